@@ -1,0 +1,272 @@
+"""Files that people write: read with the line of every value, checked by a pydantic model, refused in words."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from skene_dagster.errors import DocumentError, DocumentErrors, Place
+
+Path_ = tuple[str | int, ...]
+"""A value's place inside a document: ("steps", 0, "condition", "query")."""
+
+LONE_HALF = re.compile("[\ud800-\udfff]")
+"""Half a character, which no database and no email can hold; escapes such as \\ud83d alone make one."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a file says (plain dicts, lists and scalars), and the line of each value."""
+
+    file: str
+    data: Any
+    lines: Mapping[Path_, int] = field(default_factory=dict)
+    texts: Mapping[Path_, int] = field(default_factory=dict)
+    """The line on which each text begins; it may be below that of its name."""
+
+    def place(self, path: Path_, *, part: str | None = None) -> Place:
+        """Say where `path` stands: the line of its nearest known ancestor, in the spelling of the file."""
+        path = self._as_written(path)
+        known = path
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Place(self.file, self.lines.get(known), part if part is not None else in_words(path))
+
+    def text_place(self, path: Path_) -> Place:
+        """Say where the text at `path` begins."""
+        place = self.place(path)
+        return Place(place.file, self.texts.get(path, place.line), place.part)
+
+    def _as_written(self, path: Path_) -> Path_:
+        here, written = self.data, list(path)
+        for position, part in enumerate(path):
+            if isinstance(part, str) and isinstance(here, Mapping) and part not in here and to_camel(part) in here:
+                written[position] = to_camel(part)
+            try:
+                here = here[written[position]]
+            except (KeyError, IndexError, TypeError):
+                break
+        return tuple(written)
+
+
+def in_words(path: Path_) -> str:
+    """Name a path as its author would: `step 1, condition.query` (steps count from one)."""
+    if len(path) >= 2 and path[0] == "steps" and isinstance(path[1], int):
+        rest = in_words(path[2:])
+        return f"step {path[1] + 1}" + (f", {rest}" if rest else "")
+    return ".".join(str(part) for part in path)
+
+
+def read_text(file: Path, shown: str, error: type[DocumentError]) -> str:
+    """Return the file's text; refuse a file that is absent or not UTF-8 with `error`."""
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as bad:
+        line = bad.object[: bad.start].count(b"\n") + 1
+        raise error(
+            f"The file is not UTF-8 (byte {bad.start}).", advice="Save it as UTF-8.", place=Place(shown, line)
+        ) from None
+    except OSError as bad:
+        raise error(f"The file cannot be read: {bad.strerror}.", place=Place(shown)) from None
+
+
+class Spec(BaseModel):
+    """A part of a file that people write: camelCase and snake_case are both read, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
+
+
+SpecType = TypeVar("SpecType", bound=Spec)
+
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "w": 604800}
+# Ten years: a moment minus a duration must be a date that every database can hold.
+_LONGEST = 3650 * 86400
+
+
+def duration(text: object) -> timedelta:
+    """Read `30s`, `10m`, `5h`, `7d` or `2w`: more than nothing, at most ten years."""
+    match = re.fullmatch(r"([0-9]{1,9})\s*([smhdw])", text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{shown(text)} is not a duration. Write a number and a unit: 30s, 10m, 5h, 7d or 2w")
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(f"{shown(text)} is out of range. A duration is more than nothing and at most ten years")
+    return timedelta(seconds=seconds)
+
+
+def duration_text(value: timedelta) -> str:
+    """Write a timedelta the way an author would: `30d`."""
+    seconds = int(value.total_seconds())
+    unit = next(unit for unit in "dhms" if seconds % _SECONDS[unit] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(duration),
+    PlainSerializer(duration_text),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,9}\s*[smhdw]$", "examples": ["10m", "30d"]}),
+]
+
+
+def parse(model: type[SpecType], document: Document, error: type[DocumentError]) -> SpecType:
+    """Check a document against its model.
+
+    Raises:
+        DocumentErrors, or a single `error`: every fault with its line, in the author's words.
+    """
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as bad:
+        found = [_fault(model, document, error, item) for item in bad.errors(include_url=False)]
+    raise together(found)
+
+
+def together(errors: Iterable[DocumentError]) -> DocumentError:
+    """Return what to raise for several errors: the single one, or all of them, each file in the order of its lines."""
+    found = sorted(errors, key=lambda error: (error.place.file, error.place.line or 0) if error.place else ("", 0))
+    return found[0] if len(found) == 1 else DocumentErrors(found)
+
+
+def one_of(given: object, choices: Iterable[str]) -> str:
+    """Advise the possible values, and the one that was probably meant."""
+    known = list(choices)
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.6) if isinstance(given, str) else []
+    return f"Use one of: {', '.join(known)}." + (f" Did you mean {near[0]!r}?" if near else "")
+
+
+def shown(value: object) -> str:
+    """Show a value in the words of a file, shortened."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str) and len(value) > 60:
+        return f"{value[:60]!r}…"
+    return "nothing" if value is None else repr(value)
+
+
+_KINDS = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_BOUNDS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def _fault(model: type[Spec], document: Document, error: type[DocumentError], item: Mapping[str, Any]) -> DocumentError:
+    path, owners, inside = _follow(model, item["loc"])
+    name = str(path[-1]) if path else "the file"
+    subject = in_words(path[-2:]) if path and isinstance(path[-1], int) else name
+    kind, value, context = item["type"], item["input"], item.get("ctx", {})
+    place = document.place(path)
+    if kind == "extra_forbidden":
+        return _unknown_field(document, error, path, owners)
+    if kind == "missing":
+        return error(f"{name!r} is missing.", advice="Add it.", place=place)
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", context["expected"])
+        article = "an" if name[0] in "aeiou" else "a"
+        return error(f"{shown(value)} is not {article} {name}.", advice=one_of(value, choices), place=place)
+    if kind == "union_tag_invalid":
+        place = document.place((*path, "type"), part=in_words(path))
+        return error(
+            f"{shown(value.get('type'))} is not a type of {name}.",
+            advice=one_of(value.get("type"), _tags(inside)),
+            place=place,
+        )
+    if kind == "union_tag_not_found":
+        return error(f"{name!r} needs a 'type'.", advice=f"Use one of: {', '.join(_tags(inside))}.", place=place)
+    if kind == "value_error":
+        return error(f"{context['error']}.", place=place)
+    if kind in {"too_short", "string_too_short"}:
+        return error(f"{name!r} is empty.", place=place)
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return error(f"{subject} must be {words} {context[bound]}, not {shown(value)}.", place=place)
+    quotes = kind == "string_type" and isinstance(value, int | float)
+    return error(
+        f"{subject} takes {_KINDS[kind]}, not {shown(value)}.",
+        advice="Put it in quotes." if quotes else "",
+        place=place,
+    )
+
+
+def _unknown_field(
+    document: Document, error: type[DocumentError], path: Path_, owners: tuple[type[BaseModel], ...]
+) -> DocumentError:
+    name = str(path[-1])
+    fields = [(field_name, info.alias or field_name) for m in owners for field_name, info in m.model_fields.items()]
+    for pair in fields:
+        # Pydantic calls the second spelling of one field an unknown field.
+        if name in pair:
+            return error(
+                f"{pair[1]!r} and {pair[0]!r} are one field in two spellings.",
+                advice="Keep one.",
+                place=document.place(path),
+            )
+    camel = document.file.endswith(".ts")
+    known = [alias if camel or field_name.endswith("_") else field_name for field_name, alias in fields]
+    return error(f"{name!r} is not a field here.", advice=one_of(name, known), place=document.place(path))
+
+
+def _follow(
+    model: type[BaseModel], loc: tuple[str | int, ...]
+) -> tuple[Path_, tuple[type[BaseModel], ...], tuple[type[BaseModel], ...]]:
+    """Follow pydantic's location: the author's path, the models that hold its last part, the models behind it."""
+    path: list[str | int] = []
+    owners: tuple[type[BaseModel], ...] = ()
+    inside: tuple[type[BaseModel], ...] = (model,)
+    for part in loc:
+        if len(inside) > 1:
+            # In a union pydantic puts the member's tag into the location; the author did not write it there.
+            inside = tuple(member for member in inside if part in _tags((member,)))
+            continue
+        path.append(part)
+        if isinstance(part, str):
+            owners = inside
+            annotations = [
+                info.annotation
+                for owner in owners
+                for field_name, info in owner.model_fields.items()
+                if part in {field_name, info.alias}
+            ]
+            inside = tuple(found for annotation in annotations for found in _models(annotation))
+    return tuple(path), owners, inside
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
+
+
+def _tags(models: Iterable[type[BaseModel]]) -> list[str]:
+    return [tag for model in models for tag in get_args(model.model_fields["type"].annotation)]

@@ -1,0 +1,153 @@
+"""Every error this package raises. A message says where, what is wrong in the author's words, and what to do.
+
+SkeneError
+├── DocumentError            a file of the author's is wrong; retrying never helps
+│   ├── SettingsError            skene.yaml or the environment
+│   ├── LoopError                a loop file
+│   │   ├── LoopSyntaxError          it cannot be read
+│   │   ├── LoopInvalid              it says something impossible
+│   │   └── QueryRejected            its SQL cannot be used
+│   ├── TemplateError            an email template is missing or wrong
+│   └── DocumentErrors           several of these, found in one reading
+├── StoreError               the database refused
+│   ├── StoreUnavailable         …for now; worth a retry
+│   └── SchemaOutdated           its skene_* tables are not of this release
+├── SegmentError             a segment was not refreshed; history is as it was
+│   ├── SegmentBusy              another run is refreshing it; worth a retry
+│   ├── SegmentOvertaken         a newer tick was there first
+│   └── SegmentImplausible       it collapsed or exploded; a person decides
+└── DeliveryError            sending stopped; what was not sent is still in the ledger
+    ├── Unlicensed               the segment was not refreshed for this run's as_of
+    ├── ProviderFatal            the provider refuses everything (key, sender domain)
+    └── ProviderUnavailable      no definite answer for now; worth a retry
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the author's files: `loops/retention.yaml:7  step 1, condition.query`."""
+
+    file: str
+    line: int | None = None
+    part: str = ""
+
+    def __str__(self) -> str:
+        line = f":{self.line}" if self.line is not None else ""
+        return f"{self.file}{line}" + (f"  {self.part}" if self.part else "")
+
+
+class SkeneError(Exception):
+    """The root: `message` says what is wrong, `advice` what to do, `place` where (if it has a place)."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, advice: str = "", place: Place | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.place = place
+
+    def __str__(self) -> str:
+        text = f"{self.message} {self.advice}".strip()
+        if self.place is None:
+            return text
+        return f"{self.place}\n" + "\n".join(f"  {line}" for line in text.splitlines())
+
+
+class DocumentError(SkeneError):
+    """A file of the author's is wrong."""
+
+    @property
+    def errors(self) -> tuple["DocumentError", ...]:
+        """Each single error, in the order of the file."""
+        return (self,)
+
+
+class SettingsError(DocumentError):
+    """skene.yaml or an environment variable is wrong."""
+
+
+class LoopError(DocumentError):
+    """A loop file is wrong."""
+
+
+class LoopSyntaxError(LoopError):
+    """A loop file cannot be read."""
+
+
+class LoopInvalid(LoopError):
+    """A loop file says something impossible."""
+
+
+class QueryRejected(LoopError):
+    """A condition's SQL cannot be used."""
+
+
+class TemplateError(DocumentError):
+    """An email template is missing or wrong."""
+
+
+class DocumentErrors(DocumentError):
+    """Several errors found in one reading; printed one after the other."""
+
+    def __init__(self, errors: Iterable[DocumentError]) -> None:
+        self._errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in self._errors))
+
+    @property
+    def errors(self) -> tuple[DocumentError, ...]:
+        return self._errors
+
+
+class StoreError(SkeneError):
+    """The database refused."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached, or asks to try again."""
+
+    retryable: ClassVar[bool] = True
+
+
+class SchemaOutdated(StoreError):
+    """The skene_* tables are missing, or of another release."""
+
+
+class SegmentError(SkeneError):
+    """A segment was not refreshed; its history is as it was."""
+
+
+class SegmentBusy(SegmentError):
+    """Another run is refreshing this segment."""
+
+    retryable: ClassVar[bool] = True
+
+
+class SegmentOvertaken(SegmentError):
+    """A refresh for a newer as_of was there first; nothing was written."""
+
+
+class SegmentImplausible(SegmentError):
+    """The segment collapsed or exploded; nothing was written until a person says that it is right."""
+
+
+class DeliveryError(SkeneError):
+    """Sending stopped; what was not sent is still in the ledger."""
+
+
+class Unlicensed(DeliveryError):
+    """The segment was not refreshed for this run's as_of, or as_of is not now: nothing may be sent."""
+
+
+class ProviderFatal(DeliveryError):
+    """The provider refuses everything: a wrong key, an unverified domain."""
+
+
+class ProviderUnavailable(DeliveryError):
+    """The provider gave no definite answer; the same batches are tried again with the same keys."""
+
+    retryable: ClassVar[bool] = True

@@ -1,0 +1,59 @@
+"""Read the author's SQL: one read-only SELECT, as every database of ours gets it. The only place that knows sqlglot."""
+
+from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect.recipients import columns, key, tables
+from skene_dagster.loops.dialect.rewriting import rewrite
+from skene_dagster.loops.dialect.scanner import Refusal, scan
+from skene_dagster.loops.dialect.sqlite import write_sqlite
+from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
+from skene_dagster.loops.dialect.structure import judge
+from skene_dagster.loops.plan import Query
+from skene_dagster.settings import Users
+
+__all__ = ["read_query"]
+
+LONGEST = 50_000
+"""Characters of SQL; a longer condition belongs into a view."""
+
+
+def read_query(text: str, *, users: Users, place: Place) -> Query:
+    """Read a condition's SQL: MySQL's dialect, and PostgreSQL's `INTERVAL '7 days'`.
+
+    The texts are for SQLAlchemy's `text()`; `place.line` is the line of the text's first line.
+
+    Raises:
+        QueryRejected: it is not exactly one SELECT that only reads, or says something that the servers would read
+            otherwise or not alike; or its result does not say which column is the user's key.
+    """
+    try:
+        return _read(text, users)
+    except Refusal as bad:
+        line = place.line
+        if line is not None and bad.line is not None:
+            line += bad.line - 1
+        exact = Place(place.file, line, place.part)
+        raise QueryRejected(bad.message, advice=bad.advice, place=exact) from None
+    except RecursionError:
+        raise QueryRejected("The query is nested too deeply.", advice="Make it simpler.", place=place) from None
+
+
+def _read(text: str, users: Users) -> Query:
+    if len(text) > LONGEST:
+        raise Refusal(f"The query has more than {LONGEST:,} characters.", "Put it into a view.")
+    rewritten = rewrite(scan(text))
+    tree = judge(rewritten)
+    users_key = key(tree, users)
+    try:
+        sqlite, needs_tidb = write_sqlite(tree, rewritten), ""
+    except NeedsTidb as construct:
+        sqlite, needs_tidb = None, f"{construct} needs TiDB"
+    return Query(
+        author=text,
+        mysql="".join(rewritten.server).strip(),
+        sqlite=sqlite,
+        needs_tidb=needs_tidb,
+        tables=tables(tree),
+        columns=columns(tree),
+        key=users_key,
+        binds=tuple(sorted(rewritten.binds)),
+    )

@@ -1,0 +1,259 @@
+"""Turn the author's words into the text for servers, and into the text that sqlglot judges.
+
+A server gets the author's own words. Only a closed list of them is replaced: PostgreSQL's intervals, the clock
+functions and `$1`; comments are left out. Nothing is generated from a parse tree, for sqlglot drops and rewrites what
+it knows better (2026-11: HIGH_PRIORITY vanishes, FULL JOIN becomes a UNION, TO_DAYS() becomes a difference).
+
+sqlglot sees the same words with strings and functions made opaque (`'s3'`, `f_CONCAT(…)`), so that there is nothing
+for it to reinterpret, and everything that it dropped can be counted.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.intervals import UNITS, postgres_terms
+from skene_dagster.loops.dialect.scanner import Refusal, Word
+from skene_dagster.loops.dialect.words import refuse_function, refuse_other_statements, refuse_word
+
+AS_OF = "as_of"
+AS_OF_DATE = "as_of_date"
+TRIGGER_KEY = "trigger_key"
+FUNCTION = "f_"
+STRING = re.compile(r"s\d+")
+
+# sqlglot reads a parenthesis in some seventeen calls; Python allows a thousand.
+_DEEPEST = 25
+_OPERAND_ENDS = frozenset(("word", "quoted", "string", "hex", "number"))
+
+
+@dataclass
+class Rewritten:
+    """The two texts, and what sqlglot must account for."""
+
+    server: list[str] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
+    strings: list[Word] = field(default_factory=list)
+    names: Counter[str] = field(default_factory=Counter)
+    numbers: Counter[str] = field(default_factory=Counter)
+    binds: set[str] = field(default_factory=set)
+
+
+def rewrite(words: list[Word]) -> Rewritten:
+    """Check every word against the closed lists, and write both texts.
+
+    Raises:
+        Refusal: a word, function or operator that no condition uses.
+    """
+    refuse_other_statements(words)
+    done = Rewritten()
+    inside: list[str] = []
+    opened: list[int] = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        before = words[position - 1] if position else None
+        after = words[position + 1] if position + 1 < len(words) else None
+        if word.upper == "(":
+            inside.append(before.upper if before and before.kind == "word" else "")
+            opened.append(word.line)
+        elif word.upper == ")":
+            if not inside:
+                raise Refusal("A parenthesis is closed that was never opened.", "Take it out.", word.line)
+            inside.pop()
+            opened.pop()
+        if len(inside) > _DEEPEST:
+            raise Refusal(f"Parentheses are nested deeper than {_DEEPEST}.", "Use WITH to name the parts.", word.line)
+        position += _rewrite_at(words, position, before, after, inside[-1] if inside else "", done)
+    if opened:
+        raise Refusal("A parenthesis is opened and not closed.", "Close it.", opened[-1])
+    return done
+
+
+def _rewrite_at(
+    words: list[Word], at: int, before: Word | None, after: Word | None, inside: str, done: Rewritten
+) -> int:
+    """Write the word at a position, and whatever belongs to it; return how many words that were."""
+    word = words[at]
+    match word.kind:
+        case "string":
+            _string(word, before, after, done)
+        case "hex":
+            done.strings.append(word)
+            _write(done, word, judged=f"'s{len(done.strings) - 1}'")
+        case "number":
+            done.numbers[number_value(word.text)] += 1
+            _write(done, word)
+        case "quoted":
+            if after and after.upper == "(" and not _names_columns(words, at):
+                raise Refusal(f"{word.text}() is a stored function.", "Only built-in functions can be used.", word.line)
+            done.names[word.value.casefold()] += 1
+            _write(done, word)
+        case "operator":
+            _operator(word, before, after, done)
+        case "word":
+            if before and before.upper == ".":
+                return _name(word, after, done)
+            return _word(words, at, before, after, inside, done)
+    return 1
+
+
+def _write(done: Rewritten, word: Word, *, server: str | None = None, judged: str | None = None) -> None:
+    text = word.text.replace(":", r"\:") if server is None else server
+    done.server.append(word.before + text)
+    # Line breaks are kept, so that sqlglot's line numbers are the author's.
+    missing = "\n" * word.text.count("\n") if judged is not None else ""
+    done.judged.append(("\n" * word.before.count("\n") or " ") + (word.text if judged is None else judged) + missing)
+
+
+def number_value(text: str) -> str:
+    """Return the magnitude of a number, written one way: sqlglot writes `.5` as `0.5` and keeps some signs."""
+    return str(abs(Decimal(text)).normalize())
+
+
+def _string(word: Word, before: Word | None, after: Word | None, done: Rewritten) -> None:
+    if (before and before.kind == "string") or (after and after.kind == "string"):
+        raise Refusal("Two strings stand side by side.", "Write CONCAT(a, b), or double the quote inside.", word.line)
+    if before and before.kind == "word" and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
+        raise Refusal(
+            f"{before.text}{word.text}: a string takes no character set.", "Write the string alone.", word.line
+        )
+    done.strings.append(word)
+    opaque = f"s{len(done.strings) - 1}"
+    # sqlglot reads what follows an arrow as a JSON path; a path may be a name.
+    after_arrow = before is not None and before.upper in ("->", "->>")
+    _write(done, word, judged=f"'$.{opaque}'" if after_arrow else f"'{opaque}'")
+
+
+def _operator(word: Word, before: Word | None, after: Word | None, done: Rewritten) -> None:
+    if word.text in known.REFUSED_OPERATORS:
+        shown = f"{word.text}{after.text}" if after and word.text in (":", "@", "@@") else word.text
+        raise Refusal(f"{shown} cannot be used.", known.REFUSED_OPERATORS[word.text], word.line)
+    if word.text == "%" and after and not after.before and not _ends_operand(before):
+        raise Refusal(
+            f"%{after.text} cannot be used.", "Placeholders have nothing to stand for. Write the value.", word.line
+        )
+    _write(done, word)
+
+
+def _ends_operand(word: Word | None) -> bool:
+    if word is None or word.upper in known.GRAMMAR:
+        return False
+    return word.kind in _OPERAND_ENDS or word.text == ")"
+
+
+def _name(word: Word, after: Word | None, done: Rewritten) -> int:
+    if after and after.upper == "(":
+        raise Refusal(f".{word.text}() is a stored function.", "Only built-in functions can be used.", word.line)
+    done.names[word.text.casefold()] += 1
+    _write(done, word)
+    return 1
+
+
+def _word(words: list[Word], at: int, before: Word | None, after: Word | None, inside: str, done: Rewritten) -> int:
+    word = words[at]
+    upper = word.upper
+    called = after is not None and after.upper == "("
+    if word.text.startswith("$"):
+        return _trigger_key(word, done)
+    if upper in known.NOW | known.TODAY | known.UTC_TODAY and (called or upper not in known.NEED_PARENTHESES):
+        return _clock(words, at, called=called, done=done)
+    if upper == "INTERVAL" and after and after.kind == "string":
+        unit = words[at + 2].upper if at + 2 < len(words) else ""
+        if unit not in UNITS:
+            return _postgres_interval(words, at, before, after, done)
+    if upper == "INTERVAL" and called:
+        # TiDB, 2026-11: INTERVAL ( … ) is the function INTERVAL(), whatever follows.
+        raise Refusal("INTERVAL (…) cannot be used.", "Write INTERVAL days * 2 DAY, without parentheses.", word.line)
+    if upper in ("DATE", "TIME", "TIMESTAMP") and after and after.kind == "string":
+        _write(done, word, judged="")
+        done.strings.append(after)
+        _write(done, after, judged=f"{FUNCTION}{upper}('s{len(done.strings) - 1}')")
+        return 2
+    is_type = (before is not None and before.upper == "AS" and inside == "CAST") or (
+        before is not None and before.upper == "," and inside == "CONVERT"
+    )
+    if is_type:
+        return _type(word, done)
+    if called and upper not in known.BEFORE_PARENTHESIS and not _names_columns(words, at):
+        return _function(words, at, done)
+    refuse_word(word, before, after, inside)
+    if upper not in known.GRAMMAR:
+        done.names[word.text.casefold()] += 1
+    _write(done, word)
+    return 1
+
+
+def _trigger_key(word: Word, done: Rewritten) -> int:
+    if word.text != "$1":
+        raise Refusal(f"{word.text} cannot be used.", "Only $1, the key of the row that triggered, can.", word.line)
+    done.binds.add(TRIGGER_KEY)
+    _write(done, word, server=f":{TRIGGER_KEY}", judged=f":{TRIGGER_KEY}")
+    return 1
+
+
+def _clock(words: list[Word], at: int, *, called: bool, done: Rewritten) -> int:
+    """A clock function says the run's time, typed, so that the server computes with a DATETIME and not with a text."""
+    word, length = words[at], 1
+    if called:
+        length = 3 if words[at + 2 : at + 3] and words[at + 2].text == ")" else 4
+        if length == 4 and (
+            [w.kind for w in words[at + 2 : at + 4]] != ["number", "operator"] or words[at + 3].text != ")"
+        ):
+            raise Refusal(f"{word.upper}() takes at most a number of digits.", "Write NOW().", word.line)
+    if word.upper in known.NOW:
+        bind, server, judged = AS_OF, f"CAST(:{AS_OF} AS DATETIME(6))", f":{AS_OF}"
+    elif word.upper in known.TODAY:
+        bind, server, judged = AS_OF_DATE, f"CAST(:{AS_OF_DATE} AS DATE)", f":{AS_OF_DATE}"
+    else:
+        bind, server, judged = AS_OF, f"DATE(CAST(:{AS_OF} AS DATETIME(6)))", f"{FUNCTION}DATE(:{AS_OF})"
+    done.binds.add(bind)
+    _write(done, word, server=server, judged=judged)
+    return length
+
+
+def _postgres_interval(words: list[Word], at: int, before: Word | None, text: Word, done: Rewritten) -> int:
+    terms = postgres_terms(text.value, text.line)
+    sign = before.text if before and before.text in ("+", "-") and at > 1 and _ends_operand(words[at - 2]) else ""
+    if len(terms) > 1 and not sign:
+        example = " - ".join(str(term) for term in terms)
+        raise Refusal(
+            f"INTERVAL {text.text} has several parts.", f"Subtract them one by one: x - {example}.", text.line
+        )
+    for term in terms:
+        done.numbers[number_value(str(term.number))] += 1
+    joined = f" {sign} ".join(map(str, terms))
+    _write(done, words[at], server=joined, judged=joined)
+    return 2
+
+
+def _type(word: Word, done: Rewritten) -> int:
+    if word.upper not in known.TYPES:
+        raise Refusal(
+            f"Nothing can be cast to {word.text}.", f"Use one of: {', '.join(sorted(known.TYPES))}.", word.line
+        )
+    _write(done, word)
+    return 1
+
+
+def _names_columns(words: list[Word], at: int) -> bool:
+    """Whether `name (a, b)` begins a common table expression: WITH name (a, b) AS ( …"""
+    depth = 0
+    for position in range(at + 1, len(words)):
+        depth += {"(": 1, ")": -1}.get(words[position].text, 0)
+        if depth == 0:
+            following = [word.upper for word in words[position + 1 : position + 3]]
+            return following == ["AS", "("] and at > 0 and words[at - 1].upper in ("WITH", "RECURSIVE", ",")
+    return False
+
+
+def _function(words: list[Word], at: int, done: Rewritten) -> int:
+    word = words[at]
+    refuse_function(words, at)
+    own_grammar = word.upper in known.OWN_GRAMMAR or (
+        word.upper == "TRIM" and words[at + 2 : at + 3] and words[at + 2].upper in ("BOTH", "LEADING", "TRAILING")
+    )
+    _write(done, word, judged=word.text if own_grammar else f"{FUNCTION}{word.upper}")
+    return 1

@@ -1,0 +1,85 @@
+"""What is known about a value in the embedded database: a point in time, a number or a text."""
+
+import re
+from datetime import datetime
+
+from sqlglot import exp
+
+from skene_dagster.loops.dialect.rewriting import AS_OF, AS_OF_DATE, FUNCTION, Rewritten
+from skene_dagster.loops.dialect.sqlite_calls import CALLS, OF_THEIR_ARGUMENTS, Kind
+from skene_dagster.loops.dialect.structure import string_value
+
+_NUMBERS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Extract, exp.Boolean)
+_CASTS: dict[exp.DType, Kind] = {
+    exp.DType.DATE: "moment",
+    exp.DType.DATETIME: "moment",
+    exp.DType.CHAR: "text",
+    exp.DType.BIGINT: "number",
+}
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?")
+
+
+class NeedsTidb(Exception):
+    """The construct that the embedded database does not have."""
+
+
+def kind_of(node: exp.Expr, rewritten: Rewritten) -> Kind:
+    """Say what a value is known to be."""
+    match node:
+        case exp.Placeholder() if node.name in (AS_OF, AS_OF_DATE):
+            return "moment"
+        case exp.Literal():
+            value = string_value(node, rewritten)
+            return "number" if value is None else "moment" if _DATE.fullmatch(value) else "text"
+        case exp.Paren():
+            return kind_of(node.this, rewritten)
+        case exp.Add() | exp.Sub() if isinstance(node.expression, exp.Interval):
+            return "moment"
+        case exp.Cast():
+            return _CASTS.get(node.to.this, "")
+        case exp.Window():
+            return kind_of(node.this, rewritten)
+        case exp.Anonymous():
+            return _kind_of_call(node, rewritten)
+    return "number" if isinstance(node, _NUMBERS) else ""
+
+
+def kinds_of_values(call: exp.Anonymous, rewritten: Rewritten) -> list[Kind]:
+    """Say of what kinds the values are between which a call chooses."""
+    values = call.expressions[1:] if call.name == f"{FUNCTION}IF" else call.expressions
+    return [kind_of(value, rewritten) for value in values]
+
+
+def in_full(node: exp.Expr) -> bool:
+    """Whether a point in time has date, time and fraction whatever happens."""
+    if isinstance(node, (exp.Add, exp.Sub)) and isinstance(node.expression, exp.Interval):
+        return in_full(node.this)
+    return isinstance(node, exp.Placeholder) and node.name == AS_OF
+
+
+def moment_of(literal: exp.Expr, rewritten: Rewritten) -> str | None:
+    """Return a date that is written as a string in the full form; None if it is no such string.
+
+    Raises:
+        NeedsTidb: there is no such day.
+    """
+    value = string_value(literal, rewritten)
+    if value is None or not _DATE.fullmatch(value):
+        return None
+    # Python 3.10 reads three or six digits of a second's fraction, nothing between.
+    head, dot, fraction = value.partition(".")
+    try:
+        return datetime.fromisoformat(head + (f".{fraction:0<6}" if dot else "")).isoformat(" ", "microseconds")
+    except ValueError:
+        raise NeedsTidb(f"The date {value!r}") from None
+
+
+def _kind_of_call(node: exp.Anonymous, rewritten: Rewritten) -> Kind:
+    name = node.name.removeprefix(FUNCTION)
+    if name in ("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE", "TIMESTAMPADD"):
+        return "moment"
+    if name in OF_THEIR_ARGUMENTS:
+        return next((kind for kind in kinds_of_values(node, rewritten) if kind), "")
+    if name in ("TIMESTAMPDIFF", "DATE_FORMAT"):
+        return "number" if name == "TIMESTAMPDIFF" else "text"
+    return CALLS[name].kind if name in CALLS else ""

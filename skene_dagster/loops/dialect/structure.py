@@ -1,0 +1,234 @@
+"""Judge the tree: one read-only SELECT, made of known parts, with nothing of the text lost."""
+
+import re
+from collections import Counter
+
+from sqlglot import ErrorLevel, exp, parse
+from sqlglot.errors import ParseError
+
+from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.intervals import COMPOSITE_UNITS, UNITS
+from skene_dagster.loops.dialect.rewriting import AS_OF, AS_OF_DATE, FUNCTION, STRING, Rewritten, number_value
+from skene_dagster.loops.dialect.scanner import Refusal
+
+COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)
+_QUERIES = (exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery)
+_CLAUSES = "with_ order limit offset"
+_BINARY = "this expression"
+_PARTS: dict[type[exp.Expr], str] = {
+    exp.Select: f"{_CLAUSES} expressions distinct from_ joins where group having windows",
+    **dict.fromkeys((exp.Union, exp.Except, exp.Intersect), f"{_CLAUSES} this expression distinct"),
+    exp.Subquery: f"{_CLAUSES} this alias",
+    exp.With: "expressions recursive",
+    exp.CTE: "this alias",
+    exp.TableAlias: "this columns",
+    exp.Table: "this db alias hints joins",
+    exp.IndexTableHint: "this expressions",
+    exp.Join: "this on side kind using method",
+    exp.Group: "expressions rollup",
+    exp.Ordered: "this desc nulls_first",
+    exp.Limit: "expression",
+    exp.Offset: "expression",
+    exp.Window: "this partition_by order spec alias over",
+    exp.WindowSpec: "kind start start_side end end_side",
+    exp.Column: "this table db",
+    exp.Identifier: "this quoted",
+    exp.Alias: "this alias",
+    exp.Literal: "this is_string",
+    exp.Anonymous: "this expressions",
+    exp.Like: "this expression negate",
+    exp.Is: "this expression negate",
+    exp.In: "this expressions query field",
+    exp.Between: "this low high",
+    exp.Case: "this ifs default",
+    exp.If: "this true",
+    exp.Interval: "this unit fraction_in_string",
+    exp.Cast: "this to",
+    exp.DataType: "this expressions values kind nested",
+    exp.Div: "this expression typed safe",
+    exp.Trim: "this expression position",
+    exp.GroupConcat: "this separator",
+    exp.JSONExtract: "this expression only_json_types",
+    exp.JSONExtractScalar: "this expression only_json_types scalar_only",
+    **dict.fromkeys((exp.Rollup, exp.Order, exp.Distinct, exp.Tuple, exp.JSONPath), "expressions"),
+    **dict.fromkeys((exp.From, exp.Where, exp.Having, exp.Var, exp.Placeholder, exp.Boolean), "this"),
+    **dict.fromkeys((exp.Paren, exp.Neg, exp.Not, exp.BitwiseNot, exp.Exists, exp.Any, exp.All), "this"),
+    **dict.fromkeys((exp.DataTypeParam, exp.CharacterSet, exp.JSONPathKey), "this"),
+    **dict.fromkeys((exp.Star, exp.Null, exp.JSONPathRoot), ""),
+    **dict.fromkeys(COMPARISONS, _BINARY),
+    **dict.fromkeys((exp.And, exp.Or, exp.Xor, exp.Escape, exp.RegexpLike, exp.Collate, exp.Extract), _BINARY),
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.IntDiv, exp.Mod, exp.JSONArrayContains), _BINARY),
+    **dict.fromkeys((exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor), _BINARY),
+    **dict.fromkeys((exp.BitwiseLeftShift, exp.BitwiseRightShift), _BINARY),
+}
+"""What a condition may be made of. A part that a new release of sqlglot invents is refused, not guessed at."""
+_KNOWN = {kind: frozenset(parts.split()) for kind, parts in _PARTS.items()}
+
+_PLAINLY = "Write it in MySQL's plain SQL, or leave it out."
+_SHIFTS = frozenset(f"{FUNCTION}{name}" for name in ("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE"))
+_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
+_SECONDS = re.compile(r"\s*[+-]?\d+(\.\d{1,6})?\s*")
+
+
+def judge(rewritten: Rewritten) -> exp.Query:
+    """Return the query's tree.
+
+    Raises:
+        Refusal: it cannot be read, is no query, has a part that is not known, or the tree lacks some of its words.
+    """
+    tree = _parsed("".join(rewritten.judged), rewritten)
+    for node in tree.walk():
+        known_parts = _KNOWN.get(type(node))
+        if known_parts is None:
+            raise Refusal(f"{_called(node)} cannot be used.", _PLAINLY)
+        _refuse_inside(node, rewritten)
+        for part, value in node.args.items():
+            if value and part not in known_parts:
+                shown = value[0].name if part == "operation_modifiers" else part.strip("_").replace("_", " ").upper()
+                raise Refusal(f"{shown} cannot be used.", _PLAINLY)
+    _nothing_lost(tree, rewritten)
+    return tree
+
+
+def string_value(literal: exp.Expr, rewritten: Rewritten) -> str | None:
+    """Return what a string of the author's means; None for anything else."""
+    if isinstance(literal, exp.Literal) and STRING.fullmatch(literal.name):
+        return rewritten.strings[int(literal.name[1:])].value
+    return None
+
+
+def unwrapped(query: exp.Expr) -> exp.Expr:
+    """Take the parentheses off that surround a whole query."""
+    while isinstance(query, exp.Subquery) and not query.alias and not query.args.get("order"):
+        query = query.this
+    return query
+
+
+def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
+    try:
+        trees = parse(text, read="mysql", error_level=ErrorLevel.RAISE)
+    except ParseError as bad:
+        first = bad.errors[0] if bad.errors else {}
+        near = _in_the_authors_words(str(first.get("highlight") or ""), rewritten)
+        where = f" near {near!r}" if near else ""
+        line = first.get("line")
+        raise Refusal(f"The SQL cannot be read{where}.", "Check it there.", line) from None
+    except RecursionError:
+        raise
+    except Exception:  # noqa: BLE001 - sqlglot, 2026-11: an AttributeError and worse for some broken SQL
+        raise Refusal(
+            "The SQL cannot be read.", "Check its syntax, for example in the database's own client."
+        ) from None
+    tree = trees[0]
+    if len(trees) != 1 or not isinstance(tree, _QUERIES):
+        raise Refusal("This is not one SELECT.", "A condition is exactly one SELECT, which only reads.")
+    return tree
+
+
+def _in_the_authors_words(text: str, rewritten: Rewritten) -> str:
+    text = text.removeprefix(FUNCTION).strip("'")
+    return rewritten.strings[int(text[1:])].text if STRING.fullmatch(text) and rewritten.strings else text
+
+
+def _called(node: exp.Expr) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).upper()
+
+
+def _refuse_inside(node: exp.Expr, rewritten: Rewritten) -> None:
+    match node:
+        case exp.Select() | exp.Union() | exp.Except() | exp.Intersect() | exp.Subquery():
+            _refuse_in_query(node)
+        case exp.Distinct() if node.args.get("on"):
+            raise Refusal("DISTINCT ON cannot be used.", "It is PostgreSQL's. Write GROUP BY or ROW_NUMBER().")
+        case exp.Join() if node.side == "FULL" or node.kind in ("SEMI", "ANTI", "STRAIGHT") or node.method == "ASOF":
+            words = " ".join(word for word in (node.method, node.side, node.kind) if word)
+            raise Refusal(f"{words} JOIN cannot be used.", "TiDB does not know it.")
+        case exp.Table() if node.catalog or not isinstance(node.this, exp.Identifier):
+            raise Refusal(f"{node.sql('mysql')} is not a table.", "Write table or schema.table.")
+        case exp.Identifier() if STRING.fullmatch(node.name) and node.quoted:
+            raise Refusal("A name is written as a string.", "Write names in backticks, or as plain words.")
+        case exp.Interval():
+            _refuse_interval(node, rewritten)
+        case exp.Add() | exp.Sub():
+            _refuse_numbers_from_clock(node)
+        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() | exp.NullSafeEQ():
+            left, right = (string_value(side, rewritten) for side in (node.this, node.expression))
+            if left is not None and right is not None:
+                raise Refusal(
+                    f"{left!r} and {right!r} are two strings; comparing them selects everybody or nobody.",
+                    f"If {left!r} is a column, write `{left}`.",
+                )
+
+
+def _refuse_in_query(query: exp.Expr) -> None:
+    if isinstance(query, (exp.Except, exp.Intersect)) and query.args.get("distinct") is False:
+        raise Refusal(f"{_called(query)} ALL cannot be used.", f"TiDB does not know it. Write {_called(query)}.")
+    if isinstance(query, exp.Select) and not query.expressions:
+        raise Refusal("The SELECT names no columns.", "Write SELECT id FROM users …")
+    limited = query.args.get("limit") is not None or query.args.get("offset") is not None
+    if limited and not query.args.get("order") and not isinstance(query.parent, exp.Exists):
+        raise Refusal(
+            "LIMIT without ORDER BY returns other rows each time; users would enter and leave at random.",
+            "Add ORDER BY with the key at its end, for example: ORDER BY created_at, id.",
+        )
+
+
+def _refuse_interval(interval: exp.Interval, rewritten: Rewritten) -> None:
+    parent = interval.parent
+    shifts = isinstance(parent, (exp.Add, exp.Sub)) and parent.expression is interval
+    # MariaDB 10.11, TiDB 8.5, 2026-11: `INTERVAL 7 DAY + x < y` selects different rows.
+    if not (
+        shifts or isinstance(parent, exp.WindowSpec) or (isinstance(parent, exp.Anonymous) and parent.name in _SHIFTS)
+    ):
+        raise Refusal(
+            "An INTERVAL stands where nothing is moved by it.", "Write x + INTERVAL 7 DAY, or x - INTERVAL 7 DAY."
+        )
+    number, unit = interval.this, (interval.text("unit") or "").upper()
+    if isinstance(number, exp.Tuple) or unit not in UNITS:
+        advice = "Write INTERVAL 7 DAY or INTERVAL '7 days'."
+        raise Refusal(f"INTERVAL … {unit} cannot be used.".replace("  ", " "), advice)
+    if not isinstance(number, exp.Literal) or unit in COMPOSITE_UNITS:
+        return
+    text = string_value(number, rewritten)
+    shown = number.name if text is None else f"'{text}'"
+    # MySQL reads '7 days' DAY as 7 by its numeric prefix, and rounds 1.5 DAY to 2.
+    if not (_SECONDS if unit == "SECOND" else _WHOLE).fullmatch(number.name if text is None else text):
+        raise Refusal(f"INTERVAL {shown} {unit} has no whole number.", f"Write a whole number: INTERVAL 7 {unit}.")
+
+
+def _refuse_numbers_from_clock(node: exp.Add | exp.Sub) -> None:
+    for side, other in ((node.this, node.expression), (node.expression, node.this)):
+        if (
+            isinstance(side, exp.Placeholder)
+            and side.name in (AS_OF, AS_OF_DATE)
+            and not isinstance(other, exp.Interval)
+        ):
+            raise Refusal(
+                "NOW() is added to, or subtracted from, without an INTERVAL; MySQL would compute with a number.",
+                "Write NOW() - INTERVAL 7 DAY, or DATEDIFF(a, b), TIMESTAMPDIFF(DAY, a, b).",
+            )
+
+
+def _nothing_lost(tree: exp.Expr, rewritten: Rewritten) -> None:
+    """Account for every name, number and string of the author's: what the parser dropped was not judged."""
+    names: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
+    strings: set[str] = set()
+    for node in tree.walk():
+        match node:
+            case exp.Identifier() | exp.Var():
+                names[node.name.casefold()] += 1
+            case exp.JSONPathKey():
+                strings.add(str(node.this))
+            case exp.Literal() if STRING.fullmatch(node.name):
+                strings.add(node.name)
+            case exp.Literal():
+                numbers[number_value(node.name)] += 1
+            case exp.DataType() if isinstance(node.args.get("kind"), exp.Expr):
+                names[node.args["kind"].name.casefold()] += 1
+    contextual = {word.casefold() for word in known.CONTEXT}
+    lost = [name for name in rewritten.names - names if name not in contextual]
+    lost += list(rewritten.numbers - numbers)
+    lost += [word.text for index, word in enumerate(rewritten.strings) if f"s{index}" not in strings]
+    if lost:
+        raise Refusal(f"{', '.join(lost)}: this part of the SQL is not understood.", _PLAINLY)

@@ -1,0 +1,73 @@
+"""Refuse words, by name and with advice, before anything is parsed."""
+
+import difflib
+from itertools import pairwise
+
+from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.scanner import Refusal, Word
+
+
+def refuse_other_statements(words: list[Word]) -> None:
+    """Refuse what is not exactly one SELECT, by what it is."""
+    if not words:
+        raise Refusal("The query is empty.", "Write one SELECT of the users.", 1)
+    first = next((word for word in words if word.text != "("), words[0])
+    for word, following in pairwise(words):
+        if word.upper == ";":
+            raise Refusal(
+                f"There is a second statement after the semicolon: {following.text} …",
+                "A condition is exactly one SELECT.",
+                following.line,
+            )
+    if first.upper not in ("SELECT", "WITH"):
+        does = known.STATEMENTS.get(first.upper)
+        what = f"{first.upper} {does}" if does else f"The query begins with {first.text}"
+        raise Refusal(f"{what}.", "A condition is exactly one SELECT, which only reads.", first.line)
+
+
+def refuse_function(words: list[Word], at: int) -> None:
+    """Refuse the function that is called here, unless it is a known one that only computes."""
+    word = words[at]
+    upper = word.upper
+    if upper in known.REFUSED_FUNCTIONS:
+        raise Refusal(f"{upper}() cannot be used.", known.REFUSED_FUNCTIONS[upper], word.line)
+    if upper in known.REFUSED_WORDS:
+        raise Refusal(f"{upper} cannot be used.", known.REFUSED_WORDS[upper], word.line)
+    if upper not in known.FUNCTIONS:
+        near = difflib.get_close_matches(upper, known.FUNCTIONS, n=1, cutoff=0.75)
+        hint = f" Did you mean {near[0]}()?" if near else ""
+        raise Refusal(
+            f"{word.text}() is not a function that is known here.", f"Use MySQL's built-in ones.{hint}", word.line
+        )
+    if upper == "UNIX_TIMESTAMP" and words[at + 2 : at + 3] and words[at + 2].text == ")":
+        raise Refusal("UNIX_TIMESTAMP() reads the server's clock.", "Write UNIX_TIMESTAMP(NOW()).", word.line)
+
+
+def refuse_word(word: Word, before: Word | None, after: Word | None, inside: str) -> None:
+    """Refuse a word that no condition uses, given the words beside it and the function that it is in."""
+    upper = word.upper
+    previous = before.upper if before else ""
+    following = after.upper if after else ""
+    if upper == "OF" and previous == "AS":
+        raise Refusal("AS OF TIMESTAMP cannot be used.", "A condition reads what is there at the tick.", word.line)
+    if upper == "DISTINCT" and previous in ("IS", "NOT"):
+        raise Refusal("IS DISTINCT FROM cannot be used.", "Write NOT (a <=> b).", word.line)
+    if upper == "FROM" and inside in ("SUBSTRING", "SUBSTR", "MID"):
+        raise Refusal(f"{inside}(x FROM …) cannot be used.", f"Write {inside}(x, 2, 3).", word.line)
+    if upper == "FOR" and following not in ("UPDATE", "SHARE"):
+        raise Refusal("FOR cannot be used.", "Take it out.", word.line)
+    if upper in known.REFUSED_WORDS:
+        shown = f"{upper} {following}" if upper == "FOR" else upper
+        raise Refusal(f"{shown} cannot be used.", known.REFUSED_WORDS[upper], word.line)
+    if upper in known.STATEMENTS and upper in known.RESERVED and upper not in known.GRAMMAR:
+        raise Refusal(
+            f"{upper} {known.STATEMENTS[upper]}.", "A condition is exactly one SELECT, which only reads.", word.line
+        )
+    if upper in known.RESERVED and upper not in known.GRAMMAR:
+        raise Refusal(
+            f"{upper} cannot be used.", f"It is a reserved word; if it is a name, write `{word.text}`.", word.line
+        )
+    if word.text[0].isdigit():
+        raise Refusal(
+            f"{word.text} is neither a number nor a name.", f"If it is a name, write `{word.text}`.", word.line
+        )

@@ -1,0 +1,53 @@
+"""Personalization: texts with `{{user.column}}` and `{{row.column}}` in them, read to know which columns they need."""
+
+import re
+from dataclasses import dataclass
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+from skene_dagster.errors import LoopInvalid, Place
+
+_SYNTAX = Environment(autoescape=True)
+_WRITE = "Write {{user.x}} for a column of the users table, {{row.x}} for a column of the query."
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a text reads."""
+
+    user: frozenset[str]
+    row: frozenset[str]
+
+
+def columns_of(text: str, place: Place) -> Columns:
+    """Find the columns that the expressions of a text read.
+
+    Raises:
+        LoopInvalid: it cannot be read, holds statements (`{% … %}`), or names anything but `user.x` and `row.x`.
+    """
+    try:
+        template = _SYNTAX.parse(text)
+    except TemplateSyntaxError as bad:
+        raise LoopInvalid(f"The expression cannot be read: {bad.message}", advice=_WRITE, place=place) from None
+    if any(not isinstance(node, nodes.Output) for node in template.body):
+        raise LoopInvalid("Only {{ … }} may stand here.", advice="Statements belong in the template.", place=place)
+    found: dict[str, set[str]] = {"user": set(), "row": set()}
+    read: set[int] = set()
+    for node in template.find_all((nodes.Getattr, nodes.Getitem)):
+        assert isinstance(node, nodes.Getattr | nodes.Getitem)
+        if isinstance(node.node, nodes.Name) and node.node.name in found:
+            found[node.node.name].add(_column(node, place))
+            read.add(id(node.node))
+    for name in template.find_all(nodes.Name):
+        if id(name) not in read:
+            raise LoopInvalid(f"{name.name!r} is nothing that an email can show.", advice=_WRITE, place=place)
+    return Columns(frozenset(found["user"]), frozenset(found["row"]))
+
+
+def _column(node: nodes.Getattr | nodes.Getitem, place: Place) -> str:
+    column = (
+        node.attr if isinstance(node, nodes.Getattr) else node.arg.value if isinstance(node.arg, nodes.Const) else None
+    )
+    if isinstance(column, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", column):
+        return column
+    raise LoopInvalid("The column's name must be written out.", advice=_WRITE, place=place)

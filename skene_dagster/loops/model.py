@@ -1,0 +1,276 @@
+"""What an author writes: the loop format, as pydantic models. Nothing is resolved here; `planning` does that.
+
+The field names are those of the page's `defineLoop`; camelCase and snake_case are both read. Keys that are the
+author's own (`personalization`, `set`, `limit`) are never renamed.
+"""
+
+import math
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from skene_dagster.documents import Duration, Spec, duration, duration_text, shown
+from skene_dagster.settings import Identifier
+
+
+def _column_value(value: object) -> object:
+    if isinstance(value, str | bool | int | None) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError(f"A column takes a text, a number, true, false or null, not {shown(value)}")
+
+
+def _repeat(value: object) -> object:
+    if value in ("once", "every_entry"):
+        return value
+    try:
+        return duration(value)
+    except ValueError as bad:
+        raise ValueError(f"{bad}; or `once`; or `every_entry`") from None
+
+
+def _share(value: object) -> float:
+    percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", value) if isinstance(value, str) else None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    share = float(Decimal(percent[1]) / 100) if percent else float(str(value)) if number else -1.0
+    if not 0 <= share < 1:
+        raise ValueError(f"{shown(value)} is not a share below the whole. Write it as 10% or 0.1")
+    return share
+
+
+Scalar = str | int | float | bool | None
+ColumnValue = Annotated[
+    Scalar, PlainValidator(_column_value), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
+Repeat = Annotated[
+    Literal["once", "every_entry"] | timedelta,
+    PlainValidator(_repeat),
+    PlainSerializer(lambda value: duration_text(value) if isinstance(value, timedelta) else value),
+    WithJsonSchema({"type": "string", "pattern": r"^(once|every_entry|[0-9]{1,9}\s*[smhdw])$"}),
+]
+Share = Annotated[
+    float,
+    PlainValidator(_share),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]{1,6})?\s*%$"},
+                {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            ]
+        }
+    ),
+]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class ScheduleTrigger(Spec):
+    """The step runs by the clock."""
+
+    type: Literal["schedule"]
+    cron: Text
+    """When, as a five-field cron expression: `0 9 * * *` is each day at nine."""
+    timezone: Text = "UTC"
+    """The IANA time zone that the cron expression is read in."""
+
+
+class DatabaseTrigger(Spec):
+    """The step runs for each new or changed row of a table."""
+
+    type: Literal["database"]
+    table: Identifier
+    """The table whose rows trigger the step; `$1` in the condition is the row's key."""
+    event: Literal["insert", "update"]
+    """Which rows: new ones, or changed ones."""
+
+
+class EventTrigger(Spec):
+    """The step runs for each usage event of a name."""
+
+    type: Literal["event"]
+    name: Text
+    """The event's name, as the product tracks it."""
+
+
+class AfterTrigger(Spec):
+    """The step runs for those whom another step mailed, some time later."""
+
+    type: Literal["after"]
+    step: Text
+    """The name of an earlier step of this loop."""
+    wait: Duration
+    """How long after that step's email."""
+
+
+class ApiTrigger(Spec):
+    """The step runs for usage events that the product tracks at an endpoint."""
+
+    type: Literal["api"]
+    endpoint: Text
+    """The endpoint's path; `*` stands for anything."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    """The request's method."""
+
+
+class ManualTrigger(Spec):
+    """The step runs when a person starts it."""
+
+    type: Literal["manual"]
+
+
+Trigger = Annotated[
+    ScheduleTrigger | DatabaseTrigger | EventTrigger | AfterTrigger | ApiTrigger | ManualTrigger,
+    Field(discriminator="type"),
+]
+
+
+class QueryCondition(Spec):
+    """The users are the rows of one SELECT."""
+
+    type: Literal["query"]
+    query: Text
+    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is read as well."""
+    timeout: Duration = timedelta(minutes=10)
+    """How long the query may run; with a `database` or `event` trigger, how long to wait for it to hold."""
+
+
+class LevelCondition(Spec):
+    """The users at an engagement level."""
+
+    type: Literal["level"]
+    is_: Annotated[Literal["new", "active", "power", "slipping", "dormant", "resurrected"], Field(alias="is")]
+    """The level."""
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    """For how long they have been there, at least."""
+
+
+class FeatureCondition(Spec):
+    """The users in a state of adopting a feature."""
+
+    type: Literal["feature"]
+    name: Text
+    """The feature's name, as skene.yaml has it."""
+    state: Literal["untried", "tried", "adopted", "lapsed"]
+    """How far they are with it."""
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    """For how long they have been there, at least."""
+
+
+class MilestoneCondition(Spec):
+    """The users who reached a milestone."""
+
+    type: Literal["milestone"]
+    name: Text
+    """The milestone's name, as skene.yaml has it."""
+
+
+class UsageCondition(Spec):
+    """The users who used up their plan's limit."""
+
+    type: Literal["usage"]
+    limit: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    """Uses per period, by plan; `Infinity` (in YAML `.inf`) for no limit."""
+    period: Duration
+    """The period that the uses are counted in."""
+
+
+Condition = Annotated[
+    QueryCondition | LevelCondition | FeatureCondition | MilestoneCondition | UsageCondition,
+    Field(discriminator="type"),
+]
+
+
+class EmailAction(Spec):
+    """Send an email, once per member and occurrence."""
+
+    type: Literal["email"]
+    provider: Literal["resend"] = "resend"
+    """Who delivers it."""
+    template: Text
+    """The file name, without ending, of `templates/<template>.mjml` and `.txt`."""
+    personalization: dict[str, str] = Field(default_factory=dict)
+    """What the template may use: a name, and a text with expressions such as `{{user.name}}`."""
+    repeat: Repeat = timedelta(days=30)
+    """When a user who entered again may be mailed again: `once`, `every_entry` or after a duration."""
+    set: dict[str, ColumnValue] = Field(default_factory=dict)
+    """Columns of the users table, written when the provider accepted the email."""
+    transactional: bool = False
+    """True for mail that the recipient asked for; everything else carries an unsubscribe link."""
+
+
+class BlockAction(Spec):
+    """Write an entitlement that the product reads, and send a prompt."""
+
+    type: Literal["block"]
+    message: Text
+    """What the product shows to a user who is blocked."""
+    upgrade_prompt: EmailAction | None = None
+    """The email that goes with it."""
+
+
+Action = Annotated[EmailAction | BlockAction, Field(discriminator="type")]
+
+
+class Step(Spec):
+    """Who, when, what."""
+
+    name: Text | None = None
+    """May be left out in a loop of one step, which is then called `main`."""
+    renamed_from: Text | None = None
+    """The step's former name: whom that one mailed, this one has mailed."""
+    trigger: Trigger
+    """When the step runs."""
+    condition: Condition
+    """Who is in the segment."""
+    action: Action
+    """What happens to those who enter it."""
+
+
+class Goal(Spec):
+    """What should come of it; exactly one of `returns_within`, `event`, `feature` and `query`."""
+
+    returns_within: Duration | None = None
+    """The user is active again within this time."""
+    event: Text | None = None
+    """The user does this."""
+    feature: Text | None = None
+    """The user adopts this feature."""
+    query: Text | None = None
+    """The user is among the rows of this SELECT."""
+    within: Duration | None = None
+    """The time for `event`, `feature` or `query`."""
+
+
+class Recovery(Spec):
+    """What happens when a run fails for a reason that may pass."""
+
+    retries: Annotated[int, Field(ge=0, le=20)] = 3
+    """How often to try again."""
+    backoff: Literal["none", "linear", "exponential"] = "exponential"
+    """How the delay grows from try to try."""
+    delay: Duration = timedelta(seconds=30)
+    """How long to wait before the first new try."""
+
+
+class Loop(Spec):
+    """A growth loop, as its author wrote it."""
+
+    name: Text | None = None
+    """The loop's name; the type where it is left out. It is the ledger's key: keep it."""
+    type: Literal["retention", "activation", "adoption", "milestone", "freemium"]
+    """What kind of loop this is."""
+    opinion: str = ""
+    """Why this loop exists, in a sentence; Dagster shows it."""
+    steps: Annotated[list[Step], Field(min_length=1)]
+    """Who, when, what: at least one."""
+    goal: Goal | None = None
+    """What should come of it."""
+    holdout: Share = 0.0
+    """The share of members who get no email, to measure against: `10%` or `0.1`."""
+    priority: int = 0
+    """Which loop wins when only one email may be sent; the larger number."""
+    start: Literal["everyone", "new_only"] = "everyone"
+    """Whether those in the segment at the first refresh are mailed."""
+    recovery: Recovery = Recovery()
+    """What happens when a run fails for a reason that may pass."""

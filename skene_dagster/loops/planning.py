@@ -1,0 +1,166 @@
+"""From what an author wrote to what it means: every name, duration, SQL text and column resolved, or refused.
+
+Pure: nothing is written, no database is asked, the templates are not opened.
+"""
+
+from datetime import timedelta
+from typing import Literal
+
+from skene_dagster.documents import Document, Path_, one_of
+from skene_dagster.errors import DocumentError
+from skene_dagster.loops import model
+from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.emails import plan_email
+from skene_dagster.loops.faults import Faults
+from skene_dagster.loops.later import details_of, not_yet
+from skene_dagster.loops.names import fault_of_name
+from skene_dagster.loops.plan import (
+    Email,
+    GoalPlan,
+    LaterAction,
+    LaterCondition,
+    LaterTrigger,
+    LoopPlan,
+    Query,
+    RecoveryPlan,
+    Schedule,
+    StepPlan,
+)
+from skene_dagster.loops.timing import fault_of_cron, fault_of_timezone
+from skene_dagster.settings import Settings
+
+_TIMEOUT = timedelta(minutes=10)
+
+
+def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopPlan:
+    """Resolve a loop into its plan.
+
+    Raises:
+        DocumentErrors, or a single LoopError: everything that is impossible, each with its line.
+    """
+    faults = Faults(document)
+    name = loop.name or loop.type
+    _check_name(name, ("name",), "loop", faults)
+    _check_names_of_steps(loop.steps, faults)
+    plan = LoopPlan(
+        name=name,
+        type=loop.type,
+        opinion=loop.opinion,
+        steps=tuple(_step(number, loop.steps, settings, faults) for number in range(len(loop.steps))),
+        goal=_goal(loop.goal, faults) if loop.goal else None,
+        holdout=loop.holdout,
+        priority=loop.priority,
+        start=loop.start,
+        recovery=RecoveryPlan(loop.recovery.retries, loop.recovery.backoff, loop.recovery.delay),
+        not_yet=tuple(not_yet(loop)),
+        document=document,
+    )
+    faults.raise_any()
+    return plan
+
+
+def _check_name(name: str, path: Path_, what: str, faults: Faults) -> None:
+    if fault := fault_of_name(name):
+        faults.refuse(path, f"{name!r} cannot be the name of a {what}.", fault)
+
+
+def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
+    seen: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        path = ("steps", number, "name")
+        if step.name is None:
+            if len(steps) > 1:
+                advice = "In a loop of several steps each needs one, such as `name: nudge`."
+                faults.refuse(path, "The step has no name.", advice)
+            continue
+        _check_name(step.name, path, "step", faults)
+        if step.name in seen:
+            faults.refuse(path, f"Step {seen[step.name] + 1} is called {step.name!r} as well.", "Choose another name.")
+        seen.setdefault(step.name, number)
+    names = {step.name or "main" for step in steps}
+    for number, step in enumerate(steps):
+        if step.renamed_from is not None:
+            path = ("steps", number, "renamed_from")
+            _check_name(step.renamed_from, path, "step", faults)
+            if step.renamed_from in names:
+                faults.refuse(
+                    path, f"{step.renamed_from!r} is still a step of this loop.", "Name the one that is gone."
+                )
+
+
+def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faults) -> StepPlan:
+    step, path = steps[number], ("steps", number)
+    trigger = _trigger(step.trigger, (*path, "trigger"), [earlier.name for earlier in steps[:number]], faults)
+    condition = _condition(step.condition, (*path, "condition"), step.trigger.type, settings, faults)
+    return StepPlan(
+        name=step.name or "main",
+        renamed_from=step.renamed_from,
+        trigger=trigger,
+        condition=condition,
+        timeout=step.condition.timeout if isinstance(step.condition, model.QueryCondition) else _TIMEOUT,
+        action=_action(step.action, (*path, "action"), condition, settings, faults),
+    )
+
+
+def _trigger(trigger: model.Trigger, path: Path_, earlier: list[str | None], faults: Faults) -> Schedule | LaterTrigger:
+    if isinstance(trigger, model.ScheduleTrigger):
+        if fault := fault_of_cron(trigger.cron):
+            faults.refuse((*path, "cron"), f"{trigger.cron!r} is not a cron expression.", fault)
+        if fault := fault_of_timezone(trigger.timezone):
+            faults.refuse((*path, "timezone"), f"{trigger.timezone!r} is not a time zone.", fault)
+        return Schedule(" ".join(trigger.cron.split()), trigger.timezone)
+    if isinstance(trigger, model.AfterTrigger) and trigger.step not in earlier:
+        known = [name for name in earlier if name]
+        advice = one_of(trigger.step, known) if known else "No step stands before this one."
+        faults.refuse((*path, "step"), f"{trigger.step!r} is not an earlier step.", advice)
+    return LaterTrigger(trigger.type, details_of(trigger))
+
+
+def _condition(
+    condition: model.Condition, path: Path_, trigger: str, settings: Settings, faults: Faults
+) -> Query | LaterCondition:
+    if not isinstance(condition, model.QueryCondition):
+        return LaterCondition(condition.type, details_of(condition))
+    inner = (*path, "query")
+    try:
+        query = read_query(condition.query, users=settings.users, place=faults.document.text_place(inner))
+    except DocumentError as refused:
+        faults.note(refused)
+        return LaterCondition(condition.type, ())
+    if "trigger_key" in query.binds and trigger not in {"database", "event"}:
+        advice = "Use a trigger of type database or event, or leave it out."
+        faults.refuse(inner, f"$1 is the row that triggered the step, and the trigger {trigger!r} has none.", advice)
+    return query
+
+
+def _action(
+    action: model.Action, path: Path_, condition: Query | LaterCondition, settings: Settings, faults: Faults
+) -> Email | LaterAction:
+    columns = condition.columns if isinstance(condition, Query) else None
+    if isinstance(action, model.EmailAction):
+        return plan_email(action, path, columns=columns, settings=settings, faults=faults)
+    if action.upgrade_prompt is not None:
+        inner = (*path, "upgrade_prompt")
+        plan_email(action.upgrade_prompt, inner, columns=columns, settings=settings, faults=faults)
+    return LaterAction(action.type, details_of(action))
+
+
+def _goal(goal: model.Goal, faults: Faults) -> GoalPlan | None:
+    kinds: list[tuple[Literal["event", "feature", "query"], str | None]] = [
+        ("event", goal.event),
+        ("feature", goal.feature),
+        ("query", goal.query),
+    ]
+    given = [(kind, value) for kind, value in kinds if value is not None]
+    if len(given) + (goal.returns_within is not None) != 1:
+        advice = "Write exactly one of returns_within, event, feature and query."
+        faults.refuse(("goal",), "The goal is not one goal.", advice)
+    elif goal.returns_within is not None:
+        if goal.within is not None:
+            faults.refuse(("goal", "within"), "returns_within says the time already.", "Leave `within` out.")
+        return GoalPlan("returns", "", goal.returns_within)
+    elif goal.within is None:
+        faults.refuse(("goal",), f"The goal {given[0][0]!r} has no end.", "Say by when: `within: 14d`.")
+    else:
+        return GoalPlan(*given[0], goal.within)
+    return None

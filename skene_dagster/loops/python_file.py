@@ -1,0 +1,115 @@
+"""Loop files in Python: `loop = define_loop(type="retention", …)`, executed, for the code is the author's own."""
+
+import ast
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skene_dagster.documents import LONE_HALF, Document, Path_, in_words, read_text
+from skene_dagster.errors import LoopSyntaxError, Place
+
+_DEEPEST = 20
+_FORM = "Write: loop = define_loop(type='retention', steps=[…])."
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What `define_loop` returns: the fields as they were written, checked when the file is loaded."""
+
+    fields: Mapping[str, Any]
+    line: int
+
+
+def define_loop(**fields: Any) -> Declared:
+    """Declare a loop in a Python file: the fields of the format, camelCase or snake_case.
+
+    The file's loop is the value bound to the name `loop`. It is checked when it is loaded, with its line.
+    """
+    return Declared(fields, sys._getframe(1).f_lineno)  # noqa: SLF001 - the caller's line, for messages
+
+
+def read_python(file: Path, shown: str) -> Document:
+    """Execute a Python file and read the loop that it declares; it does not become an imported module.
+
+    Raises:
+        LoopSyntaxError: it is not Python, raises, declares no loop, or one of values that a file cannot hold.
+    """
+    text = read_text(file, shown, LoopSyntaxError)
+    try:
+        tree = ast.parse(text, str(file))
+        # Compiled here and not imported: no entry in sys.modules, no __pycache__ beside the author's files.
+        code = compile(tree, str(file), "exec", dont_inherit=True)
+    except SyntaxError as bad:
+        raise LoopSyntaxError(
+            f"The Python cannot be read: {bad.msg.rstrip('.?')}.", place=Place(shown, bad.lineno)
+        ) from None
+    except (ValueError, RecursionError) as bad:
+        raise LoopSyntaxError(f"The Python cannot be read: {bad}.", place=Place(shown)) from None
+    names: dict[str, Any] = {"__name__": file.stem, "__file__": str(file)}
+    try:
+        exec(code, names)  # noqa: S102 - the author's own code, as with any Dagster project
+    except (Exception, SystemExit) as bad:  # noqa: BLE001 - whatever it raises, the other files go on
+        raise _raised(bad, file, shown) from None
+    declared = names.get("loop")
+    if not isinstance(declared, Declared):
+        what = "is not the result of define_loop" if "loop" in names else "is not defined"
+        raise LoopSyntaxError(f"'loop' {what}.", advice=_FORM, place=Place(shown))
+    places = list(_places(tree, declared.line))
+    lines = {path: line for path, line, _ in places}
+    texts = {path: line for path, _, line in places}
+    data = _plain(declared.fields, (), Document(shown, {}, lines))
+    return Document(shown, data, lines, texts)
+
+
+def _raised(bad: BaseException, file: Path, shown: str) -> LoopSyntaxError:
+    own = [frame.lineno for frame in traceback.extract_tb(bad.__traceback__) if frame.filename == str(file)]
+    kind = type(bad).__name__
+    return LoopSyntaxError(
+        f"The file raised {kind}" + (f": {bad}" if str(bad) else "."), place=Place(shown, own[-1] if own else None)
+    )
+
+
+def _places(tree: ast.Module, call_line: int) -> Iterator[tuple[Path_, int, int]]:
+    """Yield path, line of the name and line of the value for all that is written out in the call of define_loop."""
+    yield (), call_line, call_line
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.lineno == call_line and ast.unparse(node.func).endswith("define_loop"):
+            yield from _inside(node, ())
+
+
+def _inside(node: ast.expr, path: Path_) -> Iterator[tuple[Path_, int, int]]:
+    found: list[tuple[Any, int, ast.expr]] = []
+    if isinstance(node, ast.Dict):
+        pairs = zip(node.keys, node.values, strict=True)
+        found = [(key.value, key.lineno, value) for key, value in pairs if isinstance(key, ast.Constant)]
+    elif isinstance(node, ast.List | ast.Tuple):
+        found = [(number, value.lineno, value) for number, value in enumerate(node.elts)]
+    elif isinstance(node, ast.Call):
+        found = [(word.arg, word.lineno, word.value) for word in node.keywords if word.arg is not None]
+    for part, line, value in found:
+        yield (*path, part), line, value.lineno
+        yield from _inside(value, (*path, part))
+
+
+def _plain(value: object, path: Path_, document: Document) -> Any:
+    """Copy what a file could hold: mappings, lists and scalars; refuse anything else, and a value within itself."""
+    if isinstance(value, str) and LONE_HALF.search(value):
+        kind = "text with half a character"
+    elif value is None or type(value) in {str, int, float, bool}:
+        return value
+    elif len(path) > _DEEPEST:
+        kind = "value nested too deeply"
+    elif isinstance(value, list | tuple):
+        return [_plain(inner, (*path, number), document) for number, inner in enumerate(value)]
+    elif isinstance(value, Mapping) and all(type(key) is str for key in value):
+        return {key: _plain(inner, (*path, key), document) for key, inner in value.items()}
+    else:
+        kind = type(value).__name__
+    raise LoopSyntaxError(
+        f"{in_words(path[-2:])} is a {kind}, which a loop cannot hold.",
+        advice="Write a text, a number, True, False, None, a list or a dict whose keys are texts.",
+        place=document.place(path),
+    )

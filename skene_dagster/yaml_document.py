@@ -1,0 +1,164 @@
+"""YAML as people mean it: the scalars of YAML 1.2, one document, no tags, no surprises; each value with its line."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from skene_dagster.documents import LONE_HALF, Document, Path_, read_text, shown
+from skene_dagster.errors import DocumentError, Place
+
+_MOST_VALUES = 10_000
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's scanner and parser with the core schema of YAML 1.2.
+
+    PyYAML, 2026-11: its own schema is that of YAML 1.1, where `no` is false, 12:30 is 750 and a date is an object.
+    """
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML declares it so
+
+
+_STANDARD = "tag:yaml.org,2002:"
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["", *"~nN"]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", [*"-+0123456789"]),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", [*"-+.0123456789"]),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", [*"-+."]),
+):
+    _Loader.add_implicit_resolver(_STANDARD + _kind, re.compile(rf"({_pattern})\Z"), _first)
+
+
+def read_yaml(file: Path, shown: str, error: type[DocumentError]) -> Document:
+    """Read a YAML file that holds one mapping; an empty file is an empty mapping.
+
+    Raises:
+        error: with the line, for anything else.
+    """
+    return parse_yaml(read_text(file, shown, error), shown, error)
+
+
+def parse_yaml(text: str, shown: str, error: type[DocumentError]) -> Document:
+    """Read YAML text; see `read_yaml`."""
+    try:
+        return _Reading(shown, error).document(text)
+    except yaml.reader.ReaderError as bad:
+        line = text[: bad.position].count("\n") + 1
+        raise error(f"The character U+{bad.character:04X} may not stand in YAML.", place=Place(shown, line)) from None
+    except yaml.MarkedYAMLError as bad:
+        raise _refusal(bad, shown, error) from None
+    except RecursionError:
+        raise error("The values are nested too deeply.", place=Place(shown)) from None
+
+
+class _Reading:
+    """One reading of one file: the values, and where each stands."""
+
+    def __init__(self, file: str, error: type[DocumentError]) -> None:
+        self._file = file
+        self._error = error
+        self._lines: dict[Path_, int] = {}
+        self._texts: dict[Path_, int] = {}
+        self._open: list[yaml.Node] = []
+        self._values = 0
+
+    def document(self, text: str) -> Document:
+        loader = _Loader(text)
+        first = loader.get_node() if loader.check_node() else None
+        second = loader.get_node() if loader.check_node() else None
+        if second:
+            raise self._refused("A second document begins here.", "Write one file for each.", second)
+        data = self._value(first, ()) if first else None
+        if first and not isinstance(data, dict | None):
+            raise self._refused("The file is not a mapping.", "Write fields: `name: value`.", first)
+        return Document(self._file, data or {}, self._lines, self._texts)
+
+    def _value(self, node: yaml.Node, path: Path_) -> Any:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            # Aliases of aliases can mean billions of values in ten lines.
+            raise self._refused(f"The file holds more than {_MOST_VALUES:,} values.", "", node)
+        if any(node is outer for outer in self._open):
+            raise self._refused("This value contains itself.", "Write it out instead of the alias.", node)
+        self._lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode):
+            # Below `|` and `>` the text begins on the next line.
+            self._texts[path] = node.start_mark.line + (2 if node.style in {"|", ">"} else 1)
+            return self._scalar(node)
+        self._kind(node)
+        self._open.append(node)
+        value = (
+            [self._value(item, (*path, number)) for number, item in enumerate(node.value)]
+            if isinstance(node, yaml.SequenceNode)
+            else self._mapping(node, path)
+        )
+        self._open.pop()
+        return value
+
+    def _mapping(self, node: yaml.Node, path: Path_) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key, str):
+                raise self._refused("A field's name must be a text.", "Put it in quotes.", key_node)
+            if key == "<<" and key_node.style is None:
+                raise self._refused("'<<' (merging) is not YAML 1.2.", "Write the fields out.", key_node)
+            if key in found:
+                raise self._refused(f"{key!r} stands here twice.", "Keep one.", key_node)
+            inner = (*path, key)
+            self._lines[inner] = key_node.start_mark.line + 1
+            found[key] = self._value(value_node, inner)
+        return found
+
+    def _scalar(self, node: yaml.ScalarNode) -> str | int | float | bool | None:
+        text: str = node.value
+        kind = self._kind(node)
+        try:
+            if kind == "null":
+                return None
+            if kind == "bool":
+                return {"true": True, "false": False}[text.lower()]
+            if kind == "int":
+                return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+            if kind == "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except (ValueError, KeyError):
+            raise self._refused(f"{shown(text)} is not of the kind {kind!r}.", "", node) from None
+        if LONE_HALF.search(text):
+            raise self._refused("The text holds half a character.", "Write both halves, or the character.", node)
+        return text
+
+    def _kind(self, node: yaml.Node) -> str:
+        scalar = isinstance(node, yaml.ScalarNode)
+        kinds = ("str", "null", "bool", "int", "float") if scalar else ("seq", "map")
+        kind: str = node.tag.removeprefix(_STANDARD)
+        if kind not in kinds:
+            tag = f"!!{kind}" if node.tag.startswith(_STANDARD) else node.tag
+            raise self._refused(f"The tag {tag} means nothing here.", "Leave it out.", node)
+        return kind
+
+    def _refused(self, message: str, advice: str, node: yaml.Node) -> DocumentError:
+        return self._error(message, advice=advice, place=Place(self._file, node.start_mark.line + 1))
+
+
+_WORDS = {
+    "found character '\\t'": ("a tab stands where the line is indented", "Use spaces."),
+    "found character": ("a text begins with a character that means something else", "Put the text in quotes."),
+    "mapping values": ("a ': ' stands where none may", "Check the indentation; a text with ': ' needs quotes."),
+    "expected <block end>": ("the line fits no other", "Check the indentation and the quotes."),
+    "could not find expected ':'": ("a field has no ':'", "Write `name: value`."),
+    "found undefined alias": ("the alias names nothing", "Name the value before it is used: &name."),
+}
+
+
+def _refusal(bad: yaml.MarkedYAMLError, file: str, error: type[DocumentError]) -> DocumentError:
+    mark, problem = bad.problem_mark or bad.context_mark, bad.problem or "it is not YAML"
+    if bad.context_mark and ("end of stream" in problem or "<stream end>" in problem):
+        mark, problem = bad.context_mark, "what begins here is never closed"
+    words = (pair for start, pair in _WORDS.items() if problem.startswith(start))
+    problem, advice = next(words, (problem, ""))
+    place = Place(file, mark.line + 1 if mark else None)
+    return error(f"The YAML cannot be read: {problem}.", advice=advice, place=place)

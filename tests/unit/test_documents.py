@@ -1,0 +1,482 @@
+"""What a YAML file says, and what is said of a value that the format does not know."""
+
+import math
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skene_dagster.documents import Document, duration, duration_text, in_words, parse, read_text
+from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, SettingsError
+from skene_dagster.loops.model import Loop
+from skene_dagster.settings import ProjectFile
+from skene_dagster.yaml_document import parse_yaml, read_yaml
+
+LOOP = """\
+type: retention
+steps:
+  - trigger: {type: schedule, cron: 0 9 * * *}
+    condition:
+      type: query
+      query: SELECT id FROM users
+    action:
+      type: email
+      template: hello
+recovery:
+  retries: 3
+"""
+
+
+def read(text: str) -> Document:
+    return parse_yaml(text, "loops/x.yaml", LoopSyntaxError)
+
+
+def refused(text: str) -> str:
+    with pytest.raises(LoopSyntaxError) as caught:
+        read(text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("no", "no", id="no is a word"),
+        pytest.param("on", "on", id="on is a word"),
+        pytest.param("y", "y", id="y is a word"),
+        pytest.param("tRUE", "tRUE", id="a boolean is spelt in three ways only"),
+        pytest.param("true", True, id="true"),
+        pytest.param("False", False, id="False"),
+        pytest.param("12:30", "12:30", id="a time is no number to the base of 60"),
+        pytest.param("2026-01-01", "2026-01-01", id="a date is a text"),
+        pytest.param("2026-01-01 10:00:00", "2026-01-01 10:00:00", id="a moment is a text"),
+        pytest.param("1_000", "1_000", id="underscores make a text"),
+        pytest.param("0 9 * * *", "0 9 * * *", id="a cron expression needs no quotes"),
+        pytest.param("10%", "10%", id="a share needs no quotes"),
+        pytest.param("012", 12, id="a leading zero is no octal"),
+        pytest.param("0o17", 15, id="octal"),
+        pytest.param("0x1F", 31, id="hexadecimal"),
+        pytest.param("+5", 5, id="plus five"),
+        pytest.param("1e3", 1000.0, id="an exponent"),
+        pytest.param(".5", 0.5, id="a half"),
+        pytest.param("-.INF", -math.inf, id="minus infinity"),
+        pytest.param("~", None, id="null as a tilde"),
+        pytest.param("", None, id="nothing"),
+        pytest.param("!!str 5", "5", id="a five that is said to be a text"),
+        pytest.param("'5'", "5", id="a five in quotes"),
+        pytest.param('"\\u263a"', "\u263a", id="an escaped character"),
+    ],
+)
+def test_a_scalar_means_what_yaml_1_2_says(text: str, value: object) -> None:
+    assert read(f"a: {text}\n").data == {"a": value}
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "null\n", "---\n"])
+def test_an_empty_file_is_an_empty_mapping(text: str) -> None:
+    assert read(text).data == {}
+
+
+def test_an_alias_stands_for_the_value_that_it_names() -> None:
+    document = read("a: &wait {for: 5d}\nb: *wait\n")
+
+    assert document.data == {"a": {"for": "5d"}, "b": {"for": "5d"}}
+    assert document.place(("b",)).line == 2
+
+
+def test_every_value_has_its_line() -> None:
+    document = read(LOOP)
+
+    assert document.place(("steps", 0, "condition", "query")).line == 6
+    assert str(document.place(("steps", 0, "action", "template"))) == "loops/x.yaml:9  step 1, action.template"
+    assert document.place(("steps", 0, "action", "repeat")).line == 7
+
+
+def test_a_text_in_a_block_begins_below_its_name() -> None:
+    document = read("query: |\n  SELECT id\n  FROM users\nother: x\n")
+
+    assert document.place(("query",)).line == 1
+    assert document.text_place(("query",)).line == 2
+    assert document.text_place(("other",)).line == 4
+
+
+def test_a_place_is_found_in_either_spelling() -> None:
+    document = read("steps:\n  - renamedFrom: x\n")
+
+    assert str(document.place(("steps", 0, "renamed_from"))) == "loops/x.yaml:2  step 1, renamedFrom"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        pytest.param("a: 1\na: 2", 2, "'a' stands here twice. Keep one.", id="a field twice"),
+        pytest.param('"a": 1\nb: 2\na: 2', 3, "'a' stands here twice", id="a field twice, once in quotes"),
+        pytest.param("- a", 1, "The file is not a mapping", id="a list"),
+        pytest.param("retention", 1, "The file is not a mapping", id="a word"),
+        pytest.param("---\na: 1\n---\nb: 2", 4, "A second document begins here", id="two documents"),
+        pytest.param("a: &x [*x]", 1, "contains itself", id="a list in itself"),
+        pytest.param("a: 1\nb: &x {c: *x}", 2, "contains itself", id="a mapping in itself"),
+        pytest.param("a: *nope", 1, "the alias names nothing", id="an alias of nothing"),
+        pytest.param("a: !foo 1", 1, "The tag !foo means nothing here", id="a custom tag"),
+        pytest.param("a: !foo {b: 1}", 1, "The tag !foo", id="a custom tag of a mapping"),
+        pytest.param("a: !!python/object:os.system x", 1, "The tag !!python/object:os.system", id="a Python object"),
+        pytest.param("a: !!binary aGk=", 1, "The tag !!binary", id="binary"),
+        pytest.param("a: !!int x", 1, "'x' is not of the kind 'int'", id="a number that is none"),
+        pytest.param("a:\n\tb: 1", 2, "a tab stands where the line is indented. Use spaces.", id="a tab"),
+        pytest.param("a: b: c", 1, "a text with ': ' needs quotes", id="a colon in a text"),
+        pytest.param("a: 1\n b: 2", 2, "Check the indentation", id="a line too far in"),
+        pytest.param("a: 1\nb: [1, 2", 2, "what begins here is never closed", id="an open list"),
+        pytest.param('a: 1\nb: "x\nc: 1', 2, "what begins here is never closed", id="an open text"),
+        pytest.param("a: 'it's'", 1, "Check the indentation and the quotes", id="a quote inside quotes"),
+        pytest.param("a: {{user.name}}", 1, "A field's name must be a text", id="an expression without quotes"),
+        pytest.param("a: @x", 1, "Put the text in quotes", id="an at sign first"),
+        pytest.param("1: 2", 1, "A field's name must be a text. Put it in quotes.", id="a number as a name"),
+        pytest.param("? [1]\n: 2", 1, "A field's name must be a text", id="a list as a name"),
+        pytest.param("x: &b {a: 1}\ny:\n  <<: *b", 3, "'<<' (merging) is not YAML 1.2", id="a merge key"),
+        pytest.param("a: 1\nb: \x07", 2, "The character U+0007 may not stand in YAML", id="a bell"),
+        pytest.param('a: "\\ud83d"', 1, "half a character", id="half a character"),
+        pytest.param("a: " + "[" * 600, None, "nested too deeply", id="six hundred brackets"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_refused_with_its_line(text: str, line: int | None, message: str) -> None:
+    place, _, rest = refused(text).partition("\n")
+
+    assert place == ("loops/x.yaml" if line is None else f"loops/x.yaml:{line}")
+    assert message in rest
+
+
+def test_ten_lines_that_mean_a_billion_values_are_refused() -> None:
+    laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+    )
+
+    assert "more than 10,000 values" in refused(laughs)
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_bytes("a: 1\nb: M\u00fcller\n".encode("latin-1"))
+
+    with pytest.raises(SettingsError, match=r"^skene\.yaml:2\n  The file is not UTF-8 \(byte 9\). Save it as UTF-8\.$"):
+        read_yaml(file, "skene.yaml", SettingsError)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n")
+
+    assert read_yaml(tmp_path / "x.yaml", "x.yaml", SettingsError).data == {"a": 1}
+
+
+def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        LoopSyntaxError, match=r"^loops/x\.yaml\n  The file cannot be read: No such file or directory\.$"
+    ):
+        read_text(tmp_path / "x.yaml", "loops/x.yaml", LoopSyntaxError)
+
+
+# Every kind of error that pydantic finds with our models: what is replaced in LOOP by what, the line, the words.
+FAULTS = [
+    pytest.param(
+        "  retries: 3",
+        "  retires: 3",
+        "loops/x.yaml:11  recovery.retires",
+        "'retires' is not a field here. Use one of: retries, backoff, delay. Did you mean 'retries'?",
+        id="unknown field",
+    ),
+    pytest.param(
+        "cron: 0 9",
+        "crno: 0 9",
+        "loops/x.yaml:3  step 1, trigger.cron",
+        "'cron' is missing. Add it.",
+        id="missing field",
+    ),
+    pytest.param(
+        "  retries: 3",
+        "  backoff: exponental",
+        "loops/x.yaml:11  recovery.backoff",
+        "'exponental' is not a backoff. Use one of: none, linear, exponential. Did you mean 'exponential'?",
+        id="unknown value",
+    ),
+    pytest.param(
+        "type: email",
+        "type: emial",
+        "loops/x.yaml:8  step 1, action",
+        "'emial' is not a type of action. Use one of: email, block. Did you mean 'email'?",
+        id="unknown type of a part",
+    ),
+    pytest.param(
+        "type: email",
+        "type: [email]",
+        "loops/x.yaml:8  step 1, action",
+        "a list is not a type of action. Use one of: email, block.",
+        id="a list for a type",
+    ),
+    pytest.param(
+        "      type: query\n",
+        "",
+        "loops/x.yaml:4  step 1, condition",
+        "'condition' needs a 'type'. Use one of: query, level, feature, milestone, usage.",
+        id="no type",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: 5",
+        "loops/x.yaml:9  step 1, action.template",
+        "template takes a text, not 5. Put it in quotes.",
+        id="a number for a text",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: [a]",
+        "loops/x.yaml:9  step 1, action.template",
+        "template takes a text, not a list.",
+        id="a list for a text",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: ''",
+        "loops/x.yaml:9  step 1, action.template",
+        "'template' is empty.",
+        id="an empty text",
+    ),
+    pytest.param(
+        "  retries: 3",
+        "  retries: 2.5",
+        "loops/x.yaml:11  recovery.retries",
+        "retries takes a whole number, not 2.5.",
+        id="a fraction for a whole number",
+    ),
+    pytest.param(
+        "  retries: 3",
+        "  retries: '3'",
+        "loops/x.yaml:11  recovery.retries",
+        "retries takes a whole number, not '3'.",
+        id="a text for a whole number",
+    ),
+    pytest.param(
+        "  retries: 3",
+        "  retries: true",
+        "loops/x.yaml:11  recovery.retries",
+        "retries takes a whole number, not true.",
+        id="a boolean for a whole number",
+    ),
+    pytest.param(
+        "  retries: 3",
+        "  retries: -1",
+        "loops/x.yaml:11  recovery.retries",
+        "retries must be at least 0, not -1.",
+        id="too small",
+    ),
+    pytest.param(
+        "  retries: 3",
+        "  retries: 21",
+        "loops/x.yaml:11  recovery.retries",
+        "retries must be at most 20, not 21.",
+        id="too large",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: hello\n      transactional: 'yes'",
+        "loops/x.yaml:10  step 1, action.transactional",
+        "transactional takes true or false, not 'yes'.",
+        id="a word for a boolean",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: hello\n      personalization: [name]",
+        "loops/x.yaml:10  step 1, action.personalization",
+        "personalization takes a mapping, not a list.",
+        id="a list for the author's own mapping",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: hello\n      personalization: {a: x, b: 5}",
+        "loops/x.yaml:10  step 1, action.personalization.b",
+        "b takes a text, not 5. Put it in quotes.",
+        id="a number among texts",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: hello\n      set: {mailed: [1]}",
+        "loops/x.yaml:10  step 1, action.set.mailed",
+        "A column takes a text, a number, true, false or null, not a list.",
+        id="a list for a column",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: hello\n      set: {mailed: .nan}",
+        "loops/x.yaml:10  step 1, action.set.mailed",
+        "A column takes a text, a number, true, false or null, not nan.",
+        id="no number for a column",
+    ),
+    pytest.param(
+        "template: hello",
+        "template: hello\n      repeat: daily",
+        "loops/x.yaml:10  step 1, action.repeat",
+        "'daily' is not a duration. Write a number and a unit: 30s, 10m, 5h, 7d or 2w; or `once`; or `every_entry`.",
+        id="no repeat",
+    ),
+    pytest.param(
+        "  retries: 3",
+        "  delay: 30",
+        "loops/x.yaml:11  recovery.delay",
+        "30 is not a duration. Write a number and a unit: 30s, 10m, 5h, 7d or 2w.",
+        id="a number for a duration",
+    ),
+    pytest.param(
+        "type: retention",
+        "type: retention\nholdout: 10",
+        "loops/x.yaml:2  holdout",
+        "10 is not a share below the whole. Write it as 10% or 0.1.",
+        id="more than a whole",
+    ),
+    pytest.param(
+        "recovery:\n  retries: 3",
+        "recovery: 3",
+        "loops/x.yaml:10  recovery",
+        "recovery takes a mapping, not 3.",
+        id="a number for a part",
+    ),
+    pytest.param(
+        "trigger: {type: schedule, cron: 0 9 * * *}",
+        "trigger: daily",
+        "loops/x.yaml:3  step 1, trigger",
+        "trigger takes a mapping, not 'daily'.",
+        id="a text for a part with kinds",
+    ),
+    pytest.param(
+        LOOP,
+        "type: retention\nsteps: {}\n",
+        "loops/x.yaml:2  steps",
+        "steps takes a list, not a mapping.",
+        id="a mapping for a list",
+    ),
+    pytest.param(LOOP, "type: retention\nsteps: []\n", "loops/x.yaml:2  steps", "'steps' is empty.", id="no step"),
+    pytest.param(
+        LOOP,
+        "type: retention\nsteps:\n  - 5\n",
+        "loops/x.yaml:3  step 1",
+        "step 1 takes a mapping, not 5.",
+        id="a number for a step",
+    ),
+    pytest.param(
+        "  - trigger:",
+        "  - renamedFrom: a\n    renamed_from: b\n    trigger:",
+        "loops/x.yaml:4  step 1, renamed_from",
+        "'renamedFrom' and 'renamed_from' are one field in two spellings. Keep one.",
+        id="both spellings",
+    ),
+    pytest.param(
+        "condition:\n      type: query\n      query: SELECT id FROM users",
+        "condition: {type: level, is: sleepy}",
+        "loops/x.yaml:4  step 1, condition.is",
+        "'sleepy' is not an is. Use one of: new, active, power, slipping, dormant, resurrected.",
+        id="a level that there is not",
+    ),
+    pytest.param(
+        "condition:\n      type: query\n      query: SELECT id FROM users",
+        "condition: {type: usage, period: 30d, limit: {free: lots}}",
+        "loops/x.yaml:4  step 1, condition.limit.free",
+        "free takes a number, not 'lots'.",
+        id="a text for a number",
+    ),
+    pytest.param(
+        "trigger: {type: schedule, cron: 0 9 * * *}",
+        "trigger: {type: schedule, schedule: 5, cron: 0 9 * * *}",
+        "loops/x.yaml:3  step 1, trigger.schedule",
+        "'schedule' is not a field here. Use one of: type, cron, timezone.",
+        id="an unknown field that is called like a type",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "place", "words"), FAULTS)
+def test_a_fault_is_said_in_the_words_of_the_file(old: str, new: str, place: str, words: str) -> None:
+    assert old in LOOP
+    document = read(LOOP.replace(old, new))
+
+    with pytest.raises((LoopInvalid, DocumentErrors)) as caught:
+        parse(Loop, document, LoopInvalid)
+
+    assert f"{place}\n  {words}" in [str(error) for error in caught.value.errors]
+
+
+def test_all_faults_of_a_file_are_said_in_its_order() -> None:
+    document = read(LOOP.replace("retries: 3", "retries: x").replace("template", "templte"))
+
+    with pytest.raises(DocumentErrors) as caught:
+        parse(Loop, document, LoopInvalid)
+
+    assert [error.place.line for error in caught.value.errors if error.place] == [7, 9, 11]
+    assert str(caught.value).startswith("loops/x.yaml:7  step 1, action.template\n  'template' is missing.")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("limits: {collapse: 2}", "collapse must be at most 1.0, not 2.", id="at most"),
+        pytest.param("limits: {collapse: 0}", "collapse must be more than 0.0, not 0.", id="more than"),
+        pytest.param("limits: {collapse: .nan}", "collapse must be at most 1.0, not nan.", id="not a number"),
+        pytest.param("users: {table: a b}", "'a b' is not a name of a table or column.", id="identifier"),
+        pytest.param("sender: {form: a@example.com}", "Did you mean 'from'?", id="a field called like a Python word"),
+    ],
+)
+def test_the_settings_are_refused_in_the_same_words(text: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(ProjectFile, parse_yaml(text, "skene.yaml", SettingsError), SettingsError)
+
+    assert str(caught.value).startswith("skene.yaml:1  ")
+    assert words in str(caught.value)
+
+
+def test_fields_are_suggested_in_camel_case_to_those_who_write_typescript() -> None:
+    document = Document("loops/x.ts", {"type": "retention", "steps": [], "goal": {"returnsWihtin": "1d"}})
+
+    with pytest.raises(DocumentErrors, match="Did you mean 'returnsWithin'"):
+        parse(Loop, document, LoopInvalid)
+
+
+def test_a_whole_number_is_taken_for_any_number() -> None:
+    assert parse(ProjectFile, Document("skene.yaml", {"limits": {"explosion": 4}}), SettingsError).limits.explosion == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("30s", timedelta(seconds=30), id="seconds"),
+        pytest.param("10m", timedelta(minutes=10), id="minutes"),
+        pytest.param("5 h", timedelta(hours=5), id="hours, with a space"),
+        pytest.param("7d", timedelta(days=7), id="days"),
+        pytest.param("2w", timedelta(days=14), id="weeks"),
+        pytest.param("3650d", timedelta(days=3650), id="ten years"),
+    ],
+)
+def test_a_duration_is_a_number_and_a_unit(text: str, value: timedelta) -> None:
+    assert duration(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["0s", "3651d", "999999999w", "-5m", "5", "5 days", "1.5h", "5M", "\u0665m", "", 5, True, None, [], "5m\n"]
+)
+def test_what_is_no_duration_is_refused(text: Any) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(30, "30s"), (90, "90s"), (600, "10m"), (86400, "1d"), (14 * 86400, "14d"), (90000, "25h")]
+)
+def test_a_duration_is_written_with_the_largest_unit_that_fits(seconds: int, text: str) -> None:
+    assert duration_text(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ((), ""),
+        (("steps", 0), "step 1"),
+        (("steps", 1, "condition", "query"), "step 2, condition.query"),
+        (("recovery", "backoff"), "recovery.backoff"),
+    ],
+)
+def test_a_path_is_named_as_its_author_would(path: tuple[str | int, ...], words: str) -> None:
+    assert in_words(path) == words

@@ -1,0 +1,607 @@
+"""From what an author wrote to what it means: everything resolved, everything impossible refused with its line."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skene_dagster.documents import Document, parse
+from skene_dagster.errors import DocumentError, DocumentErrors, LoopInvalid, LoopSyntaxError
+from skene_dagster.loops.loaders import load_file
+from skene_dagster.loops.model import Loop
+from skene_dagster.loops.plan import (
+    Email,
+    GoalPlan,
+    LaterAction,
+    LaterCondition,
+    LaterTrigger,
+    LoopPlan,
+    Query,
+    RecoveryPlan,
+    Schedule,
+)
+from skene_dagster.loops.planning import plan_loop
+from skene_dagster.settings import Environment, Limits, Sender, Settings, Users
+from skene_dagster.yaml_document import parse_yaml
+
+ROOT = Path(__file__).parents[2]
+SENDER = {
+    "from": "Skene <hello@example.com>",
+    "postal_address": "1 Example Street",
+    "unsubscribe_url": "https://example.com/unsubscribe?u={{user.id}}",
+}
+LOOP = """\
+type: retention
+steps:
+  - trigger:
+      type: schedule
+      cron: 0 9 * * *
+    condition:
+      type: query
+      query: SELECT id, plan FROM users
+    action:
+      type: email
+      template: hello
+"""
+TWO = """\
+type: retention
+steps:
+  - name: nudge
+    trigger: {type: schedule, cron: 0 9 * * *}
+    condition: {type: query, query: SELECT id FROM users}
+    action: {type: email, template: hello}
+  - name: last_call
+    trigger: {type: after, step: nudge, wait: 5d}
+    condition: {type: query, query: SELECT id FROM users}
+    action: {type: email, template: hello}
+"""
+
+
+def settings(*, sender: dict[str, Any] = SENDER, environment: Environment = "development", **users: str) -> Settings:
+    return Settings(
+        root=ROOT,
+        users=Users.model_validate(users),
+        sender=Sender.model_validate(sender),
+        limits=Limits(),
+        loops=ROOT / "loops",
+        templates=ROOT / "templates",
+        outbox=ROOT / ".skene/outbox",
+        database_url="sqlite://",
+        environment=environment,
+        resend_api_key=None,
+        redirect_to=None,
+    )
+
+
+def plan(text: str, **configured: Any) -> LoopPlan:
+    document = parse_yaml(text, "loops/x.yaml", LoopSyntaxError)
+    return plan_loop(parse(Loop, document, LoopInvalid), document, settings(**configured))
+
+
+def faults(text: str, **configured: Any) -> list[str]:
+    with pytest.raises(DocumentError) as caught:
+        plan(text, **configured)
+    return [str(error) for error in caught.value.errors]
+
+
+def file_plan(file: str) -> LoopPlan:
+    loaded = load_file(ROOT / file, ROOT)
+    assert loaded.error is None
+    assert loaded.loop is not None
+    assert loaded.document is not None
+    return plan_loop(loaded.loop, loaded.document, settings())
+
+
+def changed(old: str, new: str, text: str = LOOP) -> str:
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
+def only_email(loop: LoopPlan) -> Email:
+    (step,) = loop.steps
+    assert isinstance(step.action, Email)
+    return step.action
+
+
+# The page's loop
+
+
+def test_the_page_s_file_is_ours_to_the_letter() -> None:
+    text = (ROOT / "loops/skene.config.ts").read_text(encoding="utf-8")
+
+    assert text.startswith("// skene.config.ts - The Automated Way\nimport { defineLoop } from '@skene/sdk';\n")
+    assert text.endswith("    backoff: 'exponential'\n  }\n});\n")
+    assert len(text.splitlines()) == 33
+
+
+def test_the_page_s_loop_means_the_same_in_every_spelling() -> None:
+    typescript, yaml, python = (
+        file_plan(file) for file in ("loops/skene.config.ts", "tests/loops/seed.yaml", "tests/loops/seed.py")
+    )
+
+    assert typescript == yaml
+    assert typescript == python
+    assert hash(typescript) == hash(python)
+
+
+def test_the_page_s_loop_can_run() -> None:
+    loop = file_plan("loops/skene.config.ts")
+
+    (step,) = loop.steps
+    assert (loop.name, step.name, loop.runs, loop.not_yet) == ("retention", "main", True, ())
+    assert step.trigger == Schedule("0 9 * * *", "UTC")
+    assert step.timeout == timedelta(minutes=10)
+    assert isinstance(step.condition, Query)
+    assert step.condition.tables == ("users",)
+    assert step.condition.binds == ("as_of",)
+    assert only_email(loop) == Email(
+        template="re_engagement",
+        personalization=(("name", "{{user.name}}"), ("lastActivity", "{{user.last_activity_at}}")),
+        user_columns=("id", "last_activity_at", "name"),
+        row_columns=(),
+        repeat=timedelta(days=30),
+        set=(),
+        transactional=False,
+    )
+    assert loop.recovery == RecoveryPlan(3, "exponential", timedelta(seconds=30))
+
+
+def test_the_activation_loop_is_planned_and_says_what_it_waits_for() -> None:
+    loop = file_plan("tests/loops/activation.ts")
+
+    (step,) = loop.steps
+    assert step.trigger == LaterTrigger("database", (("table", "users"), ("event", "insert")))
+    assert isinstance(step.condition, Query)
+    assert step.condition.binds == ("trigger_key",)
+    assert step.timeout == timedelta(minutes=5)
+    assert loop.not_yet == ("step 1: the trigger 'database' is known, not yet run.",)
+    assert not loop.runs
+
+
+def test_the_freemium_loop_is_planned_and_says_what_it_waits_for() -> None:
+    loop = file_plan("tests/loops/freemium.ts")
+
+    (step,) = loop.steps
+    assert step.trigger == LaterTrigger("api", (("endpoint", "/api/features/*"), ("method", "POST")))
+    assert step.condition == LaterCondition(
+        "usage", (("limit.free", "100"), ("limit.paid", "Infinity"), ("period", "30d"))
+    )
+    assert isinstance(step.action, LaterAction)
+    assert step.action.details[0] == ("message", "You've reached your free tier limit. Upgrade to continue.")
+    assert loop.recovery.retries == 0
+    assert loop.not_yet == (
+        "step 1: the trigger 'api' is known, not yet run.",
+        "step 1: the condition 'usage' is known, not yet run.",
+        "step 1: the action 'block' is known, not yet run.",
+    )
+
+
+# What is resolved
+
+
+def test_everything_written_is_in_the_plan() -> None:
+    text = TWO + (
+        "name: win_back\nopinion: Bring people back.\ngoal: {returns_within: 14d}\nholdout: 10%\npriority: 10\n"
+        "start: new_only\nrecovery: {retries: 5, backoff: linear, delay: 1m}\n"
+    )
+
+    loop = plan(text)
+
+    assert (loop.name, loop.type, loop.opinion) == ("win_back", "retention", "Bring people back.")
+    assert [step.name for step in loop.steps] == ["nudge", "last_call"]
+    assert loop.steps[1].trigger == LaterTrigger("after", (("step", "nudge"), ("wait", "5d")))
+    assert loop.goal == GoalPlan("returns", "", timedelta(days=14))
+    assert (loop.holdout, loop.priority, loop.start) == (0.1, 10, "new_only")
+    assert loop.recovery == RecoveryPlan(5, "linear", timedelta(minutes=1))
+    assert loop.not_yet == (
+        "step 2: the trigger 'after' is known, not yet run.",
+        "The goal is known, not yet run.",
+        "The holdout is known, not yet run: everyone is mailed.",
+        "The priority is known, not yet run.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind", "details"),
+    [
+        ("{type: level, is: dormant, for: 2w}", "level", (("is", "dormant"), ("for", "14d"))),
+        ("{type: feature, name: export, state: untried}", "feature", (("name", "export"), ("state", "untried"))),
+        ("{type: milestone, name: first}", "milestone", (("name", "first"),)),
+        ("{type: usage, limit: {free: 1.5}, period: 1d}", "usage", (("limit.free", "1.5"), ("period", "1d"))),
+    ],
+)
+def test_a_condition_that_cannot_run_yet_keeps_what_it_says(
+    condition: str, kind: str, details: tuple[tuple[str, str], ...]
+) -> None:
+    text = TWO.replace("condition: {type: query, query: SELECT id FROM users}", f"condition: {condition}")
+
+    loop = plan(text)
+
+    assert loop.steps[0].condition == LaterCondition(kind, details)
+    assert f"step 1: the condition {kind!r} is known, not yet run." in loop.not_yet
+
+
+@pytest.mark.parametrize(
+    ("trigger", "details"),
+    [
+        ("{type: event, name: signed_up}", (("name", "signed_up"),)),
+        ("{type: manual}", ()),
+        ("{type: database, table: app.orders, event: update}", (("table", "app.orders"), ("event", "update"))),
+    ],
+)
+def test_a_trigger_that_cannot_run_yet_keeps_what_it_says(trigger: str, details: tuple[tuple[str, str], ...]) -> None:
+    loop = plan(changed("{type: after, step: nudge, wait: 5d}", trigger, TWO))
+
+    assert isinstance(loop.steps[1].trigger, LaterTrigger)
+    assert loop.steps[1].trigger.details == details
+
+
+@pytest.mark.parametrize(
+    ("goal", "planned"),
+    [
+        ("{event: upgraded, within: 7d}", GoalPlan("event", "upgraded", timedelta(days=7))),
+        ("{feature: export, within: 7d}", GoalPlan("feature", "export", timedelta(days=7))),
+        ("{query: SELECT id FROM users, within: 7d}", GoalPlan("query", "SELECT id FROM users", timedelta(days=7))),
+    ],
+)
+def test_a_goal_is_of_one_kind(goal: str, planned: GoalPlan) -> None:
+    assert plan(f"{LOOP}goal: {goal}\n").goal == planned
+
+
+@pytest.mark.parametrize(
+    ("written", "share"), [("10%", 0.1), ("33.3 %", 0.333), ("0.25", 0.25), ("0", 0.0), ("0%", 0.0), ("99.9%", 0.999)]
+)
+def test_a_holdout_is_a_share(written: str, share: float) -> None:
+    assert plan(f"{LOOP}holdout: {written}\n").holdout == share
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("once", "once"), ("every_entry", "every_entry"), ("90d", timedelta(days=90))],
+)
+def test_a_repeat_is_a_word_or_a_duration(written: str, meant: object) -> None:
+    assert only_email(plan(f"{LOOP}      repeat: {written}\n")).repeat == meant
+
+
+def test_names_that_are_the_author_s_are_never_renamed() -> None:
+    text = LOOP + "      personalization: {firstName: hello, last_name: '{{row.plan}}'}\n      set: {mailedAt: 1}\n"
+
+    email = only_email(plan(text))
+
+    assert email.personalization == (("firstName", "hello"), ("last_name", "{{row.plan}}"))
+    assert email.set == (("mailedAt", 1),)
+
+
+def test_camel_case_and_snake_case_mean_the_same() -> None:
+    snake = plan(TWO + "goal: {returns_within: 1d}\n")
+    camel = plan(TWO + "goal: {returnsWithin: 1d}\n")
+
+    assert snake == camel
+
+
+@pytest.mark.parametrize(
+    ("written", "user", "row"),
+    [
+        pytest.param("{{user.name}}", {"name"}, set(), id="a column"),
+        pytest.param("Dear {{ user.name | default('friend') }}!", {"name"}, set(), id="a filter and text"),
+        pytest.param("{{ user['first_name'] ~ ' ' ~ user.last_name }}", {"first_name", "last_name"}, set(), id="two"),
+        pytest.param(
+            "{{ user.seen.year if user.seen is defined else row.plan }}", {"seen"}, {"plan"}, id="a condition"
+        ),
+        pytest.param("{{ row.plan }}", set(), {"plan"}, id="a column of the query"),
+        pytest.param("friend", set(), set(), id="a text"),
+        pytest.param("{{ 1 + 1 }}", set(), set(), id="a number"),
+    ],
+)
+def test_the_columns_that_an_email_needs_are_known(written: str, user: set[str], row: set[str]) -> None:
+    text = f'{LOOP}      personalization: {{x: "{written}"}}\n'
+
+    email = only_email(plan(text))
+
+    assert set(email.user_columns) == user | {"id"}
+    assert set(email.row_columns) == row
+
+
+def test_the_columns_of_the_unsubscribe_address_are_read_for_marketing_only() -> None:
+    marketing = plan(LOOP)
+    asked_for = plan(LOOP + "      transactional: true\n")
+
+    assert only_email(marketing).user_columns == ("id",)
+    assert only_email(asked_for).user_columns == ()
+
+
+def test_any_column_may_come_from_a_query_whose_columns_only_the_database_knows() -> None:
+    text = changed("id, plan", "*") + "      personalization: {x: '{{row.anything}}'}\n"
+
+    assert only_email(plan(text)).row_columns == ("anything",)
+
+
+def test_a_step_that_waits_for_a_row_may_ask_for_it() -> None:
+    text = changed("cron: 0 9 * * *", "x: 1").replace(
+        "type: schedule\n      x: 1", "type: event\n      name: signed_up"
+    )
+    loop = plan(changed("FROM users", "FROM users WHERE id = $1", text))
+
+    assert isinstance(loop.steps[0].condition, Query)
+    assert loop.steps[0].condition.binds == ("trigger_key",)
+
+
+# What is refused: what is replaced in LOOP by what, the first line of the message, and words of the rest.
+IMPOSSIBLE = [
+    pytest.param("type: ret", "name: Win\ntype: ret", ":1  name", "'Win' cannot be the name of a loop", id="capital"),
+    pytest.param("type: ret", "name: win-back\ntype: ret", ":1  name", "single underscores", id="hyphen"),
+    pytest.param("type: ret", "name: win__back\ntype: ret", ":1  name", "single underscores", id="two underscores"),
+    pytest.param("type: ret", "name: _win\ntype: ret", ":1  name", "single underscores", id="underscore first"),
+    pytest.param("type: ret", "name: 2win\ntype: ret", ":1  name", "a letter first", id="digit first"),
+    pytest.param("type: ret", "name: b\u00e9\ntype: ret", ":1  name", "lower-case letters", id="accent"),
+    pytest.param("type: ret", f"name: {'a' * 49}\ntype: ret", ":1  name", "at most 48 characters", id="49 letters"),
+    pytest.param("type: ret", "name: class\ntype: ret", ":1  name", "a word of Python", id="word of Python"),
+    pytest.param("type: ret", "name: config\ntype: ret", ":1  name", "reserved by Dagster", id="word of Dagster"),
+    pytest.param("- trigger:", "- name: 'a b'\n    trigger:", ":3  step 1, name", "the name of a step", id="step"),
+    pytest.param(
+        "- trigger:",
+        "- renamedFrom: A\n    trigger:",
+        ":3  step 1, renamedFrom",
+        "the name of a step",
+        id="former name",
+    ),
+    pytest.param(
+        "- trigger:", "- renamed_from: main\n    trigger:", ":3  step 1, renamed_from", "is still a step", id="former"
+    ),
+    pytest.param("0 9 * * *", "0 9 * *", ":5  step 1, trigger.cron", "It has 4 fields; write five", id="four fields"),
+    pytest.param("0 9 * * *", "0 0 9 * * *", ":5  step 1, trigger.cron", "It has 6 fields", id="six fields"),
+    pytest.param("0 9 * * *", "'@daily'", ":5  step 1, trigger.cron", "It has 1 fields", id="@daily"),
+    pytest.param("0 9 * * *", "0 25 * * *", ":5  step 1, trigger.cron", "There is no such hour", id="hour 25"),
+    pytest.param("0 9 * * *", "0 9 31 2 *", ":5  step 1, trigger.cron", "no such day-of-month", id="31 February"),
+    pytest.param("0 9 * * *", "0 9 * * 5L", ":5  step 1, trigger.cron", "'5L' is no field of it", id="5L"),
+    pytest.param("0 9 * * *", "0 9 * * x", ":5  step 1, trigger.cron", "'x' is no field of it", id="a letter"),
+    pytest.param(
+        "* * *\n",
+        "* * *\n      timezone: Europe/Berln\n",
+        ":6  step 1, trigger.timezone",
+        "'Europe/Berln' is not a time zone. Write an IANA name, such as Europe/Berlin. Did you mean 'Europe/Berlin'?",
+        id="a zone misspelt",
+    ),
+    pytest.param("* * *\n", "* * *\n      timezone: ../x\n", ":6  step 1, trigger.timezone", "time zone", id="a path"),
+    pytest.param(
+        "* * *\n", "* * *\n      timezone: Europe\n", ":6  step 1, trigger.timezone", "IANA", id="a continent"
+    ),
+    pytest.param(
+        "SELECT id, plan FROM users",
+        "DELETE FROM users",
+        ":8  step 1, condition.query",
+        "DELETE",
+        id="a query that writes",
+    ),
+    pytest.param(
+        "SELECT id, plan FROM users", "SELECT name FROM users", ":8  step 1, condition.query", "name", id="no key"
+    ),
+    pytest.param(
+        "FROM users",
+        "FROM users WHERE id = $1",
+        ":8  step 1, condition.query",
+        "$1 is the row that triggered the step, and the trigger 'schedule' has none.",
+        id="$1 by the clock",
+    ),
+    pytest.param(
+        "template: hello", "template: hello.mjml", ":11  step 1, action.template", "without folder", id="an ending"
+    ),
+    pytest.param(
+        "template: hello", "template: ../hello", ":11  step 1, action.template", "without folder", id="a folder"
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {x: '{{name}}'}\n",
+        ":12  step 1, action.personalization.x",
+        "'name' is nothing that an email can show. Write {{user.x}}",
+        id="a name alone",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {x: '{{user}}'}\n",
+        ":12  step 1, action.personalization.x",
+        "'user' is nothing that an email can show",
+        id="a whole user",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {x: '{{user.name'}\n",
+        ":12  step 1, action.personalization.x",
+        "The expression cannot be read",
+        id="an open expression",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {x: '{% if user.a %}b{% endif %}'}\n",
+        ":12  step 1, action.personalization.x",
+        "Only {{ … }} may stand here",
+        id="a statement",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {x: '{{user[user.name]}}'}\n",
+        ":12  step 1, action.personalization.x",
+        "The column's name must be written out",
+        id="a computed column",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {x: '{{row.plna}}'}\n",
+        ":12  step 1, action.personalization.x",
+        "The query returns no column 'plna'. Use one of: id, plan. Did you mean 'plan'?",
+        id="a column that the query lacks",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {a-b: x}\n",
+        ":12  step 1, action.personalization.a-b",
+        "'a-b' cannot be a name in a template",
+        id="a name with a hyphen",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      personalization: {user: x}\n",
+        ":12  step 1, action.personalization.user",
+        "'user' cannot be a name in a template",
+        id="a name that is taken",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      set: {ID: 1}\n",
+        ":12  step 1, action.set.ID",
+        "the users' key, which",
+        id="set the key",
+    ),
+    pytest.param(
+        "hello\n",
+        "hello\n      set: {email: x}\n",
+        ":12  step 1, action.set.email",
+        "the users' address",
+        id="set email",
+    ),
+    pytest.param(
+        "hello\n", "hello\n      set: {a b: 1}\n", ":12  step 1, action.set.a b", "not a name of a column", id="set a b"
+    ),
+    pytest.param(
+        "hello\n", "hello\n      set: {a: 1, A: 2}\n", ":12  step 1, action.set.A", "'A' is set twice", id="set twice"
+    ),
+    pytest.param("type: ret", "goal: {}\ntype: ret", ":1  goal", "exactly one of", id="no goal"),
+    pytest.param(
+        "type: ret", "goal: {event: a, feature: b}\ntype: ret", ":1  goal", "exactly one of", id="two kinds of goal"
+    ),
+    pytest.param(
+        "type: ret", "goal: {event: a}\ntype: ret", ":1  goal", "The goal 'event' has no end. Say by when", id="no end"
+    ),
+    pytest.param(
+        "type: ret",
+        "goal: {returns_within: 1d, within: 2d}\ntype: ret",
+        ":1  goal.within",
+        "returns_within says the time already",
+        id="two times",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "place", "words"), IMPOSSIBLE)
+def test_the_impossible_is_refused_with_its_line(old: str, new: str, place: str, words: str) -> None:
+    (fault,) = faults(changed(old, new))
+
+    first, _, rest = fault.partition("\n")
+    assert first == f"loops/x.yaml{place}"
+    assert words in rest
+
+
+STEPS = [
+    pytest.param(
+        "name: last_call", "name: nudge", ":7  step 2, name", "Step 1 is called 'nudge' as well", id="one name"
+    ),
+    pytest.param("  - name: nudge\n    tr", "  - tr", ":3  step 1, name", "The step has no name", id="no name"),
+    pytest.param("step: nudge", "step: nugde", ":8  step 2, trigger.step", "Did you mean 'nudge'?", id="no such step"),
+    pytest.param("step: nudge", "step: last_call", ":8  step 2, trigger.step", "not an earlier step", id="itself"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "place", "words"), STEPS)
+def test_steps_that_do_not_fit_together_are_refused(old: str, new: str, place: str, words: str) -> None:
+    found = faults(changed(old, new, TWO))
+
+    first, _, rest = found[0].partition("\n")
+    assert first == f"loops/x.yaml{place}"
+    assert words in rest
+
+
+def test_the_first_step_comes_after_nothing() -> None:
+    (fault,) = faults(
+        LOOP.replace("type: schedule\n      cron: 0 9 * * *", "type: after\n      step: x\n      wait: 1d")
+    )
+
+    assert (
+        fault == "loops/x.yaml:5  step 1, trigger.step\n  'x' is not an earlier step. No step stands before this one."
+    )
+
+
+def test_a_fault_in_a_long_query_has_the_line_of_the_query() -> None:
+    query = "query: |\n        SELECT id\n        FROM users\n        WHERE NOPE(id)"
+
+    (fault,) = faults(changed("query: SELECT id, plan FROM users", query))
+
+    assert fault.splitlines()[0] == "loops/x.yaml:11  step 1, condition.query"
+
+
+def test_all_that_is_impossible_is_said_at_once_and_in_order() -> None:
+    text = changed("0 9 * * *", "0 9").replace("template: hello", "template: a/b").replace("SELECT id, plan", "DELETE")
+
+    with pytest.raises(DocumentErrors) as caught:
+        plan("name: A\n" + text)
+
+    assert [error.place.line for error in caught.value.errors if error.place] == [1, 6, 9, 12]
+
+
+# What the law asks of a marketing email
+
+
+def test_a_marketing_email_needs_what_the_law_asks() -> None:
+    (fault,) = faults(LOOP, sender={"from": "hello@example.com"})
+
+    assert fault == (
+        "loops/x.yaml:9  step 1, action\n"
+        "  A marketing email needs sender.postal_address and sender.unsubscribe_url, which skene.yaml does not have. "
+        "Add to skene.yaml, under `sender:`, `postal_address: …`, `unsubscribe_url: …`; "
+        "or, if the recipient asked for this mail, `transactional: true` here."
+    )
+
+
+def test_mail_that_was_asked_for_needs_only_a_sender() -> None:
+    text = LOOP + "      transactional: true\n"
+
+    assert plan(text, sender={"from": "hello@example.com"}).runs
+    (fault,) = faults(text, sender={})
+    assert fault == (
+        "loops/x.yaml:9  step 1, action\n"
+        "  An email needs sender.from, which skene.yaml does not have. Add to skene.yaml, under `sender:`, `from: …`."
+    )
+
+
+def test_the_prompt_of_a_block_is_an_email_like_any_other() -> None:
+    block = "type: block\n      message: Stop.\n      upgradePrompt: {type: email, template: a/b}"
+
+    (fault,) = faults(changed("type: email\n      template: hello", block))
+
+    assert fault.startswith("loops/x.yaml:12  step 1, action.upgradePrompt.template\n")
+
+
+@pytest.mark.parametrize(("environment", "accepted"), [("development", True), ("test", True), ("production", False)])
+def test_production_unsubscribes_over_https_only(environment: Environment, accepted: bool) -> None:
+    sender = SENDER | {"unsubscribe_url": "http://example.com/u"}
+
+    if accepted:
+        assert plan(LOOP, sender=sender, environment=environment).runs
+    else:
+        (fault,) = faults(LOOP, sender=sender, environment=environment)
+        assert "In production, sender.unsubscribe_url must be https, not 'http://example.com/u'" in fault
+
+
+def test_the_unsubscribe_address_reads_users_only() -> None:
+    (row,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{row.id}}"})
+    (name,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{id}}"})
+
+    assert row.startswith("skene.yaml  sender.unsubscribe_url\n  The unsubscribe address cannot read the query's rows.")
+    assert name.startswith("skene.yaml  sender.unsubscribe_url\n  'id' is nothing that an email can show.")
+
+
+def test_the_columns_that_are_never_written_are_those_of_the_mapping() -> None:
+    text = f"{LOOP}      set: {{uid: 1, mail: x, email: y}}\n".replace("SELECT id", "SELECT uid")
+
+    found = faults(text, key="uid", email="mail")
+
+    assert ["the users' key" in found[0], "the users' address" in found[1]] == [True, True]
+    assert len(found) == 2
+
+
+def test_a_plan_is_equal_wherever_its_parts_stood() -> None:
+    one, other = plan(LOOP), plan("\n\n" + LOOP)
+
+    assert one == other
+    assert one.document != other.document
+    assert isinstance(one.document, Document)

@@ -1,0 +1,130 @@
+"""The JSON Schema of a loop file is current, takes what the models take, and the format's page names every field."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from skene_dagster.documents import Spec, parse
+from skene_dagster.errors import DocumentError, LoopInvalid, LoopSyntaxError
+from skene_dagster.loops import model
+from skene_dagster.loops.loaders import load_file
+from skene_dagster.loops.model import Loop
+from skene_dagster.loops.schema import loop_schema, schema_text
+from skene_dagster.yaml_document import parse_yaml
+
+ROOT = Path(__file__).parents[2]
+MODELS = [
+    found for found in vars(model).values() if isinstance(found, type) and issubclass(found, Spec) and found is not Spec
+]
+STEP: dict[str, Any] = {
+    "trigger": {"type": "schedule", "cron": "0 9 * * *"},
+    "condition": {"type": "query", "query": "SELECT id FROM users"},
+    "action": {"type": "email", "template": "hello"},
+}
+
+
+def valid(data: object) -> bool:
+    found: bool = Draft202012Validator(loop_schema()).is_valid(data)
+    return found
+
+
+def loads(data: object) -> bool:
+    try:
+        Loop.model_validate(data)
+    except ValueError:
+        return False
+    return True
+
+
+def test_the_committed_schema_is_that_of_the_models() -> None:
+    committed = (ROOT / "skene_dagster/loops/loop.schema.json").read_text(encoding="utf-8")
+
+    assert committed == schema_text(), (
+        "run: python -m skene_dagster.loops.schema > skene_dagster/loops/loop.schema.json"
+    )
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(loop_schema())
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "loops/skene.config.ts",
+        "tests/loops/seed.yaml",
+        "tests/loops/seed.py",
+        "tests/loops/activation.ts",
+        "tests/loops/freemium.ts",
+    ],
+)
+def test_the_known_loops_are_valid(file: str) -> None:
+    loaded = load_file(ROOT / file, ROOT)
+
+    assert loaded.document is not None
+    assert valid(loaded.document.data)
+
+
+@pytest.mark.parametrize(
+    ("change", "good"),
+    [
+        pytest.param({}, True, id="the least"),
+        pytest.param({"holdout": "10%", "goal": {"returnsWithin": "14d"}}, True, id="camelCase"),
+        pytest.param({"holdout": 0.1, "goal": {"returns_within": "14d"}}, True, id="snake_case"),
+        pytest.param({"goal": {"returns_within": "14d", "returnsWithin": "14d"}}, False, id="both spellings"),
+        pytest.param({"steps": [STEP | {"renamed_from": "a"}]}, True, id="renamed_from"),
+        pytest.param({"steps": [STEP | {"renamedFrom": "a"}]}, True, id="renamedFrom"),
+        pytest.param(
+            {"steps": [STEP | {"condition": {"type": "level", "is": "dormant", "for": "5d"}}]}, True, id="is, for"
+        ),
+        pytest.param({"steps": [STEP | {"condition": {"type": "level"}}]}, False, id="no level"),
+        pytest.param({"steps": [STEP | {"action": STEP["action"] | {"repeat": "once"}}]}, True, id="once"),
+        pytest.param({"steps": [STEP | {"action": STEP["action"] | {"repeat": "daily"}}]}, False, id="daily"),
+        pytest.param({"steps": [STEP | {"action": STEP["action"] | {"set": {"a": None}}}]}, True, id="set to null"),
+        pytest.param({"steps": [STEP | {"action": STEP["action"] | {"set": {"a": []}}}]}, False, id="set to a list"),
+        pytest.param({"steps": []}, False, id="no step"),
+        pytest.param({"stpes": []}, False, id="unknown field"),
+        pytest.param({"type": "x"}, False, id="unknown type"),
+        pytest.param({"holdout": 1}, False, id="all held out"),
+        pytest.param({"recovery": {"delay": 30}}, False, id="a number for a duration"),
+        pytest.param({"recovery": {"retries": 21}}, False, id="too many retries"),
+    ],
+)
+def test_the_schema_and_the_models_agree(change: dict[str, Any], good: bool) -> None:
+    data = {"type": "retention", "steps": [STEP]} | change
+
+    assert valid(data) is good
+    assert loads(data) is good
+
+
+@pytest.mark.parametrize("found", MODELS, ids=[found.__name__ for found in MODELS])
+def test_every_field_explains_itself(found: type[BaseModel]) -> None:
+    assert [name for name, field in found.model_fields.items() if name != "type" and not field.description] == []
+
+
+def test_the_format_s_page_names_every_kind_and_every_field() -> None:
+    page = (ROOT / "docs/loop-format.md").read_text(encoding="utf-8")
+
+    kinds = [get_args(found.model_fields["type"].annotation) for found in MODELS if "type" in found.model_fields]
+    fields = {name.rstrip("_") for found in MODELS for name in found.model_fields}
+    assert [kind[0] for kind in kinds if len(kind) == 1 and f"### `type: {kind[0]}`" not in page] == []
+    assert [name for name in sorted(fields) if f"| `{name}` |" not in page] == []
+
+
+def test_every_example_on_the_format_s_page_loads() -> None:
+    page = (ROOT / "docs/loop-format.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+    faults = []
+    for number, example in enumerate(examples):
+        document = parse_yaml(example, f"example {number + 1}", LoopSyntaxError)
+        try:
+            parse(Loop, document, LoopInvalid)
+        except DocumentError as fault:
+            faults.append(str(fault))
+    assert faults == []
+    assert examples
