@@ -1,0 +1,28 @@
+"""What a function of the embedded database is given, and how MySQL reads it as a number."""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+Value = str | int | float | bytes | None
+
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+
+
+def decimal_of(value: Value) -> Decimal | None:
+    """Read a number as MySQL does: of a text what it begins with, or zero."""
+    if value is None:
+        return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        match = _NUMBER.match(value)
+        return Decimal(match[0].strip()) if match else Decimal(0)
+    try:
+        return Decimal(repr(value))
+    except InvalidOperation:
+        return None
+
+
+def rounded(number: Decimal) -> int:
+    """Round half away from zero."""
+    return int(number.to_integral_value(ROUND_HALF_UP))

@@ -1,0 +1,50 @@
+The closed list of clock functions.
+
+--- NOW with digits
+SELECT id FROM users WHERE seen_at < NOW(6)
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6))
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < :as_of
+
+--- without parentheses
+SELECT id FROM users WHERE seen_at < CURRENT_TIMESTAMP OR seen_at < LOCALTIME OR seen_at < LOCALTIMESTAMP
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) OR seen_at < CAST(:as_of AS DATETIME(6)) OR seen_at < CAST(:as_of AS DATETIME(6))
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < :as_of OR skene_moment(seen_at) < :as_of OR skene_moment(seen_at) < :as_of
+
+--- UTC
+SELECT id FROM users WHERE seen_at < UTC_TIMESTAMP() AND DATE(seen_at) = UTC_DATE()
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) AND DATE(seen_at) = DATE(CAST(:as_of AS DATETIME(6)))
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < :as_of AND skene_moment(skene_date(seen_at)) = skene_moment(skene_date(:as_of))
+
+--- the date in the trigger's zone
+SELECT id FROM users WHERE seen_at < CURDATE() AND birthday <> CURRENT_DATE
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of_date AS DATE) AND birthday <> CAST(:as_of_date AS DATE)
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < skene_moment(:as_of_date) AND skene_moment(birthday) <> skene_moment(:as_of_date)
+
+--- a column called now
+SELECT id, u.now, current_date_ FROM users u WHERE u.current_date < 3
+--- servers
+SELECT id, u.now, current_date_ FROM users u WHERE u.current_date < 3
+--- sqlite
+SELECT id, u.now, current_date_ FROM users AS u WHERE u.`current_date` < 3
+
+--- the time since 1970
+SELECT id FROM users WHERE UNIX_TIMESTAMP(seen_at) < UNIX_TIMESTAMP(NOW()) - 60
+--- servers
+SELECT id FROM users WHERE UNIX_TIMESTAMP(seen_at) < UNIX_TIMESTAMP(CAST(:as_of AS DATETIME(6))) - 60
+--- sqlite
+SELECT id FROM users WHERE skene_unix_timestamp(seen_at) < skene_unix_timestamp(:as_of) - 60
+
+--- the row that triggered
+SELECT * FROM user_actions WHERE user_id = $1 AND action_type = 'first_project_created'
+--- servers
+SELECT * FROM user_actions WHERE user_id = :trigger_key AND action_type = 'first_project_created'
+--- sqlite
+SELECT * FROM user_actions WHERE user_id = :trigger_key AND action_type = 'first_project_created'

@@ -1,0 +1,56 @@
+Joins, groups, windows, common tables and sets.
+
+--- a join
+SELECT u.id, u.email, COUNT(o.id) AS orders FROM users AS u LEFT JOIN orders AS o ON o.user_id = u.id AND o.created_at > NOW() - INTERVAL '30 days' GROUP BY u.id, u.email HAVING COUNT(o.id) = 0
+--- servers
+SELECT u.id, u.email, COUNT(o.id) AS orders FROM users AS u LEFT JOIN orders AS o ON o.user_id = u.id AND o.created_at > CAST(:as_of AS DATETIME(6)) - INTERVAL 30 DAY GROUP BY u.id, u.email HAVING COUNT(o.id) = 0
+--- sqlite
+SELECT u.id, u.email, COUNT(o.id) AS orders FROM users AS u LEFT JOIN orders AS o ON o.user_id = u.id AND skene_moment(o.created_at) > skene_shift(:as_of, -30, 'DAY') GROUP BY u.id, u.email HAVING COUNT(o.id) = 0
+
+--- a window
+SELECT user_id FROM (SELECT user_id, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY at DESC) AS n, kind FROM events) latest WHERE n = 1 AND kind = 'cancelled'
+--- servers
+SELECT user_id FROM (SELECT user_id, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY at DESC) AS n, kind FROM events) latest WHERE n = 1 AND kind = 'cancelled'
+--- sqlite
+SELECT user_id FROM (SELECT user_id, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY at DESC) AS n, kind FROM events) AS latest WHERE n = 1 AND kind = 'cancelled'
+
+--- common tables
+WITH quiet AS (SELECT user_id FROM events GROUP BY user_id HAVING MAX(at) < NOW() - INTERVAL '14 days') SELECT u.id FROM users u JOIN quiet q ON q.user_id = u.id
+--- servers
+WITH quiet AS (SELECT user_id FROM events GROUP BY user_id HAVING MAX(at) < CAST(:as_of AS DATETIME(6)) - INTERVAL 14 DAY) SELECT u.id FROM users u JOIN quiet q ON q.user_id = u.id
+--- sqlite
+WITH quiet AS (SELECT user_id FROM events GROUP BY user_id HAVING skene_moment(MAX(at)) < skene_shift(:as_of, -14, 'DAY')) SELECT u.id FROM users AS u JOIN quiet AS q ON q.user_id = u.id
+
+--- UNION
+SELECT id FROM users WHERE plan = 'pro' UNION ALL SELECT id FROM users WHERE plan = 'team'
+--- servers
+SELECT id FROM users WHERE plan = 'pro' UNION ALL SELECT id FROM users WHERE plan = 'team'
+--- sqlite
+SELECT id FROM users WHERE `plan` = 'pro' UNION ALL SELECT id FROM users WHERE `plan` = 'team'
+
+--- the best ten
+SELECT id FROM users ORDER BY score DESC, id LIMIT 5, 10
+--- servers
+SELECT id FROM users ORDER BY score DESC, id LIMIT 5, 10
+--- sqlite
+SELECT id FROM users ORDER BY score DESC, id LIMIT 10 OFFSET 5
+
+--- a subquery
+SELECT id FROM app_users WHERE id NOT IN (SELECT user_id FROM billing.invoices WHERE paid) AND EXISTS (SELECT 1 FROM logins l WHERE l.user_id = app_users.id LIMIT 1)
+--- servers
+SELECT id FROM app_users WHERE id NOT IN (SELECT user_id FROM billing.invoices WHERE paid) AND EXISTS (SELECT 1 FROM logins l WHERE l.user_id = app_users.id LIMIT 1)
+--- sqlite
+SELECT id FROM app_users WHERE NOT id IN (SELECT user_id FROM billing.invoices WHERE paid) AND EXISTS (SELECT 1 FROM logins AS l WHERE l.user_id = app_users.id LIMIT 1)
+
+--- an index hint
+SELECT id FROM users USE INDEX (by_activity) WHERE seen_at IS NULL
+--- servers
+SELECT id FROM users USE INDEX (by_activity) WHERE seen_at IS NULL
+--- sqlite
+SELECT id FROM users WHERE seen_at IS NULL
+
+--- an outer join from the right
+SELECT u.id FROM users u RIGHT JOIN orders o ON o.user_id = u.id
+--- servers
+SELECT u.id FROM users u RIGHT JOIN orders o ON o.user_id = u.id
+--- sqlite: RIGHT JOIN needs TiDB

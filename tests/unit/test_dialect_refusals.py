@@ -1,0 +1,238 @@
+"""SQL that is refused, each by the name of what is wrong with it."""
+
+import pytest
+
+from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect import read_query
+from skene_dagster.settings import Users
+
+PLACE = Place("loops/retention.yaml", 7, "step 1, condition.query")
+
+
+def refusal(sql: str) -> QueryRejected:
+    with pytest.raises(QueryRejected) as caught:
+        read_query(sql, users=Users(), place=PLACE)
+    return caught.value
+
+
+WHERE = "SELECT id FROM users WHERE "
+
+STATEMENTS = [
+    ("", "The query is empty."),
+    ("-- nothing but a comment", "The query is empty."),
+    (";", "The query is empty."),
+    ("SELECT id FROM users; DELETE FROM users", "There is a second statement after the semicolon: DELETE …"),
+    ("INSERT INTO users (id) VALUES (1)", "INSERT writes."),
+    ("UPDATE users SET active = 1", "UPDATE writes."),
+    ("DELETE FROM users", "DELETE writes."),
+    ("REPLACE INTO users VALUES (1)", "REPLACE writes."),
+    ("TRUNCATE TABLE users", "TRUNCATE writes."),
+    ("LOAD DATA INFILE 'x' INTO TABLE users", "LOAD writes."),
+    ("DROP TABLE users", "DROP changes tables."),
+    ("CREATE TABLE x AS SELECT 1", "CREATE changes tables."),
+    ("ALTER TABLE users ADD x INT", "ALTER changes tables."),
+    ("SET @x = 1", "SET changes the session."),
+    ("CALL p()", "CALL runs something."),
+    ("BEGIN", "BEGIN is about transactions."),
+    ("EXPLAIN SELECT id FROM users", "EXPLAIN returns no users."),
+    ("SHOW TABLES", "SHOW returns no users."),
+    ("VALUES ROW(1)", "VALUES returns no users."),
+    ("hello", "The query begins with hello."),
+    ("WITH x AS (SELECT 1) DELETE FROM users", "DELETE writes."),
+    ("WITH x AS (DELETE FROM users) SELECT id FROM x", "DELETE writes."),
+    ("SELECT id INTO @x FROM users", "INTO cannot be used."),
+    ("SELECT id FROM users INTO OUTFILE '/tmp/x'", "INTO cannot be used."),
+    ("SELECT id FROM users FOR UPDATE", "FOR UPDATE cannot be used."),
+    ("SELECT id FROM users FOR UPDATE SKIP LOCKED", "FOR UPDATE cannot be used."),
+    ("SELECT id FROM users FOR SHARE", "FOR SHARE cannot be used."),
+    ("SELECT id FROM users LOCK IN SHARE MODE", "LOCK cannot be used."),
+]
+
+VALUES = [
+    (f"{WHERE} id = @x", "@x cannot be used."),
+    ("SELECT id, @n := @n + 1 AS n FROM users", "@n cannot be used."),
+    (f"{WHERE} @@version > 1", "@@version cannot be used."),
+    (f"{WHERE} id = ?", "? cannot be used."),
+    (f"{WHERE} id = :id", ":id cannot be used."),
+    (f"{WHERE} id = %s", "%s cannot be used."),
+    (f"{WHERE} id = %(id)s", "%( cannot be used."),
+    (f"{WHERE} id = $2", "$2 cannot be used."),
+    (f"{WHERE} id = {{{{user.id}}}}", "{ cannot be used."),
+    (f"{WHERE} name = 'it", "A string begins with ' and does not end."),
+    (f"{WHERE} name = `x", "A name begins with ` and does not end."),
+    ("SELECT id /* FROM users", "A comment begins with /* and does not end."),
+    (f"{WHERE} name = ‘Ann’", "'‘' (left single quotation mark) is not SQL."),  # noqa: RUF001 - that is the point
+    (f"{WHERE}\u00a0id = 1", "'\\xa0' (no-break space) is not SQL."),
+    (f"{WHERE} a = 5--3", "-- cannot be used."),
+    (f"{WHERE} a = 'x' 'y'", "Two strings stand side by side."),
+    (f"{WHERE} a = _utf8'x'", "_utf8'x': a string takes no character set."),
+    (f"{WHERE} \"plan\" = 'pro'", "'plan' and 'pro' are two strings; comparing them selects everybody or nobody."),
+    ("SELECT id AS 'user_id' FROM users", "A name is written as a string."),
+    (f"{WHERE} (a = 1", "A parenthesis is opened and not closed."),
+    (f"{WHERE} a = 1)", "A parenthesis is closed that was never opened."),
+    ("SELECT FROM users", "The SELECT names no columns."),
+    ("SELECT id FROM users WHEREVER a = 1", "The SQL cannot be read near 'a'."),
+    (f"{WHERE} a = 1 AND AND b", "The SQL cannot be read near 'AND'."),
+    (f"{WHERE} INTERVAL -", "The SQL cannot be read."),
+]
+
+FUNCTIONS = [
+    (f"{WHERE} SLEEP(1) = 0", "SLEEP() cannot be used."),
+    (f"{WHERE} BENCHMARK(1, 1) = 0", "BENCHMARK() cannot be used."),
+    (f"{WHERE} GET_LOCK('x', 1)", "GET_LOCK() cannot be used."),
+    (f"{WHERE} RELEASE_LOCK('x')", "RELEASE_LOCK() cannot be used."),
+    (f"{WHERE} LOAD_FILE('/x') = 'a'", "LOAD_FILE() cannot be used."),
+    (f"{WHERE} id = LAST_INSERT_ID()", "LAST_INSERT_ID() cannot be used."),
+    (f"{WHERE} NEXTVAL(s) = 1", "NEXTVAL() cannot be used."),
+    ("SELECT id, NEXT VALUE FOR s AS n FROM users", "FOR cannot be used."),
+    (f"{WHERE} RAND() < 0.1", "RAND() cannot be used."),
+    ("SELECT id, UUID() AS u FROM users", "UUID() cannot be used."),
+    (f"{WHERE} id = CONNECTION_ID()", "CONNECTION_ID() cannot be used."),
+    (f"{WHERE} FOUND_ROWS() = 1", "FOUND_ROWS() cannot be used."),
+    (f"{WHERE} ROW_COUNT() = 1", "ROW_COUNT() cannot be used."),
+    (f"{WHERE} email = CURRENT_USER", "CURRENT_USER cannot be used."),
+    (f"{WHERE} email = USER()", "USER() cannot be used."),
+    (f"{WHERE} a < SYSDATE()", "SYSDATE() cannot be used."),
+    (f"{WHERE} a < UNIX_TIMESTAMP()", "UNIX_TIMESTAMP() reads the server's clock."),
+    (f"{WHERE} a < CURTIME()", "CURTIME() cannot be used."),
+    (f"{WHERE} a < CURRENT_TIME", "CURRENT_TIME cannot be used."),
+    (f"{WHERE} a < UTC_TIME()", "UTC_TIME() cannot be used."),
+    (f"{WHERE} a < TIDB_CURRENT_TSO()", "TIDB_CURRENT_TSO() cannot be used."),
+    (f"{WHERE} a < NOW(1, 2)", "NOW() takes at most a number of digits."),
+    (f"{WHERE} CONCATT(a) = 1", "CONCATT() is not a function that is known here."),
+    (f"{WHERE} app.f(id) = 1", ".f() is a stored function."),
+    (f"{WHERE} `now`() = 1", "`now`() is a stored function."),
+    (f"{WHERE} DATE_TRUNC('day', a) = 1", "DATE_TRUNC() cannot be used."),
+]
+
+CONSTRUCTS = [
+    ("SELECT u.id FROM users u, LATERAL (SELECT 1 AS x) l", "LATERAL cannot be used."),
+    ("SELECT id FROM users, JSON_TABLE(m, '$' COLUMNS (a INT PATH '$.a')) j", "JSON_TABLE() cannot be used."),
+    ("SELECT id FROM users PROCEDURE ANALYSE()", "PROCEDURE cannot be used."),
+    (f"{WHERE} MATCH (note) AGAINST ('x')", "MATCH cannot be used."),
+    ("SELECT id FROM users TABLESAMPLE REGIONS()", "TABLESAMPLE cannot be used."),
+    ("SELECT id FROM users AS OF TIMESTAMP '2026-01-01'", "AS OF TIMESTAMP cannot be used."),
+    ("SELECT id FROM users PARTITION (p0)", "PARTITION() cannot be used."),
+    ("SELECT /*+ MAX_EXECUTION_TIME(1) */ id FROM users", "Optimizer hints (/*+ … */) are not passed on."),
+    ("SELECT /*!50000 1 + */ id FROM users", "/*! … */ looks like a comment, but a server runs it."),
+    ("SELECT id FROM users /*T![x] y */", "/*T! … */ looks like a comment, but a server runs it."),
+    ("SELECT HIGH_PRIORITY id FROM users", "HIGH_PRIORITY cannot be used."),
+    ("SELECT SQL_CALC_FOUND_ROWS id FROM users", "SQL_CALC_FOUND_ROWS cannot be used."),
+    ("SELECT SQL_NO_CACHE id FROM users", "SQL_NO_CACHE cannot be used."),
+    ("SELECT STRAIGHT_JOIN id FROM users", "STRAIGHT_JOIN cannot be used."),
+    ("SELECT u.id FROM users u FULL JOIN orders o ON o.user_id = u.id", "FULL JOIN cannot be used."),
+    ("SELECT u.id FROM users u LEFT SEMI JOIN orders o ON o.user_id = u.id", "LEFT SEMI JOIN cannot be used."),
+    ("SELECT DISTINCT ON (plan) id FROM users", "DISTINCT ON cannot be used."),
+    ("SELECT id FROM users EXCEPT ALL SELECT id FROM users", "EXCEPT ALL cannot be used."),
+    ("SELECT id FROM users FETCH FIRST 3 ROWS ONLY", "FETCH cannot be used."),
+    ("SELECT id FROM users QUALIFY id = 1", "QUALIFY cannot be used."),
+    ("SELECT id FROM a.b.users", "a.b.users is not a table."),
+    ("SELECT id FROM users ORDER BY a NULLS LAST, id LIMIT 3", "nulls, last: this part of the SQL is not understood."),
+    (f"{WHERE} email ILIKE 'a%'", "ILIKE cannot be used."),
+    (f"{WHERE} a::date = '2026-01-01'", ":: cannot be used."),
+    (f"{WHERE} a || b", "|| cannot be used."),
+    (f"{WHERE} a == 1", "== cannot be used."),
+    (f"{WHERE} a IS DISTINCT FROM b", "IS DISTINCT FROM cannot be used."),
+    (f"{WHERE} a SOUNDS LIKE b", "SOUNDEX cannot be used."),
+    (f"{WHERE} CAST(a AS INTEGER) = 1", "Nothing can be cast to INTEGER."),
+    (f"{WHERE} SUBSTRING(a FROM 2) = 'x'", "SUBSTRING(x FROM …) cannot be used."),
+    ("SELECT rank FROM users", "RANK cannot be used."),
+    (
+        f"{WHERE} a > NOW() - 7",
+        "NOW() is added to, or subtracted from, without an INTERVAL; MySQL would compute with a number.",
+    ),
+    (f"{WHERE} INTERVAL 7 DAY + a < NOW()", "An INTERVAL stands where nothing is moved by it."),
+]
+
+INTERVALS = [
+    ("'7 days' DAY", "INTERVAL '7 days' DAY has no whole number."),
+    ("'7'", "INTERVAL '7' cannot be read."),
+    ("''", "INTERVAL '' cannot be read."),
+    ("'7 fortnights'", "INTERVAL '7 fortnights': 'fortnights' is not a unit."),
+    ("'1.5 months'", "INTERVAL '1.5 months' is a fraction of a month."),
+    ("'0.1 us'", "INTERVAL '0.1 us' is a fraction of a microsecond."),
+    ("'02:30'", "INTERVAL '02:30' cannot be read."),
+    ("'P1D'", "INTERVAL 'P1D' cannot be read."),
+    ("'7 days ago'", "INTERVAL '7 days ago' cannot be read."),
+    ("1.5 DAY", "INTERVAL 1.5 DAY has no whole number."),
+    ("7 DAYS", "INTERVAL … DAYS cannot be used."),
+    ("7 M", "m: this part of the SQL is not understood."),
+    ("7", "INTERVAL … cannot be used."),
+    ("(7) DAY", "INTERVAL (…) cannot be used."),
+]
+
+UNSTABLE = "LIMIT without ORDER BY returns other rows each time; users would enter and leave at random."
+
+
+@pytest.mark.parametrize(("sql", "message"), STATEMENTS, ids=lambda value: value if " " in value else None)
+def test_a_condition_is_exactly_one_select_that_only_reads(sql: str, message: str) -> None:
+    assert refusal(sql).message == message
+
+
+@pytest.mark.parametrize(("sql", "message"), VALUES, ids=[message for _, message in VALUES])
+def test_what_is_no_sql_or_stands_for_something_else_is_refused(sql: str, message: str) -> None:
+    assert refusal(sql).message == message
+
+
+@pytest.mark.parametrize(("sql", "message"), FUNCTIONS, ids=[message for _, message in FUNCTIONS])
+def test_functions_that_act_wait_or_answer_differently_are_refused(sql: str, message: str) -> None:
+    assert refusal(sql).message == message
+
+
+@pytest.mark.parametrize(("sql", "message"), CONSTRUCTS, ids=[message for _, message in CONSTRUCTS])
+def test_constructs_that_a_server_lacks_ignores_or_reads_otherwise_are_refused(sql: str, message: str) -> None:
+    assert refusal(sql).message == message
+
+
+@pytest.mark.parametrize(("interval", "message"), INTERVALS, ids=[interval for interval, _ in INTERVALS])
+def test_an_interval_that_would_be_misread_is_refused(interval: str, message: str) -> None:
+    assert refusal(f"{WHERE} seen_at < NOW() - INTERVAL {interval}").message == message
+
+
+def test_an_interval_of_several_parts_is_refused_where_it_cannot_be_taken_apart() -> None:
+    refused = refusal(f"{WHERE} seen_at < DATE_SUB(NOW(), INTERVAL '1 day 2 hours')")
+
+    assert refused.message == "INTERVAL '1 day 2 hours' has several parts."
+    assert refused.advice == "Subtract them one by one: x - INTERVAL 1 DAY - INTERVAL 2 HOUR."
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("SELECT id FROM users LIMIT 10", id="outermost"),
+        pytest.param(f"{WHERE} id IN (SELECT user_id FROM orders LIMIT 10)", id="in a subquery"),
+        pytest.param("SELECT id FROM users UNION SELECT id FROM users LIMIT 3", id="of a set"),
+    ],
+)
+def test_a_limit_needs_an_order(sql: str) -> None:
+    assert refusal(sql).message == UNSTABLE
+
+
+@pytest.mark.parametrize(
+    ("sql", "line"),
+    [
+        pytest.param("SELECT id\nFROM users\nWHERE SLEEP(1)", 9, id="of a word"),
+        pytest.param("SELECT id\n/* a\ncomment */ FROM users\nWHERE AND 1", 10, id="of what cannot be read"),
+        pytest.param("SELECT id, 'a\nb' AS x\nFROM users WHERE AND 1", 9, id="after a string over two lines"),
+        pytest.param("SELECT email\nFROM users", 7, id="of the whole query"),
+    ],
+)
+def test_the_line_is_that_of_the_authors_file(sql: str, line: int) -> None:
+    assert refusal(sql).place == Place(PLACE.file, line, PLACE.part)
+
+
+def test_a_refusal_reads_as_where_what_and_what_to_do() -> None:
+    assert str(refusal("SELECT email, name FROM users")) == (
+        "loops/retention.yaml:7  step 1, condition.query\n"
+        "  The query returns no column that names the user; it returns: email, name. "
+        "Select the users table's key, for example: SELECT id, email FROM users …"
+    )
+
+
+@pytest.mark.parametrize("sql", [f"{WHERE} {'(' * 30}a{')' * 30}", f"{WHERE} {'NOT ' * 5000}a"], ids=["( … )", "NOT …"])
+def test_a_query_that_is_nested_too_deeply_is_refused(sql: str) -> None:
+    assert "nested" in refusal(sql).message
+
+
+def test_a_query_that_is_too_long_is_refused() -> None:
+    assert refusal(f"{WHERE} id IN ({'1, ' * 20_000} 1)").message == "The query has more than 50,000 characters."
