@@ -1,0 +1,1 @@
+"""Providers of email: the contract in `base`, and those who keep it."""

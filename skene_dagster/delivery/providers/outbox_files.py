@@ -1,0 +1,25 @@
+"""Files of the outbox, replaced in one step: a reader sees the old one or the new one, never a part."""
+
+import os
+import threading
+from pathlib import Path
+
+BATCHES = "batches"
+VIEW = "view"
+
+
+def make_folders(folder: Path) -> None:
+    """Make the outbox and what is in it."""
+    for inner in (BATCHES, VIEW):
+        (folder / inner).mkdir(parents=True, exist_ok=True)
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Write the file under another name, then put it into its place."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        draft.write_bytes(content)
+        draft.replace(file)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise

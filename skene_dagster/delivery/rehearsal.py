@@ -1,0 +1,241 @@
+"""Rehearse: what a tick would decide and send, found without writing anything.
+
+The decisions come from the same pure function, and the facts from the same queries, as those of `reserve`. Where the
+skene_* tables are not there yet, everybody enters for the first time.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, func, inspect, literal, select
+
+from skene_dagster.audience import members, segments
+from skene_dagster.audience.preflight import condition_of
+from skene_dagster.delivery import facts
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, Rules, decide
+from skene_dagster.delivery.facts import Person
+from skene_dagster.delivery.ledger import Scope, send_id
+from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.reserve import PAGE, count
+from skene_dagster.delivery.templates import Templates
+from skene_dagster.errors import SegmentError
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.settings import Settings
+from skene_dagster.store.failures import translated
+from skene_dagster.store.keys import Key, users_key
+from skene_dagster.store.tables import segment_members, sends
+
+
+@dataclass(frozen=True)
+class Case:
+    """What would become of one user whom the condition returns."""
+
+    user_id: object
+    person: Person
+    inside_since: datetime | None
+    """None for who enters at this tick."""
+    past: Past | None
+    decision: Decision
+    row: Mapping[str, object]
+    """The condition's columns that the email names."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What would become of everybody whom the condition returns."""
+
+    entering: int
+    staying: int
+    unknown_keys: int
+    """Rows whose key is NULL or no user's."""
+    counts: dict[str, int]
+    """How many by outcome, as `Reserved.counts`."""
+    sample: tuple[Case, ...]
+    """Some of those who would be mailed."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is rehearsed."""
+
+    engine: Engine
+    plan: LoopPlan
+    step: StepPlan
+    settings: Settings
+    channel: Channel
+    as_of: datetime
+
+    @property
+    def email(self) -> Email:
+        """The step's action."""
+        assert isinstance(self.step.action, Email)
+        return self.step.action
+
+    @property
+    def scope(self) -> Scope:
+        """Whose ledger is read."""
+        return Scope(self.channel.name, self.plan.name, self.step.name)
+
+
+def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _: None) -> Rehearsal:
+    """Decide about everybody whom the condition returns, and keep `size` of those who would be mailed.
+
+    Args:
+        progress: is told how many rows of each page were decided.
+
+    Raises:
+        SegmentError: the condition returns a user twice.
+        StoreError: the database refused.
+    """
+    counts: dict[str, int] = {}
+    entering = staying = unknown = mailed = 0
+    sample: list[Case] = []
+    draw = Random(0)  # noqa: S311 - which of them are shown is no secret
+    with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
+        desk = _Desk(stage, asking)
+        last: object = None
+        for page in _pages(reading, stage):
+            for row in page:
+                if row[0] is not None and row[0] == last:
+                    raise SegmentError(
+                        f"The condition returns user {last!r} more than once.", advice="Select each user once."
+                    )
+                last = row[0]
+            cases = desk.decide(page)
+            unknown += len(page) - len(cases)
+            for outcome, n in count(case.decision for case in cases).items():
+                counts[outcome] = counts.get(outcome, 0) + n
+            for case in cases:
+                staying += case.inside_since is not None
+                entering += case.inside_since is None
+                if isinstance(case.decision, Mail):
+                    mailed += 1
+                    _keep_some(sample, case, size, mailed, draw)
+            progress(len(page))
+    return Rehearsal(entering, staying, unknown, counts, tuple(sample))
+
+
+def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | None]:
+    """Decide about one user: his person (None: there is no such user), his case (None: the condition leaves him out).
+
+    Args:
+        key: the users key as it is written: a number, a text, or the hex digits of a binary key.
+
+    Raises:
+        StoreError: the database refused.
+    """
+    with translated(), stage.engine.connect() as connection:
+        desk = _Desk(stage, connection)
+        user_id = _parsed(key, desk.key)
+        if user_id is None:
+            return None, None
+        columns = stage.email.user_columns
+        person = facts.people(connection, stage.settings.users, [user_id], columns).get(user_id)
+        if person is None:
+            return None, None
+        query = _answer(connection, stage)
+        key_column = query.selected_columns[0]
+        rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
+        cases = desk.decide(rows)
+        return person, cases[0] if cases else None
+
+
+def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
+    """Make the email of one user, as a run would make his first.
+
+    Raises:
+        MissingValue: it needs a value that the user does not have.
+        Unrenderable: his values give no email that can be sent.
+    """
+    return templates.render(
+        stage.email,
+        user=person.columns,
+        row=row,
+        sender=stage.settings.sender,
+        send_id=send_id(stage.scope, user_id, 1),
+        to=person.address or "",
+        loop=stage.plan.name,
+        step=stage.step.name,
+    )
+
+
+class _Desk:
+    """Where rows of the condition are decided: what does not change from page to page is read once."""
+
+    def __init__(self, stage: Stage, connection: Connection) -> None:
+        self._stage = stage
+        self._connection = connection
+        self.key = users_key(connection, stage.settings.users)
+        self._segment = segment_name(stage.plan.name, stage.step.name)
+        tables = inspect(connection)
+        self._known = tables.has_table(segment_members.name) and tables.has_table(sends.name)
+        licence = segments.licence(connection, self._segment) if self._known else None
+        first_as_of = licence.first_as_of if licence else stage.as_of
+        self._rules = Rules(stage.email.repeat, stage.plan.start, first_as_of)
+
+    def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
+        """Decide about the rows of a page; those of nobody are left out."""
+        settings, email = self._stage.settings, self._stage.email
+        found = {_same_type(row[0], self.key): row for row in rows}
+        keys = [key for key in found if key is not None]
+        if not keys:
+            return []
+        people = facts.people(self._connection, settings.users, keys, email.user_columns)
+        inside = members.entered(self._connection, self._segment, keys) if self._known else {}
+        pasts = facts.history(self._connection, self._stage.scope, keys) if self._known else {}
+        cases = []
+        for key in keys:
+            person, since, past = people.get(key), inside.get(key), pasts.get(key)
+            if person is not None:
+                asked = Facts(since or self._stage.as_of, person.address, person.mailable, past)
+                decision = decide(asked, self._rules, self._stage.as_of)
+                row = json.loads(found[key][1]) if email.row_columns else {}
+                cases.append(Case(key, person, since, past, decision, row))
+        return cases
+
+
+def _answer(connection: Connection, stage: Stage) -> Select[Any]:
+    """Select the condition's keys, and what the email names of its columns in the form in which members keep it."""
+    condition = condition_of(connection, stage.step, stage.as_of)
+    pairs = [part for name in stage.email.row_columns for part in (name, condition.c[name])]
+    return select(condition.c[0], *([func.json_object(*pairs)] if pairs else []))
+
+
+def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[Any]]]:
+    query = _answer(connection, stage)
+    ordered = query.order_by(query.selected_columns[0])
+    # SQLAlchemy, 2026-11: without a size, partitions() gives one partition of all rows.
+    return connection.execute(ordered, execution_options={"stream_results": True}).partitions(PAGE)
+
+
+def _keep_some(sample: list[Case], case: Case, size: int, seen: int, draw: Random) -> None:
+    """Keep `size` cases of all that are seen, each as likely as the other, in the order of their keys."""
+    if len(sample) < size:
+        sample.append(case)
+    elif (place := draw.randrange(seen)) < size:
+        del sample[place]
+        sample.append(case)
+
+
+def _same_type(value: object, key: Key) -> object:
+    """Bring a key to the type of the users key; None if it cannot be one."""
+    if not key.is_integer or isinstance(value, int):
+        return value
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return int(value)
+    return _parsed(value, key) if isinstance(value, str) else None
+
+
+def _parsed(text: str, key: Key) -> object:
+    try:
+        if key.is_integer:
+            return int(text)
+        return bytes.fromhex(text.replace("-", "")) if "binary" in key.sql.lower() else text
+    except ValueError:
+        return None

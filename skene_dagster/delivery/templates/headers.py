@@ -1,0 +1,104 @@
+"""What stands in an email's headers: no line breaks, no control characters, one bare address."""
+
+import re
+from email.headerregistry import Address
+from email.utils import getaddresses
+from functools import lru_cache
+
+from email_validator import EmailNotValidError, validate_email
+
+LONGEST_SUBJECT = 200
+LARGEST_HTML = 102 * 1024
+"""Bytes. Gmail cuts off what is longer, and the unsubscribe link with it."""
+
+
+class Unrenderable(Exception):
+    """An email cannot be made for its user; the argument says why, without his values."""
+
+
+# C0, DEL, C1 and the two line separators of Unicode: what a mail server could read as the end of a header.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS_IN_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_LINK = re.compile(r"""(https?://|mailto:)[^\s<>"'`\\{|}^\x00-\x1f\x7f-\x9f]+""", re.IGNORECASE)
+_HEADER_LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+
+
+def has_controls(text: str) -> bool:
+    """Say whether the text has a character that must never reach a header."""
+    return _CONTROLS.search(text) is not None
+
+
+def one_line(text: str) -> str:
+    """Fold line breaks, control characters and runs of spaces into single spaces."""
+    return " ".join(_CONTROLS.sub(" ", _whole(text)).split())
+
+
+def body(text: str) -> str:
+    """Drop control characters but for line breaks and tabs, and end each line with a single line feed."""
+    return _CONTROLS_IN_BODY.sub("", _whole(text).replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _whole(text: str) -> str:
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def subject(text: str) -> str:
+    """Make a subject of one line, at most 200 characters, the last of which is then an ellipsis.
+
+    Raises:
+        Unrenderable: when nothing is left.
+    """
+    line = one_line(text)
+    if not line:
+        raise Unrenderable("the subject is empty")
+    return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1].rstrip() + "…"
+
+
+def check_address(text: str) -> str:
+    """Return the one bare address that the text is, without the spaces around it; nothing is looked up in DNS.
+
+    The domain of an internationalised address comes back in its ASCII form.
+
+    Raises:
+        Unrenderable: when it is none. Letters outside ASCII before the @ need a mail server that speaks SMTPUTF8,
+            which neither the provider nor most recipients promise; they are refused.
+    """
+    try:
+        found = validate_email(text.strip(" \t\r\n"), check_deliverability=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        raise Unrenderable("invalid address") from None
+    assert found.ascii_email is not None  # without SMTPUTF8 there always is one
+    return found.ascii_email
+
+
+@lru_cache(maxsize=16)
+def check_sender(text: str) -> str:
+    """Return `Name <address>`, quoted where the name needs it, or the bare address.
+
+    Raises:
+        Unrenderable: when the text is no such thing.
+    """
+    if has_controls(text):
+        raise Unrenderable("has a control character")
+    found = getaddresses([text])
+    if len(found) != 1:
+        raise Unrenderable("is not one address")
+    name, address = found[0]
+    return str(Address(display_name=one_line(name), addr_spec=check_address(address)))
+
+
+def is_link(text: str) -> bool:
+    """Say whether the text is an https:, http: or mailto: address that can stand in an attribute."""
+    return _LINK.fullmatch(text) is not None
+
+
+def check_header_link(text: str) -> str:
+    """Return an http(s) address that can stand between < and > in a header.
+
+    Raises:
+        Unrenderable: when it is none.
+    """
+    if _HEADER_LINK.fullmatch(text) is None or not is_link(text):
+        raise Unrenderable("the unsubscribe address is no https: address")
+    return text

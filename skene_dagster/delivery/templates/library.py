@@ -1,0 +1,141 @@
+"""The folder of templates: each is read and compiled once, checked as a whole, and rendered per email."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Template, TemplateRuntimeError, TemplateSyntaxError, UndefinedError
+
+from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.templates import checks, headers
+from skene_dagster.delivery.templates.headers import Unrenderable
+from skene_dagster.delivery.templates.mjml import Faulty, compile_mjml
+from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, MissingValue, Row
+from skene_dagster.delivery.templates.values import compile_value
+from skene_dagster.documents import together
+from skene_dagster.errors import TemplateError
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
+from skene_dagster.settings import Sender
+
+
+@dataclass(frozen=True)
+class _Ready:
+    subject: Template
+    html: Template
+    text: Template
+
+
+class Templates:
+    """The templates of a folder, read at first use and kept: open the folder again to see changed files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ready: dict[str, _Ready] = {}
+
+    def check(self, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
+        """List every fault of what the step sends: its template, its personalization, its sender."""
+        return checks.check(self._folder, plan, step, sender)
+
+    def render(
+        self,
+        email: Email,
+        *,
+        user: Mapping[str, object],
+        row: Mapping[str, object],
+        sender: Sender,
+        send_id: str,
+        to: str,
+        loop: str,
+        step: str,
+    ) -> Message:
+        """Make the email of one user.
+
+        Args:
+            user: his columns of the users table; NULL is as good as absent.
+            row: his columns of the condition.
+            to: his address.
+
+        Raises:
+            MissingValue: the template or the unsubscribe address needs a value that he does not have.
+            Unrenderable: his address, or what his values make of the template, cannot be sent.
+            TemplateError: the template is wrong for everybody.
+        """
+        ready = self._template(email.template)
+        address = headers.check_address(to)
+        columns = {"user": Row(user), "row": Row(row)}
+        context = self._context(email, columns, sender)
+        subject = _rendered(ready.subject, context, "subject")
+        html = headers.body(_rendered(ready.html, context, "HTML"))
+        if (size := len(html.encode())) > headers.LARGEST_HTML:
+            raise Unrenderable(f"the HTML has {size:,} bytes; Gmail cuts emails off at {headers.LARGEST_HTML:,}")
+        text = headers.body(_rendered(ready.text, context, "text"))
+        return Message(
+            send_id=send_id,
+            sender=headers.check_sender(sender.from_),
+            to=address,
+            subject=headers.subject(subject),
+            html=html,
+            text=text,
+            reply_to=headers.check_sender(sender.reply_to) if sender.reply_to else None,
+            headers=() if email.transactional else _one_click(str(context["unsubscribe_url"])),
+            tags=(("loop", loop), ("step", step), ("send", send_id)),
+        )
+
+    def _context(self, email: Email, columns: Mapping[str, object], sender: Sender) -> dict[str, object]:
+        context: dict[str, object] = {}
+        for name, text in email.personalization:
+            with _of_this_email_only(name):
+                value = compile_value(text)(columns)
+            if value is not None:
+                context[name] = value
+        if sender.postal_address:
+            context["postal_address"] = sender.postal_address
+        if not email.transactional:
+            link = _rendered(_link(sender.unsubscribe_url), columns, "unsubscribe address")
+            context["unsubscribe_url"] = headers.check_header_link(link)
+        return context
+
+    def _template(self, name: str) -> _Ready:
+        if name not in self._ready:
+            sources, errors = checks.read(self._folder, name)
+            if sources is None:
+                raise together(errors)
+            try:
+                compiled = compile_mjml(sources.mjml)
+            except (Faulty, TemplateSyntaxError) as bad:
+                raise TemplateError(f"The template {name!r} is wrong.", advice="Run skene-dagster validate.") from bad
+            self._ready[name] = _Ready(
+                TEXT.from_string(compiled.subject), HTML.from_string(compiled.html), TEXT.from_string(sources.text)
+            )
+        return self._ready[name]
+
+
+@lru_cache(maxsize=16)
+def _link(text: str) -> Template:
+    return LINK.from_string(text)
+
+
+def _one_click(url: str) -> tuple[tuple[str, str], ...]:
+    # RFC 8058; Gmail and Yahoo ask it of bulk senders since 2024-06. Resend adds neither by itself.
+    return (("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+
+
+def _rendered(template: Template, context: Mapping[str, object], part: str) -> str:
+    with _of_this_email_only(part):
+        return template.render(context)
+
+
+@contextmanager
+def _of_this_email_only(part: str) -> Iterator[None]:
+    """Turn what one user's values do to an expression into a reason for one email."""
+    try:
+        yield
+    except UndefinedError as missing:
+        raise MissingValue(str(missing)) from None
+    except (TemplateRuntimeError, TypeError) as bad:
+        raise Unrenderable(f"{part}: {bad}") from bad
+    except (ArithmeticError, AttributeError, LookupError, ValueError) as bad:
+        # Their texts may contain the user's value.
+        raise Unrenderable(f"{part}: {type(bad).__name__}") from bad

@@ -1,0 +1,231 @@
+import email
+import json
+import multiprocessing
+import re
+import threading
+from datetime import datetime, timedelta
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from contract import ProviderContract, Received, ids_of, message
+
+from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.providers import outbox_page
+from skene_dagster.delivery.providers.base import Fatal, Unknown
+from skene_dagster.delivery.providers.outbox import OutboxProvider
+
+NOON = datetime(2026, 11, 23, 12)
+OURS = {"From", "To", "Subject", "Date", "Message-ID", "Reply-To", "X-Idempotency-Key", "MIME-Version", "Content-Type"}
+
+
+class OutboxWorld:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = NOON
+        self.provider = OutboxProvider(folder, lambda: self.now)
+
+    def received(self) -> list[Received]:
+        return [_received(file) for file in sorted(self.folder.glob("*.eml"))]
+
+
+def _received(file: Path) -> Received:
+    mail = email.message_from_bytes(file.read_bytes(), policy=default)
+    assert isinstance(mail, email.message.EmailMessage)
+    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
+    assert html is not None
+    assert text is not None
+    tags = {name.removeprefix("X-Tag-"): value for name, value in mail.items() if name.startswith("X-Tag-")}
+    return Received(
+        sender=mail["From"],
+        to=mail["To"],
+        subject=mail["Subject"],
+        # Lines of an email end with CRLF, and its parts with a line.
+        html=html.get_content().replace("\r\n", "\n").removesuffix("\n"),
+        text=text.get_content().replace("\r\n", "\n"),
+        reply_to=mail["Reply-To"],
+        headers={name: str(v) for name, v in mail.items() if name not in OURS and not name.startswith("X-Tag-")},
+        tags=tags,
+    )
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> OutboxWorld:
+    return OutboxWorld(tmp_path / "outbox")
+
+
+class TestTheOutboxKeepsTheContract(ProviderContract):
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> OutboxWorld:
+        return OutboxWorld(tmp_path / "outbox")
+
+
+def listed(folder: Path) -> list[dict[str, object]]:
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    found = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    emails: list[dict[str, object]] = json.loads(found[1])["emails"]
+    return emails
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_an_email_is_dated_by_the_clock_and_named_by_its_send(world: OutboxWorld) -> None:
+    [identity] = ids_of(world.provider.send_batch([message(7)], "key-1"))
+
+    mail = email.message_from_bytes((world.folder / f"{identity}.eml").read_bytes(), policy=default)
+    assert mail["Date"] == "Mon, 23 Nov 2026 12:00:00 +0000"
+    assert mail["Message-ID"] == f"<{7:032x}@outbox.invalid>"
+
+
+def test_a_long_unsubscribe_address_stays_one_readable_line(world: OutboxWorld) -> None:
+    [identity] = ids_of(world.provider.send_batch([message(7)], "key-1"))
+
+    raw = (world.folder / f"{identity}.eml").read_bytes()
+    assert f"List-Unsubscribe: <https://example.com/unsubscribe/{'long-' * 30}7>\r\n".encode() in raw
+
+
+def test_a_batch_sent_again_later_changes_no_file(world: OutboxWorld) -> None:
+    world.provider.send_batch([message(1), message(2)], "key-1")
+    before = files(world.folder)
+    world.now += timedelta(hours=1)
+
+    world.provider.send_batch([message(1), message(2)], "key-1")
+
+    assert files(world.folder) == before
+
+
+def test_a_batch_that_was_cut_off_is_completed_by_the_next_attempt(world: OutboxWorld) -> None:
+    whole = OutboxWorld(world.folder.with_name("whole"))
+    batch = [message(number) for number in range(5)]
+    ids = ids_of(whole.provider.send_batch(batch, "key-1"))
+    world.provider.send_batch(batch, "key-1")
+    # What a process that died after two emails leaves: no record, no page.
+    (world.folder / "index.html").unlink()
+    [record] = (world.folder / "batches").iterdir()
+    record.unlink()
+    for identity in ids[2:]:
+        (world.folder / f"{identity}.eml").unlink()
+
+    again = ids_of(world.provider.send_batch(batch, "key-1"))
+
+    assert again == ids
+    assert files(world.folder) == files(whole.folder)
+
+
+def test_no_draft_is_left_behind(world: OutboxWorld) -> None:
+    world.provider.send_batch([message(1)], "key-1")
+
+    assert [name for name in files(world.folder) if name.endswith(".tmp")] == []
+
+
+def test_the_page_lists_the_newest_first(world: OutboxWorld) -> None:
+    world.provider.send_batch([message(1)], "key-1")
+    world.now += timedelta(days=1)
+    world.provider.send_batch([message(2)], "key-2")
+
+    assert [row["to"] for row in listed(world.folder)] == ["user2@example.com", "user1@example.com"]
+    assert listed(world.folder)[0]["at"] == "2026-11-24T12:00:00"
+
+
+def test_the_page_says_how_many_it_does_not_list(world: OutboxWorld) -> None:
+    for number in range(6):
+        world.provider.send_batch([message(100 * number + n) for n in range(100)], f"key-{number}")
+
+    page = (world.folder / "index.html").read_text(encoding="utf-8")
+    assert len(listed(world.folder)) == outbox_page.LISTED == 500
+    assert '{"total": 600, ' in page
+
+
+def test_an_email_that_was_deleted_leaves_the_page(world: OutboxWorld) -> None:
+    [identity] = ids_of(world.provider.send_batch([message(1)], "key-1"))
+    (world.folder / f"{identity}.eml").unlink()
+
+    world.provider.send_batch([message(2)], "key-2")
+
+    assert [row["to"] for row in listed(world.folder)] == ["user2@example.com"]
+
+
+def test_hostile_text_cannot_leave_its_place(world: OutboxWorld) -> None:
+    hostile = "</script><script>alert(1)</script>"
+
+    [identity] = ids_of(world.provider.send_batch([message(1, subject=hostile, text=hostile)], "key-1"))
+
+    page = (world.folder / "index.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert [row["subject"] for row in listed(world.folder)] == [hostile]
+    assert "<script" not in (world.folder / "view" / f"{identity}.text.html").read_text(encoding="utf-8")
+
+
+def test_the_email_is_shown_without_scripts(world: OutboxWorld) -> None:
+    [identity] = ids_of(world.provider.send_batch([message(1)], "key-1"))
+
+    shown = (world.folder / "view" / f"{identity}.html").read_text(encoding="utf-8")
+    page = (world.folder / "index.html").read_text(encoding="utf-8")
+    assert "script-src 'none'" in shown.partition("<title>")[0]
+    [frame] = re.findall(r"<iframe[^>]*>", page)
+    assert "sandbox=" in frame
+    assert "allow-scripts" not in frame
+
+
+def test_a_folder_that_cannot_be_made_stops_the_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="ascii")
+
+    answer = OutboxProvider(tmp_path / "file" / "outbox", lambda: NOON).send_batch([message(1)], "key-1")
+
+    assert isinstance(answer, Fatal)
+
+
+def test_a_page_that_cannot_be_written_is_no_answer(world: OutboxWorld) -> None:
+    (world.folder / "index.html").mkdir(parents=True)
+
+    assert isinstance(world.provider.send_batch([message(1)], "key-1"), Unknown)
+
+
+def _send(folder: Path, batches: dict[str, list[Message]]) -> None:
+    provider = OutboxProvider(folder, lambda: NOON)
+    for key, batch in batches.items():
+        provider.send_batch(batch, key)
+
+
+def test_two_processes_at_once_leave_a_page_with_the_emails_of_both(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    batches = {f"key-{b}": [message(10 * b + n) for n in range(5)] for b in range(14)}
+    keys = list(batches)
+    # The first two batches are sent by both, of the others each sends six.
+    shares = [keys[:8], keys[:2] + keys[8:]]
+    processes = [spawn.Process(target=_send, args=(tmp_path, {key: batches[key] for key in share})) for share in shares]
+
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert [process.exitcode for process in processes] == [0, 0]
+    # 14 batches of 5 emails.
+    assert len(list(tmp_path.glob("*.eml"))) == 70
+    assert len(listed(tmp_path)) == 70
+
+
+def test_whoever_writes_the_page_last_has_seen_every_batch(tmp_path: Path) -> None:
+    barrier = threading.Barrier(2)
+
+    def send(name: int) -> None:
+        provider = OutboxProvider(tmp_path, lambda: NOON)
+        for number in range(30):
+            barrier.wait()
+            provider.send_batch([message(1000 * name + number)], f"key-{name}-{number}")
+            barrier.wait()
+            counts.append((len(listed(tmp_path)), 2 * number + 2))
+
+    counts: list[tuple[int, int]] = []
+    threads = [threading.Thread(target=send, args=(name,)) for name in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(counts) == 60
+    assert [count for count, expected in counts if count != expected] == []

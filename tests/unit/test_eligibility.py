@@ -1,0 +1,108 @@
+"""Who is mailed at a tick, as a table of cases."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from skene_dagster.delivery.eligibility import Decided, Decision, Defer, Facts, Mail, Past, Rules, Skip, decide
+
+NOW = datetime(2026, 3, 31, 9)
+FIRST = datetime(2026, 1, 1, 9)
+
+
+def ago(days: int) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def facts(
+    past: Past | None = None, *, entered: datetime = NOW, email: str | None = "ada@example.com", mailable: bool = True
+) -> Facts:
+    return Facts(entered_at=entered, email=email, mailable=mailable, past=past)
+
+
+def rules(repeat: object = timedelta(days=30), start: str = "everyone") -> Rules:
+    return Rules(repeat=repeat, start=start, first_as_of=FIRST)  # type: ignore[arg-type]  # the words of the format
+
+
+def accepted(days_ago: int, occurrences: int = 1) -> Past:
+    return Past(occurrences, "accepted", None, ago(days_ago), ago(days_ago))
+
+
+@pytest.mark.parametrize(
+    ("given", "rules", "expected"),
+    [
+        pytest.param(facts(), rules(), Mail(1), id="a user who enters for the first time is mailed"),
+        pytest.param(
+            facts(accepted(40), entered=ago(40)), rules(), Decided(), id="who stays inside is not mailed again, ever"
+        ),
+        pytest.param(
+            facts(accepted(40), entered=ago(2)), rules(), Mail(2), id="who comes back after repeat is mailed again"
+        ),
+        pytest.param(
+            # 30 days have passed exactly
+            facts(accepted(30), entered=ago(1)),
+            rules(),
+            Mail(2),
+            id="repeat has passed on its last day",
+        ),
+        pytest.param(
+            facts(accepted(10), entered=ago(2)), rules(), Defer(2, "repeat"), id="who comes back too soon is deferred"
+        ),
+        pytest.param(
+            facts(Past(2, "deferred", "repeat", ago(20), ago(31)), entered=ago(20)),
+            rules(),
+            Mail(2),
+            id="who was deferred for repeat is mailed in the same row once it has passed",
+        ),
+        pytest.param(
+            facts(accepted(1), entered=NOW), rules("every_entry"), Mail(2), id="every entry means every entry"
+        ),
+        pytest.param(facts(accepted(400), entered=NOW), rules("once"), Skip(2, "once"), id="once means once"),
+        pytest.param(
+            facts(Past(1, "skipped", "left_segment", ago(3), None), entered=ago(1)),
+            rules("once"),
+            Mail(2),
+            id="a skipped send was no mail, so once still holds",
+        ),
+        pytest.param(
+            facts(Past(1, "reserved", None, ago(3), None), entered=NOW),
+            rules("every_entry"),
+            Decided(),
+            id="a send on its way allows no other",
+        ),
+        pytest.param(
+            facts(Past(1, "in_doubt", "no_answer", ago(3), None), entered=NOW),
+            rules("every_entry"),
+            Decided(),
+            id="a send in doubt allows no other",
+        ),
+        pytest.param(
+            facts(Past(1, "refused", "provider", ago(3), None), entered=ago(3)),
+            rules(),
+            Decided(),
+            id="a refused send is not tried again while he stays",
+        ),
+        pytest.param(
+            facts(entered=FIRST), rules(start="new_only"), Skip(1, "there_at_start"), id="new_only skips the first"
+        ),
+        pytest.param(facts(entered=ago(1)), rules(start="new_only"), Mail(1), id="new_only mails who enters later"),
+        pytest.param(facts(mailable=False), rules(), Defer(1, "not_mailable"), id="who may not be mailed waits"),
+        pytest.param(
+            facts(Past(1, "deferred", "not_mailable", ago(9), None), entered=ago(9)),
+            rules(),
+            Mail(1),
+            id="who may be mailed by now is",
+        ),
+        pytest.param(facts(email=None), rules(), Defer(1, "no_address"), id="no address"),
+        pytest.param(facts(email="  "), rules(), Defer(1, "no_address"), id="a blank address is none"),
+        pytest.param(facts(email="ada"), rules(), Defer(1, "invalid_address"), id="an address that is none"),
+        pytest.param(
+            facts(email="ada@example.com, bob@example.com"),
+            rules(),
+            Defer(1, "invalid_address"),
+            id="two addresses are not one",
+        ),
+    ],
+)
+def test_each_member_gets_one_answer_and_one_reason(given: Facts, rules: Rules, expected: Decision) -> None:
+    assert decide(given, rules, NOW) == expected

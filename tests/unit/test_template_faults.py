@@ -1,0 +1,260 @@
+"""What `validate` says about a template: every fault, with the file and line of its author."""
+
+from pathlib import Path
+
+import pytest
+from template_world import FOOTER, SENDER, TemplateWorld, mjml
+
+from skene_dagster.settings import Sender
+
+PROVIDED = "name, lastActivity, unsubscribe_url, postal_address"
+ONE_FILE = "A template is one file of MJML and one of text."
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> TemplateWorld:
+    folder = tmp_path / "templates"
+    folder.mkdir()
+    return TemplateWorld(folder)
+
+
+def test_a_template_without_faults_is_silent(world: TemplateWorld) -> None:
+    world.write(mjml())
+
+    assert world.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        pytest.param(
+            mjml("{{ nmae }}"),
+            "hello.mjml:2 {{ nmae }} is provided by nothing; the step provides: " + PROVIDED + ". Did you mean name?",
+            id="a variable that nothing provides",
+        ),
+        pytest.param(
+            mjml(subject="{{ user.name }}"),
+            "hello.mjml:1 {{ user }} is provided by nothing; the step provides: " + PROVIDED + ".",
+            id="the user himself",
+        ),
+        pytest.param(mjml("{{ name|safe }}"), "|safe is not allowed. A user's value is never markup; leave", id="safe"),
+        pytest.param(mjml("{% filter safe %}x{% endfilter %}"), "|safe is not allowed.", id="safe as a block"),
+        pytest.param(mjml("{% autoescape false %}{{ name }}{% endautoescape %}"), "{% autoescape %}", id="autoescape"),
+        pytest.param(mjml("{{ Markup(name) }}"), "{{ Markup }} is provided by nothing", id="Markup"),
+        pytest.param(mjml("{{ lipsum() }}"), "{{ lipsum }} is provided by nothing", id="a function of Jinja"),
+        pytest.param(mjml("{{ name|uper }}"), "|uper is not a filter. Did you mean upper?", id="an unknown filter"),
+        pytest.param(mjml("{{ name|tojson }}"), "|tojson is not a filter.", id="a filter that prints markup"),
+        pytest.param(mjml("{{ name is defind }}"), "'is defind' is not a test. Did you mean defined?", id="a test"),
+        pytest.param(mjml("{% include 'x' %}"), "{% include %} is not allowed. " + ONE_FILE, id="include"),
+        pytest.param(mjml("{% extends 'x' %}"), "{% extends %} is not allowed. " + ONE_FILE, id="extends"),
+        pytest.param(mjml("{% import 'x' as x %}"), "{% import %} is not allowed. " + ONE_FILE, id="import"),
+        pytest.param(mjml("a\nb {{ name"), "hello.mjml:3 This is no Jinja: ", id="an expression that is not closed"),
+        pytest.param(mjml("{% if name %}"), "This is no Jinja: Unexpected end of template.", id="an if without end"),
+        pytest.param(mjml("{{ name | }}"), "hello.mjml:2 This is no Jinja: ", id="half an expression"),
+        pytest.param(
+            mjml("x</mj-text><mj-buton>x</mj-buton><mj-text>"),
+            "hello.mjml:2 <mj-buton> is not a tag of MJML. Did you mean <mj-button>?",
+            id="an unknown tag",
+        ),
+        pytest.param(
+            mjml(head="<mj-attributes><mj-text colr='red' /></mj-attributes>"),
+            "hello.mjml:1 'colr' is not an attribute of MJML. Did you mean 'color'?".replace("'color'", "color"),
+            id="an unknown attribute",
+        ),
+        pytest.param(mjml("<mj-include path='x' />"), "<mj-include> is not allowed. " + ONE_FILE, id="mj-include"),
+        pytest.param(mjml("<b>x"), "hello.mjml:2 </mj-text> closes nothing. <b> of line 2 is open.", id="unclosed"),
+        pytest.param("<mjml><mj-body>", "hello.mjml:1 <mjml> is never closed. Add </mjml>.", id="never closed"),
+        pytest.param("Hello", "hello.mjml:1 The file has no <mjml>.", id="no MJML at all"),
+        pytest.param("", "hello.mjml:1 The file has no <mjml>.", id="an empty file"),
+        pytest.param(mjml("a < b"), "hello.mjml:2 '<' begins no tag here. Write &lt;", id="a bare <"),
+        pytest.param(mjml(subject=" "), "hello.mjml The email has no subject. Write it into <mj-title>", id="subject"),
+        pytest.param(mjml(footer="{{ postal_address }}"), "must print {{ unsubscribe_url }}.", id="no unsubscribe"),
+        pytest.param(mjml(footer="{{ unsubscribe_url }}"), "must print {{ postal_address }}.", id="no postal address"),
+        pytest.param(mjml().encode("utf-16"), "hello.mjml:1 The file is not UTF-8 (byte 0).", id="not UTF-8"),
+        pytest.param(mjml("x" * 110_000), "Gmail cuts emails off at 104,448.", id="too long"),
+        pytest.param(mjml("<a href='/go/{{ name }}'>x</a>"), "{{ name }} cannot stand here in 'href'.", id="a path"),
+        pytest.param(mjml("<a href='javascript:{{ name }}'>x</a>"), "{{ name }} cannot stand here", id="javascript:"),
+        pytest.param(
+            mjml("<a href='{% if name %}https://example.com{% endif %}'>x</a>"),
+            "{% if name %} cannot stand in 'href'. Decide outside of the tag.",
+            id="a statement in a link",
+        ),
+        pytest.param(mjml("<b style='color:{{ name }}'>x</b>"), "in the attribute 'style'. Values may", id="style"),
+        pytest.param(mjml("<b onclick='{{ name }}'>x</b>"), "in the attribute 'onclick'.", id="onclick"),
+        pytest.param(
+            mjml("<b title='say \"{{ name }}'>x</b>"), "cannot stand beside a quote in 'title'.", id="beside a quote"
+        ),
+        pytest.param(mjml("<b {{ name }}>x</b>"), "{{ name }} cannot stand inside a tag.", id="inside a tag"),
+        pytest.param(mjml("<{{ name }}>x</{{ name }}>"), "Jinja cannot stand in the name of a tag.", id="a tag's name"),
+        pytest.param(mjml("<!-- {{ name }} -->"), "{{ name }} cannot stand in an HTML comment.", id="a comment"),
+        pytest.param(
+            mjml(head="<mj-style>.x { color: {{ name }} }</mj-style>"),
+            "cannot stand in <mj-style>.",
+            id="a style sheet",
+        ),
+        pytest.param(
+            mjml("</mj-text><mj-text font-family='x'>", head="<mj-font name='x' href='{{ name }}' />"),
+            "{{ name }} cannot stand in <style>.",
+            id="a font",
+        ),
+        pytest.param(
+            mjml("é</mj-text>\n<mj-divider>{{ name }}</mj-divider><mj-text>"),
+            "hello.mjml:3 {{ name }} cannot stand here. Text and values belong into <mj-text> or <mj-raw>.",
+            id="where MJML takes no text",
+        ),
+        pytest.param(
+            mjml(head="<mj-attributes><mj-class name='x' title='{{ name }}' /></mj-attributes>"),
+            "hello.mjml:1 {{ name }} stands where MJML prints nothing.",
+            id="where MJML prints nothing",
+        ),
+        pytest.param(mjml("<script>var x = '{{ name }}'</script>"), "cannot stand in <script>.", id="a script"),
+    ],
+)
+def test_a_fault_of_the_email_is_named_with_its_line(world: TemplateWorld, source: str | bytes, fault: str) -> None:
+    world.write(source)
+
+    found = world.faults()
+
+    assert any(fault in one for one in found), found
+    assert all(one.startswith("templates/hello.mjml") for one in found)
+
+
+def test_lines_are_those_of_the_author_whatever_jinja_stood_before(world: TemplateWorld) -> None:
+    # Lines 2 to 5 are Jinja of several lines; the unknown tag is in line 7.
+    body = "{#\n a comment #}{% if\n name is defined %}{{\n name }}{% endif %}\nb\n</mj-text><mj-foo></mj-foo><mj-text>"
+    world.write(mjml(body))
+
+    [fault] = world.faults()
+
+    assert fault.startswith("templates/hello.mjml:7 <mj-foo> is not a tag")
+
+
+def test_every_fault_is_found_in_one_reading(world: TemplateWorld) -> None:
+    world.write(mjml("{{ nmae }} {{ name|safe }}"), "{{ nmae }}\n{{ other }}")
+
+    assert [fault.partition(" ")[0] for fault in world.faults()] == [
+        "templates/hello.mjml:2",
+        "templates/hello.mjml:2",
+        "templates/hello.txt:1",
+        "templates/hello.txt:2",
+    ]
+
+
+def test_an_expression_may_contain_what_mjml_would_trip_over(world: TemplateWorld) -> None:
+    world.write(mjml('{% if name|length < 9 and "a&b" != name %}{{ "<b>" ~ name }}{% endif %}'))
+
+    assert world.faults() == []
+    assert "&lt;b&gt;Ada" in world.render().html
+
+
+def test_transactional_mail_needs_no_footer(world: TemplateWorld) -> None:
+    world.write(mjml(footer="Bye"), "Bye")
+
+    assert world.faults(transactional=True) == []
+
+
+def test_the_text_must_print_the_footer_too(world: TemplateWorld) -> None:
+    world.write(mjml(), "Bye")
+
+    assert [fault.partition(" Put")[0] for fault in world.faults()] == [
+        "templates/hello.txt A marketing email must print {{ unsubscribe_url }}.",
+        "templates/hello.txt A marketing email must print {{ postal_address }}.",
+    ]
+
+
+class TestMissingFiles:
+    def test_a_template_that_is_not_there_is_answered_by_those_that_are(self, world: TemplateWorld) -> None:
+        world.write(mjml(), name="re_engagement")
+        world.write(mjml(), name="welcome")
+
+        [fault] = world.faults(template="re_engagment")
+
+        assert fault == (
+            "loops/retention.yaml:12 step 1, action.template There is no template 're_engagment'; a template is "
+            "templates/re_engagment.mjml and re_engagment.txt. templates/ has: re_engagement, welcome. "
+            "Did you mean 're_engagement'?"
+        )
+
+    def test_an_empty_folder_says_so(self, world: TemplateWorld) -> None:
+        assert world.faults()[0].endswith("templates/ has no templates.")
+
+    @pytest.mark.parametrize("name", ["../hello", "a/b", "a.mjml", ""])
+    def test_a_template_is_never_looked_for_elsewhere(self, world: TemplateWorld, name: str) -> None:
+        world.write(mjml())
+        world.write(mjml(), name="../hello")
+
+        assert "There is no template" in world.faults(template=name)[0]
+
+    def test_the_text_is_not_optional(self, world: TemplateWorld) -> None:
+        world.write(mjml(), None)
+
+        assert world.faults() == ["templates/hello.txt The file is missing. Write what is shown where HTML is not."]
+
+    def test_neither_is_the_email(self, world: TemplateWorld) -> None:
+        world.write(None)
+
+        assert world.faults() == ["templates/hello.mjml The file is missing. Write the email itself."]
+
+
+class TestPersonalization:
+    @pytest.mark.parametrize("name", ["unsubscribe_url", "postal_address"])
+    def test_reserved_names_are_refused(self, world: TemplateWorld, name: str) -> None:
+        world.write(mjml("x"))
+
+        [fault] = world.faults(personalization=((name, "{{user.name}}"),))
+
+        assert fault.startswith(f"loops/retention.yaml:14 step 1, action.personalization.{name} ")
+        assert fault.endswith(f"'{name}' comes from the sender's settings. Choose another.")
+
+    @pytest.mark.parametrize("name", ["first-name", "if", "loop", "1st", ""])
+    def test_a_name_that_no_template_can_use_is_refused(self, world: TemplateWorld, name: str) -> None:
+        world.write(mjml("x"))
+
+        [fault] = world.faults(personalization=((name, "x"),))
+
+        assert "cannot be a name in a template." in fault
+
+    @pytest.mark.parametrize(
+        ("text", "fault"),
+        [
+            ("{{user.name", "This is no Jinja"),
+            ("{{user.name|uper}}", "|uper is not a filter. Did you mean upper?"),
+            ("{{users.name}}", "{{ users }} is provided by nothing; the step provides: user, row. Did you mean user?"),
+        ],
+    )
+    def test_its_expressions_are_checked(self, world: TemplateWorld, text: str, fault: str) -> None:
+        world.write(mjml())
+
+        [found] = world.faults(personalization=(("name", text), ("lastActivity", "x")))
+
+        assert found.startswith("loops/retention.yaml:14")
+        assert fault in found
+
+
+class TestSender:
+    @pytest.mark.parametrize(
+        ("changed", "fault"),
+        [
+            ({"from": ""}, "skene.yaml sender.from '' is not one address. Write it as Skene <hello@example.com>."),
+            ({"from": "Orbit"}, "sender.from 'Orbit' is not one address."),
+            ({"from": "Orbit, Ltd <hello@example.com>"}, "is not one address."),
+            ({"from": "Orbit\n <hello@example.com>"}, "is not one address."),
+            ({"replyTo": "nobody"}, "sender.reply_to 'nobody' is not one address."),
+            ({"postalAddress": " "}, "sender.postal_address A marketing email needs the sender's postal address."),
+            ({"unsubscribeUrl": ""}, "sender.unsubscribe_url '' is no address that unsubscribes."),
+            ({"unsubscribeUrl": "mailto:a@example.com"}, "is no address that unsubscribes."),
+            ({"unsubscribeUrl": "{{user.link}}"}, "is no address that unsubscribes."),
+            ({"unsubscribeUrl": "https://example.com/{{row.id}}"}, "the sender provides: user."),
+            ({"unsubscribeUrl": "https://example.com/{{user.id"}, "This is no Jinja"),
+        ],
+    )
+    def test_a_sender_that_cannot_send_is_refused(
+        self, world: TemplateWorld, changed: dict[str, str], fault: str
+    ) -> None:
+        world.write(mjml(), FOOTER)
+        sender = Sender.model_validate({**SENDER.model_dump(by_alias=True), **changed})
+
+        found = TemplateWorld(world.folder, sender).faults()
+
+        assert any(fault in one for one in found), found
+        assert all(one.startswith("skene.yaml") for one in found)
