@@ -76,7 +76,7 @@ class _Run:
     def claim(self, batch_id: str) -> Row[Any] | None:
         return transaction(self.engine, lambda c: ledger.claim(c, batch_id, self.owner, self.clock()))
 
-    def open_batches(self) -> list[Row[Any]]:
+    def open_batches(self) -> list[Row[Any, Any]]:
         rows = transaction(self.engine, lambda c: ledger.to_do(c, self.scope))
         return [row for row in rows if row.batch_id not in self.unanswered]
 

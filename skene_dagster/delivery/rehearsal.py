@@ -142,8 +142,7 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | None]:
         query = _answer(connection, stage)
         key_column = query.selected_columns[0]
         rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
-        cases = desk.decide(rows)
-        return person, cases[0] if cases else None
+        return person, next((case for case in desk.decide(rows) if case.user_id == user_id), None)
 
 
 def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:

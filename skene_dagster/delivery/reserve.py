@@ -160,7 +160,7 @@ def _has_sends(connection: Connection, scope: Scope) -> bool:
 
 
 def _decide(
-    connection: Connection, users: Users, scope: Scope, rows: Sequence[Row[Any]], rules: Rules, as_of: datetime
+    connection: Connection, users: Users, scope: Scope, rows: Sequence[Row[Any, Any]], rules: Rules, as_of: datetime
 ) -> list[tuple[object, Decision, Past | None]]:
     keys = [row.user_id for row in rows]
     people = facts.people(connection, users, keys)

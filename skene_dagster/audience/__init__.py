@@ -1,0 +1,1 @@
+"""Who: the users that a loop is about, as sets in the database."""

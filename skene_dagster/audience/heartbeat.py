@@ -1,0 +1,35 @@
+"""The sign of life of a refresh: its lease is short, so that a dead one is soon replaced, and one statement may be long."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from skene_dagster.audience import turn
+from skene_dagster.audience.turn import LEASE, Turn
+from skene_dagster.errors import SegmentBusy, StoreError
+from skene_dagster.store.engine import Clock, transaction
+
+
+@contextmanager
+def beating(engine: Engine, mine: Turn, clock: Clock, every: timedelta = LEASE / 3) -> Iterator[None]:
+    """Renew the lease of a turn from a thread and connection of its own, as long as the block runs.
+
+    A beat that is missed does no harm: whoever writes asserts the turn again, and a lost one writes nothing.
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(every.total_seconds()):
+            with suppress(SegmentBusy, StoreError):
+                transaction(engine, lambda connection: turn.keep(connection, mine, clock()))
+
+    thread = threading.Thread(target=beat, name=f"skene {mine.segment}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,48 @@
+"""Who is inside a segment now, for those who decide and render: read by pages of keys, never written."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, select
+
+from skene_dagster.store.tables import OPEN, segment_members, segments
+
+
+def page(connection: Connection, segment: str, *, after: object, limit: int) -> Sequence[Row[Any, Any]]:
+    """List the next members by key, from behind `after` (None: from the first): user_id, entered_at."""
+    inside = segment_members.c.exited_at == OPEN
+    query = select(segment_members.c.user_id, segment_members.c.entered_at).where(
+        segment_members.c.segment == segment, inside
+    )
+    if after is not None:
+        query = query.where(segment_members.c.user_id > after)
+    return connection.execute(query.order_by(segment_members.c.user_id).limit(limit)).all()
+
+
+def entered(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, datetime]:
+    """Say when each of the users who are inside now entered, by key."""
+    query = select(segment_members.c.user_id, segment_members.c.entered_at).where(
+        segment_members.c.segment == segment,
+        segment_members.c.user_id.in_(keys),
+        segment_members.c.exited_at == OPEN,
+    )
+    return dict(connection.execute(query).all())
+
+
+def attributes(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, str | None]:
+    """Read the kept columns (JSON) of those of the users who are inside now, by key."""
+    query = select(segment_members.c.user_id, segment_members.c.attributes).where(
+        and_(
+            segment_members.c.segment == segment,
+            segment_members.c.user_id.in_(keys),
+            segment_members.c.exited_at == OPEN,
+        )
+    )
+    return dict(connection.execute(query).all())
+
+
+def steps_of(connection: Connection, loop: str) -> list[str]:
+    """Name the steps of a loop that ever had a segment, in any version of its file."""
+    names = connection.execute(select(segments.c.segment)).scalars()
+    return [step for name in names for owner, _, step in [name.partition(".")] if owner == loop]

@@ -1,0 +1,1 @@
+"""The database, without any business meaning: connections, transactions, tables, migrations."""

@@ -1,0 +1,250 @@
+"""Connections and transactions: one engine for SQLite, TiDB and what else speaks MySQL's protocol.
+
+Every connection reads and writes UTC, compares literals by utf8mb4_bin, refuses values that do not fit, and sees
+what is committed when each statement starts.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    TableClause,
+    column,
+    create_engine,
+    event,
+    literal_column,
+    make_url,
+    select,
+    table,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from skene_dagster.errors import SettingsError, StoreError, StoreUnavailable
+from skene_dagster.settings import Users
+from skene_dagster.store import sqlite_functions
+from skene_dagster.store.failures import code_of, in_words, is_busy, is_lost, translated
+from skene_dagster.store.tables import Moment
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Real time, as a naive datetime in UTC."""
+
+Result = TypeVar("Result")
+
+ATTEMPTS = 6
+"""How often a transaction is tried that others are in the way of."""
+
+SQLITE_BUSY_SECONDS = 30
+
+_FOR_EXAMPLE = "Write mysql+pymysql://user:password@host:4000/database, or sqlite:///path/to/file.db."
+
+# Strict, so that a value that does not fit is refused rather than bent into somebody else's key. Not
+# ERROR_FOR_DIVISION_BY_ZERO and NO_ZERO_DATE: under them a condition would fail that a plain SELECT answers.
+_SQL_MODE = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION"
+
+_WRITES = "skene_writes"
+
+
+def open_engine(url: str, *, read_only: bool = False) -> Engine:
+    """Describe the database at `url`; nothing is connected, and no file or folder is made, until it is used.
+
+    Args:
+        read_only: an SQLite file is opened such that it cannot be written, and none is made. (A server has its
+            rights; TiDB knows no read-only transactions.)
+
+    Raises:
+        SettingsError: the URL is none, or of a database that is not supported.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsError("SKENE_DATABASE_URL is not a database URL.", advice=_FOR_EXAMPLE) from None
+    match parsed.drivername:
+        case "sqlite" | "sqlite+pysqlite":
+            return _open_sqlite(parsed, read_only=read_only)
+        case "mysql" | "mysql+pymysql":
+            return _open_server(parsed.set(drivername="mysql+pymysql"))
+        case driver if driver.startswith("postgres"):
+            raise SettingsError(
+                "SKENE_DATABASE_URL is a PostgreSQL URL, which is not supported.",
+                advice="TiDB speaks MySQL's protocol: use its MySQL endpoint, mysql+pymysql://…:4000/….",
+            )
+        case driver:
+            raise SettingsError(
+                f"SKENE_DATABASE_URL begins with {driver!r}, which is not supported.", advice=_FOR_EXAMPLE
+            )
+
+
+def is_sqlite(database: Engine | Connection) -> bool:
+    """Whether this is the embedded database, not a server."""
+    return database.dialect.name == "sqlite"
+
+
+def transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    """Do `work` in one transaction and commit it. Conflicts with others are tried again, as a whole.
+
+    Raises:
+        StoreUnavailable: others stayed in the way, or the connection broke; if it broke during COMMIT, the
+            transaction may have happened.
+        StoreError: the database refused.
+        IntegrityError: a duplicate key, as SQLAlchemy raised it.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return _once(engine, work)
+        except StoreUnavailable as refused:
+            if not is_busy(refused):
+                raise
+        # What PingCAP advises, in seconds; the jitter keeps two that met from meeting again.
+        time.sleep(min(5.0, (1.5**attempt + random.random()) * 0.1))  # noqa: S311 - no secret
+    return _once(engine, work)
+
+
+def _once(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+    with translated(), engine.connect() as plain:
+        connection = plain.execution_options(**{_WRITES: True})
+        begun = connection.begin()
+        result = work(connection)
+        try:
+            begun.commit()
+        except DBAPIError as error:
+            if is_lost(error):
+                raise StoreUnavailable(
+                    f"The connection broke during COMMIT ({in_words(error).message}); "
+                    "whether the transaction happened is not known.",
+                    advice="Run again: what was done is found, and not done twice.",
+                ) from None
+            raise
+        return result
+
+
+def database_clock(engine: Engine) -> Clock:
+    """Return real time as the database has it; one look, then this machine's clock with the difference kept.
+
+    Raises:
+        StoreUnavailable, StoreError: the database cannot be asked.
+    """
+    if is_sqlite(engine):
+        return _utc_now
+    with translated(), engine.connect() as connection:
+        before = _utc_now()
+        there = connection.execute(select(literal_column("UTC_TIMESTAMP(6)", Moment))).scalar_one()
+        offset = there - (before + (_utc_now() - before) / 2)
+
+    def clock() -> datetime:
+        return _utc_now() + offset
+
+    return clock
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
+def users_table(users: Users, *columns: str) -> TableClause:
+    """Return the product's users table with its key and these columns, for statements."""
+    schema, _, name = users.table.rpartition(".")
+    names = dict.fromkeys((users.key, *columns))
+    return table(name, *(column(name) for name in names), schema=schema or None)
+
+
+def _open_server(url: URL) -> Engine:
+    if not url.database:
+        raise SettingsError("SKENE_DATABASE_URL names no database.", advice=_FOR_EXAMPLE)
+    connect_args: dict[str, Any] = {"program_name": "skene_dagster", "connect_timeout": 10, "charset": "utf8mb4"}
+    if "ssl_ca" in url.query:
+        # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
+        connect_args |= {
+            "ssl_ca": url.query["ssl_ca"],
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+        }
+        url = url.difference_update_query(["ssl_ca", "ssl_verify_cert", "ssl_verify_identity"])
+    engine = create_engine(
+        url,
+        connect_args=connect_args,
+        # TiDB and InnoDB then agree on what a statement sees, and INSERT … SELECT locks no row that it reads.
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        # TiDB Cloud, 2026-11: idle connections are cut after minutes.
+        pool_recycle=300,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: object) -> None:
+        with dbapi_connection.cursor() as cursor:
+            cursor.execute(f"SET time_zone = '+00:00', collation_connection = 'utf8mb4_bin', sql_mode = '{_SQL_MODE}'")
+        # SQLAlchemy, 2026-11: to MariaDB it adds RETURNING unasked, which TiDB does not know.
+        engine.dialect.insert_returning = engine.dialect.delete_returning = False
+
+    @event.listens_for(engine, "handle_error")
+    def disconnect(context: Any) -> None:
+        # TiDB, 2026-11: in a rolling restart it answers a ping with 1053, which SQLAlchemy takes for an error.
+        if code_of(context.original_exception) == 1053:
+            context.is_disconnect = True
+
+    return engine
+
+
+def _open_sqlite(url: URL, *, read_only: bool) -> Engine:
+    if not url.database or ":memory:" in url.database or url.database.startswith("file:"):
+        raise SettingsError("SKENE_DATABASE_URL names no file.", advice="Write sqlite:///path/to/file.db.")
+    file = Path(url.database).absolute()
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True)
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:
+        if read_only:
+            if not file.exists():
+                raise StoreError(
+                    f"There is no database {file}.",
+                    advice="Check SKENE_DATABASE_URL. To try it out: skene-dagster demo makes one.",
+                )
+            return dialect.loaded_dbapi.connect(f"{file.as_uri()}?mode=ro", *cargs[1:], **cparams, uri=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The folder of the database, {file.parent}, cannot be made: {error.strerror}.",
+                advice="Check SKENE_DATABASE_URL.",
+            ) from None
+        return None  # SQLAlchemy connects
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: object) -> None:
+        # The driver's own transactions begin too late (at the first write) and never for DDL.
+        dbapi_connection.isolation_level = None
+        if not read_only:
+            _use_wal(dbapi_connection)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "case_sensitive_like = ON"):
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+        sqlite_functions.install(dbapi_connection)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later could not wait for another writer: so writers say it.
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _use_wal(dbapi_connection: Any) -> None:
+    # SQLite, 2026-11: two processes that open a new file at once; the change of mode does not wait for the other.
+    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
+    while True:
+        try:
+            dbapi_connection.execute("PRAGMA journal_mode = WAL")
+        except Exception as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

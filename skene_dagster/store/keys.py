@@ -1,0 +1,170 @@
+"""The type of the users key, read from the database, so that `user_id` can have the very same everywhere.
+
+TiDB compares a number column with a text column as DOUBLE and matches the wrong people (seen 2026-11); and a key
+under another collation is another key.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.types import UserDefinedType
+
+from skene_dagster.errors import Place, SettingsError, StoreError
+from skene_dagster.settings import FILE, Users
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.tables import segment_members
+
+_USABLE = re.compile(r"(tiny|small|medium|big)?int\b|char\b|varchar\b|binary\b|varbinary\b")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key column's type, as the database itself writes it."""
+
+    sql: str
+    """Such as `bigint(20) unsigned`, or `varchar(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`."""
+    is_integer: bool
+
+    @property
+    def type(self) -> "KeyType":
+        """The type for a CREATE TABLE."""
+        return KeyType(self.sql)
+
+
+class KeyType(UserDefinedType[Any]):
+    """A column type that is written as the database wrote it."""
+
+    cache_ok = True
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+
+    def get_col_spec(self, **_: object) -> str:
+        return self.sql
+
+
+@dataclass(frozen=True)
+class _Found:
+    name: str
+    key: Key
+    declared: str
+    is_primary: bool
+
+
+def users_key(connection: Connection, users: Users) -> Key:
+    """Read the type of the mapped users key.
+
+    Raises:
+        SettingsError: the table is not there, the key is not its whole primary key, or is of no usable type.
+    """
+    columns = _columns(connection, users.table)
+    primary = [column.name for column in columns if column.is_primary]
+    found = next((column for column in columns if column.name.lower() == users.key.lower()), None)
+    if not columns:
+        raise SettingsError(
+            f"Table {users.table!r} is not in the database {_shown(connection)}.",
+            advice=f"Set users.table in {FILE}.",
+            place=Place(FILE, part="users.table"),
+        )
+    if found is None:
+        raise SettingsError(
+            f"Table {users.table!r} has no column {users.key!r}.",
+            advice=f"Set users.key in {FILE} to its primary key{': ' + ', '.join(primary) if primary else ''}.",
+            place=Place(FILE, part="users.key"),
+        )
+    if primary != [found.name]:
+        whole = f"which is ({', '.join(primary)})" if primary else "for it has none"
+        raise SettingsError(
+            f"Column {users.key!r} is not the primary key of {users.table!r}, {whole}.",
+            advice=f"Set users.key in {FILE} to a primary key of one column; keys of several are not supported.",
+            place=Place(FILE, part="users.key"),
+        )
+    if not _is_usable(connection, found.declared):
+        raise SettingsError(
+            f"The key {users.table}.{users.key} is of type {found.declared}.",
+            advice="A users key is an integer, a string (char, varchar) or binary (binary, varbinary).",
+            place=Place(FILE, part="users.key"),
+        )
+    return found.key
+
+
+def common_key(connection: Connection, users: Users) -> Key:
+    """Read the type that the users key and every `user_id` have in common.
+
+    Raises:
+        StoreError: they differ, so that no statement may compare them.
+        SettingsError: the users table or its key is not what skene.yaml says.
+    """
+    mapped, stored = users_key(connection, users), _stored_key(connection)
+    if mapped != stored:
+        raise StoreError(
+            f"The users key {users.table}.{users.key} is {mapped.sql}, but the skene_* tables have {stored.sql}.",
+            advice="Set users.table and users.key in skene.yaml as they were, or change the column user_id of "
+            "skene_segment_members and skene_sends to the type and collation of the users key.",
+        )
+    return stored
+
+
+def _stored_key(connection: Connection) -> Key:
+    """Read the type that `user_id` has in the skene_* tables."""
+    columns = _columns(connection, segment_members.name)
+    return next(column.key for column in columns if column.name == "user_id")
+
+
+def _is_usable(connection: Connection, declared: str) -> bool:
+    if is_sqlite(connection):
+        return not re.search("REAL|FLOA|DOUB", declared.upper())
+    return _USABLE.match(declared.lower()) is not None
+
+
+def _columns(connection: Connection, table: str) -> list[_Found]:
+    return _sqlite_columns(connection, table) if is_sqlite(connection) else _server_columns(connection, table)
+
+
+def _server_columns(connection: Connection, table: str) -> list[_Found]:
+    """Describe a table's columns by information_schema, which gives types and collations as they were declared."""
+    schema, _, name = table.rpartition(".")
+    rows = connection.execute(
+        text(
+            "SELECT column_name AS name, column_type AS declared, character_set_name AS charset, "
+            "collation_name AS collation, column_key AS part_of FROM information_schema.columns "
+            "WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name ORDER BY ordinal_position"
+        ),
+        {"schema": schema or None, "name": name},
+    )
+    found = []
+    for row in rows:
+        # TiDB, 2026-11: binary columns have the character set `binary`; it is in their type already.
+        text_like = row.charset is not None and "char" in row.declared.lower()
+        collation = f" CHARACTER SET {row.charset} COLLATE {row.collation}" if text_like else ""
+        key = Key(row.declared + collation, is_integer="int" in row.declared.lower())
+        found.append(_Found(row.name, key, row.declared, is_primary=row.part_of == "PRI"))
+    return found
+
+
+def _sqlite_columns(connection: Connection, table: str) -> list[_Found]:
+    """Describe a table's columns; the collation of the primary key stands in its index only."""
+    schema, _, name = table.rpartition(".")
+    where = {"table": name, "schema": schema or "main"}
+    collations: dict[str, str] = {
+        row.name: row.coll
+        for row in connection.execute(
+            text(
+                "SELECT x.name, x.coll FROM pragma_index_list(:table, :schema) AS i "
+                "JOIN pragma_index_xinfo(i.name, :schema) AS x WHERE i.origin = 'pk' AND x.key = 1"
+            ),
+            where,
+        )
+    }
+    found = []
+    for row in connection.execute(text("SELECT name, type, pk FROM pragma_table_info(:table, :schema)"), where):
+        collation = collations.get(row.name, "BINARY")
+        sql = row.type if collation == "BINARY" else f"{row.type} COLLATE {collation}"
+        found.append(_Found(row.name, Key(sql, is_integer="INT" in row.type.upper()), row.type, row.pk > 0))
+    return found
+
+
+def _shown(connection: Connection) -> str:
+    return str(connection.engine.url.database)

@@ -1,0 +1,10 @@
+"""What Alembic executes: the revisions, on the connection that `skene_dagster.store.schema` opened."""
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    version_table=context.config.attributes["version_table"],
+)
+with context.begin_transaction():
+    context.run_migrations()

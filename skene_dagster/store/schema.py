@@ -1,0 +1,125 @@
+"""The skene_* tables' release: is it this one, and making it so."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, func, literal_column, select
+
+from skene_dagster.errors import SchemaOutdated, StoreUnavailable
+from skene_dagster.settings import Users
+from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.failures import translated
+from skene_dagster.store.keys import KeyType, common_key, users_key
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+_LOCK_SECONDS = 60
+
+_version = Table(
+    "skene_schema_version",
+    MetaData(),
+    Column("version_num", String(32), primary_key=True),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+    mysql_collate="utf8mb4_bin",
+)
+"""Alembic's table; it would make the same one, but in the database's default collation."""
+
+
+def upgrade(engine: Engine, users: Users) -> None:
+    """Bring the skene_* tables to this release; what is there already stays. Several at once do no harm.
+
+    Raises:
+        SettingsError: the users table or its key is not what skene.yaml says.
+        SchemaOutdated: the tables are of a newer release.
+        StoreUnavailable: another process is migrating for too long.
+        StoreError: the database refused.
+    """
+    if is_sqlite(engine):
+        transaction(engine, lambda connection: _upgrade(connection, users))
+        return
+    with translated(), engine.connect() as plain:
+        # TiDB and MySQL commit at each DDL statement; a transaction around them would only pretend.
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+        with _alone(connection):
+            _upgrade(connection, users)
+
+
+def ready(engine: Engine, users: Users) -> None:
+    """Make sure that the skene_* tables are of this release and fit the users table.
+
+    SQLite's are made or upgraded here; a server's never.
+
+    Raises:
+        SchemaOutdated: they are missing, older or newer; the message says what to run.
+        SettingsError: the users table or its key is not what skene.yaml says.
+        StoreError: the database refused, or its users key has changed its type.
+    """
+    with translated(), engine.connect() as connection:
+        current, head = _current(connection), _head()
+        if current == head:
+            common_key(connection, users)
+            return
+        _not_newer(current)
+    if is_sqlite(engine):
+        upgrade(engine, users)
+        return
+    state = f"of release {current}, and this one needs {head}" if current else "not in the database"
+    raise SchemaOutdated(f"The skene_* tables are {state}.", advice="Run: skene-dagster migrate")
+
+
+def _upgrade(connection: Connection, users: Users) -> None:
+    current = _current(connection)
+    _not_newer(current)
+    key = users_key(connection, users) if current is None else common_key(connection, users)
+    _version.create(connection, checkfirst=True)
+    command.upgrade(_config(connection, key.type), "head")
+
+
+def _current(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": _version.name})
+    return context.get_current_revision()
+
+
+def _head() -> str | None:
+    return ScriptDirectory(_FOLDER).get_current_head()
+
+
+def _not_newer(current: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory(_FOLDER).walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaOutdated(
+            f"The skene_* tables are of release {current}, which is newer than this installation.",
+            advice="Upgrade it: pip install --upgrade skene-dagster",
+        )
+
+
+def _config(connection: Connection, user_id: KeyType) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(connection=connection, user_id=user_id, version_table=_version.name)
+    return config
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Let one process at a time migrate this database."""
+    database = hashlib.sha1(str(connection.engine.url.database).encode(), usedforsecurity=False).hexdigest()
+    name = f"skene_migrate_{database}"
+    # A number in the text, so that the guard over emitted SQL sees it: TiDB bends what is not 1 to 3600.
+    waited = func.get_lock(name, literal_column(str(_LOCK_SECONDS)))
+    if not connection.execute(select(waited)).scalar_one():
+        raise StoreUnavailable(
+            f"Another process has been migrating this database for {_LOCK_SECONDS} s.", advice="Try again."
+        )
+    try:
+        yield
+    finally:
+        connection.execute(select(func.release_lock(name)))

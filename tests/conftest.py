@@ -1,0 +1,86 @@
+"""What all tests share: the three databases, and the collector of what is sent to a server."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+import servers
+from sqlalchemy import Engine
+from statements import Collector
+
+from skene_dagster.store.engine import open_engine
+
+COLLECTOR = pytest.StashKey[Collector]()
+NOT_RUN = "not run on"
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a MariaDB server."""
+    yield from _server(servers.mariadb, "MariaDB", tmp_path_factory, needed=bool(os.environ.get("CI")))
+
+
+@pytest.fixture(scope="session")
+def tidb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a TiDB server."""
+    yield from _server(servers.tidb, "TiDB", tmp_path_factory, needed=False)
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "tidb"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'skene.db'}"
+        return
+    with servers.new_database(request.getfixturevalue(request.param), f"skene_{uuid.uuid4().hex}") as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on an empty database of each kind."""
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def _server(
+    start: Callable[[Path], AbstractContextManager[str]],
+    name: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    *,
+    needed: bool,
+) -> Iterator[str]:
+    try:
+        with start(tmp_path_factory.mktemp(name.lower())) as url:
+            yield url
+    except servers.Absent as absent:
+        if needed:
+            pytest.fail(f"{name} has to be there in CI: {absent}")
+        pytest.skip(f"{NOT_RUN} {name}: {absent}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[COLLECTOR] = Collector()
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    config.stash[COLLECTOR].listen(patch)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if folder := os.environ.get("SKENE_TEST_STATEMENTS"):
+        session.config.stash[COLLECTOR].write(Path(folder))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say last what was not tried, so that a green run is not taken for more than it is."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        if isinstance(report.longrepr, tuple) and NOT_RUN in report.longrepr[2]:
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, number in sorted(reasons.items()):
+        terminalreporter.write_line(f"{number} tests were {reason}", yellow=True)

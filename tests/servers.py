@@ -1,0 +1,126 @@
+"""Database servers for a run of the tests: given by a variable, or started here on 127.0.0.1 and stopped at the end."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pymysql
+from sqlalchemy import make_url
+
+START_SECONDS = 60
+WHERE_SERVERS_ARE = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+class Absent(Exception):
+    """This machine has no such server."""
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[str]:
+    """Yield the URL of a MariaDB server, without a database."""
+    if given := os.environ.get("SKENE_TEST_MARIADB_URL"):
+        yield given
+        return
+    server = _program("mariadbd")
+    install = _program("mariadb-install-db")
+    if server is None or install is None:
+        raise Absent("there is no mariadbd on the PATH (Debian: apt install mariadb-server)")
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    data = [f"--datadir={folder / 'data'}", "--no-defaults"]
+    subprocess.run(
+        [install, *reversed(data), "--auth-root-authentication-method=normal", "--skip-test-db", *user],
+        check=True,
+        capture_output=True,
+        # MariaDB, 2026-11: two that are set up at once take each other's temporary tables away in a common /tmp.
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    port = _free_port()
+    options = [
+        *reversed(data),
+        *user,
+        "--bind-address=127.0.0.1",
+        f"--port={port}",
+        f"--socket={folder / 'socket'}",
+        f"--pid-file={folder / 'pid'}",
+        f"--tmpdir={folder}",
+        "--skip-log-bin",
+        # Nothing here has to survive a power cut.
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-buffer-pool-size=64M",
+    ]
+    with _running([server, *options], folder, port):
+        yield f"mysql+pymysql://root@127.0.0.1:{port}"
+
+
+@contextmanager
+def tidb(folder: Path) -> Iterator[str]:
+    """Yield the URL of a TiDB server on its embedded store, without a database."""
+    if given := os.environ.get("SKENE_TEST_TIDB_URL"):
+        yield given
+        return
+    server = _program("tidb-server")
+    if server is None:
+        raise Absent("there is no tidb-server on the PATH, and SKENE_TEST_TIDB_URL is not set")
+    port, status = _free_port(), _free_port()
+    options = ["-store", "unistore", "-path", str(folder / "store"), "-temp-dir", str(folder / "temp")]
+    options += ["-host", "127.0.0.1", "-P", str(port), "-status", str(status), "-socket", ""]
+    options += ["-log-file", str(folder / "log")]
+    with _running([server, *options], folder, port):
+        yield f"mysql+pymysql://root@127.0.0.1:{port}"
+
+
+@contextmanager
+def new_database(server_url: str, name: str) -> Iterator[str]:
+    """Create an empty database on a server, yield its URL, and drop it."""
+    url = make_url(server_url)
+    connection = pymysql.connect(
+        host=url.host, port=url.port or 3306, user=url.username, password=url.password or "", autocommit=True
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            yield url.set(database=name).render_as_string(hide_password=False)
+        finally:
+            cursor.execute(f"DROP DATABASE {name}")
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
+    with (folder / "output").open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        try:
+            _wait_until_it_answers(process, port, folder)
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=START_SECONDS)
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            pymysql.connect(host="127.0.0.1", port=port, user="root").close()
+        except pymysql.err.OperationalError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = (folder / "output").read_text(encoding="utf-8")[-2000:]
+                raise RuntimeError(f"{process.args!r} does not answer:\n{said}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name, path=WHERE_SERVERS_ARE)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,251 @@
+"""A small product to send from: its users, one loop, a clock that a test turns, and a provider that it scripts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from skene_dagster import settings as settings_module
+from skene_dagster.audience.segments import refresh
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.dispatch import Delivered, deliver
+from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.providers.base import Accepted, Answer, Provider
+from skene_dagster.delivery.reserve import Reserved, reserve
+from skene_dagster.delivery.templates import Templates
+from skene_dagster.loops.loaders import load_file
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.planning import plan_loop
+from skene_dagster.settings import Settings
+from skene_dagster.store import schema
+from skene_dagster.store.tables import batches, sends
+
+START = datetime(2026, 3, 2, 9)
+OUTBOX = Channel("outbox", "a test")
+LIVE = Channel("live", "a test")
+
+SETTINGS = """\
+users: {name: name, mailable: "verified = 1"}
+sender:
+  from: Little Product <hello@example.com>
+  postal_address: 1 Example Street, Example Town
+  unsubscribe_url: https://example.com/unsubscribe/{{user.id}}
+"""
+
+LOOP = """\
+type: retention
+steps:
+  - trigger: {type: schedule, cron: "0 9 * * *"}
+    condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
+    action:
+      type: email
+      template: hello
+      personalization: {name: "{{user.name}}"}
+      set: {reminded: true}
+"""
+
+MJML = """\
+<mjml>
+  <mj-head><mj-title>Hello {{ name }}</mj-title><mj-preview>Come back</mj-preview></mj-head>
+  <mj-body><mj-section><mj-column>
+    <mj-text>Hello {{ name }}. <a href="{{ unsubscribe_url }}">Unsubscribe</a> {{ postal_address }}</mj-text>
+  </mj-column></mj-section></mj-body>
+</mjml>
+"""
+
+TEXT = "Hello {{ name }}. {{ unsubscribe_url }} {{ postal_address }}\n"
+
+users = Table(
+    "users",
+    MetaData(),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("email", String(255)),
+    Column("name", String(100)),
+    Column("dormant", Boolean, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("reminded", Boolean, nullable=False),
+    Column("last_activity_at", DateTime),
+    mysql_collate="utf8mb4_bin",
+)
+
+
+@dataclass
+class Script:
+    """A provider that remembers keys as the real one does, and answers what a test tells it to."""
+
+    name: ClassVar[str] = "the provider"
+    batch_limit: ClassVar[int] = 100
+    answers: list["Scripted"] = field(default_factory=list)
+    """What to do at the next calls; afterwards everything is accepted."""
+    accepted: dict[str, tuple[Message, ...]] = field(default_factory=dict)
+    tried: list[tuple[str, tuple[Message, ...]]] = field(default_factory=list)
+
+    def send_batch(self, messages: Sequence[Message], key: str) -> Answer:
+        self.tried.append((key, tuple(messages)))
+        return self.answers.pop(0)(self, messages, key) if self.answers else self.accept(messages, key)
+
+    def accept(self, messages: Sequence[Message], key: str) -> Accepted:
+        known = self.accepted.setdefault(key, tuple(messages))
+        assert known == tuple(messages), "another payload under a key that was used"
+        return Accepted(tuple(f"id-{message.send_id}" for message in messages))
+
+    @property
+    def mailed(self) -> list[str]:
+        return sorted(message.to for messages in self.accepted.values() for message in messages)
+
+
+Scripted = Callable[[Script, Sequence[Message], str], Answer]
+
+
+@dataclass
+class World:
+    engine: Engine
+    root: Path
+    settings: Settings
+    plan: LoopPlan
+    provider: Script = field(default_factory=Script)
+    now: datetime = START
+    paused: list[float] = field(default_factory=list)
+
+    @property
+    def step(self) -> StepPlan:
+        return self.plan.steps[0]
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        self.now += timedelta(seconds=seconds)
+
+    def rewrite_loop(self, old: str, new: str) -> None:
+        assert old in LOOP
+        self.plan = planned(self.root, self.settings, LOOP.replace(old, new))
+
+    def refresh(self) -> None:
+        refresh(
+            self.engine,
+            plan=self.plan,
+            step=self.step,
+            users=self.settings.users,
+            limits=self.settings.limits,
+            as_of=self.now,
+            clock=self.clock,
+            run_id="run",
+        )
+
+    def reserve(self, channel: Channel = OUTBOX, as_of: datetime | None = None) -> Reserved:
+        return reserve(
+            self.engine,
+            plan=self.plan,
+            step=self.step,
+            settings=self.settings,
+            channel=channel,
+            as_of=as_of or self.now,
+            clock=self.clock,
+        )
+
+    def deliver(
+        self,
+        channel: Channel = OUTBOX,
+        owner: str = "one",
+        provider: Provider | None = None,
+        engine: Engine | None = None,
+    ) -> Delivered:
+        return deliver(
+            engine or self.engine,
+            plan=self.plan,
+            step=self.step,
+            settings=self.settings,
+            channel=channel,
+            provider=provider or self.provider,
+            templates=Templates(self.settings.templates),
+            clock=self.clock,
+            pause=self.pause,
+            owner=owner,
+        )
+
+    def tick(self, channel: Channel = OUTBOX) -> Delivered:
+        self.refresh()
+        self.reserve(channel)
+        return self.deliver(channel)
+
+    def days_pass(self, days: float) -> None:
+        self.now += timedelta(days=days)
+
+    def add(self, *ids: int, **columns: object) -> None:
+        rows = [
+            {
+                "id": n,
+                "email": f"u{n}@example.com",
+                "name": f"User {n}",
+                "dormant": True,
+                "verified": True,
+                "reminded": False,
+                "last_activity_at": None,
+                **columns,
+            }
+            for n in ids
+        ]
+        with self.engine.begin() as connection:
+            connection.execute(insert(users), rows)
+
+    def change(self, *ids: int, **columns: object) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(update(users).where(users.c.id.in_(ids)).values(**columns))
+
+    def states(self) -> dict[int, str]:
+        """The latest decision about each user: `accepted`, `skipped:left_segment` …"""
+        query = select(sends.c.user_id, sends.c.state, sends.c.reason).order_by(sends.c.as_of, sends.c.decided_at)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return {user: f"{state}:{reason}" if reason else state for user, state, reason in rows}
+
+    def batch_states(self) -> dict[str, int]:
+        query = select(batches.c.state, func.count()).group_by(batches.c.state)
+        with self.engine.connect() as connection:
+            return dict(connection.execute(query).all())
+
+    def reminded(self) -> set[int]:
+        with self.engine.connect() as connection:
+            return set(connection.execute(select(users.c.id).where(users.c.reminded)).scalars())
+
+
+def planned(root: Path, settings: Settings, loop: str) -> LoopPlan:
+    file = root / "loops" / "retention.yaml"
+    file.write_text(loop, encoding="utf-8")
+    loaded = load_file(file, root)
+    assert loaded.error is None, loaded.error
+    assert loaded.loop is not None
+    assert loaded.document is not None
+    return plan_loop(loaded.loop, loaded.document, settings)
+
+
+def make_world(engine: Engine, root: Path) -> World:
+    for folder in ("loops", "templates"):
+        (root / folder).mkdir()
+    (root / "skene.yaml").write_text(SETTINGS, encoding="utf-8")
+    (root / "templates" / "hello.mjml").write_text(MJML, encoding="utf-8")
+    (root / "templates" / "hello.txt").write_text(TEXT, encoding="utf-8")
+    settings = settings_module.load(root, {})
+    # What is small here must still be judged.
+    settings = replace(settings, limits=settings.limits.model_copy(update={"least_change": 0}))
+    users.metadata.create_all(engine)
+    schema.upgrade(engine, settings.users)
+    return World(engine, root, settings, planned(root, settings, LOOP))

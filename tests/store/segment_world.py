@@ -1,0 +1,184 @@
+"""A product with users of any kind of key, and one loop whose condition a test may write as it likes."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, inspect, select, text
+
+from skene_dagster.audience import turn
+from skene_dagster.audience.segments import Licence, Refreshed, licence, refresh
+from skene_dagster.audience.turn import Turn
+from skene_dagster.documents import Document
+from skene_dagster.loops.plan import Email, LoopPlan, Query, RecoveryPlan, Schedule, StepPlan
+from skene_dagster.settings import Limits, Users
+from skene_dagster.store import schema
+from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.tables import OPEN, segment_members
+
+SEGMENT = "retention.main"
+FIRST = datetime(2026, 3, 1, 9)
+DAY = timedelta(days=1)
+
+FROM_USERS = "SELECT id FROM users WHERE dormant = 1"
+FROM_ELSEWHERE = "SELECT user_id FROM answers"
+
+
+def tick(number: int) -> datetime:
+    """The as_of of a day."""
+    return FIRST + number * DAY
+
+
+def loop(
+    sql: str = FROM_USERS,
+    *,
+    key: str = "id",
+    tables: tuple[str, ...] = ("users",),
+    row_columns: tuple[str, ...] = (),
+    timezone: str = "UTC",
+    name: str = "retention",
+    sqlite: str | None = "",
+    needs_tidb: str = "",
+) -> LoopPlan:
+    """A retention loop of one step with this condition."""
+    binds = tuple(name for name in ("as_of", "as_of_date") if f":{name}" in sql)
+    query = Query(sql, sql, sql if sqlite == "" else sqlite, needs_tidb, tables, (key, *row_columns), key, binds)
+    email = Email("hello", (), (), row_columns, timedelta(days=30), (), transactional=False)
+    step = StepPlan("main", None, Schedule("0 9 * * *", timezone), query, timedelta(minutes=10), email)
+    recovery = RecoveryPlan(3, "exponential", timedelta(seconds=30))
+    document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})
+    return LoopPlan(name, "retention", "", (step,), None, 0.0, 0, "everyone", recovery, (), document)
+
+
+ELSEWHERE = loop(FROM_ELSEWHERE, key="user_id", tables=("answers",))
+"""A loop whose users come from another table, which may name anybody, or nobody."""
+
+
+@dataclass
+class World:
+    """The product's database, and the loop's ticks."""
+
+    engine: Engine
+    key_type: str = "BIGINT"
+    limits: Limits = field(default_factory=Limits)
+    now: datetime = FIRST
+    users: Users = field(default_factory=Users)
+
+    def __post_init__(self) -> None:
+        # SQLite lets a primary key be NULL.
+        self.do(
+            f"CREATE TABLE users (id {self.key_type} NOT NULL PRIMARY KEY, dormant INTEGER NOT NULL, plan VARCHAR(20))"
+        )
+        self.do(f"CREATE TABLE answers (user_id {self.key_type} NULL, plan VARCHAR(20))")
+        schema.upgrade(self.engine, self.users)
+
+    @classmethod
+    def existing(cls, engine: Engine) -> "World":
+        """The same world, in another process."""
+        world = object.__new__(cls)
+        world.engine, world.users, world.limits, world.now = engine, Users(), Limits(), FIRST
+        return world
+
+    def do(self, sql: str, *rows: dict[str, object]) -> None:
+        """Execute a statement of the product's own."""
+        with self.engine.begin() as connection:
+            connection.execute(text(sql), rows or None)
+
+    def add(self, *keys: object, dormant: bool = True) -> None:
+        """Add users."""
+        self.do(
+            "INSERT INTO users (id, dormant) VALUES (:id, :dormant)",
+            *({"id": k, "dormant": int(dormant)} for k in keys),
+        )
+
+    def answer(self, *keys: object) -> None:
+        """Make these the rows of the other table."""
+        self.do("DELETE FROM answers")
+        if keys:
+            self.do("INSERT INTO answers (user_id) VALUES (:id)", *({"id": k} for k in keys))
+
+    def wake(self, *keys: object) -> None:
+        """Make users active."""
+        self.do("UPDATE users SET dormant = 0 WHERE id = :id", *({"id": k} for k in keys))
+
+    def only(self, keys: Iterable[object]) -> None:
+        """Make exactly these users dormant."""
+        self.do("UPDATE users SET dormant = 0")
+        rows = [{"id": key} for key in keys]
+        if rows:
+            self.do("UPDATE users SET dormant = 1 WHERE id = :id", *rows)
+
+    def clock(self) -> datetime:
+        """Real time, which stands still."""
+        return self.now
+
+    def refresh(self, day: int, plan: LoopPlan | None = None, **options: Any) -> Refreshed:
+        """Refresh the segment for the tick of a day."""
+        plan = plan or loop()
+        arguments: dict[str, Any] = {
+            "users": self.users,
+            "limits": self.limits,
+            "clock": self.clock,
+            "run_id": f"run-{day}",
+            "chunk": 3,
+        } | options
+        engine = arguments.pop("engine", self.engine)
+        return refresh(engine, plan=plan, step=plan.steps[0], as_of=tick(day), **arguments)
+
+    def take_turn(self, owner: str, *, day: int, lease: timedelta) -> Turn:
+        """Take the turn to refresh, as a run does that then says nothing more."""
+
+        def take(connection: Connection) -> Turn:
+            if turn.state(connection, SEGMENT) is None:
+                turn.introduce(connection, SEGMENT)
+            taken = turn.take(connection, SEGMENT, owner=owner, as_of=tick(day), now=self.now, lease=lease)
+            assert taken is not None
+            return taken
+
+        return transaction(self.engine, take)
+
+    def licence(self) -> Licence | None:
+        """The licence to mail the segment's members."""
+        with self.engine.connect() as connection:
+            return licence(connection, SEGMENT)
+
+    def history(self, plan: LoopPlan | None = None) -> list[tuple[Any, int, int | None, str | None]]:
+        """All of the segment's history, by key and entry: key, day of entry, day of exit, reason."""
+        columns = segment_members.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(columns.user_id, columns.entered_at, columns.exited_at, columns.exit_reason)
+                .where(columns.segment == (f"{plan.name}.main" if plan else SEGMENT))
+                .order_by(columns.user_id, columns.entered_at)
+            ).all()
+        return [
+            (user_id, (entered - FIRST).days, None if exited == OPEN else (exited - FIRST).days, reason)
+            for user_id, entered, exited, reason in rows
+        ]
+
+    def inside(self) -> list[Any]:
+        """The keys of those inside."""
+        return [user_id for user_id, _, exited, _ in self.history() if exited is None]
+
+    def attributes(self) -> dict[Any, str | None]:
+        """What is kept with each who is inside."""
+        columns = segment_members.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(columns.user_id, columns.attributes).where(columns.exited_at == OPEN))
+            return dict(rows.all())
+
+    def kept(self, **columns: object) -> str:
+        """How this database writes the columns that are kept."""
+        shown = json.dumps(columns, ensure_ascii=False)
+        return shown if not self.is_sqlite else json.dumps(columns, ensure_ascii=False, separators=(",", ":"))
+
+    def tables(self) -> list[str]:
+        """The names of the staging tables that are there."""
+        names = inspect(self.engine).get_table_names()
+        return [name for name in names if name.startswith("skene_staging_")]
+
+    @property
+    def is_sqlite(self) -> bool:
+        return is_sqlite(self.engine)

@@ -1,0 +1,185 @@
+"""Every connection means the same by time and text, nothing is made before it is used, and refusals are sentences."""
+
+import threading
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from skene_dagster.errors import SettingsError, StoreError, StoreUnavailable
+from skene_dagster.settings import Users
+from skene_dagster.store.engine import database_clock, is_sqlite, open_engine, transaction, users_table
+
+on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        pytest.param("", "is not a database URL", id="nothing"),
+        pytest.param("skene.db", "is not a database URL", id="a file name"),
+        pytest.param("postgres://me:secret@host/db", "use its MySQL endpoint", id="postgres"),
+        pytest.param("postgresql+psycopg://me:secret@host/db", "use its MySQL endpoint", id="postgresql"),
+        pytest.param("mysql+mysqldb://me:secret@host/db", "'mysql+mysqldb', which is not", id="another driver"),
+        pytest.param("oracle://me:secret@host/db", "'oracle', which is not", id="another database"),
+        pytest.param("mysql+pymysql://me:secret@host:4000", "names no database", id="no database"),
+        pytest.param("sqlite://", "names no file", id="no file"),
+        pytest.param("sqlite:///:memory:", "names no file", id="memory"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_in_words(url: str, words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        open_engine(url)
+
+    assert words in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+class Looked(Exception):
+    """Nobody is connected to."""
+
+
+def test_a_certificate_in_the_url_is_verified_with_the_hosts_name() -> None:
+    given: dict[str, object] = {}
+    engine = open_engine("mysql://me@host:4000/db?ssl_ca=/etc/ssl/cert.pem&ssl_verify_cert=false")
+
+    @event.listens_for(engine, "do_connect")
+    def look(_dialect: object, _record: object, _args: object, arguments: dict[str, object]) -> None:
+        given.update(arguments)
+        raise Looked
+
+    with pytest.raises(Looked):
+        engine.connect()
+
+    assert given["ssl_ca"] == "/etc/ssl/cert.pem"
+    assert (given["ssl_verify_cert"], given["ssl_verify_identity"]) == (True, True)
+    assert "ssl" not in given
+
+
+def test_nothing_is_made_before_the_database_is_used(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    engine = open_engine(f"sqlite:///{folder / 'skene.db'}")
+    before = folder.exists()
+
+    transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
+    engine.dispose()
+
+    assert not before
+    assert (folder / "skene.db").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    engine = open_engine(f"sqlite:///{tmp_path / 'file' / 'skene.db'}")
+
+    with pytest.raises(StoreError, match="cannot be made"):
+        transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "skene.db").write_text("This is a letter to a friend, and no database at all. " * 20, encoding="utf-8")
+    engine = open_engine(f"sqlite:///{tmp_path / 'skene.db'}")
+
+    with pytest.raises(StoreError, match="file is not a database"):
+        transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
+    engine.dispose()
+
+
+def test_a_server_that_is_not_there_is_worth_a_retry() -> None:
+    engine = open_engine("mysql://me:secret@127.0.0.1:1/db")
+
+    with pytest.raises(StoreUnavailable, match="cannot be reached") as away:
+        transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
+
+    assert away.value.retryable
+    assert "secret" not in str(away.value)
+
+
+@on_servers
+@pytest.mark.parametrize(
+    ("user", "database", "words"),
+    [
+        pytest.param("nobody", "", "Check the user and password", id="a wrong user"),
+        pytest.param("", "nowhere", "Create the database", id="a database that is not there"),
+    ],
+)
+def test_a_server_that_refuses_us_says_why(engine: Engine, user: str, database: str, words: str) -> None:
+    url = engine.url.set(database=database or engine.url.database)
+    url = url.set(username=user, password="secret") if user else url
+    other = open_engine(url.render_as_string(hide_password=False))
+
+    with pytest.raises(StoreError, match=words) as refused:
+        transaction(other, lambda connection: connection.execute(text("SELECT 1")))
+
+    assert not refused.value.retryable
+    assert "secret" not in str(refused.value)
+
+
+@on_servers
+def test_every_connection_to_a_server_means_the_same(engine: Engine) -> None:
+    question = text("SELECT @@time_zone, @@collation_connection, @@character_set_client, 'a' = 'A', @@sql_mode")
+
+    with engine.connect() as connection:
+        zone, collation, charset, alike, mode = connection.execute(question).one()
+        level = connection.get_isolation_level()
+
+    assert (zone, collation, charset, alike, level) == ("+00:00", "utf8mb4_bin", "utf8mb4", 0, "READ COMMITTED")
+    assert "STRICT_TRANS_TABLES" in mode
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("busy_timeout", 30_000)],
+)
+def test_every_connection_to_a_file_is_safe_for_several_processes(engine: Engine, pragma: str, value: object) -> None:
+    with engine.connect() as connection:
+        assert connection.execute(text(f"PRAGMA {pragma}")).scalar_one() == value
+
+
+def test_like_tells_case_apart(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 'abc' LIKE 'A%'")).scalar_one() == 0
+
+
+@on_sqlite
+def test_many_may_open_a_new_file_at_once(database_url: str) -> None:
+    start = threading.Barrier(8)
+    modes = []
+
+    def use() -> None:
+        engine = open_engine(database_url)
+        start.wait()
+        modes.append(transaction(engine, lambda c: c.execute(text("PRAGMA journal_mode")).scalar_one()))
+        engine.dispose()
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert modes == ["wal"] * 8
+
+
+def test_the_clock_is_the_databases_in_utc(engine: Engine) -> None:
+    clock = database_clock(engine)
+
+    now = clock()
+
+    there = datetime.now(timezone.utc).replace(tzinfo=None)
+    assert now.tzinfo is None
+    assert abs(now - there) < timedelta(seconds=30)  # one machine, but a busy one
+    assert clock() >= now
+
+
+def test_the_users_table_may_be_of_another_schema() -> None:
+    table = users_table(Users(table="shop.customers", key="number"), "email", "number")
+
+    assert (table.schema, table.name, [column.name for column in table.c]) == ("shop", "customers", ["number", "email"])
+
+
+def test_a_file_and_a_server_are_told_apart(engine: Engine, request: pytest.FixtureRequest) -> None:
+    assert is_sqlite(engine) == ("sqlite" in request.node.name)
