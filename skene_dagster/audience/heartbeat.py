@@ -1,4 +1,4 @@
-"""The sign of life of a refresh: its lease is short, so that a dead one is soon replaced, and one statement may be long."""
+"""The sign of life of a refresh: its lease is short, so that a dead one is soon replaced; one statement may be long."""
 
 import threading
 from collections.abc import Iterator

@@ -24,7 +24,7 @@ from skene_dagster.delivery.ledger import Scope, send_id
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.reserve import PAGE, count
 from skene_dagster.delivery.templates import Templates
-from skene_dagster.errors import SegmentError
+from skene_dagster.errors import QueryRejected
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
@@ -90,7 +90,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
         progress: is told how many rows of each page were decided.
 
     Raises:
-        SegmentError: the condition returns a user twice.
+        QueryRejected: the condition returns a user twice.
         StoreError: the database refused.
     """
     counts: dict[str, int] = {}
@@ -103,9 +103,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
         for page in _pages(reading, stage):
             for row in page:
                 if row[0] is not None and row[0] == last:
-                    raise SegmentError(
-                        f"The condition returns user {last!r} more than once.", advice="Select each user once."
-                    )
+                    raise _twice(stage, last)
                 last = row[0]
             cases = desk.decide(page)
             unknown += len(page) - len(cases)
@@ -211,6 +209,17 @@ def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[A
     ordered = query.order_by(query.selected_columns[0])
     # SQLAlchemy, 2026-11: without a size, partitions() gives one partition of all rows.
     return connection.execute(ordered, execution_options={"stream_results": True}).partitions(PAGE)
+
+
+def _twice(stage: Stage, key: object) -> QueryRejected:
+    # A text may be an address, and is not repeated.
+    example = f", for example {key}" if isinstance(key, int) else ""
+    step = stage.plan.steps.index(stage.step)
+    return QueryRejected(
+        f"The condition returns a user more than once{example}.",
+        advice="Select each user once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",
+        place=stage.plan.document.text_place(("steps", step, "condition", "query")),
+    )
 
 
 def _keep_some(sample: list[Case], case: Case, size: int, seen: int, draw: Random) -> None:

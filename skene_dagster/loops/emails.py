@@ -110,4 +110,8 @@ def _unsubscribe_columns(email: model.EmailAction, sender: Sender, faults: Fault
     if read.row:
         advice = "Write {{user.x}}: it is one address for all loops."
         faults.note(LoopInvalid("The unsubscribe address cannot read the query's rows.", advice=advice, place=place))
+    elif sender.unsubscribe_url.strip() and not read.user:
+        # RFC 8058: one click, without a question; so the address itself has to say who it is.
+        advice = "Put a column of the users table into it: https://…?u={{user.id}}."
+        faults.note(LoopInvalid("The unsubscribe address is the same for everybody.", advice=advice, place=place))
     return read.user

@@ -573,21 +573,23 @@ def test_the_prompt_of_a_block_is_an_email_like_any_other() -> None:
 
 @pytest.mark.parametrize(("environment", "accepted"), [("development", True), ("test", True), ("production", False)])
 def test_production_unsubscribes_over_https_only(environment: Environment, accepted: bool) -> None:
-    sender = SENDER | {"unsubscribe_url": "http://example.com/u"}
+    sender = SENDER | {"unsubscribe_url": "http://example.com/u/{{user.id}}"}
 
     if accepted:
         assert plan(LOOP, sender=sender, environment=environment).runs
     else:
         (fault,) = faults(LOOP, sender=sender, environment=environment)
-        assert "In production, sender.unsubscribe_url must be https, not 'http://example.com/u'" in fault
+        assert "In production, sender.unsubscribe_url must be https, not 'http://example.com/u/" in fault
 
 
 def test_the_unsubscribe_address_reads_users_only() -> None:
     (row,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{row.id}}"})
     (name,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{id}}"})
+    (same,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/unsubscribe"})
 
     assert row.startswith("skene.yaml  sender.unsubscribe_url\n  The unsubscribe address cannot read the query's rows.")
     assert name.startswith("skene.yaml  sender.unsubscribe_url\n  'id' is nothing that an email can show.")
+    assert same.startswith("skene.yaml  sender.unsubscribe_url\n  The unsubscribe address is the same for everybody.")
 
 
 def test_the_columns_that_are_never_written_are_those_of_the_mapping() -> None:

@@ -1,0 +1,52 @@
+"""What the database says of a project, for `validate`."""
+
+from dataclasses import dataclass, field
+
+from skene_dagster.audience import preflight
+from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.errors import DocumentError, SettingsError, StoreError
+from skene_dagster.project import Project
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import database_clock, open_engine
+from skene_dagster.store.failures import translated
+
+
+@dataclass
+class Answer:
+    """What is wrong, and what the database is like."""
+
+    database: str
+    """Its name."""
+    settings: list[SettingsError] = field(default_factory=list)
+    loops: dict[str, list[DocumentError]] = field(default_factory=dict)
+    """The errors of each file."""
+    nullable: frozenset[str] = frozenset()
+    """The columns of the users table that may be NULL, in lower case."""
+    unreachable: StoreError | None = None
+    """Why it could not be asked, or not to the end."""
+
+
+def ask(settings: Settings, project: Project) -> Answer:
+    """Ask the database about the settings and each loop. Only reads.
+
+    Raises:
+        SettingsError: SKENE_DATABASE_URL is none.
+    """
+    engine = open_engine(settings.database_url, read_only=True)
+    answer = Answer(shown_database(settings))
+    try:
+        as_of = database_clock(engine)()
+        with translated(), engine.connect() as connection:
+            file = settings_file(settings)
+            answer.settings = preflight.check_users(connection, settings.users, file)
+            if any(error.place and error.place.part in {"users.table", "users.key"} for error in answer.settings):
+                return answer
+            answer.nullable = preflight.nullable_columns(connection, settings.users)
+            for plan in project.loops:
+                if errors := preflight.check_loop(connection, plan, settings.users, file, as_of):
+                    answer.loops[plan.document.file] = errors
+    except StoreError as error:
+        answer.unreachable = error
+    finally:
+        engine.dispose()
+    return answer

@@ -1,0 +1,69 @@
+"""The group of commands: each module is imported when its command is called, and every error becomes an exit code."""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+from skene_dagster.cli.screen import open_screen
+from skene_dagster.errors import DocumentError, SkeneError
+
+WRONG_FILES = 1
+USAGE = 2
+REFUSED = 3
+
+EXIT_CODES = """\
+\b
+Exit codes:
+  0  all is well
+  1  a file of the project, or a SKENE_* variable, is wrong
+  2  the command was called wrongly
+  3  the database or the provider cannot be reached, or refused
+"""
+
+SUMMARIES: Mapping[str, str] = MappingProxyType(
+    {
+        "validate": "Check loops, templates and settings; --database: their SQL, too.",
+        "preview": "Show who would get what, and why. Writes nothing, sends nothing.",
+        "demo": "Run the retention loop over a small product, day by day.",
+        "migrate": "Bring the skene_* tables of a server up to this release.",
+        "schema": "Print the JSON Schema of loop files, for editors.",
+    }
+)
+
+
+class Commands(click.Group):
+    """Commands that are imported one at a time: `validate` does not pay for Dagster."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in SUMMARIES:
+            return None
+        command: click.Command = getattr(import_module(f"skene_dagster.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; print what a user can mend without a stack trace, and let anything else show one."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                # A terminal that is not UTF-8 gets a question mark, not an exception.
+                stream.reconfigure(errors="replace")
+        try:
+            return super().invoke(ctx)
+        except SkeneError as error:
+            open_screen(stderr=True).error(error)
+            ctx.exit(exit_code(error))
+
+
+def exit_code(error: SkeneError) -> int:
+    """Say how the command ends after this error."""
+    return WRONG_FILES if isinstance(error, DocumentError) else REFUSED

@@ -1,0 +1,39 @@
+"""skene-dagster migrate."""
+
+from pathlib import Path
+
+import click
+
+from skene_dagster.audience import preflight
+from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.cli.screen import open_screen
+from skene_dagster.documents import together
+from skene_dagster.settings import load
+from skene_dagster.store import schema
+from skene_dagster.store.engine import is_sqlite, open_engine
+from skene_dagster.store.failures import translated
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; end with 3 if a migration is due.")
+@click.pass_obj
+def migrate(root: Path, *, check: bool) -> None:
+    """Bring the skene_* tables of the database up to this release.
+
+    A server is changed by this command only. The embedded SQLite database migrates itself when a loop runs.
+    """
+    screen = open_screen()
+    settings = load(root)
+    engine = open_engine(settings.database_url)
+    database = shown_database(settings)
+    # Only read at first: an SQLite file that is not there is a mistake, not a database to be made.
+    reader = open_engine(settings.database_url, read_only=True)
+    with translated(), reader.connect() as connection:
+        if wrong := preflight.check_users(connection, settings.users, settings_file(settings)):
+            raise together(wrong)
+    if check and is_sqlite(engine):
+        screen.labelled("ok", f"{database} is an SQLite file; it migrates itself when a loop runs.")
+        return
+    with screen.doing(f"Migrating {database}"):
+        (schema.ready if check else schema.upgrade)(engine, settings.users)
+    screen.labelled("ok", f"The skene_* tables in {database} are of this release.")

@@ -1,0 +1,194 @@
+"""skene-dagster preview."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+from sqlalchemy import Engine
+
+from skene_dagster.audience import preflight
+from skene_dagster.cli import email
+from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.words import decision_in_words, reason_in_words
+from skene_dagster.delivery import channels
+from skene_dagster.delivery.eligibility import Mail
+from skene_dagster.delivery.rehearsal import Rehearsal, Stage, rehearse, rehearse_user
+from skene_dagster.delivery.templates import Templates
+from skene_dagster.documents import one_of, together
+from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
+from skene_dagster.project import Project, load_project
+from skene_dagster.settings import Settings, load
+from skene_dagster.store.engine import database_clock, open_engine
+from skene_dagster.store.failures import translated
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        # Python 3.10 does not read the zone «Z».
+        moment = datetime.fromisoformat(value.removesuffix("Z") + ("+00:00" if value.endswith("Z") else ""))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no moment. Write it like 2026-03-14T09:00 (UTC).") from None
+    if not 1970 < moment.year < 2200:
+        raise click.BadParameter(f"The year {moment.year} is out of range.")
+    return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+@click.command()
+@click.argument("loop")
+@click.option("--step", help="Only this step of the loop.")
+@click.option("--user", metavar="KEY", help="This one user, by the users key: why, and the very email.")
+@click.option(
+    "--sample",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="How many of those who would be mailed are shown, with masked addresses.",
+)
+@click.option(
+    "--as-of", metavar="TIME", callback=_moment, help="At this tick, such as 2026-03-14T09:00 (UTC), not now."
+)
+@click.option("--open", "browser", is_flag=True, help="Show the email in the browser, too.")
+@click.pass_obj
+def preview(
+    root: Path, *, loop: str, step: str | None, user: str | None, sample: int, as_of: datetime | None, browser: bool
+) -> None:
+    """Show who would get which email of LOOP, and why.
+
+    The decisions are those of a run, made by the same code, but nothing is written and nothing is sent.
+    """
+    screen = open_screen()
+    settings = load(root)
+    plan = _plan(load_project(settings), loop)
+    steps = _steps(plan, step)
+    engine = open_engine(settings.database_url, read_only=True)
+    try:
+        channel = channels.choose(settings)
+        moment = as_of or database_clock(engine)()
+        _refuse_what_cannot_run(engine, settings, plan, moment)
+        for one in steps:
+            stage = Stage(engine, plan, one, settings, channel, moment)
+            if user is not None:
+                _tell_user(screen, stage, user, browser=browser)
+            else:
+                _tell_everybody(screen, stage, sample, browser=browser)
+    finally:
+        engine.dispose()
+
+
+def _plan(project: Project, name: str) -> LoopPlan:
+    for plan in project.loops:
+        if plan.name == name:
+            return plan
+    wrong = [broken.error for broken in project.broken if name in (broken.loop, broken.stem, broken.file)]
+    if wrong or not project.loops:
+        raise together(error for broken in wrong or [one.error for one in project.broken] for error in broken.errors)
+    raise click.BadParameter(
+        f"There is no loop {name!r}. {one_of(name, [plan.name for plan in project.loops])}", param_hint="LOOP"
+    )
+
+
+def _steps(plan: LoopPlan, name: str | None) -> list[StepPlan]:
+    if name is not None and name not in (names := [step.name for step in plan.steps]):
+        raise click.BadParameter(f"{plan.name} has no step {name!r}. {one_of(name, names)}", param_hint="--step")
+    ready = [step for step in plan.steps if name in (None, step.name) and _can_be_asked(step)]
+    if not ready:
+        raise click.UsageError(f"{name or plan.name} is known, but not yet run: {' '.join(plan.not_yet)}")
+    return ready
+
+
+def _can_be_asked(step: StepPlan) -> bool:
+    asks_for_a_row = isinstance(step.condition, Query) and "trigger_key" in step.condition.binds
+    return isinstance(step.condition, Query) and isinstance(step.action, Email) and not asks_for_a_row
+
+
+def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, as_of: datetime) -> None:
+    """Raise what the database refuses, at the author's line, before anything is shown."""
+    file = settings_file(settings)
+    with translated(), engine.connect() as connection:
+        wrong = preflight.check_users(connection, settings.users, file)
+        errors = wrong or preflight.check_loop(connection, plan, settings.users, file, as_of)
+    if errors:
+        raise together(errors)
+
+
+def _tell_stage(screen: Screen, stage: Stage) -> None:
+    name = stage.plan.name if len(stage.plan.steps) == 1 else f"{stage.plan.name}, step {stage.step.name}"
+    where = {
+        "live": "to the people themselves",
+        "redirect": f"to {stage.settings.redirect_to} only",
+        "outbox": "into the outbox",
+    }[stage.channel.name]
+    screen.line(name, "bold")
+    screen.facts(
+        {
+            "As of": f"{stage.as_of:%a %d %b %Y, %H:%M} UTC",
+            "Database": shown_database(stage.settings),
+            "Emails": f"{where} ({stage.channel.why}); this preview sends nothing",
+        }
+    )
+    screen.line()
+
+
+def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -> None:
+    _tell_stage(screen, stage)
+    seen = 0
+    with screen.doing("Asking the database") as say:
+
+        def progress(more: int) -> None:
+            nonlocal seen
+            seen += more
+            say(f"{seen:,} users looked at")
+
+        found = rehearse(stage, size, progress)
+    _tell_counts(screen, found)
+    if not found.sample:
+        screen.paragraph("To see the email all the same, name a user: --user KEY.")
+        return
+    screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
+    screen.facts({f"user {email.shown_key(case.user_id)}": decision_in_words(case) for case in found.sample})
+    case = found.sample[0]
+    screen.line()
+    screen.line(f"The email to user {email.shown_key(case.user_id)}", "bold")
+    templates = Templates(stage.settings.templates)
+    email.tell(screen, stage, templates, case.user_id, case.person, case.row, masked=True, browser=browser)
+
+
+def _tell_counts(screen: Screen, found: Rehearsal) -> None:
+    total = found.entering + found.staying
+    screen.line(
+        f"{how_many(total, 'user')}: {found.entering:,} enter at this tick, {found.staying:,} are inside already."
+    )
+    rows = [(found.counts.get("mail", 0), "would be mailed")]
+    for outcome, n in sorted(found.counts.items()):
+        state, _, reason = outcome.partition(":")
+        if reason:
+            when = "not now" if state == "deferred" else "never for this entry"
+            rows.append((n, f"{when}: {reason_in_words(outcome)}"))
+    rows.append((found.counts.get("decided_before", 0), "decided before, and have not entered again since"))
+    rows.append((found.unknown_keys, "more rows are left out: their key is NULL, or no user's"))
+    for n, words in rows:
+        if n or words == "would be mailed":
+            screen.line(f"{n:>7,}  {words}")
+    screen.line()
+
+
+def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> None:
+    person, case = rehearse_user(stage, key)
+    users = stage.settings.users
+    if person is None:
+        raise click.BadParameter(f"No user has {users.table}.{users.key} = {key}.", param_hint="--user")
+    _tell_stage(screen, stage)
+    if case is None:
+        screen.line(f"User {key} is not selected by the condition, and gets nothing.")
+    else:
+        screen.line(f"User {key} {decision_in_words(case)}.")
+    screen.line()
+    screen.line(
+        "The email" if case is not None and isinstance(case.decision, Mail) else "The email, if it came to that", "bold"
+    )
+    row = case.row if case is not None else {}
+    templates = Templates(stage.settings.templates)
+    email.tell(screen, stage, templates, person.columns[users.key], person, row, masked=False, browser=browser)

@@ -1,0 +1,138 @@
+"""skene-dagster validate."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skene_dagster.cli.group import REFUSED, WRONG_FILES
+from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.errors import DocumentError, Place
+from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
+from skene_dagster.loops.plan import LoopPlan, Query, Schedule
+from skene_dagster.project import Project, load_project
+from skene_dagster.settings import Settings, Users, load
+
+if TYPE_CHECKING:
+    from skene_dagster.cli.asking import Answer
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--database", is_flag=True, help="Ask the database too: tables, columns, and the SQL as it is sent. Reads only."
+)
+@click.pass_obj
+def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
+    """Check skene.yaml, every loop and its templates; or the given loop FILES only.
+
+    Nothing is run, written or sent. Each error names its file and line.
+    """
+    screen = open_screen()
+    settings = load(root)
+    project = _only(load_project(settings), files, settings)
+    answer = _ask(screen, settings, project) if database else None
+    errors: dict[str, Sequence[DocumentError]] = {broken.file: broken.error.errors for broken in project.broken}
+    unreachable = None
+    if answer is not None:
+        errors |= answer.loops
+        unreachable = answer.unreachable
+        for error in answer.settings:
+            screen.error(error)
+    _print_loops(screen, project, errors, settings.users, answer.nullable if answer else None)
+    wrong = sum(len(found) for found in errors.values()) + (len(answer.settings) if answer else 0)
+    if unreachable is not None:
+        screen.error(unreachable)
+    screen.line()
+    screen.paragraph(_summary(sum(plan.document.file not in errors for plan in project.loops), wrong, answer))
+    if wrong or unreachable is not None:
+        raise click.exceptions.Exit(WRONG_FILES if wrong else REFUSED)
+
+
+def _ask(screen: Screen, settings: Settings, project: Project) -> "Answer":
+    # Imported here: SQLAlchemy costs 0.25 s, and only this option needs it.
+    from skene_dagster.cli.asking import ask  # noqa: PLC0415
+
+    with screen.doing("Asking the database"):
+        return ask(settings, project)
+
+
+def _only(project: Project, files: Sequence[Path], settings: Settings) -> Project:
+    """Leave only the loops of these files, if any are named; a path is from here, or from the project."""
+    if not files:
+        return project
+    known = [plan.document.file for plan in project.loops] + [broken.file for broken in project.broken]
+    wanted = set()
+    for file in files:
+        places = {file.resolve(), (settings.root / file).resolve()}
+        named = next((name for name in known if (settings.root / name).resolve() in places), None)
+        if named is None:
+            raise click.BadParameter(f"{file} is no loop file of {settings.loops}.", param_hint="FILES")
+        wanted.add(named)
+    return Project(
+        tuple(plan for plan in project.loops if plan.document.file in wanted),
+        tuple(broken for broken in project.broken if broken.file in wanted),
+    )
+
+
+def _print_loops(
+    screen: Screen,
+    project: Project,
+    errors: dict[str, Sequence[DocumentError]],
+    users: Users,
+    nullable: frozenset[str] | None,
+) -> None:
+    width = max((len(plan.name) for plan in project.loops), default=0)
+    for plan in project.loops:
+        if plan.document.file in errors:
+            continue
+        screen.labelled("ok", f"{plan.name:<{width}}  {plan.document.file}{_when(plan)}")
+        for said in plan.not_yet:
+            screen.labelled("notice", plan.document.file, said)
+        for place, text in _notices(plan, users, nullable):
+            screen.labelled("notice", str(place), text)
+    for found in errors.values():
+        for error in found:
+            screen.error(error)
+
+
+def _when(plan: LoopPlan) -> str:
+    times = dict.fromkeys(step.trigger for step in plan.steps if isinstance(step.trigger, Schedule))
+    return "  " + ", ".join(f"{time.cron} {time.timezone}" for time in times) if plan.runs else ""
+
+
+def _notices(plan: LoopPlan, users: Users, nullable: frozenset[str] | None) -> Iterator[tuple[Place, str]]:
+    """Say what is no error, and may still surprise; `nullable` is None where the database was not asked."""
+    for number, step in enumerate(plan.steps):
+        query = step.condition
+        if not isinstance(query, Query):
+            continue
+        place = plan.document.text_place(("steps", number, "condition", "query"))
+        if query.sqlite is None and nullable is None:
+            yield place, f"{query.needs_tidb}; the embedded SQLite database cannot run it."
+        for missed in forgotten(query) if query.tables == (users.table,) else ():
+            if _may_be_null(missed, nullable):
+                who = f"Users whose {missed.column} is NULL (never active) are not among them."
+                instead = f"({missed.written}\n   OR {missed.column} IS NULL)"
+                line = place.line + missed.line if place.line is not None else None
+                yield (
+                    Place(place.file, line, place.part),
+                    f"{who} If they should be, write in its place:\n  {instead}",
+                )
+
+
+def _may_be_null(missed: Forgotten, nullable: frozenset[str] | None) -> bool:
+    if nullable is None:
+        # Not asked, so only names that speak for themselves: what happened last may never have happened.
+        return missed.column.lower().startswith("last_")
+    return missed.column.lower() in nullable
+
+
+def _summary(ok: int, wrong: int, answer: "Answer | None") -> str:
+    counted = f"{how_many(ok, 'loop')} ok" + (f", {how_many(wrong, 'error')}" if wrong else "") + "."
+    if answer is None:
+        return f"{counted} Not checked against the database; --database does that."
+    if answer.unreachable is not None:
+        return f"{counted} Not checked against the database."
+    return f"{counted} Checked against {answer.database}."

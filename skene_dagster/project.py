@@ -1,0 +1,105 @@
+"""A project as it stands on disk: every loop planned, and every file that is wrong with its error."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from skene_dagster.delivery.templates import Templates
+from skene_dagster.documents import together
+from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsError
+from skene_dagster.loops.loaders import Loaded, load_folder
+from skene_dagster.loops.plan import Email, LoopPlan
+from skene_dagster.loops.planning import plan_loop
+from skene_dagster.settings import Settings
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file that gives no loop that can run, and why."""
+
+    file: str
+    """The file as it is shown to its author, relative to the project."""
+    stem: str
+    """The file's name without its last ending."""
+    loop: str | None
+    """The loop's name, where the file says as much."""
+    error: DocumentError
+
+    @staticmethod
+    def of(file: str, loop: str | None, error: DocumentError) -> "Broken":
+        """Say that a file is broken."""
+        return Broken(file, PurePath(file).stem, loop, error)
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the loops folder holds, in the order of its files."""
+
+    loops: tuple[LoopPlan, ...]
+    broken: tuple[Broken, ...]
+
+
+def load_project(settings: Settings) -> Project:
+    """Load and plan every loop file and check its templates; a file's fault becomes a `Broken` and hides no other.
+
+    Raises:
+        SettingsError: skene.yaml is at fault, not a loop.
+    """
+    try:
+        files = load_folder(settings.loops, settings.root)
+    except DocumentError as error:
+        shown = str(error.place.file) if error.place else settings.loops.name
+        return Project((), (Broken.of(shown, None, error),))
+
+    templates = Templates(settings.templates)
+    names = Counter(_name(loaded) for loaded in files)
+    loops: list[LoopPlan] = []
+    broken: list[Broken] = []
+    for loaded in files:
+        name = _name(loaded)
+        try:
+            plan = _plan(loaded, settings, templates)
+            if names[name] > 1:
+                raise _one_of_several(loaded, files)
+        except SettingsError:
+            raise
+        except DocumentError as error:
+            broken.append(Broken.of(loaded.file, name, error))
+        else:
+            loops.append(plan)
+    return Project(tuple(loops), tuple(broken))
+
+
+def _name(loaded: Loaded) -> str | None:
+    """Say what the file's loop is called, as far as the file can be read."""
+    said = loaded.document.data if loaded.document is not None else None
+    name = (said.get("name") or said.get("type")) if isinstance(said, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _plan(loaded: Loaded, settings: Settings, templates: Templates) -> LoopPlan:
+    if loaded.error is not None:
+        raise loaded.error
+    assert loaded.loop is not None
+    assert loaded.document is not None
+    plan = plan_loop(loaded.loop, loaded.document, settings)
+    errors = [
+        error
+        for step in plan.steps
+        if isinstance(step.action, Email)
+        for error in templates.check(plan, step, settings.sender)
+    ]
+    if errors:
+        raise together(errors)
+    return plan
+
+
+def _one_of_several(loaded: Loaded, files: list[Loaded]) -> LoopInvalid:
+    name = _name(loaded)
+    others = [other.file for other in files if other is not loaded and _name(other) == name]
+    assert loaded.document is not None
+    return LoopInvalid(
+        f"There is another loop named {name!r}, in {' and '.join(others)}.",
+        advice="The name is what the ledger knows a loop by: give each its own 'name'.",
+        place=loaded.document.place(("name",)) if "name" in loaded.document.data else Place(loaded.file),
+    )

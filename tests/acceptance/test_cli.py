@@ -1,0 +1,419 @@
+"""The command line on a good project: what it prints, how it ends, and that asking changes nothing."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from small_project import RETENTION, SETTINGS, write_project, write_users
+from sqlalchemy import make_url, text
+
+from skene_dagster.cli import main
+from skene_dagster.cli.group import SUMMARIES
+from skene_dagster.loops.schema import schema_text
+from skene_dagster.store.engine import open_engine
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT", "COLUMNS")
+LATER = """\
+name: later
+type: activation
+steps:
+  - trigger: {type: manual}
+    condition: {type: query, query: SELECT id FROM users WHERE 1 = 1}
+    action: {type: email, template: re_engagement, personalization: {name: "{{user.name}}"}}
+"""
+USERS = [
+    (1, "ada@example.com", "Ada", "2020-01-01 00:00:00"),
+    (2, "ben@example.com", "Ben", "2020-01-01 00:00:00"),
+    (3, "", "Cleo", "2020-01-01 00:00:00"),
+    (4, "dan@example.com", None, "2020-01-01 00:00:00"),
+    (5, "eve@example.com", "Eve", "2026-03-13 00:00:00"),
+    (6, "fay@example.com", "Fay", None),
+]
+TICK = "2026-03-14T09:00"
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CONFIGURED:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_project(tmp_path / "project", {"retention.yaml": RETENTION})
+
+
+@pytest.fixture
+def users(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database of each kind with a few users; the commands are told of it."""
+    monkeypatch.setenv("SKENE_DATABASE_URL", database_url)
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TABLE users (id INTEGER PRIMARY KEY NOT NULL, email VARCHAR(255), name VARCHAR(255), "
+                "last_activity_at DATETIME)"
+            )
+        )
+        for row in USERS:
+            values = dict(zip(("id", "email", "name", "seen"), row, strict=True))
+            connection.execute(text("INSERT INTO users VALUES (:id, :email, :name, :seen)"), values)
+    engine.dispose()
+    return database_url
+
+
+def run(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--project", str(root), *arguments])
+
+
+def tables(url: str) -> list[str]:
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        query = "SELECT name FROM sqlite_master" if url.startswith("sqlite") else "SHOW TABLES"
+        found = sorted(row[0] for row in connection.execute(text(query)) if row[0].startswith(("skene", "users")))
+    engine.dispose()
+    return found
+
+
+def test_a_good_project_is_told_in_a_line_per_loop(root: Path) -> None:
+    (root / "loops" / "retention.yaml").write_text(RETENTION.replace("last_activity_at <", "created_at <"))
+
+    result = run(root, "validate")
+
+    assert result.exit_code == 0
+    assert result.output == (
+        "ok      retention  loops/retention.yaml  0 9 * * * Europe/Berlin\n"
+        "\n"
+        "1 loop ok. Not checked against the database; --database does that.\n"
+    )
+
+
+def test_what_cannot_run_yet_is_said_by_name(root: Path) -> None:
+    (root / "loops" / "later.yaml").write_text(LATER)
+
+    result = run(root, "validate", "loops/later.yaml")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("ok      later  loops/later.yaml\nnotice  loops/later.yaml\n")
+    assert "manual" in result.output
+    assert "not yet run" in result.output
+
+
+def test_users_who_were_never_active_are_spoken_of(root: Path) -> None:
+    query = (
+        "|\n        SELECT id FROM users\n        WHERE id > 0\n          AND last_activity_at < NOW() - INTERVAL 7 DAY"
+    )
+    loop = re.sub(r"(?m)SELECT id FROM users WHERE .*$", query, RETENTION)
+    (root / "loops" / "retention.yaml").write_text(loop)
+
+    result = run(root, "validate")
+
+    assert result.exit_code == 0
+    assert result.output.splitlines()[1:6] == [
+        "notice  loops/retention.yaml:10  step 1, condition.query",
+        "        Users whose last_activity_at is NULL (never active) are not among them.",
+        "        If they should be, write in its place:",
+        "          (last_activity_at < NOW() - INTERVAL 7 DAY",
+        "           OR last_activity_at IS NULL)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param("last_activity_at < NOW() OR last_activity_at IS NULL", id="asked for"),
+        pytest.param("last_activity_at < NOW() AND last_activity_at IS NOT NULL", id="left out on purpose"),
+        pytest.param("last_activity_at > NOW() - INTERVAL 7 DAY", id="those who are active"),
+        pytest.param("created_at < NOW() - INTERVAL 7 DAY", id="a column that says nothing of the sort"),
+        pytest.param("COALESCE(last_activity_at, created_at) < NOW()", id="a value in its place"),
+    ],
+)
+def test_where_it_is_not_sure_that_somebody_is_forgotten_nothing_is_said(root: Path, condition: str) -> None:
+    loop = re.sub(r"(?m)WHERE .*$", f"WHERE {condition}", RETENTION)
+    (root / "loops" / "retention.yaml").write_text(loop)
+
+    result = run(root, "validate")
+
+    assert result.exit_code == 0
+    assert "notice" not in result.output
+
+
+def test_the_database_knows_whether_a_column_may_be_null(root: Path) -> None:
+    write_users(root, dormant=1)
+    connection = sqlite3.connect(root / ".skene" / "skene.db")
+    connection.execute("ALTER TABLE users ADD COLUMN last_login_at DATETIME NOT NULL DEFAULT '2020-01-01'")
+    connection.execute("ALTER TABLE users ADD COLUMN trial_ends_at DATETIME")
+    connection.close()
+    loop = re.sub(r"(?m)WHERE .*$", "WHERE last_login_at < NOW() AND trial_ends_at < NOW()", RETENTION)
+    (root / "loops" / "retention.yaml").write_text(loop)
+
+    guessed = run(root, "validate").output
+    known = run(root, "validate", "--database").output
+
+    assert ("last_login_at is NULL" in guessed, "trial_ends_at is NULL" in guessed) == (True, False)
+    assert ("last_login_at is NULL" in known, "trial_ends_at is NULL" in known) == (False, True)
+
+
+def test_a_project_is_checked_against_its_database(root: Path, users: str) -> None:
+    result = run(root, "validate", "--database")
+
+    assert result.exit_code == 0, result.output
+    assert "1 loop ok. Checked against" in result.output
+    assert tables(users) == ["users"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        pytest.param("last_activity_at <", "last_activty_at <", "Did you mean 'last_activity_at'?", id="column"),
+        pytest.param("SELECT id FROM users", "SELECT user_id FROM userz", "Did you mean 'users'?", id="table"),
+        pytest.param("{{user.name}}", "{{user.namee}}", "Did you mean 'name'?", id="personalization"),
+    ],
+)
+def test_each_database_says_at_the_authors_line_what_is_missing(
+    root: Path, users: str, old: str, new: str, says: str
+) -> None:
+    loop = RETENTION.replace(old, new)
+    line = loop[: loop.index(new)].count("\n") + 1
+    (root / "loops" / "retention.yaml").write_text(loop)
+
+    result = run(root, "validate", "--database")
+
+    assert result.exit_code == 1
+    assert f"error   loops/retention.yaml:{line}  step 1" in result.output
+    assert says in " ".join(result.output.split())
+    assert tables(users) == ["users"]
+
+
+def test_a_server_that_lets_nobody_in_is_told(root: Path, mariadb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = make_url(mariadb).set(username="nobody", password="wrong", database="product")
+    monkeypatch.setenv("SKENE_DATABASE_URL", address.render_as_string(hide_password=False))
+
+    result = run(root, "validate", "--database")
+
+    assert result.exit_code == 3
+    assert "Access denied" in result.output
+    assert "Check the user and password in SKENE_DATABASE_URL." in " ".join(result.output.split())
+    assert "wrong" not in result.output
+
+
+def test_a_preview_says_who_would_get_what_and_why(root: Path, users: str) -> None:
+    result = run(root, "preview", "retention", "--as-of", TICK)
+
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert "4 users: 4 enter at this tick, 0 are inside already." in lines
+    assert "      3  would be mailed" in lines
+    assert "      1  not now: without an address" in lines
+    assert "  user 1  enters at this tick, was never mailed: would be mailed" in lines
+    assert "  To                     a…@example.com" in lines
+    assert "  Subject                We miss you, Ada" in lines
+    assert "  Hello Ada" in lines
+    assert "ada@example.com" not in result.output
+    assert tables(users) == ["users"]
+
+
+def test_a_preview_of_a_user_shows_the_very_email(root: Path, users: str) -> None:
+    result = run(root, "preview", "retention", "--as-of", TICK, "--user", "2")
+
+    assert result.exit_code == 0, result.output
+    assert "User 2 enters at this tick, was never mailed: would be mailed." in result.output
+    assert "ben@example.com" in result.output
+    assert "Hello Ben" in result.output
+    assert tables(users) == ["users"]
+
+
+@pytest.mark.parametrize(
+    ("user", "says"),
+    [
+        pytest.param("3", "User 3 enters at this tick: would not be mailed now, without an address.", id="no address"),
+        pytest.param("4", "There is none: it needs a value that the user does not have", id="no name"),
+        pytest.param("5", "User 5 is not selected by the condition, and gets nothing.", id="active"),
+        pytest.param("6", "User 6 is not selected by the condition, and gets nothing.", id="never active"),
+    ],
+)
+def test_a_preview_says_why_a_user_gets_nothing(root: Path, user: str, says: str) -> None:
+    write_users(root, dormant=0, active=0)
+    connection = sqlite3.connect(root / ".skene" / "skene.db")
+    with connection:
+        connection.executemany("INSERT INTO users VALUES (?, ?, ?, ?)", USERS)
+    connection.close()
+
+    result = run(root, "preview", "retention", "--as-of", TICK, "--user", user)
+
+    assert result.exit_code == 0, result.output
+    assert says in " ".join(result.output.split())
+
+
+def test_a_preview_opens_the_html_in_the_browser(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_users(root, dormant=1)
+    opened: list[str] = []
+
+    def browser(address: str) -> bool:
+        opened.append(address)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", browser)
+
+    result = run(root, "preview", "retention", "--user", "1", "--open")
+
+    assert result.exit_code == 0, result.output
+    file = Path(opened[0].removeprefix("file://"))
+    assert "Hello Marker1 Surname" in file.read_text(encoding="utf-8")
+    file.unlink()
+
+
+def test_a_preview_changes_no_byte_of_the_database(root: Path) -> None:
+    write_users(root, dormant=3)
+    file = root / ".skene" / "skene.db"
+    before = file.read_bytes()
+
+    result = run(root, "preview", "retention")
+
+    assert result.exit_code == 0
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == ["skene.db"]
+
+
+def test_what_a_user_is_called_cannot_steer_the_terminal(root: Path) -> None:
+    write_users(root, dormant=1)
+    connection = sqlite3.connect(root / ".skene" / "skene.db")
+    with connection:
+        connection.execute("UPDATE users SET name = ?", ("Ada \x1b[31m[bold]",))
+    connection.close()
+
+    result = run(root, "preview", "retention", "--user", "1")
+
+    assert "\x1b" not in result.output
+    assert "[bold]" in result.output
+
+
+def test_a_server_is_migrated_when_it_is_told_to(root: Path, users: str) -> None:
+    checked = run(root, "migrate", "--check")
+    untouched = tables(users)
+    migrated = run(root, "migrate")
+    again = run(root, "migrate", "--check")
+
+    assert checked.exit_code == (0 if users.startswith("sqlite") else 3)
+    assert untouched == ["users"]
+    assert migrated.exit_code == 0, migrated.output
+    assert "of this release" in migrated.output
+    assert "skene_sends" in tables(users)
+    assert again.exit_code == 0, again.output
+
+
+def test_the_schema_is_the_committed_one(root: Path) -> None:
+    result = run(root, "schema")
+
+    assert result.exit_code == 0
+    assert result.output == schema_text()
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_each_command_explains_itself(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"], prog_name="skene-dagster")
+
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: skene-dagster {name} ")
+    assert all(len(line) <= 80 for line in result.output.splitlines())
+
+
+def test_the_help_names_the_commands_and_the_exit_codes() -> None:
+    result = CliRunner().invoke(main, ["--help"], prog_name="skene-dagster")
+
+    assert all(f"\n  {name} " in result.output for name in SUMMARIES)
+    assert all(f"\n    {code}  " in result.output for code in range(4))
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_each_command_is_what_its_name_says(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+
+    assert command is not None
+    assert command.name == name
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_each_option_is_in_the_documents(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    document = (REPOSITORY / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = document.split(f"## skene-dagster {name}\n")[1].split("\n## ")[0]
+    assert command is not None
+
+    options = [parameter.opts[0] for parameter in command.params if isinstance(parameter, click.Option)]
+
+    assert re.findall(r"^\| `(--[a-z-]+)` \|", section, re.MULTILINE) == options
+
+
+def test_the_project_may_be_named_in_the_environment(root: Path) -> None:
+    result = CliRunner().invoke(main, ["validate"], env={"SKENE_PROJECT": str(root)})
+
+    assert result.exit_code == 0
+    assert "loops/retention.yaml" in result.output
+
+
+def test_the_version_is_told(root: Path) -> None:
+    result = run(root, "--version")
+
+    assert re.fullmatch(r"skene-dagster \d+\.\d+\.\d+\n", result.output)
+
+
+def test_validating_imports_neither_dagster_nor_pandas_nor_a_database(root: Path) -> None:
+    program = (
+        "import sys\n"
+        "from skene_dagster.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(sorted({'dagster', 'pandas', 'sqlalchemy', 'resend'} & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--project", str(root), "validate"], check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout.endswith("[]\n")
+
+
+def test_piped_output_is_plain_and_fits_80_columns(root: Path) -> None:
+    write_users(root, dormant=3)
+    (root / "skene.yaml").write_text(SETTINGS + "  reply_to: support@example.com\n")
+    command = [sys.executable, "-c", "from skene_dagster.cli import main; main()", "--project", str(root)]
+
+    done = [
+        subprocess.run([*command, *arguments], check=True, capture_output=True, text=True).stdout
+        for arguments in (["validate", "--database"], ["preview", "retention"])
+    ]
+
+    for output in done:
+        assert "\x1b" not in output
+        assert [line for line in output.splitlines() if len(line) > 80] == []
+        assert [line for line in output.splitlines() if line != line.rstrip()] == []
+
+
+def test_on_a_terminal_the_output_is_in_colour_unless_it_may_not(root: Path) -> None:
+    command = [sys.executable, "-c", "from skene_dagster.cli import main; main()", "--project", str(root), "validate"]
+
+    shown = [
+        subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | environ).stdout
+        for environ in ({"FORCE_COLOR": "1", "TERM": "xterm"}, {"FORCE_COLOR": "1", "TERM": "xterm", "NO_COLOR": "1"})
+    ]
+
+    assert "\x1b[32mok" in shown[0]
+    assert "\x1b[3" not in shown[1]
+
+
+def test_an_unexpected_error_shows_where_it_happened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_root: Path) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("skene_dagster.cli.validate.load", breaks)
+
+    result = run(root, "validate")
+
+    assert isinstance(result.exception, ZeroDivisionError)
