@@ -1,0 +1,67 @@
+"""When a loop runs: one job per loop, and a schedule for each time of the clock that its steps name."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from skene_dagster.compiler import descriptions
+from skene_dagster.compiler.names import segment_key, sends_key
+from skene_dagster.compiler.window import AS_OF, tag_of
+from skene_dagster.errors import LoopInvalid
+from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+
+LOOP = "skene/loop"
+"""The run tag that names the loop."""
+
+
+def automation(plan: LoopPlan) -> dg.Definitions:
+    """Define the loop's job, named after it, and its schedules, which are on from the start.
+
+    Raises:
+        LoopInvalid: Dagster does not take one of its times.
+    """
+    job = dg.define_asset_job(
+        plan.name,
+        selection=dg.AssetSelection.assets(*_keys(plan, plan.steps)),
+        description=descriptions.loop(plan),
+        tags={LOOP: plan.name},
+    )
+    times: dict[Schedule, list[StepPlan]] = {}
+    for step in plan.steps:
+        assert isinstance(step.trigger, Schedule)
+        times.setdefault(step.trigger, []).append(step)
+
+    def schedule(time: Schedule, steps: list[StepPlan]) -> dg.ScheduleDefinition:
+        all_of_them = len(times) == 1
+        keys = None if all_of_them else _keys(plan, steps)
+
+        @dg.schedule(
+            name=plan.name if all_of_them else f"{plan.name}__{steps[0].name}",
+            job=job,
+            cron_schedule=time.cron,
+            execution_timezone=time.timezone,
+            description=descriptions.schedule(plan, steps),
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+        )
+        def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+            moment = tag_of(context.scheduled_execution_time)
+            return dg.RunRequest(run_key=moment, tags={AS_OF: moment}, asset_selection=keys)
+
+        return tick
+
+    def taken(time: Schedule, steps: list[StepPlan]) -> dg.ScheduleDefinition:
+        try:
+            return schedule(time, steps)
+        # Dagster, 2026-11: refuses `0 9 30 2 1` (30 February, or a Monday), and everything else with it, at load.
+        except dg.DagsterInvalidDefinitionError:
+            raise LoopInvalid(
+                f"Dagster cannot read the time {time.cron!r} ({time.timezone}).",
+                advice="Write days that there are.",
+                place=plan.document.place(("steps", plan.steps.index(steps[0]), "trigger", "cron")),
+            ) from None
+
+    return dg.Definitions(jobs=[job], schedules=[taken(time, steps) for time, steps in times.items()])
+
+
+def _keys(plan: LoopPlan, steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
+    return [key for step in steps for key in (segment_key(plan, step), sends_key(plan, step))]

@@ -1,0 +1,128 @@
+"""What a run reports. Counts come from the database, not from the op: after a retry only the ledger knows them.
+
+Dagster's event log is kept for ever and seen by many: no address and no name may reach it, and a user's key only
+where it cannot be one.
+"""
+
+import hashlib
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Row
+
+from skene_dagster.audience.segments import Refreshed
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.dispatch import Delivered
+from skene_dagster.delivery.reserve import Reserved
+from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
+from skene_dagster.settings import Settings
+
+STATES = ("accepted", "reserved", "deferred", "skipped", "refused", "in_doubt")
+"""The states of a send; each is reported, also where it is 0, so that Dagster plots it from tick to tick."""
+
+COLUMN = 60
+"""Characters that a column of the UI shows."""
+
+Metadata = dict[str, dg.MetadataValue]
+
+
+def of_segment(plan: LoopPlan, step: StepPlan) -> Metadata:
+    """Say where a segment's condition stands, and as its author wrote it."""
+    found = _of_file(plan)
+    if isinstance(step.condition, Query):
+        found["condition"] = _sql(step.condition.author)
+    return found
+
+
+def of_sends(plan: LoopPlan, step: StepPlan) -> Metadata:
+    """Say where a step stands, and which template it sends."""
+    found = _of_file(plan)
+    if isinstance(step.action, Email):
+        found["template"] = dg.MetadataValue.text(step.action.template)
+    return found
+
+
+def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]]) -> Metadata:
+    """Report a refresh: how many are in, who came and left, and the SQL that decided it."""
+    return {
+        "dagster/row_count": dg.MetadataValue.int(refreshed.members),
+        "entered": dg.MetadataValue.int(refreshed.entered),
+        "exited": dg.MetadataValue.int(refreshed.exited),
+        "unknown_keys": dg.MetadataValue.int(refreshed.unknown_keys),
+        "as_of": dg.MetadataValue.text(f"{refreshed.as_of} UTC"),
+        "refreshed_before": dg.MetadataValue.bool(refreshed.already),
+        "seconds": dg.MetadataValue.float(round(refreshed.seconds, 3)),
+        "sql": _sql(refreshed.sql),
+        "sample": _sample(sample),
+    }
+
+
+def reserved(found: Reserved, channel: Channel) -> Metadata:
+    """Report what was decided in this attempt."""
+    return {
+        "channel": dg.MetadataValue.text(f"{channel.name}: {channel.why}"),
+        "batches": dg.MetadataValue.int(found.batches),
+        "decisions": dg.MetadataValue.json(found.counts),
+    }
+
+
+def sends(delivered: Delivered, counts: Mapping[str, int], channel: Channel, settings: Settings) -> Metadata:
+    """Report a delivery: what became of this tick's decisions (`counts`), and what of all the step's ever."""
+    found: Metadata = {
+        state: dg.MetadataValue.int(sum(n for name, n in counts.items() if name.split(":")[0] == state))
+        for state in STATES
+    }
+    found["outcomes"] = _outcomes(counts, delivered.counts)
+    found["batches_waiting"] = dg.MetadataValue.int(delivered.open)
+    found["channel"] = dg.MetadataValue.text(f"{channel.name}: {channel.why}")
+    if delivered.parked:
+        found["parked"] = dg.MetadataValue.text(delivered.parked)
+    if not channel.leaves:
+        found["outbox"] = dg.MetadataValue.path(settings.outbox / "index.html")
+    return found
+
+
+def masked(key: object) -> str:
+    """Show a user's key such that it can be recognised but tells nobody who it is: a text may be an address."""
+    if isinstance(key, int):
+        return str(key)
+    text = key if isinstance(key, bytes) else str(key).encode()
+    return f"sha256:{hashlib.sha256(text).hexdigest()[:12]}"
+
+
+def wrapped(text: str) -> str:
+    """Break long lines: Dagster, 2026-11, cuts code off at the edge of its column."""
+    return "\n".join(
+        textwrap.fill(
+            line,
+            COLUMN,
+            subsequent_indent=line[: len(line) - len(line.lstrip())],
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    )
+
+
+def _outcomes(tick: Mapping[str, int], ever: Mapping[str, int]) -> dg.MetadataValue:
+    records = [
+        dg.TableRecord({"outcome": name, "this_tick": tick.get(name, 0), "ever": n}) for name, n in sorted(ever.items())
+    ]
+    columns = [dg.TableColumn("outcome"), dg.TableColumn("this_tick", "int"), dg.TableColumn("ever", "int")]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+
+
+def _sample(rows: Sequence[Row[Any, Any]]) -> dg.MetadataValue:
+    records = [dg.TableRecord({"user": masked(row.user_id), "entered_at": f"{row.entered_at}"}) for row in rows]
+    columns = [dg.TableColumn("user", "string"), dg.TableColumn("entered_at", "string", description="UTC")]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+
+
+def _sql(text: str) -> dg.MetadataValue:
+    return dg.MetadataValue.md(f"```sql\n{wrapped(text.strip())}\n```")
+
+
+def _of_file(plan: LoopPlan) -> Metadata:
+    return {"file": dg.MetadataValue.text(plan.document.file)}

@@ -1,0 +1,32 @@
+"""What things are called in Dagster. The keys are where their history hangs: a change of one starts it anew."""
+
+import hashlib
+
+import dagster as dg
+
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+
+
+def segment_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
+    """Name the asset of a step's segment."""
+    return dg.AssetKey(["skene", plan.name, step.name, "segment"])
+
+
+def sends_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
+    """Name the asset of a step's emails."""
+    return dg.AssetKey(["skene", plan.name, step.name, "sends"])
+
+
+def table_key(table: str) -> dg.AssetKey:
+    """Name the asset of a source table (`table` or `schema.table`); lineage starts there."""
+    return dg.AssetKey(["tidb", *table.split(".")])
+
+
+def op_name(plan: LoopPlan, step: StepPlan, verb: str) -> str:
+    """Name an op. Dagster, 2026-11: two ops of one name in a code location are refused, so the loop stands in it."""
+    return f"{plan.name}__{step.name}__{verb}"
+
+
+def code_version(step: StepPlan) -> str:
+    """Name the version of a step: it changes when what the step says, or the SQL that it becomes, does."""
+    return hashlib.sha256(repr(step).encode()).hexdigest()[:12]

@@ -1,0 +1,40 @@
+"""A loop's `recovery`, as Dagster knows it: the retry policy of its ops, and which failures it is asked about."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from skene_dagster.errors import SkeneError
+from skene_dagster.loops.plan import RecoveryPlan
+
+_ADDRESS = re.compile(r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+")
+_BACKOFF = {"none": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}
+
+
+def retry_policy(recovery: RecoveryPlan) -> dg.RetryPolicy | None:
+    """Translate a loop's recovery; None for a loop that is not retried."""
+    if recovery.retries == 0:
+        return None
+    return dg.RetryPolicy(
+        max_retries=recovery.retries,
+        delay=recovery.delay.total_seconds(),
+        backoff=_BACKOFF[recovery.backoff],
+        jitter=dg.Jitter.PLUS_MINUS,
+    )
+
+
+@contextmanager
+def failing_in_words() -> Iterator[None]:
+    """Turn our errors into Dagster's failures: the sentence is what the UI shows, and only what may pass is retried."""
+    try:
+        yield
+    except SkeneError as error:
+        # Without its cause: a driver's error may repeat values of the statement; the event log is no place for them.
+        raise dg.Failure(description=_without_addresses(str(error)), allow_retries=error.retryable) from None
+
+
+def _without_addresses(text: str) -> str:
+    """Take email addresses out of a message: a database may quote a user's row, and a users key may be one."""
+    return _ADDRESS.sub("(an address)", text)

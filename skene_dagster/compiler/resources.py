@@ -1,0 +1,29 @@
+"""The resource that the ops share."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import open_engine
+
+
+def database(settings: Settings) -> dg.ResourceDefinition:
+    """Define the resource `database`: the product's database, connected when a run first uses it.
+
+    Its URL is a secret and no configuration: it stands in no run, no event and on no page of the UI.
+
+    Raises:
+        SettingsError: the URL is none, or of a database that is not supported.
+    """
+    engine = open_engine(settings.database_url)
+
+    @dg.resource(description="The product's database, as SKENE_DATABASE_URL names it.")
+    def opened() -> Iterator[Engine]:
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    return opened
