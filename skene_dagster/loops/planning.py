@@ -26,10 +26,13 @@ from skene_dagster.loops.plan import (
     Schedule,
     StepPlan,
 )
-from skene_dagster.loops.timing import fault_of_cron, fault_of_timezone
+from skene_dagster.loops.timing import fault_of_cron, fault_of_timezone, last_wait
 from skene_dagster.settings import Settings
 
 _TIMEOUT = timedelta(minutes=10)
+
+LONGEST_WAIT = timedelta(days=1)
+"""Dagster waits inside the run, which lasts as long."""
 
 
 def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopPlan:
@@ -51,12 +54,23 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
         holdout=loop.holdout,
         priority=loop.priority,
         start=loop.start,
-        recovery=RecoveryPlan(loop.recovery.retries, loop.recovery.backoff, loop.recovery.delay),
+        recovery=_recovery(loop.recovery, faults),
         not_yet=tuple(not_yet(loop)),
         document=document,
     )
     faults.raise_any()
     return plan
+
+
+def _recovery(recovery: model.Recovery, faults: Faults) -> RecoveryPlan:
+    last = last_wait(recovery.retries, recovery.backoff, recovery.delay)
+    if last > LONGEST_WAIT:
+        faults.refuse(
+            ("recovery",),
+            f"The wait before the last retry would be {last / LONGEST_WAIT:.1f} days; one is the most.",
+            "Write fewer retries, a shorter delay, or backoff: linear.",
+        )
+    return RecoveryPlan(recovery.retries, recovery.backoff, recovery.delay)
 
 
 def _check_name(name: str, path: Path_, what: str, faults: Faults) -> None:

@@ -1,11 +1,13 @@
-"""Cron expressions and time zones: checked before Dagster sees them, with a reason."""
+"""Cron expressions, time zones and waits: checked before Dagster sees them, with a reason."""
 
 import difflib
 import re
 import zoneinfo
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
 
 from cronsim import CronSim, CronSimError
+from typing_extensions import assert_never
 
 # What Dagster and cronsim both read, and alike (2026-11): Dagster knows no 5L and LW, cronsim no @daily.
 _FIELD = re.compile(
@@ -39,3 +41,17 @@ def fault_of_timezone(name: str) -> str:
         near = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
         return "Write an IANA name, such as Europe/Berlin." + (f" Did you mean {near[0]!r}?" if near else "")
     return ""
+
+
+def last_wait(retries: int, backoff: Literal["none", "linear", "exponential"], delay: timedelta) -> timedelta:
+    """Say how long Dagster waits before the last retry."""
+    # Dagster, 2026-11: n * delay, (2^n - 1) * delay; there is no argument that would cap it.
+    match backoff:
+        case "none":
+            return delay
+        case "linear":
+            return delay * retries
+        case "exponential":
+            return delay * (2**retries - 1)
+        case _:
+            assert_never(backoff)

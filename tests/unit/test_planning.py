@@ -607,3 +607,25 @@ def test_a_plan_is_equal_wherever_its_parts_stood() -> None:
     assert one == other
     assert one.document != other.document
     assert isinstance(one.document, Document)
+
+
+@pytest.mark.parametrize(
+    ("recovery", "fine"),
+    [
+        # (2^11 - 1) * 30 s = 17 h 3 min, and twice as long for 12
+        pytest.param("{retries: 11, backoff: exponential, delay: 30s}", True, id="exponential within a day"),
+        pytest.param("{retries: 12, backoff: exponential, delay: 30s}", False, id="exponential beyond a day"),
+        pytest.param("{retries: 20, backoff: linear, delay: 1h}", True, id="linear within a day"),
+        pytest.param("{retries: 20, backoff: linear, delay: 2h}", False, id="linear beyond a day"),
+        pytest.param("{retries: 1, backoff: none, delay: 2d}", False, id="one wait beyond a day"),
+    ],
+)
+def test_no_retry_waits_longer_than_a_day(recovery: str, fine: bool) -> None:
+    text = f"{LOOP}recovery: {recovery}\n"
+
+    if fine:
+        assert plan(text).runs
+    else:
+        (fault,) = faults(text)
+        assert "The wait before the last retry would be " in fault
+        assert " days; one is the most." in fault
