@@ -1,0 +1,82 @@
+# Everything that is done to this project by hand. Needs make and Python 3.10 or newer, nothing else.
+
+VENV ?= .venv
+PYTHON ?=
+WORKERS ?= auto
+BIN := $(VENV)/bin
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
+# One Dagster instance for `make demo` and `make dev`, so that the demo's runs are there when the UI opens.
+export DAGSTER_HOME := $(CURDIR)/.skene/dagster
+# Where the tests leave every statement that the package emitted to a server.
+STATEMENTS := $(CURDIR)/.skene/emitted-sql
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup format lint test check bench demo dev
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(VENV)/.installed-dev ## Make the virtual environment, with the tools of development
+
+format: $(VENV)/.installed-dev ## Format the code, mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict, the import contracts, codespell
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+test: $(VENV)/.installed-dev ## Run the tests, then judge every SQL statement that they emitted to a server
+	rm -rf $(STATEMENTS)
+	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
+	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
+
+check: lint test ## What a change must pass: lint and test
+
+bench: $(VENV)/.installed-dev ## Measure: refresh, memory, job and load time, as ratios
+	$(BIN)/python -m benchmarks
+
+demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Run the retention loop on a small product for several simulated days
+	$(BIN)/skene-dagster demo
+
+dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI on the demo's database
+	$(BIN)/dagster dev
+
+$(VENV)/.made:
+	@for candidate in $(or $(PYTHON),$(CANDIDATES)); do \
+		if "$$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null; then \
+			python="$$candidate"; break; \
+		fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo 'Python 3.10 to 3.14 is needed, and none of these is one: $(or $(PYTHON),$(CANDIDATES)).' >&2; \
+		echo 'Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3' >&2; \
+		exit 1; \
+	fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo "$$python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; \
+			exit 1; \
+		fi; \
+		echo "Making $(VENV) with $$("$$python" --version)."; \
+		"$$python" -m venv --clear $(VENV) || exit 1; \
+	fi
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt
+	@echo 'Installing what the package needs (a minute or two).'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
+	@echo 'Installing what the package and its tests need (a minute or two).'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(@D)
+	@cp $< $@
