@@ -68,7 +68,7 @@ class _Work:
     clock: Clock
     condition: Condition
     only_users: bool
-    """The condition selects from nothing but the users table, so its keys are users' keys."""
+    """The condition returns the users table's own keys, and need not be asked whether they are any."""
     chunk: int
 
     @property
@@ -114,7 +114,7 @@ def refresh(
     if mine is None:
         return _as_before(engine, segment, as_of, sql)
     condition = Condition(answer, columns, place)
-    work = _Work(engine, mine, users, clock, condition, query.tables == (users.table,), chunk)
+    work = _Work(engine, mine, users, clock, condition, _returns_only_users(query, users), chunk)
     try:
         with beating(engine, mine, clock):
             return _refresh(work, None if accept_change else limits, started, sql)
@@ -163,6 +163,12 @@ def _query_for(engine: Engine, step: StepPlan, place: Place) -> tuple[Query, str
             place=place,
         )
     return step.condition, step.condition.sqlite
+
+
+def _returns_only_users(query: Query, users: Users) -> bool:
+    # A column `user_id` may be anything, such as `referrer AS user_id`, though only the users table is read.
+    own_key = query.key.casefold() == users.key.casefold() != "user_id"
+    return own_key and query.tables == (users.table,)
 
 
 def _take_turn(engine: Engine, segment: str, owner: str, as_of: datetime, clock: Clock) -> Turn | None:

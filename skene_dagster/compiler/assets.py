@@ -9,7 +9,7 @@ from skene_dagster.audience import segments
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import code_version, segment_key, sends_key, table_key
 from skene_dagster.compiler.recovery import failing_in_words, retry_policy
-from skene_dagster.compiler.window import accepts_change, as_of
+from skene_dagster.compiler.window import accepts_change, as_of, refuse_the_future
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store import schema
@@ -35,14 +35,16 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
         with failing_in_words():
             schema.ready(database, settings.users)
+            moment, clock = as_of(context.run, context.instance), database_clock(database)
+            refuse_the_future(moment, clock(), settings)
             refreshed = segments.refresh(
                 database,
                 plan=plan,
                 step=step,
                 users=settings.users,
                 limits=settings.limits,
-                as_of=as_of(context.run, context.instance),
-                clock=database_clock(database),
+                as_of=moment,
+                clock=clock,
                 run_id=context.run.run_id,
                 accept_change=accepts_change(context.run),
             )

@@ -1,16 +1,22 @@
 """Which moment a run is for. Retries, re-executions and run retries of a run keep it."""
 
+from contextlib import suppress
 from datetime import datetime, timezone
 
 import dagster as dg
 
+from skene_dagster.delivery.reserve import EARLY
 from skene_dagster.errors import SkeneError
+from skene_dagster.settings import Settings
 
 AS_OF = "skene/as_of"
 """The run tag that says which moment a run is for: ISO 8601 with a time zone. A schedule sets it to its tick."""
 
 ACCEPT_CHANGE = "skene/accept_change"
 """The run tag by which a person says that a collapsed or exploded segment is right: `true`."""
+
+YEARS = range(1970, 9999)
+"""The years that a run may be for; the end of 9999 stands for «not yet» in the tables."""
 
 
 def as_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> datetime:
@@ -29,6 +35,19 @@ def as_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> datetime:
     return datetime.fromtimestamp(started, timezone.utc).replace(tzinfo=None)
 
 
+def refuse_the_future(moment: datetime, now: datetime, settings: Settings) -> None:
+    """In production, refuse a moment that is still to come: until then every real tick would be older than history.
+
+    Raises:
+        SkeneError: the moment lies ahead of the clock.
+    """
+    if settings.environment == "production" and moment > now + EARLY:
+        raise SkeneError(
+            f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is as it was.",
+            advice=f"Correct the run's tag {AS_OF}. Simulated time is for another SKENE_ENV than production.",
+        )
+
+
 def accepts_change(run: dg.DagsterRun) -> bool:
     """Say whether a person has accepted that the segment collapsed or exploded."""
     return run.tags.get(ACCEPT_CHANGE) == "true"
@@ -40,14 +59,13 @@ def tag_of(moment: datetime) -> str:
 
 
 def _moment(tag: str) -> datetime:
-    try:
+    with suppress(ValueError, OverflowError):
         # Python 3.10 does not read the zone «Z».
         moment = datetime.fromisoformat(tag.removesuffix("Z") + ("+00:00" if tag.endswith("Z") else ""))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise SkeneError(
-            f"The run's tag {AS_OF} is {tag!r}, which is no moment with a time zone.",
-            advice="Write it like 2026-03-14T09:00:00+00:00, or leave the tag out for now.",
-        )
-    return moment.astimezone(timezone.utc).replace(tzinfo=None)
+        utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        if moment.tzinfo is not None and utc.year in YEARS:
+            return utc
+    raise SkeneError(
+        f"The run's tag {AS_OF} is {tag!r}, which is no moment with a time zone.",
+        advice="Write it like 2026-03-14T09:00:00+00:00, or leave the tag out for now.",
+    )

@@ -138,6 +138,9 @@ def _take_through(run: _Run, batch: Row[Any]) -> None:
     claimed: Row[Any] | None = batch
     try:
         while claimed is not None:
+            if _is_too_late(run, claimed):
+                transaction(run.engine, lambda c: ledger.expire(c, batch.batch_id, run.clock()))
+                return
             match claimed.state:
                 case "reserved":
                     _freeze(run, claimed)
@@ -150,6 +153,12 @@ def _take_through(run: _Run, batch: Row[Any]) -> None:
     finally:
         left = run.unanswered.get(batch.batch_id) or run.parked or None
         transaction(run.engine, lambda c: ledger.release(c, batch.batch_id, run.owner, left))
+
+
+def _is_too_late(run: _Run, batch: Row[Any]) -> bool:
+    """Whether a batch waited too long, and the provider has nothing of it for certain."""
+    waited = run.clock() - batch.reserved_at
+    return batch.state != "accepted" and batch.unresolved_since is None and waited > run.settings.limits.expires_after
 
 
 def _freeze(run: _Run, batch: Row[Any]) -> None:

@@ -1,15 +1,24 @@
 """What a decision or an email depends on, read for a page of users at a time."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Integer, literal_column, select
+from sqlalchemy import Connection, Integer, Row, and_, literal_column, select
+from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.delivery.eligibility import Past
 from skene_dagster.delivery.ledger import Scope, sends_of
-from skene_dagster.settings import Users
+from skene_dagster.errors import Place, SettingsError
+from skene_dagster.loops.plan import segment_name
+from skene_dagster.settings import FILE, Users
 from skene_dagster.store.engine import users_table
-from skene_dagster.store.tables import sends
+from skene_dagster.store.failures import code_of, words_of
+from skene_dagster.store.tables import OPEN, segment_members, sends
+
+UNKNOWN_COLUMN = 1054
 
 
 @dataclass(frozen=True)
@@ -26,29 +35,76 @@ class Person:
 def people(
     connection: Connection, users: Users, keys: Sequence[object], columns: Sequence[str] = ()
 ) -> dict[object, Person]:
-    """Read the users with these keys, by key; who is no user is not in the answer."""
+    """Read the users with these keys, by key as it was asked; who is no user is not in the answer.
+
+    Raises:
+        SettingsError: the database refuses `users.mailable` or a column that skene.yaml names.
+    """
     wanted = sorted({*columns, users.email} - {users.key})
     table = users_table(users, *wanted)
     # The author's own SQL from skene.yaml, over the columns of the users table only.
     mailable = literal_column(f"CASE WHEN ({users.mailable}) THEN 1 ELSE 0 END", Integer).label("skene_mailable")
     key_column = table.c[users.key]
-    query = select(key_column, mailable, *(table.c[name] for name in wanted)).where(key_column.in_(keys))
-    found: dict[object, Person] = {}
-    for key, may, *values in connection.execute(query):
+    query = select(key_column, mailable, *(table.c[name] for name in wanted))
+
+    def person(row: Row[Any]) -> Person:
+        key, may, *values = tuple(row)
         named = {users.key: key, **dict(zip(wanted, values, strict=True))}
-        found[key] = Person(named[users.email], bool(may), named)
+        return Person(named[users.email], bool(may), named)
+
+    with _mapped_by_settings(users, columns):
+        rows = connection.execute(query.where(key_column.in_(keys))).all()
+    read = {row[0]: person(row) for row in rows}
+    found = {key: read.pop(key) for key in keys if key in read}
+    if read:
+        # Under the collation of the users key `a` and `A` may be one user; which are, only the database knows.
+        for key in keys:
+            if key not in found and (row := connection.execute(query.where(key_column == key)).one_or_none()):
+                found[key] = person(row)
     return found
 
 
+@contextmanager
+def _mapped_by_settings(users: Users, columns: Sequence[str]) -> Iterator[None]:
+    """Say where a name stands that the database does not know: in skene.yaml, for the statement is ours."""
+    try:
+        yield
+    except DBAPIError as error:
+        words = words_of(error)
+        if "no such column" not in words and code_of(error) != UNKNOWN_COLUMN:
+            raise
+        of_the_email = {name for name in columns if name != users.email}
+        if any(re.search(rf"\b{re.escape(name)}\b", words) for name in of_the_email):
+            raise
+        part = "users.email" if re.search(rf"\b{re.escape(users.email)}\b", words) else "users.mailable"
+        raise SettingsError(
+            f"The database refuses it: {words}.",
+            advice="Mend it; `skene-dagster validate --database` checks all of it.",
+            place=Place(FILE, part=part),
+        ) from error
+
+
 def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Past]:
-    """Read what the ledger knows about each user of a page (keys in ascending order)."""
+    """Read what the ledger knows about each user of a page (keys in ascending order).
+
+    A member is named as the segment spells his key, however the ledger did at the time.
+    """
+    inside = and_(
+        segment_members.c.segment == segment_name(scope.loop, scope.step),
+        segment_members.c.exited_at == OPEN,
+        segment_members.c.user_id == sends.c.user_id,
+        segment_members.c.user_id >= keys[0],
+        segment_members.c.user_id <= keys[-1],
+    )
     query = (
-        select(sends.c.user_id, sends.c.state, sends.c.reason, sends.c.as_of)
+        select(segment_members.c.user_id, sends.c.user_id, sends.c.state, sends.c.reason, sends.c.as_of)
+        .select_from(sends.outerjoin(segment_members, inside))
         .where(sends_of(scope), sends.c.user_id >= keys[0], sends.c.user_id <= keys[-1])
         .order_by(sends.c.user_id, sends.c.as_of, sends.c.decided_at)
     )
     known: dict[object, Past] = {}
-    for user_id, state, reason, decided_as_of in connection.execute(query):
+    for member, decided, state, reason, decided_as_of in connection.execute(query):
+        user_id = decided if member is None else member
         past = known.get(user_id)
         mailed = decided_as_of if state == "accepted" else past.mailed_as_of if past else None
         known[user_id] = Past(past.occurrences + 1 if past else 1, state, reason, decided_as_of, mailed)

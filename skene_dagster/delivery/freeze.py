@@ -40,11 +40,7 @@ def freeze_batch(
         False when the batch is another's by now; nothing was written then.
     """
     now = clock()
-    if now - batch.reserved_at > settings.limits.expires_after:
-        messages: list[Message] = []
-        skipped: Reasons = {row.send_id: ("too_late", None) for row in ledger.members_of(connection, batch.batch_id)}
-    else:
-        messages, skipped = _render(connection, batch, plan, step, settings, channel, templates)
+    messages, skipped = _render(connection, batch, plan, step, settings, channel, templates)
     payload = freeze(tuple(messages)) if messages else None
     parts: list[tuple[list[str], bytes]] = []
     if payload is not None and len(payload) > LARGEST_PAYLOAD:

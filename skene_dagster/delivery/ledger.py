@@ -247,6 +247,25 @@ def split(
         )
 
 
+def expire(connection: Connection, batch_id: str, now: datetime) -> None:
+    """Nobody of the batch is mailed any more: it waited too long. Only where the provider has nothing of it."""
+    expired = connection.execute(
+        update(batches)
+        .where(
+            batches.c.batch_id == batch_id,
+            batches.c.state.in_(("reserved", "frozen")),
+            batches.c.unresolved_since.is_(None),
+        )
+        .values(state="settled", settled_at=now, payload=None, owner=None, lease_until=None)
+    ).rowcount
+    if expired:
+        connection.execute(
+            update(sends)
+            .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+            .values(state="skipped", reason="too_late", decided_at=now)
+        )
+
+
 def doubt(connection: Connection, batch_id: str, now: datetime) -> None:
     """The provider's memory of the key is over and nothing proves what became of the batch."""
     connection.execute(

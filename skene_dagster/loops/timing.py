@@ -52,6 +52,6 @@ def last_wait(retries: int, backoff: Literal["none", "linear", "exponential"], d
         case "linear":
             return delay * retries
         case "exponential":
-            return delay * (2**retries - 1)
+            return delay * ((1 << retries) - 1)
         case _:
             assert_never(backoff)

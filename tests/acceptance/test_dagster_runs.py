@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from small_project import RETENTION, write_project, write_users
+from small_project import RETENTION, SETTINGS, write_project, write_users
 
 from skene_dagster.compiler import compile_folder, compile_project
 from skene_dagster.compiler.recovery import failing_in_words
@@ -151,6 +151,8 @@ def test_a_re_execution_is_for_the_same_moment_as_its_run(
         pytest.param("yesterday", id="no moment"),
         pytest.param("2026-03-14T08:00:00", id="no time zone"),
         pytest.param("", id="nothing"),
+        pytest.param("0001-01-01T00:00:00+14:00", id="before the first year"),
+        pytest.param("9999-12-31T00:00:00+00:00", id="the moment that means not yet"),
     ],
 )
 def test_a_tag_that_is_no_moment_fails_in_words_and_is_not_retried(
@@ -227,6 +229,43 @@ def test_production_without_a_key_fails_in_one_sentence_and_fills_no_outbox(
     assert told.startswith("SKENE_ENV is production, but RESEND_API_KEY is not set.")
     assert retries(result) == 0
     assert emails(root) == []
+
+
+def test_production_refuses_a_moment_to_come_before_it_bars_every_real_tick(
+    root: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKENE_ENV", "production")
+    monkeypatch.setenv("RESEND_API_KEY", "re_test")
+
+    result = run(root, instance, {"skene/as_of": "2999-03-14T09:00:00+00:00"})
+
+    ((op, told),) = failures(result)
+    assert op.endswith("segment")
+    assert "The run is for 2999-03-14 09:00:00 UTC, which is still to come" in told
+    assert retries(result) == 0
+
+
+@pytest.mark.parametrize(
+    ("mapped", "place", "missing"),
+    [
+        pytest.param("mailable: deletd_at IS NULL", "skene.yaml  users.mailable", "deletd_at", id="mailable"),
+        pytest.param("email: emial", "skene.yaml  users.email", "emial", id="email"),
+    ],
+)
+def test_a_column_that_only_the_settings_name_is_told_with_their_place(
+    mapped: str, place: str, missing: str, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    settings = SETTINGS.replace("users:\n", f"users:\n  {mapped}\n")
+    root = write_project(tmp_path / "project", {"retention.yaml": RETENTION}, settings)
+    write_users(root, dormant=1)
+
+    result = run(root, instance, {"skene/as_of": TICK})
+
+    ((op, told),) = failures(result)
+    assert op.endswith("retention__main__reserve")
+    assert told.startswith(place)
+    assert missing in told
+    assert retries(result) == 0
 
 
 def test_an_implausible_segment_stops_until_a_person_accepts_it(tmp_path: Path, instance: dg.DagsterInstance) -> None:

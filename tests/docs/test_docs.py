@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from skene_dagster.cli.group import SUMMARIES
 from skene_dagster.documents import Spec
 from skene_dagster.loops import model
+from skene_dagster.loops.schema import explanations
 from skene_dagster.project import load_project
 from skene_dagster.settings import ProjectFile, load
 
@@ -24,14 +24,14 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every field of a file's model as its author writes it: `users.table`."""
+def fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str]]:
+    """Every field of a file's model as its author writes it, `users.table`, and what the code says of it."""
     for name, field in model.model_fields.items():
         path = before + name.removesuffix("_")
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from fields(field.annotation, f"{path}.")
         else:
-            yield path, field
+            yield path, explanations(model)[name]
 
 
 def variables() -> set[str]:
@@ -48,23 +48,21 @@ def targets() -> list[str]:
     return re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
 
 
-@pytest.mark.parametrize(("path", "field"), [pytest.param(*found, id=found[0]) for found in fields(ProjectFile)])
-def test_a_setting_is_documented_in_the_words_of_the_code(path: str, field: FieldInfo) -> None:
+@pytest.mark.parametrize(("path", "said"), [pytest.param(*found, id=found[0]) for found in fields(ProjectFile)])
+def test_a_setting_is_documented_in_the_words_of_the_code(path: str, said: str) -> None:
     row = next((line for line in read("docs/settings.md").splitlines() if line.startswith(f"| `{path}` |")), None)
 
     assert row is not None
-    assert field.description is not None
-    assert " ".join(field.description.split()) in row
+    assert " ".join(said.split()) in row
 
 
 @pytest.mark.parametrize("part", [part for part in vars(model).values() if isinstance(part, type) and _is_spec(part)])
 def test_a_part_of_the_loop_format_is_documented_in_the_words_of_the_code(part: type[Spec]) -> None:
     text = read("docs/loop-format.md")
 
-    for name, field in part.model_fields.items():
-        if field.description is not None:
-            row = rf"\| `{name.removesuffix('_')}` \| .*{re.escape(' '.join(field.description.split()))}"
-            assert re.search(row, text), name
+    for name, said in explanations(part).items():
+        row = rf"\| `{name.removesuffix('_')}` \| .*{re.escape(' '.join(said.split()))}"
+        assert re.search(row, text), name
 
 
 @pytest.mark.parametrize("document", ["docs/settings.md", ".env.example"])

@@ -234,14 +234,28 @@ def test_an_exhausted_quota_parks_the_batches_for_a_later_tick(world: World) -> 
 def test_what_waited_longer_than_expires_after_is_skipped_as_too_late(world: World) -> None:
     world.add(*range(1, 201))
     world.provider.answers = [lambda *_: Throttled(40_000.0, "daily quota exceeded")]
-    world.tick()
+    world.tick()  # one batch is frozen and was refused for now, the other only reserved
     world.days_pass(4)
 
     world.tick()
 
-    # The batch that was frozen before is sent; the other was never rendered.
-    states = list(world.states().values())
-    assert (states.count("accepted"), states.count("skipped:too_late")) == (100, 100)
+    assert world.provider.mailed == []
+    assert set(world.states().values()) == {"skipped:too_late"}
+
+
+def test_what_may_have_been_sent_is_never_too_late(world: World) -> None:
+    world.settings = replace(
+        world.settings, limits=world.settings.limits.model_copy(update={"expires_after": timedelta(hours=1)})
+    )
+    world.add(1)
+    world.provider.answers = [lose_the_answer]
+    with pytest.raises(ProviderUnavailable):
+        world.tick()
+    world.now += timedelta(hours=2)
+
+    world.deliver()
+
+    assert world.states() == {1: "accepted"}
 
 
 def test_a_fatal_answer_stops_the_run_and_loses_nothing(world: World) -> None:

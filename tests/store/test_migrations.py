@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.types import NullType
 
 from skene_dagster.errors import SchemaOutdated, SettingsError, SkeneError, StoreError
 from skene_dagster.settings import Users
-from skene_dagster.store import schema
+from skene_dagster.store import migrations, schema
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import metadata
 
@@ -23,6 +25,14 @@ def do(engine: Engine, *statements: str) -> None:
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def test_the_releases_are_the_revisions_in_their_order() -> None:
+    folder = Path(migrations.__file__).parent
+
+    revisions = [script.revision for script in ScriptDirectory(folder).walk_revisions()]
+
+    assert tuple(reversed(revisions)) == schema.RELEASES
 
 
 def migrated(engine: Engine, key: str = "BIGINT") -> None:

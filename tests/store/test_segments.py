@@ -168,6 +168,18 @@ def test_keys_that_are_null_or_nobodys_are_counted_and_left_out(engine: Engine, 
     assert world.inside() == [known]
 
 
+def test_another_column_of_the_users_table_may_name_nobody(engine: Engine) -> None:
+    world = World(engine)
+    world.do("ALTER TABLE users ADD COLUMN referrer BIGINT")
+    world.add(1, 2, 3)
+    world.do("UPDATE users SET referrer = CASE id WHEN 1 THEN 77 WHEN 2 THEN 3 END")
+
+    refreshed = world.refresh(0, loop("SELECT referrer AS user_id FROM users", key="user_id"))
+
+    assert world.inside() == [3]
+    assert refreshed.unknown_keys == 2
+
+
 def test_a_null_key_from_the_users_table_itself_is_left_out(engine: Engine) -> None:
     world = World(engine)
     world.add(1, 2, 3)

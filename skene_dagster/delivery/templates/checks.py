@@ -5,6 +5,7 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import TemplateSyntaxError
@@ -76,29 +77,33 @@ def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> I
     in_text = lint(TEXT, sources.text, provided)
     if not in_mjml:
         try:
-            in_mjml = _whole(compile_mjml(sources.mjml), email)
+            in_mjml = list(_survives(compile_mjml(sources.mjml)))
         except Faulty as faulty:
             in_mjml = list(faulty.faults)
+    if not in_mjml:
+        # All that the file says is in what MJML makes of it, or it would have been refused.
+        in_mjml = _prints_what_it_must(names_used(HTML, sources.mjml), email)
     if not in_text:
         in_text = _prints_what_it_must(names_used(TEXT, sources.text), email)
     yield from (_error(fault, mjml) for fault in in_mjml)
     yield from (_error(fault, text) for fault in in_text)
 
 
-def _whole(compiled: Compiled, email: Email) -> list[Fault]:
+@lru_cache(maxsize=128)
+def _survives(compiled: Compiled) -> tuple[Fault, ...]:
     """Judge what mrml made of a file whose Jinja is right."""
     if not compiled.subject.strip():
-        return [Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>.")]
+        return (Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>."),)
     for part, environment, source in (("subject", TEXT, compiled.subject), ("HTML", HTML, compiled.html)):
         try:
             environment.parse(source)
         except TemplateSyntaxError as bad:
             advice = "A pair such as {% if %} … {% endif %} must stand inside one element."
-            return [Fault(None, f"The {part} does not survive MJML: {bad.message}", advice)]
+            return (Fault(None, f"The {part} does not survive MJML: {bad.message}", advice),)
     if (size := len(compiled.html.encode())) > headers.LARGEST_HTML:
         message = f"The HTML has {size:,} bytes; Gmail cuts emails off at {headers.LARGEST_HTML:,}."
-        return [Fault(None, message, "Make it shorter.")]
-    return _prints_what_it_must(names_used(HTML, compiled.html), email)
+        return (Fault(None, message, "Make it shorter."),)
+    return ()
 
 
 def _prints_what_it_must(names: frozenset[str], email: Email) -> list[Fault]:

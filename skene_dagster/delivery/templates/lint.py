@@ -1,7 +1,8 @@
 """What a template's Jinja may say: known filters and names, nothing that escapes the sandbox or the escaping."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
@@ -25,20 +26,32 @@ def lint(environment: SandboxedEnvironment, source: str, provided: Sequence[str]
         provided: the names that may be used, in the order in which they are shown.
         by: what provides them, in a word.
     """
-    try:
-        tree = environment.parse(source)
-    except TemplateSyntaxError as bad:
-        return [Fault(bad.lineno, f"This is no Jinja: {bad.message}")]
-    faults = [*_constructs(tree), *_functions(environment, tree)]
-    try:
-        return [*faults, *_names(tree, provided, by)]
-    except TemplateSyntaxError as bad:
-        return [*faults, Fault(bad.lineno, f"This is no Jinja: {bad.message}")]
+    faults, names = _read(environment, source)
+    unknown = (_not_provided(name, line, provided, by) for name, line in names.items() if name not in provided)
+    return [*faults, *unknown]
 
 
 def names_used(environment: SandboxedEnvironment, source: str) -> frozenset[str]:
     """Name what the template takes from its context."""
-    return frozenset(find_undeclared_variables(environment.parse(source)))
+    return frozenset(_read(environment, source)[1])
+
+
+@lru_cache(maxsize=256)
+def _read(environment: SandboxedEnvironment, source: str) -> tuple[tuple[Fault, ...], Mapping[str, int | None]]:
+    """List what is wrong whatever is provided, and the names that must be, each with its first line.
+
+    Loops share templates, and each file is read in five ways: this is most of the time in which a loop loads.
+    """
+    try:
+        tree = environment.parse(source)
+    except TemplateSyntaxError as bad:
+        return (Fault(bad.lineno, f"This is no Jinja: {bad.message}"),), {}
+    faults = (*_constructs(tree), *_functions(environment, tree))
+    try:
+        names = sorted(find_undeclared_variables(tree) - {"range"})
+    except TemplateSyntaxError as bad:
+        return (*faults, Fault(bad.lineno, f"This is no Jinja: {bad.message}")), {}
+    return faults, {name: _first_line(tree, name) for name in names}
 
 
 def _constructs(tree: nodes.Template) -> Iterator[Fault]:
@@ -68,14 +81,17 @@ def _functions(environment: SandboxedEnvironment, tree: nodes.Template) -> Itera
             test.name = "defined"
 
 
-def _names(tree: nodes.Template, provided: Sequence[str], by: str) -> Iterator[Fault]:
-    for name in sorted(find_undeclared_variables(tree) - {*provided, "range"}):
-        lines = [node.lineno for node in tree.find_all(nodes.Name) if node.name == name and node.ctx == "load"]
-        yield Fault(
-            min(lines, default=None),
-            f"{{{{ {name} }}}} is provided by nothing; the {by} provides: {', '.join(provided) or 'nothing'}.",
-            _meant(name, provided),
-        )
+def _first_line(tree: nodes.Template, name: str) -> int | None:
+    lines = [node.lineno for node in tree.find_all(nodes.Name) if node.name == name and node.ctx == "load"]
+    return min(lines, default=None)
+
+
+def _not_provided(name: str, line: int | None, provided: Sequence[str], by: str) -> Fault:
+    return Fault(
+        line,
+        f"{{{{ {name} }}}} is provided by nothing; the {by} provides: {', '.join(provided) or 'nothing'}.",
+        _meant(name, provided),
+    )
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

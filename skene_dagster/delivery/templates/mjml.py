@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from html.parser import HTMLParser
 
 import mrml
@@ -51,6 +52,7 @@ class Faulty(Exception):
         self.faults = tuple(faults)
 
 
+@lru_cache(maxsize=128)
 def compile_mjml(source: str) -> Compiled:
     """Compile an MJML file with Jinja in it; a value in `href` or `src` is checked to be an address when it is printed.
 

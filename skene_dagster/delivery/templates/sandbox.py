@@ -65,6 +65,9 @@ def printable(value: Any) -> Any:
 
 
 def _in_link(value: Any) -> Any:
+    if isinstance(value, bytes):
+        # A binary users key, such as a UUID, is written as everywhere else: in hex.
+        return value.hex()
     return value if isinstance(value, Undefined) else quote(str(printable(value)), safe="")
 
 
