@@ -27,12 +27,14 @@ class Tick:
 def purchases(file: Path) -> pd.DataFrame:
     """Read the purchases: customer_id, day."""
     rows = pd.read_csv(file, parse_dates=["date"], usecols=["customer_id", "date"])
-    return rows.rename(columns={"date": "day"})
+    renamed: pd.DataFrame = rows.rename(columns={"date": "day"})
+    return renamed
 
 
 def last_purchase(rows: pd.DataFrame, as_of: datetime) -> "pd.Series[pd.Timestamp]":
     """Give each customer who has bought by then his last purchase, by customer_id."""
-    return rows[rows["day"] <= as_of].groupby("customer_id")["day"].max()
+    last: pd.Series[pd.Timestamp] = rows[rows["day"] <= as_of].groupby("customer_id")["day"].max()
+    return last
 
 
 def ticks(rows: pd.DataFrame, first: datetime, days: int) -> list[Tick]:
