@@ -1,0 +1,177 @@
+"""Refreshing a segment, against the bare INSERT … SELECT of its condition into an empty table of the same keys.
+
+The bare statement is what anybody would write: no staging, no judgement, no history, and it cannot be run twice.
+"""
+
+import argparse
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, insert, literal, null, select, table, text
+from sqlalchemy import column as named
+
+from benchmarks import databases, product
+from benchmarks.shown import ratio, seconds, show
+from skene_dagster.audience import segments, staging
+from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.tables import OPEN, Moment
+
+FIRST = datetime(2026, 3, 1, 9)
+POPULATIONS = {100_000: 5, 1_000_000: 3}
+"""How many rounds with how many users."""
+
+_bare = table("bare", *(named(name) for name in ("segment", "exited_at", "user_id", "entered_at", "attributes")))
+
+
+@dataclass
+class Times:
+    """What the rounds took, in seconds."""
+
+    bare: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    unchanged: list[float] = field(default_factory=list)
+    changed: list[float] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true", help="a small table, one round")
+    options.add_argument("--statements", action="store_true", help="also what each statement of a first refresh takes")
+    chosen = options.parse_args(arguments)
+    populations = {10_000: 1} if chosen.quick else POPULATIONS
+    rows: list[list[str]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        root = product.write_project(folder / "project")
+        with closing(databases.each(folder)) as running:
+            for database, url in running:
+                plan, settings = product.planned(root, url)
+                for number, rounds in populations.items():
+                    with product.opened(url, number) as engine:
+                        times = measure(engine, plan, settings, rounds)
+                        rows.append(_row(database, number, times))
+                        if chosen.statements:
+                            show_statements(engine, plan, settings, f"{database}, {number:,} users")
+    show(
+        "Refresh of a segment of 40 % of the users, against the bare INSERT … SELECT (aim for the first: a ratio of 2)",
+        ["database", "users", "bare", "first", "ratio", "unchanged", "ratio", "1 % changed", "ratio"],
+        rows,
+    )
+
+
+def measure(engine: Engine, plan: LoopPlan, settings: Settings, rounds: int) -> Times:
+    """Measure in rounds of all four, those of them that are compared taking turns at being first."""
+    times = Times()
+    for number in range(-1, rounds):
+        product.forget_history(engine)
+        if number % 2:
+            times.bare.append(insert_bare(engine, plan))
+        times.first.append(refresh(engine, plan, settings, 0))
+        if not number % 2:
+            times.bare.append(insert_bare(engine, plan))
+        times.unchanged.append(refresh(engine, plan, settings, 1))
+        product.change_one_percent(engine, number % 100)
+        times.changed.append(refresh(engine, plan, settings, 2))
+    # The first round warms the caches.
+    return Times(times.bare[1:], times.first[1:], times.unchanged[1:], times.changed[1:])
+
+
+def refresh(engine: Engine, plan: LoopPlan, settings: Settings, day: int) -> float:
+    """Refresh the loop's segment for a day; return the seconds."""
+    as_of = FIRST + timedelta(days=day)
+    return _timed(
+        lambda: segments.refresh(
+            engine,
+            plan=plan,
+            step=plan.steps[0],
+            users=settings.users,
+            limits=settings.limits,
+            as_of=as_of,
+            clock=lambda: as_of,
+            run_id="benchmark",
+        )
+    )
+
+
+def insert_bare(engine: Engine, plan: LoopPlan) -> float:
+    """Insert the members into an empty table that is like ours, in one statement; return the seconds."""
+    query = plan.steps[0].condition
+    assert isinstance(query, Query)
+    sql = query.sqlite if is_sqlite(engine) else query.mysql
+    assert sql is not None
+    answer = staging.condition(sql, query.key, (), as_of=FIRST, timezone_name="UTC")
+    members = select(literal("bare"), literal(OPEN, Moment), answer.c[0], literal(FIRST, Moment), null())
+    statement = insert(_bare).from_select(list(_bare.c), members)
+
+    def write(connection: Connection) -> None:
+        connection.execute(statement)
+
+    with _table_like_ours(engine):
+        return _timed(lambda: transaction(engine, write))
+
+
+def show_statements(engine: Engine, plan: LoopPlan, settings: Settings, title: str) -> None:
+    """Show how long each statement of a first refresh takes, the longest first."""
+    product.forget_history(engine)
+    spent: dict[str, list[float]] = {}
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(*arguments: Any) -> None:
+        arguments[4].started = time.perf_counter()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end(*arguments: Any) -> None:
+        words = re.sub(r"_[0-9a-f]{12}_\d+", "", " ".join(arguments[2].split()))
+        spent.setdefault(words[:90], []).append(time.perf_counter() - arguments[4].started)
+
+    total = refresh(engine, plan, settings, 0)
+    event.remove(engine, "before_cursor_execute", begin)
+    event.remove(engine, "after_cursor_execute", end)
+    longest = sorted(spent.items(), key=lambda item: -sum(item[1]))[:10]
+    show(
+        f"A first refresh, {title}: {total:.2f} s, in statements {sum(map(sum, spent.values())):.2f} s",
+        ["statement", "times", "together"],
+        [[sql, str(len(each)), seconds([sum(each)])] for sql, each in longest],
+    )
+
+
+@contextmanager
+def _table_like_ours(engine: Engine) -> Iterator[None]:
+    with engine.begin() as connection:
+        if is_sqlite(engine):
+            ours = "SELECT sql FROM sqlite_master WHERE name = 'skene_segment_members'"
+            sql = connection.execute(text(ours)).scalar_one().replace("skene_segment_members", "bare")
+        else:
+            sql = "CREATE TABLE bare LIKE skene_segment_members"
+        connection.execute(text(sql))
+    try:
+        yield
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE bare"))
+
+
+def _row(database: str, number: int, times: Times) -> list[str]:
+    shown = [database, f"{number:,}", seconds(times.bare)]
+    for ours in (times.first, times.unchanged, times.changed):
+        shown += [seconds(ours), ratio(ours, times.bare)]
+    return shown
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
