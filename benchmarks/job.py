@@ -3,7 +3,6 @@
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import product
@@ -13,10 +12,10 @@ from benchmarks.shown import ratio, seconds, show
 JOBS = {"empty": "benchmarks.empty_job", "retention": "skene_dagster.definitions"}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="one round")
-    rounds = 1 if options.parse_args(arguments).quick else 7
+    rounds = 1 if options.parse_args().quick else 7
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         root = product.write_project(folder / "project")

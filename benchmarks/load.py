@@ -8,7 +8,7 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -33,10 +33,10 @@ class Case:
 CASES = (Case(1, 1), Case(20, 1), Case(100, 1), Case(100, 100))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="few loops, one round")
-    quick = options.parse_args(arguments).quick
+    quick = options.parse_args().quick
     cases, rounds = ((Case(1, 1), Case(6, 1), Case(6, 6)), 1) if quick else (CASES, 5)
     taken: dict[Case, list[dict[str, float]]] = {case: [] for case in cases}
     with tempfile.TemporaryDirectory() as name:

@@ -7,7 +7,6 @@ the time goes into what grows with the segment, not into writing hundreds of tho
 import argparse
 import shutil
 import tempfile
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,11 +18,11 @@ POPULATIONS = (100_000, 1_000_000)
 MAILABLE = 0.01
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="few users")
     options.add_argument("--mail-all", action="store_true", help="mail the whole segment, of fewer users")
-    chosen = options.parse_args(arguments)
+    chosen = options.parse_args()
     populations = (2_000, 10_000) if chosen.quick else (10_000, 100_000) if chosen.mail_all else POPULATIONS
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:

@@ -7,7 +7,7 @@ import argparse
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -42,11 +42,11 @@ class Times:
     changed: list[float] = field(default_factory=list)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="a small table, one round")
     options.add_argument("--statements", action="store_true", help="also what each statement of a first refresh takes")
-    chosen = options.parse_args(arguments)
+    chosen = options.parse_args()
     populations = {10_000: 1} if chosen.quick else POPULATIONS
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:
