@@ -56,6 +56,7 @@ class Licence:
     as_of: datetime
     first_as_of: datetime
     """Of the segment's first refresh."""
+    members: int
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def licence(connection: Connection, segment: str) -> Licence | None:
     row = turn.state(connection, segment)
     if row is None or row.as_of is None or row.writing_as_of != row.as_of:
         return None
-    return Licence(row.as_of, row.first_as_of)
+    return Licence(row.as_of, row.first_as_of, row.members)
 
 
 def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object]) -> None:

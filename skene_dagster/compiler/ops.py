@@ -1,7 +1,6 @@
 """The emails of a step, a graph-asset of two ops: `reserve` decides, `deliver` sends, the ledger knows both."""
 
 import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from skene_dagster.compiler.names import code_version, op_name, segment_key, sen
 from skene_dagster.compiler.recovery import failing_in_words, retry_policy
 from skene_dagster.compiler.window import as_of
 from skene_dagster.delivery import channels, dispatch, ledger
+from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.reserve import reserve
 from skene_dagster.delivery.templates import Templates
@@ -89,17 +89,20 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             schema.ready(database, settings.users)
             channel = channels.choose(settings)
             clock = database_clock(database)
-            delivered = dispatch.deliver(
+            desk = Desk(
                 database,
+                settings,
+                channel,
+                channels.provider(channel, settings, clock),
+                clock,
+                owner=f"{context.run.run_id}.{context.retry_number}.{os.getpid()}",
+                say=context.log.info,
+            )
+            delivered = dispatch.deliver(
+                desk,
                 plan=plan,
                 step=step,
-                settings=settings,
-                channel=channel,
-                provider=channels.provider(channel, settings, clock),
                 templates=Templates(settings.templates),
-                clock=clock,
-                pause=time.sleep,
-                owner=f"{context.run.run_id}.{context.retry_number}.{os.getpid()}",
                 progress=_telling(context, "emails worked on"),
             )
             moment = as_of(context.run, context.instance)

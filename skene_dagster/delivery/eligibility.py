@@ -11,8 +11,8 @@ from typing import Literal
 from skene_dagster.delivery.templates import Unrenderable, check_address
 
 UNDECIDED = frozenset({"deferred"})
-IN_FLIGHT = frozenset({"reserved", "in_doubt"})
-"""States of a send that forbid another occurrence: it may still become a mail, or may have been one."""
+IN_FLIGHT = frozenset({"reserved"})
+"""States of a send that forbid another occurrence: it may still become a mail."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Past:
     reason: str | None
     decided_as_of: datetime
     mailed_as_of: datetime | None
-    """The tick of the last mail that the provider accepted."""
+    """The tick of the last mail that the provider accepted, or may have: a doubt counts as a mail."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Rules:
     start: Literal["everyone", "new_only"]
     first_as_of: datetime
     """The tick of the segment's first refresh."""
+    hold: str | None = None
+    """Why nobody is mailed for now, whom the next tick may mail; a person's order."""
+    is_cancelled: bool = False
+    """Whether a person has cancelled what this tick would mail."""
 
 
 @dataclass(frozen=True)
@@ -107,4 +111,6 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
         check_address(facts.email)
     except Unrenderable:
         return Defer(occurrence, "invalid_address")
-    return Mail(occurrence)
+    if rules.is_cancelled:
+        return Skip(occurrence, "cancelled")
+    return Defer(occurrence, rules.hold) if rules.hold is not None else Mail(occurrence)

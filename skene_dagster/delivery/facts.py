@@ -20,6 +20,9 @@ from skene_dagster.store.tables import OPEN, segment_members, sends
 
 UNKNOWN_COLUMN = 1054
 
+MAILED = ("accepted", "in_doubt")
+"""States of a send that was a mail, or may have been one."""
+
 
 @dataclass(frozen=True)
 class Person:
@@ -106,6 +109,6 @@ def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dic
     for member, decided, state, reason, decided_as_of in connection.execute(query):
         user_id = decided if member is None else member
         past = known.get(user_id)
-        mailed = decided_as_of if state == "accepted" else past.mailed_as_of if past else None
+        mailed = decided_as_of if state in MAILED else past.mailed_as_of if past else None
         known[user_id] = Past(past.occurrences + 1 if past else 1, state, reason, decided_as_of, mailed)
     return known

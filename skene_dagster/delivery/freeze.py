@@ -1,7 +1,6 @@
 """Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get his email."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Row
 from skene_dagster.audience import members
 from skene_dagster.delivery import facts, ledger
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.message import Message, freeze
+from skene_dagster.delivery.message import Frozen, Message, freeze
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
@@ -33,34 +32,34 @@ def freeze_batch(
     channel: Channel,
     templates: Templates,
     clock: Clock,
-) -> bool:
+) -> Frozen | None:
     """Render the batch's emails and keep their bytes; write down who is skipped and why.
 
     Returns:
-        False when the batch is another's by now; nothing was written then.
+        What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
     """
     now = clock()
     messages, skipped = _render(connection, batch, plan, step, settings, channel, templates)
-    payload = freeze(tuple(messages)) if messages else None
-    parts: list[tuple[list[str], bytes]] = []
-    if payload is not None and len(payload) > LARGEST_PAYLOAD:
-        if len(messages) == 1:
-            skipped[messages[0].send_id] = ("too_large", f"{len(payload):,} bytes")
-            payload = None
-        else:
-            # The parent keeps no bytes: its halves do, under keys of their own.
-            parts, payload = halves(messages), b""
-    ours = ledger.freeze(connection, batch.batch_id, batch.owner, payload=payload, skipped=skipped, now=now)
-    if ours and parts:
-        ledger.split(connection, batch, parts, now)
-    return ours
+    frozen = freeze(messages) if messages else None
+    is_too_large = frozen is not None and len(frozen.packed) > LARGEST_PAYLOAD
+    if frozen is not None and is_too_large and len(messages) == 1:
+        skipped[messages[0].send_id] = ("too_large", f"{len(frozen.packed):,} bytes")
+        frozen, is_too_large = None, False
+    if frozen is not None and is_too_large:
+        # The parent keeps no bytes: its halves do, under keys of their own.
+        nothing = Frozen(frozen.send_ids, b"")
+        if ledger.freeze(connection, batch.batch_id, batch.owner, frozen=nothing, skipped=skipped, now=now):
+            ledger.split(connection, batch, halves(frozen), now)
+        return None
+    ours = ledger.freeze(connection, batch.batch_id, batch.owner, frozen=frozen, skipped=skipped, now=now)
+    return frozen if ours else None
 
 
-def halves(messages: Sequence[Message]) -> list[tuple[list[str], bytes]]:
-    """Cut a batch in two, as send ids and bytes; for `ledger.split`."""
-    middle = (len(messages) + 1) // 2
-    parts = [messages[:middle], messages[middle:]]
-    return [([m.send_id for m in part], freeze(tuple(part))) for part in parts if part]
+def halves(batch: Frozen) -> list[Frozen]:
+    """Cut a batch in two."""
+    size = len(batch.send_ids)
+    middle = (size + 1) // 2
+    return [batch.only(part) for part in (range(middle), range(middle, size)) if part]
 
 
 def _render(

@@ -22,14 +22,15 @@ from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, Rule
 from skene_dagster.delivery.facts import Person
 from skene_dagster.delivery.ledger import Scope, send_id
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.reserve import PAGE, count
+from skene_dagster.delivery.reserve import count
 from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.wave import PAGE, Wave
 from skene_dagster.errors import QueryRejected
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import Key, users_key
-from skene_dagster.store.tables import segment_members, sends
+from skene_dagster.store.tables import controls, segment_members, sends
 
 
 @dataclass(frozen=True)
@@ -171,10 +172,15 @@ class _Desk:
         self.key = users_key(connection, stage.settings.users)
         self._segment = segment_name(stage.plan.name, stage.step.name)
         tables = inspect(connection)
-        self._known = tables.has_table(segment_members.name) and tables.has_table(sends.name)
+        self._known = all(tables.has_table(table.name) for table in (segment_members, sends, controls))
         licence = segments.licence(connection, self._segment) if self._known else None
         first_as_of = licence.first_as_of if licence else stage.as_of
-        self._rules = Rules(stage.email.repeat, stage.plan.start, first_as_of)
+        wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
+        self._rules = (
+            wave.rules(connection, first_as_of)
+            if self._known
+            else Rules(stage.email.repeat, stage.plan.start, first_as_of)
+        )
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""

@@ -274,3 +274,5 @@ class Loop(Spec):
     """Whether those in the segment at the first refresh are mailed."""
     recovery: Recovery = Recovery()
     """What happens when a run fails for a reason that may pass."""
+    on_doubt: Literal["skip", "resend"] = "skip"
+    """What becomes of an email of which nobody can tell whether it was sent."""

@@ -120,6 +120,8 @@ class LoopPlan:
     priority: int
     start: Literal["everyone", "new_only"]
     recovery: RecoveryPlan
+    on_doubt: Literal["skip", "resend"]
+    """What becomes of a batch of which the provider cannot tell whether it has it."""
     not_yet: tuple[str, ...]
     """What is known but cannot run yet, by name, one sentence each."""
     document: Document = field(compare=False, repr=False)

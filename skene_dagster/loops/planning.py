@@ -55,6 +55,7 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
         priority=loop.priority,
         start=loop.start,
         recovery=_recovery(loop.recovery, faults),
+        on_doubt=loop.on_doubt,
         not_yet=tuple(not_yet(loop)),
         document=document,
     )

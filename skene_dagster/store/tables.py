@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -107,13 +108,38 @@ batches = Table(
     Column("reserved_at", Moment, nullable=False),
     Column("owner", String(64)),
     Column("lease_until", Moment),
-    Column("payload", Blob),  # frozen messages, zlib; gone when settled
+    Column("payload", Blob),  # the frozen body, zlib; gone when settled
+    Column("send_ids", Text),  # whose emails the frozen body holds, in its order: hex digits with spaces between
     Column("frozen_at", Moment),
     Column("first_attempt_at", Moment),
     Column("unresolved_since", Moment),  # set before a POST, cleared by a definite answer
+    Column("last_attempt_at", Moment),
     Column("attempts", Integer, nullable=False),
     Column("error", String(500)),
     Column("settled_at", Moment),
     Column("written_back_at", Moment),  # when `set` was written to the users table
     Index("skene_batches_open", "channel", "loop", "step", "state"),
+    Index("skene_batches_state", "state", "unresolved_since"),
+)
+
+controls = Table(
+    "skene_controls",
+    metadata,
+    # What people have ordered: about a step, about all steps of a loop (step '*'), or about all loops ('*', '*').
+    Column("loop", String(48), primary_key=True),
+    Column("step", String(48), primary_key=True),
+    Column("paused_at", Moment),
+    Column("cancelled_at", Moment),  # what was reserved until then, and not yet attempted, is not sent
+    Column("approved_at", Moment),  # of the first wave
+)
+
+pacing = Table(
+    "skene_pacing",
+    metadata,
+    # One row per account of a provider, shared by all runs: whose turn is when.
+    Column("account", String(64), primary_key=True),
+    Column("per_second", Double, nullable=False),  # calls, the provider's whole limit
+    Column("next_at", Moment, nullable=False),  # the next free turn
+    Column("closed_until", Moment),  # a quota is used up
+    Column("reason", String(255)),
 )

@@ -24,9 +24,10 @@ from sqlalchemy import (
 from skene_dagster import settings as settings_module
 from skene_dagster.audience.segments import refresh
 from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.dispatch import Delivered, deliver
-from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Accepted, Answer, Provider
+from skene_dagster.delivery.message import Frozen, Message
+from skene_dagster.delivery.providers.base import Accepted, Answer, Finding, Provider, RateLimit, Unprovable
 from skene_dagster.delivery.reserve import Reserved, reserve
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.loops.loaders import load_file
@@ -96,9 +97,20 @@ class Script:
     accepted: dict[str, tuple[Message, ...]] = field(default_factory=dict)
     tried: list[tuple[str, tuple[Message, ...]]] = field(default_factory=list)
 
-    def send_batch(self, messages: Sequence[Message], key: str) -> Answer:
-        self.tried.append((key, tuple(messages)))
+    found: Finding = Unprovable("nobody asked")
+    """What its records say."""
+    account: str | None = None
+    rate_limit: RateLimit | None = None
+
+    def send_batch(self, batch: Frozen, key: str) -> Answer:
+        messages = batch.messages()
+        self.tried.append((key, messages))
         return self.answers.pop(0)(self, messages, key) if self.answers else self.accept(messages, key)
+
+    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+        del batch
+        assert since <= until
+        return self.found
 
     def accept(self, messages: Sequence[Message], key: str) -> Accepted:
         known = self.accepted.setdefault(key, tuple(messages))
@@ -168,17 +180,25 @@ class World:
         provider: Provider | None = None,
         engine: Engine | None = None,
     ) -> Delivered:
-        return deliver(
+        desk = self.desk(channel, owner, provider, engine)
+        return deliver(desk, plan=self.plan, step=self.step, templates=Templates(self.settings.templates))
+
+    def desk(
+        self,
+        channel: Channel = OUTBOX,
+        owner: str = "one",
+        provider: Provider | None = None,
+        engine: Engine | None = None,
+    ) -> Desk:
+        return Desk(
             engine or self.engine,
-            plan=self.plan,
-            step=self.step,
-            settings=self.settings,
-            channel=channel,
-            provider=provider or self.provider,
-            templates=Templates(self.settings.templates),
-            clock=self.clock,
+            self.settings,
+            channel,
+            provider or self.provider,
+            self.clock,
+            owner,
             pause=self.pause,
-            owner=owner,
+            monotonic=lambda: (self.now - START).total_seconds(),
         )
 
     def tick(self, channel: Channel = OUTBOX) -> Delivered:

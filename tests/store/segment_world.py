@@ -49,7 +49,7 @@ def loop(
     step = StepPlan("main", None, Schedule("0 9 * * *", timezone), query, timedelta(minutes=10), email)
     recovery = RecoveryPlan(3, "exponential", timedelta(seconds=30))
     document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})
-    return LoopPlan(name, "retention", "", (step,), None, 0.0, 0, "everyone", recovery, (), document)
+    return LoopPlan(name, "retention", "", (step,), None, 0.0, 0, "everyone", recovery, "skip", (), document)
 
 
 ELSEWHERE = loop(FROM_ELSEWHERE, key="user_id", tables=("answers",))

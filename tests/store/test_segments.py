@@ -278,5 +278,5 @@ def test_a_licence_is_for_the_last_tick_that_was_completed(engine: Engine) -> No
     licence = world.licence()
 
     assert before is None
-    assert licence == segments.Licence(as_of=tick(3), first_as_of=tick(0))
+    assert licence == segments.Licence(as_of=tick(3), first_as_of=tick(0), members=1)
     assert isinstance(licence.as_of, datetime)

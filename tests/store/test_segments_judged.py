@@ -25,7 +25,7 @@ def test_a_source_that_is_empty_for_one_tick_changes_nothing(engine: Engine) -> 
     world.only(range(10))
     restored = world.refresh(2)
 
-    assert licence == segments.Licence(tick(0), tick(0))
+    assert licence == segments.Licence(tick(0), tick(0), members=10)
     assert (restored.entered, restored.exited) == (0, 0)
     assert world.history() == before
 
@@ -110,7 +110,7 @@ def test_a_person_may_say_that_the_change_is_right(engine: Engine) -> None:
     refreshed = world.refresh(1, accept_change=True)
 
     assert (refreshed.members, refreshed.exited) == (0, 10)
-    assert world.licence() == segments.Licence(tick(1), tick(0))
+    assert world.licence() == segments.Licence(tick(1), tick(0), members=0)
 
 
 def test_the_first_refresh_is_not_judged(engine: Engine) -> None:

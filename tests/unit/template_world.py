@@ -93,6 +93,7 @@ def plan_of(action: Email) -> tuple[LoopPlan, StepPlan]:
         priority=0,
         start="everyone",
         recovery=RecoveryPlan(3, "exponential", timedelta(seconds=30)),
+        on_doubt="skip",
         not_yet=(),
         document=Document("loops/retention.yaml", {}, lines),
     )

@@ -145,6 +145,7 @@ def test_the_page_s_loop_can_run() -> None:
         transactional=False,
     )
     assert loop.recovery == RecoveryPlan(3, "exponential", timedelta(seconds=30))
+    assert loop.on_doubt == "skip"
 
 
 def test_the_activation_loop_is_planned_and_says_what_it_waits_for() -> None:
@@ -183,7 +184,7 @@ def test_the_freemium_loop_is_planned_and_says_what_it_waits_for() -> None:
 def test_everything_written_is_in_the_plan() -> None:
     text = TWO + (
         "name: win_back\nopinion: Bring people back.\ngoal: {returns_within: 14d}\nholdout: 10%\npriority: 10\n"
-        "start: new_only\nrecovery: {retries: 5, backoff: linear, delay: 1m}\n"
+        "start: new_only\nrecovery: {retries: 5, backoff: linear, delay: 1m}\non_doubt: resend\n"
     )
 
     loop = plan(text)
@@ -194,6 +195,7 @@ def test_everything_written_is_in_the_plan() -> None:
     assert loop.goal == GoalPlan("returns", "", timedelta(days=14))
     assert (loop.holdout, loop.priority, loop.start) == (0.1, 10, "new_only")
     assert loop.recovery == RecoveryPlan(5, "linear", timedelta(minutes=1))
+    assert loop.on_doubt == "resend"
     assert loop.not_yet == (
         "step 2: the trigger 'after' is known, not yet run.",
         "The goal is known, not yet run.",
@@ -278,6 +280,31 @@ def test_camel_case_and_snake_case_mean_the_same() -> None:
     camel = plan(TWO + "goal: {returnsWithin: 1d}\n")
 
     assert snake == camel
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        pytest.param("loop.yaml", "type: retention", "type: retention\non_doubt: resend", id="YAML"),
+        pytest.param("loop.yaml", "type: retention", "type: retention\nonDoubt: resend", id="YAML, camelCase"),
+        pytest.param("loop.ts", "type: 'retention',", "type: 'retention',\n  onDoubt: 'resend',", id="TypeScript"),
+        pytest.param("loop.py", 'type="retention",', 'type="retention",\n    on_doubt="resend",', id="Python"),
+    ],
+)
+def test_a_loop_says_in_each_language_what_becomes_of_what_is_in_doubt(
+    tmp_path: Path, name: str, before: str, after: str
+) -> None:
+    source = "loops/skene.config.ts" if name.endswith(".ts") else f"tests/loops/seed{Path(name).suffix}"
+    text = (ROOT / source).read_text(encoding="utf-8")
+    (tmp_path / name).write_text(changed(before, after, text), encoding="utf-8")
+
+    assert [file_plan(source).on_doubt, file_plan(str(tmp_path / name)).on_doubt] == ["skip", "resend"]
+
+
+def test_what_becomes_of_doubt_is_one_of_two_things() -> None:
+    (fault,) = faults(LOOP + "on_doubt: retry\n")
+
+    assert fault == ("loops/x.yaml:12  on_doubt\n  'retry' is not an on_doubt. Use one of: skip, resend.")
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """What a provider of email is: it takes a batch under a key, and answers in one of five ways.
 
 A provider never raises for something that happened on the way to or at the other side: whoever calls it has to
-know whether the messages may have been accepted, and only these five answers say so.
+know whether the messages may have been accepted, and only these answers say so.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Protocol
 
-from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.message import Frozen
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Throttled:
-    """Nothing was accepted now; the same batch may be tried again after so many seconds."""
+    """Nothing was accepted now; the same batch may be tried again after so many seconds.
+
+    `everybody`: it holds for every batch under this API key (a rate, a quota), not for this one alone.
+    """
 
     after: float
     reason: str
+    everybody: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,25 +55,76 @@ class Fatal:
 Answer = Accepted | Refused | Throttled | Unknown | Fatal
 
 
+@dataclass(frozen=True)
+class Found:
+    """The provider's records show that it accepted the batch; its ids in the order of the messages.
+
+    None where the record of one message is no longer there; a batch is accepted as a whole, so that one was, too.
+    """
+
+    ids: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Absent:
+    """The provider's records reach back past the first attempt, and show that it accepted nothing of the batch."""
+
+
+@dataclass(frozen=True)
+class Unprovable:
+    """The provider's records are denied, gone or not reachable: they prove nothing either way."""
+
+    reason: str
+
+
+Finding = Found | Absent | Unprovable
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What the provider said last of how often it may be called."""
+
+    per_second: float
+    """Calls that its limit allows in a second."""
+    remaining: int | None
+    """Calls left in its present window; None where it did not say."""
+    reset: float
+    """Seconds until that window ends."""
+
+
 class Provider(Protocol):
-    """Sends batches; the same key with the same messages is accepted once, however often it is sent."""
+    """Sends batches; the same key with the same bytes is accepted once, however often it is sent."""
 
     name: ClassVar[str]
     batch_limit: ClassVar[int]
     """The most messages in one batch."""
 
-    def send_batch(self, messages: Sequence[Message], key: str) -> Answer:
-        """Send the messages under an idempotency key (1 to 256 ASCII characters)."""
+    @property
+    def account(self) -> str | None:
+        """Name what its limits are counted by, without giving the key away; None where there are no limits."""
+        ...
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """Tell what the last answer said of the limits; None where it said nothing."""
+        ...
+
+    def send_batch(self, batch: Frozen, key: str) -> Answer:
+        """Send the batch under an idempotency key (1 to 256 ASCII characters)."""
+        ...
+
+    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+        """Ask whether a batch was accepted between its first attempt and its last one (UTC, the ledger's clock)."""
         ...
 
 
-def check_call(messages: Sequence[Message], key: str, limit: int) -> None:
+def check_call(batch: Frozen, key: str, limit: int) -> None:
     """Refuse what no provider can send: a batch without messages or with too many, a key without meaning.
 
     Raises:
         ValueError: our own mistake, never the other side's.
     """
-    if not 1 <= len(messages) <= limit:
-        raise ValueError(f"a batch has 1 to {limit} messages, not {len(messages)}")
+    if not 1 <= len(batch.send_ids) <= limit:
+        raise ValueError(f"a batch has 1 to {limit} messages, not {len(batch.send_ids)}")
     if not (1 <= len(key) <= 256 and key.isascii() and key.isprintable()):
         raise ValueError("an idempotency key has 1 to 256 printable ASCII characters")

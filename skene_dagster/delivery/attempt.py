@@ -1,0 +1,188 @@
+"""One attempt to send a frozen batch, and what its answer proves. DESIGN §5.
+
+A provider may have accepted what it never answered. So before each POST the ledger says that the provider may have
+the batch (`unresolved_since`), the same bytes go out under the same key until there is a definite answer, and past
+the key's life nothing is sent again: the provider's records are asked.
+
+What remains possible: a process that is frozen between the last check and the POST, for longer than the key lives
+(a machine suspended for a day in those microseconds), sends under a key that is forgotten.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+from typing_extensions import assert_never
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.desk import Desk
+from skene_dagster.delivery.freeze import halves
+from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.providers.base import (
+    Absent,
+    Accepted,
+    Fatal,
+    Found,
+    Refused,
+    Throttled,
+    Unknown,
+    Unprovable,
+)
+from skene_dagster.errors import ProviderFatal
+from skene_dagster.loops.plan import Email
+
+KEY_LIVES = timedelta(hours=23)
+"""How long a key is trusted; Resend keeps it 24 h."""
+
+PATIENCE = 60.0
+"""Seconds that a throttled batch is waited for within a run; longer, and it is parked for the next run."""
+
+LONGEST_LOOK = timedelta(seconds=20)
+"""The most between the commit of an attempt and its POST, by two clocks: the call itself ends within the lease."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the loop says of a batch's outcome."""
+
+    on_doubt: Literal["skip", "resend"] = "skip"
+    """`resend` takes the risk of a second email; `skip` that of none."""
+    write_back: bool = False
+    """`set` is to be written for who was accepted."""
+
+    @staticmethod
+    def of(desk: Desk, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
+        """Read it from a plan: a rehearsal writes no `set`."""
+        return Policy(on_doubt, desk.channel.name == "live" and bool(email.set))
+
+
+def key_is_over(batch: Row[Any], now: datetime) -> bool:
+    """Whether the provider may have forgotten the batch's key, so that another POST might be a second email."""
+    return batch.unresolved_since is not None and now - batch.unresolved_since >= KEY_LIVES
+
+
+def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> bool:
+    """Send a frozen batch once. True: the batch has changed, look at it again; False: leave it for now.
+
+    Raises:
+        ProviderFatal: the provider refuses everything.
+    """
+    if not _waited_for_its_turn(desk):
+        return False
+    began, began_monotonic = desk.clock(), desk.monotonic()
+
+    def begin(connection: Connection) -> int | None:
+        if not desk.may_send(connection, batch):
+            return None
+        return ledger.begin_attempt(connection, batch, desk.owner, began)
+
+    number = desk.do(begin)
+    if number is None:
+        return not desk.parked
+    is_definite = batch.unresolved_since is None
+    if _slept(desk, began, began_monotonic) or key_is_over(batch, desk.clock()):
+        if is_definite:
+            desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, "not sent: this process slept"))
+        return True
+    answer = desk.provider.send_batch(frozen, desk.key_of(batch.batch_id))
+    silence, desk.silence = desk.silence, 0
+    desk.pacing.learn(desk.provider.rate_limit)
+    match answer:
+        case Accepted(ids=ids):
+            settle(desk, batch, frozen, ids, policy)
+            return True
+        case Refused() if is_definite:
+            _isolate(desk, batch, frozen, answer, number)
+            return True
+        case Throttled():
+            # Only where it concerns everybody does it say that there was nothing: a 409 tells of another attempt.
+            if is_definite and answer.everybody:
+                desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, answer.reason))
+            return _waits(desk, answer)
+        case Fatal(reason=reason):
+            if is_definite:
+                desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
+            raise ProviderFatal(f"{desk.provider.name} refuses to send: {reason}")
+        case Unknown(reason=reason) | Refused(reason=reason):
+            # After an attempt without answer, a refusal proves nothing about that attempt.
+            desk.unanswered[batch.batch_id] = reason
+            desk.silence = silence + 1
+            return False
+        case _:
+            assert_never(answer)
+
+
+def resolve(desk: Desk, batch: Row[Any], policy: Policy) -> None:
+    """Ask the provider's records what became of a batch whose key is over, and close it or leave it in doubt."""
+    frozen = desk.do(lambda c: ledger.frozen(c, batch.batch_id))
+    found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at)
+    match found:
+        case Found(ids=ids):
+            settle(desk, batch, frozen, ids, policy)
+        case Absent():
+            desk.do(lambda c: ledger.renew(c, batch, desk.clock()))
+        case Unprovable() if policy.on_doubt == "resend" and batch.state != "in_doubt":
+            desk.do(lambda c: ledger.renew(c, batch, desk.clock()))
+        case Unprovable(reason=reason):
+            desk.do(lambda c: ledger.doubt(c, batch.batch_id, reason, desk.clock()))
+        case _:
+            assert_never(found)
+
+
+def settle(desk: Desk, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, ...], policy: Policy) -> None:
+    """Write down that a batch was accepted."""
+    provider_ids = dict(zip(frozen.send_ids, ids, strict=True))
+    now = desk.clock()
+    desk.do(
+        lambda c: ledger.settle(c, batch.batch_id, provider_ids, write_back=policy.write_back, now=now),
+    )
+
+
+def _waited_for_its_turn(desk: Desk) -> bool:
+    turn = desk.pacing.take()
+    if turn.closed_until is not None or turn.wait > PATIENCE:
+        desk.parked = turn.reason or f"{desk.provider.name} is called as often as it allows"
+        return False
+    if turn.wait:
+        desk.pause(turn.wait)
+    return True
+
+
+def _slept(desk: Desk, began: datetime, began_monotonic: float) -> bool:
+    """Whether this process was suspended since it began. The monotonic clock stands still while a machine sleeps."""
+    by_the_wall = desk.clock() - began
+    by_itself = timedelta(seconds=desk.monotonic() - began_monotonic)
+    return not timedelta(0) <= by_the_wall < LONGEST_LOOK or by_itself >= LONGEST_LOOK
+
+
+def _waits(desk: Desk, answer: Throttled) -> bool:
+    """Wait for a throttled provider, together with all other runs; False: it takes too long, the run parks."""
+    parks = answer.after > PATIENCE
+    if answer.everybody:
+        until = desk.clock() + timedelta(seconds=answer.after)
+        desk.pacing.hold(until, answer.reason, closes=parks)
+    if parks:
+        desk.parked = answer.reason
+        return False
+    desk.pause(answer.after)
+    return True
+
+
+def _isolate(desk: Desk, batch: Row[Any], frozen: Frozen, answer: Refused, number: int) -> None:
+    """Take the refused message out; where the answer does not name it, halve the batch until it is alone."""
+    size = len(frozen.send_ids)
+    index = 0 if size == 1 else answer.index
+    now = desk.clock()
+
+    def write(connection: Connection) -> None:
+        if not ledger.nothing_happened(connection, batch.batch_id, number, answer.reason):
+            return
+        if index is None or not 0 <= index < size:
+            ledger.split(connection, batch, halves(frozen), now)
+            return
+        ledger.refuse(connection, batch.batch_id, frozen.send_ids[index], answer.reason, now)
+        rest = [n for n in range(size) if n != index]
+        ledger.split(connection, batch, [frozen.only(rest)] if rest else [], now)
+
+    desk.do(write)

@@ -1,0 +1,110 @@
+"""What one delivery works with, and what it has to leave to a later one."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Row
+
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.pacing import Pacing
+from skene_dagster.delivery.providers.base import Provider
+from skene_dagster.errors import ProviderUnavailable, StoreError
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import Clock, transaction
+
+GIVE_UP = 3
+"""Batches in a row without an answer, after which the provider counts as down and the run stops."""
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Desk:
+    """One run's hands: a database, a provider, clocks, and a name to hold leases by.
+
+    `pause` waits so many seconds; `monotonic` is a clock that nobody sets; `owner` is unique per process and attempt;
+    `say` is told in words what is waited for.
+    """
+
+    engine: Engine
+    settings: Settings
+    channel: Channel
+    provider: Provider
+    clock: Clock
+    owner: str
+    pause: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    say: Callable[[str], None] = lambda _: None
+    unanswered: dict[str, str] = field(default_factory=dict)
+    """Batches of this run without an answer, and what came instead of it."""
+    silence: int = 0
+    """How many batches in a row got no answer."""
+    parked: str = ""
+    """Why nothing more is sent for now."""
+
+    def __post_init__(self) -> None:
+        share = self.settings.sender.rate_share
+        self.pacing = Pacing(self.engine, self.provider.account, share, self.clock)
+
+    @property
+    def stops(self) -> bool:
+        """Whether this run sends nothing more."""
+        return bool(self.parked) or self.silence >= GIVE_UP
+
+    def do(self, work: Callable[[Connection], Result]) -> Result:
+        """Do it in one transaction."""
+        return transaction(self.engine, work)
+
+    def key_of(self, batch_id: str) -> str:
+        """Name the idempotency key of a batch: such that a rehearsal with the same API key never meets it."""
+        return f"skene/{self.settings.environment}/{batch_id}"
+
+    def claim(self, batch_id: str) -> Row[Any] | None:
+        """Take a batch, as `ledger.claim` does."""
+        return self.do(lambda c: ledger.claim(c, batch_id, self.owner, self.clock()))
+
+    def release(self, batch_id: str) -> None:
+        """Give a batch back, with the reason why it is not done."""
+        left = self.unanswered.get(batch_id) or self.parked or None
+        # If the database is gone, the lease ends by itself.
+        with suppress(StoreError):
+            self.do(lambda c: ledger.release(c, batch_id, self.owner, left))
+
+    def wait_for(self, others: list[Row[Any, Any, Any]]) -> None:
+        """All that is left is held by other runs: wait for the first of their leases, looking now and then."""
+        first = min(others, key=lambda row: row.lease_until or self.clock())
+        ends = first.lease_until or self.clock()
+        self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
+        self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
+
+    def may_send(self, connection: Connection, batch: Row[Any]) -> bool:
+        """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
+        orders = controls.orders(connection, batch.loop, batch.step)
+        now = self.clock()
+        was_tried = batch.unresolved_since is not None
+        if not was_tried and orders.cancelled_at is not None and batch.reserved_at <= orders.cancelled_at:
+            ledger.drop(connection, batch.batch_id, "cancelled", now)
+            return False
+        if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:
+            ledger.drop(connection, batch.batch_id, "too_late", now)
+            return False
+        if orders.paused:
+            self.parked = "paused"
+        return not orders.paused
+
+    def complain(self) -> None:
+        """Fail for what got no answer.
+
+        Raises:
+            ProviderUnavailable: a retry sends these batches again with the same keys and bytes.
+        """
+        if self.unanswered:
+            raise ProviderUnavailable(
+                f"{len(self.unanswered)} batches got no answer from {self.provider.name} "
+                f"({next(iter(self.unanswered.values()))}).",
+                advice="They are sent again under the same keys: nobody is mailed twice.",
+            )

@@ -1,0 +1,65 @@
+"""The ledger: what was decided about each member, and each batch on its way to the provider.
+
+This package and `reserve` own skene_sends and skene_batches: rows are decided and batches cut there, and everything
+that happens to them afterwards stands here, one statement or two to a function.
+"""
+
+from skene_dagster.delivery.ledger.reading import (
+    TO_DO,
+    accepted_in,
+    batch_of,
+    counts,
+    frozen,
+    in_doubt,
+    members_of,
+    steps_with_open_batches,
+    to_do,
+    unresolved,
+    was_ever_reserved,
+)
+from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
+from skene_dagster.delivery.ledger.sending import LEASE, begin_attempt, claim, freeze, nothing_happened, release
+from skene_dagster.delivery.ledger.settling import (
+    cancel,
+    doubt,
+    drop,
+    drop_step,
+    refuse,
+    renew,
+    settle,
+    split,
+    written_back,
+)
+
+__all__ = [
+    "LEASE",
+    "TO_DO",
+    "Scope",
+    "accepted_in",
+    "batch_of",
+    "batches_of",
+    "begin_attempt",
+    "cancel",
+    "claim",
+    "counts",
+    "doubt",
+    "drop",
+    "drop_step",
+    "freeze",
+    "frozen",
+    "in_doubt",
+    "members_of",
+    "nothing_happened",
+    "refuse",
+    "release",
+    "renew",
+    "send_id",
+    "sends_of",
+    "settle",
+    "split",
+    "steps_with_open_batches",
+    "to_do",
+    "unresolved",
+    "was_ever_reserved",
+    "written_back",
+]

@@ -1,0 +1,105 @@
+"""What the ledger knows: counts for people, and the batches with work left."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+
+from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
+from skene_dagster.delivery.message import Frozen
+from skene_dagster.store.tables import batches, sends
+
+TO_DO = ("reserved", "frozen", "accepted")
+"""Batches with work left: to render, to send, or with `set` still to be written."""
+
+RECONCILED_AFTER = timedelta(minutes=2)
+"""How long an attempt may be without answer before others than its own run look after it."""
+
+BATCH = tuple(column for column in batches.c if column is not batches.c.payload)
+"""A batch without its bytes: a megabyte that is read only where it is needed."""
+
+
+def counts(connection: Connection, scope: Scope, as_of: datetime | None = None) -> dict[str, int]:
+    """Count the sends of a step by state (`deferred:repeat` where there is a reason), at one tick or at all."""
+    query = select(sends.c.state, sends.c.reason, func.count()).where(sends_of(scope))
+    if as_of is not None:
+        query = query.where(sends.c.as_of == as_of)
+    rows = connection.execute(query.group_by(sends.c.state, sends.c.reason))
+    return {f"{state}:{reason}" if reason else state: n for state, reason, n in sorted(rows, key=str)}
+
+
+def to_do(connection: Connection, scope: Scope) -> Sequence[Row[Any, Any, Any]]:
+    """List the batches of a step with work left, the oldest first: batch_id, owner, lease_until."""
+    return connection.execute(
+        select(batches.c.batch_id, batches.c.owner, batches.c.lease_until)
+        .where(batches_of(scope), batches.c.state.in_(TO_DO))
+        .order_by(batches.c.reserved_at, batches.c.batch_id)
+    ).all()
+
+
+def unresolved(connection: Connection, channel: str, now: datetime) -> Sequence[Row[Any, Any, Any]]:
+    """List the batches of a channel, of any step, that an attempt left without answer and no live run holds."""
+    return connection.execute(
+        select(batches.c.batch_id, batches.c.loop, batches.c.step)
+        .where(
+            batches.c.state == "frozen",
+            batches.c.unresolved_since < now - RECONCILED_AFTER,
+            batches.c.channel == channel,
+            is_free(now),
+        )
+        .order_by(batches.c.unresolved_since, batches.c.batch_id)
+    ).all()
+
+
+def in_doubt(connection: Connection, channel: str) -> Sequence[Row[Any, Any, Any]]:
+    """List the batches of a channel that are in doubt, the oldest first: batch_id, loop, step."""
+    return connection.execute(
+        select(batches.c.batch_id, batches.c.loop, batches.c.step)
+        .where(batches.c.state == "in_doubt", batches.c.channel == channel)
+        .order_by(batches.c.unresolved_since, batches.c.batch_id)
+    ).all()
+
+
+def steps_with_open_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
+    """List the loops and steps of a channel that have batches with work left."""
+    query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(TO_DO), batches.c.channel == channel)
+    return connection.execute(query.distinct()).all()
+
+
+def batch_of(connection: Connection, batch_id: str) -> Row[Any]:
+    """Read a batch, without its bytes."""
+    return connection.execute(select(*BATCH).where(batches.c.batch_id == batch_id)).one()
+
+
+def frozen(connection: Connection, batch_id: str) -> Frozen:
+    """Read the bytes of a batch that is frozen or in doubt."""
+    query = select(batches.c.send_ids, batches.c.payload).where(batches.c.batch_id == batch_id)
+    row = connection.execute(query).one()
+    return Frozen.unpacked(row.send_ids.split(), row.payload)
+
+
+def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any]]:
+    """List the sends of a batch that are still to be made: send_id, user_id, in their order."""
+    return connection.execute(
+        select(sends.c.send_id, sends.c.user_id)
+        .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+        .order_by(sends.c.position)
+    ).all()
+
+
+def accepted_in(connection: Connection, batch_id: str) -> Sequence[object]:
+    """List the users of a batch whose email was accepted."""
+    query = select(sends.c.user_id).where(sends.c.batch_id == batch_id, sends.c.state == "accepted")
+    return connection.execute(query).scalars().all()
+
+
+def was_ever_reserved(connection: Connection, scope: Scope) -> bool:
+    """Whether any batch of the step was ever cut."""
+    return connection.execute(select(batches.c.batch_id).where(batches_of(scope)).limit(1)).first() is not None
+
+
+def is_free(now: datetime, owner: str | None = None) -> ColumnElement[bool]:
+    """No run holds the batch, or its lease is over, or the owner is the one who asks; as a condition."""
+    free = or_(batches.c.owner.is_(None), batches.c.lease_until < now)
+    return free if owner is None else or_(free, batches.c.owner == owner)

@@ -1,0 +1,35 @@
+"""Which rows of the ledger a question is about, and what a send is called."""
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_
+
+from skene_dagster.store.tables import batches, sends
+
+NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One step of one loop on one channel: what a ledger query is about."""
+
+    channel: str
+    loop: str
+    step: str
+
+
+def send_id(scope: Scope, user_id: object, occurrence: int) -> str:
+    """Name a send: always the same 32 hex digits for the same channel, loop, step, user and occurrence."""
+    key = user_id.hex() if isinstance(user_id, bytes) else str(user_id)
+    return uuid.uuid5(NAMESPACE, "\x1f".join((scope.channel, scope.loop, scope.step, key, str(occurrence)))).hex
+
+
+def sends_of(scope: Scope) -> ColumnElement[bool]:
+    """The sends of one step, as a condition."""
+    return and_(sends.c.channel == scope.channel, sends.c.loop == scope.loop, sends.c.step == scope.step)
+
+
+def batches_of(scope: Scope) -> ColumnElement[bool]:
+    """The batches of one step, as a condition."""
+    return and_(batches.c.channel == scope.channel, batches.c.loop == scope.loop, batches.c.step == scope.step)

@@ -1,0 +1,184 @@
+"""What became of a batch: accepted, refused, cut up, dropped, or in doubt."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, insert, literal, select, update
+
+from skene_dagster.delivery.ledger.reading import is_free
+from skene_dagster.delivery.ledger.scope import Scope, batches_of
+from skene_dagster.delivery.message import Frozen
+from skene_dagster.store.tables import batches, sends
+
+NOT_DONE = ("reserved", "in_doubt")
+"""Sends that may still become accepted."""
+
+
+def settle(
+    connection: Connection, batch_id: str, provider_ids: Mapping[str, str | None], *, write_back: bool, now: datetime
+) -> None:
+    """The provider accepted: keep its ids (send_id → id). True whoever holds the lease by now: it is a fact."""
+    named = {identity: provider_id for identity, provider_id in provider_ids.items() if provider_id is not None}
+    known = case(*((sends.c.send_id == s, literal(p)) for s, p in named.items())) if named else None
+    connection.execute(
+        update(sends)
+        .where(sends.c.batch_id == batch_id, sends.c.send_id.in_(list(provider_ids)), sends.c.state.in_(NOT_DONE))
+        .values(state="accepted", reason=None, accepted_at=now, provider_id=known)
+    )
+    connection.execute(
+        update(batches)
+        .where(batches.c.batch_id == batch_id, batches.c.state.in_(("frozen", "in_doubt")))
+        .values(
+            state="accepted" if write_back else "settled",
+            settled_at=now,
+            payload=None,
+            unresolved_since=None,
+            error=None,
+            owner=None,
+            lease_until=None,
+        )
+    )
+
+
+def written_back(connection: Connection, batch_id: str, now: datetime) -> None:
+    """`set` has been written for the accepted sends of the batch."""
+    connection.execute(
+        update(batches)
+        .where(batches.c.batch_id == batch_id, batches.c.state == "accepted")
+        .values(state="settled", written_back_at=now, owner=None, lease_until=None)
+    )
+
+
+def refuse(connection: Connection, batch_id: str, identity: str, reason: str, now: datetime) -> None:
+    """The provider will never accept this one message."""
+    connection.execute(
+        update(sends)
+        .where(sends.c.batch_id == batch_id, sends.c.send_id == identity, sends.c.state == "reserved")
+        .values(state="refused", reason="provider", detail=reason[:255], decided_at=now)
+    )
+
+
+def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now: datetime) -> None:
+    """Replace a batch by smaller ones under new keys; without parts, close it.
+
+    Only for a batch of which the provider has nothing for certain.
+    """
+    if not _close(connection, parent.batch_id, ("reserved", "frozen"), "split" if parts else "settled", now):
+        return
+    for part in parts:
+        child = _child(
+            connection,
+            parent,
+            state="frozen",
+            size=len(part.send_ids),
+            payload=part.packed,
+            send_ids=" ".join(part.send_ids),
+            frozen_at=now,
+        )
+        connection.execute(
+            update(sends)
+            .where(sends.c.batch_id == parent.batch_id, sends.c.send_id.in_(list(part.send_ids)))
+            .values(batch_id=child)
+        )
+
+
+def renew(connection: Connection, batch: Row[Any], now: datetime) -> str | None:
+    """Replace a batch by one under a new key that is rendered and checked anew; return its id.
+
+    Only where the provider has nothing of it for certain, or its author (`on_doubt: resend`) or a person takes the
+    risk. None: another has settled it meanwhile.
+    """
+    if not _close(connection, batch.batch_id, ("frozen", "in_doubt"), "split", now):
+        return None
+    child = _child(connection, batch, state="reserved", size=batch.size)
+    connection.execute(
+        update(sends)
+        .where(sends.c.batch_id == batch.batch_id, sends.c.state.in_(NOT_DONE))
+        .values(batch_id=child, state="reserved", reason=None)
+    )
+    return child
+
+
+def drop(connection: Connection, batch_id: str, reason: str, now: datetime) -> bool:
+    """Nobody of the batch is mailed any more, for this reason. Only where the provider has nothing of it."""
+    dropped = connection.execute(
+        update(batches)
+        .where(
+            batches.c.batch_id == batch_id,
+            batches.c.state.in_(("reserved", "frozen")),
+            batches.c.unresolved_since.is_(None),
+        )
+        .values(state="settled", settled_at=now, payload=None, owner=None, lease_until=None)
+    ).rowcount
+    if dropped:
+        connection.execute(
+            update(sends)
+            .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+            .values(state="skipped", reason=reason, decided_at=now)
+        )
+    return bool(dropped)
+
+
+def cancel(connection: Connection, loop: str, cancelled_at: datetime, now: datetime) -> int:
+    """Drop what was reserved for a loop until then, never attempted, and is held by no live run; count the emails.
+
+    What a run holds it drops itself, before its next POST.
+    """
+    of_the_loop = and_(batches.c.loop == loop, batches.c.reserved_at <= cancelled_at)
+    return sum(row.size for row in _drop_all(connection, of_the_loop, "cancelled", now))
+
+
+def drop_step(connection: Connection, scope: Scope, now: datetime) -> int:
+    """Drop the batches of a step that is gone, those never attempted that no live run holds; count them."""
+    return len(_drop_all(connection, batches_of(scope), "step_removed", now))
+
+
+def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> None:
+    """The provider's memory of the key is over and nothing proves what became of the batch."""
+    doubted = connection.execute(
+        update(batches)
+        .where(batches.c.batch_id == batch_id, batches.c.state.in_(("frozen", "in_doubt")))
+        .values(state="in_doubt", settled_at=now, owner=None, lease_until=None, error=reason[:500])
+    ).rowcount
+    if doubted:
+        connection.execute(
+            update(sends)
+            .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+            .values(state="in_doubt", reason="no_answer", decided_at=now)
+        )
+
+
+def _drop_all(connection: Connection, which: ColumnElement[bool], reason: str, now: datetime) -> list[Row[Any, Any]]:
+    unsent = and_(batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), is_free(now))
+    found = connection.execute(select(batches.c.batch_id, batches.c.size).where(which, unsent)).all()
+    return [row for row in found if drop(connection, row.batch_id, reason, now)]
+
+
+def _close(connection: Connection, batch_id: str, states: tuple[str, ...], state: str, now: datetime) -> bool:
+    return bool(
+        connection.execute(
+            update(batches)
+            .where(batches.c.batch_id == batch_id, batches.c.state.in_(states))
+            .values(state=state, payload=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
+        ).rowcount
+    )
+
+
+def _child(connection: Connection, parent: Row[Any], **values: object) -> str:
+    child = uuid.uuid4().hex
+    connection.execute(
+        insert(batches).values(
+            batch_id=child,
+            channel=parent.channel,
+            loop=parent.loop,
+            step=parent.step,
+            parent_id=parent.batch_id,
+            as_of=parent.as_of,
+            reserved_at=parent.reserved_at,
+            attempts=0,
+            **values,
+        )
+    )
+    return child

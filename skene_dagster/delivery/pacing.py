@@ -1,0 +1,117 @@
+"""One pace for all runs that share an account of a provider: a row that says whose turn is when.
+
+The generic cell rate algorithm (ITU-T I.371), a token bucket of one spare token written as a time: each call takes
+the next free turn, and the one after it is an interval later. A run that dies wastes the one turn that it took; a
+Dagster pool would lose a place for ever (seen 2026-11).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Engine, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.delivery.providers.base import RateLimit
+from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.tables import pacing
+
+UNTIL_TOLD = 2.0
+"""Calls per second before the provider has said what it allows: the least that Resend ever documented."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """When the provider may be called: after so many seconds, or not before `closed_until`, for this reason."""
+
+    wait: float
+    closed_until: datetime | None = None
+    reason: str = ""
+
+
+class Pacing:
+    """The pace of one account.
+
+    Args:
+        account: what the limits are counted by; None for a provider without limits.
+        share: of the provider's limit that the loops may use; the rest is for the product's own mail.
+    """
+
+    def __init__(self, engine: Engine, account: str | None, share: float, clock: Clock) -> None:
+        self._engine = engine
+        self._account = account
+        self._share = share
+        self._clock = clock
+        self._known: float | None = None
+
+    def take(self) -> Turn:
+        """Take the next free turn."""
+        if self._account is None:
+            return Turn(0.0)
+        return self._tried(self._take)
+
+    def learn(self, limit: RateLimit | None) -> None:
+        """Adapt to what an answer said of the limits."""
+        if limit is None or self._account is None:
+            return
+        # Somebody else calls with this account: what is kept free for the product is being used, so make room.
+        makes_room = limit.remaining is not None and limit.remaining < (1 - self._share) * limit.per_second
+        if limit.per_second == self._known and not makes_room:
+            return
+        pause = timedelta(seconds=min(limit.reset, 1.0) if makes_room else 0.0)
+
+        def write(connection: Connection) -> None:
+            now = self._clock()
+            connection.execute(update(pacing).where(self._row).values(per_second=limit.per_second))
+            self._not_before(connection, now + pause)
+
+        transaction(self._engine, write)
+        self._known = limit.per_second
+
+    def hold(self, until: datetime, reason: str, *, closes: bool) -> None:
+        """Nobody calls before then; `closes`: runs end rather than wait for it."""
+        if self._account is None:
+            return
+
+        def write(connection: Connection) -> None:
+            self._not_before(connection, until)
+            if closes:
+                closed = update(pacing).where(
+                    self._row, or_(pacing.c.closed_until.is_(None), pacing.c.closed_until < until)
+                )
+                connection.execute(closed.values(closed_until=until, reason=reason[:255]))
+
+        transaction(self._engine, write)
+
+    @property
+    def _row(self) -> ColumnElement[bool]:
+        return pacing.c.account == self._account
+
+    def _not_before(self, connection: Connection, until: datetime) -> None:
+        connection.execute(update(pacing).where(self._row, pacing.c.next_at < until).values(next_at=until))
+
+    def _tried(self, take: Callable[[Connection], Turn | None]) -> Turn:
+        while True:
+            try:
+                turn = transaction(self._engine, take)
+            except IntegrityError:  # another run wrote the account's row first
+                continue
+            if turn is not None:
+                return turn
+
+    def _take(self, connection: Connection) -> Turn | None:
+        now = self._clock()
+        row = connection.execute(select(pacing).where(self._row)).one_or_none()
+        if row is None:
+            connection.execute(insert(pacing).values(account=self._account, per_second=UNTIL_TOLD, next_at=now))
+            return None
+        self._known = row.per_second
+        if row.closed_until is not None and row.closed_until > now:
+            return Turn(0.0, row.closed_until, row.reason)
+        interval = timedelta(seconds=1 / (row.per_second * self._share))
+        # One interval that nobody used may be caught up with, so that a slow moment costs nothing of the rate.
+        mine = max(row.next_at, now - interval)
+        taken = connection.execute(
+            update(pacing).where(self._row, pacing.c.next_at == row.next_at).values(next_at=mine + interval)
+        ).rowcount
+        return Turn(max(0.0, (mine - now).total_seconds())) if taken else None

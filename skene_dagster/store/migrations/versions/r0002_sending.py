@@ -1,0 +1,54 @@
+"""What sending needs beyond the first tables: whose emails a frozen body holds, people's orders, the common pace.
+
+Written so that it can be run again after it died half-way: no server can take DDL back.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.mysql import DATETIME
+
+revision = "0002"
+down_revision = "0001"
+
+MOMENT = sa.DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def upgrade() -> None:
+    _add("skene_batches", sa.Column("send_ids", sa.Text))
+    _add("skene_batches", sa.Column("last_attempt_at", MOMENT))
+    there = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes("skene_batches")}
+    if "skene_batches_state" not in there:
+        op.create_index("skene_batches_state", "skene_batches", ["state", "unresolved_since"])
+    _table(
+        "skene_controls",
+        sa.Column("loop", sa.String(48), primary_key=True),
+        sa.Column("step", sa.String(48), primary_key=True),
+        sa.Column("paused_at", MOMENT),
+        sa.Column("cancelled_at", MOMENT),
+        sa.Column("approved_at", MOMENT),
+    )
+    _table(
+        "skene_pacing",
+        sa.Column("account", sa.String(64), primary_key=True),
+        sa.Column("per_second", sa.Double, nullable=False),
+        sa.Column("next_at", MOMENT, nullable=False),
+        sa.Column("closed_until", MOMENT),
+        sa.Column("reason", sa.String(255)),
+    )
+
+
+def _add(table: str, column: "sa.Column[object]") -> None:
+    there = {known["name"] for known in sa.inspect(op.get_bind()).get_columns(table)}
+    if column.name not in there:
+        op.add_column(table, column)
+
+
+def _table(name: str, *columns: "sa.Column[object]") -> None:
+    op.create_table(
+        name,
+        *columns,
+        if_not_exists=True,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+    )
