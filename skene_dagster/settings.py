@@ -15,6 +15,7 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.yaml_document import read_yaml
 
 FILE = "skene.yaml"
+RESEND_URL = "https://api.resend.com"
 Environment = Literal["development", "test", "production"]
 
 
@@ -105,6 +106,7 @@ class Settings:
     environment: Environment
     resend_api_key: str | None = field(repr=False)
     redirect_to: str | None
+    resend_url: str = RESEND_URL
 
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -132,4 +134,5 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         environment=cast("Environment", environment),
         resend_api_key=environ.get("RESEND_API_KEY") or None,
         redirect_to=environ.get("SKENE_REDIRECT_TO") or None,
+        resend_url=environ.get("RESEND_API_URL") or RESEND_URL,
     )

@@ -58,4 +58,4 @@ def provider(channel: Channel, settings: Settings, clock: Clock) -> Provider:
     from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415
 
     assert settings.resend_api_key is not None
-    return ResendProvider(settings.resend_api_key)
+    return ResendProvider(settings.resend_api_key, settings.resend_url)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
@@ -80,7 +81,7 @@ class Wave:
         mailed = 0
         last: object = None
         while mailed <= most:
-            page = transaction(engine, lambda c: self._count_page(c, licence.first_as_of, last))
+            page = transaction(engine, partial(self._count_page, first_as_of=licence.first_as_of, after=last))
             if page is None:
                 return False
             last, mails = page

@@ -71,10 +71,10 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
             id="a send on its way allows no other",
         ),
         pytest.param(
-            facts(Past(1, "in_doubt", "no_answer", ago(3), None), entered=NOW),
-            rules("every_entry"),
-            Decided(),
-            id="a send in doubt allows no other",
+            facts(Past(1, "in_doubt", "no_answer", ago(3), ago(3)), entered=NOW),
+            rules(timedelta(days=30)),
+            Defer(2, "repeat"),
+            id="a send in doubt counts as a mail",
         ),
         pytest.param(
             facts(Past(1, "refused", "provider", ago(3), None), entered=ago(3)),

@@ -10,7 +10,7 @@ Every file is replaced in one step, so a process that dies leaves nothing half w
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -18,9 +18,19 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import ClassVar
 
-from skene_dagster.delivery.message import Message, freeze
+from skene_dagster.delivery.message import Frozen, Message
 from skene_dagster.delivery.providers import outbox_page
-from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Unknown, check_call
+from skene_dagster.delivery.providers.base import (
+    Absent,
+    Accepted,
+    Answer,
+    Fatal,
+    Finding,
+    Found,
+    RateLimit,
+    Unknown,
+    check_call,
+)
 from skene_dagster.delivery.providers.outbox_files import BATCHES, make_folders, replace
 
 # Python, 2026-11: a header longer than the limit and without spaces is written as an encoded word, which no mail
@@ -43,24 +53,44 @@ class OutboxProvider:
         self._folder = folder
         self._clock = clock
 
-    def send_batch(self, messages: Sequence[Message], key: str) -> Answer:
+    @property
+    def account(self) -> str | None:
+        """A folder has no limits."""
+        return None
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """A folder has no limits."""
+        return None
+
+    def send_batch(self, batch: Frozen, key: str) -> Answer:
         """Write the messages and the page; see `Provider`.
 
         Raises:
             ValueError: for a key or a number of messages that no provider takes.
         """
-        check_call(messages, key, self.batch_limit)
+        check_call(batch, key, self.batch_limit)
         try:
             make_folders(self._folder)
         except OSError as bad:
             return Fatal(f"{self._folder} cannot be made: {bad.strerror}")
         try:
-            return self._write(messages, key)
+            return self._write(batch, key)
         except OSError as bad:
             return Unknown(f"{self._folder} cannot be written: {bad.strerror}")
 
-    def _write(self, messages: Sequence[Message], key: str) -> Answer:
-        digest = hashlib.sha256(freeze(tuple(messages))).hexdigest()
+    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+        """Look for the record of a batch with these bytes; the folder keeps all that it ever accepted."""
+        del since, until
+        digest = _digest(batch)
+        for file in sorted((self._folder / BATCHES).glob("*.json")):
+            record = outbox_page.read_record(file)
+            if record is not None and record["digest"] == digest:
+                return Found(tuple(row["id"] for row in record["emails"]))
+        return Absent()
+
+    def _write(self, batch: Frozen, key: str) -> Answer:
+        messages, digest = batch.messages(), _digest(batch)
         record = self._folder / BATCHES / f"{_hash(key)}.json"
         earlier = outbox_page.read_record(record)
         if earlier is not None and earlier["digest"] != digest:
@@ -78,6 +108,10 @@ class OutboxProvider:
             replace(record, text.encode())
         outbox_page.write_page(self._folder)
         return Accepted(ids)
+
+
+def _digest(batch: Frozen) -> str:
+    return hashlib.sha256(batch.body).hexdigest()
 
 
 def _hash(*parts: str) -> str:

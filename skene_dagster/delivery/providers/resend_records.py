@@ -1,0 +1,156 @@
+"""Resend's own records, asked what became of a batch: its log of requests, then its list of emails.
+
+One row of the log proves a whole batch, with its ids. The list knows emails one by one, and their tags only one by
+one. Neither can be filtered; both are read newest first until they reach back past the first attempt. Only a list
+that does reach back proves that something is absent: how long Resend keeps them is not documented.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from skene_dagster.delivery.message import SEND_TAG, Frozen
+from skene_dagster.delivery.providers.base import Absent, Finding, Found, Unprovable
+from skene_dagster.delivery.providers.resend_answers import ids_in
+
+SKEW = timedelta(minutes=2)
+"""How far Resend's clock and the database's may lie apart."""
+
+LATE = timedelta(minutes=5)
+"""How long after the last attempt its request may still have been worked on."""
+
+PAGES = 200
+"""Pages of 100 rows that are read at most."""
+
+Record = Mapping[str, Any]
+
+
+class Denied(Exception):
+    """The records cannot be read: no right to, no answer, or none that can be understood."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The four questions that Resend answers; each raises Denied."""
+
+    logs: Callable[[Any], Record]
+    log: Callable[[str], Record]
+    emails: Callable[[Any], Record]
+    email: Callable[[str], Record]
+
+    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+        """Find a batch by the tags of its emails.
+
+        Raises:
+            Denied: neither record could be read.
+        """
+        try:
+            by_log = self._in_the_log(batch, since - SKEW, until + LATE)
+        except Denied as denied:
+            by_log = Unprovable(str(denied))
+        return by_log if isinstance(by_log, Found | Absent) else self._in_the_list(batch, since - SKEW, until + LATE)
+
+    def _in_the_log(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+        is_unclear = False
+        for row, at in _newest_first(self.logs):
+            if at < since:
+                return Unprovable("the log has a request of ours without a clear answer") if is_unclear else Absent()
+            status = row.get("response_status")
+            if at > until or row.get("endpoint") != "/emails/batch" or row.get("method") != "POST":
+                continue
+            if isinstance(status, int) and 400 <= status < 500:
+                continue  # refused: nothing of it was accepted
+            whole = self.log(str(row.get("id")))
+            if batch.send_ids != _send_ids(_decoded(whole.get("request_body"))):
+                continue
+            ids = ids_in(_decoded(whole.get("response_body")))
+            if len(ids) == len(batch.send_ids):
+                return Found(ids)
+            is_unclear = True
+        return Unprovable("the log does not reach back to the first attempt")
+
+    def _in_the_list(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+        places = {send_id: place for place, send_id in enumerate(batch.send_ids)}
+        looks = {(message.to, message.subject) for message in batch.messages()}
+        ids: list[str | None] = [None] * len(places)
+        reaches_back = False
+        for row, at in _newest_first(self.emails):
+            if at < since:
+                reaches_back = True
+                break
+            to = row.get("to")
+            if at > until or not any((address, row.get("subject")) in looks for address in to or ()):
+                continue
+            # Resend, 2026-11: the list has no tags; only the single email does.
+            tags = self.email(str(row.get("id"))).get("tags")
+            place = places.get(_tag(tags))
+            if place is not None:
+                ids[place] = str(row.get("id"))
+                if None not in ids:
+                    break
+        if any(ids):
+            return Found(tuple(ids))
+        return Absent() if reaches_back else Unprovable("the list of emails does not reach back to the first attempt")
+
+
+def _newest_first(ask: Callable[[Any], Record]) -> Iterator[tuple[Record, datetime]]:
+    """Read a list page by page, the newest row first.
+
+    Raises:
+        Denied: it cannot be read, is not in that order, or is too long.
+    """
+    params: dict[str, object] = {"limit": 100}
+    newest = datetime.max.replace(tzinfo=timezone.utc)
+    for _ in range(PAGES):
+        page = ask(params)
+        rows = page.get("data")
+        if not isinstance(rows, list):
+            raise Denied("the records are not a list")
+        # Resend's emulator lists the oldest first, and all at once.
+        ordered = rows if page.get("has_more") else sorted(rows, key=_moment, reverse=True)
+        for row in ordered:
+            at = _moment(row)
+            if at > newest + SKEW:
+                raise Denied("the records are not in the order of time")
+            newest = at
+            yield row, at.replace(tzinfo=None)
+        if not page.get("has_more") or not rows:
+            return
+        params = {"limit": 100, "after": rows[-1].get("id")}
+    raise Denied(f"the records of the time are more than {PAGES * 100:,}")
+
+
+def _moment(row: Record) -> datetime:
+    text = str(row.get("created_at"))
+    try:
+        # Resend, 2026-11: `2026-11-24 09:00:00.123456+00` in lists, ISO 8601 elsewhere.
+        text = text.replace(" ", "T").replace("Z", "+00:00")
+        text = text + ":00" if text[-3:-2] in "+-" else text
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Denied("a record has no time") from None
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _decoded(body: object) -> object:
+    """Read a body that the log gives as JSON or as its text."""
+    if isinstance(body, str):
+        try:
+            return json.loads(body)
+        except ValueError:
+            return None
+    return body
+
+
+def _send_ids(body: object) -> tuple[str | None, ...]:
+    return tuple(_tag(row.get("tags")) for row in body if isinstance(row, Mapping)) if isinstance(body, list) else ()
+
+
+def _tag(tags: object) -> str:
+    """Read the send id of an email's tags: a list of name and value, or a mapping."""
+    if isinstance(tags, Mapping):
+        return str(tags.get(SEND_TAG, ""))
+    rows = tags if isinstance(tags, list) else []
+    return next((str(row.get("value")) for row in rows if isinstance(row, Mapping) and row.get("name") == SEND_TAG), "")
