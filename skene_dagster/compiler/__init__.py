@@ -8,7 +8,9 @@ import dagster as dg
 from skene_dagster.compiler.assets import not_yet, segment_asset, source_tables
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
+from skene_dagster.compiler.checks import doubt_check
 from skene_dagster.compiler.ops import sends_asset
+from skene_dagster.compiler.reconciling import reconciling
 from skene_dagster.compiler.resources import database
 from skene_dagster.errors import LoopInvalid, SettingsError
 from skene_dagster.loops.plan import LoopPlan
@@ -46,6 +48,7 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
     return dg.Definitions.merge(
         *loops.values(),
         broken_definitions(broken, loops),
+        reconciling([plan for plan in project.loops if plan.name in loops], settings),
         dg.Definitions(
             assets=source_tables(project.loops, settings),
             resources={"database": database(settings)},
@@ -59,4 +62,5 @@ def _loop(plan: LoopPlan, settings: Settings) -> dg.Definitions:
     if not plan.runs:
         return dg.Definitions(assets=not_yet(plan))
     assets = [make(plan, step, settings) for step in plan.steps for make in (segment_asset, sends_asset)]
-    return dg.Definitions.merge(dg.Definitions(assets=assets), automation(plan))
+    checks = [doubt_check(plan, step, settings) for step in plan.steps]
+    return dg.Definitions.merge(dg.Definitions(assets=assets, asset_checks=checks), automation(plan))

@@ -80,6 +80,16 @@ def ready(engine: Engine, users: Users) -> None:
     raise SchemaOutdated(f"The skene_* tables are {state}.", advice="Run: skene-dagster migrate")
 
 
+def is_ready(engine: Engine) -> bool:
+    """Whether the skene_* tables are there and of this release; changes nothing.
+
+    Raises:
+        StoreError: the database refused.
+    """
+    with translated(), engine.connect() as connection:
+        return _current(connection) == RELEASES[-1]
+
+
 def _upgrade(connection: Connection, users: Users) -> None:
     current = _current(connection)
     _not_newer(current)

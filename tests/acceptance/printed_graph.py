@@ -6,8 +6,8 @@ import dagster as dg
 
 
 def printed(defs: dg.Definitions) -> str:
-    """Print every asset with its ops, then every job and schedule."""
-    return "\n".join([*_assets(defs), *_jobs(defs), *_schedules(defs)]) + "\n"
+    """Print every asset with its ops, then every job, schedule and sensor."""
+    return "\n".join([*_assets(defs), *_jobs(defs), *_schedules(defs), *_sensors(defs)]) + "\n"
 
 
 def _assets(defs: dg.Definitions) -> Iterator[str]:
@@ -16,6 +16,7 @@ def _assets(defs: dg.Definitions) -> Iterator[str]:
         yield f"  group {spec.group_name}, kinds {', '.join(sorted(spec.kinds))}"
         yield from (f"  after {_name(dep.asset_key)}" for dep in sorted(spec.deps, key=lambda dep: dep.asset_key))
         yield from _ops(defs, spec.key)
+        yield from (f"  check {key.name}" for key in sorted(_checks(defs)) if key.asset_key == spec.key)
 
 
 def _ops(defs: dg.Definitions, key: dg.AssetKey) -> Iterator[str]:
@@ -55,6 +56,16 @@ def _schedules(defs: dg.Definitions) -> Iterator[str]:
     for schedule in sorted(defs.get_repository_def().schedule_defs, key=lambda schedule: schedule.name):
         yield f"schedule {schedule.name}: {schedule.cron_schedule} {schedule.execution_timezone}"
         yield f"  starts {schedule.job_name}, {schedule.default_status.name.lower()}"
+
+
+def _sensors(defs: dg.Definitions) -> Iterator[str]:
+    for sensor in sorted(defs.get_repository_def().sensor_defs, key=lambda sensor: sensor.name):
+        yield f"sensor {sensor.name}: every {sensor.minimum_interval_seconds} s"
+        yield f"  starts {sensor.job_name}, {sensor.default_status.name.lower()}"
+
+
+def _checks(defs: dg.Definitions) -> set[dg.AssetCheckKey]:
+    return {key for checks in defs.asset_checks or () for key in checks.check_keys}
 
 
 def _name(key: dg.AssetKey) -> str:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.message import Message, freeze
 from skene_dagster.delivery.providers.base import Accepted, Answer, Provider
 
 
@@ -63,33 +63,33 @@ class ProviderContract:
     def test_a_batch_is_accepted_with_an_id_for_each_email_in_order(self, world: World) -> None:
         batch = [message(number) for number in range(100)]
 
-        ids = ids_of(world.provider.send_batch(batch, "key-1"))
+        ids = ids_of(world.provider.send_batch(freeze(batch), "key-1"))
 
         assert len(set(ids)) == 100
         assert sorted(mail.to for mail in world.received()) == sorted(mail.to for mail in batch)
-        assert ids_of(world.provider.send_batch(batch, "key-1")) == ids
+        assert ids_of(world.provider.send_batch(freeze(batch), "key-1")) == ids
 
     def test_the_same_batch_under_the_same_key_is_accepted_once(self, world: World) -> None:
         batch = [message(1), message(2)]
-        first = world.provider.send_batch(batch, "key-1")
+        first = world.provider.send_batch(freeze(batch), "key-1")
 
-        second = world.provider.send_batch(batch, "key-1")
+        second = world.provider.send_batch(freeze(batch), "key-1")
 
         assert second == first
         assert len(world.received()) == 2
 
     def test_another_key_is_another_acceptance(self, world: World) -> None:
-        first = ids_of(world.provider.send_batch([message(1)], "key-1"))
+        first = ids_of(world.provider.send_batch(freeze([message(1)]), "key-1"))
 
-        second = ids_of(world.provider.send_batch([message(1)], "key-2"))
+        second = ids_of(world.provider.send_batch(freeze([message(1)]), "key-2"))
 
         assert set(first).isdisjoint(second)
         assert len(world.received()) == 2
 
     def test_other_emails_under_a_used_key_are_not_accepted(self, world: World) -> None:
-        ids_of(world.provider.send_batch([message(1)], "key-1"))
+        ids_of(world.provider.send_batch(freeze([message(1)]), "key-1"))
 
-        answer = world.provider.send_batch([message(2)], "key-1")
+        answer = world.provider.send_batch(freeze([message(2)]), "key-1")
 
         assert not isinstance(answer, Accepted)
         assert [mail.to for mail in world.received()] == ["user1@example.com"]
@@ -104,7 +104,7 @@ class ProviderContract:
             text="Zeile eins: größer\n\n.\nFrom here on\n" + "x" * 2000 + "\n",
         )
 
-        ids_of(world.provider.send_batch([sent], "key-1"))
+        ids_of(world.provider.send_batch(freeze([sent]), "key-1"))
 
         assert world.received() == [
             Received(
@@ -122,14 +122,14 @@ class ProviderContract:
     def test_an_email_needs_neither_reply_to_nor_headers(self, world: World) -> None:
         sent = replace(message(1), reply_to=None, headers=())
 
-        ids_of(world.provider.send_batch([sent], "key-1"))
+        ids_of(world.provider.send_batch(freeze([sent]), "key-1"))
 
         assert [(mail.reply_to, mail.headers) for mail in world.received()] == [(None, {})]
 
     @pytest.mark.parametrize("count", [0, 101])
     def test_a_batch_that_no_provider_takes_is_our_own_mistake(self, world: World, count: int) -> None:
         with pytest.raises(ValueError, match="1 to 100"):
-            world.provider.send_batch([message(number) for number in range(count)], "key-1")
+            world.provider.send_batch(freeze([message(number) for number in range(count)]), "key-1")
 
         assert world.received() == []
 
@@ -144,6 +144,6 @@ class ProviderContract:
     )
     def test_a_key_that_no_provider_takes_is_our_own_mistake(self, world: World, key: str) -> None:
         with pytest.raises(ValueError, match="256"):
-            world.provider.send_batch([message(1)], key)
+            world.provider.send_batch(freeze([message(1)]), key)
 
         assert world.received() == []

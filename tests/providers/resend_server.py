@@ -1,60 +1,31 @@
-"""A local HTTP server that answers as api.resend.com does for batches, and as the test scripts it."""
+"""`resend_api` on a local port: for tests in their own process, and as a process of its own that clients outlive.
 
+    python tests/providers/resend_server.py --port 4010
+
+Beside the API it answers GET /__control/emails (what was accepted), GET /__control/requests (how many POSTs there
+were) and POST /__control/faults ({"seed": 1, "rates": {"drop_after": 0.1}, "per_second": 5}).
+"""
+
+import argparse
 import json
+import random
 import threading
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-JSON = {"Content-Type": "application/json; charset=utf-8"}
+from resend_api import JSON, Api, Request, Scripted, refusal
 
-
-@dataclass(frozen=True)
-class Scripted:
-    """One answer in place of the usual one. Without a status the connection is closed, or kept silent."""
-
-    status: int | None
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
-    silent: bool = False
-
-
-def refusal(status: int, name: str, message: str = "No.", **headers: str) -> Scripted:
-    """Answer as the API refuses."""
-    body = json.dumps({"statusCode": status, "name": name, "message": message}).encode()
-    extra = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Scripted(status, body, {**JSON, **extra})
-
-
-@dataclass(frozen=True)
-class Request:
-    path: str
-    headers: Mapping[str, str]
-    body: Any
-    client: tuple[str, int]
+__all__ = ["JSON", "ResendServer", "Scripted", "refusal", "resend_server"]
 
 
 @dataclass
-class ResendServer:
-    url: str
-    script: list[Scripted] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-    accepted: list[dict[str, Any]] = field(default_factory=list)
+class ResendServer(Api):
+    url: str = ""
     quiet: threading.Event = field(default_factory=threading.Event)
-    _answered: dict[str, tuple[Any, bytes]] = field(default_factory=dict)
-
-    def usual(self, key: str, emails: Any) -> Scripted:
-        """Accept a batch once per key; refuse another one under the same key."""
-        if key in self._answered:
-            before, answer = self._answered[key]
-            return Scripted(200, answer) if before == emails else refusal(409, "invalid_idempotent_request")
-        answer = json.dumps({"data": [{"id": str(uuid.uuid4())} for _ in emails]}).encode()
-        self._answered[key] = (emails, answer)
-        self.accepted.extend(emails)
-        return Scripted(200, answer)
+    """Ends the silence of silent answers."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -67,18 +38,47 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     server: _Server
 
-    def do_POST(self) -> None:
+    def do_GET(self) -> None:
         state = self.server.state
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        state.requests.append(Request(self.path, self.headers, body, self.client_address))  # type: ignore[arg-type]  # Message is a mapping of headers
-        answer = state.script.pop(0) if state.script else state.usual(self.headers["Idempotency-Key"], body)
+        match self.path:
+            case "/__control/emails":
+                rows = [
+                    {"id": email["id"], "to": email["to"][0], "key": email["key"], "send": _tag(email)}
+                    for email in state.emails
+                ]
+                self._give(Scripted(200, json.dumps(rows).encode()))
+            case "/__control/requests":
+                posts = sum(request.method == "POST" for request in state.requests)
+                self._give(Scripted(200, json.dumps(posts).encode()))
+            case _:
+                self._api("GET")
+
+    def do_POST(self) -> None:
+        if self.path != "/__control/faults":
+            self._api("POST")
+            return
+        state, asked = self.server.state, json.loads(self._body())
+        state.rates, state.draw = asked.get("rates", {}), random.Random(asked.get("seed", 0))
+        state.per_second = asked.get("per_second")
+        self._give(Scripted(200, b"{}"))
+
+    def _api(self, method: str) -> None:
+        request = Request(method, self.path, self.headers, self._body(), self.client_address)  # type: ignore[arg-type]  # Message is a mapping of headers
+        answer = self.server.state.answer(request)
         if answer.silent:
-            state.quiet.wait(10)
+            self.server.state.quiet.wait(10)
+        self._give(answer)
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _give(self, answer: Scripted) -> None:
         if answer.status is None:
             self.close_connection = True
             return
         self.send_response(answer.status)
-        for name, value in {**answer.headers, "Content-Length": str(len(answer.body))}.items():
+        headers = {**self.server.state.limits(), **answer.headers, "Content-Length": str(len(answer.body))}
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)
@@ -87,10 +87,14 @@ class _Handler(BaseHTTPRequestHandler):
         del format, args
 
 
+def _tag(email: dict[str, Any]) -> str | None:
+    return next((tag["value"] for tag in email.get("tags", []) if tag["name"] == "send"), None)
+
+
 @contextmanager
-def resend_server() -> Iterator[ResendServer]:
-    server = _Server(("127.0.0.1", 0), _Handler)
-    server.state = ResendServer(f"http://127.0.0.1:{server.server_port}")
+def resend_server(port: int = 0) -> Iterator[ResendServer]:
+    server = _Server(("127.0.0.1", port), _Handler)
+    server.state = ResendServer(url=f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -100,3 +104,10 @@ def resend_server() -> Iterator[ResendServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--port", type=int, required=True)
+    with resend_server(arguments.parse_args().port):
+        threading.Event().wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from contract import ProviderContract, Received, ids_of, message
 
-from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.message import Message, freeze
 from skene_dagster.delivery.providers import outbox_page
 from skene_dagster.delivery.providers.base import Fatal, Unknown
 from skene_dagster.delivery.providers.outbox import OutboxProvider
@@ -73,7 +73,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_an_email_is_dated_by_the_clock_and_named_by_its_send(world: OutboxWorld) -> None:
-    [identity] = ids_of(world.provider.send_batch([message(7)], "key-1"))
+    [identity] = ids_of(world.provider.send_batch(freeze([message(7)]), "key-1"))
 
     mail = email.message_from_bytes((world.folder / f"{identity}.eml").read_bytes(), policy=default)
     assert mail["Date"] == "Mon, 23 Nov 2026 12:00:00 +0000"
@@ -81,18 +81,18 @@ def test_an_email_is_dated_by_the_clock_and_named_by_its_send(world: OutboxWorld
 
 
 def test_a_long_unsubscribe_address_stays_one_readable_line(world: OutboxWorld) -> None:
-    [identity] = ids_of(world.provider.send_batch([message(7)], "key-1"))
+    [identity] = ids_of(world.provider.send_batch(freeze([message(7)]), "key-1"))
 
     raw = (world.folder / f"{identity}.eml").read_bytes()
     assert f"List-Unsubscribe: <https://example.com/unsubscribe/{'long-' * 30}7>\r\n".encode() in raw
 
 
 def test_a_batch_sent_again_later_changes_no_file(world: OutboxWorld) -> None:
-    world.provider.send_batch([message(1), message(2)], "key-1")
+    world.provider.send_batch(freeze([message(1), message(2)]), "key-1")
     before = files(world.folder)
     world.now += timedelta(hours=1)
 
-    world.provider.send_batch([message(1), message(2)], "key-1")
+    world.provider.send_batch(freeze([message(1), message(2)]), "key-1")
 
     assert files(world.folder) == before
 
@@ -100,8 +100,8 @@ def test_a_batch_sent_again_later_changes_no_file(world: OutboxWorld) -> None:
 def test_a_batch_that_was_cut_off_is_completed_by_the_next_attempt(world: OutboxWorld) -> None:
     whole = OutboxWorld(world.folder.with_name("whole"))
     batch = [message(number) for number in range(5)]
-    ids = ids_of(whole.provider.send_batch(batch, "key-1"))
-    world.provider.send_batch(batch, "key-1")
+    ids = ids_of(whole.provider.send_batch(freeze(batch), "key-1"))
+    world.provider.send_batch(freeze(batch), "key-1")
     # What a process that died after two emails leaves: no record, no page.
     (world.folder / "index.html").unlink()
     [record] = (world.folder / "batches").iterdir()
@@ -109,22 +109,22 @@ def test_a_batch_that_was_cut_off_is_completed_by_the_next_attempt(world: Outbox
     for identity in ids[2:]:
         (world.folder / f"{identity}.eml").unlink()
 
-    again = ids_of(world.provider.send_batch(batch, "key-1"))
+    again = ids_of(world.provider.send_batch(freeze(batch), "key-1"))
 
     assert again == ids
     assert files(world.folder) == files(whole.folder)
 
 
 def test_no_draft_is_left_behind(world: OutboxWorld) -> None:
-    world.provider.send_batch([message(1)], "key-1")
+    world.provider.send_batch(freeze([message(1)]), "key-1")
 
     assert [name for name in files(world.folder) if name.endswith(".tmp")] == []
 
 
 def test_the_page_lists_the_newest_first(world: OutboxWorld) -> None:
-    world.provider.send_batch([message(1)], "key-1")
+    world.provider.send_batch(freeze([message(1)]), "key-1")
     world.now += timedelta(days=1)
-    world.provider.send_batch([message(2)], "key-2")
+    world.provider.send_batch(freeze([message(2)]), "key-2")
 
     assert [row["to"] for row in listed(world.folder)] == ["user2@example.com", "user1@example.com"]
     assert listed(world.folder)[0]["at"] == "2026-11-24T12:00:00"
@@ -132,7 +132,7 @@ def test_the_page_lists_the_newest_first(world: OutboxWorld) -> None:
 
 def test_the_page_says_how_many_it_does_not_list(world: OutboxWorld) -> None:
     for number in range(6):
-        world.provider.send_batch([message(100 * number + n) for n in range(100)], f"key-{number}")
+        world.provider.send_batch(freeze([message(100 * number + n) for n in range(100)]), f"key-{number}")
 
     page = (world.folder / "index.html").read_text(encoding="utf-8")
     assert len(listed(world.folder)) == outbox_page.LISTED == 500
@@ -140,10 +140,10 @@ def test_the_page_says_how_many_it_does_not_list(world: OutboxWorld) -> None:
 
 
 def test_an_email_that_was_deleted_leaves_the_page(world: OutboxWorld) -> None:
-    [identity] = ids_of(world.provider.send_batch([message(1)], "key-1"))
+    [identity] = ids_of(world.provider.send_batch(freeze([message(1)]), "key-1"))
     (world.folder / f"{identity}.eml").unlink()
 
-    world.provider.send_batch([message(2)], "key-2")
+    world.provider.send_batch(freeze([message(2)]), "key-2")
 
     assert [row["to"] for row in listed(world.folder)] == ["user2@example.com"]
 
@@ -151,7 +151,7 @@ def test_an_email_that_was_deleted_leaves_the_page(world: OutboxWorld) -> None:
 def test_hostile_text_cannot_leave_its_place(world: OutboxWorld) -> None:
     hostile = "</script><script>alert(1)</script>"
 
-    [identity] = ids_of(world.provider.send_batch([message(1, subject=hostile, text=hostile)], "key-1"))
+    [identity] = ids_of(world.provider.send_batch(freeze([message(1, subject=hostile, text=hostile)]), "key-1"))
 
     page = (world.folder / "index.html").read_text(encoding="utf-8")
     assert "<script>alert" not in page
@@ -160,7 +160,7 @@ def test_hostile_text_cannot_leave_its_place(world: OutboxWorld) -> None:
 
 
 def test_the_email_is_shown_without_scripts(world: OutboxWorld) -> None:
-    [identity] = ids_of(world.provider.send_batch([message(1)], "key-1"))
+    [identity] = ids_of(world.provider.send_batch(freeze([message(1)]), "key-1"))
 
     shown = (world.folder / "view" / f"{identity}.html").read_text(encoding="utf-8")
     page = (world.folder / "index.html").read_text(encoding="utf-8")
@@ -173,7 +173,7 @@ def test_the_email_is_shown_without_scripts(world: OutboxWorld) -> None:
 def test_a_folder_that_cannot_be_made_stops_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="ascii")
 
-    answer = OutboxProvider(tmp_path / "file" / "outbox", lambda: NOON).send_batch([message(1)], "key-1")
+    answer = OutboxProvider(tmp_path / "file" / "outbox", lambda: NOON).send_batch(freeze([message(1)]), "key-1")
 
     assert isinstance(answer, Fatal)
 
@@ -181,13 +181,13 @@ def test_a_folder_that_cannot_be_made_stops_the_run(tmp_path: Path) -> None:
 def test_a_page_that_cannot_be_written_is_no_answer(world: OutboxWorld) -> None:
     (world.folder / "index.html").mkdir(parents=True)
 
-    assert isinstance(world.provider.send_batch([message(1)], "key-1"), Unknown)
+    assert isinstance(world.provider.send_batch(freeze([message(1)]), "key-1"), Unknown)
 
 
 def _send(folder: Path, batches: dict[str, list[Message]]) -> None:
     provider = OutboxProvider(folder, lambda: NOON)
     for key, batch in batches.items():
-        provider.send_batch(batch, key)
+        provider.send_batch(freeze(batch), key)
 
 
 def test_two_processes_at_once_leave_a_page_with_the_emails_of_both(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_whoever_writes_the_page_last_has_seen_every_batch(tmp_path: Path) -> No
         provider = OutboxProvider(tmp_path, lambda: NOON)
         for number in range(30):
             barrier.wait()
-            provider.send_batch([message(1000 * name + number)], f"key-{name}-{number}")
+            provider.send_batch(freeze([message(1000 * name + number)]), f"key-{name}-{number}")
             barrier.wait()
             counts.append((len(listed(tmp_path)), 2 * number + 2))
 

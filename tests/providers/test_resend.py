@@ -9,7 +9,8 @@ import resend
 from contract import ProviderContract, Received, ids_of, message
 from resend_server import JSON, ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Refused, Throttled, Unknown
+from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, RateLimit, Refused, Throttled, Unknown
 from skene_dagster.delivery.providers.resend import ResendProvider
 from skene_dagster.errors import SettingsError
 
@@ -118,7 +119,7 @@ def test_each_answer_is_sorted(server: ResendServer, answer: Scripted, expected:
     provider = ResendProvider(KEY, server.url, timeout=(timeout, timeout))
     server.script = [answer]
 
-    got = provider.send_batch([message(1), message(2)], "key-1")
+    got = provider.send_batch(freeze([message(1), message(2)]), "key-1")
 
     provider.close()
     assert isinstance(got, expected), got
@@ -144,7 +145,7 @@ def test_a_throttled_batch_is_told_how_long_to_wait(
 ) -> None:
     server.script = [answer]
 
-    got = provider.send_batch([message(1)], "key-1")
+    got = provider.send_batch(freeze([message(1)]), "key-1")
 
     assert isinstance(got, Throttled)
     assert got.after == seconds
@@ -153,13 +154,13 @@ def test_a_throttled_batch_is_told_how_long_to_wait(
 def test_a_reason_carries_no_address_and_no_second_line(provider: ResendProvider, server: ResendServer) -> None:
     server.script = [refusal(422, "validation_error", "Invalid `to`:\n anna.b+c@example.com is none")]
 
-    got = provider.send_batch([message(1)], "key-1")
+    got = provider.send_batch(freeze([message(1)]), "key-1")
 
     assert got == Refused("422 validation_error: Invalid `to`: <address> is none")
 
 
 def test_the_request_is_the_one_that_resend_documents(provider: ResendProvider, server: ResendServer) -> None:
-    provider.send_batch([message(1)], "key-1")
+    provider.send_batch(freeze([message(1)]), "key-1")
 
     [request] = server.requests
     assert request.path == "/emails/batch"
@@ -171,7 +172,7 @@ def test_the_request_is_the_one_that_resend_documents(provider: ResendProvider, 
 
 def test_one_connection_carries_many_batches(provider: ResendProvider, server: ResendServer) -> None:
     for number in range(5):
-        provider.send_batch([message(number)], f"key-{number}")
+        provider.send_batch(freeze([message(number)]), f"key-{number}")
 
     assert len({request.client for request in server.requests}) == 1
 
@@ -180,9 +181,9 @@ def test_a_batch_goes_through_after_the_server_closed_the_connection(
     provider: ResendProvider, server: ResendServer
 ) -> None:
     server.script = [Scripted(None)]
-    assert isinstance(provider.send_batch([message(1)], "key-1"), Unknown)
+    assert isinstance(provider.send_batch(freeze([message(1)]), "key-1"), Unknown)
 
-    assert isinstance(provider.send_batch([message(1)], "key-1"), Accepted)
+    assert isinstance(provider.send_batch(freeze([message(1)]), "key-1"), Accepted)
 
 
 def test_nothing_listens_is_no_answer() -> None:
@@ -190,7 +191,7 @@ def test_nothing_listens_is_no_answer() -> None:
         url = gone.url
     provider = ResendProvider(KEY, url, timeout=(1.0, 1.0))
 
-    got = provider.send_batch([message(1)], "key-1")
+    got = provider.send_batch(freeze([message(1)]), "key-1")
 
     provider.close()
     assert isinstance(got, Unknown)
@@ -209,14 +210,14 @@ def test_neither_netrc_nor_proxies_touch_the_key(
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
 
-    ids_of(provider.send_batch([message(1)], "key-1"))
+    ids_of(provider.send_batch(freeze([message(1)]), "key-1"))
 
     assert server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
 def test_two_keys_in_two_threads_do_not_mix(provider: ResendProvider, server: ResendServer) -> None:
     other = ResendProvider("re_other", server.url)
-    thread = threading.Thread(target=other.send_batch, args=([message(2)], "key-2"))
+    thread = threading.Thread(target=other.send_batch, args=(freeze([message(2)]), "key-2"))
 
     with provider._as_the_sdk_wants_it():
         thread.start()
@@ -232,7 +233,7 @@ def test_two_keys_in_two_threads_do_not_mix(provider: ResendProvider, server: Re
 def test_the_sdk_keeps_no_key_of_ours(provider: ResendProvider) -> None:
     before = resend.api_key, resend.api_url, resend.default_http_client
 
-    provider.send_batch([message(1)], "key-1")
+    provider.send_batch(freeze([message(1)]), "key-1")
 
     assert (resend.api_key, resend.api_url, resend.default_http_client) == before
 
@@ -252,4 +253,41 @@ def test_the_key_goes_nowhere_without_tls(url: str) -> None:
 def test_answers_come_back_bare(server: ResendServer, provider: ResendProvider) -> None:
     server.script = [Scripted(200, b'{"data": [{"id": "a"}]}', {**JSON, "X-Secret": "1"})]
 
-    assert provider.send_batch([message(1)], "key-1") == Accepted(("a",))
+    assert provider.send_batch(freeze([message(1)]), "key-1") == Accepted(("a",))
+
+
+def test_the_frozen_bytes_go_over_the_wire_as_they_are_on_every_try(
+    provider: ResendProvider, server: ResendServer
+) -> None:
+    batch = freeze([message(1, subject="größer"), message(2)])
+    server.script.append(Scripted(500))
+
+    for _ in range(2):
+        provider.send_batch(batch, "key-1")
+
+    assert [request.raw for request in server.requests] == [batch.body, batch.body]
+
+
+@pytest.mark.parametrize("script", [[], [refusal(422, "validation_error")]], ids=["accepted", "refused"])
+def test_each_answer_tells_the_rate_limit(
+    script: list[Scripted], provider: ResendProvider, server: ResendServer
+) -> None:
+    server.per_second, server.script = 5, script
+    assert provider.rate_limit is None
+
+    provider.send_batch(freeze([message(1)]), "key-1")
+
+    assert provider.rate_limit == RateLimit(5.0, 4, 1.0)
+
+
+def test_the_account_is_the_same_for_the_same_key_and_does_not_give_it_away(provider: ResendProvider) -> None:
+    assert provider.account == ResendProvider(KEY).account != ResendProvider("re_other").account
+    assert KEY not in provider.account
+
+
+def test_only_what_holds_for_everybody_is_said_to(provider: ResendProvider, server: ResendServer) -> None:
+    server.script += [refusal(429, "rate_limit_exceeded"), refusal(409, "concurrent_idempotent_requests")]
+
+    answers = [provider.send_batch(freeze([message(1)]), "key-1") for _ in range(2)]
+
+    assert [answer.everybody for answer in answers if isinstance(answer, Throttled)] == [True, False]

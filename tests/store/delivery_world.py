@@ -97,7 +97,7 @@ class Script:
     accepted: dict[str, tuple[Message, ...]] = field(default_factory=dict)
     tried: list[tuple[str, tuple[Message, ...]]] = field(default_factory=list)
 
-    found: Finding = Unprovable("nobody asked")
+    found: Finding = field(default_factory=lambda: Unprovable("nobody asked"))
     """What its records say."""
     account: str | None = None
     rate_limit: RateLimit | None = None
@@ -145,6 +145,9 @@ class World:
     def pause(self, seconds: float) -> None:
         self.paused.append(seconds)
         self.now += timedelta(seconds=seconds)
+
+    def monotonic(self) -> float:
+        return (self.now - START).total_seconds()
 
     def rewrite_loop(self, old: str, new: str) -> None:
         assert old in LOOP
@@ -198,7 +201,7 @@ class World:
             self.clock,
             owner,
             pause=self.pause,
-            monotonic=lambda: (self.now - START).total_seconds(),
+            monotonic=self.monotonic,
         )
 
     def tick(self, channel: Channel = OUTBOX) -> Delivered:

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skene_dagster.delivery.message import Message, freeze, thaw
+from skene_dagster.delivery.message import Frozen, Message, freeze
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-pairs = st.lists(st.tuples(text, text), max_size=3).map(tuple)
+pairs = st.lists(st.tuples(text, text), max_size=3, unique_by=lambda pair: pair[0]).map(tuple)
 messages = st.lists(
     st.builds(
         Message,
@@ -25,10 +25,22 @@ messages = st.lists(
 
 
 @given(messages)
-def test_what_is_frozen_thaws_to_what_it_was(batch: tuple[Message, ...]) -> None:
-    assert thaw(freeze(batch)) == batch
+def test_what_is_frozen_comes_back_as_it_was(batch: tuple[Message, ...]) -> None:
+    frozen = freeze(batch)
+
+    assert Frozen.unpacked(frozen.send_ids, frozen.packed) == frozen
+    assert frozen.messages() == batch
 
 
 @given(messages)
 def test_the_same_messages_freeze_to_the_same_bytes(batch: tuple[Message, ...]) -> None:
-    assert freeze(thaw(freeze(batch))) == freeze(batch)
+    assert freeze(freeze(batch).messages()) == freeze(batch)
+
+
+@given(messages, st.data())
+def test_a_part_of_a_batch_is_what_its_own_messages_would_freeze_to(
+    batch: tuple[Message, ...], data: st.DataObject
+) -> None:
+    kept = sorted(data.draw(st.sets(st.integers(0, len(batch) - 1)))) if batch else []
+
+    assert freeze(batch).only(kept) == freeze([batch[n] for n in kept])

@@ -61,6 +61,12 @@ def in_doubt(connection: Connection, channel: str) -> Sequence[Row[Any, Any, Any
     ).all()
 
 
+def emails_in_doubt(connection: Connection, scope: Scope) -> int:
+    """Count the emails of a step that are in doubt."""
+    query = select(func.coalesce(func.sum(batches.c.size), 0)).where(batches_of(scope), batches.c.state == "in_doubt")
+    return int(connection.execute(query).scalar_one())
+
+
 def steps_with_open_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
     """List the loops and steps of a channel that have batches with work left."""
     query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(TO_DO), batches.c.channel == channel)

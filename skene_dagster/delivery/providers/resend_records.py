@@ -112,7 +112,7 @@ def _newest_first(ask: Callable[[Any], Record]) -> Iterator[tuple[Record, dateti
         ordered = rows if page.get("has_more") else sorted(rows, key=_moment, reverse=True)
         for row in ordered:
             at = _moment(row)
-            if at > newest + SKEW:
+            if at - SKEW > newest:
                 raise Denied("the records are not in the order of time")
             newest = at
             yield row, at.replace(tzinfo=None)

@@ -1,0 +1,128 @@
+"""What became of a batch, as Resend's own records tell: found, absent, or not to be proved either way."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from contract import ids_of, message
+from resend_server import ResendServer, Scripted, refusal, resend_server
+
+from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
+from skene_dagster.delivery.providers.resend import ResendProvider
+
+NOON = datetime(2026, 3, 2, 12)
+BEFORE, AFTER = NOON - timedelta(seconds=30), NOON + timedelta(seconds=30)
+BATCH = freeze([message(1), message(2), message(3)])
+LOST = Scripted(None, accepts=True)
+
+
+@pytest.fixture
+def server() -> Iterator[ResendServer]:
+    with resend_server() as running:
+        running.clock = lambda: NOON
+        yield running
+
+
+@pytest.fixture
+def provider(server: ResendServer) -> Iterator[ResendProvider]:
+    opened = ResendProvider("re_test", server.url, timeout=(2.0, 2.0))
+    yield opened
+    opened.close()
+
+
+def send_at(server: ResendServer, provider: ResendProvider, at: datetime, number: int) -> tuple[str, ...]:
+    """Send another batch at another time."""
+    server.clock = lambda: at
+    ids = ids_of(provider.send_batch(freeze([message(number)]), f"other-{number}"))
+    server.clock = lambda: NOON
+    return tuple(ids)
+
+
+def test_one_line_of_the_log_proves_a_batch_and_names_its_ids_in_order(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    server.script.append(LOST)
+    provider.send_batch(BATCH, "key-1")
+    send_at(server, provider, NOON + timedelta(hours=20), 7)
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert found == Found(tuple(email["id"] for email in server.emails[:3]))
+
+
+def test_a_batch_that_never_arrived_is_absent_where_the_log_reaches_back(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    send_at(server, provider, NOON, 8)
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Absent()
+
+
+def test_a_refused_request_accepted_nothing(server: ResendServer, provider: ResendProvider) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.script.append(refusal(422, "validation_error"))
+    provider.send_batch(BATCH, "key-1")
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Absent()
+
+
+def test_records_that_do_not_reach_back_prove_nothing(server: ResendServer, provider: ResendProvider) -> None:
+    send_at(server, provider, NOON + timedelta(hours=1), 7)
+
+    assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+
+
+def test_records_that_are_denied_prove_nothing(server: ResendServer, provider: ResendProvider) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.may_read = False
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert isinstance(found, Unprovable)
+    assert "restricted_api_key" in found.reason
+
+
+def test_after_a_server_error_the_emails_themselves_are_the_proof(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    server.script.append(Scripted(500, b"{}", accepts=True))
+    provider.send_batch(BATCH, "key-1")
+    # What the request got for an answer is all that the log knows.
+    server.log[-1]["response_body"] = b"{}"
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Found(tuple(email["id"] for email in server.emails))
+
+
+def test_an_email_whose_record_is_gone_has_no_id(server: ResendServer, provider: ResendProvider) -> None:
+    server.script.append(LOST)
+    provider.send_batch(BATCH, "key-1")
+    first, _, third = server.emails
+    server.log.clear()
+    server.emails.remove(server.emails[1])
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Found((first["id"], None, third["id"]))
+
+
+def test_the_same_words_to_the_same_person_under_another_tag_are_another_email(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    last_month = freeze([message(1, send_id="f" * 32)])
+    other = freeze([message(1)])
+    ids_of(provider.send_batch(other, "key-2"))
+    server.log.clear()
+    server.emails[-1]["tags"] = [{"name": "send", "value": "f" * 32}]
+
+    assert provider.find(other, BEFORE, AFTER) == Absent()
+    assert provider.find(last_month, BEFORE, AFTER) == Found((server.emails[-1]["id"],))
+
+
+def test_many_pages_are_read(server: ResendServer, provider: ResendProvider) -> None:
+    server.script.append(LOST)
+    provider.send_batch(BATCH, "key-1")
+    for number in range(230):
+        send_at(server, provider, NOON + timedelta(seconds=number), 100 + number)
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Found(tuple(email["id"] for email in server.emails[:3]))
