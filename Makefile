@@ -3,6 +3,7 @@
 VENV ?= .venv
 PYTHON ?=
 WORKERS ?= auto
+KILLS ?= 1000
 BIN := $(VENV)/bin
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
 # One Dagster instance for `make demo` and `make dev`, so that the demo's runs are there when the UI opens.
@@ -12,7 +13,7 @@ STATEMENTS := $(CURDIR)/.skene/emitted-sql
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup format lint test check bench demo dev
+.PHONY: help setup format lint test soak check bench demo dev
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +35,9 @@ test: $(VENV)/.installed-dev ## Run the tests, then judge every SQL statement th
 	rm -rf $(STATEMENTS)
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
+
+soak: $(VENV)/.installed-dev ## Kill a thousand runs at any moment (half an hour), and count what was lost or doubled
+	$(BIN)/python tests/kills/soak.py --kills $(KILLS)
 
 check: lint test ## What a change must pass: lint and test
 

@@ -26,6 +26,40 @@ def mariadb(folder: Path) -> Iterator[str]:
     if given := os.environ.get("SKENE_TEST_MARIADB_URL"):
         yield given
         return
+    command, port = _prepared_mariadb(folder, flush=0)
+    with _running(command, folder, port):
+        yield f"mysql+pymysql://root@127.0.0.1:{port}"
+
+
+class MortalMariadb:
+    """A MariaDB that a test kills and starts again on its data. What it has committed survives."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._command, self._port = _prepared_mariadb(folder, flush=1)
+        self._process = self._start()
+        self.url = f"mysql+pymysql://root@127.0.0.1:{self._port}/skene"
+        with pymysql.connect(host="127.0.0.1", port=self._port, user="root").cursor() as cursor:
+            cursor.execute("CREATE DATABASE skene")
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that loses its power."""
+        self._process.kill()
+        self._process.wait()
+
+    def start(self) -> None:
+        """Start it again, and wait until it answers."""
+        self._process = self._start()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with (self._folder / "output").open("a", encoding="utf-8") as output:
+            process = subprocess.Popen(self._command, stdout=output, stderr=subprocess.STDOUT, cwd=self._folder)
+        _wait_until_it_answers(process, self._port, self._folder)
+        return process
+
+
+def _prepared_mariadb(folder: Path, flush: int) -> tuple[list[str], int]:
+    """Make the data folder of a new server; return the command that starts it, and its port."""
     server = _program("mariadbd")
     install = _program("mariadb-install-db")
     if server is None or install is None:
@@ -49,12 +83,11 @@ def mariadb(folder: Path) -> Iterator[str]:
         f"--pid-file={folder / 'pid'}",
         f"--tmpdir={folder}",
         "--skip-log-bin",
-        # Nothing here has to survive a power cut.
-        "--innodb-flush-log-at-trx-commit=0",
+        # 0: nothing has to survive a power cut.
+        f"--innodb-flush-log-at-trx-commit={flush}",
         "--innodb-buffer-pool-size=64M",
     ]
-    with _running([server, *options], folder, port):
-        yield f"mysql+pymysql://root@127.0.0.1:{port}"
+    return [server, *options], port
 
 
 @contextmanager

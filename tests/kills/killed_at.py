@@ -1,0 +1,115 @@
+"""`dagster job execute` in a process that kills itself, with SIGKILL, at a named point of the protocol.
+
+    python killed_at.py POINT WHEN NTH        WHEN is `inside` (before the commit) or `after` it
+
+Nothing is mocked: the functions run as they are, and the process is gone at the NTH time that one of them is done.
+Leases are shortened, so that the next run need not wait a minute for the dead one's.
+"""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NoReturn
+
+LEASE = timedelta(seconds=2)
+
+POINTS = {
+    "refresh": ("skene_dagster.audience.turn", "keep"),
+    "refreshed": ("skene_dagster.audience.turn", "complete"),
+    "reserve": ("skene_dagster.delivery.reserve", "_write"),
+    "claim": ("skene_dagster.delivery.ledger", "claim"),
+    "freeze": ("skene_dagster.delivery.ledger", "freeze"),
+    "begin_attempt": ("skene_dagster.delivery.ledger", "begin_attempt"),
+    "settle": ("skene_dagster.delivery.ledger", "settle"),
+    "written_back": ("skene_dagster.delivery.ledger", "written_back"),
+}
+"""Functions whose transaction is one step of the protocol."""
+
+POST = "post"
+"""The call to the provider: `inside`, just before it; `after`, the answer is there and nothing is written."""
+
+
+def die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+def arm(point: str, when: str, nth: int) -> None:
+    """Prepare this process to die."""
+    from importlib import import_module  # noqa: PLC0415 - the package is imported by the children only
+
+    from skene_dagster.store import engine  # noqa: PLC0415
+
+    left = nth
+    is_near = False
+
+    def count_down() -> bool:
+        nonlocal left
+        left -= 1
+        return left == 0
+
+    if point == POST:
+        from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415
+
+        send = ResendProvider.send_batch
+
+        def send_batch(*args: Any) -> Any:
+            here = count_down()
+            if here and when == "inside":
+                die()
+            answer = send(*args)
+            if here:
+                die()
+            return answer
+
+        ResendProvider.send_batch = send_batch  # type: ignore[method-assign,assignment]  # the same, and then dies
+        return
+
+    module_name, name = POINTS[point]
+    module = import_module(module_name)
+    original: Callable[..., Any] = getattr(module, name)
+    once = engine._once
+
+    @functools.wraps(original)
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        nonlocal is_near
+        result = original(*args, **kwargs)
+        if count_down():
+            if when == "inside":
+                die()
+            is_near = True
+        return result
+
+    def then_dying(*args: Any) -> Any:
+        result = once(*args)
+        if is_near:
+            die()
+        return result
+
+    setattr(module, name, dying)
+    engine._once = then_dying  # type: ignore[assignment]  # the same, and then dies
+
+
+def shorten_leases() -> None:
+    from skene_dagster.audience import turn  # noqa: PLC0415
+    from skene_dagster.delivery.ledger import sending  # noqa: PLC0415
+
+    turn.LEASE = sending.LEASE = LEASE
+
+
+def execute() -> None:
+    """Do what `dagster job execute` does."""
+    from dagster._cli import main  # noqa: PLC0415
+
+    sys.argv = ["dagster", "job", "execute", "-m", "skene_dagster.definitions", "-j", "retention"]
+    main()  # type: ignore[no-untyped-call]
+
+
+if __name__ == "__main__":
+    shorten_leases()
+    if len(sys.argv) > 1:
+        arm(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    execute()

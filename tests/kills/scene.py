@@ -1,0 +1,248 @@
+"""A product whose loop is run by processes that die, and a Resend that counts what arrived."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+PATIENCE = 120.0
+"""Seconds after which something that should happen did not."""
+
+FILES = {
+    "skene.yaml": """\
+users: {name: name}
+sender:
+  from: Little Product <hello@example.com>
+  postal_address: 1 Example Street, Example Town
+  unsubscribe_url: https://example.com/unsubscribe/{{user.id}}
+  rate_share: 1.0
+limits: {first_wave: 1000000}
+""",
+    "loops/retention.yaml": """\
+type: retention
+steps:
+  - trigger: {type: schedule, cron: "0 9 * * *"}
+    condition: {type: query, query: SELECT id FROM users WHERE dormant = 1}
+    action:
+      type: email
+      template: hello
+      personalization: {name: "{{user.name}}"}
+      set: {reminded: 1}
+recovery: {retries: 2, backoff: none, delay: 1s}
+""",
+    "templates/hello.mjml": """\
+<mjml>
+  <mj-head><mj-title>Hello {{ name }}</mj-title><mj-preview>Come back</mj-preview></mj-head>
+  <mj-body><mj-section><mj-column>
+    <mj-text>Hello {{ name }}. <a href="{{ unsubscribe_url }}">Unsubscribe</a> {{ postal_address }}</mj-text>
+  </mj-column></mj-section></mj-body>
+</mjml>
+""",
+    "templates/hello.txt": "Hello {{ name }}. {{ unsubscribe_url }} {{ postal_address }}\n",
+}
+
+
+@dataclass
+class Verdict:
+    """What became of everybody: all empty where the promise was kept."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    wrong_ids: list[str] = field(default_factory=list)
+    not_written_back: list[str] = field(default_factory=list)
+    open_batches: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Scene:
+    root: Path
+    url: str
+    resend: str
+    random: Random
+    users: int = 0
+    kills: int = 0
+    story: list[str] = field(default_factory=list)
+    """What was killed where."""
+
+    def add_users(self, count: int) -> None:
+        first, self.users = self.users + 1, self.users + count
+        rows = [{"id": n, "email": f"u{n}@example.com", "name": f"User {n}"} for n in range(first, self.users + 1)]
+        with self._connected() as connection:
+            connection.execute(
+                text("INSERT INTO users (id, email, name, dormant, reminded) VALUES (:id, :email, :name, 1, 0)"), rows
+            )
+
+    def start(self, *point: object) -> "subprocess.Popen[bytes]":
+        """Start a run, which dies by itself at a point where one is given."""
+        with (self.root / "output").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, str(HERE / "killed_at.py"), *map(str, point)],
+                cwd=self.root,
+                env=self._environment(),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def die_at(self, point: str, when: str, nth: int) -> None:
+        """Run, and die there."""
+        process = self.start(point, when, nth)
+        assert process.wait(PATIENCE) == -signal.SIGKILL, f"never came to {point} {when} {nth}: {self.output()}"
+        self._killed(f"{point} {when} {nth}")
+
+    def kill_if_it_comes_to(self, point: str, when: str, nth: int) -> None:
+        """Run, and die there; a run that does not come to it ends, and is no kill."""
+        if self.start(point, when, nth).wait(PATIENCE) == -signal.SIGKILL:
+            self._killed(f"{point} {when} {nth}")
+
+    def die_while_sending(self) -> None:
+        """Run, and be killed a moment after some requests were made; a run that was faster is no kill."""
+        process = self.start()
+        seen = self.posts() + self.random.randint(1, 3)
+        self.until(lambda: self.posts() >= seen or process.poll() is not None, every=0.005)
+        time.sleep(self.random.random() * 0.03)
+        self.kill(process)
+
+    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.wait(PATIENCE) == -signal.SIGKILL:
+            self._killed(f"after {self.posts()} posts")
+
+    def finish(self) -> None:
+        """Run undisturbed until a run ends well."""
+        for _ in range(6):
+            if self.start().wait(PATIENCE) == 0:
+                return
+        raise AssertionError(self.output())
+
+    def faults(self, **rates: float) -> None:
+        self._ask("faults", {"seed": self.random.randrange(10**6), "rates": rates, "per_second": 1000})
+
+    def posts(self) -> int:
+        return int(self._ask("requests"))
+
+    def judge(self) -> Verdict:
+        """Compare what arrived with what the ledger says, for every user."""
+        arrived = self._ask("emails")
+        times = Counter(email["to"] for email in arrived)
+        ids = {email["send"]: email["id"] for email in arrived}
+        everybody = [f"u{n}@example.com" for n in range(1, self.users + 1)]
+        with self._connected() as connection:
+            sends = connection.execute(text("SELECT send_id, state, provider_id FROM skene_sends")).all()
+            reminded = set(connection.execute(text("SELECT email FROM users WHERE reminded = 1")).scalars())
+            batches = connection.execute(text("SELECT batch_id, state FROM skene_batches")).all()
+        return Verdict(
+            lost=[to for to in everybody if times[to] == 0],
+            doubled=[to for to, n in times.items() if n > 1],
+            wrong_ids=[
+                row.send_id for row in sends if row.state == "accepted" and ids.get(row.send_id) != row.provider_id
+            ]
+            + [row.send_id for row in sends if row.state != "accepted"],
+            not_written_back=sorted(reminded ^ set(times)),
+            open_batches=[row.batch_id for row in batches if row.state not in {"settled", "split"}],
+        )
+
+    def output(self) -> str:
+        shown = (self.root / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
+        return f"killed so far: {self.story}\n{shown}"
+
+    def until(self, happened: Callable[[], bool], every: float = 0.05) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(every)
+
+    def until_posts(self, count: int) -> None:
+        """Wait until so many requests were made in all."""
+        self.until(lambda: self.posts() >= count, every=0.005)
+
+    def execute(self, statement: str) -> None:
+        with self._connected() as connection:
+            connection.execute(text(statement))
+
+    def _killed(self, where: str) -> None:
+        self.kills += 1
+        self.story.append(where)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SKENE_", "RESEND_", "DAGSTER_"))}
+        return kept | {
+            "SKENE_PROJECT": str(self.root),
+            "SKENE_DATABASE_URL": self.url,
+            "SKENE_ENV": "production",
+            "RESEND_API_KEY": "re_test",
+            "RESEND_API_URL": self.resend,
+            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONWARNINGS": "ignore:Function",
+            "DAGSTER_DISABLE_TELEMETRY": "true",
+        }
+
+    def _ask(self, what: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(f"{self.resend}/__control/{what}", data, timeout=30) as answer:
+            return json.load(answer)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        engine = create_engine(self.url, connect_args={"timeout": 1} if self.url.startswith("sqlite") else {})
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def resend_process() -> Iterator[str]:
+    """Run the local Resend as a process of its own; yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = REPOSITORY / "tests" / "providers" / "resend_server.py"
+    process = subprocess.Popen([sys.executable, str(server), "--port", str(port)])
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def make_scene(root: Path, url: str, resend: str, seed: int) -> Scene:
+    for name, content in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content, encoding="utf-8")
+    scene = Scene(root, url, resend, Random(seed))
+    scene.execute(
+        "CREATE TABLE users (id BIGINT PRIMARY KEY NOT NULL, email VARCHAR(255), name VARCHAR(100), "
+        "dormant INTEGER NOT NULL, reminded INTEGER NOT NULL)"
+    )
+    if not url.startswith("sqlite"):
+        code = "from skene_dagster.cli import main; main(['migrate'])"
+        command = [sys.executable, "-c", code]
+        subprocess.run(command, cwd=root, env=scene._environment(), check=True, capture_output=True)
+    scene.faults()
+    return scene

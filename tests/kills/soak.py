@@ -1,0 +1,67 @@
+"""Kill a thousand runs, on SQLite and MariaDB side by side, and count what was lost or doubled: `make soak`."""
+
+import argparse
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from killed_at import POINTS, POST
+from scene import Scene, Verdict, make_scene, resend_process
+
+sys.path.append(str(Path(__file__).parents[1]))
+import servers
+
+STORM = {"drop_after": 0.1, "error_after": 0.1, "error_before": 0.05, "throttle": 0.1}
+
+
+def soak(scene: Scene, kills: int) -> Verdict:
+    """Kill runs of one product: half of them at a point of the protocol, half at any moment, in a storm of faults."""
+    while scene.kills < kills:
+        scene.add_users(scene.random.randint(50, 400))
+        if scene.random.random() < 0.5:
+            scene.faults()
+            point = scene.random.choice([*POINTS, POST])
+            when = scene.random.choice(["inside", "after"])
+            scene.kill_if_it_comes_to(point, when, scene.random.randint(1, 3))
+        else:
+            scene.faults(**STORM)
+            scene.die_while_sending()
+    scene.faults()
+    scene.finish()
+    return scene.judge()
+
+
+def main() -> int:
+    """Print what became of everybody; 1 if an email was lost or doubled."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--kills", type=int, default=1000)
+    arguments.add_argument("--seed", type=int, default=int(time.time()))
+    asked = arguments.parse_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, resend_process() as one, resend_process() as two:
+        root = Path(folder)
+        (root / "mariadb").mkdir()
+        mariadb = servers.MortalMariadb(root / "mariadb")
+        try:
+            scenes = {
+                "SQLite": make_scene(root / "one", f"sqlite:///{root / 'skene.db'}", one, asked.seed),
+                "MariaDB": make_scene(root / "two", mariadb.url, two, asked.seed + 1),
+            }
+            with ThreadPoolExecutor() as pool:
+                verdicts = list(pool.map(lambda scene: soak(scene, asked.kills // 2), scenes.values()))
+        finally:
+            mariadb.kill()
+    print(f"seed {asked.seed}, {(time.monotonic() - started) / 60:.1f} minutes")
+    for (name, scene), verdict in zip(scenes.items(), verdicts, strict=True):
+        print(
+            f"{name:8} {scene.kills:,} kills, {scene.users:,} emails: {len(verdict.lost)} lost, "
+            f"{len(verdict.doubled)} doubled, {len(verdict.wrong_ids)} wrong ids, "
+            f"{len(verdict.not_written_back)} wrong `set`, {len(verdict.open_batches)} open batches"
+        )
+    return 0 if all(verdict == Verdict() for verdict in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
