@@ -11,7 +11,8 @@ SkeneError
 │   └── DocumentErrors           several of these, found in one reading
 ├── StoreError               the database refused
 │   ├── StoreUnavailable         …for now; worth a retry
-│   └── SchemaOutdated           its skene_* tables are not of this release
+│   ├── SchemaOutdated           its skene_* tables are not of this release
+│   └── WrongEnvironment         it belongs to another SKENE_ENV
 ├── SegmentError             a segment was not refreshed; history is as it was
 │   ├── SegmentBusy              another run is refreshing it; worth a retry
 │   ├── SegmentOvertaken         a newer tick was there first
@@ -115,6 +116,10 @@ class StoreUnavailable(StoreError):
 
 class SchemaOutdated(StoreError):
     """The skene_* tables are missing, or of another release."""
+
+
+class WrongEnvironment(StoreError):
+    """The database belongs to another SKENE_ENV: it may be a copy of production."""
 
 
 class SegmentError(SkeneError):

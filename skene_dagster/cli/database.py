@@ -1,12 +1,16 @@
 """The database as commands name it, and what they refuse before they begin."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from skene_dagster.documents import Document
-from skene_dagster.errors import SettingsError
+from skene_dagster.errors import SchemaOutdated, SettingsError
 from skene_dagster.settings import FILE, Settings
+from skene_dagster.store import environment, schema
+from skene_dagster.store.engine import Clock, database_clock, open_engine
 from skene_dagster.yaml_document import read_yaml
 
 
@@ -17,6 +21,34 @@ def shown_database(settings: Settings) -> str:
         file = Path(url.database or "")
         return str(file.relative_to(settings.root)) if file.is_relative_to(settings.root) else str(file)
     return f"{url.database} on {url.host or 'localhost'}:{url.port or 4000}"
+
+
+@contextmanager
+def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
+    """Open the database for a command that reads or writes the ledger, with its clock.
+
+    Raises:
+        SchemaOutdated: the skene_* tables are not there, or of another release.
+        WrongEnvironment: the database belongs to another SKENE_ENV.
+        StoreError: the database refused.
+    """
+    # Only read at first: an SQLite file that is not there is a mistake, not a database to be made.
+    reader = open_engine(settings.database_url, read_only=True)
+    try:
+        there = schema.is_ready(reader)
+    finally:
+        reader.dispose()
+    if not there:
+        raise SchemaOutdated(
+            "The skene_* tables are not in the database, or of another release.",
+            advice="They are made by the first run on SQLite, and on a server by: skene-dagster migrate",
+        )
+    engine = open_engine(settings.database_url)
+    try:
+        environment.check(engine, settings.environment)
+        yield engine, database_clock(engine)
+    finally:
+        engine.dispose()
 
 
 def settings_file(settings: Settings) -> Document:

@@ -14,6 +14,7 @@ from skene_dagster.errors import DocumentError, SkeneError
 WRONG_FILES = 1
 USAGE = 2
 REFUSED = 3
+LOOK = 4
 
 EXIT_CODES = """\
 \b
@@ -22,12 +23,21 @@ Exit codes:
   1  a file of the project, or a SKENE_* variable, is wrong
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
+  4  all works, but a person should look (status)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
         "validate": "Check loops, templates and settings; --database: their SQL, too.",
         "preview": "Show who would get what, and why. Writes nothing, sends nothing.",
+        "status": "Say how each loop is doing; ends with 4 if a person should look.",
+        "pause": "Send nothing more of a loop, or of all, until resume.",
+        "resume": "End a pause.",
+        "cancel": "Do not send what is reserved for a loop now.",
+        "approve": "Let a large first wave go.",
+        "doubts": "List the emails of which nobody knows whether they were sent; settle them.",
+        "send-test": "Send one user's email to yourself, outside the ledger.",
+        "adopt": "Let the database belong to this SKENE_ENV.",
         "demo": "Run the retention loop over a small product, day by day.",
         "migrate": "Bring the skene_* tables of a server up to this release.",
         "schema": "Print the JSON Schema of loop files, for editors.",
@@ -44,7 +54,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in SUMMARIES:
             return None
-        command: click.Command = getattr(import_module(f"skene_dagster.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"skene_dagster.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

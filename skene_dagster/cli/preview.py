@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.audience import preflight
 from skene_dagster.cli import email
+from skene_dagster.cli.choosing import plan_of, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
@@ -15,9 +16,9 @@ from skene_dagster.delivery import channels
 from skene_dagster.delivery.eligibility import Mail
 from skene_dagster.delivery.rehearsal import Rehearsal, Stage, rehearse, rehearse_user
 from skene_dagster.delivery.templates import Templates
-from skene_dagster.documents import one_of, together
+from skene_dagster.documents import together
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
-from skene_dagster.project import Project, load_project
+from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
@@ -61,8 +62,8 @@ def preview(
     """
     screen = open_screen()
     settings = load(root)
-    plan = _plan(load_project(settings), loop)
-    steps = _steps(plan, step)
+    plan = plan_of(load_project(settings), loop)
+    steps = steps_of(plan, step, _can_be_asked)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         channel = channels.choose(settings)
@@ -76,27 +77,6 @@ def preview(
                 _tell_everybody(screen, stage, sample, browser=browser)
     finally:
         engine.dispose()
-
-
-def _plan(project: Project, name: str) -> LoopPlan:
-    for plan in project.loops:
-        if plan.name == name:
-            return plan
-    wrong = [broken.error for broken in project.broken if name in (broken.loop, broken.stem, broken.file)]
-    if wrong or not project.loops:
-        raise together(error for broken in wrong or [one.error for one in project.broken] for error in broken.errors)
-    raise click.BadParameter(
-        f"There is no loop {name!r}. {one_of(name, [plan.name for plan in project.loops])}", param_hint="LOOP"
-    )
-
-
-def _steps(plan: LoopPlan, name: str | None) -> list[StepPlan]:
-    if name is not None and name not in (names := [step.name for step in plan.steps]):
-        raise click.BadParameter(f"{plan.name} has no step {name!r}. {one_of(name, names)}", param_hint="--step")
-    ready = [step for step in plan.steps if name in (None, step.name) and _can_be_asked(step)]
-    if not ready:
-        raise click.UsageError(f"{name or plan.name} is known, but not yet run: {' '.join(plan.not_yet)}")
-    return ready
 
 
 def _can_be_asked(step: StepPlan) -> bool:

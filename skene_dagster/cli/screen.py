@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
@@ -89,6 +90,18 @@ def open_screen(*, stderr: bool = False) -> Screen:
     # The stream as it is now: what is redirected later does not take the screen with it.
     stream = sys.stderr if stderr else sys.stdout
     return Screen(Console(file=stream, highlight=False, markup=False, emoji=False))
+
+
+def confirmed(question: str) -> None:
+    """Ask before something that cannot be taken back.
+
+    Raises:
+        click.UsageError: nobody is there to answer.
+        click.Abort: the answer is no.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask on; --yes does it without asking.")
+    click.confirm(question, abort=True)
 
 
 def how_many(n: int, thing: str, things: str | None = None) -> str:

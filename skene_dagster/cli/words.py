@@ -25,6 +25,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "too_large": "whose email is too large",
         "provider": "refused by the provider",
         "no_answer": "without an answer of the provider",
+        "paused": "the loop is paused",
+        "first_wave": "a first wave this large waits for: skene-dagster approve",
+        "cancelled": "cancelled by a person",
+        "step_removed": "of a step that is gone",
+        "doubt": "in doubt, and settled as not sent",
     }
 )
 

@@ -12,7 +12,7 @@ from skene_dagster.compiler.recovery import failing_in_words, retry_policy
 from skene_dagster.compiler.window import accepts_change, as_of, refuse_the_future
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
 from skene_dagster.settings import Settings
-from skene_dagster.store import schema
+from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import database_clock, transaction
 
 TABLES = "product_tables"
@@ -35,6 +35,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
         with failing_in_words():
             schema.ready(database, settings.users)
+            environment.belong(database, settings.environment)
             moment, clock = as_of(context.run, context.instance), database_clock(database)
             refuse_the_future(moment, clock(), settings)
             refreshed = segments.refresh(

@@ -18,7 +18,7 @@ from skene_dagster.delivery.reserve import reserve
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store import schema
+from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import database_clock, transaction
 
 LOG_EVERY = 5_000
@@ -57,6 +57,7 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
     def decide(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
         with failing_in_words():
             schema.ready(database, settings.users)
+            environment.belong(database, settings.environment)
             channel = channels.choose(settings)
             context.log.info("Emails go to: %s (%s).", channel.name, channel.why)
             reserved = reserve(
@@ -87,6 +88,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
     def send(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
         with failing_in_words():
             schema.ready(database, settings.users)
+            environment.belong(database, settings.environment)
             channel = channels.choose(settings)
             clock = database_clock(database)
             desk = Desk(

@@ -15,7 +15,7 @@ from skene_dagster.delivery.reconcile import Reconciled, is_wanted, reconcile
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store import schema
+from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import database_clock
 
 NAME = "skene__reconcile"
@@ -52,6 +52,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
     def look(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
         with failing_in_words():
             schema.ready(database, settings.users)
+            environment.belong(database, settings.environment)
             channel, clock = channels.choose(settings), database_clock(database)
             owner = f"{context.run.run_id}.{context.retry_number}.{os.getpid()}"
             provider = channels.provider(channel, settings, clock)

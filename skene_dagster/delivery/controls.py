@@ -4,15 +4,15 @@ They stand in the database, not in Dagster's settings: a retry, a re-execution a
 machine obey as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
 from skene_dagster.store.tables import controls
 
-ALL = "*"
+EVERY = "*"
 """In place of a step: all steps of the loop; in place of a loop: all loops."""
 
 
@@ -30,12 +30,10 @@ class Orders:
 
 def orders(connection: Connection, loop: str, step: str) -> Orders:
     """Read what was ordered about a step, about its loop, and about all loops."""
-    about = or_(
-        and_(controls.c.loop == ALL, controls.c.step == ALL),
-        and_(controls.c.loop == loop, controls.c.step.in_((ALL, step))),
-    )
     rows = connection.execute(
-        select(controls.c.paused_at, controls.c.cancelled_at, controls.c.approved_at).where(about)
+        select(controls.c.paused_at, controls.c.cancelled_at, controls.c.approved_at).where(
+            or_(_about(EVERY, EVERY), _about(loop, EVERY), _about(loop, step))
+        )
     ).all()
     return Orders(
         paused=any(row.paused_at is not None for row in rows),
@@ -44,25 +42,36 @@ def orders(connection: Connection, loop: str, step: str) -> Orders:
     )
 
 
-def paused_loops(connection: Connection) -> Sequence[str]:
-    """List the loops that are paused by name; `*` among them where all are."""
-    query = select(controls.c.loop).where(controls.c.paused_at.is_not(None)).order_by(controls.c.loop)
-    return connection.execute(query).scalars().all()
+def paused(connection: Connection) -> Mapping[str, datetime]:
+    """List what is paused, by loop, and since when; EVERY where all loops are."""
+    query = select(controls.c.loop, controls.c.paused_at).where(controls.c.paused_at.is_not(None))
+    return {row.loop: row.paused_at for row in connection.execute(query.order_by(controls.c.loop))}
 
 
-def pause(connection: Connection, loop: str, now: datetime) -> None:
-    """Send nothing more of a loop (of all: `ALL`), until `resume`."""
-    _order(connection, loop, ALL, paused_at=now)
+def loops(connection: Connection) -> frozenset[str]:
+    """Name the loops that anything was ever ordered about."""
+    return frozenset(connection.execute(select(controls.c.loop).distinct()).scalars()) - {EVERY}
 
 
-def resume(connection: Connection, loop: str) -> None:
-    """End the pause of a loop, or the one of all; the one leaves the other as it is."""
-    _order(connection, loop, ALL, paused_at=None)
+def pause(connection: Connection, loop: str | None, now: datetime) -> None:
+    """Send nothing more of a loop, or of any (None), until `resume`. A second order leaves the time of the first.
+
+    Raises:
+        IntegrityError: another process just gave the first order about the same; do it again. So do cancel, approve.
+    """
+    if (loop or EVERY) not in paused(connection):
+        _order(connection, loop or EVERY, EVERY, paused_at=now)
+
+
+def resume(connection: Connection, loop: str | None) -> bool:
+    """End the pause of a loop, or that of all (None); the one leaves the other. False where there was none."""
+    there = _about(loop or EVERY, EVERY) & controls.c.paused_at.is_not(None)
+    return bool(connection.execute(update(controls).where(there).values(paused_at=None)).rowcount)
 
 
 def cancel(connection: Connection, loop: str, now: datetime) -> None:
     """Do not send what is reserved for a loop by now. What was attempted is left to be resolved."""
-    _order(connection, loop, ALL, cancelled_at=now)
+    _order(connection, loop, EVERY, cancelled_at=now)
 
 
 def approve(connection: Connection, loop: str, step: str, now: datetime) -> None:
@@ -70,10 +79,10 @@ def approve(connection: Connection, loop: str, step: str, now: datetime) -> None
     _order(connection, loop, step, approved_at=now)
 
 
-def _order(connection: Connection, loop: str, step: str, **values: datetime | None) -> None:
-    """Write an order. Raises IntegrityError when another process just wrote the first one about the same."""
-    written = connection.execute(
-        update(controls).where(controls.c.loop == loop, controls.c.step == step).values(values)
-    ).rowcount
-    if not written:
-        connection.execute(insert(controls).values(loop=loop, step=step, **values))
+def _order(connection: Connection, loop: str, step: str, **order: datetime) -> None:
+    if not connection.execute(update(controls).where(_about(loop, step)).values(order)).rowcount:
+        connection.execute(insert(controls).values(loop=loop, step=step, **order))
+
+
+def _about(loop: str, step: str) -> ColumnElement[bool]:
+    return and_(controls.c.loop == loop, controls.c.step == step)

@@ -86,7 +86,9 @@ class Desk:
         orders = controls.orders(connection, batch.loop, batch.step)
         now = self.clock()
         was_tried = batch.unresolved_since is not None
-        if not was_tried and orders.cancelled_at is not None and batch.reserved_at <= orders.cancelled_at:
+        # A page that was being reserved while the order came belongs to a tick before it.
+        reserved = min(batch.reserved_at, batch.as_of)
+        if not was_tried and orders.cancelled_at is not None and reserved <= orders.cancelled_at:
             ledger.drop(connection, batch.batch_id, "cancelled", now)
             return False
         if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:

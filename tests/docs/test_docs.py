@@ -95,7 +95,7 @@ def test_a_document_names_only_commands_that_exist(document: str) -> None:
 
 
 def test_every_command_is_documented() -> None:
-    described = set(re.findall(r"^#+ .*?`?skene-dagster ([a-z]+)`?", read("docs/cli.md"), re.MULTILINE))
+    described = set(re.findall(r"^#+ .*?`?skene-dagster ([a-z-]+)`?", read("docs/cli.md"), re.MULTILINE))
 
     assert described == set(SUMMARIES)
 

@@ -9,6 +9,7 @@ were) and POST /__control/faults ({"seed": 1, "rates": {"drop_after": 0.1}, "per
 import argparse
 import json
 import random
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,11 @@ class ResendServer(Api):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     state: ResendServer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that was killed is no news here.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

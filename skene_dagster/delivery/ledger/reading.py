@@ -67,6 +67,11 @@ def emails_in_doubt(connection: Connection, scope: Scope) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+def loops(connection: Connection) -> set[str]:
+    """Name the loops that ever had a batch."""
+    return set(connection.execute(select(batches.c.loop).distinct()).scalars())
+
+
 def steps_with_open_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
     """List the loops and steps of a channel that have batches with work left."""
     query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(TO_DO), batches.c.channel == channel)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, insert, literal, or_, select, update
 
 from skene_dagster.delivery.ledger.reading import is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
@@ -126,13 +126,24 @@ def cancel(connection: Connection, loop: str, cancelled_at: datetime, now: datet
 
     What a run holds it drops itself, before its next POST.
     """
-    of_the_loop = and_(batches.c.loop == loop, batches.c.reserved_at <= cancelled_at)
+    until_then = or_(batches.c.reserved_at <= cancelled_at, batches.c.as_of <= cancelled_at)
+    of_the_loop = and_(batches.c.loop == loop, until_then)
     return sum(row.size for row in _drop_all(connection, of_the_loop, "cancelled", now))
 
 
 def drop_step(connection: Connection, scope: Scope, now: datetime) -> int:
     """Drop the batches of a step that is gone, those never attempted that no live run holds; count them."""
     return len(_drop_all(connection, batches_of(scope), "step_removed", now))
+
+
+def give_up(connection: Connection, batch_id: str, now: datetime) -> None:
+    """A person says that what is in doubt was not sent, and shall not be."""
+    if _close(connection, batch_id, ("in_doubt",), "settled", now):
+        connection.execute(
+            update(sends)
+            .where(sends.c.batch_id == batch_id, sends.c.state == "in_doubt")
+            .values(state="skipped", reason="doubt", decided_at=now)
+        )
 
 
 def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> None:

@@ -1,0 +1,38 @@
+"""skene-dagster adopt."""
+
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.database import shown_database
+from skene_dagster.cli.screen import confirmed, open_screen
+from skene_dagster.errors import SchemaOutdated
+from skene_dagster.settings import load
+from skene_dagster.store import environment, schema
+from skene_dagster.store.engine import open_engine, transaction
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def adopt(root: Path, *, yes: bool) -> None:
+    """Let the database belong to the present SKENE_ENV.
+
+    A database remembers the environment of its first run, so that a copy of production that is run elsewhere, or a
+    rehearsal that is turned into the real thing by one variable, stops.
+    """
+    settings = load(root)
+    reader = open_engine(settings.database_url, read_only=True)
+    if not schema.is_ready(reader):
+        raise SchemaOutdated("The skene_* tables are not in the database.", advice="There is nothing to adopt yet.")
+    known = transaction(reader, environment.remembered)
+    database = shown_database(settings)
+    if known == settings.environment:
+        open_screen().labelled("ok", f"{database} belongs to {known} already.")
+        return
+    if not yes:
+        confirmed(f"{database} belongs to {known or 'nobody'}. Make it {settings.environment}?")
+    engine = open_engine(settings.database_url)
+    environment.adopt(engine, settings.environment)
+    engine.dispose()
+    open_screen().labelled("ok", f"{database} belongs to {settings.environment} now.")

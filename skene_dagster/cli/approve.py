@@ -1,0 +1,41 @@
+"""skene-dagster approve."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli import orders
+from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.delivery import channels, controls, ledger
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.loops.plan import Email, StepPlan
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+from skene_dagster.store.engine import transaction
+
+
+def _sends(step: StepPlan) -> bool:
+    return isinstance(step.action, Email)
+
+
+@click.command()
+@click.argument("loop")
+@click.option("--step", help="Only this step of the loop.")
+@click.pass_obj
+def approve(root: Path, *, loop: str, step: str | None) -> None:
+    """Let the first wave of LOOP go, however large. Its next run sends it."""
+    settings = load(root)
+    plan = plan_of(load_project(settings), loop)
+    steps = steps_of(plan, step, _sends)
+    screen = open_screen()
+    channel = channels.choose(settings).name
+    with open_ledger(settings) as (engine, clock):
+        for one in steps:
+            scope = Scope(channel, plan.name, one.name)
+            counts = transaction(engine, partial(ledger.counts, scope=scope))
+            orders.order(engine, partial(controls.approve, loop=plan.name, step=one.name, now=clock()))
+            waiting = how_many(counts.get("deferred:first_wave", 0), "user waits", "users wait")
+            screen.labelled("ok", f"{plan.name}, step {one.name}, may send its first wave; {waiting} for it.")

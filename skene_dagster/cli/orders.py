@@ -1,0 +1,35 @@
+"""What pause, resume and cancel share: which loop, and the order written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.cli.choosing import known_loop
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.project import load_project
+from skene_dagster.settings import Settings, load
+from skene_dagster.store.engine import transaction
+
+
+def chosen(root: Path, loop: str | None, *, every: bool) -> Settings:
+    """Read the settings; refuse to be told neither a loop nor --all, or both."""
+    if every == (loop is not None):
+        raise click.UsageError("Name a loop, or --all.")
+    return load(root)
+
+
+def known(engine: Engine, settings: Settings, loop: str) -> str:
+    """Check the loop's name: of a file, or known to the database."""
+    in_database = transaction(engine, lambda connection: ledger.loops(connection) | controls.loops(connection))
+    return known_loop(load_project(settings), set(in_database), loop)
+
+
+def order(engine: Engine, write: Callable[[Connection], None]) -> None:
+    """Write an order; a second time, when another process wrote the first row about it meanwhile."""
+    try:
+        transaction(engine, write)
+    except IntegrityError:
+        transaction(engine, write)

@@ -1,0 +1,94 @@
+"""skene-dagster status."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.database import open_ledger, shown_database
+from skene_dagster.cli.group import LOOK
+from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.words import REASONS
+from skene_dagster.delivery import channels
+from skene_dagster.delivery.health import StepHealth, closed_accounts, health
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+from skene_dagster.store.engine import transaction
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Say how each loop is doing, from what the database knows.
+
+    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more,
+    something is in doubt or without answer for more than an hour, a first wave waits for approval, a file is broken.
+    """
+    root: Path = context.obj
+    settings = load(root)
+    project = load_project(settings)
+    channel = channels.choose(settings)
+    with open_ledger(settings) as (engine, clock):
+        now = clock()
+        steps = [
+            transaction(engine, partial(health, plan=plan, step=step, channel=channel.name, now=now))
+            for plan in project.loops
+            if plan.runs
+            for step in plan.steps
+        ]
+        closed = transaction(engine, lambda connection: closed_accounts(connection, now))
+    problems = [problem for step in steps for problem in _problems(step)]
+    problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
+    problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
+    if as_json:
+        found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
+        click.echo(json.dumps(found | {"channel": channel.name}, default=str, indent=2))
+    else:
+        screen = open_screen()
+        screen.facts({"Database": shown_database(settings), "Emails": f"{channel.name} ({channel.why})"})
+        for step in steps:
+            screen.line()
+            _tell(screen, step)
+        screen.line()
+        for problem in problems:
+            screen.labelled("look", problem)
+        if not problems:
+            screen.labelled("ok", "Nothing needs a person.")
+    if problems:
+        context.exit(LOOK)
+
+
+def _tell(screen: Screen, step: StepHealth) -> None:
+    screen.line(f"{step.loop}, step {step.step}", "bold")
+    facts = {"Refreshed": _moment(step.as_of) if step.as_of else "never yet"}
+    if step.waiting:
+        facts["On their way"] = how_many(step.waiting, "email")
+    if step.deferred:
+        waiting = [f"{n:,} {REASONS.get(reason, reason)}" for reason, n in step.deferred.items()]
+        facts["Asked again"] = "; ".join(waiting)
+    screen.facts(facts)
+
+
+def _problems(step: StepHealth) -> Iterator[str]:
+    name = f"{step.loop}, step {step.step}:"
+    if step.late:
+        assert step.due is not None
+        yield f"{name} the tick of {_moment(step.due)} was missed; is Dagster's daemon running?"
+    if step.paused:
+        yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
+    if step.in_doubt:
+        yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
+    if step.unresolved:
+        batches = how_many(step.unresolved, "batch", "batches")
+        yield f"{name} {batches} without answer; is the sensor skene__reconcile on?"
+    if n := step.deferred.get("first_wave", 0):
+        yield f"{name} a first wave of {n:,} waits; skene-dagster approve {step.loop}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%d %b %Y, %H:%M} UTC"

@@ -1,0 +1,37 @@
+"""What is in doubt, and a person's word about it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+from typing_extensions import assert_never
+
+from skene_dagster.delivery import ledger
+
+Verdict = Literal["sent", "resend", "skip"]
+"""It was sent; it was not, or the risk of a second one is taken; it was not, and shall not be."""
+
+
+def doubts(connection: Connection, channel: str, loop: str | None = None) -> Sequence[Row[Any]]:
+    """List the batches of a channel that are in doubt, the oldest first."""
+    found = ledger.in_doubt(connection, channel)
+    return [ledger.batch_of(connection, row.batch_id) for row in found if loop in (None, row.loop)]
+
+
+def settle_doubt(connection: Connection, batch: Row[Any], verdict: Verdict, *, write_back: bool, now: datetime) -> None:
+    """Close a doubt as a person says.
+
+    Args:
+        write_back: the action has a `set`, to be written for what was sent.
+    """
+    match verdict:
+        case "sent":
+            nobody_knows_the_ids = dict.fromkeys(batch.send_ids.split())
+            ledger.settle(connection, batch.batch_id, nobody_knows_the_ids, write_back=write_back, now=now)
+        case "resend":
+            ledger.renew(connection, batch, now)
+        case "skip":
+            ledger.give_up(connection, batch.batch_id, now)
+        case _:
+            assert_never(verdict)

@@ -1,0 +1,81 @@
+"""How a step is doing, as the database knows it: for a person, and for a probe that pages one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+from sqlalchemy import Connection, func, select
+
+from skene_dagster.audience import segments
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
+from skene_dagster.store.tables import batches, pacing
+
+GRACE = timedelta(minutes=15)
+"""How long after its tick a segment may still be on its way."""
+
+STUCK = timedelta(hours=1)
+"""How long an attempt may be without answer before a person should look: reconcile tries every minute."""
+
+
+@dataclass(frozen=True)
+class StepHealth:
+    """One step, now."""
+
+    loop: str
+    step: str
+    as_of: datetime | None
+    """Of the last refresh that was completed; None before the first."""
+    due: datetime | None
+    """The last tick that should have been refreshed by now; None for a step without a clock."""
+    paused: bool
+    waiting: int
+    """Emails in batches that are not settled yet."""
+    unresolved: int
+    """Batches of them without an answer for more than an hour."""
+    in_doubt: int
+    """Emails in doubt."""
+    deferred: dict[str, int]
+    """Members who are decided again at the next tick, by reason."""
+
+    @property
+    def late(self) -> bool:
+        """Whether a tick was missed. A step that never ran is not late: nobody knows since when it is there."""
+        return self.as_of is not None and self.due is not None and self.as_of < self.due
+
+
+def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str, now: datetime) -> StepHealth:
+    """Look at one step."""
+    scope = Scope(channel, plan.name, step.name)
+    licence = segments.licence(connection, segment_name(plan.name, step.name))
+    counts = ledger.counts(connection, scope)
+    open_ = ledger.batches_of(scope) & batches.c.state.in_(ledger.TO_DO)
+    waiting = connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(open_)).scalar_one()
+    unresolved = select(func.count()).where(open_, batches.c.unresolved_since < now - STUCK)
+    return StepHealth(
+        loop=plan.name,
+        step=step.name,
+        as_of=licence.as_of if licence else None,
+        due=_due(step, now),
+        paused=controls.orders(connection, plan.name, step.name).paused,
+        waiting=int(waiting),
+        unresolved=connection.execute(unresolved).scalar_one(),
+        in_doubt=ledger.emails_in_doubt(connection, scope),
+        deferred={outcome.partition(":")[2]: n for outcome, n in counts.items() if outcome.startswith("deferred:")},
+    )
+
+
+def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetime, str]]:
+    """List until when a provider takes nothing more, and why."""
+    query = select(pacing.c.closed_until, pacing.c.reason).where(pacing.c.closed_until > now)
+    return [(row.closed_until, row.reason or "") for row in connection.execute(query)]
+
+
+def _due(step: StepPlan, now: datetime) -> datetime | None:
+    if not isinstance(step.trigger, Schedule):
+        return None
+    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(step.trigger.timezone))
+    tick = next(CronSim(step.trigger.cron, latest, reverse=True), None)
+    return None if tick is None else tick.astimezone(timezone.utc).replace(tzinfo=None)

@@ -1,0 +1,74 @@
+"""Which environment a database belongs to: a clone of production in development's hands is noticed, not mailed.
+
+This module owns the row `environment` of skene_meta.
+"""
+
+from contextlib import suppress
+
+from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.errors import WrongEnvironment
+from skene_dagster.settings import Environment
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import meta
+
+_NAME = "environment"
+
+
+def belong(engine: Engine, environment: Environment) -> None:
+    """Make sure that the database is this environment's; the first run on it makes it so.
+
+    Raises:
+        WrongEnvironment: it is another's; nothing was written.
+        StoreError: the database refused.
+    """
+    if _read(engine) is None:
+        # Another first run may be faster; what it wrote holds.
+        with suppress(IntegrityError):
+            transaction(engine, lambda connection: _remember(connection, environment))
+    check(engine, environment)
+
+
+def check(engine: Engine, environment: Environment) -> None:
+    """Make sure that the database is no other environment's; one that is nobody's yet stays so.
+
+    Raises:
+        WrongEnvironment: it is another's.
+        StoreError: the database refused.
+    """
+    there = _read(engine)
+    if there not in (None, environment):
+        raise WrongEnvironment(
+            f"The database belongs to {there}, but SKENE_ENV is {environment}: it may be a clone of production, or "
+            "production itself; nothing was done.",
+            advice=f"Set SKENE_ENV={there}; or, if the database is to be that of {environment} from now on, run: "
+            "skene-dagster adopt",
+        )
+
+
+def remembered(connection: Connection) -> str | None:
+    """Say which environment the database belongs to; None before the first run."""
+    return connection.execute(select(meta.c.value).where(meta.c.name == _NAME)).scalar_one_or_none()
+
+
+def adopt(engine: Engine, environment: Environment) -> None:
+    """Make the database this environment's, whosever it was."""
+
+    def rewrite(connection: Connection) -> None:
+        if not connection.execute(update(meta).where(meta.c.name == _NAME).values(value=environment)).rowcount:
+            _remember(connection, environment)
+
+    try:
+        transaction(engine, rewrite)
+    except IntegrityError:
+        # A first run wrote the row at the same moment.
+        transaction(engine, rewrite)
+
+
+def _read(engine: Engine) -> str | None:
+    return transaction(engine, remembered)
+
+
+def _remember(connection: Connection, environment: Environment) -> None:
+    connection.execute(insert(meta).values(name=_NAME, value=environment))

@@ -1,0 +1,97 @@
+"""All runs that share an account of a provider keep one pace, whoever lives and dies."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from delivery_world import START, users
+from sqlalchemy import Engine
+
+from skene_dagster.delivery.pacing import UNTIL_TOLD, Pacing
+from skene_dagster.delivery.providers.base import RateLimit
+from skene_dagster.settings import Users
+from skene_dagster.store import schema
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(engine: Engine) -> Clock:
+    users.metadata.create_all(engine)
+    schema.upgrade(engine, Users())
+    return Clock()
+
+
+def pace(engine: Engine, clock: Clock, account: str | None = "one", share: float = 1.0) -> Pacing:
+    return Pacing(engine, account, share, clock)
+
+
+def turns(clock: Clock, *runs: Pacing, count: int) -> list[float]:
+    """Take turns, waiting for each; return when they were, in seconds."""
+    at = []
+    for number in range(count):
+        clock.now += timedelta(seconds=runs[number % len(runs)].take().wait)
+        at.append((clock.now - START).total_seconds())
+    return at
+
+
+def test_before_the_provider_says_its_limit_the_pace_is_the_least_ever_documented(engine: Engine, clock: Clock) -> None:
+    at = turns(clock, pace(engine, clock), count=5)
+
+    assert at == pytest.approx([n / UNTIL_TOLD for n in range(5)])
+
+
+def test_runs_together_call_no_more_than_their_share_of_the_limit(engine: Engine, clock: Clock) -> None:
+    runs = [pace(engine, clock, share=0.8) for _ in range(3)]
+    runs[0].take()
+    runs[0].learn(RateLimit(5.0, None, 1.0))
+    clock.now += timedelta(seconds=10)
+
+    at = turns(clock, *runs, count=41)
+
+    # 4 a second, and the one call of an interval that was not used.
+    assert at[-1] - at[0] == pytest.approx(39 / 4, abs=0.01)
+
+
+def test_another_account_has_a_pace_of_its_own_and_a_folder_has_none(engine: Engine, clock: Clock) -> None:
+    one, other, folder = (pace(engine, clock, account) for account in ("one", "other", None))
+    turns(clock, one, count=3)
+
+    assert other.take().wait == 0
+    assert [folder.take().wait for _ in range(100)] == [0] * 100
+
+
+def test_where_others_use_what_is_kept_free_for_them_room_is_made(engine: Engine, clock: Clock) -> None:
+    run = pace(engine, clock, share=0.8)
+    run.take()
+
+    run.learn(RateLimit(5.0, 0, 1.0))
+
+    assert run.take().wait == pytest.approx(1.0)
+
+
+def test_who_is_told_to_wait_makes_all_wait(engine: Engine, clock: Clock) -> None:
+    one, other = pace(engine, clock), pace(engine, clock)
+    one.take()
+
+    one.hold(clock.now + timedelta(seconds=7), "slow down", closes=False)
+
+    assert other.take().wait == pytest.approx(7.0)
+
+
+def test_a_quota_that_is_used_up_closes_the_account_for_all_until_its_end(engine: Engine, clock: Clock) -> None:
+    one, other = pace(engine, clock), pace(engine, clock)
+    one.take()
+    end = clock.now + timedelta(hours=1)
+
+    one.hold(end, "daily_quota_exceeded", closes=True)
+
+    closed = other.take()
+    assert (closed.closed_until, closed.reason) == (end, "daily_quota_exceeded")
+    clock.now = end + timedelta(seconds=1)
+    assert other.take().closed_until is None
