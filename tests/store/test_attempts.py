@@ -109,25 +109,26 @@ def test_the_late_answer_of_one_who_lost_his_lease_proves_nothing_about_the_atte
 def test_a_process_that_slept_before_its_post_does_not_post(world: World, which: str) -> None:
     reserved(world)
     desk = world.desk()
-    nights = 0
+    attempts_at_post: list[int] = []
 
-    def has_begun() -> bool:
-        """Whether the attempt's transaction is over; whatever is asked from now on is asked after the sleep."""
-        nonlocal nights
-        nights += None not in unresolved_since(world)
-        return nights == 1
+    def sleeps() -> bool:
+        """Whether the first attempt has begun: whatever is asked from then on is asked after the sleep."""
+        with world.engine.connect() as connection:
+            row = connection.execute(select(batches)).one()
+        return row.attempts == 1 and row.unresolved_since is not None
 
-    desk.clock = lambda: world.now + timedelta(hours=1 if which == "wall" and has_begun() else 0)
-    desk.monotonic = lambda: 3600.0 if which == "monotonic" and has_begun() else 0.0
-    before: list[int] = []
-    world.provider.answers.append(
-        lambda provider, messages, key: before.append(nights) or provider.accept(messages, key)
-    )
+    def accept(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+        with world.engine.connect() as connection:
+            attempts_at_post.append(connection.execute(select(batches.c.attempts)).scalar_one())
+        return provider.accept(messages, key)
+
+    desk.clock = lambda: world.now + timedelta(seconds=30 if which == "wall" and sleeps() else 0)
+    desk.monotonic = lambda: 30.0 if which == "monotonic" and sleeps() else 0.0
+    world.provider.answers.append(accept)
 
     deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates))
 
-    # Not before it had woken up once, seen it, and tried anew.
-    assert before[0] >= 1
+    assert attempts_at_post == [2]
     assert world.states() == {1: "accepted"}
 
 
