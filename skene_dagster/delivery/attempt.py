@@ -62,14 +62,18 @@ def key_is_over(batch: Row[Any], now: datetime) -> bool:
     return batch.unresolved_since is not None and now - batch.unresolved_since >= KEY_LIVES
 
 
-def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> bool:
-    """Send a frozen batch once. True: the batch has changed, look at it again; False: leave it for now.
+Next = Literal["again", "done", "later"]
+"""Look at the batch again, for it has changed; it is settled; leave it for now."""
+
+
+def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next:
+    """Send a frozen batch once, and say what is to be done next.
 
     Raises:
         ProviderFatal: the provider refuses everything.
     """
     if not _waited_for_its_turn(desk):
-        return False
+        return "later"
     began, began_monotonic = desk.clock(), desk.monotonic()
 
     def begin(connection: Connection) -> int | None:
@@ -79,27 +83,27 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> bool
 
     number = desk.do(begin)
     if number is None:
-        return not desk.parked
+        return "later" if desk.parked else "again"
     is_definite = batch.unresolved_since is None
     if _slept(desk, began, began_monotonic) or key_is_over(batch, desk.clock()):
         if is_definite:
             desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, "not sent: this process slept"))
-        return True
+        return "again"
     answer = desk.provider.send_batch(frozen, desk.key_of(batch.batch_id))
     silence, desk.silence = desk.silence, 0
     desk.pacing.learn(desk.provider.rate_limit)
     match answer:
         case Accepted(ids=ids):
             settle(desk, batch, frozen, ids, policy)
-            return True
+            return "again" if policy.write_back else "done"
         case Refused() if is_definite:
             _isolate(desk, batch, frozen, answer, number)
-            return True
+            return "again"
         case Throttled():
             # Only where it concerns everybody does it say that there was nothing: a 409 tells of another attempt.
             if is_definite and answer.everybody:
                 desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, answer.reason))
-            return _waits(desk, answer)
+            return "again" if _waits(desk, answer) else "later"
         case Fatal(reason=reason):
             if is_definite:
                 desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
@@ -108,7 +112,7 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> bool
             # After an attempt without answer, a refusal proves nothing about that attempt.
             desk.unanswered[batch.batch_id] = reason
             desk.silence = silence + 1
-            return False
+            return "later"
         case _:
             assert_never(answer)
 

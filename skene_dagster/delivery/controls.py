@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, String, and_, bindparam, insert, select, update
 
 from skene_dagster.store.tables import controls
 
@@ -28,13 +28,16 @@ class Orders:
     """A large first wave may go."""
 
 
+_ORDERS = select(controls.c.paused_at, controls.c.cancelled_at, controls.c.approved_at).where(
+    controls.c.loop.in_((bindparam("a_loop", type_=String), EVERY)),
+    controls.c.step.in_((bindparam("a_step", type_=String), EVERY)),
+)
+"""What was ordered about a step, its loop, and all loops; built once, for it is asked twice for every batch."""
+
+
 def orders(connection: Connection, loop: str, step: str) -> Orders:
     """Read what was ordered about a step, about its loop, and about all loops."""
-    rows = connection.execute(
-        select(controls.c.paused_at, controls.c.cancelled_at, controls.c.approved_at).where(
-            or_(_about(EVERY, EVERY), _about(loop, EVERY), _about(loop, step))
-        )
-    ).all()
+    rows = connection.execute(_ORDERS, {"a_loop": loop, "a_step": step}).all()
     return Orders(
         paused=any(row.paused_at is not None for row in rows),
         cancelled_at=max((row.cancelled_at for row in rows if row.cancelled_at is not None), default=None),

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.attempt import Policy, attempt, key_is_over, resolve
+from skene_dagster.delivery.attempt import Next, Policy, attempt, key_is_over, resolve
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.freeze import freeze_batch
 from skene_dagster.delivery.ledger import Scope
@@ -96,25 +96,27 @@ def _take_through(work: _Work, batch: Row[Any]) -> None:
     desk = work.desk
     claimed: Row[Any] | None = batch
     frozen: Frozen | None = None
+    next_: Next = "again"
     try:
-        while claimed is not None:
+        while claimed is not None and next_ == "again":
             match claimed.state:
-                case "reserved":
-                    frozen = _freeze(work, claimed)
-                    if frozen is None:
-                        return
+                case "accepted":
+                    write_back(desk, claimed, work.email)
+                    next_ = "done"
                 case "frozen" if key_is_over(claimed, desk.clock()):
                     resolve(desk, claimed, work.policy)
                 case "frozen":
                     frozen = frozen or desk.do(lambda c: ledger.frozen(c, batch.batch_id))
-                    if not attempt(desk, claimed, frozen, work.policy):
-                        return
+                    next_ = attempt(desk, claimed, frozen, work.policy)
                 case _:
-                    write_back(desk, claimed, work.email)
-                    return
-            claimed = desk.claim(batch.batch_id)
+                    frozen = _freeze(work, claimed)
+                    next_ = attempt(desk, claimed, frozen, work.policy) if frozen is not None else "later"
+            if next_ == "again":
+                claimed = desk.claim(batch.batch_id)
     finally:
-        desk.release(batch.batch_id)
+        # Who closes a batch gives it back with it.
+        if next_ != "done":
+            desk.release(batch.batch_id)
 
 
 def _freeze(work: _Work, batch: Row[Any]) -> Frozen | None:

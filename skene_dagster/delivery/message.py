@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 SEND_TAG = "send"
 """The tag that carries the send id; by it the provider's own records are matched with the ledger."""
@@ -40,7 +41,7 @@ class Frozen:
     body: bytes = field(repr=False)
     """A JSON array with one email per send id, each as Resend's API takes it."""
 
-    @property
+    @cached_property
     def packed(self) -> bytes:
         """The body as the ledger keeps it."""
         return zlib.compress(self.body, 1)

@@ -3,14 +3,28 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    String,
+    Update,
+    and_,
+    bindparam,
+    case,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from skene_dagster.delivery.ledger.reading import is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.message import Frozen
-from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import Moment, batches, sends
 
 NOT_DONE = ("reserved", "in_doubt")
 """Sends that may still become accepted."""
@@ -20,13 +34,10 @@ def settle(
     connection: Connection, batch_id: str, provider_ids: Mapping[str, str | None], *, write_back: bool, now: datetime
 ) -> None:
     """The provider accepted: keep its ids (send_id → id). True whoever holds the lease by now: it is a fact."""
-    named = {identity: provider_id for identity, provider_id in provider_ids.items() if provider_id is not None}
-    known = case(*((sends.c.send_id == s, literal(p)) for s, p in named.items())) if named else None
-    connection.execute(
-        update(sends)
-        .where(sends.c.batch_id == batch_id, sends.c.send_id.in_(list(provider_ids)), sends.c.state.in_(NOT_DONE))
-        .values(state="accepted", reason=None, accepted_at=now, provider_id=known)
-    )
+    values: dict[str, object] = {"batch": batch_id, "now": now}
+    for n, (identity, provider_id) in enumerate(provider_ids.items()):
+        values |= {f"send_{n}": identity, f"id_{n}": provider_id}
+    connection.execute(_accept(len(provider_ids)), values)
     connection.execute(
         update(batches)
         .where(batches.c.batch_id == batch_id, batches.c.state.in_(("frozen", "in_doubt")))
@@ -38,6 +49,26 @@ def settle(
             error=None,
             owner=None,
             lease_until=None,
+        )
+    )
+
+
+@lru_cache(maxsize=128)
+def _accept(count: int) -> Update:
+    """Say once for each size how sends become accepted: to build it takes longer than to execute it."""
+    pairs = [(bindparam(f"send_{n}", type_=String), bindparam(f"id_{n}", type_=String)) for n in range(count)]
+    return (
+        update(sends)
+        .where(
+            sends.c.batch_id == bindparam("batch"),
+            sends.c.send_id.in_([send for send, _ in pairs]),
+            sends.c.state.in_(NOT_DONE),
+        )
+        .values(
+            state="accepted",
+            reason=None,
+            accepted_at=bindparam("now", type_=Moment),
+            provider_id=case(*((sends.c.send_id == send, identity) for send, identity in pairs)),
         )
     )
 
