@@ -29,7 +29,10 @@ POINTS = {
 """Functions whose transaction is one step of the protocol."""
 
 POST = "post"
-"""The call to the provider: `inside`, just before it; `after`, the answer is there and nothing is written."""
+"""The call to the provider: `inside`, just before it; `after`, the answer is there and nothing is written.
+
+`suspended`, and not dead: just before it, until somebody wakes the process.
+"""
 
 
 def die() -> NoReturn:
@@ -60,6 +63,8 @@ def arm(point: str, when: str, nth: int) -> None:
             here = count_down()
             if here and when == "inside":
                 die()
+            if here and when == "suspended":
+                os.kill(os.getpid(), signal.SIGSTOP)
             answer = send(*args)
             if here:
                 die()

@@ -6,7 +6,6 @@ accepted. The verdict is taken from the two, never from what the runs said.
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 import servers
 from killed_at import POINTS, POST
 from scene import Scene, Verdict, make_scene, resend_process
-from sqlalchemy.exc import OperationalError
 
 KEPT = Verdict()
 CUTS = [(point, when) for point in [*POINTS, POST] for when in ("inside", "after")]
@@ -72,17 +70,18 @@ def test_two_runs_at_once_one_of_which_dies(scene: Scene) -> None:
     assert scene.judge() == KEPT, scene.story
 
 
-def test_a_run_that_is_suspended_wakes_up_after_another_has_finished(scene: Scene) -> None:
-    scene.add_users(900)
-    sleeper = scene.start()
-    scene.until_posts(2)
-    _suspend(scene, sleeper)
+def test_a_run_that_is_suspended_before_its_request_wakes_up_after_another_has_finished(scene: Scene) -> None:
+    scene.add_users(300)
+    sleeper = scene.start(POST, "suspended", 2)
+    os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED)
     scene.finish()
+    before = scene.posts()
     os.killpg(sleeper.pid, signal.SIGCONT)
     sleeper.wait(120)
 
     scene.finish()
 
+    assert scene.posts() == before + 1
     assert scene.judge() == KEPT
 
 
@@ -99,21 +98,6 @@ def test_after_a_pause_nothing_is_posted_whoever_runs_until_it_ends(scene: Scene
     scene.execute("UPDATE skene_controls SET paused_at = NULL")
     scene.finish()
     assert scene.judge() == KEPT
-
-
-def _suspend(scene: Scene, process: "subprocess.Popen[bytes]") -> None:
-    """Suspend a run outside its transactions: SQLite has one lock, and who sleeps on it keeps all others out."""
-
-    def is_suspended() -> bool:
-        os.killpg(process.pid, signal.SIGSTOP)
-        try:
-            scene.execute("UPDATE users SET dormant = dormant WHERE id = 0")
-        except OperationalError:
-            os.killpg(process.pid, signal.SIGCONT)
-            return False
-        return True
-
-    scene.until(is_suspended)
 
 
 def _quoted(scene: Scene) -> str:

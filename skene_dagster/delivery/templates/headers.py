@@ -20,6 +20,12 @@ class Unrenderable(Exception):
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS_IN_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# The same as `_CONTROLS_IN_BODY` in UTF-8: Python drops bytes five times as fast as it searches for them (2026-11).
+_CONTROL_BYTES = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
+_CONTROLS_BEYOND_ASCII = re.compile(b"\xc2[\x80-\x9f]")
+# A part of what email-validator takes, and gives back as it is; of the domain it is asked.
+_PLAIN_ADDRESS = re.compile(r"(?=.{1,64}@)[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@((?!.*--)[a-z0-9.-]+)")
+_LONGEST_ADDRESS = 254
 _LINK = re.compile(r"""(https?://|mailto:)[^\s<>"'`\\{|}^\x00-\x1f\x7f-\x9f]+""", re.IGNORECASE)
 _HEADER_LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
@@ -41,7 +47,19 @@ def one_line(text: str) -> str:
 
 def body(text: str) -> str:
     """Drop control characters but for line breaks and tabs, and end each line with a single line feed."""
+    if _has_only_what_may_stand_in_a_body(text):
+        return text
     return _CONTROLS_IN_BODY.sub("", _whole(text).replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _has_only_what_may_stand_in_a_body(text: str) -> bool:
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    if len(raw.translate(None, _CONTROL_BYTES)) != len(raw):
+        return False
+    return text.isascii() or _CONTROLS_BEYOND_ASCII.search(raw) is None
 
 
 def _whole(text: str) -> str:
@@ -93,6 +111,15 @@ def _checked(text: str) -> str:
         raise Unrenderable("invalid address") from None
     assert found.ascii_email is not None  # without SMTPUTF8 there always is one
     return found.ascii_email
+
+
+@lru_cache(maxsize=4096)
+def _is_domain(text: str) -> bool:
+    """Say whether addresses may end in this domain as it is written."""
+    try:
+        return validate_email(f"a@{text}", check_deliverability=False).ascii_domain == text
+    except EmailNotValidError:
+        return False
 
 
 @lru_cache(maxsize=16)

@@ -1,10 +1,10 @@
 """The folder of templates: each is read and compiled once, checked as a whole, and rendered per email."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NoReturn
 
 from jinja2 import Template, TemplateRuntimeError, TemplateSyntaxError, UndefinedError
 
@@ -18,6 +18,10 @@ from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Sender
+
+
+# What one user's values can do to an expression that is right.
+_VALUES_DO = (TemplateRuntimeError, TypeError, ArithmeticError, AttributeError, LookupError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,10 @@ class Templates:
     def _context(self, email: Email, columns: Mapping[str, object], sender: Sender) -> dict[str, object]:
         context: dict[str, object] = {}
         for name, text in email.personalization:
-            with _of_this_email_only(name):
+            try:
                 value = compile_value(text)(columns)
+            except _VALUES_DO as bad:
+                _stop_this_email(name, bad)
             if value is not None:
                 context[name] = value
         if sender.postal_address:
@@ -123,19 +129,17 @@ def _one_click(url: str) -> tuple[tuple[str, str], ...]:
 
 
 def _rendered(template: Template, context: Mapping[str, object], part: str) -> str:
-    with _of_this_email_only(part):
-        return template.render(context)
-
-
-@contextmanager
-def _of_this_email_only(part: str) -> Iterator[None]:
-    """Turn what one user's values do to an expression into a reason for one email."""
     try:
-        yield
-    except UndefinedError as missing:
-        raise MissingValue(str(missing)) from None
-    except (TemplateRuntimeError, TypeError) as bad:
+        return template.render(context)
+    except _VALUES_DO as bad:
+        _stop_this_email(part, bad)
+
+
+def _stop_this_email(part: str, bad: Exception) -> NoReturn:
+    """Turn what one user's values do to an expression into a reason for one email."""
+    if isinstance(bad, UndefinedError):
+        raise MissingValue(str(bad)) from None
+    if isinstance(bad, TemplateRuntimeError | TypeError):
         raise Unrenderable(f"{part}: {bad}") from bad
-    except (ArithmeticError, AttributeError, LookupError, ValueError) as bad:
-        # Their texts may contain the user's value.
-        raise Unrenderable(f"{part}: {type(bad).__name__}") from bad
+    # Their texts may contain the user's value.
+    raise Unrenderable(f"{part}: {type(bad).__name__}") from bad

@@ -1,11 +1,15 @@
 """Personalization values: texts with expressions, such as `{{user.name}}`, that give a template its names."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from jinja2 import Undefined, UndefinedError
 
-from skene_dagster.delivery.templates.sandbox import TEXT
+from skene_dagster.delivery.templates.sandbox import TEXT, Row
+
+# What nearly every value is; Jinja comes to the same, ten times as slowly (2026-11).
+_COLUMN = re.compile(r"(user|row)\.([A-Za-z]\w*)", re.ASCII)
 
 
 @lru_cache(maxsize=1024)
@@ -20,6 +24,10 @@ def compile_value(text: str) -> Callable[[Mapping[str, object]], object]:
     """
     expression = _alone(text)
     if expression is not None:
+        column = _COLUMN.fullmatch(expression.strip())
+        if column is not None:
+            table, name = column.groups()
+            return lambda context: _column(context[table], name)
         evaluate = TEXT.compile_expression(expression, undefined_to_none=False)
         return lambda context: _or_none(lambda: evaluate(context))
     template = TEXT.from_string(text)
@@ -32,6 +40,14 @@ def _alone(text: str) -> str | None:
     if kinds[:1] != ["variable_begin"] or kinds.index("variable_end") != len(kinds) - 1:
         return None
     return "".join(value for _, value in tokens[1:-1])
+
+
+def _column(row: object, name: str) -> object:
+    assert isinstance(row, Row)
+    try:
+        return row[name]
+    except KeyError:
+        return None
 
 
 def _or_none(evaluate: Callable[[], object]) -> object:
