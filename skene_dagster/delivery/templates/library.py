@@ -19,7 +19,6 @@ from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Sender
 
-
 # What one user's values can do to an expression that is right.
 _VALUES_DO = (TemplateRuntimeError, TypeError, ArithmeticError, AttributeError, LookupError, ValueError)
 
