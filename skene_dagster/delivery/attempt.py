@@ -10,6 +10,7 @@ What remains possible: a process that is frozen between the last check and the P
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
@@ -19,6 +20,7 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.freeze import halves
 from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.pacing import Turn
 from skene_dagster.delivery.providers.base import (
     Absent,
     Accepted,
@@ -72,20 +74,12 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next
     Raises:
         ProviderFatal: the provider refuses everything.
     """
-    if not _waited_for_its_turn(desk):
-        return "later"
-    began, began_monotonic = desk.clock(), desk.monotonic()
-
-    def begin(connection: Connection) -> int | None:
-        if not desk.may_send(connection, batch):
-            return None
-        return ledger.begin_attempt(connection, batch, desk.owner, began)
-
-    number = desk.do(begin)
-    if number is None:
+    begun = _begin(desk, batch)
+    if begun is None:
         return "later" if desk.parked else "again"
+    number = begun.number
     is_definite = batch.unresolved_since is None
-    if _slept(desk, began, began_monotonic) or key_is_over(batch, desk.clock()):
+    if _slept(desk, begun) or key_is_over(batch, desk.clock()):
         if is_definite:
             desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, "not sent: this process slept"))
         return "again"
@@ -143,20 +137,48 @@ def settle(desk: Desk, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, .
     )
 
 
-def _waited_for_its_turn(desk: Desk) -> bool:
-    turn = desk.pacing.take()
+@dataclass(frozen=True)
+class _Begun:
+    """An attempt of which the ledger knows, and when it was begun by both clocks."""
+
+    number: int
+    at: datetime
+    at_monotonic: float
+
+
+def _begin(desk: Desk, batch: Row[Any]) -> _Begun | None:
+    """Wait for a turn and write down that the provider may have the batch; None: it is not to be sent now."""
+
+    def begin(connection: Connection, *, has_turn: bool) -> Turn | int | None:
+        if not desk.may_send(connection, batch):
+            return None
+        turn = Turn(0.0) if has_turn else desk.pacing.take(connection)
+        return ledger.begin_attempt(connection, batch, desk.owner, desk.clock()) if turn.is_now else turn
+
+    at, at_monotonic = desk.clock(), desk.monotonic()
+    begun = desk.do(partial(begin, has_turn=False))
+    if isinstance(begun, Turn):
+        if not _waited_for(desk, begun):
+            return None
+        # While it waited somebody may have given an order: all is asked again.
+        at, at_monotonic = desk.clock(), desk.monotonic()
+        begun = desk.do(partial(begin, has_turn=True))
+        assert not isinstance(begun, Turn)
+    return None if begun is None else _Begun(begun, at, at_monotonic)
+
+
+def _waited_for(desk: Desk, turn: Turn) -> bool:
     if turn.closed_until is not None or turn.wait > PATIENCE:
         desk.parked = turn.reason or f"{desk.provider.name} is called as often as it allows"
         return False
-    if turn.wait:
-        desk.pause(turn.wait)
+    desk.pause(turn.wait)
     return True
 
 
-def _slept(desk: Desk, began: datetime, began_monotonic: float) -> bool:
+def _slept(desk: Desk, begun: _Begun) -> bool:
     """Whether this process was suspended since it began. The monotonic clock stands still while a machine sleeps."""
-    by_the_wall = desk.clock() - began
-    by_itself = timedelta(seconds=desk.monotonic() - began_monotonic)
+    by_the_wall = desk.clock() - begun.at
+    by_itself = timedelta(seconds=desk.monotonic() - begun.at_monotonic)
     return not timedelta(0) <= by_the_wall < LONGEST_LOOK or by_itself >= LONGEST_LOOK
 
 

@@ -77,10 +77,10 @@ def deliver(
     while (waiting := work.open_batches()) and not desk.stops:
         worked = False
         for candidate in waiting:
-            batch = desk.claim(candidate.batch_id)
+            batch, frozen = _claim(work, candidate.batch_id)
             if batch is not None:
                 worked = True
-                _take_through(work, batch)
+                _take_through(work, batch, frozen)
                 progress(batch.size)
             if desk.stops:
                 break
@@ -91,11 +91,36 @@ def deliver(
     return Delivered(counts, len(work.open_batches()), desk.parked)
 
 
-def _take_through(work: _Work, batch: Row[Any]) -> None:
+def _claim(work: _Work, batch_id: str) -> tuple[Row[Any] | None, Frozen | None]:
+    """Take a batch, and freeze it where that is still to be done.
+
+    Returns:
+        None where another has it; and its bytes, unless they lie in the ledger, or nothing of it is to be sent.
+    """
+    desk = work.desk
+
+    def claim(connection: Connection) -> tuple[Row[Any] | None, Frozen | None]:
+        batch = ledger.claim(connection, batch_id, desk.owner, desk.clock())
+        if batch is None or batch.state != "reserved" or not desk.may_send(connection, batch):
+            return batch, None
+        return batch, freeze_batch(
+            connection,
+            batch,
+            plan=work.plan,
+            step=work.step,
+            settings=desk.settings,
+            channel=desk.channel,
+            templates=work.templates,
+            clock=desk.clock,
+        )
+
+    return desk.do(claim)
+
+
+def _take_through(work: _Work, batch: Row[Any], frozen: Frozen | None) -> None:
     """Bring a claimed batch through its states as far as it goes now, and give it back."""
     desk = work.desk
     claimed: Row[Any] | None = batch
-    frozen: Frozen | None = None
     next_: Next = "again"
     try:
         while claimed is not None and next_ == "again":
@@ -109,7 +134,6 @@ def _take_through(work: _Work, batch: Row[Any]) -> None:
                     frozen = frozen or desk.do(lambda c: ledger.frozen(c, batch.batch_id))
                     next_ = attempt(desk, claimed, frozen, work.policy)
                 case _:
-                    frozen = _freeze(work, claimed)
                     next_ = attempt(desk, claimed, frozen, work.policy) if frozen is not None else "later"
             if next_ == "again":
                 claimed = desk.claim(batch.batch_id)
@@ -117,23 +141,3 @@ def _take_through(work: _Work, batch: Row[Any]) -> None:
         # Who closes a batch gives it back with it.
         if next_ != "done":
             desk.release(batch.batch_id)
-
-
-def _freeze(work: _Work, batch: Row[Any]) -> Frozen | None:
-    desk = work.desk
-
-    def freeze(connection: Connection) -> Frozen | None:
-        if not desk.may_send(connection, batch):
-            return None
-        return freeze_batch(
-            connection,
-            batch,
-            plan=work.plan,
-            step=work.step,
-            settings=desk.settings,
-            channel=desk.channel,
-            templates=work.templates,
-            clock=desk.clock,
-        )
-
-    return desk.do(freeze)

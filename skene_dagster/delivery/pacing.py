@@ -5,7 +5,7 @@ the next free turn, and the one after it is an interval later. A run that dies w
 Dagster pool would lose a place for ever (seen 2026-11).
 """
 
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +28,11 @@ class Turn:
     closed_until: datetime | None = None
     reason: str = ""
 
+    @property
+    def is_now(self) -> bool:
+        """Whether the provider may be called at once."""
+        return self.wait == 0 and self.closed_until is None
+
 
 class Pacing:
     """The pace of one account.
@@ -44,11 +49,12 @@ class Pacing:
         self._clock = clock
         self._known: float | None = None
 
-    def take(self) -> Turn:
-        """Take the next free turn."""
-        if self._account is None:
-            return Turn(0.0)
-        return self._tried(self._take)
+    def take(self, connection: Connection) -> Turn:
+        """Take the next free turn; the account's row is then locked until the transaction ends."""
+        turn = None if self._account is not None else Turn(0.0)
+        while turn is None:
+            turn = self._take(connection)
+        return turn
 
     def learn(self, limit: RateLimit | None) -> None:
         """Adapt to what an answer said of the limits."""
@@ -90,20 +96,13 @@ class Pacing:
     def _not_before(self, connection: Connection, until: datetime) -> None:
         connection.execute(update(pacing).where(self._row, pacing.c.next_at < until).values(next_at=until))
 
-    def _tried(self, take: Callable[[Connection], Turn | None]) -> Turn:
-        while True:
-            try:
-                turn = transaction(self._engine, take)
-            except IntegrityError:  # another run wrote the account's row first
-                continue
-            if turn is not None:
-                return turn
-
     def _take(self, connection: Connection) -> Turn | None:
+        """Take it; None where another run was faster."""
         now = self._clock()
         row = connection.execute(select(pacing).where(self._row)).one_or_none()
         if row is None:
-            connection.execute(insert(pacing).values(account=self._account, per_second=UNTIL_TOLD, next_at=now))
+            with suppress(IntegrityError), connection.begin_nested():
+                connection.execute(insert(pacing).values(account=self._account, per_second=UNTIL_TOLD, next_at=now))
             return None
         self._known = row.per_second
         if row.closed_until is not None and row.closed_until > now:

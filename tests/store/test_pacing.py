@@ -6,10 +6,11 @@ import pytest
 from delivery_world import START, users
 from sqlalchemy import Engine
 
-from skene_dagster.delivery.pacing import UNTIL_TOLD, Pacing
+from skene_dagster.delivery.pacing import UNTIL_TOLD, Pacing, Turn
 from skene_dagster.delivery.providers.base import RateLimit
 from skene_dagster.settings import Users
 from skene_dagster.store import schema
+from skene_dagster.store.engine import transaction
 
 
 class Clock:
@@ -27,15 +28,22 @@ def clock(engine: Engine) -> Clock:
     return Clock()
 
 
-def pace(engine: Engine, clock: Clock, account: str | None = "one", share: float = 1.0) -> Pacing:
-    return Pacing(engine, account, share, clock)
+class Run(Pacing):
+    """One run's pacing, which takes each turn in a transaction of its own."""
+
+    def turn(self) -> Turn:
+        return transaction(self._engine, self.take)
 
 
-def turns(clock: Clock, *runs: Pacing, count: int) -> list[float]:
+def pace(engine: Engine, clock: Clock, account: str | None = "one", share: float = 1.0) -> Run:
+    return Run(engine, account, share, clock)
+
+
+def turns(clock: Clock, *runs: Run, count: int) -> list[float]:
     """Take turns, waiting for each; return when they were, in seconds."""
     at = []
     for number in range(count):
-        clock.now += timedelta(seconds=runs[number % len(runs)].take().wait)
+        clock.now += timedelta(seconds=runs[number % len(runs)].turn().wait)
         at.append((clock.now - START).total_seconds())
     return at
 
@@ -48,7 +56,7 @@ def test_before_the_provider_says_its_limit_the_pace_is_the_least_ever_documente
 
 def test_runs_together_call_no_more_than_their_share_of_the_limit(engine: Engine, clock: Clock) -> None:
     runs = [pace(engine, clock, share=0.8) for _ in range(3)]
-    runs[0].take()
+    runs[0].turn()
     runs[0].learn(RateLimit(5.0, None, 1.0))
     clock.now += timedelta(seconds=10)
 
@@ -62,36 +70,36 @@ def test_another_account_has_a_pace_of_its_own_and_a_folder_has_none(engine: Eng
     one, other, folder = (pace(engine, clock, account) for account in ("one", "other", None))
     turns(clock, one, count=3)
 
-    assert other.take().wait == 0
-    assert [folder.take().wait for _ in range(100)] == [0] * 100
+    assert other.turn().wait == 0
+    assert [folder.turn().wait for _ in range(100)] == [0] * 100
 
 
 def test_where_others_use_what_is_kept_free_for_them_room_is_made(engine: Engine, clock: Clock) -> None:
     run = pace(engine, clock, share=0.8)
-    run.take()
+    run.turn()
 
     run.learn(RateLimit(5.0, 0, 1.0))
 
-    assert run.take().wait == pytest.approx(1.0)
+    assert run.turn().wait == pytest.approx(1.0)
 
 
 def test_who_is_told_to_wait_makes_all_wait(engine: Engine, clock: Clock) -> None:
     one, other = pace(engine, clock), pace(engine, clock)
-    one.take()
+    one.turn()
 
     one.hold(clock.now + timedelta(seconds=7), "slow down", closes=False)
 
-    assert other.take().wait == pytest.approx(7.0)
+    assert other.turn().wait == pytest.approx(7.0)
 
 
 def test_a_quota_that_is_used_up_closes_the_account_for_all_until_its_end(engine: Engine, clock: Clock) -> None:
     one, other = pace(engine, clock), pace(engine, clock)
-    one.take()
+    one.turn()
     end = clock.now + timedelta(hours=1)
 
     one.hold(end, "daily_quota_exceeded", closes=True)
 
-    closed = other.take()
+    closed = other.turn()
     assert (closed.closed_until, closed.reason) == (end, "daily_quota_exceeded")
     clock.now = end + timedelta(seconds=1)
-    assert other.take().closed_until is None
+    assert other.turn().closed_until is None

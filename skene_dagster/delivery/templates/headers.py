@@ -23,9 +23,6 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 # The same as `_CONTROLS_IN_BODY` in UTF-8: Python drops bytes five times as fast as it searches for them (2026-11).
 _CONTROL_BYTES = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
 _CONTROLS_BEYOND_ASCII = re.compile(b"\xc2[\x80-\x9f]")
-# A part of what email-validator takes, and gives back as it is; of the domain it is asked.
-_PLAIN_ADDRESS = re.compile(r"(?=.{1,64}@)[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@((?!.*--)[a-z0-9.-]+)")
-_LONGEST_ADDRESS = 254
 _LINK = re.compile(r"""(https?://|mailto:)[^\s<>"'`\\{|}^\x00-\x1f\x7f-\x9f]+""", re.IGNORECASE)
 _HEADER_LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 
@@ -111,15 +108,6 @@ def _checked(text: str) -> str:
         raise Unrenderable("invalid address") from None
     assert found.ascii_email is not None  # without SMTPUTF8 there always is one
     return found.ascii_email
-
-
-@lru_cache(maxsize=4096)
-def _is_domain(text: str) -> bool:
-    """Say whether addresses may end in this domain as it is written."""
-    try:
-        return validate_email(f"a@{text}", check_deliverability=False).ascii_domain == text
-    except EmailNotValidError:
-        return False
 
 
 @lru_cache(maxsize=16)
