@@ -42,7 +42,9 @@ def measured() -> Iterator[dict[str, float]]:
             setattr(owner, name, original)
 
 
-def _timed(part: str, original: Callable[..., Any], seconds: dict[str, float], inner: list[float]) -> Callable[..., Any]:
+def _timed(
+    part: str, original: Callable[..., Any], seconds: dict[str, float], inner: list[float]
+) -> Callable[..., Any]:
     @functools.wraps(original)
     def timed(*args: Any, **kwargs: Any) -> Any:
         inner.append(0.0)

@@ -12,7 +12,7 @@ from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.templates import checks, headers
 from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.mjml import Faulty, compile_mjml
-from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, MissingValue, Row
+from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, MissingValue, Row, compiled
 from skene_dagster.delivery.templates.values import compile_value
 from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
@@ -108,18 +108,18 @@ class Templates:
             if sources is None:
                 raise together(errors)
             try:
-                compiled = compile_mjml(sources.mjml)
+                made = compile_mjml(sources.mjml)
             except (Faulty, TemplateSyntaxError) as bad:
                 raise TemplateError(f"The template {name!r} is wrong.", advice="Run skene-dagster validate.") from bad
             self._ready[name] = _Ready(
-                TEXT.from_string(compiled.subject), HTML.from_string(compiled.html), TEXT.from_string(sources.text)
+                compiled(TEXT, made.subject), compiled(HTML, made.html), compiled(TEXT, sources.text)
             )
         return self._ready[name]
 
 
 @lru_cache(maxsize=16)
 def _link(text: str) -> Template:
-    return LINK.from_string(text)
+    return compiled(LINK, text)
 
 
 def _one_click(url: str) -> tuple[tuple[str, str], ...]:
