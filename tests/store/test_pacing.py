@@ -6,7 +6,7 @@ import pytest
 from delivery_world import START, users
 from sqlalchemy import Engine
 
-from skene_dagster.delivery.pacing import UNTIL_TOLD, Pacing, Turn
+from skene_dagster.delivery.pacing import MARGIN, UNTIL_TOLD, Pacing, Turn
 from skene_dagster.delivery.providers.base import RateLimit
 from skene_dagster.settings import Users
 from skene_dagster.store import schema
@@ -51,7 +51,7 @@ def turns(clock: Clock, *runs: Run, count: int) -> list[float]:
 def test_before_the_provider_says_its_limit_the_pace_is_the_least_ever_documented(engine: Engine, clock: Clock) -> None:
     at = turns(clock, pace(engine, clock), count=5)
 
-    assert at == pytest.approx([n / UNTIL_TOLD for n in range(5)])
+    assert at == pytest.approx([n / (UNTIL_TOLD * MARGIN) for n in range(5)])
 
 
 def test_runs_together_call_no_more_than_their_share_of_the_limit(engine: Engine, clock: Clock) -> None:
@@ -63,7 +63,7 @@ def test_runs_together_call_no_more_than_their_share_of_the_limit(engine: Engine
     at = turns(clock, *runs, count=41)
 
     # 4 a second, and the one call of an interval that was not used.
-    assert at[-1] - at[0] == pytest.approx(39 / 4, abs=0.01)
+    assert at[-1] - at[0] == pytest.approx(39 / (4 * MARGIN), abs=0.01)
 
 
 def test_another_account_has_a_pace_of_its_own_and_a_folder_has_none(engine: Engine, clock: Clock) -> None:
