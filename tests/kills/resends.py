@@ -5,7 +5,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -57,7 +57,7 @@ class LocalResend:
     """The one of these tests, with faults."""
 
     url: str
-    random: Random = field(default_factory=lambda: Random(0))
+    random: Random
 
     def emails(self) -> list[Arrived]:
         return [Arrived(email["id"], email["to"], email["send"]) for email in self._ask("emails")]
@@ -98,10 +98,10 @@ class EmulatedResend:
 
 
 @contextmanager
-def local_resend(folder: Path) -> Iterator[LocalResend]:
+def local_resend(folder: Path, seed: int = 0) -> Iterator[LocalResend]:
     """Run the local Resend."""
     port = free_port()
     with running([sys.executable, str(SERVER), "--port", str(port)], folder, lambda: listens(port)):
-        resend = LocalResend(f"http://127.0.0.1:{port}")
+        resend = LocalResend(f"http://127.0.0.1:{port}", Random(seed))
         resend.faults()
         yield resend

@@ -43,7 +43,8 @@ def main() -> int:
         root = Path(folder)
         for name in ("mariadb", "one", "two"):
             (root / name).mkdir()
-        one, two = (stack.enter_context(local_resend(root / name)) for name in ("one", "two"))
+        one = stack.enter_context(local_resend(root / "one", asked.seed))
+        two = stack.enter_context(local_resend(root / "two", asked.seed + 1))
         mariadb = servers.MortalMariadb(root / "mariadb")
         try:
             scenes = {
