@@ -20,9 +20,9 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 KEY_LIVES = timedelta(hours=24)
 
 
-Wire = Literal["whole", "trickled", "stalled", "cut", "cut early", "unread"]
-"""How an answer leaves: as it should, in fifty parts, half of it and then nothing, half of it and then the end, or not
-even all of its headers. `unread`: the connection ends before the request was read.
+Wire = Literal["whole", "trickled", "endless", "stalled", "cut", "cut early", "unread"]
+"""How an answer leaves: as it should, in twenty parts, in parts without end, half of it and then nothing, half of it
+and then the end, or not even all of its headers. `unread`: the connection ends before the request was read.
 """
 
 

@@ -93,15 +93,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.flush_headers()
             self.close_connection = True
             return
-        headers = {**self.server.state.limits(), **answer.headers, "Content-Length": str(len(answer.body))}
+        length = 10**9 if answer.wire == "endless" else len(answer.body)
+        headers = {**self.server.state.limits(), **answer.headers, "Content-Length": str(length)}
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         match answer.wire:
             case "trickled":
-                size = max(1, len(answer.body) // 50)
+                size = max(1, len(answer.body) // 20)
                 for start in range(0, len(answer.body), size):
-                    self._slowly(answer.body[start : start + size], 0.01)
+                    self._slowly(answer.body[start : start + size], 0.005)
+            case "endless":
+                while not self.server.state.hurry.is_set():
+                    self._slowly(b" ", 0.05)
+                self.close_connection = True
             case "stalled":
                 self._slowly(answer.body[: len(answer.body) // 2], 10)
                 self.close_connection = True

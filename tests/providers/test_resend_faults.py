@@ -29,7 +29,7 @@ def server() -> Iterator[ResendServer]:
 
 @pytest.fixture
 def provider(server: ResendServer) -> Iterator[ResendProvider]:
-    opened = ResendProvider("re_test_123", server.url, timeout=(2.0, 0.5))
+    opened = ResendProvider("re_test_123", server.url, timeout=(2.0, 1.0))
     yield opened
     opened.close()
 
@@ -45,6 +45,7 @@ def provider(server: ResendServer) -> Iterator[ResendProvider]:
         pytest.param(Scripted("usual", late=0.1), Accepted, 3, id="a slow answer"),
         pytest.param(Scripted("usual", late=10), Unknown, 3, id="an answer that is too slow"),
         pytest.param(Scripted("usual", wire="trickled"), Accepted, 3, id="an answer in small parts"),
+        pytest.param(Scripted("usual", wire="endless"), Unknown, 3, id="an answer that does not end"),
         pytest.param(Scripted("usual", wire="stalled"), Unknown, 3, id="an answer that stops in the middle"),
         pytest.param(Scripted("usual", wire="cut"), Unknown, 3, id="an answer that is cut in the middle"),
         pytest.param(Scripted("usual", wire="cut early"), Unknown, 3, id="an answer that is cut in its headers"),

@@ -4,7 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
@@ -39,7 +39,7 @@ class ResendProvider:
     Args:
         api_key: `re_…`.
         base_url: https, or http to this machine.
-        timeout: seconds to connect, and to wait for each part of the answer.
+        timeout: seconds to connect, and to wait for the answer.
 
     Raises:
         SettingsError: for a key or an address that could never work.
@@ -150,7 +150,7 @@ class _PooledClient(resend.HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         self.headers = {}
         frozen = self.body is not None
-        response = self._session.request(
+        with self._session.request(
             method,
             url,
             headers={**headers, "Content-Type": "application/json"} if frozen else headers,
@@ -160,9 +160,27 @@ class _PooledClient(resend.HTTPClient):
             data=self.body if frozen else data,
             timeout=self._timeout,
             allow_redirects=False,
-        )
-        self.headers = response.headers
-        return response.content, response.status_code, response.headers
+            stream=True,
+        ) as response:
+            self.headers = response.headers
+            return self._read(response), response.status_code, response.headers
+
+    def _read(self, response: requests.Response) -> bytes:
+        # requests, 2026-11: its timeout is for each part of an answer, of which there may be any number: a call would
+        # outlast its lease. (Headers that come in parts are not cut short.)
+        left = self._timeout[1] - response.elapsed.total_seconds()
+        end = threading.Timer(left, _hang_up, [response])
+        end.start()
+        try:
+            return response.content
+        finally:
+            end.cancel()
 
     def close(self) -> None:
         self._session.close()
+
+
+def _hang_up(response: requests.Response) -> None:
+    # It may be read to its end at this very moment.
+    with suppress(ValueError, RuntimeError, OSError):
+        response.raw.shutdown()
