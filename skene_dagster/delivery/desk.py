@@ -19,6 +19,9 @@ from skene_dagster.store.engine import Clock, transaction
 GIVE_UP = 3
 """Batches in a row without an answer, after which the provider counts as down and the run stops."""
 
+PAUSED = "paused"
+"""Why nothing is sent where a person paused the loop; the loops beside it go on."""
+
 Result = TypeVar("Result")
 
 
@@ -95,7 +98,7 @@ class Desk:
             ledger.drop(connection, batch.batch_id, "too_late", now)
             return False
         if orders.paused:
-            self.parked = "paused"
+            self.parked = PAUSED
         return not orders.paused
 
     def complain(self) -> None:

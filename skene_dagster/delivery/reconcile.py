@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.attempt import Policy, attempt, key_is_over, resolve
-from skene_dagster.delivery.desk import Desk
+from skene_dagster.delivery.desk import PAUSED, Desk
 from skene_dagster.delivery.write_back import write_back
 from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.store.engine import Clock, transaction
@@ -66,19 +66,23 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
     channel = desk.channel.name
     unresolved = desk.do(lambda c: ledger.unresolved(c, channel, desk.clock()))
     doubts = desk.do(lambda c: ledger.in_doubt(c, channel))
+    paused = ""
     for row in [*unresolved, *doubts]:
         if desk.stops:
             break
         plan, email = emails.get((row.loop, row.step), (None, None))
         policy = Policy.of(desk, email, plan.on_doubt) if plan and email else Policy()
         _look_at(desk, row.batch_id, policy, email)
+        if desk.parked == PAUSED:
+            # An order about this loop; the others go on.
+            paused, desk.parked = PAUSED, ""
     desk.complain()
     return Reconciled(
         looked_at=len(unresolved) + len(doubts),
         unresolved=len(desk.do(lambda c: ledger.unresolved(c, channel, desk.clock()))),
         in_doubt=len(desk.do(lambda c: ledger.in_doubt(c, channel))),
         dropped=dropped,
-        parked=desk.parked,
+        parked=desk.parked or paused,
     )
 
 
