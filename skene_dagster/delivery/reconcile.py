@@ -48,8 +48,9 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
     """Look once at every batch of the desk's channel that is unresolved or in doubt, and at those of steps gone.
 
     Args:
-        plans: the loops that are well. A batch of a loop that is not among them is resolved all the same; only a
-            step that is gone from a loop that is well has its unsent batches dropped.
+        plans: the loops that are well. A batch of a loop that is not among them is resolved all the same, and its
+            `set` left to the loop's next run; only a step that is gone from a loop that is well has its unsent
+            batches dropped.
 
     Raises:
         ProviderFatal: the provider refuses everything.
@@ -62,6 +63,7 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
         for step in plan.steps
         if isinstance(step.action, Email)
     }
+    well = {plan.name for plan in plans}
     dropped = _drop_steps_that_are_gone(desk, plans)
     channel = desk.channel.name
     unresolved = desk.do(lambda c: ledger.unresolved(c, channel, desk.clock()))
@@ -71,7 +73,8 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
         if desk.stops:
             break
         plan, email = emails.get((row.loop, row.step), (None, None))
-        policy = Policy.of(desk, email, plan.on_doubt) if plan and email else Policy()
+        unread = Policy(write_back=channel == "live" and row.loop not in well)
+        policy = Policy.of(desk, email, plan.on_doubt) if plan and email else unread
         _look_at(desk, row.batch_id, policy, email)
         if desk.parked == PAUSED:
             # An order about this loop; the others go on.

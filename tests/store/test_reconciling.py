@@ -56,3 +56,15 @@ def test_a_loop_that_is_paused_holds_up_no_other(world: World) -> None:
 
     assert (states_of(world, "paused_one"), states_of(world, "other")) == ({"reserved"}, {"accepted"})
     assert found.parked == "paused"
+
+
+def test_set_is_written_by_the_next_run_for_what_was_resolved_while_the_file_was_broken(world: World) -> None:
+    world.add(1)
+    left_without_answer(world)
+    world.now += timedelta(minutes=3)
+
+    reconcile(world.desk(LIVE, owner="reconcile"), [])
+    world.deliver(LIVE)
+
+    assert states_of(world, "retention") == {"accepted"}
+    assert world.reminded() == {1}
