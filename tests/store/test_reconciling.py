@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, LOOP, Script, World, make_world, planned
+from delivery_world import LIVE, LOOP, Script, Scripted, World, make_world, planned
 from sqlalchemy import Engine, select
 
-from skene_dagster.delivery import controls
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.attempt import Policy, resolve
+from skene_dagster.delivery.doubts import doubts, settle_doubt
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Answer, Unknown
+from skene_dagster.delivery.providers.base import Absent, Answer, Unknown, Unprovable
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.tables import sends
+from skene_dagster.store.tables import batches, sends
 
 
 @pytest.fixture
@@ -28,12 +31,16 @@ def lose_the_answer(provider: Script, messages: Sequence[Message], key: str) -> 
     return Unknown("the connection was cut")
 
 
-def left_without_answer(world: World, loop: str = "retention") -> LoopPlan:
-    """Let a run of this loop lose the answer to its one batch; return the loop."""
+def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
+    return Unknown("no route to host")
+
+
+def left_without_answer(world: World, loop: str = "retention", arrives: Scripted = lose_the_answer) -> LoopPlan:
+    """Let a run of this loop get no answer to its one batch; return the loop."""
     world.plan = planned(world.root, world.settings, f"name: {loop}\n{LOOP}")
     world.refresh()
     world.reserve(LIVE)
-    world.provider.answers.append(lose_the_answer)
+    world.provider.answers.append(arrives)
     with pytest.raises(ProviderUnavailable):
         world.deliver(LIVE)
     return world.plan
@@ -68,3 +75,38 @@ def test_set_is_written_by_the_next_run_for_what_was_resolved_while_the_file_was
 
     assert states_of(world, "retention") == {"accepted"}
     assert world.reminded() == {1}
+
+
+def test_what_a_person_says_to_send_again_is_not_too_late(world: World) -> None:
+    world.add(1)
+    left_without_answer(world)
+    world.provider.found = Unprovable("denied")
+    world.now += timedelta(days=4)
+    world.deliver(LIVE)
+    (doubt,) = transaction(world.engine, lambda c: doubts(c, "live"))
+    transaction(world.engine, lambda c: settle_doubt(c, doubt, "resend", write_back=True, now=world.now))
+
+    world.deliver(LIVE)
+
+    assert states_of(world, "retention") == {"accepted"}
+
+
+def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: World) -> None:
+    """Told at last that there was nothing, a sender that slept for a day clears the doubt: the next run sends."""
+    world.add(1)
+    left_without_answer(world, arrives=never_arrive)
+    world.now += timedelta(hours=23)
+    (asked,) = transaction(world.engine, lambda c: c.execute(select(batches)).all())
+    slept = partial(ledger.nothing_happened, batch_id=asked.batch_id, attempt=asked.attempts, error="429")
+    transaction(world.engine, slept)
+    world.provider.found = Absent()
+
+    def say_it_now(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+        resolve(world.desk(LIVE, owner="reconcile"), asked, Policy())
+        return provider.accept(messages, key)
+
+    world.provider.answers.append(say_it_now)
+    world.deliver(LIVE)
+
+    assert world.provider.mailed == ["u1@example.com"]
+    assert states_of(world, "retention") == {"accepted"}
