@@ -114,6 +114,8 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next
 def resolve(desk: Desk, batch: Row[Any], policy: Policy) -> None:
     """Ask the provider's records what became of a batch whose key is over, and close it or leave it in doubt."""
     frozen = desk.do(lambda c: ledger.frozen(c, batch.batch_id))
+    if frozen is None:
+        return
     found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at)
     match found:
         case Found(ids=ids):

@@ -99,7 +99,9 @@ def _look_at(desk: Desk, batch_id: str, policy: Policy, email: Email | None) -> 
         if batch.state == "in_doubt" or key_is_over(batch, desk.clock()):
             resolve(desk, batch, policy)
         elif batch.unresolved_since is not None:
-            attempt(desk, batch, desk.do(lambda c: ledger.frozen(c, batch_id)), policy)
+            frozen = desk.do(lambda c: ledger.frozen(c, batch_id))
+            if frozen is not None:
+                attempt(desk, batch, frozen, policy)
         after = desk.do(lambda c: ledger.batch_of(c, batch_id))
         if after.state == "accepted" and email is not None:
             write_back(desk, after, email)

@@ -66,6 +66,7 @@ def test_while_the_provider_is_called_the_ledger_says_that_it_may_have_the_batch
             row = connection.execute(select(batches)).one()
             frozen = ledger.frozen(connection, row.batch_id)
         seen.extend([row.state, row.unresolved_since, row.attempts, key.endswith(f"/{row.batch_id}")])
+        assert frozen is not None
         assert frozen.messages() == tuple(messages)
         return provider.accept(messages, key)
 

@@ -1,20 +1,24 @@
 """Reconcile closes what runs have left open, whatever became of their loop and of the others meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, LOOP, Script, Scripted, World, make_world, planned
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.attempt import Policy, resolve
+from skene_dagster.delivery.desk import Desk, Result
+from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.doubts import doubts, settle_doubt
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Absent, Answer, Unknown, Unprovable
 from skene_dagster.delivery.reconcile import reconcile
+from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store.engine import transaction
@@ -109,4 +113,39 @@ def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: W
     world.deliver(LIVE)
 
     assert world.provider.mailed == ["u1@example.com"]
+    assert states_of(world, "retention") == {"accepted"}
+
+
+@dataclass
+class Overtaken(Desk):
+    """Just when this run has claimed the batch, a sender that had lost its lease learns that it was accepted."""
+
+    def do(self, work: Callable[[Connection], Result]) -> Result:
+        done = super().do(work)
+        (batch,) = transaction(self.engine, lambda c: c.execute(select(batches)).all())
+        if (batch.owner, batch.state) == (self.owner, "frozen"):
+            ids = {send_id: f"id-{send_id}" for send_id in batch.send_ids.split()}
+            settle = partial(
+                ledger.settle, batch_id=batch.batch_id, provider_ids=ids, write_back=False, now=self.clock()
+            )
+            transaction(self.engine, settle)
+        return done
+
+
+@pytest.mark.parametrize("hours", [1, 23], ids=["the key lives", "the key is over"])
+@pytest.mark.parametrize("who", ["deliver", "reconcile"])
+def test_a_batch_that_another_settles_at_the_moment_of_the_claim_is_left_alone(
+    world: World, hours: int, who: str
+) -> None:
+    world.add(1)
+    plan = left_without_answer(world)
+    world.now += timedelta(hours=hours)
+    desk = Overtaken(world.engine, world.settings, LIVE, world.provider, world.clock, "overtaken", pause=world.pause)
+
+    if who == "deliver":
+        deliver(desk, plan=plan, step=world.step, templates=Templates(world.settings.templates))
+    else:
+        reconcile(desk, [plan])
+
+    assert len(world.provider.tried) == 1
     assert states_of(world, "retention") == {"accepted"}

@@ -83,11 +83,11 @@ def batch_of(connection: Connection, batch_id: str) -> Row[Any]:
     return connection.execute(select(*BATCH).where(batches.c.batch_id == batch_id)).one()
 
 
-def frozen(connection: Connection, batch_id: str) -> Frozen:
-    """Read the bytes of a batch that is frozen or in doubt."""
+def frozen(connection: Connection, batch_id: str) -> Frozen | None:
+    """Read the bytes of a batch that is frozen or in doubt; None where it was closed meanwhile."""
     query = select(batches.c.send_ids, batches.c.payload).where(batches.c.batch_id == batch_id)
     row = connection.execute(query).one()
-    return Frozen.unpacked(row.send_ids.split(), row.payload)
+    return None if row.payload is None else Frozen.unpacked(row.send_ids.split(), row.payload)
 
 
 def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any]]:
