@@ -48,6 +48,8 @@ class Desk:
     """How many batches in a row got no answer."""
     parked: str = ""
     """Why nothing more is sent for now."""
+    busy: dict[str, float] = field(default_factory=dict)
+    """Batches whose key the provider is still working on, and how many seconds that was waited for."""
 
     def __post_init__(self) -> None:
         share = self.settings.sender.rate_share
@@ -83,6 +85,15 @@ class Desk:
         ends = first.lease_until or self.clock()
         self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
         self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
+
+    def waits_for_key(self, batch_id: str, seconds: float, most: float) -> bool:
+        """Wait while the provider works on the batch's key; False: this would be longer than `most` in all."""
+        waited = self.busy.get(batch_id, 0.0) + seconds
+        if waited > most:
+            return False
+        self.busy[batch_id] = waited
+        self.pause(seconds)
+        return True
 
     def may_send(self, connection: Connection, batch: Row[Any]) -> bool:
         """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""

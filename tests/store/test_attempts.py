@@ -145,6 +145,22 @@ def test_a_409_of_a_request_that_still_runs_is_waited_for_and_leaves_the_doubt(w
     assert world.batch_states() == {"frozen": 1}
 
 
+def test_a_key_that_the_provider_works_on_for_ever_holds_up_no_other_batch(world: World) -> None:
+    reserved(world, 101)
+
+    def work_on_the_first(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+        is_first = key == provider.tried[0][0]
+        return Throttled(5.0, "409", everybody=False) if is_first else provider.accept(messages, key)
+
+    world.provider.answers += [work_on_the_first] * 1000
+    with pytest.raises(ProviderUnavailable, match="1 batches got no answer"):
+        world.deliver()
+
+    assert sum(world.paused) == 60.0
+    assert world.batch_states() == {"frozen": 1, "settled": 1}
+    assert len([since for since in unresolved_since(world) if since is not None]) == 1
+
+
 def test_what_the_records_show_after_23_hours_is_accepted(world: World) -> None:
     left_without_answer(world, lose_the_answer)
     (message,) = world.provider.accepted[world.provider.tried[0][0]]
