@@ -126,3 +126,30 @@ def test_many_pages_are_read(server: ResendServer, provider: ResendProvider) -> 
         send_at(server, provider, NOON + timedelta(seconds=number), 100 + number)
 
     assert provider.find(BATCH, BEFORE, AFTER) == Found(tuple(email["id"] for email in server.emails[:3]))
+
+
+@pytest.mark.parametrize("body", [None, b"", b"[{", b"{}"], ids=["kept no longer", "empty", "cut off", "another shape"])
+def test_a_request_whose_body_cannot_be_read_is_not_proved_to_be_anothers(
+    server: ResendServer, provider: ResendProvider, body: bytes | None
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.script.append(LOST)
+    provider.send_batch(BATCH, "key-1")
+    server.log[-1]["request_body"] = body and body.decode()
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert found == Found(tuple(email["id"] for email in server.emails[-3:]))
+
+
+def test_an_email_is_found_however_the_list_spells_its_address_and_subject(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    batch = freeze([message(1, to="Ada@Example.com", subject="Hello  Ada ")])
+    server.script.append(LOST)
+    provider.send_batch(batch, "key-1")
+    server.log.clear()
+    server.emails[-1] |= {"to": ["ada@example.com"], "subject": "Hello Ada"}
+
+    assert provider.find(batch, BEFORE, AFTER) == Found((server.emails[-1]["id"],))
