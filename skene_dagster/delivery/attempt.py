@@ -121,7 +121,8 @@ def resolve(desk: Desk, batch: Row[Any], policy: Policy) -> None:
     frozen = desk.do(lambda c: ledger.frozen(c, batch.batch_id))
     if frozen is None:
         return
-    found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at)
+    found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at, desk.turn)
+    desk.pacing.learn(desk.provider.rate_limit)
     match found:
         case Found(ids=ids):
             settle(desk, batch, frozen, ids, policy)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.pacing import Pacing
+from skene_dagster.delivery.pacing import UNTIL_TOLD, Pacing
 from skene_dagster.delivery.providers.base import Provider
 from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.settings import Settings
@@ -85,6 +85,12 @@ class Desk:
         ends = first.lease_until or self.clock()
         self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
         self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
+
+    def turn(self, seconds: float) -> None:
+        """Wait for so many seconds, and then for a turn to read the provider's records: that uses up no quota."""
+        self.pause(seconds)
+        turn = self.do(self.pacing.take)
+        self.pause(turn.wait if turn.closed_until is None else 1 / UNTIL_TOLD)
 
     def waits_for_key(self, batch_id: str, seconds: float, most: float) -> bool:
         """Wait while the provider works on the batch's key; False: this would be longer than `most` in all."""

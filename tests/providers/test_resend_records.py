@@ -153,3 +153,31 @@ def test_an_email_is_found_however_the_list_spells_its_address_and_subject(
     server.emails[-1] |= {"to": ["ada@example.com"], "subject": "Hello Ada"}
 
     assert provider.find(batch, BEFORE, AFTER) == Found((server.emails[-1]["id"],))
+
+
+def test_each_look_takes_its_turn_and_one_that_is_throttled_is_made_again(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    provider.send_batch(BATCH, "key-1")
+    posts, waited = len(server.requests), list[float]()
+    server.reads += [refusal(429, "rate_limit_exceeded", retry_after="7")] * 2
+
+    found = provider.find(BATCH, BEFORE, AFTER, waited.append)
+
+    assert found == Found(tuple(email["id"] for email in server.emails))
+    assert waited == [0.0, 7.0, 7.0, 0.0]
+    assert len(server.requests) - posts == len(waited)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[refusal(429, "rate_limit_exceeded")] * 3, [refusal(429, "daily_quota_exceeded")]],
+    ids=["a rate that stays used up", "a quota"],
+)
+def test_what_is_throttled_for_long_proves_nothing(
+    server: ResendServer, provider: ResendProvider, answers: list[Scripted]
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.reads += answers * 2
+
+    assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)

@@ -16,13 +16,14 @@ from skene_dagster.delivery.desk import Desk, Result
 from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.doubts import doubts, settle_doubt
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Absent, Answer, Unknown, Unprovable
+from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Unknown, Unprovable
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import pacing as accounts
 
 
 @pytest.fixture
@@ -149,3 +150,20 @@ def test_a_batch_that_another_settles_at_the_moment_of_the_claim_is_left_alone(
 
     assert len(world.provider.tried) == 1
     assert states_of(world, "retention") == {"accepted"}
+
+
+def test_the_records_are_read_at_the_pace_of_all_and_tell_the_limit(world: World) -> None:
+    world.add(1)
+    plan = left_without_answer(world)
+    world.provider.account, world.provider.rate_limit = "one", RateLimit(5.0, None, 1.0)
+    world.provider.found = Unprovable("denied")
+    world.now += timedelta(hours=23)
+    pacing = world.desk().pacing
+    transaction(world.engine, pacing.take)
+    pacing.hold(world.now + timedelta(seconds=7), "slow down", closes=False)
+
+    reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+
+    assert sum(world.paused) == pytest.approx(7.0)
+    with world.engine.connect() as connection:
+        assert connection.execute(select(accounts.c.per_second)).scalar_one() == 5.0
