@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -26,6 +27,10 @@ LOOK_EVERY = 60
 
 ASK_EVERY = 3600.0
 """Seconds between two questions about what is in doubt: each costs the provider's limit some calls."""
+
+LONGEST = timedelta(hours=1)
+"""How long a run that has not ended keeps others back: one that was killed may stand as started for ever. Two at once
+do no harm, the ledger keeps them apart."""
 
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -88,7 +93,8 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
     def sensor(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
-        if context.instance.get_runs(dg.RunsFilter(job_name=NAME, statuses=_ACTIVE), limit=1):
+        since = datetime.now(timezone.utc) - LONGEST
+        if context.instance.get_runs(dg.RunsFilter(job_name=NAME, statuses=_ACTIVE, created_after=since), limit=1):
             yield dg.SkipReason("A reconcile run is on its way.")
             return
         now = time.time()
