@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.attempt import Policy, attempt, key_is_over, resolve
 from skene_dagster.delivery.desk import PAUSED, Desk
+from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.write_back import write_back
 from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.store.engine import Clock, transaction
@@ -33,24 +34,25 @@ class Reconciled:
     """Why nothing more is sent for now; empty when all was looked at."""
 
 
-def is_wanted(engine: Engine, channel: str, clock: Clock, *, doubts_too: bool) -> bool:
-    """Whether there is something to reconcile; two queries, bounded by what is open."""
+def is_wanted(engine: Engine, channel: str, clock: Clock, plans: Sequence[LoopPlan], *, doubts_too: bool) -> bool:
+    """Whether there is something to reconcile; three queries, bounded by what is open."""
 
     def look(connection: Connection) -> bool:
-        if ledger.unresolved(connection, channel, clock()):
+        if ledger.unresolved(connection, channel, clock()) or _gone(connection, channel, plans):
             return True
         return doubts_too and bool(ledger.in_doubt(connection, channel))
 
     return transaction(engine, look)
 
 
-def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
+def reconcile(desk: Desk, plans: Sequence[LoopPlan], *, doubts_too: bool = True) -> Reconciled:
     """Look once at every batch of the desk's channel that is unresolved or in doubt, and at those of steps gone.
 
     Args:
         plans: the loops that are well. A batch of a loop that is not among them is resolved all the same, and its
             `set` left to the loop's next run; only a step that is gone from a loop that is well has its unsent
             batches dropped.
+        doubts_too: ask about what is in doubt, which costs the provider's limit some calls for each batch.
 
     Raises:
         ProviderFatal: the provider refuses everything.
@@ -67,7 +69,7 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
     dropped = _drop_steps_that_are_gone(desk, plans)
     channel = desk.channel.name
     unresolved = desk.do(lambda c: ledger.unresolved(c, channel, desk.clock()))
-    doubts = desk.do(lambda c: ledger.in_doubt(c, channel))
+    doubts = desk.do(lambda c: ledger.in_doubt(c, channel)) if doubts_too else []
     paused = ""
     for row in [*unresolved, *doubts]:
         if desk.stops:
@@ -110,13 +112,18 @@ def _look_at(desk: Desk, batch_id: str, policy: Policy, email: Email | None) -> 
 
 
 def _drop_steps_that_are_gone(desk: Desk, plans: Sequence[LoopPlan]) -> int:
-    steps: Mapping[str, set[str]] = {plan.name: {step.name for step in plan.steps} for plan in plans}
-
     def drop(connection: Connection) -> int:
-        dropped = 0
-        for loop, step in ledger.steps_with_open_batches(connection, desk.channel.name):
-            if loop in steps and step not in steps[loop]:
-                dropped += ledger.drop_step(connection, ledger.Scope(desk.channel.name, loop, step), desk.clock())
-        return dropped
+        gone = _gone(connection, desk.channel.name, plans)
+        return sum(ledger.drop_step(connection, scope, desk.clock()) for scope in gone)
 
     return desk.do(drop)
+
+
+def _gone(connection: Connection, channel: str, plans: Sequence[LoopPlan]) -> list[Scope]:
+    """List the steps that are gone from a loop that is well, and have batches that were never attempted."""
+    steps: Mapping[str, set[str]] = {plan.name: {step.name for step in plan.steps} for plan in plans}
+    return [
+        Scope(channel, loop, step)
+        for loop, step in ledger.steps_with_unsent_batches(connection, channel)
+        if loop in steps and step not in steps[loop]
+    ]

@@ -12,7 +12,7 @@ from resend_server import ResendServer, Scripted, resend_server
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.reconciling import NAME
+from skene_dagster.compiler.reconciling import DOUBTS, NAME
 from skene_dagster.settings import load
 from skene_dagster.store.engine import open_engine
 
@@ -140,6 +140,7 @@ def test_a_doubt_is_asked_about_once_an_hour_and_the_check_turns_green_by_itself
     assert run(root, instance, NAME)
 
     assert (len(first.run_requests or []), len(again.run_requests or [])) == (1, 0)
+    assert [request.tags[DOUBTS] for request in first.run_requests or []] == ["true"]
     assert (in_doubt, doubted) == ([("in_doubt", 0)], False)
     assert states(root) == [("accepted", 1)]
     assert check_of(instance)

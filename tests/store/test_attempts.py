@@ -238,9 +238,9 @@ def test_a_doubt_is_closed_by_reconcile_as_soon_as_the_records_can_be_read(world
 
 def test_reconcile_sends_again_under_the_same_key_what_no_live_run_holds(world: World) -> None:
     left_without_answer(world, lose_the_answer)
-    at_once = is_wanted(world.engine, "outbox", world.clock, doubts_too=True)
+    at_once = is_wanted(world.engine, "outbox", world.clock, [], doubts_too=True)
     world.now += timedelta(minutes=3)
-    later = is_wanted(world.engine, "outbox", world.clock, doubts_too=True)
+    later = is_wanted(world.engine, "outbox", world.clock, [], doubts_too=True)
 
     found = reconcile(world.desk(owner="reconcile"), [])
 
@@ -270,8 +270,11 @@ def test_unsent_batches_of_a_step_that_is_gone_are_dropped_and_those_of_a_broken
     kept = reconcile(world.desk(owner="reconcile"), [])
     world.rewrite_loop("  - trigger", "  - name: another\n    trigger")
 
+    wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan], doubts_too=False)
     dropped = reconcile(world.desk(owner="reconcile"), [world.plan])
 
+    assert wanted
+    assert not is_wanted(world.engine, "outbox", world.clock, [world.plan], doubts_too=False)
     assert (kept.dropped, dropped.dropped) == (0, 1)
     assert world.states() == {1: "skipped:step_removed"}
 

@@ -17,7 +17,7 @@ from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.doubts import doubts, settle_doubt
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Unknown, Unprovable
-from skene_dagster.delivery.reconcile import reconcile
+from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import LoopPlan
@@ -167,3 +167,19 @@ def test_the_records_are_read_at_the_pace_of_all_and_tell_the_limit(world: World
     assert sum(world.paused) == pytest.approx(7.0)
     with world.engine.connect() as connection:
         assert connection.execute(select(accounts.c.per_second)).scalar_one() == 5.0
+
+
+def test_between_two_hours_only_what_is_without_answer_is_looked_at(world: World) -> None:
+    world.add(1)
+    plan = left_without_answer(world)
+    world.provider.found = Unprovable("denied")
+    world.now += timedelta(hours=23)
+    world.deliver(LIVE)
+    world.provider.found = Absent()
+    at_once = is_wanted(world.engine, "live", world.clock, [plan], doubts_too=False)
+    hourly = is_wanted(world.engine, "live", world.clock, [plan], doubts_too=True)
+
+    found = reconcile(world.desk(LIVE, owner="reconcile"), [plan], doubts_too=False)
+
+    assert (at_once, hourly) == (False, True)
+    assert (found.looked_at, found.in_doubt) == (0, 1)

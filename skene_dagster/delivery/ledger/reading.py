@@ -72,9 +72,11 @@ def loops(connection: Connection) -> set[str]:
     return set(connection.execute(select(batches.c.loop).distinct()).scalars())
 
 
-def steps_with_open_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
-    """List the loops and steps of a channel that have batches with work left."""
-    query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(TO_DO), batches.c.channel == channel)
+def steps_with_unsent_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
+    """List the loops and steps of a channel that have batches of which the provider has nothing."""
+    query = select(batches.c.loop, batches.c.step).where(
+        batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), batches.c.channel == channel
+    )
     return connection.execute(query.distinct()).all()
 
 
