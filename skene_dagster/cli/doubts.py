@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from skene_dagster.cli import orders
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import confirmed, how_many, open_screen
 from skene_dagster.delivery import channels
@@ -40,7 +41,11 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
     channel = channels.choose(settings).name
     with open_ledger(settings) as (engine, clock):
         listed = transaction(engine, lambda connection: found_doubts(connection, channel, loop))
+        if loop is not None:
+            orders.known(engine, settings, loop)
         rows = [row for row in listed if batch in (None, row.batch_id)]
+        if batch is not None and not rows:
+            raise click.BadParameter(f"No batch {batch!r} is in doubt.", param_hint="--batch")
         if not rows:
             screen.labelled("ok", "Nothing is in doubt.")
             return

@@ -98,7 +98,7 @@ def test_a_cancellation_holds_for_what_is_reserved_and_not_for_later_ticks(root:
     assert emails(root) == 3
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "approve"])
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "approve", "doubts"])
 def test_a_loop_that_nobody_knows_is_answered_with_those_that_there_are(root: Path, command: str) -> None:
     run(root)
 
@@ -204,6 +204,14 @@ def test_a_doubt_is_listed_and_settled_as_a_person_says(
     assert outcomes(stuck) == after
     assert settled.exit_code == 0
     assert "Nothing is in doubt." in skene(stuck, "doubts").output
+
+
+def test_a_batch_that_is_not_in_doubt_is_an_error_and_settles_nothing(stuck: Path) -> None:
+    result = skene(stuck, "doubts", "--batch", "0" * 32, "--settle", "skip", "--yes")
+
+    assert result.exit_code == 2
+    assert "is in doubt." in result.output
+    assert outcomes(stuck) == [("in_doubt", "no_answer")]
 
 
 def test_a_test_email_goes_to_whom_is_said_is_marked_and_stands_in_no_ledger(root: Path) -> None:
