@@ -1,5 +1,7 @@
 """Nobody is mailed twice, nobody is forgotten, and everyone who gets no email has a row that says why."""
 
+import random
+import string
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,11 +10,15 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, START, Script, Scripted, World, make_world
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from skene_dagster.delivery import freeze, ledger
+from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Answer, Fatal, Refused, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable, SegmentImplausible, Unlicensed
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import batches
 
 
 class Died(BaseException):
@@ -290,6 +296,51 @@ def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_
         4: "skipped:unrenderable",
         5: "skipped:left_segment",
     }
+
+
+def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
+    noise = random.Random(0)
+    world.add(*range(1, 9))
+    for n in range(1, 9):
+        world.change(n, name="".join(noise.choices(string.ascii_letters, k=100)))
+
+    world.tick()
+
+    with world.engine.connect() as connection:
+        parents = connection.execute(select(batches.c.size).where(batches.c.state == "split")).all()
+    assert parents == [(8,)]
+    assert [len(messages) for messages in world.provider.accepted.values()] == [2, 2, 2, 2]
+    assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 9)]
+
+
+def test_one_email_that_is_too_large_for_a_row_is_skipped_and_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 1600)
+    world.add(1, 2, 3)
+    world.change(2, name="".join(random.Random(0).choices(string.ascii_letters, k=100)))
+
+    world.tick()
+
+    assert world.states() == {1: "accepted", 2: "skipped:too_large", 3: "accepted"}
+
+
+def test_who_is_left_out_of_a_batch_is_not_counted_with_it(world: World) -> None:
+    world.add(1, 2, 3)
+    world.refresh()
+    world.reserve()
+    world.change(2, 3, verified=False)
+    world.provider.answers = [never_arrive]
+    with pytest.raises(ProviderUnavailable):
+        world.deliver()
+    world.now += timedelta(hours=23)
+    world.deliver()
+
+    scope = Scope("outbox", "retention", "main")
+    assert transaction(world.engine, lambda c: ledger.emails_in_doubt(c, scope)) == 1
 
 
 def test_who_may_not_be_mailed_yet_is_mailed_once_he_may(world: World) -> None:
