@@ -106,7 +106,7 @@ def test_the_late_answer_of_one_who_lost_his_lease_proves_nothing_about_the_atte
     assert {key for key, _ in [*world.provider.tried, *other.tried]} == {world.provider.tried[0][0]}
 
 
-@pytest.mark.parametrize("which", ["wall", "monotonic"])
+@pytest.mark.parametrize("which", ["wall", "set back", "monotonic"])
 def test_a_process_that_slept_before_its_post_does_not_post(world: World, which: str) -> None:
     reserved(world)
     desk = world.desk()
@@ -123,7 +123,8 @@ def test_a_process_that_slept_before_its_post_does_not_post(world: World, which:
             attempts_at_post.append(connection.execute(select(batches.c.attempts)).scalar_one())
         return provider.accept(messages, key)
 
-    desk.clock = lambda: world.now + timedelta(seconds=30 if which == "wall" and sleeps() else 0)
+    jump = {"wall": 30, "set back": -30, "monotonic": 0}[which]
+    desk.clock = lambda: world.now + timedelta(seconds=jump if jump and sleeps() else 0)
     desk.monotonic = lambda: 30.0 if which == "monotonic" and sleeps() else 0.0
     world.provider.answers.append(accept)
 
