@@ -120,6 +120,8 @@ def resolve(desk: Desk, batch: Row[Any], policy: Policy) -> None:
     """Ask the provider's records what became of a batch whose key is over, and close it or leave it in doubt."""
     frozen = desk.do(lambda c: ledger.frozen(c, batch.batch_id))
     if frozen is None:
+        # Closed by another meanwhile, which stays so; or somebody took its bytes out of the ledger.
+        desk.do(lambda c: ledger.doubt(c, batch.batch_id, "its bytes are gone", desk.clock()))
         return
     found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at, desk.turn)
     desk.pacing.learn(desk.provider.rate_limit)

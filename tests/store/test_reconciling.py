@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, LOOP, Script, Scripted, World, make_world, planned
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.attempt import Policy, resolve
@@ -183,3 +183,39 @@ def test_between_two_hours_only_what_is_without_answer_is_looked_at(world: World
 
     assert (at_once, hourly) == (False, True)
     assert (found.looked_at, found.in_doubt) == (0, 1)
+
+
+def test_batches_that_never_get_an_answer_hold_up_no_other(world: World) -> None:
+    dead: set[str] = set()
+
+    def some_never_do(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+        return never_arrive(provider, messages, key) if key in dead else provider.accept(messages, key)
+
+    plans = []
+    for n, loop in enumerate(("a", "b", "c", "d"), start=1):
+        world.add(n)
+        plans.append(left_without_answer(world, loop, never_arrive))
+        world.now += timedelta(seconds=1)
+        dead |= {key for key, _ in world.provider.tried} if n <= 3 else set()
+    world.provider.answers += [some_never_do] * 10
+    for _ in range(2):
+        world.now += timedelta(minutes=3)
+        with pytest.raises(ProviderUnavailable):
+            reconcile(world.desk(LIVE, owner="reconcile"), plans)
+
+    assert states_of(world, "d") == {"accepted"}
+
+
+@pytest.mark.parametrize("who", ["deliver", "reconcile"])
+def test_a_batch_whose_bytes_are_gone_is_in_doubt_once_its_key_is_over(world: World, who: str) -> None:
+    world.add(1)
+    plan = left_without_answer(world)
+    transaction(world.engine, lambda c: c.execute(update(batches).values(payload=None)))
+    world.now += timedelta(hours=23)
+
+    if who == "deliver":
+        world.deliver(LIVE)
+    else:
+        reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+
+    assert states_of(world, "retention") == {"in_doubt"}

@@ -39,7 +39,10 @@ def to_do(connection: Connection, scope: Scope) -> Sequence[Row[Any, Any, Any]]:
 
 
 def unresolved(connection: Connection, channel: str, now: datetime) -> Sequence[Row[Any, Any, Any]]:
-    """List the batches of a channel, of any step, that an attempt left without answer and no live run holds."""
+    """List the batches of a channel, of any step, that an attempt left without answer and no live run holds.
+
+    Those that were tried last come last: three that never get an answer stop a run, and must not hold up the others.
+    """
     return connection.execute(
         select(batches.c.batch_id, batches.c.loop, batches.c.step)
         .where(
@@ -48,7 +51,7 @@ def unresolved(connection: Connection, channel: str, now: datetime) -> Sequence[
             batches.c.channel == channel,
             is_free(now),
         )
-        .order_by(batches.c.unresolved_since, batches.c.batch_id)
+        .order_by(batches.c.last_attempt_at, batches.c.batch_id)
     ).all()
 
 
