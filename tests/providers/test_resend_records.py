@@ -8,6 +8,7 @@ from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
 from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.providers import resend_records
 from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
 from skene_dagster.delivery.providers.resend import ResendProvider
 
@@ -181,3 +182,48 @@ def test_what_is_throttled_for_long_proves_nothing(
     server.reads += answers * 2
 
     assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [BEFORE - timedelta(seconds=90), AFTER + timedelta(minutes=4)],
+    ids=["a clock that is behind", "worked on late"],
+)
+@pytest.mark.parametrize("record", ["log", "list"])
+def test_the_records_are_read_a_little_beyond_the_attempts(
+    server: ResendServer, provider: ResendProvider, at: datetime, record: str
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.clock = lambda: at
+    provider.send_batch(BATCH, "key-1")
+    if record == "list":
+        server.log.clear()
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Found(tuple(email["id"] for email in server.emails[-3:]))
+
+
+def test_records_that_are_not_in_the_order_of_time_prove_nothing(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    for number in range(120):
+        send_at(server, provider, NOON + timedelta(minutes=5 * (number + 2)), 100 + number)
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    for rows in (server.log, server.emails):
+        rows.insert(0, rows.pop())
+        rows[1:] = rows[:0:-1]
+
+    assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+
+
+def test_records_that_are_too_many_to_read_prove_nothing(
+    server: ResendServer, provider: ResendProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resend_records, "PAGES", 2)
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    for number in range(230):
+        send_at(server, provider, NOON + timedelta(seconds=number), 100 + number)
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert isinstance(found, Unprovable)
+    assert "more than 200" in found.reason

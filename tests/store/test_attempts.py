@@ -369,5 +369,15 @@ def test_a_small_first_wave_a_later_one_and_a_rehearsal_need_no_approval(world: 
     assert set(world.states().values()) == {"accepted"}
 
 
+def test_a_first_wave_is_counted_by_its_emails_not_by_the_members(world: World) -> None:
+    world.settings = _most(world, 2)
+    world.add(1, 2)
+    world.add(3, verified=False)
+
+    world.tick(LIVE)
+
+    assert world.states() == {1: "accepted", 2: "accepted", 3: "deferred:not_mailable"}
+
+
 def _most(world: World, first_wave: int) -> Settings:
     return replace(world.settings, limits=world.settings.limits.model_copy(update={"first_wave": first_wave}))

@@ -13,6 +13,7 @@ from delivery_world import LIVE, START, Script, Scripted, World, make_world
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import freeze, ledger
+from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Answer, Fatal, Refused, Throttled, Unknown
@@ -390,6 +391,16 @@ def test_a_rehearsal_uses_up_nobodys_real_mail(world: World) -> None:
     world.tick(LIVE)
 
     assert world.provider.mailed == ["u1@example.com"] * 2
+
+
+def test_a_redirected_email_goes_to_the_one_address_and_to_nobody_else(world: World) -> None:
+    world.settings = replace(world.settings, redirect_to="me@example.com")
+    world.add(1, 2)
+
+    world.tick(Channel("redirect", "a test"))
+
+    assert world.provider.mailed == ["me@example.com"] * 2
+    assert world.reminded() == set()
 
 
 def test_members_who_leave_because_of_our_own_set_are_no_collapse(world: World) -> None:
