@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from resend_server import resend_server
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.cli import main
@@ -72,6 +73,28 @@ def write_dormant(root: Path) -> None:
 def _seen(root: Path, moment: str) -> None:
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         connection.execute("UPDATE users SET last_activity_at = ? WHERE id <= 3", [moment])
+
+
+def test_the_time_of_the_first_pause_stands(root: Path) -> None:
+    run(root)
+    times = set()
+    for _ in range(2):
+        skene(root, "pause", "retention")
+        with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+            times.add(connection.execute("SELECT paused_at FROM skene_controls").fetchone())
+
+    assert len(times) == 1
+
+
+def test_the_end_of_the_pause_of_all_leaves_what_is_paused_by_name(root: Path) -> None:
+    run(root)
+    skene(root, "pause", "retention")
+    skene(root, "pause", "--all")
+
+    said = skene(root, "resume", "--all").output
+
+    assert "Still paused by name: retention." in said
+    assert skene(root, "status").exit_code == 4
 
 
 def test_resuming_one_loop_while_all_are_paused_says_so(root: Path) -> None:
@@ -147,6 +170,64 @@ def test_status_for_programs_is_one_object(root: Path) -> None:
     }
 
 
+CLOSED = "INSERT INTO skene_pacing VALUES ('one', 2, '2999-01-01', '2999-01-01 00:00:00.000000', 'daily_quota')"
+BATCH = "INSERT INTO skene_batches (batch_id, channel, loop, step, state, size, as_of, reserved_at, attempts{}) "
+OPEN = BATCH.format("") + "VALUES ('b', 'outbox', 'retention', 'main', 'reserved', 7, '2020-01-01', '2020-01-01', 0)"
+SINCE = BATCH.format(", unresolved_since") + (
+    "VALUES ('b', 'outbox', 'retention', 'main', '{}', 7, '2020-01-01', '2020-01-01', 1, '2020-01-01 00:00:00.000000')"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        pytest.param(SINCE.format("in_doubt"), "7 emails in doubt; skene-dagster doubts retention", id="in doubt"),
+        pytest.param(
+            SINCE.format("frozen"), "1 batch without answer; is the sensor skene__reconcile on?", id="silence"
+        ),
+        pytest.param(OPEN, "7 emails not sent for over an hour; look at the loop's last run", id="stuck"),
+        pytest.param(CLOSED, "The provider takes nothing more until 01 Jan 2999, 00:00 UTC: daily_quota", id="quota"),
+        pytest.param(
+            "UPDATE skene_sends SET state = 'deferred', reason = 'first_wave'",
+            "a first wave of 3 waits; skene-dagster approve retention",
+            id="first wave",
+        ),
+    ],
+)
+def test_status_names_what_a_person_should_look_at(root: Path, statement: str, said: str) -> None:
+    run(root)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute("UPDATE skene_batches SET last_attempt_at = NULL")
+        connection.execute(statement)
+
+    result = skene(root, "status")
+
+    assert result.exit_code == 4
+    assert said in " ".join(result.output.split())
+
+
+def test_status_names_a_broken_file(root: Path) -> None:
+    run(root)
+    write_project(root, {"other.yaml": "type: retention\nname: other\n"})
+
+    result = skene(root, "status")
+
+    assert result.exit_code == 4
+    assert "loops/other.yaml is broken: skene-dagster validate" in result.output
+
+
+def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> None:
+    run(root)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute(OPEN)
+        connection.execute("UPDATE skene_sends SET state = 'deferred', reason = 'repeat' WHERE user_id = 1")
+
+    said = skene(root, "status").output
+
+    assert "On their way  7 emails" in said
+    assert "1 mailed too short a time ago (repeat)" in said
+
+
 def test_a_missed_tick_is_late(root: Path) -> None:
     run(root)
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
@@ -212,6 +293,85 @@ def test_a_batch_that_is_not_in_doubt_is_an_error_and_settles_nothing(stuck: Pat
     assert result.exit_code == 2
     assert "is in doubt." in result.output
     assert outcomes(stuck) == [("in_doubt", "no_answer")]
+
+
+def test_one_doubt_of_several_is_settled_by_its_batch(stuck: Path) -> None:
+    with sqlite3.connect(stuck / ".skene" / "skene.db") as connection:
+        connection.execute(SINCE.format("in_doubt"))
+
+    skene(stuck, "doubts", "--batch", "b", "--settle", "skip", "--yes")
+
+    assert "batch b" not in skene(stuck, "doubts").output
+    assert outcomes(stuck) == [("in_doubt", "no_answer")]
+
+
+@pytest.mark.parametrize(("channel", "state"), [("live", "accepted"), ("outbox", "settled")])
+def test_set_is_left_to_the_next_run_for_what_a_person_says_was_really_sent(
+    root: Path, monkeypatch: pytest.MonkeyPatch, channel: str, state: str
+) -> None:
+    with_set = RETENTION.replace("      personalization", "      set: {name: Reminded}\n      personalization")
+    write_project(root, {"retention.yaml": with_set})
+    run(root)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute(
+            "UPDATE skene_batches SET state = 'in_doubt', channel = ?, unresolved_since = as_of", [channel]
+        )
+    if channel == "live":
+        monkeypatch.setenv("SKENE_ENV", "production")
+        monkeypatch.setenv("RESEND_API_KEY", "re_test")
+        skene(root, "adopt", "--yes")
+
+    skene(root, "doubts", "--settle", "sent", "--yes")
+
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        assert connection.execute("SELECT state FROM skene_batches").fetchall() == [(state,)]
+
+
+def test_a_cancelled_email_is_dropped_at_once(root: Path) -> None:
+    run(root)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute("UPDATE skene_batches SET state = 'reserved'")
+        connection.execute("UPDATE skene_sends SET state = 'reserved'")
+
+    said = skene(root, "cancel", "retention", "--yes").output
+
+    assert said.startswith("ok      3 emails of retention will not be sent.")
+    assert outcomes(root) == [("skipped", "cancelled")]
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        assert connection.execute("SELECT cancelled_at IS NULL FROM skene_controls").fetchall() == [(0,)]
+
+
+def test_one_step_is_approved_without_the_others(root: Path) -> None:
+    second = (
+        RETENTION.partition("steps:\n")[2]
+        .partition("recovery")[0]
+        .replace("  - trigger", "  - name: second\n    trigger")
+    )
+    first = RETENTION.replace("  - trigger", "  - name: first\n    trigger").replace("recovery", f"{second}recovery")
+    write_project(root, {"retention.yaml": first})
+    run(root)
+
+    result = skene(root, "approve", "retention", "--step", "second")
+
+    assert result.exit_code == 0, result.output
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        assert connection.execute("SELECT step FROM skene_controls").fetchall() == [("second",)]
+
+
+def test_a_test_email_goes_through_resend_wherever_there_is_a_key_and_is_none_of_the_ledgers(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with resend_server() as resend:
+        monkeypatch.setenv("RESEND_API_URL", resend.url)
+        monkeypatch.setenv("RESEND_API_KEY", "re_test")
+
+        result = skene(root, "send-test", "retention", "--user", "2", "--to", "me@example.com")
+
+    assert result.exit_code == 0, result.output
+    ((tags, to),) = [({tag["name"] for tag in email["tags"]}, email["to"]) for email in resend.emails]
+    assert to == ["me@example.com"]
+    assert "test" in tags
+    assert "send" not in tags
 
 
 def test_a_test_email_goes_to_whom_is_said_is_marked_and_stands_in_no_ledger(root: Path) -> None:

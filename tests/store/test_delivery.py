@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, START, Script, Scripted, World, make_world
-from sqlalchemy import Engine, select
+from delivery_world import LIVE, START, Script, Scripted, World, make_world, users
+from sqlalchemy import Engine, delete, select
 
 from skene_dagster.delivery import freeze, ledger
 from skene_dagster.delivery.channels import Channel
@@ -116,6 +116,22 @@ def test_who_returns_too_soon_waits_in_one_row_until_repeat_has_passed(world: Wo
     assert world.provider.mailed.count("u1@example.com") == 2
     with world.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM skene_sends WHERE user_id = 1").scalar() == 2
+
+
+def test_who_may_have_been_mailed_waits_for_repeat_as_if_he_was(world: World) -> None:
+    world.add(1, 2, 3)
+    world.provider.answers = [lose_the_answer]
+    with pytest.raises(ProviderUnavailable):
+        world.tick()
+    world.days_pass(1)
+    world.change(1, dormant=False)
+    world.tick()
+    world.change(1, dormant=True)
+    world.days_pass(1)
+
+    world.tick()
+
+    assert world.states() == {1: "deferred:repeat", 2: "in_doubt:no_answer", 3: "in_doubt:no_answer"}
 
 
 def test_a_segment_that_was_empty_for_one_tick_mails_nobody_again(world: World) -> None:
@@ -277,7 +293,7 @@ def test_a_fatal_answer_stops_the_run_and_loses_nothing(world: World) -> None:
 
 
 def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_the_reason(world: World) -> None:
-    world.add(1, 2, 3, 4, 5)
+    world.add(1, 2, 3, 4, 5, 6)
     world.refresh()
     world.reserve()
     world.change(2, verified=False)
@@ -286,6 +302,8 @@ def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_
     world.days_pass(0.1)
     world.change(5, dormant=False)
     world.refresh()
+    with world.engine.begin() as connection:
+        connection.execute(delete(users).where(users.c.id == 6))
 
     world.deliver()
 
@@ -296,6 +314,7 @@ def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_
         3: "skipped:missing_value",
         4: "skipped:unrenderable",
         5: "skipped:left_segment",
+        6: "skipped:gone",
     }
 
 

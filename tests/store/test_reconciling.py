@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, LOOP, Script, Scripted, World, make_world, planned
+from delivery_world import LIVE, LOOP, OUTBOX, Script, Scripted, World, make_world, planned
 from sqlalchemy import Connection, Engine, select, update
 
 from skene_dagster.delivery import controls, ledger
@@ -16,7 +16,7 @@ from skene_dagster.delivery.desk import Desk, Result
 from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.doubts import doubts, settle_doubt
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Unknown, Unprovable
+from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Throttled, Unknown, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
@@ -40,9 +40,11 @@ def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> 
     return Unknown("no route to host")
 
 
-def left_without_answer(world: World, loop: str = "retention", arrives: Scripted = lose_the_answer) -> LoopPlan:
+def left_without_answer(
+    world: World, loop: str = "retention", arrives: Scripted = lose_the_answer, first_line: str = ""
+) -> LoopPlan:
     """Let a run of this loop get no answer to its one batch; return the loop."""
-    world.plan = planned(world.root, world.settings, f"name: {loop}\n{LOOP}")
+    world.plan = planned(world.root, world.settings, f"{first_line}name: {loop}\n{LOOP}")
     world.refresh()
     world.reserve(LIVE)
     world.provider.answers.append(arrives)
@@ -219,3 +221,71 @@ def test_a_batch_whose_bytes_are_gone_is_in_doubt_once_its_key_is_over(world: Wo
         reconcile(world.desk(LIVE, owner="reconcile"), [plan])
 
     assert states_of(world, "retention") == {"in_doubt"}
+
+
+def in_doubt(world: World, first_line: str = "") -> LoopPlan:
+    """Leave the one batch without answer until its key is over and nothing is proved."""
+    world.add(1)
+    plan = left_without_answer(world, arrives=never_arrive, first_line=first_line)
+    world.provider.found = Unprovable("denied")
+    world.now += timedelta(hours=23)
+    return plan
+
+
+def test_what_a_live_run_holds_is_left_to_it(world: World) -> None:
+    world.add(1)
+    plan = left_without_answer(world)
+    world.now += timedelta(minutes=3)
+    (batch,) = transaction(world.engine, lambda c: c.execute(select(batches)).all())
+    transaction(world.engine, lambda c: ledger.claim(c, batch.batch_id, "a live run", world.now))
+
+    wanted = is_wanted(world.engine, "live", world.clock, [plan], doubts_too=True)
+    found = reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+
+    assert (wanted, found.looked_at) == (False, 0)
+    assert len(world.provider.tried) == 1
+
+
+@pytest.mark.parametrize("hours", [1, 23], ids=["without answer", "in doubt"])
+def test_what_another_channel_left_open_is_none_of_this_ones(world: World, hours: int) -> None:
+    plan = in_doubt(world)
+    world.now -= timedelta(hours=23 - hours)
+    if hours == 23:
+        world.deliver(LIVE)
+
+    wanted = is_wanted(world.engine, "outbox", world.clock, [plan], doubts_too=True)
+    found = reconcile(world.desk(OUTBOX, owner="reconcile"), [plan])
+
+    assert (wanted, found.looked_at, found.in_doubt) == (False, 0, 0)
+
+
+def test_a_key_that_is_over_is_not_used_by_reconcile_either(world: World) -> None:
+    plan = in_doubt(world)
+
+    reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+
+    assert len(world.provider.tried) == 1
+    assert states_of(world, "retention") == {"in_doubt"}
+
+
+@pytest.mark.parametrize(("is_well", "state"), [(True, "reserved"), (False, "in_doubt")], ids=["well", "broken"])
+def test_only_a_loop_that_says_so_takes_the_risk_of_a_second_email(world: World, is_well: bool, state: str) -> None:
+    plan = in_doubt(world, "on_doubt: resend\n")
+
+    reconcile(world.desk(LIVE, owner="reconcile"), [plan] if is_well else [])
+
+    assert states_of(world, "retention") == {state}
+
+
+def test_a_quota_that_is_used_up_ends_the_reconciliation(world: World) -> None:
+    world.add(1)
+    first = left_without_answer(world, "a")
+    world.now += timedelta(seconds=1)
+    plans = [first, left_without_answer(world, "b")]
+    world.now += timedelta(minutes=3)
+    world.provider.answers.append(lambda *_: Throttled(3600.0, "daily_quota_exceeded"))
+
+    found = reconcile(world.desk(LIVE, owner="reconcile"), plans)
+
+    assert (found.parked, found.unresolved) == ("daily_quota_exceeded", 2)
+    assert len(world.provider.tried) == 3
