@@ -1,18 +1,12 @@
-"""What a person orders on the command line is obeyed by every run: stop, go on, never mind, yes; and how are you?"""
+"""What a person orders on the command line is obeyed by every run: stop, go on, never mind, yes."""
 
-import json
 import sqlite3
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import CONFIGURED, outcomes, run, skene
 from resend_server import resend_server
 from small_project import RETENTION, write_project, write_users
-
-from skene_dagster.cli import main
-from skene_dagster.compiler import compile_folder
-
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL", "COLUMNS")
 
 
 @pytest.fixture(autouse=True)
@@ -28,21 +22,8 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def skene(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["--project", str(root), *arguments])
-
-
-def run(root: Path) -> bool:
-    return bool(compile_folder(root).resolve_job_def("retention").execute_in_process(raise_on_error=False).success)
-
-
 def emails(root: Path) -> int:
     return len(list((root / ".skene" / "outbox").glob("*.eml")))
-
-
-def outcomes(root: Path) -> list[tuple[str, str | None]]:
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        return connection.execute("SELECT DISTINCT state, reason FROM skene_sends ORDER BY 1, 2").fetchall()
 
 
 @pytest.mark.parametrize("name", [["retention"], ["--all"]], ids=["by name", "all"])
@@ -140,105 +121,6 @@ def test_without_the_tables_there_is_one_sentence(root: Path, command: str) -> N
     assert "The skene_* tables are not in the database" in " ".join(result.output.split())
 
 
-def test_status_tells_how_it_is_and_ends_with_4_when_a_person_should_look(root: Path) -> None:
-    run(root)
-    well = skene(root, "status")
-    skene(root, "pause", "retention")
-
-    paused = skene(root, "status")
-
-    assert (well.exit_code, paused.exit_code) == (0, 4)
-    assert "Nothing needs a person." in well.output
-    assert "paused; skene-dagster resume retention" in " ".join(paused.output.split())
-    assert all(len(line) <= 80 for line in paused.output.splitlines())
-
-
-def test_status_for_programs_is_one_object(root: Path) -> None:
-    run(root)
-
-    found = json.loads(skene(root, "status", "--json").output)
-
-    assert set(found) == {"steps", "problems", "channel"}
-    assert found["problems"] == []
-    assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
-        "loop": "retention",
-        "step": "main",
-        "late": False,
-        "paused": False,
-        "waiting": 0,
-        "in_doubt": 0,
-    }
-
-
-CLOSED = "INSERT INTO skene_pacing VALUES ('one', 2, '2999-01-01', '2999-01-01 00:00:00.000000', 'daily_quota')"
-BATCH = "INSERT INTO skene_batches (batch_id, channel, loop, step, state, size, as_of, reserved_at, attempts{}) "
-OPEN = BATCH.format("") + "VALUES ('b', 'outbox', 'retention', 'main', 'reserved', 7, '2020-01-01', '2020-01-01', 0)"
-SINCE = BATCH.format(", unresolved_since") + (
-    "VALUES ('b', 'outbox', 'retention', 'main', '{}', 7, '2020-01-01', '2020-01-01', 1, '2020-01-01 00:00:00.000000')"
-)
-
-
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        pytest.param(SINCE.format("in_doubt"), "7 emails in doubt; skene-dagster doubts retention", id="in doubt"),
-        pytest.param(
-            SINCE.format("frozen"), "1 batch without answer; is the sensor skene__reconcile on?", id="silence"
-        ),
-        pytest.param(OPEN, "7 emails not sent for over an hour; look at the loop's last run", id="stuck"),
-        pytest.param(CLOSED, "The provider takes nothing more until 01 Jan 2999, 00:00 UTC: daily_quota", id="quota"),
-        pytest.param(
-            "UPDATE skene_sends SET state = 'deferred', reason = 'first_wave'",
-            "a first wave of 3 waits; skene-dagster approve retention",
-            id="first wave",
-        ),
-    ],
-)
-def test_status_names_what_a_person_should_look_at(root: Path, statement: str, said: str) -> None:
-    run(root)
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute("UPDATE skene_batches SET last_attempt_at = NULL")
-        connection.execute(statement)
-
-    result = skene(root, "status")
-
-    assert result.exit_code == 4
-    assert said in " ".join(result.output.split())
-
-
-def test_status_names_a_broken_file(root: Path) -> None:
-    run(root)
-    write_project(root, {"other.yaml": "type: retention\nname: other\n"})
-
-    result = skene(root, "status")
-
-    assert result.exit_code == 4
-    assert "loops/other.yaml is broken: skene-dagster validate" in result.output
-
-
-def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> None:
-    run(root)
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute(OPEN)
-        connection.execute("UPDATE skene_sends SET state = 'deferred', reason = 'repeat' WHERE user_id = 1")
-
-    said = skene(root, "status").output
-
-    assert "On their way  7 emails" in said
-    assert "1 mailed too short a time ago (repeat)" in said
-
-
-def test_a_missed_tick_is_late(root: Path) -> None:
-    run(root)
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute("UPDATE skene_segments SET as_of = '2020-01-01', writing_as_of = '2020-01-01'")
-
-    result = skene(root, "status")
-
-    assert result.exit_code == 4
-    assert "was missed; is Dagster's daemon running?" in " ".join(result.output.split())
-
-
 def test_a_database_of_another_environment_stops_run_and_command_until_it_is_adopted(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,78 +135,6 @@ def test_a_database_of_another_environment_stops_run_and_command_until_it_is_ado
     assert "skene-dagster adopt" in " ".join(refused.output.split())
     assert adopted.exit_code == 0
     assert run(root)
-
-
-@pytest.fixture
-def stuck(root: Path) -> Path:
-    """A project with one batch of three emails in doubt."""
-    run(root)
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute(
-            "UPDATE skene_batches SET state = 'in_doubt', payload = x'00', unresolved_since = '2026-01-01 00:00:00.000000'"  # noqa: E501
-        )
-        connection.execute("UPDATE skene_sends SET state = 'in_doubt', reason = 'no_answer', provider_id = NULL")
-    return root
-
-
-@pytest.mark.parametrize(
-    ("verdict", "after"),
-    [
-        ("sent", [("accepted", None)]),
-        ("resend", [("reserved", None)]),
-        ("skip", [("skipped", "doubt")]),
-    ],
-)
-def test_a_doubt_is_listed_and_settled_as_a_person_says(
-    stuck: Path, verdict: str, after: list[tuple[str, str | None]]
-) -> None:
-    listed = skene(stuck, "doubts")
-    settled = skene(stuck, "doubts", "retention", "--settle", verdict, "--yes")
-
-    assert "retention, step main: 3 emails" in listed.output
-    assert outcomes(stuck) == after
-    assert settled.exit_code == 0
-    assert "Nothing is in doubt." in skene(stuck, "doubts").output
-
-
-def test_a_batch_that_is_not_in_doubt_is_an_error_and_settles_nothing(stuck: Path) -> None:
-    result = skene(stuck, "doubts", "--batch", "0" * 32, "--settle", "skip", "--yes")
-
-    assert result.exit_code == 2
-    assert "is in doubt." in result.output
-    assert outcomes(stuck) == [("in_doubt", "no_answer")]
-
-
-def test_one_doubt_of_several_is_settled_by_its_batch(stuck: Path) -> None:
-    with sqlite3.connect(stuck / ".skene" / "skene.db") as connection:
-        connection.execute(SINCE.format("in_doubt"))
-
-    skene(stuck, "doubts", "--batch", "b", "--settle", "skip", "--yes")
-
-    assert "batch b" not in skene(stuck, "doubts").output
-    assert outcomes(stuck) == [("in_doubt", "no_answer")]
-
-
-@pytest.mark.parametrize(("channel", "state"), [("live", "accepted"), ("outbox", "settled")])
-def test_set_is_left_to_the_next_run_for_what_a_person_says_was_really_sent(
-    root: Path, monkeypatch: pytest.MonkeyPatch, channel: str, state: str
-) -> None:
-    with_set = RETENTION.replace("      personalization", "      set: {name: Reminded}\n      personalization")
-    write_project(root, {"retention.yaml": with_set})
-    run(root)
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute(
-            "UPDATE skene_batches SET state = 'in_doubt', channel = ?, unresolved_since = as_of", [channel]
-        )
-    if channel == "live":
-        monkeypatch.setenv("SKENE_ENV", "production")
-        monkeypatch.setenv("RESEND_API_KEY", "re_test")
-        skene(root, "adopt", "--yes")
-
-    skene(root, "doubts", "--settle", "sent", "--yes")
-
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        assert connection.execute("SELECT state FROM skene_batches").fetchall() == [(state,)]
 
 
 def test_a_cancelled_email_is_dropped_at_once(root: Path) -> None:
