@@ -87,6 +87,8 @@ def _now() -> datetime:
 class Api:
     script: list[Scripted] = field(default_factory=list)
     """What to do at the next POSTs of a batch; afterwards `rates`, and then the usual."""
+    reads: list[Scripted] = field(default_factory=list)
+    """What to answer to the next GETs; afterwards the records."""
     rates: dict[str, float] = field(default_factory=dict)
     """How often each of FAULTS happens."""
     draw: random.Random = field(default_factory=lambda: random.Random(0))
@@ -217,6 +219,8 @@ class Api:
         return Scripted(200, body)
 
     def _read(self, request: Request) -> Scripted:
+        if self.reads:
+            return self.reads.pop(0)
         if not self.may_read:
             return refusal(401, "restricted_api_key", "This API key is restricted to only send emails")
         url = urlsplit(request.path)

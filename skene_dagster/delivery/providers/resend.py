@@ -19,8 +19,11 @@ from skene_dagster.delivery.providers.base import (
     Answer,
     Finding,
     RateLimit,
+    Throttled,
+    Turns,
     Unknown,
     Unprovable,
+    at_once,
     check_call,
 )
 from skene_dagster.delivery.providers.resend_records import Denied, Records
@@ -28,6 +31,12 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.settings import RESEND_URL
 
 Result = TypeVar("Result")
+
+READS = 3
+"""How often a record is asked for that the rate limit refuses."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that are waited for it."""
 
 # Resend SDK 2.52, 2026-11: the key, the address and the transport are module globals, read when a call is made.
 _sdk = threading.Lock()
@@ -88,13 +97,13 @@ class ResendProvider:
             self._client.body = None
         return answers.accepted(answer, len(batch.send_ids))
 
-    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         """Ask Resend's log of requests, then its list of emails; see `Provider`."""
         records = Records(
-            logs=lambda params: self._read(lambda: resend.Logs.list(params)),
-            log=lambda identity: self._read(lambda: resend.Logs.get(identity)),
-            emails=lambda params: self._read(lambda: resend.Emails.list(params)),
-            email=lambda identity: self._read(lambda: resend.Emails.get(identity)),
+            logs=lambda params: self._read(lambda: resend.Logs.list(params), turn),
+            log=lambda identity: self._read(lambda: resend.Logs.get(identity), turn),
+            emails=lambda params: self._read(lambda: resend.Emails.list(params), turn),
+            email=lambda identity: self._read(lambda: resend.Emails.get(identity), turn),
         )
         try:
             return records.find(batch, since, until)
@@ -105,11 +114,15 @@ class ResendProvider:
         """Close the kept connections; the next batch opens one again."""
         self._client.close()
 
-    def _read(self, ask: Callable[[], Result]) -> Result:
+    def _read(self, ask: Callable[[], Result], turn: Turns, after: float = 0.0, more: int = READS - 1) -> Result:
+        turn(after)
         try:
             with self._as_the_sdk_wants_it():
                 return ask()
         except ResendError as error:
+            answer = answers.sort(error)
+            if more and isinstance(answer, Throttled) and answer.after <= LONGEST_WAIT:
+                return self._read(ask, turn, answer.after, more - 1)
             raise Denied(answers.shown(f"{error.code} {error.error_type}: {error.message}")) from error
         except Exception as error:
             raise Denied(f"the records could not be read: {type(error).__name__}") from error
