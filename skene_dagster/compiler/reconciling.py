@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 from sqlalchemy import Engine
 
+from skene_dagster.compiler import signs_of_life
 from skene_dagster.compiler.checks import report_doubts
 from skene_dagster.compiler.recovery import failing_in_words
 from skene_dagster.delivery import channels
@@ -91,11 +92,13 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the reconcile job when a batch is without answer for two minutes and no run holds it, when "
-        "a step is gone that still has emails to send, and once an hour while something is in doubt.",
+        "a step is gone that still has emails to send, and once an hour while something is in doubt. Fails the runs "
+        "whose process was killed, together with what watched over them.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
+        signs_of_life.fail_the_dead(context.instance)
         since = datetime.now(timezone.utc) - LONGEST
         if context.instance.get_runs(dg.RunsFilter(job_name=NAME, statuses=_ACTIVE, created_after=since), limit=1):
             yield dg.SkipReason("A reconcile run is on its way.")

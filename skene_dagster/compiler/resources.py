@@ -1,16 +1,20 @@
 """The resource that the ops share."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import dagster as dg
 from sqlalchemy import Engine
 
+from skene_dagster.compiler import signs_of_life
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine
 
 
 def database(settings: Settings) -> dg.ResourceDefinition:
     """Define the resource `database`: the product's database, connected when a run first uses it.
+
+    Every op has it, and for as long as its process lives: so it is what shows that a run is alive.
 
     Its URL is a secret and no configuration: it stands in no run, no event and on no page of the UI.
 
@@ -20,10 +24,14 @@ def database(settings: Settings) -> dg.ResourceDefinition:
     engine = open_engine(settings.database_url)
 
     @dg.resource(description="The product's database, as SKENE_DATABASE_URL names it.")
-    def opened() -> Iterator[Engine]:
-        try:
-            yield engine
-        finally:
-            engine.dispose()
+    def opened(context: dg.InitResourceContext) -> Iterator[Engine]:
+        run, instance = context.run, context.instance
+        # A sensor has no run.
+        alive = nullcontext() if run is None or instance is None else signs_of_life.shown(instance, run.run_id)
+        with alive:
+            try:
+                yield engine
+            finally:
+                engine.dispose()
 
     return opened

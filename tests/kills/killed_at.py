@@ -12,9 +12,14 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 LEASE = timedelta(seconds=2)
+ORDERS = "orders"
+"""The file of a project that says where its processes die."""
+IN_CHILDREN = "in_children"
+"""The job of `code_location` whose steps have a process each."""
 
 POINTS = {
     "refresh": ("skene_dagster.audience.turn", "keep"),
@@ -40,8 +45,16 @@ def die() -> NoReturn:
     raise AssertionError("still alive")
 
 
-def arm(point: str, when: str, nth: int) -> None:
-    """Prepare this process to die."""
+def follow_orders(file: Path) -> None:
+    """Prepare this process to die as the first line of a file says, which is gone by then: others follow the next."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    if lines:
+        point, when, nth = lines[0].split()
+        arm(point, when, int(nth), obeyed=lambda: file.write_text("\n".join(lines[1:]), encoding="utf-8"))
+
+
+def arm(point: str, when: str, nth: int, obeyed: Callable[[], object] = lambda: None) -> None:
+    """Prepare this process to die; `obeyed` is called just before."""
     from importlib import import_module  # noqa: PLC0415 - the package is imported by the children only
 
     from skene_dagster.store import engine  # noqa: PLC0415
@@ -52,6 +65,8 @@ def arm(point: str, when: str, nth: int) -> None:
     def count_down() -> bool:
         nonlocal left
         left -= 1
+        if left == 0:
+            obeyed()
         return left == 0
 
     if point == POST:

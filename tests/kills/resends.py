@@ -66,8 +66,15 @@ class LocalResend:
         return int(self._ask("requests"))
 
     def faults(self, **rates: float) -> None:
-        """Do so much wrong from now on."""
-        self._ask("faults", {"seed": self.random.randrange(10**6), "rates": rates, "per_second": 1000})
+        """Do so much wrong from now on, and do it fast."""
+        self._control(rates, per_second=1000)
+
+    def is_slow(self) -> None:
+        """Allow four calls a second, so that there is time to kill who sends; without faults."""
+        self._control({}, per_second=4)
+
+    def _control(self, rates: dict[str, float], per_second: int) -> None:
+        self._ask("faults", {"seed": self.random.randrange(10**6), "rates": rates, "per_second": per_second})
 
     def _ask(self, what: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

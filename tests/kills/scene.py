@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, BinaryIO
 
+from killed_at import ORDERS
 from resends import KEY, Resend
 from sqlalchemy import create_engine, text
 
@@ -74,6 +75,8 @@ class Scene:
     random: Random
     users: int = 0
     kills: int = 0
+    home: Path | None = None
+    """The folder of Dagster's instance; without it, each run has one of its own, which goes with it."""
     story: list[str] = field(default_factory=list)
     """What was killed where."""
 
@@ -87,11 +90,11 @@ class Scene:
 
     def start(self, *point: object) -> "subprocess.Popen[bytes]":
         """Start a run, which dies by itself at a point where one is given."""
-        with (self.root / "output").open("ab") as output:
+        with self.output_file() as output:
             return subprocess.Popen(
                 [sys.executable, str(HERE / "killed_at.py"), *map(str, point)],
                 cwd=self.root,
-                env=self._environment(),
+                env=self.environment(),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -150,6 +153,9 @@ class Scene:
             open_batches=[row.batch_id for row in batches if row.state not in {"settled", "split"}],
         )
 
+    def output_file(self) -> BinaryIO:
+        return (self.root / "output").open("ab")
+
     def output(self) -> str:
         shown = (self.root / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
         return f"killed so far: {self.story}\n{shown}"
@@ -164,6 +170,27 @@ class Scene:
         """Wait until so many requests were made in all."""
         self.until(lambda: self.resend.posts() >= count, every=0.005)
 
+    def skene_dagster(self, *arguments: str) -> None:
+        """Run the command, as a person does."""
+        code = "import sys; from skene_dagster.cli import main; main(sys.argv[1:])"
+        command = [sys.executable, "-c", code, *arguments]
+        subprocess.run(command, cwd=self.root, env=self.environment(), check=True, capture_output=True)
+
+    def dies_in_turn(self, *orders: str) -> None:
+        """Say where the next processes of `code_location` die, one order each: `post after 2`."""
+        (self.root / ORDERS).write_text("\n".join(orders), encoding="utf-8")
+
+    def until_obeyed(self) -> None:
+        """Wait until there is no order left."""
+        self.until(lambda: not (self.root / ORDERS).read_text(encoding="utf-8"), every=0.02)
+
+    def make_home(self) -> Path:
+        """Give the runs that are started from now on an instance of Dagster, as the committed dagster.yaml says."""
+        self.home = self.root / "home"
+        self.home.mkdir()
+        (self.home / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
+        return self.home
+
     def execute(self, statement: str) -> None:
         with self._connected() as connection:
             connection.execute(text(statement))
@@ -172,7 +199,7 @@ class Scene:
         self.kills += 1
         self.story.append(where)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SKENE_", "RESEND_", "DAGSTER_"))}
         return kept | {
             "SKENE_PROJECT": str(self.root),
@@ -183,6 +210,7 @@ class Scene:
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONWARNINGS": "ignore:Function",
             "DAGSTER_DISABLE_TELEMETRY": "true",
+            **({} if self.home is None else {"DAGSTER_HOME": str(self.home)}),
         }
 
     @contextmanager
@@ -205,7 +233,5 @@ def make_scene(root: Path, url: str, resend: Resend, seed: int) -> Scene:
         "dormant INTEGER NOT NULL, reminded INTEGER NOT NULL)"
     )
     if not url.startswith("sqlite"):
-        code = "from skene_dagster.cli import main; main(['migrate'])"
-        command = [sys.executable, "-c", code]
-        subprocess.run(command, cwd=root, env=scene._environment(), check=True, capture_output=True)
+        scene.skene_dagster("migrate")
     return scene

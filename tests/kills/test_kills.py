@@ -118,21 +118,15 @@ def test_a_run_that_is_suspended_before_its_request_wakes_up_after_another_has_f
 def test_after_a_pause_nothing_is_posted_whoever_runs_until_it_ends(scene: Scene, resend: LocalResend) -> None:
     scene.add_users(300)
     scene.die_at(POST, "after", nth=1)
-    scene.execute("INSERT INTO skene_controls (loop_, step) VALUES ('*', '*')".replace("loop_", _quoted(scene)))
-    scene.execute("UPDATE skene_controls SET paused_at = '2026-01-01 00:00:00.000000'")
+    scene.skene_dagster("pause", "--all")
     before = resend.posts()
 
     scene.finish()
 
     assert resend.posts() == before == 1
-    scene.execute("UPDATE skene_controls SET paused_at = NULL")
+    scene.skene_dagster("resume", "--all")
     scene.finish()
     assert scene.judge() == KEPT
-
-
-def _quoted(scene: Scene) -> str:
-    # `loop` is a reserved word on MySQL and MariaDB.
-    return '"loop"' if scene.url.startswith("sqlite") else "`loop`"
 
 
 def test_the_database_itself_is_killed_and_comes_back(tmp_path: Path, resend: LocalResend) -> None:
