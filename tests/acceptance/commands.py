@@ -13,10 +13,10 @@ CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_AP
 
 BATCH = "INSERT INTO skene_batches (batch_id, channel, loop, step, state, size, as_of, reserved_at, attempts{}) "
 RESERVED = (
-    BATCH.format("") + "VALUES ('b', 'outbox', 'retention', 'main', 'reserved', 7, '2020-01-01', '2020-01-01', 0)"
+    BATCH.format("") + "VALUES ('x', 'outbox', 'retention', 'main', 'reserved', 7, '2020-01-01', '2020-01-01', 0)"
 )
 ATTEMPTED = BATCH.format(", unresolved_since") + (
-    "VALUES ('b', 'outbox', 'retention', 'main', '{}', 7, '2020-01-01', '2020-01-01', 1, '2020-01-01 00:00:00.000000')"
+    "VALUES ('x', 'outbox', 'retention', 'main', '{}', 7, '2020-01-01', '2020-01-01', 1, '2020-01-01 00:00:00.000000')"
 )
 """Batches of seven emails, left behind in 2020; the second in a state that a test names."""
 
