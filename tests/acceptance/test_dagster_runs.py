@@ -477,7 +477,7 @@ def opened(home: Path) -> Iterator[dg.DagsterInstance]:
 def ended_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     """Wait for a run that has ended: the next full minute, and the time that a process takes to start."""
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 240
     while not (runs := list(instance.get_runs(dg.RunsFilter(statuses=ended)))):
         assert time.monotonic() < deadline, "the daemon started no run"
         time.sleep(0.2)
