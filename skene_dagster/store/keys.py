@@ -101,8 +101,8 @@ def common_key(connection: Connection, users: Users) -> Key:
     if mapped != stored:
         raise StoreError(
             f"The users key {users.table}.{users.key} is {mapped.sql}, but the skene_* tables have {stored.sql}.",
-            advice="Set users.table and users.key in skene.yaml as they were, or change the column user_id of "
-            "skene_segment_members and skene_sends to the type and collation of the users key.",
+            advice="Set users.table and users.key in skene.yaml as they were, or change the columns user_id of the "
+            "skene_* tables to the type and collation of the users key.",
         )
     return stored
 
