@@ -17,6 +17,7 @@ SkeneError
 │   ├── SegmentBusy              another run is refreshing it; worth a retry
 │   ├── SegmentOvertaken         a newer tick was there first
 │   └── SegmentImplausible       it collapsed or exploded; a person decides
+├── EventRefused             an event cannot be stored as it was told; telling it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── Unlicensed               the segment was not refreshed for this run's as_of
     ├── ProviderFatal            the provider refuses everything (key, sender domain)
@@ -138,6 +139,10 @@ class SegmentOvertaken(SegmentError):
 
 class SegmentImplausible(SegmentError):
     """The segment collapsed or exploded; nothing was written until a person says that it is right."""
+
+
+class EventRefused(SkeneError):
+    """An event cannot be stored as it was told. The message repeats nothing of it: it goes into logs."""
 
 
 class DeliveryError(SkeneError):
