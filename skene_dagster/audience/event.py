@@ -34,8 +34,8 @@ class Event:
 
     event_id: str
     """1 to 64 ASCII characters; the same id is the same event, told again."""
-    user: object
-    """The user's id as it was told; its type is known to the database."""
+    user: int | str | bytes | UUID
+    """The user's id as it was told; which of these the users key is, the database knows."""
     name: str
     occurred_at: datetime
     """Naive, in UTC."""
@@ -64,10 +64,12 @@ def new_event(
     """
     if user is None:
         raise EventRefused("The event names no user.")
+    if not isinstance(user, int | str | bytes | UUID):
+        raise EventRefused(f"The user's id is of type {type(user).__name__}.")
     if not isinstance(name, str):
         raise EventRefused("The event's name is not a text.")
     # On a server a name and the same one with blanks behind it are one name.
-    name = name.strip()
+    name = str.strip(name)
     if not name or len(name) > NAME_LENGTH:
         raise EventRefused(f"The event's name has not 1 to {NAME_LENGTH} characters.")
     if _CONTROL.search(name):
@@ -78,7 +80,7 @@ def new_event(
         raise EventRefused("The event's id has not 1 to 64 ASCII characters without blanks.")
     occurred_at = datetime.now(timezone.utc).replace(tzinfo=None) if at is None else _in_utc(at)
     assert isinstance(event_id, str)
-    return Event(event_id, user, name, occurred_at, _json(properties) if properties else None, at is None)
+    return Event(str.__str__(event_id), user, name, occurred_at, _json(properties) if properties else None, at is None)
 
 
 def is_id(given: object) -> bool:

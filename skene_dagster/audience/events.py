@@ -7,7 +7,7 @@ An event is written once: its id is the key, and the same id told again changes 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects.mysql import insert as insert_on_server
@@ -49,14 +49,17 @@ class Fitted:
     properties: str | None
 
 
-@dataclass(frozen=True)
 class Journal:
     """The table in a database that was found to be right: where events are stored, a transaction at a time."""
 
-    engine: Engine
-    clock: Clock
-    """Real time, as the database has it."""
-    user_ids: UserIds
+    def __init__(self, engine: Engine, clock: Clock, user_ids: UserIds) -> None:
+        self.engine = engine
+        self.user_ids = user_ids
+        self._ahead = clock() - _utc_now()
+
+    def now(self) -> datetime:
+        """Return real time as the database has it: as it was when something was stored last."""
+        return _utc_now() + self._ahead
 
     def fit(self, event: Event, now: datetime) -> Fitted:
         """Bring an event to the table's types.
@@ -68,7 +71,7 @@ class Journal:
             user_id = self.user_ids.read(event.user)
         except ValueError as wrong:
             raise EventRefused(str(wrong)) from None
-        occurred_at = event.occurred_at
+        occurred_at = event.occurred_at + self._ahead if event.by_our_clock else event.occurred_at
         if occurred_at > now:
             if occurred_at > now + AHEAD:
                 raise EventRefused(f"The event lies more than {AHEAD.seconds // 60} minutes in the future.")
@@ -84,7 +87,8 @@ class Journal:
             StoreUnavailable, StoreError: nobody knows which are in it; to store them all again does no harm.
         """
         try:
-            transaction(self.engine, lambda connection: write(connection, fitted))
+            # This process may live for months, and its clock be set meanwhile.
+            self._ahead = transaction(self.engine, lambda connection: write(connection, fitted))
         except StoreError as error:
             if not is_of_one_row(error):
                 raise
@@ -121,13 +125,18 @@ def open_journal(settings: Settings) -> Journal:
         raise
 
 
-def write(connection: Connection, fitted: Sequence[Fitted]) -> None:
+def write(connection: Connection, fitted: Sequence[Fitted]) -> timedelta:
     """Insert events whose id is not there yet; the others stay as they are. To be committed at once.
+
+    Returns:
+        How far the database's clock is ahead of this machine's.
 
     Raises:
         StoreUnavailable: it took so long that readers may have passed by.
     """
-    received_at, started = database_time(connection), time.monotonic()
+    started, before = time.monotonic(), _utc_now()
+    received_at = database_time(connection)
+    ahead = received_at - (before + (_utc_now() - before) / 2)
     rows = [
         {
             "event_id": event.event_id,
@@ -144,3 +153,8 @@ def write(connection: Connection, fitted: Sequence[Fitted]) -> None:
     # Half of it is left for the COMMIT.
     if time.monotonic() - started > SETTLED_WITHIN.total_seconds() / 2:
         raise StoreUnavailable("The database took too long to insert events.", advice="Try again later.")
+    return ahead
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc).replace(tzinfo=None)

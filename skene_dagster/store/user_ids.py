@@ -82,7 +82,8 @@ class UserIds:
             raise ValueError("The user's id is empty, or has control characters.")
         if len(told) > self.most:
             raise ValueError(f"The user's id is longer than the users key: {self.most} characters.")
-        return told
+        # Of a subclass, such as a member of an enum, the text itself.
+        return str.__str__(told)
 
     def _binary(self, told: object) -> bytes:
         if isinstance(told, UUID):
@@ -97,7 +98,7 @@ class UserIds:
         if not self.least <= len(told) <= self.most:
             exactly = f"{self.most}" if self.least == self.most else f"{self.least} to {self.most}"
             raise ValueError(f"The user's id has not {exactly} bytes, as the users key has.")
-        return told
+        return bytes(told)
 
 
 def _mistaken(key: str, told: object) -> ValueError:

@@ -5,29 +5,32 @@ import threading
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from enum import Enum, IntEnum
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, text
+from event_rows import make_users, rows
+from sqlalchemy import Engine, text
 
 from skene_dagster.audience.event import DEEPEST, Event, new_event
 from skene_dagster.audience.events import Fitted, Journal, open_journal, write
 from skene_dagster.errors import EventRefused, SchemaOutdated, SettingsError, StoreError, WrongEnvironment
-from skene_dagster.settings import Settings, Users, load
-from skene_dagster.store import environment, schema
+from skene_dagster.settings import Settings, load
+from skene_dagster.store import environment
 from skene_dagster.store.engine import database_time, is_sqlite, transaction
 from skene_dagster.store.keys import Key
-from skene_dagster.store.tables import events
 from skene_dagster.store.user_ids import UserIds
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589793)
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 
 
-def make_users(engine: Engine, key: str = "BIGINT") -> None:
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE TABLE users (id {key} NOT NULL PRIMARY KEY)"))
-    schema.upgrade(engine, Users())
+class Rank(IntEnum):
+    ONE = 1
+
+
+class Colour(str, Enum):
+    RED = "red"
 
 
 @pytest.fixture
@@ -43,13 +46,8 @@ def journal(engine: Engine, settings: Settings) -> Iterator[Journal]:
     journal.close()
 
 
-def rows(engine: Engine) -> list[dict[str, Any]]:
-    with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(select(events).order_by(events.c.event_id)).mappings()]
-
-
 def fitted(journal: Journal, *told: Event) -> list[Fitted]:
-    now = journal.clock()
+    now = journal.now()
     return [journal.fit(event, now) for event in told]
 
 
@@ -110,7 +108,7 @@ def test_an_event_was_received_when_the_database_says(engine: Engine, journal: J
 
 
 def test_an_event_that_lies_a_little_ahead_happened_when_it_was_received(engine: Engine, journal: Journal) -> None:
-    ahead = journal.clock() + timedelta(minutes=4)
+    ahead = journal.now() + timedelta(minutes=4)
 
     journal.store(fitted(journal, new_event(7, "used", at=ahead)))
 
@@ -126,7 +124,7 @@ def test_an_event_that_lies_a_little_ahead_happened_when_it_was_received(engine:
     ],
 )
 def test_an_event_of_another_time_is_refused(journal: Journal, away: timedelta, words: str) -> None:
-    now = journal.clock()
+    now = journal.now()
 
     with pytest.raises(EventRefused, match=words):
         journal.fit(new_event(7, "used", at=now + away), now)
@@ -179,6 +177,8 @@ def test_what_took_too_long_is_not_committed(engine: Engine, journal: Journal, m
         pytest.param("BIGINT", 2**63 - 1, 2**63 - 1, id="the largest number"),
         pytest.param("BIGINT", "-42", -42, id="digits for a number"),
         pytest.param("VARCHAR(40)", "Ada", "Ada", id="text"),
+        pytest.param("BIGINT", Rank.ONE, 1, id="a number of an enum"),
+        pytest.param("VARCHAR(40)", Colour.RED, "red", id="a text of an enum"),
         pytest.param("VARCHAR(40)", 42, "42", id="a number for a text"),
         pytest.param("VARCHAR(40)", uuid.UUID(int=5), str(uuid.UUID(int=5)), id="a UUID for a text"),
         pytest.param("BINARY(16)", uuid.UUID(int=5), uuid.UUID(int=5).bytes, id="a UUID for bytes"),
@@ -304,6 +304,7 @@ def test_properties_that_only_look_odd_are_stored_and_read_by_the_database(
     ("told", "words"),
     [
         pytest.param({"user": None}, "names no user", id="nobody"),
+        pytest.param({"user": 1.5}, "of type float", id="a user who is a float"),
         pytest.param({"name": None}, "not a text", id="no name"),
         pytest.param({"name": " "}, "1 to 128", id="a blank name"),
         pytest.param({"name": "n" * 129}, "1 to 128", id="a long name"),
