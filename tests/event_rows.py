@@ -25,3 +25,11 @@ def rows(engine: Engine) -> list[dict[str, Any]]:
 def ids(engine: Engine) -> list[str]:
     """The ids of all events."""
     return [row["event_id"] for row in rows(engine)]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """An object so many objects deep."""
+    value: dict[str, Any] = {"a": "[[["}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
