@@ -8,7 +8,7 @@ from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsError
 from skene_dagster.loops.loaders import Loaded, load_folder
-from skene_dagster.loops.plan import Email, LoopPlan
+from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning import plan_loop
 from skene_dagster.settings import Settings
 
@@ -84,10 +84,7 @@ def _plan(loaded: Loaded, settings: Settings, templates: Templates) -> LoopPlan:
     assert loaded.document is not None
     plan = plan_loop(loaded.loop, loaded.document, settings)
     errors = [
-        error
-        for step in plan.steps
-        if isinstance(step.action, Email)
-        for error in templates.check(plan, step, settings.sender)
+        error for step in plan.steps if step.email is not None for error in templates.check(plan, step, settings.sender)
     ]
     if errors:
         raise together(errors)

@@ -9,21 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Select, Subquery, inspect, literal_column, select, table
+from sqlalchemy import Connection, Integer, Select, inspect, literal_column, select, table
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
-from skene_dagster.audience import staging
+from skene_dagster.audience import conditions, triggers
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError, StoreError
+from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.expressions import columns_of
-from skene_dagster.loops.plan import Email, LoopPlan, Query, Schedule, StepPlan
-from skene_dagster.settings import FILE, Users
-from skene_dagster.store.engine import is_sqlite, users_table
+from skene_dagster.loops.plan import Email, LoopPlan, Query, Rows, StepPlan
+from skene_dagster.settings import FILE, Settings, Users
+from skene_dagster.store import tables
+from skene_dagster.store.engine import users_table
 from skene_dagster.store.failures import NOT_NOW, code_of, is_busy, is_lost, translated, words_of
-from skene_dagster.store.keys import users_key
+from skene_dagster.store.keys import column_key, users_key
 
 DENIED = frozenset({1044, 1045, 1142, 1143, 1227})
 """The database's words for a missing right: no fault of a file."""
@@ -67,20 +69,23 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
 
 
 def check_loop(
-    connection: Connection, plan: LoopPlan, users: Users, settings_file: Document, as_of: datetime
+    connection: Connection, plan: LoopPlan, settings: Settings, settings_file: Document, as_of: datetime
 ) -> list[DocumentError]:
     """List what of a loop the database refuses: its SQL as it is sent, its columns, the columns that it sets.
 
     Raises:
         StoreError: the database cannot be asked.
     """
+    users = settings.users
     present = columns_in(connection, users.table)
     errors: list[DocumentError] = []
     for number, step in enumerate(plan.steps):
-        if isinstance(step.condition, Query):
-            errors += _check_query(connection, plan, number, step, step.condition, as_of)
-        if isinstance(step.action, Email):
-            errors += _check_user_columns(plan, number, step.action, users, present, settings_file)
+        of_the_trigger = list(_check_rows(connection, plan, number, step, users))
+        errors += of_the_trigger
+        if isinstance(step.condition, Query) and not of_the_trigger:
+            errors += _check_query(connection, plan, step, settings, as_of)
+        if step.email:
+            errors += _check_user_columns(plan, number, step.email, users, present, settings_file)
     return errors
 
 
@@ -108,34 +113,52 @@ def _at_word(place: Place, text: str, word: str) -> Place:
     return Place(place.file, place.line + text[: found.start()].count("\n"), place.part)
 
 
-def condition_of(connection: Connection, step: StepPlan, as_of: datetime) -> Subquery:
-    """Make the step's condition a part of a statement, as this database gets it.
-
-    Raises:
-        QueryRejected: it needs TiDB, and this is the embedded database.
-    """
-    query = step.condition
-    assert isinstance(query, Query)
-    sql = query.sqlite if is_sqlite(connection) else query.mysql
-    if sql is None:
-        raise QueryRejected(f"The condition cannot run on SQLite: {query.needs_tidb}.")
-    email = step.action
-    kept = email.row_columns if isinstance(email, Email) else ()
-    timezone = step.trigger.timezone if isinstance(step.trigger, Schedule) else "UTC"
-    return staging.condition(sql, query.key, kept, as_of=as_of, timezone_name=timezone)
+def _check_rows(
+    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, users: Users
+) -> Iterator[DocumentError]:
+    """Check the table whose rows trigger a step."""
+    trigger = step.trigger
+    if not isinstance(trigger, Rows) or trigger.table == tables.events.name:
+        return
+    path = ("steps", number, "trigger")
+    present = columns_in(connection, trigger.table)
+    if not present:
+        known = inspect(connection).get_table_names()
+        place = plan.document.place((*path, "table"))
+        yield LoopInvalid(
+            f"Table {trigger.table!r} is not in the database.", advice=_names(trigger.table, known), place=place
+        )
+        return
+    for field, name in (("key", trigger.key), ("user", trigger.user), ("at", trigger.at)):
+        if not _has(present, name):
+            advice = f"{_names(name, present)} Name it in the trigger: `{field}: …`."
+            place = plan.document.place((*path, field))
+            yield LoopInvalid(f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place)
+            return
+    if (mine := column_key(connection, trigger.table, trigger.user)) != (key := users_key(connection, users)):
+        # TiDB, 2026-11: compares a number with a text as DOUBLE, and finds other people.
+        yield LoopInvalid(
+            f"{trigger.table}.{trigger.user} is {mine.sql if mine else 'unknown'}, but the users key is {key.sql}.",
+            advice="Give it the type and collation of the users key, or name another column: `user: …`.",
+            place=plan.document.place((*path, "user")),
+        )
 
 
 def _check_query(
-    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, query: Query, as_of: datetime
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
 ) -> Iterator[DocumentError]:
+    number, query = plan.steps.index(step), step.condition
+    assert isinstance(query, Query)
     place = plan.document.text_place(("steps", number, "condition", "query"))
     try:
-        condition = condition_of(connection, step, as_of)
+        condition = conditions.answer(connection, plan, step, settings, as_of)
     except QueryRejected as error:
-        advice = "Set SKENE_DATABASE_URL to a TiDB, or write it with functions that both have."
-        yield QueryRejected(error.message, advice=advice, place=place)
+        yield error
         return
-    every: Select[Any] = select(literal_column("*")).select_from(condition)
+    every: Select[Any] = select(literal_column("*")).select_from(condition.rows)
+    if query.by_row:
+        within = triggers.window(step, as_of, last=as_of, first=as_of, at=None)
+        every = every.add_cte(triggers.rows(connection, plan, step, "outbox", within).cte(ROWS))
     said = _refusal(lambda: connection.execute(_Explain(every)))
     columns: list[str] = []
     if not said:
@@ -152,8 +175,8 @@ def _check_query(
             advice=_names(query.key, columns),
             place=place,
         )
-    if isinstance(step.action, Email):
-        yield from _check_row_columns(plan, number, step.action, columns)
+    if step.email:
+        yield from _check_row_columns(plan, number, step.email, columns)
 
 
 def _check_row_columns(plan: LoopPlan, number: int, email: Email, columns: Sequence[str]) -> Iterator[DocumentError]:
@@ -162,7 +185,7 @@ def _check_row_columns(plan: LoopPlan, number: int, email: Email, columns: Seque
         for column in sorted(columns_of(text, place).row):
             if not _has(columns, column):
                 advice = _names(column, columns)
-                yield LoopInvalid(f"The query returns no column {column!r}.", advice=advice, place=place)
+                yield LoopInvalid(f"The condition has no column {column!r}.", advice=advice, place=place)
 
 
 def _check_user_columns(
@@ -228,12 +251,12 @@ def _names(wanted: str, known: Iterable[str]) -> str:
     return f"There is: {', '.join(names[:MOST_NAMES])}{more}." if names else ""
 
 
-def _meant(said: str, columns: Iterable[str], tables: Iterable[str]) -> str:
+def _meant(said: str, columns: Iterable[str], names: Iterable[str]) -> str:
     """Guess from the database's words which name was meant."""
     if column := _unknown_column(said):
         return _names(column, columns)
     if name := _unknown_table(said):
-        return _names(name, tables)
+        return _names(name, names)
     return ""
 
 

@@ -6,24 +6,17 @@ Its name carries the fence of the refresh, so that a process that lost its turn 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
-    BindParameter,
     CheckConstraint,
     Column,
     ColumnElement,
     Connection,
-    Date,
     MetaData,
     Subquery,
     Table,
     TableClause,
     Text,
-    bindparam,
-    column,
     delete,
     exists,
     func,
@@ -33,13 +26,11 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
 )
 
 from skene_dagster.audience.turn import Turn
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.keys import Key
-from skene_dagster.store.tables import Moment
 
 _FLOATS = frozenset({4, 5})
 """MySQL's field types FLOAT and DOUBLE: above 2^53 they are not the number that was meant."""
@@ -55,19 +46,6 @@ class Answer:
     """The database cannot rule out that a key is NULL."""
     is_float: bool
     """The key comes as a floating-point number."""
-
-
-def condition(sql: str, key: str, columns: Sequence[str], *, as_of: datetime, timezone_name: str) -> Subquery:
-    """Make the author's SELECT a part of our statements, its clock being the tick's."""
-    local = as_of.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(timezone_name))
-    query = text(sql)
-    known = query.compile().params
-    moments: dict[str, BindParameter[Any]] = {
-        "as_of": bindparam("as_of", as_of, Moment),
-        "as_of_date": bindparam("as_of_date", local.date(), Date),
-    }
-    bound = query.bindparams(*(bind for name, bind in moments.items() if name in known))
-    return bound.columns(*(column(name) for name in dict.fromkeys((key, *columns)))).subquery("q")
 
 
 def describe(connection: Connection, answer: Subquery) -> Answer:

@@ -11,14 +11,14 @@ from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.delivery import channels, controls, ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.loops.plan import Email, StepPlan
+from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
 
 
 def _sends(step: StepPlan) -> bool:
-    return isinstance(step.action, Email)
+    return step.email is not None
 
 
 @click.command()

@@ -43,7 +43,7 @@ def ask(settings: Settings, project: Project) -> Answer:
                 return answer
             answer.nullable = preflight.nullable_columns(connection, settings.users)
             for plan in project.loops:
-                if errors := preflight.check_loop(connection, plan, settings.users, file, as_of):
+                if errors := preflight.check_loop(connection, plan, settings, file, as_of):
                     answer.loops[plan.document.file] = errors
     except StoreError as error:
         answer.unreachable = error

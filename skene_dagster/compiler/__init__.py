@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from skene_dagster.compiler.assets import not_yet, segment_asset, source_tables
+from skene_dagster.compiler.assets import entitlements_asset, segment_asset, source_tables
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.checks import doubt_check
@@ -13,7 +13,7 @@ from skene_dagster.compiler.ops import sends_asset
 from skene_dagster.compiler.reconciling import reconciling
 from skene_dagster.compiler.resources import database
 from skene_dagster.errors import LoopInvalid, SettingsError
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project
 from skene_dagster.settings import Settings, load
 
@@ -59,8 +59,8 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
 
 
 def _loop(plan: LoopPlan, settings: Settings) -> dg.Definitions:
-    if not plan.runs:
-        return dg.Definitions(assets=not_yet(plan))
-    assets = [make(plan, step, settings) for step in plan.steps for make in (segment_asset, sends_asset)]
-    checks = [doubt_check(plan, step, settings) for step in plan.steps]
-    return dg.Definitions.merge(dg.Definitions(assets=assets, asset_checks=checks), automation(plan))
+    assets = [segment_asset(plan, step, settings) for step in plan.steps]
+    assets += [entitlements_asset(plan, step, settings) for step in plan.steps if isinstance(step.action, Block)]
+    assets += [sends_asset(plan, step, settings) for step in plan.steps if step.email is not None]
+    checks = [doubt_check(plan, step, settings) for step in plan.steps if step.email is not None]
+    return dg.Definitions.merge(dg.Definitions(assets=assets, asset_checks=checks), automation(plan, settings))

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler.checks import report_doubts
 from skene_dagster.compiler.recovery import failing_in_words
+from skene_dagster.compiler.sensors import ACTIVE
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.reconcile import Reconciled, is_wanted, reconcile
@@ -26,13 +27,6 @@ LOOK_EVERY = 60
 
 ASK_EVERY = 3600.0
 """Seconds between two questions about what is in doubt: each costs the provider's limit some calls."""
-
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
@@ -88,7 +82,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
     def sensor(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
-        if context.instance.get_runs(dg.RunsFilter(job_name=NAME, statuses=_ACTIVE), limit=1):
+        if context.instance.get_runs(dg.RunsFilter(job_name=NAME, statuses=ACTIVE), limit=1):
             yield dg.SkipReason("A reconcile run is on its way.")
             return
         now = time.time()

@@ -58,7 +58,7 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
         loop=plan.name,
         step=step.name,
         as_of=licence.as_of if licence else None,
-        due=_due(step, now),
+        due=_due(plan, step, now),
         paused=controls.orders(connection, plan.name, step.name).paused,
         waiting=int(waiting),
         unresolved=connection.execute(unresolved).scalar_one(),
@@ -73,9 +73,10 @@ def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetim
     return [(row.closed_until, row.reason or "") for row in connection.execute(query)]
 
 
-def _due(step: StepPlan, now: datetime) -> datetime | None:
-    if not isinstance(step.trigger, Schedule):
+def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
+    trigger = plan.root_of(step).trigger
+    if not isinstance(trigger, Schedule):
         return None
-    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(step.trigger.timezone))
-    tick = next(CronSim(step.trigger.cron, latest, reverse=True), None)
+    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(trigger.timezone))
+    tick = next(CronSim(trigger.cron, latest, reverse=True), None)
     return None if tick is None else tick.astimezone(timezone.utc).replace(tzinfo=None)

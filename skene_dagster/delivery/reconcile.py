@@ -57,10 +57,7 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
         StoreError: the database refused.
     """
     emails = {
-        (plan.name, step.name): (plan, step.action)
-        for plan in plans
-        for step in plan.steps
-        if isinstance(step.action, Email)
+        (plan.name, step.name): (plan, step.email) for plan in plans for step in plan.steps if step.email is not None
     }
     dropped = _drop_steps_that_are_gone(desk, plans)
     channel = desk.channel.name

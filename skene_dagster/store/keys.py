@@ -107,6 +107,12 @@ def common_key(connection: Connection, users: Users) -> Key:
     return stored
 
 
+def column_key(connection: Connection, table: str, column: str) -> Key | None:
+    """Read the type of a column that holds the users key; None where there is no such column."""
+    found = (known for known in _columns(connection, table) if known.name.lower() == column.lower())
+    return next((known.key for known in found), None)
+
+
 def _stored_key(connection: Connection) -> Key:
     """Read the type that `user_id` has in the skene_* tables."""
     columns = _columns(connection, segment_members.name)

@@ -125,7 +125,7 @@ def test_the_loop_in_the_readme_is_one_that_runs(tmp_path: Path) -> None:
     project = load_project(load(tmp_path, {}))
 
     assert [str(broken.error) for broken in project.broken] == []
-    assert [(plan.name, plan.runs, plan.not_yet) for plan in project.loops] == [("retention", True, ())]
+    assert [(plan.name, plan.not_yet) for plan in project.loops] == [("retention", ())]
 
 
 def test_the_example_project_is_right() -> None:

@@ -1,8 +1,9 @@
 """Read the author's SQL: one read-only SELECT, as every database of ours gets it. The only place that knows sqlglot."""
 
 from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
 from skene_dagster.loops.dialect.recipients import columns, key, tables
-from skene_dagster.loops.dialect.rewriting import rewrite
+from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite
 from skene_dagster.loops.dialect.scanner import Refusal, scan
 from skene_dagster.loops.dialect.sqlite import write_sqlite
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
@@ -10,7 +11,7 @@ from skene_dagster.loops.dialect.structure import judge
 from skene_dagster.loops.plan import Query
 from skene_dagster.settings import Users
 
-__all__ = ["read_query"]
+__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_query"]
 
 LONGEST = 50_000
 """Characters of SQL; a longer condition belongs into a view."""
@@ -40,9 +41,14 @@ def read_query(text: str, *, users: Users, place: Place) -> Query:
 def _read(text: str, users: Users) -> Query:
     if len(text) > LONGEST:
         raise Refusal(f"The query has more than {LONGEST:,} characters.", "Put it into a view.")
-    rewritten = rewrite(scan(text))
+    words = scan(text)
+    rewritten = rewrite(words)
     tree = judge(rewritten)
-    users_key = key(tree, users)
+    users_key, result, sources = key(tree, users), columns(tree), tables(tree)
+    by_row = TRIGGER_KEY in rewritten.binds
+    if by_row:
+        rewritten = rewrite(correlated(words, tree))
+        tree = judge(rewritten)
     try:
         sqlite, needs_tidb = write_sqlite(tree, rewritten), ""
     except NeedsTidb as construct:
@@ -52,8 +58,9 @@ def _read(text: str, users: Users) -> Query:
         mysql="".join(rewritten.server).strip(),
         sqlite=sqlite,
         needs_tidb=needs_tidb,
-        tables=tables(tree),
-        columns=columns(tree),
+        tables=sources,
+        columns=result,
         key=users_key,
+        by_row=by_row,
         binds=tuple(sorted(rewritten.binds)),
     )
