@@ -7,7 +7,7 @@ not often enough, mails nobody twice and forgets nobody.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 from sqlalchemy import Connection, Engine
@@ -26,18 +26,27 @@ from skene_dagster.store.engine import database_clock, transaction
 LOOK_EVERY = 30
 """Seconds between two looks."""
 
-ACTIVE = [
+LONGEST = timedelta(hours=1)
+"""How long a run that has not ended keeps others back: one that was killed may stand as started for ever. Two at once
+do no harm, the ledger keeps them apart."""
+
+_ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
 ]
-"""The states of a run that is on its way."""
 
 
 def is_woken(plan: LoopPlan, step: StepPlan) -> bool:
     """Whether a step needs a sensor: neither a clock wakes it, nor only a person."""
     return not isinstance(plan.root_of(step).trigger, Schedule | Manual)
+
+
+def is_on_its_way(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of a job has been started and not ended."""
+    since = datetime.now(timezone.utc) - LONGEST
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=_ACTIVE, created_after=since), limit=1))
 
 
 def selected(plan: LoopPlan, steps: Sequence[StepPlan], settings: Settings) -> list[dg.AssetKey]:
@@ -60,7 +69,7 @@ def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefin
     def wake(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
-        if context.instance.get_runs(dg.RunsFilter(job_name=plan.name, statuses=ACTIVE), limit=1):
+        if is_on_its_way(context.instance, plan.name):
             yield dg.SkipReason("A run of this loop is on its way.")
             return
         before = Cursor.read(context.cursor)

@@ -41,17 +41,19 @@ def freeze_batch(
     """
     now = clock()
     messages, skipped = _render(connection, batch, plan, step, settings, channel, templates)
-    frozen = freeze(messages) if messages else None
-    is_too_large = frozen is not None and len(frozen.packed) > LARGEST_PAYLOAD
-    if frozen is not None and is_too_large and len(messages) == 1:
-        skipped[messages[0].send_id] = ("too_large", f"{len(frozen.packed):,} bytes")
-        frozen, is_too_large = None, False
-    if frozen is not None and is_too_large:
-        # The parent keeps no bytes: its halves do, under keys of their own.
-        nothing = Frozen(frozen.send_ids, b"")
+    parts: list[Frozen] = []
+    for part in _small_enough(freeze(messages)) if messages else []:
+        if len(part.packed) > LARGEST_PAYLOAD:
+            skipped[part.send_ids[0]] = ("too_large", f"{len(part.packed):,} bytes")
+        else:
+            parts.append(part)
+    if len(parts) > 1:
+        # The parent keeps no bytes: its parts do, under keys of their own.
+        nothing = Frozen(tuple(send_id for part in parts for send_id in part.send_ids), b"")
         if ledger.freeze(connection, batch.batch_id, batch.owner, frozen=nothing, skipped=skipped, now=now):
-            ledger.split(connection, batch, halves(frozen), now)
+            ledger.split(connection, batch, parts, now)
         return None
+    frozen = parts[0] if parts else None
     ours = ledger.freeze(connection, batch.batch_id, batch.owner, frozen=frozen, skipped=skipped, now=now)
     return frozen if ours else None
 
@@ -61,6 +63,13 @@ def halves(batch: Frozen) -> list[Frozen]:
     size = len(batch.send_ids)
     middle = (size + 1) // 2
     return [batch.only(part) for part in (range(middle), range(middle, size)) if part]
+
+
+def _small_enough(batch: Frozen) -> list[Frozen]:
+    """Cut a batch until each part fits into a row, or is one email that does not."""
+    if len(batch.packed) <= LARGEST_PAYLOAD or len(batch.send_ids) == 1:
+        return [batch]
+    return [part for half in halves(batch) for part in _small_enough(half)]
 
 
 def _render(
