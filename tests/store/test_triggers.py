@@ -374,4 +374,3 @@ def test_our_own_set_leaves_the_moment_of_change_alone(shop: Shop) -> None:
 
 def look(shop: Shop, ask: Callable[[Connection], object]) -> object:
     return transaction(shop.world.engine, ask)
-
