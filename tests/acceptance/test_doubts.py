@@ -71,9 +71,10 @@ def test_one_doubt_of_several_is_settled_by_its_batch(stuck: Path) -> None:
     assert outcomes(stuck) == [("in_doubt", "no_answer")]
 
 
+@pytest.mark.parametrize("is_broken", [False, True], ids=["well", "broken"])
 @pytest.mark.parametrize(("channel", "state"), [("live", "accepted"), ("outbox", "settled")])
 def test_set_is_left_to_the_next_run_for_what_a_person_says_was_really_sent(
-    root: Path, monkeypatch: pytest.MonkeyPatch, channel: str, state: str
+    root: Path, monkeypatch: pytest.MonkeyPatch, channel: str, state: str, is_broken: bool
 ) -> None:
     with_set = RETENTION.replace("      personalization", "      set: {name: Reminded}\n      personalization")
     write_project(root, {"retention.yaml": with_set})
@@ -86,6 +87,8 @@ def test_set_is_left_to_the_next_run_for_what_a_person_says_was_really_sent(
         monkeypatch.setenv("SKENE_ENV", "production")
         monkeypatch.setenv("RESEND_API_KEY", "re_test")
         skene(root, "adopt", "--yes")
+    if is_broken:
+        write_project(root, {"retention.yaml": "type: retention\n"})
 
     skene(root, "doubts", "--settle", "sent", "--yes")
 

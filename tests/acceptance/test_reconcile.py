@@ -159,3 +159,15 @@ def test_a_run_that_has_not_ended_keeps_another_back_but_not_for_ever(
     instance.run_storage.add_historical_run(other, began)
 
     assert len(tick(root, instance).run_requests or []) == started
+
+
+def test_reconcile_leaves_the_database_of_another_environment_alone(
+    root: Path, instance: dg.DagsterInstance, resend: ResendServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resend.script.append(LOST)
+    assert not run(root, instance, "retention")
+    hours_pass(root, 1)
+    monkeypatch.setenv("SKENE_ENV", "test")
+
+    assert not run(root, instance, NAME)
+    assert len(resend.requests) == 1

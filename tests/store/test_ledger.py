@@ -200,8 +200,8 @@ def test_an_accepted_email_is_neither_refused_nor_doubted_nor_given_up(world: Wo
     do(world, lambda c: ledger.settle(c, batch.batch_id, ids, write_back=False, now=world.now))
 
     do(world, lambda c: ledger.refuse(c, batch.batch_id, next(iter(ids)), "bad", world.now))
-    do(world, lambda c: ledger.doubt(c, batch.batch_id, "denied", world.now))
     do(world, lambda c: ledger.give_up(c, batch.batch_id, world.now))
+    do(world, lambda c: ledger.doubt(c, batch.batch_id, "denied", world.now))
 
     assert world.states() == {1: "accepted", 2: "accepted"}
     assert world.batch_states() == {"settled": 1}
