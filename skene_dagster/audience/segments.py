@@ -74,7 +74,7 @@ class _Work:
 
     @property
     def segment(self) -> str:
-        return self.turn.segment
+        return self.turn.name
 
 
 def refresh(
