@@ -56,11 +56,13 @@ def answer(
         case Query():
             return _query(database, plan, step, condition, settings, as_of, kept)
         case AtLevel():
-            found = engagement.at_level(condition.level, as_of, condition.for_)
+            found = engagement.at_level(condition.level, as_of=as_of, for_=condition.for_)
         case InState():
-            found = adoption.in_state(condition.feature, condition.state, as_of, condition.for_, settings.users)
+            found = adoption.in_state(
+                condition.feature, condition.state, as_of=as_of, for_=condition.for_, users=settings.users
+            )
         case Reached():
-            found = milestones.reached(condition.milestone, settings.milestones[condition.milestone], as_of)
+            found = milestones.reached(condition.milestone, settings.milestones[condition.milestone])
         case UsedUp():
             found = usage.used_up(condition, as_of, settings.users)
         case _:

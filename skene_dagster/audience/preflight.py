@@ -25,7 +25,7 @@ from skene_dagster.settings import FILE, Settings, Users
 from skene_dagster.store import tables
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.failures import NOT_NOW, code_of, is_busy, is_lost, translated, words_of
-from skene_dagster.store.keys import column_key, users_key
+from skene_dagster.store.keys import same_as_users_key, users_key
 
 DENIED = frozenset({1044, 1045, 1142, 1143, 1227})
 """The database's words for a missing right: no fault of a file."""
@@ -135,13 +135,11 @@ def _check_rows(
             place = plan.document.place((*path, field))
             yield LoopInvalid(f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place)
             return
-    if (mine := column_key(connection, trigger.table, trigger.user)) != (key := users_key(connection, users)):
-        # TiDB, 2026-11: compares a number with a text as DOUBLE, and finds other people.
-        yield LoopInvalid(
-            f"{trigger.table}.{trigger.user} is {mine.sql if mine else 'unknown'}, but the users key is {key.sql}.",
-            advice="Give it the type and collation of the users key, or name another column: `user: …`.",
-            place=plan.document.place((*path, "user")),
-        )
+    try:
+        same_as_users_key(connection, users, trigger.table, trigger.user)
+    except SettingsError as bad:
+        place = plan.document.place((*path, "user"))
+        yield LoopInvalid(bad.message, advice=bad.advice, place=place)
 
 
 def _check_query(

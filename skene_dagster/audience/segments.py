@@ -81,7 +81,7 @@ class _Work:
 
     @property
     def segment(self) -> str:
-        return self.turn.segment
+        return self.turn.name
 
 
 def refresh(

@@ -27,6 +27,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.schema import SchemaItem
 
 from skene_dagster.audience.turn import Turn
 from skene_dagster.store.engine import is_sqlite
@@ -59,14 +60,11 @@ def describe(connection: Connection, answer: Subquery) -> Answer:
 
 def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
     """Create the staging table of this refresh, after what dead ones of the segment left behind is dropped."""
-    prefix = _prefix(turn.segment)
-    for name in inspect(connection).get_table_names():
-        if name.startswith(prefix) and int(name.removeprefix(prefix)) < turn.fence:
-            Table(name, MetaData()).drop(connection)
-    # A clustered key is twice as fast to fill as a unique one beside the rows (measured 2026-11, TiDB and MariaDB).
-    table = Table(
-        f"{prefix}{turn.fence}",
-        MetaData(),
+    return fresh(
+        connection,
+        turn,
+        turn.name,
+        # A clustered key is twice as fast to fill as a unique one beside the rows (measured 2026-11, TiDB and MariaDB).
         Column("user_id", key.type, primary_key=not may_be_null, unique=may_be_null or None, nullable=may_be_null),
         *([Column("attributes", Text)] if with_attributes else []),
         # SQLite keeps a text in an INTEGER column; a server refuses it.
@@ -75,6 +73,19 @@ def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, w
             if key.is_integer and is_sqlite(connection)
             else []
         ),
+    )
+
+
+def fresh(connection: Connection, turn: Turn, what: str, *columns: SchemaItem) -> Table:
+    """Create a table of a turn's own, after those of earlier turns for the same are dropped; dead ones left them."""
+    prefix = _prefix(what)
+    for name in inspect(connection).get_table_names():
+        if name.startswith(prefix) and int(name.removeprefix(prefix)) < turn.fence:
+            Table(name, MetaData()).drop(connection)
+    table = Table(
+        f"{prefix}{turn.fence}",
+        MetaData(),
+        *columns,
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
@@ -120,5 +131,5 @@ def twice(connection: Connection, answer: Subquery) -> object | None:
     ).scalar()
 
 
-def _prefix(segment: str) -> str:
-    return f"skene_staging_{hashlib.sha256(segment.encode()).hexdigest()[:12]}_"
+def _prefix(what: str) -> str:
+    return f"skene_staging_{hashlib.sha256(what.encode()).hexdigest()[:12]}_"

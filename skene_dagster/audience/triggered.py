@@ -32,9 +32,10 @@ from skene_dagster.audience.segments import Refreshed
 from skene_dagster.audience.turn import LEASE, Turn
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY, ROWS
-from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, is_sqlite, transaction, users_table
+from skene_dagster.store.keys import same_as_users_key
 from skene_dagster.store.tables import Moment, triggered
 
 
@@ -61,6 +62,7 @@ def refresh(
         SegmentBusy: another run is refreshing this step.
         SegmentOvertaken: a refresh for a newer as_of was there first.
         QueryRejected: the condition needs TiDB.
+        SettingsError: the rows name their users in another type than the users key has.
         StoreError: the database refused.
     """
     segment = segment_name(plan.name, step.name)
@@ -74,6 +76,8 @@ def refresh(
             answer = conditions.answer(engine, plan, step, settings, as_of)
 
             def find(connection: Connection) -> int:
+                if isinstance(step.trigger, Rows):
+                    same_as_users_key(connection, settings.users, step.trigger.table, step.trigger.user)
                 turn.keep(connection, mine, clock(), writes=True)
                 rows = triggers.rows(connection, plan, step, channel, within)
                 found = _found(connection, step, settings, rows, answer.rows)

@@ -53,7 +53,7 @@ def columns_of(condition: Condition) -> tuple[str, ...] | None:
         case AtLevel():
             return ("level", "since")
         case InState():
-            return ("since",) if condition.state == "untried" else ("since", "first_at", "last_at", "uses", "days")
+            return () if condition.state == "untried" else ("since", "first_at", "last_at", "uses", "days")
         case Reached():
             return ("reached_on",)
         case UsedUp():

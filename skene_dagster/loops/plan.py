@@ -40,6 +40,20 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Expression:
+    """SQL over the columns of one table's row, ready for SQLAlchemy's `text()`; it has no binds."""
+
+    author: str
+    """The SQL as it was written."""
+    mysql: str
+    """What a TiDB, MySQL or MariaDB server gets."""
+    sqlite: str | None
+    """What the embedded database gets; None where it cannot say it."""
+    needs_tidb: str
+    """Why there is no `sqlite`, by the name of the construct; else empty."""
+
+
+@dataclass(frozen=True)
 class Schedule:
     """By the clock."""
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from skene_dagster.documents import Document, Spec, parse
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings.product import Identifier, Limits, Sender, Users
-from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Levels, Milestone
+from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone
 from skene_dagster.yaml_document import read_yaml
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Example",
     "Feature",
     "Identifier",
+    "Level",
     "Levels",
     "Limits",
     "Milestone",
