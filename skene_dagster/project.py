@@ -10,7 +10,8 @@ from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsErro
 from skene_dagster.loops.loaders import Loaded, load_folder
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning import plan_loop
-from skene_dagster.settings import Settings
+from skene_dagster.loops.usage import plan_usage
+from skene_dagster.settings import Settings, read_settings
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def load_project(settings: Settings) -> Project:
         shown = str(error.place.file) if error.place else settings.loops.name
         return Project((), (Broken.of(shown, None, error),))
 
+    plan_usage(settings, read_settings(settings.root))
     templates = Templates(settings.templates)
     names = Counter(_name(loaded) for loaded in files)
     loops: list[LoopPlan] = []

@@ -12,6 +12,7 @@ from skene_dagster.compiler.checks import doubt_check
 from skene_dagster.compiler.ops import sends_asset
 from skene_dagster.compiler.reconciling import reconciling
 from skene_dagster.compiler.resources import database
+from skene_dagster.compiler.usage import is_used, usage_definitions
 from skene_dagster.errors import LoopInvalid, SettingsError
 from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project
@@ -45,12 +46,14 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
             broken.append(Broken.of(plan.document.file, plan.name, error))
     for file in broken:
         _log.error("%s is not loaded.\n%s", file.file, file.error)
+    well = [plan for plan in project.loops if plan.name in loops]
     return dg.Definitions.merge(
         *loops.values(),
+        usage_definitions(settings) if is_used(well, settings) else dg.Definitions(),
         broken_definitions(broken, loops),
-        reconciling([plan for plan in project.loops if plan.name in loops], settings),
+        reconciling(well, settings),
         dg.Definitions(
-            assets=source_tables(project.loops, settings),
+            assets=source_tables(well, settings),
             resources={"database": database(settings)},
             # The work is done in the database: a process per op costs 1.7 s and gains nothing (measured 2026-11).
             executor=dg.in_process_executor,

@@ -10,6 +10,7 @@ from skene_dagster.audience import segments, triggered
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.recovery import failing_in_words, retry_policy
+from skene_dagster.compiler.usage import is_used, keys_read
 from skene_dagster.compiler.window import accepts_change, as_of, refuse_the_future
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.entitlements import blocked_now, entitle
@@ -98,7 +99,9 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
 
 def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.AssetSpec]:
     """Declare the product's tables that conditions read. They are not ours: Dagster shows them and runs nothing."""
-    tables = sorted({table for plan in plans for step in plan.steps for table in _tables(step)})
+    plans = list(plans)
+    read = {table for plan in plans for step in plan.steps for table in _tables(step)}
+    tables = sorted(read | ({settings.events.table} if is_used(plans, settings) else set()))
     return [
         dg.AssetSpec(
             table_key(table),
@@ -112,7 +115,7 @@ def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.Asse
 
 def _upstream(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
     """Name what a segment is read from."""
-    keys = [table_key(table) for table in _tables(step)]
+    keys = [*(table_key(table) for table in _tables(step)), *keys_read(step.condition)]
     if isinstance(step.trigger, After):
         parent = next(one for one in plan.steps if one.name == step.trigger.step)
         keys.append(sends_key(plan, parent))

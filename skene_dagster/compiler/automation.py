@@ -21,7 +21,7 @@ def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
     """
     job = dg.define_asset_job(
         plan.name,
-        selection=dg.AssetSelection.assets(*selected(plan, plan.steps, settings)),
+        selection=dg.AssetSelection.assets(*selected(plan, plan.steps)),
         description=descriptions.loop(plan),
         tags={LOOP: plan.name},
     )
@@ -34,7 +34,7 @@ def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
 
     def schedule(time: Schedule, steps: list[StepPlan]) -> dg.ScheduleDefinition:
         all_of_them = len(steps) == len(plan.steps)
-        keys = None if all_of_them else selected(plan, steps, settings)
+        keys = None if all_of_them else selected(plan, steps)
 
         @dg.schedule(
             name=plan.name if all_of_them else f"{plan.name}__{steps[0].name}",

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.audience import segments, triggers
 from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.names import keys_of
+from skene_dagster.compiler.usage import keys_needed
 from skene_dagster.compiler.window import AS_OF
 from skene_dagster.delivery import channels
 from skene_dagster.errors import SkeneError
@@ -49,15 +50,14 @@ def is_on_its_way(instance: dg.DagsterInstance, job: str) -> bool:
     return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=_ACTIVE, created_after=since), limit=1))
 
 
-def selected(plan: LoopPlan, steps: Sequence[StepPlan], settings: Settings) -> list[dg.AssetKey]:
-    """Name the assets that a run of these steps makes, what they are read from among them."""
-    del settings
-    return [key for step in steps for key in keys_of(plan, step)]
+def selected(plan: LoopPlan, steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
+    """Name the assets that a run of these steps makes: what they are read from of ours, and their own."""
+    return [*keys_needed(steps), *(key for step in steps for key in keys_of(plan, step))]
 
 
 def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefinition:
     """Define the sensor that wakes a step, which is on from the start."""
-    keys = selected(plan, [step], settings)
+    keys = selected(plan, [step])
 
     @dg.sensor(
         name=f"{plan.name}__{step.name}",

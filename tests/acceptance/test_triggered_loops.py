@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -159,3 +160,119 @@ def test_the_email_of_an_activation_is_the_template_s_and_its_link_the_user_s(
 
     (email,) = (root / ".skene" / "outbox").rglob("*.eml")
     assert "https://example.com/2" in email.read_text(encoding="utf-8")
+
+
+def calls(root: Path, user: int, times: int, *, days_ago: int = 0, name: str = "POST /api/features/export") -> None:
+    at = f"{datetime.now(timezone.utc) - timedelta(days=days_ago, minutes=1):%Y-%m-%d %H:%M:%S.%f}"
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.executemany(
+            "INSERT INTO skene_events (event_id, user_id, name, occurred_at, received_at) VALUES (?, ?, ?, ?, ?)",
+            [(uuid.uuid4().hex, user, name, at, at) for _ in range(times)],
+        )
+
+
+def blocked(root: Path) -> list[tuple[int, str]]:
+    return ask(
+        root,
+        "SELECT user_id, message FROM skene_entitlements WHERE channel = 'outbox' AND lifted_at LIKE '9999-12-31%'",
+    )
+
+
+def test_the_freemium_loop_blocks_who_has_used_up_his_plan_prompts_him_once_and_lets_him_go(
+    root: Path, instance: dg.DagsterInstance
+) -> None:
+    shutil.copy(LOOPS / "freemium.ts", root / "loops")
+    for user, plan in ((1, "free"), (2, "free"), (3, "paid"), (4, "free")):
+        sign_up(root, user, plan)
+    migrated(root, instance, "freemium")
+    daemon = Daemon(root, instance, "freemium__main")
+    daemon.looks()
+    calls(root, 1, 100)
+    calls(root, 2, 99)
+    calls(root, 3, 500)
+    calls(root, 4, 100, name="GET /api/features/export")
+    came = daemon.looks()
+    first = blocked(root)
+    prompted = mailed(root)
+    calls(root, 2, 1)
+    do(root, "UPDATE users SET plan = 'paid' WHERE id = 1")
+
+    again = daemon.looks()
+
+    assert (came, again) == (True, True)
+    assert first == [(1, "You've reached your free tier limit. Upgrade to continue.")]
+    assert prompted == [(1, "1")]
+    assert [user for user, _ in blocked(root)] == [2]
+    assert mailed(root) == [(1, "1"), (2, "1")]
+
+
+def test_uses_that_lie_before_the_period_do_not_count(root: Path, instance: dg.DagsterInstance) -> None:
+    shutil.copy(LOOPS / "freemium.ts", root / "loops")
+    sign_up(root, 1)
+    migrated(root, instance, "freemium")
+    calls(root, 1, 60, days_ago=31)
+    calls(root, 1, 60)
+
+    migrated(root, instance, "freemium")
+
+    assert blocked(root) == []
+
+
+DISCOVERY = """\
+type: adoption
+steps:
+  - name: discover
+    trigger: {type: schedule, cron: "0 9 * * *"}
+    condition: {type: feature, name: export, state: untried}
+    action: {type: email, template: re_engagement, personalization: {name: "{{user.name}}"}, repeat: once}
+  - name: guide
+    trigger: {type: after, step: discover, wait: 1d}
+    condition: {type: feature, name: export, state: adopted, timeout: 30d}
+    action: {type: email, template: re_engagement, personalization: {name: "used {{row.uses}} times"}}
+"""
+
+
+def test_who_never_used_a_feature_is_told_of_it_and_gets_the_guide_once_he_has_adopted_it(
+    root: Path, instance: dg.DagsterInstance
+) -> None:
+    settings = (root / "skene.yaml").read_text(encoding="utf-8")
+    features = "features:\n  export: {title: Export, events: [exported], adopted_uses: 2, adopted_days: 1}\n"
+    (root / "skene.yaml").write_text(settings + features, encoding="utf-8")
+    (root / "loops" / "adoption.yaml").write_text(DISCOVERY, encoding="utf-8")
+    for user in (1, 2):
+        sign_up(root, user)
+
+    def day(number: int) -> list[tuple[str, int]]:
+        moment = datetime.now(timezone.utc) - timedelta(days=10 - number)
+        job = compile_folder(root).resolve_job_def("adoption")
+        assert job.execute_in_process(instance=instance, tags={"skene/as_of": moment.isoformat()}).success
+        return ask(root, "SELECT step, user_id FROM skene_sends WHERE state = 'accepted' ORDER BY 1, 2")
+
+    discovered = day(0)
+    calls(root, 1, 2, days_ago=8, name="exported")
+    calls(root, 2, 1, days_ago=8, name="exported")
+    too_early = day(1)
+    guided = day(4)
+
+    assert discovered == too_early == [("discover", 1), ("discover", 2)]
+    assert guided == [*discovered, ("guide", 1)]
+    assert day(6) == guided
+
+
+def test_lineage_goes_from_events_over_what_follows_from_them_to_segments_and_emails(root: Path) -> None:
+    (root / "loops" / "adoption.yaml").write_text(DISCOVERY, encoding="utf-8")
+    settings = (root / "skene.yaml").read_text(encoding="utf-8")
+    (root / "skene.yaml").write_text(
+        settings + "features:\n  export: {title: Export, events: [exported]}\n", encoding="utf-8"
+    )
+
+    graph = compile_folder(root).resolve_asset_graph()
+
+    def above(*path: str) -> set[str]:
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(list(path))).parent_keys}
+
+    assert above("skene", "user_activity") == {"tidb/skene_events"}
+    assert above("skene", "feature_adoption") == above("skene", "milestones") == {"skene/user_activity"}
+    assert above("skene", "adoption", "discover", "segment") == {"skene/feature_adoption"}
+    assert above("skene", "adoption", "guide", "segment") == {"skene/feature_adoption", "skene/adoption/discover/sends"}
+    assert above("skene", "adoption", "guide", "sends") == {"skene/adoption/guide/segment"}

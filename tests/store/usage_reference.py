@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 DAY = timedelta(days=1)
@@ -63,7 +64,7 @@ def level(rules: Rules, moments: list[datetime], t: datetime) -> str:
 
 def returns(seen: list[datetime], pause: timedelta) -> list[datetime]:
     """List the moments that come after a pause."""
-    return [later for before, later in zip(seen, seen[1:], strict=False) if later - before >= pause]
+    return [later for before, later in pairwise(seen) if later - before >= pause]
 
 
 def level_since(rules: Rules, moments: list[datetime], t: datetime) -> tuple[str, datetime]:

@@ -33,23 +33,19 @@ ACTIONS = Events(table="actions", at="done_at", arrived="written_at")
 """The product's own table, which says when each row was written."""
 WITHOUT_ARRIVED = Events.model_validate({"table": "actions", "at": "done_at", "late": "3d"})
 
-FEATURES = {
-    name: Feature.model_validate({"title": name, **said})
-    for name, said in {
-        "export": {"events": ["export"]},
-        "share": {"events": ["share", "share_link"], "adopted_uses": 2, "adopted_days": 1, "lapsed_after": "5d"},
-        "big": {"sql": "size >= 10 AND name <> 'idle'", "adopted_uses": 1, "adopted_days": 1},
-    }.items()
+_FEATURES: dict[str, dict[str, object]] = {
+    "export": {"events": ["export"]},
+    "share": {"events": ["share", "share_link"], "adopted_uses": 2, "adopted_days": 1, "lapsed_after": "5d"},
+    "big": {"sql": "size >= 10 AND name <> 'idle'", "adopted_uses": 1, "adopted_days": 1},
 }
-MILESTONES = {
-    name: Milestone.model_validate({"title": name, **said})
-    for name, said in {
-        "tenth_export": {"event": "export", "count": 10},
-        "third_share": {"feature": "share", "count": 3},
-        "streak": {"streak": 3},
-        "month": {"anniversary": "30d"},
-    }.items()
+FEATURES = {name: Feature.model_validate({"title": name, **said}) for name, said in _FEATURES.items()}
+_MILESTONES: dict[str, dict[str, object]] = {
+    "tenth_export": {"event": "export", "count": 10},
+    "third_share": {"feature": "share", "count": 3},
+    "streak": {"streak": 3},
+    "month": {"anniversary": "30d"},
 }
+MILESTONES = {name: Milestone.model_validate({"title": name, **said}) for name, said in _MILESTONES.items()}
 
 
 def at(day: float, hour: float = 12) -> datetime:
@@ -92,8 +88,14 @@ class World:
     def settings(self) -> Settings:
         """What skene.yaml says."""
         nothing = settings_module.load(Path("/nowhere"), {})
-        said = {"events": self.events, "features": self.features, "milestones": self.milestones, "levels": self.levels}
-        return replace(nothing, users=self.users, **said)
+        return replace(
+            nothing,
+            users=self.users,
+            events=self.events,
+            features=self.features,
+            milestones=self.milestones,
+            levels=self.levels,
+        )
 
     @property
     def plan(self) -> UsagePlan:
