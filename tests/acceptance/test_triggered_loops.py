@@ -163,11 +163,12 @@ def test_the_email_of_an_activation_is_the_template_s_and_its_link_the_user_s(
 
 
 def calls(root: Path, user: int, times: int, *, days_ago: int = 0, name: str = "POST /api/features/export") -> None:
-    at = f"{datetime.now(timezone.utc) - timedelta(days=days_ago, minutes=1):%Y-%m-%d %H:%M:%S.%f}"
+    now = datetime.now(timezone.utc)
+    at, arrived = (f"{moment:%Y-%m-%d %H:%M:%S.%f}" for moment in (now - timedelta(days=days_ago), now))
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         connection.executemany(
             "INSERT INTO skene_events (event_id, user_id, name, occurred_at, received_at) VALUES (?, ?, ?, ?, ?)",
-            [(uuid.uuid4().hex, user, name, at, at) for _ in range(times)],
+            [(uuid.uuid4().hex, user, name, at, arrived) for _ in range(times)],
         )
 
 
