@@ -20,6 +20,7 @@ SkeneError
 ├── RollupError              what users do was not rolled up; what was rolled up before is as it was
 │   ├── RollupBusy               another run is rolling up; worth a retry
 │   └── RollupOvertaken          a newer one has begun to write, and did not end
+├── EventRefused             an event cannot be stored as it was told; telling it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── Unlicensed               the segment was not refreshed for this run's as_of
     ├── ProviderFatal            the provider refuses everything (key, sender domain)
@@ -155,6 +156,10 @@ class RollupBusy(RollupError):
 
 class RollupOvertaken(RollupError):
     """A rollup for a newer as_of has begun to write; nothing was written."""
+
+
+class EventRefused(SkeneError):
+    """An event cannot be stored as it was told. The message repeats nothing of it: it goes into logs."""
 
 
 class DeliveryError(SkeneError):

@@ -21,7 +21,10 @@ def used_up(condition: UsedUp, as_of: datetime, users: Users) -> Select[Any]:
     since = (as_of - condition.period).date()
     uses = select(user_days.c.user_id, cast(func.sum(user_days.c.uses), Integer).label("uses"))
     uses = uses.where(user_days.c.day > since, user_days.c.day <= as_of.date())
-    if condition.pattern is not None:
+    if condition.pattern is None:
+        # A feature that is SQL is counted under a name of its own, beside the event's.
+        uses = uses.where(user_days.c.event.not_like(triggers.like("feature:*"), escape="!"))
+    else:
         uses = uses.where(user_days.c.event.like(triggers.like(condition.pattern), escape="!"))
     counted = uses.group_by(user_days.c.user_id).subquery("used")
     table = users_table(users, users.plan)

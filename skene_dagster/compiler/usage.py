@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 from sqlalchemy import Connection, Engine
 
-from skene_dagster.audience import adoption, engagement, milestones, rollup
+from skene_dagster.audience import activity, adoption, engagement, milestones, rollup
 from skene_dagster.compiler.names import table_key
 from skene_dagster.compiler.recovery import failing_in_words
 from skene_dagster.compiler.window import AS_OF, as_of, refuse_the_future, tag_of
@@ -134,15 +134,19 @@ def _reports(
     sizes = engagement.sizes(connection)
     funnels = adoption.funnels(connection, plan.features, settings.users)
     counts = milestones.counts(connection, plan, done.as_of)
-    activity: Metadata = {
-        "dagster/row_count": dg.MetadataValue.int(sum(sizes.values())),
+    trend = activity.trend(connection, plan, done.as_of)
+    told: Metadata = {
+        "dagster/row_count": dg.MetadataValue.int(trend.users),
+        "active_today": dg.MetadataValue.int(trend.active_today),
+        "active_yesterday": dg.MetadataValue.int(trend.active_before),
+        "uses_yesterday": dg.MetadataValue.int(trend.uses_before),
         "as_of": dg.MetadataValue.text(f"{done.as_of} UTC"),
         "seconds": dg.MetadataValue.float(round(done.seconds, 3)),
     }
     if done.users is not None:
-        activity["users_touched"] = dg.MetadataValue.int(done.users)
+        told["users_touched"] = dg.MetadataValue.int(done.users)
     if done.days is not None:
-        activity["days_counted"] = dg.MetadataValue.int(done.days)
+        told["days_counted"] = dg.MetadataValue.int(done.days)
     levels: Metadata = {level: dg.MetadataValue.int(n) for level, n in sizes.items()}
     levels["levels"] = _table(["level"], ["users"], [{"level": level, "users": n} for level, n in sizes.items()])
     states = ["untried", "tried", "adopted", "lapsed"]
@@ -157,7 +161,7 @@ def _reports(
         ["ever", "this_tick"],
         [{"milestone": name, "ever": n.ever, "this_tick": n.recorded_now} for name, n in counts.items()],
     )
-    return {ACTIVITY: activity, ADOPTION: adopted, LEVELS: levels, MILESTONES: reached}
+    return {ACTIVITY: told, ADOPTION: adopted, LEVELS: levels, MILESTONES: reached}
 
 
 def _table(texts: Sequence[str], numbers: Sequence[str], rows: Sequence[dict[str, str | int]]) -> dg.MetadataValue:

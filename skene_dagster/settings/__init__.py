@@ -77,6 +77,8 @@ class Settings:
     resend_api_key: str | None = field(repr=False)
     redirect_to: str | None
     resend_url: str = RESEND_URL
+    write_key: str | None = field(default=None, repr=False)
+    """What a client of `skene-dagster serve` must show."""
     events: Events = OWN_EVENTS
     """Where usage events are read: the product's own table, or ours."""
     features: Mapping[str, Feature] = field(default_factory=dict)
@@ -123,4 +125,5 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         resend_api_key=environ.get("RESEND_API_KEY") or None,
         redirect_to=environ.get("SKENE_REDIRECT_TO") or None,
         resend_url=environ.get("RESEND_API_URL") or RESEND_URL,
+        write_key=environ.get("SKENE_WRITE_KEY") or None,
     )
