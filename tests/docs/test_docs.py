@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from skene_dagster.documents import Spec
 from skene_dagster.loops import model
 from skene_dagster.loops.schema import explanations
 from skene_dagster.project import load_project
-from skene_dagster.settings import ProjectFile, load
+from skene_dagster.settings import Example, ProjectFile, load
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "skene_dagster"
@@ -28,10 +29,18 @@ def fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str]
     """Every field of a file's model as its author writes it, `users.table`, and what the code says of it."""
     for name, field in model.model_fields.items():
         path = before + name.removesuffix("_")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from fields(field.annotation, f"{path}.")
-        else:
+        inside = _models(field.annotation)
+        if not (isinstance(field.annotation, type) and inside):
             yield path, explanations(model)[name]
+        for part in inside:
+            yield from fields(part, f"{path}.<name>." if "dict[" in str(field.annotation) else f"{path}.")
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        # The same wherever it stands: told once.
+        return [annotation] if annotation is not Example else []
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def variables() -> set[str]:
