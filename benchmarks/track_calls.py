@@ -71,8 +71,9 @@ def main(way: str, seconds: float) -> None:
     print(
         json.dumps(
             {
-                "calls": len(calls) + (way != "nothing"), "rate": len(calls) / sum(calls), "p50": calls[len(calls) // 2],
-                "p99": calls[len(calls) * 99 // 100], "p999": calls[len(calls) * 999 // 1000], "max": calls[-1],
+                "calls": len(calls) + (way != "nothing"), "rate": len(calls) / sum(calls),
+                "p50": calls[len(calls) // 2], "p99": calls[len(calls) * 99 // 100],
+                "p999": calls[len(calls) * 999 // 1000], "max": calls[-1],
                 "until_written": until_written,
             }
         )

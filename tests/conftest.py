@@ -1,17 +1,21 @@
-"""What all tests share: the three databases, and the collector of what is sent to a server."""
+"""What all tests share: the three databases, Resend's emulator, and the collector of what is sent to a server."""
 
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+import resend_emulator
 import servers
 from sqlalchemy import Engine
 from statements import Collector
 
 from skene_dagster.store.engine import open_engine
+
+Server = TypeVar("Server")
 
 COLLECTOR = pytest.StashKey[Collector]()
 NOT_RUN = "not run on"
@@ -20,13 +24,19 @@ NOT_RUN = "not run on"
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a MariaDB server."""
-    yield from _server(servers.mariadb, "MariaDB", tmp_path_factory, needed=bool(os.environ.get("CI")))
+    yield from _server(servers.mariadb, "MariaDB", tmp_path_factory, needed=True)
 
 
 @pytest.fixture(scope="session")
 def tidb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a TiDB server."""
     yield from _server(servers.tidb, "TiDB", tmp_path_factory, needed=False)
+
+
+@pytest.fixture
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[resend_emulator.Emulator]:
+    """Resend's emulator, empty; it starts in a tenth of a second."""
+    yield from _server(resend_emulator.emulator, "Resend's emulator", tmp_path_factory, needed=True)
 
 
 @pytest.fixture(params=["sqlite", "mariadb", "tidb"])
@@ -48,17 +58,18 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def _server(
-    start: Callable[[Path], AbstractContextManager[str]],
+    start: Callable[[Path], AbstractContextManager[Server]],
     name: str,
     tmp_path_factory: pytest.TempPathFactory,
     *,
     needed: bool,
-) -> Iterator[str]:
+) -> Iterator[Server]:
+    """Start a server; where there is none, skip, unless CI needs it."""
     try:
-        with start(tmp_path_factory.mktemp(name.lower())) as url:
-            yield url
+        with start(tmp_path_factory.mktemp("server")) as server:
+            yield server
     except servers.Absent as absent:
-        if needed:
+        if needed and os.environ.get("CI"):
             pytest.fail(f"{name} has to be there in CI: {absent}")
         pytest.skip(f"{NOT_RUN} {name}: {absent}")
 

@@ -1,11 +1,11 @@
-"""Database servers for a run of the tests: given by a variable, or started here on 127.0.0.1 and stopped at the end."""
+"""Servers for a run of the tests: given by a variable, or started here on 127.0.0.1 and stopped at the end."""
 
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def mariadb(folder: Path) -> Iterator[str]:
         yield given
         return
     command, port = _prepared_mariadb(folder, flush=0)
-    with _running(command, folder, port):
+    with running(command, folder, lambda: _answers(port)):
         yield f"mysql+pymysql://root@127.0.0.1:{port}"
 
 
@@ -54,7 +54,7 @@ class MortalMariadb:
     def _start(self) -> "subprocess.Popen[bytes]":
         with (self._folder / "output").open("a", encoding="utf-8") as output:
             process = subprocess.Popen(self._command, stdout=output, stderr=subprocess.STDOUT, cwd=self._folder)
-        _wait_until_it_answers(process, self._port, self._folder)
+        _wait_for(process, self._folder, lambda: _answers(self._port))
         return process
 
 
@@ -73,7 +73,7 @@ def _prepared_mariadb(folder: Path, flush: int) -> tuple[list[str], int]:
         # MariaDB, 2026-11: two that are set up at once take each other's temporary tables away in a common /tmp.
         env={**os.environ, "TMPDIR": str(folder)},
     )
-    port = _free_port()
+    port = free_port()
     options = [
         *reversed(data),
         *user,
@@ -99,11 +99,11 @@ def tidb(folder: Path) -> Iterator[str]:
     server = _program("tidb-server")
     if server is None:
         raise Absent("there is no tidb-server on the PATH, and SKENE_TEST_TIDB_URL is not set")
-    port, status = _free_port(), _free_port()
+    port, status = free_port(), free_port()
     options = ["-store", "unistore", "-path", str(folder / "store"), "-temp-dir", str(folder / "temp")]
     options += ["-host", "127.0.0.1", "-P", str(port), "-status", str(status), "-socket", ""]
     options += ["-log-file", str(folder / "log")]
-    with _running([server, *options], folder, port):
+    with running([server, *options], folder, lambda: _answers(port)):
         yield f"mysql+pymysql://root@127.0.0.1:{port}"
 
 
@@ -123,37 +123,51 @@ def new_database(server_url: str, name: str) -> Iterator[str]:
 
 
 @contextmanager
-def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
+def running(command: list[str], folder: Path, answers: Callable[[], bool]) -> Iterator[None]:
+    """Run a server from when it answers; what it says is in the folder."""
     with (folder / "output").open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
         try:
-            _wait_until_it_answers(process, port, folder)
+            _wait_for(process, folder, answers)
             yield
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            pymysql.connect(host="127.0.0.1", port=port, user="root").close()
-        except pymysql.err.OperationalError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                said = (folder / "output").read_text(encoding="utf-8")[-2000:]
-                raise RuntimeError(f"{process.args!r} does not answer:\n{said}") from None
-            time.sleep(0.05)
-        else:
-            return
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
-def _program(name: str) -> str | None:
-    return shutil.which(name, path=WHERE_SERVERS_ARE)
-
-
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody has."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _answers(port: int) -> bool:
+    try:
+        pymysql.connect(host="127.0.0.1", port=port, user="root").close()
+    except pymysql.err.OperationalError:
+        return False
+    return True
+
+
+def _wait_for(process: subprocess.Popen[bytes], folder: Path, answers: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = (folder / "output").read_text(encoding="utf-8")[-2000:]
+            raise RuntimeError(f"{process.args!r} does not answer:\n{said}")
+        time.sleep(0.02)
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name, path=WHERE_SERVERS_ARE)

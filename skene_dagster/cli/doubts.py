@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
+from skene_dagster.cli import orders
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import confirmed, how_many, open_screen
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.doubts import Verdict, settle_doubt
 from skene_dagster.delivery.doubts import doubts as found_doubts
-from skene_dagster.loops.plan import Email
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
@@ -40,7 +40,11 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
     channel = channels.choose(settings).name
     with open_ledger(settings) as (engine, clock):
         listed = transaction(engine, lambda connection: found_doubts(connection, channel, loop))
+        if loop is not None:
+            orders.known(engine, settings, loop)
         rows = [row for row in listed if batch in (None, row.batch_id)]
+        if batch is not None and not rows:
+            raise click.BadParameter(f"No batch {batch!r} is in doubt.", param_hint="--batch")
         if not rows:
             screen.labelled("ok", "Nothing is in doubt.")
             return
@@ -65,6 +69,8 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
 
 
 def _sets(project: Project, loop: str, step: str) -> bool:
-    """Whether the step writes columns of the users table when its email was sent."""
-    actions = [one.action for plan in project.loops if plan.name == loop for one in plan.steps if one.name == step]
-    return any(isinstance(action, Email) and bool(action.set) for action in actions)
+    """Whether the step writes columns of the users table when its email was sent; perhaps, where its file is broken."""
+    plan = next((plan for plan in project.loops if plan.name == loop), None)
+    if plan is None:
+        return True
+    return any(one.email is not None and bool(one.email.set) for one in plan.steps if one.name == step)

@@ -27,7 +27,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
     """Say how each loop is doing, from what the database knows.
 
     Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more,
-    something is in doubt or without answer for more than an hour, a first wave waits for approval, a file is broken.
+    something is in doubt, or without answer or unsent for more than an hour, a first wave waits for approval, a file is
+    broken.
     """
     root: Path = context.obj
     settings = load(root)
@@ -38,7 +39,6 @@ def status(context: click.Context, *, as_json: bool) -> None:
         steps = [
             transaction(engine, partial(health, plan=plan, step=step, channel=channel.name, now=now))
             for plan in project.loops
-            if plan.runs
             for step in plan.steps
         ]
         closed = transaction(engine, lambda connection: closed_accounts(connection, now))
@@ -86,8 +86,10 @@ def _problems(step: StepHealth) -> Iterator[str]:
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
         yield f"{name} {batches} without answer; is the sensor skene__reconcile on?"
-    if n := step.deferred.get("first_wave", 0):
-        yield f"{name} a first wave of {n:,} waits; skene-dagster approve {step.loop}"
+    if step.stuck and not step.paused:
+        yield f"{name} {how_many(step.stuck, 'email')} not sent for over an hour; look at the loop's last run"
+    if step.unapproved:
+        yield f"{name} a first wave of {step.unapproved:,} waits; skene-dagster approve {step.loop}"
 
 
 def _moment(at: datetime) -> str:

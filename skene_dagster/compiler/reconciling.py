@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler.checks import report_doubts
 from skene_dagster.compiler.recovery import failing_in_words
+from skene_dagster.compiler.sensors import is_on_its_way
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.reconcile import Reconciled, is_wanted, reconcile
@@ -21,18 +22,14 @@ from skene_dagster.store.engine import database_clock
 NAME = "skene__reconcile"
 """The job and its sensor; two underscores, so no loop can be named so."""
 
+DOUBTS = "skene/doubts"
+"""The run tag by which the sensor says whether it is time to ask about what is in doubt; without it, it is."""
+
 LOOK_EVERY = 60
 """Seconds between two looks at what is open."""
 
 ASK_EVERY = 3600.0
 """Seconds between two questions about what is in doubt: each costs the provider's limit some calls."""
-
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
@@ -58,7 +55,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
             provider = channels.provider(channel, settings, clock)
             desk = Desk(database, settings, channel, provider, clock, owner, say=context.log.info)
             try:
-                found = reconcile(desk, plans)
+                found = reconcile(desk, plans, doubts_too=context.run.tags.get(DOUBTS) != "false")
             finally:
                 report_doubts(context.instance, database, plans, channel.name)
         context.log.info(_told(found))
@@ -82,19 +79,19 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         job_name=NAME,
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the reconcile job when a batch is without answer for two minutes and no run holds it, and "
-        "once an hour while something is in doubt.",
+        description="Starts the reconcile job when a batch is without answer for two minutes and no run holds it, when "
+        "a step is gone that still has emails to send, and once an hour while something is in doubt.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
-        if context.instance.get_runs(dg.RunsFilter(job_name=NAME, statuses=_ACTIVE), limit=1):
+        if is_on_its_way(context.instance, NAME):
             yield dg.SkipReason("A reconcile run is on its way.")
             return
         now = time.time()
         doubts_too = now - float(context.cursor or 0) >= ASK_EVERY
         try:
-            wanted = _is_wanted(database, settings, doubts_too=doubts_too)
+            wanted = _is_wanted(database, settings, plans, doubts_too=doubts_too)
         except SkeneError as error:
             yield dg.SkipReason(str(error))
             return
@@ -103,16 +100,16 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
             return
         if doubts_too:
             context.update_cursor(str(now))
-        yield dg.RunRequest()
+        yield dg.RunRequest(tags={DOUBTS: str(doubts_too).lower()})
 
     return dg.Definitions(jobs=[job], sensors=[sensor])
 
 
-def _is_wanted(database: Engine, settings: Settings, *, doubts_too: bool) -> bool:
+def _is_wanted(database: Engine, settings: Settings, plans: Sequence[LoopPlan], *, doubts_too: bool) -> bool:
     if not schema.is_ready(database):
         return False
     channel = channels.choose(settings)
-    return is_wanted(database, channel.name, database_clock(database), doubts_too=doubts_too)
+    return is_wanted(database, channel.name, database_clock(database), plans, doubts_too=doubts_too)
 
 
 def _told(found: Reconciled) -> str:

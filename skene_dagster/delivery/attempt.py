@@ -93,15 +93,20 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next
         case Refused() if is_definite:
             _isolate(desk, batch, frozen, answer, number)
             return "again"
-        case Throttled():
-            # Only where it concerns everybody does it say that there was nothing: a 409 tells of another attempt.
-            if is_definite and answer.everybody:
+        case Throttled(everybody=True):
+            if is_definite:
                 desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, answer.reason))
             return "again" if _waits(desk, answer) else "later"
+        case Throttled() if desk.waits_for_key(batch.batch_id, answer.after, PATIENCE):
+            # It tells of another attempt, and proves nothing: the doubt stays.
+            return "again"
         case Fatal(reason=reason):
             if is_definite:
                 desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
             raise ProviderFatal(f"{desk.provider.name} refuses to send: {reason}")
+        case Throttled(reason=reason):
+            desk.unanswered[batch.batch_id] = reason
+            return "later"
         case Unknown(reason=reason) | Refused(reason=reason):
             # After an attempt without answer, a refusal proves nothing about that attempt.
             desk.unanswered[batch.batch_id] = reason
@@ -114,7 +119,12 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next
 def resolve(desk: Desk, batch: Row[Any], policy: Policy) -> None:
     """Ask the provider's records what became of a batch whose key is over, and close it or leave it in doubt."""
     frozen = desk.do(lambda c: ledger.frozen(c, batch.batch_id))
-    found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at)
+    if frozen is None:
+        # Closed by another meanwhile, which stays so; or somebody took its bytes out of the ledger.
+        desk.do(lambda c: ledger.doubt(c, batch.batch_id, "its bytes are gone", desk.clock()))
+        return
+    found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at, desk.turn)
+    desk.pacing.learn(desk.provider.rate_limit)
     match found:
         case Found(ids=ids):
             settle(desk, batch, frozen, ids, policy)
@@ -185,9 +195,8 @@ def _slept(desk: Desk, begun: _Begun) -> bool:
 def _waits(desk: Desk, answer: Throttled) -> bool:
     """Wait for a throttled provider, together with all other runs; False: it takes too long, the run parks."""
     parks = answer.after > PATIENCE
-    if answer.everybody:
-        until = desk.clock() + timedelta(seconds=answer.after)
-        desk.pacing.hold(until, answer.reason, closes=parks)
+    until = desk.clock() + timedelta(seconds=answer.after)
+    desk.pacing.hold(until, answer.reason, closes=parks)
     if parks:
         desk.parked = answer.reason
         return False

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.pacing import Pacing
+from skene_dagster.delivery.pacing import UNTIL_TOLD, Pacing
 from skene_dagster.delivery.providers.base import Provider
 from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.settings import Settings
@@ -18,6 +18,9 @@ from skene_dagster.store.engine import Clock, transaction
 
 GIVE_UP = 3
 """Batches in a row without an answer, after which the provider counts as down and the run stops."""
+
+PAUSED = "paused"
+"""Why nothing is sent where a person paused the loop; the loops beside it go on."""
 
 Result = TypeVar("Result")
 
@@ -45,6 +48,8 @@ class Desk:
     """How many batches in a row got no answer."""
     parked: str = ""
     """Why nothing more is sent for now."""
+    busy: dict[str, float] = field(default_factory=dict)
+    """Batches whose key the provider is still working on, and how many seconds that was waited for."""
 
     def __post_init__(self) -> None:
         share = self.settings.sender.rate_share
@@ -81,6 +86,21 @@ class Desk:
         self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
         self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
 
+    def turn(self, seconds: float) -> None:
+        """Wait for so many seconds, and then for a turn to read the provider's records: that uses up no quota."""
+        self.pause(seconds)
+        turn = self.do(self.pacing.take)
+        self.pause(turn.wait if turn.closed_until is None else 1 / UNTIL_TOLD)
+
+    def waits_for_key(self, batch_id: str, seconds: float, most: float) -> bool:
+        """Wait while the provider works on the batch's key; False: this would be longer than `most` in all."""
+        waited = self.busy.get(batch_id, 0.0) + seconds
+        if waited > most:
+            return False
+        self.busy[batch_id] = waited
+        self.pause(seconds)
+        return True
+
     def may_send(self, connection: Connection, batch: Row[Any]) -> bool:
         """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
         orders = controls.orders(connection, batch.loop, batch.step)
@@ -95,7 +115,7 @@ class Desk:
             ledger.drop(connection, batch.batch_id, "too_late", now)
             return False
         if orders.paused:
-            self.parked = "paused"
+            self.parked = PAUSED
         return not orders.paused
 
     def complain(self) -> None:

@@ -39,8 +39,8 @@ class _Work:
 
     @property
     def email(self) -> Email:
-        assert isinstance(self.step.action, Email)
-        return self.step.action
+        assert self.step.email is not None
+        return self.step.email
 
     @property
     def policy(self) -> Policy:
@@ -130,10 +130,9 @@ def _take_through(work: _Work, batch: Row[Any], frozen: Frozen | None) -> None:
                     next_ = "done"
                 case "frozen" if key_is_over(claimed, desk.clock()):
                     resolve(desk, claimed, work.policy)
-                case "frozen":
-                    frozen = frozen or desk.do(lambda c: ledger.frozen(c, batch.batch_id))
-                    next_ = attempt(desk, claimed, frozen, work.policy)
-                case _:
+                case state:
+                    if state == "frozen":
+                        frozen = frozen or desk.do(lambda c: ledger.frozen(c, batch.batch_id))
                     next_ = attempt(desk, claimed, frozen, work.policy) if frozen is not None else "later"
             if next_ == "again":
                 claimed = desk.claim(batch.batch_id)

@@ -30,7 +30,8 @@ def settle_doubt(connection: Connection, batch: Row[Any], verdict: Verdict, *, w
             nobody_knows_the_ids = dict.fromkeys(batch.send_ids.split())
             ledger.settle(connection, batch.batch_id, nobody_knows_the_ids, write_back=write_back, now=now)
         case "resend":
-            ledger.renew(connection, batch, now)
+            # It waited for this word, not for its turn.
+            ledger.renew(connection, batch, now, waits_since=now)
         case "skip":
             ledger.give_up(connection, batch.batch_id, now)
         case _:

@@ -5,19 +5,19 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from skene_dagster.audience import segments
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
-from skene_dagster.store.tables import batches, pacing
+from skene_dagster.store.tables import OPEN, batches, pacing, segment_members, sends
 
 GRACE = timedelta(minutes=15)
 """How long after its tick a segment may still be on its way."""
 
 STUCK = timedelta(hours=1)
-"""How long an attempt may be without answer before a person should look: reconcile tries every minute."""
+"""How long an attempt may be without answer, or emails without anybody who sends them, before a person should look."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,12 @@ class StepHealth:
     """Batches of them without an answer for more than an hour."""
     in_doubt: int
     """Emails in doubt."""
+    stuck: int
+    """Emails that wait for more than an hour while no run works on the step."""
     deferred: dict[str, int]
     """Members who are decided again at the next tick, by reason."""
+    unapproved: int
+    """Members of a first wave that waits for a person."""
 
     @property
     def late(self) -> bool:
@@ -50,7 +54,8 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
     """Look at one step."""
     scope = Scope(channel, plan.name, step.name)
     licence = segments.licence(connection, segment_name(plan.name, step.name))
-    counts = ledger.counts(connection, scope)
+    orders = controls.orders(connection, plan.name, step.name)
+    waits = deferred(connection, scope, by_row=step.by_row)
     open_ = ledger.batches_of(scope) & batches.c.state.in_(ledger.TO_DO)
     waiting = connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(open_)).scalar_one()
     unresolved = select(func.count()).where(open_, batches.c.unresolved_since < now - STUCK)
@@ -58,13 +63,31 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
         loop=plan.name,
         step=step.name,
         as_of=licence.as_of if licence else None,
-        due=_due(step, now),
-        paused=controls.orders(connection, plan.name, step.name).paused,
+        due=_due(plan, step, now),
+        paused=orders.paused,
         waiting=int(waiting),
         unresolved=connection.execute(unresolved).scalar_one(),
         in_doubt=ledger.emails_in_doubt(connection, scope),
-        deferred={outcome.partition(":")[2]: n for outcome, n in counts.items() if outcome.startswith("deferred:")},
+        stuck=_stuck(connection, scope, open_, now),
+        deferred=waits,
+        unapproved=0 if orders.approved else waits.get("first_wave", 0),
     )
+
+
+def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str, int]:
+    """Count what is decided again at the next tick, by reason; a member who left meanwhile is none of them."""
+    inside = and_(
+        segment_members.c.segment == segment_name(scope.loop, scope.step),
+        segment_members.c.exited_at == OPEN,
+        segment_members.c.user_id == sends.c.user_id,
+    )
+    query = (
+        select(sends.c.reason, func.count().label("n"))
+        .select_from(sends if by_row else sends.join(segment_members, inside))
+        .where(ledger.sends_of(scope), sends.c.state == "deferred")
+        .group_by(sends.c.reason)
+    )
+    return {row.reason: row.n for row in connection.execute(query.order_by(sends.c.reason))}
 
 
 def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetime, str]]:
@@ -73,9 +96,19 @@ def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetim
     return [(row.closed_until, row.reason or "") for row in connection.execute(query)]
 
 
-def _due(step: StepPlan, now: datetime) -> datetime | None:
-    if not isinstance(step.trigger, Schedule):
+def _stuck(connection: Connection, scope: Scope, open_: ColumnElement[bool], now: datetime) -> int:
+    """Count emails that nobody sends: reserved an hour ago, and no batch of the step is held or was just attempted."""
+    at_work = or_(batches.c.lease_until > now, batches.c.last_attempt_at > now - GRACE)
+    if connection.execute(select(batches.c.batch_id).where(ledger.batches_of(scope), at_work).limit(1)).first():
+        return 0
+    old = select(func.coalesce(func.sum(batches.c.size), 0)).where(open_, batches.c.reserved_at < now - STUCK)
+    return int(connection.execute(old).scalar_one())
+
+
+def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
+    trigger = plan.root_of(step).trigger
+    if not isinstance(trigger, Schedule):
         return None
-    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(step.trigger.timezone))
-    tick = next(CronSim(step.trigger.cron, latest, reverse=True), None)
+    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(trigger.timezone))
+    tick = next(CronSim(trigger.cron, latest, reverse=True), None)
     return None if tick is None else tick.astimezone(timezone.utc).replace(tzinfo=None)

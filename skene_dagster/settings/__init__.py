@@ -11,7 +11,7 @@ from pydantic import Field
 from skene_dagster.documents import Document, Spec, parse
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings.product import Identifier, Limits, Sender, Users
-from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Levels, Milestone
+from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone
 from skene_dagster.yaml_document import read_yaml
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Example",
     "Feature",
     "Identifier",
+    "Level",
     "Levels",
     "Limits",
     "Milestone",
@@ -31,6 +32,7 @@ __all__ = [
     "Settings",
     "Users",
     "load",
+    "read_settings",
 ]
 
 FILE = "skene.yaml"
@@ -84,14 +86,23 @@ class Settings:
     milestones: Mapping[str, Milestone] = field(default_factory=dict)
 
 
+def read_settings(root: Path) -> Document:
+    """Read skene.yaml as it is written, with its lines; nothing where there is none.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    file = root / FILE
+    return read_yaml(file, FILE, SettingsError) if file.exists() else Document(FILE, {})
+
+
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read `root`/skene.yaml (all defaults where there is none) and the SKENE_* variables.
 
     Raises:
         SettingsError: with the file and line, or the variable's name.
     """
-    file = root / FILE
-    document = read_yaml(file, FILE, SettingsError) if file.exists() else Document(FILE, {})
+    document = read_settings(root)
     project = parse(ProjectFile, Document(document.file, document.data or {}, document.lines), SettingsError)
     environment = environ.get("SKENE_ENV") or "development"
     if environment not in get_args(Environment):

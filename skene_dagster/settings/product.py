@@ -35,6 +35,8 @@ class Users(Spec):
     """The column with a language tag."""
     created_at: Identifier | None = None
     """The column that says since when somebody is a user (UTC)."""
+    updated_at: Identifier | None = None
+    """The column that says when the row was changed (UTC); an action's `set` leaves it as it is."""
     plan: Identifier | None = None
     """The column with the plan that a user is on, for conditions of type `usage`."""
     mailable: str = "1 = 1"

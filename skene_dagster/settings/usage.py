@@ -1,7 +1,7 @@
 """What skene.yaml says of what users do: events, features, levels of engagement, milestones."""
 
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -23,6 +23,7 @@ def _a_date(value: object) -> object:
 
 Date = Annotated[date, BeforeValidator(_a_date)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
+Level = Literal["new", "active", "power", "slipping", "dormant", "resurrected"]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
 
 
@@ -99,6 +100,9 @@ class Feature(Spec):
     def _says_what_a_use_is(self) -> "Feature":
         if bool(self.events) == bool(self.sql.strip()):
             raise ValueError("A feature needs either 'events' or 'sql': what is a use of it")
+        # Days are what is kept: a pause within one would not be seen.
+        if self.lapsed_after < timedelta(days=1):
+            raise ValueError("'lapsed_after' must be a day at least")
         return self
 
 
@@ -120,8 +124,13 @@ class Levels(Spec):
 
     @model_validator(mode="after")
     def _follow_each_other(self) -> "Levels":
+        # Days are what is kept: a pause within one would not be seen.
+        if self.slipping < timedelta(days=1):
+            raise ValueError("'slipping' must be a day at least")
         if self.slipping >= self.dormant:
             raise ValueError("'slipping' must be shorter than 'dormant': who is dormant was slipping before")
+        if self.window % timedelta(days=1):
+            raise ValueError("'window' must be whole days")
         if self.power > self.window.days:
             raise ValueError(f"'power' asks for {self.power} days of a window that has {self.window.days}")
         return self

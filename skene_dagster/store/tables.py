@@ -167,11 +167,29 @@ rollups = Table(
     Column("rollup", String(64), primary_key=True),
     Column("as_of", Moment),  # of the last one that was completed
     Column("first_as_of", Moment),
+    Column("writing_as_of", Moment),  # of the last one that wrote; above as_of: it is half-written
     Column("watermark", Moment),  # events that arrived until then have been looked at
     Column("fence", BigInteger, nullable=False),
     Column("owner", String(64)),
     Column("lease_until", Moment),
     Column("finished_at", Moment),
+)
+
+definitions = Table(
+    "skene_definitions",
+    metadata,
+    # What skene.yaml said at the last rollup. What has changed since is computed anew, for everybody.
+    Column("name", String(64), primary_key=True),  # events | levels | feature:<name> | milestone:<name>
+    Column("digest", String(64), nullable=False),
+    Column("first_on", Date, nullable=False),  # the day (UTC) of the first rollup that knew it as it is now
+)
+
+events_ahead = Table(
+    "skene_events_ahead",
+    metadata,
+    # Days of which some events have arrived that the last rollup was too early for: their `at` was not before as_of.
+    Column("user_id", NullType, primary_key=True),
+    Column("day", Date, primary_key=True),
 )
 
 user_days = Table(
@@ -196,7 +214,11 @@ user_activity = Table(
     Column("last_at", Moment, nullable=False),
     Column("days", Integer, nullable=False),  # on which the user was active
     Column("uses", BigInteger, nullable=False),
+    # All of these are of what was done, and do not change when time passes.
+    Column("active_since", Moment, nullable=False),  # when he last came back after `levels.slipping`; else first_at
     Column("returned_at", Moment),  # when he last came back after `levels.dormant` without activity
+    Column("power_since", Moment),  # when he last became a power user
+    Column("power_until", Moment),  # when his days in the window are too few again, if nothing more is done
     Index("skene_user_activity_last", "last_at"),
 )
 
@@ -204,8 +226,8 @@ feature_adoption = Table(
     "skene_feature_adoption",
     metadata,
     # Who never tried a feature has no row.
-    Column("feature", String(64), primary_key=True),
     Column("user_id", NullType, primary_key=True),
+    Column("feature", String(64), primary_key=True),
     Column("first_at", Moment, nullable=False),
     Column("last_at", Moment, nullable=False),
     Column("uses", BigInteger, nullable=False),
@@ -219,11 +241,13 @@ engagement_levels = Table(
     "skene_engagement_levels",
     metadata,
     # A user is at one level at a time: one row with left_at = OPEN; the others are the history.
-    Column("left_at", Moment, primary_key=True),
     Column("user_id", NullType, primary_key=True),
+    Column("left_at", Moment, primary_key=True),
     Column("level", String(16), nullable=False),  # new | active | power | slipping | dormant | resurrected
     Column("entered_at", Moment, nullable=False),
+    Column("changes_at", Moment, nullable=False),  # when it ends if the user does nothing; OPEN: never
     Index("skene_engagement_levels_level", "left_at", "level", "entered_at"),
+    Index("skene_engagement_levels_due", "left_at", "changes_at"),
 )
 
 milestones = Table(

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from resend_server import Scripted, refusal, resend_server
 from small_project import RETENTION, SETTINGS, write_project, write_users
 
 from skene_dagster.compiler import compile_folder, compile_project
@@ -26,12 +28,12 @@ SEGMENT = dg.AssetKey(["skene", "retention", "main", "segment"])
 SENDS = dg.AssetKey(["skene", "retention", "main", "sends"])
 TICK = "2026-03-14T08:00:00+00:00"
 REPOSITORY = Path(__file__).parents[2]
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT")
+CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL")
 
 
 @pytest.fixture(autouse=True)
 def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGURED:
+    for name in (*CONFIGURED, "SKENE_PROJECT"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -143,6 +145,50 @@ def test_a_re_execution_is_for_the_same_moment_as_its_run(
     assert again.run_id != first.run_id
     assert reported(again, SEGMENT)["as_of"] == reported(first, SEGMENT)["as_of"]
     assert reported(again, SEGMENT)["refreshed_before"] is True
+
+
+def adopted_by_another() -> dg.JobDefinition:
+    """Return the job again; Dagster keeps what a function returned, and another test's is in another folder."""
+    return retention()
+
+
+def test_each_op_alone_leaves_the_database_of_another_environment_alone(
+    root: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKENE_PROJECT", str(root))
+    job = dg.reconstructable(adopted_by_another)
+    first = dg.execute_job(job, instance)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute("UPDATE skene_meta SET value = 'production'")
+    told = []
+
+    for op in ("reserve", "deliver"):
+        options = dg.ReexecutionOptions(first.run_id, [f"skene__retention__main__sends.retention__main__{op}"])
+        again = dg.execute_job(job, instance, reexecution_options=options)
+        told += [str(event.step_failure_data.user_failure_data) for event in again.all_events if event.is_step_failure]
+
+    assert ["The database belongs to production" in text for text in told] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("answer", "retried"),
+    [(Scripted(None, accepts=True), 1), (refusal(401, "invalid_api_key"), 0)],
+    ids=["a lost answer", "a wrong key"],
+)
+def test_an_answer_is_asked_for_again_by_the_op_itself_unless_it_cannot_change(
+    root: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, answer: Scripted, retried: int
+) -> None:
+    monkeypatch.setenv("RESEND_API_KEY", "re_test")
+    monkeypatch.setenv("SKENE_REDIRECT_TO", "me@example.com")
+    with resend_server() as resend:
+        monkeypatch.setenv("RESEND_API_URL", resend.url)
+        resend.script.append(answer)
+
+        result = run(root, instance)
+
+    assert (retries(result), result.success) == (retried, bool(retried))
+    assert len({request.headers["Idempotency-Key"] for request in resend.requests}) == 1
+    assert len(resend.emails) == (3 if retried else 0)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +437,7 @@ def write_home(home: Path) -> None:
 
 
 def environment_of(root: Path, home: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in CONFIGURED}
+    inherited = {name: value for name, value in os.environ.items() if name not in (*CONFIGURED, "SKENE_PROJECT")}
     return inherited | {
         "SKENE_PROJECT": str(root),
         "DAGSTER_HOME": str(home),

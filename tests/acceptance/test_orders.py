@@ -1,17 +1,12 @@
-"""What a person orders on the command line is obeyed by every run: stop, go on, never mind, yes; and how are you?"""
+"""What a person orders on the command line is obeyed by every run: stop, go on, never mind, yes."""
 
-import json
 import sqlite3
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import CONFIGURED, outcomes, run, skene
+from resend_server import resend_server
 from small_project import RETENTION, write_project, write_users
-
-from skene_dagster.cli import main
-from skene_dagster.compiler import compile_folder
-
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL", "COLUMNS")
 
 
 @pytest.fixture(autouse=True)
@@ -27,21 +22,8 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def skene(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["--project", str(root), *arguments])
-
-
-def run(root: Path) -> bool:
-    return bool(compile_folder(root).resolve_job_def("retention").execute_in_process(raise_on_error=False).success)
-
-
 def emails(root: Path) -> int:
     return len(list((root / ".skene" / "outbox").glob("*.eml")))
-
-
-def outcomes(root: Path) -> list[tuple[str, str | None]]:
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        return connection.execute("SELECT DISTINCT state, reason FROM skene_sends ORDER BY 1, 2").fetchall()
 
 
 @pytest.mark.parametrize("name", [["retention"], ["--all"]], ids=["by name", "all"])
@@ -74,6 +56,28 @@ def _seen(root: Path, moment: str) -> None:
         connection.execute("UPDATE users SET last_activity_at = ? WHERE id <= 3", [moment])
 
 
+def test_the_time_of_the_first_pause_stands(root: Path) -> None:
+    run(root)
+    times = set()
+    for _ in range(2):
+        skene(root, "pause", "retention")
+        with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+            times.add(connection.execute("SELECT paused_at FROM skene_controls").fetchone())
+
+    assert len(times) == 1
+
+
+def test_the_end_of_the_pause_of_all_leaves_what_is_paused_by_name(root: Path) -> None:
+    run(root)
+    skene(root, "pause", "retention")
+    skene(root, "pause", "--all")
+
+    said = skene(root, "resume", "--all").output
+
+    assert "Still paused by name: retention." in said
+    assert skene(root, "status").exit_code == 4
+
+
 def test_resuming_one_loop_while_all_are_paused_says_so(root: Path) -> None:
     run(root)
     skene(root, "pause", "--all")
@@ -98,7 +102,7 @@ def test_a_cancellation_holds_for_what_is_reserved_and_not_for_later_ticks(root:
     assert emails(root) == 3
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "approve"])
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "approve", "doubts"])
 def test_a_loop_that_nobody_knows_is_answered_with_those_that_there_are(root: Path, command: str) -> None:
     run(root)
 
@@ -117,47 +121,6 @@ def test_without_the_tables_there_is_one_sentence(root: Path, command: str) -> N
     assert "The skene_* tables are not in the database" in " ".join(result.output.split())
 
 
-def test_status_tells_how_it_is_and_ends_with_4_when_a_person_should_look(root: Path) -> None:
-    run(root)
-    well = skene(root, "status")
-    skene(root, "pause", "retention")
-
-    paused = skene(root, "status")
-
-    assert (well.exit_code, paused.exit_code) == (0, 4)
-    assert "Nothing needs a person." in well.output
-    assert "paused; skene-dagster resume retention" in " ".join(paused.output.split())
-    assert all(len(line) <= 80 for line in paused.output.splitlines())
-
-
-def test_status_for_programs_is_one_object(root: Path) -> None:
-    run(root)
-
-    found = json.loads(skene(root, "status", "--json").output)
-
-    assert set(found) == {"steps", "problems", "channel"}
-    assert found["problems"] == []
-    assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
-        "loop": "retention",
-        "step": "main",
-        "late": False,
-        "paused": False,
-        "waiting": 0,
-        "in_doubt": 0,
-    }
-
-
-def test_a_missed_tick_is_late(root: Path) -> None:
-    run(root)
-    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute("UPDATE skene_segments SET as_of = '2020-01-01', writing_as_of = '2020-01-01'")
-
-    result = skene(root, "status")
-
-    assert result.exit_code == 4
-    assert "was missed; is Dagster's daemon running?" in " ".join(result.output.split())
-
-
 def test_a_database_of_another_environment_stops_run_and_command_until_it_is_adopted(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,36 +137,51 @@ def test_a_database_of_another_environment_stops_run_and_command_until_it_is_ado
     assert run(root)
 
 
-@pytest.fixture
-def stuck(root: Path) -> Path:
-    """A project with one batch of three emails in doubt."""
+def test_a_cancelled_email_is_dropped_at_once(root: Path) -> None:
     run(root)
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute(
-            "UPDATE skene_batches SET state = 'in_doubt', payload = x'00', unresolved_since = '2026-01-01 00:00:00.000000'"  # noqa: E501
-        )
-        connection.execute("UPDATE skene_sends SET state = 'in_doubt', reason = 'no_answer', provider_id = NULL")
-    return root
+        connection.execute("UPDATE skene_batches SET state = 'reserved'")
+        connection.execute("UPDATE skene_sends SET state = 'reserved'")
+
+    said = skene(root, "cancel", "retention", "--yes").output
+
+    assert said.startswith("ok      3 emails of retention will not be sent.")
+    assert outcomes(root) == [("skipped", "cancelled")]
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        assert connection.execute("SELECT cancelled_at IS NULL FROM skene_controls").fetchall() == [(0,)]
 
 
-@pytest.mark.parametrize(
-    ("verdict", "after"),
-    [
-        ("sent", [("accepted", None)]),
-        ("resend", [("reserved", None)]),
-        ("skip", [("skipped", "doubt")]),
-    ],
-)
-def test_a_doubt_is_listed_and_settled_as_a_person_says(
-    stuck: Path, verdict: str, after: list[tuple[str, str | None]]
+def test_one_step_is_approved_without_the_others(root: Path) -> None:
+    second = (
+        RETENTION.partition("steps:\n")[2]
+        .partition("recovery")[0]
+        .replace("  - trigger", "  - name: second\n    trigger")
+    )
+    first = RETENTION.replace("  - trigger", "  - name: first\n    trigger").replace("recovery", f"{second}recovery")
+    write_project(root, {"retention.yaml": first})
+    run(root)
+
+    result = skene(root, "approve", "retention", "--step", "second")
+
+    assert result.exit_code == 0, result.output
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        assert connection.execute("SELECT step FROM skene_controls").fetchall() == [("second",)]
+
+
+def test_a_test_email_goes_through_resend_wherever_there_is_a_key_and_is_none_of_the_ledgers(
+    root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = skene(stuck, "doubts")
-    settled = skene(stuck, "doubts", "retention", "--settle", verdict, "--yes")
+    with resend_server() as resend:
+        monkeypatch.setenv("RESEND_API_URL", resend.url)
+        monkeypatch.setenv("RESEND_API_KEY", "re_test")
 
-    assert "retention, step main: 3 emails" in listed.output
-    assert outcomes(stuck) == after
-    assert settled.exit_code == 0
-    assert "Nothing is in doubt." in skene(stuck, "doubts").output
+        result = skene(root, "send-test", "retention", "--user", "2", "--to", "me@example.com")
+
+    assert result.exit_code == 0, result.output
+    ((tags, to),) = [({tag["name"] for tag in email["tags"]}, email["to"]) for email in resend.emails]
+    assert to == ["me@example.com"]
+    assert "test" in tags
+    assert "send" not in tags
 
 
 def test_a_test_email_goes_to_whom_is_said_is_marked_and_stands_in_no_ledger(root: Path) -> None:

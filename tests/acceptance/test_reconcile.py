@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from resend_server import ResendServer, Scripted, resend_server
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.reconciling import NAME
+from skene_dagster.compiler.reconciling import DOUBTS, NAME
 from skene_dagster.settings import load
 from skene_dagster.store.engine import open_engine
 
@@ -139,7 +140,34 @@ def test_a_doubt_is_asked_about_once_an_hour_and_the_check_turns_green_by_itself
     assert run(root, instance, NAME)
 
     assert (len(first.run_requests or []), len(again.run_requests or [])) == (1, 0)
+    assert [request.tags[DOUBTS] for request in first.run_requests or []] == ["true"]
     assert (in_doubt, doubted) == ([("in_doubt", 0)], False)
     assert states(root) == [("accepted", 1)]
     assert check_of(instance)
     assert len(resend.emails) == 3
+
+
+@pytest.mark.parametrize(("hours", "started"), [(0.5, 0), (2, 1)], ids=["just now", "and killed long ago"])
+def test_a_run_that_has_not_ended_keeps_another_back_but_not_for_ever(
+    root: Path, instance: dg.DagsterInstance, resend: ResendServer, hours: float, started: int
+) -> None:
+    resend.script.append(LOST)
+    assert not run(root, instance, "retention")
+    hours_pass(root, 1)
+    began = datetime.now(timezone.utc) - timedelta(hours=hours)
+    other = dg.DagsterRun(job_name=NAME, status=dg.DagsterRunStatus.STARTED)
+    instance.run_storage.add_historical_run(other, began)
+
+    assert len(tick(root, instance).run_requests or []) == started
+
+
+def test_reconcile_leaves_the_database_of_another_environment_alone(
+    root: Path, instance: dg.DagsterInstance, resend: ResendServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resend.script.append(LOST)
+    assert not run(root, instance, "retention")
+    hours_pass(root, 1)
+    monkeypatch.setenv("SKENE_ENV", "test")
+
+    assert not run(root, instance, NAME)
+    assert len(resend.requests) == 1

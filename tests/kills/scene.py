@@ -1,13 +1,10 @@
-"""A product whose loop is run by processes that die, and a Resend that counts what arrived."""
+"""A product whose loop is run by processes that die, and the verdict on what became of its users' emails."""
 
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from resends import KEY, Resend
 from sqlalchemy import create_engine, text
 
 HERE = Path(__file__).parent
@@ -72,7 +70,7 @@ class Verdict:
 class Scene:
     root: Path
     url: str
-    resend: str
+    resend: Resend
     random: Random
     users: int = 0
     kills: int = 0
@@ -113,8 +111,8 @@ class Scene:
     def die_while_sending(self) -> None:
         """Run, and be killed a moment after some requests were made; a run that was faster is no kill."""
         process = self.start()
-        seen = self.posts() + self.random.randint(1, 3)
-        self.until(lambda: self.posts() >= seen or process.poll() is not None, every=0.005)
+        seen = self.resend.posts() + self.random.randint(1, 3)
+        self.until(lambda: self.resend.posts() >= seen or process.poll() is not None, every=0.02)
         time.sleep(self.random.random() * 0.03)
         self.kill(process)
 
@@ -122,7 +120,7 @@ class Scene:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         if process.wait(PATIENCE) == -signal.SIGKILL:
-            self._killed(f"after {self.posts()} posts")
+            self._killed(f"after {self.resend.posts()} posts")
 
     def finish(self) -> None:
         """Run undisturbed until a run ends well."""
@@ -131,17 +129,11 @@ class Scene:
                 return
         raise AssertionError(self.output())
 
-    def faults(self, **rates: float) -> None:
-        self._ask("faults", {"seed": self.random.randrange(10**6), "rates": rates, "per_second": 1000})
-
-    def posts(self) -> int:
-        return int(self._ask("requests"))
-
     def judge(self) -> Verdict:
         """Compare what arrived with what the ledger says, for every user."""
-        arrived = self._ask("emails")
-        times = Counter(email["to"] for email in arrived)
-        ids = {email["send"]: email["id"] for email in arrived}
+        arrived = self.resend.emails()
+        times = Counter(email.to for email in arrived)
+        ids = {email.send: email.id for email in arrived}
         everybody = [f"u{n}@example.com" for n in range(1, self.users + 1)]
         with self._connected() as connection:
             sends = connection.execute(text("SELECT send_id, state, provider_id FROM skene_sends")).all()
@@ -170,7 +162,7 @@ class Scene:
 
     def until_posts(self, count: int) -> None:
         """Wait until so many requests were made in all."""
-        self.until(lambda: self.posts() >= count, every=0.005)
+        self.until(lambda: self.resend.posts() >= count, every=0.005)
 
     def execute(self, statement: str) -> None:
         with self._connected() as connection:
@@ -186,17 +178,12 @@ class Scene:
             "SKENE_PROJECT": str(self.root),
             "SKENE_DATABASE_URL": self.url,
             "SKENE_ENV": "production",
-            "RESEND_API_KEY": "re_test",
-            "RESEND_API_URL": self.resend,
+            "RESEND_API_KEY": KEY,
+            "RESEND_API_URL": self.resend.url,
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONWARNINGS": "ignore:Function",
             "DAGSTER_DISABLE_TELEMETRY": "true",
         }
-
-    def _ask(self, what: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(f"{self.resend}/__control/{what}", data, timeout=30) as answer:
-            return json.load(answer)
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -208,30 +195,7 @@ class Scene:
             engine.dispose()
 
 
-@contextmanager
-def resend_process() -> Iterator[str]:
-    """Run the local Resend as a process of its own; yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = REPOSITORY / "tests" / "providers" / "resend_server.py"
-    process = subprocess.Popen([sys.executable, str(server), "--port", str(port)])
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def make_scene(root: Path, url: str, resend: str, seed: int) -> Scene:
+def make_scene(root: Path, url: str, resend: Resend, seed: int) -> Scene:
     for name, content in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content, encoding="utf-8")
@@ -244,5 +208,4 @@ def make_scene(root: Path, url: str, resend: str, seed: int) -> Scene:
         code = "from skene_dagster.cli import main; main(['migrate'])"
         command = [sys.executable, "-c", code]
         subprocess.run(command, cwd=root, env=scene._environment(), check=True, capture_output=True)
-    scene.faults()
     return scene

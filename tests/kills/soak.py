@@ -5,30 +5,29 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
-from killed_at import POINTS, POST
-from scene import Scene, Verdict, make_scene, resend_process
-
-sys.path.append(str(Path(__file__).parents[1]))
+sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "providers")]
 import servers
+from killed_at import POINTS, POST
+from resends import STORM, LocalResend, local_resend
+from scene import Scene, Verdict, make_scene
 
-STORM = {"drop_after": 0.1, "error_after": 0.1, "error_before": 0.05, "throttle": 0.1}
 
-
-def soak(scene: Scene, kills: int) -> Verdict:
+def soak(scene: Scene, resend: LocalResend, kills: int) -> Verdict:
     """Kill runs of one product: half of them at a point of the protocol, half at any moment, in a storm of faults."""
     while scene.kills < kills:
         scene.add_users(scene.random.randint(50, 400))
         if scene.random.random() < 0.5:
-            scene.faults()
+            resend.faults()
             point = scene.random.choice([*POINTS, POST])
             when = scene.random.choice(["inside", "after"])
             scene.kill_if_it_comes_to(point, when, scene.random.randint(1, 3))
         else:
-            scene.faults(**STORM)
+            resend.faults(**STORM)
             scene.die_while_sending()
-    scene.faults()
+    resend.faults()
     scene.finish()
     return scene.judge()
 
@@ -40,17 +39,22 @@ def main() -> int:
     arguments.add_argument("--seed", type=int, default=int(time.time()))
     asked = arguments.parse_args()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, resend_process() as one, resend_process() as two:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         root = Path(folder)
-        (root / "mariadb").mkdir()
+        for name in ("mariadb", "one", "two"):
+            (root / name).mkdir()
+        one = stack.enter_context(local_resend(root / "one", asked.seed))
+        two = stack.enter_context(local_resend(root / "two", asked.seed + 1))
         mariadb = servers.MortalMariadb(root / "mariadb")
         try:
             scenes = {
-                "SQLite": make_scene(root / "one", f"sqlite:///{root / 'skene.db'}", one, asked.seed),
-                "MariaDB": make_scene(root / "two", mariadb.url, two, asked.seed + 1),
+                "SQLite": make_scene(root / "one" / "project", f"sqlite:///{root / 'skene.db'}", one, asked.seed),
+                "MariaDB": make_scene(root / "two" / "project", mariadb.url, two, asked.seed + 1),
             }
             with ThreadPoolExecutor() as pool:
-                verdicts = list(pool.map(lambda scene: soak(scene, asked.kills // 2), scenes.values()))
+                verdicts = list(
+                    pool.map(lambda scene, resend: soak(scene, resend, asked.kills // 2), scenes.values(), (one, two))
+                )
         finally:
             mariadb.kill()
     print(f"seed {asked.seed}, {(time.monotonic() - started) / 60:.1f} minutes")

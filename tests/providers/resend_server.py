@@ -25,8 +25,8 @@ __all__ = ["JSON", "ResendServer", "Scripted", "refusal", "resend_server"]
 @dataclass
 class ResendServer(Api):
     url: str = ""
-    quiet: threading.Event = field(default_factory=threading.Event)
-    """Ends the silence of silent answers."""
+    hurry: threading.Event = field(default_factory=threading.Event)
+    """Ends the waiting of late and slow answers."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -63,31 +63,63 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/__control/faults":
             self._api("POST")
             return
-        state, asked = self.server.state, json.loads(self._body())
+        state, asked = self.server.state, json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         state.rates, state.draw = asked.get("rates", {}), random.Random(asked.get("seed", 0))
         state.per_second = asked.get("per_second")
         self._give(Scripted(200, b"{}"))
 
     def _api(self, method: str) -> None:
-        request = Request(method, self.path, self.headers, self._body(), self.client_address)  # type: ignore[arg-type]  # Message is a mapping of headers
-        answer = self.server.state.answer(request)
-        if answer.silent:
-            self.server.state.quiet.wait(10)
+        state = self.server.state
+        fault = state.fault() if method == "POST" else None
+        length = int(self.headers.get("Content-Length") or 0)
+        is_unread = fault is not None and fault.wire == "unread"
+        raw = self.rfile.read(length // 2 if is_unread else length)
+        request = Request(method, self.path, self.headers, raw, self.client_address)  # type: ignore[arg-type]  # Message is a mapping of headers
+        if is_unread:
+            state.requests.append(request)
+            self.close_connection = True
+            return
+        with state.at_work(request, fault) as answer:
+            state.hurry.wait(answer.late)
         self._give(answer)
-
-    def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _give(self, answer: Scripted) -> None:
         if answer.status is None:
             self.close_connection = True
             return
+        assert answer.status != "usual"
         self.send_response(answer.status)
-        headers = {**self.server.state.limits(), **answer.headers, "Content-Length": str(len(answer.body))}
+        if answer.wire == "cut early":
+            self.flush_headers()
+            self.close_connection = True
+            return
+        length = 10**9 if answer.wire == "endless" else len(answer.body)
+        headers = {**self.server.state.limits(), **answer.headers, "Content-Length": str(length)}
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer.body)
+        match answer.wire:
+            case "trickled":
+                size = max(1, len(answer.body) // 20)
+                for start in range(0, len(answer.body), size):
+                    self._slowly(answer.body[start : start + size], 0.005)
+            case "endless":
+                while not self.server.state.hurry.is_set():
+                    self._slowly(b" ", 0.05)
+                self.close_connection = True
+            case "stalled":
+                self._slowly(answer.body[: len(answer.body) // 2], 10)
+                self.close_connection = True
+            case "cut":
+                self.wfile.write(answer.body[: len(answer.body) // 2])
+                self.close_connection = True
+            case _:
+                self.wfile.write(answer.body)
+
+    def _slowly(self, part: bytes, seconds: float) -> None:
+        self.wfile.write(part)
+        self.wfile.flush()
+        self.server.state.hurry.wait(seconds)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
         del format, args
@@ -106,7 +138,7 @@ def resend_server(port: int = 0) -> Iterator[ResendServer]:
     try:
         yield server.state
     finally:
-        server.state.quiet.set()
+        server.state.hurry.set()
         server.shutdown()
         thread.join()
         server.server_close()

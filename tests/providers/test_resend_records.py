@@ -8,6 +8,7 @@ from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
 from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.providers import resend_records
 from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
 from skene_dagster.delivery.providers.resend import ResendProvider
 
@@ -126,3 +127,103 @@ def test_many_pages_are_read(server: ResendServer, provider: ResendProvider) -> 
         send_at(server, provider, NOON + timedelta(seconds=number), 100 + number)
 
     assert provider.find(BATCH, BEFORE, AFTER) == Found(tuple(email["id"] for email in server.emails[:3]))
+
+
+@pytest.mark.parametrize("body", [None, b"", b"[{", b"{}"], ids=["kept no longer", "empty", "cut off", "another shape"])
+def test_a_request_whose_body_cannot_be_read_is_not_proved_to_be_anothers(
+    server: ResendServer, provider: ResendProvider, body: bytes | None
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.script.append(LOST)
+    provider.send_batch(BATCH, "key-1")
+    server.log[-1]["request_body"] = body and body.decode()
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert found == Found(tuple(email["id"] for email in server.emails[-3:]))
+
+
+def test_an_email_is_found_however_the_list_spells_its_address_and_subject(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    batch = freeze([message(1, to="Ada@Example.com", subject="Hello  Ada ")])
+    server.script.append(LOST)
+    provider.send_batch(batch, "key-1")
+    server.log.clear()
+    server.emails[-1] |= {"to": ["ada@example.com"], "subject": "Hello Ada"}
+
+    assert provider.find(batch, BEFORE, AFTER) == Found((server.emails[-1]["id"],))
+
+
+def test_each_look_takes_its_turn_and_one_that_is_throttled_is_made_again(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    provider.send_batch(BATCH, "key-1")
+    posts, waited = len(server.requests), list[float]()
+    server.reads += [refusal(429, "rate_limit_exceeded", retry_after="7")] * 2
+
+    found = provider.find(BATCH, BEFORE, AFTER, waited.append)
+
+    assert found == Found(tuple(email["id"] for email in server.emails))
+    assert waited == [0.0, 7.0, 7.0, 0.0]
+    assert len(server.requests) - posts == len(waited)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[refusal(429, "rate_limit_exceeded")] * 3, [refusal(429, "daily_quota_exceeded")]],
+    ids=["a rate that stays used up", "a quota"],
+)
+def test_what_is_throttled_for_long_proves_nothing(
+    server: ResendServer, provider: ResendProvider, answers: list[Scripted]
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.reads += answers * 2
+
+    assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [BEFORE - timedelta(seconds=90), AFTER + timedelta(minutes=4)],
+    ids=["a clock that is behind", "worked on late"],
+)
+@pytest.mark.parametrize("record", ["log", "list"])
+def test_the_records_are_read_a_little_beyond_the_attempts(
+    server: ResendServer, provider: ResendProvider, at: datetime, record: str
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.clock = lambda: at
+    provider.send_batch(BATCH, "key-1")
+    if record == "list":
+        server.log.clear()
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Found(tuple(email["id"] for email in server.emails[-3:]))
+
+
+def test_records_that_are_not_in_the_order_of_time_prove_nothing(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    for number in range(120):
+        send_at(server, provider, NOON + timedelta(minutes=5 * (number + 2)), 100 + number)
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    for rows in (server.log, server.emails):
+        rows.insert(0, rows.pop())
+        rows[1:] = rows[:0:-1]
+
+    assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+
+
+def test_records_that_are_too_many_to_read_prove_nothing(
+    server: ResendServer, provider: ResendProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resend_records, "PAGES", 2)
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    for number in range(230):
+        send_at(server, provider, NOON + timedelta(seconds=number), 100 + number)
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert isinstance(found, Unprovable)
+    assert "more than 200" in found.reason

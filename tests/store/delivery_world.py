@@ -27,7 +27,16 @@ from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.dispatch import Delivered, deliver
 from skene_dagster.delivery.message import Frozen, Message
-from skene_dagster.delivery.providers.base import Accepted, Answer, Finding, Provider, RateLimit, Unprovable
+from skene_dagster.delivery.providers.base import (
+    Accepted,
+    Answer,
+    Finding,
+    Provider,
+    RateLimit,
+    Turns,
+    Unprovable,
+    at_once,
+)
 from skene_dagster.delivery.reserve import Reserved, reserve
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.loops.loaders import load_file
@@ -107,9 +116,10 @@ class Script:
         self.tried.append((key, messages))
         return self.answers.pop(0)(self, messages, key) if self.answers else self.accept(messages, key)
 
-    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         del batch
         assert since <= until
+        turn(0.0)
         return self.found
 
     def accept(self, messages: Sequence[Message], key: str) -> Accepted:
@@ -134,10 +144,12 @@ class World:
     provider: Script = field(default_factory=Script)
     now: datetime = START
     paused: list[float] = field(default_factory=list)
+    step_number: int = 0
+    """Which step of the loop is refreshed, reserved and delivered."""
 
     @property
     def step(self) -> StepPlan:
-        return self.plan.steps[0]
+        return self.plan.steps[self.step_number]
 
     def clock(self) -> datetime:
         return self.now
@@ -158,8 +170,7 @@ class World:
             self.engine,
             plan=self.plan,
             step=self.step,
-            users=self.settings.users,
-            limits=self.settings.limits,
+            settings=self.settings,
             as_of=self.now,
             clock=self.clock,
             run_id="run",

@@ -66,6 +66,7 @@ def test_while_the_provider_is_called_the_ledger_says_that_it_may_have_the_batch
             row = connection.execute(select(batches)).one()
             frozen = ledger.frozen(connection, row.batch_id)
         seen.extend([row.state, row.unresolved_since, row.attempts, key.endswith(f"/{row.batch_id}")])
+        assert frozen is not None
         assert frozen.messages() == tuple(messages)
         return provider.accept(messages, key)
 
@@ -105,7 +106,7 @@ def test_the_late_answer_of_one_who_lost_his_lease_proves_nothing_about_the_atte
     assert {key for key, _ in [*world.provider.tried, *other.tried]} == {world.provider.tried[0][0]}
 
 
-@pytest.mark.parametrize("which", ["wall", "monotonic"])
+@pytest.mark.parametrize("which", ["wall", "set back", "monotonic"])
 def test_a_process_that_slept_before_its_post_does_not_post(world: World, which: str) -> None:
     reserved(world)
     desk = world.desk()
@@ -122,7 +123,8 @@ def test_a_process_that_slept_before_its_post_does_not_post(world: World, which:
             attempts_at_post.append(connection.execute(select(batches.c.attempts)).scalar_one())
         return provider.accept(messages, key)
 
-    desk.clock = lambda: world.now + timedelta(seconds=30 if which == "wall" and sleeps() else 0)
+    jump = {"wall": 30, "set back": -30, "monotonic": 0}[which]
+    desk.clock = lambda: world.now + timedelta(seconds=jump if jump and sleeps() else 0)
     desk.monotonic = lambda: 30.0 if which == "monotonic" and sleeps() else 0.0
     world.provider.answers.append(accept)
 
@@ -142,6 +144,22 @@ def test_a_409_of_a_request_that_still_runs_is_waited_for_and_leaves_the_doubt(w
     # The 409 told of another request; so the refusal after it proves nothing about that one.
     assert world.paused == [5.0]
     assert world.batch_states() == {"frozen": 1}
+
+
+def test_a_key_that_the_provider_works_on_for_ever_holds_up_no_other_batch(world: World) -> None:
+    reserved(world, 101)
+
+    def work_on_the_first(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+        is_first = key == provider.tried[0][0]
+        return Throttled(5.0, "409", everybody=False) if is_first else provider.accept(messages, key)
+
+    world.provider.answers += [work_on_the_first] * 1000
+    with pytest.raises(ProviderUnavailable, match="1 batches got no answer"):
+        world.deliver()
+
+    assert sum(world.paused) == 60.0
+    assert world.batch_states() == {"frozen": 1, "settled": 1}
+    assert len([since for since in unresolved_since(world) if since is not None]) == 1
 
 
 def test_what_the_records_show_after_23_hours_is_accepted(world: World) -> None:
@@ -221,9 +239,9 @@ def test_a_doubt_is_closed_by_reconcile_as_soon_as_the_records_can_be_read(world
 
 def test_reconcile_sends_again_under_the_same_key_what_no_live_run_holds(world: World) -> None:
     left_without_answer(world, lose_the_answer)
-    at_once = is_wanted(world.engine, "outbox", world.clock, doubts_too=True)
+    at_once = is_wanted(world.engine, "outbox", world.clock, [], doubts_too=True)
     world.now += timedelta(minutes=3)
-    later = is_wanted(world.engine, "outbox", world.clock, doubts_too=True)
+    later = is_wanted(world.engine, "outbox", world.clock, [], doubts_too=True)
 
     found = reconcile(world.desk(owner="reconcile"), [])
 
@@ -253,8 +271,11 @@ def test_unsent_batches_of_a_step_that_is_gone_are_dropped_and_those_of_a_broken
     kept = reconcile(world.desk(owner="reconcile"), [])
     world.rewrite_loop("  - trigger", "  - name: another\n    trigger")
 
+    wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan], doubts_too=False)
     dropped = reconcile(world.desk(owner="reconcile"), [world.plan])
 
+    assert wanted
+    assert not is_wanted(world.engine, "outbox", world.clock, [world.plan], doubts_too=False)
     assert (kept.dropped, dropped.dropped) == (0, 1)
     assert world.states() == {1: "skipped:step_removed"}
 
@@ -346,6 +367,16 @@ def test_a_small_first_wave_a_later_one_and_a_rehearsal_need_no_approval(world: 
 
     assert len(world.provider.mailed) == 10
     assert set(world.states().values()) == {"accepted"}
+
+
+def test_a_first_wave_is_counted_by_its_emails_not_by_the_members(world: World) -> None:
+    world.settings = _most(world, 2)
+    world.add(1, 2)
+    world.add(3, verified=False)
+
+    world.tick(LIVE)
+
+    assert world.states() == {1: "accepted", 2: "accepted", 3: "deferred:not_mailable"}
 
 
 def _most(world: World, first_wave: int) -> Settings:

@@ -1,5 +1,7 @@
 """Nobody is mailed twice, nobody is forgotten, and everyone who gets no email has a row that says why."""
 
+import random
+import string
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,12 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, START, Script, Scripted, World, make_world
-from sqlalchemy import Engine
+from delivery_world import LIVE, START, Script, Scripted, World, make_world, users
+from sqlalchemy import Engine, delete, select
 
+from skene_dagster.delivery import freeze, ledger
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Answer, Fatal, Refused, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable, SegmentImplausible, Unlicensed
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import batches
 
 
 class Died(BaseException):
@@ -109,6 +116,22 @@ def test_who_returns_too_soon_waits_in_one_row_until_repeat_has_passed(world: Wo
     assert world.provider.mailed.count("u1@example.com") == 2
     with world.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM skene_sends WHERE user_id = 1").scalar() == 2
+
+
+def test_who_may_have_been_mailed_waits_for_repeat_as_if_he_was(world: World) -> None:
+    world.add(1, 2, 3)
+    world.provider.answers = [lose_the_answer]
+    with pytest.raises(ProviderUnavailable):
+        world.tick()
+    world.days_pass(1)
+    world.change(1, dormant=False)
+    world.tick()
+    world.change(1, dormant=True)
+    world.days_pass(1)
+
+    world.tick()
+
+    assert world.states() == {1: "deferred:repeat", 2: "in_doubt:no_answer", 3: "in_doubt:no_answer"}
 
 
 def test_a_segment_that_was_empty_for_one_tick_mails_nobody_again(world: World) -> None:
@@ -270,7 +293,7 @@ def test_a_fatal_answer_stops_the_run_and_loses_nothing(world: World) -> None:
 
 
 def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_the_reason(world: World) -> None:
-    world.add(1, 2, 3, 4, 5)
+    world.add(1, 2, 3, 4, 5, 6)
     world.refresh()
     world.reserve()
     world.change(2, verified=False)
@@ -279,6 +302,8 @@ def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_
     world.days_pass(0.1)
     world.change(5, dormant=False)
     world.refresh()
+    with world.engine.begin() as connection:
+        connection.execute(delete(users).where(users.c.id == 6))
 
     world.deliver()
 
@@ -289,7 +314,53 @@ def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_
         3: "skipped:missing_value",
         4: "skipped:unrenderable",
         5: "skipped:left_segment",
+        6: "skipped:gone",
     }
+
+
+def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
+    noise = random.Random(0)
+    world.add(*range(1, 9))
+    for n in range(1, 9):
+        world.change(n, name="".join(noise.choices(string.ascii_letters, k=100)))
+
+    world.tick()
+
+    with world.engine.connect() as connection:
+        parents = connection.execute(select(batches.c.size).where(batches.c.state == "split")).all()
+    assert parents == [(8,)]
+    assert [len(messages) for messages in world.provider.accepted.values()] == [2, 2, 2, 2]
+    assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 9)]
+
+
+def test_one_email_that_is_too_large_for_a_row_is_skipped_and_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 1600)
+    world.add(1, 2, 3)
+    world.change(2, name="".join(random.Random(0).choices(string.ascii_letters, k=100)))
+
+    world.tick()
+
+    assert world.states() == {1: "accepted", 2: "skipped:too_large", 3: "accepted"}
+
+
+def test_who_is_left_out_of_a_batch_is_not_counted_with_it(world: World) -> None:
+    world.add(1, 2, 3)
+    world.refresh()
+    world.reserve()
+    world.change(2, 3, verified=False)
+    world.provider.answers = [never_arrive]
+    with pytest.raises(ProviderUnavailable):
+        world.deliver()
+    world.now += timedelta(hours=23)
+    world.deliver()
+
+    scope = Scope("outbox", "retention", "main")
+    assert transaction(world.engine, lambda c: ledger.emails_in_doubt(c, scope)) == 1
 
 
 def test_who_may_not_be_mailed_yet_is_mailed_once_he_may(world: World) -> None:
@@ -339,6 +410,16 @@ def test_a_rehearsal_uses_up_nobodys_real_mail(world: World) -> None:
     world.tick(LIVE)
 
     assert world.provider.mailed == ["u1@example.com"] * 2
+
+
+def test_a_redirected_email_goes_to_the_one_address_and_to_nobody_else(world: World) -> None:
+    world.settings = replace(world.settings, redirect_to="me@example.com")
+    world.add(1, 2)
+
+    world.tick(Channel("redirect", "a test"))
+
+    assert world.provider.mailed == ["me@example.com"] * 2
+    assert world.reminded() == set()
 
 
 def test_members_who_leave_because_of_our_own_set_are_no_collapse(world: World) -> None:

@@ -184,6 +184,14 @@ def test_the_clock_is_the_databases_in_utc(engine: Engine) -> None:
     assert clock() >= now
 
 
+@on_servers
+def test_a_machine_whose_clock_is_wrong_goes_by_the_databases(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = datetime.now(timezone.utc).replace(tzinfo=None)
+    monkeypatch.setattr("skene_dagster.store.engine._utc_now", lambda: true - timedelta(hours=2))
+
+    assert abs(database_clock(engine)() - true) < timedelta(seconds=30)
+
+
 def test_the_users_table_may_be_of_another_schema() -> None:
     table = users_table(Users(table="shop.customers", key="number"), "email", "number")
 

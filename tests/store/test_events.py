@@ -14,7 +14,8 @@ from event_rows import make_users, nested, rows
 from sqlalchemy import Engine, text
 
 from skene_dagster.audience.event import DEEPEST, Event, new_event
-from skene_dagster.audience.events import Fitted, Journal, open_journal, write
+from skene_dagster.audience.events import SETTLED_WITHIN, Fitted, Journal, open_journal, write
+from skene_dagster.audience.passes import OVERLAP
 from skene_dagster.errors import EventRefused, SchemaOutdated, SettingsError, StoreError, WrongEnvironment
 from skene_dagster.settings import Settings, load
 from skene_dagster.store import environment
@@ -59,6 +60,10 @@ def test_an_event_is_stored_as_it_was_told(engine: Engine, journal: Journal) -> 
     assert json.loads(row.pop("properties")) == properties
     del row["received_at"]
     assert row == {"event_id": "e-1", "user_id": 7, "name": "Signed Up", "occurred_at": AT}
+
+
+def test_who_reads_by_arrival_looks_back_further_than_a_row_may_take_to_be_committed() -> None:
+    assert SETTLED_WITHIN < OVERLAP
 
 
 def test_the_same_id_told_again_changes_nothing(engine: Engine, journal: Journal) -> None:

@@ -1,6 +1,8 @@
 """All runs that share an account of a provider keep one pace, whoever lives and dies."""
 
+import threading
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from delivery_world import START, users
@@ -103,3 +105,49 @@ def test_a_quota_that_is_used_up_closes_the_account_for_all_until_its_end(engine
     assert (closed.closed_until, closed.reason) == (end, "daily_quota_exceeded")
     clock.now = end + timedelta(seconds=1)
     assert other.turn().closed_until is None
+
+
+def test_the_longest_hold_counts(engine: Engine, clock: Clock) -> None:
+    one, other = pace(engine, clock), pace(engine, clock)
+    one.turn()
+    one.hold(clock.now + timedelta(hours=2), "monthly_quota_exceeded", closes=True)
+
+    other.hold(clock.now + timedelta(hours=1), "daily_quota_exceeded", closes=True)
+
+    closed = other.turn()
+    assert (closed.closed_until, closed.reason) == (clock.now + timedelta(hours=2), "monthly_quota_exceeded")
+    clock.now += timedelta(hours=2)
+    one.hold(clock.now + timedelta(seconds=9), "slow down", closes=False)
+    one.hold(clock.now + timedelta(seconds=3), "slow down", closes=False)
+    assert other.turn().wait == pytest.approx(9.0)
+
+
+def test_a_limit_that_another_run_was_told_wrongly_is_put_right(engine: Engine, clock: Clock) -> None:
+    one, other = pace(engine, clock), pace(engine, clock)
+    for run, limit in ((one, 5.0), (other, 50.0), (one, 5.0)):
+        clock.now += timedelta(seconds=10)
+        run.turn()
+        run.learn(RateLimit(limit, None, 1.0))
+
+    at = turns(clock, other, count=11)
+
+    assert at[-1] - at[0] > 1.5
+
+
+def test_runs_that_ask_at_the_same_moment_get_turns_one_after_the_other(engine: Engine, clock: Clock) -> None:
+    pace(engine, clock).turn()
+    waits: list[float] = []
+
+    def run() -> None:
+        own = pace(engine, clock)
+        waits.extend(own.turn().wait for _ in range(5))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    between = [later - earlier for earlier, later in pairwise(sorted(waits))]
+    assert len(waits) == 20
+    assert min(between) > 0.9 / UNTIL_TOLD

@@ -39,7 +39,10 @@ def to_do(connection: Connection, scope: Scope) -> Sequence[Row[Any, Any, Any]]:
 
 
 def unresolved(connection: Connection, channel: str, now: datetime) -> Sequence[Row[Any, Any, Any]]:
-    """List the batches of a channel, of any step, that an attempt left without answer and no live run holds."""
+    """List the batches of a channel, of any step, that an attempt left without answer and no live run holds.
+
+    Those that were tried last come last: three that never get an answer stop a run, and must not hold up the others.
+    """
     return connection.execute(
         select(batches.c.batch_id, batches.c.loop, batches.c.step)
         .where(
@@ -48,7 +51,7 @@ def unresolved(connection: Connection, channel: str, now: datetime) -> Sequence[
             batches.c.channel == channel,
             is_free(now),
         )
-        .order_by(batches.c.unresolved_since, batches.c.batch_id)
+        .order_by(batches.c.last_attempt_at, batches.c.batch_id)
     ).all()
 
 
@@ -72,9 +75,11 @@ def loops(connection: Connection) -> set[str]:
     return set(connection.execute(select(batches.c.loop).distinct()).scalars())
 
 
-def steps_with_open_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
-    """List the loops and steps of a channel that have batches with work left."""
-    query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(TO_DO), batches.c.channel == channel)
+def steps_with_unsent_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
+    """List the loops and steps of a channel that have batches of which the provider has nothing."""
+    query = select(batches.c.loop, batches.c.step).where(
+        batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), batches.c.channel == channel
+    )
     return connection.execute(query.distinct()).all()
 
 
@@ -83,17 +88,17 @@ def batch_of(connection: Connection, batch_id: str) -> Row[Any]:
     return connection.execute(select(*BATCH).where(batches.c.batch_id == batch_id)).one()
 
 
-def frozen(connection: Connection, batch_id: str) -> Frozen:
-    """Read the bytes of a batch that is frozen or in doubt."""
+def frozen(connection: Connection, batch_id: str) -> Frozen | None:
+    """Read the bytes of a batch that is frozen or in doubt; None where it was closed meanwhile."""
     query = select(batches.c.send_ids, batches.c.payload).where(batches.c.batch_id == batch_id)
     row = connection.execute(query).one()
-    return Frozen.unpacked(row.send_ids.split(), row.payload)
+    return None if row.payload is None else Frozen.unpacked(row.send_ids.split(), row.payload)
 
 
-def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any]]:
-    """List the sends of a batch that are still to be made: send_id, user_id, in their order."""
+def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any, Any]]:
+    """List the sends of a batch that are still to be made: send_id, user_id, occurrence, in their order."""
     return connection.execute(
-        select(sends.c.send_id, sends.c.user_id)
+        select(sends.c.send_id, sends.c.user_id, sends.c.occurrence)
         .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
         .order_by(sends.c.position)
     ).all()

@@ -59,6 +59,7 @@ def freeze(
             "state": "frozen",
             "payload": frozen.packed,
             "send_ids": " ".join(frozen.send_ids),
+            "size": len(frozen.send_ids),
             "frozen_at": now,
             "lease_until": now + LEASE,
         }

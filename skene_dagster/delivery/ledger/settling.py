@@ -18,6 +18,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 
@@ -115,15 +116,18 @@ def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now
         )
 
 
-def renew(connection: Connection, batch: Row[Any], now: datetime) -> str | None:
+def renew(connection: Connection, batch: Row[Any], now: datetime, *, waits_since: datetime | None = None) -> str | None:
     """Replace a batch by one under a new key that is rendered and checked anew; return its id.
 
     Only where the provider has nothing of it for certain, or its author (`on_doubt: resend`) or a person takes the
-    risk. None: another has settled it meanwhile.
+    risk. None: another has settled it or begun an attempt meanwhile.
+
+    Args:
+        waits_since: whence `expires_after` is counted; None: from when the batch itself was reserved.
     """
-    if not _close(connection, batch.batch_id, ("frozen", "in_doubt"), "split", now):
+    if not _close(connection, batch.batch_id, ("frozen", "in_doubt"), "split", now, attempts=batch.attempts):
         return None
-    child = _child(connection, batch, state="reserved", size=batch.size)
+    child = _child(connection, batch, waits_since, state="reserved", size=batch.size)
     connection.execute(
         update(sends)
         .where(sends.c.batch_id == batch.batch_id, sends.c.state.in_(NOT_DONE))
@@ -198,17 +202,26 @@ def _drop_all(connection: Connection, which: ColumnElement[bool], reason: str, n
     return [row for row in found if drop(connection, row.batch_id, reason, now)]
 
 
-def _close(connection: Connection, batch_id: str, states: tuple[str, ...], state: str, now: datetime) -> bool:
+def _close(
+    connection: Connection,
+    batch_id: str,
+    states: tuple[str, ...],
+    state: str,
+    now: datetime,
+    *,
+    attempts: int | None = None,
+) -> bool:
+    as_it_was = true() if attempts is None else batches.c.attempts == attempts
     return bool(
         connection.execute(
             update(batches)
-            .where(batches.c.batch_id == batch_id, batches.c.state.in_(states))
+            .where(batches.c.batch_id == batch_id, batches.c.state.in_(states), as_it_was)
             .values(state=state, payload=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
         ).rowcount
     )
 
 
-def _child(connection: Connection, parent: Row[Any], **values: object) -> str:
+def _child(connection: Connection, parent: Row[Any], waits_since: datetime | None = None, **values: object) -> str:
     child = uuid.uuid4().hex
     connection.execute(
         insert(batches).values(
@@ -218,7 +231,7 @@ def _child(connection: Connection, parent: Row[Any], **values: object) -> str:
             step=parent.step,
             parent_id=parent.batch_id,
             as_of=parent.as_of,
-            reserved_at=parent.reserved_at,
+            reserved_at=waits_since or parent.reserved_at,
             attempts=0,
             **values,
         )

@@ -4,6 +4,7 @@ A provider never raises for something that happened on the way to or at the othe
 know whether the messages may have been accepted, and only these answers say so.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
@@ -92,6 +93,14 @@ class RateLimit:
     """Seconds until that window ends."""
 
 
+Turns = Callable[[float], None]
+"""Waits for so many seconds, and then for a turn to call the provider."""
+
+
+def at_once(seconds: float) -> None:
+    """Wait for nothing: the turns of a provider without limits."""
+
+
 class Provider(Protocol):
     """Sends batches; the same key with the same bytes is accepted once, however often it is sent."""
 
@@ -113,8 +122,12 @@ class Provider(Protocol):
         """Send the batch under an idempotency key (1 to 256 ASCII characters)."""
         ...
 
-    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
-        """Ask whether a batch was accepted between its first attempt and its last one (UTC, the ledger's clock)."""
+    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+        """Ask whether a batch was accepted between its first attempt and its last one (UTC, the ledger's clock).
+
+        Args:
+            turn: called before each request; reading is counted by the same limit as sending.
+        """
         ...
 
 

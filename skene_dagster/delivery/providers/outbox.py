@@ -28,7 +28,9 @@ from skene_dagster.delivery.providers.base import (
     Finding,
     Found,
     RateLimit,
+    Turns,
     Unknown,
+    at_once,
     check_call,
 )
 from skene_dagster.delivery.providers.outbox_files import BATCHES, make_folders, replace
@@ -79,9 +81,9 @@ class OutboxProvider:
         except OSError as bad:
             return Unknown(f"{self._folder} cannot be written: {bad.strerror}")
 
-    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         """Look for the record of a batch with these bytes; the folder keeps all that it ever accepted."""
-        del since, until
+        del since, until, turn
         digest = _digest(batch)
         for file in sorted((self._folder / BATCHES).glob("*.json")):
             record = outbox_page.read_record(file)

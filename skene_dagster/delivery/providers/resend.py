@@ -4,7 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
@@ -19,8 +19,11 @@ from skene_dagster.delivery.providers.base import (
     Answer,
     Finding,
     RateLimit,
+    Throttled,
+    Turns,
     Unknown,
     Unprovable,
+    at_once,
     check_call,
 )
 from skene_dagster.delivery.providers.resend_records import Denied, Records
@@ -28,6 +31,12 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.settings import RESEND_URL
 
 Result = TypeVar("Result")
+
+READS = 3
+"""How often a record is asked for that the rate limit refuses."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that are waited for it."""
 
 # Resend SDK 2.52, 2026-11: the key, the address and the transport are module globals, read when a call is made.
 _sdk = threading.Lock()
@@ -39,7 +48,7 @@ class ResendProvider:
     Args:
         api_key: `re_…`.
         base_url: https, or http to this machine.
-        timeout: seconds to connect, and to wait for each part of the answer.
+        timeout: seconds to connect, and to wait for the answer.
 
     Raises:
         SettingsError: for a key or an address that could never work.
@@ -88,13 +97,13 @@ class ResendProvider:
             self._client.body = None
         return answers.accepted(answer, len(batch.send_ids))
 
-    def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         """Ask Resend's log of requests, then its list of emails; see `Provider`."""
         records = Records(
-            logs=lambda params: self._read(lambda: resend.Logs.list(params)),
-            log=lambda identity: self._read(lambda: resend.Logs.get(identity)),
-            emails=lambda params: self._read(lambda: resend.Emails.list(params)),
-            email=lambda identity: self._read(lambda: resend.Emails.get(identity)),
+            logs=lambda params: self._read(lambda: resend.Logs.list(params), turn),
+            log=lambda identity: self._read(lambda: resend.Logs.get(identity), turn),
+            emails=lambda params: self._read(lambda: resend.Emails.list(params), turn),
+            email=lambda identity: self._read(lambda: resend.Emails.get(identity), turn),
         )
         try:
             return records.find(batch, since, until)
@@ -105,11 +114,15 @@ class ResendProvider:
         """Close the kept connections; the next batch opens one again."""
         self._client.close()
 
-    def _read(self, ask: Callable[[], Result]) -> Result:
+    def _read(self, ask: Callable[[], Result], turn: Turns, after: float = 0.0, more: int = READS - 1) -> Result:
+        turn(after)
         try:
             with self._as_the_sdk_wants_it():
                 return ask()
         except ResendError as error:
+            answer = answers.sort(error)
+            if more and isinstance(answer, Throttled) and answer.after <= LONGEST_WAIT:
+                return self._read(ask, turn, answer.after, more - 1)
             raise Denied(answers.shown(f"{error.code} {error.error_type}: {error.message}")) from error
         except Exception as error:
             raise Denied(f"the records could not be read: {type(error).__name__}") from error
@@ -150,7 +163,7 @@ class _PooledClient(resend.HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         self.headers = {}
         frozen = self.body is not None
-        response = self._session.request(
+        with self._session.request(
             method,
             url,
             headers={**headers, "Content-Type": "application/json"} if frozen else headers,
@@ -160,9 +173,27 @@ class _PooledClient(resend.HTTPClient):
             data=self.body if frozen else data,
             timeout=self._timeout,
             allow_redirects=False,
-        )
-        self.headers = response.headers
-        return response.content, response.status_code, response.headers
+            stream=True,
+        ) as response:
+            self.headers = response.headers
+            return self._read(response), response.status_code, response.headers
+
+    def _read(self, response: requests.Response) -> bytes:
+        # requests, 2026-11: its timeout is for each part of an answer, of which there may be any number: a call would
+        # outlast its lease. (Headers that come in parts are not cut short.)
+        left = self._timeout[1] - response.elapsed.total_seconds()
+        end = threading.Timer(left, _hang_up, [response])
+        end.start()
+        try:
+            return response.content
+        finally:
+            end.cancel()
 
     def close(self) -> None:
         self._session.close()
+
+
+def _hang_up(response: requests.Response) -> None:
+    # It may be read to its end at this very moment.
+    with suppress(ValueError, RuntimeError, OSError):
+        response.raw.shutdown()

@@ -63,7 +63,11 @@ class Records:
             if isinstance(status, int) and 400 <= status < 500:
                 continue  # refused: nothing of it was accepted
             whole = self.log(str(row.get("id")))
-            if batch.send_ids != _send_ids(_decoded(whole.get("request_body"))):
+            emails = _decoded(whole.get("request_body"))
+            if not isinstance(emails, list):
+                is_unclear = True  # it may be ours: a body this large need not be kept whole, or for ever
+                continue
+            if batch.send_ids != _send_ids(emails):
                 continue
             ids = ids_in(_decoded(whole.get("response_body")))
             if len(ids) == len(batch.send_ids):
@@ -73,15 +77,16 @@ class Records:
 
     def _in_the_list(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
         places = {send_id: place for place, send_id in enumerate(batch.send_ids)}
-        looks = {(message.to, message.subject) for message in batch.messages()}
+        # By the address alone: a subject, and the case of an address, may come back changed, and what is not
+        # recognised would count as absent.
+        addresses = {message.to.casefold() for message in batch.messages()}
         ids: list[str | None] = [None] * len(places)
         reaches_back = False
         for row, at in _newest_first(self.emails):
             if at < since:
                 reaches_back = True
                 break
-            to = row.get("to")
-            if at > until or not any((address, row.get("subject")) in looks for address in to or ()):
+            if at > until or addresses.isdisjoint(str(address).strip().casefold() for address in row.get("to") or ()):
                 continue
             # Resend, 2026-11: the list has no tags; only the single email does.
             tags = self.email(str(row.get("id"))).get("tags")
@@ -144,8 +149,8 @@ def _decoded(body: object) -> object:
     return body
 
 
-def _send_ids(body: object) -> tuple[str | None, ...]:
-    return tuple(_tag(row.get("tags")) for row in body if isinstance(row, Mapping)) if isinstance(body, list) else ()
+def _send_ids(emails: list[Any]) -> tuple[str, ...]:
+    return tuple(_tag(email.get("tags")) for email in emails if isinstance(email, Mapping))
 
 
 def _tag(tags: object) -> str:

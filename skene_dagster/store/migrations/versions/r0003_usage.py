@@ -32,11 +32,24 @@ def upgrade() -> None:
         sa.Column("rollup", sa.String(64), primary_key=True),
         sa.Column("as_of", MOMENT),
         sa.Column("first_as_of", MOMENT),
+        sa.Column("writing_as_of", MOMENT),
         sa.Column("watermark", MOMENT),
         sa.Column("fence", sa.BigInteger, nullable=False),
         sa.Column("owner", sa.String(64)),
         sa.Column("lease_until", MOMENT),
         sa.Column("finished_at", MOMENT),
+    )
+    _table(
+        "skene_definitions",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("first_on", sa.Date, nullable=False),
+    )
+    _table(
+        "skene_events_ahead",
+        sa.Column("user_id", user_id, primary_key=True),
+        sa.Column("day", sa.Date, primary_key=True),
+        sqlite_with_rowid=False,
     )
     days = _table(
         "skene_user_days",
@@ -56,14 +69,17 @@ def upgrade() -> None:
         sa.Column("last_at", MOMENT, nullable=False),
         sa.Column("days", sa.Integer, nullable=False),
         sa.Column("uses", sa.BigInteger, nullable=False),
+        sa.Column("active_since", MOMENT, nullable=False),
         sa.Column("returned_at", MOMENT),
+        sa.Column("power_since", MOMENT),
+        sa.Column("power_until", MOMENT),
         sqlite_with_rowid=False,
     )
     _index("skene_user_activity_last", activity.c.last_at)
     adoption = _table(
         "skene_feature_adoption",
-        sa.Column("feature", sa.String(64), primary_key=True),
         sa.Column("user_id", user_id, primary_key=True),
+        sa.Column("feature", sa.String(64), primary_key=True),
         sa.Column("first_at", MOMENT, nullable=False),
         sa.Column("last_at", MOMENT, nullable=False),
         sa.Column("uses", sa.BigInteger, nullable=False),
@@ -75,13 +91,15 @@ def upgrade() -> None:
     _index("skene_feature_adoption_state", adoption.c.feature, adoption.c.state, adoption.c.last_at)
     levels = _table(
         "skene_engagement_levels",
-        sa.Column("left_at", MOMENT, primary_key=True),
         sa.Column("user_id", user_id, primary_key=True),
+        sa.Column("left_at", MOMENT, primary_key=True),
         sa.Column("level", sa.String(16), nullable=False),
         sa.Column("entered_at", MOMENT, nullable=False),
+        sa.Column("changes_at", MOMENT, nullable=False),
         sqlite_with_rowid=False,
     )
     _index("skene_engagement_levels_level", levels.c.left_at, levels.c.level, levels.c.entered_at)
+    _index("skene_engagement_levels_due", levels.c.left_at, levels.c.changes_at)
     milestones = _table(
         "skene_milestones",
         sa.Column("milestone", sa.String(64), primary_key=True),

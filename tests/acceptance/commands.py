@@ -1,0 +1,34 @@
+"""The command line and a job, called in this process, and what the ledger then says."""
+
+import sqlite3
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from skene_dagster.cli import main
+from skene_dagster.compiler import compile_folder
+
+CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL", "COLUMNS")
+"""The variables that a test must not inherit."""
+
+BATCH = "INSERT INTO skene_batches (batch_id, channel, loop, step, state, size, as_of, reserved_at, attempts{}) "
+RESERVED = (
+    BATCH.format("") + "VALUES ('b', 'outbox', 'retention', 'main', 'reserved', 7, '2020-01-01', '2020-01-01', 0)"
+)
+ATTEMPTED = BATCH.format(", unresolved_since") + (
+    "VALUES ('b', 'outbox', 'retention', 'main', '{}', 7, '2020-01-01', '2020-01-01', 1, '2020-01-01 00:00:00.000000')"
+)
+"""Batches of seven emails, left behind in 2020; the second in a state that a test names."""
+
+
+def skene(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--project", str(root), *arguments])
+
+
+def run(root: Path) -> bool:
+    return bool(compile_folder(root).resolve_job_def("retention").execute_in_process(raise_on_error=False).success)
+
+
+def outcomes(root: Path) -> list[tuple[str, str | None]]:
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        return connection.execute("SELECT DISTINCT state, reason FROM skene_sends ORDER BY 1, 2").fetchall()

@@ -1,0 +1,110 @@
+"""What `skene-dagster status` knows of a step: that all is well is said only where it is."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from delivery_world import LIVE, World, make_world
+from sqlalchemy import Engine
+
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.health import StepHealth, closed_accounts, health
+from skene_dagster.delivery.providers.base import Fatal, Throttled, Unknown
+from skene_dagster.errors import ProviderFatal, ProviderUnavailable
+from skene_dagster.store.engine import transaction
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> World:
+    return make_world(engine, tmp_path)
+
+
+def look(world: World) -> StepHealth:
+    return transaction(world.engine, lambda c: health(c, world.plan, world.step, "live", world.now))
+
+
+def test_emails_that_a_failed_run_left_behind_are_stuck_after_an_hour(world: World) -> None:
+    world.add(1, 2)
+    world.provider.answers.append(lambda *_: Fatal("API key is invalid"))
+    with pytest.raises(ProviderFatal):
+        world.tick(LIVE)
+    at_once = look(world)
+    world.now += timedelta(minutes=61)
+
+    later = look(world)
+
+    assert (at_once.waiting, at_once.stuck) == (2, 0)
+    assert (later.waiting, later.stuck, later.late) == (2, 2, False)
+
+
+def test_emails_are_not_stuck_while_a_run_works_on_the_step(world: World) -> None:
+    world.add(*range(1, 151))
+    world.refresh()
+    world.reserve(LIVE)
+    world.now += timedelta(minutes=61)
+    (first, _) = transaction(world.engine, lambda c: ledger.to_do(c, ledger.Scope("live", "retention", "main")))
+
+    nobody = look(world).stuck
+    transaction(world.engine, lambda c: ledger.claim(c, first.batch_id, "a run", world.now))
+    held = look(world).stuck
+
+    assert (nobody, held) == (150, 0)
+
+
+def test_an_attempt_without_answer_counts_after_an_hour(world: World) -> None:
+    world.add(1)
+    world.provider.answers.append(lambda *_: Unknown("no route to host"))
+    with pytest.raises(ProviderUnavailable):
+        world.tick(LIVE)
+    at_once = look(world).unresolved
+    world.now += timedelta(minutes=61)
+
+    assert (at_once, look(world).unresolved) == (0, 1)
+
+
+def test_who_left_the_segment_waits_for_nothing_any_more(world: World) -> None:
+    world.settings = replace(world.settings, limits=world.settings.limits.model_copy(update={"first_wave": 1}))
+    world.add(1, 2, 3)
+    world.tick(LIVE)
+    before = look(world)
+    world.change(3, dormant=False)
+    world.days_pass(1)
+    world.refresh()
+
+    after = look(world)
+
+    assert (before.deferred, before.unapproved) == ({"first_wave": 3}, 3)
+    assert (after.deferred, after.unapproved) == ({"first_wave": 2}, 2)
+
+
+def test_a_wave_that_is_approved_waits_for_nobody(world: World) -> None:
+    world.settings = replace(world.settings, limits=world.settings.limits.model_copy(update={"first_wave": 1}))
+    world.add(1, 2)
+    world.tick(LIVE)
+
+    transaction(world.engine, lambda c: controls.approve(c, "retention", "main", world.now))
+
+    assert look(world).unapproved == 0
+
+
+def test_a_quota_that_is_used_up_is_told_until_its_end(world: World) -> None:
+    world.add(1)
+    world.provider.account = "one"
+    world.provider.answers.append(lambda *_: Throttled(3600.0, "daily_quota_exceeded"))
+    world.tick(LIVE)
+    end = world.now + timedelta(hours=1)
+
+    assert transaction(world.engine, lambda c: closed_accounts(c, world.now)) == [(end, "daily_quota_exceeded")]
+    assert transaction(world.engine, lambda c: closed_accounts(c, end)) == []
+
+
+def test_a_tick_counts_as_missed_after_a_quarter_of_an_hour(world: World) -> None:
+    world.add(1)
+    world.tick(LIVE)
+    world.days_pass(1)
+    world.now += timedelta(minutes=14)
+    within = look(world)
+    world.now += timedelta(minutes=2)
+
+    assert (within.late, look(world).late) == (False, True)

@@ -1,0 +1,242 @@
+"""What each kind of answer proves, what a run does while it waits for one, and when it stops waiting."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from delivery_world import Script, Scripted, World, make_world
+from sqlalchemy import Engine, select
+
+from skene_dagster.delivery import controls
+from skene_dagster.delivery.dispatch import Delivered, deliver
+from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.pacing import Turn
+from skene_dagster.delivery.providers.base import Answer, Fatal, RateLimit, Refused, Throttled, Unknown, Unprovable
+from skene_dagster.delivery.reconcile import reconcile
+from skene_dagster.delivery.templates import Templates
+from skene_dagster.errors import DeliveryError, ProviderFatal, ProviderUnavailable
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import batches, pacing
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> World:
+    return make_world(engine, tmp_path)
+
+
+def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
+    return Unknown("no route to host")
+
+
+def lose_the_answer(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+    provider.accept(messages, key)
+    return Unknown("the connection was cut")
+
+
+def accept(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+    return provider.accept(messages, key)
+
+
+def answer(given: Answer) -> Scripted:
+    return lambda _provider, _messages, _key: given
+
+
+def reserved(world: World, count: int = 1) -> None:
+    world.add(*range(1, count + 1))
+    world.refresh()
+    world.reserve()
+
+
+def unanswered(world: World, *answers: Scripted) -> None:
+    """Let a run end without a definite answer to its last attempt."""
+    world.provider.answers += answers
+    with pytest.raises(ProviderUnavailable):
+        world.deliver()
+
+
+def next_turn(world: World) -> Turn:
+    """Say when another run of the same account may call."""
+    return transaction(world.engine, world.desk(owner="another").pacing.take)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [answer(Throttled(1.0, "slow down")), answer(Fatal("API key is invalid"))],
+    ids=["a throttle", "a fatal answer"],
+)
+def test_what_is_said_after_a_lost_answer_leaves_its_doubt(world: World, late: Scripted) -> None:
+    reserved(world)
+    unanswered(world, lose_the_answer)
+    since = world.now
+    world.now += timedelta(minutes=10)
+    world.provider.answers += [late, answer(Refused("a bad address"))]
+
+    with pytest.raises(DeliveryError):
+        world.deliver()
+
+    with world.engine.connect() as connection:
+        assert connection.execute(select(batches.c.state, batches.c.unresolved_since)).all() == [("frozen", since)]
+    world.provider.answers.clear()
+    world.deliver()
+    assert len({key for key, _ in world.provider.tried}) == 1
+    assert world.states() == {1: "accepted"}
+
+
+def test_a_fatal_answer_to_a_first_attempt_leaves_no_doubt(world: World) -> None:
+    reserved(world)
+    world.provider.answers.append(answer(Fatal("API key is invalid")))
+    with pytest.raises(ProviderFatal):
+        world.deliver()
+
+    with world.engine.connect() as connection:
+        assert connection.execute(select(batches.c.unresolved_since)).scalars().all() == [None]
+
+
+def test_the_23_hours_are_counted_from_the_first_attempt_without_answer(world: World) -> None:
+    reserved(world)
+    unanswered(world, never_arrive)
+    world.now += timedelta(hours=22)
+    unanswered(world, never_arrive)
+    world.now += timedelta(hours=1)
+
+    world.deliver()
+
+    assert len(world.provider.tried) == 2
+    assert world.states() == {1: "in_doubt:no_answer"}
+
+
+def test_a_key_that_ends_while_its_batch_waits_for_a_turn_is_not_used(world: World) -> None:
+    world.provider.account = "one"
+    reserved(world)
+    unanswered(world, never_arrive)
+    world.now += timedelta(hours=23) - timedelta(seconds=30)
+    world.desk().pacing.hold(world.now + timedelta(seconds=40), "slow down", closes=False)
+
+    world.deliver()
+
+    assert len(world.provider.tried) == 1
+    assert world.states() == {1: "in_doubt:no_answer"}
+
+
+def test_an_order_that_comes_while_a_batch_waits_for_its_turn_is_obeyed(world: World) -> None:
+    world.provider.account = "one"
+    reserved(world)
+    next_turn(world)
+    world.desk().pacing.hold(world.now + timedelta(seconds=10), "slow down", closes=False)
+    desk = world.desk()
+
+    def pause(seconds: float) -> None:
+        transaction(world.engine, lambda c: controls.pause(c, "retention", world.now))
+        world.pause(seconds)
+
+    desk.pause = pause
+
+    delivered = deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates))
+
+    assert delivered.parked == "paused"
+    assert world.provider.tried == []
+
+
+def test_a_doubt_of_before_is_not_risked_because_the_loop_now_says_resend(world: World) -> None:
+    reserved(world)
+    unanswered(world, never_arrive)
+    world.provider.found = Unprovable("denied")
+    world.now += timedelta(hours=23)
+    world.deliver()
+    world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
+
+    reconcile(world.desk(owner="reconcile"), [world.plan])
+    world.deliver()
+
+    assert len(world.provider.tried) == 1
+    assert world.states() == {1: "in_doubt:no_answer"}
+
+
+def test_reconcile_gives_back_what_got_no_answer_again(world: World) -> None:
+    reserved(world)
+    unanswered(world, never_arrive)
+    world.now += timedelta(minutes=3)
+    world.provider.answers.append(never_arrive)
+
+    with pytest.raises(ProviderUnavailable):
+        reconcile(world.desk(owner="reconcile"), [world.plan])
+
+    with world.engine.connect() as connection:
+        assert connection.execute(select(batches.c.owner, batches.c.lease_until)).all() == [(None, None)]
+
+
+@pytest.mark.parametrize(
+    ("given", "waits"),
+    [(Throttled(5.0, "slow down"), 5.0), (Throttled(5.0, "409", everybody=False), 0.0)],
+    ids=["a rate limit holds all", "the work on one key holds its batch"],
+)
+def test_only_what_concerns_everybody_makes_other_runs_wait(world: World, given: Throttled, waits: float) -> None:
+    world.provider.account = "one"
+    reserved(world)
+    seen: list[float] = []
+    desk = world.desk()
+
+    def look(seconds: float) -> None:
+        seen.append(next_turn(world).wait)
+        world.pause(seconds)
+
+    desk.pause = look
+    world.now += timedelta(seconds=10)
+    world.provider.answers.append(answer(given))
+
+    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates))
+
+    assert seen[0] >= waits if waits else seen[0] < 1.0
+
+
+def parked(world: World, seconds: float, *, closes: bool) -> Delivered:
+    world.provider.account = "one"
+    reserved(world)
+    next_turn(world)
+    world.desk().pacing.hold(world.now + timedelta(seconds=seconds), "daily quota", closes=closes)
+    return world.deliver()
+
+
+def test_while_another_run_has_found_the_quota_used_up_nobody_is_called(world: World) -> None:
+    delivered = parked(world, 30.0, closes=True)
+
+    assert (delivered.parked, delivered.open) == ("daily quota", 1)
+    assert (world.provider.tried, world.paused) == ([], [])
+
+
+def test_a_turn_that_is_far_away_parks_the_run(world: World) -> None:
+    delivered = parked(world, 90.0, closes=False)
+
+    assert delivered.parked == "the provider is called as often as it allows"
+    assert (world.provider.tried, world.paused) == ([], [])
+
+
+def test_what_the_provider_says_of_its_limit_is_kept_for_all_runs(world: World) -> None:
+    world.provider.account, world.provider.rate_limit = "one", RateLimit(5.0, None, 1.0)
+    reserved(world)
+
+    world.deliver()
+
+    with world.engine.connect() as connection:
+        assert connection.execute(select(pacing.c.per_second)).scalar_one() == 5.0
+
+
+def test_an_answer_that_names_a_message_that_there_is_not_is_taken_for_one_that_names_none(world: World) -> None:
+    reserved(world, 2)
+    world.provider.answers.append(answer(Refused("the 8th is bad", 7)))
+
+    world.deliver()
+
+    assert set(world.states().values()) == {"accepted"}
+    assert [len(messages) for _, messages in world.provider.tried] == [2, 1, 1]
+
+
+def test_silence_now_and_then_stops_no_run(world: World) -> None:
+    reserved(world, 600)
+    world.provider.answers += [never_arrive, accept] * 3
+
+    with pytest.raises(ProviderUnavailable, match="3 batches"):
+        world.deliver()
+
+    assert len(world.provider.tried) == 6
