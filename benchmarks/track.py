@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -34,10 +34,10 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="a second of each")
     options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
     chosen = options.parse_args()
-    seconds = 1.0 if chosen.quick else 10.0
+    seconds = 1.0 if chosen.quick else 5.0
     edge, calls = [], []
-    with tempfile.TemporaryDirectory() as name:
-        for database, url in databases.each(Path(name)):
+    with tempfile.TemporaryDirectory() as name, closing(databases.each(Path(name))) as each:
+        for database, url in each:
             if chosen.only not in (None, database):
                 continue
             engine = open_engine(url)
@@ -48,7 +48,7 @@ def main() -> None:
             engine.dispose()
     show(
         "Through edge, committed when answered",
-        ["database", "clients", "events a request", "requests/s", "events/s", "p50", "p99", "longest"],
+        ["database", "clients", "events a request", "requests/s", "events/s", "p50", "p99", "longest", "CPU an event"],
         edge,
     )
     show(
@@ -60,17 +60,20 @@ def main() -> None:
 
 def through_edge(engine: Engine, url: str, clients: int, events: int, seconds: float) -> list[str]:
     before = _count(engine)
-    with serving(url) as (address, key):
+    with serving(url) as (address, key, process):
+        started = _processor_seconds(process)
         command = [sys.executable, "-m", "benchmarks.track_clients", address, key, str(clients), str(events)]
         done = json.loads(
             subprocess.run([*command, str(seconds)], check=True, stdout=subprocess.PIPE, text=True, timeout=300).stdout
         )
+        used = _processor_seconds(process) - started
     assert done["answers"] == {"200": done["requests"]}, done
     assert _count(engine) - before == done["requests"] * events
     rate = done["requests"] / done["seconds"]
     return [
         str(clients), str(events), f"{rate:,.0f}", f"{rate * events:,.0f}",
         *(f"{1000 * done[part]:.1f} ms" for part in ("p50", "p99", "max")),
+        f"{1e6 * used / done['requests'] / events:.0f} µs",
     ]  # fmt: skip
 
 
@@ -96,8 +99,8 @@ def through_track(engine: Engine, url: str, way: str, seconds: float) -> list[st
 
 
 @contextmanager
-def serving(url: str) -> Iterator[tuple[str, str]]:
-    """Run `skene-dagster serve` on a free port; yield its address and its write key."""
+def serving(url: str) -> Iterator[tuple[str, str, "subprocess.Popen[str]"]]:
+    """Run `skene-dagster serve` on a free port; yield its address, its write key and its process."""
     key = secrets.token_hex(16)
     program = "from skene_dagster.cli import main; main()"
     process = subprocess.Popen(
@@ -108,11 +111,18 @@ def serving(url: str) -> Iterator[tuple[str, str]]:
     )
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().split("http://")[1].split()[0], key
+        yield process.stdout.readline().split("http://")[1].split()[0], key, process
     finally:
         process.terminate()
         process.wait()
         process.stdout.close()
+
+
+def _processor_seconds(process: "subprocess.Popen[str]") -> float:
+    """What a running process has used so far, all its threads."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    seconds: float = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
 
 
 def _environment(url: str) -> dict[str, str]:
