@@ -31,6 +31,9 @@ def serve(root: Path, *, host: str, port: int) -> None:
     settings = load(root)
     _guarded(settings, host)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    # SQLAlchemy, 2026-11: a connection that dies just when it is given back is a stack trace there. That the database
+    # is away, we say.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     screen = open_screen()
     # Before it listens: who connects should not be refused for what is known now.
     journal = open_journal(settings)
