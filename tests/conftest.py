@@ -19,6 +19,17 @@ Server = TypeVar("Server")
 
 COLLECTOR = pytest.StashKey[Collector]()
 NOT_RUN = "not run on"
+CONFIGURED = (
+    *("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_PROJECT", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL"),
+    "COLUMNS",
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is told anything by the environment of who runs it."""
+    for name in CONFIGURED:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -130,9 +130,9 @@ def _take_through(work: _Work, batch: Row[Any], frozen: Frozen | None) -> None:
                     next_ = "done"
                 case "frozen" if key_is_over(claimed, desk.clock()):
                     resolve(desk, claimed, work.policy)
-                case state:
-                    if state == "frozen":
-                        frozen = frozen or desk.do(lambda c: ledger.frozen(c, batch.batch_id))
+                case "frozen" if frozen is None and (frozen := _bytes_of(desk, batch.batch_id)) is None:
+                    next_ = _go_on_without_bytes(desk, claimed)
+                case _:
                     next_ = attempt(desk, claimed, frozen, work.policy) if frozen is not None else "later"
             if next_ == "again":
                 claimed = desk.claim(batch.batch_id)
@@ -140,3 +140,23 @@ def _take_through(work: _Work, batch: Row[Any], frozen: Frozen | None) -> None:
         # Who closes a batch gives it back with it.
         if next_ != "done":
             desk.release(batch.batch_id)
+
+
+def _bytes_of(desk: Desk, batch_id: str) -> Frozen | None:
+    return desk.do(lambda c: ledger.frozen(c, batch_id))
+
+
+def _go_on_without_bytes(desk: Desk, batch: Row[Any]) -> Next:
+    """Go on with a batch whose bytes are gone: another closed it meanwhile, or somebody took them out of the ledger."""
+
+    def look(connection: Connection) -> Next:
+        if ledger.batch_of(connection, batch.batch_id).state != "frozen":
+            return "again"
+        if batch.unresolved_since is None:
+            # The provider has nothing of it, so it may be rendered anew.
+            ledger.renew(connection, batch, desk.clock())
+            return "again"
+        desk.unanswered[batch.batch_id] = "its bytes are gone from the ledger"
+        return "later"
+
+    return desk.do(look)

@@ -8,9 +8,6 @@ from click.testing import CliRunner, Result
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
 
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL", "COLUMNS")
-"""The variables that a test must not inherit."""
-
 BATCH = "INSERT INTO skene_batches (batch_id, channel, loop, step, state, size, as_of, reserved_at, attempts{}) "
 RESERVED = (
     BATCH.format("") + "VALUES ('x', 'outbox', 'retention', 'main', 'reserved', 7, '2020-01-01', '2020-01-01', 0)"

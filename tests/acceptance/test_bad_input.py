@@ -16,16 +16,9 @@ from small_project import RETENTION, write_project, write_users
 from skene_dagster.cli import main
 
 CASES = {**LOOPS, **SURROUNDINGS}
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT", "COLUMNS")
 COMMAND = (sys.executable, "-c", "from skene_dagster.cli import main; main()")
 MOST_LINES = 5
 """Lines of one error: where it is, and four to say it."""
-
-
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
 
 
 def write(root: Path, wrong: Wrong) -> None:

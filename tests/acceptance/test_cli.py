@@ -19,7 +19,6 @@ from skene_dagster.loops.schema import schema_text
 from skene_dagster.store.engine import open_engine
 
 REPOSITORY = Path(__file__).parents[2]
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT", "COLUMNS")
 LATER = """\
 name: later
 type: activation
@@ -37,12 +36,6 @@ USERS = [
     (6, "fay@example.com", "Fay", None),
 ]
 TICK = "2026-03-14T09:00"
-
-
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ SEGMENT = dg.AssetKey(["skene", "retention", "main", "segment"])
 SENDS = dg.AssetKey(["skene", "retention", "main", "sends"])
 TICK = "2026-03-14T08:00:00+00:00"
 REPOSITORY = Path(__file__).parents[2]
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL")
-
-
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*CONFIGURED, "SKENE_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -437,8 +430,7 @@ def write_home(home: Path) -> None:
 
 
 def environment_of(root: Path, home: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in (*CONFIGURED, "SKENE_PROJECT")}
-    return inherited | {
+    return dict(os.environ) | {
         "SKENE_PROJECT": str(root),
         "DAGSTER_HOME": str(home),
         "PYTHONPATH": str(REPOSITORY),

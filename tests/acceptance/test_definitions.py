@@ -19,12 +19,6 @@ CASES = Path(__file__).parent / "definitions"
 NOON = datetime(2026, 3, 14, 11, 0, tzinfo=timezone.utc)
 
 
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def loop(name: str) -> str:
     """Return another retention loop."""
     return f"name: {name}\n{RETENTION}"

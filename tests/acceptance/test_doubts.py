@@ -4,14 +4,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from commands import ATTEMPTED, CONFIGURED, outcomes, run, skene
+from commands import ATTEMPTED, outcomes, run, skene
 from small_project import RETENTION, write_project, write_users
-
-
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -4,15 +4,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from commands import CONFIGURED, outcomes, run, skene
+from commands import outcomes, run, skene
 from resend_server import resend_server
 from small_project import RETENTION, write_project, write_users
-
-
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

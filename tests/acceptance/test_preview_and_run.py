@@ -14,7 +14,6 @@ from skene_dagster.compiler import compile_folder
 from skene_dagster.compiler.window import AS_OF
 from skene_dagster.store.engine import open_engine
 
-CONFIGURED = ("SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT", "COLUMNS")
 LONG_AGO, LATELY = "2020-01-01 00:00:00", "2026-03-13 00:00:00"
 SETTINGS = """\
 users: {name: name, mailable: staff = 0}
@@ -31,8 +30,6 @@ LOOP = RETENTION.replace("SELECT id FROM users", "SELECT id, last_activity_at AS
 
 @pytest.fixture
 def root(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SKENE_DATABASE_URL", database_url)
     return write_project(tmp_path / "project", {"retention.yaml": LOOP}, SETTINGS)
 

@@ -16,15 +16,8 @@ from skene_dagster.compiler.reconciling import DOUBTS, NAME
 from skene_dagster.settings import load
 from skene_dagster.store.engine import open_engine
 
-CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL")
 CHECK = dg.AssetCheckKey(dg.AssetKey(["skene", "retention", "main", "sends"]), "nothing_in_doubt")
 LOST = Scripted(None, accepts=True)
-
-
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

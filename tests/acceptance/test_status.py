@@ -5,16 +5,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from commands import ATTEMPTED, CONFIGURED, RESERVED, run, skene
+from commands import ATTEMPTED, RESERVED, run, skene
 from small_project import RETENTION, write_project, write_users
 
 CLOSED = "INSERT INTO skene_pacing VALUES ('one', 2, '2999-01-01', '2999-01-01 00:00:00.000000', 'daily_quota')"
-
-
-@pytest.fixture(autouse=True)
-def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGURED:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from skene_dagster.delivery.providers.base import (
     Provider,
     RateLimit,
     Turns,
+    Unknown,
     Unprovable,
     at_once,
 )
@@ -133,6 +134,15 @@ class Script:
 
 
 Scripted = Callable[[Script, Sequence[Message], str], Answer]
+
+
+def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
+    return Unknown("no route to host")
+
+
+def lose_the_answer(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+    provider.accept(messages, key)
+    return Unknown("the connection was cut")
 
 
 @dataclass

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, Script, World, make_world
+from delivery_world import LIVE, Script, World, lose_the_answer, make_world, never_arrive
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Absent, Answer, Found, Refused, Throttled, Unknown, Unprovable
+from skene_dagster.delivery.providers.base import Absent, Answer, Found, Refused, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
@@ -24,15 +24,6 @@ from skene_dagster.store.tables import batches, sends
 @pytest.fixture
 def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
-
-
-def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
-    return Unknown("no route to host")
-
-
-def lose_the_answer(provider: Script, messages: Sequence[Message], key: str) -> Answer:
-    provider.accept(messages, key)
-    return Unknown("the connection was cut")
 
 
 def answer(given: Answer) -> Callable[[Script, Sequence[Message], str], Answer]:

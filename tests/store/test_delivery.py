@@ -9,14 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, START, Script, Scripted, World, make_world, users
+from delivery_world import LIVE, START, Script, Scripted, World, lose_the_answer, make_world, never_arrive, users
 from sqlalchemy import Engine, delete, select
 
 from skene_dagster.delivery import freeze, ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Answer, Fatal, Refused, Throttled, Unknown
+from skene_dagster.delivery.providers.base import Answer, Fatal, Refused, Throttled
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable, SegmentImplausible, Unlicensed
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches
@@ -24,15 +24,6 @@ from skene_dagster.store.tables import batches
 
 class Died(BaseException):
     """The process is gone; nothing of ours catches it."""
-
-
-def lose_the_answer(provider: Script, messages: Sequence[Message], key: str) -> Answer:
-    provider.accept(messages, key)
-    return Unknown("the connection was cut")
-
-
-def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
-    return Unknown("no route to host")
 
 
 def die_before(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:

@@ -7,7 +7,18 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, LOOP, OUTBOX, Script, Scripted, World, make_world, planned
+from delivery_world import (
+    LIVE,
+    LOOP,
+    OUTBOX,
+    Script,
+    Scripted,
+    World,
+    lose_the_answer,
+    make_world,
+    never_arrive,
+    planned,
+)
 from sqlalchemy import Connection, Engine, select, update
 
 from skene_dagster.delivery import controls, ledger
@@ -16,7 +27,7 @@ from skene_dagster.delivery.desk import Desk, Result
 from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.doubts import doubts, settle_doubt
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Throttled, Unknown, Unprovable
+from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
@@ -29,15 +40,6 @@ from skene_dagster.store.tables import pacing as accounts
 @pytest.fixture
 def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
-
-
-def lose_the_answer(provider: Script, messages: Sequence[Message], key: str) -> Answer:
-    provider.accept(messages, key)
-    return Unknown("the connection was cut")
-
-
-def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
-    return Unknown("no route to host")
 
 
 def left_without_answer(

@@ -5,14 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import Script, Scripted, World, make_world
-from sqlalchemy import Engine, select
+from delivery_world import Script, Scripted, World, lose_the_answer, make_world, never_arrive
+from sqlalchemy import Engine, select, update
 
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.dispatch import Delivered, deliver
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.pacing import Turn
-from skene_dagster.delivery.providers.base import Answer, Fatal, RateLimit, Refused, Throttled, Unknown, Unprovable
+from skene_dagster.delivery.providers.base import Answer, Fatal, RateLimit, Refused, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import DeliveryError, ProviderFatal, ProviderUnavailable
@@ -23,15 +23,6 @@ from skene_dagster.store.tables import batches, pacing
 @pytest.fixture
 def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
-
-
-def never_arrive(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
-    return Unknown("no route to host")
-
-
-def lose_the_answer(provider: Script, messages: Sequence[Message], key: str) -> Answer:
-    provider.accept(messages, key)
-    return Unknown("the connection was cut")
 
 
 def accept(provider: Script, messages: Sequence[Message], key: str) -> Answer:
@@ -240,3 +231,38 @@ def test_silence_now_and_then_stops_no_run(world: World) -> None:
         world.deliver()
 
     assert len(world.provider.tried) == 6
+
+
+def take_the_bytes_out(world: World) -> None:
+    with world.engine.begin() as connection:
+        connection.execute(update(batches).values(payload=None))
+
+
+def test_a_batch_without_its_bytes_that_the_provider_may_have_ends_the_run_and_is_not_sent_anew(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    world.reserve()
+    world.provider.answers.append(never_arrive)
+    with pytest.raises(ProviderUnavailable):
+        world.deliver()
+    take_the_bytes_out(world)
+
+    with pytest.raises(ProviderUnavailable, match="its bytes are gone"):
+        world.deliver()
+
+    assert len(world.provider.tried) == 1
+    assert world.batch_states() == {"frozen": 1}
+
+
+def test_a_batch_without_its_bytes_that_the_provider_has_not_is_rendered_anew(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    world.reserve()
+    world.provider.answers.append(lambda _provider, _messages, _key: Throttled(3600.0, "quota"))
+    world.deliver()
+    take_the_bytes_out(world)
+
+    world.deliver()
+
+    assert len({key for key, _ in world.provider.tried}) == 2
+    assert world.states() == {1: "accepted"}
