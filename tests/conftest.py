@@ -1,6 +1,7 @@
 """What all tests share: the three databases, Resend's emulator, and the collector of what is sent to a server."""
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -86,6 +87,9 @@ def _server(
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # 2026-11-26: a shell's background job is born with SIGINT ignored, and Dagster gives SIGTERM the handler of SIGINT
+    # in each run within this process: the servers started after it would inherit that, and nothing would end them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[COLLECTOR] = Collector()
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)

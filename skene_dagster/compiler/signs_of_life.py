@@ -6,6 +6,7 @@ the queue until `max_runtime_seconds` are over, a day. All other ticks of the lo
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,9 @@ except ImportError:  # Windows, where no dead run is found
 
 FOLDER = "skene_runs"
 """Beside the instance's own files; a file is named after its run."""
+
+RETRIED_WITHIN = 30.0
+"""Seconds after which a run should be retried: the daemon looks every 5."""
 
 
 @contextmanager
@@ -42,20 +46,37 @@ def shown(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
 def fail_the_dead(instance: dg.DagsterInstance) -> list[str]:
     """Fail the runs whose process is gone, as if it had just been noticed; the daemon retries those that it launched.
 
+    Dagster, 2026-11: a failure is an event before it is the run's status. A daemon that looks between the two passes
+    over that run for ever. So who is still not retried at the next look is failed once more, which does nothing to a
+    run whose retry is there.
+
     Returns:
-        their ids.
+        the ids of those that stood as started.
     """
     folder = Path(instance.root_directory, FOLDER)
     failed = []
     for file in sorted(folder.glob("[!.]*")):
         if not _is_left(file):
             continue
-        run = instance.get_run_by_id(file.name)
-        if run is not None and run.status == dg.DagsterRunStatus.STARTED:
-            instance.report_run_failed(run, "The process of this run was killed, and so was what watched over it.")
-            failed.append(run.run_id)
+        record = instance.get_run_record_by_id(file.name)
+        if record is not None and record.dagster_run.status == dg.DagsterRunStatus.STARTED:
+            instance.report_run_failed(
+                record.dagster_run, "The process of this run was killed, and so was what watched over it."
+            )
+            failed.append(record.dagster_run.run_id)
+            continue
+        if record is not None and _is_waiting(record):
+            if time.time() - (record.end_time or 0) < RETRIED_WITHIN:
+                continue
+            instance.report_run_failed(record.dagster_run, "This run was not started again: its failure is told anew.")
         file.unlink(missing_ok=True)
     return failed
+
+
+def _is_waiting(record: dg.RunRecord) -> bool:
+    """Whether the daemon should retry the run and did not; it can only retry what it launched."""
+    run = record.dagster_run
+    return run.is_complete_and_waiting_to_retry and run.remote_job_origin is not None
 
 
 def _hold(file: Path) -> BinaryIO | None:

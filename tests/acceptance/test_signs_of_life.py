@@ -1,25 +1,35 @@
 """A run shows that it is alive for as long as its process lives; who is gone without a word is found."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from skene_dagster.compiler import signs_of_life
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as opened:
+    retries = {"run_retries": {"enabled": True, "max_retries": 2}}
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=retries) as opened:
         yield opened
 
 
-def started(instance: dg.DagsterInstance) -> str:
+LAUNCHED_BY_THE_DAEMON = RemoteJobOrigin(
+    RemoteRepositoryOrigin(InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="product")), "__repository__"),
+    "job",
+)
+
+
+def started(instance: dg.DagsterInstance, origin: RemoteJobOrigin | None = None) -> str:
     @dg.job
     def job() -> None: ...
 
-    run = instance.create_run_for_job(job_def=job)
+    run = instance.create_run_for_job(job_def=job, remote_job_origin=origin)
     instance.report_dagster_event(
         dg.DagsterEvent(dg.DagsterEventType.PIPELINE_START.value, job_name="job"), run_id=run.run_id
     )
@@ -64,3 +74,43 @@ def test_a_run_that_has_ended_stays_as_it_ended(instance: dg.DagsterInstance) ->
 
     assert signs_of_life.fail_the_dead(instance) == []
     assert status(instance, run_id) == dg.DagsterRunStatus.CANCELED
+
+
+def failed_for(seconds: float, instance: dg.DagsterInstance, origin: RemoteJobOrigin | None) -> str:
+    """Make a run that failed so long ago, and that the daemon should retry and has not."""
+    run_id = started(instance, origin)
+    entry = dg.EventLogEntry(
+        error_info=None,
+        level="debug",
+        user_message="",
+        run_id=run_id,
+        timestamp=time.time() - seconds,
+        dagster_event=dg.DagsterEvent(dg.DagsterEventType.PIPELINE_FAILURE.value, job_name="job"),
+    )
+    instance.handle_new_event(entry)
+    left_by_a_killed_process(instance, run_id)
+    return run_id
+
+
+def failures(instance: dg.DagsterInstance, run_id: str) -> int:
+    return len(instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE))
+
+
+def test_a_failure_that_the_daemon_missed_is_told_once_more(instance: dg.DagsterInstance) -> None:
+    missed = failed_for(3600, instance, LAUNCHED_BY_THE_DAEMON)
+
+    for _ in range(3):
+        signs_of_life.fail_the_dead(instance)
+
+    assert failures(instance, missed) == 2
+
+
+def test_the_daemon_has_time_to_retry_and_what_it_cannot_retry_is_not_told_again(instance: dg.DagsterInstance) -> None:
+    just_now = failed_for(0, instance, LAUNCHED_BY_THE_DAEMON)
+    by_hand = failed_for(3600, instance, None)
+    retried = failed_for(3600, instance, LAUNCHED_BY_THE_DAEMON)
+    instance.add_run_tags(retried, {"dagster/auto_retry_run_id": "another"})
+
+    signs_of_life.fail_the_dead(instance)
+
+    assert [failures(instance, run_id) for run_id in (just_now, by_hand, retried)] == [1, 1, 1]

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds after which something that should happen did not."""
 
 FILES = {
