@@ -79,7 +79,7 @@ def test_a_run_that_has_ended_stays_as_it_ended(instance: dg.DagsterInstance) ->
 def failed_for(seconds: float, instance: dg.DagsterInstance, origin: RemoteJobOrigin | None) -> str:
     """Make a run that failed so long ago, and that the daemon should retry and has not."""
     run_id = started(instance, origin)
-    entry = dg.EventLogEntry(
+    entry = dg.EventLogEntry(  # type: ignore[no-untyped-call]  # as Dagster left it
         error_info=None,
         level="debug",
         user_message="",
