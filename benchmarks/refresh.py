@@ -19,8 +19,8 @@ from sqlalchemy import column as named
 
 from benchmarks import databases, product
 from benchmarks.shown import ratio, seconds, show
-from skene_dagster.audience import segments, staging
-from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.audience import conditions, segments
+from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import OPEN, Moment
@@ -74,10 +74,10 @@ def measure(engine: Engine, plan: LoopPlan, settings: Settings, rounds: int) -> 
     for number in range(-1, rounds):
         product.forget_history(engine)
         if number % 2:
-            times.bare.append(insert_bare(engine, plan))
+            times.bare.append(insert_bare(engine, plan, settings))
         times.first.append(refresh(engine, plan, settings, 0))
         if not number % 2:
-            times.bare.append(insert_bare(engine, plan))
+            times.bare.append(insert_bare(engine, plan, settings))
         times.unchanged.append(refresh(engine, plan, settings, 1))
         product.change_one_percent(engine, number % 100)
         times.changed.append(refresh(engine, plan, settings, 2))
@@ -93,8 +93,7 @@ def refresh(engine: Engine, plan: LoopPlan, settings: Settings, day: int) -> flo
             engine,
             plan=plan,
             step=plan.steps[0],
-            users=settings.users,
-            limits=settings.limits,
+            settings=settings,
             as_of=as_of,
             clock=lambda: as_of,
             run_id="benchmark",
@@ -102,13 +101,9 @@ def refresh(engine: Engine, plan: LoopPlan, settings: Settings, day: int) -> flo
     )
 
 
-def insert_bare(engine: Engine, plan: LoopPlan) -> float:
+def insert_bare(engine: Engine, plan: LoopPlan, settings: Settings) -> float:
     """Insert the members into an empty table that is like ours, in one statement; return the seconds."""
-    query = plan.steps[0].condition
-    assert isinstance(query, Query)
-    sql = query.sqlite if is_sqlite(engine) else query.mysql
-    assert sql is not None
-    answer = staging.condition(sql, query.key, (), as_of=FIRST, timezone_name="UTC")
+    answer = conditions.answer(engine, plan, plan.steps[0], settings, FIRST).rows
     members = select(literal("bare"), literal(OPEN, Moment), answer.c[0], literal(FIRST, Moment), null())
     statement = insert(_bare).from_select(list(_bare.c), members)
 

@@ -105,7 +105,7 @@ def measure(root: Path, url: str, count: int, share: str, per_second: int, *, pr
     clock = database_clock(engine)
     as_of = clock().replace(microsecond=0)
     refresh(
-        engine, plan=plan, step=plan.steps[0], users=settings.users, limits=settings.limits, as_of=as_of, clock=clock,
+        engine, plan=plan, step=plan.steps[0], settings=settings, as_of=as_of, clock=clock,
         run_id="benchmark",
     )  # fmt: skip
     started = time.perf_counter()

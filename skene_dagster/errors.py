@@ -17,6 +17,10 @@ SkeneError
 │   ├── SegmentBusy              another run is refreshing it; worth a retry
 │   ├── SegmentOvertaken         a newer tick was there first
 │   └── SegmentImplausible       it collapsed or exploded; a person decides
+├── RollupError              what users do was not rolled up; what was rolled up before is as it was
+│   ├── RollupBusy               another run is rolling up; worth a retry
+│   └── RollupOvertaken          a newer one has begun to write, and did not end
+├── EventRefused             an event cannot be stored as it was told; telling it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── Unlicensed               the segment was not refreshed for this run's as_of
     ├── ProviderFatal            the provider refuses everything (key, sender domain)
@@ -138,6 +142,24 @@ class SegmentOvertaken(SegmentError):
 
 class SegmentImplausible(SegmentError):
     """The segment collapsed or exploded; nothing was written until a person says that it is right."""
+
+
+class RollupError(SkeneError):
+    """What users do was not rolled up."""
+
+
+class RollupBusy(RollupError):
+    """Another run is rolling up what users do."""
+
+    retryable: ClassVar[bool] = True
+
+
+class RollupOvertaken(RollupError):
+    """A rollup for a newer as_of has begun to write; nothing was written."""
+
+
+class EventRefused(SkeneError):
+    """An event cannot be stored as it was told. The message repeats nothing of it: it goes into logs."""
 
 
 class DeliveryError(SkeneError):

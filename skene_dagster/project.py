@@ -8,9 +8,10 @@ from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsError
 from skene_dagster.loops.loaders import Loaded, load_folder
-from skene_dagster.loops.plan import Email, LoopPlan
+from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning import plan_loop
-from skene_dagster.settings import Settings
+from skene_dagster.loops.usage import plan_usage
+from skene_dagster.settings import Settings, read_settings
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def load_project(settings: Settings) -> Project:
         shown = str(error.place.file) if error.place else settings.loops.name
         return Project((), (Broken.of(shown, None, error),))
 
+    plan_usage(settings, read_settings(settings.root))
     templates = Templates(settings.templates)
     names = Counter(_name(loaded) for loaded in files)
     loops: list[LoopPlan] = []
@@ -84,10 +86,7 @@ def _plan(loaded: Loaded, settings: Settings, templates: Templates) -> LoopPlan:
     assert loaded.document is not None
     plan = plan_loop(loaded.loop, loaded.document, settings)
     errors = [
-        error
-        for step in plan.steps
-        if isinstance(step.action, Email)
-        for error in templates.check(plan, step, settings.sender)
+        error for step in plan.steps if step.email is not None for error in templates.check(plan, step, settings.sender)
     ]
     if errors:
         raise together(errors)

@@ -1,4 +1,4 @@
-"""The sign of life of a refresh: its lease is short, so that a dead one is soon replaced; one statement may be long."""
+"""The sign of life of who has a turn: a lease is short, to replace a dead one soon; a statement may be long."""
 
 import threading
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.audience import turn
 from skene_dagster.audience.turn import LEASE, Turn
-from skene_dagster.errors import SegmentBusy, StoreError
+from skene_dagster.errors import RollupBusy, SegmentBusy, StoreError
 from skene_dagster.store.engine import Clock, transaction
 
 
@@ -23,10 +23,10 @@ def beating(engine: Engine, mine: Turn, clock: Clock, every: timedelta = LEASE /
 
     def beat() -> None:
         while not over.wait(every.total_seconds()):
-            with suppress(SegmentBusy, StoreError):
+            with suppress(SegmentBusy, RollupBusy, StoreError):
                 transaction(engine, lambda connection: turn.keep(connection, mine, clock()))
 
-    thread = threading.Thread(target=beat, name=f"skene {mine.segment}", daemon=True)
+    thread = threading.Thread(target=beat, name=f"skene {mine.name}", daemon=True)
     thread.start()
     try:
         yield

@@ -3,32 +3,34 @@
 Nothing is evaluated and nothing is written. What the database says is told at the author's line, in its own words.
 """
 
-import difflib
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Select, Subquery, inspect, literal_column, select, table
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.base import Executable
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy import Connection, Integer, Select, inspect, literal_column, select
 
-from skene_dagster.audience import staging
+from skene_dagster.audience import conditions, triggers
+from skene_dagster.audience.asked import (
+    Explain,
+    at,
+    at_word,
+    columns_in,
+    has,
+    meant,
+    names,
+    refusal,
+    unknown_column,
+    unknown_table,
+)
+from skene_dagster.audience.sources import check_rows
 from skene_dagster.documents import Document
-from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError, StoreError
+from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError
+from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.expressions import columns_of
-from skene_dagster.loops.plan import Email, LoopPlan, Query, Schedule, StepPlan
-from skene_dagster.settings import FILE, Users
-from skene_dagster.store.engine import is_sqlite, users_table
-from skene_dagster.store.failures import NOT_NOW, code_of, is_busy, is_lost, translated, words_of
+from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
+from skene_dagster.settings import Settings, Users
+from skene_dagster.store.engine import users_table
 from skene_dagster.store.keys import users_key
-
-DENIED = frozenset({1044, 1045, 1142, 1143, 1227})
-"""The database's words for a missing right: no fault of a file."""
-
-MOST_NAMES = 12
 
 
 def check_users(connection: Connection, users: Users, settings_file: Document) -> list[SettingsError]:
@@ -41,56 +43,50 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         users_key(connection, users)
     except SettingsError as error:
         part = error.place.part if error.place else ""
-        return [SettingsError(error.message, advice=error.advice, place=_at(settings_file, part))]
+        return [SettingsError(error.message, advice=error.advice, place=at(settings_file, part))]
     present = columns_in(connection, users.table)
     mapped = {"email": users.email, "name": users.name, "timezone": users.timezone, "locale": users.locale}
     errors = [
         SettingsError(
             f"Table {users.table!r} has no column {column!r}.",
-            advice=_names(column, present),
-            place=_at(settings_file, f"users.{field}"),
+            advice=names(column, present),
+            place=at(settings_file, f"users.{field}"),
         )
         for field, column in mapped.items()
-        if column is not None and not _has(present, column)
+        if column is not None and not has(present, column)
     ]
     mailable = literal_column(f"CASE WHEN ({users.mailable}) THEN 1 ELSE 0 END", Integer)
-    said = _refusal(lambda: connection.execute(_Explain(select(mailable).select_from(users_table(users)))))
+    said = refusal(lambda: connection.execute(Explain(select(mailable).select_from(users_table(users)))))
     if said:
         errors.append(
             SettingsError(
                 f"The database refuses this SQL: {said}.",
-                advice=_meant(said, present, []),
-                place=_at(settings_file, "users.mailable"),
+                advice=meant(said, present, []),
+                place=at(settings_file, "users.mailable"),
             )
         )
     return errors
 
 
 def check_loop(
-    connection: Connection, plan: LoopPlan, users: Users, settings_file: Document, as_of: datetime
+    connection: Connection, plan: LoopPlan, settings: Settings, settings_file: Document, as_of: datetime
 ) -> list[DocumentError]:
     """List what of a loop the database refuses: its SQL as it is sent, its columns, the columns that it sets.
 
     Raises:
         StoreError: the database cannot be asked.
     """
+    users = settings.users
     present = columns_in(connection, users.table)
     errors: list[DocumentError] = []
     for number, step in enumerate(plan.steps):
-        if isinstance(step.condition, Query):
-            errors += _check_query(connection, plan, number, step, step.condition, as_of)
-        if isinstance(step.action, Email):
-            errors += _check_user_columns(plan, number, step.action, users, present, settings_file)
+        of_the_trigger = list(check_rows(connection, plan, number, step, users))
+        errors += of_the_trigger
+        if isinstance(step.condition, Query) and not of_the_trigger:
+            errors += _check_query(connection, plan, step, settings, as_of)
+        if step.email:
+            errors += _check_user_columns(plan, number, step.email, users, present, settings_file)
     return errors
-
-
-def columns_in(connection: Connection, name: str) -> tuple[str, ...]:
-    """List a table's (or view's) columns; none where there is no such table."""
-    schema, _, bare = name.rpartition(".")
-    every: Select[Any] = select(literal_column("*")).select_from(table(bare, schema=schema or None)).limit(0)
-    found: list[tuple[str, ...]] = []
-    _refusal(lambda: found.append(tuple(connection.execute(every).keys())))
-    return found[0] if found else ()
 
 
 def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
@@ -100,69 +96,48 @@ def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
     return frozenset(column["name"].lower() for column in columns if column["nullable"])
 
 
-def _at_word(place: Place, text: str, word: str) -> Place:
-    """Say on which line of a text that begins at `place` a word stands; its first where it does not."""
-    found = re.search(rf"\b{re.escape(word)}\b", text) if word else None
-    if found is None or place.line is None:
-        return place
-    return Place(place.file, place.line + text[: found.start()].count("\n"), place.part)
-
-
-def condition_of(connection: Connection, step: StepPlan, as_of: datetime) -> Subquery:
-    """Make the step's condition a part of a statement, as this database gets it.
-
-    Raises:
-        QueryRejected: it needs TiDB, and this is the embedded database.
-    """
-    query = step.condition
-    assert isinstance(query, Query)
-    sql = query.sqlite if is_sqlite(connection) else query.mysql
-    if sql is None:
-        raise QueryRejected(f"The condition cannot run on SQLite: {query.needs_tidb}.")
-    email = step.action
-    kept = email.row_columns if isinstance(email, Email) else ()
-    timezone = step.trigger.timezone if isinstance(step.trigger, Schedule) else "UTC"
-    return staging.condition(sql, query.key, kept, as_of=as_of, timezone_name=timezone)
-
-
 def _check_query(
-    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, query: Query, as_of: datetime
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
 ) -> Iterator[DocumentError]:
+    number, query = plan.steps.index(step), step.condition
+    assert isinstance(query, Query)
     place = plan.document.text_place(("steps", number, "condition", "query"))
     try:
-        condition = condition_of(connection, step, as_of)
+        condition = conditions.answer(connection, plan, step, settings, as_of)
     except QueryRejected as error:
-        advice = "Set SKENE_DATABASE_URL to a TiDB, or write it with functions that both have."
-        yield QueryRejected(error.message, advice=advice, place=place)
+        yield error
         return
-    every: Select[Any] = select(literal_column("*")).select_from(condition)
-    said = _refusal(lambda: connection.execute(_Explain(every)))
+    every: Select[Any] = select(literal_column("*")).select_from(condition.rows)
+    if query.by_row:
+        within = triggers.window(step, as_of, last=as_of, first=as_of, at=None)
+        every = every.add_cte(triggers.rows(connection, plan, step, "outbox", within).cte(ROWS))
+    said = refusal(lambda: connection.execute(Explain(every)))
     columns: list[str] = []
     if not said:
-        said = _refusal(lambda: columns.extend(connection.execute(every.limit(0)).keys()))
+        said = refusal(lambda: columns.extend(connection.execute(every.limit(0)).keys()))
     if said:
         known = [name for source in query.tables for name in columns_in(connection, source)]
-        advice = _meant(said, known, inspect(connection).get_table_names())
-        place = _at_word(place, query.author, _unknown_column(said) or _unknown_table(said))
+        advice = meant(said, known, inspect(connection).get_table_names())
+        place = at_word(place, query.author, unknown_column(said) or unknown_table(said))
         yield QueryRejected(f"The database refuses this SQL: {said}.", advice=advice, place=place)
         return
-    if not _has(columns, query.key):
+    if not has(columns, query.key):
         yield QueryRejected(
             f"The query returns no column {query.key!r}, which names the user.",
-            advice=_names(query.key, columns),
+            advice=names(query.key, columns),
             place=place,
         )
-    if isinstance(step.action, Email):
-        yield from _check_row_columns(plan, number, step.action, columns)
+    if step.email:
+        yield from _check_row_columns(plan, number, step.email, columns)
 
 
 def _check_row_columns(plan: LoopPlan, number: int, email: Email, columns: Sequence[str]) -> Iterator[DocumentError]:
     for name, text in email.personalization:
         place = plan.document.place(("steps", number, "action", "personalization", name))
         for column in sorted(columns_of(text, place).row):
-            if not _has(columns, column):
-                advice = _names(column, columns)
-                yield LoopInvalid(f"The query returns no column {column!r}.", advice=advice, place=place)
+            if not has(columns, column):
+                advice = names(column, columns)
+                yield LoopInvalid(f"The condition has no column {column!r}.", advice=advice, place=place)
 
 
 def _check_user_columns(
@@ -174,74 +149,9 @@ def _check_user_columns(
         place = plan.document.place((*action, "personalization", name))
         read |= {column: place for column in columns_of(text, place).user if column not in read}
     for column in email.user_columns:
-        read.setdefault(column, _at(settings_file, "sender.unsubscribe_url"))
+        read.setdefault(column, at(settings_file, "sender.unsubscribe_url"))
     read |= {column: plan.document.place((*action, "set", column)) for column, _ in email.set}
     for column, place in read.items():
-        if not _has(present, column):
-            advice = _names(column, present)
+        if not has(present, column):
+            advice = names(column, present)
             yield LoopInvalid(f"Table {users.table!r} has no column {column!r}.", advice=advice, place=place)
-
-
-class _Explain(Executable, ClauseElement):
-    """EXPLAIN of a SELECT: the database plans it and tells nothing of the data."""
-
-    inherit_cache = False
-
-    def __init__(self, statement: Select[Any]) -> None:
-        self.statement = statement
-
-
-@compiles(_Explain)
-def _explain(element: _Explain, compiler: SQLCompiler, **kw: object) -> str:
-    return f"EXPLAIN {compiler.process(element.statement, **kw)}"
-
-
-def _refusal(work: Callable[[], object]) -> str:
-    """Do `work`; return the database's words if it is the SQL that it refuses, and nothing if it does not."""
-    try:
-        with translated():
-            work()
-    except StoreError as error:
-        code = code_of(error)
-        if is_busy(error) or is_lost(error) or code in NOT_NOW or code in DENIED:
-            raise
-        return words_of(error)
-    return ""
-
-
-def _at(document: Document, part: str) -> Place:
-    path = tuple(part.split(".")) if part else ()
-    return document.place(path) if path in document.lines else Place(FILE, part=part)
-
-
-def _has(columns: Iterable[str], name: str) -> bool:
-    # MySQL and SQLite, 2026-11: the case of a column's name does not matter.
-    return name.lower() in {column.lower() for column in columns}
-
-
-def _names(wanted: str, known: Iterable[str]) -> str:
-    names = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0]!r}?"
-    more = ", …" if len(names) > MOST_NAMES else ""
-    return f"There is: {', '.join(names[:MOST_NAMES])}{more}." if names else ""
-
-
-def _meant(said: str, columns: Iterable[str], tables: Iterable[str]) -> str:
-    """Guess from the database's words which name was meant."""
-    if column := _unknown_column(said):
-        return _names(column, columns)
-    if name := _unknown_table(said):
-        return _names(name, tables)
-    return ""
-
-
-def _unknown_column(said: str) -> str:
-    found = re.search(r"(?:Unknown column |no such column: )'?([\w.$]+)", said)
-    return found[1].rpartition(".")[2] if found else ""
-
-
-def _unknown_table(said: str) -> str:
-    found = re.search(r"(?:Table '([\w.$]+)' doesn't exist|no such table: ([\w.$]+))", said)
-    return (found[1] or found[2]).rpartition(".")[2] if found else ""

@@ -13,15 +13,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Table, select, update
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.audience import difference, staging, turn
+from skene_dagster.audience import conditions, difference, staging, turn
 from skene_dagster.audience.difference import Span, Survey, inside
 from skene_dagster.audience.evaluation import Condition, evaluated
 from skene_dagster.audience.heartbeat import beating
 from skene_dagster.audience.turn import LEASE, Turn
-from skene_dagster.errors import Place, SegmentError, SegmentImplausible, StoreError
-from skene_dagster.loops.plan import Email, LoopPlan, Query, Schedule, StepPlan, segment_name
-from skene_dagster.settings import Limits, Users
-from skene_dagster.store.engine import Clock, is_sqlite, transaction, users_table
+from skene_dagster.errors import SegmentImplausible, StoreError
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.settings import Limits, Settings, Users
+from skene_dagster.store.engine import Clock, transaction, users_table
 from skene_dagster.store.tables import segment_members
 
 CHUNK = 50_000
@@ -47,6 +47,13 @@ class Refreshed:
     sql: str
     """The condition, as the database got it."""
     seconds: float
+
+    @staticmethod
+    def again(segment: str, as_of: datetime, row: Row[Any], sql: str = "") -> "Refreshed":
+        """Tell what an earlier refresh for the same as_of found, as it stands in the segment's row."""
+        return Refreshed(
+            segment, as_of, row.members, row.entered, row.exited, row.unknown_keys, already=True, sql=sql, seconds=0.0
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class _Work:
 
     @property
     def segment(self) -> str:
-        return self.turn.segment
+        return self.turn.name
 
 
 def refresh(
@@ -82,8 +89,7 @@ def refresh(
     *,
     plan: LoopPlan,
     step: StepPlan,
-    users: Users,
-    limits: Limits,
+    settings: Settings,
     as_of: datetime,
     clock: Clock,
     run_id: str,
@@ -102,23 +108,23 @@ def refresh(
         SegmentOvertaken: a refresh for a newer as_of has written; nothing was written.
         SegmentImplausible: the segment would collapse or explode; nothing was written.
         SegmentError: the condition cannot be evaluated, or returns a user twice; nothing was written.
+        QueryRejected: the condition needs TiDB.
         StoreError: the database refused; what was half-written is repaired by the next refresh.
     """
     segment = segment_name(plan.name, step.name)
-    place = plan.document.place(("steps", plan.steps.index(step), "condition", "query"))
-    query, sql = _query_for(engine, step, place)
-    columns = step.action.row_columns if isinstance(step.action, Email) else ()
-    zone = step.trigger.timezone if isinstance(step.trigger, Schedule) else "UTC"
-    answer = staging.condition(sql, query.key, columns, as_of=as_of, timezone_name=zone)
+    answer = conditions.answer(engine, plan, step, settings, as_of)
     started = clock()
     mine = _take_turn(engine, segment, run_id, as_of, clock)
     if mine is None:
-        return _as_before(engine, segment, as_of, sql)
-    condition = Condition(answer, columns, place)
-    work = _Work(engine, mine, users, clock, condition, _returns_only_users(query, users), chunk)
+        row = transaction(engine, lambda connection: turn.state(connection, segment))
+        assert row is not None
+        return Refreshed.again(segment, as_of, row, answer.sql)
+    kept = step.email.row_columns if step.email else ()
+    condition = Condition(answer.rows, kept, conditions.place_of(plan, step))
+    work = _Work(engine, mine, settings.users, clock, condition, answer.only_users, chunk)
     try:
         with beating(engine, mine, clock):
-            return _refresh(work, None if accept_change else limits, started, sql)
+            return _refresh(work, None if accept_change else settings.limits, started, answer.sql)
     except BaseException:
         # If the database is gone, the turn ends with its lease.
         with suppress(StoreError):
@@ -152,26 +158,6 @@ def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Ro
     ).all()
 
 
-def _query_for(engine: Engine, step: StepPlan, place: Place) -> tuple[Query, str]:
-    if not isinstance(step.condition, Query):
-        raise SegmentError(f"A condition of type {step.condition.kind!r} cannot run yet.", place=place)
-    if not is_sqlite(engine):
-        return step.condition, step.condition.mysql
-    if step.condition.sqlite is None:
-        raise SegmentError(
-            f"The condition needs TiDB: {step.condition.needs_tidb}.",
-            advice="Set SKENE_DATABASE_URL to a TiDB database.",
-            place=place,
-        )
-    return step.condition, step.condition.sqlite
-
-
-def _returns_only_users(query: Query, users: Users) -> bool:
-    # A column `user_id` may be anything, such as `referrer AS user_id`, though only the users table is read.
-    own_key = query.key.casefold() == users.key.casefold() != "user_id"
-    return own_key and query.tables == (users.table,)
-
-
 def _take_turn(engine: Engine, segment: str, owner: str, as_of: datetime, clock: Clock) -> Turn | None:
     def take(connection: Connection) -> Turn | None:
         if turn.state(connection, segment) is None:
@@ -183,14 +169,6 @@ def _take_turn(engine: Engine, segment: str, owner: str, as_of: datetime, clock:
     except IntegrityError:
         # Another process introduced the segment at the same moment.
         return transaction(engine, take)
-
-
-def _as_before(engine: Engine, segment: str, as_of: datetime, sql: str) -> Refreshed:
-    row = transaction(engine, lambda connection: turn.state(connection, segment))
-    assert row is not None
-    return Refreshed(
-        segment, as_of, row.members, row.entered, row.exited, row.unknown_keys, already=True, sql=sql, seconds=0.0
-    )
 
 
 def _refresh(work: _Work, limits: Limits | None, started: datetime, sql: str) -> Refreshed:

@@ -6,24 +6,17 @@ Its name carries the fence of the refresh, so that a process that lost its turn 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
-    BindParameter,
     CheckConstraint,
     Column,
     ColumnElement,
     Connection,
-    Date,
     MetaData,
     Subquery,
     Table,
     TableClause,
     Text,
-    bindparam,
-    column,
     delete,
     exists,
     func,
@@ -33,13 +26,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
 )
+from sqlalchemy.schema import SchemaItem
 
 from skene_dagster.audience.turn import Turn
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.keys import Key
-from skene_dagster.store.tables import Moment
 
 _FLOATS = frozenset({4, 5})
 """MySQL's field types FLOAT and DOUBLE: above 2^53 they are not the number that was meant."""
@@ -57,19 +49,6 @@ class Answer:
     """The key comes as a floating-point number."""
 
 
-def condition(sql: str, key: str, columns: Sequence[str], *, as_of: datetime, timezone_name: str) -> Subquery:
-    """Make the author's SELECT a part of our statements, its clock being the tick's."""
-    local = as_of.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(timezone_name))
-    query = text(sql)
-    known = query.compile().params
-    moments: dict[str, BindParameter[Any]] = {
-        "as_of": bindparam("as_of", as_of, Moment),
-        "as_of_date": bindparam("as_of_date", local.date(), Date),
-    }
-    bound = query.bindparams(*(bind for name, bind in moments.items() if name in known))
-    return bound.columns(*(column(name) for name in dict.fromkeys((key, *columns)))).subquery("q")
-
-
 def describe(connection: Connection, answer: Subquery) -> Answer:
     """Ask the database what the condition's key is, without evaluating the condition."""
     result = connection.execute(select(answer).limit(0))
@@ -81,14 +60,11 @@ def describe(connection: Connection, answer: Subquery) -> Answer:
 
 def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
     """Create the staging table of this refresh, after what dead ones of the segment left behind is dropped."""
-    prefix = _prefix(turn.segment)
-    for name in inspect(connection).get_table_names():
-        if name.startswith(prefix) and int(name.removeprefix(prefix)) < turn.fence:
-            Table(name, MetaData()).drop(connection)
-    # A clustered key is twice as fast to fill as a unique one beside the rows (measured 2026-11, TiDB and MariaDB).
-    table = Table(
-        f"{prefix}{turn.fence}",
-        MetaData(),
+    return fresh(
+        connection,
+        turn,
+        turn.name,
+        # A clustered key is twice as fast to fill as a unique one beside the rows (measured 2026-11, TiDB and MariaDB).
         Column("user_id", key.type, primary_key=not may_be_null, unique=may_be_null or None, nullable=may_be_null),
         *([Column("attributes", Text)] if with_attributes else []),
         # SQLite keeps a text in an INTEGER column; a server refuses it.
@@ -97,6 +73,19 @@ def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, w
             if key.is_integer and is_sqlite(connection)
             else []
         ),
+    )
+
+
+def fresh(connection: Connection, turn: Turn, what: str, *columns: SchemaItem) -> Table:
+    """Create a table of a turn's own, after those of earlier turns for the same are dropped; dead ones left them."""
+    prefix = _prefix(what)
+    for name in inspect(connection).get_table_names():
+        if name.startswith(prefix) and int(name.removeprefix(prefix)) < turn.fence:
+            Table(name, MetaData()).drop(connection)
+    table = Table(
+        f"{prefix}{turn.fence}",
+        MetaData(),
+        *columns,
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
@@ -142,5 +131,5 @@ def twice(connection: Connection, answer: Subquery) -> object | None:
     ).scalar()
 
 
-def _prefix(segment: str) -> str:
-    return f"skene_staging_{hashlib.sha256(segment.encode()).hexdigest()[:12]}_"
+def _prefix(what: str) -> str:
+    return f"skene_staging_{hashlib.sha256(what.encode()).hexdigest()[:12]}_"

@@ -12,14 +12,14 @@ from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.delivery import channels, controls
 from skene_dagster.delivery.health import deferred
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.loops.plan import Email, StepPlan
+from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
 
 
 def _sends(step: StepPlan) -> bool:
-    return isinstance(step.action, Email)
+    return step.email is not None
 
 
 @click.command()
@@ -36,7 +36,7 @@ def approve(root: Path, *, loop: str, step: str | None) -> None:
     with open_ledger(settings) as (engine, clock):
         for one in steps:
             scope = Scope(channel, plan.name, one.name)
-            waits = transaction(engine, partial(deferred, scope=scope))
+            waits = transaction(engine, partial(deferred, scope=scope, by_row=one.by_row))
             orders.order(engine, partial(controls.approve, loop=plan.name, step=one.name, now=clock()))
             waiting = how_many(waits.get("first_wave", 0), "user waits", "users wait")
             screen.labelled("ok", f"{plan.name}, step {one.name}, may send its first wave; {waiting} for it.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from skene_dagster.audience import preflight
+from skene_dagster.audience import preflight, sources
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.errors import DocumentError, SettingsError, StoreError
 from skene_dagster.project import Project
@@ -41,9 +41,10 @@ def ask(settings: Settings, project: Project) -> Answer:
             answer.settings = preflight.check_users(connection, settings.users, file)
             if any(error.place and error.place.part in {"users.table", "users.key"} for error in answer.settings):
                 return answer
+            answer.settings += sources.check_events(connection, settings, file)
             answer.nullable = preflight.nullable_columns(connection, settings.users)
             for plan in project.loops:
-                if errors := preflight.check_loop(connection, plan, settings.users, file, as_of):
+                if errors := preflight.check_loop(connection, plan, settings, file, as_of):
                     answer.loops[plan.document.file] = errors
     except StoreError as error:
         answer.unreachable = error

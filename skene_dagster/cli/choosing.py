@@ -37,7 +37,7 @@ def steps_of(plan: LoopPlan, name: str | None, runs: Callable[[StepPlan], bool])
         raise click.BadParameter(f"{plan.name} has no step {name!r}. {one_of(name, names)}", param_hint="--step")
     ready = [step for step in plan.steps if name in (None, step.name) and runs(step)]
     if not ready:
-        raise click.UsageError(f"{name or plan.name} is known, but not yet run: {' '.join(plan.not_yet)}")
+        raise click.UsageError(f"{name or plan.name} sends no email.")
     return ready
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from sqlalchemy import Engine, make_url
 
 from skene_dagster.documents import Document
-from skene_dagster.errors import SchemaOutdated, SettingsError
-from skene_dagster.settings import FILE, Settings
+from skene_dagster.errors import SchemaOutdated
+from skene_dagster.settings import Settings, read_settings
 from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import Clock, database_clock, open_engine
-from skene_dagster.yaml_document import read_yaml
 
 
 def shown_database(settings: Settings) -> str:
@@ -53,5 +52,4 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
 
 def settings_file(settings: Settings) -> Document:
     """Read skene.yaml again, for the lines of what the database finds wrong in it."""
-    file = settings.root / FILE
-    return read_yaml(file, FILE, SettingsError) if file.exists() else Document(FILE, {})
+    return read_settings(settings.root)

@@ -11,7 +11,6 @@ from skene_dagster.cli.screen import confirmed, how_many, open_screen
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.doubts import Verdict, settle_doubt
 from skene_dagster.delivery.doubts import doubts as found_doubts
-from skene_dagster.loops.plan import Email
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
@@ -74,4 +73,4 @@ def _sets(project: Project, loop: str, step: str) -> bool:
     plan = next((plan for plan in project.loops if plan.name == loop), None)
     if plan is None:
         return True
-    return any(isinstance(one.action, Email) and bool(one.action.set) for one in plan.steps if one.name == step)
+    return any(one.email is not None and bool(one.email.set) for one in plan.steps if one.name == step)

@@ -39,6 +39,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "send-test": "Send one user's email to yourself, outside the ledger.",
         "adopt": "Let the database belong to this SKENE_ENV.",
         "demo": "Run the retention loop over a small product, day by day.",
+        "serve": "Take what users do over HTTP, as Segment's libraries send it.",
         "migrate": "Bring the skene_* tables of a server up to this release.",
         "schema": "Print the JSON Schema of loop files, for editors.",
     }

@@ -17,7 +17,7 @@ from skene_dagster.delivery.eligibility import Mail
 from skene_dagster.delivery.rehearsal import Rehearsal, Stage, rehearse, rehearse_user
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
-from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
@@ -80,8 +80,7 @@ def preview(
 
 
 def _can_be_asked(step: StepPlan) -> bool:
-    asks_for_a_row = isinstance(step.condition, Query) and "trigger_key" in step.condition.binds
-    return isinstance(step.condition, Query) and isinstance(step.action, Email) and not asks_for_a_row
+    return step.email is not None
 
 
 def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, as_of: datetime) -> None:
@@ -89,7 +88,7 @@ def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, 
     file = settings_file(settings)
     with translated(), engine.connect() as connection:
         wrong = preflight.check_users(connection, settings.users, file)
-        errors = wrong or preflight.check_loop(connection, plan, settings.users, file, as_of)
+        errors = wrong or preflight.check_loop(connection, plan, settings, file, as_of)
     if errors:
         raise together(errors)
 

@@ -15,7 +15,7 @@ from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.rehearsal import Stage, rehearse_user, render
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable, check_address
 from skene_dagster.errors import DeliveryError
-from skene_dagster.loops.plan import Email, Query, StepPlan
+from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import database_clock, open_engine
@@ -30,11 +30,7 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str) -
 
 
 def _can_be_sent(step: StepPlan) -> bool:
-    return (
-        isinstance(step.action, Email)
-        and isinstance(step.condition, Query)
-        and "trigger_key" not in step.condition.binds
-    )
+    return step.email is not None
 
 
 @click.command()

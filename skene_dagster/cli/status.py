@@ -39,7 +39,6 @@ def status(context: click.Context, *, as_json: bool) -> None:
         steps = [
             transaction(engine, partial(health, plan=plan, step=step, channel=channel.name, now=now))
             for plan in project.loops
-            if plan.runs
             for step in plan.steps
         ]
         closed = transaction(engine, lambda connection: closed_accounts(connection, now))

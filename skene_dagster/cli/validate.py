@@ -99,7 +99,7 @@ def _print_loops(
 
 def _when(plan: LoopPlan) -> str:
     times = dict.fromkeys(step.trigger for step in plan.steps if isinstance(step.trigger, Schedule))
-    return "  " + ", ".join(f"{time.cron} {time.timezone}" for time in times) if plan.runs else ""
+    return "  " + ", ".join(f"{time.cron} {time.timezone}" for time in times) if times else ""
 
 
 def _notices(plan: LoopPlan, users: Users, nullable: frozenset[str] | None) -> Iterator[tuple[Place, str]]:

@@ -1,16 +1,20 @@
 """The assets of a loop: its segments, and the product's tables that they are read from."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import segments, triggered
 from skene_dagster.compiler import descriptions, metadata
-from skene_dagster.compiler.names import code_version, segment_key, sends_key, table_key
+from skene_dagster.compiler.names import code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.recovery import failing_in_words, retry_policy
+from skene_dagster.compiler.usage import is_used, keys_read
 from skene_dagster.compiler.window import accepts_change, as_of, refuse_the_future
-from skene_dagster.loops.plan import LoopPlan, Query, StepPlan, segment_name
+from skene_dagster.delivery import channels
+from skene_dagster.delivery.entitlements import blocked_now, entitle
+from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import database_clock, transaction
@@ -28,7 +32,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
         kinds=_kinds(settings),
         description=descriptions.segment(plan, step),
         metadata=metadata.of_segment(plan, step),
-        deps=[table_key(table) for table in _tables(step)],
+        deps=_upstream(plan, step),
         code_version=code_version(step),
         retry_policy=retry_policy(plan.recovery),
     )
@@ -38,28 +42,66 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             environment.belong(database, settings.environment)
             moment, clock = as_of(context.run, context.instance), database_clock(database)
             refuse_the_future(moment, clock(), settings)
-            refreshed = segments.refresh(
+            refresh = (
+                partial(triggered.refresh, channel=channels.choose(settings).name)
+                if step.by_row
+                else partial(segments.refresh, accept_change=accepts_change(context.run))
+            )
+            refreshed = refresh(
                 database,
                 plan=plan,
                 step=step,
-                users=settings.users,
-                limits=settings.limits,
+                settings=settings,
                 as_of=moment,
                 clock=clock,
                 run_id=context.run.run_id,
-                accept_change=accepts_change(context.run),
             )
             name = segment_name(plan.name, step.name)
-            sample = transaction(database, lambda connection: segments.sample(connection, name))
-        context.log.info(descriptions.refreshed(refreshed))
+            newest = triggered.sample if step.by_row else segments.sample
+            sample = transaction(database, lambda connection: newest(connection, name))
+        context.log.info(descriptions.refreshed(step, refreshed))
         return dg.MaterializeResult(metadata=metadata.segment(refreshed, sample))
 
     return segment
 
 
+def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
+    """Define the asset of whom a step blocks: the rows that the product reads."""
+
+    @dg.asset(
+        key=entitlements_key(plan, step),
+        group_name=plan.name,
+        kinds=_kinds(settings),
+        description=descriptions.entitlements(plan, step),
+        metadata=metadata.of_segment(plan, step),
+        deps=[segment_key(plan, step)],
+        code_version=code_version(step),
+        retry_policy=retry_policy(plan.recovery),
+    )
+    def entitlements(
+        context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
+    ) -> dg.MaterializeResult[None]:
+        with failing_in_words():
+            schema.ready(database, settings.users)
+            environment.belong(database, settings.environment)
+            moment, clock, channel = (
+                as_of(context.run, context.instance),
+                database_clock(database),
+                channels.choose(settings),
+            )
+            changed = entitle(database, plan=plan, step=step, channel=channel, as_of=moment, clock=clock)
+            blocked = transaction(database, lambda connection: blocked_now(connection, plan, step, channel))
+        context.log.info(descriptions.entitled(changed, blocked))
+        return dg.MaterializeResult(metadata=metadata.entitled(changed, blocked, channel))
+
+    return entitlements
+
+
 def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.AssetSpec]:
     """Declare the product's tables that conditions read. They are not ours: Dagster shows them and runs nothing."""
-    tables = sorted({table for plan in plans for step in plan.steps for table in _tables(step)})
+    plans = list(plans)
+    read = {table for plan in plans for step in plan.steps for table in _tables(step)}
+    tables = sorted(read | ({settings.events.table} if is_used(plans, settings) else set()))
     return [
         dg.AssetSpec(
             table_key(table),
@@ -71,23 +113,18 @@ def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.Asse
     ]
 
 
-def not_yet(plan: LoopPlan) -> list[dg.AssetSpec]:
-    """Declare a loop that is known but cannot run yet, one asset per step, without anything to run."""
-    return [
-        dg.AssetSpec(
-            sends_key(plan, step),
-            group_name=plan.name,
-            kinds={"later"},
-            description=descriptions.not_yet(plan),
-            deps=[table_key(table) for table in _tables(step)],
-            metadata=metadata.of_segment(plan, step) | metadata.of_sends(plan, step),
-        )
-        for step in plan.steps
-    ]
+def _upstream(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
+    """Name what a segment is read from."""
+    keys = [*(table_key(table) for table in _tables(step)), *keys_read(step.condition)]
+    if isinstance(step.trigger, After):
+        parent = next(one for one in plan.steps if one.name == step.trigger.step)
+        keys.append(sends_key(plan, parent))
+    return keys
 
 
 def _tables(step: StepPlan) -> tuple[str, ...]:
-    return step.condition.tables if isinstance(step.condition, Query) else ()
+    read = set(step.condition.tables) if isinstance(step.condition, Query) else set()
+    return tuple(sorted(read | ({step.trigger.table} if isinstance(step.trigger, Rows) else set())))
 
 
 def _kinds(settings: Settings) -> set[str]:

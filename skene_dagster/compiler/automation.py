@@ -1,39 +1,40 @@
 """When a loop runs: one job per loop, and a schedule for each time of the clock that its steps name."""
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from skene_dagster.compiler import descriptions
-from skene_dagster.compiler.names import segment_key, sends_key
+from skene_dagster.compiler.sensors import is_woken, selected, sensor
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.errors import LoopInvalid
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.settings import Settings
 
 LOOP = "skene/loop"
 """The run tag that names the loop."""
 
 
-def automation(plan: LoopPlan) -> dg.Definitions:
-    """Define the loop's job, named after it, and its schedules, which are on from the start.
+def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
+    """Define the loop's job, named after it, and its schedules and sensors, which are on from the start.
 
     Raises:
         LoopInvalid: Dagster does not take one of its times.
     """
     job = dg.define_asset_job(
         plan.name,
-        selection=dg.AssetSelection.assets(*_keys(plan, plan.steps)),
+        selection=dg.AssetSelection.assets(*selected(plan, plan.steps)),
         description=descriptions.loop(plan),
         tags={LOOP: plan.name},
     )
     times: dict[Schedule, list[StepPlan]] = {}
     for step in plan.steps:
-        assert isinstance(step.trigger, Schedule)
-        times.setdefault(step.trigger, []).append(step)
+        # What follows an email rides on the ticks of the step that it follows.
+        root = plan.root_of(step).trigger
+        if isinstance(root, Schedule):
+            times.setdefault(root, []).append(step)
 
     def schedule(time: Schedule, steps: list[StepPlan]) -> dg.ScheduleDefinition:
-        all_of_them = len(times) == 1
-        keys = None if all_of_them else _keys(plan, steps)
+        all_of_them = len(steps) == len(plan.steps)
+        keys = None if all_of_them else selected(plan, steps)
 
         @dg.schedule(
             name=plan.name if all_of_them else f"{plan.name}__{steps[0].name}",
@@ -60,8 +61,5 @@ def automation(plan: LoopPlan) -> dg.Definitions:
                 place=plan.document.place(("steps", plan.steps.index(steps[0]), "trigger", "cron")),
             ) from None
 
-    return dg.Definitions(jobs=[job], schedules=[taken(time, steps) for time, steps in times.items()])
-
-
-def _keys(plan: LoopPlan, steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
-    return [key for step in steps for key in (segment_key(plan, step), sends_key(plan, step))]
+    sensors = [sensor(plan, step, settings) for step in plan.steps if is_woken(plan, step)]
+    return dg.Definitions(jobs=[job], schedules=[taken(time, steps) for time, steps in times.items()], sensors=sensors)

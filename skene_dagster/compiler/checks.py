@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from skene_dagster.compiler.names import sends_key
 from skene_dagster.delivery import channels, ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import transaction
 
@@ -34,7 +34,7 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
     """Report the check anew for every step, so that it turns green without a run of the loop."""
     for plan in plans:
         for step in plan.steps:
-            if not plan.runs or not isinstance(step.action, Email):
+            if step.email is None:
                 continue
             n = _in_doubt(database, Scope(channel, plan.name, step.name))
             instance.report_runless_asset_event(

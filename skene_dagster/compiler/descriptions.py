@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing_extensions import assert_never
 
 from skene_dagster.audience.segments import Refreshed
+from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.documents import duration_text
-from skene_dagster.loops.plan import Email, LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import After, Block, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan
 
 
 def loop(plan: LoopPlan) -> str:
@@ -18,6 +19,11 @@ def loop(plan: LoopPlan) -> str:
 
 def segment(plan: LoopPlan, step: StepPlan) -> str:
     """Describe a step's segment."""
+    if step.by_row:
+        return (
+            f"{loop(plan)}\n\n**Who:** the users about whom a row came, and for whom the condition of `{step.name}` "
+            f"then held. Kept in `skene_triggered`, a row each. {_when(step)}"
+        )
     return (
         f"{loop(plan)}\n\n**Who:** the users whom the condition of `{step.name}` selects now, and since when each "
         f"is among them. Kept in `skene_segment_members`, with those who left. {_when(step)}"
@@ -26,10 +32,10 @@ def segment(plan: LoopPlan, step: StepPlan) -> str:
 
 def sends(plan: LoopPlan, step: StepPlan) -> str:
     """Describe a step's emails."""
-    assert isinstance(step.action, Email)
+    assert step.email is not None
     return (
-        f"{loop(plan)}\n\n**What:** the email `{step.action.template}` to the members of the segment, "
-        f"{_how_often(step.action)}. The first op decides about each member, the second sends; every decision has its "
+        f"{loop(plan)}\n\n**What:** the email `{step.email.template}` to the members of the segment, "
+        f"{_how_often(step)}. The first op decides about each member, the second sends; every decision has its "
         "row in `skene_sends`, and running it again sends nothing twice."
     )
 
@@ -39,15 +45,33 @@ def schedule(plan: LoopPlan, steps: Sequence[StepPlan]) -> str:
     return f"Runs {', '.join(step.name for step in steps)} of {plan.name}. {_when(steps[0])}"
 
 
-def not_yet(plan: LoopPlan) -> str:
-    """Describe a loop that is known but does not run."""
-    return f"**Known, not yet run.**\n\n{loop(plan)}"
+def entitlements(plan: LoopPlan, step: StepPlan) -> str:
+    """Describe whom a step blocks."""
+    assert isinstance(step.action, Block)
+    return (
+        f"{loop(plan)}\n\n**What:** the members of the segment are blocked, in `skene_entitlements`, which the product "
+        f"reads; who leaves is let go. They are told: {step.action.message}"
+    )
 
 
-def refreshed(found: Refreshed) -> str:
+def sensor(plan: LoopPlan, step: StepPlan) -> str:
+    """Describe what a sensor wakes."""
+    return f"Starts {step.name} of {plan.name}. {_when(step)}"
+
+
+def refreshed(step: StepPlan, found: Refreshed) -> str:
     """Tell a refresh in a line."""
+    if step.by_row:
+        what = "looked at before" if found.already else f"{found.entered:,} rows triggered"
+        return f"{found.segment} as of {found.as_of} UTC: {what}."
     changes = "refreshed before" if found.already else f"{found.entered:,} entered, {found.exited:,} left"
     return f"{found.segment} as of {found.as_of} UTC: {found.members:,} members; {changes}."
+
+
+def entitled(changed: Entitled, blocked: int) -> str:
+    """Tell an update of the entitlements in a line."""
+    what = "paused" if changed.paused else f"{changed.blocked:,} more, {changed.lifted:,} let go"
+    return f"{blocked:,} are blocked; {what}."
 
 
 def counted(what: str, counts: Mapping[str, int]) -> str:
@@ -56,18 +80,31 @@ def counted(what: str, counts: Mapping[str, int]) -> str:
 
 
 def _when(step: StepPlan) -> str:
-    if not isinstance(step.trigger, Schedule):
-        return ""
-    return f"Every `{step.trigger.cron}` ({step.trigger.timezone})."
+    match step.trigger:
+        case Schedule(cron=cron, timezone=timezone):
+            return f"Every `{cron}` ({timezone})."
+        case Calls(pattern=pattern):
+            return f"When the product is called: `{pattern}`."
+        case Manual():
+            return "When a person starts it."
+        case Rows(table=table, name=name, changes=changes):
+            of_what = f"event `{name[1]}` in" if name else f"{'changed' if changes else 'new'} row of"
+            return f"For each {of_what} `{table}`."
+        case After(step=parent, wait=wait):
+            return f"{duration_text(wait)} after the email of `{parent}`."
+        case _:
+            assert_never(step.trigger)
 
 
-def _how_often(email: Email) -> str:
-    match email.repeat:
+def _how_often(step: StepPlan) -> str:
+    assert step.email is not None
+    each = "once for each row" if step.by_row else "once for each time that they enter"
+    match step.email.repeat:
         case "once":
             return "once in a lifetime"
         case "every_entry":
-            return "once for each time that they enter"
+            return each
         case timedelta() as pause:
-            return f"once for each time that they enter, at most every {duration_text(pause)}"
+            return f"{each}, at most every {duration_text(pause)}"
         case _:
-            assert_never(email.repeat)
+            assert_never(step.email.repeat)

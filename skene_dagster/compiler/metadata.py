@@ -15,8 +15,9 @@ from sqlalchemy import Row
 from skene_dagster.audience.segments import Refreshed
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.dispatch import Delivered
+from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.delivery.reserve import Reserved
-from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.settings import Settings
 
 STATES = ("accepted", "reserved", "deferred", "skipped", "refused", "in_doubt")
@@ -39,8 +40,8 @@ def of_segment(plan: LoopPlan, step: StepPlan) -> Metadata:
 def of_sends(plan: LoopPlan, step: StepPlan) -> Metadata:
     """Say where a step stands, and which template it sends."""
     found = _of_file(plan)
-    if isinstance(step.action, Email):
-        found["template"] = dg.MetadataValue.text(step.action.template)
+    if step.email is not None:
+        found["template"] = dg.MetadataValue.text(step.email.template)
     return found
 
 
@@ -56,6 +57,17 @@ def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]]) -> Metadata:
         "seconds": dg.MetadataValue.float(round(refreshed.seconds, 3)),
         "sql": _sql(refreshed.sql),
         "sample": _sample(sample),
+    }
+
+
+def entitled(changed: Entitled, blocked: int, channel: Channel) -> Metadata:
+    """Report an update of the entitlements: how many are blocked now, and who came and went."""
+    return {
+        "dagster/row_count": dg.MetadataValue.int(blocked),
+        "blocked": dg.MetadataValue.int(changed.blocked),
+        "lifted": dg.MetadataValue.int(changed.lifted),
+        "paused": dg.MetadataValue.bool(changed.paused),
+        "channel": dg.MetadataValue.text(f"{channel.name}: {channel.why}"),
     }
 
 

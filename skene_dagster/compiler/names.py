@@ -4,7 +4,7 @@ import hashlib
 
 import dagster as dg
 
-from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.plan import Block, LoopPlan, StepPlan
 
 
 def segment_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
@@ -15,6 +15,21 @@ def segment_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
 def sends_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
     """Name the asset of a step's emails."""
     return dg.AssetKey(["skene", plan.name, step.name, "sends"])
+
+
+def entitlements_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
+    """Name the asset of whom a step blocks."""
+    return dg.AssetKey(["skene", plan.name, step.name, "entitlements"])
+
+
+def keys_of(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
+    """Name all assets of a step."""
+    keys = [segment_key(plan, step)]
+    if isinstance(step.action, Block):
+        keys.append(entitlements_key(plan, step))
+    if step.email is not None:
+        keys.append(sends_key(plan, step))
+    return keys
 
 
 def table_key(table: str) -> dg.AssetKey:

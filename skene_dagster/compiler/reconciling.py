@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -11,6 +10,7 @@ from sqlalchemy import Engine
 from skene_dagster.compiler import signs_of_life
 from skene_dagster.compiler.checks import report_doubts
 from skene_dagster.compiler.recovery import failing_in_words
+from skene_dagster.compiler.sensors import is_on_its_way
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.reconcile import Reconciled, is_wanted, reconcile
@@ -31,17 +31,6 @@ LOOK_EVERY = 60
 
 ASK_EVERY = 3600.0
 """Seconds between two questions about what is in doubt: each costs the provider's limit some calls."""
-
-LONGEST = timedelta(hours=1)
-"""How long a run that has not ended keeps others back: one that was killed may stand as started for ever. Two at once
-do no harm, the ledger keeps them apart."""
-
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
@@ -99,8 +88,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
         signs_of_life.fail_the_dead(context.instance)
-        since = datetime.now(timezone.utc) - LONGEST
-        if context.instance.get_runs(dg.RunsFilter(job_name=NAME, statuses=_ACTIVE, created_after=since), limit=1):
+        if is_on_its_way(context.instance, NAME):
             yield dg.SkipReason("A reconcile run is on its way.")
             return
         now = time.time()

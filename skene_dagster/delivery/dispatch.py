@@ -39,8 +39,8 @@ class _Work:
 
     @property
     def email(self) -> Email:
-        assert isinstance(self.step.action, Email)
-        return self.step.action
+        assert self.step.email is not None
+        return self.step.email
 
     @property
     def policy(self) -> Policy:

@@ -54,17 +54,32 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Mail:
-    """Mail him; this is the how-manieth time."""
+class RowFacts:
+    """Everything that a decision about one row that triggered depends on."""
 
-    occurrence: int
+    occurrence: str
+    found_at: datetime
+    """The tick at which its condition held."""
+    email: str | None
+    mailable: bool
+    state: str | None
+    """What was decided about it before."""
+    mailed_as_of: datetime | None
+    """The tick of the step's last mail to its user that the provider accepted, or may have."""
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Mail him; this is the how-manieth time, or about which row."""
+
+    occurrence: int | str
 
 
 @dataclass(frozen=True)
 class Skip:
     """Do not mail him for this entry, finally."""
 
-    occurrence: int
+    occurrence: int | str
     reason: str
 
 
@@ -72,7 +87,7 @@ class Skip:
 class Defer:
     """Do not mail him now; ask again at the next tick."""
 
-    occurrence: int
+    occurrence: int | str
     reason: str
 
 
@@ -103,12 +118,30 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
             return Skip(occurrence, "once")
         if isinstance(rules.repeat, timedelta) and as_of - past.mailed_as_of < rules.repeat:
             return Defer(occurrence, "repeat")
-    if not facts.mailable:
+    return _by_address(occurrence, facts.email, rules, mailable=facts.mailable)
+
+
+def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: timedelta) -> Decision:
+    """Decide about one row that triggered, at one tick. What has to wait too long is skipped."""
+    if facts.state is not None and facts.state not in UNDECIDED:
+        return Decided()
+    if facts.mailed_as_of is not None:
+        if rules.repeat == "once":
+            return Skip(facts.occurrence, "once")
+        if isinstance(rules.repeat, timedelta) and as_of - facts.mailed_as_of < rules.repeat:
+            return Skip(facts.occurrence, "repeat")
+    if as_of - facts.found_at > expires_after:
+        return Skip(facts.occurrence, "too_late")
+    return _by_address(facts.occurrence, facts.email, rules, mailable=facts.mailable)
+
+
+def _by_address(occurrence: int | str, email: str | None, rules: Rules, *, mailable: bool) -> Decision:
+    if not mailable:
         return Defer(occurrence, "not_mailable")
-    if facts.email is None or not facts.email.strip():
+    if email is None or not email.strip():
         return Defer(occurrence, "no_address")
     try:
-        check_address(facts.email)
+        check_address(email)
     except Unrenderable:
         return Defer(occurrence, "invalid_address")
     if rules.is_cancelled:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, and_, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
-from skene_dagster.delivery.eligibility import Past
+from skene_dagster.delivery.eligibility import IN_FLIGHT, Past
 from skene_dagster.delivery.ledger import Scope, sends_of
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.loops.plan import segment_name
@@ -111,4 +112,30 @@ def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dic
         past = known.get(user_id)
         mailed = decided_as_of if state in MAILED else past.mailed_as_of if past else None
         known[user_id] = Past(past.occurrences + 1 if past else 1, state, reason, decided_as_of, mailed)
+    return known
+
+
+def of_rows(connection: Connection, scope: Scope, keys: Sequence[tuple[object, str]]) -> dict[tuple[object, str], Past]:
+    """Read what the ledger knows about rows that triggered, by user and occurrence.
+
+    For a row without a decision there is the last mail to its user, if there was one: `state` is empty then.
+    """
+    users = list(dict.fromkeys(user_id for user_id, _ in keys))
+    columns = sends.c
+    query = (
+        select(columns.user_id, columns.occurrence, columns.state, columns.reason, columns.as_of)
+        .where(sends_of(scope), columns.user_id.in_(users))
+        .order_by(columns.as_of, columns.decided_at)
+    )
+    decided: dict[tuple[object, str], tuple[str, str | None, datetime]] = {}
+    mailed: dict[object, datetime] = {}
+    for user_id, occurrence, state, reason, as_of in connection.execute(query):
+        decided[user_id, occurrence] = state, reason, as_of
+        if state in (*MAILED, *IN_FLIGHT):
+            mailed[user_id] = as_of
+    known: dict[tuple[object, str], Past] = {}
+    for user_id, occurrence in keys:
+        state, reason, as_of = decided.get((user_id, occurrence), ("", None, datetime.min))  # noqa: DTZ901 - none
+        if state or user_id in mailed:
+            known[user_id, occurrence] = Past(1, state, reason, as_of, mailed.get(user_id))
     return known

@@ -1,17 +1,18 @@
 """Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get his email."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from skene_dagster.audience import members
+from skene_dagster.audience import members, triggered
 from skene_dagster.delivery import facts, ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.message import Frozen, Message, freeze
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
-from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock
 
@@ -80,17 +81,18 @@ def _render(
     channel: Channel,
     templates: Templates,
 ) -> tuple[list[Message], Reasons]:
-    email = step.action
-    assert isinstance(email, Email)
+    email = step.email
+    assert email is not None
     waiting = ledger.members_of(connection, batch.batch_id)
     keys = [row.user_id for row in waiting]
-    inside = members.attributes(connection, segment_name(plan.name, step.name), keys)
+    inside = _attributes(connection, plan, step, channel, waiting)
     people = facts.people(connection, settings.users, keys, email.user_columns)
     messages: list[Message] = []
     skipped: Reasons = {}
     for row in waiting:
         person = people.get(row.user_id)
-        if row.user_id not in inside:
+        subject = (row.user_id, row.occurrence) if step.by_row else row.user_id
+        if subject not in inside:
             skipped[row.send_id] = ("left_segment", None)
         elif person is None:
             skipped[row.send_id] = ("gone", None)
@@ -101,7 +103,7 @@ def _render(
                 message = templates.render(
                     email,
                     user=person.columns,
-                    row=json.loads(inside[row.user_id] or "{}"),
+                    row=json.loads(inside[subject] or "{}"),
                     sender=settings.sender,
                     send_id=row.send_id,
                     to=person.address or "",
@@ -116,3 +118,14 @@ def _render(
                 redirected = channel.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)
     return messages, skipped
+
+
+def _attributes(
+    connection: Connection, plan: LoopPlan, step: StepPlan, channel: Channel, waiting: Sequence[Any]
+) -> Mapping[Any, str | None]:
+    """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
+    segment = segment_name(plan.name, step.name)
+    if not step.by_row:
+        return members.attributes(connection, segment, [row.user_id for row in waiting])
+    rows = [(row.user_id, row.occurrence) for row in waiting]
+    return triggered.attributes(connection, channel.name, segment, rows)

@@ -55,7 +55,7 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
     scope = Scope(channel, plan.name, step.name)
     licence = segments.licence(connection, segment_name(plan.name, step.name))
     orders = controls.orders(connection, plan.name, step.name)
-    waits = deferred(connection, scope)
+    waits = deferred(connection, scope, by_row=step.by_row)
     open_ = ledger.batches_of(scope) & batches.c.state.in_(ledger.TO_DO)
     waiting = connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(open_)).scalar_one()
     unresolved = select(func.count()).where(open_, batches.c.unresolved_since < now - STUCK)
@@ -63,7 +63,7 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
         loop=plan.name,
         step=step.name,
         as_of=licence.as_of if licence else None,
-        due=_due(step, now),
+        due=_due(plan, step, now),
         paused=orders.paused,
         waiting=int(waiting),
         unresolved=connection.execute(unresolved).scalar_one(),
@@ -74,8 +74,8 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
     )
 
 
-def deferred(connection: Connection, scope: Scope) -> dict[str, int]:
-    """Count the members who are decided again at the next tick, by reason; who left meanwhile is none of them."""
+def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str, int]:
+    """Count what is decided again at the next tick, by reason; a member who left meanwhile is none of them."""
     inside = and_(
         segment_members.c.segment == segment_name(scope.loop, scope.step),
         segment_members.c.exited_at == OPEN,
@@ -83,7 +83,7 @@ def deferred(connection: Connection, scope: Scope) -> dict[str, int]:
     )
     query = (
         select(sends.c.reason, func.count().label("n"))
-        .select_from(sends.join(segment_members, inside))
+        .select_from(sends if by_row else sends.join(segment_members, inside))
         .where(ledger.sends_of(scope), sends.c.state == "deferred")
         .group_by(sends.c.reason)
     )
@@ -105,9 +105,10 @@ def _stuck(connection: Connection, scope: Scope, open_: ColumnElement[bool], now
     return int(connection.execute(old).scalar_one())
 
 
-def _due(step: StepPlan, now: datetime) -> datetime | None:
-    if not isinstance(step.trigger, Schedule):
+def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
+    trigger = plan.root_of(step).trigger
+    if not isinstance(trigger, Schedule):
         return None
-    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(step.trigger.timezone))
-    tick = next(CronSim(step.trigger.cron, latest, reverse=True), None)
+    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(trigger.timezone))
+    tick = next(CronSim(trigger.cron, latest, reverse=True), None)
     return None if tick is None else tick.astimezone(timezone.utc).replace(tzinfo=None)

@@ -60,10 +60,7 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan], *, doubts_too: bool = True)
         StoreError: the database refused.
     """
     emails = {
-        (plan.name, step.name): (plan, step.action)
-        for plan in plans
-        for step in plan.steps
-        if isinstance(step.action, Email)
+        (plan.name, step.name): (plan, step.email) for plan in plans for step in plan.steps if step.email is not None
     }
     well = {plan.name for plan in plans}
     dropped = _drop_steps_that_are_gone(desk, plans)

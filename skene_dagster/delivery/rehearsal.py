@@ -14,8 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, func, inspect, literal, select
 
-from skene_dagster.audience import members, segments
-from skene_dagster.audience.preflight import condition_of
+from skene_dagster.audience import conditions, members, segments, triggered
 from skene_dagster.delivery import facts
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, Rules, decide
@@ -74,9 +73,9 @@ class Stage:
 
     @property
     def email(self) -> Email:
-        """The step's action."""
-        assert isinstance(self.step.action, Email)
-        return self.step.action
+        """What the step sends."""
+        assert self.step.email is not None
+        return self.step.email
 
     @property
     def scope(self) -> Scope:
@@ -94,6 +93,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
         QueryRejected: the condition returns a user twice.
         StoreError: the database refused.
     """
+    if stage.step.by_row:
+        return _rehearse_rows(stage, size, progress)
     counts: dict[str, int] = {}
     entering = staying = unknown = mailed = 0
     sample: list[Case] = []
@@ -138,6 +139,8 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | None]:
         person = facts.people(connection, stage.settings.users, [user_id], columns).get(user_id)
         if person is None:
             return None, None
+        if stage.step.by_row:
+            return person, None
         query = _answer(connection, stage)
         key_column = query.selected_columns[0]
         rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
@@ -203,9 +206,48 @@ class _Desk:
         return cases
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A row that would trigger at this tick."""
+
+    user_id: object
+    occurrence: str
+    entered_at: datetime
+    attributes: str | None
+
+
+def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> Rehearsal:
+    """Decide about every row that a refresh would find; before the first one, it would find none."""
+    counts: dict[str, int] = {}
+    sample: list[Case] = []
+    draw = Random(0)  # noqa: S311 - which of them are shown is no secret
+    wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
+    seen = mailed = 0
+    with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
+        if not inspect(asking).has_table(sends.name):
+            return Rehearsal(0, 0, 0, {}, ())
+        rules = wave.rules(asking, stage.as_of)
+        to_come = triggered.to_come(reading, stage.plan, stage.step, stage.settings, stage.channel.name, stage.as_of)
+        rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
+        for some in rows.partitions(PAGE):
+            page = [_Row(row.user_id, row.occurrence, stage.as_of, row.attributes) for row in some]
+            people = facts.people(asking, stage.settings.users, [row.user_id for row in page], stage.email.user_columns)
+            for row, decided in zip(page, wave.decide(asking, page, rules), strict=True):
+                for outcome, n in count([decided.decision]).items():
+                    counts[outcome] = counts.get(outcome, 0) + n
+                if isinstance(decided.decision, Mail):
+                    mailed += 1
+                    kept = json.loads(row.attributes or "{}")
+                    case = Case(row.user_id, people[row.user_id], None, decided.past, decided.decision, kept)
+                    _keep_some(sample, case, size, mailed, draw)
+            seen += len(page)
+            progress(len(page))
+    return Rehearsal(seen, 0, 0, counts, tuple(sample))
+
+
 def _answer(connection: Connection, stage: Stage) -> Select[Any]:
     """Select the condition's keys, and what the email names of its columns in the form in which members keep it."""
-    condition = condition_of(connection, stage.step, stage.as_of)
+    condition = conditions.answer(connection, stage.plan, stage.step, stage.settings, stage.as_of).rows
     pairs = [part for name in stage.email.row_columns for part in (name, condition.c[name])]
     return select(condition.c[0], *([func.json_object(*pairs)] if pairs else []))
 

@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
 from skene_dagster.audience import members, segments
-from skene_dagster.delivery import ledger
+from skene_dagster.delivery import eligibility, ledger
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.eligibility import Decided, Decision, Defer, Mail, Past, Skip
+from skene_dagster.delivery.eligibility import Decision, Defer, Mail, Skip
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.wave import PAGE, Wave
+from skene_dagster.delivery.wave import PAGE, Decided, Wave
 from skene_dagster.errors import Unlicensed
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
@@ -68,25 +69,24 @@ def reserve(
     transaction(engine, lambda connection: _refuse_a_renamed_step(connection, plan, wave.scope))
     awaits_approval = wave.is_a_large_first_one(engine)
 
-    def decide_page(connection: Connection, after: object) -> _Page:
+    def decide_page(connection: Connection, after: Row[Any] | None) -> _Page:
         licence = segments.licence(connection, wave.segment)
         if licence is None or licence.as_of != as_of:
             raise Unlicensed(
                 f"The segment {wave.segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nothing is sent.",
                 advice="Run the job, not this asset alone.",
             )
-        rows = members.page(connection, wave.segment, after=after, limit=PAGE)
+        rows = wave.page(connection, after)
         if not rows:
             return _Page(None, {}, 0)
         rules = wave.rules(connection, licence.first_as_of, awaits_approval=awaits_approval)
-        decisions = wave.decide(connection, rows, rules)
-        news = [(key, decision) for key, decision, past in decisions if not _says_nothing_new(decision, past)]
-        cut = _write(connection, wave.scope, news, as_of, clock())
-        return _Page(rows[-1].user_id, count(decision for _, decision, _ in decisions), cut)
+        decided = wave.decide(connection, rows, rules)
+        cut = _write(connection, wave.scope, [one for one in decided if _is_new(one)], as_of, clock())
+        return _Page(rows[-1], count(one.decision for one in decided), cut)
 
     counts: dict[str, int] = {}
     cut = 0
-    last: object = None
+    last: Row[Any] | None = None
     while (page := _read_again_when_overtaken(engine, partial(decide_page, after=last))).last is not None:
         last = page.last
         cut += page.batches
@@ -98,9 +98,9 @@ def reserve(
 
 @dataclass(frozen=True)
 class _Page:
-    """What was decided about one page of members; `last` is its last key, None where there was none left."""
+    """What was decided about one page; `last` is its last row, None where there was none left."""
 
-    last: object
+    last: Row[Any] | None
     counts: dict[str, int]
     batches: int
 
@@ -144,33 +144,28 @@ def _has_sends(connection: Connection, scope: Scope) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _says_nothing_new(decision: Decision, past: Past | None) -> bool:
-    match decision:
-        case Decided():
-            return True
-        case Defer(reason=reason):
-            return past is not None and past.state == "deferred" and past.reason == reason
-        case Mail() | Skip():
+def _is_new(one: Decided) -> bool:
+    match one.decision:
+        case eligibility.Decided():
             return False
+        case Defer(reason=reason):
+            return one.past is None or one.past.state != "deferred" or one.past.reason != reason
+        case Mail() | Skip():
+            return True
         case _:
-            assert_never(decision)
+            assert_never(one.decision)
 
 
-def _write(
-    connection: Connection,
-    scope: Scope,
-    made: Sequence[tuple[object, Decision]],
-    as_of: datetime,
-    now: datetime,
-) -> int:
+def _write(connection: Connection, scope: Scope, made: Sequence[Decided], as_of: datetime, now: datetime) -> int:
     """Write the new decisions of a page and cut its batches; return how many batches."""
-    _forget_deferred(connection, scope, [user_id for user_id, _ in made])
-    mails = sum(isinstance(decision, Mail) for _, decision in made)
+    _forget_deferred(connection, scope, made)
+    mails = sum(isinstance(one.decision, Mail) for one in made)
     ids = [uuid.uuid4().hex for _ in range(-(-mails // BATCH))]
     rows: list[dict[str, object]] = []
     mail = 0
-    for user_id, decision in made:
-        assert not isinstance(decision, Decided)
+    for one in made:
+        user_id, decision = one.user_id, one.decision
+        assert not isinstance(decision, eligibility.Decided)
         row: dict[str, object] = {
             "channel": scope.channel,
             "loop": scope.loop,
@@ -217,12 +212,16 @@ def _write(
     return len(ids)
 
 
-def _forget_deferred(connection: Connection, scope: Scope, keys: Sequence[object]) -> None:
-    """Make room for the new decision about users whose last one was to ask again."""
-    if keys:
-        connection.execute(
-            delete(sends).where(ledger.sends_of(scope), sends.c.user_id.in_(keys), sends.c.state == "deferred")
-        )
+def _forget_deferred(connection: Connection, scope: Scope, made: Sequence[Decided]) -> None:
+    """Make room for new decisions where the last one was to ask again."""
+    keys = [
+        (one.user_id, str(one.decision.occurrence))
+        for one in made
+        if one.past is not None and one.past.state == "deferred" and not isinstance(one.decision, eligibility.Decided)
+    ]
+    for start in range(0, len(keys), 1000):
+        row = tuple_(sends.c.user_id, sends.c.occurrence).in_(keys[start : start + 1000])
+        connection.execute(delete(sends).where(ledger.sends_of(scope), row, sends.c.state == "deferred"))
 
 
 def count(decisions: Iterable[Decision]) -> dict[str, int]:
@@ -236,7 +235,7 @@ def count(decisions: Iterable[Decision]) -> dict[str, int]:
                 outcome = f"skipped:{reason}"
             case Defer(reason=reason):
                 outcome = f"deferred:{reason}"
-            case Decided():
+            case eligibility.Decided():
                 outcome = "decided_before"
             case _:
                 assert_never(decision)

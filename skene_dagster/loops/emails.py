@@ -14,9 +14,20 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def plan_email(
-    email: model.EmailAction, path: Path_, *, columns: tuple[str, ...] | None, settings: Settings, faults: Faults
+    email: model.EmailAction,
+    path: Path_,
+    *,
+    columns: tuple[str, ...] | None,
+    by_row: bool,
+    settings: Settings,
+    faults: Faults,
 ) -> Email:
-    """Resolve an email; `columns` are those of the condition's result, None where they are not known."""
+    """Resolve an email.
+
+    Args:
+        columns: those of the condition's result; None where they are not known.
+        by_row: single rows trigger the step.
+    """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
         advice = "Write letters, digits, - and _, without folder and ending: re_engagement."
         faults.refuse((*path, "template"), f"{email.template!r} cannot be the name of a template.", advice)
@@ -38,13 +49,13 @@ def plan_email(
         row |= read.row
         for column in sorted(read.row - set(columns if columns is not None else read.row)):
             advice = one_of(column, columns or ()) if columns else ""
-            faults.refuse(inner, f"The query returns no column {column!r}.", advice)
+            faults.refuse(inner, f"The condition has no column {column!r}.", advice)
     return Email(
         template=email.template,
         personalization=tuple(email.personalization.items()),
         user_columns=tuple(sorted(user | _unsubscribe_columns(email, settings.sender, faults))),
         row_columns=tuple(sorted(row)),
-        repeat=email.repeat,
+        repeat="every_entry" if by_row and "repeat" not in email.model_fields_set else email.repeat,
         set=tuple(email.set.items()),
         transactional=email.transactional,
     )

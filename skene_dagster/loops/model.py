@@ -83,6 +83,12 @@ class DatabaseTrigger(Spec):
     """The table whose rows trigger the step; `$1` in the condition is the row's key."""
     event: Literal["insert", "update"]
     """Which rows: new ones, or changed ones."""
+    key: Identifier | None = None
+    """The column that names a row, unique; of the users table its key, else `id`."""
+    user: Identifier | None = None
+    """The column with the users key; of the users table its key, else `user_id`."""
+    at: Identifier | None = None
+    """The column with when the row was written (`created_at`), or changed (`updated_at`); it should be indexed."""
 
 
 class EventTrigger(Spec):
@@ -143,6 +149,8 @@ class LevelCondition(Spec):
     """The level."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """For how long they have been there, at least."""
+    timeout: Duration = timedelta(minutes=10)
+    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
 
 
 class FeatureCondition(Spec):
@@ -155,6 +163,8 @@ class FeatureCondition(Spec):
     """How far they are with it."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """For how long they have been there, at least."""
+    timeout: Duration = timedelta(minutes=10)
+    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
 
 
 class MilestoneCondition(Spec):
@@ -163,6 +173,8 @@ class MilestoneCondition(Spec):
     type: Literal["milestone"]
     name: Text
     """The milestone's name, as skene.yaml has it."""
+    timeout: Duration = timedelta(minutes=10)
+    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
 
 
 class UsageCondition(Spec):
@@ -172,7 +184,9 @@ class UsageCondition(Spec):
     limit: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)]
     """Uses per period, by plan; `Infinity` (in YAML `.inf`) for no limit."""
     period: Duration
-    """The period that the uses are counted in."""
+    """The period that the uses are counted in: whole days (UTC), today included."""
+    timeout: Duration = timedelta(minutes=10)
+    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
 
 
 Condition = Annotated[
@@ -192,7 +206,8 @@ class EmailAction(Spec):
     personalization: dict[str, str] = Field(default_factory=dict)
     """What the template may use: a name, and a text with expressions such as `{{user.name}}`."""
     repeat: Repeat = timedelta(days=30)
-    """When a user who entered again may be mailed again: `once`, `every_entry` or after a duration."""
+    """When a user who entered again may be mailed again: `once`, `every_entry` or after a duration. Where rows trigger
+    the step, the default is `every_entry`: once for each row."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
     """Columns of the users table, written when the provider accepted the email."""
     transactional: bool = False

@@ -15,8 +15,8 @@ from skene_dagster.documents import Document
 class Query:
     """A condition's SQL, ready for SQLAlchemy's `text()`.
 
-    Its binds are `:as_of` (the tick, UTC and naive; bound as SQLAlchemy's DateTime), `:as_of_date` (the tick's date in
-    the trigger's zone; bound as Date) and `:trigger_key` (`$1`: the key of the row that triggered).
+    Its binds are `:as_of` (the tick, UTC and naive; bound as SQLAlchemy's DateTime) and `:as_of_date` (the tick's date
+    in the trigger's zone; bound as Date).
     """
 
     author: str
@@ -33,30 +33,116 @@ class Query:
     """The result's columns; None for `SELECT *`, which only the database can answer."""
     key: str
     """The result's column that is the user's key."""
+    by_row: bool
+    """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment as well."""
     binds: tuple[str, ...]
     """Those of them that the texts use, sorted."""
 
 
 @dataclass(frozen=True)
+class Expression:
+    """SQL over the columns of one table's row, ready for SQLAlchemy's `text()`; it has no binds."""
+
+    author: str
+    """The SQL as it was written."""
+    mysql: str
+    """What a TiDB, MySQL or MariaDB server gets."""
+    sqlite: str | None
+    """What the embedded database gets; None where it cannot say it."""
+    needs_tidb: str
+    """Why there is no `sqlite`, by the name of the construct; else empty."""
+
+
+@dataclass(frozen=True)
 class Schedule:
+    """By the clock."""
+
     cron: str
     timezone: str
 
 
 @dataclass(frozen=True)
-class LaterTrigger:
-    """A trigger that loads and is planned, but cannot run yet."""
+class Calls:
+    """When the product is called at an endpoint, which it tracks as events named `POST /api/features/export`."""
 
-    kind: str
-    details: tuple[tuple[str, str], ...]
+    endpoint: str
+    method: str
+
+    @property
+    def pattern(self) -> str:
+        """The events' names, `*` standing for anything."""
+        return f"{self.method} {self.endpoint}"
 
 
 @dataclass(frozen=True)
-class LaterCondition:
-    """A condition that loads and is planned, but cannot run yet."""
+class Manual:
+    """When a person starts it."""
 
-    kind: str
-    details: tuple[tuple[str, str], ...]
+
+@dataclass(frozen=True)
+class Rows:
+    """Once for each new or changed row of a table."""
+
+    table: str
+    key: str
+    """The column that names the row: `$1`."""
+    user: str
+    """The column with the users key."""
+    at: str
+    """The column with the moment: when the row was written, or changed (UTC)."""
+    changes: bool
+    """A row triggers again whenever it changed."""
+    name: tuple[str, str] | None
+    """A column and its value: only the events of one name."""
+
+
+@dataclass(frozen=True)
+class After:
+    """Once for each email of an earlier step, some time later."""
+
+    step: str
+    wait: timedelta
+
+
+Trigger = Schedule | Calls | Manual | Rows | After
+
+
+@dataclass(frozen=True)
+class AtLevel:
+    """Who is at an engagement level, and has been there for so long."""
+
+    level: Literal["new", "active", "power", "slipping", "dormant", "resurrected"]
+    for_: timedelta | None
+
+
+@dataclass(frozen=True)
+class InState:
+    """Who is in a state of adopting a feature, and has been there for so long."""
+
+    feature: str
+    state: Literal["untried", "tried", "adopted", "lapsed"]
+    for_: timedelta | None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Who has reached a milestone since it is celebrated."""
+
+    milestone: str
+
+
+@dataclass(frozen=True)
+class UsedUp:
+    """Who has used as much as his plan allows in the days of the period, today included."""
+
+    limit: tuple[tuple[str, float], ...]
+    """Uses by plan, without those plans that have no limit, in the author's order."""
+    period: timedelta
+    pattern: str | None
+    """Which events count, `*` standing for anything; None for all of them."""
+
+
+Condition = Query | AtLevel | InState | Reached | UsedUp
 
 
 @dataclass(frozen=True)
@@ -76,21 +162,32 @@ class Email:
 
 
 @dataclass(frozen=True)
-class LaterAction:
-    """An action that loads and is planned, but cannot run yet."""
+class Block:
+    """Write an entitlement that the product reads, and send a prompt."""
 
-    kind: str
-    details: tuple[tuple[str, str], ...]
+    message: str
+    prompt: Email | None
 
 
 @dataclass(frozen=True)
 class StepPlan:
     name: str
     renamed_from: str | None
-    trigger: Schedule | LaterTrigger
-    condition: Query | LaterCondition
+    trigger: Trigger
+    condition: Condition
     timeout: timedelta
-    action: Email | LaterAction
+    """How long the query may run; where rows trigger the step, how long it waits for the condition to hold."""
+    action: Email | Block
+
+    @property
+    def email(self) -> Email | None:
+        """What the step sends, if it sends anything."""
+        return self.action if isinstance(self.action, Email) else self.action.prompt
+
+    @property
+    def by_row(self) -> bool:
+        """Whether it is about single rows, each of which is mailed about once, and not about who is inside."""
+        return isinstance(self.trigger, Rows | After)
 
 
 @dataclass(frozen=True)
@@ -126,13 +223,11 @@ class LoopPlan:
     """What is known but cannot run yet, by name, one sentence each."""
     document: Document = field(compare=False, repr=False)
 
-    @property
-    def runs(self) -> bool:
-        """Whether every step can run today."""
-        return all(
-            isinstance(step.trigger, Schedule) and isinstance(step.condition, Query) and isinstance(step.action, Email)
-            for step in self.steps
-        )
+    def root_of(self, step: StepPlan) -> StepPlan:
+        """Find the step that a step follows, over any number of `after`; itself, if it follows none."""
+        while isinstance(step.trigger, After):
+            step = next(one for one in self.steps if one.name == step.trigger.step)
+        return step
 
 
 def segment_name(loop: str, step: str) -> str:

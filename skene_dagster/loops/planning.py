@@ -6,30 +6,17 @@ Pure: nothing is written, no database is asked, the templates are not opened.
 from datetime import timedelta
 from typing import Literal
 
-from skene_dagster.documents import Document, Path_, one_of
-from skene_dagster.errors import DocumentError
+from skene_dagster.documents import Document, Path_
 from skene_dagster.loops import model
-from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.conditions import columns_of, plan_condition
 from skene_dagster.loops.emails import plan_email
 from skene_dagster.loops.faults import Faults
-from skene_dagster.loops.later import details_of, not_yet
+from skene_dagster.loops.later import not_yet
 from skene_dagster.loops.names import fault_of_name
-from skene_dagster.loops.plan import (
-    Email,
-    GoalPlan,
-    LaterAction,
-    LaterCondition,
-    LaterTrigger,
-    LoopPlan,
-    Query,
-    RecoveryPlan,
-    Schedule,
-    StepPlan,
-)
-from skene_dagster.loops.timing import fault_of_cron, fault_of_timezone, last_wait
+from skene_dagster.loops.plan import Block, Condition, Email, GoalPlan, LoopPlan, RecoveryPlan, StepPlan
+from skene_dagster.loops.timing import last_wait
+from skene_dagster.loops.triggers import is_by_row, plan_trigger
 from skene_dagster.settings import Settings
-
-_TIMEOUT = timedelta(minutes=10)
 
 LONGEST_WAIT = timedelta(days=1)
 """Dagster waits inside the run, which lasts as long."""
@@ -105,59 +92,34 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
 
 def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faults) -> StepPlan:
     step, path = steps[number], ("steps", number)
-    trigger = _trigger(step.trigger, (*path, "trigger"), [earlier.name for earlier in steps[:number]], faults)
-    condition = _condition(step.condition, (*path, "condition"), step.trigger.type, settings, faults)
+    trigger = plan_trigger(step.trigger, (*path, "trigger"), steps[:number], settings, faults)
+    condition = plan_condition(step.condition, (*path, "condition"), trigger, settings, faults)
     return StepPlan(
         name=step.name or "main",
         renamed_from=step.renamed_from,
         trigger=trigger,
         condition=condition,
-        timeout=step.condition.timeout if isinstance(step.condition, model.QueryCondition) else _TIMEOUT,
-        action=_action(step.action, (*path, "action"), condition, settings, faults),
+        timeout=step.condition.timeout,
+        action=_action(step.action, (*path, "action"), condition, settings, faults, by_row=is_by_row(trigger)),
     )
 
 
-def _trigger(trigger: model.Trigger, path: Path_, earlier: list[str | None], faults: Faults) -> Schedule | LaterTrigger:
-    if isinstance(trigger, model.ScheduleTrigger):
-        if fault := fault_of_cron(trigger.cron):
-            faults.refuse((*path, "cron"), f"{trigger.cron!r} is not a cron expression.", fault)
-        if fault := fault_of_timezone(trigger.timezone):
-            faults.refuse((*path, "timezone"), f"{trigger.timezone!r} is not a time zone.", fault)
-        return Schedule(" ".join(trigger.cron.split()), trigger.timezone)
-    if isinstance(trigger, model.AfterTrigger) and trigger.step not in earlier:
-        known = [name for name in earlier if name]
-        advice = one_of(trigger.step, known) if known else "No step stands before this one."
-        faults.refuse((*path, "step"), f"{trigger.step!r} is not an earlier step.", advice)
-    return LaterTrigger(trigger.type, details_of(trigger))
-
-
-def _condition(
-    condition: model.Condition, path: Path_, trigger: str, settings: Settings, faults: Faults
-) -> Query | LaterCondition:
-    if not isinstance(condition, model.QueryCondition):
-        return LaterCondition(condition.type, details_of(condition))
-    inner = (*path, "query")
-    try:
-        query = read_query(condition.query, users=settings.users, place=faults.document.text_place(inner))
-    except DocumentError as refused:
-        faults.note(refused)
-        return LaterCondition(condition.type, ())
-    if "trigger_key" in query.binds and trigger not in {"database", "event"}:
-        advice = "Use a trigger of type database or event, or leave it out."
-        faults.refuse(inner, f"$1 is the row that triggered the step, and the trigger {trigger!r} has none.", advice)
-    return query
-
-
 def _action(
-    action: model.Action, path: Path_, condition: Query | LaterCondition, settings: Settings, faults: Faults
-) -> Email | LaterAction:
-    columns = condition.columns if isinstance(condition, Query) else None
+    action: model.Action, path: Path_, condition: Condition, settings: Settings, faults: Faults, *, by_row: bool
+) -> Email | Block:
+    columns = columns_of(condition)
     if isinstance(action, model.EmailAction):
-        return plan_email(action, path, columns=columns, settings=settings, faults=faults)
-    if action.upgrade_prompt is not None:
-        inner = (*path, "upgrade_prompt")
-        plan_email(action.upgrade_prompt, inner, columns=columns, settings=settings, faults=faults)
-    return LaterAction(action.type, details_of(action))
+        return plan_email(action, path, columns=columns, by_row=by_row, settings=settings, faults=faults)
+    if by_row:
+        advice = "Use a trigger of type schedule, api or manual."
+        faults.refuse((*path, "type"), "'block' is about who is inside, not about single rows.", advice)
+    prompt = action.upgrade_prompt
+    if prompt is None:
+        return Block(action.message, None)
+    inner = (*path, "upgrade_prompt")
+    return Block(
+        action.message, plan_email(prompt, inner, columns=columns, by_row=by_row, settings=settings, faults=faults)
+    )
 
 
 def _goal(goal: model.Goal, faults: Faults) -> GoalPlan | None:

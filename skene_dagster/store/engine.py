@@ -51,12 +51,14 @@ _SQL_MODE = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION"
 _WRITES = "skene_writes"
 
 
-def open_engine(url: str, *, read_only: bool = False) -> Engine:
+def open_engine(url: str, *, read_only: bool = False, patience: float | None = None) -> Engine:
     """Describe the database at `url`; nothing is connected, and no file or folder is made, until it is used.
 
     Args:
         read_only: an SQLite file is opened such that it cannot be written, and none is made. (A server has its
             rights; TiDB knows no read-only transactions.)
+        patience: seconds after which a connection without an answer is given up; for statements that are short, and
+            do no harm when they happened nevertheless. Without it a statement may take as long as it takes.
 
     Raises:
         SettingsError: the URL is none, or of a database that is not supported.
@@ -67,9 +69,9 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         raise SettingsError("SKENE_DATABASE_URL is not a database URL.", advice=_FOR_EXAMPLE) from None
     match parsed.drivername:
         case "sqlite" | "sqlite+pysqlite":
-            return _open_sqlite(parsed, read_only=read_only)
+            return _open_sqlite(parsed, read_only=read_only, patience=patience or SQLITE_BUSY_SECONDS)
         case "mysql" | "mysql+pymysql":
-            return _open_server(parsed.set(drivername="mysql+pymysql"))
+            return _open_server(parsed.set(drivername="mysql+pymysql"), patience)
         case driver if driver.startswith("postgres"):
             raise SettingsError(
                 "SKENE_DATABASE_URL is a PostgreSQL URL, which is not supported.",
@@ -134,13 +136,21 @@ def database_clock(engine: Engine) -> Clock:
         return _utc_now
     with translated(), engine.connect() as connection:
         before = _utc_now()
-        there = connection.execute(select(literal_column("UTC_TIMESTAMP(6)", Moment))).scalar_one()
+        there = database_time(connection)
         offset = there - (before + (_utc_now() - before) / 2)
 
     def clock() -> datetime:
         return _utc_now() + offset
 
     return clock
+
+
+def database_time(connection: Connection) -> datetime:
+    """Ask the database what time it is, in UTC."""
+    if is_sqlite(connection):
+        return _utc_now()
+    now: datetime = connection.execute(select(literal_column("UTC_TIMESTAMP(6)", Moment))).scalar_one()
+    return now
 
 
 def _utc_now() -> datetime:
@@ -154,10 +164,12 @@ def users_table(users: Users, *columns: str) -> TableClause:
     return table(name, *(column(name) for name in names), schema=schema or None)
 
 
-def _open_server(url: URL) -> Engine:
+def _open_server(url: URL, patience: float | None) -> Engine:
     if not url.database:
         raise SettingsError("SKENE_DATABASE_URL names no database.", advice=_FOR_EXAMPLE)
     connect_args: dict[str, Any] = {"program_name": "skene_dagster", "connect_timeout": 10, "charset": "utf8mb4"}
+    if patience is not None:
+        connect_args |= {"read_timeout": patience, "write_timeout": patience}
     if "ssl_ca" in url.query:
         # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
         connect_args |= {
@@ -193,11 +205,11 @@ def _open_server(url: URL) -> Engine:
     return engine
 
 
-def _open_sqlite(url: URL, *, read_only: bool) -> Engine:
+def _open_sqlite(url: URL, *, read_only: bool, patience: float) -> Engine:
     if not url.database or ":memory:" in url.database or url.database.startswith("file:"):
         raise SettingsError("SKENE_DATABASE_URL names no file.", advice="Write sqlite:///path/to/file.db.")
     file = Path(url.database).absolute()
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:

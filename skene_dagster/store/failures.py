@@ -35,6 +35,17 @@ NOT_NOW = frozenset(
 )
 """The server, or the way to it, is in trouble; a run should be tried again later, not this transaction at once."""
 
+OF_ONE_ROW = frozenset(
+    {
+        1048,  # NULL in a column that has none
+        *{1264, 1265, 1406},  # out of range, cut off, too long
+        *{1292, 1366},  # not of the column's type, or not in its character set
+        4025,  # MariaDB: a CHECK of the product's
+        8025,  # TiDB: the row is too large
+    }
+)
+"""A value is not taken; the other rows of the same statement would be."""
+
 # TiDB, 2026-11: 1105 stands for anything; only the words tell what passes.
 _PASSING_WORDS = ("Information schema is changed", "try again later", "region unavailable", "Region is unavailable")
 
@@ -76,6 +87,14 @@ def is_duplicate(error: BaseException) -> bool:
     if isinstance(original, sqlite3.IntegrityError):
         return "UNIQUE constraint failed" in str(original)
     return code_of(original) == 1062
+
+
+def is_of_one_row(error: BaseException) -> bool:
+    """Whether a value of some row was refused, so that the rows without it would have been taken."""
+    original = _driver_error(error)
+    if isinstance(original, sqlite3.IntegrityError | sqlite3.DataError):
+        return not is_duplicate(error)
+    return code_of(original) in OF_ONE_ROW
 
 
 def is_lost(error: BaseException) -> bool:

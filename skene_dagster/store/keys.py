@@ -101,10 +101,42 @@ def common_key(connection: Connection, users: Users) -> Key:
     if mapped != stored:
         raise StoreError(
             f"The users key {users.table}.{users.key} is {mapped.sql}, but the skene_* tables have {stored.sql}.",
-            advice="Set users.table and users.key in skene.yaml as they were, or change the column user_id of "
-            "skene_segment_members and skene_sends to the type and collation of the users key.",
+            advice="Set users.table and users.key in skene.yaml as they were, or change the columns user_id of the "
+            "skene_* tables to the type and collation of the users key.",
         )
     return stored
+
+
+def same_as_users_key(connection: Connection, users: Users, table: str, column: str) -> None:
+    """Make sure that a column of the product's has the very type of the users key.
+
+    Raises:
+        SettingsError: the table or the column is not there, or of another type.
+    """
+    columns = _columns(connection, table)
+    if not columns:
+        raise SettingsError(f"Table {table!r} is not in the database {_shown(connection)}.")
+    found = next((known for known in columns if known.name.lower() == column.lower()), None)
+    if found is None:
+        names = ", ".join(known.name for known in columns)
+        raise SettingsError(f"Table {table!r} has no column {column!r}.", advice=f"There is: {names}.")
+    key = users_key(connection, users)
+    same = _affinity(found.declared) == _affinity(key.sql) if is_sqlite(connection) else found.key == key
+    if not same:
+        raise SettingsError(
+            f"{table}.{column} is {found.key.sql}, but the users key {users.table}.{users.key} is {key.sql}: the "
+            "database would take some users for others.",
+            advice=f"Give {table}.{column} the type and collation of the users key, or make a view that does.",
+        )
+
+
+def _affinity(declared: str) -> str:
+    """Name what SQLite makes of a declared type; columns of the same affinity compare as they are."""
+    declared = declared.upper()
+    for affinity, words in {"INTEGER": ("INT",), "TEXT": ("CHAR", "CLOB", "TEXT"), "BLOB": ("BLOB",)}.items():
+        if any(word in declared for word in words):
+            return affinity
+    return "NUMERIC" if declared else "BLOB"
 
 
 def _stored_key(connection: Connection) -> Key:

@@ -187,7 +187,7 @@ IN_EACH_SPELLING = {
     "unknown template": ('"re_engagement"', '"re_engagment"', "There is no template 're_engagment'"),
     "template is a path": ('"re_engagement"', '"../skene"', "'../skene' cannot be the name of a template"),
     "name that an email cannot show": ('"{{user.name}}"', '"{{name}}"', "'name' is nothing that an email can show"),
-    "column that the query lacks": ('"{{user.name}}"', '"{{row.plan}}"', "The query returns no column 'plan'"),
+    "column that the query lacks": ('"{{user.name}}"', '"{{row.plan}}"', "The condition has no column 'plan'"),
     "expression without an end": ('"{{user.name}}"', '"{{user.name"', "The expression cannot be read"),
     "statement in an expression": ('"{{user.name}}"', '"{% if 1 %}x{% endif %}"', "Only {{ … }} may stand here"),
     "repeat in words": ('"30d"', '"sometimes"', "'sometimes' is not a duration"),

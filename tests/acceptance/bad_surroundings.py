@@ -106,7 +106,7 @@ IN_THE_DATABASE = {
     "a set of a missing column": asked("flagged: 1", "flaggd: 1", "no column 'flaggd'. Did you mean 'flagged'?"),
     "SELECT * without the email's column": Wrong(
         {"loops/loop.yaml": YAML.replace(QUERY, "SELECT * FROM users").replace("user.name", "row.plan")},
-        "The query returns no column 'plan'",
+        "The condition has no column 'plan'",
         "loops/loop.yaml:18",
         ASK,
         users=True,

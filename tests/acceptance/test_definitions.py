@@ -219,16 +219,3 @@ def test_a_schedule_starts_only_the_steps_of_its_time(tmp_path: Path) -> None:
         "win_back__nudge": ["nudge", "nudge", "reminder", "reminder"],
         "win_back__last_call": ["last_call", "last_call"],
     }
-
-
-def test_what_cannot_run_yet_says_so_where_it_is_seen(tmp_path: Path) -> None:
-    written = (CASES / "known_not_yet_run.txt").read_text(encoding="utf-8").partition("----\n")[0]
-
-    defs = compile_folder(write_project(tmp_path, {"activation.yaml": written}))
-
-    (spec,) = (spec for spec in defs.resolve_all_asset_specs() if spec.key.path[0] == "skene")
-    assert spec.description is not None
-    assert spec.description.startswith("**Known, not yet run.**")
-    assert "event" in spec.description
-    names = [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")]
-    assert names == ["skene__reconcile"]

@@ -45,6 +45,6 @@ SELECT id FROM users WHERE skene_unix_timestamp(seen_at) < skene_unix_timestamp(
 --- the row that triggered
 SELECT * FROM user_actions WHERE user_id = $1 AND action_type = 'first_project_created'
 --- servers
-SELECT * FROM user_actions WHERE user_id = :trigger_key AND action_type = 'first_project_created'
+SELECT * FROM skene_trigger CROSS JOIN user_actions WHERE user_id = skene_trigger.skene_row_key AND action_type = 'first_project_created'
 --- sqlite
-SELECT * FROM user_actions WHERE user_id = :trigger_key AND action_type = 'first_project_created'
+SELECT * FROM skene_trigger CROSS JOIN user_actions WHERE user_id = skene_trigger.skene_row_key AND action_type = 'first_project_created'

@@ -154,10 +154,12 @@ class World:
     provider: Script = field(default_factory=Script)
     now: datetime = START
     paused: list[float] = field(default_factory=list)
+    step_number: int = 0
+    """Which step of the loop is refreshed, reserved and delivered."""
 
     @property
     def step(self) -> StepPlan:
-        return self.plan.steps[0]
+        return self.plan.steps[self.step_number]
 
     def clock(self) -> datetime:
         return self.now
@@ -178,8 +180,7 @@ class World:
             self.engine,
             plan=self.plan,
             step=self.step,
-            users=self.settings.users,
-            limits=self.settings.limits,
+            settings=self.settings,
             as_of=self.now,
             clock=self.clock,
             run_id="run",

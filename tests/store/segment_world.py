@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, inspect, select, text
@@ -13,7 +14,7 @@ from skene_dagster.audience.segments import Licence, Refreshed, licence, refresh
 from skene_dagster.audience.turn import Turn
 from skene_dagster.documents import Document
 from skene_dagster.loops.plan import Email, LoopPlan, Query, RecoveryPlan, Schedule, StepPlan
-from skene_dagster.settings import Limits, Users
+from skene_dagster.settings import Limits, Users, load
 from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import OPEN, segment_members
@@ -44,7 +45,17 @@ def loop(
 ) -> LoopPlan:
     """A retention loop of one step with this condition."""
     binds = tuple(name for name in ("as_of", "as_of_date") if f":{name}" in sql)
-    query = Query(sql, sql, sql if sqlite == "" else sqlite, needs_tidb, tables, (key, *row_columns), key, binds)
+    query = Query(
+        sql,
+        sql,
+        sql if sqlite == "" else sqlite,
+        needs_tidb,
+        tables,
+        (key, *row_columns),
+        key,
+        by_row=False,
+        binds=binds,
+    )
     email = Email("hello", (), (), row_columns, timedelta(days=30), (), transactional=False)
     step = StepPlan("main", None, Schedule("0 9 * * *", timezone), query, timedelta(minutes=10), email)
     recovery = RecoveryPlan(3, "exponential", timedelta(seconds=30))
@@ -118,8 +129,7 @@ class World:
         """Refresh the segment for the tick of a day."""
         plan = plan or loop()
         arguments: dict[str, Any] = {
-            "users": self.users,
-            "limits": self.limits,
+            "settings": replace(load(Path(), {}), users=self.users, limits=self.limits),
             "clock": self.clock,
             "run_id": f"run-{day}",
             "chunk": 3,

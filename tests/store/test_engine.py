@@ -1,5 +1,6 @@
 """Every connection means the same by time and text, nothing is made before it is used, and refusals are sentences."""
 
+import socket
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -95,6 +96,14 @@ def test_a_server_that_is_not_there_is_worth_a_retry() -> None:
 
     assert away.value.retryable
     assert "secret" not in str(away.value)
+
+
+def test_a_server_that_is_silent_is_given_up_where_patience_is_limited() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = open_engine(f"mysql://me:secret@127.0.0.1:{silent.getsockname()[1]}/db", patience=0.1)
+
+        with pytest.raises(StoreUnavailable, match=r"reached|answer"):
+            transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
 
 
 @on_servers

@@ -11,18 +11,26 @@ from skene_dagster.errors import DocumentError, DocumentErrors, LoopInvalid, Loo
 from skene_dagster.loops.loaders import load_file
 from skene_dagster.loops.model import Loop
 from skene_dagster.loops.plan import (
+    After,
+    AtLevel,
+    Block,
+    Calls,
+    Condition,
     Email,
     GoalPlan,
-    LaterAction,
-    LaterCondition,
-    LaterTrigger,
+    InState,
     LoopPlan,
+    Manual,
     Query,
+    Reached,
     RecoveryPlan,
+    Rows,
     Schedule,
+    Trigger,
+    UsedUp,
 )
 from skene_dagster.loops.planning import plan_loop
-from skene_dagster.settings import Environment, Limits, Sender, Settings, Users
+from skene_dagster.settings import Environment, Feature, Limits, Milestone, Sender, Settings, Users
 from skene_dagster.yaml_document import parse_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +66,23 @@ steps:
 """
 
 
-def settings(*, sender: dict[str, Any] = SENDER, environment: Environment = "development", **users: str) -> Settings:
+EXPORT = Feature(title="Export", events=["exported"])
+FIRST = Milestone(title="First export", event="exported")
+
+
+def settings(
+    *,
+    sender: dict[str, Any] = SENDER,
+    environment: Environment = "development",
+    features: dict[str, Feature] | None = None,
+    milestones: dict[str, Milestone] | None = None,
+    **users: str,
+) -> Settings:
     return Settings(
         root=ROOT,
         users=Users.model_validate(users),
+        features=features or {},
+        milestones=milestones or {},
         sender=Sender.model_validate(sender),
         limits=Limits(),
         loops=ROOT / "loops",
@@ -85,12 +106,12 @@ def faults(text: str, **configured: Any) -> list[str]:
     return [str(error) for error in caught.value.errors]
 
 
-def file_plan(file: str) -> LoopPlan:
+def file_plan(file: str, **configured: Any) -> LoopPlan:
     loaded = load_file(ROOT / file, ROOT)
     assert loaded.error is None
     assert loaded.loop is not None
     assert loaded.document is not None
-    return plan_loop(loaded.loop, loaded.document, settings())
+    return plan_loop(loaded.loop, loaded.document, settings(**configured))
 
 
 def changed(old: str, new: str, text: str = LOOP) -> str:
@@ -129,7 +150,7 @@ def test_the_page_s_loop_can_run() -> None:
     loop = file_plan("loops/skene.config.ts")
 
     (step,) = loop.steps
-    assert (loop.name, step.name, loop.runs, loop.not_yet) == ("retention", "main", True, ())
+    assert (loop.name, step.name, loop.not_yet) == ("retention", "main", ())
     assert step.trigger == Schedule("0 9 * * *", "UTC")
     assert step.timeout == timedelta(minutes=10)
     assert isinstance(step.condition, Query)
@@ -148,34 +169,32 @@ def test_the_page_s_loop_can_run() -> None:
     assert loop.on_doubt == "skip"
 
 
-def test_the_activation_loop_is_planned_and_says_what_it_waits_for() -> None:
+def test_the_activation_loop_asks_its_query_about_each_new_user() -> None:
     loop = file_plan("tests/loops/activation.ts")
 
     (step,) = loop.steps
-    assert step.trigger == LaterTrigger("database", (("table", "users"), ("event", "insert")))
+    assert step.trigger == Rows("users", "id", "id", "created_at", changes=False, name=None)
     assert isinstance(step.condition, Query)
-    assert step.condition.binds == ("trigger_key",)
+    assert (step.condition.by_row, step.condition.key, step.condition.tables) == (True, "user_id", ("user_actions",))
+    assert "FROM skene_trigger CROSS JOIN user_actions WHERE user_id = skene_trigger.skene_row_key" in " ".join(
+        step.condition.mysql.split()
+    )
     assert step.timeout == timedelta(minutes=5)
-    assert loop.not_yet == ("step 1: the trigger 'database' is known, not yet run.",)
-    assert not loop.runs
+    assert step.email is not None
+    assert step.email.repeat == "every_entry"
 
 
-def test_the_freemium_loop_is_planned_and_says_what_it_waits_for() -> None:
-    loop = file_plan("tests/loops/freemium.ts")
+def test_the_freemium_loop_blocks_who_has_used_up_his_plan() -> None:
+    loop = file_plan("tests/loops/freemium.ts", plan="plan")
 
     (step,) = loop.steps
-    assert step.trigger == LaterTrigger("api", (("endpoint", "/api/features/*"), ("method", "POST")))
-    assert step.condition == LaterCondition(
-        "usage", (("limit.free", "100"), ("limit.paid", "Infinity"), ("period", "30d"))
-    )
-    assert isinstance(step.action, LaterAction)
-    assert step.action.details[0] == ("message", "You've reached your free tier limit. Upgrade to continue.")
+    assert step.trigger == Calls("/api/features/*", "POST")
+    assert step.condition == UsedUp((("free", 100.0),), timedelta(days=30), "POST /api/features/*")
+    assert isinstance(step.action, Block)
+    assert step.action.message == "You've reached your free tier limit. Upgrade to continue."
+    assert step.email is not None
+    assert step.email.template == "upgrade_prompt"
     assert loop.recovery.retries == 0
-    assert loop.not_yet == (
-        "step 1: the trigger 'api' is known, not yet run.",
-        "step 1: the condition 'usage' is known, not yet run.",
-        "step 1: the action 'block' is known, not yet run.",
-    )
 
 
 # What is resolved
@@ -191,13 +210,12 @@ def test_everything_written_is_in_the_plan() -> None:
 
     assert (loop.name, loop.type, loop.opinion) == ("win_back", "retention", "Bring people back.")
     assert [step.name for step in loop.steps] == ["nudge", "last_call"]
-    assert loop.steps[1].trigger == LaterTrigger("after", (("step", "nudge"), ("wait", "5d")))
+    assert loop.steps[1].trigger == After("nudge", timedelta(days=5))
     assert loop.goal == GoalPlan("returns", "", timedelta(days=14))
     assert (loop.holdout, loop.priority, loop.start) == (0.1, 10, "new_only")
     assert loop.recovery == RecoveryPlan(5, "linear", timedelta(minutes=1))
     assert loop.on_doubt == "resend"
     assert loop.not_yet == (
-        "step 2: the trigger 'after' is known, not yet run.",
         "The goal is known, not yet run.",
         "The holdout is known, not yet run: everyone is mailed.",
         "The priority is known, not yet run.",
@@ -205,38 +223,102 @@ def test_everything_written_is_in_the_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "kind", "details"),
+    ("condition", "planned"),
     [
-        ("{type: level, is: dormant, for: 2w}", "level", (("is", "dormant"), ("for", "14d"))),
-        ("{type: feature, name: export, state: untried}", "feature", (("name", "export"), ("state", "untried"))),
-        ("{type: milestone, name: first}", "milestone", (("name", "first"),)),
-        ("{type: usage, limit: {free: 1.5}, period: 1d}", "usage", (("limit.free", "1.5"), ("period", "1d"))),
+        ("{type: level, is: dormant, for: 2w}", AtLevel("dormant", timedelta(days=14))),
+        ("{type: feature, name: export, state: adopted}", InState("export", "adopted", None)),
+        ("{type: milestone, name: first}", Reached("first")),
+        (
+            "{type: usage, limit: {free: 1.5, paid: .inf}, period: 1d}",
+            UsedUp((("free", 1.5),), timedelta(days=1), None),
+        ),
     ],
 )
-def test_a_condition_that_cannot_run_yet_keeps_what_it_says(
-    condition: str, kind: str, details: tuple[tuple[str, str], ...]
-) -> None:
+def test_a_condition_says_what_it_selects(condition: str, planned: Condition) -> None:
     text = TWO.replace("condition: {type: query, query: SELECT id FROM users}", f"condition: {condition}")
 
-    loop = plan(text)
+    loop = plan(text, plan="plan", features={"export": EXPORT}, milestones={"first": FIRST})
 
-    assert loop.steps[0].condition == LaterCondition(kind, details)
-    assert f"step 1: the condition {kind!r} is known, not yet run." in loop.not_yet
+    assert loop.steps[0].condition == planned
 
 
 @pytest.mark.parametrize(
-    ("trigger", "details"),
+    ("trigger", "planned"),
     [
-        ("{type: event, name: signed_up}", (("name", "signed_up"),)),
-        ("{type: manual}", ()),
-        ("{type: database, table: app.orders, event: update}", (("table", "app.orders"), ("event", "update"))),
+        (
+            "{type: event, name: signed_up}",
+            Rows("skene_events", "event_id", "user_id", "received_at", changes=False, name=("name", "signed_up")),
+        ),
+        ("{type: manual}", Manual()),
+        ("{type: api, endpoint: /search}", Calls("/search", "POST")),
+        (
+            "{type: database, table: app.orders, event: update}",
+            Rows("app.orders", "id", "user_id", "updated_at", changes=True, name=None),
+        ),
+        (
+            "{type: database, table: orders, event: insert, key: uuid, user: buyer, at: placed_at}",
+            Rows("orders", "uuid", "buyer", "placed_at", changes=False, name=None),
+        ),
     ],
 )
-def test_a_trigger_that_cannot_run_yet_keeps_what_it_says(trigger: str, details: tuple[tuple[str, str], ...]) -> None:
+def test_a_trigger_says_what_runs_the_step(trigger: str, planned: Trigger) -> None:
     loop = plan(changed("{type: after, step: nudge, wait: 5d}", trigger, TWO))
 
-    assert isinstance(loop.steps[1].trigger, LaterTrigger)
-    assert loop.steps[1].trigger.details == details
+    assert loop.steps[1].trigger == planned
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param(
+            "{type: query, query: SELECT id FROM users}",
+            "{type: feature, name: exprot, state: tried}",
+            "'exprot' is not a feature of skene.yaml. Use one of: export. Did you mean 'export'?",
+            id="no such feature",
+        ),
+        pytest.param(
+            "{type: query, query: SELECT id FROM users}",
+            "{type: milestone, name: first}",
+            "'first' is not a milestone of skene.yaml. skene.yaml has no milestones; add it there",
+            id="no milestones",
+        ),
+        pytest.param(
+            "{type: query, query: SELECT id FROM users}",
+            "{type: feature, name: export, state: untried, for: 7d}",
+            "Who never tried something is counted from his sign-up. Add `created_at: <the column>` under `users:`",
+            id="untried since when",
+        ),
+        pytest.param(
+            "{type: query, query: SELECT id FROM users}",
+            "{type: usage, limit: {free: 1}, period: 1d}",
+            "Nothing says which plan a user is on. Add `plan: <the column>` under `users:`",
+            id="no plan",
+        ),
+        pytest.param(
+            "{type: after, step: nudge, wait: 5d}",
+            "{type: database, table: users, event: update}",
+            "An action's `set` is an update of the users table too, and must not trigger this step.",
+            id="updates of users",
+        ),
+        pytest.param(
+            "{type: email, template: hello}",
+            "{type: block, message: Stop}",
+            "'block' is about who is inside, not about single rows.",
+            id="block for a row",
+        ),
+    ],
+)
+def test_what_the_settings_do_not_carry_is_refused(old: str, new: str, said: str) -> None:
+    with pytest.raises(DocumentError) as refused:
+        plan(new.join(TWO.rsplit(old, 1)), features={"export": EXPORT})
+
+    assert said in " ".join(str(refused.value).split())
+
+
+def test_a_step_that_follows_another_rides_on_the_ticks_of_the_first() -> None:
+    loop = plan(TWO)
+
+    assert loop.root_of(loop.steps[1]) == loop.steps[0]
 
 
 @pytest.mark.parametrize(
@@ -351,7 +433,7 @@ def test_a_step_that_waits_for_a_row_may_ask_for_it() -> None:
     loop = plan(changed("FROM users", "FROM users WHERE id = $1", text))
 
     assert isinstance(loop.steps[0].condition, Query)
-    assert loop.steps[0].condition.binds == ("trigger_key",)
+    assert loop.steps[0].condition.by_row
 
 
 # What is refused: what is replaced in LOOP by what, the first line of the message, and words of the rest.
@@ -408,7 +490,7 @@ IMPOSSIBLE = [
         "FROM users",
         "FROM users WHERE id = $1",
         ":8  step 1, condition.query",
-        "$1 is the row that triggered the step, and the trigger 'schedule' has none.",
+        "$1 is the row that triggered the step, and this trigger has none.",
         id="$1 by the clock",
     ),
     pytest.param(
@@ -456,7 +538,7 @@ IMPOSSIBLE = [
         "hello\n",
         "hello\n      personalization: {x: '{{row.plna}}'}\n",
         ":12  step 1, action.personalization.x",
-        "The query returns no column 'plna'. Use one of: id, plan. Did you mean 'plan'?",
+        "The condition has no column 'plna'. Use one of: id, plan. Did you mean 'plan'?",
         id="a column that the query lacks",
     ),
     pytest.param(
@@ -582,7 +664,7 @@ def test_a_marketing_email_needs_what_the_law_asks() -> None:
 def test_mail_that_was_asked_for_needs_only_a_sender() -> None:
     text = LOOP + "      transactional: true\n"
 
-    assert plan(text, sender={"from": "hello@example.com"}).runs
+    assert plan(text, sender={"from": "hello@example.com"}).steps
     (fault,) = faults(text, sender={})
     assert fault == (
         "loops/x.yaml:9  step 1, action\n"
@@ -603,7 +685,7 @@ def test_production_unsubscribes_over_https_only(environment: Environment, accep
     sender = SENDER | {"unsubscribe_url": "http://example.com/u/{{user.id}}"}
 
     if accepted:
-        assert plan(LOOP, sender=sender, environment=environment).runs
+        assert plan(LOOP, sender=sender, environment=environment).steps
     else:
         (fault,) = faults(LOOP, sender=sender, environment=environment)
         assert "In production, sender.unsubscribe_url must be https, not 'http://example.com/u/" in fault
@@ -651,7 +733,7 @@ def test_no_retry_waits_longer_than_a_day(recovery: str, fine: bool) -> None:
     text = f"{LOOP}recovery: {recovery}\n"
 
     if fine:
-        assert plan(text).runs
+        assert plan(text).steps
     else:
         (fault,) = faults(text)
         assert "The wait before the last retry would be " in fault

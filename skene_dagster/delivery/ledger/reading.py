@@ -95,10 +95,10 @@ def frozen(connection: Connection, batch_id: str) -> Frozen | None:
     return None if row.payload is None else Frozen.unpacked(row.send_ids.split(), row.payload)
 
 
-def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any]]:
-    """List the sends of a batch that are still to be made: send_id, user_id, in their order."""
+def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any, Any]]:
+    """List the sends of a batch that are still to be made: send_id, user_id, occurrence, in their order."""
     return connection.execute(
-        select(sends.c.send_id, sends.c.user_id)
+        select(sends.c.send_id, sends.c.user_id, sends.c.occurrence)
         .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
         .order_by(sends.c.position)
     ).all()

@@ -19,7 +19,7 @@ class Scope:
     step: str
 
 
-def send_id(scope: Scope, user_id: object, occurrence: int) -> str:
+def send_id(scope: Scope, user_id: object, occurrence: int | str) -> str:
     """Name a send: always the same 32 hex digits for the same channel, loop, step, user and occurrence."""
     key = user_id.hex() if isinstance(user_id, bytes) else str(user_id)
     return uuid.uuid5(NAMESPACE, "\x1f".join((scope.channel, scope.loop, scope.step, key, str(occurrence)))).hex

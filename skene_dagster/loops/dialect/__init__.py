@@ -1,16 +1,24 @@
-"""Read the author's SQL: one read-only SELECT, as every database of ours gets it. The only place that knows sqlglot."""
+"""Read the author's SQL: one read-only SELECT, or an expression, as every database of ours gets it.
+
+The only place that knows sqlglot.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
+from skene_dagster.loops.dialect.lone_expression import judge_expression
 from skene_dagster.loops.dialect.recipients import columns, key, tables
-from skene_dagster.loops.dialect.rewriting import rewrite
+from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, scan
-from skene_dagster.loops.dialect.sqlite import write_sqlite
+from skene_dagster.loops.dialect.sqlite import write_sqlite, write_sqlite_expression
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
 from skene_dagster.loops.dialect.structure import judge
-from skene_dagster.loops.plan import Query
+from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
 
-__all__ = ["read_query"]
+__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query"]
 
 LONGEST = 50_000
 """Characters of SQL; a longer condition belongs into a view."""
@@ -25,8 +33,24 @@ def read_query(text: str, *, users: Users, place: Place) -> Query:
         QueryRejected: it is not exactly one SELECT that only reads, or says something that the servers would read
             otherwise or not alike; or its result does not say which column is the user's key.
     """
-    try:
+    with _in_its_place(place):
         return _read(text, users)
+
+
+def read_expression(text: str, *, place: Place) -> Expression:
+    """Read SQL that is true or false for a row of one table, by that row's columns alone; see `read_query`.
+
+    Raises:
+        QueryRejected: it is something else.
+    """
+    with _in_its_place(place):
+        return _read_expression(text)
+
+
+@contextmanager
+def _in_its_place(place: Place) -> Iterator[None]:
+    try:
+        yield
     except Refusal as bad:
         line = place.line
         if line is not None and bad.line is not None:
@@ -37,12 +61,29 @@ def read_query(text: str, *, users: Users, place: Place) -> Query:
         raise QueryRejected("The query is nested too deeply.", advice="Make it simpler.", place=place) from None
 
 
+def _read_expression(text: str) -> Expression:
+    if len(text) > LONGEST:
+        raise Refusal(f"The SQL has more than {LONGEST:,} characters.", "Make it simpler.")
+    rewritten = rewrite_part(scan(text))
+    tree = judge_expression(rewritten)
+    try:
+        sqlite, needs_tidb = write_sqlite_expression(tree, rewritten), ""
+    except NeedsTidb as construct:
+        sqlite, needs_tidb = None, f"{construct} needs TiDB"
+    return Expression(text, "".join(rewritten.server).strip(), sqlite, needs_tidb)
+
+
 def _read(text: str, users: Users) -> Query:
     if len(text) > LONGEST:
         raise Refusal(f"The query has more than {LONGEST:,} characters.", "Put it into a view.")
-    rewritten = rewrite(scan(text))
+    words = scan(text)
+    rewritten = rewrite(words)
     tree = judge(rewritten)
-    users_key = key(tree, users)
+    users_key, result, sources = key(tree, users), columns(tree), tables(tree)
+    by_row = TRIGGER_KEY in rewritten.binds
+    if by_row:
+        rewritten = rewrite(correlated(words, tree))
+        tree = judge(rewritten)
     try:
         sqlite, needs_tidb = write_sqlite(tree, rewritten), ""
     except NeedsTidb as construct:
@@ -52,8 +93,9 @@ def _read(text: str, users: Users) -> Query:
         mysql="".join(rewritten.server).strip(),
         sqlite=sqlite,
         needs_tidb=needs_tidb,
-        tables=tables(tree),
-        columns=columns(tree),
+        tables=sources,
+        columns=result,
         key=users_key,
+        by_row=by_row,
         binds=tuple(sorted(rewritten.binds)),
     )

@@ -42,12 +42,17 @@ class Rewritten:
 
 
 def rewrite(words: list[Word]) -> Rewritten:
-    """Check every word against the closed lists, and write both texts.
+    """Check every word of a SELECT against the closed lists, and write both texts.
 
     Raises:
         Refusal: a word, function or operator that no condition uses.
     """
     refuse_other_statements(words)
+    return rewrite_part(words)
+
+
+def rewrite_part(words: list[Word]) -> Rewritten:
+    """Check every word of a part of a SELECT, whose parentheses match, and write both texts; see `rewrite`."""
     done = Rewritten()
     inside: list[str] = []
     opened: list[int] = []

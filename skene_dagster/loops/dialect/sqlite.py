@@ -16,6 +16,11 @@ def write_sqlite(query: exp.Query, rewritten: Rewritten) -> str:
     return _Queries(rewritten).query(query)
 
 
+def write_sqlite_expression(tree: exp.Expr, rewritten: Rewritten) -> str:
+    """Return a single expression for SQLite; see `write_sqlite`."""
+    return Expressions(rewritten, _Queries(rewritten).query).expression(tree)
+
+
 class _Queries:
     """One method per clause."""
 

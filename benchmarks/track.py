@@ -1,0 +1,146 @@
+"""Events a second: through `edge` over HTTP from another process, and through track(); and what a call of it takes.
+
+An answer of edge means committed; the rows are counted at the end. track() is measured while its thread writes: in a
+burst that its buffer holds, at a steady pace, and as fast as the database takes what is told.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from benchmarks import databases
+from benchmarks.shown import show
+from skene_dagster.settings import Users
+from skene_dagster.store import schema
+from skene_dagster.store.engine import open_engine
+
+EDGE = [(1, 1), (64, 1), (256, 1), (16, 100)]
+"""Clients at a time, and events in each request."""
+
+CALLS = ["nothing", "burst", "steady", "fastest"]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true", help="a second of each")
+    options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
+    chosen = options.parse_args()
+    seconds = 1.0 if chosen.quick else 5.0
+    edge, calls = [], []
+    with tempfile.TemporaryDirectory() as name, closing(databases.each(Path(name))) as each:
+        for database, url in each:
+            if chosen.only not in (None, database):
+                continue
+            engine = open_engine(url)
+            _product(engine)
+            for clients, events in EDGE:
+                edge.append([database, *through_edge(engine, url, clients, events, seconds)])
+            calls += [[database, *through_track(engine, url, way, seconds)] for way in CALLS]
+            engine.dispose()
+    show(
+        "Through edge, committed when answered",
+        ["database", "clients", "events a request", "requests/s", "events/s", "p50", "p99", "longest", "CPU an event"],
+        edge,
+    )
+    show(
+        "track(), what the caller pays",
+        ["database", "way", "calls", "calls/s", "p50", "p99", "p99.9", "longest", "written/s", "dropped"],
+        calls,
+    )
+
+
+def through_edge(engine: Engine, url: str, clients: int, events: int, seconds: float) -> list[str]:
+    before = _count(engine)
+    with serving(url) as (address, key, process):
+        started = _processor_seconds(process)
+        command = [sys.executable, "-m", "benchmarks.track_clients", address, key, str(clients), str(events)]
+        done = json.loads(
+            subprocess.run([*command, str(seconds)], check=True, stdout=subprocess.PIPE, text=True, timeout=300).stdout
+        )
+        used = _processor_seconds(process) - started
+    assert done["answers"] == {"200": done["requests"]}, done
+    assert _count(engine) - before == done["requests"] * events
+    rate = done["requests"] / done["seconds"]
+    return [
+        str(clients), str(events), f"{rate:,.0f}", f"{rate * events:,.0f}",
+        *(f"{1000 * done[part]:.1f} ms" for part in ("p50", "p99", "max")),
+        f"{1e6 * used / done['requests'] / events:.0f} µs",
+    ]  # fmt: skip
+
+
+def through_track(engine: Engine, url: str, way: str, seconds: float) -> list[str]:
+    before = _count(engine)
+    done = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.track_calls", way, str(seconds)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=300,
+            env=_environment(url),
+        ).stdout
+    )
+    written = _count(engine) - before
+    told = done["calls"] if way != "nothing" else 0
+    return [
+        way, f"{done['calls']:,}", f"{done['rate']:,.0f}",
+        *(f"{1e6 * done[part]:,.1f} µs" for part in ("p50", "p99", "p999", "max")),
+        f"{written / done['until_written']:,.0f}" if written else "-", f"{told - written:,}",
+    ]  # fmt: skip
+
+
+@contextmanager
+def serving(url: str) -> Iterator[tuple[str, str, "subprocess.Popen[str]"]]:
+    """Run `skene-dagster serve` on a free port; yield its address, its write key and its process."""
+    key = secrets.token_hex(16)
+    program = "from skene_dagster.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "serve", "--port", "0"],
+        env=_environment(url) | {"SKENE_WRITE_KEY": key},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split("http://")[1].split()[0], key, process
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def _processor_seconds(process: "subprocess.Popen[str]") -> float:
+    """What a running process has used so far, all its threads."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    seconds: float = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
+def _environment(url: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SKENE_")}
+    return kept | {"SKENE_DATABASE_URL": url, "SKENE_PROJECT": tempfile.gettempdir()}
+
+
+def _product(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (id BIGINT PRIMARY KEY)"))
+    schema.upgrade(engine, Users())
+
+
+def _count(engine: Engine) -> int:
+    with engine.connect() as connection:
+        count: int = connection.execute(text("SELECT COUNT(*) FROM skene_events")).scalar_one()
+        return count
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""How active each user ever was: since when, until when, on how many days, and when he last came back.
+
+Computed from the days alone (and so with them, whole). Nothing here changes when time passes: what follows from that is
+`engagement`'s. This module owns skene_user_activity.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, insert, or_, select
+
+from skene_dagster.audience import days
+from skene_dagster.audience.chunks import Chunk
+from skene_dagster.loops.usage import UsagePlan
+from skene_dagster.settings import Levels
+from skene_dagster.store.moments import days_later, later, midnight
+from skene_dagster.store.tables import user_activity, user_days
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What was done, of all users together."""
+
+    users: int
+    """Who was ever active."""
+    active_today: int
+    """Who was active on the day of as_of."""
+    uses_today: int
+    active_before: int
+    """Who was active on the day before, which is over."""
+    uses_before: int
+
+
+def write(connection: Connection, plan: UsagePlan, chunk: Chunk, *, anew: bool) -> None:
+    """Compute the activity of a chunk of users.
+
+    Args:
+        anew: it may have been computed before.
+    """
+    if anew:
+        chunk.forget(connection, user_activity)
+    into = [found.name for found in user_activity.columns]
+    connection.execute(insert(user_activity).from_select(into, _activity(plan, chunk)))
+
+
+def trend(connection: Connection, plan: UsagePlan, as_of: datetime) -> Trend:
+    """Count who was active lately."""
+    users = connection.execute(select(func.count()).select_from(user_activity)).scalar_one()
+    today, before = (_on(connection, plan, day) for day in (as_of.date(), as_of.date() - timedelta(days=1)))
+    return Trend(users, *today, *before)
+
+
+def each_day(plan: UsagePlan, chunk: Chunk) -> Subquery:
+    """Select each day on which a user did anything: user_id, day, uses, first_at, last_at."""
+    of = user_days.c
+    columns = [
+        of.user_id,
+        of.day,
+        func.sum(of.uses).label("uses"),
+        func.min(of.first_at, type_=of.first_at.type).label("first_at"),
+        func.max(of.last_at, type_=of.last_at.type).label("last_at"),
+    ]
+    return chunk.read(user_days, *columns).where(*_real(plan)).group_by(of.user_id, of.day).subquery("each_day")
+
+
+def _activity(plan: UsagePlan, chunk: Chunk) -> Select[Any]:
+    day = each_day(plan, chunk)
+    levels = plan.levels
+
+    def back(column: ColumnElement[Any], by: int) -> ColumnElement[Any]:
+        lag = func.lag(column, by, type_=column.type)
+        return lag.over(partition_by=day.c.user_id, order_by=day.c.day)
+
+    seen = select(
+        *day.c,
+        back(day.c.last_at, 1).label("before"),
+        # The power-th last day, this one included, and the one before that.
+        back(day.c.day, levels.power - 1).label("nth"),
+        back(day.c.day, levels.power).label("next"),
+    ).subquery("seen")
+    of = seen.c
+    is_power = of.nth >= _window_begin(of.day, levels)
+    was_power = of.next >= _window_begin(of.day, levels)
+    return select(
+        of.user_id,
+        func.min(of.first_at),
+        func.max(of.last_at),
+        func.count(),
+        func.sum(of.uses),
+        func.coalesce(_last(of.first_at, later(of.before, levels.slipping) <= of.first_at), func.min(of.first_at)),
+        _last(of.first_at, later(of.before, levels.dormant) <= of.first_at),
+        _last(of.first_at, is_power & or_(of.next.is_(None), ~was_power)),
+        _last(midnight(days_later(of.nth, levels.window.days)), is_power),
+    ).group_by(of.user_id)
+
+
+def _window_begin(day: ColumnElement[Any], levels: Levels) -> ColumnElement[Any]:
+    """Say the first day of the window that ends with a day."""
+    return days_later(day, 1 - levels.window.days)
+
+
+def _last(value: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElement[Any]:
+    return func.max(case((where, value)))
+
+
+def _real(plan: UsagePlan) -> list[ColumnElement[bool]]:
+    names = days.own_names(plan)
+    return [user_days.c.event.not_in(names)] if names else []
+
+
+def _on(connection: Connection, plan: UsagePlan, day: date) -> tuple[int, int]:
+    of = user_days.c
+    query = select(func.count(of.user_id.distinct()), func.sum(of.uses)).where(of.day == day, *_real(plan))
+    users, uses = connection.execute(query).one()
+    return int(users), int(uses or 0)

@@ -1,0 +1,199 @@
+"""Who tried, adopted and lapsed from which feature of the product, and since when.
+
+Who used a feature has tried it; who used it often enough on enough days has adopted it; who adopted it and has not used
+it for long has lapsed, until he uses it again. Who never used it is untried and has no row. This module owns
+skene_feature_adoption.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
+
+from skene_dagster.audience.chunks import Chunk
+from skene_dagster.errors import SettingsError
+from skene_dagster.loops.usage import FeaturePlan, UsagePlan
+from skene_dagster.settings import FILE, Users
+from skene_dagster.store.engine import users_table
+from skene_dagster.store.moments import later, moment_of
+from skene_dagster.store.tables import Moment, feature_adoption, user_days
+
+State = Literal["untried", "tried", "adopted", "lapsed"]
+
+rows = feature_adoption.c
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How many users are how far with a feature."""
+
+    untried: int
+    tried: int
+    adopted: int
+    lapsed: int
+
+
+def in_state(
+    feature: str, state: State, *, as_of: datetime, for_: timedelta | None = None, users: Users
+) -> Select[Any]:
+    """Select the users who are in a state with a feature, and have been for at least so long, by user_id.
+
+    But for who never tried it there are also: since, first_at, last_at, uses, days.
+
+    Raises:
+        SettingsError: for how long somebody has not tried a feature can only be said from when he became a user.
+    """
+    since = None if for_ is None else as_of - for_
+    if state != "untried":
+        told = rows.state_since.label("since"), rows.first_at, rows.last_at, rows.uses, rows.days
+        found = select(rows.user_id, *told).where(rows.feature == feature, rows.state == state)
+        return found if since is None else found.where(rows.state_since <= since)
+    if for_ is not None and users.created_at is None:
+        raise SettingsError(
+            "How long somebody has not tried a feature is counted from `users.created_at`, which is not set.",
+            advice=f"Set users.created_at in {FILE}, or leave `for` out.",
+        )
+    people = users_table(users, *([users.created_at] if users.created_at else []))
+    key = people.c[users.key]
+    tried = select(rows.user_id).where(rows.feature == feature)
+    untried = select(key.label("user_id")).where(key.not_in(tried))
+    if since is None or users.created_at is None:
+        return untried
+    return untried.where(moment_of(people.c[users.created_at]) <= literal(since, Moment))
+
+
+def funnels(connection: Connection, features: Iterable[FeaturePlan], users: Users) -> Mapping[str, Funnel]:
+    """Count the users by feature and state; of those only who are users."""
+    people = users_table(users)
+    total = connection.execute(select(func.count()).select_from(people)).scalar_one()
+    counted = (
+        select(rows.feature, rows.state, func.count())
+        .select_from(feature_adoption.join(people, people.c[users.key] == rows.user_id))
+        .group_by(rows.feature, rows.state)
+    )
+    found: dict[tuple[str, str], int] = {(feature, state): n for feature, state, n in connection.execute(counted)}
+    counts = {}
+    for feature in features:
+        tried, adopted, lapsed = (found.get((feature.name, state), 0) for state in ("tried", "adopted", "lapsed"))
+        counts[feature.name] = Funnel(total - tried - adopted - lapsed, tried, adopted, lapsed)
+    return counts
+
+
+def write(connection: Connection, plan: UsagePlan, chunk: Chunk, as_of: datetime, *, anew: bool) -> None:
+    """Compute the adoption of all features by a chunk of users.
+
+    Args:
+        anew: it may have been computed before.
+    """
+    if anew:
+        chunk.forget(connection, feature_adoption)
+    if plan.features:
+        into = [found.name for found in feature_adoption.columns]
+        connection.execute(insert(feature_adoption).from_select(into, _adoption(plan.features, chunk, as_of)))
+
+
+def lapse(connection: Connection, feature: FeaturePlan, as_of: datetime, size: int) -> bool:
+    """Write of at least `size` users who adopted a feature that they have lapsed by as_of; say whether there are more.
+
+    Those who used it on the same moment are written together.
+    """
+    adopted = and_(rows.feature == feature.name, rows.state == "adopted", rows.last_at <= as_of - feature.lapsed_after)
+    page = select(rows.last_at).where(adopted).order_by(rows.last_at).limit(size).subquery()
+    last, found = connection.execute(select(func.max(page.c.last_at), func.count()).select_from(page)).one()
+    if found:
+        connection.execute(
+            update(feature_adoption)
+            .where(adopted, rows.last_at <= last)
+            .values(state="lapsed", state_since=later(rows.last_at, feature.lapsed_after))
+        )
+    return bool(found == size)
+
+
+def _adoption(features: Iterable[FeaturePlan], chunk: Chunk, as_of: datetime) -> Select[Any]:
+    defined = _defined(features)
+    days = chunk.read(
+        user_days,
+        *(defined.c[name] for name in ("feature", "need_uses", "need_days", "lapse_seconds")),
+        user_days.c.user_id,
+        user_days.c.day,
+        func.sum(user_days.c.uses).label("uses"),
+        func.min(user_days.c.first_at, type_=Moment).label("first_at"),
+        func.max(user_days.c.last_at, type_=Moment).label("last_at"),
+    )
+    each = defined.c.feature, user_days.c.user_id, user_days.c.day
+    needs = defined.c.need_uses, defined.c.need_days, defined.c.lapse_seconds
+    day = days.where(defined.c.event == user_days.c.event).group_by(*each, *needs).subquery("each_day")
+    window: dict[str, Any] = {"partition_by": [day.c.feature, day.c.user_id], "order_by": day.c.day}
+    run = select(
+        *day.c,
+        func.sum(day.c.uses).over(**window).label("uses_by_then"),
+        func.row_number().over(**window).label("days_by_then"),
+        func.lag(day.c.last_at, type_=Moment).over(**window).label("before"),
+    ).subquery("run")
+    of = run.c
+    enough = and_(of.uses_by_then >= of.need_uses, of.days_by_then >= of.need_days)
+    # Of a day its first and last use are kept. Where the one that was needed is between them, the last stands for it.
+    at_first_use = of.uses_by_then - of.uses + 1 >= of.need_uses
+    was_enough = and_(of.uses_by_then - of.uses >= of.need_uses, of.days_by_then - 1 >= of.need_days)
+    came_back = and_(was_enough, later(of.before, of.lapse_seconds) <= of.first_at)
+    user = select(
+        of.feature,
+        of.user_id,
+        func.min(of.first_at, type_=Moment).label("first_at"),
+        func.max(of.last_at, type_=Moment).label("last_at"),
+        func.sum(of.uses).label("uses"),
+        func.count().label("days"),
+        func.max(of.lapse_seconds, type_=Integer).label("lapse_seconds"),
+        func.min(case((enough, case((at_first_use, of.first_at), else_=of.last_at))), type_=Moment).label("adopted_at"),
+        func.max(case((came_back, of.first_at)), type_=Moment).label("back_at"),
+    ).group_by(of.feature, of.user_id)
+    by_user = user.subquery("by_user").c
+    lapses = later(by_user.last_at, by_user.lapse_seconds)
+    has_lapsed = lapses <= literal(as_of, Moment)
+    return select(
+        by_user.user_id,
+        by_user.feature,
+        by_user.first_at,
+        by_user.last_at,
+        by_user.uses,
+        by_user.days,
+        case((by_user.adopted_at.is_(null()), "tried"), (has_lapsed, "lapsed"), else_="adopted"),
+        case(
+            (by_user.adopted_at.is_(null()), by_user.first_at),
+            (has_lapsed, lapses),
+            else_=func.coalesce(by_user.back_at, by_user.adopted_at, type_=Moment),
+        ),
+    )
+
+
+def _defined(features: Iterable[FeaturePlan]) -> Subquery:
+    """Say which events are uses of which features, and what each feature asks for."""
+    return union_all(
+        *(
+            select(
+                literal(feature.name).label("feature"),
+                literal(event).label("event"),
+                literal(feature.adopted_uses).label("need_uses"),
+                literal(feature.adopted_days).label("need_days"),
+                literal(int(feature.lapsed_after.total_seconds())).label("lapse_seconds"),
+            )
+            for feature in features
+            for event in feature.counted_as
+        )
+    ).subquery("defined")

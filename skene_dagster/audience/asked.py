@@ -1,0 +1,109 @@
+"""What the database says of a name or of a statement, in words that an author can use."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Select, literal_column, select, table
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+
+from skene_dagster.documents import Document
+from skene_dagster.errors import Place, StoreError
+from skene_dagster.settings import FILE
+from skene_dagster.store.failures import NOT_NOW, code_of, is_busy, is_lost, translated, words_of
+
+DENIED = frozenset({1044, 1045, 1142, 1143, 1227})
+"""The database's words for a missing right: no fault of a file."""
+
+MOST_NAMES = 12
+
+
+def columns_in(connection: Connection, name: str) -> tuple[str, ...]:
+    """List a table's (or view's) columns; none where there is no such table."""
+    schema, _, bare = name.rpartition(".")
+    every: Select[Any] = select(literal_column("*")).select_from(table(bare, schema=schema or None)).limit(0)
+    found: list[tuple[str, ...]] = []
+    refusal(lambda: found.append(tuple(connection.execute(every).keys())))
+    return found[0] if found else ()
+
+
+class Explain(Executable, ClauseElement):
+    """EXPLAIN of a SELECT: the database plans it and tells nothing of the data."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+
+
+@compiles(Explain)
+def _explain(element: Explain, compiler: SQLCompiler, **kw: object) -> str:
+    return f"EXPLAIN {compiler.process(element.statement, **kw)}"
+
+
+def refusal(work: Callable[[], object]) -> str:
+    """Do `work`; return the database's words if it is the SQL that it refuses, and nothing if it does not."""
+    try:
+        with translated():
+            work()
+    except StoreError as error:
+        code = code_of(error)
+        if is_busy(error) or is_lost(error) or code in NOT_NOW or code in DENIED:
+            raise
+        return words_of(error)
+    return ""
+
+
+def at(document: Document, part: str) -> Place:
+    """Say where a setting stands in skene.yaml, as near as its lines tell."""
+    path = tuple(part.split(".")) if part else ()
+    return document.place(path) if path in document.lines else Place(FILE, part=part)
+
+
+def at_word(place: Place, text: str, word: str) -> Place:
+    """Say on which line of a text that begins at `place` a word stands; its first where it does not."""
+    found = re.search(rf"\b{re.escape(word)}\b", text) if word else None
+    if found is None or place.line is None:
+        return place
+    return Place(place.file, place.line + text[: found.start()].count("\n"), place.part)
+
+
+def has(columns: Iterable[str], name: str) -> bool:
+    """Whether a column is among some."""
+    # MySQL and SQLite, 2026-11: the case of a column's name does not matter.
+    return name.lower() in {column.lower() for column in columns}
+
+
+def names(wanted: str, known: Iterable[str]) -> str:
+    """Advise the names that there are, or the one that was probably meant."""
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    more = ", …" if len(names) > MOST_NAMES else ""
+    return f"There is: {', '.join(names[:MOST_NAMES])}{more}." if names else ""
+
+
+def meant(said: str, columns: Iterable[str], tables: Iterable[str]) -> str:
+    """Guess from the database's words which name was meant."""
+    if column := unknown_column(said):
+        return names(column, columns)
+    if name := unknown_table(said):
+        return names(name, tables)
+    return ""
+
+
+def unknown_column(said: str) -> str:
+    """Read from the database's words which column it does not know."""
+    found = re.search(r"(?:Unknown column |no such column: )'?([\w.$]+)", said)
+    return found[1].rpartition(".")[2] if found else ""
+
+
+def unknown_table(said: str) -> str:
+    """Read from the database's words which table it does not know."""
+    found = re.search(r"(?:Table '([\w.$]+)' doesn't exist|no such table: ([\w.$]+))", said)
+    return (found[1] or found[2]).rpartition(".")[2] if found else ""

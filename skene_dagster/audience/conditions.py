@@ -1,0 +1,115 @@
+"""A condition as a part of our statements: who is in the segment at a tick, and what an email can show of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Date,
+    Engine,
+    Select,
+    Subquery,
+    bindparam,
+    column,
+    text,
+)
+from typing_extensions import assert_never
+
+from skene_dagster.audience import adoption, engagement, milestones, usage
+from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
+from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, Schedule, StepPlan, UsedUp
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.tables import Moment
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who the condition selects, for statements to read."""
+
+    rows: Subquery
+    """Its first column is the users key; the columns that the email names follow."""
+    sql: str
+    """The condition, as the database gets it."""
+    only_users: bool
+    """The keys are the users table's own, and need not be asked whether they are any."""
+
+
+def answer(
+    database: Engine | Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
+) -> Answer:
+    """Make the step's condition a part of a statement, its clock being the tick's.
+
+    Where its author wrote `$1`, the rows that trigger have to be given to the statement as `dialect.ROWS`.
+
+    Raises:
+        QueryRejected: it needs TiDB, and this is the embedded database.
+    """
+    condition = step.condition
+    kept = step.email.row_columns if step.email else ()
+    match condition:
+        case Query():
+            return _query(database, plan, step, condition, settings, as_of, kept)
+        case AtLevel():
+            found = engagement.at_level(condition.level, as_of=as_of, for_=condition.for_)
+        case InState():
+            found = adoption.in_state(
+                condition.feature, condition.state, as_of=as_of, for_=condition.for_, users=settings.users
+            )
+        case Reached():
+            found = milestones.reached(condition.milestone, settings.milestones[condition.milestone])
+        case UsedUp():
+            found = usage.used_up(condition, as_of, settings.users)
+        case _:
+            assert_never(condition)
+    only_users = isinstance(condition, UsedUp) or (isinstance(condition, InState) and condition.state == "untried")
+    return Answer(found.subquery("q"), _shown(database, found), only_users)
+
+
+def place_of(plan: LoopPlan, step: StepPlan) -> Place:
+    """Say where a step's condition stands."""
+    path = ("steps", plan.steps.index(step), "condition")
+    return plan.document.place((*path, "query") if isinstance(step.condition, Query) else path)
+
+
+def _query(
+    database: Engine | Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    query: Query,
+    settings: Settings,
+    as_of: datetime,
+    kept: Sequence[str],
+) -> Answer:
+    sql = query.sqlite if is_sqlite(database) else query.mysql
+    if sql is None:
+        raise QueryRejected(
+            f"The condition needs TiDB: {query.needs_tidb}.",
+            advice="Set SKENE_DATABASE_URL to a TiDB database, or write it with functions that both have.",
+            place=place_of(plan, step),
+        )
+    trigger = plan.root_of(step).trigger
+    zone = ZoneInfo(trigger.timezone if isinstance(trigger, Schedule) else "UTC")
+    local = as_of.replace(tzinfo=timezone.utc).astimezone(zone)
+    statement = text(sql)
+    known = statement.compile().params
+    moments: dict[str, BindParameter[Any]] = {
+        "as_of": bindparam("as_of", as_of, Moment),
+        "as_of_date": bindparam("as_of_date", local.date(), Date),
+    }
+    bound = statement.bindparams(*(bind for name, bind in moments.items() if name in known))
+    names = dict.fromkeys((query.key, *kept, *((ROW_KEY, ROW_AT) if query.by_row else ())))
+    users = settings.users
+    # A column `user_id` may be anything, such as `referrer AS user_id`, though only the users table is read.
+    own_key = query.key.casefold() == users.key.casefold() != "user_id"
+    only_users = own_key and query.tables == (users.table,)
+    return Answer(bound.columns(*(column(name) for name in names)).subquery("q"), sql, only_users)
+
+
+def _shown(database: Engine | Connection, found: Select[Any]) -> str:
+    return str(found.compile(dialect=database.dialect, compile_kwargs={"literal_binds": True}))

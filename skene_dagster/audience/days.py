@@ -1,0 +1,221 @@
+"""What each user did on each day (UTC), counted from the product's events where they are.
+
+A day that a new or late event touches is counted anew as a whole, never added to: so it does not matter how often, or
+in which order, events are looked at. This module owns skene_user_days and skene_events_ahead.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Date,
+    Integer,
+    Select,
+    Subquery,
+    Table,
+    case,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    select,
+    table,
+    text,
+)
+
+from skene_dagster.audience import staging
+from skene_dagster.audience.chunks import delete_matching
+from skene_dagster.audience.difference import Span
+from skene_dagster.audience.turn import Turn
+from skene_dagster.errors import SettingsError
+from skene_dagster.loops.usage import FeaturePlan, UsagePlan
+from skene_dagster.settings import FILE, Events
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.keys import Key
+from skene_dagster.store.moments import day_of, days_later, moment_of, name_of
+from skene_dagster.store.tables import Moment, events_ahead, user_days
+
+FIRST_DAY = date(1970, 1, 1)
+"""What is said to have happened before is no event: MySQL's zero date, a clock that was never set."""
+
+LONGEST_NAME = 128
+
+
+@dataclass(frozen=True)
+class Window:
+    """The events that are looked at: those that were written in it, or (without `arrived`) that happened in it."""
+
+    begin: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The product's events, as statements see them."""
+
+    events: Events
+    rows: Subquery
+    """One row per event of a user: user_id, raw_at (as it is written), at, day, event, arrived, and `is_<feature>`."""
+    sql_features: tuple[FeaturePlan, ...]
+
+
+def source(connection: Connection, plan: UsagePlan) -> Source:
+    """Describe the product's events.
+
+    Raises:
+        SettingsError: a feature's SQL needs TiDB, and this is the embedded database.
+    """
+    events = plan.events
+    schema, _, name = events.table.rpartition(".")
+    names = [events.user, events.at, events.name, *([events.arrived] if events.arrived else [])]
+    rows = table(name, *(column(found) for found in dict.fromkeys(names)), schema=schema or None)
+    user, at = rows.c[events.user], moment_of(rows.c[events.at])
+    columns: list[ColumnElement[Any]] = [
+        user.label("user_id"),
+        rows.c[events.at].label("raw_at"),
+        at.label("at"),
+        day_of(at).label("day"),
+        _name(rows.c[events.name], plan).label("event"),
+    ]
+    if events.arrived:
+        columns.append(rows.c[events.arrived].label("arrived"))
+    columns += [_is_use(connection, feature).label(f"is_{feature.name}") for feature in plan.sql_features]
+    return Source(events, select(*columns).where(user.is_not(None)).subquery("e"), plan.sql_features)
+
+
+def stage(connection: Connection, turn: Turn, key: Key) -> tuple[Table, Table]:
+    """Make the tables of the days that are touched, by user_id and day, and of the users that are."""
+    pairs = staging.fresh(
+        connection,
+        turn,
+        f"{turn.name}.pairs",
+        Column("user_id", key.type, primary_key=True),
+        Column("day", Date, primary_key=True),
+    )
+    people = staging.fresh(connection, turn, f"{turn.name}.people", Column("user_id", key.type, primary_key=True))
+    return pairs, people
+
+
+def touch(connection: Connection, pairs: Table, events: Source, window: Window, as_of: datetime) -> None:
+    """Stage the days of the events in the window; of those that are yet to happen at as_of, keep the days."""
+    rows = events.rows
+    if events.events.arrived:
+        inside = [rows.c.arrived > literal(window.begin, Moment)]
+        if window.end is not None:
+            inside.append(rows.c.arrived <= literal(window.end, Moment))
+    else:
+        inside = [rows.c.raw_at >= literal(window.begin.date(), Date)]
+    _add(connection, pairs, select(rows.c.user_id, rows.c.day).where(*inside, *_before(rows, as_of)))
+    if events.events.arrived:
+        keep_ahead(connection, events, as_of, *inside)
+
+
+def keep_ahead(connection: Connection, events: Source, as_of: datetime, *inside: ColumnElement[bool]) -> None:
+    """Keep the days of events that have arrived and are yet to happen at as_of: no later window finds them again."""
+    rows = events.rows
+    ahead = [*inside, rows.c.raw_at >= literal(as_of.date(), Date), rows.c.at >= literal(as_of, Moment)]
+    _add(connection, events_ahead, select(rows.c.user_id, rows.c.day).where(*ahead))
+
+
+def touch_what_was_ahead(connection: Connection, pairs: Table, as_of: datetime) -> None:
+    """Stage the days of events that an earlier rollup was too early for."""
+    ahead = select(events_ahead.c.user_id, events_ahead.c.day).where(events_ahead.c.day <= as_of.date())
+    _add(connection, pairs, ahead)
+
+
+def touch_since(connection: Connection, pairs: Table, since: date) -> None:
+    """Stage every day since then that was counted: its events may be gone."""
+    _add(connection, pairs, select(user_days.c.user_id, user_days.c.day).where(user_days.c.day >= since))
+
+
+def touch_people(connection: Connection, people: Table, pairs: Table) -> int:
+    """Stage the users of the staged days; return how many they are."""
+    return connection.execute(insert(people).from_select(["user_id"], select(pairs.c.user_id).distinct())).rowcount
+
+
+def forget_ahead(connection: Connection, as_of: datetime | None) -> None:
+    """Forget the kept days that are over at as_of, for all their events were counted; None: all of them."""
+    over = [] if as_of is None else [events_ahead.c.day < as_of.date()]
+    connection.execute(delete(events_ahead).where(*over))
+
+
+def count_touched(connection: Connection, events: Source, pairs: Table, span: Span, as_of: datetime) -> None:
+    """Count the staged days of a range of users anew, whole."""
+    rows = events.rows
+    delete_matching(connection, user_days, pairs, span, ["user_id", "day"])
+    on = (rows.c.user_id == pairs.c.user_id) & (rows.c.raw_at >= pairs.c.day)
+    on &= rows.c.raw_at < days_later(pairs.c.day, 1)
+    within = select().select_from(pairs.join(rows, on)).where(span.of(pairs.c.user_id), *_before(rows, as_of))
+    within = within.prefix_with(f"/*+ INL_JOIN({rows.name}) */", dialect="mysql")
+    _count(connection, events, within, pairs.c.user_id, pairs.c.day)
+
+
+def count_all(connection: Connection, events: Source, span: Span, as_of: datetime, *, anew: bool) -> None:
+    """Count all days of a range of users.
+
+    Args:
+        anew: some were counted before.
+    """
+    rows = events.rows
+    if anew:
+        connection.execute(delete(user_days).where(span.of(user_days.c.user_id)))
+    within = select().select_from(rows).where(span.of(rows.c.user_id), *_before(rows, as_of))
+    _count(connection, events, within, rows.c.user_id, rows.c.day)
+
+
+def own_names(plan: UsagePlan) -> list[str]:
+    """List the names under which not an event but a use of a feature is counted, a second time."""
+    return [name for feature in plan.sql_features for name in feature.counted_as]
+
+
+def _count(
+    connection: Connection, events: Source, within: Select[Any], user: ColumnElement[Any], day: ColumnElement[Any]
+) -> None:
+    rows = events.rows
+    counted = [func.count(), func.min(rows.c.at), func.max(rows.c.at)]
+    into = [found.name for found in user_days.columns]
+    by_name = within.add_columns(user, day, rows.c.event, *counted).group_by(user, day, rows.c.event)
+    connection.execute(insert(user_days).from_select(into, by_name))
+    for feature in events.sql_features:
+        (name,) = feature.counted_as
+        uses = within.add_columns(user, day, literal(name), *counted).where(rows.c[f"is_{feature.name}"] == 1)
+        connection.execute(insert(user_days).from_select(into, uses.group_by(user, day)))
+
+
+def _before(rows: Subquery, as_of: datetime) -> Iterable[ColumnElement[bool]]:
+    # The raw column beside our own form of it: an index knows only that one.
+    yield rows.c.raw_at >= literal(FIRST_DAY, Date)
+    yield rows.c.raw_at < literal(as_of.date() + timedelta(days=1), Date)
+    yield rows.c.at < literal(as_of, Moment)
+
+
+def _add(connection: Connection, to: Table, days: Select[Any]) -> None:
+    found = days.distinct().subquery("found")
+    known = exists().where(to.c.user_id == found.c.user_id, to.c.day == found.c.day)
+    connection.execute(insert(to).from_select(["user_id", "day"], select(found).where(not_(known))))
+
+
+def _name(name: ColumnElement[Any], plan: UsagePlan) -> ColumnElement[Any]:
+    known = func.coalesce(name_of(name, LONGEST_NAME), "")
+    ours = own_names(plan)
+    # An event that bears such a name is activity, under no name.
+    return case((known.in_(ours), ""), else_=known) if ours else known
+
+
+def _is_use(connection: Connection, feature: FeaturePlan) -> ColumnElement[int]:
+    assert feature.sql is not None
+    sql = feature.sql.sqlite if is_sqlite(connection) else feature.sql.mysql
+    if sql is None:
+        raise SettingsError(
+            f"The SQL of feature {feature.name!r} cannot run on SQLite: {feature.sql.needs_tidb}.",
+            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it otherwise in {FILE}.",
+        )
+    return case((text(f"({sql})"), 1), else_=literal(0, Integer))

@@ -1,0 +1,117 @@
+"""Roll up what users do: days, activity, adoption, levels and milestones, in the database, one tick after the other.
+
+A rollup looks at the events that arrived since the last one, counts the days anew that they touch, and computes from
+the days what follows for the users of those days (`passes`). Whoever writes holds the turn; a crash between chunks is
+repaired by the next rollup, which looks at the same events again. Who rolls up everything from the start gets the same.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.audience import passes, turn
+from skene_dagster.audience.heartbeat import beating
+from skene_dagster.audience.turn import LEASE, ROLLUP, Turn
+from skene_dagster.errors import RollupOvertaken, StoreError
+from skene_dagster.loops.usage import UsagePlan
+from skene_dagster.settings import Users
+from skene_dagster.store.engine import Clock, transaction
+
+NAME = "usage"
+
+CHUNK = 50_000
+"""Events (at first), touched days, or users per transaction."""
+
+
+@dataclass(frozen=True)
+class RolledUp:
+    """What a rollup did."""
+
+    as_of: datetime
+    everybody: bool
+    """Everybody was looked at: it was the first, or skene.yaml has changed."""
+    users: int | None
+    """Who was touched by new events; None where everybody was looked at."""
+    days: int | None
+    """How many days of theirs were counted anew; None where all were."""
+    seconds: float
+    already: bool = False
+    """This very as_of was rolled up before; nothing was done."""
+    newer: datetime | None = None
+    """A newer as_of was rolled up before; nothing was written."""
+
+
+def roll_up(
+    engine: Engine,
+    *,
+    plan: UsagePlan,
+    users: Users,
+    as_of: datetime,
+    clock: Clock,
+    run_id: str,
+    chunk: int = CHUNK,
+) -> RolledUp:
+    """Bring everything that is known of what users do to as_of: of events before it, only. Again changes nothing.
+
+    A rollup for an as_of that is older than the last one's writes nothing, and says so.
+
+    Args:
+        run_id: who rolls up, at most 64 characters; a run may take over from itself.
+        chunk: about how many events, touched days or users a transaction is about.
+
+    Raises:
+        RollupBusy: another run is rolling up.
+        RollupOvertaken: one for a newer as_of has begun to write, and did not end.
+        SettingsError: the events are not what skene.yaml says, or cannot be read on this database.
+        StoreError: the database refused; what was half-written is repaired by the next rollup.
+    """
+    started = clock()
+    try:
+        mine = _take_turn(engine, run_id, as_of, clock)
+    except RollupOvertaken:
+        last = last_as_of(engine)
+        if last is None or last <= as_of:
+            raise
+        return RolledUp(as_of, everybody=False, users=0, days=0, seconds=0.0, newer=last)
+    if mine is None:
+        return RolledUp(as_of, everybody=False, users=0, days=0, seconds=0.0, already=True)
+    try:
+        with beating(engine, mine, clock):
+            done = passes.all_of_them(engine, mine, plan=plan, users=users, clock=clock, size=chunk, started=started)
+    except BaseException:
+        # If the database is gone, the turn ends with its lease.
+        with suppress(StoreError):
+            transaction(engine, lambda connection: turn.release(connection, mine))
+        raise
+    seconds = (clock() - started).total_seconds()
+    return RolledUp(as_of, everybody=done.everybody, users=done.users, days=done.days, seconds=seconds)
+
+
+def last_as_of(engine: Engine) -> datetime | None:
+    """Say as of when what users do is rolled up; None before the first time."""
+    return transaction(engine, rolled_up)
+
+
+def rolled_up(connection: Connection) -> datetime | None:
+    """Say as of when what users do is rolled up; None before the first time, and while it is half-written."""
+    row = turn.state(connection, NAME, ROLLUP)
+    if row is None or row.as_of is None or row.as_of != row.writing_as_of:
+        return None
+    moment: datetime = row.as_of
+    return moment
+
+
+def _take_turn(engine: Engine, owner: str, as_of: datetime, clock: Clock) -> Turn | None:
+    def take(connection: Connection) -> Turn | None:
+        if turn.state(connection, NAME, ROLLUP) is None:
+            turn.introduce(connection, NAME, ROLLUP)
+        return turn.take(connection, NAME, owner=owner, as_of=as_of, now=clock(), lease=LEASE, kind=ROLLUP)
+
+    try:
+        return transaction(engine, take)
+    except IntegrityError:
+        # Another process introduced the row at the same moment.
+        return transaction(engine, take)

@@ -1,0 +1,75 @@
+"""What only the database knows about where events, and rows that trigger, are read."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, inspect
+
+from skene_dagster.audience.asked import at, columns_in, has, names
+from skene_dagster.documents import Document
+from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
+from skene_dagster.loops.plan import LoopPlan, Rows, StepPlan
+from skene_dagster.settings import Settings, Users
+from skene_dagster.store import tables
+from skene_dagster.store.keys import same_as_users_key
+
+
+def check_events(connection: Connection, settings: Settings, settings_file: Document) -> list[SettingsError]:
+    """List what of `events:` in skene.yaml is not so in the database.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    events = settings.events
+    if events.table == tables.events.name:
+        return []
+    present = columns_in(connection, events.table)
+    if not present:
+        known = inspect(connection).get_table_names()
+        place = at(settings_file, "events.table")
+        message = f"Table {events.table!r} is not in the database."
+        return [SettingsError(message, advice=names(events.table, known), place=place)]
+    named = {"key": events.key, "user": events.user, "name": events.name, "at": events.at, "arrived": events.arrived}
+    errors = [
+        SettingsError(
+            f"Table {events.table!r} has no column {column!r}.",
+            advice=names(column, present),
+            place=at(settings_file, f"events.{field}"),
+        )
+        for field, column in named.items()
+        if column is not None and not has(present, column)
+    ]
+    if not errors:
+        try:
+            same_as_users_key(connection, settings.users, events.table, events.user)
+        except SettingsError as bad:
+            errors.append(SettingsError(bad.message, advice=bad.advice, place=at(settings_file, "events.user")))
+    return errors
+
+
+def check_rows(
+    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, users: Users
+) -> Iterator[DocumentError]:
+    """Check the table whose rows trigger a step."""
+    trigger = step.trigger
+    if not isinstance(trigger, Rows) or trigger.table == tables.events.name:
+        return
+    path = ("steps", number, "trigger")
+    present = columns_in(connection, trigger.table)
+    if not present:
+        known = inspect(connection).get_table_names()
+        place = plan.document.place((*path, "table"))
+        yield LoopInvalid(
+            f"Table {trigger.table!r} is not in the database.", advice=names(trigger.table, known), place=place
+        )
+        return
+    for field, name in (("key", trigger.key), ("user", trigger.user), ("at", trigger.at)):
+        if not has(present, name):
+            advice = f"{names(name, present)} Name it in the trigger: `{field}: …`."
+            place = plan.document.place((*path, field))
+            yield LoopInvalid(f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place)
+            return
+    try:
+        same_as_users_key(connection, users, trigger.table, trigger.user)
+    except SettingsError as bad:
+        place = plan.document.place((*path, "user"))
+        yield LoopInvalid(bad.message, advice=bad.advice, place=place)

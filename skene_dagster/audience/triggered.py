@@ -1,0 +1,214 @@
+"""Who is mailed about which row: the rows that triggered a step, and for which its condition held. They stay.
+
+A tick looks at the rows of its window once more than it has to; what it has found already is found by its key.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.audience import conditions, triggers, turn
+from skene_dagster.audience.heartbeat import beating
+from skene_dagster.audience.segments import Refreshed
+from skene_dagster.audience.turn import LEASE, Turn
+from skene_dagster.errors import StoreError
+from skene_dagster.loops.dialect import ROW_AT, ROW_KEY, ROWS
+from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_name
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import Clock, is_sqlite, transaction, users_table
+from skene_dagster.store.keys import same_as_users_key
+from skene_dagster.store.tables import Moment, triggered
+
+
+def refresh(
+    engine: Engine,
+    *,
+    plan: LoopPlan,
+    step: StepPlan,
+    settings: Settings,
+    channel: str,
+    as_of: datetime,
+    clock: Clock,
+    run_id: str,
+) -> Refreshed:
+    """Find the rows that triggered by `as_of` and for which the condition holds. Doing it again finds nothing new.
+
+    The first refresh finds nothing: it says where history ends.
+
+    Args:
+        channel: whose rows they are: what a rehearsal has seen is seen anew when emails leave.
+        run_id: who refreshes, at most 64 characters.
+
+    Raises:
+        SegmentBusy: another run is refreshing this step.
+        SegmentOvertaken: a refresh for a newer as_of was there first.
+        QueryRejected: the condition needs TiDB.
+        SettingsError: the rows name their users in another type than the users key has.
+        StoreError: the database refused.
+    """
+    segment = segment_name(plan.name, step.name)
+    started = clock()
+    mine, before = _take_turn(engine, segment, run_id, as_of, clock)
+    if mine is None:
+        return Refreshed.again(segment, as_of, before)
+    within = triggers.window(step, as_of, last=before.as_of, first=before.first_as_of, at=before.refreshed_at)
+    try:
+        with beating(engine, mine, clock):
+            answer = conditions.answer(engine, plan, step, settings, as_of)
+
+            def find(connection: Connection) -> int:
+                if isinstance(step.trigger, Rows):
+                    same_as_users_key(connection, settings.users, step.trigger.table, step.trigger.user)
+                turn.keep(connection, mine, clock(), writes=True)
+                rows = triggers.rows(connection, plan, step, channel, within)
+                found = _found(connection, step, settings, rows, answer.rows)
+                written = _write(connection, channel, segment, as_of, found)
+                turn.complete(connection, mine, clock(), members=written, entered=written, exited=0, unknown_keys=0)
+                return written
+
+            written = transaction(engine, find)
+    except BaseException:
+        # If the database is gone, the turn ends with its lease.
+        with suppress(StoreError):
+            transaction(engine, lambda connection: turn.release(connection, mine))
+        raise
+    seconds = (clock() - started).total_seconds()
+    return Refreshed(segment, as_of, written, written, 0, 0, already=False, sql=answer.sql, seconds=seconds)
+
+
+def to_come(
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, channel: str, as_of: datetime
+) -> Subquery:
+    """Select what a refresh for `as_of` would find: user_id, occurrence, triggered_at, attributes."""
+    before = turn.state(connection, segment_name(plan.name, step.name))
+    last, first, at = (before.as_of, before.first_as_of, before.refreshed_at) if before else (None, None, None)
+    within = triggers.window(step, as_of, last=last, first=first, at=at)
+    answer = conditions.answer(connection, plan, step, settings, as_of)
+    rows = triggers.rows(connection, plan, step, channel, within)
+    found = _found(connection, step, settings, rows, answer.rows)
+    return select(found).where(~_is_known(found, channel, segment_name(plan.name, step.name))).subquery("to_come")
+
+
+def page(
+    connection: Connection, channel: str, segment: str, *, since: datetime, after: tuple[object, str] | None, limit: int
+) -> Sequence[Row[Any, Any, Any]]:
+    """List the next rows by user and occurrence that were found since a moment: user_id, occurrence, entered_at."""
+    columns = triggered.c
+    query = select(columns.user_id, columns.occurrence, columns.entered_at).where(
+        columns.channel == channel, columns.segment == segment, columns.entered_at >= since
+    )
+    if after is not None:
+        user_id, occurrence = after
+        same_user = and_(columns.user_id == user_id, columns.occurrence > occurrence)
+        query = query.where(or_(columns.user_id > user_id, same_user))
+    return connection.execute(query.order_by(columns.user_id, columns.occurrence).limit(limit)).all()
+
+
+def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
+    """List the rows that were found last: user_id, entered_at."""
+    columns = triggered.c
+    query = select(columns.user_id, columns.entered_at).where(columns.segment == segment)
+    return connection.execute(query.order_by(columns.entered_at.desc()).limit(limit)).all()
+
+
+def attributes(
+    connection: Connection, channel: str, segment: str, keys: Sequence[tuple[object, str]]
+) -> dict[tuple[object, str], str | None]:
+    """Read the kept columns (JSON) of rows that were found, by user and occurrence."""
+    columns = triggered.c
+    rows = connection.execute(
+        select(columns.user_id, columns.occurrence, columns.attributes).where(
+            columns.channel == channel,
+            columns.segment == segment,
+            tuple_(columns.user_id, columns.occurrence).in_(keys),
+        )
+    )
+    return {(user_id, occurrence): kept for user_id, occurrence, kept in rows}
+
+
+def _take_turn(engine: Engine, segment: str, owner: str, as_of: datetime, clock: Clock) -> tuple[Turn | None, Row[Any]]:
+    def take(connection: Connection) -> tuple[Turn | None, Row[Any]]:
+        if turn.state(connection, segment) is None:
+            turn.introduce(connection, segment)
+        before = turn.state(connection, segment)
+        assert before is not None
+        return turn.take(connection, segment, owner=owner, as_of=as_of, now=clock(), lease=LEASE), before
+
+    try:
+        return transaction(engine, take)
+    except IntegrityError:
+        # Another process introduced the segment at the same moment.
+        return transaction(engine, take)
+
+
+def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Select[Any], answer: Subquery) -> Subquery:
+    """Select whom the condition selects for which row: user_id, occurrence, triggered_at, attributes; each once."""
+    user = answer.c[0]
+    if isinstance(step.condition, Query) and step.condition.by_row:
+        trigger = rows.cte(ROWS)
+        query = select().select_from(answer).join(trigger, trigger.c[ROW_KEY] == answer.c[ROW_KEY])
+    else:
+        trigger = rows.cte(ROWS)
+        query = select().select_from(trigger).join(answer, user == trigger.c[triggers.ROW_USER])
+    users = users_table(settings.users)
+    kept = step.email.row_columns if step.email else ()
+    make = func.json_object if is_sqlite(connection) else func.JSON_OBJECT
+    pairs = [part for name in kept for part in (name, answer.c[name])]
+    return (
+        query.add_columns(
+            user.label("user_id"),
+            trigger.c[triggers.OCCURRENCE].label("occurrence"),
+            func.min(trigger.c[ROW_AT]).label("triggered_at"),
+            (func.min(make(*pairs)) if pairs else literal(None)).label("attributes"),
+        )
+        .where(exists().where(users.c[settings.users.key] == user))
+        .group_by(user, trigger.c[triggers.OCCURRENCE])
+        .subquery("found")
+    )
+
+
+def _write(connection: Connection, channel: str, segment: str, as_of: datetime, found: Subquery) -> int:
+    new = select(
+        literal(channel),
+        literal(segment),
+        found.c.user_id,
+        found.c.occurrence,
+        found.c.triggered_at,
+        literal(as_of, Moment),
+        found.c.attributes,
+    ).where(~_is_known(found, channel, segment))
+    names = ["channel", "segment", "user_id", "occurrence", "triggered_at", "entered_at", "attributes"]
+    connection.execute(insert(triggered).from_select(names, new))
+    # SQLite, 2026-11: does not tell how many rows a statement wrote that begins with WITH.
+    written = select(func.count()).where(
+        triggered.c.channel == channel, triggered.c.segment == segment, triggered.c.entered_at == as_of
+    )
+    return connection.execute(written).scalar_one()
+
+
+def _is_known(found: Subquery, channel: str, segment: str) -> ColumnElement[bool]:
+    return exists().where(
+        triggered.c.channel == channel,
+        triggered.c.segment == segment,
+        triggered.c.user_id == found.c.user_id,
+        triggered.c.occurrence == found.c.occurrence,
+    )

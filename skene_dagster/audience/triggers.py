@@ -1,0 +1,135 @@
+"""The rows that trigger a step: which ones lie in a tick's window."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, column, func, literal, or_, select, table
+
+from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
+from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan
+from skene_dagster.settings import Events
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.tables import Moment, sends
+
+ROW_USER = "skene_row_user"
+OCCURRENCE = "skene_occurrence"
+
+LATE = timedelta(minutes=10)
+"""How long a row may be on its way: one that is written first and committed later is never found by a cursor alone."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which rows a tick looks at: above `low`, up to and with `high`. The ledger knows those that it has seen."""
+
+    low: datetime
+    high: datetime
+    looked_at: datetime | None
+    """When the last tick looked, in real time; for emails that were accepted since."""
+
+
+def window(
+    step: StepPlan, as_of: datetime, *, last: datetime | None, first: datetime | None, at: datetime | None
+) -> Window:
+    """Say which rows a tick looks at; none at the first tick, for history triggers nothing.
+
+    Args:
+        last: the as_of of the tick before.
+        first: that of the first one.
+        at: when, in real time, the tick before was done.
+    """
+    if last is None or first is None:
+        return Window(as_of, as_of, None)
+    return Window(max(first, last - step.timeout - LATE), as_of, None if at is None else at - LATE)
+
+
+def rows(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str, within: Window) -> Select[Any]:
+    """Select the rows that trigger in a window: their key, user, moment and occurrence."""
+    match step.trigger:
+        case Rows() as trigger:
+            return _of_a_table(connection, trigger, within)
+        case After() as trigger:
+            return _of_the_ledger(plan, trigger, channel, within)
+        case _:
+            raise AssertionError(f"{step.name} is not about rows")
+
+
+def newest(connection: Connection, trigger: Rows, after: datetime) -> datetime | None:
+    """Find the moment of the newest row that came after a moment; a look into one index."""
+    source = _source(trigger)
+    at = source.c[trigger.at]
+    query = select(func.max(at)).where(_moment(connection, at) > literal(after, Moment), *_only(trigger, source))
+    found = connection.execute(query).scalar_one()
+    return datetime.fromisoformat(found) if isinstance(found, str) else found
+
+
+def of_calls(calls: Calls, events: Events) -> Rows:
+    """Say where the product's calls at an endpoint are found: among its events, by their names."""
+    at = events.arrived or events.at
+    return Rows(events.table, events.key, events.user, at, changes=False, name=(events.name, calls.pattern))
+
+
+def is_due(connection: Connection, plan: LoopPlan, trigger: After, channel: str, within: Window) -> bool:
+    """Whether an email's time to be followed has come in a window."""
+    query = _of_the_ledger(plan, trigger, channel, within).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _of_a_table(connection: Connection, trigger: Rows, within: Window) -> Select[Any]:
+    source = _source(trigger)
+    key, at = source.c[trigger.key], source.c[trigger.at]
+    moment = _moment(connection, at)
+    occurrence: ColumnElement[Any] = cast(key, String(64))
+    if trigger.changes:
+        occurrence = occurrence.concat("@").concat(cast(at, String(32)))
+    return select(
+        key.label(ROW_KEY), source.c[trigger.user].label(ROW_USER), moment.label(ROW_AT), occurrence.label(OCCURRENCE)
+    ).where(moment > literal(within.low, Moment), moment <= literal(within.high, Moment), *_only(trigger, source))
+
+
+def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, within: Window) -> Select[Any]:
+    due = and_(sends.c.as_of > within.low - trigger.wait, sends.c.as_of <= within.high - trigger.wait)
+    if within.looked_at is not None:
+        # An email that waited long for the provider is followed as well, though its time has passed.
+        late = and_(sends.c.as_of <= within.low - trigger.wait, sends.c.accepted_at > within.looked_at)
+        due = or_(due, late)
+    return select(
+        sends.c.send_id.label(ROW_KEY),
+        sends.c.user_id.label(ROW_USER),
+        sends.c.as_of.label(ROW_AT),
+        sends.c.send_id.label(OCCURRENCE),
+    ).where(
+        sends.c.channel == channel,
+        sends.c.loop == plan.name,
+        sends.c.step == trigger.step,
+        sends.c.state == "accepted",
+        due,
+    )
+
+
+def like(pattern: str) -> str:
+    """Write a pattern, whose `*` stands for anything, for LIKE with the escape `!`."""
+    for special in "!%_":
+        pattern = pattern.replace(special, f"!{special}")
+    return pattern.replace("*", "%")
+
+
+def _source(trigger: Rows) -> Any:
+    schema, _, name = trigger.table.rpartition(".")
+    names = dict.fromkeys((trigger.key, trigger.user, trigger.at, *(trigger.name[:1] if trigger.name else ())))
+    return table(name, *(column(one) for one in names), schema=schema or None)
+
+
+def _only(trigger: Rows, source: Any) -> list[ColumnElement[bool]]:
+    if trigger.name is None:
+        return []
+    column_, name = trigger.name
+    if "*" in name:
+        return [source.c[column_].like(like(name), escape="!")]
+    return [source.c[column_] == name]
+
+
+def _moment(connection: Connection, at: ColumnElement[Any]) -> ColumnElement[Any]:
+    # SQLite, 2026-11: has no type for moments; in texts, one form of writing must be compared with itself.
+    return func.skene_moment(at, type_=Moment) if is_sqlite(connection) else at

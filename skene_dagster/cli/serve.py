@@ -1,0 +1,68 @@
+"""skene-dagster serve."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from skene_dagster.audience.events import open_journal
+from skene_dagster.cli.database import shown_database
+from skene_dagster.cli.screen import open_screen
+from skene_dagster.edge import serving
+from skene_dagster.errors import SettingsError
+from skene_dagster.settings import OWN_EVENTS, Settings, load
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 is any that is free."
+)
+@click.pass_obj
+def serve(root: Path, *, host: str, port: int) -> None:
+    """Take what users do over HTTP, as Segment's libraries send it.
+
+    POST /v1/track, /v1/identify, /v1/batch; GET /healthz, /readyz. Runs until SIGTERM or Ctrl+C, and ends when what it
+    has taken is written.
+    """
+    settings = load(root)
+    _guarded(settings, host)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    # SQLAlchemy, 2026-11: a connection that dies just when it is given back is a stack trace there. That the database
+    # is away, we say.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    screen = open_screen()
+    # Before it listens: who connects should not be refused for what is known now.
+    journal = open_journal(settings)
+    try:
+        try:
+            listener = serving.listen(host, port)
+        except OSError as error:
+            raise click.UsageError(f"Nothing can listen on {host}, port {port}: {error.strerror}.") from None
+        if settings.events != OWN_EVENTS:
+            said = (
+                f"skene.yaml reads events from {settings.events.table}: what is written to skene_events, no loop reads."
+            )
+            screen.labelled("notice", said)
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+        screen.labelled("ok", f"Events are taken at {address} and written to {shown_database(settings)}.")
+        # Who waits for this line reads a pipe.
+        sys.stdout.flush()
+        serving.run(listener, journal, write_key=settings.write_key)
+    finally:
+        journal.close()
+
+
+def _guarded(settings: Settings, host: str) -> None:
+    """Refuse to take events from anybody, but on one's own machine."""
+    if settings.write_key or (host in LOOPBACK and settings.environment == "development"):
+        return
+    raise SettingsError(
+        "SKENE_WRITE_KEY is not set: anybody could write events.",
+        advice="Set it to a long random text, and give the same to the clients. Without it, events are taken on "
+        "127.0.0.1 in development only.",
+    )

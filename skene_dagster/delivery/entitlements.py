@@ -1,0 +1,138 @@
+"""Who is blocked: rows of skene_entitlements that the product reads before it lets a user do something.
+
+SELECT message FROM skene_entitlements
+WHERE channel = 'live' AND user_id = ? AND lifted_at = '9999-12-31'
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, exists, func, insert, literal, select, update
+
+from skene_dagster.audience import segments
+from skene_dagster.delivery import controls
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.errors import Unlicensed
+from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
+from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.tables import OPEN, Moment, entitlements, segment_members
+
+CHUNK = 50_000
+"""Members per transaction."""
+
+
+@dataclass(frozen=True)
+class Entitled:
+    """What an update of the entitlements changed."""
+
+    blocked: int
+    lifted: int
+    paused: bool
+    """A person has paused the loop: nothing was changed."""
+
+
+def entitle(
+    engine: Engine, *, plan: LoopPlan, step: StepPlan, channel: Channel, as_of: datetime, clock: Clock
+) -> Entitled:
+    """Block the members of the step's segment, and lift the block of those who left it. Idempotent.
+
+    Raises:
+        Unlicensed: the segment was not refreshed at this as_of.
+        StoreError: the database refused.
+    """
+    segment = segment_name(plan.name, step.name)
+    paused = transaction(engine, lambda connection: controls.orders(connection, plan.name, step.name).paused)
+    if paused:
+        return Entitled(0, 0, paused=True)
+
+    def lift(connection: Connection) -> int:
+        _refuse_without_licence(connection, segment, as_of)
+        inside = exists().where(
+            segment_members.c.segment == segment,
+            segment_members.c.exited_at == OPEN,
+            segment_members.c.user_id == entitlements.c.user_id,
+        )
+        ours = _of(channel, plan, step)
+        return connection.execute(
+            update(entitlements).where(*ours, entitlements.c.lifted_at == OPEN, ~inside).values(lifted_at=clock())
+        ).rowcount
+
+    lifted = transaction(engine, lift)
+    blocked = 0
+    low: object | None = None
+    while True:
+
+        def block(connection: Connection, low: object | None = low) -> tuple[int, object | None]:
+            _refuse_without_licence(connection, segment, as_of)
+            high = _end_of_chunk(connection, segment, low)
+            return _block(connection, plan, step, channel, low, high, clock()), high
+
+        written, low = transaction(engine, block)
+        blocked += written
+        if low is None:
+            return Entitled(blocked, lifted, paused=False)
+
+
+def blocked_now(connection: Connection, plan: LoopPlan, step: StepPlan, channel: Channel) -> int:
+    """Count who is blocked."""
+    query = select(func.count()).where(*_of(channel, plan, step), entitlements.c.lifted_at == OPEN)
+    return connection.execute(query).scalar_one()
+
+
+def _block(
+    connection: Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    channel: Channel,
+    low: object | None,
+    high: object | None,
+    now: datetime,
+) -> int:
+    assert isinstance(step.action, Block)
+    members = segment_members.c
+    known = exists().where(
+        *_of(channel, plan, step), entitlements.c.user_id == members.user_id, entitlements.c.lifted_at == OPEN
+    )
+    new = select(
+        literal(channel.name),
+        members.user_id,
+        literal(plan.name),
+        literal(step.name),
+        literal(OPEN, Moment),
+        literal(now, Moment),
+        literal(step.action.message),
+    ).where(members.segment == segment_name(plan.name, step.name), members.exited_at == OPEN, ~known)
+    if low is not None:
+        new = new.where(members.user_id > low)
+    if high is not None:
+        new = new.where(members.user_id <= high)
+    names = ["channel", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
+    return connection.execute(insert(entitlements).from_select(names, new)).rowcount
+
+
+def _end_of_chunk(connection: Connection, segment: str, low: object | None) -> object | None:
+    """Find the last key of the next chunk; None where it is the last chunk."""
+    members = segment_members.c
+    query = select(members.user_id).where(members.segment == segment, members.exited_at == OPEN)
+    if low is not None:
+        query = query.where(members.user_id > low)
+    chunk = query.order_by(members.user_id).limit(CHUNK).subquery("chunk")
+    count, last = connection.execute(select(func.count(), func.max(chunk.c.user_id)).select_from(chunk)).one()
+    return last if count == CHUNK else None
+
+
+def _of(channel: Channel, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]:
+    return [
+        entitlements.c.channel == channel.name,
+        entitlements.c.loop == plan.name,
+        entitlements.c.step == step.name,
+    ]
+
+
+def _refuse_without_licence(connection: Connection, segment: str, as_of: datetime) -> None:
+    licence = segments.licence(connection, segment)
+    if licence is None or licence.as_of != as_of:
+        raise Unlicensed(
+            f"The segment {segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nobody is blocked.",
+            advice="Run the job, not this asset alone.",
+        )

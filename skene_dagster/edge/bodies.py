@@ -1,0 +1,127 @@
+"""Reading a request's body: bounded in size, also when it is inflated, in time, and in what all of them take."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import anyio
+from starlette.requests import Request
+
+from skene_dagster.edge.limits import Limits
+from skene_dagster.edge.refusals import Refusal, busy, too_large, wrong
+
+_GZIP = 16 + zlib.MAX_WBITS
+_DRAINED = 8 * 1024 * 1024
+"""Bytes of a body that is too large which are read nevertheless: who is still sending does not hear the answer."""
+
+
+class Budget:
+    """What all requests together may take."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._requests = limits.requests
+        self._bytes = limits.body_bytes
+
+    @contextmanager
+    def one(self) -> Iterator["Share"]:
+        """Take a request on; what it holds is given back when it is over.
+
+        Raises:
+            Refusal: there are too many.
+        """
+        if not self._requests:
+            raise busy()
+        self._requests -= 1
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self._requests += 1
+            self._bytes += share.held
+
+    def take(self, size: int) -> None:
+        """Hold so many bytes more.
+
+        Raises:
+            Refusal: all bodies together are too large.
+        """
+        if size > self._bytes:
+            raise busy()
+        self._bytes -= size
+
+
+class Share:
+    """What one request holds."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.held = 0
+
+    def hold(self, size: int) -> None:
+        """Hold so many bytes more.
+
+        Raises:
+            Refusal: all bodies together are too large.
+        """
+        self._budget.take(size)
+        self.held += size
+
+
+async def read(request: Request, share: Share, limit: int, seconds: float) -> bytes:
+    """Read the body, inflated.
+
+    Raises:
+        Refusal: it is too large, too slow, or not what its headers say.
+        ClientDisconnect: nobody is there any more.
+    """
+    inflater = _inflater(request.headers.get("content-encoding", "identity"))
+    try:
+        with anyio.fail_after(seconds):
+            if int(request.headers.get("content-length", 0)) > limit:
+                raise await _drained(request, limit)
+            parts = []
+            size = 0
+            async for chunk in request.stream():
+                share.hold(len(chunk))
+                part = chunk if inflater is None else _inflated(inflater, chunk, limit + 1 - size)
+                size += len(part)
+                if size > limit:
+                    raise await _drained(request, limit)
+                parts.append(part)
+    except TimeoutError:
+        raise Refusal(
+            408, "too_slow", f"The body did not arrive within {seconds:g} s.", {"connection": "close"}
+        ) from None
+    if inflater is not None and size and (not inflater.eof or inflater.unused_data):
+        raise wrong("The body is not one whole gzip stream.")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _inflater(encoding: str) -> "zlib._Decompress | None":
+    match encoding.strip().lower():
+        case "identity" | "":
+            return None
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(_GZIP)
+        case _:
+            sentence = "The Content-Encoding is not supported. Send gzip, or none."
+            raise Refusal(415, "unsupported_encoding", sentence, {"accept-encoding": "gzip", "connection": "close"})
+
+
+def _inflated(inflater: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
+    try:
+        return inflater.decompress(chunk, most)
+    except zlib.error:
+        raise wrong("The body is not gzip, as its Content-Encoding says.") from None
+
+
+async def _drained(request: Request, limit: int) -> Refusal:
+    """Read on, and away, so that the client hears what is wrong; unless it asked before it sent, or sends too much."""
+    read = 0
+    if "expect" not in request.headers:
+        with suppress(RuntimeError):  # it was read to its end
+            async for chunk in request.stream():
+                read += len(chunk)
+                if read > _DRAINED:
+                    break
+    return too_large(f"The body is larger than {limit} bytes.")

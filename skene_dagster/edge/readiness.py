@@ -1,0 +1,45 @@
+"""Whether the database answers and has the right tables, asked at most once a second, however often it is probed."""
+
+import asyncio
+import logging
+
+from sqlalchemy import Engine
+
+from skene_dagster.errors import SkeneError
+from skene_dagster.store import schema
+from skene_dagster.tracking.seldom import Kind, Seldom
+
+NOT_READY = Kind(logging.ERROR, "The database is not ready ({many} probes). {words}")
+
+FRESH = 1.0
+"""Seconds for which an answer holds."""
+
+PATIENCE = 2.0
+"""Seconds after which a database that has not answered is not ready."""
+
+
+class Readiness:
+    """The last answer, and the question that is on its way."""
+
+    def __init__(self, engine: Engine, seldom: Seldom) -> None:
+        self._engine = engine
+        self._seldom = seldom
+        self._asked_at = float("-inf")
+        self._answer: asyncio.Future[str] | None = None
+
+    async def lacks(self) -> str:
+        """Say what is missing; nothing if all is there. What is said names no host and no user: anybody may probe."""
+        loop = asyncio.get_running_loop()
+        if self._answer is None or (self._answer.done() and loop.time() - self._asked_at > FRESH):
+            self._asked_at = loop.time()
+            self._answer = loop.run_in_executor(None, self._ask)
+        await asyncio.wait({self._answer}, timeout=PATIENCE)
+        return self._answer.result() if self._answer.done() else "The database does not answer."
+
+    def _ask(self) -> str:
+        try:
+            return "" if schema.is_ready(self._engine) else "The skene_* tables are missing, or of another release."
+        except SkeneError as error:
+            self._seldom.note(NOT_READY, 1, " ".join(str(error).split()))
+            self._seldom.tell()
+            return "The database does not answer."

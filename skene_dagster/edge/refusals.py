@@ -1,0 +1,48 @@
+"""An answer that is not 200, in a sentence, as JSON that Segment's libraries show."""
+
+from collections.abc import Mapping
+
+from starlette.responses import JSONResponse
+
+
+class Refusal(Exception):
+    """A request that is not taken."""
+
+    def __init__(self, status: int, code: str, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+        self.headers = dict(headers or {})
+
+    def answer(self) -> JSONResponse:
+        """Write it as JSON."""
+        said = {"success": False, "code": self.code, "message": self.sentence}
+        return JSONResponse(said, self.status, self.headers)
+
+
+def wrong(sentence: str) -> Refusal:
+    """Say what is wrong with a request; to send it again never helps."""
+    return Refusal(400, "invalid_request", sentence)
+
+
+def too_large(sentence: str) -> Refusal:
+    """Refuse a body, and all that may still come of it."""
+    return Refusal(413, "too_large", sentence, {"connection": "close"})
+
+
+def unknown_key() -> Refusal:
+    """Refuse a request with another write key, or none."""
+    sentence = "The write key is missing or wrong. Give it as the user of Basic authentication, or as writeKey."
+    return Refusal(401, "invalid_write_key", sentence, {"www-authenticate": "Basic", "connection": "close"})
+
+
+def busy() -> Refusal:
+    """Ask a client to come again: there is more to do than can be done now."""
+    return Refusal(429, "busy", "Too much is waiting to be written. Send it again.", {"retry-after": "1"})
+
+
+def unavailable() -> Refusal:
+    """Ask a client to come again: the database is away. The events may or may not have been written."""
+    sentence = "The database does not take events now. Send them again, with the same messageId."
+    return Refusal(503, "unavailable", sentence, {"retry-after": "5"})

@@ -1,0 +1,82 @@
+"""Planning of a condition: every kind says which users are in the segment, and what an email can show of them."""
+
+import math
+
+from typing_extensions import assert_never
+
+from skene_dagster.documents import Path_, one_of
+from skene_dagster.errors import DocumentError
+from skene_dagster.loops import model
+from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.faults import Faults
+from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
+from skene_dagster.settings import FILE, Settings
+
+_NOTHING = Query("", "", None, "", (), None, "", by_row=False, binds=())
+"""In place of a query that cannot be read; its fault is noted, and no plan comes of it."""
+
+
+def plan_condition(
+    condition: model.Condition, path: Path_, trigger: Trigger, settings: Settings, faults: Faults
+) -> Condition:
+    """Resolve a condition."""
+    match condition:
+        case model.QueryCondition():
+            return _query(condition, path, trigger, settings, faults)
+        case model.LevelCondition():
+            return AtLevel(condition.is_, condition.for_)
+        case model.FeatureCondition():
+            _check_known(condition.name, settings.features, "feature", path, faults)
+            if condition.state == "untried" and condition.for_ and settings.users.created_at is None:
+                advice = f"Add `created_at: <the column>` under `users:` in {FILE}."
+                faults.refuse((*path, "for"), "Who never tried something is counted from his sign-up.", advice)
+            return InState(condition.name, condition.state, condition.for_)
+        case model.MilestoneCondition():
+            _check_known(condition.name, settings.milestones, "milestone", path, faults)
+            return Reached(condition.name)
+        case model.UsageCondition():
+            if settings.users.plan is None:
+                advice = f"Add `plan: <the column>` under `users:` in {FILE}."
+                faults.refuse((*path, "limit"), "Nothing says which plan a user is on.", advice)
+            limits = tuple((plan, limit) for plan, limit in condition.limit.items() if math.isfinite(limit))
+            pattern = trigger.pattern if isinstance(trigger, Calls) else None
+            return UsedUp(limits, condition.period, pattern)
+        case _:
+            assert_never(condition)
+
+
+def columns_of(condition: Condition) -> tuple[str, ...] | None:
+    """List the columns that `{{row.x}}` can name; None where only the database knows them."""
+    match condition:
+        case Query():
+            return condition.columns
+        case AtLevel():
+            return ("level", "since")
+        case InState():
+            return () if condition.state == "untried" else ("since", "first_at", "last_at", "uses", "days")
+        case Reached():
+            return ("reached_on",)
+        case UsedUp():
+            return ("uses", "allowed")
+        case _:
+            assert_never(condition)
+
+
+def _query(condition: model.QueryCondition, path: Path_, trigger: Trigger, settings: Settings, faults: Faults) -> Query:
+    inner = (*path, "query")
+    try:
+        query = read_query(condition.query, users=settings.users, place=faults.document.text_place(inner))
+    except DocumentError as refused:
+        faults.note(refused)
+        return _NOTHING
+    if query.by_row and not isinstance(trigger, Rows):
+        advice = "Use a trigger of type database or event, or leave it out."
+        faults.refuse(inner, "$1 is the row that triggered the step, and this trigger has none.", advice)
+    return query
+
+
+def _check_known(name: str, known: object, what: str, path: Path_, faults: Faults) -> None:
+    assert isinstance(known, dict)
+    if name not in known:
+        advice = one_of(name, known) if known else f"{FILE} has no {what}s; add it there, under `{what}s:`."
+        faults.refuse((*path, "name"), f"{name!r} is not a {what} of {FILE}.", advice)

@@ -1,0 +1,51 @@
+"""Judge an expression that stands alone: true or false for one row of one table, whoever asks, and whenever."""
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.rewriting import FUNCTION, TRIGGER_KEY, Rewritten
+from skene_dagster.loops.dialect.scanner import Refusal
+from skene_dagster.loops.dialect.structure import judge
+
+_AROUND = ("SELECT * FROM skene_row WHERE (", "\n)")
+_A_ROW_ALONE = "Write an expression over the columns of one row, such as: name = 'export' AND size > 100"
+
+
+def judge_expression(rewritten: Rewritten) -> exp.Expr:
+    """Return the expression's tree.
+
+    Raises:
+        Refusal: it cannot be read, has a part that is not known, or asks for more than its row.
+    """
+    if not rewritten.judged:
+        raise Refusal("The SQL is empty.", _A_ROW_ALONE, 1)
+    if TRIGGER_KEY in rewritten.binds:
+        raise Refusal("$1 cannot be used.", "There is no row that triggered. " + _A_ROW_ALONE)
+    if rewritten.binds:
+        raise Refusal(
+            "The clock (NOW(), CURDATE() …) cannot be used.",
+            "What an event is must not depend on when it is looked at. " + _A_ROW_ALONE,
+        )
+    before, after = _AROUND
+    where = judge(replace(rewritten, judged=[before, *rewritten.judged, after])).args["where"].this
+    if not isinstance(where, exp.Paren):
+        raise Refusal("This is not one expression.", _A_ROW_ALONE)
+    for node in where.walk():
+        _refuse(node)
+    inner: exp.Expr = where.this
+    return inner
+
+
+def _refuse(node: exp.Expr) -> None:
+    match node:
+        case exp.Query() | exp.Exists():
+            raise Refusal("A subquery cannot be used.", _A_ROW_ALONE)
+        case exp.Window() | exp.GroupConcat() | exp.Distinct():
+            raise Refusal("Nothing can be counted over several rows.", _A_ROW_ALONE)
+        case exp.Anonymous() if node.name.removeprefix(FUNCTION) in known.AGGREGATES:
+            name = node.name.removeprefix(FUNCTION)
+            raise Refusal(f"{name}() is about several rows.", _A_ROW_ALONE)
+        case exp.Star():
+            raise Refusal("* cannot be used.", _A_ROW_ALONE)

@@ -1,0 +1,129 @@
+"""skene.yaml and the environment, read once into one frozen Settings."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from pydantic import Field
+
+from skene_dagster.documents import Document, Spec, parse
+from skene_dagster.errors import SettingsError
+from skene_dagster.settings.product import Identifier, Limits, Sender, Users
+from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone
+from skene_dagster.yaml_document import read_yaml
+
+__all__ = [
+    "FILE",
+    "OWN_EVENTS",
+    "RESEND_URL",
+    "Environment",
+    "Events",
+    "Example",
+    "Feature",
+    "Identifier",
+    "Level",
+    "Levels",
+    "Limits",
+    "Milestone",
+    "ProjectFile",
+    "Sender",
+    "Settings",
+    "Users",
+    "load",
+    "read_settings",
+]
+
+FILE = "skene.yaml"
+RESEND_URL = "https://api.resend.com"
+Environment = Literal["development", "test", "production"]
+
+
+class ProjectFile(Spec):
+    """skene.yaml."""
+
+    users: Users = Users()
+    sender: Sender = Sender()
+    limits: Limits = Limits()
+    events: Events | None = None
+    """The product's own table of usage events; `skene_events` where it is left out."""
+    features: dict[Key, Feature] = Field(default_factory=dict)
+    """The product's features, by a short name."""
+    levels: Levels = Levels()
+    milestones: dict[Key, Milestone] = Field(default_factory=dict)
+    """What users reach, by a short name."""
+    loops: str = "loops"
+    """The folder of the loop files."""
+    templates: str = "templates"
+    """The folder of the email templates."""
+    outbox: str = ".skene/outbox"
+    """The folder that receives emails when none may leave."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is configured, resolved. Paths are absolute."""
+
+    root: Path
+    users: Users
+    sender: Sender
+    limits: Limits
+    loops: Path
+    templates: Path
+    outbox: Path
+    database_url: str = field(repr=False)
+    environment: Environment
+    resend_api_key: str | None = field(repr=False)
+    redirect_to: str | None
+    resend_url: str = RESEND_URL
+    write_key: str | None = field(default=None, repr=False)
+    """What a client of `skene-dagster serve` must show."""
+    events: Events = OWN_EVENTS
+    """Where usage events are read: the product's own table, or ours."""
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    levels: Levels = field(default_factory=Levels)
+    milestones: Mapping[str, Milestone] = field(default_factory=dict)
+
+
+def read_settings(root: Path) -> Document:
+    """Read skene.yaml as it is written, with its lines; nothing where there is none.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    file = root / FILE
+    return read_yaml(file, FILE, SettingsError) if file.exists() else Document(FILE, {})
+
+
+def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read `root`/skene.yaml (all defaults where there is none) and the SKENE_* variables.
+
+    Raises:
+        SettingsError: with the file and line, or the variable's name.
+    """
+    document = read_settings(root)
+    project = parse(ProjectFile, Document(document.file, document.data or {}, document.lines), SettingsError)
+    environment = environ.get("SKENE_ENV") or "development"
+    if environment not in get_args(Environment):
+        raise SettingsError(f"SKENE_ENV is {environment!r}.", advice=f"Use one of: {', '.join(get_args(Environment))}.")
+    default_url = f"sqlite:///{root / '.skene' / 'skene.db'}"
+    return Settings(
+        root=root,
+        users=project.users,
+        sender=project.sender,
+        limits=project.limits,
+        events=project.events or OWN_EVENTS,
+        features=project.features,
+        levels=project.levels,
+        milestones=project.milestones,
+        loops=root / project.loops,
+        templates=root / project.templates,
+        outbox=root / project.outbox,
+        database_url=environ.get("SKENE_DATABASE_URL") or default_url,
+        environment=cast("Environment", environment),
+        resend_api_key=environ.get("RESEND_API_KEY") or None,
+        redirect_to=environ.get("SKENE_REDIRECT_TO") or None,
+        resend_url=environ.get("RESEND_API_URL") or RESEND_URL,
+        write_key=environ.get("SKENE_WRITE_KEY") or None,
+    )

@@ -1,0 +1,73 @@
+"""What skene.yaml says of the users, of who writes to them, and of when to stop."""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from skene_dagster.documents import Duration, Spec
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?", name):
+        raise ValueError(f"{name!r} is not a name of a table or column")
+    return name
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+
+
+class Users(Spec):
+    """Where the product keeps its users. Read, never written (but for the columns that an action's `set` names)."""
+
+    table: Identifier = "users"
+    """The table with one row per user, optionally `schema.table`."""
+    key: Identifier = "id"
+    """Its primary key: one column, of an integer, string or binary type."""
+    email: Identifier = "email"
+    """The column with the address."""
+    name: Identifier | None = None
+    """The column with the name by which a person is addressed."""
+    timezone: Identifier | None = None
+    """The column with an IANA time zone."""
+    locale: Identifier | None = None
+    """The column with a language tag."""
+    created_at: Identifier | None = None
+    """The column that says since when somebody is a user (UTC)."""
+    updated_at: Identifier | None = None
+    """The column that says when the row was changed (UTC); an action's `set` leaves it as it is."""
+    plan: Identifier | None = None
+    """The column with the plan that a user is on, for conditions of type `usage`."""
+    mailable: str = "1 = 1"
+    """SQL, true for users who may be mailed at all: not staff, not deleted, not unverified."""
+
+
+class Sender(Spec):
+    """Who the emails come from."""
+
+    from_: str = Field(alias="from", default="")
+    """The From address, optionally with a name: `Skene <hello@example.com>`."""
+    reply_to: str | None = None
+    """Where answers go."""
+    postal_address: str = ""
+    """The sender's postal address, printed in every marketing email (CAN-SPAM)."""
+    unsubscribe_url: str = ""
+    """The one-click unsubscribe address; `{{user.<column>}}` names the recipient."""
+    rate_share: float = Field(default=0.8, gt=0, le=1)
+    """The share of the provider's rate limit that the loops may use."""
+
+
+class Limits(Spec):
+    """When to stop and ask."""
+
+    collapse: float = Field(default=0.5, gt=0, le=1)
+    """A segment that loses more than this share of its members in one refresh stops the step."""
+    explosion: float = Field(default=3.0, gt=0)
+    """A segment that gains more than this multiple of its members in one refresh stops the step."""
+    least_change: int = Field(default=500, ge=0)
+    """Changes of fewer users than this are never implausible."""
+    first_wave: int = Field(default=1000, ge=0)
+    """A loop's first wave in production larger than this waits for `skene-dagster approve`."""
+    expires_after: Duration = timedelta(days=3)
+    """A send that waited longer than this is skipped as too late."""

@@ -1,0 +1,164 @@
+"""What skene.yaml says of what users do: events, features, levels of engagement, milestones."""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from skene_dagster.documents import Duration, Spec, shown
+from skene_dagster.settings.product import Identifier
+
+
+def _a_date(value: object) -> object:
+    # YAML reads 2026-03-01 as a text here, and a date elsewhere.
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError(f"{shown(value)} is not a date. Write it as 2026-03-01")
+
+
+Date = Annotated[date, BeforeValidator(_a_date)]
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Level = Literal["new", "active", "power", "slipping", "dormant", "resurrected"]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
+
+
+class Events(Spec):
+    """The product's own table of usage events, one row per event. Read where it is; nothing is copied."""
+
+    table: Identifier
+    """The table with one row per event, optionally `schema.table`."""
+    key: Identifier = "id"
+    """The column that names an event: unique, and never changed."""
+    user: Identifier = "user_id"
+    """The column with the users key; of the very type of that key."""
+    name: Identifier = "name"
+    """The column with what happened."""
+    at: Identifier = "created_at"
+    """The column with when it happened (UTC)."""
+    arrived: Identifier | None = None
+    """The column with when the row was written (UTC), if that is another; it should be indexed."""
+    late: Duration = timedelta(days=3)
+    """How long after it happened an event may still be written; only where there is no `arrived`."""
+
+
+OWN_EVENTS = Events(
+    table="skene_events",
+    key="event_id",
+    user="user_id",
+    name="name",
+    at="occurred_at",
+    arrived="received_at",
+)
+"""Ours, written by `skene_dagster.track` and `POST /v1/track`: what is read where skene.yaml has no `events`."""
+
+
+class Example(Spec):
+    """A way to use a feature, for the emails about it."""
+
+    title: Name
+    """What it is, in a few words."""
+    text: str = ""
+    """What to do."""
+    code: str = ""
+    """What to type."""
+    link: str = ""
+    """Where to read on."""
+
+
+class Feature(Spec):
+    """A part of the product that people discover, try and adopt."""
+
+    title: Name
+    """Its name, as users know it."""
+    events: list[Name] = Field(default_factory=list)
+    """The names of the events that are a use of it."""
+    sql: str = ""
+    """Or: SQL over the columns of the events table, true for the events that are a use of it."""
+    summary: str = ""
+    """What it is for, in a sentence."""
+    examples: list[Example] = Field(default_factory=list)
+    """First steps, for who never tried it."""
+    use_cases: list[Example] = Field(default_factory=list)
+    """What others do with it."""
+    guide: list[Example] = Field(default_factory=list)
+    """What comes after the first steps, for who has adopted it."""
+    link: str = ""
+    """Where it is, or is explained."""
+    adopted_uses: int = Field(default=3, ge=1)
+    """Who used it so often …"""
+    adopted_days: int = Field(default=2, ge=1)
+    """… on so many days has adopted it."""
+    lapsed_after: Duration = timedelta(days=30)
+    """Who adopted it and has not used it for so long has lapsed."""
+
+    @model_validator(mode="after")
+    def _says_what_a_use_is(self) -> "Feature":
+        if bool(self.events) == bool(self.sql.strip()):
+            raise ValueError("A feature needs either 'events' or 'sql': what is a use of it")
+        # Days are what is kept: a pause within one would not be seen.
+        if self.lapsed_after < timedelta(days=1):
+            raise ValueError("'lapsed_after' must be a day at least")
+        return self
+
+
+class Levels(Spec):
+    """Where one level of engagement ends and the next begins. docs/engagement.md shows how they follow each other."""
+
+    new: Duration = timedelta(days=14)
+    """How long after the first activity a user is new."""
+    window: Duration = timedelta(days=28)
+    """The days that are looked at for `power`."""
+    power: int = Field(default=12, ge=1)
+    """Who was active on so many days of the window is a power user."""
+    slipping: Duration = timedelta(days=14)
+    """Who was not active for so long is slipping."""
+    dormant: Duration = timedelta(days=30)
+    """Who was not active for so long is dormant."""
+    resurrected: Duration = timedelta(days=14)
+    """How long after coming back from dormancy a user is resurrected."""
+
+    @model_validator(mode="after")
+    def _follow_each_other(self) -> "Levels":
+        # Days are what is kept: a pause within one would not be seen.
+        if self.slipping < timedelta(days=1):
+            raise ValueError("'slipping' must be a day at least")
+        if self.slipping >= self.dormant:
+            raise ValueError("'slipping' must be shorter than 'dormant': who is dormant was slipping before")
+        if self.window % timedelta(days=1):
+            raise ValueError("'window' must be whole days")
+        if self.power > self.window.days:
+            raise ValueError(f"'power' asks for {self.power} days of a window that has {self.window.days}")
+        return self
+
+
+class Milestone(Spec):
+    """Something that a user reaches once: exactly one of `event`, `feature`, `streak` and `anniversary`."""
+
+    title: Name
+    """What was reached, as the email says it."""
+    event: Name | None = None
+    """The `count`-th event of this name."""
+    feature: Name | None = None
+    """The `count`-th use of this feature."""
+    count: int = Field(default=1, ge=1)
+    """Of how many events or uses."""
+    streak: int | None = Field(default=None, ge=2)
+    """So many days in a row with activity."""
+    anniversary: Duration | None = None
+    """So long a user, counted from `users.created_at`."""
+    since: Date | None = None
+    """What was reached before this day is not celebrated; the day of the first rollup where it is left out."""
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> "Milestone":
+        given = [name for name in ("event", "feature", "streak", "anniversary") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("A milestone is exactly one of event, feature, streak and anniversary")
+        if self.count != 1 and given[0] not in {"event", "feature"}:
+            raise ValueError(f"'count' goes with event or feature, not with {given[0]}")
+        return self

@@ -1,0 +1,114 @@
+"""`skene-dagster serve` in a process of its own, and clients that speak HTTP to it."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PATIENCE = 60.0
+"""Seconds after which something that should happen did not."""
+
+KEY = "a-write-key"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Client:
+    """Sends requests, each over a connection of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def get(self, path: str) -> Answer:
+        return self._ask("GET", path, None, {})
+
+    def post(
+        self, path: str, body: object, headers: Mapping[str, str] | None = None, *, auth: str | None = f"{KEY}:"
+    ) -> Answer:
+        """Post JSON, or bytes as they are, with the write key unless told otherwise."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        shown = {} if auth is None else {"Authorization": "Basic " + _base64(auth)}
+        return self._ask("POST", path, data, {"Content-Type": "application/json"} | shown | dict(headers or {}))
+
+    def track(self, **message: object) -> Answer:
+        return self.post("/v1/track", {"userId": 7, "event": "used"} | message)
+
+    def batch(self, *messages: object, **more: object) -> Answer:
+        return self.post("/v1/batch", {"batch": messages} | more)
+
+    def _ask(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, data, dict(headers))
+            answer = connection.getresponse()
+            return Answer(answer.status, json.loads(answer.read() or b"{}"), dict(answer.getheaders()))
+        finally:
+            connection.close()
+
+
+class Served(Client):
+    """The running process."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if "http://127.0.0.1:" not in line:
+            raise RuntimeError(line + "".join(process.communicate(timeout=PATIENCE)))
+        super().__init__(int(line.split("http://127.0.0.1:")[1].split()[0]))
+
+    def stop(self) -> tuple[int, str]:
+        """End it as a supervisor does; return how it ended, and its log."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        """Wait until it has ended; return how, and its log."""
+        _, logged = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, logged
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-c", "from skene_dagster.cli import main; main()", "serve", *arguments]
+
+
+def environment(url: str, root: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SKENE_")}
+    return kept | {"SKENE_DATABASE_URL": url, "SKENE_PROJECT": str(root), "SKENE_WRITE_KEY": KEY} | more
+
+
+@contextmanager
+def serving(url: str, root: Path, **limits: float) -> Iterator[Served]:
+    """Start it on a free port; with limits of its own where they are given."""
+    limited = [sys.executable, "-W", "error", str(HERE / "limited.py"), json.dumps(limits)]
+    process = subprocess.Popen(
+        limited if limits else command("--port", "0"),
+        env=environment(url, root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Served(process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,24 @@
+"""`skene-dagster serve` with limits that a test can reach: python limited.py '{"requests": 2}'."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from skene_dagster.audience.events import open_journal
+from skene_dagster.edge import serving
+from skene_dagster.edge.limits import Limits
+from skene_dagster.settings import load
+
+
+def main() -> None:
+    settings = load(Path(os.environ["SKENE_PROJECT"]))
+    journal = open_journal(settings)
+    listener = serving.listen("127.0.0.1", 0)
+    print(f"http://127.0.0.1:{listener.getsockname()[1]} ", flush=True)
+    limits = Limits(**json.loads(sys.argv[1]))
+    serving.run(listener, journal, write_key=settings.write_key, limits=limits)
+
+
+if __name__ == "__main__":
+    main()

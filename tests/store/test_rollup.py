@@ -1,0 +1,508 @@
+"""What users do is rolled up incrementally, and is the same as if all of it were computed anew, in plain Python."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import usage_reference as reference
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, event
+from usage_world import ACTIONS, DAY, FEATURES, START, WITHOUT_ARRIVED, World, at, on, own_events
+
+from skene_dagster.audience import adoption, engagement, milestones
+from skene_dagster.errors import RollupBusy, SettingsError
+from skene_dagster.settings import Milestone
+from skene_dagster.store.engine import open_engine
+from skene_dagster.store.tables import (
+    definitions,
+    engagement_levels,
+    events_ahead,
+    feature_adoption,
+    rollups,
+    user_activity,
+    user_days,
+)
+from skene_dagster.store.tables import milestones as milestones_table
+
+ROLLED = (definitions, engagement_levels, events_ahead, feature_adoption, milestones_table, rollups, user_activity)
+
+
+class Died(BaseException):
+    """The process is gone; nothing of ours catches it."""
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    return World(engine)
+
+
+def computed_anew(world: World, as_of: datetime) -> dict[str, object]:
+    """Forget everything and roll up from the start."""
+    for table in (*ROLLED, user_days):
+        world.sql(f"DELETE FROM {table.name}")
+    world.roll(as_of)
+    return world.all_of_it()
+
+
+@contextmanager
+def dying(engine: Engine, after: int) -> Iterator[None]:
+    """Let the process die at one of its commits."""
+    left = after
+
+    def count(_connection: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Died
+
+    event.listen(engine, "commit", count)
+    try:
+        yield
+    finally:
+        event.remove(engine, "commit", count)
+        # The connections of a process die with it.
+        engine.dispose()
+
+
+# Days and activity
+
+
+def test_a_day_is_counted_by_user_and_name(world: World) -> None:
+    world.did(1, at(0, 8), at(0, 9), at(0, 23.5), name="export")
+    world.did(1, at(0, 10))
+    world.did(2, at(1))
+    world.did(None, at(1))
+
+    world.roll(at(2))
+
+    assert world.days() == [
+        (1, on(0), "export", 3, at(0, 8), at(0, 23.5)),
+        (1, on(0), "visit", 1, at(0, 10), at(0, 10)),
+        (2, on(1), "visit", 1, at(1), at(1)),
+    ]
+
+
+def test_a_late_event_counts_its_day_anew_and_adds_to_nothing_twice(world: World) -> None:
+    world.did(1, at(0, 8))
+    world.roll(at(1))
+    world.did(1, at(0, 6))
+    world.roll(at(2))
+    world.roll(at(3))
+
+    assert world.days() == [(1, on(0), "visit", 2, at(0, 6), at(0, 8))]
+
+
+def test_a_tick_knows_nothing_of_what_comes_after_it(world: World) -> None:
+    world.did(1, at(0), at(3))
+
+    world.roll(at(1))
+    before = world.days()
+    world.roll(at(4))
+
+    assert before == [(1, on(0), "visit", 1, at(0), at(0))]
+    assert [row[1] for row in world.days()] == [on(0), on(3)]
+
+
+def test_an_older_tick_writes_nothing_and_says_so(world: World) -> None:
+    world.did(1, at(0))
+    world.roll(at(2))
+    world.did(1, at(0, 13))
+
+    found = world.roll(at(1))
+
+    assert found.newer == at(2)
+    assert world.days()[0][3] == 1
+
+
+def test_the_same_tick_again_changes_nothing(world: World) -> None:
+    world.did(1, at(0))
+    world.roll(at(2))
+    before = world.all_of_it()
+
+    found = world.roll(at(2))
+
+    assert found.already
+    assert world.all_of_it() == before
+
+
+def test_two_rollups_at_once_are_one_that_is_told_to_wait(world: World) -> None:
+    world.now = at(1)
+    world.take_turn("another", at(1))
+
+    with pytest.raises(RollupBusy, match="by run another"):
+        world.roll(at(1), run_id="one")
+
+
+def test_without_a_column_of_arrival_what_is_late_within_the_limit_is_found(engine: Engine) -> None:
+    world = World(engine, events=WITHOUT_ARRIVED)
+    world.did(1, at(0))
+    world.roll(at(1))
+    world.did(1, at(0, 1))
+
+    world.roll(at(3))
+
+    assert world.days() == [(1, on(0), "visit", 2, at(0, 1), at(0))]
+
+
+def test_events_that_are_tracked_are_read_from_our_own_table(engine: Engine) -> None:
+    world = own_events(engine, features={"export": FEATURES["export"]}, milestones={})
+    world.sql(
+        "INSERT INTO skene_events (event_id, user_id, name, occurred_at, received_at) "
+        "VALUES ('a', 1, 'export', :at, :at)",
+        {"at": at(0).isoformat(" ", "microseconds")},
+    )
+
+    world.roll(at(1))
+
+    assert world.days() == [(1, on(0), "export", 1, at(0), at(0))]
+
+
+def test_events_whose_users_are_of_another_type_are_refused_in_words(engine: Engine) -> None:
+    world = World(engine)
+    world.sql("CREATE TABLE clicks (id BIGINT, user_id VARCHAR(20), name VARCHAR(20), created_at DATETIME)")
+    world.events = ACTIONS.model_copy(update={"table": "clicks", "at": "created_at", "arrived": None})
+
+    with pytest.raises(SettingsError, match=r"clicks\.user_id is .*the database would take some users for others"):
+        world.roll(at(1))
+
+
+# Levels
+
+
+@pytest.mark.parametrize(
+    ("moments", "as_of", "level", "since"),
+    [
+        pytest.param([at(0)], at(0, 13), "new", at(0), id="new"),
+        pytest.param([at(0), at(13)], at(14) - timedelta(microseconds=1), "new", at(0), id="new to the last moment"),
+        pytest.param([at(0), at(13)], at(14), "active", at(14), id="no longer new"),
+        pytest.param([at(0)], at(14), "slipping", at(14), id="slipping from the very moment"),
+        pytest.param([at(0)], at(30), "dormant", at(30), id="dormant from the very moment"),
+        pytest.param([at(0), at(29, 11)], at(30), "active", at(29, 11), id="back before he was dormant"),
+        pytest.param([at(0), at(30)], at(31), "resurrected", at(30), id="back after he was dormant"),
+        pytest.param([at(0), at(30), at(43)], at(44), "active", at(44), id="no longer resurrected"),
+        pytest.param([at(n) for n in range(20)], at(20), "power", at(14), id="power once no longer new"),
+        pytest.param([at(n) for n in range(11)], at(14), "active", at(14), id="a day less than power"),
+    ],
+)
+def test_a_level_begins_and_ends_at_its_moment(
+    world: World, moments: list[datetime], as_of: datetime, level: str, since: datetime
+) -> None:
+    world.did(1, *moments)
+
+    world.roll(as_of)
+
+    assert world.level() == {1: (level, since)}
+    assert reference.level_since(reference.Rules(), moments, as_of) == (level, since)
+
+
+def test_levels_change_by_mere_time_and_keep_their_history(world: World) -> None:
+    world.did(1, at(0))
+    for day in (1, 15, 31):
+        world.roll(at(day))
+
+    assert world.history(1) == [
+        ("new", at(0), at(14)),
+        ("slipping", at(14), at(30)),
+        ("dormant", at(30), None),
+    ]
+
+
+def test_who_never_did_anything_has_no_level(world: World) -> None:
+    world.add(1, 2)
+    world.did(1, at(0))
+
+    world.roll(at(1))
+
+    assert world.level().keys() == {1}
+
+
+def test_the_users_of_a_level_are_found_and_those_who_have_been_there_for_long(world: World) -> None:
+    world.did(1, at(0))
+    world.did(2, at(5))
+    world.roll(at(40))
+
+    every = world.ask(engagement.at_level("dormant", as_of=at(40)))
+    long = world.ask(engagement.at_level("dormant", as_of=at(40), for_=8 * DAY))
+
+    assert (every, long) == ([1, 2], [1])
+
+
+def at_intervals(moments: list[datetime], start: datetime) -> str:
+    """Name a user's week by PostHog's lifecycle: new, returning, resurrecting or dormant.
+
+    https://posthog.com/docs/product-analytics/lifecycle, read 2026-11: new, the first event ever is in the interval;
+    returning, active in this one and the one before; resurrecting, active in this one, not the one before, but
+    earlier; dormant, not active in this one, but in the one before.
+    """
+    week = 7 * DAY
+    now = any(start <= moment < start + week for moment in moments)
+    before = any(start - week <= moment < start for moment in moments)
+    if now:
+        is_new = min(moments) >= start
+        return "new" if is_new else "returning" if before else "resurrecting"
+    return "dormant" if before else ""
+
+
+@pytest.mark.parametrize(
+    ("moments", "ours"),
+    [
+        ([at(15)], "new"),
+        ([at(9), at(15)], "active"),
+        ([at(0), at(15)], "resurrected"),
+        ([at(8)], "dormant"),
+    ],
+)
+def test_with_weeks_for_all_durations_our_levels_are_posthog_s(
+    world: World, moments: list[datetime], ours: str
+) -> None:
+    week = 7 * DAY
+    world.levels = world.levels.model_copy(
+        update={"new": week, "dormant": week, "slipping": week - DAY, "resurrected": week, "power": 28}
+    )
+    world.did(1, *moments)
+
+    world.roll(at(21, 0))
+
+    names = {"new": "new", "returning": "active", "resurrecting": "resurrected", "dormant": "dormant"}
+    assert names[at_intervals(moments, at(14, 0))] == ours
+    assert world.level()[1][0] == ours
+
+
+# Adoption
+
+
+@pytest.mark.parametrize(
+    ("uses", "as_of", "state", "since"),
+    [
+        pytest.param([at(0)], at(1), "tried", at(0), id="tried"),
+        pytest.param([at(0, 1), at(0, 2), at(0, 3)], at(1), "tried", at(0, 1), id="often, on one day only"),
+        pytest.param([at(0), at(1), at(2)], at(3), "adopted", at(2), id="adopted"),
+        pytest.param([at(0), at(1), at(2)], at(32), "lapsed", at(32), id="lapsed from the very moment"),
+        pytest.param([at(0), at(1), at(2), at(40)], at(41), "adopted", at(40), id="back"),
+    ],
+)
+def test_adoption_goes_from_tried_to_adopted_to_lapsed_and_back(
+    world: World, uses: list[datetime], as_of: datetime, state: str, since: datetime
+) -> None:
+    world.add(1, 2)
+    world.did(1, *uses, name="export")
+
+    world.roll(as_of)
+
+    assert world.adoption()[1, "export"][-2:] == (state, since)
+    assert world.ask(adoption.in_state("export", "untried", as_of=as_of, users=world.users)) == [2]
+
+
+def test_who_has_not_tried_a_feature_for_long_is_counted_from_his_sign_up(world: World) -> None:
+    world.add(1, created_at=START)
+    world.add(2, created_at=at(9, 0))
+    world.roll(at(10, 0))
+
+    found = world.ask(adoption.in_state("export", "untried", as_of=at(10, 0), for_=7 * DAY, users=world.users))
+
+    assert found == [1]
+
+
+def test_a_feature_may_be_sql_over_the_events(world: World) -> None:
+    world.did(1, at(0), size=10)
+    world.did(2, at(0), size=9)
+    world.did(3, at(0), size=99, name="idle")
+
+    world.roll(at(1))
+
+    assert [key for key in world.adoption() if key[1] == "big"] == [(1, "big")]
+
+
+def test_what_time_alone_makes_of_adopters_is_written_by_the_next_rollup(world: World) -> None:
+    world.did(1, at(0), at(1), at(2), name="export")
+    world.roll(at(3))
+
+    world.roll(at(33))
+
+    assert world.adoption()[1, "export"][-2:] == ("lapsed", at(32))
+
+
+# Milestones
+
+
+def test_milestones_are_reached_on_their_day(world: World) -> None:
+    world.add(1, 2, created_at=START)
+    world.did(1, *(at(n) for n in (0, 1, 2, 3, 4)), *(at(5, n) for n in range(6)), name="export")
+    world.did(2, at(27), at(28), at(29))
+
+    world.roll(at(31, 0))
+
+    assert world.reached() == {
+        ("tenth_export", 1): on(5),
+        ("streak", 1): on(2),
+        ("streak", 2): on(29),
+        ("month", 1): on(30),
+        ("month", 2): on(30),
+    }
+
+
+def test_a_late_event_may_show_that_it_was_reached_earlier_and_it_is_reached_once(world: World) -> None:
+    world.did(1, *(at(n) for n in range(1, 11)), name="export")
+    world.roll(at(11))
+    before = world.reached()["tenth_export", 1]
+    world.did(1, at(0), name="export")
+
+    world.roll(at(12))
+
+    assert (before, world.reached()["tenth_export", 1]) == (on(10), on(9))
+
+
+def test_the_past_is_recorded_and_not_celebrated(world: World) -> None:
+    world.did(1, *(at(0, n) for n in range(10)), name="export")
+    world.did(2, *(at(5, n) for n in range(9)), name="export")
+    world.roll(at(5, 20))
+    world.did(2, at(6), name="export")
+    world.roll(at(7))
+    milestone = world.milestones["tenth_export"]
+
+    celebrated = world.ask(milestones.reached("tenth_export", milestone))
+    since_ever = milestone.model_copy(update={"since": date(2020, 1, 1)})
+
+    assert celebrated == [2]
+    assert world.ask(milestones.reached("tenth_export", since_ever)) == [1, 2]
+
+
+def test_a_milestone_that_is_new_finds_what_was_reached_before_it(world: World) -> None:
+    world.did(1, at(0), name="export")
+    world.roll(at(1))
+    world.milestones = {**world.milestones, "first_export": Milestone(title="First", event="export")}
+
+    world.roll(at(2))
+
+    assert world.reached()["first_export", 1] == on(0)
+
+
+# Incremental is the same as anew
+
+
+@dataclass(frozen=True)
+class Did:
+    """An event, and how late it arrives."""
+
+    user: int
+    name: str
+    hour: int
+    late: int
+    size: int
+
+    @property
+    def at(self) -> datetime:
+        return START + timedelta(hours=self.hour, minutes=self.user)
+
+    @property
+    def written(self) -> datetime:
+        return self.at + timedelta(hours=self.late)
+
+
+HAPPENINGS = st.lists(
+    st.builds(
+        Did,
+        user=st.integers(1, 7),
+        name=st.sampled_from(["visit", "export", "share", "share_link", "idle"]),
+        hour=st.integers(0, 24 * 90),
+        late=st.sampled_from([0, 0, 0, 5, 30, 200]),
+        size=st.sampled_from([0, 10]),
+    ),
+    min_size=1,
+    max_size=60,
+    unique_by=lambda did: (did.user, did.at),
+)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(
+    happenings=HAPPENINGS,
+    ticks=st.lists(st.integers(1, 100), min_size=1, max_size=6, unique=True),
+    dies_after=st.integers(1, 12),
+    chunk=st.sampled_from([1, 3, 50]),
+)
+def test_any_order_of_arrival_and_any_crash_gives_what_is_computed_anew_and_in_plain_python(
+    happenings: list[Did], ticks: list[int], dies_after: int, chunk: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{Path(folder) / 'skene.db'}")
+        try:
+            world = World(engine)
+            world.add(*range(1, 8), created_at=START)
+            _live(world, happenings, sorted(ticks), dies_after, chunk)
+            last = at(110, 0)
+            world.roll(last, chunk=chunk)
+
+            incremental = world.all_of_it()
+
+            assert incremental == computed_anew(world, last)
+            _compare(world, happenings, last)
+        finally:
+            engine.dispose()
+
+
+def _live(world: World, happenings: list[Did], ticks: list[int], dies_after: int, chunk: int) -> None:
+    """Write what happens in the order in which it arrives, roll up at ticks, and die on the way in each of them."""
+    waiting = sorted(happenings, key=lambda did: did.written)
+    for tick in [*(at(day, 0) for day in ticks), at(109, 0)]:
+        while waiting and waiting[0].written < tick:
+            did = waiting.pop(0)
+            world.did(did.user, did.at, name=did.name, written=did.written, size=did.size)
+        with dying(world.engine, dies_after):
+            try:
+                world.roll(tick, chunk=chunk)
+            except Died:
+                world.now += timedelta(minutes=2)
+        if tick != at(109, 0):
+            world.roll(tick, chunk=chunk)
+
+
+def _compare(world: World, happenings: list[Did], as_of: datetime) -> None:
+    by_user = reference.people([reference.Event(did.user, did.name, did.at, did.size) for did in happenings], as_of)
+    levels = {}
+    reached: dict[tuple[str, Any], date | None] = {}
+    for user, found in by_user.items():
+        moments = [one.at for one in found]
+        levels[user] = reference.level_since(reference.Rules(), moments, as_of)
+        reached["tenth_export", user] = reference.nth([one.at for one in found if one.name == "export"], 10)
+        shares = [one.at for one in found if one.name in {"share", "share_link"}]
+        reached["third_share", user] = reference.nth(shares, 3)
+        reached["streak", user] = reference.streak(moments, 3)
+    assert world.level() == levels
+    anniversaries = {("month", user): on(30) for user in range(1, 8)}
+    assert world.reached() == {key: day for key, day in reached.items() if day is not None} | anniversaries
+    big = {one.user for found in by_user.values() for one in found if one.size >= 10 and one.name != "idle"}
+    assert {user for user, feature in world.adoption() if feature == "big"} == big
+
+
+@pytest.mark.parametrize("key_type", ["BIGINT", "VARCHAR(36)", "BINARY(16)"])
+def test_every_kind_of_users_key_rolls_up(engine: Engine, key_type: str) -> None:
+    world = World(engine, key_type=key_type)
+    of_each_kind: dict[str, list[Any]] = {
+        "BIGINT": [2**53 + 1, 2**53 + 2],
+        "VARCHAR(36)": ["a1", "b2"],
+        "BINARY(16)": [bytes(16), bytes([255]) * 16],
+    }
+    keys = of_each_kind[key_type]
+    world.add(*keys)
+    for number, key in enumerate(keys):
+        world.did(key, *(at(day) for day in range(number + 1)), name="export")
+    world.roll(at(1))
+    world.did(keys[1], at(2), name="export")
+
+    world.roll(at(3))
+
+    activity = world.activity()
+    assert {key: activity[key][2] for key in keys} == {keys[0]: 1, keys[1]: 3}

@@ -1,0 +1,376 @@
+"""A row of the product triggers a step once: when its condition holds in time, for whom it selects, and never again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delivery_world import LIVE, OUTBOX, START, World, make_world, planned
+from sqlalchemy import Connection, Engine, select, text
+
+from skene_dagster.audience import triggered, triggers
+from skene_dagster.audience.segments import Refreshed
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.loops.plan import After, Rows
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import triggered as table
+
+ORDERS = """\
+type: activation
+steps:
+  - trigger: {type: database, table: orders, event: insert}
+    condition:
+      type: query
+      query: SELECT user_id, amount FROM payments WHERE order_id = $1 AND paid = 1
+      timeout: 1h
+    action: {type: email, template: hello, personalization: {name: "{{user.name}}", paid: "{{row.amount}}"}}
+"""
+EVENTS = """\
+type: activation
+steps:
+  - trigger: {type: event, name: exported}
+    condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
+    action: {type: email, template: hello, personalization: {name: "{{user.name}}"}}
+"""
+FOLLOWED = """\
+type: activation
+steps:
+  - name: first
+    trigger: {type: schedule, cron: "0 9 * * *"}
+    condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
+    action: {type: email, template: hello, personalization: {name: "{{user.name}}"}, repeat: once}
+  - name: second
+    trigger: {type: after, step: first, wait: 5d}
+    condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
+    action: {type: email, template: hello, personalization: {name: "{{user.name}}"}}
+"""
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Shop:
+    """A world whose users buy."""
+
+    world: World
+    orders: int = field(default=0)
+
+    def do(self, sql: str, **values: object) -> None:
+        with self.world.engine.begin() as connection:
+            connection.execute(text(sql), values)
+
+    def order(self, user: int, *, at: datetime | None = None) -> int:
+        self.orders += 1
+        self.do(
+            "INSERT INTO orders (id, user_id, created_at, updated_at) VALUES (:id, :user, :at, :at)",
+            id=self.orders,
+            user=user,
+            at=at or self.world.now,
+        )
+        return self.orders
+
+    def pay(self, order: int, user: int, amount: int = 5) -> None:
+        self.do("INSERT INTO payments VALUES (:order, :user, :amount, 1)", order=order, user=user, amount=amount)
+
+    def happens(self, identity: str, user: int, name: str = "exported") -> None:
+        self.do(
+            "INSERT INTO skene_events (event_id, user_id, name, occurred_at, received_at) "
+            "VALUES (:id, :user, :name, :at, :at)",
+            id=identity,
+            user=user,
+            name=name,
+            at=self.world.now,
+        )
+
+    def plan(self, loop: str) -> None:
+        self.world.plan = planned(self.world.root, self.world.settings, loop)
+
+    def refresh(self, channel: Channel = OUTBOX, step: int = 0) -> Refreshed:
+        world = self.world
+        return triggered.refresh(
+            world.engine,
+            plan=world.plan,
+            step=world.plan.steps[step],
+            settings=world.settings,
+            channel=channel.name,
+            as_of=world.now,
+            clock=world.clock,
+            run_id="run",
+        )
+
+    def tick(self, channel: Channel = OUTBOX) -> int:
+        """Refresh, reserve and deliver the loop's first step; say how many rows triggered."""
+        found = self.refresh(channel)
+        self.world.reserve(channel)
+        self.world.deliver(channel)
+        return found.entered
+
+    def found(self) -> list[tuple[Any, str]]:
+        query = select(table.c.user_id, table.c.occurrence).order_by(table.c.user_id, table.c.occurrence)
+        with self.world.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+
+@pytest.fixture
+def shop(engine: Engine, tmp_path: Path) -> Shop:
+    world = make_world(engine, tmp_path)
+    shop = Shop(world)
+    shop.do(
+        "CREATE TABLE orders (id BIGINT PRIMARY KEY NOT NULL, user_id BIGINT NOT NULL, created_at DATETIME NOT NULL, "
+        "updated_at DATETIME NOT NULL)"
+    )
+    shop.do("CREATE TABLE payments (order_id BIGINT, user_id BIGINT, amount INTEGER, paid INTEGER)")
+    world.add(1, 2, 3)
+    return shop
+
+
+def started(shop: Shop, loop: str = ORDERS) -> None:
+    """The loop, after the tick that says where history ends."""
+    shop.plan(loop)
+    assert shop.tick() == 0
+    shop.world.now += MINUTE
+
+
+def test_what_was_there_before_the_first_tick_triggers_nothing(shop: Shop) -> None:
+    shop.pay(shop.order(1, at=START - MINUTE), 1)
+    shop.pay(shop.order(2), 2)
+
+    started(shop)
+    shop.tick()
+
+    assert shop.world.provider.mailed == []
+
+
+def test_each_row_is_mailed_about_once_however_often_ticks_look_at_it(shop: Shop) -> None:
+    started(shop)
+    for order in (shop.order(1), shop.order(1)):
+        shop.pay(order, 1)
+    shop.pay(shop.order(2), 2)
+
+    found = [shop.tick()]
+    for _ in range(3):
+        shop.world.now += MINUTE
+        found.append(shop.tick())
+
+    assert found == [3, 0, 0, 0]
+    assert shop.world.provider.mailed == ["u1@example.com", "u1@example.com", "u2@example.com"]
+
+
+def test_the_recipient_is_whom_the_condition_selects_and_its_columns_are_the_email_s(shop: Shop) -> None:
+    started(shop)
+    # Ordered by the one, paid by the other.
+    shop.pay(shop.order(1), 2, amount=42)
+
+    shop.tick()
+
+    ((_, (message,)),) = shop.world.provider.tried
+    assert message.to == "u2@example.com"
+    assert shop.found() == [(2, "1")]
+
+
+def test_a_row_waits_for_its_condition_as_long_as_the_timeout_says(shop: Shop) -> None:
+    started(shop)
+    in_time, too_late = shop.order(1), shop.order(2)
+    shop.tick()
+    shop.world.now += timedelta(minutes=50)
+    shop.pay(in_time, 1)
+    shop.tick()
+    shop.world.now += timedelta(hours=2)
+    shop.tick()
+    shop.pay(too_late, 2)
+    shop.world.now += MINUTE
+
+    shop.tick()
+
+    assert shop.world.provider.mailed == ["u1@example.com"]
+
+
+def test_a_row_that_is_committed_late_is_found(shop: Shop) -> None:
+    started(shop)
+    written_at = shop.world.now
+    shop.world.now += timedelta(minutes=5)
+    shop.pay(shop.order(2), 2)
+    shop.tick()
+    shop.world.now += MINUTE
+    shop.pay(shop.order(1, at=written_at), 1)
+
+    shop.tick()
+
+    assert shop.world.provider.mailed == ["u1@example.com", "u2@example.com"]
+
+
+def test_a_condition_that_holds_twice_for_a_row_is_one_email(shop: Shop) -> None:
+    started(shop)
+    order = shop.order(1)
+    shop.pay(order, 1, amount=5)
+    shop.pay(order, 1, amount=7)
+
+    shop.tick()
+
+    assert shop.world.provider.mailed == ["u1@example.com"]
+
+
+def test_who_is_no_user_is_left_out(shop: Shop) -> None:
+    started(shop)
+    shop.pay(shop.order(1), 99)
+
+    assert shop.tick() == 0
+
+
+@pytest.mark.parametrize(("repeat", "mailed"), [("", 2), (", repeat: once", 1), (", repeat: 7d", 1)])
+def test_repeat_holds_between_rows_of_one_user_only_where_it_is_written(shop: Shop, repeat: str, mailed: int) -> None:
+    started(shop, ORDERS.replace('"{{row.amount}}"}', '"{{row.amount}}"}' + repeat))
+    for _ in range(2):
+        shop.pay(shop.order(1), 1)
+
+    shop.tick()
+
+    assert shop.world.provider.mailed == ["u1@example.com"] * mailed
+    states = sorted(shop.world.states().items())
+    assert states == [(1, "accepted" if mailed == 2 else states[0][1])]
+
+
+def test_a_row_is_mailed_about_as_soon_as_its_user_may_be_mailed_and_not_after_it_has_expired(shop: Shop) -> None:
+    started(shop)
+    shop.world.change(1, 2, verified=False)
+    for user in (1, 2):
+        shop.pay(shop.order(user), user)
+    shop.tick()
+    waiting = shop.world.states()
+    shop.world.change(1, verified=True)
+    shop.world.days_pass(1)
+    shop.tick()
+    shop.world.change(2, verified=True)
+    shop.world.days_pass(3)
+
+    shop.tick()
+
+    assert waiting == {1: "deferred:not_mailable", 2: "deferred:not_mailable"}
+    assert shop.world.states() == {1: "accepted", 2: "skipped:too_late"}
+
+
+def test_an_event_of_the_name_triggers_and_another_does_not(shop: Shop) -> None:
+    started(shop, EVENTS)
+    shop.happens("a", 1)
+    shop.happens("b", 1, name="imported")
+    shop.happens("c", 2)
+
+    shop.tick()
+
+    assert shop.found() == [(1, "a"), (2, "c")]
+
+
+def test_a_condition_without_the_row_must_hold_for_the_row_s_user(shop: Shop) -> None:
+    started(shop, EVENTS)
+    shop.world.change(2, dormant=False)
+    shop.happens("a", 1)
+    shop.happens("c", 2)
+
+    shop.tick()
+
+    assert shop.world.provider.mailed == ["u1@example.com"]
+
+
+def test_a_changed_row_triggers_each_time_it_changes(shop: Shop) -> None:
+    order = shop.order(1)
+    shop.pay(order, 1)
+    started(shop, ORDERS.replace("event: insert", "event: update"))
+    for _ in range(2):
+        shop.do("UPDATE orders SET updated_at = :at", at=shop.world.now)
+        shop.tick()
+        shop.world.now += MINUTE
+
+    assert shop.world.provider.mailed == ["u1@example.com"] * 2
+
+
+def test_what_a_rehearsal_has_seen_is_seen_anew_when_emails_leave(shop: Shop) -> None:
+    started(shop)
+    shop.pay(shop.order(1), 1)
+    shop.tick()
+    shop.world.now += MINUTE
+
+    shop.tick(LIVE)
+
+    assert shop.world.provider.mailed == ["u1@example.com"] * 2
+
+
+def followed(shop: Shop, days: float) -> None:
+    """A tick of the first step and of the one that follows it, some days after the last."""
+    world = shop.world
+    world.days_pass(days)
+    world.refresh()
+    world.reserve()
+    world.deliver()
+    shop.refresh(step=1)
+    world.step_number = 1
+    world.reserve()
+    world.deliver()
+    world.step_number = 0
+
+
+def test_an_email_is_followed_by_another_after_the_wait_for_whom_the_condition_still_holds(shop: Shop) -> None:
+    shop.plan(FOLLOWED)
+    followed(shop, 0)
+    shop.world.change(2, dormant=False)
+    followed(shop, 4)
+    before = list(shop.world.provider.mailed)
+    followed(shop, 1)
+
+    followed(shop, 1)
+
+    assert before == ["u1@example.com", "u2@example.com", "u3@example.com"]
+    assert sorted(shop.world.provider.mailed) == sorted([*before, "u1@example.com", "u3@example.com"])
+
+
+def test_an_email_that_the_provider_took_late_is_followed_too(shop: Shop) -> None:
+    shop.plan(FOLLOWED.replace("5d", "1d"))
+    followed(shop, 0)
+    shop.world.add(4)
+    shop.world.days_pass(1)
+    shop.world.refresh()
+    shop.world.reserve()
+    late = shop.world.now
+    shop.world.days_pass(2)
+    followed(shop, 0)
+
+    followed(shop, 1)
+
+    assert late < shop.world.now - timedelta(days=2)
+    assert shop.world.provider.mailed.count("u4@example.com") == 2
+
+
+def test_a_sensor_asks_for_the_newest_row_and_for_what_is_due(shop: Shop) -> None:
+    started(shop)
+    rows = shop.world.plan.steps[0].trigger
+    assert isinstance(rows, Rows)
+    before = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE))
+    shop.order(1)
+    after = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE))
+    shop.plan(FOLLOWED)
+    followed(shop, 0)
+    due = After("first", timedelta(days=5))
+
+    def is_due(days: float) -> bool:
+        within = triggers.Window(shop.world.now, shop.world.now + timedelta(days=days), None)
+        return bool(look(shop, lambda c: triggers.is_due(c, shop.world.plan, due, "outbox", within)))
+
+    assert (before, after) == (None, shop.world.now)
+    assert (is_due(4), is_due(6)) == (False, True)
+
+
+def test_our_own_set_leaves_the_moment_of_change_alone(shop: Shop) -> None:
+    world = shop.world
+    shop.do("ALTER TABLE users ADD COLUMN updated_at DATETIME")
+    shop.do("UPDATE users SET updated_at = :at", at=START)
+    world.settings = replace(world.settings, users=world.settings.users.model_copy(update={"updated_at": "updated_at"}))
+    world.tick(LIVE)
+
+    with world.engine.connect() as connection:
+        moments = set(connection.execute(text("SELECT CAST(updated_at AS CHAR(19)) FROM users")).scalars())
+    assert world.reminded() == {1, 2, 3}
+    assert moments == {f"{START}"[:19]}
+
+
+def look(shop: Shop, ask: Callable[[Connection], object]) -> object:
+    return transaction(shop.world.engine, ask)
