@@ -47,7 +47,7 @@ check: lint test ## What a change must pass: lint and test
 bench: $(VENV)/.installed-dev ## Measure: refresh, memory, job and load time, as ratios
 	$(BIN)/python -m benchmarks
 
-demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Run the retention loop on a small product for several simulated days
+demo: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Run the six shipped loops on a small product for 30 simulated days
 	$(BIN)/skene-dagster demo
 
 dev: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml ## Open the Dagster UI on the demo's database

@@ -1,7 +1,7 @@
 """skene-dagster demo."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,28 +11,38 @@ from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import reason_in_words
 from skene_dagster.delivery import channels
-from skene_dagster.demo import days, product
-from skene_dagster.demo.days import Day, Return, World
+from skene_dagster.demo import days, product, story
+from skene_dagster.demo.days import Day, World
 from skene_dagster.demo.people import DAY
+from skene_dagster.demo.story import Story
 from skene_dagster.errors import DocumentErrors, LoopError, StoreError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load
-from skene_dagster.store.engine import open_engine
+from skene_dagster.store.engine import open_engine, transaction
 
-LOOP = "retention"
-"""The loop that the demo runs."""
+LOOPS = ("activation", "feature_discovery", "freemium", "milestones", "retention", "win_back")
+"""The loops that the demo runs."""
 
-_HEAD = ("members", "entered", "left", "mailed", "deferred", "skipped")
+_COLUMNS = {
+    "remind": ("retention.main",),
+    "winback": ("win_back.nudge", "win_back.last_call"),
+    "feature": ("feature_discovery.discover",),
+    "guide": ("feature_discovery.guide",),
+    "cheer": ("milestones.hundred_questions", "milestones.week_in_a_row", "milestones.first_year"),
+    "welcome": ("activation.main",),
+    "upgrade": ("freemium.main",),
+}
+"""Emails in the table of days, and the steps that send them."""
 
 
 @click.command()
-@click.option("--users", default=2000, show_default=True, type=click.IntRange(50, 100_000), help="How many users.")
-@click.option("--days", "how_long", default=8, show_default=True, type=click.IntRange(1, 60), help="How many days.")
+@click.option("--users", default=1000, show_default=True, type=click.IntRange(50, 100_000), help="How many users.")
+@click.option("--days", "how_long", default=30, show_default=True, type=click.IntRange(1, 60), help="How many days.")
 @click.option("--verbose", is_flag=True, help="Leave Dagster's log on the terminal.")
 @click.pass_obj
 def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
-    """Run the retention loop over a small invented product, day by day, through Dagster.
+    """Run the six shipped loops over a small invented product, day by day, through Dagster.
 
     Makes the product's database (.skene/skene.db), and puts the emails into a folder; nothing leaves this machine.
     Running it again starts afresh. A database that the demo did not make is never touched.
@@ -41,7 +51,7 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     settings = load(root)
     file = _own_database(settings)
     project = load_project(settings)
-    plan = _loop(project)
+    plans = _loops(project)
     moments = days.ticks(datetime.now(timezone.utc).replace(tzinfo=None), how_long)
     home = Path(os.environ.get("DAGSTER_HOME") or root / ".skene" / "dagster").absolute()
     log = None if verbose else file.parent / "demo.log"
@@ -52,15 +62,15 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     with screen.doing("Inventing a product and its users"):
         people = product.create(file, users, moments[0])
     screen.paragraph(
-        f"{how_many(users, 'invented user')} in {shown_database(settings)}. The loop {plan.name!r} "
-        f"({plan.document.file}) runs over them for {how_many(how_long, 'simulated day')}, through Dagster."
+        f"{how_many(users, 'invented user')} in {shown_database(settings)}. {len(plans)} loops run over them for "
+        f"{how_many(how_long, 'simulated day')}, through Dagster. Emails on each day:"
     )
     screen.line()
     engine = open_engine(settings.database_url)
     with days.open_instance(home, settings) as instance, days.quiet(log):
-        world = World(file, engine, settings, project, plan, instance)
+        world = World(file, engine, settings, project, plans, instance)
         _tell_days(screen, days.run_days(world, people, moments), how_long)
-    _tell_outcome(screen, days.returns(world, people))
+    _tell_story(screen, transaction(engine, lambda connection: story.read(connection, settings, plans)))
     _tell_where(screen, settings, home, log, moments[-1] + DAY)
     engine.dispose()
 
@@ -81,18 +91,19 @@ def _own_database(settings: Settings) -> Path:
     return file
 
 
-def _loop(project: Project) -> LoopPlan:
-    for plan in project.loops:
-        if plan.name == LOOP:
-            return plan
+def _loops(project: Project) -> list[LoopPlan]:
+    found = [plan for plan in project.loops if plan.name in LOOPS]
     if project.broken:
         raise DocumentErrors(error for broken in project.broken for error in broken.error.errors)
-    raise LoopError(f"The project has no loop {LOOP!r}, which the demo runs.")
+    missing = sorted({*LOOPS} - {plan.name for plan in found})
+    if missing:
+        raise LoopError(f"The project has no loop {missing[0]!r}, which the demo runs.")
+    return days.in_order(found)
 
 
 def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> None:
     """Print a line for each day as soon as it is over, and what they come to."""
-    screen.line(_row("day", *_HEAD), "bold")
+    screen.line(_row("day", "active", *_COLUMNS), "bold")
     lived: list[Day] = []
     while True:
         with screen.doing(f"day {len(lived) + 1} of {how_long}"):
@@ -100,39 +111,56 @@ def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> None:
         if day is None:
             break
         lived.append(day)
-        screen.line(_row(f"{day.as_of:%a %d %b}", *_numbers(day)))
+        screen.line(_row(_date(day.tick), day.active, *_numbers(day)))
     totals = [sum(column) for column in zip(*(_numbers(day) for day in lived), strict=True)]
-    screen.line(_row("together", "", *totals[1:]), "bold")
+    screen.line(_row("together", "", *totals), "bold")
     reasons: dict[str, int] = {}
-    for day in lived:
-        for outcome, n in day.sends.items():
+    for outcomes in (found for day in lived for found in day.sends.values()):
+        for outcome, n in outcomes.items():
             if outcome.startswith(("deferred", "skipped")):
                 reasons[outcome] = reasons.get(outcome, 0) + n
     if reasons:
         said = ", ".join(f"{n:,} {reason_in_words(outcome)}" for outcome, n in sorted(reasons.items()))
         screen.line()
-        screen.paragraph(f"Entered, but not mailed: {said}. Who is deferred is looked at again at every tick.")
+        screen.paragraph(f"Found, but not mailed: {said}. Who is deferred is looked at again at every tick.")
 
 
 def _numbers(day: Day) -> tuple[int, ...]:
-    of = dict.fromkeys(("accepted", "deferred", "skipped"), 0)
-    for outcome, n in day.sends.items():
-        state, _, _ = outcome.partition(":")
-        of[state] = of.get(state, 0) + n
-    return (day.members, day.entered, day.left, of["accepted"], of["deferred"], of["skipped"])
+    return tuple(sum(day.sends[step].get("accepted", 0) for step in steps) for steps in _COLUMNS.values())
+
+
+def _date(moment: datetime) -> str:
+    return f"{moment:%a %d %b}"
 
 
 def _row(first: str, *cells: object) -> str:
-    return f"{first:<11}" + "".join(f"{cell if isinstance(cell, str) else f'{cell:,}':>10}" for cell in cells)
+    return f"{first:<10}" + "".join(f"{cell if isinstance(cell, str) else f'{cell:,}':>8}" for cell in cells)
 
 
-def _tell_outcome(screen: Screen, returns: Sequence[Return]) -> None:
-    back = [one for one in returns if one.came_back is not None]
+def _tell_story(screen: Screen, told: Story) -> None:
+    """Say what became of everybody, as the page has it: found, mailed, adopted, guided, celebrated."""
     screen.line()
-    screen.paragraph(f"Of {how_many(len(returns), 'user')} who were mailed, {len(back):,} have come back since.")
-    for one in [*back[:1], *[one for one in returns if one.came_back is None][:1]]:
-        then = f"came back on {one.came_back:%a %d %b, %H:%M}" if one.came_back else "has not been seen since"
-        screen.line(f"  {one.name} was mailed on {one.mailed_at:%a %d %b} and {then}.")
+    levels = ", ".join(f"{n:,} {level}" for level, n in told.levels.items())
+    screen.paragraph(f"At the end, by engagement: {levels}.")
+    for title, funnel in told.funnels.items():
+        states = ", ".join(f"{n:,} {state}" for state, n in vars(funnel).items())
+        screen.paragraph(f"{title}: {states}.")
+    screen.line()
+    screen.facts(
+        {
+            "Brought back": f"{told.came_back:,} of {told.asked_back:,} who had been away and were mailed",
+            "Discovered": f"{told.tried:,} of {told.shown:,} who were shown a feature have tried it since",
+            "Adopted": f"{told.adopted:,} of these use it regularly; {told.guided:,} got the advanced guide",
+            "Celebrated": ", ".join(f"{title}: {n:,}" for title, n in told.celebrated.items()),
+        }
+    )
+    if told.example is not None:
+        one = told.example
+        screen.line()
+        screen.paragraph(
+            f"{one.name} was shown the feature on {_date(one.shown)}, had adopted it by {_date(one.adopted)}, "
+            f"and got the guide on {_date(one.guided)}."
+        )
 
 
 def _tell_where(screen: Screen, settings: Settings, home: Path, log: Path | None, tomorrow: datetime) -> None:
@@ -142,7 +170,7 @@ def _tell_where(screen: Screen, settings: Settings, home: Path, log: Path | None
         {
             "Emails": f"{_short(settings.outbox / 'index.html', root)}  (open it in a browser)",
             "Dagster": _how_to_open(root, home),
-            "Preview": f"skene-dagster preview {LOOP} --as-of {tomorrow:%Y-%m-%dT%H:%M}",
+            "Preview": f"skene-dagster preview retention --as-of {tomorrow:%Y-%m-%dT%H:%M}",
             **({"Log": _short(log, root)} if log is not None else {}),
         }
     )
@@ -150,7 +178,7 @@ def _tell_where(screen: Screen, settings: Settings, home: Path, log: Path | None
 
 def _how_to_open(root: Path, home: Path) -> str:
     if (root / "Makefile").exists():
-        return "make dev  (then http://127.0.0.1:3000/runs has a run for each day)"
+        return "make dev  (then http://127.0.0.1:3000/runs has a run of each loop for each day)"
     place = f"$PWD/{home.relative_to(root)}" if home.is_relative_to(root) else str(home)
     module = "" if (root / "workspace.yaml").exists() else " -m skene_dagster.definitions"
     return f"DAGSTER_HOME={place} dagster dev{module}"

@@ -1,8 +1,9 @@
-"""Simulated days: each lets the product's users live for 24 hours, and then runs the loop's job through Dagster.
+"""Simulated days: each lets the product's users live for 24 hours, and then runs every loop's job through Dagster.
 
 The runs are real ones, for moments that are past. They are kept in Dagster's instance, where its UI finds them.
 """
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -12,16 +13,16 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from skene_dagster.compiler import compile_project
 from skene_dagster.compiler.window import AS_OF, tag_of
-from skene_dagster.delivery import facts, ledger
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.demo import product
+from skene_dagster.demo import product, story
 from skene_dagster.demo.people import DAY, Person
 from skene_dagster.errors import SkeneError
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import transaction
@@ -34,7 +35,10 @@ REPOSITORY = {".dagster/repository": "__repository__@skene"}
 the name of the code location."""
 
 TICK = time(9, 0)
-"""When the simulated days are looked at, in UTC."""
+"""Until when a simulated day is lived, in UTC; the loops run between then and `OTHERS`."""
+
+OTHERS = time(12, 0)
+"""When a loop runs that has no daily clock. Its sensor would wake it as soon as there is something."""
 
 
 @dataclass(frozen=True)
@@ -46,41 +50,26 @@ class World:
     engine: Engine
     settings: Settings
     project: Project
-    plan: LoopPlan
+    plans: Sequence[LoopPlan]
+    """In the order in which they run."""
     instance: dg.DagsterInstance
-
-    @property
-    def scope(self) -> Scope:
-        """Whose ledger it is."""
-        return Scope("outbox", self.plan.name, self.plan.steps[0].name)
 
 
 @dataclass(frozen=True)
 class Day:
-    """What one run did."""
+    """What the runs of a day did."""
 
-    as_of: datetime
-    members: int
-    """Inside after the run."""
-    entered: int
-    left: int
-    sends: dict[str, int]
-    """What was decided at this tick: `accepted`, `deferred:no_address`, … → how many."""
-
-
-@dataclass(frozen=True)
-class Return:
-    """A user who got an email."""
-
-    name: str
-    mailed_at: datetime
-    came_back: datetime | None
+    tick: datetime
+    active: int
+    """Users who did something in the 24 hours before."""
+    sends: dict[str, dict[str, int]]
+    """What was decided, by step (`retention.main`): `accepted`, `deferred:no_address`, … → how many."""
 
 
 def ticks(until: datetime, how_many: int) -> list[datetime]:
-    """List the last daily ticks that are not after `until` (UTC), the oldest first."""
+    """List the last daily ticks of days that are over by `until` (UTC), the oldest first."""
     last = datetime.combine(until.date(), TICK)
-    if last > until:
+    if datetime.combine(last, OTHERS) > until:
         last -= DAY
     return [last - n * DAY for n in reversed(range(how_many))]
 
@@ -111,59 +100,43 @@ def quiet(log: Path | None) -> Iterator[None]:
         yield
 
 
+def in_order(plans: Sequence[LoopPlan]) -> list[LoopPlan]:
+    """Sort loops by the time of the day at which they run."""
+    return sorted(plans, key=lambda plan: (_time_of(plan), plan.name))
+
+
 def run_days(world: World, people: list[Person], moments: Sequence[datetime]) -> Iterator[Day]:
     """Live and run day by day.
 
     Raises:
         SkeneError: a run failed.
     """
-    job = compile_project(world.project, world.settings).resolve_job_def(world.plan.name)
-    for number, moment in enumerate(moments):
+    definitions = compile_project(world.project, world.settings)
+    jobs = {plan.name: definitions.resolve_job_def(plan.name) for plan in world.plans}
+    for number, tick in enumerate(moments):
         if number:
-            people = product.live(world.file, people, moment, _mailed(world, people))
-        tags = {AS_OF: tag_of(moment.replace(tzinfo=timezone.utc)), TAG: "true", **REPOSITORY}
-        result = job.execute_in_process(instance=world.instance, tags=tags, raise_on_error=False)
-        if not result.success:
-            raise SkeneError(f"Run {result.run_id} failed. {_why(result)}")
-        sends = transaction(world.engine, partial(ledger.counts, scope=world.scope, as_of=moment))
-        yield _day(moment, result, sends)
+            mailed = transaction(world.engine, lambda connection: story.mailed(connection, world.plans))
+            people = product.live(world.file, people, tick, mailed)
+        sends: dict[str, dict[str, int]] = {}
+        for plan in world.plans:
+            moment = datetime.combine(tick, _time_of(plan))
+            tags = {AS_OF: tag_of(moment.replace(tzinfo=timezone.utc)), TAG: "true", **REPOSITORY}
+            result = jobs[plan.name].execute_in_process(instance=world.instance, tags=tags, raise_on_error=False)
+            if not result.success:
+                raise SkeneError(f"Run {result.run_id} failed. {_why(result)}")
+            for step in plan.steps:
+                counts = partial(ledger.counts, scope=Scope("outbox", plan.name, step.name), as_of=moment)
+                sends[f"{plan.name}.{step.name}"] = transaction(world.engine, counts)
+        yield Day(tick, product.active(world.file, tick), sends)
 
 
-def returns(world: World, people: Sequence[Person]) -> list[Return]:
-    """List who got an email and has a name, by key, and whether he has been seen since."""
-    mailed = _mailed(world, people)
-
-    def look(connection: Connection) -> dict[object, facts.Person]:
-        return facts.people(connection, world.settings.users, list(mailed), ["name", "last_activity_at"])
-
-    found = transaction(world.engine, look)
-    told = []
-    for key, at in mailed.items():
-        if key not in found:
-            continue
-        columns = found[key].columns
-        seen = datetime.fromisoformat(str(columns["last_activity_at"]))
-        told.append(Return(str(columns["name"]), at, seen if seen > at else None))
-    return told
-
-
-def _mailed(world: World, people: Sequence[Person]) -> dict[int, datetime]:
-    """Say when each user got his last email."""
-    keys = [someone.id for someone in people]
-    pasts = transaction(world.engine, partial(facts.history, scope=world.scope, keys=keys))
-    return {key: past.mailed_as_of for key in keys if (past := pasts.get(key)) and past.mailed_as_of}
-
-
-def _day(moment: datetime, result: dg.ExecuteInProcessResult, sends: dict[str, int]) -> Day:
-    """Read a day from what its run reported, and from the ledger."""
-    reported: dict[str, object] = {}
-    for event in result.get_asset_materialization_events():
-        reported |= {name: value.value for name, value in event.materialization.metadata.items()}
-    members, entered, left = (reported[name] for name in ("dagster/row_count", "entered", "exited"))
-    assert isinstance(members, int)
-    assert isinstance(entered, int)
-    assert isinstance(left, int)
-    return Day(moment, members, entered, left, sends)
+def _time_of(plan: LoopPlan) -> time:
+    """Say when a loop runs: at the time of its first daily clock."""
+    for step in plan.steps:
+        if isinstance(step.trigger, Schedule) and (daily := re.fullmatch(r"(\d+) (\d+) \* \* \*", step.trigger.cron)):
+            at = time(int(daily[2]), int(daily[1]))
+            return min(max(at, TICK), OTHERS)
+    return OTHERS
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:

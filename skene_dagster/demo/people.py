@@ -46,6 +46,13 @@ class Person:
     """How likely an email brings him back."""
     closes: datetime | None
     """When he closes his account."""
+    plan: str
+    asks: int
+    """How many questions he asks at a visit, at most."""
+    summarises: bool
+    """Whether he found Monday summaries by himself."""
+    tries: float
+    """How likely an email about them makes him try."""
 
 
 def person(identity: int, first_tick: datetime, signed_up: datetime | None = None) -> Person:
@@ -76,7 +83,11 @@ def person(identity: int, first_tick: datetime, signed_up: datetime | None = Non
         comes=comes,
         quits=quits,
         answers=answers,
-        closes=first_tick + timedelta(days=draw.uniform(-20, 8)) if draw.random() < 0.015 else None,
+        closes=first_tick + timedelta(days=draw.uniform(-20, 30)) if draw.random() < 0.02 else None,
+        plan="paid" if draw.random() < 0.15 else "free",
+        asks=draw.choice((1, 2, 2, 3, 3, 4, 6)),
+        summarises=draw.random() < 0.3,
+        tries=min(1.0, comes * draw.uniform(0.1, 0.8)),
     )
 
 

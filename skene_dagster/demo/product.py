@@ -2,14 +2,15 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
 from skene_dagster.delivery.providers.outbox_files import BATCHES, VIEW
-from skene_dagster.demo.people import DAY, SEED, Person, answer, last_visit, person, visit
+from skene_dagster.demo.life import Mailed, deeds, starts_at_once
+from skene_dagster.demo.people import DAY, HISTORY, SEED, Person, last_visit, person
 
 APPLICATION_ID = 0x736B6E64
 """Stands in the header of the file, where SQLite keeps a number for whoever made it: this file is the demo's."""
@@ -22,9 +23,25 @@ CREATE TABLE users (
     last_activity_at DATETIME,
     re_engagement_sent BOOLEAN NOT NULL DEFAULT 0,
     created_at DATETIME NOT NULL,
-    deleted_at DATETIME
+    deleted_at DATETIME,
+    plan VARCHAR(20) NOT NULL,
+    activation_link VARCHAR(255) NOT NULL
 );
 CREATE INDEX users_last_activity_at ON users (last_activity_at);
+CREATE INDEX users_created_at ON users (created_at);
+CREATE TABLE user_actions (
+    id INTEGER PRIMARY KEY,
+    user_id INTEGER NOT NULL,
+    action_type VARCHAR(50) NOT NULL
+);
+CREATE INDEX user_actions_user ON user_actions (user_id, action_type);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    user_id INTEGER NOT NULL,
+    name VARCHAR(128) NOT NULL,
+    happened_at DATETIME NOT NULL
+);
+CREATE INDEX events_happened_at ON events (happened_at);
 """
 
 
@@ -53,54 +70,67 @@ def create(file: Path, count: int, first_tick: datetime) -> list[Person]:
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.executescript(_SCHEMA)
-        connection.executemany(
-            "INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [_row(someone, last_visit(someone, first_tick), first_tick) for someone in people],
-        )
+        _insert_users(connection, [(someone, last_visit(someone, first_tick)) for someone in people], first_tick)
+        for n in range(HISTORY):
+            _insert_events(connection, people, first_tick - n * DAY, {})
     return people
 
 
-def live(file: Path, people: list[Person], tick: datetime, mailed: Mapping[int, datetime]) -> list[Person]:
+def live(file: Path, people: list[Person], tick: datetime, mailed: Mailed) -> list[Person]:
     """Let the 24 hours before `tick` pass: visits, answers to emails, closed accounts, and new users.
-
-    Args:
-        mailed: when each user got an email, by key.
 
     Returns:
         Everybody, the new users included.
     """
     since = tick - DAY
     newcomers = _newcomers(people, tick)
-    seen = [
-        (_text(at), someone.id, _text(at))
-        for someone in people
-        for at in _visits(someone, tick, mailed.get(someone.id))
-        if since < at <= tick
-    ]
     closed = [someone for someone in people if someone.closes is not None and since < someone.closes <= tick]
     with closing(sqlite3.connect(file)) as connection, connection:
+        _insert_users(connection, [(someone, someone.created_at) for someone in newcomers], tick)
+        everybody = [*people, *newcomers]
+        seen = _insert_events(connection, everybody, tick, mailed)
         connection.executemany(
-            "UPDATE users SET last_activity_at = ? WHERE id = ? AND coalesce(last_activity_at, '') < ?", seen
+            "UPDATE users SET last_activity_at = ? WHERE id = ? AND coalesce(last_activity_at, '') < ?",
+            [(at, identity, at) for identity, at in seen],
+        )
+        connection.executemany(
+            "INSERT INTO user_actions (user_id, action_type) VALUES (?, 'first_project_created')",
+            [(someone.id,) for someone in newcomers if starts_at_once(someone)],
         )
         connection.executemany(
             "UPDATE users SET deleted_at = ? WHERE id = ?",
             [(_text(someone.closes), someone.id) for someone in closed if not _erased(someone)],
         )
         connection.executemany("DELETE FROM users WHERE id = ?", [(s.id,) for s in closed if _erased(s)])
-        connection.executemany(
-            "INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [_row(someone, someone.created_at, tick) for someone in newcomers],
-        )
-    return [*people, *newcomers]
+    return everybody
 
 
-def _visits(someone: Person, tick: datetime, mailed_at: datetime | None) -> Iterable[datetime]:
-    own = visit(someone, tick)
-    if own is not None:
-        yield own
-    answered = answer(someone, mailed_at) if mailed_at is not None else None
-    if answered is not None:
-        yield answered
+def active(file: Path, tick: datetime) -> int:
+    """Count who did something in the 24 hours before `tick`."""
+    between = [f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (tick - DAY, tick)]
+    with closing(sqlite3.connect(file)) as connection:
+        query = "SELECT count(DISTINCT user_id) FROM events WHERE happened_at > ? AND happened_at <= ?"
+        (count,) = connection.execute(query, between).fetchone()
+    return int(count)
+
+
+def _insert_users(
+    connection: sqlite3.Connection, people: Iterable[tuple[Person, datetime | None]], now: datetime
+) -> None:
+    connection.executemany(
+        "INSERT INTO users VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [_row(someone, seen, now) for someone, seen in people]
+    )
+
+
+def _insert_events(
+    connection: sqlite3.Connection, people: Iterable[Person], tick: datetime, mailed: Mailed
+) -> list[tuple[int, str]]:
+    """Write what everybody does in the 24 hours before `tick`; return who was seen, and when."""
+    rows = [
+        (someone.id, name, f"{at:%Y-%m-%d %H:%M:%S}") for someone in people for at, name in deeds(someone, tick, mailed)
+    ]
+    connection.executemany("INSERT INTO events (user_id, name, happened_at) VALUES (?, ?, ?)", rows)
+    return [(identity, at) for identity, _, at in rows]
 
 
 def _newcomers(people: list[Person], tick: datetime) -> list[Person]:
@@ -124,6 +154,8 @@ def _row(someone: Person, seen: datetime | None, now: datetime) -> tuple[object,
         someone.flagged,
         _text(someone.created_at),
         _text(closes),
+        someone.plan,
+        f"https://app.example.com/start?u={someone.id}",
     )
 
 

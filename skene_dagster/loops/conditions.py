@@ -10,7 +10,7 @@ from skene_dagster.loops import model
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
-from skene_dagster.settings import FILE, Settings
+from skene_dagster.settings import FILE, Feature, Milestone, Settings
 
 _NOTHING = Query("", "", None, "", (), None, "", by_row=False, binds=())
 """In place of a query that cannot be read; its fault is noted, and no plan comes of it."""
@@ -60,6 +60,17 @@ def columns_of(condition: Condition) -> tuple[str, ...] | None:
             return ("uses", "allowed")
         case _:
             assert_never(condition)
+
+
+def about(condition: Condition, settings: Settings) -> tuple[tuple[str, Feature | Milestone], ...]:
+    """Say what a template can show of skene.yaml, by the name under which it does."""
+    match condition:
+        case InState() if condition.feature in settings.features:
+            return (("feature", settings.features[condition.feature]),)
+        case Reached() if condition.milestone in settings.milestones:
+            return (("milestone", settings.milestones[condition.milestone]),)
+        case _:
+            return ()
 
 
 def _query(condition: model.QueryCondition, path: Path_, trigger: Trigger, settings: Settings, faults: Faults) -> Query:

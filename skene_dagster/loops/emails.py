@@ -8,7 +8,7 @@ from skene_dagster.loops import model
 from skene_dagster.loops.expressions import columns_of
 from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.plan import Email
-from skene_dagster.settings import FILE, Sender, Settings, Users
+from skene_dagster.settings import FILE, Feature, Milestone, Sender, Settings, Users
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -16,8 +16,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def plan_email(
     email: model.EmailAction,
     path: Path_,
-    *,
     columns: tuple[str, ...] | None,
+    about: tuple[tuple[str, Feature | Milestone], ...],
+    *,
     by_row: bool,
     settings: Settings,
     faults: Faults,
@@ -26,6 +27,7 @@ def plan_email(
 
     Args:
         columns: those of the condition's result; None where they are not known.
+        about: what the template can show of skene.yaml.
         by_row: single rows trigger the step.
     """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
@@ -35,10 +37,11 @@ def plan_email(
     _check_set(email, path, settings.users, faults)
     user: set[str] = set()
     row: set[str] = set()
+    taken = ["user", "row", *(name for name, _ in about)]
     for name, text in email.personalization.items():
         inner = (*path, "personalization", name)
-        if _NAME.fullmatch(name) is None or name in {"user", "row"}:
-            advice = "Write letters, digits and _, and neither user nor row."
+        if _NAME.fullmatch(name) is None or name in taken:
+            advice = f"Write letters, digits and _, and neither {' nor '.join(taken)}."
             faults.refuse(inner, f"{name!r} cannot be a name in a template.", advice)
         try:
             read = columns_of(text, faults.document.place(inner))
@@ -58,6 +61,7 @@ def plan_email(
         repeat="every_entry" if by_row and "repeat" not in email.model_fields_set else email.repeat,
         set=tuple(email.set.items()),
         transactional=email.transactional,
+        about=about,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Literal
 
 from skene_dagster.documents import Document
+from skene_dagster.settings import Feature, Milestone
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,8 @@ class Email:
     repeat: Literal["once", "every_entry"] | timedelta
     set: tuple[tuple[str, str | int | float | bool | None], ...]
     transactional: bool
+    about: tuple[tuple[str, Feature | Milestone], ...] = ()
+    """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from skene_dagster.documents import Document, Path_
 from skene_dagster.loops import model
-from skene_dagster.loops.conditions import columns_of, plan_condition
+from skene_dagster.loops.conditions import about, columns_of, plan_condition
 from skene_dagster.loops.emails import plan_email
 from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.later import not_yet
@@ -107,9 +107,9 @@ def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faul
 def _action(
     action: model.Action, path: Path_, condition: Condition, settings: Settings, faults: Faults, *, by_row: bool
 ) -> Email | Block:
-    columns = columns_of(condition)
+    shown = columns_of(condition), about(condition, settings)
     if isinstance(action, model.EmailAction):
-        return plan_email(action, path, columns=columns, by_row=by_row, settings=settings, faults=faults)
+        return plan_email(action, path, *shown, by_row=by_row, settings=settings, faults=faults)
     if by_row:
         advice = "Use a trigger of type schedule, api or manual."
         faults.refuse((*path, "type"), "'block' is about who is inside, not about single rows.", advice)
@@ -117,9 +117,7 @@ def _action(
     if prompt is None:
         return Block(action.message, None)
     inner = (*path, "upgrade_prompt")
-    return Block(
-        action.message, plan_email(prompt, inner, columns=columns, by_row=by_row, settings=settings, faults=faults)
-    )
+    return Block(action.message, plan_email(prompt, inner, *shown, by_row=by_row, settings=settings, faults=faults))
 
 
 def _goal(goal: model.Goal, faults: Faults) -> GoalPlan | None:

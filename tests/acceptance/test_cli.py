@@ -26,6 +26,7 @@ steps:
   - trigger: {type: manual}
     condition: {type: query, query: SELECT id FROM users WHERE 1 = 1}
     action: {type: email, template: re_engagement, personalization: {name: "{{user.name}}"}}
+holdout: 10%
 """
 USERS = [
     (1, "ada@example.com", "Ada", "2020-01-01 00:00:00"),
@@ -95,7 +96,7 @@ def test_what_cannot_run_yet_is_said_by_name(root: Path) -> None:
 
     assert result.exit_code == 0
     assert result.output.startswith("ok      later  loops/later.yaml\nnotice  loops/later.yaml\n")
-    assert "manual" in result.output
+    assert "holdout" in result.output
     assert "not yet run" in result.output
 
 

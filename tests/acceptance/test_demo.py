@@ -7,14 +7,18 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from click.testing import CliRunner
 
 from skene_dagster.cli import main
+from skene_dagster.cli.demo import LOOPS
 from skene_dagster.compiler.window import AS_OF
 from skene_dagster.demo import product
 from skene_dagster.demo.days import ticks
@@ -22,7 +26,7 @@ from skene_dagster.demo.people import answer, last_visit, person, visit
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT", "DAGSTER_HOME")
-DAYS = 4
+DAYS = 5
 NOW = datetime(2026, 3, 14, 12, 30)
 
 
@@ -60,8 +64,8 @@ def run_demo(root: Path, *options: str) -> str:
 
 
 def table(output: str) -> list[list[int]]:
-    """The rows of the days: members, entered, left, mailed, deferred, skipped."""
-    rows = re.findall(r"^\w{3} \d\d \w{3}((?: +[\d,]+){6})$", output, re.MULTILINE)
+    """The rows of the days: active, and the emails of each kind."""
+    rows = re.findall(r"^\w{3} \d\d \w{3}((?: +[\d,]+){8})$", output, re.MULTILINE)
     return [[int(cell.replace(",", "")) for cell in row.split()] for row in rows]
 
 
@@ -69,34 +73,33 @@ def emails(root: Path) -> list[Path]:
     return list((root / ".skene" / "outbox").glob("*.eml"))
 
 
-def test_who_entered_and_did_not_leave_is_inside(demo: tuple[Path, str]) -> None:
-    _, output = demo
-
-    rows = table(output)
-
-    assert len(rows) == DAYS
-    inside = 0
-    for members, entered, left, *_ in rows:
-        inside += entered - left
-        assert members == inside
-    assert rows[0][0] > 0
-    assert sum(row[2] for row in rows) > 0
+def ask(root: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(root / ".skene" / "skene.db")) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def test_each_who_was_mailed_has_an_email_in_the_outbox(demo: tuple[Path, str]) -> None:
     root, output = demo
 
-    mailed = sum(row[3] for row in table(output))
+    mailed = sum(sum(row[1:]) for row in table(output))
 
+    assert len(table(output)) == DAYS
     assert mailed == len(emails(root)) > 0
-    assert f"Of {mailed} users who were mailed" in output
     assert (root / ".skene" / "outbox" / "index.html").is_file()
+
+
+def test_every_loop_mails_somebody(demo: tuple[Path, str]) -> None:
+    root, _ = demo
+
+    mailed = {loop for (loop,) in ask(root, "SELECT DISTINCT loop FROM skene_sends WHERE state = 'accepted'")}
+
+    assert mailed == set(LOOPS)
 
 
 def test_the_last_line_adds_up(demo: tuple[Path, str]) -> None:
     _, output = demo
 
-    total = re.search(r"^together((?: +[\d,]+){5})$", output, re.MULTILINE)
+    total = re.search(r"^together((?: +[\d,]+){7})$", output, re.MULTILINE)
 
     assert total is not None
     assert [int(cell) for cell in total[1].split()] == [
@@ -104,15 +107,56 @@ def test_the_last_line_adds_up(demo: tuple[Path, str]) -> None:
     ]
 
 
-def test_a_run_for_each_day_is_in_dagster(demo: tuple[Path, str]) -> None:
+def test_the_guide_goes_to_those_who_were_shown_the_feature_and_then_adopted_it(demo: tuple[Path, str]) -> None:
+    root, output = demo
+    step = "SELECT user_id FROM skene_sends WHERE loop = 'feature_discovery' AND state = 'accepted' AND step = "
+
+    shown = {key for (key,) in ask(root, f"{step}'discover'")}
+    guided = {key for (key,) in ask(root, f"{step}'guide'")}
+    uses = ask(root, "SELECT user_id, count(*), count(DISTINCT date(happened_at)) FROM events "
+                     "WHERE name LIKE 'Summary %' GROUP BY user_id")  # fmt: skip
+
+    adopted = {key for key, times, days in uses if times >= 3 and days >= 2}
+    assert guided
+    assert guided <= shown & adopted
+    assert f"{len({key for key, *_ in uses} & shown)} of {len(shown)} who were shown" in output
+    assert f"{len(guided)} got the advanced guide" in output
+
+
+def test_nobody_is_congratulated_twice(demo: tuple[Path, str]) -> None:
+    root, output = demo
+
+    sent = ask(root, "SELECT step, user_id FROM skene_sends WHERE loop = 'milestones' AND state = 'accepted'")
+
+    assert len(sent) == len(set(sent)) > 0
+    reached = set(ask(root, "SELECT milestone, user_id FROM skene_milestones"))
+    assert set(sent) <= reached
+    assert sum(row[5] for row in table(output)) == len(sent)
+
+
+def test_who_has_reached_the_limit_of_the_free_plan_is_blocked_and_nobody_else(demo: tuple[Path, str]) -> None:
+    root, _ = demo
+
+    blocked = ask(root, "SELECT user_id FROM skene_entitlements WHERE lifted_at > '9999-'")
+
+    asked = ask(
+        root,
+        "SELECT user_id FROM events JOIN users ON users.id = user_id WHERE plan = 'free' "
+        "AND events.name LIKE 'POST /api/features/%' AND happened_at >= date((SELECT max(happened_at) FROM events), "
+        "'-29 days') GROUP BY user_id HAVING count(*) >= 100",
+    )
+    assert sorted(blocked) == sorted(asked) != []
+
+
+def test_a_run_of_each_loop_for_each_day_is_in_dagster(demo: tuple[Path, str]) -> None:
     root, _ = demo
 
     with dg.DagsterInstance.from_config(str(root / ".skene" / "dagster")) as instance:
         runs = instance.get_runs()
 
-    assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * DAYS
-    assert {run.job_name for run in runs} == {"retention"}
-    moments = sorted(datetime.fromisoformat(run.tags[AS_OF]) for run in runs)
+    assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+    assert Counter(run.job_name for run in runs) == dict.fromkeys(LOOPS, DAYS)
+    moments = sorted(datetime.fromisoformat(run.tags[AS_OF]) for run in runs if run.job_name == "retention")
     assert [moment.hour for moment in moments] == [9] * DAYS
     assert moments == [moments[0] + timedelta(days=n) for n in range(DAYS)]
     assert (root / ".skene" / "dagster" / "dagster.yaml").read_text() == (REPOSITORY / "dagster.yaml").read_text()
@@ -139,7 +183,10 @@ def test_the_demos_database_can_be_asked(demo: tuple[Path, str], monkeypatch: py
 
     assert checked.exit_code == 0, checked.output
     assert preview.exit_code == 0, preview.output
-    members = table(output)[-1][0]
+    ((members,),) = ask(
+        root,
+        "SELECT count(*) FROM skene_segment_members WHERE segment = 'retention.main' AND exited_at > '9999-'",
+    )
     assert f"{members} are inside already" in preview.output
     assert re.search(r"\d+  would be mailed", preview.output)
 
@@ -151,9 +198,9 @@ def test_a_second_demo_says_that_it_starts_afresh_and_does_the_same(demo: tuple[
 
     assert second.startswith("Starting afresh: the last demo's database, emails and runs are removed.\n")
     assert table(second) == table(first)
-    assert len(emails(root)) == sum(row[3] for row in table(second))
+    assert len(emails(root)) == sum(sum(row[1:]) for row in table(second))
     with dg.DagsterInstance.from_config(str(root / ".skene" / "dagster")) as instance:
-        assert instance.get_runs_count() == DAYS
+        assert instance.get_runs_count() == DAYS * len(LOOPS)
 
 
 def test_dagsters_own_log_is_shown_when_asked_for(tmp_path: Path) -> None:
@@ -224,12 +271,12 @@ def test_only_what_the_outbox_wrote_is_removed_from_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("now", "last"),
     [
-        pytest.param(datetime(2026, 3, 14, 8, 59), datetime(2026, 3, 13, 9), id="before nine it is yesterday's"),
-        pytest.param(datetime(2026, 3, 14, 9, 0), datetime(2026, 3, 14, 9), id="at nine it is today's"),
+        pytest.param(datetime(2026, 3, 14, 11, 59), datetime(2026, 3, 13, 9), id="before noon it is yesterday's"),
+        pytest.param(datetime(2026, 3, 14, 12, 0), datetime(2026, 3, 14, 9), id="at noon it is today's"),
         pytest.param(datetime(2026, 3, 1, 12, 0), datetime(2026, 3, 1, 9), id="over the end of a month"),
     ],
 )
-def test_the_last_simulated_day_is_the_last_nine_o_clock(now: datetime, last: datetime) -> None:
+def test_the_last_simulated_day_is_the_last_whose_loops_have_all_run(now: datetime, last: datetime) -> None:
     moments = ticks(now, 3)
 
     assert moments == [last - timedelta(days=2), last - timedelta(days=1), last]

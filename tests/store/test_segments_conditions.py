@@ -4,7 +4,7 @@ import pytest
 from segment_world import World, loop
 from sqlalchemy import Engine
 
-from skene_dagster.errors import SegmentError
+from skene_dagster.errors import QueryRejected, SegmentError
 
 
 def test_columns_of_the_condition_are_kept_and_follow_their_changes(engine: Engine) -> None:
@@ -82,5 +82,5 @@ def test_what_a_condition_needs_tidb_for_is_named(engine: Engine) -> None:
     if not world.is_sqlite:
         pytest.skip("a server gets its own text")
 
-    with pytest.raises(SegmentError, match="needs TiDB: REGEXP_LIKE"):
+    with pytest.raises(QueryRejected, match="needs TiDB: REGEXP_LIKE"):
         world.refresh(0, plan)

@@ -7,7 +7,7 @@ from pathlib import Path
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import Document, Path_
-from skene_dagster.loops.plan import AtLevel, Email, LoopPlan, RecoveryPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import AtLevel, Block, Email, LoopPlan, RecoveryPlan, Schedule, StepPlan
 from skene_dagster.settings import Sender
 
 SENDER = Sender.model_validate(
@@ -79,7 +79,7 @@ class TemplateWorld:
         return [" ".join(str(fault).split()) for fault in Templates(self.folder).check(plan, step, self.sender)]
 
 
-def plan_of(action: Email) -> tuple[LoopPlan, StepPlan]:
+def plan_of(action: Email | Block) -> tuple[LoopPlan, StepPlan]:
     daily, condition = Schedule("0 9 * * *", "UTC"), AtLevel("dormant", None)
     step = StepPlan("main", None, daily, condition, timedelta(minutes=10), action)
     lines: dict[Path_, int] = {("steps", 0, "action", "template"): 12, ("steps", 0, "action", "personalization"): 14}

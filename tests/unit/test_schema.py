@@ -60,6 +60,7 @@ def test_the_schema_is_one() -> None:
         "tests/loops/seed.py",
         "tests/loops/activation.ts",
         "tests/loops/freemium.ts",
+        *(str(file.relative_to(ROOT)) for file in sorted((ROOT / "loops").glob("*.yaml"))),
     ],
 )
 def test_the_known_loops_are_valid(file: str) -> None:

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
-from template_world import FOOTER, SENDER, TemplateWorld, mjml
+from template_world import FOOTER, SENDER, TemplateWorld, email, mjml, plan_of
 
-from skene_dagster.settings import Sender
+from skene_dagster.delivery.templates import Templates
+from skene_dagster.loops.plan import Block
+from skene_dagster.settings import Feature, Sender
 
 PROVIDED = "name, lastActivity, unsubscribe_url, postal_address"
 ONE_FILE = "A template is one file of MJML and one of text."
@@ -22,6 +24,33 @@ def test_a_template_without_faults_is_silent(world: TemplateWorld) -> None:
     world.write(mjml())
 
     assert world.faults() == []
+
+
+def test_what_a_feature_does_not_have_is_named_with_its_line(world: TemplateWorld) -> None:
+    about = (("feature", Feature(title="Exports", events=["Exported"])),)
+    world.write(mjml("{{ feature.exampels }}"), "{{ feature.titel }} " + FOOTER)
+
+    in_mjml, in_text = world.faults(about=about)
+
+    assert in_mjml.startswith("templates/hello.mjml:2 feature has no 'exampels'; it has: adopted_days, ")
+    assert in_mjml.endswith("Did you mean examples?")
+    assert in_text.startswith("templates/hello.txt:1 feature has no 'titel'; ")
+
+
+def test_a_step_that_is_about_no_feature_provides_none(world: TemplateWorld) -> None:
+    world.write(mjml("{{ feature.title }}"))
+
+    (fault,) = world.faults()
+
+    assert "{{ feature }} is provided by nothing" in fault
+
+
+def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
+    plan, step = plan_of(Block("You are blocked.", email(template="upgrade")))
+
+    (fault,) = Templates(world.folder).check(plan, step, SENDER)
+
+    assert "There is no template 'upgrade'" in str(fault)
 
 
 @pytest.mark.parametrize(

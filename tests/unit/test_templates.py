@@ -8,6 +8,7 @@ from template_world import FOOTER, TemplateWorld, mjml
 
 from skene_dagster.delivery.templates import MissingValue, Unrenderable
 from skene_dagster.errors import TemplateError
+from skene_dagster.settings import Feature, Milestone
 
 SPRING = datetime(2026, 3, 12, 9, 4, 30)
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{{ 7*7 }}{% raw %}"
@@ -256,3 +257,36 @@ def test_the_example_email_is_right_for_everybody() -> None:
             assert message.subject.endswith("our workspace is just as you left it")
             assert ("12 March" in message.html) == ("12 March" in message.text) == (moment is not None)
             assert "None" not in message.html + message.text
+
+
+FEATURE = Feature.model_validate(
+    {
+        "title": "Exports <all>",
+        "events": ["Exported"],
+        "examples": [
+            {"title": "To a sheet", "code": "a < b"},
+            {"title": "By mail", "link": "https://example.com/mail"},
+        ],
+    }
+)
+
+
+def test_an_email_about_a_feature_shows_what_skene_yaml_says_of_it(world: TemplateWorld) -> None:
+    source = (
+        "{{ feature.title }}:{% for e in feature.examples %}[{{ e.title }}"
+        "{% if e.code %} {{ e.code }}{% endif %}{% if e.link %} {{ e.link|url }}{% endif %}]{% endfor %}"
+        "{{ feature.use_cases|length }}"
+    )
+    world.write(mjml(source), f"{source} {FOOTER}")
+
+    message = world.render(about=(("feature", FEATURE),))
+
+    assert message.text.startswith("Exports <all>:[To a sheet a < b][By mail https://example.com/mail]0")
+    assert "Exports &lt;all&gt;:[To a sheet a &lt; b][By mail https://example.com/mail]0" in message.html
+
+
+def test_an_email_about_a_milestone_names_it(world: TemplateWorld) -> None:
+    milestone = Milestone.model_validate({"title": "Ten orders", "event": "Ordered", "count": 10})
+    world.write(mjml(subject="{{ milestone.title }}!"))
+
+    assert world.render(about=(("milestone", milestone),)).subject == "Ten orders!"

@@ -38,8 +38,8 @@ class Sources:
 
 def check(folder: Path, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
     """List every fault of what a step sends; nothing for a step that sends no email."""
-    email = step.action
-    if not isinstance(email, Email):
+    email = step.email
+    if email is None:
         return []
     errors = [*_personalization(plan, step, email), *_sender(sender, transactional=email.transactional)]
     sources, unread = read(folder, email.template, plan, step)
@@ -72,9 +72,10 @@ def read(
 
 def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> Iterable[TemplateError]:
     mjml, text = _shown(folder / f"{email.template}.mjml"), _shown(folder / f"{email.template}.txt")
-    provided = [*(name for name, _ in email.personalization), *_from_sender(sender, email)]
-    in_mjml = lint(HTML, sources.mjml, provided)
-    in_text = lint(TEXT, sources.text, provided)
+    provided = [*(name for name, _ in email.personalization), *dict(email.about), *_from_sender(sender, email)]
+    fields = {name: sorted(type(thing).model_fields) for name, thing in email.about}
+    in_mjml = lint(HTML, sources.mjml, provided, fields)
+    in_text = lint(TEXT, sources.text, provided, fields)
     if not in_mjml:
         try:
             in_mjml = list(_survives(compile_mjml(sources.mjml)))
@@ -156,7 +157,8 @@ def _sender(sender: Sender, *, transactional: bool) -> Iterable[TemplateError]:
 
 
 def _place(plan: LoopPlan, step: StepPlan, *path: str) -> Place:
-    return plan.document.place(("steps", plan.steps.index(step), "action", *path))
+    prompt = () if isinstance(step.action, Email) else ("upgrade_prompt",)
+    return plan.document.place(("steps", plan.steps.index(step), "action", *prompt, *path))
 
 
 def _error(fault: Fault, file: str) -> TemplateError:

@@ -12,12 +12,12 @@ from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.templates import checks, headers
 from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.mjml import Faulty, compile_mjml
-from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, MissingValue, Row, compiled
+from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, Described, MissingValue, Row, compiled
 from skene_dagster.delivery.templates.values import compile_value
 from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
-from skene_dagster.settings import Sender
+from skene_dagster.settings import Feature, Milestone, Sender
 
 # What one user's values can do to an expression that is right.
 _VALUES_DO = (TemplateRuntimeError, TypeError, ArithmeticError, AttributeError, LookupError, ValueError)
@@ -87,7 +87,7 @@ class Templates:
         )
 
     def _context(self, email: Email, columns: Mapping[str, object], sender: Sender) -> dict[str, object]:
-        context: dict[str, object] = {}
+        context: dict[str, object] = {name: _described(thing) for name, thing in email.about}
         for name, text in email.personalization:
             try:
                 value = compile_value(text)(columns)
@@ -115,6 +115,10 @@ class Templates:
                 compiled(TEXT, made.subject), compiled(HTML, made.html), compiled(TEXT, sources.text)
             )
         return self._ready[name]
+
+
+def _described(thing: Feature | Milestone) -> Described:
+    return Described(thing.model_dump())
 
 
 @lru_cache(maxsize=16)

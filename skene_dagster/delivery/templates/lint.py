@@ -19,16 +19,42 @@ _REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
 )
 
 
-def lint(environment: SandboxedEnvironment, source: str, provided: Sequence[str], by: str = "step") -> list[Fault]:
+_NO_FIELDS: Mapping[str, Sequence[str]] = {}
+
+
+def lint(
+    environment: SandboxedEnvironment,
+    source: str,
+    provided: Sequence[str],
+    fields: Mapping[str, Sequence[str]] = _NO_FIELDS,
+    by: str = "step",
+) -> list[Fault]:
     """List what is wrong with a template's Jinja, with the lines of `source`.
 
     Args:
         provided: the names that may be used, in the order in which they are shown.
+        fields: what those of them have that have parts.
         by: what provides them, in a word.
     """
     faults, names = _read(environment, source)
     unknown = (_not_provided(name, line, provided, by) for name, line in names.items() if name not in provided)
-    return [*faults, *unknown]
+    return [*faults, *unknown, *_unknown_fields(environment, source, fields)]
+
+
+def _unknown_fields(
+    environment: SandboxedEnvironment, source: str, fields: Mapping[str, Sequence[str]]
+) -> Iterator[Fault]:
+    try:
+        tree = environment.parse(source) if fields else nodes.Template([])
+    except TemplateSyntaxError:
+        return
+    for node in tree.find_all(nodes.Getattr):
+        if not isinstance(node.node, nodes.Name) or node.node.name not in fields:
+            continue
+        known = fields[node.node.name]
+        if node.attr not in known:
+            message = f"{node.node.name} has no {node.attr!r}; it has: {', '.join(known)}."
+            yield Fault(node.lineno, message, _meant(node.attr, known))
 
 
 def names_used(environment: SandboxedEnvironment, source: str) -> frozenset[str]:

@@ -52,6 +52,21 @@ class Row:
         return value
 
 
+class Described(Row):
+    """A feature or a milestone as skene.yaml describes it: texts and numbers, and lists of such in turn.
+
+    What is left out there is an empty text or list, so that `{% if example.link %}` asks for it.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> object:
+        value = self._values[name]
+        if isinstance(value, list):
+            return [Described(item) if isinstance(item, dict) else item for item in value]
+        return "" if value is None else value
+
+
 def printable(value: Any) -> Any:
     """Let plain values through to the page; refuse None, bytes, lists, methods.
 
