@@ -154,7 +154,7 @@ ON_THE_COMMAND_LINE = {
     "demo where emails would leave": called(
         "demo", "here emails would leave", 2, {"SKENE_REDIRECT_TO": "me@example.com", "RESEND_API_KEY": "re_x"}
     ),
-    "demo without its loop": called("demo", "The project has no loop 'retention'", 1),
+    "demo without its loops": called("demo", "The project lacks loops that the demo runs: activation, feature_disc", 1),
     "demo of a broken loop": Wrong(
         {"loops/a.yaml": RETENTION + "x: 1\n"}, "'x' is not a field", "loops/a.yaml:13", "demo"
     ),
