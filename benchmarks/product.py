@@ -63,10 +63,12 @@ _numbers = Table("numbers", _metadata, Column("n", Integer, primary_key=True, au
 
 
 def write_project(root: Path) -> Path:
-    """Write the example project's loop and template into a folder, with the settings of this product."""
+    """Write the retention loop and its template into a folder, with the settings of this product."""
     root.mkdir()
-    for folder in ("loops", "templates"):
-        shutil.copytree(REPOSITORY / folder, root / folder)
+    for folder, name in (("loops", "skene.config.ts"), ("templates", "re_engagement.*")):
+        (root / folder).mkdir()
+        for file in (REPOSITORY / folder).glob(name):
+            shutil.copy(file, root / folder)
     (root / "skene.yaml").write_text(SETTINGS, encoding="utf-8")
     return root
 

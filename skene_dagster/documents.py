@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -89,14 +89,6 @@ class Spec(BaseModel):
 
 
 SpecType = TypeVar("SpecType", bound=Spec)
-
-
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """Find the models that an annotation names, however deep inside it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in models_in(inner)]
-
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "w": 604800}
 # Ten years: a moment minus a duration must be a date that every database can hold.
@@ -213,14 +205,6 @@ def _fault(model: type[Spec], document: Document, error: type[DocumentError], it
         return error(f"{name!r} needs a 'type'.", advice=f"Use one of: {', '.join(_tags(inside))}.", place=place)
     if kind == "value_error":
         return error(f"{context['error']}.", place=place)
-    if kind == "string_too_long":
-        return error(f"{name!r} is longer than {context['max_length']} characters.", place=place)
-    if kind == "string_pattern_mismatch":
-        return error(
-            f"{shown(value)} is not a short name.",
-            advice="Write small letters, digits and underscores, a letter first: bulk_export.",
-            place=place,
-        )
     if kind in {"too_short", "string_too_short"}:
         return error(f"{name!r} is empty.", place=place)
     if kind in _BOUNDS:
@@ -259,16 +243,7 @@ def _follow(
     path: list[str | int] = []
     owners: tuple[type[BaseModel], ...] = ()
     inside: tuple[type[BaseModel], ...] = (model,)
-    named = False
     for part in loc:
-        if part == "[key]":
-            # So pydantic marks that an entry's name is at fault, not what the entry holds.
-            continue
-        if named:
-            # The name of an entry: what it holds is what the field holds.
-            path.append(part)
-            named = False
-            continue
         if len(inside) > 1:
             # In a union pydantic puts the member's tag into the location; the author did not write it there.
             inside = tuple(member for member in inside if part in _tags((member,)))
@@ -282,9 +257,14 @@ def _follow(
                 for field_name, info in owner.model_fields.items()
                 if part in {field_name, info.alias}
             ]
-            inside = tuple(found for annotation in annotations for found in models_in(annotation))
-            named = any(get_origin(annotation) is dict for annotation in annotations)
+            inside = tuple(found for annotation in annotations for found in _models(annotation))
     return tuple(path), owners, inside
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
 
 
 def _tags(models: Iterable[type[BaseModel]]) -> list[str]:

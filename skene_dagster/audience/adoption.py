@@ -126,43 +126,48 @@ def lapse(connection: Connection, feature: FeaturePlan, as_of: datetime, size: i
 
 
 def _adoption(features: Iterable[FeaturePlan], chunk: Chunk, as_of: datetime) -> Select[Any]:
-    defined = _defined(features)
+    events, needs = _events(features), _needs(features)
+    # What a feature asks for is joined as late as can be: what is grouped and sorted stays narrow.
+    each = user_days.c.user_id, events.c.feature, user_days.c.day
     days = chunk.read(
         user_days,
-        *(defined.c[name] for name in ("feature", "need_uses", "need_days", "lapse_seconds")),
-        user_days.c.user_id,
-        user_days.c.day,
+        *each,
         func.sum(user_days.c.uses).label("uses"),
         func.min(user_days.c.first_at, type_=Moment).label("first_at"),
         func.max(user_days.c.last_at, type_=Moment).label("last_at"),
+        defined=events,
     )
-    each = defined.c.feature, user_days.c.user_id, user_days.c.day
-    needs = defined.c.need_uses, defined.c.need_days, defined.c.lapse_seconds
-    day = days.where(defined.c.event == user_days.c.event).group_by(*each, *needs).subquery("each_day")
-    window: dict[str, Any] = {"partition_by": [day.c.feature, day.c.user_id], "order_by": day.c.day}
+    day = days.group_by(*each).subquery("each_day")
+    window: dict[str, Any] = {"partition_by": [day.c.user_id, day.c.feature], "order_by": day.c.day}
     run = select(
         *day.c,
         func.sum(day.c.uses).over(**window).label("uses_by_then"),
         func.row_number().over(**window).label("days_by_then"),
         func.lag(day.c.last_at, type_=Moment).over(**window).label("before"),
     ).subquery("run")
-    of = run.c
-    enough = and_(of.uses_by_then >= of.need_uses, of.days_by_then >= of.need_days)
+    of, need = run.c, needs.c
+    enough = and_(of.uses_by_then >= need.uses, of.days_by_then >= need.days)
     # Of a day its first and last use are kept. Where the one that was needed is between them, the last stands for it.
-    at_first_use = of.uses_by_then - of.uses + 1 >= of.need_uses
-    was_enough = and_(of.uses_by_then - of.uses >= of.need_uses, of.days_by_then - 1 >= of.need_days)
-    came_back = and_(was_enough, later(of.before, of.lapse_seconds) <= of.first_at)
-    user = select(
-        of.feature,
-        of.user_id,
-        func.min(of.first_at, type_=Moment).label("first_at"),
-        func.max(of.last_at, type_=Moment).label("last_at"),
-        func.sum(of.uses).label("uses"),
-        func.count().label("days"),
-        func.max(of.lapse_seconds, type_=Integer).label("lapse_seconds"),
-        func.min(case((enough, case((at_first_use, of.first_at), else_=of.last_at))), type_=Moment).label("adopted_at"),
-        func.max(case((came_back, of.first_at)), type_=Moment).label("back_at"),
-    ).group_by(of.feature, of.user_id)
+    at_first_use = of.uses_by_then - of.uses + 1 >= need.uses
+    was_enough = and_(of.uses_by_then - of.uses >= need.uses, of.days_by_then - 1 >= need.days)
+    came_back = and_(was_enough, later(of.before, need.lapse_seconds) <= of.first_at)
+    user = (
+        select(
+            of.feature,
+            of.user_id,
+            func.min(of.first_at, type_=Moment).label("first_at"),
+            func.max(of.last_at, type_=Moment).label("last_at"),
+            func.sum(of.uses).label("uses"),
+            func.count().label("days"),
+            func.max(need.lapse_seconds, type_=Integer).label("lapse_seconds"),
+            func.min(case((enough, case((at_first_use, of.first_at), else_=of.last_at))), type_=Moment).label(
+                "adopted_at"
+            ),
+            func.max(case((came_back, of.first_at)), type_=Moment).label("back_at"),
+        )
+        .select_from(run.join(needs, need.feature == of.feature))
+        .group_by(of.user_id, of.feature)
+    )
     by_user = user.subquery("by_user").c
     lapses = later(by_user.last_at, by_user.lapse_seconds)
     has_lapsed = lapses <= literal(as_of, Moment)
@@ -182,18 +187,27 @@ def _adoption(features: Iterable[FeaturePlan], chunk: Chunk, as_of: datetime) ->
     )
 
 
-def _defined(features: Iterable[FeaturePlan]) -> Subquery:
-    """Say which events are uses of which features, and what each feature asks for."""
+def _events(features: Iterable[FeaturePlan]) -> Subquery:
+    """Say which events are uses of which features."""
+    return union_all(
+        *(
+            select(literal(feature.name).label("feature"), literal(event).label("event"))
+            for feature in features
+            for event in feature.counted_as
+        )
+    ).subquery("events")
+
+
+def _needs(features: Iterable[FeaturePlan]) -> Subquery:
+    """Say what each feature asks for."""
     return union_all(
         *(
             select(
                 literal(feature.name).label("feature"),
-                literal(event).label("event"),
-                literal(feature.adopted_uses).label("need_uses"),
-                literal(feature.adopted_days).label("need_days"),
+                literal(feature.adopted_uses).label("uses"),
+                literal(feature.adopted_days).label("days"),
                 literal(int(feature.lapsed_after.total_seconds())).label("lapse_seconds"),
             )
             for feature in features
-            for event in feature.counted_as
         )
-    ).subquery("defined")
+    ).subquery("needs")

@@ -6,12 +6,14 @@ are in a table that was just made.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
+    Subquery,
     Table,
     and_,
     delete,
@@ -20,9 +22,13 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.sql.selectable import HasPrefixes
 
 from skene_dagster.audience.difference import Span
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.joins import Leading
+
+Hinted = TypeVar("Hinted", bound=HasPrefixes)
 
 
 @dataclass(frozen=True)
@@ -33,21 +39,44 @@ class Chunk:
     people: Table | None
     """Who of the range, by user_id; None: everybody."""
 
-    def read(self, table: Table, *columns: ColumnElement[Any]) -> Select[Any]:
-        """Select from the rows of these users in a table with a column user_id."""
-        if self.people is None:
-            return select(*columns).select_from(table).where(self.span.of(table.c.user_id))
-        return (
-            select(*columns)
-            .prefix_with(f"/*+ INL_JOIN({table.name}) */", dialect="mysql")
-            .select_from(self.people.join(table, table.c.user_id == self.people.c.user_id))
-            .where(self.span.of(self.people.c.user_id))
-        )
+    def read(self, table: Table, *columns: ColumnElement[Any], defined: Subquery | None = None) -> Select[Any]:
+        """Select from the rows of these users in a table with a column user_id.
 
-    def among(self, table: Table) -> ColumnElement[bool]:
+        Args:
+            defined: a few rows; joined to each row of the table those that have its `event`.
+        """
+        rows, user = self._rows(table)
+        if defined is not None:
+            rows = Leading(rows, defined, defined.c.event == table.c.event)
+        return self.by_index(select(*columns).select_from(rows).where(self.span.of(user)), table)
+
+    def by_index(self, statement: Hinted, *tables: Table) -> Hinted:
+        """Have the rows of these users in some tables found by an index, one table after the other."""
+        if self.people is None:
+            return statement
+        names = ", ".join(table.name for table in tables)
+        # TiDB 8.5, 2026-11: beside a third table the first hint alone would have all of the second one read.
+        hint = f"/*+ INL_JOIN({names}) LEADING({self.people.name}, {names}) */"
+        return statement.prefix_with(hint, dialect="mysql")
+
+    def keys(self, table: Table) -> Select[Any]:
+        """Select the keys of these users, once for each of their rows in a table."""
+        rows, user = self._rows(table)
+        return select(user).select_from(rows).where(self.span.of(user))
+
+    def _rows(self, table: Table) -> tuple[FromClause, ColumnElement[Any]]:
+        if self.people is None:
+            return table, table.c.user_id
+        user = self.people.c.user_id
+        return Leading(self.people, table, table.c.user_id == user), user
+
+    def among(self, connection: Connection, table: Table) -> ColumnElement[bool]:
         """Say that a row of a table that is updated is of one of these users."""
         if self.people is None:
             return self.span.of(table.c.user_id)
+        if is_sqlite(connection):
+            wanted = select(self.people.c.user_id).where(self.span.of(self.people.c.user_id))
+            return table.c.user_id.in_(wanted)
         return and_(table.c.user_id == self.people.c.user_id, self.span.of(self.people.c.user_id))
 
     def forget(self, connection: Connection, table: Table, *where: ColumnElement[bool]) -> None:
@@ -75,13 +104,19 @@ def delete_matching(
     )
 
 
-def end(connection: Connection, keys: Iterable[ColumnElement[Any]], low: object, size: int) -> object | None:
-    """Find the key that ends a chunk of about `size` rows in each of some tables; None: all the rest is one."""
-    pages = union_all(*(_nth(key, low, size) for key in keys)).subquery()
+def end(connection: Connection, counted: Iterable[Select[Any]], low: object, size: int) -> object | None:
+    """Find the key that ends a chunk: so that none of some SELECTs of keys has more than about `size` rows in it.
+
+    Returns:
+        None: all the rest is one chunk.
+    """
+    pages = union_all(*(_nth(keys, low, size) for keys in counted)).subquery()
     # The smallest is found by the database: only it knows the order of its keys.
     return connection.execute(select(func.min(pages.c.high)).where(pages.c.n == size)).scalar()
 
 
-def _nth(key: ColumnElement[Any], low: object, size: int) -> Any:
-    page = select(key.label("k")).where(key.is_not(None), Span(low).of(key)).order_by(key).limit(size).subquery()
+def _nth(keys: Select[Any], low: object, size: int) -> Any:
+    (key,) = keys.selected_columns
+    found = keys.with_only_columns(key.label("k"), maintain_column_froms=True)
+    page = found.where(key.is_not(None), Span(low).of(key)).order_by(key).limit(size).subquery()
     return select(func.max(page.c.k).label("high"), func.count().label("n")).select_from(page)

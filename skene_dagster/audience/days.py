@@ -39,9 +39,10 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.loops.usage import FeaturePlan, UsagePlan
 from skene_dagster.settings import FILE, Events
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.joins import Leading
 from skene_dagster.store.keys import Key
 from skene_dagster.store.moments import day_of, days_later, moment_of, name_of
-from skene_dagster.store.tables import Moment, events_ahead, user_days
+from skene_dagster.store.tables import OPEN, Moment, events_ahead, user_days
 
 FIRST_DAY = date(1970, 1, 1)
 """What is said to have happened before is no event: MySQL's zero date, a clock that was never set."""
@@ -54,7 +55,8 @@ class Window:
     """The events that are looked at: those that were written in it, or (without `arrived`) that happened in it."""
 
     begin: datetime
-    end: datetime | None = None
+    # SQLite would not use the index of what was written later than something, without an end.
+    end: datetime = OPEN
 
 
 @dataclass(frozen=True)
@@ -105,23 +107,27 @@ def stage(connection: Connection, turn: Turn, key: Key) -> tuple[Table, Table]:
 
 
 def touch(connection: Connection, pairs: Table, events: Source, window: Window, as_of: datetime) -> None:
-    """Stage the days of the events in the window; of those that are yet to happen at as_of, keep the days."""
+    """Stage the days of the events in the window.
+
+    Of those that have arrived and are yet to happen at as_of the days are kept: no later window finds them again.
+    """
     rows = events.rows
-    if events.events.arrived:
-        inside = [rows.c.arrived > literal(window.begin, Moment)]
-        if window.end is not None:
-            inside.append(rows.c.arrived <= literal(window.end, Moment))
-    else:
-        inside = [rows.c.raw_at >= literal(window.begin.date(), Date)]
-    _add(connection, pairs, select(rows.c.user_id, rows.c.day).where(*inside, *_before(rows, as_of)))
-    if events.events.arrived:
-        keep_ahead(connection, events, as_of, *inside)
+    days = select(rows.c.user_id, rows.c.day)
+    if not events.events.arrived:
+        inside = rows.c.raw_at >= literal(window.begin.date(), Date)
+        _add(connection, pairs, days.where(inside, *_before(rows, as_of)))
+        return
+    arrived = rows.c.arrived > literal(window.begin, Moment), rows.c.arrived <= literal(window.end, Moment)
+    # Not the raw column as well: SQLite would take an index of it for the better one, and read every user's.
+    happened = rows.c.at >= literal(FIRST_DAY, Date), rows.c.at < literal(as_of, Moment)
+    _add(connection, pairs, days.where(*arrived, *happened))
+    _add(connection, events_ahead, days.where(*arrived, rows.c.at >= literal(as_of, Moment)))
 
 
-def keep_ahead(connection: Connection, events: Source, as_of: datetime, *inside: ColumnElement[bool]) -> None:
-    """Keep the days of events that have arrived and are yet to happen at as_of: no later window finds them again."""
+def keep_all_ahead(connection: Connection, events: Source, as_of: datetime) -> None:
+    """Keep the days of all events that are yet to happen at as_of."""
     rows = events.rows
-    ahead = [*inside, rows.c.raw_at >= literal(as_of.date(), Date), rows.c.at >= literal(as_of, Moment)]
+    ahead = rows.c.raw_at >= literal(as_of.date(), Date), rows.c.at >= literal(as_of, Moment)
     _add(connection, events_ahead, select(rows.c.user_id, rows.c.day).where(*ahead))
 
 
@@ -153,7 +159,7 @@ def count_touched(connection: Connection, events: Source, pairs: Table, span: Sp
     delete_matching(connection, user_days, pairs, span, ["user_id", "day"])
     on = (rows.c.user_id == pairs.c.user_id) & (rows.c.raw_at >= pairs.c.day)
     on &= rows.c.raw_at < days_later(pairs.c.day, 1)
-    within = select().select_from(pairs.join(rows, on)).where(span.of(pairs.c.user_id), *_before(rows, as_of))
+    within = select().select_from(Leading(pairs, rows, on)).where(span.of(pairs.c.user_id), *_before(rows, as_of))
     within = within.prefix_with(f"/*+ INL_JOIN({rows.name}) */", dialect="mysql")
     _count(connection, events, within, pairs.c.user_id, pairs.c.day)
 

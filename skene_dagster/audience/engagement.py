@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
+    Update,
     and_,
     case,
     exists,
@@ -138,30 +139,20 @@ def _take_back(connection: Connection, now: _Now, chunk: Chunk) -> None:
 
 def _close(connection: Connection, now: _Now, chunk: Chunk) -> None:
     """End what lasted longer than the level of now says when that began."""
-    connection.execute(
-        update(engagement_levels)
-        .where(
-            chunk.among(engagement_levels),
-            activity.user_id == rows.user_id,
-            rows.left_at > now.entered_at,
-            not_(_is_as_now(now)),
-        )
-        .values(left_at=now.entered_at)
-    )
+    lasted = (rows.left_at > now.entered_at, not_(_is_as_now(now)))
+    connection.execute(_changed(connection, chunk).where(*lasted).values(left_at=now.entered_at))
 
 
 def _postpone(connection: Connection, now: _Now, chunk: Chunk) -> None:
     """Say of those who stay where they are when that ends."""
-    connection.execute(
-        update(engagement_levels)
-        .where(
-            chunk.among(engagement_levels),
-            activity.user_id == rows.user_id,
-            rows.left_at == OPEN,
-            rows.changes_at != now.changes_at,
-        )
-        .values(changes_at=now.changes_at)
-    )
+    stays = (rows.left_at == OPEN, rows.changes_at != now.changes_at)
+    connection.execute(_changed(connection, chunk).where(*stays).values(changes_at=now.changes_at))
+
+
+def _changed(connection: Connection, chunk: Chunk) -> Update:
+    """Begin an UPDATE of the levels of a chunk of users by their activity."""
+    theirs = (chunk.among(connection, engagement_levels), activity.user_id == rows.user_id)
+    return chunk.by_index(update(engagement_levels).where(*theirs), engagement_levels, user_activity)
 
 
 def _is_as_now(now: _Now) -> ColumnElement[bool]:

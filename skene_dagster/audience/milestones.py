@@ -125,12 +125,9 @@ def _nth_uses(counted: Iterable[MilestonePlan], chunk: Chunk) -> Subquery:
         )
     ).subquery("defined")
     of = user_days.c
-    day = (
-        chunk.read(user_days, defined.c.milestone, defined.c.need, of.user_id, of.day, func.sum(of.uses).label("uses"))
-        .where(defined.c.event == of.event)
-        .group_by(defined.c.milestone, defined.c.need, of.user_id, of.day)
-        .subquery("each_day")
-    )
+    each = defined.c.milestone, defined.c.need, of.user_id, of.day
+    uses = func.sum(of.uses).label("uses")
+    day = chunk.read(user_days, *each, uses, defined=defined).group_by(*each).subquery("each_day")
     by_then = func.sum(day.c.uses).over(partition_by=[day.c.milestone, day.c.user_id], order_by=day.c.day)
     run = select(*day.c, by_then.label("by_then")).subquery("run").c
     return (

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
 
 from skene_dagster.audience import activity, adoption, chunks, days, definitions, engagement, milestones, staging, turn
 from skene_dagster.audience.chunks import Chunk
@@ -128,7 +128,8 @@ def _do(work: _Work) -> Done:
         done = Done(everybody, None, None)
         if work.by_arrival:
             work.write(partial(_keep_all_ahead, work))
-    _write_touched(work, everybody=everybody, all_days=all_days)
+    if everybody or done.users:
+        _write_touched(work, everybody=everybody, all_days=all_days)
     _write_due(work)
     for feature in work.plan.features:
         while work.write(partial(adoption.lapse, feature=feature, as_of=work.as_of, size=work.size)):
@@ -170,14 +171,16 @@ def _windows(work: _Work, watermark: datetime) -> Iterator[Window]:
 
 def _keep_all_ahead(work: _Work, connection: Connection) -> None:
     days.forget_ahead(connection, None)
-    days.keep_ahead(connection, work.source, work.as_of)
+    days.keep_all_ahead(connection, work.source, work.as_of)
 
 
 def _write_touched(work: _Work, *, everybody: bool, all_days: bool) -> None:
     """Count days, and compute what follows from them."""
-    sources = [work.source.rows.c.user_id] if all_days else [work.pairs.c.user_id]
-    if everybody and work.anew:
-        sources.append(user_days.c.user_id)
+    people = None if everybody else work.people
+    counted = [select(work.source.rows.c.user_id if all_days else work.pairs.c.user_id)]
+    # The days that are known of those users are read again, however few are touched.
+    if work.anew:
+        counted.append(Chunk(Span(), people).keys(user_days))
 
     def write(connection: Connection, span: Span) -> None:
         if all_days:
@@ -186,13 +189,13 @@ def _write_touched(work: _Work, *, everybody: bool, all_days: bool) -> None:
             days.count_touched(connection, work.source, work.pairs, span, work.as_of)
         if work.changes.other_milestones:
             milestones.forget(connection, work.changes.other_milestones, span)
-        chunk = Chunk(span, None if everybody else work.people)
+        chunk = Chunk(span, people)
         activity.write(connection, work.plan, chunk, anew=work.anew)
         adoption.write(connection, work.plan, chunk, work.as_of, anew=work.anew)
         milestones.write(connection, work.plan, chunk, work.as_of)
         engagement.write(connection, work.plan.levels, chunk, work.as_of, anew=work.anew)
 
-    _by_chunks(work, sources, write)
+    _by_chunks(work, counted, write)
 
 
 def _write_due(work: _Work) -> None:
@@ -216,18 +219,16 @@ def _write_anniversaries(work: _Work, milestone: MilestonePlan) -> None:
     def write(connection: Connection, span: Span) -> None:
         milestones.write_anniversaries(connection, milestone, work.users, span, work.as_of)
 
-    _by_chunks(work, [users_table(work.users).c[work.users.key]], write)
+    _by_chunks(work, [select(users_table(work.users).c[work.users.key])], write)
 
 
-def _by_chunks(
-    work: _Work, sources: Sequence[ColumnElement[object]], write: Callable[[Connection, Span], None]
-) -> None:
+def _by_chunks(work: _Work, counted: Sequence[Select[Any]], write: Callable[[Connection, Span], None]) -> None:
     """Write for each range of keys with about so many rows, a transaction each; the ranges leave no key out."""
     low: object | None = None
     while True:
 
         def part(connection: Connection, low: object | None = low) -> object | None:
-            high = chunks.end(connection, sources, low, work.size)
+            high = chunks.end(connection, counted, low, work.size)
             write(connection, Span(low, high))
             return high
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from skene_dagster.cli.group import SUMMARIES
 from skene_dagster.documents import Spec
-from skene_dagster.json_schema import explanations
 from skene_dagster.loops import model
+from skene_dagster.loops.schema import explanations
 from skene_dagster.project import load_project
 from skene_dagster.settings import Example, ProjectFile, load
 

@@ -1,0 +1,55 @@
+"""One rollup, in this process, with what it took as JSON. Run by `benchmarks.rollup`.
+
+python -m benchmarks.rollup_once FOLDER AS_OF      FOLDER has the skene.yaml, SKENE_DATABASE_URL names the database
+"""
+
+import json
+import re
+import sys
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+
+from skene_dagster.audience.rollup import roll_up
+from skene_dagster.loops.usage import plan_usage
+from skene_dagster.settings import load
+from skene_dagster.store.engine import open_engine
+
+
+def main(folder: str, moment: str) -> None:
+    settings, as_of = load(Path(folder)), datetime.fromisoformat(moment)
+    engine = open_engine(settings.database_url)
+    spent: dict[str, list[float]] = {}
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(*arguments: Any) -> None:
+        arguments[4].started = time.perf_counter()
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end(*arguments: Any) -> None:
+        words = re.sub(r"_[0-9a-f]{12}_\d+", "", " ".join(arguments[2].split()))
+        spent.setdefault(words[:60], []).append(time.perf_counter() - arguments[4].started)
+
+    started = time.perf_counter()
+
+    def clock() -> datetime:
+        return as_of + timedelta(seconds=time.perf_counter() - started)
+
+    done = roll_up(engine, plan=plan_usage(settings), users=settings.users, as_of=as_of, clock=clock, run_id="bench")
+    took = time.perf_counter() - started
+    longest = sorted(spent.items(), key=lambda item: -sum(item[1]))[:12]
+    told = [(words, len(times), sum(times)) for words, times in longest]
+    print(json.dumps({"seconds": took, "users": done.users, "peak": _peak(), "statements": told}))
+
+
+def _peak() -> float:
+    """MiB of memory at most; Linux alone tells it apart from what the process had before it was this program."""
+    (line,) = (line for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if "VmHWM" in line)
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
