@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -90,6 +90,17 @@ class Spec(BaseModel):
 
 SpecType = TypeVar("SpecType", bound=Spec)
 
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Find the models that an annotation names, however deep inside it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in models_in(inner)]
+
+
+_MOST_CHOICES = 16
+"""What fits into an error of a few lines."""
+
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "w": 604800}
 # Ten years: a moment minus a duration must be a date that every database can hold.
 _LONGEST = 3650 * 86400
@@ -141,10 +152,11 @@ def together(errors: Iterable[DocumentError]) -> DocumentError:
 
 
 def one_of(given: object, choices: Iterable[str]) -> str:
-    """Advise the possible values, and the one that was probably meant."""
+    """Advise the possible values, if they are not too many, and the one that was probably meant."""
     known = list(choices)
     near = difflib.get_close_matches(given, known, n=1, cutoff=0.6) if isinstance(given, str) else []
-    return f"Use one of: {', '.join(known)}." + (f" Did you mean {near[0]!r}?" if near else "")
+    told = [] if near and len(known) > _MOST_CHOICES else [f"Use one of: {', '.join(known)}."]
+    return " ".join(told + [f"Did you mean {one!r}?" for one in near])
 
 
 def shown(value: object) -> str:
@@ -205,6 +217,14 @@ def _fault(model: type[Spec], document: Document, error: type[DocumentError], it
         return error(f"{name!r} needs a 'type'.", advice=f"Use one of: {', '.join(_tags(inside))}.", place=place)
     if kind == "value_error":
         return error(f"{context['error']}.", place=place)
+    if kind == "string_too_long":
+        return error(f"{name!r} is longer than {context['max_length']} characters.", place=place)
+    if kind == "string_pattern_mismatch":
+        return error(
+            f"{shown(value)} is not a short name.",
+            advice="Write small letters, digits and underscores, a letter first: bulk_export.",
+            place=place,
+        )
     if kind in {"too_short", "string_too_short"}:
         return error(f"{name!r} is empty.", place=place)
     if kind in _BOUNDS:
@@ -243,7 +263,16 @@ def _follow(
     path: list[str | int] = []
     owners: tuple[type[BaseModel], ...] = ()
     inside: tuple[type[BaseModel], ...] = (model,)
+    named = False
     for part in loc:
+        if part == "[key]":
+            # So pydantic marks that an entry's name is at fault, not what the entry holds.
+            continue
+        if named:
+            # The name of an entry: what it holds is what the field holds.
+            path.append(part)
+            named = False
+            continue
         if len(inside) > 1:
             # In a union pydantic puts the member's tag into the location; the author did not write it there.
             inside = tuple(member for member in inside if part in _tags((member,)))
@@ -257,14 +286,9 @@ def _follow(
                 for field_name, info in owner.model_fields.items()
                 if part in {field_name, info.alias}
             ]
-            inside = tuple(found for annotation in annotations for found in _models(annotation))
+            inside = tuple(found for annotation in annotations for found in models_in(annotation))
+            named = any(get_origin(annotation) is dict for annotation in annotations)
     return tuple(path), owners, inside
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models(inner)]
 
 
 def _tags(models: Iterable[type[BaseModel]]) -> list[str]:

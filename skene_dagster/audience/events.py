@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.dialects.mysql import insert as insert_on_server
 from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
@@ -159,6 +159,14 @@ def write(connection: Connection, fitted: Sequence[Fitted]) -> timedelta:
     if time.monotonic() - started > SETTLED_WITHIN.total_seconds() / 2:
         raise StoreUnavailable("The database took too long to insert events.", advice="Try again later.")
     return ahead
+
+
+def last_named(connection: Connection, beginning: str) -> datetime | None:
+    """Say when the last event happened whose name begins so; a beginning has no `%` and no `_`."""
+    found: datetime | None = connection.execute(
+        select(func.max(events.c.occurred_at)).where(events.c.name.like(f"{beginning}%"))
+    ).scalar()
+    return found
 
 
 def _utc_now() -> datetime:

@@ -9,6 +9,7 @@ from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
+from skene_dagster.tracking import collector
 
 
 @dataclass
@@ -42,6 +43,8 @@ def ask(settings: Settings, project: Project) -> Answer:
             if any(error.place and error.place.part in {"users.table", "users.key"} for error in answer.settings):
                 return answer
             answer.settings += sources.check_events(connection, settings, file)
+            if settings.tidb_usage is not None:
+                answer.settings += collector.check(connection, settings.tidb_usage, settings.users, file)
             answer.nullable = preflight.nullable_columns(connection, settings.users)
             for plan in project.loops:
                 if errors := preflight.check_loop(connection, plan, settings, file, as_of):

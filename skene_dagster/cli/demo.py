@@ -97,7 +97,10 @@ def _loops(project: Project) -> list[LoopPlan]:
         raise DocumentErrors(error for broken in project.broken for error in broken.error.errors)
     missing = sorted({*LOOPS} - {plan.name for plan in found})
     if missing:
-        raise LoopError(f"The project has no loop {missing[0]!r}, which the demo runs.")
+        raise LoopError(
+            f"The project lacks loops that the demo runs: {', '.join(missing)}.",
+            advice="Run it in a fresh copy of the project.",
+        )
     return days.in_order(found)
 
 

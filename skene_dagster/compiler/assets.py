@@ -8,14 +8,14 @@ from sqlalchemy import Engine
 
 from skene_dagster.audience import segments, triggered
 from skene_dagster.compiler import descriptions, metadata
-from skene_dagster.compiler.names import code_version, entitlements_key, segment_key, sends_key, table_key
+from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.recovery import failing_in_words, retry_policy
 from skene_dagster.compiler.usage import is_used, keys_read
 from skene_dagster.compiler.window import accepts_change, as_of, refuse_the_future
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
-from skene_dagster.settings import Settings
+from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import database_clock, transaction
 
@@ -108,6 +108,7 @@ def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.Asse
             group_name=TABLES,
             kinds=_kinds(settings),
             description=f"The product's own table `{table}`. It is read where it is; nothing is copied.",
+            deps=[TIDB_USAGE] if settings.tidb_usage is not None and table == OWN_EVENTS.table else [],
         )
         for table in tables
     ]

@@ -138,3 +138,9 @@ def _sql(text: str) -> dg.MetadataValue:
 
 def _of_file(plan: LoopPlan) -> Metadata:
     return {"file": dg.MetadataValue.text(plan.document.file)}
+
+
+def table(texts: Sequence[str], numbers: Sequence[str], rows: Sequence[dict[str, str | int]]) -> dg.MetadataValue:
+    """Show rows as a table, columns of texts first."""
+    columns = [dg.TableColumn(name) for name in texts] + [dg.TableColumn(name, "int") for name in numbers]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], schema=dg.TableSchema(columns))

@@ -32,6 +32,10 @@ def keys_of(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
     return keys
 
 
+TIDB_USAGE = dg.AssetKey(["skene", "tidb_usage"])
+"""The asset that writes events of who uses which feature of TiDB."""
+
+
 def table_key(table: str) -> dg.AssetKey:
     """Name the asset of a source table (`table` or `schema.table`); lineage starts there."""
     return dg.AssetKey(["tidb", *table.split(".")])

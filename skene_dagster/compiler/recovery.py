@@ -12,6 +12,9 @@ from skene_dagster.loops.plan import RecoveryPlan
 _ADDRESS = re.compile(r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+")
 _BACKOFF = {"none": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}
 
+RETRIES = dg.RetryPolicy(max_retries=3, delay=10.0, backoff=dg.Backoff.EXPONENTIAL)
+"""Of what belongs to no loop."""
+
 
 def retry_policy(recovery: RecoveryPlan) -> dg.RetryPolicy | None:
     """Translate a loop's recovery; None for a loop that is not retried."""

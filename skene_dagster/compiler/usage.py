@@ -6,8 +6,9 @@ import dagster as dg
 from sqlalchemy import Connection, Engine
 
 from skene_dagster.audience import activity, adoption, engagement, milestones, rollup
+from skene_dagster.compiler.metadata import table
 from skene_dagster.compiler.names import table_key
-from skene_dagster.compiler.recovery import failing_in_words
+from skene_dagster.compiler.recovery import RETRIES, failing_in_words
 from skene_dagster.compiler.window import AS_OF, as_of, refuse_the_future, tag_of
 from skene_dagster.loops.plan import AtLevel, Condition, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.loops.usage import UsagePlan, plan_usage
@@ -28,12 +29,10 @@ LEVELS = dg.AssetKey(["skene", "engagement_levels"])
 MILESTONES = dg.AssetKey(["skene", "milestones"])
 KEYS = (ACTIVITY, ADOPTION, LEVELS, MILESTONES)
 
-_RETRIES = dg.RetryPolicy(max_retries=3, delay=10.0, backoff=dg.Backoff.EXPONENTIAL)
-
 
 def is_used(plans: Sequence[LoopPlan], settings: Settings) -> bool:
     """Whether a loop asks what users do, or skene.yaml says something of it."""
-    if settings.features or settings.milestones or settings.events != OWN_EVENTS:
+    if settings.features or settings.milestones or settings.tidb_usage or settings.events != OWN_EVENTS:
         return True
     return any(keys_read(step.condition) for plan in plans for step in plan.steps)
 
@@ -103,7 +102,7 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
             spec(LEVELS, "At which level of engagement each user is, since when, and at which he was.", [ACTIVITY]),
             spec(MILESTONES, "Who has reached what, and on which day: once, for ever.", [ACTIVITY]),
         ],
-        retry_policy=_RETRIES,
+        retry_policy=RETRIES,
     )
     def usage(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
@@ -148,25 +147,18 @@ def _reports(
     if done.days is not None:
         told["days_counted"] = dg.MetadataValue.int(done.days)
     levels: Metadata = {level: dg.MetadataValue.int(n) for level, n in sizes.items()}
-    levels["levels"] = _table(["level"], ["users"], [{"level": level, "users": n} for level, n in sizes.items()])
+    levels["levels"] = table(["level"], ["users"], [{"level": level, "users": n} for level, n in sizes.items()])
     states = ["untried", "tried", "adopted", "lapsed"]
     adopted: Metadata = {f"{name}/{state}": dg.MetadataValue.int(getattr(found, state))
                          for name, found in funnels.items() for state in states}  # fmt: skip
-    adopted["funnel"] = _table(
-        ["feature"], states, [{"feature": name} | vars(found) for name, found in funnels.items()]
-    )
+    adopted["funnel"] = table(["feature"], states, [{"feature": name} | vars(found) for name, found in funnels.items()])
     reached: Metadata = {name: dg.MetadataValue.int(found.ever) for name, found in counts.items()}
-    reached["milestones"] = _table(
+    reached["milestones"] = table(
         ["milestone"],
         ["ever", "this_tick"],
         [{"milestone": name, "ever": n.ever, "this_tick": n.recorded_now} for name, n in counts.items()],
     )
     return {ACTIVITY: told, ADOPTION: adopted, LEVELS: levels, MILESTONES: reached}
-
-
-def _table(texts: Sequence[str], numbers: Sequence[str], rows: Sequence[dict[str, str | int]]) -> dg.MetadataValue:
-    columns = [dg.TableColumn(name) for name in texts] + [dg.TableColumn(name, "int") for name in numbers]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], schema=dg.TableSchema(columns))
 
 
 def _told(done: rollup.RolledUp) -> str:

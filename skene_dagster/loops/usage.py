@@ -7,9 +7,10 @@ from datetime import timedelta
 
 from skene_dagster.documents import Document, one_of, together
 from skene_dagster.errors import DocumentError, QueryRejected, SettingsError
+from skene_dagster.loops import tidb_features
 from skene_dagster.loops.dialect import read_expression
 from skene_dagster.loops.plan import Expression
-from skene_dagster.settings import FILE, Events, Feature, Levels, Milestone, Settings
+from skene_dagster.settings import FILE, OWN_EVENTS, Events, Feature, Levels, Milestone, Settings
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def plan_usage(settings: Settings, document: Document | None = None) -> UsagePla
     features = {name: _feature(name, feature, document, faults) for name, feature in settings.features.items()}
     faults += _faults_of_names(settings, document)
     faults += _faults_of_milestones(settings, document)
+    faults += _faults_of_tidb_usage(settings, document)
     if faults:
         raise together(faults)
     return UsagePlan(
@@ -116,15 +118,40 @@ def _milestone(name: str, milestone: Milestone, features: Mapping[str, FeaturePl
 
 def _faults_of_names(settings: Settings, document: Document) -> Iterator[SettingsError]:
     ours = {f"feature:{name}" for name, feature in settings.features.items() if feature.sql.strip()}
-    said: list[tuple[tuple[str, ...], str]] = [
-        (("features", name, "events"), event) for name, feature in settings.features.items() for event in feature.events
-    ]
-    said += [(("milestones", name, "event"), mile.event) for name, mile in settings.milestones.items() if mile.event]
-    for path, event in said:
+    for path, event in _names_said(settings):
         if event in ours:
             yield SettingsError(
                 f"{event!r} is the name under which the uses of a feature that is SQL are counted.",
                 advice="Name the feature, or give it another name than the event has.",
+                place=document.place(path),
+            )
+
+
+def _names_said(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """List the names of events that skene.yaml says, and where."""
+    for name, feature in settings.features.items():
+        for event in feature.events:
+            yield ("features", name, "events"), event
+    for name, milestone in settings.milestones.items():
+        if milestone.event:
+            yield ("milestones", name, "event"), milestone.event
+
+
+def _faults_of_tidb_usage(settings: Settings, document: Document) -> Iterator[SettingsError]:
+    if settings.tidb_usage is None:
+        return
+    if settings.events != OWN_EVENTS:
+        yield SettingsError(
+            f"What is found of TiDB's use goes into {OWN_EVENTS.table}, but 'events' has another table read.",
+            advice="Leave one of the two out.",
+            place=document.place(("tidb_usage",)),
+        )
+    for path, event in _names_said(settings):
+        name = event.removeprefix(tidb_features.PREFIX)
+        if name != event and name not in tidb_features.FEATURES:
+            yield SettingsError(
+                f"{name!r} is not a feature of TiDB that is recognized.",
+                advice=one_of(name, tidb_features.FEATURES),
                 place=document.place(path),
             )
 

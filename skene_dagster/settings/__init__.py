@@ -11,7 +11,7 @@ from pydantic import Field
 from skene_dagster.documents import Document, Spec, parse
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings.product import Identifier, Limits, Sender, Users
-from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone
+from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import read_yaml
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "ProjectFile",
     "Sender",
     "Settings",
+    "TidbUsage",
     "Users",
     "load",
     "read_settings",
@@ -53,6 +54,8 @@ class ProjectFile(Spec):
     levels: Levels = Levels()
     milestones: dict[Key, Milestone] = Field(default_factory=dict)
     """What users reach, by a short name."""
+    tidb_usage: TidbUsage | None = None
+    """Whose use of TiDB's own features is collected; nobody's where it is left out."""
     loops: str = "loops"
     """The folder of the loop files."""
     templates: str = "templates"
@@ -84,6 +87,7 @@ class Settings:
     features: Mapping[str, Feature] = field(default_factory=dict)
     levels: Levels = field(default_factory=Levels)
     milestones: Mapping[str, Milestone] = field(default_factory=dict)
+    tidb_usage: TidbUsage | None = None
 
 
 def read_settings(root: Path) -> Document:
@@ -117,6 +121,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         features=project.features,
         levels=project.levels,
         milestones=project.milestones,
+        tidb_usage=project.tidb_usage,
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,

@@ -1,9 +1,10 @@
 """What skene.yaml says of what users do: events, features, levels of engagement, milestones."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from skene_dagster.documents import Duration, Spec, shown
 from skene_dagster.settings.product import Identifier
@@ -21,9 +22,16 @@ def _a_date(value: object) -> object:
     raise ValueError(f"{shown(value)} is not a date. Write it as 2026-03-01")
 
 
+def _an_address(text: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+        raise ValueError(f"{shown(text)} is not an email address")
+    return text
+
+
 Date = Annotated[date, BeforeValidator(_a_date)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Level = Literal["new", "active", "power", "slipping", "dormant", "resurrected"]
+Address = Annotated[str, AfterValidator(_an_address)]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
 
 
@@ -103,6 +111,25 @@ class Feature(Spec):
         # Days are what is kept: a pause within one would not be seen.
         if self.lapsed_after < timedelta(days=1):
             raise ValueError("'lapsed_after' must be a day at least")
+        return self
+
+
+class TidbUsage(Spec):
+    """Who uses which feature of TiDB itself, as the server's statement summary tells it. docs/tidb-usage.md."""
+
+    db_users: dict[str, Address] = Field(default_factory=dict)
+    """Whose database user it is, by the address in the users table: `analyst: ada@example.com`."""
+    resource_groups: dict[str, Address] = Field(default_factory=dict)
+    """Whose resource group it is. Wherever a statement ran in one of these, it counts before the database user."""
+    slow_log: bool = False
+    """Also ask the slow log who else ran a statement. It is exact, knows slow ones only, and reading it is work."""
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "TidbUsage":
+        if not self.db_users and not self.resource_groups:
+            raise ValueError(
+                "'tidb_usage' names nobody. Say whose users they are: `db_users: {analyst: ada@example.com}`"
+            )
         return self
 
 

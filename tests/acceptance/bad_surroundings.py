@@ -7,6 +7,7 @@ from bad_loops import QUERY, YAML, Files, Wrong, broken
 from small_project import MJML, RETENTION, SETTINGS, TEXT
 
 GOOD: Files = {"loops/loop.yaml": YAML}
+FEATURE = "{title: Export, events: [exported]}"
 ASK = "validate --database"
 SERVER = {"SKENE_DATABASE_URL": "mysql+pymysql://root@127.0.0.1:1/product"}
 
@@ -50,6 +51,33 @@ IN_THE_SETTINGS = {
     "a table with a blank": settings("users:\n  table: my users\n", "'my users' is not a name of a table or column", 2),
     "a number for a column": settings("users:\n  key: 7\n", "key takes a text, not 7", 2),
     "a limit out of range": settings("limits:\n  collapse: 2\n", "collapse must be at most 1", 2),
+    "a feature's wrong name": settings(
+        f"features:\n  Bulk-Export: {FEATURE}\n", "'Bulk-Export' is not a short name", 2
+    ),
+    "a feature's long name": settings(f"features:\n  {'a' * 49}: {FEATURE}\n", "is longer than 48 characters", 2),
+    "a feature's unknown field": settings(
+        "features:\n  export:\n    title: Export\n    event: [exported]\n", "Did you mean 'events'?", 4
+    ),
+    "an example's unknown field": settings(
+        "features:\n  export:\n    title: Export\n    events: [exported]\n    examples:\n      - titel: CSV\n",
+        "Did you mean 'title'?",
+        6,
+    ),
+    "a milestone's wrong name": settings(
+        "milestones:\n  1st: {title: First, event: exported}\n", "'1st' is not a short name", 2
+    ),
+    "tidb_usage of nobody": settings("tidb_usage: {slow_log: true}\n", "'tidb_usage' names nobody", 1),
+    "tidb_usage of no address": settings(
+        "tidb_usage:\n  db_users:\n    ada: Ada\n", "'Ada' is not an email address", 3
+    ),
+    "tidb_usage beside other events": settings(
+        "events: {table: actions}\ntidb_usage: {db_users: {ada: a@example.com}}\n", "has another table read", 2
+    ),
+    "no feature of TiDB": settings(
+        "tidb_usage: {db_users: {ada: a@example.com}}\nfeatures:\n  old:\n    title: x\n    events: ['tidb:tll']\n",
+        "Did you mean 'ttl'?",
+        5,
+    ),
     "settings that are not UTF-8": settings(b"users:\n  table: \xff\n", "The file is not UTF-8", 2),
     "settings that are no YAML": settings("users: {table: x\n", "what begins here is never closed", 1),
     "no postal address": Wrong(
@@ -154,7 +182,7 @@ ON_THE_COMMAND_LINE = {
     "demo where emails would leave": called(
         "demo", "here emails would leave", 2, {"SKENE_REDIRECT_TO": "me@example.com", "RESEND_API_KEY": "re_x"}
     ),
-    "demo without its loop": called("demo", "The project has no loop 'retention'", 1),
+    "demo without its loops": called("demo", "The project lacks loops that the demo runs: activation, feature_disc", 1),
     "demo of a broken loop": Wrong(
         {"loops/a.yaml": RETENTION + "x: 1\n"}, "'x' is not a field", "loops/a.yaml:13", "demo"
     ),

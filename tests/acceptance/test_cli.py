@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -15,7 +16,6 @@ from sqlalchemy import make_url, text
 
 from skene_dagster.cli import main
 from skene_dagster.cli.group import SUMMARIES
-from skene_dagster.loops.schema import schema_text
 from skene_dagster.store.engine import open_engine
 
 REPOSITORY = Path(__file__).parents[2]
@@ -303,11 +303,16 @@ def test_a_server_is_migrated_when_it_is_told_to(root: Path, users: str) -> None
     assert again.exit_code == 0, again.output
 
 
-def test_the_schema_is_the_committed_one(root: Path) -> None:
-    result = run(root, "schema")
+@pytest.mark.parametrize(
+    ("options", "committed"),
+    [([], "loops/loop.schema.json"), (["--settings"], "settings/skene.schema.json")],
+    ids=["of a loop", "of skene.yaml"],
+)
+def test_the_schema_is_the_committed_one(options: list[str], committed: str, root: Path) -> None:
+    result = run(root, "schema", *options)
 
     assert result.exit_code == 0
-    assert result.output == schema_text()
+    assert result.output == (resources.files("skene_dagster") / committed).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SUMMARIES)

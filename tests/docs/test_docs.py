@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from skene_dagster.cli.group import SUMMARIES
 from skene_dagster.documents import Spec
+from skene_dagster.json_schema import explanations
 from skene_dagster.loops import model
-from skene_dagster.loops.schema import explanations
+from skene_dagster.loops.tidb_features import FEATURES
 from skene_dagster.project import load_project
 from skene_dagster.settings import Example, ProjectFile, load
 
@@ -142,3 +143,9 @@ def test_the_example_project_is_right() -> None:
 
     assert [str(broken.error) for broken in project.broken] == []
     assert project.loops
+
+
+def test_every_feature_of_tidb_that_is_recognized_is_documented() -> None:
+    documented = re.findall(r"^\| `tidb:(\w+)` \| (.*) \|$", read("docs/tidb-usage.md"), re.MULTILINE)
+
+    assert documented == [(name, feature.title) for name, feature in FEATURES.items()]

@@ -1,4 +1,4 @@
-"""The JSON Schema of a loop file is current, takes what the models take, and the format's page names every field."""
+"""The JSON Schemas of loops and settings are current and take what the models take; the format's page is whole."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,13 @@ from pydantic import BaseModel
 
 from skene_dagster.documents import Spec, parse
 from skene_dagster.errors import DocumentError, LoopInvalid, LoopSyntaxError
+from skene_dagster.json_schema import explanations, text
 from skene_dagster.loops import model
 from skene_dagster.loops.loaders import load_file
 from skene_dagster.loops.model import Loop
-from skene_dagster.loops.schema import explanations, loop_schema, schema_text
+from skene_dagster.loops.schema import loop_schema
+from skene_dagster.settings import ProjectFile, read_settings
+from skene_dagster.settings.schema import settings_schema
 from skene_dagster.yaml_document import parse_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -27,29 +30,39 @@ STEP: dict[str, Any] = {
 }
 
 
-def valid(data: object) -> bool:
-    found: bool = Draft202012Validator(loop_schema()).is_valid(data)
+FEATURE = {"title": "Export", "events": ["exported"]}
+
+
+def valid(data: object, schema: dict[str, Any]) -> bool:
+    found: bool = Draft202012Validator(schema).is_valid(data)
     return found
 
 
-def loads(data: object) -> bool:
+def loads(data: object, file: type[BaseModel]) -> bool:
     try:
-        Loop.model_validate(data)
+        file.model_validate(data)
     except ValueError:
         return False
     return True
 
 
-def test_the_committed_schema_is_that_of_the_models() -> None:
-    committed = (ROOT / "skene_dagster/loops/loop.schema.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("schema", "module", "file"),
+    [
+        pytest.param(loop_schema(), "skene_dagster.loops.schema", "skene_dagster/loops/loop.schema.json", id="loop"),
+        pytest.param(
+            settings_schema(),
+            "skene_dagster.settings.schema",
+            "skene_dagster/settings/skene.schema.json",
+            id="settings",
+        ),
+    ],
+)
+def test_the_committed_schema_is_that_of_the_models(schema: dict[str, Any], module: str, file: str) -> None:
+    committed = (ROOT / file).read_text(encoding="utf-8")
 
-    assert committed == schema_text(), (
-        "run: python -m skene_dagster.loops.schema > skene_dagster/loops/loop.schema.json"
-    )
-
-
-def test_the_schema_is_one() -> None:
-    Draft202012Validator.check_schema(loop_schema())
+    Draft202012Validator.check_schema(schema)
+    assert committed == text(schema), f"run: python -m {module} > {file}"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +80,7 @@ def test_the_known_loops_are_valid(file: str) -> None:
     loaded = load_file(ROOT / file, ROOT)
 
     assert loaded.document is not None
-    assert valid(loaded.document.data)
+    assert valid(loaded.document.data, loop_schema())
 
 
 @pytest.mark.parametrize(
@@ -102,8 +115,35 @@ def test_the_known_loops_are_valid(file: str) -> None:
 def test_the_schema_and_the_models_agree(change: dict[str, Any], good: bool) -> None:
     data = {"type": "retention", "steps": [STEP]} | change
 
-    assert valid(data) is good
-    assert loads(data) is good
+    assert valid(data, loop_schema()) is good
+    assert loads(data, Loop) is good
+
+
+def test_the_example_s_settings_are_valid() -> None:
+    assert valid(read_settings(ROOT).data, settings_schema())
+
+
+@pytest.mark.parametrize(
+    ("data", "good"),
+    [
+        pytest.param({}, True, id="nothing"),
+        pytest.param({"sender": {"from": "a@example.com", "replyTo": "b@example.com"}}, True, id="camelCase"),
+        pytest.param({"sender": {"reply_to": "a@example.com", "replyTo": "a@example.com"}}, False, id="both spellings"),
+        pytest.param({"events": {}}, False, id="events without their table"),
+        pytest.param({"features": {"export": FEATURE}}, True, id="a feature"),
+        pytest.param({"features": {"export": {"events": ["exported"]}}}, False, id="a feature without a title"),
+        pytest.param({"features": {"export": FEATURE | {"event": "x"}}}, False, id="a feature's unknown field"),
+        pytest.param({"features": {"Export": FEATURE}}, False, id="a feature's wrong name"),
+        pytest.param({"features": {"a" * 49: FEATURE}}, False, id="a feature's long name"),
+        pytest.param({"features": {"export": FEATURE | {"lapsed_after": "2w"}}}, True, id="a duration"),
+        pytest.param({"features": {"export": FEATURE | {"lapsed_after": 14}}}, False, id="a number for a duration"),
+        pytest.param({"milestones": {"first": {"title": "First", "event": "exported"}}}, True, id="a milestone"),
+        pytest.param({"limits": {"collapse": 2}}, False, id="a limit out of range"),
+    ],
+)
+def test_the_settings_schema_and_the_models_agree(data: dict[str, Any], good: bool) -> None:
+    assert valid(data, settings_schema()) is good
+    assert loads(data, ProjectFile) is good
 
 
 @pytest.mark.parametrize("found", MODELS, ids=[found.__name__ for found in MODELS])
