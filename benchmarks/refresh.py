@@ -4,7 +4,6 @@ The bare statement is what anybody would write: no staging, no judgement, no his
 """
 
 import argparse
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +11,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, event, insert, literal, null, select, table, text
+from sqlalchemy import Connection, Engine, insert, literal, null, select, table, text
 from sqlalchemy import column as named
 
-from benchmarks import databases, product
+from benchmarks import databases, product, statements
 from benchmarks.shown import ratio, seconds, show
 from skene_dagster.audience import conditions, segments
 from skene_dagster.loops.plan import LoopPlan
@@ -117,25 +115,12 @@ def insert_bare(engine: Engine, plan: LoopPlan, settings: Settings) -> float:
 def show_statements(engine: Engine, plan: LoopPlan, settings: Settings, title: str) -> None:
     """Show how long each statement of a first refresh takes, the longest first."""
     product.forget_history(engine)
-    spent: dict[str, list[float]] = {}
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def begin(*arguments: Any) -> None:
-        arguments[4].started = time.perf_counter()
-
-    @event.listens_for(engine, "after_cursor_execute")
-    def end(*arguments: Any) -> None:
-        words = re.sub(r"_[0-9a-f]{12}_\d+", "", " ".join(arguments[2].split()))
-        spent.setdefault(words[:90], []).append(time.perf_counter() - arguments[4].started)
-
-    total = refresh(engine, plan, settings, 0)
-    event.remove(engine, "before_cursor_execute", begin)
-    event.remove(engine, "after_cursor_execute", end)
-    longest = sorted(spent.items(), key=lambda item: -sum(item[1]))[:10]
+    with statements.timed(engine) as spent:
+        total = refresh(engine, plan, settings, 0)
     show(
         f"A first refresh, {title}: {total:.2f} s, in statements {sum(map(sum, spent.values())):.2f} s",
         ["statement", "times", "together"],
-        [[sql, str(len(each)), seconds([sum(each)])] for sql, each in longest],
+        [[sql, str(times), seconds([together])] for sql, times, together in statements.longest(spent, 10)],
     )
 
 

@@ -4,15 +4,12 @@ python -m benchmarks.rollup_once FOLDER AS_OF      FOLDER has the skene.yaml, SK
 """
 
 import json
-import re
 import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import event
-
+from benchmarks import statements
 from skene_dagster.audience.rollup import roll_up
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import load
@@ -22,27 +19,17 @@ from skene_dagster.store.engine import open_engine
 def main(folder: str, moment: str) -> None:
     settings, as_of = load(Path(folder)), datetime.fromisoformat(moment)
     engine = open_engine(settings.database_url)
-    spent: dict[str, list[float]] = {}
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def begin(*arguments: Any) -> None:
-        arguments[4].started = time.perf_counter()
-
-    @event.listens_for(engine, "after_cursor_execute")
-    def end(*arguments: Any) -> None:
-        words = re.sub(r"_[0-9a-f]{12}_\d+", "", " ".join(arguments[2].split()))
-        spent.setdefault(words[:60], []).append(time.perf_counter() - arguments[4].started)
-
     started = time.perf_counter()
 
     def clock() -> datetime:
         return as_of + timedelta(seconds=time.perf_counter() - started)
 
-    done = roll_up(engine, plan=plan_usage(settings), users=settings.users, as_of=as_of, clock=clock, run_id="bench")
+    plan, users = plan_usage(settings), settings.users
+    with statements.timed(engine) as spent:
+        done = roll_up(engine, plan=plan, users=users, as_of=as_of, clock=clock, run_id="bench")
     took = time.perf_counter() - started
-    longest = sorted(spent.items(), key=lambda item: -sum(item[1]))[:12]
-    told = [(words, len(times), sum(times)) for words, times in longest]
-    print(json.dumps({"seconds": took, "users": done.users, "peak": _peak(), "statements": told}))
+    told = {"seconds": took, "users": done.users, "peak": _peak(), "statements": statements.longest(spent, 12)}
+    print(json.dumps(told))
 
 
 def _peak() -> float:
