@@ -26,7 +26,7 @@ from sqlalchemy.sql.selectable import HasPrefixes
 
 from skene_dagster.audience.difference import Span
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.joins import Leading
+from skene_dagster.store.joins import FromFew, WithFew
 
 Hinted = TypeVar("Hinted", bound=HasPrefixes)
 
@@ -47,7 +47,7 @@ class Chunk:
         """
         rows, user = self._rows(table)
         if defined is not None:
-            rows = Leading(rows, defined, defined.c.event == table.c.event)
+            rows = WithFew(rows, defined, defined.c.event == table.c.event)
         return self.by_index(select(*columns).select_from(rows).where(self.span.of(user)), table)
 
     def by_index(self, statement: Hinted, *tables: Table) -> Hinted:
@@ -68,7 +68,7 @@ class Chunk:
         if self.people is None:
             return table, table.c.user_id
         user = self.people.c.user_id
-        return Leading(self.people, table, table.c.user_id == user), user
+        return FromFew(self.people, table, table.c.user_id == user), user
 
     def among(self, connection: Connection, table: Table) -> ColumnElement[bool]:
         """Say that a row of a table that is updated is of one of these users."""

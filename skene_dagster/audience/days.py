@@ -24,6 +24,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    inspect,
     literal,
     not_,
     select,
@@ -39,7 +40,7 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.loops.usage import FeaturePlan, UsagePlan
 from skene_dagster.settings import FILE, Events
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.joins import Leading
+from skene_dagster.store.joins import FromFew
 from skene_dagster.store.keys import Key
 from skene_dagster.store.moments import day_of, days_later, moment_of, name_of
 from skene_dagster.store.tables import OPEN, Moment, events_ahead, user_days
@@ -67,6 +68,8 @@ class Source:
     rows: Subquery
     """One row per event of a user: user_id, raw_at (as it is written), at, day, event, arrived, and `is_<feature>`."""
     sql_features: tuple[FeaturePlan, ...]
+    by_user: bool
+    """The events of a user are found by an index."""
 
 
 def source(connection: Connection, plan: UsagePlan) -> Source:
@@ -90,7 +93,8 @@ def source(connection: Connection, plan: UsagePlan) -> Source:
     if events.arrived:
         columns.append(rows.c[events.arrived].label("arrived"))
     columns += [_is_use(connection, feature).label(f"is_{feature.name}") for feature in plan.sql_features]
-    return Source(events, select(*columns).where(user.is_not(None)).subquery("e"), plan.sql_features)
+    found = select(*columns).where(user.is_not(None)).subquery("e")
+    return Source(events, found, plan.sql_features, _has_index(connection, events))
 
 
 def stage(connection: Connection, turn: Turn, key: Key) -> tuple[Table, Table]:
@@ -159,7 +163,9 @@ def count_touched(connection: Connection, events: Source, pairs: Table, span: Sp
     delete_matching(connection, user_days, pairs, span, ["user_id", "day"])
     on = (rows.c.user_id == pairs.c.user_id) & (rows.c.raw_at >= pairs.c.day)
     on &= rows.c.raw_at < days_later(pairs.c.day, 1)
-    within = select().select_from(Leading(pairs, rows, on)).where(span.of(pairs.c.user_id), *_before(rows, as_of))
+    # Without an index of the product's it is better that they are read once.
+    both = FromFew(pairs, rows, on) if events.by_user else pairs.join(rows, on)
+    within = select().select_from(both).where(span.of(pairs.c.user_id), *_before(rows, as_of))
     within = within.prefix_with(f"/*+ INL_JOIN({rows.name}) */", dialect="mysql")
     _count(connection, events, within, pairs.c.user_id, pairs.c.day)
 
@@ -214,6 +220,17 @@ def _name(name: ColumnElement[Any], plan: UsagePlan) -> ColumnElement[Any]:
     ours = own_names(plan)
     # An event that bears such a name is activity, under no name.
     return case((known.in_(ours), ""), else_=known) if ours else known
+
+
+def _has_index(connection: Connection, events: Events) -> bool:
+    """Whether an index begins with the users column. A server decides itself whether one is worth it."""
+    if not is_sqlite(connection):
+        return True
+    schema, _, name = events.table.rpartition(".")
+    about = inspect(connection)
+    keys = [index["column_names"] for index in about.get_indexes(name, schema=schema or None)]
+    keys.append(list(about.get_pk_constraint(name, schema=schema or None)["constrained_columns"]))
+    return any(key and (key[0] or "").lower() == events.user.lower() for key in keys)
 
 
 def _is_use(connection: Connection, feature: FeaturePlan) -> ColumnElement[int]:

@@ -12,7 +12,7 @@ import pytest
 import usage_reference as reference
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from usage_world import ACTIONS, DAY, FEATURES, START, WITHOUT_ARRIVED, World, at, on, own_events
 
 from skene_dagster.audience import adoption, engagement, milestones
@@ -70,6 +70,24 @@ def dying(engine: Engine, after: int) -> Iterator[None]:
         engine.dispose()
 
 
+@contextmanager
+def plans_of(engine: Engine, beginning: str) -> Iterator[list[list[str]]]:
+    """Take down how SQLite means to execute each statement that begins so."""
+    plans: list[list[str]] = []
+
+    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith(beginning):
+            raw = connection.connection.cursor()
+            raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.append([row[3] for row in raw.fetchall()])
+
+    event.listen(engine, "before_cursor_execute", explain)
+    try:
+        yield plans
+    finally:
+        event.remove(engine, "before_cursor_execute", explain)
+
+
 # Days and activity
 
 
@@ -96,6 +114,26 @@ def test_a_late_event_counts_its_day_anew_and_adds_to_nothing_twice(world: World
     world.roll(at(3))
 
     assert world.days() == [(1, on(0), "visit", 2, at(0, 6), at(0, 8))]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("indexed", [True, False])
+def test_events_are_found_by_their_index_or_else_read_once(world: World, indexed: bool) -> None:
+    if not indexed:
+        world.sql("DROP INDEX actions_user")
+    world.did(1, at(0, 8))
+    world.roll(at(1))
+    world.did(1, at(1, 6))
+
+    with plans_of(world.engine, "INSERT INTO skene_user_days") as plans:
+        world.roll(at(2))
+
+    assert [day[1] for day in world.days()] == [on(0), on(1)]
+    assert plans
+    for plan in plans:
+        by_index = any(step.startswith("SEARCH actions USING INDEX actions_user") for step in plan)
+        read_once = plan[0].startswith("SCAN actions") or any("AUTOMATIC" in step for step in plan)
+        assert (by_index, read_once) == (indexed, not indexed), plan
 
 
 def test_a_tick_knows_nothing_of_what_comes_after_it(world: World) -> None:

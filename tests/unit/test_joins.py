@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, create_engine, insert, select, text
 
-from skene_dagster.store.joins import Leading
+from skene_dagster.store.joins import FromFew
 
 metadata = MetaData()
 staged = Table("staged", metadata, Column("user_id", Integer, primary_key=True))
@@ -27,8 +27,13 @@ def connection() -> Iterator[Connection]:
     engine.dispose()
 
 
+def plan_of(connection: Connection, query: Select[Any]) -> list[str]:
+    sql = str(query.compile(connection))
+    return [row[3].split(" USING ")[0] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+
+
 def joined() -> Select[Any]:
-    return select(staged.c.user_id, done.c.day).select_from(Leading(staged, done, staged.c.user_id == done.c.user_id))
+    return select(staged.c.user_id, done.c.day).select_from(FromFew(staged, done, staged.c.user_id == done.c.user_id))
 
 
 def test_it_finds_what_a_join_finds(connection: Connection) -> None:
@@ -38,14 +43,10 @@ def test_it_finds_what_a_join_finds(connection: Connection) -> None:
 
 
 def test_it_reads_the_staged_rows_and_finds_the_others_by_their_index(connection: Connection) -> None:
-    sql = str(joined().compile(connection))
-    plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
-
-    assert [step.split(" USING ")[0] for step in plan] == ["SCAN staged", "SEARCH done"]
+    assert plan_of(connection, joined()) == ["SCAN staged", "SEARCH done"]
 
 
 def test_a_plain_join_would_read_them_all(connection: Connection) -> None:
     plain = select(staged.c.user_id, done.c.day).join_from(staged, done, staged.c.user_id == done.c.user_id)
-    plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {plain.compile(connection)}")]
 
-    assert plan[0].startswith("SCAN done")
+    assert plan_of(connection, plain)[0] == "SCAN done"
