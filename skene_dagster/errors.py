@@ -11,10 +11,12 @@ SkeneError
 │   └── DocumentErrors           several of these, found in one reading
 ├── StoreError               the database refused
 │   ├── StoreUnavailable         …for now; worth a retry
+│   ├── StoreTimeout             it took too long, and was stopped
 │   ├── SchemaOutdated           its skene_* tables are not of this release
 │   └── WrongEnvironment         it belongs to another SKENE_ENV
 ├── SegmentError             a segment was not refreshed; history is as it was
 │   ├── SegmentBusy              another run is refreshing it; worth a retry
+│   ├── SegmentTimeout           its condition took longer than its timeout
 │   ├── SegmentOvertaken         a newer tick was there first
 │   └── SegmentImplausible       it collapsed or exploded; a person decides
 ├── RollupError              what users do was not rolled up; what was rolled up before is as it was
@@ -118,6 +120,10 @@ class StoreUnavailable(StoreError):
     retryable: ClassVar[bool] = True
 
 
+class StoreTimeout(StoreError):
+    """What was asked took longer than it may, and was stopped in the database."""
+
+
 class SchemaOutdated(StoreError):
     """The skene_* tables are missing, or of another release."""
 
@@ -134,6 +140,10 @@ class SegmentBusy(SegmentError):
     """Another run is refreshing this segment."""
 
     retryable: ClassVar[bool] = True
+
+
+class SegmentTimeout(SegmentError):
+    """The condition took longer than its `timeout`; it was stopped, and nothing was written."""
 
 
 class SegmentOvertaken(SegmentError):

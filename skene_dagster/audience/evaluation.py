@@ -3,17 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, Subquery, Table
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import staging
 from skene_dagster.audience.turn import Turn
-from skene_dagster.errors import Place, SegmentError, StoreError, StoreUnavailable
+from skene_dagster.documents import duration_text
+from skene_dagster.errors import Place, SegmentError, SegmentTimeout, StoreError, StoreTimeout, StoreUnavailable
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.failures import words_of
 from skene_dagster.store.keys import common_key
+from skene_dagster.store.limits import limited
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Condition:
     columns: tuple[str, ...]
     """The condition's own columns that are kept with a member."""
     place: Place
+    timeout: timedelta
+    """How long it may run."""
 
 
 @contextmanager
@@ -31,11 +36,12 @@ def evaluated(engine: Engine, condition: Condition, users: Users, turn: Turn) ->
     """Evaluate the condition, once, into a staging table; yield it with its number of rows, and drop it.
 
     Raises:
+        SegmentTimeout: it took too long.
         SegmentError: the condition cannot be evaluated, or returns a user more than once.
         StoreError: the database refused something of ours.
     """
     with _in_the_authors_words(engine, condition):
-        shape = transaction(engine, lambda connection: staging.describe(connection, condition.answer))
+        shape = transaction(engine, lambda connection: _described(connection, condition))
 
     def create(connection: Connection) -> Table:
         key = common_key(connection, users)
@@ -51,12 +57,41 @@ def evaluated(engine: Engine, condition: Condition, users: Users, turn: Turn) ->
     table = transaction(engine, create)
     try:
         with _in_the_authors_words(engine, condition):
-            rows = transaction(engine, lambda c: staging.fill(c, table, condition.answer, condition.columns))
+            rows = transaction(engine, lambda connection: _filled(connection, table, condition))
         yield table, rows
     finally:
         # What cannot be dropped now is dropped by the next refresh.
         with suppress(StoreError):
             transaction(engine, lambda connection: staging.drop(connection, table))
+
+
+@contextmanager
+def in_time(connection: Connection, timeout: timedelta, place: Place) -> Iterator[None]:
+    """Have the block stopped in the database when it takes longer than the condition's timeout.
+
+    Raises:
+        SegmentTimeout: it did.
+    """
+    try:
+        with limited(connection, timeout):
+            yield
+    except StoreTimeout as error:
+        raise SegmentTimeout(
+            f"The condition took longer than its timeout of {duration_text(timeout)}. It was stopped, and nothing was "
+            "written.",
+            advice="Look at its plan (EXPLAIN), and whether an index would help; or give it a longer `timeout`.",
+            place=place,
+        ) from error
+
+
+def _described(connection: Connection, condition: Condition) -> staging.Answer:
+    with in_time(connection, condition.timeout, condition.place):
+        return staging.describe(connection, condition.answer)
+
+
+def _filled(connection: Connection, table: Table, condition: Condition) -> int:
+    with in_time(connection, condition.timeout, condition.place):
+        return staging.fill(connection, table, condition.answer, condition.columns)
 
 
 @contextmanager

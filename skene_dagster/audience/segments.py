@@ -107,6 +107,7 @@ def refresh(
         SegmentBusy: another run is refreshing this segment.
         SegmentOvertaken: a refresh for a newer as_of has written; nothing was written.
         SegmentImplausible: the segment would collapse or explode; nothing was written.
+        SegmentTimeout: the condition took longer than the step's timeout; nothing was written.
         SegmentError: the condition cannot be evaluated, or returns a user twice; nothing was written.
         QueryRejected: the condition needs TiDB.
         StoreError: the database refused; what was half-written is repaired by the next refresh.
@@ -120,7 +121,7 @@ def refresh(
         assert row is not None
         return Refreshed.again(segment, as_of, row, answer.sql)
     kept = step.email.row_columns if step.email else ()
-    condition = Condition(answer.rows, kept, conditions.place_of(plan, step))
+    condition = Condition(answer.rows, kept, conditions.place_of(plan, step), step.timeout)
     work = _Work(engine, mine, settings.users, clock, condition, answer.only_users, chunk)
     try:
         with beating(engine, mine, clock):

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import conditions, triggers, turn
+from skene_dagster.audience.evaluation import in_time
 from skene_dagster.audience.heartbeat import beating
 from skene_dagster.audience.segments import Refreshed
 from skene_dagster.audience.turn import LEASE, Turn
@@ -61,6 +62,7 @@ def refresh(
     Raises:
         SegmentBusy: another run is refreshing this step.
         SegmentOvertaken: a refresh for a newer as_of was there first.
+        SegmentTimeout: it took longer than the condition's timeout; nothing was written.
         QueryRejected: the condition needs TiDB.
         SettingsError: the rows name their users in another type than the users key has.
         StoreError: the database refused.
@@ -81,7 +83,8 @@ def refresh(
                 turn.keep(connection, mine, clock(), writes=True)
                 rows = triggers.rows(connection, plan, step, channel, within)
                 found = _found(connection, step, settings, rows, answer.rows)
-                written = _write(connection, channel, segment, as_of, found)
+                with in_time(connection, step.timeout, conditions.place_of(plan, step)):
+                    written = _write(connection, channel, segment, as_of, found)
                 turn.complete(connection, mine, clock(), members=written, entered=written, exited=0, unknown_keys=0)
                 return written
 

@@ -138,7 +138,7 @@ class QueryCondition(Spec):
     query: Text
     """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is read as well."""
     timeout: Duration = timedelta(minutes=10)
-    """How long the query may run; with a `database` or `event` trigger, how long to wait for it to hold."""
+    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
 
 
 class LevelCondition(Spec):
@@ -150,7 +150,7 @@ class LevelCondition(Spec):
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """For how long they have been there, at least."""
     timeout: Duration = timedelta(minutes=10)
-    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
+    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
 
 
 class FeatureCondition(Spec):
@@ -164,7 +164,7 @@ class FeatureCondition(Spec):
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """For how long they have been there, at least."""
     timeout: Duration = timedelta(minutes=10)
-    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
+    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
 
 
 class MilestoneCondition(Spec):
@@ -174,7 +174,7 @@ class MilestoneCondition(Spec):
     name: Text
     """The milestone's name, as skene.yaml has it."""
     timeout: Duration = timedelta(minutes=10)
-    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
+    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
 
 
 class UsageCondition(Spec):
@@ -186,7 +186,7 @@ class UsageCondition(Spec):
     period: Duration
     """The period that the uses are counted in: whole days (UTC), today included."""
     timeout: Duration = timedelta(minutes=10)
-    """With a `database`, `event` or `after` trigger: how long to wait for it to hold."""
+    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
 
 
 Condition = Annotated[

@@ -1,10 +1,13 @@
 """What a condition may read and return: its clock is the tick's, and what it says wrong is told at its line."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from segment_world import World, loop
 from sqlalchemy import Engine
 
-from skene_dagster.errors import QueryRejected, SegmentError
+from skene_dagster.errors import QueryRejected, SegmentError, SegmentTimeout
 
 
 def test_columns_of_the_condition_are_kept_and_follow_their_changes(engine: Engine) -> None:
@@ -84,3 +87,21 @@ def test_what_a_condition_needs_tidb_for_is_named(engine: Engine) -> None:
 
     with pytest.raises(QueryRejected, match="needs TiDB: REGEXP_LIKE"):
         world.refresh(0, plan)
+
+
+def test_a_condition_that_takes_longer_than_its_timeout_is_stopped_and_the_next_refresh_goes_on(engine: Engine) -> None:
+    world = World(engine)
+    world.add(*range(300))
+    endless = loop(
+        "SELECT a.id FROM users a, users b, users c, users d, users e WHERE a.id + b.id + c.id + d.id + e.id < 0"
+    )
+    hasty = replace(endless, steps=(replace(endless.steps[0], timeout=timedelta(seconds=1)),))
+
+    with pytest.raises(SegmentTimeout, match=r"longer than its timeout of 1s") as late:
+        world.refresh(0, hasty)
+
+    assert "loops/retention.yaml:7" in str(late.value)
+    assert not late.value.retryable
+    assert world.licence() is None
+    assert world.tables() == []
+    assert world.refresh(0).members == 300
