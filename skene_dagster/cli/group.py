@@ -23,7 +23,7 @@ Exit codes:
   1  a file of the project, or a SKENE_* variable, is wrong
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
-  4  all works, but a person should look (status)
+  4  all works, but a person should look (status, doctor)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
@@ -31,6 +31,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "validate": "Check loops, templates and settings; --database: their SQL, too.",
         "preview": "Show who would get what, and why. Writes nothing, sends nothing.",
         "status": "Say how each loop is doing; ends with 4 if a person should look.",
+        "doctor": "Check what a run needs: rights, encryption, clocks, the sender's domain.",
         "pause": "Send nothing more of a loop, or of all, until resume.",
         "resume": "End a pause.",
         "cancel": "Do not send what is reserved for a loop now.",
@@ -38,7 +39,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "doubts": "List the emails of which nobody knows whether they were sent; settle them.",
         "send-test": "Send one user's email to yourself, outside the ledger.",
         "adopt": "Let the database belong to this SKENE_ENV.",
-        "demo": "Run the retention loop over a small product, day by day.",
+        "demo": "Run the six shipped loops over a small product, day by day.",
         "serve": "Take what users do over HTTP, as Segment's libraries send it.",
         "migrate": "Bring the skene_* tables of a server up to this release.",
         "schema": "Print the JSON Schema of loop files, for editors.",

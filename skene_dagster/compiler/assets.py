@@ -17,6 +17,7 @@ from skene_dagster.delivery.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store import environment, schema
+from skene_dagster.store.capabilities import capabilities
 from skene_dagster.store.engine import database_clock, transaction
 
 TABLES = "product_tables"
@@ -59,8 +60,9 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             name = segment_name(plan.name, step.name)
             newest = triggered.sample if step.by_row else segments.sample
             sample = transaction(database, lambda connection: newest(connection, name))
+            server = capabilities(database)
         context.log.info(descriptions.refreshed(step, refreshed))
-        return dg.MaterializeResult(metadata=metadata.segment(refreshed, sample))
+        return dg.MaterializeResult(metadata=metadata.segment(refreshed, sample, server))
 
     return segment
 

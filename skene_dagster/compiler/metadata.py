@@ -19,6 +19,7 @@ from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.delivery.reserve import Reserved
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.settings import Settings
+from skene_dagster.store.capabilities import Capabilities
 
 STATES = ("accepted", "reserved", "deferred", "skipped", "refused", "in_doubt")
 """The states of a send; each is reported, also where it is 0, so that Dagster plots it from tick to tick."""
@@ -45,8 +46,8 @@ def of_sends(plan: LoopPlan, step: StepPlan) -> Metadata:
     return found
 
 
-def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]]) -> Metadata:
-    """Report a refresh: how many are in, who came and left, and the SQL that decided it."""
+def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]], server: Capabilities) -> Metadata:
+    """Report a refresh: how many are in, who came and left, the SQL that decided it, and what the database can do."""
     return {
         "dagster/row_count": dg.MetadataValue.int(refreshed.members),
         "entered": dg.MetadataValue.int(refreshed.entered),
@@ -57,6 +58,7 @@ def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]]) -> Metadata:
         "seconds": dg.MetadataValue.float(round(refreshed.seconds, 3)),
         "sql": _sql(refreshed.sql),
         "sample": _sample(sample),
+        "database": dg.MetadataValue.text(": ".join(filter(None, (server.name, ", ".join(sorted(server.has)))))),
     }
 
 

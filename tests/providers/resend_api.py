@@ -98,6 +98,8 @@ class Api:
     """Emails that are still accepted before the daily quota is used up; None for any number."""
     strict: bool = True
     """Whether it does as `x-batch-validation: strict` says, or takes every batch as a permissive one."""
+    domains: dict[str, str] = field(default_factory=lambda: {"example.com": "verified"})
+    """The status of each of the account's domains."""
     may_read: bool = True
     """Whether the key may read records, or only send."""
     clock: Callable[[], datetime] = _now
@@ -228,6 +230,10 @@ class Api:
             case ["emails"]:
                 shown = [{k: v for k, v in email.items() if k not in {"html", "text", "tags"}} for email in self.emails]
                 return self._page(shown, url.query)
+            case ["domains"]:
+                return self._page(
+                    [{"id": name, "name": name, "status": said} for name, said in self.domains.items()], ""
+                )
             case ["logs"]:
                 shown = [{k: v for k, v in row.items() if not k.endswith("body")} for row in self.log]
                 return self._page(shown, url.query)

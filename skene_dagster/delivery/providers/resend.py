@@ -110,6 +110,15 @@ class ResendProvider:
         except Denied as denied:
             return Unprovable(str(denied))
 
+    def domains(self) -> dict[str, str]:
+        """Ask for the domains of this account: the status (`verified`, `pending`, …) by name.
+
+        Raises:
+            Denied: the key may only send, or Resend did not answer as it should.
+        """
+        rows = self._read(resend.Domains.list, at_once).get("data") or []
+        return {str(row.get("name")).lower(): str(row.get("status")) for row in rows}
+
     def close(self) -> None:
         """Close the kept connections; the next batch opens one again."""
         self._client.close()

@@ -1,0 +1,235 @@
+"""What `doctor` asks the database and the provider, one thing after the other."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parseaddr
+from functools import partial
+from typing import Any, Literal
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    column,
+    delete,
+    false,
+    insert,
+    literal_column,
+    make_url,
+    select,
+    text,
+    update,
+)
+
+from skene_dagster.audience import preflight, sources
+from skene_dagster.cli.database import settings_file
+from skene_dagster.delivery import channels
+from skene_dagster.delivery.providers.resend_records import Denied
+from skene_dagster.errors import SkeneError, StoreError
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.project import Project
+from skene_dagster.settings import Settings
+from skene_dagster.store import environment, schema
+from skene_dagster.store.capabilities import PROBES, Capabilities, capabilities
+from skene_dagster.store.engine import database_time, is_sqlite, open_engine, transaction, users_table
+from skene_dagster.store.failures import translated
+from skene_dagster.store.tables import meta
+
+CLOCKS = timedelta(seconds=5)
+"""How far this machine's clock and the database's may differ before it is said."""
+
+_HERE = frozenset({"localhost", "127.0.0.1", "::1", None})
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that was looked at."""
+
+    label: Literal["ok", "notice", "error"]
+    said: str
+    advice: str = ""
+
+
+class _Undone(Exception):
+    """Rolls a transaction back that was only tried."""
+
+
+def examine_database(settings: Settings, project: Project) -> Iterator[Found]:
+    """Look at the database, as a run would; stop where the rest could only fail."""
+    engine = open_engine(settings.database_url, read_only=settings.database_url.startswith("sqlite"))
+    try:
+        with translated():
+            yield from _examine(engine, settings, project)
+    except SkeneError as error:
+        yield Found("error", error.message, error.advice)
+    finally:
+        engine.dispose()
+
+
+def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[Found]:
+    found = capabilities(engine)
+    yield from _product(found)
+    with engine.connect() as connection:
+        if not is_sqlite(engine):
+            yield from _encryption(connection, settings)
+        yield from _time(connection)
+        file = settings_file(settings)
+        wrong = preflight.check_users(connection, settings.users, file)
+        wrong += sources.check_events(connection, settings, file)
+    for error in wrong:
+        yield Found("error", f"{error.place}: {error.message}" if error.place else error.message, error.advice)
+    if wrong:
+        return
+    yield Found("ok", f"The users are in {settings.users.table}, the events in {settings.events.table}.")
+    if is_sqlite(engine) and not schema.is_ready(engine):
+        yield Found("ok", "The skene_* tables are made, or brought to this release, by the first run.")
+        return
+    schema.ready(engine, settings.users)
+    environment.check(engine, settings.environment)
+    yield Found("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
+    if not is_sqlite(engine):
+        yield from _rights(engine, settings, project)
+
+
+def _product(found: Capabilities) -> Iterator[Found]:
+    if found.is_too_old:
+        yield Found("error", f"{found.name} is too old.", "Use TiDB 7.5 or newer.")
+    elif found.product in {"MariaDB", "MySQL"}:
+        yield Found("notice", f"{found.name}: a stand-in, on which the tests run.", "Production is meant for TiDB.")
+    else:
+        yield Found("ok", f"{found.name}.")
+    if found.product == "TiDB":
+        yield Found("ok", f"It has: {', '.join(sorted(found.has)) or 'nothing of what is asked for'}.")
+        lacking = [name for name in PROBES if name not in found.has]
+        if lacking:
+            yield Found("ok", f"It has not: {', '.join(lacking)}. Nothing needs them.")
+
+
+def _encryption(connection: Connection, settings: Settings) -> Iterator[Found]:
+    url = make_url(settings.database_url)
+    row = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one_or_none()
+    encrypted, verified = bool(row and row[1]), "ssl_ca" in url.query
+    how = "Add ?ssl_ca=/path/to/ca.pem to SKENE_DATABASE_URL (/etc/ssl/certs/ca-certificates.crt for TiDB Cloud)."
+    if encrypted and verified:
+        yield Found("ok", "The connection is encrypted, and the server's certificate and name are verified.")
+    elif encrypted:
+        yield Found("notice", "The connection is encrypted, but nobody checks whose server it is.", how)
+    elif url.host not in _HERE:
+        yield Found("notice", "The connection is not encrypted.", how)
+    else:
+        yield Found("ok", "The connection is not encrypted; it stays on this machine.")
+
+
+def _time(connection: Connection) -> Iterator[Found]:
+    if not is_sqlite(connection):
+        off: ColumnElement[int] = literal_column("TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW())", Integer)
+        ahead = connection.execute(select(off)).scalar_one()
+        if ahead:
+            yield Found(
+                "error", f"The session's clock is {ahead} minutes off UTC.", "The server ignores SET time_zone."
+            )
+            return
+    apart = abs(database_time(connection) - datetime.now(timezone.utc).replace(tzinfo=None))
+    if apart > CLOCKS:
+        yield Found(
+            "notice", f"This machine's clock and the database's differ by {apart.total_seconds():.0f} s.", "Use NTP."
+        )
+    else:
+        yield Found("ok", "Sessions are in UTC; the clocks agree.")
+
+
+def _rights(engine: Engine, settings: Settings, project: Project) -> Iterator[Found]:
+    tried: list[tuple[str, Callable[[Connection], object]]] = [
+        ("write the skene_* tables (SELECT, INSERT, UPDATE, DELETE)", _write_ours),
+        ("make and drop the staging tables skene_staging_… (CREATE, DROP)", _make_staging),
+        *(
+            (f"set {settings.users.table}.{name} (UPDATE of that column)", partial(_set, settings=settings, name=name))
+            for name in sorted(_columns_set(project.loops))
+        ),
+    ]
+    for what, work in tried:
+        try:
+            with suppress(_Undone):
+                transaction(engine, partial(_undone, work))
+        except StoreError as error:
+            yield Found("error", f"The database user cannot {what}: {error.message}", "docs/tidb.md has the GRANTs.")
+        else:
+            yield Found("ok", f"The database user can {what}.")
+
+
+def _undone(work: Callable[[Connection], object], connection: Connection) -> None:
+    work(connection)
+    raise _Undone
+
+
+def _write_ours(connection: Connection) -> None:
+    row = {"name": "doctor", "value": ""}
+    connection.execute(delete(meta).where(meta.c.name == row["name"]))
+    connection.execute(insert(meta).values(row))
+    connection.execute(update(meta).where(meta.c.name == row["name"]).values(value="tried"))
+    connection.execute(select(meta).where(meta.c.name == row["name"]))
+
+
+def _make_staging(connection: Connection) -> None:
+    table = Table("skene_staging_doctor", MetaData(), Column("user_id", Integer, primary_key=True))
+    table.drop(connection, checkfirst=True)
+    table.create(connection)
+    table.drop(connection)
+
+
+def _set(connection: Connection, settings: Settings, name: str) -> None:
+    # Nobody is concerned; whether it is allowed is asked all the same.
+    rows: Any = users_table(settings.users, name)
+    connection.execute(update(rows).where(false()).values({name: column(name)}))
+
+
+def _columns_set(plans: tuple[LoopPlan, ...]) -> set[str]:
+    return {name for plan in plans for step in plan.steps if step.email is not None for name, _ in step.email.set}
+
+
+def examine_sender(settings: Settings) -> Iterator[Found]:
+    """Look at where emails go, and whether the provider takes them."""
+    try:
+        channel = channels.choose(settings)
+    except SkeneError as error:
+        yield Found("error", error.message, error.advice)
+        return
+    yield Found("ok", f"Emails: {channel.name} ({channel.why}).")
+    if not channel.leaves:
+        return
+    from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415 - the SDK costs 0.2 s
+
+    assert settings.resend_api_key is not None
+    try:
+        provider = ResendProvider(settings.resend_api_key, settings.resend_url)
+    except SkeneError as error:
+        yield Found("error", error.message, error.advice)
+        return
+    try:
+        yield _domain(provider.domains(), settings.sender.from_)
+    except Denied as denied:
+        if "restricted_api_key" in str(denied):
+            yield Found("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be asked for.")
+        else:
+            yield Found("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
+    finally:
+        provider.close()
+
+
+def _domain(domains: dict[str, str], sender: str) -> Found:
+    domain = parseaddr(sender)[1].rpartition("@")[2].lower()
+    status = domains.get(domain)
+    if not domain:
+        return Found("error", "sender.from in skene.yaml has no address.", "Write: Name <hello@example.com>.")
+    if status is None:
+        known = ", ".join(sorted(domains)) or "none"
+        return Found("error", f"Resend does not know the sender's domain {domain}; it knows: {known}.", "Add it there.")
+    if status != "verified":
+        return Found("error", f"Resend has the sender's domain {domain} as {status!r}.", "Finish its DNS records.")
+    return Found("ok", f"Resend has verified the sender's domain {domain}.")
