@@ -42,6 +42,7 @@ CREATE TABLE events (
     happened_at DATETIME NOT NULL
 );
 CREATE INDEX events_happened_at ON events (happened_at);
+CREATE INDEX events_user ON events (user_id, happened_at);
 """
 
 

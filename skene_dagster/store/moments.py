@@ -117,8 +117,11 @@ class _MomentOf(_Written):
     inherit_cache = True
     type = Moment
     server = "{0}"
-    # The usual form is told apart without a call into Python, which would cost more than all the rest.
-    sqlite = "CASE WHEN length({0}) = 26 AND substr({0}, 11, 1) = ' ' THEN {0} ELSE skene_moment({0}) END"
+    # The usual forms are told apart without a call into Python, which would cost more than all the rest.
+    sqlite = (
+        "CASE WHEN substr({0}, 11, 1) = ' ' AND length({0}) = 26 THEN {0} "
+        "WHEN substr({0}, 11, 1) = ' ' AND length({0}) = 19 THEN {0} || '.000000' ELSE skene_moment({0}) END"
+    )
 
 
 class _NameOf(_Written):
