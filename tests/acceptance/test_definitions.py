@@ -1,6 +1,7 @@
 """What a project becomes in Dagster: assets, ops, jobs, schedules, and a word on everything that is wrong."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from small_project import RETENTION, write_project
 
 from skene_dagster.compiler import compile_folder
 
+ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "definitions"
 NOON = datetime(2026, 3, 14, 11, 0, tzinfo=timezone.utc)
 
@@ -219,3 +221,32 @@ def test_a_schedule_starts_only_the_steps_of_its_time(tmp_path: Path) -> None:
         "win_back__nudge": ["nudge", "nudge", "reminder", "reminder"],
         "win_back__last_call": ["last_call", "last_call"],
     }
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param("", id="what the repository ships"),
+        pytest.param("tidb_usage: {db_users: {ada: ada@example.com}}\n", id="with the collector"),
+    ],
+)
+def test_dagster_s_own_command_loads_the_code_location(settings: str, tmp_path: Path) -> None:
+    for name in ("loops", "templates"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "workspace.yaml", tmp_path)
+    shipped = (ROOT / "skene.yaml").read_text(encoding="utf-8")
+    if settings:
+        # It writes into our own table of events, so the product's is not read.
+        shipped = settings + shipped.replace("events:\n  table: events\n  at: happened_at\n  late: 1h\n", "")
+    (tmp_path / "skene.yaml").write_text(shipped, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Validation successful" in done.stdout + done.stderr

@@ -222,7 +222,7 @@ def test_dagster_collects_and_shows_what_it_found(
 
     result = compile_folder(tmp_path).resolve_job_def(NAME).execute_in_process(instance=dg.DagsterInstance.ephemeral())
 
-    (made,) = result.asset_materializations_for_node("skene__tidb_usage")
+    (made,) = result.asset_materializations_for_node("skene__collect")
     assert server.known() == {(ADA, "tidb:ttl")}
     assert made.metadata["unknown_addresses"].value == 1
     assert "nobody@example.com" not in str([event.message for event in result.all_events])
