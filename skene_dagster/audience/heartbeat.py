@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from skene_dagster.audience import turn
 from skene_dagster.audience.turn import LEASE, Turn
 from skene_dagster.errors import RollupBusy, SegmentBusy, StoreError
+from skene_dagster.store import labels
 from skene_dagster.store.engine import Clock, transaction
 
 
@@ -26,7 +27,7 @@ def beating(engine: Engine, mine: Turn, clock: Clock, every: timedelta = LEASE /
             with suppress(SegmentBusy, RollupBusy, StoreError):
                 transaction(engine, lambda connection: turn.keep(connection, mine, clock()))
 
-    thread = threading.Thread(target=beat, name=f"skene {mine.name}", daemon=True)
+    thread = labels.thread(beat, f"skene {mine.name}")
     thread.start()
     try:
         yield

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from skene_dagster.audience import segments, triggered
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
-from skene_dagster.compiler.recovery import failing_in_words, retry_policy
+from skene_dagster.compiler.recovery import retry_policy, working
 from skene_dagster.compiler.usage import is_used, keys_read
 from skene_dagster.compiler.window import accepts_change, as_of, refuse_the_future
 from skene_dagster.delivery import channels
@@ -38,7 +38,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
         retry_policy=retry_policy(plan.recovery),
     )
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
-        with failing_in_words():
+        with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
             moment, clock = as_of(context.run, context.instance), database_clock(database)
@@ -83,7 +83,7 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
     def entitlements(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
     ) -> dg.MaterializeResult[None]:
-        with failing_in_words():
+        with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
             moment, clock, channel = (

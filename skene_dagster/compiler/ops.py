@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import code_version, op_name, segment_key, sends_key
-from skene_dagster.compiler.recovery import failing_in_words, retry_policy
+from skene_dagster.compiler.recovery import retry_policy, working
 from skene_dagster.compiler.window import as_of
 from skene_dagster.delivery import channels, dispatch, ledger
 from skene_dagster.delivery.desk import Desk
@@ -55,7 +55,7 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         retry_policy=retry_policy(plan.recovery),
     )
     def decide(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with failing_in_words():
+        with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
             channel = channels.choose(settings)
@@ -86,7 +86,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         retry_policy=retry_policy(plan.recovery),
     )
     def send(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with failing_in_words():
+        with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
             channel = channels.choose(settings)

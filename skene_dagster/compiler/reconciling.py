@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler import signs_of_life
 from skene_dagster.compiler.checks import report_doubts
-from skene_dagster.compiler.recovery import failing_in_words
+from skene_dagster.compiler.recovery import working
 from skene_dagster.compiler.sensors import is_on_its_way
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.desk import Desk
@@ -48,7 +48,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30.0, backoff=dg.Backoff.EXPONENTIAL),
     )
     def look(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with failing_in_words():
+        with working(context.run.run_id):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
             channel, clock = channels.choose(settings), database_clock(database)

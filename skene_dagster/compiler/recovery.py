@@ -8,6 +8,7 @@ import dagster as dg
 
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import RecoveryPlan
+from skene_dagster.store.labels import labelled
 
 _ADDRESS = re.compile(r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+")
 _BACKOFF = {"none": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}
@@ -29,10 +30,14 @@ def retry_policy(recovery: RecoveryPlan) -> dg.RetryPolicy | None:
 
 
 @contextmanager
-def failing_in_words() -> Iterator[None]:
-    """Turn our errors into Dagster's failures: the sentence is what the UI shows, and only what may pass is retried."""
+def working(run_id: str, *, loop: str = "", step: str = "") -> Iterator[None]:
+    """Sign the statements of a run's work, and turn our errors into Dagster's failures.
+
+    The sentence is what the UI shows, and only what may pass is retried.
+    """
     try:
-        yield
+        with labelled(loop=loop, step=step, run=run_id):
+            yield
     except SkeneError as error:
         # Without its cause: a driver's error may repeat values of the statement; the event log is no place for them.
         raise dg.Failure(description=_without_addresses(str(error)), allow_retries=error.retryable) from None

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 from skene_dagster.compiler.assets import TABLES
 from skene_dagster.compiler.metadata import table
 from skene_dagster.compiler.names import TIDB_USAGE, table_key
-from skene_dagster.compiler.recovery import RETRIES, failing_in_words
+from skene_dagster.compiler.recovery import RETRIES, working
 from skene_dagster.compiler.usage import GROUP
 from skene_dagster.loops.tidb_features import FEATURES, PREFIX
 from skene_dagster.settings import Settings, TidbUsage
@@ -41,7 +41,7 @@ def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitio
         retry_policy=RETRIES,
     )
     def tidb_usage(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
-        with failing_in_words():
+        with working(context.run.run_id):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
             found = collect(database, usage, settings.users)

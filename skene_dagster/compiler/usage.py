@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.audience import activity, adoption, engagement, milestones, rollup
 from skene_dagster.compiler.metadata import table
 from skene_dagster.compiler.names import table_key
-from skene_dagster.compiler.recovery import RETRIES, failing_in_words
+from skene_dagster.compiler.recovery import RETRIES, working
 from skene_dagster.compiler.window import AS_OF, as_of, refuse_the_future, tag_of
 from skene_dagster.loops.plan import AtLevel, Condition, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.loops.usage import UsagePlan, plan_usage
@@ -108,7 +108,7 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
     def usage(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with failing_in_words():
+        with working(context.run.run_id):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
             moment, clock = as_of(context.run, context.instance), database_clock(database)

@@ -28,7 +28,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from skene_dagster.errors import SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import Users
-from skene_dagster.store import sqlite_functions
+from skene_dagster.store import labels, sqlite_functions
 from skene_dagster.store.failures import code_of, in_words, is_busy, is_lost, translated
 from skene_dagster.store.tables import Moment
 
@@ -167,7 +167,7 @@ def users_table(users: Users, *columns: str) -> TableClause:
 def _open_server(url: URL, patience: float | None) -> Engine:
     if not url.database:
         raise SettingsError("SKENE_DATABASE_URL names no database.", advice=_FOR_EXAMPLE)
-    connect_args: dict[str, Any] = {"program_name": "skene_dagster", "connect_timeout": 10, "charset": "utf8mb4"}
+    connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "connect_timeout": 10, "charset": "utf8mb4"}
     if patience is not None:
         connect_args |= {"read_timeout": patience, "write_timeout": patience}
     if "ssl_ca" in url.query:
@@ -195,6 +195,10 @@ def _open_server(url: URL, patience: float | None) -> Engine:
             cursor.execute(f"SET time_zone = '+00:00', collation_connection = 'utf8mb4_bin', sql_mode = '{_SQL_MODE}'")
         # SQLAlchemy, 2026-11: to MariaDB it adds RETURNING unasked, which TiDB does not know.
         engine.dialect.insert_returning = engine.dialect.delete_returning = False
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def sign(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> tuple[str, Any]:
+        return labels.signed(statement), parameters
 
     @event.listens_for(engine, "handle_error")
     def disconnect(context: Any) -> None:

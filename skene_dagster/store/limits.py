@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.documents import duration_text
 from skene_dagster.errors import StoreError, StoreTimeout
+from skene_dagster.store import labels
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated
 
@@ -41,7 +42,7 @@ def limited(connection: Connection, limit: timedelta) -> Iterator[None]:
                 kill()
             wait = AGAIN
 
-    thread = threading.Thread(target=watch, name="skene limit", daemon=True)
+    thread = labels.thread(watch, "skene limit")
     thread.start()
     try:
         yield

@@ -19,7 +19,7 @@ from resend_server import Scripted, refusal, resend_server
 from small_project import RETENTION, SETTINGS, write_project, write_users
 
 from skene_dagster.compiler import compile_folder, compile_project
-from skene_dagster.compiler.recovery import failing_in_words
+from skene_dagster.compiler.recovery import working
 from skene_dagster.errors import StoreError
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
@@ -363,7 +363,7 @@ def test_a_users_key_that_is_an_address_is_in_no_error(tmp_path: Path) -> None:
 def test_a_database_that_quotes_an_address_is_told_without_it() -> None:
     quoted = "Incorrect value: 'jane.doe+x@example.com' for user 'root'@'localhost' (1292)"
 
-    with pytest.raises(dg.Failure) as told, failing_in_words():
+    with pytest.raises(dg.Failure) as told, working("a run"):
         raise StoreError(quoted)
 
     assert told.value.description == "Incorrect value: '(an address)' for user 'root'@'localhost' (1292)"
