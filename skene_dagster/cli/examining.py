@@ -177,7 +177,13 @@ def _write_ours(connection: Connection) -> None:
 
 
 def _make_staging(connection: Connection) -> None:
-    table = Table("skene_staging_doctor", MetaData(), Column("user_id", Integer, primary_key=True))
+    table = Table(
+        "skene_staging_doctor",
+        MetaData(),
+        Column("user_id", Integer, primary_key=True, autoincrement=False),
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+    )
     table.drop(connection, checkfirst=True)
     table.create(connection)
     table.drop(connection)
