@@ -1,13 +1,14 @@
 """skene-dagster doctor."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from skene_dagster.cli.database import shown_database
-from skene_dagster.cli.examining import examine_database, examine_sender
+from skene_dagster.cli.examining import Checked, examine_database, examine_sender
 from skene_dagster.cli.group import LOOK, REFUSED
-from skene_dagster.cli.screen import open_screen
+from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 
@@ -24,17 +25,20 @@ def doctor(context: click.Context) -> None:
     screen = open_screen()
     settings = load(root)
     project = load_project(settings)
-    seen = set()
-    screen.line(shown_database(settings), "bold")
-    for found in examine_database(settings, project):
-        seen.add(found.label)
-        screen.labelled(found.label, f"{found.said} {found.advice}".strip())
+    seen = _tell(screen, shown_database(settings), examine_database(settings, project))
     screen.line()
-    screen.line("Sender", "bold")
-    for found in examine_sender(settings):
-        seen.add(found.label)
-        screen.labelled(found.label, f"{found.said} {found.advice}".strip())
+    seen |= _tell(screen, "Sender", examine_sender(settings))
     if "error" in seen:
         context.exit(REFUSED)
     if "notice" in seen:
         context.exit(LOOK)
+
+
+def _tell(screen: Screen, title: str, looked: Iterator[Checked]) -> set[str]:
+    """Print what was looked at as it comes; return the labels."""
+    screen.line(title, "bold")
+    seen: set[str] = set()
+    for one in looked:
+        seen.add(one.label)
+        screen.labelled(one.label, f"{one.said} {one.advice}".strip())
+    return seen

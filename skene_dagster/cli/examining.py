@@ -48,7 +48,7 @@ _HERE = frozenset({"localhost", "127.0.0.1", "::1", None})
 
 
 @dataclass(frozen=True)
-class Found:
+class Checked:
     """One thing that was looked at."""
 
     label: Literal["ok", "notice", "error"]
@@ -60,19 +60,19 @@ class _Undone(Exception):
     """Rolls a transaction back that was only tried."""
 
 
-def examine_database(settings: Settings, project: Project) -> Iterator[Found]:
+def examine_database(settings: Settings, project: Project) -> Iterator[Checked]:
     """Look at the database, as a run would; stop where the rest could only fail."""
     engine = open_engine(settings.database_url, read_only=settings.database_url.startswith("sqlite"))
     try:
         with translated():
             yield from _examine(engine, settings, project)
     except SkeneError as error:
-        yield Found("error", error.message, error.advice)
+        yield Checked("error", error.message, error.advice)
     finally:
         engine.dispose()
 
 
-def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[Found]:
+def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
     found = capabilities(engine)
     yield from _product(found)
     with engine.connect() as connection:
@@ -83,68 +83,68 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[F
         wrong = preflight.check_users(connection, settings.users, file)
         wrong += sources.check_events(connection, settings, file)
     for error in wrong:
-        yield Found("error", f"{error.place}: {error.message}" if error.place else error.message, error.advice)
+        yield Checked("error", f"{error.place}: {error.message}" if error.place else error.message, error.advice)
     if wrong:
         return
-    yield Found("ok", f"The users are in {settings.users.table}, the events in {settings.events.table}.")
+    yield Checked("ok", f"The users are in {settings.users.table}, the events in {settings.events.table}.")
     if is_sqlite(engine) and not schema.is_ready(engine):
-        yield Found("ok", "The skene_* tables are made, or brought to this release, by the first run.")
+        yield Checked("ok", "The skene_* tables are made, or brought to this release, by the first run.")
         return
     schema.ready(engine, settings.users)
     environment.check(engine, settings.environment)
-    yield Found("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
+    yield Checked("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
     if not is_sqlite(engine):
         yield from _rights(engine, settings, project)
 
 
-def _product(found: Capabilities) -> Iterator[Found]:
+def _product(found: Capabilities) -> Iterator[Checked]:
     if found.is_too_old:
-        yield Found("error", f"{found.name} is too old.", "Use TiDB 7.5 or newer.")
+        yield Checked("error", f"{found.name} is too old.", "Use TiDB 7.5 or newer.")
     elif found.product in {"MariaDB", "MySQL"}:
-        yield Found("notice", f"{found.name}: a stand-in, on which the tests run.", "Production is meant for TiDB.")
+        yield Checked("notice", f"{found.name}: a stand-in, on which the tests run.", "Production is meant for TiDB.")
     else:
-        yield Found("ok", f"{found.name}.")
+        yield Checked("ok", f"{found.name}.")
     if found.product == "TiDB":
-        yield Found("ok", f"It has: {', '.join(sorted(found.has)) or 'nothing of what is asked for'}.")
+        yield Checked("ok", f"It has: {', '.join(sorted(found.has)) or 'nothing of what is asked for'}.")
         lacking = [name for name in PROBES if name not in found.has]
         if lacking:
-            yield Found("ok", f"It has not: {', '.join(lacking)}. Nothing needs them.")
+            yield Checked("ok", f"It has not: {', '.join(lacking)}. Nothing needs them.")
 
 
-def _encryption(connection: Connection, settings: Settings) -> Iterator[Found]:
+def _encryption(connection: Connection, settings: Settings) -> Iterator[Checked]:
     url = make_url(settings.database_url)
     row = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one_or_none()
     encrypted, verified = bool(row and row[1]), "ssl_ca" in url.query
     how = "Add ?ssl_ca=/path/to/ca.pem to SKENE_DATABASE_URL (/etc/ssl/certs/ca-certificates.crt for TiDB Cloud)."
     if encrypted and verified:
-        yield Found("ok", "The connection is encrypted, and the server's certificate and name are verified.")
+        yield Checked("ok", "The connection is encrypted, and the server's certificate and name are verified.")
     elif encrypted:
-        yield Found("notice", "The connection is encrypted, but nobody checks whose server it is.", how)
+        yield Checked("notice", "The connection is encrypted, but nobody checks whose server it is.", how)
     elif url.host not in _HERE:
-        yield Found("notice", "The connection is not encrypted.", how)
+        yield Checked("notice", "The connection is not encrypted.", how)
     else:
-        yield Found("ok", "The connection is not encrypted; it stays on this machine.")
+        yield Checked("ok", "The connection is not encrypted; it stays on this machine.")
 
 
-def _time(connection: Connection) -> Iterator[Found]:
+def _time(connection: Connection) -> Iterator[Checked]:
     if not is_sqlite(connection):
         off: ColumnElement[int] = literal_column("TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW())", Integer)
         ahead = connection.execute(select(off)).scalar_one()
         if ahead:
-            yield Found(
+            yield Checked(
                 "error", f"The session's clock is {ahead} minutes off UTC.", "The server ignores SET time_zone."
             )
             return
     apart = abs(database_time(connection) - datetime.now(timezone.utc).replace(tzinfo=None))
     if apart > CLOCKS:
-        yield Found(
+        yield Checked(
             "notice", f"This machine's clock and the database's differ by {apart.total_seconds():.0f} s.", "Use NTP."
         )
     else:
-        yield Found("ok", "Sessions are in UTC; the clocks agree.")
+        yield Checked("ok", "Sessions are in UTC; the clocks agree.")
 
 
-def _rights(engine: Engine, settings: Settings, project: Project) -> Iterator[Found]:
+def _rights(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
     tried: list[tuple[str, Callable[[Connection], object]]] = [
         ("write the skene_* tables (SELECT, INSERT, UPDATE, DELETE)", _write_ours),
         ("make and drop the staging tables skene_staging_… (CREATE, DROP)", _make_staging),
@@ -158,9 +158,9 @@ def _rights(engine: Engine, settings: Settings, project: Project) -> Iterator[Fo
             with suppress(_Undone):
                 transaction(engine, partial(_undone, work))
         except StoreError as error:
-            yield Found("error", f"The database user cannot {what}: {error.message}", "docs/tidb.md has the GRANTs.")
+            yield Checked("error", f"The database user cannot {what}: {error.message}", "docs/tidb.md has the GRANTs.")
         else:
-            yield Found("ok", f"The database user can {what}.")
+            yield Checked("ok", f"The database user can {what}.")
 
 
 def _undone(work: Callable[[Connection], object], connection: Connection) -> None:
@@ -199,14 +199,14 @@ def _columns_set(plans: tuple[LoopPlan, ...]) -> set[str]:
     return {name for plan in plans for step in plan.steps if step.email is not None for name, _ in step.email.set}
 
 
-def examine_sender(settings: Settings) -> Iterator[Found]:
+def examine_sender(settings: Settings) -> Iterator[Checked]:
     """Look at where emails go, and whether the provider takes them."""
     try:
         channel = channels.choose(settings)
     except SkeneError as error:
-        yield Found("error", error.message, error.advice)
+        yield Checked("error", error.message, error.advice)
         return
-    yield Found("ok", f"Emails: {channel.name} ({channel.why}).")
+    yield Checked("ok", f"Emails: {channel.name} ({channel.why}).")
     if not channel.leaves:
         return
     from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415 - the SDK costs 0.2 s
@@ -215,27 +215,29 @@ def examine_sender(settings: Settings) -> Iterator[Found]:
     try:
         provider = ResendProvider(settings.resend_api_key, settings.resend_url)
     except SkeneError as error:
-        yield Found("error", error.message, error.advice)
+        yield Checked("error", error.message, error.advice)
         return
     try:
         yield _domain(provider.domains(), settings.sender.from_)
     except Denied as denied:
         if "restricted_api_key" in str(denied):
-            yield Found("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be asked for.")
+            yield Checked("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be asked for.")
         else:
-            yield Found("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
+            yield Checked("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
     finally:
         provider.close()
 
 
-def _domain(domains: dict[str, str], sender: str) -> Found:
+def _domain(domains: dict[str, str], sender: str) -> Checked:
     domain = parseaddr(sender)[1].rpartition("@")[2].lower()
     status = domains.get(domain)
     if not domain:
-        return Found("error", "sender.from in skene.yaml has no address.", "Write: Name <hello@example.com>.")
+        return Checked("error", "sender.from in skene.yaml has no address.", "Write: Name <hello@example.com>.")
     if status is None:
         known = ", ".join(sorted(domains)) or "none"
-        return Found("error", f"Resend does not know the sender's domain {domain}; it knows: {known}.", "Add it there.")
+        return Checked(
+            "error", f"Resend does not know the sender's domain {domain}; it knows: {known}.", "Add it there."
+        )
     if status != "verified":
-        return Found("error", f"Resend has the sender's domain {domain} as {status!r}.", "Finish its DNS records.")
-    return Found("ok", f"Resend has verified the sender's domain {domain}.")
+        return Checked("error", f"Resend has the sender's domain {domain} as {status!r}.", "Finish its DNS records.")
+    return Checked("ok", f"Resend has verified the sender's domain {domain}.")

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, TableClause, column, func, literal, or_, sele
 from skene_dagster.audience.asked import DENIED, columns_in, refusal
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.tidb_features import Statement
+from skene_dagster.store import labels
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import code_of, translated
 from skene_dagster.store.tables import Moment
@@ -84,7 +85,8 @@ def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator
             rows.c.exec_count > rows.c.sum_errors,
             rows.c.last_seen >= literal(since, Moment),
             user != "",
-            rows.c.digest_text.not_like("%skene\\_%", escape="\\"),
+            # The digest has no comments; the sample keeps ours.
+            rows.c.query_sample_text.not_like(f"%/* {labels.PROGRAM}%"),
         )
         for row in connection.execution_options(stream_results=True, yield_per=_PAGE).execute(wanted):
             text = Statement(row.stmt_type, row.digest_text, row.query_sample_text or "", row.plan or "")

@@ -89,6 +89,7 @@ def test_the_job_fills_the_segment_and_mails_each_member_once(root: Path, instan
         "as_of": "2026-03-14 08:00:00 UTC",
     }
     assert "last_activity_at" in str(segment["sql"])
+    assert str(segment["database"]).startswith("SQLite 3.")
     assert {name: sends[name] for name in ("accepted", "skipped", "deferred", "refused", "in_doubt")} == {
         "accepted": 3,
         "skipped": 0,

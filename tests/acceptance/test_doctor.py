@@ -165,12 +165,12 @@ def test_the_rights_that_the_page_grants_are_enough_and_none_is_too_much(
     limited.grant(0)
     CliRunner().invoke(main, ["--project", str(root), "migrate"], catch_exceptions=False)
 
+    limited.do(f"REVOKE INDEX, ALTER ON {limited.ours}.* FROM '{limited.user}'@'%'")
     before = doctor(root)
     limited.grant(1)
     after = doctor(root)
-    result = (
-        compile_folder(root).resolve_job_def("retention").execute_in_process(instance=dg.DagsterInstance.ephemeral())
-    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = compile_folder(root).resolve_job_def("retention").execute_in_process(instance=instance)
 
     # TiDB before 8.5.6 knows no rights on columns.
     is_tidb = capabilities.capabilities(limited.engine).product == "TiDB"

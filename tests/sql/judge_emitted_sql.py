@@ -33,12 +33,12 @@ LEAST = 80
 
 @pytest.fixture(scope="session")
 def statements() -> list[str]:
-    """The distinct statements, sorted; without the comment that says whose each is, for it hides how it begins."""
+    """The distinct statements, sorted."""
     folder = Path(os.environ["SKENE_TEST_STATEMENTS"])
     lines = [line for file in folder.glob("*.jsonl") for line in file.read_text(encoding="utf-8").splitlines()]
     if not lines and shutil.which("mariadbd", path=servers.WHERE_SERVERS_ARE) is None and not os.environ.get("CI"):
         pytest.skip("there is no mariadbd here, so nothing was emitted to a server: no SQL was judged")
-    return sorted({re.sub(r"/\* skene_dagster\b.*?\*/ ?", "", json.loads(line)) for line in lines})
+    return sorted({json.loads(line) for line in lines})
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
