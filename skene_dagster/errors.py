@@ -11,7 +11,9 @@ SkeneError
 │   └── DocumentErrors           several of these, found in one reading
 ├── StoreError               the database refused
 │   ├── StoreUnavailable         …for now; worth a retry
+│   │   └── CommitUnknown            the connection broke during COMMIT
 │   ├── StoreTimeout             it took too long, and was stopped
+│   ├── StoreTooLarge            more than one transaction may hold
 │   ├── SchemaOutdated           its skene_* tables are not of this release
 │   └── WrongEnvironment         it belongs to another SKENE_ENV
 ├── SegmentError             a segment was not refreshed; history is as it was
@@ -118,6 +120,14 @@ class StoreUnavailable(StoreError):
     """The database cannot be reached, or asks to try again."""
 
     retryable: ClassVar[bool] = True
+
+
+class CommitUnknown(StoreUnavailable):
+    """The connection broke during COMMIT: only what the transaction wrote can tell whether it happened."""
+
+
+class StoreTooLarge(StoreError):
+    """More than a statement or a transaction may hold; a smaller part of it would be taken."""
 
 
 class StoreTimeout(StoreError):

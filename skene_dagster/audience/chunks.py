@@ -17,14 +17,12 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
-    func,
     select,
     tuple_,
-    union_all,
 )
 from sqlalchemy.sql.selectable import HasPrefixes
 
-from skene_dagster.audience.difference import Span
+from skene_dagster.audience.walk import Span
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.joins import FromFew, WithFew
 
@@ -102,21 +100,3 @@ def delete_matching(
     connection.execute(
         delete(table).prefix_with(hint, dialect="mysql").where(*matches, span.of(staged.c.user_id), *where)
     )
-
-
-def end(connection: Connection, counted: Iterable[Select[Any]], low: object, size: int) -> object | None:
-    """Find the key that ends a chunk: so that none of some SELECTs of keys has more than about `size` rows in it.
-
-    Returns:
-        None: all the rest is one chunk.
-    """
-    pages = union_all(*(_nth(keys, low, size) for keys in counted)).subquery()
-    # The smallest is found by the database: only it knows the order of its keys.
-    return connection.execute(select(func.min(pages.c.high)).where(pages.c.n == size)).scalar()
-
-
-def _nth(keys: Select[Any], low: object, size: int) -> Any:
-    (key,) = keys.selected_columns
-    found = keys.with_only_columns(key.label("k"), maintain_column_froms=True)
-    page = found.where(key.is_not(None), Span(low).of(key)).order_by(key).limit(size).subquery()
-    return select(func.max(page.c.k).label("high"), func.count().label("n")).select_from(page)

@@ -38,6 +38,8 @@ class Answer:
     """The condition, as the database gets it."""
     only_users: bool
     """The keys are the users table's own, and need not be asked whether they are any."""
+    by_key: bool
+    """It may be asked about some users alone."""
 
 
 def answer(
@@ -68,7 +70,7 @@ def answer(
         case _:
             assert_never(condition)
     only_users = isinstance(condition, UsedUp) or (isinstance(condition, InState) and condition.state == "untried")
-    return Answer(found.subquery("q"), _shown(database, found), only_users)
+    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True)
 
 
 def place_of(plan: LoopPlan, step: StepPlan) -> Place:
@@ -108,7 +110,7 @@ def _query(
     # A column `user_id` may be anything, such as `referrer AS user_id`, though only the users table is read.
     own_key = query.key.casefold() == users.key.casefold() != "user_id"
     only_users = own_key and query.tables == (users.table,)
-    return Answer(bound.columns(*(column(name) for name in names)).subquery("q"), sql, only_users)
+    return Answer(bound.columns(*(column(name) for name in names)).subquery("q"), sql, only_users, query.by_key)
 
 
 def _shown(database: Engine | Connection, found: Select[Any]) -> str:

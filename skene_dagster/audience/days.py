@@ -34,8 +34,8 @@ from sqlalchemy import (
 
 from skene_dagster.audience import staging
 from skene_dagster.audience.chunks import delete_matching
-from skene_dagster.audience.difference import Span
 from skene_dagster.audience.turn import Turn
+from skene_dagster.audience.walk import Span
 from skene_dagster.errors import SettingsError
 from skene_dagster.loops.usage import FeaturePlan, UsagePlan
 from skene_dagster.settings import FILE, Events

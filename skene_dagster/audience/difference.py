@@ -5,7 +5,6 @@ All statements compare the key inside the database, in the key's own type and co
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,10 +22,10 @@ from sqlalchemy import (
     not_,
     null,
     select,
-    union_all,
     update,
 )
 
+from skene_dagster.audience.walk import Span
 from skene_dagster.store.tables import OPEN, Moment, segment_members
 
 members = segment_members
@@ -42,23 +41,6 @@ class Survey:
     """Of those who leave, how many because of our own `set`."""
     changed: int
     """Of those who stay, how many have other attributes now."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """A range of keys: above `low`, up to and with `high`; None is no limit."""
-
-    low: Any = None
-    high: Any = None
-
-    def of(self, key: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Say that a key is inside the range."""
-        limits = []
-        if self.low is not None:
-            limits.append(key > self.low)
-        if self.high is not None:
-            limits.append(key <= self.high)
-        return and_(True, *limits)
 
 
 def inside(segment: str) -> ColumnElement[bool]:
@@ -84,16 +66,6 @@ def survey(connection: Connection, segment: str, staging: Table) -> Survey:
         .where(inside(segment))
     ).one()
     return Survey(*(int(n or 0) for n in row))
-
-
-def end_of_chunk(connection: Connection, segment: str, staging: Table, low: object, size: int) -> object | None:
-    """Find the key that ends a chunk of at most `size` staged users and `size` members; None: all the rest is one."""
-    ends = union_all(
-        _nth(members.c.user_id, inside(segment), low, size),
-        _nth(staging.c.user_id, None, low, size),
-    ).subquery()
-    # The smaller of the two is found by the database: only it knows the order of its keys.
-    return connection.execute(select(func.min(ends.c.high)).where(ends.c.n == size)).scalar()
 
 
 def forget_entries(connection: Connection, segment: str, staging: Table, as_of: datetime, span: Span) -> None:
@@ -217,11 +189,3 @@ def _attributes_differ(staging: Table) -> ColumnElement[bool]:
 
 def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0), type_=Integer)
-
-
-def _nth(key: ColumnElement[Any], where: ColumnElement[bool] | None, low: object, size: int) -> Any:
-    page = select(key.label("k")).where(Span(low).of(key)).order_by(key).limit(size)
-    if where is not None:
-        page = page.where(where)
-    keys = page.subquery()
-    return select(func.max(keys.c.k).label("high"), func.count().label("n")).select_from(keys)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from skene_dagster.audience.chunks import Chunk
-from skene_dagster.audience.difference import Span
+from skene_dagster.audience.walk import Span
 from skene_dagster.settings import Level, Levels
 from skene_dagster.store.moments import earliest, later, latest
 from skene_dagster.store.tables import OPEN, Moment, engagement_levels, user_activity

@@ -1,22 +1,40 @@
-"""The condition's answer for one tick: evaluated into a staging table, or refused in the author's words."""
+"""The condition's answer for one tick: evaluated into a staging table, or refused in the author's words.
 
-from collections.abc import Iterator
+It is one statement, unless its answer is too large for a transaction: then it is evaluated for one range of the users
+key after the other, or, where no range can be evaluated alone, by the server's own way to write much (bulk DML).
+"""
+
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import Connection, Engine, Subquery, Table
+from sqlalchemy import Connection, Engine, Subquery, Table, select, text
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import staging
 from skene_dagster.audience.turn import Turn
+from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.documents import duration_text
-from skene_dagster.errors import Place, SegmentError, SegmentTimeout, StoreError, StoreTimeout, StoreUnavailable
+from skene_dagster.errors import (
+    Place,
+    SegmentError,
+    SegmentTimeout,
+    StoreError,
+    StoreTimeout,
+    StoreTooLarge,
+    StoreUnavailable,
+)
 from skene_dagster.settings import Users
-from skene_dagster.store.engine import transaction
-from skene_dagster.store.failures import words_of
+from skene_dagster.store.capabilities import capabilities
+from skene_dagster.store.engine import reading, transaction, users_table
+from skene_dagster.store.failures import translated, words_of
 from skene_dagster.store.keys import common_key
 from skene_dagster.store.limits import limited
+
+RANGE = 200_000
+"""Users of a range that is evaluated alone."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +47,18 @@ class Condition:
     place: Place
     timeout: timedelta
     """How long it may run."""
+    by_key: bool
+    """It may be evaluated for some users alone."""
 
 
 @contextmanager
-def evaluated(engine: Engine, condition: Condition, users: Users, turn: Turn) -> Iterator[tuple[Table, int]]:
+def evaluated(
+    engine: Engine, condition: Condition, users: Users, turn: Turn, *, is_large: bool
+) -> Iterator[tuple[Table, int]]:
     """Evaluate the condition, once, into a staging table; yield it with its number of rows, and drop it.
+
+    Args:
+        is_large: it need not be tried whether the answer fits into a transaction.
 
     Raises:
         SegmentTimeout: it took too long.
@@ -41,7 +66,7 @@ def evaluated(engine: Engine, condition: Condition, users: Users, turn: Turn) ->
         StoreError: the database refused something of ours.
     """
     with _in_the_authors_words(engine, condition):
-        shape = transaction(engine, lambda connection: _described(connection, condition))
+        shape = reading(engine, lambda connection: _described(connection, condition))
 
     def create(connection: Connection) -> Table:
         key = common_key(connection, users)
@@ -57,7 +82,7 @@ def evaluated(engine: Engine, condition: Condition, users: Users, turn: Turn) ->
     table = transaction(engine, create)
     try:
         with _in_the_authors_words(engine, condition):
-            rows = transaction(engine, lambda connection: _filled(connection, table, condition))
+            rows = _filled(_Filling(engine, table, condition, users), is_large=is_large)
         yield table, rows
     finally:
         # What cannot be dropped now is dropped by the next refresh.
@@ -66,14 +91,16 @@ def evaluated(engine: Engine, condition: Condition, users: Users, turn: Turn) ->
 
 
 @contextmanager
-def in_time(connection: Connection, timeout: timedelta, place: Place) -> Iterator[None]:
-    """Have the block stopped in the database when it takes longer than the condition's timeout.
+def in_time(
+    connection: Connection, timeout: timedelta, place: Place, *, spent: timedelta = timedelta(0)
+) -> Iterator[None]:
+    """Have the block stopped in the database when it takes longer than is left of the condition's timeout.
 
     Raises:
         SegmentTimeout: it did.
     """
     try:
-        with limited(connection, timeout):
+        with limited(connection, max(timeout - spent, timedelta(0))):
             yield
     except StoreTimeout as error:
         raise SegmentTimeout(
@@ -89,9 +116,71 @@ def _described(connection: Connection, condition: Condition) -> staging.Answer:
         return staging.describe(connection, condition.answer)
 
 
-def _filled(connection: Connection, table: Table, condition: Condition) -> int:
-    with in_time(connection, condition.timeout, condition.place):
-        return staging.fill(connection, table, condition.answer, condition.columns)
+@dataclass(frozen=True)
+class _Filling:
+    """A staging table that is being filled."""
+
+    engine: Engine
+    table: Table
+    condition: Condition
+    users: Users
+    begun: float = field(default_factory=time.monotonic)
+
+    def fill(self, connection: Connection, span: Span | None = None) -> int:
+        condition, spent = self.condition, timedelta(seconds=time.monotonic() - self.begun)
+        with in_time(connection, condition.timeout, condition.place, spent=spent):
+            return staging.fill(connection, self.table, condition.answer, condition.columns, span)
+
+    def at_once(self) -> int:
+        return transaction(self.engine, self.fill)
+
+    def by_ranges(self) -> int:
+        keys = select(users_table(self.users).c[self.users.key])
+        rows = 0
+
+        def write(low: object | None, size: int) -> object | None:
+            def part(connection: Connection) -> tuple[object | None, int]:
+                high = end(connection, [keys], low, size)
+                return high, self.fill(connection, Span(low, high))
+
+            nonlocal rows
+            high, written = transaction(self.engine, part)
+            rows += written
+            return high
+
+        walk(write, RANGE)
+        return rows
+
+    def in_bulk(self) -> int:
+        with translated(), self.engine.connect() as plain:
+            # TiDB, 2026-11: it is for a statement that is its own transaction.
+            connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+            connection.execute(text("SET SESSION tidb_dml_type = 'bulk'"))
+            try:
+                return self.fill(connection)
+            finally:
+                # Whoever were given this session next would write in bulk, too.
+                connection.invalidate()
+
+
+def _filled(filling: _Filling, *, is_large: bool) -> int:
+    in_parts: Callable[[], int] | None = None
+    if filling.condition.by_key:
+        in_parts = filling.by_ranges
+    elif "bulk DML" in capabilities(filling.engine).has:
+        in_parts = filling.in_bulk
+    if in_parts is None or not is_large:
+        try:
+            return filling.at_once()
+        except StoreTooLarge as error:
+            if in_parts is None:
+                raise SegmentError(
+                    f"The condition selects more than one transaction may hold here: {words_of(error)}.",
+                    advice="Select the users' keys without UNION, LIMIT or a window function: then they are taken in "
+                    "parts. Or raise tidb_mem_quota_query for this database user.",
+                    place=filling.condition.place,
+                ) from error
+    return in_parts()
 
 
 @contextmanager
@@ -99,7 +188,7 @@ def _in_the_authors_words(engine: Engine, condition: Condition) -> Iterator[None
     try:
         yield
     except IntegrityError as error:
-        key = transaction(engine, lambda connection: staging.twice(connection, condition.answer))
+        key = reading(engine, lambda connection: staging.twice(connection, condition.answer))
         raise SegmentError(
             f"The condition returns a user more than once, {_for_example(key, error)}.",
             advice="Select each user once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",

@@ -89,9 +89,13 @@ class Journal:
         Raises:
             StoreUnavailable, StoreError: nobody knows which are in it; to store them all again does no harm.
         """
+
+        def insert_them(connection: Connection) -> timedelta:
+            return write(connection, fitted)
+
         try:
             # This process may live for months, and its clock be set meanwhile.
-            self._ahead = transaction(self.engine, lambda connection: write(connection, fitted))
+            self._ahead = transaction(self.engine, insert_them, resolve=insert_them)
         except StoreError as error:
             if not is_of_one_row(error):
                 raise

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
 
-from skene_dagster.audience import activity, adoption, chunks, days, definitions, engagement, milestones, staging, turn
+from skene_dagster.audience import activity, adoption, days, definitions, engagement, milestones, staging, turn
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.days import Source, Window
 from skene_dagster.audience.definitions import Changes
-from skene_dagster.audience.difference import Span
 from skene_dagster.audience.turn import Turn
+from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.usage import MilestonePlan, UsagePlan
 from skene_dagster.settings import Users
@@ -200,19 +200,18 @@ def _write_touched(work: _Work, *, everybody: bool, all_days: bool) -> None:
 
 def _write_due(work: _Work) -> None:
     """Change the levels that end because nothing was done."""
-    low: object | None = None
-    while True:
 
-        def write(connection: Connection, low: object | None = low) -> object | None:
+    def write(low: object | None, size: int) -> object | None:
+        def part(connection: Connection) -> object | None:
             connection.execute(delete(work.people))
-            high = engagement.due(connection, work.people, work.as_of, low, work.size)
+            high = engagement.due(connection, work.people, work.as_of, low, size)
             chunk = Chunk(Span(), work.people)
             engagement.write(connection, work.plan.levels, chunk, work.as_of, anew=True)
             return high
 
-        low = work.write(write)
-        if low is None:
-            return
+        return work.write(part)
+
+    walk(write, work.size)
 
 
 def _write_anniversaries(work: _Work, milestone: MilestonePlan) -> None:
@@ -224,17 +223,16 @@ def _write_anniversaries(work: _Work, milestone: MilestonePlan) -> None:
 
 def _by_chunks(work: _Work, counted: Sequence[Select[Any]], write: Callable[[Connection, Span], None]) -> None:
     """Write for each range of keys with about so many rows, a transaction each; the ranges leave no key out."""
-    low: object | None = None
-    while True:
 
-        def part(connection: Connection, low: object | None = low) -> object | None:
-            high = chunks.end(connection, counted, low, work.size)
+    def write_range(low: object | None, size: int) -> object | None:
+        def part(connection: Connection) -> object | None:
+            high = end(connection, counted, low, size)
             write(connection, Span(low, high))
             return high
 
-        low = work.write(part)
-        if low is None:
-            return
+        return work.write(part)
+
+    walk(write_range, work.size)
 
 
 def _finish(work: _Work, connection: Connection) -> None:

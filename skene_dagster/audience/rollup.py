@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import passes, turn
 from skene_dagster.audience.heartbeat import beating
-from skene_dagster.audience.turn import LEASE, ROLLUP, Turn
+from skene_dagster.audience.turn import ROLLUP
 from skene_dagster.errors import RollupOvertaken, StoreError
 from skene_dagster.loops.usage import UsagePlan
 from skene_dagster.settings import Users
-from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.engine import Clock, reading, transaction
 
 NAME = "usage"
 
@@ -70,7 +69,7 @@ def roll_up(
     """
     started = clock()
     try:
-        mine = _take_turn(engine, run_id, as_of, clock)
+        mine, _ = turn.begin(engine, NAME, owner=run_id, as_of=as_of, clock=clock, kind=ROLLUP)
     except RollupOvertaken:
         last = last_as_of(engine)
         if last is None or last <= as_of:
@@ -92,7 +91,7 @@ def roll_up(
 
 def last_as_of(engine: Engine) -> datetime | None:
     """Say as of when what users do is rolled up; None before the first time."""
-    return transaction(engine, rolled_up)
+    return reading(engine, rolled_up)
 
 
 def rolled_up(connection: Connection) -> datetime | None:
@@ -102,16 +101,3 @@ def rolled_up(connection: Connection) -> datetime | None:
         return None
     moment: datetime = row.as_of
     return moment
-
-
-def _take_turn(engine: Engine, owner: str, as_of: datetime, clock: Clock) -> Turn | None:
-    def take(connection: Connection) -> Turn | None:
-        if turn.state(connection, NAME, ROLLUP) is None:
-            turn.introduce(connection, NAME, ROLLUP)
-        return turn.take(connection, NAME, owner=owner, as_of=as_of, now=clock(), lease=LEASE, kind=ROLLUP)
-
-    try:
-        return transaction(engine, take)
-    except IntegrityError:
-        # Another process introduced the row at the same moment.
-        return transaction(engine, take)

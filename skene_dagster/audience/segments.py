@@ -11,13 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Table, select, update
-from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import conditions, difference, staging, turn
-from skene_dagster.audience.difference import Span, Survey, inside
+from skene_dagster.audience.difference import Survey, inside
 from skene_dagster.audience.evaluation import Condition, evaluated
 from skene_dagster.audience.heartbeat import beating
-from skene_dagster.audience.turn import LEASE, Turn
+from skene_dagster.audience.turn import Turn
+from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.errors import SegmentImplausible, StoreError
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Limits, Settings, Users
@@ -26,6 +26,9 @@ from skene_dagster.store.tables import segment_members
 
 CHUNK = 50_000
 """Keys per transaction of the history."""
+
+LARGE = 1_000_000
+"""Members from which on a condition is not evaluated in one statement: TiDB would keep it all in memory."""
 
 ACCEPT = "skene/accept_change=true"
 """The run tag by which a person says that an implausible change is right."""
@@ -49,10 +52,18 @@ class Refreshed:
     seconds: float
 
     @staticmethod
-    def again(segment: str, as_of: datetime, row: Row[Any], sql: str = "") -> "Refreshed":
-        """Tell what an earlier refresh for the same as_of found, as it stands in the segment's row."""
+    def of(row: Row[Any], sql: str = "", *, already: bool = False, seconds: float = 0.0) -> "Refreshed":
+        """Tell what a refresh found, as it stands in the segment's row."""
         return Refreshed(
-            segment, as_of, row.members, row.entered, row.exited, row.unknown_keys, already=True, sql=sql, seconds=0.0
+            row.segment,
+            row.as_of,
+            row.members,
+            row.entered,
+            row.exited,
+            row.unknown_keys,
+            already=already,
+            sql=sql,
+            seconds=seconds,
         )
 
 
@@ -78,6 +89,8 @@ class _Work:
     only_users: bool
     """The condition returns the users table's own keys, and need not be asked whether they are any."""
     chunk: int
+    is_large: bool
+    """The segment was so large that its condition is not evaluated in one statement."""
 
     @property
     def segment(self) -> str:
@@ -115,14 +128,13 @@ def refresh(
     segment = segment_name(plan.name, step.name)
     answer = conditions.answer(engine, plan, step, settings, as_of)
     started = clock()
-    mine = _take_turn(engine, segment, run_id, as_of, clock)
+    mine, before = turn.begin(engine, segment, owner=run_id, as_of=as_of, clock=clock)
     if mine is None:
-        row = transaction(engine, lambda connection: turn.state(connection, segment))
-        assert row is not None
-        return Refreshed.again(segment, as_of, row, answer.sql)
+        return Refreshed.of(before, answer.sql, already=True)
     kept = step.email.row_columns if step.email else ()
-    condition = Condition(answer.rows, kept, conditions.place_of(plan, step), step.timeout)
-    work = _Work(engine, mine, settings.users, clock, condition, answer.only_users, chunk)
+    condition = Condition(answer.rows, kept, conditions.place_of(plan, step), step.timeout, answer.by_key)
+    is_large = before.members > LARGE
+    work = _Work(engine, mine, settings.users, clock, condition, answer.only_users, chunk, is_large)
     try:
         with beating(engine, mine, clock):
             return _refresh(work, None if accept_change else settings.limits, started, answer.sql)
@@ -159,55 +171,60 @@ def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Ro
     ).all()
 
 
-def _take_turn(engine: Engine, segment: str, owner: str, as_of: datetime, clock: Clock) -> Turn | None:
-    def take(connection: Connection) -> Turn | None:
-        if turn.state(connection, segment) is None:
-            turn.introduce(connection, segment)
-        return turn.take(connection, segment, owner=owner, as_of=as_of, now=clock(), lease=LEASE)
-
-    try:
-        return transaction(engine, take)
-    except IntegrityError:
-        # Another process introduced the segment at the same moment.
-        return transaction(engine, take)
-
-
 def _refresh(work: _Work, limits: Limits | None, started: datetime, sql: str) -> Refreshed:
-    with evaluated(work.engine, work.condition, work.users, work.turn) as (table, rows):
-        unknown, survey = transaction(work.engine, lambda connection: _look(connection, work, table))
+    with evaluated(work.engine, work.condition, work.users, work.turn, is_large=work.is_large) as (table, rows):
+        unknown = _leave_out_unknown(work, table)
+        survey = transaction(work.engine, lambda connection: _survey(connection, work, table))
         enter = rows - unknown - (survey.inside - survey.leave)
         if limits is not None and not work.turn.is_first:
             _judge(work, survey, enter, limits)
         _write(work, table, survey, enter)
 
+    def told(row: Row[Any]) -> Refreshed:
+        return Refreshed.of(row, sql, seconds=(work.clock() - started).total_seconds())
+
     def finish(connection: Connection) -> Refreshed:
         members, entered = difference.count_inside(connection, work.segment, work.turn.as_of)
         exited = difference.count_exited(connection, work.segment, work.turn.as_of)
-        now = work.clock()
-        turn.complete(connection, work.turn, now, members=members, entered=entered, exited=exited, unknown_keys=unknown)
-        seconds = (now - started).total_seconds()
-        return Refreshed(
-            work.segment,
-            work.turn.as_of,
-            members,
-            entered,
-            exited,
-            unknown,
-            already=False,
-            sql=sql,
-            seconds=seconds,
-        )
+        found = {"members": members, "entered": entered, "exited": exited, "unknown_keys": unknown}
+        return told(turn.complete(connection, work.turn, work.clock(), **found))
 
-    return transaction(work.engine, finish)
+    def resolve(connection: Connection) -> Refreshed:
+        row = turn.completed(connection, work.turn)
+        return finish(connection) if row is None else told(row)
+
+    return transaction(work.engine, finish, resolve=resolve)
 
 
-def _look(connection: Connection, work: _Work, table: Table) -> tuple[int, Survey]:
-    """Leave out who is no user, and count what would change."""
-    turn.keep(connection, work.turn, work.clock())
+def _leave_out_unknown(work: _Work, table: Table) -> int:
+    """Leave out who is no user; return how many rows that are."""
     users = users_table(work.users)
-    unknown = staging.leave_out_unknown(connection, table, users, work.users.key, only_users=work.only_users)
-    nobody = Survey(inside=0, leave=0, expected=0, changed=0)
-    return unknown, nobody if work.turn.is_untouched else difference.survey(connection, work.segment, table)
+    unknown = 0
+
+    def write(low: object | None, size: int) -> object | None:
+        def part(connection: Connection) -> tuple[object | None, int]:
+            turn.keep(connection, work.turn, work.clock())
+            high = None if work.only_users else end(connection, [select(table.c.user_id)], low, size)
+            span = Span(low, high)
+            return high, staging.leave_out_unknown(
+                connection, table, users, work.users.key, span, only_users=work.only_users
+            )
+
+        nonlocal unknown
+        high, left_out = transaction(work.engine, part)
+        unknown += left_out
+        return high
+
+    walk(write, work.chunk)
+    return unknown
+
+
+def _survey(connection: Connection, work: _Work, table: Table) -> Survey:
+    """Count what would change."""
+    turn.keep(connection, work.turn, work.clock())
+    if work.turn.is_untouched:
+        return Survey(inside=0, leave=0, expected=0, changed=0)
+    return difference.survey(connection, work.segment, table)
 
 
 def _judge(work: _Work, survey: Survey, enter: int, limits: Limits) -> None:
@@ -231,25 +248,33 @@ def _write(work: _Work, table: Table, survey: Survey, enter: int) -> None:
     changes = survey.leave + survey.changed + enter
     if not changes and not repairs:
         return
-    one_chunk = changes <= work.chunk and not repairs
-    low: object | None = None
-    while True:
+    keys = [select(segment_members.c.user_id).where(inside(work.segment)), select(table.c.user_id)]
 
-        def write(connection: Connection, low: object | None = low) -> object | None:
+    def write(low: object | None, size: int) -> object | None:
+        def part(connection: Connection) -> object | None:
             turn.keep(connection, work.turn, work.clock(), writes=True)
-            high = None if one_chunk else difference.end_of_chunk(connection, work.segment, table, low, work.chunk)
-            _write_chunk(connection, work, table, survey, enter, Span(low, high))
+            # Whoever must make the chunks smaller than what is to be changed needs more than one.
+            at_once = changes <= size and not repairs
+            high = None if at_once else end(connection, keys, low, size)
+            _write_chunk(connection, work, table, survey, enter, Span(low, high), repairs=repairs)
             return high
 
-        low = transaction(work.engine, write)
-        if low is None:
-            return
+        def repair(connection: Connection) -> object | None:
+            # Another range may end elsewhere now; so from here on all may have been written before.
+            nonlocal repairs
+            repairs = True
+            return part(connection)
+
+        return transaction(work.engine, part, resolve=repair)
+
+    walk(write, work.chunk)
 
 
-def _write_chunk(connection: Connection, work: _Work, table: Table, survey: Survey, enter: int, span: Span) -> None:
+def _write_chunk(
+    connection: Connection, work: _Work, table: Table, survey: Survey, enter: int, span: Span, *, repairs: bool
+) -> None:
     segment, as_of = work.segment, work.turn.as_of
     users = users_table(work.users)
-    repairs = work.turn.repairs
     if repairs:
         difference.forget_entries(connection, segment, table, as_of, span)
         difference.forget_exits(connection, segment, table, as_of, span)

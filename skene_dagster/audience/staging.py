@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     TableClause,
     Text,
+    and_,
     delete,
     exists,
     func,
@@ -30,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from skene_dagster.audience.turn import Turn
+from skene_dagster.audience.walk import Span
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.keys import Key
 
@@ -99,25 +101,31 @@ def drop(connection: Connection, staging: Table) -> None:
     staging.drop(connection, checkfirst=True)
 
 
-def fill(connection: Connection, staging: Table, answer: Subquery, columns: Sequence[str]) -> int:
-    """Evaluate the condition, once, into the staging table; return how many rows. A duplicate key is refused."""
+def fill(connection: Connection, staging: Table, answer: Subquery, columns: Sequence[str], span: Span | None) -> int:
+    """Evaluate the condition into the staging table; return how many rows. A duplicate key is refused.
+
+    Args:
+        span: of which users; None: of all.
+    """
     key = answer.c[0]
     selected = select(key)
     if columns:
         make = func.json_object if is_sqlite(connection) else func.JSON_OBJECT
         pairs = [part for name in columns for part in (name, answer.c[name])]
         selected = select(key, make(*pairs))
+    if span is not None:
+        selected = selected.where(span.of(key))
     return connection.execute(insert(staging).from_select(list(staging.c), selected)).rowcount
 
 
 def leave_out_unknown(
-    connection: Connection, staging: Table, users: TableClause, users_key: str, *, only_users: bool
+    connection: Connection, staging: Table, users: TableClause, users_key: str, span: Span, *, only_users: bool
 ) -> int:
-    """Delete the rows whose key is NULL or no user's; return how many there were."""
+    """Delete the rows whose key is NULL, and those of a range whose key is no user's; return how many there were."""
     key = staging.c.user_id
     unknown: list[ColumnElement[bool]] = [] if staging.primary_key else [key.is_(None)]
     if not only_users:
-        unknown.append(not_(exists().where(users.c[users_key] == key)))
+        unknown.append(and_(span.of(key), not_(exists().where(users.c[users_key] == key))))
     if not unknown:
         return 0
     return connection.execute(delete(staging).where(or_(*unknown))).rowcount

@@ -24,13 +24,11 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import conditions, triggers, turn
 from skene_dagster.audience.evaluation import in_time
 from skene_dagster.audience.heartbeat import beating
 from skene_dagster.audience.segments import Refreshed
-from skene_dagster.audience.turn import LEASE, Turn
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY, ROWS
 from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_name
@@ -69,15 +67,18 @@ def refresh(
     """
     segment = segment_name(plan.name, step.name)
     started = clock()
-    mine, before = _take_turn(engine, segment, run_id, as_of, clock)
+    mine, before = turn.begin(engine, segment, owner=run_id, as_of=as_of, clock=clock)
     if mine is None:
-        return Refreshed.again(segment, as_of, before)
+        return Refreshed.of(before, already=True)
     within = triggers.window(step, as_of, last=before.as_of, first=before.first_as_of, at=before.refreshed_at)
     try:
         with beating(engine, mine, clock):
             answer = conditions.answer(engine, plan, step, settings, as_of)
 
-            def find(connection: Connection) -> int:
+            def told(row: Row[Any]) -> Refreshed:
+                return Refreshed.of(row, answer.sql, seconds=(clock() - started).total_seconds())
+
+            def find(connection: Connection) -> Refreshed:
                 if isinstance(step.trigger, Rows):
                     same_as_users_key(connection, settings.users, step.trigger.table, step.trigger.user)
                 turn.keep(connection, mine, clock(), writes=True)
@@ -85,17 +86,20 @@ def refresh(
                 found = _found(connection, step, settings, rows, answer.rows)
                 with in_time(connection, step.timeout, conditions.place_of(plan, step)):
                     written = _write(connection, channel, segment, as_of, found)
-                turn.complete(connection, mine, clock(), members=written, entered=written, exited=0, unknown_keys=0)
-                return written
+                return told(
+                    turn.complete(connection, mine, clock(), members=written, entered=written, exited=0, unknown_keys=0)
+                )
 
-            written = transaction(engine, find)
+            def resolve(connection: Connection) -> Refreshed:
+                row = turn.completed(connection, mine)
+                return find(connection) if row is None else told(row)
+
+            return transaction(engine, find, resolve=resolve)
     except BaseException:
         # If the database is gone, the turn ends with its lease.
         with suppress(StoreError):
             transaction(engine, lambda connection: turn.release(connection, mine))
         raise
-    seconds = (clock() - started).total_seconds()
-    return Refreshed(segment, as_of, written, written, 0, 0, already=False, sql=answer.sql, seconds=seconds)
 
 
 def to_come(
@@ -146,21 +150,6 @@ def attributes(
         )
     )
     return {(user_id, occurrence): kept for user_id, occurrence, kept in rows}
-
-
-def _take_turn(engine: Engine, segment: str, owner: str, as_of: datetime, clock: Clock) -> tuple[Turn | None, Row[Any]]:
-    def take(connection: Connection) -> tuple[Turn | None, Row[Any]]:
-        if turn.state(connection, segment) is None:
-            turn.introduce(connection, segment)
-        before = turn.state(connection, segment)
-        assert before is not None
-        return turn.take(connection, segment, owner=owner, as_of=as_of, now=clock(), lease=LEASE), before
-
-    try:
-        return transaction(engine, take)
-    except IntegrityError:
-        # Another process introduced the segment at the same moment.
-        return transaction(engine, take)
 
 
 def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Select[Any], answer: Subquery) -> Subquery:

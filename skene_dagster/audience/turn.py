@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, Table, func, insert, or_, select, update
+from sqlalchemy import Column, Connection, Engine, Row, Table, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.errors import RollupBusy, RollupOvertaken, SegmentBusy, SegmentOvertaken
+from skene_dagster.store.engine import Clock, transaction
 from skene_dagster.store.tables import rollups, segments
 
 LEASE = timedelta(seconds=60)
@@ -74,6 +76,33 @@ class Turn:
     repairs: bool
     """One for this very as_of wrote some of it and died."""
     kind: Kind = field(default=SEGMENT, repr=False)
+
+
+def begin(
+    engine: Engine, name: str, *, owner: str, as_of: datetime, clock: Clock, kind: Kind = SEGMENT
+) -> tuple[Turn | None, Row[Any]]:
+    """Take the turn, of what is new as well; return it (None: it was completed for this as_of) and the row before it.
+
+    Raises:
+        SegmentOvertaken, RollupOvertaken: one for a newer as_of has written.
+        SegmentBusy, RollupBusy: another run holds the turn.
+        StoreError: the database refused.
+    """
+
+    def take_it(connection: Connection) -> tuple[Turn | None, Row[Any]]:
+        before = state(connection, name, kind)
+        if before is None:
+            introduce(connection, name, kind)
+            before = state(connection, name, kind)
+        assert before is not None
+        return take(connection, name, owner=owner, as_of=as_of, now=clock(), lease=LEASE, kind=kind), before
+
+    try:
+        # A run that has its turn may take it again.
+        return transaction(engine, take_it, resolve=take_it)
+    except IntegrityError:
+        # Another process introduced it at the same moment.
+        return transaction(engine, take_it, resolve=take_it)
 
 
 def state(connection: Connection, name: str, kind: Kind = SEGMENT) -> Row[Any] | None:
@@ -153,8 +182,11 @@ def keep(connection: Connection, turn: Turn, now: datetime, *, writes: bool = Fa
     _mine(connection, turn, values)
 
 
-def complete(connection: Connection, turn: Turn, now: datetime, **results: object) -> None:
+def complete(connection: Connection, turn: Turn, now: datetime, **results: object) -> Row[Any]:
     """Write that the work is done for its as_of (of a segment: the licence to send), with its results; end the turn.
+
+    Returns:
+        The row as it is then.
 
     Raises:
         SegmentBusy, RollupBusy: another run has taken over.
@@ -172,6 +204,15 @@ def complete(connection: Connection, turn: Turn, now: datetime, **results: objec
             **results,
         },
     )
+    row = state(connection, turn.name, turn.kind)
+    assert row is not None
+    return row
+
+
+def completed(connection: Connection, turn: Turn) -> Row[Any] | None:
+    """Read the row if it says that this very turn was completed; None: it was not."""
+    row = state(connection, turn.name, turn.kind)
+    return row if row is not None and row.fence == turn.fence and row.as_of == turn.as_of else None
 
 
 def release(connection: Connection, turn: Turn) -> None:

@@ -9,7 +9,7 @@ from skene_dagster.cli.screen import confirmed, open_screen
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.settings import load
 from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import open_engine, transaction
+from skene_dagster.store.engine import open_engine, reading
 
 
 @click.command()
@@ -25,7 +25,7 @@ def adopt(root: Path, *, yes: bool) -> None:
     reader = open_engine(settings.database_url, read_only=True)
     if not schema.is_ready(reader):
         raise SchemaOutdated("The skene_* tables are not in the database.", advice="There is nothing to adopt yet.")
-    known = transaction(reader, environment.remembered)
+    known = reading(reader, environment.remembered)
     database = shown_database(settings)
     if known == settings.environment:
         open_screen().labelled("ok", f"{database} belongs to {known} already.")

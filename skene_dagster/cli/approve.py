@@ -15,7 +15,7 @@ from skene_dagster.delivery.ledger import Scope
 from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading
 
 
 def _sends(step: StepPlan) -> bool:
@@ -36,7 +36,7 @@ def approve(root: Path, *, loop: str, step: str | None) -> None:
     with open_ledger(settings) as (engine, clock):
         for one in steps:
             scope = Scope(channel, plan.name, one.name)
-            waits = transaction(engine, partial(deferred, scope=scope, by_row=one.by_row))
+            waits = reading(engine, partial(deferred, scope=scope, by_row=one.by_row))
             orders.order(engine, partial(controls.approve, loop=plan.name, step=one.name, now=clock()))
             waiting = how_many(waits.get("first_wave", 0), "user waits", "users wait")
             screen.labelled("ok", f"{plan.name}, step {one.name}, may send its first wave; {waiting} for it.")

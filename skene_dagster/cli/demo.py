@@ -19,7 +19,7 @@ from skene_dagster.errors import DocumentErrors, LoopError, StoreError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load
-from skene_dagster.store.engine import open_engine, transaction
+from skene_dagster.store.engine import open_engine, reading
 
 LOOPS = ("activation", "feature_discovery", "freemium", "milestones", "retention", "win_back")
 """The loops that the demo runs."""
@@ -70,7 +70,7 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     with days.open_instance(home, settings) as instance, days.quiet(log):
         world = World(file, engine, settings, project, plans, instance)
         _tell_days(screen, days.run_days(world, people, moments), how_long)
-    _tell_story(screen, transaction(engine, lambda connection: story.read(connection, settings, plans)))
+    _tell_story(screen, reading(engine, lambda connection: story.read(connection, settings, plans)))
     _tell_where(screen, settings, home, log, moments[-1] + DAY)
     engine.dispose()
 

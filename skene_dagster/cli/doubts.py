@@ -13,7 +13,7 @@ from skene_dagster.delivery.doubts import Verdict, settle_doubt
 from skene_dagster.delivery.doubts import doubts as found_doubts
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading, transaction
 
 MEANS = {
     "sent": "they count as sent",
@@ -39,7 +39,7 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
     screen = open_screen()
     channel = channels.choose(settings).name
     with open_ledger(settings) as (engine, clock):
-        listed = transaction(engine, lambda connection: found_doubts(connection, channel, loop))
+        listed = reading(engine, lambda connection: found_doubts(connection, channel, loop))
         if loop is not None:
             orders.known(engine, settings, loop)
         rows = [row for row in listed if batch in (None, row.batch_id)]

@@ -11,7 +11,7 @@ from skene_dagster.cli.choosing import known_loop
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading, transaction
 
 
 def chosen(root: Path, loop: str | None, *, every: bool) -> Settings:
@@ -23,7 +23,7 @@ def chosen(root: Path, loop: str | None, *, every: bool) -> Settings:
 
 def known(engine: Engine, settings: Settings, loop: str) -> str:
     """Check the loop's name: of a file, or known to the database."""
-    in_database = transaction(engine, lambda connection: ledger.loops(connection) | controls.loops(connection))
+    in_database = reading(engine, lambda connection: ledger.loops(connection) | controls.loops(connection))
     return known_loop(load_project(settings), set(in_database), loop)
 
 

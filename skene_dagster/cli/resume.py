@@ -8,7 +8,7 @@ from skene_dagster.cli import orders
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import controls
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading, transaction
 
 
 @click.command()
@@ -22,7 +22,7 @@ def resume(root: Path, *, loop: str | None, every: bool) -> None:
     with open_ledger(settings) as (engine, _):
         name = None if loop is None else orders.known(engine, settings, loop)
         was_paused = transaction(engine, lambda connection: controls.resume(connection, name))
-        still = transaction(engine, controls.paused)
+        still = reading(engine, controls.paused)
     if controls.EVERY in still:
         screen.labelled("notice", "All loops are paused, this one with them: skene-dagster resume --all")
     elif was_paused:

@@ -17,7 +17,7 @@ from skene_dagster.delivery import channels
 from skene_dagster.delivery.health import StepHealth, closed_accounts, health
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading
 
 
 @click.command()
@@ -37,11 +37,11 @@ def status(context: click.Context, *, as_json: bool) -> None:
     with open_ledger(settings) as (engine, clock):
         now = clock()
         steps = [
-            transaction(engine, partial(health, plan=plan, step=step, channel=channel.name, now=now))
+            reading(engine, partial(health, plan=plan, step=step, channel=channel.name, now=now))
             for plan in project.loops
             for step in plan.steps
         ]
-        closed = transaction(engine, lambda connection: closed_accounts(connection, now))
+        closed = reading(engine, lambda connection: closed_accounts(connection, now))
     problems = [problem for step in steps for problem in _problems(step)]
     problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]

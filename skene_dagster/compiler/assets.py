@@ -18,7 +18,7 @@ from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, seg
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store import environment, schema
 from skene_dagster.store.capabilities import capabilities
-from skene_dagster.store.engine import database_clock, transaction
+from skene_dagster.store.engine import database_clock, reading
 
 TABLES = "product_tables"
 """The group of the source tables."""
@@ -59,7 +59,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             )
             name = segment_name(plan.name, step.name)
             newest = triggered.sample if step.by_row else segments.sample
-            sample = transaction(database, lambda connection: newest(connection, name))
+            sample = reading(database, lambda connection: newest(connection, name))
             server = capabilities(database)
         context.log.info(descriptions.refreshed(step, refreshed))
         return dg.MaterializeResult(metadata=metadata.segment(refreshed, sample, server))
@@ -92,7 +92,7 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
                 channels.choose(settings),
             )
             changed = entitle(database, plan=plan, step=step, channel=channel, as_of=moment, clock=clock)
-            blocked = transaction(database, lambda connection: blocked_now(connection, plan, step, channel))
+            blocked = reading(database, lambda connection: blocked_now(connection, plan, step, channel))
         context.log.info(descriptions.entitled(changed, blocked))
         return dg.MaterializeResult(metadata=metadata.entitled(changed, blocked, channel))
 

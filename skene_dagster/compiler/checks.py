@@ -10,7 +10,7 @@ from skene_dagster.delivery import channels, ledger
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading
 
 IN_DOUBT = "nothing_in_doubt"
 
@@ -50,7 +50,7 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
 
 
 def _in_doubt(database: Engine, scope: Scope) -> int:
-    return transaction(database, lambda connection: ledger.emails_in_doubt(connection, scope))
+    return reading(database, lambda connection: ledger.emails_in_doubt(connection, scope))
 
 
 def _metadata(plan: LoopPlan, n: int) -> dict[str, dg.MetadataValue]:

@@ -19,7 +19,7 @@ from skene_dagster.delivery.templates import Templates
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import database_clock, transaction
+from skene_dagster.store.engine import database_clock, reading
 
 LOG_EVERY = 5_000
 """How many members or emails a line of the run's log stands for; each line costs 2.5 ms (measured 2026-11)."""
@@ -109,7 +109,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             )
             moment = as_of(context.run, context.instance)
             scope = Scope(channel.name, plan.name, step.name)
-            counts = transaction(database, lambda connection: ledger.counts(connection, scope, moment))
+            counts = reading(database, lambda connection: ledger.counts(connection, scope, moment))
         context.log.info(descriptions.counted("This tick", counts))
         context.add_output_metadata(metadata.sends(delivered, counts, channel, settings))
 

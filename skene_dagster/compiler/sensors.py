@@ -22,7 +22,7 @@ from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import After, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store import schema
-from skene_dagster.store.engine import database_clock, transaction
+from skene_dagster.store.engine import database_clock, reading
 
 LOOK_EVERY = 30
 """Seconds between two looks."""
@@ -78,7 +78,7 @@ def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefin
                 yield dg.SkipReason("The skene_* tables are not there yet, or of another release.")
                 return
             now = database_clock(database)()
-            after = transaction(database, lambda connection: look(connection, plan, step, settings, before, now))
+            after = reading(database, lambda connection: look(connection, plan, step, settings, before, now))
         except SkeneError as error:
             yield dg.SkipReason(str(error))
             return

@@ -14,7 +14,7 @@ from skene_dagster.loops.plan import AtLevel, Condition, InState, LoopPlan, Quer
 from skene_dagster.loops.usage import UsagePlan, plan_usage
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import database_clock, transaction
+from skene_dagster.store.engine import database_clock, reading
 
 NAME = "skene__usage"
 """The job and its schedule; two underscores, so no loop can be named so."""
@@ -116,7 +116,7 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
             done = rollup.roll_up(
                 database, plan=plan, users=settings.users, as_of=moment, clock=clock, run_id=context.run.run_id
             )
-            reports = transaction(database, lambda connection: _reports(connection, plan, settings, done))
+            reports = reading(database, lambda connection: _reports(connection, plan, settings, done))
         context.log.info(_told(done))
         for key, metadata in reports.items():
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)

@@ -163,16 +163,19 @@ def _begin(desk: Desk, batch: Row[Any]) -> _Begun | None:
         if not desk.may_send(connection, batch):
             return None
         turn = Turn(0.0) if has_turn else desk.pacing.take(connection)
-        return ledger.begin_attempt(connection, batch, desk.owner, desk.clock()) if turn.is_now else turn
+        return ledger.begin_attempt(connection, batch, desk.owner, at) if turn.is_now else turn
+
+    def resolve(connection: Connection, *, has_turn: bool) -> Turn | int | None:
+        return ledger.begun(connection, batch, desk.owner, at) or begin(connection, has_turn=has_turn)
 
     at, at_monotonic = desk.clock(), desk.monotonic()
-    begun = desk.do(partial(begin, has_turn=False))
+    begun = desk.do(partial(begin, has_turn=False), resolve=partial(resolve, has_turn=False))
     if isinstance(begun, Turn):
         if not _waited_for(desk, begun):
             return None
         # While it waited somebody may have given an order: all is asked again.
         at, at_monotonic = desk.clock(), desk.monotonic()
-        begun = desk.do(partial(begin, has_turn=True))
+        begun = desk.do(partial(begin, has_turn=True), resolve=partial(resolve, has_turn=True))
         assert not isinstance(begun, Turn)
     return None if begun is None else _Begun(begun, at, at_monotonic)
 

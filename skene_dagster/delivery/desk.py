@@ -60,9 +60,15 @@ class Desk:
         """Whether this run sends nothing more."""
         return bool(self.parked) or self.silence >= GIVE_UP
 
-    def do(self, work: Callable[[Connection], Result]) -> Result:
-        """Do it in one transaction."""
-        return transaction(self.engine, work)
+    def do(
+        self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
+    ) -> Result:
+        """Do it in one transaction; and again if the connection breaks during COMMIT, for it compares before it sets.
+
+        Args:
+            resolve: what is done then, where a second time would find another answer than the first.
+        """
+        return transaction(self.engine, work, resolve=resolve or work)
 
     def key_of(self, batch_id: str) -> str:
         """Name the idempotency key of a batch: such that a rehearsal with the same API key never meets it."""

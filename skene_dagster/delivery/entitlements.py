@@ -10,11 +10,13 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, exists, func, insert, literal, select, update
 
 from skene_dagster.audience import segments
+from skene_dagster.audience.difference import inside
+from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.errors import Unlicensed
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
-from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.engine import Clock, reading, transaction
 from skene_dagster.store.tables import OPEN, Moment, entitlements, segment_members
 
 CHUNK = 50_000
@@ -41,7 +43,7 @@ def entitle(
         StoreError: the database refused.
     """
     segment = segment_name(plan.name, step.name)
-    paused = transaction(engine, lambda connection: controls.orders(connection, plan.name, step.name).paused)
+    paused = reading(engine, lambda connection: controls.orders(connection, plan.name, step.name).paused)
     if paused:
         return Entitled(0, 0, paused=True)
 
@@ -58,19 +60,22 @@ def entitle(
         ).rowcount
 
     lifted = transaction(engine, lift)
+    members = select(segment_members.c.user_id).where(inside(segment))
     blocked = 0
-    low: object | None = None
-    while True:
 
-        def block(connection: Connection, low: object | None = low) -> tuple[int, object | None]:
+    def block(low: object | None, size: int) -> object | None:
+        def part(connection: Connection) -> tuple[object | None, int]:
             _refuse_without_licence(connection, segment, as_of)
-            high = _end_of_chunk(connection, segment, low)
-            return _block(connection, plan, step, channel, low, high, clock()), high
+            high = end(connection, [members], low, size)
+            return high, _block(connection, plan, step, channel, Span(low, high), clock())
 
-        written, low = transaction(engine, block)
+        nonlocal blocked
+        high, written = transaction(engine, part)
         blocked += written
-        if low is None:
-            return Entitled(blocked, lifted, paused=False)
+        return high
+
+    walk(block, CHUNK)
+    return Entitled(blocked, lifted, paused=False)
 
 
 def blocked_now(connection: Connection, plan: LoopPlan, step: StepPlan, channel: Channel) -> int:
@@ -84,8 +89,7 @@ def _block(
     plan: LoopPlan,
     step: StepPlan,
     channel: Channel,
-    low: object | None,
-    high: object | None,
+    span: Span,
     now: datetime,
 ) -> int:
     assert isinstance(step.action, Block)
@@ -101,24 +105,9 @@ def _block(
         literal(OPEN, Moment),
         literal(now, Moment),
         literal(step.action.message),
-    ).where(members.segment == segment_name(plan.name, step.name), members.exited_at == OPEN, ~known)
-    if low is not None:
-        new = new.where(members.user_id > low)
-    if high is not None:
-        new = new.where(members.user_id <= high)
+    ).where(inside(segment_name(plan.name, step.name)), span.of(members.user_id), ~known)
     names = ["channel", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
     return connection.execute(insert(entitlements).from_select(names, new)).rowcount
-
-
-def _end_of_chunk(connection: Connection, segment: str, low: object | None) -> object | None:
-    """Find the last key of the next chunk; None where it is the last chunk."""
-    members = segment_members.c
-    query = select(members.user_id).where(members.segment == segment, members.exited_at == OPEN)
-    if low is not None:
-        query = query.where(members.user_id > low)
-    chunk = query.order_by(members.user_id).limit(CHUNK).subquery("chunk")
-    count, last = connection.execute(select(func.count(), func.max(chunk.c.user_id)).select_from(chunk)).one()
-    return last if count == CHUNK else None
 
 
 def _of(channel: Channel, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]:

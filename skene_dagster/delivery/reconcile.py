@@ -15,7 +15,7 @@ from skene_dagster.delivery.desk import PAUSED, Desk
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.write_back import write_back
 from skene_dagster.loops.plan import Email, LoopPlan
-from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.engine import Clock, reading
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def is_wanted(engine: Engine, channel: str, clock: Clock, plans: Sequence[LoopPl
             return True
         return doubts_too and bool(ledger.in_doubt(connection, channel))
 
-    return transaction(engine, look)
+    return reading(engine, look)
 
 
 def reconcile(desk: Desk, plans: Sequence[LoopPlan], *, doubts_too: bool = True) -> Reconciled:

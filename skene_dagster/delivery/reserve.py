@@ -25,7 +25,7 @@ from skene_dagster.delivery.wave import PAGE, Decided, Wave
 from skene_dagster.errors import Unlicensed
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.engine import Clock, reading, transaction
 from skene_dagster.store.tables import batches, sends
 
 BATCH = 100
@@ -66,7 +66,7 @@ def reserve(
     """
     wave = Wave(plan, step, settings, channel, as_of)
     _refuse_other_times(channel, settings, as_of, clock())
-    transaction(engine, lambda connection: _refuse_a_renamed_step(connection, plan, wave.scope))
+    reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, wave.scope))
     awaits_approval = wave.is_a_large_first_one(engine)
 
     def decide_page(connection: Connection, after: Row[Any] | None) -> _Page:
@@ -109,7 +109,8 @@ def _read_again_when_overtaken(engine: Engine, page: Callable[[Connection], _Pag
     # Each round another run has decided at least one more member of the page: it ends.
     for _ in range(PAGE):
         try:
-            return transaction(engine, page)
+            # Where the outcome of COMMIT is unknown, the page is read again and tells what was decided.
+            return transaction(engine, page, resolve=page)
         except IntegrityError:
             continue
     raise AssertionError("a page was overtaken more often than it has members")

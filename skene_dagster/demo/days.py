@@ -25,7 +25,7 @@ from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading
 
 TAG = "skene/demo"
 """The tag of the demo's runs."""
@@ -115,7 +115,7 @@ def run_days(world: World, people: list[Person], moments: Sequence[datetime]) ->
     jobs = {plan.name: definitions.resolve_job_def(plan.name) for plan in world.plans}
     for number, tick in enumerate(moments):
         if number:
-            mailed = transaction(world.engine, lambda connection: story.mailed(connection, world.plans))
+            mailed = reading(world.engine, lambda connection: story.mailed(connection, world.plans))
             people = product.live(world.file, people, tick, mailed)
         sends: dict[str, dict[str, int]] = {}
         for plan in world.plans:
@@ -126,7 +126,7 @@ def run_days(world: World, people: list[Person], moments: Sequence[datetime]) ->
                 raise SkeneError(f"Run {result.run_id} failed. {_why(result)}")
             for step in plan.steps:
                 counts = partial(ledger.counts, scope=Scope("outbox", plan.name, step.name), as_of=moment)
-                sends[f"{plan.name}.{step.name}"] = transaction(world.engine, counts)
+                sends[f"{plan.name}.{step.name}"] = reading(world.engine, counts)
         yield Day(tick, product.active(world.file, tick), sends)
 
 

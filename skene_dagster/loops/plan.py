@@ -36,6 +36,8 @@ class Query:
     """The result's column that is the user's key."""
     by_row: bool
     """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment as well."""
+    by_key: bool
+    """It may be asked about some users alone."""
     binds: tuple[str, ...]
     """Those of them that the texts use, sorted."""
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from skene_dagster.errors import SettingsError, StoreError, StoreUnavailable
+from skene_dagster.errors import CommitUnknown, SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import Users
 from skene_dagster.store import labels, sqlite_functions
 from skene_dagster.store.failures import code_of, in_words, is_busy, is_lost, translated
@@ -88,20 +88,33 @@ def is_sqlite(database: Engine | Connection) -> bool:
     return database.dialect.name == "sqlite"
 
 
-def transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
+def transaction(
+    engine: Engine, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
+) -> Result:
     """Do `work` in one transaction and commit it. Conflicts with others are tried again, as a whole.
 
+    Args:
+        resolve: done in place of `work` when the connection broke during COMMIT: it reads by its keys whether the
+            work has happened, and does what has not. That is `work` itself where doing it twice is doing it once.
+
     Raises:
-        StoreUnavailable: others stayed in the way, or the connection broke; if it broke during COMMIT, the
-            transaction may have happened.
+        CommitUnknown: the connection broke during COMMIT, and there is no `resolve`.
+        StoreUnavailable: others stayed in the way, or the connection broke earlier; nothing has happened.
+        StoreTooLarge: it is too much for one transaction.
         StoreError: the database refused.
         IntegrityError: a duplicate key, as SQLAlchemy raised it.
     """
+    unknown = False
     for attempt in range(1, ATTEMPTS):
         try:
             return _once(engine, work)
+        except CommitUnknown:
+            if resolve is None:
+                raise
+            work, unknown = resolve, True
         except StoreUnavailable as refused:
-            if not is_busy(refused):
+            # A server that broke off a COMMIT may need a moment before it, or another one, answers again.
+            if not (unknown or is_busy(refused)):
                 raise
         # What PingCAP advises, in seconds; the jitter keeps two that met from meeting again.
         time.sleep(min(5.0, (1.5**attempt + random.random()) * 0.1))  # noqa: S311 - no secret
@@ -117,13 +130,22 @@ def _once(engine: Engine, work: Callable[[Connection], Result]) -> Result:
             begun.commit()
         except DBAPIError as error:
             if is_lost(error):
-                raise StoreUnavailable(
+                raise CommitUnknown(
                     f"The connection broke during COMMIT ({in_words(error).message}); "
                     "whether the transaction happened is not known.",
                     advice="Run again: what was done is found, and not done twice.",
                 ) from None
             raise
         return result
+
+
+def reading(engine: Engine, look: Callable[[Connection], Result]) -> Result:
+    """Read in one transaction; whatever breaks a connection in COMMIT, to read again does no harm.
+
+    Raises:
+        StoreUnavailable, StoreError: as `transaction` does.
+    """
+    return transaction(engine, look, resolve=look)
 
 
 def database_clock(engine: Engine) -> Clock:

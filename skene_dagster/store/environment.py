@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.errors import WrongEnvironment
 from skene_dagster.settings import Environment
-from skene_dagster.store.engine import transaction
+from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import meta
 
 _NAME = "environment"
@@ -67,7 +67,7 @@ def adopt(engine: Engine, environment: Environment) -> None:
 
 
 def _read(engine: Engine) -> str | None:
-    return transaction(engine, remembered)
+    return reading(engine, remembered)
 
 
 def _remember(connection: Connection, environment: Environment) -> None:

@@ -8,7 +8,7 @@ import pymysql
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from skene_dagster.errors import StoreError, StoreUnavailable
+from skene_dagster.errors import StoreError, StoreTooLarge, StoreUnavailable
 
 WHOLE_TRANSACTION_AGAIN = frozenset(
     {
@@ -34,6 +34,18 @@ NOT_NOW = frozenset(
     }
 )
 """The server, or the way to it, is in trouble; a run should be tried again later, not this transaction at once."""
+
+TOO_LARGE = frozenset(
+    {
+        8001,  # TiDB: a statement has used up its memory
+        8004,  # TiDB: a transaction is too large
+        8175,  # TiDB: a statement or its transaction has used up tidb_mem_quota_query
+        8229,  # TiDB: a transaction has lived for an hour
+        1197,  # MariaDB: a transaction is larger than max_binlog_cache_size
+        1206,  # MariaDB: more locks than there is memory for
+    }
+)
+"""The same work in smaller parts would be taken; as it is, never."""
 
 OF_ONE_ROW = frozenset(
     {
@@ -104,7 +116,7 @@ def is_lost(error: BaseException) -> bool:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the database's errors into StoreError and StoreUnavailable with a sentence.
+    """Turn the database's errors into StoreError, StoreTooLarge and StoreUnavailable with a sentence.
 
     A duplicate key stays SQLAlchemy's IntegrityError: it is an answer to whoever inserts, not a failure.
     """
@@ -131,6 +143,8 @@ def in_words(error: BaseException) -> StoreError:
         return StoreUnavailable(f"The database cannot be reached: {words}.", advice=advice)
     if code in NOT_NOW or is_lost(error) or (code == 1105 and any(part in words for part in _PASSING_WORDS)):
         return StoreUnavailable(f"The database cannot answer now: {words}.", advice="Try again later.")
+    if code in TOO_LARGE:
+        return StoreTooLarge(f"This is too large for the database: {words}.")
     if "unable to open database file" in words or "not a database" in words:
         return StoreError(f"The database file cannot be used: {words}.", advice="Check SKENE_DATABASE_URL.")
     return StoreError(f"The database refused: {words}.", advice=_ADVICE.get(code or 0, ""))

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from skene_dagster.documents import duration_text
 from skene_dagster.errors import StoreError, StoreTimeout
 from skene_dagster.store import labels
+from skene_dagster.store.capabilities import capabilities
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated
 
@@ -70,10 +71,26 @@ def _killer(connection: Connection) -> Callable[[], None]:
 
     def kill() -> None:
         with translated(), connection.engine.connect() as other:
-            # TiDB, 2026-11: the number has to be a literal.
-            other.execute(text(f"KILL QUERY {number}"))
+            # TiDB 8.5.3, 2026-11: a KILL that meets an idle session whose transaction has written ends the whole server
+            # (seen; pingcap/tidb#63956, and #69304 of the same in COMMIT). So only what runs is killed.
+            if _is_running(other, number):
+                # TiDB, 2026-11: the number has to be a literal.
+                other.execute(text(f"KILL QUERY {number}"))
 
     return kill
+
+
+def _is_running(connection: Connection, number: int) -> bool:
+    # This connection may be to another server of a cluster than the one that is to be stopped.
+    shown = (
+        ["processlist", "cluster_processlist"] if capabilities(connection.engine).product == "TiDB" else ["processlist"]
+    )
+    for name in shown:
+        asked = text(f"SELECT command FROM information_schema.{name} WHERE id = :number")
+        command = connection.execute(asked, {"number": number}).scalar()
+        if command is not None:
+            return bool(command != "Sleep")
+    return False
 
 
 def _too_long(limit: timedelta) -> StoreTimeout:

@@ -19,7 +19,7 @@ from skene_dagster.documents import Document
 from skene_dagster.errors import SettingsError
 from skene_dagster.loops.tidb_features import PREFIX, features_of
 from skene_dagster.settings import TidbUsage, Users
-from skene_dagster.store.engine import database_clock, is_sqlite, transaction, users_table
+from skene_dagster.store.engine import database_clock, is_sqlite, reading, users_table
 from skene_dagster.store.keys import common_key
 from skene_dagster.store.user_ids import UserId, UserIds
 from skene_dagster.tracking import tidb_statements
@@ -60,12 +60,12 @@ def collect(engine: Engine, usage: TidbUsage, users: Users) -> Collected | str:
         SettingsError: the users table is not what skene.yaml says.
         StoreError: the database refused; to collect again does no harm.
     """
-    offer = transaction(engine, tidb_statements.offered)
+    offer = reading(engine, tidb_statements.offered)
     if isinstance(offer, str):
         return offer
-    journal = transaction(engine, lambda connection: _journal(engine, connection, users))
+    journal = reading(engine, lambda connection: _journal(engine, connection, users))
     now = journal.now()
-    looked = transaction(engine, lambda connection: _look(connection, offer, usage, users, now))
+    looked = reading(engine, lambda connection: _look(connection, offer, usage, users, now))
     found = [
         journal.fit(new_event(user, PREFIX + feature, {"digest": digest}, at=at, event_id=_id(user, feature, at)), now)
         for (user, feature, _), (at, digest) in sorted(looked.uses.items(), key=lambda use: use[1])

@@ -42,6 +42,7 @@ def loop(
     name: str = "retention",
     sqlite: str | None = "",
     needs_tidb: str = "",
+    by_key: bool = True,
 ) -> LoopPlan:
     """A retention loop of one step with this condition."""
     binds = tuple(name for name in ("as_of", "as_of_date") if f":{name}" in sql)
@@ -54,6 +55,7 @@ def loop(
         (key, *row_columns),
         key,
         by_row=False,
+        by_key=by_key,
         binds=binds,
     )
     email = Email("hello", (), (), row_columns, timedelta(days=30), (), transactional=False)

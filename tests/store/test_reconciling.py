@@ -125,8 +125,10 @@ def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: W
 class Overtaken(Desk):
     """Just when this run has claimed the batch, a sender that had lost its lease learns that it was accepted."""
 
-    def do(self, work: Callable[[Connection], Result]) -> Result:
-        done = super().do(work)
+    def do(
+        self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
+    ) -> Result:
+        done = super().do(work, resolve=resolve)
         (batch,) = transaction(self.engine, lambda c: c.execute(select(batches)).all())
         if (batch.owner, batch.state) == (self.owner, "frozen"):
             ids = {send_id: f"id-{send_id}" for send_id in batch.send_ids.split()}

@@ -19,8 +19,8 @@ from skene_dagster.audience.heartbeat import beating
 from skene_dagster.errors import SegmentBusy, SegmentError, SegmentOvertaken
 from skene_dagster.store.engine import open_engine, transaction
 
-CHUNK_STARTS = 4
-"""Before its first chunk, a refresh looks at the clock when it begins, takes its turn, and counts."""
+CHUNK_STARTS = 5
+"""Before its first chunk, a refresh looks at the clock when it begins, takes its turn, leaves out strangers, counts."""
 
 
 class Died(BaseException):

@@ -1,10 +1,11 @@
-"""A transaction happens once or not at all; what may pass is tried again, and what is not known is never repeated."""
+"""A transaction happens once or not at all; what may pass is tried again, what is not known is looked up by its key."""
 
 import threading
 from collections.abc import Callable
 
 import pymysql
 import pytest
+from broken_commits import breaking_off, cut_off
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
@@ -147,10 +148,8 @@ def test_a_connection_that_breaks_is_not_tried_again(engine: Engine, words: str,
 
     def work(connection: Connection) -> None:
         tries.append(1)
-        identity = connection.execute(text("SELECT CONNECTION_ID()")).scalar_one()
         add_one(connection)
-        with engine.connect() as other:
-            other.execute(text(f"KILL {identity}"))
+        cut_off(connection)
         if not before_commit:
             add_one(connection)
 
@@ -158,6 +157,26 @@ def test_a_connection_that_breaks_is_not_tried_again(engine: Engine, words: str,
         transaction(engine, work)
 
     assert len(tries) == 1
+
+
+@on_servers
+@pytest.mark.parametrize("happens", [True, False], ids=["it happened", "it did not"])
+def test_the_unknown_outcome_of_a_commit_is_read_by_the_key(engine: Engine, *, happens: bool) -> None:
+    counter(engine)
+
+    def insert(connection: Connection) -> str:
+        connection.execute(text("INSERT INTO counter VALUES (3, 1)"))
+        return "inserted"
+
+    def resolve(connection: Connection) -> str:
+        there = connection.execute(text("SELECT n FROM counter WHERE id = 3")).scalar()
+        return "was there" if there else insert(connection)
+
+    with breaking_off(engine, at=1, happens=happens):
+        said = transaction(engine, insert, resolve=resolve)
+
+    assert said == ("was there" if happens else "inserted")
+    assert count(engine, 3) == 1
 
 
 def test_a_duplicate_key_is_an_answer(engine: Engine) -> None:

@@ -20,7 +20,7 @@ from skene_dagster.delivery.ledger.reading import (
     was_ever_reserved,
 )
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
-from skene_dagster.delivery.ledger.sending import LEASE, begin_attempt, claim, freeze, nothing_happened, release
+from skene_dagster.delivery.ledger.sending import LEASE, begin_attempt, begun, claim, freeze, nothing_happened, release
 from skene_dagster.delivery.ledger.settling import (
     cancel,
     doubt,
@@ -42,6 +42,7 @@ __all__ = [
     "batch_of",
     "batches_of",
     "begin_attempt",
+    "begun",
     "cancel",
     "claim",
     "counts",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, update
+from sqlalchemy import Connection, Row, func, literal, select, update
 
 from skene_dagster.delivery.ledger.reading import TO_DO, batch_of, is_free
 from skene_dagster.delivery.message import Frozen
@@ -104,6 +104,19 @@ def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: date
         )
     ).rowcount
     return batch.attempts + 1 if begun else None
+
+
+def begun(connection: Connection, batch: Row[Any], owner: str, at: datetime) -> int | None:
+    """Return the number of the attempt on a batch that was begun at this very moment; None: it was not."""
+    number: int | None = connection.execute(
+        select(batches.c.attempts).where(
+            batches.c.batch_id == batch.batch_id,
+            batches.c.owner == owner,
+            batches.c.attempts == batch.attempts + 1,
+            batches.c.last_attempt_at == at,
+        )
+    ).scalar()
+    return number
 
 
 def nothing_happened(connection: Connection, batch_id: str, attempt: int, error: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect.by_key import is_by_key
 from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
 from skene_dagster.loops.dialect.lone_expression import judge_expression
 from skene_dagster.loops.dialect.recipients import columns, key, tables
@@ -97,5 +98,6 @@ def _read(text: str, users: Users) -> Query:
         columns=result,
         key=users_key,
         by_row=by_row,
+        by_key=is_by_key(tree, users_key),
         binds=tuple(sorted(rewritten.binds)),
     )

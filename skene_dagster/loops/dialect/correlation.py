@@ -7,6 +7,7 @@ LATERAL.
 
 from sqlglot import exp
 
+from skene_dagster.loops.dialect.by_key import is_aggregate
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY
 from skene_dagster.loops.dialect.scanner import Refusal, Word
 
@@ -54,19 +55,11 @@ def _refuse_what_would_mean_something_else(tree: exp.Query) -> None:
             raise Refusal(f"A query with $1 cannot have {shown} of its own.", _PLAIN)
     if tree.args.get("from_") is None:
         raise Refusal("A query with $1 reads no table.", _PLAIN)
-    if any(_is_aggregate(item) for item in tree.expressions):
+    if any(is_aggregate(item) for item in tree.expressions):
         raise Refusal("A query with $1 cannot count or sum its rows.", _PLAIN)
     for placeholder in tree.find_all(exp.Placeholder):
         if placeholder.name == TRIGGER_KEY and _is_in_a_derived_table(placeholder, tree):
             raise Refusal("$1 stands in a query inside FROM, which cannot see it.", _PLAIN)
-
-
-def _is_aggregate(item: exp.Expr) -> bool:
-    names = {"f_COUNT", "f_SUM", "f_AVG", "f_MIN", "f_MAX", "f_BIT_AND", "f_BIT_OR", "f_BIT_XOR", "f_STD", "f_VARIANCE"}
-    for node in item.walk(prune=lambda inner: isinstance(inner, exp.Query)):
-        if isinstance(node, exp.GroupConcat | exp.Window) or (isinstance(node, exp.Anonymous) and node.name in names):
-            return True
-    return False
 
 
 def _is_in_a_derived_table(node: exp.Expr, top: exp.Expr) -> bool:

@@ -1,0 +1,37 @@
+"""Whether a query may be asked about some users alone, so that a large answer can be had in parts."""
+
+from sqlglot import exp
+
+from skene_dagster.loops.dialect.structure import unwrapped
+
+_NAMES = ("COUNT", "SUM", "AVG", "MIN", "MAX", "BIT_AND", "BIT_OR", "BIT_XOR", "STD", "STDDEV", "VARIANCE")
+_AGGREGATES = frozenset(f"f_{name}" for name in _NAMES)
+
+
+def is_aggregate(item: exp.Expr) -> bool:
+    """Whether an item of a SELECT list is about several rows at once."""
+    for node in item.walk(prune=lambda inner: isinstance(inner, exp.Query)):
+        if isinstance(node, exp.GroupConcat | exp.Window) or (
+            isinstance(node, exp.Anonymous) and node.name in _AGGREGATES
+        ):
+            return True
+    return False
+
+
+def is_by_key(tree: exp.Query, key: str) -> bool:
+    """Whether each row of the answer is of one user, whoever else there is.
+
+    Then a range of keys that is asked of the answer can be looked for in the tables, and what one range says does not
+    depend on when the others are asked.
+    """
+    query = unwrapped(tree)
+    if not isinstance(query, exp.Select) or query.args.get("with_"):
+        return False
+    if any(query.args.get(part) for part in ("limit", "offset", "windows")) or query.find(exp.Window):
+        return False
+    group = query.args.get("group")
+    if group is None:
+        return not any(is_aggregate(item) for item in query.expressions)
+    return any(
+        isinstance(column, exp.Column) and column.name.casefold() == key.casefold() for column in group.expressions
+    )
