@@ -16,13 +16,17 @@ from skene_dagster.store.failures import translated
 
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; end with 3 if a migration is due.")
+@click.option("--sql", is_flag=True, help="Change nothing; print the SQL that would be executed now.")
 @click.pass_obj
-def migrate(root: Path, *, check: bool) -> None:
+def migrate(root: Path, *, check: bool, sql: bool) -> None:
     """Bring the skene_* tables of the database up to this release.
 
     A server is changed by this command only. The embedded SQLite database migrates itself when a loop runs.
     """
-    screen = open_screen()
+    if check and sql:
+        raise click.UsageError("Take --check or --sql, not both.")
+    # With --sql, standard output is for the database's client.
+    screen = open_screen(stderr=sql)
     settings = load(root)
     engine = open_engine(settings.database_url)
     database = shown_database(settings)
@@ -31,8 +35,11 @@ def migrate(root: Path, *, check: bool) -> None:
     with translated(), reader.connect() as connection:
         if wrong := preflight.check_users(connection, settings.users, settings_file(settings)):
             raise together(wrong)
-    if check and is_sqlite(engine):
+    if (check or sql) and is_sqlite(engine):
         screen.labelled("ok", f"{database} is an SQLite file; it migrates itself when a loop runs.")
+        return
+    if sql:
+        click.echo(schema.upgrade_as_sql(engine, settings.users), nl=False)
         return
     with screen.doing(f"Migrating {database}"):
         (schema.ready if check else schema.upgrade)(engine, settings.users)

@@ -12,6 +12,7 @@ from skene_dagster.errors import SchemaOutdated, StoreUnavailable
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.failures import translated
+from skene_dagster.store.held_back import held_back
 from skene_dagster.store.keys import KeyType, common_key, users_key
 
 if TYPE_CHECKING:
@@ -50,11 +51,29 @@ def upgrade(engine: Engine, users: Users) -> None:
     if is_sqlite(engine):
         transaction(engine, lambda connection: _upgrade(connection, users))
         return
-    with translated(), engine.connect() as plain:
-        # TiDB and MySQL commit at each DDL statement; a transaction around them would only pretend.
-        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
-        with _alone(connection):
-            _upgrade(connection, users)
+    with _alone(engine) as connection:
+        _upgrade(connection, users)
+
+
+def upgrade_as_sql(engine: Engine, users: Users) -> str:
+    """Write down what `upgrade` would execute now on a server; change nothing.
+
+    Returns:
+        SQL for the server's own client: statements that end with a semicolon, below a comment that says from which
+        release to which. Only the comment, where nothing is due.
+
+    Raises:
+        SettingsError, SchemaOutdated, StoreUnavailable, StoreError: as `upgrade` does.
+    """
+    with _alone(engine) as connection, held_back(connection) as statements:
+        current = _current(connection)
+        _upgrade(connection, users)
+    tables = f"-- skene-dagster migrate: the skene_* tables in {engine.url.database}"
+    if not statements:
+        return f"{tables} are of release {current}; nothing is due.\n"
+    since = f"release {current}" if current else "nothing"
+    head = f"{tables}, from {since} to release {RELEASES[-1]}.\n"
+    return head + "".join(f"\n{statement};\n" for statement in statements)
 
 
 def ready(engine: Engine, users: Users) -> None:
@@ -125,17 +144,20 @@ def _config(connection: Connection, user_id: KeyType) -> "Config":
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Let one process at a time migrate this database."""
-    database = hashlib.sha1(str(connection.engine.url.database).encode(), usedforsecurity=False).hexdigest()
+def _alone(engine: Engine) -> Iterator[Connection]:
+    """Connect to a server, and let one process at a time migrate this database."""
+    database = hashlib.sha1(str(engine.url.database).encode(), usedforsecurity=False).hexdigest()
     name = f"skene_migrate_{database}"
     # A number in the text, so that the guard over emitted SQL sees it: TiDB bends what is not 1 to 3600.
     waited = func.get_lock(name, literal_column(str(_LOCK_SECONDS)))
-    if not connection.execute(select(waited)).scalar_one():
-        raise StoreUnavailable(
-            f"Another process has been migrating this database for {_LOCK_SECONDS} s.", advice="Try again."
-        )
-    try:
-        yield
-    finally:
-        connection.execute(select(func.release_lock(name)))
+    with translated(), engine.connect() as plain:
+        # TiDB and MySQL commit at each DDL statement; a transaction around them would only pretend.
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+        if not connection.execute(select(waited)).scalar_one():
+            raise StoreUnavailable(
+                f"Another process has been migrating this database for {_LOCK_SECONDS} s.", advice="Try again."
+            )
+        try:
+            yield connection
+        finally:
+            connection.execute(select(func.release_lock(name)))

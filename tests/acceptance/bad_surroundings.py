@@ -176,6 +176,7 @@ ON_THE_COMMAND_LINE = {
         "preview win_back", "RESEND_API_KEY is not set", 3, {"SKENE_ENV": "production"}
     ),
     "migration of no database": called("migrate", "There is no database", 3),
+    "migration checked and printed": called("migrate --check --sql", "Take --check or --sql, not both.", 2),
     "migration with a wrong key": mapped("key: user_id", "Table 'users' has no column 'user_id'", command="migrate"),
     "demo on another's database": called("demo", "is a database that the demo did not make", 3, users=True),
     "demo on a server": called("demo", "Unset SKENE_DATABASE_URL", 2, SERVER),

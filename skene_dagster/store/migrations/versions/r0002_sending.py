@@ -16,8 +16,7 @@ MOMENT = sa.DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
 def upgrade() -> None:
     _add("skene_batches", sa.Column("send_ids", sa.Text))
     _add("skene_batches", sa.Column("last_attempt_at", MOMENT))
-    there = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes("skene_batches")}
-    if "skene_batches_state" not in there:
+    if not sa.inspect(op.get_bind()).has_index("skene_batches", "skene_batches_state"):
         op.create_index("skene_batches_state", "skene_batches", ["state", "unresolved_since"])
     _table(
         "skene_controls",
@@ -38,7 +37,9 @@ def upgrade() -> None:
 
 
 def _add(table: str, column: "sa.Column[object]") -> None:
-    there = {known["name"] for known in sa.inspect(op.get_bind()).get_columns(table)}
+    found = sa.inspect(op.get_bind())
+    # Where the statements are only printed, the table itself may be missing.
+    there = {known["name"] for known in found.get_columns(table)} if found.has_table(table) else set()
     if column.name not in there:
         op.add_column(table, column)
 
