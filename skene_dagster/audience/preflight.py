@@ -4,7 +4,7 @@ Nothing is evaluated and nothing is written. What the database says is told at t
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Select, inspect, literal_column, select
@@ -96,6 +96,23 @@ def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
     return frozenset(column["name"].lower() for column in columns if column["nullable"])
 
 
+def all_rows(
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
+) -> Select[Any]:
+    """Select all that a step's SQL returns, as a run asks it; where it has `$1`, for the rows of one tick.
+
+    Raises:
+        QueryRejected: it needs TiDB, and this is the embedded database.
+    """
+    condition = conditions.answer(connection, plan, step, settings, as_of)
+    every: Select[Any] = select(literal_column("*")).select_from(condition.rows)
+    if isinstance(step.condition, Query) and step.condition.by_row:
+        # TiDB plans a window of no length as one that reads nothing.
+        within = triggers.window(step, as_of, last=as_of, first=as_of - timedelta(days=1), at=None)
+        every = every.add_cte(triggers.rows(connection, plan, step, "outbox", within).cte(ROWS))
+    return every
+
+
 def _check_query(
     connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
 ) -> Iterator[DocumentError]:
@@ -103,14 +120,10 @@ def _check_query(
     assert isinstance(query, Query)
     place = plan.document.text_place(("steps", number, "condition", "query"))
     try:
-        condition = conditions.answer(connection, plan, step, settings, as_of)
+        every = all_rows(connection, plan, step, settings, as_of)
     except QueryRejected as error:
         yield error
         return
-    every: Select[Any] = select(literal_column("*")).select_from(condition.rows)
-    if query.by_row:
-        within = triggers.window(step, as_of, last=as_of, first=as_of, at=None)
-        every = every.add_cte(triggers.rows(connection, plan, step, "outbox", within).cte(ROWS))
     said = refusal(lambda: connection.execute(Explain(every)))
     columns: list[str] = []
     if not said:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from skene_dagster.audience import preflight, sources
+from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.errors import DocumentError, SettingsError, StoreError
 from skene_dagster.project import Project
@@ -21,6 +22,8 @@ class Answer:
     settings: list[SettingsError] = field(default_factory=list)
     loops: dict[str, list[DocumentError]] = field(default_factory=dict)
     """The errors of each file."""
+    scans: dict[str, list[Scan]] = field(default_factory=dict)
+    """The big tables that each file's SQL reads from end to end."""
     nullable: frozenset[str] = frozenset()
     """The columns of the users table that may be NULL, in lower case."""
     unreachable: StoreError | None = None
@@ -49,6 +52,8 @@ def ask(settings: Settings, project: Project) -> Answer:
             for plan in project.loops:
                 if errors := preflight.check_loop(connection, plan, settings, file, as_of):
                     answer.loops[plan.document.file] = errors
+                else:
+                    answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
     except StoreError as error:
         answer.unreachable = error
     finally:

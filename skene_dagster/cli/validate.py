@@ -1,5 +1,6 @@
 """skene-dagster validate."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,10 @@ from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, Users, load
 
 if TYPE_CHECKING:
+    from skene_dagster.audience.scans import Scan
     from skene_dagster.cli.asking import Answer
+
+_WIDEST_SQL = 70
 
 
 @click.command()
@@ -40,7 +44,7 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
         unreachable = answer.unreachable
         for error in answer.settings:
             screen.error(error)
-    _print_loops(screen, project, errors, settings.users, answer.nullable if answer else None)
+    _print_loops(screen, project, errors, settings.users, answer)
     wrong = sum(len(found) for found in errors.values()) + (len(answer.settings) if answer else 0)
     if unreachable is not None:
         screen.error(unreachable)
@@ -81,8 +85,9 @@ def _print_loops(
     project: Project,
     errors: dict[str, Sequence[DocumentError]],
     users: Users,
-    nullable: frozenset[str] | None,
+    answer: "Answer | None",
 ) -> None:
+    nullable = answer.nullable if answer else None
     width = max((len(plan.name) for plan in project.loops), default=0)
     for plan in project.loops:
         if plan.document.file in errors:
@@ -92,6 +97,8 @@ def _print_loops(
             screen.labelled("notice", plan.document.file, said)
         for place, text in _notices(plan, users, nullable):
             screen.labelled("notice", str(place), text)
+        for scan in answer.scans.get(plan.document.file, ()) if answer else ():
+            screen.labelled("notice", str(scan.place), _whole_table(scan))
     for found in errors.values():
         for error in found:
             screen.error(error)
@@ -120,6 +127,15 @@ def _notices(plan: LoopPlan, users: Users, nullable: frozenset[str] | None) -> I
                     Place(place.file, line, place.part),
                     f"{who} If they should be, write in its place:\n  {instead}",
                 )
+
+
+def _whole_table(scan: "Scan") -> str:
+    reads = f"Every run reads all of {scan.table} ({scan.rows} rows)."
+    if not scan.index:
+        return f"{reads} As the condition is written, no index would serve it."
+    # Indented, so that the lines stay as they are, and can be copied.
+    statement = textwrap.indent(textwrap.fill(scan.index, _WIDEST_SQL, subsequent_indent="  "), "  ")
+    return f"{reads} An index may spare it that:\n{statement}"
 
 
 def _may_be_null(missed: Forgotten, nullable: frozenset[str] | None) -> bool:

@@ -26,8 +26,32 @@ class _Item:
 
 def tables(query: exp.Query) -> tuple[str, ...]:
     """Return the source tables as they are written, without the names that WITH defines, sorted."""
-    found = {_written(table) for table in query.find_all(exp.Table) if _common_table(table) is None}
+    found = {written(table) for table in query.find_all(exp.Table) if common_table(table) is None}
     return tuple(sorted(found))
+
+
+def written(table: exp.Table) -> str:
+    """Name a source table as it is written, with its schema if it has one there."""
+    return f"{table.db}.{table.name}" if table.db else table.name
+
+
+def common_table(table: exp.Table) -> exp.CTE | None:
+    """Find the WITH entry that a table name means; one that is being defined does not mean itself."""
+    if table.db:
+        return None
+    inner: exp.Expr = table
+    node = table.parent
+    while node is not None:
+        clause = node.args.get("with_")
+        if isinstance(clause, exp.With):
+            entries: list[exp.CTE] = clause.expressions
+            if inner is clause:
+                entries = entries[: _entry_of(table, clause) + bool(clause.recursive)]
+            for entry in reversed(entries):
+                if entry.alias.casefold() == table.name.casefold():
+                    return entry
+        inner, node = node, node.parent
+    return None
 
 
 def columns(query: exp.Query) -> tuple[str, ...] | None:
@@ -138,9 +162,9 @@ def _sources(select: exp.Select) -> list[exp.Expr]:
 def _is_users(source: exp.Expr, users: Users) -> bool:
     """Whether a source is the users table, or a derived table whose own key is the users table's."""
     if isinstance(source, exp.Table):
-        common = _common_table(source)
+        common = common_table(source)
         if common is None:
-            return _written(source).casefold() == users.table.casefold()
+            return written(source).casefold() == users.table.casefold()
         clause = common.parent
         if common.args["alias"].columns or (isinstance(clause, exp.With) and clause.recursive):
             return False
@@ -199,34 +223,11 @@ def _refuse_ambiguous(items: list[_Item], own: set[str], users: Users, *, joined
         )
 
 
-def _written(table: exp.Table) -> str:
-    return f"{table.db}.{table.name}" if table.db else table.name
-
-
 def _nearly_users(query: exp.Query, users: Users) -> str:
     """Name a source table that differs from the users table by its schema only."""
     own = users.table.casefold().rpartition(".")[2]
     others = (name for name in tables(query) if name.casefold() != users.table.casefold())
     return next((name for name in others if name.casefold().rpartition(".")[2] == own), "")
-
-
-def _common_table(table: exp.Table) -> exp.CTE | None:
-    """Find the WITH entry that a table name means; one that is being defined does not mean itself."""
-    if table.db:
-        return None
-    inner: exp.Expr = table
-    node = table.parent
-    while node is not None:
-        clause = node.args.get("with_")
-        if isinstance(clause, exp.With):
-            entries: list[exp.CTE] = clause.expressions
-            if inner is clause:
-                entries = entries[: _entry_of(table, clause) + bool(clause.recursive)]
-            for entry in reversed(entries):
-                if entry.alias.casefold() == table.name.casefold():
-                    return entry
-        inner, node = node, node.parent
-    return None
 
 
 def _entry_of(table: exp.Table, clause: exp.With) -> int:

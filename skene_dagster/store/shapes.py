@@ -1,0 +1,77 @@
+"""The shape of a product's table, as a server knows it: how many rows it has, and what it is indexed by."""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, literal_column, select, table, text
+
+_INDEXABLE = re.compile(
+    r"\w*int|decimal|float|double|date|datetime|time|timestamp|year|(var)?(char|binary)|enum|set|bit"
+)
+_LONGEST_KEY = 3072
+"""Bytes, on TiDB and InnoDB alike."""
+_LONGEST_NAME = 56
+"""Of the 64 that there may be: the statement's first line then fits into 80 columns."""
+
+
+def known_rows(connection: Connection, name: str) -> int | None:
+    """Say how many rows a table has by the server's statistics, 0 without any; None for a view."""
+    query = text(
+        "SELECT COALESCE(table_rows, 0) FROM information_schema.tables WHERE table_type = 'BASE TABLE' "
+        "AND table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name"
+    )
+    rows = connection.execute(query, _names(name)).scalar()
+    return None if rows is None else int(rows)
+
+
+def has_more_rows(connection: Connection, name: str, than: int) -> bool:
+    """Count a table's rows, but no further than is asked."""
+    schema, _, bare = name.rpartition(".")
+    some: Select[Any] = (
+        select(literal_column("1").label("one")).select_from(table(bare, schema=schema or None)).limit(than + 1)
+    )
+    counted: int = connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+    return counted > than
+
+
+def indexable(connection: Connection, name: str) -> list[str]:
+    """List the columns that an index takes as they are: no texts without bounds, no JSON."""
+    query = text(
+        "SELECT column_name AS name, data_type AS kind, COALESCE(character_octet_length, 0) AS bytes "
+        "FROM information_schema.columns "
+        "WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name ORDER BY ordinal_position"
+    )
+    found = connection.execute(query, _names(name))
+    return [row.name for row in found if _INDEXABLE.fullmatch(row.kind.lower()) and row.bytes <= _LONGEST_KEY]
+
+
+def has_index(connection: Connection, name: str, points: Sequence[str], ranges: Sequence[str]) -> bool:
+    """Whether an index begins with the points, in any order, and the ranges; or is unique, of nothing but points."""
+    query = text(
+        "SELECT index_name AS name, non_unique AS repeats, column_name AS part FROM information_schema.statistics "
+        "WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name ORDER BY index_name, seq_in_index"
+    )
+    found = connection.execute(query, _names(name))
+    for (_, repeats), rows in groupby(found, lambda row: (row.name, int(row.repeats))):
+        parts = [row.part for row in rows]
+        begins, goes_on = parts[: len(points)], parts[len(points) :][: len(ranges)]
+        if set(begins) == set(points) and goes_on == list(ranges):
+            return True
+        if not repeats and set(parts) <= set(points):
+            return True
+    return False
+
+
+def create_index(connection: Connection, name: str, columns: Sequence[str]) -> str:
+    """Write the statement that makes an index."""
+    quote = connection.dialect.identifier_preparer.quote
+    called = "_".join([name.rpartition(".")[2], *columns])[:_LONGEST_NAME].rstrip("_")
+    on = ".".join(map(quote, name.split(".")))
+    return f"CREATE INDEX {quote(called)} ON {on} ({', '.join(map(quote, columns))});"
+
+
+def _names(table: str) -> dict[str, str | None]:
+    schema, _, name = table.rpartition(".")
+    return {"schema": schema or None, "name": name}
