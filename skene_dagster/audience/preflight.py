@@ -107,7 +107,7 @@ def all_rows(
     condition = conditions.answer(connection, plan, step, settings, as_of)
     every: Select[Any] = select(literal_column("*")).select_from(condition.rows)
     if isinstance(step.condition, Query) and step.condition.by_row:
-        # TiDB plans a window of no length as one that reads nothing.
+        # A window of no length could be planned as one that reads nothing.
         within = triggers.window(step, as_of, last=as_of, first=as_of - timedelta(days=1), at=None)
         every = every.add_cte(triggers.rows(connection, plan, step, "outbox", within).cte(ROWS))
     return every
