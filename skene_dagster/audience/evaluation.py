@@ -33,9 +33,6 @@ from skene_dagster.store.failures import translated, words_of
 from skene_dagster.store.keys import common_key
 from skene_dagster.store.limits import limited
 
-RANGE = 200_000
-"""Users of a range that is evaluated alone."""
-
 
 @dataclass(frozen=True)
 class Condition:
@@ -53,12 +50,13 @@ class Condition:
 
 @contextmanager
 def evaluated(
-    engine: Engine, condition: Condition, users: Users, turn: Turn, *, is_large: bool
+    engine: Engine, condition: Condition, users: Users, turn: Turn, *, is_large: bool, chunk: int
 ) -> Iterator[tuple[Table, int]]:
     """Evaluate the condition, once, into a staging table; yield it with its number of rows, and drop it.
 
     Args:
         is_large: it need not be tried whether the answer fits into a transaction.
+        chunk: users of a range that is evaluated alone.
 
     Raises:
         SegmentTimeout: it took too long.
@@ -82,7 +80,7 @@ def evaluated(
     table = transaction(engine, create)
     try:
         with _in_the_authors_words(engine, condition):
-            rows = _filled(_Filling(engine, table, condition, users), is_large=is_large)
+            rows = _filled(_Filling(engine, table, condition, users, chunk), is_large=is_large)
         yield table, rows
     finally:
         # What cannot be dropped now is dropped by the next refresh.
@@ -124,6 +122,7 @@ class _Filling:
     table: Table
     condition: Condition
     users: Users
+    chunk: int
     begun: float = field(default_factory=time.monotonic)
 
     def fill(self, connection: Connection, span: Span | None = None) -> int:
@@ -148,7 +147,7 @@ class _Filling:
             rows += written
             return high
 
-        walk(write, RANGE)
+        walk(write, self.chunk)
         return rows
 
     def in_bulk(self) -> int:
@@ -164,23 +163,22 @@ class _Filling:
 
 
 def _filled(filling: _Filling, *, is_large: bool) -> int:
-    in_parts: Callable[[], int] | None = None
+    ways: list[Callable[[], int]] = [filling.at_once]
     if filling.condition.by_key:
-        in_parts = filling.by_ranges
+        ways.append(filling.by_ranges)
     elif "bulk DML" in capabilities(filling.engine).has:
-        in_parts = filling.in_bulk
-    if in_parts is None or not is_large:
+        ways.append(filling.in_bulk)
+    for way in ways[-1:] if is_large else ways:
         try:
-            return filling.at_once()
+            return way()
         except StoreTooLarge as error:
-            if in_parts is None:
-                raise SegmentError(
-                    f"The condition selects more than one transaction may hold here: {words_of(error)}.",
-                    advice="Select the users' keys without UNION, LIMIT or a window function: then they are taken in "
-                    "parts. Or raise tidb_mem_quota_query for this database user.",
-                    place=filling.condition.place,
-                ) from error
-    return in_parts()
+            refused = error
+    raise SegmentError(
+        f"The condition selects more than one transaction may hold here: {words_of(refused)}.",
+        advice="Select the users' keys without UNION, LIMIT or a window function: then they are taken in parts. "
+        "Or raise tidb_mem_quota_query for this database user.",
+        place=filling.condition.place,
+    ) from refused
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from skene_dagster.store.engine import Clock, transaction, users_table
 from skene_dagster.store.tables import segment_members
 
 CHUNK = 50_000
-"""Keys per transaction of the history."""
+"""Keys per transaction."""
 
 LARGE = 1_000_000
 """Members from which on a condition is not evaluated in one statement: TiDB would keep it all in memory."""
@@ -108,13 +108,15 @@ def refresh(
     run_id: str,
     accept_change: bool = False,
     chunk: int = CHUNK,
+    large: int = LARGE,
 ) -> Refreshed:
     """Bring the step's segment to what its condition says at `as_of`. Doing it again changes nothing.
 
     Args:
         run_id: who refreshes, at most 64 characters; a run may take over from itself.
         accept_change: a person said that an implausible change is right.
-        chunk: keys per transaction of the history.
+        chunk: keys per transaction.
+        large: members from which on the condition is evaluated in parts from the start.
 
     Raises:
         SegmentBusy: another run is refreshing this segment.
@@ -133,7 +135,7 @@ def refresh(
         return Refreshed.of(before, answer.sql, already=True)
     kept = step.email.row_columns if step.email else ()
     condition = Condition(answer.rows, kept, conditions.place_of(plan, step), step.timeout, answer.by_key)
-    is_large = before.members > LARGE
+    is_large = before.members > large
     work = _Work(engine, mine, settings.users, clock, condition, answer.only_users, chunk, is_large)
     try:
         with beating(engine, mine, clock):
@@ -172,7 +174,8 @@ def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Ro
 
 
 def _refresh(work: _Work, limits: Limits | None, started: datetime, sql: str) -> Refreshed:
-    with evaluated(work.engine, work.condition, work.users, work.turn, is_large=work.is_large) as (table, rows):
+    answer = evaluated(work.engine, work.condition, work.users, work.turn, is_large=work.is_large, chunk=work.chunk)
+    with answer as (table, rows):
         unknown = _leave_out_unknown(work, table)
         survey = transaction(work.engine, lambda connection: _survey(connection, work, table))
         enter = rows - unknown - (survey.inside - survey.leave)
