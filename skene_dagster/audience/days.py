@@ -27,6 +27,7 @@ from sqlalchemy import (
     inspect,
     literal,
     not_,
+    or_,
     select,
     table,
     text,
@@ -146,6 +147,11 @@ def touch_since(connection: Connection, pairs: Table, since: date) -> None:
     _add(connection, pairs, select(user_days.c.user_id, user_days.c.day).where(user_days.c.day >= since))
 
 
+def leave_alone(connection: Connection, pairs: Table, since: date) -> int:
+    """Take out of the staged days those before a day, for not all their events are there; return how many they are."""
+    return connection.execute(delete(pairs).where(pairs.c.day < since)).rowcount
+
+
 def touch_people(connection: Connection, people: Table, pairs: Table) -> int:
     """Stage the users of the staged days; return how many they are."""
     return connection.execute(insert(people).from_select(["user_id"], select(pairs.c.user_id).distinct())).rowcount
@@ -170,16 +176,28 @@ def count_touched(connection: Connection, events: Source, pairs: Table, span: Sp
     _count(connection, events, within, pairs.c.user_id, pairs.c.day)
 
 
-def count_all(connection: Connection, events: Source, span: Span, as_of: datetime, *, anew: bool) -> None:
+def count_all(
+    connection: Connection,
+    events: Source,
+    span: Span,
+    as_of: datetime,
+    *,
+    anew: bool,
+    since: date = FIRST_DAY,
+    gone: Iterable[str] = (),
+) -> None:
     """Count all days of a range of users.
 
     Args:
         anew: some were counted before.
+        since: days before it stay as they were counted, for not all their events are there.
+        gone: names that stand for no feature any more; what was counted under them goes nevertheless.
     """
     rows = events.rows
     if anew:
-        connection.execute(delete(user_days).where(span.of(user_days.c.user_id)))
-    within = select().select_from(rows).where(span.of(rows.c.user_id), *_before(rows, as_of))
+        stale = or_(user_days.c.day >= since, user_days.c.event.in_(list(gone)))
+        connection.execute(delete(user_days).where(span.of(user_days.c.user_id), stale))
+    within = select().select_from(rows).where(span.of(rows.c.user_id), *_before(rows, as_of, since))
     _count(connection, events, within, rows.c.user_id, rows.c.day)
 
 
@@ -202,9 +220,9 @@ def _count(
         connection.execute(insert(user_days).from_select(into, uses.group_by(user, day)))
 
 
-def _before(rows: Subquery, as_of: datetime) -> Iterable[ColumnElement[bool]]:
+def _before(rows: Subquery, as_of: datetime, since: date = FIRST_DAY) -> Iterable[ColumnElement[bool]]:
     # The raw column beside our own form of it: an index knows only that one.
-    yield rows.c.raw_at >= literal(FIRST_DAY, Date)
+    yield rows.c.raw_at >= literal(since, Date)
     yield rows.c.raw_at < literal(as_of.date() + timedelta(days=1), Date)
     yield rows.c.at < literal(as_of, Moment)
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 from skene_dagster.store.tables import definitions
 
 _MILESTONE = "milestone:"
+_FEATURE = "feature:"
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,21 @@ class Changes:
     """What is computed from the days; it is computed anew for everybody."""
     other_milestones: tuple[str, ...]
     """Milestones that were others then, or are none now."""
+    other_features: tuple[str, ...]
+    """Features likewise, as `feature:<name>`."""
 
 
 def changes(connection: Connection, digests: Mapping[str, str]) -> Changes:
     """Compare with the last rollup."""
     then = _then(connection)
     differ = {name for name in then.keys() | digests.keys() if then.get(name) != digests.get(name)}
-    milestones = sorted(name.removeprefix(_MILESTONE) for name in differ & then.keys() if name.startswith(_MILESTONE))
-    return Changes("events" in differ, bool(differ - {"events"}), tuple(milestones))
+    others = sorted(differ & then.keys())
+    return Changes(
+        "events" in differ,
+        bool(differ - {"events"}),
+        tuple(name.removeprefix(_MILESTONE) for name in others if name.startswith(_MILESTONE)),
+        tuple(name for name in others if name.startswith(_FEATURE)),
+    )
 
 
 def remember(connection: Connection, digests: Mapping[str, str], as_of: datetime) -> None:

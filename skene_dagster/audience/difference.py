@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from skene_dagster.audience.walk import Span
+from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, Moment, segment_members
 
 members = segment_members
@@ -173,6 +174,14 @@ def count_inside(connection: Connection, segment: str, as_of: datetime) -> tuple
 def count_exited(connection: Connection, segment: str, as_of: datetime) -> int:
     """Count those who left at this as_of."""
     return connection.execute(select(func.count()).select_from(members).where(_exited(segment, as_of))).scalar_one()
+
+
+def forget_exited(
+    connection: Connection, segment: str, *, before: datetime, since: datetime | None, size: int
+) -> Swept:
+    """Delete members who left before a moment; that of the segment's last refresh is the latest that may be said."""
+    mine = members.c.segment == segment
+    return sweep(connection, members, members.c.exited_at, "PRIMARY", mine, before=before, since=since, size=size)
 
 
 def _exited(segment: str, as_of: datetime) -> ColumnElement[bool]:

@@ -32,6 +32,7 @@ from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.walk import Span
 from skene_dagster.settings import Level, Levels
 from skene_dagster.store.moments import earliest, later, latest
+from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, Moment, engagement_levels, user_activity
 
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -92,6 +93,12 @@ def due(connection: Connection, people: Table, as_of: datetime, low: object, siz
         return None
     last: object = connection.execute(select(func.max(people.c.user_id))).scalar_one()
     return last
+
+
+def forget_left(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:
+    """Delete the time of users at levels that they left before a moment."""
+    index = "skene_engagement_levels_level"
+    return sweep(connection, engagement_levels, rows.left_at, index, before=before, since=since, size=size)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
 """The events that the product tells us: this module owns the table skene_events.
 
 An event is written once: its id is the key, and the same id told again changes nothing. A row is committed within
-`SETTLED_WITHIN` of its `received_at`, so that who reads by it and stays so far behind misses none.
+`SETTLED_WITHIN` of its `received_at`, so that who reads by it and stays so far behind misses none. Old ones may be
+deleted (`retention` in skene.yaml); since when all of them are there stands in skene_meta, whose row of that is this
+module's, too.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.dialects.mysql import insert as insert_on_server
 from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
@@ -20,7 +22,8 @@ from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import Clock, database_clock, database_time, is_sqlite, open_engine, transaction
 from skene_dagster.store.failures import code_of, is_of_one_row, translated
 from skene_dagster.store.keys import common_key
-from skene_dagster.store.tables import events
+from skene_dagster.store.sweeping import Swept, sweep
+from skene_dagster.store.tables import events, meta
 from skene_dagster.store.user_ids import UserId, UserIds
 
 AHEAD = timedelta(minutes=5)
@@ -36,6 +39,8 @@ PATIENCE = 10.0
 
 SLICE = 50
 """Rows of one statement: while its text is made, 13 µs a row, no other thread of a product that tracks can run."""
+
+_KEPT_SINCE = "events_kept_since"
 
 _ON_SERVER = insert_on_server(events).on_duplicate_key_update(event_id=events.c.event_id)
 _IN_SQLITE = insert_in_sqlite(events).on_conflict_do_nothing()
@@ -171,6 +176,34 @@ def last_named(connection: Connection, beginning: str) -> datetime | None:
         select(func.max(events.c.occurred_at)).where(events.c.name.like(f"{beginning}%"))
     ).scalar()
     return found
+
+
+def kept_since(connection: Connection) -> date | None:
+    """Say from which day (UTC) on all events are there; None where none was ever let go."""
+    found = connection.execute(select(meta.c.value).where(meta.c.name == _KEPT_SINCE)).scalar_one_or_none()
+    return None if found is None else date.fromisoformat(found)
+
+
+def let_go(connection: Connection, since: date) -> date:
+    """Say that events from before a day may be gone from now on, and for ever; return that day, or a later one."""
+    before = kept_since(connection)
+    if before is None:
+        connection.execute(insert(meta).values(name=_KEPT_SINCE, value=since.isoformat()))
+        return since
+    if since > before:
+        connection.execute(update(meta).where(meta.c.name == _KEPT_SINCE).values(value=since.isoformat()))
+    return max(since, before)
+
+
+def forget(connection: Connection, *, since: datetime | None, size: int) -> Swept:
+    """Delete events that were let go: those that happened, and were received, before the day of `kept_since`."""
+    day = kept_since(connection)
+    if day is None:
+        return Swept(0, None)
+    begin = datetime(day.year, day.month, day.day)
+    # Clocks differ: one that was received just before that day may have happened on it.
+    happened, received = events.c.occurred_at < begin, events.c.received_at
+    return sweep(connection, events, received, "skene_events_received", happened, before=begin, since=since, size=size)
 
 
 def _utc_now() -> datetime:

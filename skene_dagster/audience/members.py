@@ -42,6 +42,11 @@ def attributes(connection: Connection, segment: str, keys: Sequence[object]) -> 
     return dict(connection.execute(query).all())
 
 
+def all_segments(connection: Connection) -> Sequence[Row[Any, Any, Any]]:
+    """List every segment there ever was: segment, as_of, writing_as_of."""
+    return connection.execute(select(segments.c.segment, segments.c.as_of, segments.c.writing_as_of)).all()
+
+
 def steps_of(connection: Connection, loop: str) -> list[str]:
     """Name the steps of a loop that ever had a segment, in any version of its file."""
     names = connection.execute(select(segments.c.segment)).scalars()

@@ -8,13 +8,23 @@ alone changes. Only when all is done does the watermark move; so whoever dies on
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
 
-from skene_dagster.audience import activity, adoption, days, definitions, engagement, milestones, staging, turn
+from skene_dagster.audience import (
+    activity,
+    adoption,
+    days,
+    definitions,
+    engagement,
+    events,
+    milestones,
+    staging,
+    turn,
+)
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.days import Source, Window
 from skene_dagster.audience.definitions import Changes
@@ -22,7 +32,7 @@ from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.usage import MilestonePlan, UsagePlan
-from skene_dagster.settings import Users
+from skene_dagster.settings import OWN_EVENTS, Users
 from skene_dagster.store import keys
 from skene_dagster.store.engine import Clock, transaction, users_table
 from skene_dagster.store.tables import user_days
@@ -43,6 +53,10 @@ class Done:
     everybody: bool
     users: int | None
     days: int | None
+    too_late: int = 0
+    """Days that events touched which are no longer counted anew: their other events are deleted."""
+    since: date | None = None
+    """Where all days were counted anew: the first of them, if those before it stayed as they were."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,8 @@ class _Work:
     changes: Changes
     watermark: datetime | None
     """Of the last rollup; None when there is none, or when all its days are to be counted anew."""
+    kept_since: date
+    """The first day of which all events are there. What was counted of those before it stays."""
     pairs: Table
     """The touched days, by user_id and day."""
     people: Table
@@ -104,9 +120,23 @@ def all_of_them(
         changes = definitions.changes(connection, plan.digests)
         row = turn.state(connection, mine.name, mine.kind)
         watermark = None if changes.events or row is None else row.watermark
+        kept_since = events.kept_since(connection) if plan.events == OWN_EVENTS else None
         source = days.source(connection, plan)
         staged = days.stage(connection, mine, key)
-        return _Work(engine, mine, plan, users, clock, size, started, source, changes, watermark, *staged)
+        return _Work(
+            engine,
+            mine,
+            plan,
+            users,
+            clock,
+            size,
+            started,
+            source,
+            changes,
+            watermark,
+            kept_since or days.FIRST_DAY,
+            *staged,
+        )
 
     work = transaction(engine, look)
     try:
@@ -122,10 +152,11 @@ def _do(work: _Work) -> Done:
     all_days = work.watermark is None
     everybody = all_days or work.changes.rest
     if work.watermark is not None:
-        users, touched = _touch(work, work.watermark)
-        done = Done(everybody, None if everybody else users, touched)
+        users, touched, too_late = _touch(work, work.watermark)
+        done = Done(everybody, None if everybody else users, touched, too_late)
     else:
-        done = Done(everybody, None, None)
+        since = work.kept_since if work.kept_since > days.FIRST_DAY else None
+        done = Done(everybody, None, None, since=since)
         if work.by_arrival:
             work.write(partial(_keep_all_ahead, work))
     if everybody or done.users:
@@ -141,18 +172,23 @@ def _do(work: _Work) -> Done:
     return done
 
 
-def _touch(work: _Work, watermark: datetime) -> tuple[int, int]:
-    """Stage the days that new and late events touch, and their users; return how many users and days."""
+def _touch(work: _Work, watermark: datetime) -> tuple[int, int, int]:
+    """Stage the days that new and late events touch, and their users.
+
+    Returns:
+        How many users and days, and how many days are left alone.
+    """
     for window in _windows(work, watermark):
         work.write(partial(days.touch, pairs=work.pairs, events=work.source, window=window, as_of=work.as_of))
 
-    def rest(connection: Connection) -> tuple[int, int]:
+    def rest(connection: Connection) -> tuple[int, int, int]:
         if work.by_arrival:
             days.touch_what_was_ahead(connection, work.pairs, work.as_of)
         else:
             days.touch_since(connection, work.pairs, (watermark - work.plan.events.late).date())
+        too_late = days.leave_alone(connection, work.pairs, work.kept_since)
         users = days.touch_people(connection, work.people, work.pairs)
-        return users, connection.execute(select(func.count()).select_from(work.pairs)).scalar_one()
+        return users, connection.execute(select(func.count()).select_from(work.pairs)).scalar_one(), too_late
 
     return work.write(rest)
 
@@ -178,13 +214,16 @@ def _write_touched(work: _Work, *, everybody: bool, all_days: bool) -> None:
     """Count days, and compute what follows from them."""
     people = None if everybody else work.people
     counted = [select(work.source.rows.c.user_id if all_days else work.pairs.c.user_id)]
+    gone = set(work.changes.other_features) - set(days.own_names(work.plan))
     # The days that are known of those users are read again, however few are touched.
     if work.anew:
         counted.append(Chunk(Span(), people).keys(user_days))
 
     def write(connection: Connection, span: Span) -> None:
         if all_days:
-            days.count_all(connection, work.source, span, work.as_of, anew=work.anew)
+            days.count_all(
+                connection, work.source, span, work.as_of, anew=work.anew, since=work.kept_since, gone=sorted(gone)
+            )
         else:
             days.count_touched(connection, work.source, work.pairs, span, work.as_of)
         if work.changes.other_milestones:

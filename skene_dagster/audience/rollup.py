@@ -5,13 +5,14 @@ the days what follows for the users of those days (`passes`). Whoever writes hol
 repaired by the next rollup, which looks at the same events again. Who rolls up everything from the start gets the same.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine
 
-from skene_dagster.audience import passes, turn
+from skene_dagster.audience import definitions, events, passes, turn
 from skene_dagster.audience.heartbeat import beating
 from skene_dagster.audience.turn import ROLLUP
 from skene_dagster.errors import RollupOvertaken, StoreError
@@ -37,6 +38,11 @@ class RolledUp:
     days: int | None
     """How many days of theirs were counted anew; None where all were."""
     seconds: float
+    too_late: int = 0
+    """Days that late events touched and that stayed as they were: their other events are deleted. Some are told by
+    two rollups, for what arrived last is looked at twice."""
+    since: date | None = None
+    """Where all days were counted anew: the first of them, if those before it stayed as they were."""
     already: bool = False
     """This very as_of was rolled up before; nothing was done."""
     newer: datetime | None = None
@@ -86,7 +92,27 @@ def roll_up(
             transaction(engine, lambda connection: turn.release(connection, mine))
         raise
     seconds = (clock() - started).total_seconds()
-    return RolledUp(as_of, everybody=done.everybody, users=done.users, days=done.days, seconds=seconds)
+    return RolledUp(as_of, done.everybody, done.users, done.days, seconds, done.too_late, done.since)
+
+
+def let_go(
+    connection: Connection, plan: UsagePlan, wanted: date, needed: Mapping[str, datetime], now: datetime
+) -> tuple[date | None, str]:
+    """Let go of the events from before a day, as far as no rollup and nothing else will look at them again.
+
+    Args:
+        needed: by who looks at them, from which moment on.
+
+    Returns:
+        The day before which they may be deleted from now on, and what it waits for if that is not the wanted one.
+    """
+    row = turn.between(connection, NAME, now, ROLLUP)
+    if row is None or definitions.changes(connection, plan.digests).events:
+        return events.kept_since(connection), "a rollup of what users do"
+    rolled_up = min(row.watermark - passes.OVERLAP, row.as_of)
+    who, latest = min({"a rollup of what users do": rolled_up, **needed}.items(), key=lambda item: item[1])
+    since = events.let_go(connection, min(wanted, latest.date()))
+    return since, who if since < wanted else ""
 
 
 def last_as_of(engine: Engine) -> datetime | None:

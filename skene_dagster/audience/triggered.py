@@ -1,4 +1,5 @@
-"""Who is mailed about which row: the rows that triggered a step, and for which its condition held. They stay.
+"""Who is mailed about which row: the rows that triggered a step, and for which its condition held. They stay, until
+no rule can read them any more; who was mailed is in the ledger for ever.
 
 A tick looks at the rows of its window once more than it has to; what it has found already is found by its key.
 """
@@ -35,6 +36,7 @@ from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_na
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, is_sqlite, transaction, users_table
 from skene_dagster.store.keys import same_as_users_key
+from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import Moment, triggered
 
 
@@ -150,6 +152,18 @@ def attributes(
         )
     )
     return {(user_id, occurrence): kept for user_id, occurrence, kept in rows}
+
+
+def forget(
+    connection: Connection, channel: str, segment: str, *, before: datetime, since: datetime | None, size: int
+) -> Swept:
+    """Delete rows that were found before a moment.
+
+    Only what no tick looks at, and no email waits for: one that is found again is decided in the ledger already.
+    """
+    mine = and_(triggered.c.channel == channel, triggered.c.segment == segment)
+    index, found_at = "skene_triggered_entered", triggered.c.entered_at
+    return sweep(connection, triggered, found_at, index, mine, before=before, since=since, size=size)
 
 
 def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Select[Any], answer: Subquery) -> Subquery:

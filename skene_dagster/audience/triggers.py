@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, column, func, literal, or_, select, table
 
+from skene_dagster.audience import turn
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
-from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan
+from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan, segment_name
 from skene_dagster.settings import Events
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import Moment, sends
@@ -53,6 +54,14 @@ def rows(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str, w
             return _of_the_ledger(plan, trigger, channel, within)
         case _:
             raise AssertionError(f"{step.name} is not about rows")
+
+
+def next_look(connection: Connection, plan: LoopPlan, step: StepPlan) -> datetime | None:
+    """Say after which moment the next tick looks at rows; None before the first."""
+    row = turn.state(connection, segment_name(plan.name, step.name))
+    if row is None or row.as_of is None:
+        return None
+    return window(step, row.as_of, last=row.as_of, first=row.first_as_of, at=None).low
 
 
 def newest(connection: Connection, trigger: Rows, after: datetime) -> datetime | None:

@@ -215,6 +215,20 @@ def completed(connection: Connection, turn: Turn) -> Row[Any] | None:
     return row if row is not None and row.fence == turn.fence and row.as_of == turn.as_of else None
 
 
+def between(connection: Connection, name: str, now: datetime, kind: Kind = SEGMENT) -> Row[Any] | None:
+    """Read the row if nobody has the turn and nothing is half-written; until this transaction ends nobody takes it.
+
+    Whoever lost it and does not know it yet writes no more.
+    """
+    rows = kind.table.c
+    free = or_(rows.owner.is_(None), rows.lease_until < now)
+    whole = rows.as_of == rows.writing_as_of
+    rests = connection.execute(
+        update(kind.table).where(kind.name == name, free, whole).values(fence=rows.fence + 1)
+    ).rowcount
+    return state(connection, name, kind) if rests else None
+
+
 def release(connection: Connection, turn: Turn) -> None:
     """End the turn without a result; nothing happens if it is another's by now."""
     connection.execute(update(turn.kind.table).where(_is_mine(turn)).values(owner=None, lease_until=None))

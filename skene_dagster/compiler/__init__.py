@@ -12,6 +12,7 @@ from skene_dagster.compiler.checks import doubt_check
 from skene_dagster.compiler.ops import sends_asset
 from skene_dagster.compiler.reconciling import reconciling
 from skene_dagster.compiler.resources import database
+from skene_dagster.compiler.retaining import retaining
 from skene_dagster.compiler.tidb_usage import tidb_usage_definitions
 from skene_dagster.compiler.usage import is_used, usage_definitions
 from skene_dagster.errors import LoopInvalid, SettingsError
@@ -54,6 +55,7 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
         tidb_usage_definitions(settings, settings.tidb_usage) if settings.tidb_usage else dg.Definitions(),
         broken_definitions(broken, loops),
         reconciling(well, settings),
+        retaining(well, settings) if settings.retention.deletes else dg.Definitions(),
         dg.Definitions(
             assets=source_tables(well, settings),
             resources={"database": database(settings)},

@@ -31,7 +31,9 @@ KEYS = (ACTIVITY, ADOPTION, LEVELS, MILESTONES)
 
 
 def is_used(plans: Sequence[LoopPlan], settings: Settings) -> bool:
-    """Whether a loop asks what users do, or skene.yaml says something of it."""
+    """Whether a loop asks what users do, or skene.yaml says something of it. An event is rolled up before it goes."""
+    if settings.retention.events is not None:
+        return True
     if settings.features or settings.milestones or settings.tidb_usage or settings.events != OWN_EVENTS:
         return True
     return any(keys_read(step.condition) for plan in plans for step in plan.steps)
@@ -147,6 +149,7 @@ def _reports(
         told["users_touched"] = dg.MetadataValue.int(done.users)
     if done.days is not None:
         told["days_counted"] = dg.MetadataValue.int(done.days)
+        told["days_too_late"] = dg.MetadataValue.int(done.too_late)
     levels: Metadata = {level: dg.MetadataValue.int(n) for level, n in sizes.items()}
     levels["levels"] = table(["level"], ["users"], [{"level": level, "users": n} for level, n in sizes.items()])
     states = ["untried", "tried", "adopted", "lapsed"]
@@ -168,5 +171,8 @@ def _told(done: rollup.RolledUp) -> str:
     if done.already:
         return "It was rolled up for this moment before."
     if done.everybody:
-        return "Everybody was looked at."
-    return f"{done.users or 0:,} users did something that was not known yet; {done.days or 0:,} days were counted anew."
+        stays = f" Days before {done.since} stay as they were counted: their events are deleted." if done.since else ""
+        return f"Everybody was looked at.{stays}"
+    late = f" {done.too_late:,} days that late events are of stay as they were counted." if done.too_late else ""
+    known = f"{done.users or 0:,} users did something that was not known yet"
+    return f"{known}; {done.days or 0:,} days were counted anew.{late}"

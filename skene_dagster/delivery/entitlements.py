@@ -7,7 +7,7 @@ WHERE channel = 'live' AND user_id = ? AND lifted_at = '9999-12-31'
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, literal, select, update
 
 from skene_dagster.audience import segments
 from skene_dagster.audience.difference import inside
@@ -17,6 +17,7 @@ from skene_dagster.delivery.channels import Channel
 from skene_dagster.errors import Unlicensed
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
 from skene_dagster.store.engine import Clock, reading, transaction
+from skene_dagster.store.sweeping import Swept
 from skene_dagster.store.tables import OPEN, Moment, entitlements, segment_members
 
 CHUNK = 50_000
@@ -82,6 +83,15 @@ def blocked_now(connection: Connection, plan: LoopPlan, step: StepPlan, channel:
     """Count who is blocked."""
     query = select(func.count()).where(*_of(channel, plan, step), entitlements.c.lifted_at == OPEN)
     return connection.execute(query).scalar_one()
+
+
+def forget_lifted(connection: Connection, channel: str, *, before: datetime, since: object, size: int) -> Swept:
+    """Delete blocks that were lifted before a moment; a user's key after the other, for no index knows the moment."""
+    user = entitlements.c.user_id
+    high = end(connection, [select(user).where(entitlements.c.channel == channel)], since, size)
+    theirs = entitlements.c.channel == channel, Span(since, high).of(user)
+    deleted = connection.execute(delete(entitlements).where(*theirs, entitlements.c.lifted_at < before)).rowcount
+    return Swept(deleted, high)
 
 
 def _block(

@@ -1,16 +1,17 @@
 """skene.yaml and the environment, read once into one frozen Settings."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from pydantic import Field
 
-from skene_dagster.documents import Document, Spec, parse
+from skene_dagster.documents import Document, Spec, duration_text, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings.product import Identifier, Limits, Sender, Users
+from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import read_yaml
 
@@ -28,6 +29,7 @@ __all__ = [
     "Limits",
     "Milestone",
     "ProjectFile",
+    "Retention",
     "Sender",
     "Settings",
     "TidbUsage",
@@ -56,6 +58,7 @@ class ProjectFile(Spec):
     """What users reach, by a short name."""
     tidb_usage: TidbUsage | None = None
     """Whose use of TiDB's own features is collected; nobody's where it is left out."""
+    retention: Retention = Retention()
     loops: str = "loops"
     """The folder of the loop files."""
     templates: str = "templates"
@@ -88,6 +91,7 @@ class Settings:
     levels: Levels = field(default_factory=Levels)
     milestones: Mapping[str, Milestone] = field(default_factory=dict)
     tidb_usage: TidbUsage | None = None
+    retention: Retention = field(default_factory=Retention)
 
 
 def read_settings(root: Path) -> Document:
@@ -108,6 +112,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """
     document = read_settings(root)
     project = parse(ProjectFile, Document(document.file, document.data or {}, document.lines), SettingsError)
+    if faults := list(_faults_of_retention(project, document)):
+        raise together(faults)
     environment = environ.get("SKENE_ENV") or "development"
     if environment not in get_args(Environment):
         raise SettingsError(f"SKENE_ENV is {environment!r}.", advice=f"Use one of: {', '.join(get_args(Environment))}.")
@@ -122,6 +128,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         levels=project.levels,
         milestones=project.milestones,
         tidb_usage=project.tidb_usage,
+        retention=project.retention,
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,
@@ -132,3 +139,22 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         resend_url=environ.get("RESEND_API_URL") or RESEND_URL,
         write_key=environ.get("SKENE_WRITE_KEY") or None,
     )
+
+
+def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    events, payloads = project.retention.events, project.retention.payloads
+    if events is not None and project.events not in (None, OWN_EVENTS):
+        yield SettingsError(
+            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' has another table read, which is the "
+            "product's: nothing is ever deleted there.",
+            advice="Leave one of the two out.",
+            place=document.place(("retention", "events")),
+        )
+    waits = 2 * project.limits.expires_after
+    if payloads is not None and payloads < waits:
+        yield SettingsError(
+            f"'retention.payloads' is {duration_text(payloads)}, but what an email needs may be needed for "
+            f"{duration_text(waits)}: twice 'limits.expires_after'.",
+            advice=f"Keep them for {duration_text(waits)} at least.",
+            place=document.place(("retention", "payloads")),
+        )

@@ -83,6 +83,13 @@ def steps_with_unsent_batches(connection: Connection, channel: str) -> Sequence[
     return connection.execute(query.distinct()).all()
 
 
+def oldest_open(connection: Connection, scope: Scope) -> datetime | None:
+    """Say of which tick the oldest batch of a step is that is not settled; None where all are."""
+    query = select(func.min(batches.c.as_of)).where(batches_of(scope), batches.c.state.in_((*TO_DO, "in_doubt")))
+    found: datetime | None = connection.execute(query).scalar()
+    return found
+
+
 def batch_of(connection: Connection, batch_id: str) -> Row[Any]:
     """Read a batch, without its bytes."""
     return connection.execute(select(*BATCH).where(batches.c.batch_id == batch_id)).one()

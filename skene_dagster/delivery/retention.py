@@ -1,0 +1,138 @@
+"""Retention: what is old, and what no rule reads any more, is deleted, some rows to a transaction.
+
+How a table's rows are found and deleted is its owner's; here stands how far back each of them goes. Never deleted:
+decisions (that nobody is mailed twice hangs on them), batches, milestones, days, and whatever is so now. Who dies on
+the way has left nothing half done, and who comes next goes on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol, get_args
+
+from sqlalchemy import Connection, Engine, Table
+
+from skene_dagster.audience import difference, engagement, events, members, rollup, triggered, triggers
+from skene_dagster.delivery import entitlements, ledger
+from skene_dagster.delivery.channels import ChannelName
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
+from skene_dagster.loops.usage import UsagePlan
+from skene_dagster.settings import OWN_EVENTS, Retention
+from skene_dagster.store import tables
+from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.sweeping import Swept
+
+CHUNK = 5_000
+"""Rows per transaction; an event's may have 32 kB."""
+
+CHANNELS: tuple[str, ...] = get_args(ChannelName)
+
+
+@dataclass(frozen=True)
+class Retained:
+    """What was deleted."""
+
+    rows: Mapping[str, int]
+    """By table; those of which nothing is ever deleted are left out."""
+    events_since: date | None
+    """The first day of which all events are there; None where they are of all days."""
+    waits_for: str
+    """Whom that day waits for, where it is not the one that `retention.events` says."""
+
+
+class _Part(Protocol):
+    def __call__(self, connection: Connection, *, since: Any) -> Swept: ...
+
+
+def retain(
+    engine: Engine,
+    *,
+    retention: Retention,
+    usage: UsagePlan,
+    plans: Sequence[LoopPlan],
+    clock: Clock,
+    chunk: int = CHUNK,
+) -> Retained:
+    """Delete what is older than skene.yaml says. Doing it again deletes what has grown old since.
+
+    Args:
+        plans: the loops that are well; what their next ticks will look at stays.
+        chunk: rows per transaction.
+
+    Raises:
+        StoreError: the database refused; what was deleted by then stays so.
+    """
+    now = clock()
+    looks = transaction(engine, partial(_next_looks, plans=plans))
+    since, waits_for = None, ""
+    deleted: dict[str, int] = {}
+    if retention.events is not None:
+        needed = {f"the step {step}": look.after for step, look in looks.items() if look.at_our_events}
+        wanted = (now - retention.events).date()
+        let_go = partial(rollup.let_go, plan=usage, wanted=wanted, needed=needed, now=now)
+        since, waits_for = transaction(engine, let_go)
+        deleted[tables.events.name] = _all_of(engine, partial(events.forget, size=chunk))
+    if retention.history is not None:
+        for table, part in _history(engine, now - retention.history, chunk):
+            deleted[table.name] = deleted.get(table.name, 0) + _all_of(engine, part)
+    if retention.payloads is not None:
+        parts = transaction(engine, partial(_payloads, looks=looks, now=now, kept=retention.payloads, size=chunk))
+        deleted[tables.triggered.name] = sum(_all_of(engine, part) for part in parts)
+    return Retained(deleted, since, waits_for)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the next tick of a step looks at: rows after a moment."""
+
+    after: datetime
+    at_our_events: bool
+
+
+def _next_looks(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, _Look]:
+    looks = {}
+    for plan in plans:
+        for step in plan.steps:
+            after = triggers.next_look(connection, plan, step) if step.by_row else None
+            if after is not None:
+                # The database may be named before the table.
+                ours = isinstance(step.trigger, Rows) and step.trigger.table.endswith(OWN_EVENTS.table)
+                looks[segment_name(plan.name, step.name)] = _Look(after, ours)
+    return looks
+
+
+def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Table, _Part]]:
+    yield tables.engagement_levels, partial(engagement.forget_left, before=before, size=size)
+    for channel in CHANNELS:
+        yield tables.entitlements, partial(entitlements.forget_lifted, channel=channel, before=before, size=size)
+    for segment, *refreshed in transaction(engine, members.all_segments):
+        # A refresh that is done again looks at those who left at its own tick.
+        last = min([before, *(moment for moment in refreshed if moment is not None)])
+        yield tables.segment_members, partial(difference.forget_exited, segment=segment, before=last, size=size)
+
+
+def _payloads(
+    connection: Connection, looks: Mapping[str, _Look], now: datetime, kept: timedelta, size: int
+) -> list[_Part]:
+    """List what is deleted of the rows that triggered steps: nothing that a tick or an open batch may still need."""
+    parts: list[_Part] = []
+    for segment, *_ in members.all_segments(connection):
+        loop, _, step = segment.partition(".")
+        look = looks.get(segment)
+        for channel in CHANNELS:
+            open_since = ledger.oldest_open(connection, Scope(channel, loop, step))
+            before = min(now if open_since is None else open_since, now) - kept
+            before = before if look is None else min(before, look.after)
+            parts.append(partial(triggered.forget, channel=channel, segment=segment, before=before, size=size))
+    return parts
+
+
+def _all_of(engine: Engine, part: _Part) -> int:
+    deleted, since = 0, None
+    while True:
+        swept = transaction(engine, partial(part, since=since))
+        deleted, since = deleted + swept.rows, swept.last
+        if since is None:
+            return deleted

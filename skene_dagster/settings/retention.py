@@ -1,0 +1,36 @@
+"""What skene.yaml says of how long things are kept."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from skene_dagster.documents import Duration, Spec, duration_text
+
+LEAST = timedelta(days=30)
+"""Nothing is kept for less: what comes late, waits or is in doubt is long over by then."""
+
+
+def _long_enough(kept: timedelta) -> timedelta:
+    if kept < LEAST:
+        raise ValueError(f"{duration_text(kept)} is too short. Keep it for {duration_text(LEAST)} at least")
+    return kept
+
+
+Kept = Annotated[Duration, AfterValidator(_long_enough)]
+
+
+class Retention(Spec):
+    """How long is kept what no rule reads any more; for ever, where it is left out. At least 30 days each."""
+
+    history: Kept | None = None
+    """Who left a segment or a level of engagement, and whose block was lifted; counted from then."""
+    events: Kept | None = None
+    """Events in `skene_events`, counted from when they were received; deleted by whole days (UTC), once rolled up."""
+    payloads: Kept | None = None
+    """Rows that triggered a step, with the columns kept for their emails; counted from when the step found them."""
+
+    @property
+    def deletes(self) -> bool:
+        """Whether anything is ever deleted."""
+        return self != Retention()
