@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,19 @@ import usage_reference as reference
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, event
-from usage_world import ACTIONS, DAY, FEATURES, START, WITHOUT_ARRIVED, World, at, on, own_events
+from usage_world import (
+    ACTIONS,
+    DAY,
+    FEATURES,
+    START,
+    WITHOUT_ARRIVED,
+    Died,
+    World,
+    at,
+    dying,
+    on,
+    own_events,
+)
 
 from skene_dagster.audience import adoption, engagement, milestones
 from skene_dagster.errors import RollupBusy, SettingsError
@@ -33,10 +45,6 @@ from skene_dagster.store.tables import milestones as milestones_table
 ROLLED = (definitions, engagement_levels, events_ahead, feature_adoption, milestones_table, rollups, user_activity)
 
 
-class Died(BaseException):
-    """The process is gone; nothing of ours catches it."""
-
-
 @pytest.fixture
 def world(engine: Engine) -> World:
     return World(engine)
@@ -50,24 +58,11 @@ def computed_anew(world: World, as_of: datetime) -> dict[str, object]:
     return world.all_of_it()
 
 
-@contextmanager
-def dying(engine: Engine, after: int) -> Iterator[None]:
-    """Let the process die at one of its commits."""
-    left = after
-
-    def count(_connection: object) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Died
-
-    event.listen(engine, "commit", count)
-    try:
-        yield
-    finally:
-        event.remove(engine, "commit", count)
-        # The connections of a process die with it.
-        engine.dispose()
+def counted_anew(world: World, as_of: datetime) -> dict[str, object]:
+    """Have all days counted anew whose events are there."""
+    world.sql("DELETE FROM skene_definitions WHERE name = 'events'")
+    world.roll(as_of)
+    return world.all_of_it()
 
 
 @contextmanager
@@ -470,29 +465,35 @@ HAPPENINGS = st.lists(
     ticks=st.lists(st.integers(1, 100), min_size=1, max_size=6, unique=True),
     dies_after=st.integers(1, 12),
     chunk=st.sampled_from([1, 3, 50]),
+    retains=st.booleans(),
 )
 def test_any_order_of_arrival_and_any_crash_gives_what_is_computed_anew_and_in_plain_python(
-    happenings: list[Did], ticks: list[int], dies_after: int, chunk: int
+    happenings: list[Did], ticks: list[int], dies_after: int, chunk: int, retains: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_engine(f"sqlite:///{Path(folder) / 'skene.db'}")
         try:
-            world = World(engine)
+            world = own_events(engine) if retains else World(engine)
             world.add(*range(1, 8), created_at=START)
-            _live(world, happenings, sorted(ticks), dies_after, chunk)
+            _live(world, happenings, sorted(ticks), dies_after, chunk, retains=retains)
             last = at(110, 0)
             world.roll(last, chunk=chunk)
 
             incremental = world.all_of_it()
 
-            assert incremental == computed_anew(world, last)
+            again = counted_anew(world, at(110, 1)) if retains else computed_anew(world, last)
+            assert incremental == again
             _compare(world, happenings, last)
         finally:
             engine.dispose()
 
 
-def _live(world: World, happenings: list[Did], ticks: list[int], dies_after: int, chunk: int) -> None:
-    """Write what happens in the order in which it arrives, roll up at ticks, and die on the way in each of them."""
+def _live(world: World, happenings: list[Did], ticks: list[int], dies_after: int, chunk: int, *, retains: bool) -> None:
+    """Write what happens in the order in which it arrives, roll up at ticks, and die on the way in each of them.
+
+    Args:
+        retains: what is old is deleted after each, and who deletes dies on the way as well.
+    """
     waiting = sorted(happenings, key=lambda did: did.written)
     for tick in [*(at(day, 0) for day in ticks), at(109, 0)]:
         while waiting and waiting[0].written < tick:
@@ -505,6 +506,9 @@ def _live(world: World, happenings: list[Did], ticks: list[int], dies_after: int
                 world.now += timedelta(minutes=2)
         if tick != at(109, 0):
             world.roll(tick, chunk=chunk)
+        if retains:
+            with dying(world.engine, dies_after), suppress(Died):
+                world.retain(events="30d", history="30d")
 
 
 def _compare(world: World, happenings: list[Did], as_of: datetime) -> None:

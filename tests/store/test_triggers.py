@@ -4,16 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from delivery_world import LIVE, OUTBOX, START, World, make_world, planned
+from delivery_world import LIVE, OUTBOX, START, World, make_world, never_arrive, planned
 from sqlalchemy import Connection, Engine, select, text
 
 from skene_dagster.audience import triggered, triggers
+from skene_dagster.audience.rollup import roll_up
 from skene_dagster.audience.segments import Refreshed
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.retention import Retained
+from skene_dagster.delivery.retention import retain as retain_
+from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import After, Rows
+from skene_dagster.loops.usage import plan_usage
+from skene_dagster.settings import Retention
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import triggered as table
 
@@ -46,6 +53,7 @@ steps:
     condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
     action: {type: email, template: hello, personalization: {name: "{{user.name}}"}}
 """
+Found = TypeVar("Found")
 MINUTE = timedelta(minutes=1)
 
 
@@ -80,7 +88,7 @@ class Shop:
             id=identity,
             user=user,
             name=name,
-            at=self.world.now,
+            at=self.world.now.isoformat(" ", "microseconds"),
         )
 
     def plan(self, loop: str) -> None:
@@ -372,5 +380,87 @@ def test_our_own_set_leaves_the_moment_of_change_alone(shop: Shop) -> None:
     assert moments == {f"{START}"[:19]}
 
 
-def look(shop: Shop, ask: Callable[[Connection], object]) -> object:
+def retain(shop: Shop, **kept: str) -> Retained:
+    return retain_(
+        shop.world.engine,
+        retention=Retention.model_validate(kept),
+        usage=plan_usage(shop.world.settings),
+        plans=[shop.world.plan],
+        clock=shop.world.clock,
+        chunk=2,
+    )
+
+
+def test_what_triggered_long_ago_is_deleted_and_nobody_is_mailed_about_it_again(shop: Shop) -> None:
+    started(shop)
+    for user in (1, 2, 3):
+        shop.pay(shop.order(user), user)
+    shop.tick()
+    shop.world.days_pass(40)
+    shop.pay(shop.order(1), 1)
+    shop.tick()
+    mailed = list(shop.world.provider.mailed)
+
+    deleted = retain(shop, payloads="30d")
+    # The condition may wait longer now: the next tick looks at all of them again.
+    shop.plan(ORDERS.replace("timeout: 1h", "timeout: 90d"))
+    shop.world.now += MINUTE
+    shop.tick()
+
+    assert deleted.rows == {"skene_triggered": 3}
+    assert shop.world.provider.mailed == mailed
+    assert len(mailed) == 4
+
+
+def test_what_the_next_tick_looks_at_again_stays_however_old_it_is(shop: Shop) -> None:
+    started(shop, ORDERS.replace("timeout: 1h", "timeout: 90d"))
+    shop.pay(shop.order(1), 1)
+    shop.tick()
+    shop.world.days_pass(80)
+    shop.tick()
+
+    assert retain(shop, payloads="30d").rows == {"skene_triggered": 0}
+
+
+def test_what_an_email_in_doubt_was_written_from_stays_until_that_is_closed(shop: Shop) -> None:
+    started(shop)
+    shop.pay(shop.order(1), 1)
+    shop.world.provider.answers = [never_arrive] * 9
+    with pytest.raises(ProviderUnavailable):
+        shop.tick()
+    shop.world.days_pass(50)
+    shop.refresh()
+    shop.world.deliver()
+
+    open_ = retain(shop, payloads="30d")
+    ((batch, *_),) = look(shop, lambda c: ledger.in_doubt(c, "outbox"))
+    look(shop, lambda c: ledger.give_up(c, batch, shop.world.now))
+    closed = retain(shop, payloads="30d")
+
+    assert (open_.rows, closed.rows) == ({"skene_triggered": 0}, {"skene_triggered": 1})
+
+
+def test_an_event_that_no_tick_has_looked_at_stays(shop: Shop) -> None:
+    started(shop, EVENTS)
+    shop.happens("a", 1)
+    shop.world.days_pass(60)
+    roll_up(
+        shop.world.engine,
+        plan=plan_usage(shop.world.settings),
+        users=shop.world.settings.users,
+        as_of=shop.world.now,
+        clock=shop.world.clock,
+        run_id="run",
+    )
+
+    before = retain(shop, events="30d")
+    shop.tick()
+    after = retain(shop, events="30d")
+
+    assert (before.rows, before.waits_for) == ({"skene_events": 0}, "the step activation.main")
+    assert (after.rows, after.waits_for) == ({"skene_events": 1}, "")
+    assert shop.world.provider.mailed == ["u1@example.com"]
+
+
+def look(shop: Shop, ask: Callable[[Connection], Found]) -> Found:
     return transaction(shop.world.engine, ask)

@@ -1,19 +1,21 @@
 """A product whose users do things, and whose rollups a test runs for whichever moment it likes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, inspect, select, text
+from sqlalchemy import Connection, Engine, Select, Table, event, inspect, select, text
 
 from skene_dagster import settings as settings_module
 from skene_dagster.audience import turn
 from skene_dagster.audience.rollup import NAME, RolledUp, roll_up
 from skene_dagster.audience.turn import ROLLUP, Turn
+from skene_dagster.delivery.retention import Retained, retain
 from skene_dagster.loops.usage import UsagePlan, plan_usage
-from skene_dagster.settings import OWN_EVENTS, Events, Feature, Levels, Milestone, Settings, Users
+from skene_dagster.settings import OWN_EVENTS, Events, Feature, Levels, Milestone, Retention, Settings, Users
 from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import (
@@ -39,6 +41,11 @@ _FEATURES: dict[str, dict[str, object]] = {
     "big": {"sql": "size >= 10 AND name <> 'idle'", "adopted_uses": 1, "adopted_days": 1},
 }
 FEATURES = {name: Feature.model_validate({"title": name, **said}) for name, said in _FEATURES.items()}
+OWN_FEATURES = {
+    **FEATURES,
+    "big": FEATURES["big"].model_copy(update={"sql": "properties LIKE '%10%' AND name <> 'idle'"}),
+}
+"""The same features, over our own table."""
 _MILESTONES: dict[str, dict[str, object]] = {
     "tenth_export": {"event": "export", "count": 10},
     "third_share": {"feature": "share", "count": 3},
@@ -46,6 +53,30 @@ _MILESTONES: dict[str, dict[str, object]] = {
     "month": {"anniversary": "30d"},
 }
 MILESTONES = {name: Milestone.model_validate({"title": name, **said}) for name, said in _MILESTONES.items()}
+
+
+class Died(BaseException):
+    """The process is gone; nothing of ours catches it."""
+
+
+@contextmanager
+def dying(engine: Engine, after: int) -> Iterator[None]:
+    """Let the process die at one of its commits."""
+    left = after
+
+    def count(_connection: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Died
+
+    event.listen(engine, "commit", count)
+    try:
+        yield
+    finally:
+        event.remove(engine, "commit", count)
+        # The connections of a process die with it.
+        engine.dispose()
 
 
 def at(day: float, hour: float = 12) -> datetime:
@@ -127,11 +158,11 @@ class World:
             shown = moment.isoformat(" ", "microseconds")
             by_then = (written or self.now).isoformat(" ", "microseconds")
             rows.append({"id": self._last_id, "user": user, "name": name, "at": shown, "by": by_then, "size": size})
-        self.sql(
-            "INSERT INTO actions (id, user_id, name, done_at, written_at, size) "
-            "VALUES (:id, :user, :name, :at, :by, :size)",
-            *rows,
-        )
+        if self.events == OWN_EVENTS:
+            into = "skene_events (event_id, user_id, name, occurred_at, received_at, properties)"
+        else:
+            into = "actions (id, user_id, name, done_at, written_at, size)"
+        self.sql(f"INSERT INTO {into} VALUES (:id, :user, :name, :at, :by, :size)", *rows)
 
     def clock(self) -> datetime:
         """Real time."""
@@ -148,6 +179,11 @@ class World:
             "chunk": 3,
         } | options
         return roll_up(arguments.pop("engine", self.engine), as_of=as_of, **arguments)
+
+    def retain(self, **kept: str) -> Retained:
+        """Delete what is older than this, three rows to a transaction."""
+        retention = Retention.model_validate(kept)
+        return retain(self.engine, retention=retention, usage=self.plan, plans=(), clock=self.clock, chunk=3)
 
     def take_turn(self, owner: str, as_of: datetime) -> Turn:
         """Take the turn to roll up, as a run does that then says nothing more."""
@@ -219,4 +255,4 @@ class World:
 
 def own_events(engine: Engine, **options: Any) -> World:
     """A world whose product tracks its events into our table."""
-    return World(engine, events=OWN_EVENTS, **options)
+    return World(engine, **{"events": OWN_EVENTS, "features": dict(OWN_FEATURES), **options})
