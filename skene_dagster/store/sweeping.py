@@ -37,10 +37,11 @@ def sweep(
         index: by which they are found.
         since: where to begin: what `last` said of the transaction before.
     """
-    old = [*where, moment < before, *([] if since is None else [moment >= since])]
+    old = [*where, moment < before]
+    ahead = old if since is None else [*old, moment >= since]
     hint = f"/*+ USE_INDEX({rows.name}, {index}) */"
     # What was deleted lies in the index until it is collected: who began with the oldest again would read it each time.
-    oldest = connection.execute(select(func.min(moment)).prefix_with(hint, dialect="mysql").where(*old)).scalar()
+    oldest = connection.execute(select(func.min(moment)).prefix_with(hint, dialect="mysql").where(*ahead)).scalar()
     if oldest is None:
         return Swept(0, None)
     old.append(moment >= oldest)

@@ -73,6 +73,13 @@ IN_THE_SETTINGS = {
     "tidb_usage beside other events": settings(
         "events: {table: actions}\ntidb_usage: {db_users: {ada: a@example.com}}\n", "has another table read", 2
     ),
+    "too little retention": settings("retention:\n  history: 7d\n", "7d is too short. Keep it for 30d at least", 2),
+    "retention of the product's events": settings(
+        "events: {table: actions}\nretention:\n  events: 90d\n", "has another table read, which is the product's", 3
+    ),
+    "less retention than emails wait": settings(
+        "limits: {expires_after: 20d}\nretention:\n  payloads: 30d\n", "may be needed for 40d", 3
+    ),
     "no feature of TiDB": settings(
         "tidb_usage: {db_users: {ada: a@example.com}}\nfeatures:\n  old:\n    title: x\n    events: ['tidb:tll']\n",
         "Did you mean 'ttl'?",

@@ -101,6 +101,35 @@ def test_the_job_fills_the_segment_and_mails_each_member_once(root: Path, instan
     assert Path(str(sends["outbox"])).is_file()
 
 
+def test_the_retention_job_deletes_what_is_old_and_tells_how_much(root: Path, instance: dg.DagsterInstance) -> None:
+    settings = SETTINGS + "retention: {history: 90d, events: 90d, payloads: 90d}\n"
+    write_project(root, {"retention.yaml": RETENTION}, settings)
+    run(root, instance, {"skene/as_of": TICK})
+    database = sqlite3.connect(root / ".skene" / "skene.db")
+    with database:
+        for event, at in {"old": "2026-01-01 00:00:00.000000", "new": "2999-01-01 00:00:00.000000"}.items():
+            row = (event, 1, "visit", at, at)
+            database.execute("INSERT INTO skene_events VALUES (?, ?, ?, ?, ?, NULL)", row)
+    assert run(root, instance, job="skene__usage").success
+
+    result = run(root, instance, job="skene__retention")
+
+    (output,) = (e for e in result.all_events if e.event_type_value == "STEP_OUTPUT")
+    metadata = {name: value.value for name, value in output.step_output_data.metadata.items()}
+    kept_since = datetime.now(timezone.utc).date() - timedelta(days=90)
+    assert result.success
+    assert metadata == {
+        "skene_events": 1,
+        "skene_engagement_levels": 0,
+        "skene_entitlements": 0,
+        "skene_segment_members": 0,
+        "skene_triggered": 0,
+        "events_kept_since": str(kept_since),
+    }
+    assert database.execute("SELECT event_id FROM skene_events").fetchall() == [("new",)]
+    database.close()
+
+
 def test_another_run_for_the_same_moment_sends_nothing_more(root: Path, instance: dg.DagsterInstance) -> None:
     run(root, instance, {"skene/as_of": TICK})
 

@@ -227,7 +227,10 @@ def test_a_schedule_starts_only_the_steps_of_its_time(tmp_path: Path) -> None:
     "settings",
     [
         pytest.param("", id="what the repository ships"),
-        pytest.param("tidb_usage: {db_users: {ada: ada@example.com}}\n", id="with the collector"),
+        pytest.param(
+            "tidb_usage: {db_users: {ada: ada@example.com}}\nretention: {history: 90d, events: 400d, payloads: 90d}\n",
+            id="with the collector and with retention",
+        ),
     ],
 )
 def test_dagster_s_own_command_loads_the_code_location(settings: str, tmp_path: Path) -> None:
