@@ -183,8 +183,8 @@ def count_all(
     as_of: datetime,
     *,
     anew: bool,
-    since: date = FIRST_DAY,
-    gone: Iterable[str] = (),
+    since: date,
+    gone: Iterable[str],
 ) -> None:
     """Count all days of a range of users.
 

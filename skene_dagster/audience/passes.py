@@ -14,20 +14,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
 
-from skene_dagster.audience import (
-    activity,
-    adoption,
-    days,
-    definitions,
-    engagement,
-    events,
-    milestones,
-    staging,
-    turn,
-)
+from skene_dagster.audience import activity, adoption, days, definitions, engagement, milestones, staging, turn
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.days import Source, Window
 from skene_dagster.audience.definitions import Changes
+from skene_dagster.audience.events import kept_since
 from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.errors import StoreError
@@ -120,23 +111,10 @@ def all_of_them(
         changes = definitions.changes(connection, plan.digests)
         row = turn.state(connection, mine.name, mine.kind)
         watermark = None if changes.events or row is None else row.watermark
-        kept_since = events.kept_since(connection) if plan.events == OWN_EVENTS else None
-        source = days.source(connection, plan)
+        kept = kept_since(connection) if plan.events == OWN_EVENTS else None
+        source, since = days.source(connection, plan), kept or days.FIRST_DAY
         staged = days.stage(connection, mine, key)
-        return _Work(
-            engine,
-            mine,
-            plan,
-            users,
-            clock,
-            size,
-            started,
-            source,
-            changes,
-            watermark,
-            kept_since or days.FIRST_DAY,
-            *staged,
-        )
+        return _Work(engine, mine, plan, users, clock, size, started, source, changes, watermark, since, *staged)
 
     work = transaction(engine, look)
     try:
