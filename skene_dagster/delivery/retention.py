@@ -21,7 +21,7 @@ from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
 from skene_dagster.loops.usage import UsagePlan
 from skene_dagster.settings import OWN_EVENTS, Retention
 from skene_dagster.store import tables
-from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.engine import Clock, reading, transaction
 from skene_dagster.store.sweeping import Swept
 
 CHUNK = 5_000
@@ -65,7 +65,7 @@ def retain(
         StoreError: the database refused; what was deleted by then stays so.
     """
     now = clock()
-    looks = transaction(engine, partial(_next_looks, plans=plans))
+    looks = reading(engine, partial(_next_looks, plans=plans))
     since, waits_for = None, ""
     deleted: dict[str, int] = {}
     if retention.events is not None:
@@ -78,7 +78,7 @@ def retain(
         for table, part in _history(engine, now - retention.history, chunk):
             deleted[table.name] = deleted.get(table.name, 0) + _all_of(engine, part)
     if retention.payloads is not None:
-        parts = transaction(engine, partial(_payloads, looks=looks, now=now, kept=retention.payloads, size=chunk))
+        parts = reading(engine, partial(_payloads, looks=looks, now=now, kept=retention.payloads, size=chunk))
         deleted[tables.triggered.name] = sum(_all_of(engine, part) for part in parts)
     return Retained(deleted, since, waits_for)
 
@@ -107,7 +107,7 @@ def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Tabl
     yield tables.engagement_levels, partial(engagement.forget_left, before=before, size=size)
     for channel in CHANNELS:
         yield tables.entitlements, partial(entitlements.forget_lifted, channel=channel, before=before, size=size)
-    for segment, *refreshed in transaction(engine, members.all_segments):
+    for segment, *refreshed in reading(engine, members.all_segments):
         # A refresh that is done again looks at those who left at its own tick.
         last = min([before, *(moment for moment in refreshed if moment is not None)])
         yield tables.segment_members, partial(difference.forget_exited, segment=segment, before=last, size=size)
