@@ -52,7 +52,7 @@ def test_a_refresh_that_died_long_ago_is_still_done_again_as_if_nothing_had_been
     world.add(*range(1, 12))
     world.refresh(0)
     world.only([10, 11])
-    with dying(engine, 7), suppress(Died):
+    with dying(engine, 8), suppress(Died):
         world.refresh(1)
     half_written = world.history()
     world.now = tick(60)
