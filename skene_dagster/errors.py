@@ -27,6 +27,7 @@ SkeneError
 ├── EventRefused             an event cannot be stored as it was told; telling it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── Unlicensed               the segment was not refreshed for this run's as_of
+    ├── LedgerOutdated           the ledger is that of a backup, older than its newest email
     ├── ProviderFatal            the provider refuses everything (key, sender domain)
     └── ProviderUnavailable      no definite answer for now; worth a retry
 """
@@ -188,6 +189,10 @@ class DeliveryError(SkeneError):
 
 class Unlicensed(DeliveryError):
     """The segment was not refreshed for this run's as_of, or as_of is not now: nothing may be sent."""
+
+
+class LedgerOutdated(DeliveryError):
+    """The ledger was restored from a backup, and does not know what it sent since."""
 
 
 class ProviderFatal(DeliveryError):

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from skene_dagster.audience import preflight, sources
 from skene_dagster.cli.database import settings_file
 from skene_dagster.delivery import channels
-from skene_dagster.delivery.providers.resend_records import Denied
+from skene_dagster.delivery.providers.base import Denied
 from skene_dagster.errors import SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import Project

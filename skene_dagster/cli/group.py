@@ -37,6 +37,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "cancel": "Do not send what is reserved for a loop now.",
         "approve": "Let a large first wave go.",
         "doubts": "List the emails of which nobody knows whether they were sent; settle them.",
+        "recover": "Tell a ledger from a backup what was sent since, by the provider's records.",
         "send-test": "Send one user's email to yourself, outside the ledger.",
         "adopt": "Let the database belong to this SKENE_ENV.",
         "demo": "Run the six shipped loops over a small product, day by day.",

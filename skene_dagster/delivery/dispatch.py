@@ -12,6 +12,7 @@ from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.freeze import freeze_batch
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.delivery.write_back import write_back
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
@@ -69,11 +70,14 @@ def deliver(
         progress: is told the size of each batch that was worked on.
 
     Raises:
+        LedgerOutdated: the ledger was restored from a backup, and does not know what it sent since.
         ProviderFatal: the provider refuses everything; retrying does not help.
         ProviderUnavailable: some batches got no answer; a retry sends them again with the same keys and bytes.
         StoreError: the database refused.
     """
     work = _Work(desk, plan, step, templates)
+    if desk.channel.leaves and work.open_batches():
+        refuse_an_outdated_ledger(desk)
     while (waiting := work.open_batches()) and not desk.stops:
         worked = False
         for candidate in waiting:
@@ -101,7 +105,11 @@ def _claim(work: _Work, batch_id: str) -> tuple[Row[Any] | None, Frozen | None]:
 
     def claim(connection: Connection) -> tuple[Row[Any] | None, Frozen | None]:
         batch = ledger.claim(connection, batch_id, desk.owner, desk.clock())
-        if batch is None or batch.state != "reserved" or not desk.may_send(connection, batch):
+        if batch is None or batch.state != "reserved":
+            return batch, None
+        if desk.channel.leaves:
+            ledger.set_apart(connection, batch, write_back=work.policy.write_back, now=desk.clock())
+        if not desk.may_send(connection, batch):
             return batch, None
         return batch, freeze_batch(
             connection,

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Row
 from skene_dagster.audience import members, triggered
 from skene_dagster.delivery import facts, ledger
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.message import Frozen, Message, freeze
+from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, Message, freeze
+from skene_dagster.delivery.message import origin as origin_of
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
+from skene_dagster.store import environment
 from skene_dagster.store.engine import Clock
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
@@ -87,6 +89,7 @@ def _render(
     keys = [row.user_id for row in waiting]
     inside = _attributes(connection, plan, step, channel, waiting)
     people = facts.people(connection, settings.users, keys, email.user_columns)
+    origin = ((ORIGIN_TAG, origin_of(environment.ledger_id(connection), batch.batch_id)),) if channel.leaves else ()
     messages: list[Message] = []
     skipped: Reasons = {}
     for row in waiting:
@@ -115,8 +118,8 @@ def _render(
             except Unrenderable as bad:
                 skipped[row.send_id] = ("unrenderable", str(bad)[:255])
             else:
-                redirected = channel.name == "redirect" and settings.redirect_to
-                messages.append(replace(message, to=redirected) if redirected else message)
+                to = settings.redirect_to if channel.name == "redirect" else None
+                messages.append(replace(message, to=to or message.to, tags=(*message.tags, *origin)))
     return messages, skipped
 
 

@@ -9,6 +9,14 @@ from functools import cached_property
 SEND_TAG = "send"
 """The tag that carries the send id; by it the provider's own records are matched with the ledger."""
 
+ORIGIN_TAG = "origin"
+"""The tag that says from which ledger's which batch an email that really leaves came; it tells a restored ledger."""
+
+
+def origin(ledger_id: str, batch_id: str) -> str:
+    """Write the value of the origin tag."""
+    return f"{ledger_id}-{batch_id}"
+
 
 @dataclass(frozen=True)
 class Message:

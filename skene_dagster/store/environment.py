@@ -1,11 +1,12 @@
 """Which environment a database belongs to: a clone of production in development's hands is noticed, not mailed.
 
-This module owns the row `environment` of skene_meta.
+This module owns the rows `environment` and `ledger` of skene_meta.
 """
 
+import uuid
 from contextlib import suppress
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.errors import WrongEnvironment
@@ -14,6 +15,8 @@ from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import meta
 
 _NAME = "environment"
+
+_LEDGER = "ledger"
 
 
 def belong(engine: Engine, environment: Environment) -> None:
@@ -28,6 +31,8 @@ def belong(engine: Engine, environment: Environment) -> None:
         with suppress(IntegrityError):
             transaction(engine, lambda connection: _remember(connection, environment))
     check(engine, environment)
+    with suppress(IntegrityError):
+        transaction(engine, ledger_id)
 
 
 def check(engine: Engine, environment: Environment) -> None:
@@ -52,10 +57,21 @@ def remembered(connection: Connection) -> str | None:
     return connection.execute(select(meta.c.value).where(meta.c.name == _NAME)).scalar_one_or_none()
 
 
+def ledger_id(connection: Connection) -> str:
+    """Name this ledger: 32 hex digits that its backups share with it, and its copies that were adopted do not."""
+    known: str | None = connection.execute(select(meta.c.value).where(meta.c.name == _LEDGER)).scalar_one_or_none()
+    if known is not None:
+        return known
+    new = uuid.uuid4().hex
+    connection.execute(insert(meta).values(name=_LEDGER, value=new))
+    return new
+
+
 def adopt(engine: Engine, environment: Environment) -> None:
-    """Make the database this environment's, whosever it was."""
+    """Make the database this environment's, whosever it was; its ledger is another one from now on."""
 
     def rewrite(connection: Connection) -> None:
+        connection.execute(delete(meta).where(meta.c.name == _LEDGER))
         if not connection.execute(update(meta).where(meta.c.name == _NAME).values(value=environment)).rowcount:
             _remember(connection, environment)
 

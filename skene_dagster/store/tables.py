@@ -123,6 +123,15 @@ batches = Table(
     Index("skene_batches_state", "state", "unresolved_since"),
 )
 
+recovered = Table(
+    "skene_recovered",
+    metadata,
+    # What a ledger from a backup did not know any more: sends that the provider has accepted, by its own records.
+    Column("send_id", String(32), primary_key=True),
+    Column("provider_id", String(64), nullable=False),
+    Column("accepted_at", Moment, nullable=False),
+)
+
 controls = Table(
     "skene_controls",
     metadata,

@@ -212,7 +212,7 @@ def test_an_answer_is_asked_for_again_by_the_op_itself_unless_it_cannot_change(
         result = run(root, instance)
 
     assert (retries(result), result.success) == (retried, bool(retried))
-    assert len({request.headers["Idempotency-Key"] for request in resend.requests}) == 1
+    assert len({request.headers["Idempotency-Key"] for request in resend.posts}) == 1
     assert len(resend.emails) == (3 if retried else 0)
 
 

@@ -112,7 +112,7 @@ def test_what_a_run_left_without_answer_is_sent_again_under_its_key(
     assert run(root, instance, NAME)
 
     assert len(requested.run_requests or []) == 1
-    assert len({request.headers["Idempotency-Key"] for request in resend.requests}) == 1
+    assert len({request.headers["Idempotency-Key"] for request in resend.posts}) == 1
     assert len(resend.emails) == 3
     assert states(root) == [("accepted", 1)]
 
@@ -163,4 +163,4 @@ def test_reconcile_leaves_the_database_of_another_environment_alone(
     monkeypatch.setenv("SKENE_ENV", "test")
 
     assert not run(root, instance, NAME)
-    assert len(resend.requests) == 1
+    assert len(resend.posts) == 1

@@ -113,6 +113,11 @@ class Api:
     _windows: dict[datetime, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def posts(self) -> list[Request]:
+        """The requests to send something."""
+        return [request for request in self.requests if request.method == "POST"]
+
     def fault(self) -> Scripted | None:
         """Say what goes wrong at the next POST."""
         with self._lock:

@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
                 ]
                 self._give(Scripted(200, json.dumps(rows).encode()))
             case "/__control/requests":
-                posts = sum(request.method == "POST" for request in state.requests)
+                posts = len(state.posts)
                 self._give(Scripted(200, json.dumps(posts).encode()))
             case _:
                 self._api("GET")

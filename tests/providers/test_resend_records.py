@@ -1,15 +1,16 @@
 """What became of a batch, as Resend's own records tell: found, absent, or not to be proved either way."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.message import Frozen, freeze
 from skene_dagster.delivery.providers import resend_records
-from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
+from skene_dagster.delivery.providers.base import Absent, Denied, Found, Unprovable
 from skene_dagster.delivery.providers.resend import ResendProvider
 
 NOON = datetime(2026, 3, 2, 12)
@@ -230,3 +231,66 @@ def test_records_that_are_too_many_to_read_prove_nothing(
 
     assert isinstance(found, Unprovable)
     assert "more than 200" in found.reason
+
+
+def origins(
+    provider: ResendProvider, since: datetime | None = BEFORE, most: int = 20_000
+) -> list[tuple[str, str, str]]:
+    return [(sent.provider_id, sent.send_id, sent.origin) for sent in provider.sent(since, most=most)]
+
+
+def of_ledger(number: int, origin: str) -> Frozen:
+    """A batch of two emails that name where they come from."""
+    return freeze([replace(message(n), tags=(*message(n).tags, ("origin", origin))) for n in (number, number + 1)])
+
+
+def test_what_was_sent_is_told_by_the_log_the_newest_first_a_call_for_each_batch(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 9)
+    first = ids_of(provider.send_batch(of_ledger(1, "ledger-one"), "key-1"))
+    server.script.append(refusal(422, "validation_error"))
+    provider.send_batch(of_ledger(3, "ledger-two"), "key-2")
+    asked = len(server.requests)
+
+    told = origins(provider)
+
+    assert told == [(first[n], of_ledger(1, "").send_ids[n], "ledger-one") for n in (0, 1)]
+    assert len(server.requests) - asked == 2
+
+
+def test_what_was_sent_is_told_by_the_list_where_the_log_is_not_clear(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 9)
+    server.script.append(LOST)
+    provider.send_batch(of_ledger(1, "ledger-one"), "key-1")
+    server.log[-1]["request_body"] = None
+
+    assert {(send_id, origin) for _, send_id, origin in origins(provider)} == {
+        (send_id, "ledger-one") for send_id in of_ledger(1, "").send_ids
+    }
+
+
+@pytest.mark.parametrize(
+    ("since", "most", "words"),
+    [
+        pytest.param(BEFORE, 20_000, r"does not reach back to 02 Mar 2026, 11:59 UTC", id="they begin too late"),
+        pytest.param(None, 1, "the records are too many", id="there are too many"),
+    ],
+)
+def test_records_that_do_not_tell_all_that_was_sent_say_so(
+    server: ResendServer, provider: ResendProvider, since: datetime | None, most: int, words: str
+) -> None:
+    for number in (1, 3):
+        provider.send_batch(of_ledger(number, "ledger-one"), f"key-{number}")
+
+    with pytest.raises(Denied, match=words):
+        origins(provider, since, most)
+
+
+def test_a_key_that_may_only_send_is_told_nothing(server: ResendServer, provider: ResendProvider) -> None:
+    server.may_read = False
+
+    with pytest.raises(Denied, match="restricted_api_key"):
+        origins(provider)

@@ -1,6 +1,6 @@
 """A small product to send from: its users, one loop, a clock that a test turns, and a provider that it scripts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,9 +30,11 @@ from skene_dagster.delivery.message import Frozen, Message
 from skene_dagster.delivery.providers.base import (
     Accepted,
     Answer,
+    Denied,
     Finding,
     Provider,
     RateLimit,
+    Sent,
     Turns,
     Unknown,
     Unprovable,
@@ -44,7 +46,7 @@ from skene_dagster.loops.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.planning import plan_loop
 from skene_dagster.settings import Settings
-from skene_dagster.store import schema
+from skene_dagster.store import environment, schema
 from skene_dagster.store.tables import batches, sends
 
 START = datetime(2026, 3, 2, 9)
@@ -111,6 +113,11 @@ class Script:
     """What its records say."""
     account: str | None = None
     rate_limit: RateLimit | None = None
+    clock: Callable[[], datetime] = lambda: START
+    records: list[Sent] = field(default_factory=list)
+    """What it accepted, the oldest first."""
+    denied: str = ""
+    """Why its records end before they reach back to where one asks."""
 
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         messages = batch.messages()
@@ -123,7 +130,16 @@ class Script:
         turn(0.0)
         return self.found
 
+    def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
+        turn(0.0)
+        yield from [one for one in reversed(self.records) if since is None or one.at >= since][:most]
+        if self.denied:
+            raise Denied(self.denied)
+
     def accept(self, messages: Sequence[Message], key: str) -> Accepted:
+        if key not in self.accepted:
+            for tags in (dict(message.tags) for message in messages):
+                self.records.append(Sent(f"id-{tags['send']}", self.clock(), tags["send"], tags.get("origin", "")))
         known = self.accepted.setdefault(key, tuple(messages))
         assert known == tuple(messages), "another payload under a key that was used"
         return Accepted(tuple(f"id-{message.send_id}" for message in messages))
@@ -292,4 +308,7 @@ def make_world(engine: Engine, root: Path) -> World:
     settings = replace(settings, limits=settings.limits.model_copy(update={"least_change": 0}))
     users.metadata.create_all(engine)
     schema.upgrade(engine, settings.users)
-    return World(engine, root, settings, planned(root, settings, LOOP))
+    environment.belong(engine, settings.environment)
+    world = World(engine, root, settings, planned(root, settings, LOOP))
+    world.provider.clock = world.clock
+    return world

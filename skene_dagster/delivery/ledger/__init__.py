@@ -20,6 +20,7 @@ from skene_dagster.delivery.ledger.reading import (
     unresolved,
     was_ever_reserved,
 )
+from skene_dagster.delivery.ledger.recovering import newest_attempt, recovered, remember, render_anew, set_apart, tried
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import LEASE, begin_attempt, begun, claim, freeze, nothing_happened, release
 from skene_dagster.delivery.ledger.settling import (
@@ -57,17 +58,23 @@ __all__ = [
     "in_doubt",
     "loops",
     "members_of",
+    "newest_attempt",
     "nothing_happened",
     "oldest_open",
+    "recovered",
     "refuse",
     "release",
+    "remember",
+    "render_anew",
     "renew",
     "send_id",
     "sends_of",
+    "set_apart",
     "settle",
     "split",
     "steps_with_unsent_batches",
     "to_do",
+    "tried",
     "unresolved",
     "was_ever_reserved",
     "written_back",

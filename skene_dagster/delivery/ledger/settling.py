@@ -100,7 +100,7 @@ def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now
     if not _close(connection, parent.batch_id, ("reserved", "frozen"), "split" if parts else "settled", now):
         return
     for part in parts:
-        child = _child(
+        child = child_of(
             connection,
             parent,
             state="frozen",
@@ -127,7 +127,7 @@ def renew(connection: Connection, batch: Row[Any], now: datetime, *, waits_since
     """
     if not _close(connection, batch.batch_id, ("frozen", "in_doubt"), "split", now, attempts=batch.attempts):
         return None
-    child = _child(connection, batch, waits_since, state="reserved", size=batch.size)
+    child = child_of(connection, batch, waits_since, state="reserved", size=batch.size)
     connection.execute(
         update(sends)
         .where(sends.c.batch_id == batch.batch_id, sends.c.state.in_(NOT_DONE))
@@ -221,7 +221,8 @@ def _close(
     )
 
 
-def _child(connection: Connection, parent: Row[Any], waits_since: datetime | None = None, **values: object) -> str:
+def child_of(connection: Connection, parent: Row[Any], waits_since: datetime | None = None, **values: object) -> str:
+    """Cut a batch that goes on with what another one began; return its id."""
     child = uuid.uuid4().hex
     connection.execute(
         insert(batches).values(

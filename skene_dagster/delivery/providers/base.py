@@ -4,7 +4,7 @@ A provider never raises for something that happened on the way to or at the othe
 know whether the messages may have been accepted, and only these answers say so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
@@ -81,6 +81,22 @@ class Unprovable:
 Finding = Found | Absent | Unprovable
 
 
+class Denied(Exception):
+    """The records cannot be read: no right to, no answer, or none that can be understood."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An email in the provider's records, and what its tags say of where it came from."""
+
+    provider_id: str
+    at: datetime
+    send_id: str
+    """Empty where it is none of ours."""
+    origin: str
+    """The ledger and the batch, as `message.origin` writes them; empty where it is none of ours."""
+
+
 @dataclass(frozen=True)
 class RateLimit:
     """What the provider said last of how often it may be called."""
@@ -127,6 +143,18 @@ class Provider(Protocol):
 
         Args:
             turn: called before each request; reading is counted by the same limit as sending.
+        """
+        ...
+
+    def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
+        """List what was accepted since a moment (UTC; None: since ever), the newest first; perhaps more than once.
+
+        Args:
+            turn: as in `find`.
+            most: records that are looked into.
+
+        Raises:
+            Denied: the records cannot be read, or do not reach back as far.
         """
         ...
 

@@ -10,7 +10,7 @@ Every file is replaced in one step, so a process that dies leaves nothing half w
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -28,6 +28,7 @@ from skene_dagster.delivery.providers.base import (
     Finding,
     Found,
     RateLimit,
+    Sent,
     Turns,
     Unknown,
     at_once,
@@ -90,6 +91,11 @@ class OutboxProvider:
             if record is not None and record["digest"] == digest:
                 return Found(tuple(row["id"] for row in record["emails"]))
         return Absent()
+
+    def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
+        """Tell of nothing: what lies in a folder has not left."""
+        del since, turn, most
+        return iter(())
 
     def _write(self, batch: Frozen, key: str) -> Answer:
         messages, digest = batch.messages(), _digest(batch)

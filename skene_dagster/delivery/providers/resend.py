@@ -17,8 +17,10 @@ from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.providers import resend_answers as answers
 from skene_dagster.delivery.providers.base import (
     Answer,
+    Denied,
     Finding,
     RateLimit,
+    Sent,
     Throttled,
     Turns,
     Unknown,
@@ -26,7 +28,7 @@ from skene_dagster.delivery.providers.base import (
     at_once,
     check_call,
 )
-from skene_dagster.delivery.providers.resend_records import Denied, Records
+from skene_dagster.delivery.providers.resend_records import Records
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import RESEND_URL
 
@@ -99,16 +101,14 @@ class ResendProvider:
 
     def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         """Ask Resend's log of requests, then its list of emails; see `Provider`."""
-        records = Records(
-            logs=lambda params: self._read(lambda: resend.Logs.list(params), turn),
-            log=lambda identity: self._read(lambda: resend.Logs.get(identity), turn),
-            emails=lambda params: self._read(lambda: resend.Emails.list(params), turn),
-            email=lambda identity: self._read(lambda: resend.Emails.get(identity), turn),
-        )
         try:
-            return records.find(batch, since, until)
+            return self._records(turn).find(batch, since, until)
         except Denied as denied:
             return Unprovable(str(denied))
+
+    def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
+        """Read Resend's log of requests, then its list of emails; see `Provider`."""
+        return self._records(turn).sent(since, most)
 
     def domains(self) -> dict[str, str]:
         """Ask for the domains of this account: the status (`verified`, `pending`, …) by name.
@@ -122,6 +122,14 @@ class ResendProvider:
     def close(self) -> None:
         """Close the kept connections; the next batch opens one again."""
         self._client.close()
+
+    def _records(self, turn: Turns) -> Records:
+        return Records(
+            logs=lambda params: self._read(lambda: resend.Logs.list(params), turn),
+            log=lambda identity: self._read(lambda: resend.Logs.get(identity), turn),
+            emails=lambda params: self._read(lambda: resend.Emails.list(params), turn),
+            email=lambda identity: self._read(lambda: resend.Emails.get(identity), turn),
+        )
 
     def _read(self, ask: Callable[[], Result], turn: Turns, after: float = 0.0, more: int = READS - 1) -> Result:
         turn(after)

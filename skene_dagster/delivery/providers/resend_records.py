@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from skene_dagster.delivery.message import SEND_TAG, Frozen
-from skene_dagster.delivery.providers.base import Absent, Finding, Found, Unprovable
+from skene_dagster.delivery.message import ORIGIN_TAG, SEND_TAG, Frozen
+from skene_dagster.delivery.providers.base import Absent, Denied, Finding, Found, Sent, Unprovable
 from skene_dagster.delivery.providers.resend_answers import ids_in
 
 SKEW = timedelta(minutes=2)
@@ -25,10 +25,6 @@ PAGES = 200
 """Pages of 100 rows that are read at most."""
 
 Record = Mapping[str, Any]
-
-
-class Denied(Exception):
-    """The records cannot be read: no right to, no answer, or none that can be understood."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,44 @@ class Records:
         except Denied as denied:
             by_log = Unprovable(str(denied))
         return by_log if isinstance(by_log, Found | Absent) else self._in_the_list(batch, since - SKEW, until + LATE)
+
+    def sent(self, since: datetime | None, most: int) -> Iterator[Sent]:
+        """List what was accepted since a moment, the newest first; by the log, else by the list.
+
+        Raises:
+            Denied: neither record could be read, or reaches back as far.
+        """
+        try:
+            yield from self._sent_by_the_log(since, most)
+        except Denied:
+            yield from self._sent_by_the_list(since, most)
+
+    def _sent_by_the_log(self, since: datetime | None, most: int) -> Iterator[Sent]:
+        for row, at in _newest_first(self.logs):
+            if since is not None and at < since:
+                return
+            status = row.get("response_status")
+            is_refused = isinstance(status, int) and 400 <= status < 500
+            if is_refused or row.get("endpoint") != "/emails/batch" or row.get("method") != "POST":
+                continue
+            most = _one_less(most)
+            whole = self.log(str(row.get("id")))
+            emails, ids = _decoded(whole.get("request_body")), ids_in(_decoded(whole.get("response_body")))
+            if not isinstance(emails, list) or len(emails) != len(ids):
+                raise Denied("the log has a request of which it cannot be told what was accepted")
+            for email, identity in zip(emails, ids, strict=True):
+                yield _sent(identity, at, email)
+        if since is not None:
+            raise Denied(f"the log does not reach back to {since:%d %b %Y, %H:%M} UTC")
+
+    def _sent_by_the_list(self, since: datetime | None, most: int) -> Iterator[Sent]:
+        for row, at in _newest_first(self.emails):
+            if since is not None and at < since:
+                return
+            most = _one_less(most)
+            yield _sent(str(row.get("id")), at, self.email(str(row.get("id"))))
+        if since is not None:
+            raise Denied(f"the list of emails does not reach back to {since:%d %b %Y, %H:%M} UTC")
 
     def _in_the_log(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
         is_unclear = False
@@ -98,6 +132,17 @@ class Records:
         if any(ids):
             return Found(tuple(ids))
         return Absent() if reaches_back else Unprovable("the list of emails does not reach back to the first attempt")
+
+
+def _one_less(most: int) -> int:
+    if not most:
+        raise Denied("the records are too many")
+    return most - 1
+
+
+def _sent(identity: str, at: datetime, email: object) -> Sent:
+    tags = email.get("tags") if isinstance(email, Mapping) else None
+    return Sent(identity, at, _tag(tags), _tag(tags, ORIGIN_TAG))
 
 
 def _newest_first(ask: Callable[[Any], Record]) -> Iterator[tuple[Record, datetime]]:
@@ -153,9 +198,9 @@ def _send_ids(emails: list[Any]) -> tuple[str, ...]:
     return tuple(_tag(email.get("tags")) for email in emails if isinstance(email, Mapping))
 
 
-def _tag(tags: object) -> str:
-    """Read the send id of an email's tags: a list of name and value, or a mapping."""
+def _tag(tags: object, name: str = SEND_TAG) -> str:
+    """Read one of an email's tags: a list of name and value, or a mapping."""
     if isinstance(tags, Mapping):
-        return str(tags.get(SEND_TAG, ""))
+        return str(tags.get(name, ""))
     rows = tags if isinstance(tags, list) else []
-    return next((str(row.get("value")) for row in rows if isinstance(row, Mapping) and row.get("name") == SEND_TAG), "")
+    return next((str(row.get("value")) for row in rows if isinstance(row, Mapping) and row.get("name") == name), "")

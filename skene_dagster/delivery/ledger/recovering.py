@@ -1,0 +1,67 @@
+"""What a ledger from a backup is told by the provider's records, and what follows when it decides the same again.
+
+This module owns skene_recovered.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+
+from skene_dagster.delivery.ledger.reading import BATCH
+from skene_dagster.delivery.ledger.settling import child_of, renew
+from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import recovered as known_to_the_provider
+
+
+def newest_attempt(connection: Connection, channel: str) -> datetime | None:
+    """Say when the last attempt on a channel began; None before the first."""
+    query = select(func.max(batches.c.last_attempt_at)).where(batches.c.channel == channel)
+    found: datetime | None = connection.execute(query).scalar()
+    return found
+
+
+def tried(connection: Connection, batch_ids: Collection[str]) -> set[str]:
+    """Name those of some batches that the provider may have: they, or what they were cut into, were attempted."""
+    may_have_left = or_(batches.c.attempts > 0, batches.c.state == "split")
+    query = select(batches.c.batch_id).where(batches.c.batch_id.in_(batch_ids), may_have_left)
+    return set(connection.execute(query).scalars())
+
+
+def recovered(connection: Connection, send_ids: Collection[str]) -> dict[str, tuple[str, datetime]]:
+    """Tell of some sends those that the provider's records have: the provider's id, and when it accepted."""
+    rows = known_to_the_provider.c
+    query = select(rows.send_id, rows.provider_id, rows.accepted_at).where(rows.send_id.in_(send_ids))
+    return {row.send_id: (row.provider_id, row.accepted_at) for row in connection.execute(query)}
+
+
+def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]]) -> None:
+    """Write down sends that the provider's records have, and this ledger does not."""
+    if accepted:
+        names = [column.name for column in known_to_the_provider.c]
+        rows = [dict(zip(names, (send_id, *rest), strict=True)) for send_id, rest in accepted.items()]
+        connection.execute(insert(known_to_the_provider), rows)
+
+
+def render_anew(connection: Connection, channel: str, now: datetime) -> None:
+    """Have what is frozen, and by this ledger was never attempted, go through `set_apart` again."""
+    never_attempted = and_(batches.c.channel == channel, batches.c.state == "frozen", batches.c.attempts == 0)
+    for batch in connection.execute(select(*BATCH).where(never_attempted)).all():
+        renew(connection, batch, now)
+
+
+def set_apart(connection: Connection, batch: Row[Any], *, write_back: bool, now: datetime) -> None:
+    """Take out of a reserved batch what was sent before: it is accepted, in a batch of its own."""
+    reserved = select(sends.c.send_id).where(sends.c.batch_id == batch.batch_id, sends.c.state == "reserved")
+    before = recovered(connection, connection.execute(reserved).scalars().all())
+    if not before:
+        return
+    state = "accepted" if write_back else "settled"
+    apart = child_of(connection, batch, state=state, size=len(before), settled_at=now)
+    for send_id, (provider_id, accepted_at) in before.items():
+        connection.execute(
+            update(sends)
+            .where(sends.c.batch_id == batch.batch_id, sends.c.send_id == send_id)
+            .values(batch_id=apart, state="accepted", reason=None, provider_id=provider_id, accepted_at=accepted_at)
+        )

@@ -1,0 +1,203 @@
+"""A ledger that was restored from a backup sends nothing until it knows what it sent since; then nobody twice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delivery_world import LIVE, World, make_world
+from sqlalchemy import Engine, delete, insert, select
+
+from skene_dagster.delivery.providers.base import Sent
+from skene_dagster.delivery.recovery import recover, refuse_an_outdated_ledger
+from skene_dagster.errors import DeliveryError, LedgerOutdated
+from skene_dagster.store import environment
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import batches, metadata, sends
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> World:
+    return make_world(engine, tmp_path)
+
+
+def backup(world: World) -> Callable[[], None]:
+    """Keep the skene_* tables as they are now; what is returned restores them."""
+    with world.engine.connect() as connection:
+        kept: dict[Any, list[Any]] = {
+            table: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in metadata.sorted_tables
+        }
+
+    def restore() -> None:
+        with world.engine.begin() as connection:
+            for table, rows in kept.items():
+                connection.execute(delete(table))
+                if rows:
+                    connection.execute(insert(table), rows)
+
+    return restore
+
+
+def mailed_since_a_backup(world: World) -> None:
+    """Users 1 and 2 were mailed, then the backup was made, then 3 and 4 were mailed, then it was restored."""
+    world.add(1, 2)
+    world.tick(LIVE)
+    world.change(1, 2, dormant=False)
+    restore = backup(world)
+    world.days_pass(1)
+    world.add(3, 4)
+    world.tick(LIVE)
+    restore()
+    world.change(3, 4, reminded=False)
+    world.days_pass(1)
+    world.add(5)
+
+
+def test_a_ledger_from_a_backup_sends_nothing(world: World) -> None:
+    mailed_since_a_backup(world)
+
+    with pytest.raises(
+        LedgerOutdated,
+        match=r"^the provider accepted an email of this ledger's at .* of which the ledger knows nothing: it was "
+        r"restored from an older backup\. Nothing is sent\. Run: skene-dagster recover$",
+    ):
+        world.tick(LIVE)
+
+    assert world.provider.mailed == [f"u{n}@example.com" for n in (1, 2, 3, 4)]
+
+
+def test_after_it_is_told_what_was_sent_it_goes_on_and_nobody_is_mailed_twice(world: World) -> None:
+    mailed_since_a_backup(world)
+    with pytest.raises(LedgerOutdated):
+        world.tick(LIVE)
+
+    found = recover(world.desk(LIVE))
+    world.deliver(LIVE)
+
+    assert (found.emails, found.left) == (2, "")
+    assert world.provider.mailed == [f"u{n}@example.com" for n in (1, 2, 3, 4, 5)]
+    assert {world.states()[user] for user in (3, 4, 5)} == {"accepted"}
+    assert set(world.batch_states()) == {"settled"}
+    assert world.reminded() == {1, 2, 3, 4, 5}
+    with world.engine.connect() as connection:
+        kept = connection.execute(select(sends.c.provider_id, sends.c.accepted_at).where(sends.c.user_id == 3)).one()
+    assert kept.provider_id in {sent.provider_id for sent in world.provider.records}
+    assert kept.accepted_at == world.now - timedelta(days=1)
+
+
+def test_to_recover_twice_is_to_recover_once(world: World) -> None:
+    mailed_since_a_backup(world)
+
+    assert [recover(world.desk(LIVE)).emails for _ in range(2)] == [2, 0]
+
+
+def test_a_batch_that_the_backup_holds_but_never_saw_attempted_is_not_sent_again(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    world.reserve(LIVE)
+    restore = backup(world)
+    world.deliver(LIVE)
+    restore()
+
+    with pytest.raises(LedgerOutdated):
+        world.deliver(LIVE)
+    recover(world.desk(LIVE))
+    world.deliver(LIVE)
+
+    assert world.provider.mailed == ["u1@example.com"]
+
+
+def test_what_the_backup_holds_frozen_is_rendered_anew_without_who_was_mailed(world: World) -> None:
+    world.add(1, 2)
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.account = "an account"
+    desk = world.desk(LIVE)
+    desk.do(desk.pacing.take)
+    desk.pacing.hold(world.now + timedelta(hours=1), "the quota is used up", closes=True)
+    world.deliver(LIVE)
+    frozen = world.batch_states()
+    restore = backup(world)
+    world.days_pass(1)
+    world.deliver(LIVE)
+    restore()
+    world.days_pass(2)
+    world.change(2, dormant=False)
+
+    recover(world.desk(LIVE))
+    world.tick(LIVE)
+
+    assert frozen == {"frozen": 1}
+    assert world.provider.mailed == ["u1@example.com", "u2@example.com"]
+    assert world.states() == {1: "accepted", 2: "accepted"}
+
+
+def test_a_ledger_that_was_not_restored_is_not_stopped(world: World) -> None:
+    for user in range(1, 4):
+        world.add(user)
+        world.days_pass(1)
+        world.tick(LIVE)
+
+    assert len(world.provider.mailed) == 3
+
+
+def test_emails_of_others_by_the_same_account_stop_nothing(world: World) -> None:
+    world.add(1)
+    world.tick(LIVE)
+    world.days_pass(1)
+    world.provider.records += [
+        Sent("a", world.now, "", ""),
+        Sent("b", world.now, "5" * 32, f"{'0' * 32}-{'1' * 32}"),
+    ]
+    world.add(2)
+
+    world.tick(LIVE)
+
+    assert len(world.provider.mailed) == 2
+
+
+def test_a_copy_that_was_adopted_is_another_ledger(world: World) -> None:
+    world.add(1)
+    world.tick(LIVE)
+    world.days_pass(1)
+    with world.engine.begin() as connection:
+        connection.execute(delete(sends))
+        connection.execute(delete(batches))
+
+    environment.adopt(world.engine, "production")
+
+    assert world.tick(LIVE).counts == {"accepted": 1}
+
+
+def test_records_that_cannot_be_read_stop_nothing_and_that_is_said(world: World) -> None:
+    mailed_since_a_backup(world)
+    world.provider.records.clear()
+    world.provider.denied = "this key may only send"
+    said: list[str] = []
+    desk = replace(world.desk(LIVE), say=said.append)
+    world.refresh()
+    world.reserve(LIVE)
+
+    refuse_an_outdated_ledger(desk)
+
+    assert said == ["It was not checked whether the ledger is that of a backup: this key may only send."]
+
+
+def test_records_that_end_too_early_recover_only_what_a_person_takes(world: World) -> None:
+    mailed_since_a_backup(world)
+    world.provider.denied = "the log does not reach back"
+
+    with pytest.raises(DeliveryError, match=r"cannot be told: the log does not reach back\..*recover --incomplete"):
+        recover(world.desk(LIVE))
+    found = recover(world.desk(LIVE), incomplete=True)
+
+    assert (found.emails, found.left) == (2, "the log does not reach back")
+
+
+def test_a_ledger_has_one_name_for_ever(world: World) -> None:
+    names = {transaction(world.engine, environment.ledger_id) for _ in range(2)}
+
+    assert len(names) == 1
