@@ -75,8 +75,10 @@ def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
         for sent in _ours(desk):
             found[sent.send_id] = sent
     except Denied as denied:
-        left = str(denied)
-        if not incomplete:
+        # A record of what the ledger knows is as far back as need be, though a young account has none before it.
+        reaches_back = bool(desk.do(lambda c: _known(c, list(found.values()))))
+        left = "" if reaches_back else str(denied)
+        if left and not incomplete:
             raise DeliveryError(
                 f"What was sent since the backup cannot be told: {denied}.",
                 advice="Use an API key that may read. Or take what the records tell, and the risk of second emails to "

@@ -280,7 +280,7 @@ def test_what_was_sent_is_told_by_the_list_where_the_log_is_not_clear(
     ],
 )
 def test_records_that_do_not_tell_all_that_was_sent_say_so(
-    server: ResendServer, provider: ResendProvider, since: datetime | None, most: int, words: str
+    provider: ResendProvider, since: datetime | None, most: int, words: str
 ) -> None:
     for number in (1, 3):
         provider.send_batch(of_ledger(number, "ledger-one"), f"key-{number}")

@@ -189,12 +189,22 @@ def test_records_that_cannot_be_read_stop_nothing_and_that_is_said(world: World)
 def test_records_that_end_too_early_recover_only_what_a_person_takes(world: World) -> None:
     mailed_since_a_backup(world)
     world.provider.denied = "the log does not reach back"
+    del world.provider.records[:2]
 
     with pytest.raises(DeliveryError, match=r"cannot be told: the log does not reach back\..*recover --incomplete"):
         recover(world.desk(LIVE))
     found = recover(world.desk(LIVE), incomplete=True)
 
     assert (found.emails, found.left) == (2, "the log does not reach back")
+
+
+def test_records_that_reach_back_to_an_email_that_the_ledger_knows_tell_all(world: World) -> None:
+    mailed_since_a_backup(world)
+    world.provider.denied = "there are none before"
+
+    found = recover(world.desk(LIVE))
+
+    assert (found.emails, found.left) == (2, "")
 
 
 def test_a_ledger_has_one_name_for_ever(world: World) -> None:
