@@ -76,6 +76,9 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[C
     found = capabilities(engine)
     yield from _product(found)
     with engine.connect() as connection:
+        if "resource groups" in found.has:
+            group: str = connection.execute(select(literal_column("CURRENT_RESOURCE_GROUP()"))).scalar_one()
+            yield Checked("ok", f"Sessions work in the resource group {group}.")
         if not is_sqlite(engine):
             yield from _encryption(connection, settings)
         yield from _time(connection)

@@ -28,8 +28,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from skene_dagster.errors import CommitUnknown, SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import Users
-from skene_dagster.store import labels, sqlite_functions
-from skene_dagster.store.failures import code_of, in_words, is_busy, is_lost, translated
+from skene_dagster.store import sqlite_functions
+from skene_dagster.store.failures import in_words, is_busy, is_lost, translated
+from skene_dagster.store.server import FOR_EXAMPLE, open_server
 from skene_dagster.store.tables import Moment
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -41,12 +42,6 @@ ATTEMPTS = 6
 """How often a transaction is tried that others are in the way of."""
 
 SQLITE_BUSY_SECONDS = 30
-
-_FOR_EXAMPLE = "Write mysql+pymysql://user:password@host:4000/database, or sqlite:///path/to/file.db."
-
-# Strict, so that a value that does not fit is refused rather than bent into somebody else's key. Not
-# ERROR_FOR_DIVISION_BY_ZERO and NO_ZERO_DATE: under them a condition would fail that a plain SELECT answers.
-_SQL_MODE = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION"
 
 _WRITES = "skene_writes"
 
@@ -66,12 +61,12 @@ def open_engine(url: str, *, read_only: bool = False, patience: float | None = N
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise SettingsError("SKENE_DATABASE_URL is not a database URL.", advice=_FOR_EXAMPLE) from None
+        raise SettingsError("SKENE_DATABASE_URL is not a database URL.", advice=FOR_EXAMPLE) from None
     match parsed.drivername:
         case "sqlite" | "sqlite+pysqlite":
             return _open_sqlite(parsed, read_only=read_only, patience=patience or SQLITE_BUSY_SECONDS)
         case "mysql" | "mysql+pymysql":
-            return _open_server(parsed.set(drivername="mysql+pymysql"), patience)
+            return open_server(parsed.set(drivername="mysql+pymysql"), patience)
         case driver if driver.startswith("postgres"):
             raise SettingsError(
                 "SKENE_DATABASE_URL is a PostgreSQL URL, which is not supported.",
@@ -79,7 +74,7 @@ def open_engine(url: str, *, read_only: bool = False, patience: float | None = N
             )
         case driver:
             raise SettingsError(
-                f"SKENE_DATABASE_URL begins with {driver!r}, which is not supported.", advice=_FOR_EXAMPLE
+                f"SKENE_DATABASE_URL begins with {driver!r}, which is not supported.", advice=FOR_EXAMPLE
             )
 
 
@@ -184,51 +179,6 @@ def users_table(users: Users, *columns: str) -> TableClause:
     schema, _, name = users.table.rpartition(".")
     names = dict.fromkeys((users.key, *columns))
     return table(name, *(column(name) for name in names), schema=schema or None)
-
-
-def _open_server(url: URL, patience: float | None) -> Engine:
-    if not url.database:
-        raise SettingsError("SKENE_DATABASE_URL names no database.", advice=_FOR_EXAMPLE)
-    connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "connect_timeout": 10, "charset": "utf8mb4"}
-    if patience is not None:
-        connect_args |= {"read_timeout": patience, "write_timeout": patience}
-    if "ssl_ca" in url.query:
-        # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
-        connect_args |= {
-            "ssl_ca": url.query["ssl_ca"],
-            "ssl_verify_cert": True,
-            "ssl_verify_identity": True,
-        }
-        url = url.difference_update_query(["ssl_ca", "ssl_verify_cert", "ssl_verify_identity"])
-    engine = create_engine(
-        url,
-        connect_args=connect_args,
-        # TiDB and InnoDB then agree on what a statement sees, and INSERT … SELECT locks no row that it reads.
-        isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
-        # TiDB Cloud, 2026-11: idle connections are cut after minutes.
-        pool_recycle=300,
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(dbapi_connection: Any, _record: object) -> None:
-        with dbapi_connection.cursor() as cursor:
-            cursor.execute(f"SET time_zone = '+00:00', collation_connection = 'utf8mb4_bin', sql_mode = '{_SQL_MODE}'")
-        # SQLAlchemy, 2026-11: to MariaDB it adds RETURNING unasked, which TiDB does not know.
-        engine.dialect.insert_returning = engine.dialect.delete_returning = False
-
-    @event.listens_for(engine, "before_cursor_execute", retval=True)
-    def sign(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> tuple[str, Any]:
-        return labels.signed(statement), parameters
-
-    @event.listens_for(engine, "handle_error")
-    def disconnect(context: Any) -> None:
-        # TiDB, 2026-11: in a rolling restart it answers a ping with 1053, which SQLAlchemy takes for an error.
-        if code_of(context.original_exception) == 1053:
-            context.is_disconnect = True
-
-    return engine
 
 
 def _open_sqlite(url: URL, *, read_only: bool, patience: float) -> Engine:

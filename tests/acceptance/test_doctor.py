@@ -62,7 +62,8 @@ def test_a_database_that_is_ready_is_found_well(engine: Engine, root: Path) -> N
     assert "error" not in result.output
     assert "The skene_* tables are of this release, and belong to development." in told(result)
     assert "Sessions are in UTC; the clocks agree." in told(result)
-    assert all(len(line) <= 80 for line in result.output.splitlines())
+    # The name of a file is not broken, however long.
+    assert all(len(line) <= 80 for line in result.output.splitlines() if "skene.db" not in line)
 
 
 @on_servers

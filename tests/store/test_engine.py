@@ -26,6 +26,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
         pytest.param("mysql+mysqldb://me:secret@host/db", "'mysql+mysqldb', which is not", id="another driver"),
         pytest.param("oracle://me:secret@host/db", "'oracle', which is not", id="another database"),
         pytest.param("mysql+pymysql://me:secret@host:4000", "names no database", id="no database"),
+        pytest.param("mysql+pymysql://me@host/db?resource_group=a;b", "up to 32 letters", id="no resource group"),
         pytest.param("sqlite://", "names no file", id="no file"),
         pytest.param("sqlite:///:memory:", "names no file", id="memory"),
     ],
@@ -138,6 +139,31 @@ def test_every_connection_to_a_server_means_the_same(engine: Engine) -> None:
     assert "STRICT_TRANS_TABLES" in mode
 
 
+@pytest.mark.parametrize("database_url", ["tidb"], indirect=True)
+def test_the_sessions_of_a_url_with_a_resource_group_work_in_it(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("CREATE RESOURCE GROUP IF NOT EXISTS growth RU_PER_SEC = 2000 PRIORITY = LOW"))
+    ours = open_engine(with_group(engine, "growth"))
+
+    with ours.connect() as connection:
+        group = connection.execute(text("SELECT CURRENT_RESOURCE_GROUP()")).scalar()
+    ours.dispose()
+
+    assert group == "growth"
+
+
+@on_servers
+def test_a_resource_group_that_cannot_be_used_is_told(engine: Engine) -> None:
+    ours = open_engine(with_group(engine, "nobodys"))
+
+    with pytest.raises(
+        StoreError, match=r"^The resource group 'nobodys' cannot be used: .* \(\d+\)\. Create it "
+    ) as told:
+        transaction(ours, lambda _connection: None)
+
+    assert not told.value.retryable
+
+
 @on_sqlite
 @pytest.mark.parametrize(
     ("pragma", "value"),
@@ -200,3 +226,8 @@ def test_the_users_table_may_be_of_another_schema() -> None:
 
 def test_a_file_and_a_server_are_told_apart(engine: Engine, request: pytest.FixtureRequest) -> None:
     assert is_sqlite(engine) == ("sqlite" in request.node.name)
+
+
+def with_group(engine: Engine, group: str) -> str:
+    url = engine.url.update_query_dict({"resource_group": group})
+    return url.render_as_string(hide_password=False)

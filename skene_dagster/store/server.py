@@ -1,0 +1,89 @@
+"""Connections to TiDB, and to what else speaks MySQL's protocol: encrypted as the URL says, in UTC, strict, signed."""
+
+import re
+from typing import Any
+
+import pymysql
+from sqlalchemy import URL, Engine, create_engine, event
+
+from skene_dagster.errors import SettingsError, StoreError
+from skene_dagster.store import labels
+from skene_dagster.store.failures import NOT_NOW, code_of, words_of
+
+FOR_EXAMPLE = "Write mysql+pymysql://user:password@host:4000/database, or sqlite:///path/to/file.db."
+
+# Strict, so that a value that does not fit is refused rather than bent into somebody else's key. Not
+# ERROR_FOR_DIVISION_BY_ZERO and NO_ZERO_DATE: under them a condition would fail that a plain SELECT answers.
+_SQL_MODE = "STRICT_TRANS_TABLES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION"
+
+
+def open_server(url: URL, patience: float | None) -> Engine:
+    """Describe the server at a URL with the driver mysql+pymysql; see `engine.open_engine`.
+
+    Raises:
+        SettingsError: the URL says something that no server can be told.
+    """
+    if not url.database:
+        raise SettingsError("SKENE_DATABASE_URL names no database.", advice=FOR_EXAMPLE)
+    connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "connect_timeout": 10, "charset": "utf8mb4"}
+    if patience is not None:
+        connect_args |= {"read_timeout": patience, "write_timeout": patience}
+    if "ssl_ca" in url.query:
+        # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
+        connect_args |= {
+            "ssl_ca": url.query["ssl_ca"],
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+        }
+        url = url.difference_update_query(["ssl_ca", "ssl_verify_cert", "ssl_verify_identity"])
+    group = url.query.get("resource_group")
+    if group is not None and not (isinstance(group, str) and re.fullmatch(r"\w{1,32}", group)):
+        raise SettingsError(
+            "SKENE_DATABASE_URL has a resource_group that is no name.",
+            advice="A resource group has up to 32 letters, digits and underscores.",
+        )
+    url = url.difference_update_query(["resource_group"])
+    engine = create_engine(
+        url,
+        connect_args=connect_args,
+        # TiDB and InnoDB then agree on what a statement sees, and INSERT … SELECT locks no row that it reads.
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        # TiDB Cloud, 2026-11: idle connections are cut after minutes.
+        pool_recycle=300,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: object) -> None:
+        with dbapi_connection.cursor() as cursor:
+            cursor.execute(f"SET time_zone = '+00:00', collation_connection = 'utf8mb4_bin', sql_mode = '{_SQL_MODE}'")
+            if group is not None:
+                _use_resource_group(cursor, group)
+        # SQLAlchemy, 2026-11: to MariaDB it adds RETURNING unasked, which TiDB does not know.
+        engine.dialect.insert_returning = engine.dialect.delete_returning = False
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def sign(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> tuple[str, Any]:
+        return labels.signed(statement), parameters
+
+    @event.listens_for(engine, "handle_error")
+    def disconnect(context: Any) -> None:
+        # TiDB, 2026-11: in a rolling restart it answers a ping with 1053, which SQLAlchemy takes for an error.
+        if code_of(context.original_exception) == 1053:
+            context.is_disconnect = True
+
+    return engine
+
+
+def _use_resource_group(cursor: Any, group: str) -> None:
+    try:
+        cursor.execute(f"SET RESOURCE GROUP {group}")
+    except pymysql.MySQLError as error:
+        if code_of(error) in NOT_NOW:
+            raise
+        raise StoreError(
+            f"The resource group {group!r} cannot be used: {words_of(error)}.",
+            advice="Create it (CREATE RESOURCE GROUP), and grant RESOURCE_GROUP_USER to this database user; or take "
+            "resource_group out of SKENE_DATABASE_URL, where the server has none.",
+        ) from error
