@@ -31,7 +31,7 @@ def limited(connection: Connection, limit: timedelta) -> Iterator[None]:
     Raises:
         StoreTimeout: it did.
     """
-    kill = _killer(connection)
+    kill = stopper(connection)
     over, late = threading.Event(), threading.Event()
 
     def watch() -> None:
@@ -61,7 +61,8 @@ def limited(connection: Connection, limit: timedelta) -> Iterator[None]:
         raise _too_long(limit)
 
 
-def _killer(connection: Connection) -> Callable[[], None]:
+def stopper(connection: Connection) -> Callable[[], None]:
+    """Return what stops, from another thread, the statement that a connection executes; if it executes none, nothing."""
     if is_sqlite(connection):
         driver: Any = connection.connection.driver_connection
         interrupt: Callable[[], None] = driver.interrupt

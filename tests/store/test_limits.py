@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from skene_dagster.errors import StoreError, StoreTimeout
 from skene_dagster.store.engine import is_sqlite, transaction
-from skene_dagster.store.limits import limited
+from skene_dagster.store.limits import limited, stopper
 
 SOON, IN_TIME = timedelta(seconds=1), timedelta(minutes=1)
 ENDLESS = "SELECT a.n FROM numbers a, numbers b, numbers c, numbers d, numbers e WHERE a.n + b.n + c.n + d.n + e.n < 0"
@@ -73,3 +73,15 @@ def test_what_the_database_refuses_is_told_as_ever(numbers: Engine) -> None:
         transaction(numbers, work)
 
     assert not isinstance(refused.value, StoreTimeout)
+
+
+def test_a_transaction_that_is_between_two_statements_is_not_stopped(numbers: Engine) -> None:
+    def work(connection: Connection) -> None:
+        stop = stopper(connection)
+        connection.execute(text("INSERT INTO numbers VALUES (:n)"), [{"n": n} for n in range(1000, 1500)])
+        stop()
+        connection.execute(text("INSERT INTO numbers VALUES (2000)"))
+
+    transaction(numbers, work)
+
+    assert count(numbers) == 500 + 500 + 1
