@@ -62,7 +62,7 @@ def limited(connection: Connection, limit: timedelta) -> Iterator[None]:
 
 
 def stopper(connection: Connection) -> Callable[[], None]:
-    """Return what stops, from another thread, the statement that a connection executes; if it executes none, nothing."""
+    """Return what stops the statement that a connection executes, from another thread; nothing if it executes none."""
     if is_sqlite(connection):
         driver: Any = connection.connection.driver_connection
         interrupt: Callable[[], None] = driver.interrupt
