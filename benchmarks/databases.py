@@ -58,12 +58,17 @@ def all_of_them() -> dict[str, Start]:
     return {"SQLite": sqlite, "MariaDB": mariadb, "TiDB": tidb}
 
 
-def each(folder: Path) -> Generator[tuple[str, str], None, None]:
+def each(folder: Path, only: str | None = None) -> Generator[tuple[str, str], None, None]:
     """Yield the databases that are there, one running at a time: name, URL. What is absent is said.
 
     To be closed: the server stops then.
+
+    Args:
+        only: the name of one of them.
     """
     for name, start in all_of_them().items():
+        if only not in (None, name):
+            continue
         own = folder / name.lower()
         own.mkdir()
         try:

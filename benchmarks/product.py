@@ -110,6 +110,12 @@ def forget_history(engine: Engine) -> None:
         _do(engine, f"DELETE FROM {table}" if is_sqlite(engine) else f"TRUNCATE TABLE {table}")
 
 
+def forget_sends(engine: Engine) -> None:
+    """Make the ledger empty."""
+    for table in ("skene_sends", "skene_batches"):
+        _do(engine, f"DELETE FROM {table}" if is_sqlite(engine) else f"TRUNCATE TABLE {table}")
+
+
 def change_one_percent(engine: Engine, which: int) -> None:
     """Make dormant users active and active ones dormant, one in a hundred of all."""
     was = users.c.last_activity_at
@@ -124,7 +130,7 @@ def change_one_percent(engine: Engine, which: int) -> None:
 def _fill(engine: Engine, number: int, *, mailable: float, dormant: float) -> None:
     """Write the users inside the database, in statements that every server takes."""
     with engine.begin() as connection:
-        connection.execute(insert(_numbers), [{"n": n} for n in range(1000)])
+        connection.execute(insert(_numbers), [{"n": n} for n in range(10_000)])
     thousands, ones = _numbers.alias(), _numbers.alias()
     key = thousands.c.n * 1000 + ones.c.n
     # 7919 is prime to 1000, so that those who are dormant lie scattered over the whole table.
@@ -136,7 +142,7 @@ def _fill(engine: Engine, number: int, *, mailable: float, dormant: float) -> No
         case(((key * 104729 % 1000) < round(mailable * 1000), True), else_=False),
         case((kind < round(dormant * 1000), LONG_AGO), else_=NEVER_DORMANT),
         literal(False),
-    ).select_from(thousands.join(ones, literal(1) == 1))
+    ).select_from(thousands.join(ones, ones.c.n < 1000))
     for start in range(0, number // 1000, 50):
         part = rows.where(thousands.c.n >= start, thousands.c.n < min(start + 50, number // 1000))
         with engine.begin() as connection:

@@ -16,12 +16,13 @@ from sqlalchemy import Connection, Engine, insert, literal, null, select, table,
 from sqlalchemy import column as named
 
 from benchmarks import databases, product, statements
-from benchmarks.shown import ratio, seconds, show
+from benchmarks.peak import peak
+from benchmarks.shown import growth, ratio, seconds, show
 from skene_dagster.audience import conditions, segments
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, transaction
-from skene_dagster.store.tables import OPEN, Moment
+from skene_dagster.store.tables import OPEN, Moment, segment_members
 
 FIRST = datetime(2026, 3, 1, 9)
 POPULATIONS = {100_000: 5, 1_000_000: 3}
@@ -43,31 +44,52 @@ class Times:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="a small table, one round")
+    options.add_argument("--users", type=int, help="how many, a multiple of 1,000; one round, without a warm-up")
+    options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
     options.add_argument("--statements", action="store_true", help="also what each statement of a first refresh takes")
     chosen = options.parse_args()
-    populations = {10_000: 1} if chosen.quick else POPULATIONS
+    populations = {10_000: 1} if chosen.quick else {chosen.users: 0} if chosen.users else POPULATIONS
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = product.write_project(folder / "project")
-        with closing(databases.each(folder)) as running:
+        with closing(databases.each(folder, chosen.only)) as running:
             for database, url in running:
                 plan, settings = product.planned(root, url)
+                before: tuple[int, list[float]] | None = None
                 for number, rounds in populations.items():
                     with product.opened(url, number) as engine:
                         times = measure(engine, plan, settings, rounds)
-                        rows.append(_row(database, number, times))
+                        rows.append([*_row(database, number, times), growth(before, (number, times.first))])
+                        rows[-1].append(f"{peak():.0f} MiB")
+                        before = number, times.first
                         if chosen.statements:
                             show_statements(engine, plan, settings, f"{database}, {number:,} users")
     show(
         "Refresh of a segment of 40 % of the users, against the bare INSERT … SELECT (aim for the first: a ratio of 2)",
-        ["database", "users", "bare", "first", "ratio", "unchanged", "ratio", "1 % changed", "ratio"],
+        [
+            "database",
+            "users",
+            "bare",
+            "first",
+            "to bare",
+            "unchanged",
+            "to first",
+            "1 % changed",
+            "to first",
+            "exponent",
+            "peak",
+        ],
         rows,
     )
 
 
 def measure(engine: Engine, plan: LoopPlan, settings: Settings, rounds: int) -> Times:
-    """Measure in rounds of all four, those of them that are compared taking turns at being first."""
+    """Measure in rounds of all four, those of them that are compared taking turns at being first.
+
+    Args:
+        rounds: after one that warms the caches; with 0 that one counts.
+    """
     times = Times()
     for number in range(-1, rounds):
         product.forget_history(engine)
@@ -79,14 +101,14 @@ def measure(engine: Engine, plan: LoopPlan, settings: Settings, rounds: int) -> 
         times.unchanged.append(refresh(engine, plan, settings, 1))
         product.change_one_percent(engine, number % 100)
         times.changed.append(refresh(engine, plan, settings, 2))
-    # The first round warms the caches.
-    return Times(times.bare[1:], times.first[1:], times.unchanged[1:], times.changed[1:])
+    cold = slice(min(rounds, 1), None)
+    return Times(times.bare[cold], times.first[cold], times.unchanged[cold], times.changed[cold])
 
 
 def refresh(engine: Engine, plan: LoopPlan, settings: Settings, day: int) -> float:
     """Refresh the loop's segment for a day; return the seconds."""
     as_of = FIRST + timedelta(days=day)
-    return _timed(
+    return timed(
         lambda: segments.refresh(
             engine,
             plan=plan,
@@ -108,8 +130,8 @@ def insert_bare(engine: Engine, plan: LoopPlan, settings: Settings) -> float:
     def write(connection: Connection) -> None:
         connection.execute(statement)
 
-    with _table_like_ours(engine):
-        return _timed(lambda: transaction(engine, write))
+    with table_like(engine, segment_members.name):
+        return timed(lambda: transaction(engine, write))
 
 
 def show_statements(engine: Engine, plan: LoopPlan, settings: Settings, title: str) -> None:
@@ -125,13 +147,14 @@ def show_statements(engine: Engine, plan: LoopPlan, settings: Settings, title: s
 
 
 @contextmanager
-def _table_like_ours(engine: Engine) -> Iterator[None]:
+def table_like(engine: Engine, name: str) -> Iterator[None]:
+    """Have an empty table `bare` with the columns and keys of another one."""
     with engine.begin() as connection:
         if is_sqlite(engine):
-            ours = "SELECT sql FROM sqlite_master WHERE name = 'skene_segment_members'"
-            sql = connection.execute(text(ours)).scalar_one().replace("skene_segment_members", "bare")
+            like = text("SELECT sql FROM sqlite_master WHERE name = :name")
+            sql = connection.execute(like, {"name": name}).scalar_one().replace(name, "bare")
         else:
-            sql = "CREATE TABLE bare LIKE skene_segment_members"
+            sql = f"CREATE TABLE bare LIKE {name}"
         connection.execute(text(sql))
     try:
         yield
@@ -141,13 +164,13 @@ def _table_like_ours(engine: Engine) -> Iterator[None]:
 
 
 def _row(database: str, number: int, times: Times) -> list[str]:
-    shown = [database, f"{number:,}", seconds(times.bare)]
-    for ours in (times.first, times.unchanged, times.changed):
-        shown += [seconds(ours), ratio(ours, times.bare)]
+    shown = [database, f"{number:,}", seconds(times.bare), seconds(times.first), ratio(times.first, times.bare)]
+    for again in (times.unchanged, times.changed):
+        shown += [seconds(again), ratio(again, times.first)]
     return shown
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks import statements
+from benchmarks.peak import peak
 from skene_dagster.audience.rollup import roll_up
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import load
@@ -28,14 +29,8 @@ def main(folder: str, moment: str) -> None:
     with statements.timed(engine) as spent:
         done = roll_up(engine, plan=plan, users=users, as_of=as_of, clock=clock, run_id="bench")
     took = time.perf_counter() - started
-    told = {"seconds": took, "users": done.users, "peak": _peak(), "statements": statements.longest(spent, 12)}
+    told = {"seconds": took, "users": done.users, "peak": peak(), "statements": statements.longest(spent, 12)}
     print(json.dumps(told))
-
-
-def _peak() -> float:
-    """MiB of memory at most; Linux alone tells it apart from what the process had before it was this program."""
-    (line,) = (line for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if "VmHWM" in line)
-    return int(line.split()[1]) / 1024
 
 
 if __name__ == "__main__":

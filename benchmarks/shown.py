@@ -1,5 +1,6 @@
 """How results are shown: small tables, with the aim in the title."""
 
+import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
@@ -26,6 +27,13 @@ def seconds(values: Sequence[float]) -> str:
     return (
         f"{middle:.2f} s" if middle >= 1 else f"{1000 * middle:.0f} ms" if middle >= 0.01 else f"{1000 * middle:.1f} ms"
     )
+
+
+def growth(before: tuple[int, Sequence[float]] | None, now: tuple[int, Sequence[float]]) -> str:
+    """Show how a duration grows with the number of rows: 1 is in proportion; empty for the first."""
+    if before is None:
+        return ""
+    return f"{math.log(median(now[1]) / median(before[1])) / math.log(now[0] / before[0]):.2f}"
 
 
 def ratio(values: Sequence[float], to: Sequence[float]) -> str:

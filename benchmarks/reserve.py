@@ -1,0 +1,131 @@
+"""Reserving emails for the members of a segment, against the bare INSERT … SELECT of as many rows of skene_sends.
+
+The bare statement decides nothing: it writes a row for each member, with a batch and a place in it by ROW_NUMBER.
+"""
+
+import argparse
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, String, cast, func, insert, literal, null, select, table, text
+from sqlalchemy import column as named
+
+from benchmarks import databases, product
+from benchmarks.peak import peak
+from benchmarks.refresh import FIRST, refresh, table_like, timed
+from benchmarks.shown import growth, ratio, seconds, show
+from skene_dagster.audience.difference import inside
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.reserve import reserve
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.tables import Moment, segment_members, sends
+
+POPULATIONS = {100_000: 3, 1_000_000: 2}
+"""How many rounds with how many users; two in five are members."""
+
+OUTBOX = Channel("outbox", "a benchmark")
+
+
+@dataclass
+class Times:
+    """What the rounds took, in seconds."""
+
+    bare: list[float] = field(default_factory=list)
+    ours: list[float] = field(default_factory=list)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true", help="a small table, one round")
+    options.add_argument("--users", type=int, help="how many, a multiple of 1,000; one round")
+    options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
+    chosen = options.parse_args()
+    populations = {10_000: 1} if chosen.quick else {chosen.users: 1} if chosen.users else POPULATIONS
+    rows: list[list[str]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        root = product.write_project(folder / "project")
+        with closing(databases.each(folder, chosen.only)) as running:
+            for database, url in running:
+                plan, settings = product.planned(root, url)
+                before: tuple[int, list[float]] | None = None
+                for number, rounds in populations.items():
+                    with product.opened(url, number) as engine:
+                        times = measure(engine, plan, settings, rounds)
+                    shown = [seconds(times.bare), seconds(times.ours), ratio(times.ours, times.bare)]
+                    exponent = growth(before, (number, times.ours))
+                    rows.append([database, f"{number:,}", *shown, exponent, f"{peak():.0f} MiB"])
+                    before = number, times.ours
+    show(
+        "Reserving for 40 % of the users, against the bare INSERT … SELECT of their rows",
+        ["database", "users", "bare", "reserve", "ratio", "exponent", "peak"],
+        rows,
+    )
+
+
+def measure(engine: Engine, plan: LoopPlan, settings: Settings, rounds: int) -> Times:
+    """Refresh once, and reserve in rounds of both, which take turns at being first."""
+    times = Times()
+    refresh(engine, plan, settings, 0)
+    for number in range(rounds):
+        if number % 2:
+            times.bare.append(insert_bare(engine, plan))
+        times.ours.append(timed(lambda: _reserve(engine, plan, settings)))
+        product.forget_sends(engine)
+        if not number % 2:
+            times.bare.append(insert_bare(engine, plan))
+    return times
+
+
+def insert_bare(engine: Engine, plan: LoopPlan) -> float:
+    """Insert a row for each member into an empty table that is like skene_sends; return the seconds."""
+    step, user = plan.steps[0], segment_members.c.user_id
+    place = func.row_number().over(order_by=user) - 1
+    padded = func.printf("%032d", user) if is_sqlite(engine) else func.lpad(cast(user, String(32)), 32, "0")
+    in_batch = place % 100
+    columns = {
+        "channel": literal("outbox"),
+        "loop": literal(plan.name),
+        "step": literal(step.name),
+        "user_id": user,
+        "occurrence": literal("1"),
+        "send_id": padded,
+        "state": literal("reserved"),
+        "reason": null(),
+        "as_of": literal(FIRST, Moment),
+        "decided_at": literal(FIRST, Moment),
+        "batch_id": cast(place - in_batch, String(32)),
+        "position": in_batch,
+    }
+    bare = table("bare", *(named(name) for name in columns))
+    rows = select(*columns.values()).where(inside(f"{plan.name}.{step.name}"))
+    statement = insert(bare).from_select(list(columns), rows)
+
+    def write(connection: Connection) -> None:
+        connection.execute(statement)
+
+    with table_like(engine, sends.name):
+        return timed(lambda: transaction(engine, write))
+
+
+def _reserve(engine: Engine, plan: LoopPlan, settings: Settings) -> None:
+    done = reserve(
+        engine,
+        plan=plan,
+        step=plan.steps[0],
+        settings=settings,
+        channel=OUTBOX,
+        as_of=FIRST,
+        clock=lambda: FIRST,
+    )
+    with engine.connect() as connection:
+        members = connection.execute(text("SELECT COUNT(*) FROM skene_segment_members")).scalar_one()
+    assert done.counts == {"mail": members}
+
+
+if __name__ == "__main__":
+    main()
