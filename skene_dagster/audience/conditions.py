@@ -40,6 +40,8 @@ class Answer:
     """The keys are the users table's own, and need not be asked whether they are any."""
     by_key: bool
     """It may be asked about some users alone."""
+    plain: bool
+    """It answers for each user of the users table alone, and for nobody else."""
 
 
 def answer(
@@ -70,7 +72,7 @@ def answer(
         case _:
             assert_never(condition)
     only_users = isinstance(condition, UsedUp) or (isinstance(condition, InState) and condition.state == "untried")
-    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True)
+    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True, plain=False)
 
 
 def place_of(plan: LoopPlan, step: StepPlan) -> Place:
@@ -109,8 +111,9 @@ def _query(
     users = settings.users
     # A column `user_id` may be anything, such as `referrer AS user_id`, though only the users table is read.
     own_key = query.key.casefold() == users.key.casefold() != "user_id"
-    only_users = own_key and query.tables == (users.table,)
-    return Answer(bound.columns(*(column(name) for name in names)).subquery("q"), sql, only_users, query.by_key)
+    only_users = query.plain or (own_key and query.tables == (users.table,))
+    rows = bound.columns(*(column(name) for name in names)).subquery("q")
+    return Answer(rows, sql, only_users, query.by_key, query.plain)
 
 
 def _shown(database: Engine | Connection, found: Select[Any]) -> str:

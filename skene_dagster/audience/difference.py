@@ -1,4 +1,4 @@
-"""What a refresh changes: the staged users against those who are inside, counted and then written chunk by chunk.
+"""What a refresh changes: who enters, who leaves, and whose attributes differ; found once, then written by their keys.
 
 All statements compare the key inside the database, in the key's own type and collation, and none uses OFFSET.
 """
@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
-    Integer,
+    Select,
+    String,
+    Subquery,
     Table,
     TableClause,
+    Text,
+    Update,
     and_,
     case,
     delete,
@@ -21,26 +26,35 @@ from sqlalchemy import (
     literal,
     not_,
     null,
+    or_,
     select,
     update,
 )
 
+from skene_dagster.audience import staging
+from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.joins import FromFew
+from skene_dagster.store.keys import Key
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, Moment, segment_members
 
 members = segment_members
 
+ENTERS, LEAVES, EXPECTED, DIFFERS = "enters", "leaves", "set", "differs"
+"""What becomes of a user; EXPECTED is who leaves because of our own `set`."""
+
 
 @dataclass(frozen=True)
 class Survey:
-    """How the staged users differ from those who are inside."""
+    """How many change."""
 
-    inside: int
+    enter: int
     leave: int
     expected: int
     """Of those who leave, how many because of our own `set`."""
-    changed: int
+    differ: int
     """Of those who stay, how many have other attributes now."""
 
 
@@ -49,53 +63,83 @@ def inside(segment: str) -> ColumnElement[bool]:
     return and_(members.c.segment == segment, members.c.exited_at == OPEN)
 
 
-def survey(connection: Connection, segment: str, staging: Table) -> Survey:
-    """Count those inside, those of them who leave, and those whose attributes changed."""
-    leaves = staging.c.user_id.is_(None)
-    changed = _attributes_differ(staging) if "attributes" in staging.c else literal(0) == literal(1)
-    # TiDB, 2026-11: without statistics of the new table it looks up each member alone, four times as slow.
-    merge = f"/*+ MERGE_JOIN({members.name}, {staging.name}) */"
-    row = connection.execute(
-        select(
-            func.count(),
-            _how_many(leaves),
-            _how_many(and_(leaves, members.c.exit_reason == "set")),
-            _how_many(and_(not_(leaves), changed)),
-        )
-        .prefix_with(merge, dialect="mysql")
-        .select_from(members.outerjoin(staging, staging.c.user_id == members.c.user_id))
-        .where(inside(segment))
-    ).one()
-    return Survey(*(int(n or 0) for n in row))
+def keys_inside(segment: str) -> Select[tuple[object]]:
+    """Select the keys of those who are inside."""
+    return select(members.c.user_id).where(inside(segment))
 
 
-def forget_entries(connection: Connection, segment: str, staging: Table, as_of: datetime, span: Span) -> None:
-    """Delete the members who entered at this very as_of and are not staged now: they never were inside."""
-    connection.execute(
-        delete(members).where(
-            inside(segment),
-            members.c.entered_at == as_of,
-            span.of(members.c.user_id),
-            not_(_staged(staging, span)),
-        )
+def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
+    """Create the table of the changes."""
+    return staging.fresh(
+        connection,
+        turn,
+        turn.name,
+        staging.user_id(key, may_be_null=may_be_null),
+        Column("what", String(8), nullable=False),
+        *([Column("attributes", Text)] if with_attributes else []),
+        part="changes",
     )
 
 
-def forget_exits(connection: Connection, segment: str, staging: Table, as_of: datetime, span: Span) -> None:
-    """Open again the members who exited at this very as_of and are staged now: they never left."""
+def find(connection: Connection, segment: str, changes: Table, answer: Table | Subquery, span: Span) -> int:
+    """Write down what an answer changes, for the users of a range; return how many rows.
+
+    Args:
+        answer: users once each, by user_id, with their attributes if there are any. It is asked twice: about those who
+            are outside and about those who are inside. Nobody is both; so it need not be the same both times.
+    """
+    key = answer.c.user_id
+    with_attributes = "attributes" in answer.c
+    # TiDB, 2026-11: without statistics of a new table it looks up each member alone, four times as slow.
+    merge = f"/*+ MERGE_JOIN({members.name}, {answer.name}) */"
+    enter = (
+        select(key, literal(ENTERS), *([answer.c.attributes] if with_attributes else []))
+        .select_from(answer.outerjoin(members, and_(inside(segment), members.c.user_id == key)))
+        .where(span.of(key), members.c.user_id.is_(None))
+    )
+    leaves = key.is_(None)
+    others = [and_(not_(leaves), members.c.attributes.is_distinct_from(answer.c.attributes))] if with_attributes else []
+    what = case((not_(leaves), DIFFERS), (members.c.exit_reason == "set", EXPECTED), else_=LEAVES)
+    leave = (
+        select(members.c.user_id, what, *([answer.c.attributes] if with_attributes else []))
+        .select_from(members.outerjoin(answer, key == members.c.user_id))
+        .where(inside(segment), span.of(members.c.user_id), or_(leaves, *others))
+    )
+    hinted = [found.prefix_with(merge, dialect="mysql") for found in (enter, leave)]
+    return sum(connection.execute(insert(changes).from_select(list(changes.c), found)).rowcount for found in hinted)
+
+
+def survey(connection: Connection, changes: Table) -> Survey:
+    """Count the changes."""
+    counted = connection.execute(select(changes.c.what, func.count()).group_by(changes.c.what)).all()
+    found = {what: int(number) for what, number in counted}
+    expected = found.get(EXPECTED, 0)
+    return Survey(found.get(ENTERS, 0), found.get(LEAVES, 0) + expected, expected, found.get(DIFFERS, 0))
+
+
+def forget(connection: Connection, segment: str, as_of: datetime, span: Span) -> None:
+    """Take back what was written at an as_of: who entered never was inside, and who exited never left."""
+    key = members.c.user_id
+    connection.execute(delete(members).where(inside(segment), members.c.entered_at == as_of, span.of(key)))
     connection.execute(
         update(members)
-        .where(_exited(segment, as_of), span.of(members.c.user_id), _staged(staging, span))
+        .where(_exited(segment, as_of), span.of(key))
         .values(exited_at=OPEN, exit_reason=case((members.c.exit_reason == "set", "set"), else_=null()))
     )
 
 
-def write_exits(connection: Connection, segment: str, staging: Table, as_of: datetime, span: Span) -> None:
-    """Close the members who are not staged; a `set` that was announced stays the reason."""
+def written_at(segment: str, as_of: datetime) -> list[Select[tuple[object]]]:
+    """Select the keys of those whose history was written at an as_of."""
+    keys = select(members.c.user_id)
+    return [keys.where(inside(segment), members.c.entered_at == as_of), keys.where(_exited(segment, as_of))]
+
+
+def write_exits(connection: Connection, segment: str, changes: Table, as_of: datetime, span: Span) -> None:
+    """Close the members who leave; a `set` that was announced stays the reason."""
     connection.execute(
-        update(members)
-        .where(inside(segment), span.of(members.c.user_id), not_(_staged(staging, span)))
-        .values(exited_at=as_of, exit_reason=func.coalesce(members.c.exit_reason, "left"))
+        _update(connection, changes, segment, (LEAVES, EXPECTED), span).values(
+            exited_at=as_of, exit_reason=func.coalesce(members.c.exit_reason, "left")
+        )
     )
 
 
@@ -114,47 +158,43 @@ def mark_gone(
     )
 
 
-def write_attributes(connection: Connection, segment: str, staging: Table, span: Span) -> None:
-    """Bring the attributes of those who stay up to date, where they changed."""
+def write_attributes(connection: Connection, segment: str, changes: Table, span: Span) -> None:
+    """Bring the attributes of those who stay up to date, where they differ."""
     connection.execute(
-        update(members)
-        .where(
-            inside(segment),
-            span.of(members.c.user_id),
-            staging.c.user_id == members.c.user_id,
-            _attributes_differ(staging),
-        )
-        .values(attributes=staging.c.attributes)
+        _update(connection, changes, segment, (DIFFERS,), span)
+        .where(changes.c.user_id == members.c.user_id)
+        .values(attributes=changes.c.attributes)
     )
 
 
 def write_entries(
     connection: Connection,
     segment: str,
-    staging: Table,
+    changes: Table,
     as_of: datetime,
     span: Span,
     *,
     known: tuple[TableClause, str] | None,
     any_inside: bool,
 ) -> None:
-    """Open a row for each staged user who is not inside.
+    """Open a row for each user who enters and is not inside.
 
     Args:
-        known: the users table and its key, to take the key as the users table spells it; None where the staged
+        changes: or the staged answer, where all of it enters.
+        known: the users table and its key, to take the key as the users table spells it; None where the changes'
             keys are its own.
-        any_inside: False when nobody is, so that nobody need be looked for.
+        any_inside: False when none of them is, so that nobody need be looked for.
     """
-    key = staging.c.user_id
+    key = changes.c.user_id
     source = select(
         literal(segment),
         literal(OPEN, Moment),
         known[0].c[known[1]] if known else key,
         literal(as_of, Moment),
-        staging.c.attributes if "attributes" in staging.c else null(),
-    ).where(span.of(key))
+        changes.c.attributes if "attributes" in changes.c else null(),
+    ).where(span.of(key), *_of(changes, ENTERS))
     if known:
-        source = source.join_from(staging, known[0], known[0].c[known[1]] == key)
+        source = source.join_from(changes, known[0], known[0].c[known[1]] == key)
     if any_inside:
         source = source.where(
             not_(exists().where(inside(segment), members.c.user_id == key, span.of(members.c.user_id)))
@@ -163,12 +203,21 @@ def write_entries(
     connection.execute(insert(members).from_select(into, source))
 
 
-def count_inside(connection: Connection, segment: str, as_of: datetime) -> tuple[int, int]:
-    """Count those inside, and those of them who entered at this as_of."""
-    total, entered = connection.execute(
-        select(func.count(), _how_many(members.c.entered_at == as_of)).where(inside(segment))
-    ).one()
-    return int(total), int(entered or 0)
+def count_inside(connection: Connection, segment: str) -> int:
+    """Count those inside."""
+    return connection.execute(select(func.count()).select_from(members).where(inside(segment))).scalar_one()
+
+
+def count_entered(connection: Connection, segment: str, changes: Table, as_of: datetime) -> int:
+    """Count those who are to enter, and did."""
+    key = changes.c.user_id
+    found = FromFew(changes, members, and_(inside(segment), members.c.user_id == key))
+    return connection.execute(
+        select(func.count())
+        .prefix_with(f"/*+ INL_JOIN({members.name}) */", dialect="mysql")
+        .select_from(found)
+        .where(members.c.entered_at == as_of, *_of(changes, ENTERS))
+    ).scalar_one()
 
 
 def count_exited(connection: Connection, segment: str, as_of: datetime) -> int:
@@ -188,13 +237,16 @@ def _exited(segment: str, as_of: datetime) -> ColumnElement[bool]:
     return and_(members.c.segment == segment, members.c.exited_at == as_of)
 
 
-def _staged(staging: Table, span: Span) -> ColumnElement[bool]:
-    return exists().where(staging.c.user_id == members.c.user_id, span.of(staging.c.user_id))
+def _of(changes: Table, what: str) -> list[ColumnElement[bool]]:
+    return [changes.c.what == what] if "what" in changes.c else []
 
 
-def _attributes_differ(staging: Table) -> ColumnElement[bool]:
-    return members.c.attributes.is_distinct_from(staging.c.attributes)
-
-
-def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.sum(case((condition, 1), else_=0), type_=Integer)
+def _update(connection: Connection, changes: Table, segment: str, what: tuple[str, ...], span: Span) -> Update:
+    """Update the members of whom something is to be changed."""
+    key = changes.c.user_id
+    wanted = [changes.c.what.in_(what), span.of(key)]
+    if is_sqlite(connection):
+        return update(members).where(inside(segment), members.c.user_id.in_(select(key).where(*wanted)))
+    # MariaDB 10.11, 2026-11: with IN in place of the join it looks at every member.
+    hint = f"/*+ INL_JOIN({members.name}) */"
+    return update(members).prefix_with(hint, dialect="mysql").where(inside(segment), members.c.user_id == key, *wanted)

@@ -5,17 +5,20 @@ key after the other, or, where no range can be evaluated alone, by the server's 
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Subquery, Table, select, text
+from sqlalchemy import Connection, Engine, Select, Table, select, text
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.audience import staging
+from skene_dagster.audience import difference, staging
+from skene_dagster.audience.conditions import Answer
+from skene_dagster.audience.parts import Parts, Write, in_the_first_way_that_fits
 from skene_dagster.audience.turn import Turn
-from skene_dagster.audience.walk import Span, end, walk
+from skene_dagster.audience.walk import Span
 from skene_dagster.documents import duration_text
 from skene_dagster.errors import (
     Place,
@@ -26,9 +29,9 @@ from skene_dagster.errors import (
     StoreTooLarge,
     StoreUnavailable,
 )
-from skene_dagster.settings import Users
+from skene_dagster.settings import Limits, Users
 from skene_dagster.store.capabilities import capabilities
-from skene_dagster.store.engine import reading, transaction, users_table
+from skene_dagster.store.engine import Clock, is_sqlite, reading, users_table
 from skene_dagster.store.failures import translated, words_of
 from skene_dagster.store.keys import common_key
 from skene_dagster.store.limits import limited
@@ -38,36 +41,50 @@ from skene_dagster.store.limits import limited
 class Condition:
     """What is evaluated, and where its author wrote it."""
 
-    answer: Subquery
+    answer: Answer
     columns: tuple[str, ...]
     """The condition's own columns that are kept with a member."""
     place: Place
     timeout: timedelta
     """How long it may run."""
-    by_key: bool
-    """It may be evaluated for some users alone."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One refresh on its way."""
+
+    engine: Engine
+    turn: Turn
+    users: Users
+    clock: Clock
+    condition: Condition
+    limits: Limits | None
+    """None: any change is right."""
+    chunk: int
+    """Keys per transaction."""
+    is_large: bool
+    """The segment was so large that its condition is not evaluated in one statement."""
+
+    @property
+    def segment(self) -> str:
+        return self.turn.name
 
 
 @contextmanager
-def evaluated(
-    engine: Engine, condition: Condition, users: Users, turn: Turn, *, is_large: bool, chunk: int
-) -> Iterator[tuple[Table, int]]:
+def staged(work: Work) -> Iterator[tuple[Table, int]]:
     """Evaluate the condition, once, into a staging table; yield it with its number of rows, and drop it.
-
-    Args:
-        is_large: it need not be tried whether the answer fits into a transaction.
-        chunk: users of a range that is evaluated alone.
 
     Raises:
         SegmentTimeout: it took too long.
         SegmentError: the condition cannot be evaluated, or returns a user more than once.
         StoreError: the database refused something of ours.
     """
+    engine, condition = work.engine, work.condition
     with _in_the_authors_words(engine, condition):
         shape = reading(engine, lambda connection: _described(connection, condition))
 
     def create(connection: Connection) -> Table:
-        key = common_key(connection, users)
+        key = common_key(connection, work.users)
         if key.is_integer and shape.is_float:
             raise SegmentError(
                 "The condition's key is a floating-point number, which is not exact.",
@@ -75,17 +92,51 @@ def evaluated(
                 place=condition.place,
             )
         may_be_null, with_attributes = shape.may_be_null, bool(condition.columns)
-        return staging.create(connection, turn, key, may_be_null=may_be_null, with_attributes=with_attributes)
+        return staging.create(connection, work.turn, key, may_be_null=may_be_null, with_attributes=with_attributes)
 
-    table = transaction(engine, create)
-    try:
-        with _in_the_authors_words(engine, condition):
-            rows = _filled(_Filling(engine, table, condition, users, chunk), is_large=is_large)
+    with staging.while_used(engine, create) as table:
+
+        def write(connection: Connection, span: Span) -> int:
+            return staging.fill(connection, table, condition.answer.rows, condition.columns, span)
+
+        rows = _evaluated(work, write, [_keys(work.users)])
         yield table, rows
-    finally:
-        # What cannot be dropped now is dropped by the next refresh.
-        with suppress(StoreError):
-            transaction(engine, lambda connection: staging.drop(connection, table))
+
+
+@contextmanager
+def compared(work: Work, answer: Table | None) -> Iterator[Table]:
+    """Compare the condition's answer with those who are inside; yield the table of the changes, and drop it.
+
+    Args:
+        answer: where it is staged; None: the condition, which is plain, is asked itself, and no more is ever written
+            than what it changes.
+
+    Raises:
+        SegmentTimeout: the condition took too long.
+        SegmentError: it cannot be evaluated.
+        StoreError: the database refused something of ours.
+    """
+    condition, segment = work.condition, work.segment
+
+    def create(connection: Connection) -> Table:
+        # SQLite lets a primary key be NULL.
+        may_be_null, with_attributes = is_sqlite(connection), bool(condition.columns)
+        key = common_key(connection, work.users)
+        return difference.create(connection, work.turn, key, may_be_null=may_be_null, with_attributes=with_attributes)
+
+    with staging.while_used(work.engine, create) as changes:
+
+        def write(connection: Connection, span: Span) -> int:
+            asked = staging.selected(connection, condition.answer.rows, condition.columns) if answer is None else answer
+            return difference.find(connection, segment, changes, asked, span)
+
+        inside = difference.keys_inside(segment)
+        if answer is None:
+            _evaluated(work, write, [_keys(work.users), inside])
+        else:
+            parts = Parts(work.engine, write, [select(answer.c.user_id), inside], work.chunk)
+            in_the_first_way_that_fits([parts.by_ranges] if work.is_large else [parts.at_once, parts.by_ranges])
+        yield changes
 
 
 @contextmanager
@@ -109,76 +160,53 @@ def in_time(
         ) from error
 
 
+def _keys(users: Users) -> Select[Any]:
+    return select(users_table(users).c[users.key])
+
+
 def _described(connection: Connection, condition: Condition) -> staging.Answer:
     with in_time(connection, condition.timeout, condition.place):
-        return staging.describe(connection, condition.answer)
+        return staging.describe(connection, condition.answer.rows)
 
 
-@dataclass(frozen=True)
-class _Filling:
-    """A staging table that is being filled."""
+def _evaluated(work: Work, write: Write, keys: Sequence[Select[Any]]) -> int:
+    """Write what the condition says, in one transaction or in parts, within its time; return how many rows."""
+    engine, condition = work.engine, work.condition
+    begun = time.monotonic()
 
-    engine: Engine
-    table: Table
-    condition: Condition
-    users: Users
-    chunk: int
-    begun: float = field(default_factory=time.monotonic)
-
-    def fill(self, connection: Connection, span: Span | None = None) -> int:
-        condition, spent = self.condition, timedelta(seconds=time.monotonic() - self.begun)
+    def in_its_time(connection: Connection, span: Span) -> int:
+        spent = timedelta(seconds=time.monotonic() - begun)
         with in_time(connection, condition.timeout, condition.place, spent=spent):
-            return staging.fill(connection, self.table, condition.answer, condition.columns, span)
+            return write(connection, span)
 
-    def at_once(self) -> int:
-        return transaction(self.engine, self.fill)
-
-    def by_ranges(self) -> int:
-        keys = select(users_table(self.users).c[self.users.key])
-        rows = 0
-
-        def write(low: object | None, size: int) -> object | None:
-            def part(connection: Connection) -> tuple[object | None, int]:
-                high = end(connection, [keys], low, size)
-                return high, self.fill(connection, Span(low, high))
-
-            nonlocal rows
-            high, written = transaction(self.engine, part)
-            rows += written
-            return high
-
-        walk(write, self.chunk)
-        return rows
-
-    def in_bulk(self) -> int:
-        with translated(), self.engine.connect() as plain:
-            # TiDB, 2026-11: it is for a statement that is its own transaction.
-            connection = plain.execution_options(isolation_level="AUTOCOMMIT")
-            connection.execute(text("SET SESSION tidb_dml_type = 'bulk'"))
-            try:
-                return self.fill(connection)
-            finally:
-                # Whoever were given this session next would write in bulk, too.
-                connection.invalidate()
-
-
-def _filled(filling: _Filling, *, is_large: bool) -> int:
-    ways: list[Callable[[], int]] = [filling.at_once]
-    if filling.condition.by_key:
-        ways.append(filling.by_ranges)
-    elif "bulk DML" in capabilities(filling.engine).has:
-        ways.append(filling.in_bulk)
-    for way in ways[-1:] if is_large else ways:
+    parts = Parts(engine, in_its_time, keys, work.chunk)
+    ways: list[Callable[[], int]] = [parts.at_once]
+    if condition.answer.by_key:
+        ways.append(parts.by_ranges)
+    elif "bulk DML" in capabilities(engine).has:
+        ways.append(lambda: _in_bulk(engine, in_its_time))
+    with _in_the_authors_words(engine, condition):
         try:
-            return way()
-        except StoreTooLarge as error:
-            refused = error
-    raise SegmentError(
-        f"The condition selects more than one transaction may hold here: {words_of(refused)}.",
-        advice="Select the users' keys without UNION, LIMIT or a window function: then they are taken in parts. "
-        "Or raise tidb_mem_quota_query for this database user.",
-        place=filling.condition.place,
-    ) from refused
+            return in_the_first_way_that_fits(ways[-1:] if work.is_large else ways)
+        except StoreTooLarge as refused:
+            raise SegmentError(
+                f"The condition selects more than one transaction may hold here: {words_of(refused)}.",
+                advice="Select the users' keys without UNION, LIMIT or a window function: then they are taken in "
+                "parts. Or raise tidb_mem_quota_query for this database user.",
+                place=condition.place,
+            ) from refused
+
+
+def _in_bulk(engine: Engine, write: Write) -> int:
+    with translated(), engine.connect() as plain:
+        # TiDB, 2026-11: it is for a statement that is its own transaction.
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text("SET SESSION tidb_dml_type = 'bulk'"))
+        try:
+            return write(connection, Span())
+        finally:
+            # Whoever were given this session next would write in bulk, too.
+            connection.invalidate()
 
 
 @contextmanager
@@ -186,7 +214,7 @@ def _in_the_authors_words(engine: Engine, condition: Condition) -> Iterator[None
     try:
         yield
     except IntegrityError as error:
-        key = reading(engine, lambda connection: staging.twice(connection, condition.answer))
+        key = reading(engine, lambda connection: staging.twice(connection, condition.answer.rows))
         raise SegmentError(
             f"The condition returns a user more than once, {_for_example(key, error)}.",
             advice="Select each user once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",

@@ -38,6 +38,8 @@ class Query:
     """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment as well."""
     by_key: bool
     """It may be asked about some users alone."""
+    plain: bool
+    """Each row of the result is one user's own row in the users table; it is by key, too."""
     binds: tuple[str, ...]
     """Those of them that the texts use, sorted."""
 

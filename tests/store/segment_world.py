@@ -43,8 +43,9 @@ def loop(
     sqlite: str | None = "",
     needs_tidb: str = "",
     by_key: bool = True,
+    plain: bool | None = None,
 ) -> LoopPlan:
-    """A retention loop of one step with this condition."""
+    """A retention loop of one step with this condition, which is plain if it is the usual one."""
     binds = tuple(name for name in ("as_of", "as_of_date") if f":{name}" in sql)
     query = Query(
         sql,
@@ -56,6 +57,7 @@ def loop(
         key,
         by_row=False,
         by_key=by_key,
+        plain=sql == FROM_USERS if plain is None else plain,
         binds=binds,
     )
     email = Email("hello", (), (), row_columns, timedelta(days=30), (), transactional=False)

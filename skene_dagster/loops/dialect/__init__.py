@@ -10,7 +10,7 @@ from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.by_key import is_by_key
 from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
 from skene_dagster.loops.dialect.lone_expression import judge_expression
-from skene_dagster.loops.dialect.recipients import columns, key, tables
+from skene_dagster.loops.dialect.recipients import columns, is_plain, key, tables
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, scan
 from skene_dagster.loops.dialect.sqlite import write_sqlite, write_sqlite_expression
@@ -89,6 +89,7 @@ def _read(text: str, users: Users) -> Query:
         sqlite, needs_tidb = write_sqlite(tree, rewritten), ""
     except NeedsTidb as construct:
         sqlite, needs_tidb = None, f"{construct} needs TiDB"
+    by_key = is_by_key(tree, users_key)
     return Query(
         author=text,
         mysql="".join(rewritten.server).strip(),
@@ -98,6 +99,7 @@ def _read(text: str, users: Users) -> Query:
         columns=result,
         key=users_key,
         by_row=by_row,
-        by_key=is_by_key(tree, users_key),
+        by_key=by_key,
+        plain=by_key and is_plain(tree, users),
         binds=tuple(sorted(rewritten.binds)),
     )

@@ -95,6 +95,21 @@ def key(query: exp.Query, users: Users) -> str:
     )
 
 
+def is_plain(query: exp.Query, users: Users) -> bool:
+    """Whether each row of the answer is one user's own row: the outermost SELECT reads the users table and no other.
+
+    What it asks of a user may be in any table; but not who is among the first of them, for that depends on when it is
+    asked.
+    """
+    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in ("distinct", "group", "having")):
+        return False
+    sources = _sources(query)
+    if len(sources) != 1 or not isinstance(sources[0], exp.Table) or not _is_users(sources[0], users):
+        return False
+    own = {sources[0].alias_or_name.casefold()}
+    return any(_users_key(item, own, users, only=True) for item in _items(query)) and not query.find(exp.Limit)
+
+
 def _first(query: exp.Expr) -> exp.Select:
     query = unwrapped(query)
     while isinstance(query, exp.SetOperation):
