@@ -63,9 +63,9 @@ def world(engine: Engine) -> World:
     # The database is kept from one example to the next; each has a loop of its own.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(ticks=ticks)
-def test_the_history_is_that_of_one_refresh_per_tick(world: World, ticks: list[Tick]) -> None:
-    plan = loop(name=f"loop_{next(numbers)}")
+@given(ticks=ticks, plain=st.booleans())
+def test_the_history_is_that_of_one_refresh_per_tick(world: World, ticks: list[Tick], *, plain: bool) -> None:
+    plan = loop(name=f"loop_{next(numbers)}", plain=plain)
     model = Model()
 
     for day, tick in enumerate(ticks):
