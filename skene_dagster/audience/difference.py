@@ -27,6 +27,7 @@ from sqlalchemy import (
     literal,
     not_,
     null,
+    or_,
     select,
     update,
 )
@@ -88,29 +89,20 @@ def find(connection: Connection, segment: str, changes: Table, answer: Table | S
         answer: users once each, by user_id, with their attributes if there are any. It is asked twice: about those who
             are outside and about those who are inside. Nobody is both; so it need not be the same both times.
     """
-    key, attributes = answer.c.user_id, [answer.c.attributes] if "attributes" in answer.c else []
+    key = answer.c.user_id
     # TiDB, 2026-11: without statistics of a new table it looks up each member alone, four times as slow.
     merge = f"/*+ MERGE_JOIN({members.name}, {answer.name}) */"
-    same = members.c.user_id == key
-    found = [
-        select(key, literal(ENTERS), *attributes)
-        .select_from(answer.outerjoin(members, and_(inside(segment), same)))
-        .where(span.of(key), members.c.user_id.is_(None)),
-        _absent(connection, answer, members.c.user_id, case((members.c.exit_reason == "set", EXPECTED), else_=LEAVES))
-        .add_columns(*(null() for _ in attributes))
-        .where(inside(segment), span.of(members.c.user_id)),
-    ]
-    if attributes:
-        found.append(
-            select(key, literal(DIFFERS), *attributes)
-            .select_from(members.join(answer, same))
-            .where(inside(segment), span.of(members.c.user_id), _attributes_differ(answer))
-        )
+    outside = (
+        select(key, literal(ENTERS), *_attributes(answer))
+        .select_from(answer.outerjoin(members, and_(inside(segment), members.c.user_id == key)))
+        .where(span.of(key), members.c.user_id.is_(None))
+    )
+    within = [each.where(inside(segment), span.of(members.c.user_id)) for each in _changes_inside(connection, answer)]
     return sum(
         connection.execute(
             insert(changes).from_select(list(changes.c), each.prefix_with(merge, dialect="mysql"))
         ).rowcount
-        for each in found
+        for each in (outside, *within)
     )
 
 
@@ -242,19 +234,30 @@ def _exited(segment: str, as_of: datetime) -> ColumnElement[bool]:
     return and_(members.c.segment == segment, members.c.exited_at == as_of)
 
 
-def _absent(connection: Connection, answer: Table | Subquery, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Select from the members who are not in an answer."""
-    same = answer.c.user_id == members.c.user_id
-    if is_sqlite(connection):
-        # SQLite 3.40, 2026-11: on the right of an outer join it works out for each row anew what a condition has of
-        # constants, seven times as slow.
-        return select(*columns).where(not_(exists().where(same)))
-    # MariaDB 10.11, 2026-11: with NOT EXISTS it takes almost twice as long.
-    return select(*columns).select_from(members.outerjoin(answer, same)).where(answer.c.user_id.is_(None))
+def _changes_inside(connection: Connection, answer: Table | Subquery) -> list[Select[Any]]:
+    """Select what an answer changes for the members: who leaves, and whose attributes differ."""
+    key, attributes = answer.c.user_id, _attributes(answer)
+    same = members.c.user_id == key
+    differ = [members.c.attributes.is_distinct_from(each) for each in attributes]
+    leaves = case((members.c.exit_reason == "set", EXPECTED), else_=LEAVES)
+    if not is_sqlite(connection):
+        # In one statement, for the next may see another answer.
+        stays = key.is_not(None)
+        return [
+            select(members.c.user_id, case((stays, DIFFERS), else_=leaves), *attributes)
+            .select_from(members.outerjoin(answer, same))
+            .where(or_(not_(stays), *differ))
+        ]
+    # SQLite 3.40, 2026-11: on the right of an outer join it works out for each row anew what a condition has of
+    # constants, seven times as slow. A transaction of its sees one answer.
+    found = [select(members.c.user_id, leaves, *(null() for _ in attributes)).where(not_(exists().where(same)))]
+    if differ:
+        found.append(select(key, literal(DIFFERS), *attributes).select_from(members.join(answer, same)).where(*differ))
+    return found
 
 
-def _attributes_differ(answer: Table | Subquery) -> ColumnElement[bool]:
-    return members.c.attributes.is_distinct_from(answer.c.attributes)
+def _attributes(table: Table | Subquery) -> list[ColumnElement[Any]]:
+    return [table.c.attributes] if "attributes" in table.c else []
 
 
 def _of(changes: Table, what: str) -> list[ColumnElement[bool]]:

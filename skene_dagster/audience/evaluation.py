@@ -1,6 +1,6 @@
-"""The condition's answer for one tick: evaluated into a staging table, or refused in the author's words.
+"""The condition's answer for one tick: staged, compared with those who are inside, or refused in the author's words.
 
-It is one statement, unless its answer is too large for a transaction: then it is evaluated for one range of the users
+It is one transaction, unless its answer is too large for a transaction: then it is evaluated for one range of the users
 key after the other, or, where no range can be evaluated alone, by the server's own way to write much (bulk DML).
 """
 

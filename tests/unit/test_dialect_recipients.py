@@ -119,3 +119,37 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
         query("SELECT id FROM app.users")
 
     assert caught.value.advice.endswith("The users table is 'users' in skene.yaml; 'app.users' is another one.")
+
+
+@pytest.mark.parametrize(
+    ("sql", "by_key", "plain"),
+    [
+        pytest.param("SELECT * FROM users WHERE dormant", True, True, id="the users table"),
+        pytest.param("SELECT u.id, u.name AS user_name FROM users AS u", True, True, id="under another name"),
+        pytest.param(
+            "SELECT u.id FROM users u WHERE EXISTS (SELECT 1 FROM orders o WHERE o.user_id = u.id)",
+            True,
+            True,
+            id="asking another table",
+        ),
+        pytest.param(f"SELECT u.id {JOIN}", True, False, id="a join"),
+        pytest.param("SELECT DISTINCT id FROM users", True, False, id="DISTINCT"),
+        pytest.param("SELECT id FROM users GROUP BY id", True, False, id="GROUP BY"),
+        pytest.param("SELECT referrer AS user_id FROM users", True, False, id="another column of the users table"),
+        pytest.param("SELECT user_id FROM answers", True, False, id="another table"),
+        pytest.param("SELECT id FROM (SELECT id FROM users) AS u", True, False, id="a derived table"),
+        pytest.param(
+            "SELECT id FROM users WHERE id IN (SELECT id FROM (SELECT id FROM users ORDER BY seen LIMIT 9) AS first)",
+            True,
+            False,
+            id="who is among the first",
+        ),
+        pytest.param("SELECT id FROM users ORDER BY id LIMIT 5", False, False, id="LIMIT"),
+        pytest.param("SELECT id FROM users UNION SELECT id FROM users", False, False, id="UNION"),
+        pytest.param("WITH u AS (SELECT 1) SELECT id FROM users", False, False, id="WITH"),
+    ],
+)
+def test_it_is_known_whose_rows_the_result_has(sql: str, *, by_key: bool, plain: bool) -> None:
+    read = query(sql)
+
+    assert (read.by_key, read.plain) == (by_key, plain)
