@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Integer,
     Select,
     String,
     Subquery,
@@ -36,7 +37,6 @@ from skene_dagster.audience import staging
 from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.joins import FromFew
 from skene_dagster.store.keys import Key
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, Moment, segment_members
@@ -200,21 +200,11 @@ def write_entries(
     connection.execute(insert(members).from_select(into, source))
 
 
-def count_inside(connection: Connection, segment: str) -> int:
-    """Count those inside."""
-    return connection.execute(select(func.count()).select_from(members).where(inside(segment))).scalar_one()
-
-
-def count_entered(connection: Connection, segment: str, changes: Table, as_of: datetime) -> int:
-    """Count those who are to enter, and did."""
-    key = changes.c.user_id
-    found = FromFew(changes, members, and_(inside(segment), members.c.user_id == key))
-    return connection.execute(
-        select(func.count())
-        .prefix_with(f"/*+ INL_JOIN({members.name}) */", dialect="mysql")
-        .select_from(found)
-        .where(members.c.entered_at == as_of, *_of(changes, ENTERS))
-    ).scalar_one()
+def count_inside(connection: Connection, segment: str, as_of: datetime) -> tuple[int, int]:
+    """Count those inside, and those of them who entered at this as_of."""
+    entered = func.sum(case((members.c.entered_at == as_of, 1), else_=0), type_=Integer)
+    total, new = connection.execute(select(func.count(), entered).where(inside(segment))).one()
+    return int(total), int(new or 0)
 
 
 def count_exited(connection: Connection, segment: str, as_of: datetime) -> int:

@@ -31,10 +31,11 @@ def refreshed(work: Work) -> Row[Any]:
         if work.limits is not None and not work.turn.is_first:
             _judge(work, survey, inside, work.limits)
         _write(work, changes, survey, any_inside=inside > 0)
-        entered, exited = reading(work.engine, lambda connection: _count_written(connection, work, changes))
-    found = {"members": inside + entered - exited, "entered": entered, "exited": exited, "unknown_keys": unknown}
 
     def finish(connection: Connection) -> Row[Any]:
+        members, entered = difference.count_inside(connection, work.segment, work.turn.as_of)
+        exited = difference.count_exited(connection, work.segment, work.turn.as_of)
+        found = {"members": members, "entered": entered, "exited": exited, "unknown_keys": unknown}
         return turn.complete(connection, work.turn, work.clock(), **found)
 
     def resolve(connection: Connection) -> Row[Any]:
@@ -84,16 +85,8 @@ def _take_back(work: Work) -> None:
 
 def _count_inside(connection: Connection, work: Work) -> int:
     turn.keep(connection, work.turn, work.clock())
-    return difference.count_inside(connection, work.segment)
-
-
-def _count_written(connection: Connection, work: Work, changes: Table) -> tuple[int, int]:
-    """Count who entered and who exited."""
-    segment, as_of = work.segment, work.turn.as_of
-    return (
-        difference.count_entered(connection, segment, changes, as_of),
-        difference.count_exited(connection, segment, as_of),
-    )
+    number, _ = difference.count_inside(connection, work.segment, work.turn.as_of)
+    return number
 
 
 def _leave_out_unknown(work: Work, table: Table) -> int:
