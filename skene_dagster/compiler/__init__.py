@@ -15,7 +15,7 @@ from skene_dagster.compiler.resources import database
 from skene_dagster.compiler.retaining import retaining
 from skene_dagster.compiler.tidb_usage import tidb_usage_definitions
 from skene_dagster.compiler.usage import is_used, usage_definitions
-from skene_dagster.errors import LoopInvalid, SettingsError
+from skene_dagster.errors import DocumentError, LoopInvalid
 from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project
 from skene_dagster.settings import Settings, load
@@ -28,7 +28,7 @@ def compile_folder(root: Path) -> dg.Definitions:
     try:
         settings = load(root)
         return compile_project(load_project(settings), settings)
-    except SettingsError as error:
+    except DocumentError as error:
         _log.error("Nothing is loaded.\n%s", error)
         return dg.Definitions(assets=[broken_asset("settings", error)])
 

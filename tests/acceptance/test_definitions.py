@@ -171,6 +171,7 @@ def test_a_time_that_only_dagster_refuses_breaks_its_own_loop_only(tmp_path: Pat
     ("settings", "url", "told"),
     [
         pytest.param("users: {tabel: people}", "", "skene.yaml:1", id="skene.yaml"),
+        pytest.param("users: {tabel: people}\nlimits: {collapse: 2}", "", "skene.yaml:2", id="two faults of it"),
         pytest.param("{}", "postgres://somewhere/product", "SKENE_DATABASE_URL", id="the database's URL"),
     ],
 )

@@ -165,6 +165,8 @@ def _refuse_in_query(query: exp.Expr) -> None:
         raise Refusal(f"{_called(query)} ALL cannot be used.", f"TiDB does not know it. Write {_called(query)}.")
     if isinstance(query, exp.Select) and not query.expressions:
         raise Refusal("The SELECT names no columns.", "Write SELECT id FROM users …")
+    if isinstance(query, exp.Subquery) and (query.args.get("order") or query.args.get("limit")):
+        raise Refusal("ORDER BY or LIMIT stands behind a query in parentheses.", "Leave the parentheses out.")
     limited = query.args.get("limit") is not None or query.args.get("offset") is not None
     if limited and not query.args.get("order") and not isinstance(query.parent, exp.Exists):
         raise Refusal(
