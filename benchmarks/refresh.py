@@ -18,7 +18,7 @@ from sqlalchemy import column as named
 
 from benchmarks import databases, product, statements
 from benchmarks.apart import apart
-from benchmarks.shown import growth, ratio, seconds, show
+from benchmarks.shown import Grown, growth, ratio, seconds, show
 from skene_dagster.audience import conditions, segments
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
@@ -58,14 +58,15 @@ def main() -> None:
         root = product.write_project(folder / "project")
         with closing(databases.each(folder, chosen.only)) as running:
             for database, url in running:
-                before: tuple[int, list[float]] | None = None
+                before: Grown | None = None
                 for number, rounds in populations.items():
                     with product.opened(url, number) as engine:
                         ended = apart(measure, root, url, rounds)
                         times = ended.result
-                        rows.append([*_row(database, number, times), growth(before, (number, times.first))])
+                        now = number, times.first, times.bare
+                        rows.append([*_row(database, number, times), growth(before, now)])
                         rows[-1].append(ended.memory)
-                        before = number, times.first
+                        before = now
                         if chosen.statements:
                             plan, settings = product.planned(root, url)
                             product.forget_history(engine)
@@ -83,7 +84,7 @@ def main() -> None:
             "to first",
             "1 % changed",
             "to first",
-            "exponent",
+            "exponent (bare)",
             "peak (idle)",
         ],
         rows,

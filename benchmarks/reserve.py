@@ -18,7 +18,7 @@ from sqlalchemy import column as named
 from benchmarks import databases, product, statements
 from benchmarks.apart import apart
 from benchmarks.refresh import FIRST, refresh, table_like, timed
-from benchmarks.shown import growth, ratio, seconds, show
+from benchmarks.shown import Grown, growth, ratio, seconds, show
 from skene_dagster.audience.difference import inside
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.reserve import reserve
@@ -57,20 +57,21 @@ def main() -> None:
         root = product.write_project(folder / "project")
         with closing(databases.each(folder, chosen.only)) as running:
             for database, url in running:
-                before: tuple[int, list[float]] | None = None
+                before: Grown | None = None
                 for number, rounds in populations.items():
                     with product.opened(url, number) as engine:
                         ended = apart(measure, root, url, rounds)
                         times = ended.result
+                        now = number, times.ours, times.bare
                         shown = [seconds(times.bare), seconds(times.ours), ratio(times.ours, times.bare)]
-                        shown += [ratio(times.processor, times.ours), growth(before, (number, times.ours))]
+                        shown += [ratio(times.processor, times.ours), growth(before, now)]
                         rows.append([database, f"{number:,}", *shown, ended.memory])
-                        before = number, times.ours
+                        before = now
                         if chosen.statements:
                             _show_where(engine, *product.planned(root, url), f"{database}, {number:,} users")
     show(
         "Reserving for 40 % of the users, against the bare INSERT … SELECT of their rows (aim: a ratio of 2)",
-        ["database", "users", "bare", "reserve", "ratio", "of it our CPU", "exponent", "peak (idle)"],
+        ["database", "users", "bare", "reserve", "ratio", "of it our CPU", "exponent (bare)", "peak (idle)"],
         rows,
     )
 
