@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, literal, null, select, table, text
 from sqlalchemy import column as named
 
 from benchmarks import databases, product, statements
-from benchmarks.peak import peak
-from benchmarks.shown import growth, ratio, seconds, show
+from benchmarks.apart import apart
+from benchmarks.shown import Grown, growth, ratio, seconds, show
 from skene_dagster.audience import conditions, segments
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.engine import is_sqlite, open_engine, transaction
 from skene_dagster.store.tables import OPEN, Moment, segment_members
 
 FIRST = datetime(2026, 3, 1, 9)
@@ -44,27 +45,33 @@ class Times:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="a small table, one round")
-    options.add_argument("--users", type=int, help="how many, a multiple of 1,000; one round, without a warm-up")
+    options.add_argument(
+        "--users", type=int, nargs="+", metavar="N", help="how many, multiples of 1,000; one round, without a warm-up"
+    )
     options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
     options.add_argument("--statements", action="store_true", help="also what each statement of a first refresh takes")
     chosen = options.parse_args()
-    populations = {10_000: 1} if chosen.quick else {chosen.users: 0} if chosen.users else POPULATIONS
+    populations = {10_000: 1} if chosen.quick else dict.fromkeys(chosen.users, 0) if chosen.users else POPULATIONS
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = product.write_project(folder / "project")
         with closing(databases.each(folder, chosen.only)) as running:
             for database, url in running:
-                plan, settings = product.planned(root, url)
-                before: tuple[int, list[float]] | None = None
+                before: Grown | None = None
                 for number, rounds in populations.items():
                     with product.opened(url, number) as engine:
-                        times = measure(engine, plan, settings, rounds)
-                        rows.append([*_row(database, number, times), growth(before, (number, times.first))])
-                        rows[-1].append(f"{peak():.0f} MiB")
-                        before = number, times.first
+                        ended = apart(measure, root, url, rounds)
+                        times = ended.result
+                        now = number, times.first, times.bare
+                        rows.append([*_row(database, number, times), growth(before, now)])
+                        rows[-1].append(ended.memory)
+                        before = now
                         if chosen.statements:
-                            show_statements(engine, plan, settings, f"{database}, {number:,} users")
+                            plan, settings = product.planned(root, url)
+                            product.forget_history(engine)
+                            title = f"A first refresh, {database}, {number:,} users"
+                            statements.show_longest(engine, title, partial(refresh, engine, plan, settings, 0))
     show(
         "Refresh of a segment of 40 % of the users, against the bare INSERT … SELECT (aim for the first: a ratio of 2)",
         [
@@ -77,19 +84,20 @@ def main() -> None:
             "to first",
             "1 % changed",
             "to first",
-            "exponent",
-            "peak",
+            "exponent (bare)",
+            "peak (idle)",
         ],
         rows,
     )
 
 
-def measure(engine: Engine, plan: LoopPlan, settings: Settings, rounds: int) -> Times:
+def measure(root: Path, url: str, rounds: int) -> Times:
     """Measure in rounds of all four, those of them that are compared taking turns at being first.
 
     Args:
         rounds: after one that warms the caches; with 0 that one counts.
     """
+    (plan, settings), engine = product.planned(root, url), open_engine(url)
     times = Times()
     for number in range(-1, rounds):
         product.forget_history(engine)
@@ -132,18 +140,6 @@ def insert_bare(engine: Engine, plan: LoopPlan, settings: Settings) -> float:
 
     with table_like(engine, segment_members.name):
         return timed(lambda: transaction(engine, write))
-
-
-def show_statements(engine: Engine, plan: LoopPlan, settings: Settings, title: str) -> None:
-    """Show how long each statement of a first refresh takes, the longest first."""
-    product.forget_history(engine)
-    with statements.timed(engine) as spent:
-        total = refresh(engine, plan, settings, 0)
-    show(
-        f"A first refresh, {title}: {total:.2f} s, in statements {sum(map(sum, spent.values())):.2f} s",
-        ["statement", "times", "together"],
-        [[sql, str(times), seconds([together])] for sql, times, together in statements.longest(spent, 10)],
-    )
 
 
 @contextmanager

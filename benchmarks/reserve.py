@@ -4,7 +4,10 @@ The bare statement decides nothing: it writes a row for each member, with a batc
 """
 
 import argparse
+import cProfile
+import pstats
 import tempfile
+import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +15,16 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, String, cast, func, insert, literal, null, select, table, text
 from sqlalchemy import column as named
 
-from benchmarks import databases, product
-from benchmarks.peak import peak
+from benchmarks import databases, product, statements
+from benchmarks.apart import apart
 from benchmarks.refresh import FIRST, refresh, table_like, timed
-from benchmarks.shown import growth, ratio, seconds, show
+from benchmarks.shown import Grown, growth, ratio, seconds, show
 from skene_dagster.audience.difference import inside
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.reserve import reserve
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.engine import is_sqlite, open_engine, transaction
 from skene_dagster.store.tables import Moment, segment_members, sends
 
 POPULATIONS = {100_000: 3, 1_000_000: 2}
@@ -36,46 +39,55 @@ class Times:
 
     bare: list[float] = field(default_factory=list)
     ours: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    """Of ours, on this side of the connection."""
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="a small table, one round")
-    options.add_argument("--users", type=int, help="how many, a multiple of 1,000; one round")
+    options.add_argument("--users", type=int, nargs="+", metavar="N", help="how many, multiples of 1,000; one round")
     options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
+    options.add_argument("--statements", action="store_true", help="also what each statement takes, and each function")
     chosen = options.parse_args()
-    populations = {10_000: 1} if chosen.quick else {chosen.users: 1} if chosen.users else POPULATIONS
+    populations = {10_000: 1} if chosen.quick else dict.fromkeys(chosen.users, 1) if chosen.users else POPULATIONS
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         root = product.write_project(folder / "project")
         with closing(databases.each(folder, chosen.only)) as running:
             for database, url in running:
-                plan, settings = product.planned(root, url)
-                before: tuple[int, list[float]] | None = None
+                before: Grown | None = None
                 for number, rounds in populations.items():
                     with product.opened(url, number) as engine:
-                        times = measure(engine, plan, settings, rounds)
-                    shown = [seconds(times.bare), seconds(times.ours), ratio(times.ours, times.bare)]
-                    exponent = growth(before, (number, times.ours))
-                    rows.append([database, f"{number:,}", *shown, exponent, f"{peak():.0f} MiB"])
-                    before = number, times.ours
+                        ended = apart(measure, root, url, rounds)
+                        times = ended.result
+                        now = number, times.ours, times.bare
+                        shown = [seconds(times.bare), seconds(times.ours), ratio(times.ours, times.bare)]
+                        shown += [ratio(times.processor, times.ours), growth(before, now)]
+                        rows.append([database, f"{number:,}", *shown, ended.memory])
+                        before = now
+                        if chosen.statements:
+                            _show_where(engine, *product.planned(root, url), f"{database}, {number:,} users")
     show(
-        "Reserving for 40 % of the users, against the bare INSERT … SELECT of their rows",
-        ["database", "users", "bare", "reserve", "ratio", "exponent", "peak"],
+        "Reserving for 40 % of the users, against the bare INSERT … SELECT of their rows (aim: a ratio of 2)",
+        ["database", "users", "bare", "reserve", "ratio", "of it our CPU", "exponent (bare)", "peak (idle)"],
         rows,
     )
 
 
-def measure(engine: Engine, plan: LoopPlan, settings: Settings, rounds: int) -> Times:
+def measure(root: Path, url: str, rounds: int) -> Times:
     """Refresh once, and reserve in rounds of both, which take turns at being first."""
+    (plan, settings), engine = product.planned(root, url), open_engine(url)
     times = Times()
     refresh(engine, plan, settings, 0)
     for number in range(rounds):
+        product.forget_sends(engine)
         if number % 2:
             times.bare.append(insert_bare(engine, plan))
+        started = time.process_time()
         times.ours.append(timed(lambda: _reserve(engine, plan, settings)))
-        product.forget_sends(engine)
+        times.processor.append(time.process_time() - started)
         if not number % 2:
             times.bare.append(insert_bare(engine, plan))
     return times
@@ -125,6 +137,16 @@ def _reserve(engine: Engine, plan: LoopPlan, settings: Settings) -> None:
     with engine.connect() as connection:
         members = connection.execute(text("SELECT COUNT(*) FROM skene_segment_members")).scalar_one()
     assert done.counts == {"mail": members}
+
+
+def _show_where(engine: Engine, plan: LoopPlan, settings: Settings, title: str) -> None:
+    """Show where the time goes: statement by statement, and then, in another round, function by function."""
+    product.forget_sends(engine)
+    statements.show_longest(engine, f"Reserving, {title}", lambda: timed(lambda: _reserve(engine, plan, settings)))
+    product.forget_sends(engine)
+    with cProfile.Profile() as profile:
+        _reserve(engine, plan, settings)
+    pstats.Stats(profile).sort_stats("tottime").print_stats(25)
 
 
 if __name__ == "__main__":

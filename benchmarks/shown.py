@@ -29,11 +29,17 @@ def seconds(values: Sequence[float]) -> str:
     )
 
 
-def growth(before: tuple[int, Sequence[float]] | None, now: tuple[int, Sequence[float]]) -> str:
-    """Show how a duration grows with the number of rows: 1 is in proportion; empty for the first."""
+Grown = tuple[int, Sequence[float], Sequence[float]]
+"""A number of rows, and what ours and the bare statement took."""
+
+
+def growth(before: Grown | None, now: Grown) -> str:
+    """Show how durations grow with the number of rows, ours (and the bare one); 1 is in proportion, empty the first."""
     if before is None:
         return ""
-    return f"{math.log(median(now[1]) / median(before[1])) / math.log(now[0] / before[0]):.2f}"
+    rows = math.log(now[0] / before[0])
+    ours, bare = (math.log(median(now[of]) / median(before[of])) / rows for of in (1, 2))
+    return f"{ours:.2f} ({bare:.2f})"
 
 
 def ratio(values: Sequence[float], to: Sequence[float]) -> str:

@@ -2,11 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, event
+
+from benchmarks.shown import seconds, show
 
 LETTERS = 60
 """Of a statement, so many tell it apart from others."""
@@ -38,3 +40,14 @@ def longest(spent: Mapping[str, list[float]], most: int) -> list[tuple[str, int,
     """List the statements that took longest together: beginning, times, seconds."""
     found = sorted(((words, len(each), sum(each)) for words, each in spent.items()), key=lambda item: -item[2])
     return found[:most]
+
+
+def show_longest(engine: Engine, title: str, work: Callable[[], float]) -> None:
+    """Show how long each statement takes of some work, which returns its seconds; the longest first."""
+    with timed(engine) as spent:
+        total = work()
+    show(
+        f"{title}: {total:.2f} s, in statements {sum(map(sum, spent.values())):.2f} s",
+        ["statement", "times", "together"],
+        [[sql, str(times), seconds([together])] for sql, times, together in longest(spent, 10)],
+    )
