@@ -38,7 +38,9 @@ def growth(before: Grown | None, now: Grown) -> str:
     if before is None:
         return ""
     rows = math.log(now[0] / before[0])
-    ours, bare = (math.log(median(now[of]) / median(before[of])) / rows for of in (1, 2))
+    (_, ours_before, bare_before), (_, ours_now, bare_now) = before, now
+    ours = math.log(median(ours_now) / median(ours_before)) / rows
+    bare = math.log(median(bare_now) / median(bare_before)) / rows
     return f"{ours:.2f} ({bare:.2f})"
 
 
