@@ -72,6 +72,8 @@ def test_dagsters_instance_is_configured_as_the_projects_own_but_for_its_storage
     config, _ = dagster_instance_config(str(DEPLOY))
     own, _ = dagster_instance_config(str(ROOT))
 
+    # SQLAlchemy 2.1, 2026-11: without the driver it looks for psycopg 3, which is not in the image.
+    assert config["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
     where = {"storage", "local_artifact_storage", "compute_logs"}
     assert {name: value for name, value in config.items() if name not in where} == dict(own)
 
