@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Table, select
 from skene_dagster.audience import difference, staging, turn
 from skene_dagster.audience.difference import Survey
 from skene_dagster.audience.evaluation import Work, compared, staged
+from skene_dagster.audience.parts import Parts
 from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.errors import SegmentImplausible
 from skene_dagster.settings import Limits
@@ -92,24 +93,13 @@ def _count_inside(connection: Connection, work: Work) -> int:
 def _leave_out_unknown(work: Work, table: Table) -> int:
     """Leave out who is no user; return how many rows that are."""
     users, only_users = users_table(work.users), work.condition.answer.only_users
-    unknown = 0
 
-    def write(low: object | None, size: int) -> object | None:
-        def part(connection: Connection) -> tuple[object | None, int]:
-            turn.keep(connection, work.turn, work.clock())
-            high = None if only_users else end(connection, [select(table.c.user_id)], low, size)
-            span = Span(low, high)
-            return high, staging.leave_out_unknown(
-                connection, table, users, work.users.key, span, only_users=only_users
-            )
+    def leave_out(connection: Connection, span: Span) -> int:
+        turn.keep(connection, work.turn, work.clock())
+        return staging.leave_out_unknown(connection, table, users, work.users.key, span, only_users=only_users)
 
-        nonlocal unknown
-        high, left_out = transaction(work.engine, part)
-        unknown += left_out
-        return high
-
-    walk(write, work.chunk)
-    return unknown
+    parts = Parts(work.engine, leave_out, [select(table.c.user_id)], work.chunk)
+    return parts.at_once() if only_users else parts.by_ranges()
 
 
 def _judge(work: Work, survey: Survey, inside: int, limits: Limits) -> None:

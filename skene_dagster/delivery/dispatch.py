@@ -16,6 +16,7 @@ from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.delivery.write_back import write_back
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
+from skene_dagster.store import environment
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class _Work:
     plan: LoopPlan
     step: StepPlan
     templates: Templates
+    ledger_id: str
 
     @property
     def email(self) -> Email:
@@ -75,7 +77,7 @@ def deliver(
         ProviderUnavailable: some batches got no answer; a retry sends them again with the same keys and bytes.
         StoreError: the database refused.
     """
-    work = _Work(desk, plan, step, templates)
+    work = _Work(desk, plan, step, templates, desk.do(environment.ledger_id))
     if desk.channel.leaves and work.open_batches():
         refuse_an_outdated_ledger(desk)
     while (waiting := work.open_batches()) and not desk.stops:
@@ -120,6 +122,7 @@ def _claim(work: _Work, batch_id: str) -> tuple[Row[Any] | None, Frozen | None]:
             channel=desk.channel,
             templates=work.templates,
             clock=desk.clock,
+            ledger_id=work.ledger_id,
         )
 
     return desk.do(claim)

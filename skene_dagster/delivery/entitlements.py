@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, 
 
 from skene_dagster.audience import segments
 from skene_dagster.audience.difference import inside
-from skene_dagster.audience.walk import Span, end, walk
+from skene_dagster.audience.parts import Parts
+from skene_dagster.audience.walk import Span, end
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.errors import Unlicensed
@@ -62,20 +63,12 @@ def entitle(
 
     lifted = transaction(engine, lift)
     members = select(segment_members.c.user_id).where(inside(segment))
-    blocked = 0
 
-    def block(low: object | None, size: int) -> object | None:
-        def part(connection: Connection) -> tuple[object | None, int]:
-            _refuse_without_licence(connection, segment, as_of)
-            high = end(connection, [members], low, size)
-            return high, _block(connection, plan, step, channel, Span(low, high), clock())
+    def block(connection: Connection, span: Span) -> int:
+        _refuse_without_licence(connection, segment, as_of)
+        return _block(connection, plan, step, channel, span, clock())
 
-        nonlocal blocked
-        high, written = transaction(engine, part)
-        blocked += written
-        return high
-
-    walk(block, CHUNK)
+    blocked = Parts(engine, block, [members], CHUNK).by_ranges()
     return Entitled(blocked, lifted, paused=False)
 
 

@@ -10,12 +10,10 @@ from sqlalchemy import Connection, Row
 from skene_dagster.audience import members, triggered
 from skene_dagster.delivery import facts, ledger
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, Message, freeze
-from skene_dagster.delivery.message import origin as origin_of
+from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, Message, freeze, origin
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
-from skene_dagster.store import environment
 from skene_dagster.store.engine import Clock
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
@@ -35,14 +33,21 @@ def freeze_batch(
     channel: Channel,
     templates: Templates,
     clock: Clock,
+    ledger_id: str,
 ) -> Frozen | None:
     """Render the batch's emails and keep their bytes; write down who is skipped and why.
+
+    Args:
+        ledger_id: what an email that leaves says of where it came from.
 
     Returns:
         What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
     """
     now = clock()
     messages, skipped = _render(connection, batch, plan, step, settings, channel, templates)
+    if channel.leaves:
+        tag = (ORIGIN_TAG, origin(ledger_id, batch.batch_id))
+        messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
     parts: list[Frozen] = []
     for part in _small_enough(freeze(messages)) if messages else []:
         if len(part.packed) > LARGEST_PAYLOAD:
@@ -89,7 +94,6 @@ def _render(
     keys = [row.user_id for row in waiting]
     inside = _attributes(connection, plan, step, channel, waiting)
     people = facts.people(connection, settings.users, keys, email.user_columns)
-    origin = ((ORIGIN_TAG, origin_of(environment.ledger_id(connection), batch.batch_id)),) if channel.leaves else ()
     messages: list[Message] = []
     skipped: Reasons = {}
     for row in waiting:
@@ -118,8 +122,8 @@ def _render(
             except Unrenderable as bad:
                 skipped[row.send_id] = ("unrenderable", str(bad)[:255])
             else:
-                to = settings.redirect_to if channel.name == "redirect" else None
-                messages.append(replace(message, to=to or message.to, tags=(*message.tags, *origin)))
+                redirected = channel.name == "redirect" and settings.redirect_to
+                messages.append(replace(message, to=redirected) if redirected else message)
     return messages, skipped
 
 

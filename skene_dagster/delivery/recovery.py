@@ -21,6 +21,9 @@ from skene_dagster.store import environment
 LOOKS = 20
 """Records that are looked into for the newest email of this ledger: others may send by the same account."""
 
+ALL = 20_000
+"""Records that are looked into for what a ledger does not know."""
+
 PAGE = 1000
 """Emails per transaction."""
 
@@ -46,7 +49,7 @@ def refuse_an_outdated_ledger(desk: Desk) -> None:
         LedgerOutdated: the ledger is older than its newest email.
     """
     try:
-        newest = next(_ours(desk, LOOKS), None)
+        newest = next(_ours(desk, _newest_attempt(desk), LOOKS), None)
     except Denied as denied:
         desk.say(f"It was not checked whether the ledger is that of a backup: {denied}.")
         return
@@ -68,11 +71,11 @@ def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
         DeliveryError: the records cannot be read, or not as far; nothing was written.
         StoreError: the database refused.
     """
-    since = desk.do(lambda c: ledger.newest_attempt(c, desk.channel.name))
+    since = _newest_attempt(desk)
     found: dict[str, Sent] = {}
     left = ""
     try:
-        for sent in _ours(desk):
+        for sent in _ours(desk, since, ALL):
             found[sent.send_id] = sent
     except Denied as denied:
         # A record of what the ledger knows is as far back as need be, though a young account has none before it.
@@ -91,12 +94,14 @@ def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
     return Recovered(unknown, since, left)
 
 
-def _ours(desk: Desk, most: int | None = None) -> Iterator[Sent]:
-    """List this ledger's emails since its newest attempt, the newest first, as the provider's records have them."""
-    newest = desk.do(lambda c: ledger.newest_attempt(c, desk.channel.name))
+def _newest_attempt(desk: Desk) -> datetime | None:
+    return desk.do(lambda c: ledger.newest_attempt(c, desk.channel.name))
+
+
+def _ours(desk: Desk, since: datetime | None, most: int) -> Iterator[Sent]:
+    """List this ledger's emails since a moment, the newest first, as the provider's records have them."""
     mine = desk.do(environment.ledger_id)
-    since = None if newest is None else newest - SKEW
-    records = desk.provider.sent(since, desk.turn) if most is None else desk.provider.sent(since, desk.turn, most)
+    records = desk.provider.sent(None if since is None else since - SKEW, desk.turn, most)
     return (sent for sent in records if sent.origin.startswith(f"{mine}-"))
 
 

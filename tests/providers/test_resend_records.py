@@ -10,7 +10,7 @@ from resend_server import ResendServer, Scripted, refusal, resend_server
 
 from skene_dagster.delivery.message import Frozen, freeze
 from skene_dagster.delivery.providers import resend_records
-from skene_dagster.delivery.providers.base import Absent, Denied, Found, Unprovable
+from skene_dagster.delivery.providers.base import Absent, Denied, Found, Unprovable, at_once
 from skene_dagster.delivery.providers.resend import ResendProvider
 
 NOON = datetime(2026, 3, 2, 12)
@@ -236,7 +236,7 @@ def test_records_that_are_too_many_to_read_prove_nothing(
 def origins(
     provider: ResendProvider, since: datetime | None = BEFORE, most: int = 20_000
 ) -> list[tuple[str, str, str]]:
-    return [(sent.provider_id, sent.send_id, sent.origin) for sent in provider.sent(since, most=most)]
+    return [(sent.provider_id, sent.send_id, sent.origin) for sent in provider.sent(since, at_once, most)]
 
 
 def of_ledger(number: int, origin: str) -> Frozen:

@@ -29,11 +29,10 @@ def tried(connection: Connection, batch_ids: Collection[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def recovered(connection: Connection, send_ids: Collection[str]) -> dict[str, tuple[str, datetime]]:
-    """Tell of some sends those that the provider's records have: the provider's id, and when it accepted."""
-    rows = known_to_the_provider.c
-    query = select(rows.send_id, rows.provider_id, rows.accepted_at).where(rows.send_id.in_(send_ids))
-    return {row.send_id: (row.provider_id, row.accepted_at) for row in connection.execute(query)}
+def recovered(connection: Connection, send_ids: Collection[str]) -> set[str]:
+    """Name those of some sends that this ledger was told of."""
+    known = known_to_the_provider.c.send_id
+    return set(connection.execute(select(known).where(known.in_(send_ids))).scalars())
 
 
 def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]]) -> None:
@@ -53,13 +52,17 @@ def render_anew(connection: Connection, channel: str, now: datetime) -> None:
 
 def set_apart(connection: Connection, batch: Row[Any], *, write_back: bool, now: datetime) -> None:
     """Take out of a reserved batch what was sent before: it is accepted, in a batch of its own."""
-    reserved = select(sends.c.send_id).where(sends.c.batch_id == batch.batch_id, sends.c.state == "reserved")
-    before = recovered(connection, connection.execute(reserved).scalars().all())
+    known = known_to_the_provider.c
+    before = connection.execute(
+        select(known.send_id, known.provider_id, known.accepted_at)
+        .join_from(sends, known_to_the_provider, known.send_id == sends.c.send_id)
+        .where(sends.c.batch_id == batch.batch_id, sends.c.state == "reserved")
+    ).all()
     if not before:
         return
     state = "accepted" if write_back else "settled"
     apart = child_of(connection, batch, state=state, size=len(before), settled_at=now)
-    for send_id, (provider_id, accepted_at) in before.items():
+    for send_id, provider_id, accepted_at in before:
         connection.execute(
             update(sends)
             .where(sends.c.batch_id == batch.batch_id, sends.c.send_id == send_id)

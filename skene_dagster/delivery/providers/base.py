@@ -146,7 +146,7 @@ class Provider(Protocol):
         """
         ...
 
-    def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
+    def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
         """List what was accepted since a moment (UTC; None: since ever), the newest first; perhaps more than once.
 
         Args:

@@ -106,7 +106,7 @@ class ResendProvider:
         except Denied as denied:
             return Unprovable(str(denied))
 
-    def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
+    def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
         return self._records(turn).sent(since, most)
 
