@@ -142,7 +142,7 @@ def test_every_connection_to_a_server_means_the_same(engine: Engine) -> None:
 @pytest.mark.parametrize("database_url", ["tidb"], indirect=True)
 def test_the_sessions_of_a_url_with_a_resource_group_work_in_it(engine: Engine) -> None:
     with engine.connect() as connection:
-        connection.execute(text("CREATE RESOURCE GROUP IF NOT EXISTS growth RU_PER_SEC = 2000 PRIORITY = LOW BURSTABLE"))
+        connection.execute(text("CREATE RESOURCE GROUP IF NOT EXISTS growth RU_PER_SEC = 2000 BURSTABLE"))
     ours = open_engine(with_group(engine, "growth"))
 
     with ours.connect() as connection:
