@@ -14,10 +14,13 @@ from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import channels
-from skene_dagster.delivery.health import StepHealth, closed_accounts, health
+from skene_dagster.delivery.health import StepHealth, Wait, closed_accounts, health
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
+
+SHOWN = 3
+"""Reasons for which emails of a step wait that are told; the others are counted."""
 
 
 @click.command()
@@ -26,9 +29,9 @@ from skene_dagster.store.engine import reading
 def status(context: click.Context, *, as_json: bool) -> None:
     """Say how each loop is doing, from what the database knows.
 
-    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more,
-    something is in doubt, or without answer or unsent for more than an hour, a first wave waits for approval, a file is
-    broken.
+    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more, emails
+    wait that should have left (since when, what the provider said, when they go on), something is in doubt, or unsent
+    for more than an hour, a first wave waits for approval, a file is broken.
     """
     root: Path = context.obj
     settings = load(root)
@@ -83,6 +86,10 @@ def _problems(step: StepHealth) -> Iterator[str]:
         yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
     if step.in_doubt:
         yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
+    if not step.paused:
+        yield from (f"{name} {_wait(wait)}" for wait in step.waits[:SHOWN])
+    if more := sum(wait.emails for wait in step.waits[SHOWN:]):
+        yield f"{name} {how_many(more, 'email')} more wait for other reasons; --json shows them all"
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
         yield f"{name} {batches} without answer; is the sensor skene__reconcile on?"
@@ -90,6 +97,16 @@ def _problems(step: StepHealth) -> Iterator[str]:
         yield f"{name} {how_many(step.stuck, 'email')} not sent for over an hour; look at the loop's last run"
     if step.unapproved:
         yield f"{name} a first wave of {step.unapproved:,} waits; skene-dagster approve {step.loop}"
+
+
+def _wait(wait: Wait) -> str:
+    """Say what waits, since when, what was said to it, and when it goes on."""
+    emails = f"{how_many(wait.emails, 'email')} in {how_many(wait.batches, 'batch', 'batches')}"
+    records = f" The provider's records: {wait.records.rstrip('.')}." if wait.records else ""
+    then = f" They go on at {_moment(wait.due)}"
+    if wait.records and wait.key_ends is not None:
+        then += f", and without the records when their key ends, at {_moment(wait.key_ends)}"
+    return f"{emails} wait since {_moment(wait.since)}: {wait.said.rstrip('.')}.{records}{then}."
 
 
 def _moment(at: datetime) -> str:

@@ -1,7 +1,6 @@
 """The reconcile job and its sensor: what a run left without answer is closed, whatever the cron of its loop."""
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -23,14 +22,8 @@ from skene_dagster.store.engine import database_clock
 NAME = "skene__reconcile"
 """The job and its sensor; two underscores, so no loop can be named so."""
 
-DOUBTS = "skene/doubts"
-"""The run tag by which the sensor says whether it is time to ask about what is in doubt; without it, it is."""
-
 LOOK_EVERY = 60
 """Seconds between two looks at what is open."""
-
-ASK_EVERY = 3600.0
-"""Seconds between two questions about what is in doubt: each costs the provider's limit some calls."""
 
 
 def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
@@ -42,8 +35,8 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
 
     @dg.op(
         name=f"{NAME}__look",
-        description="Send again, under its own key, what an attempt left without answer; after 23 hours, ask the "
-        "provider's records; ask them again about what is in doubt. Nobody is mailed twice.",
+        description="Send again, under its own key, what an attempt left without answer; where the key can tell "
+        "nothing more, ask the provider's records, and ask them on about what is in doubt. Nobody is mailed twice.",
         out=dg.Out(dg.Nothing),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30.0, backoff=dg.Backoff.EXPONENTIAL),
     )
@@ -56,7 +49,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
             provider = channels.provider(channel, settings, clock)
             desk = Desk(database, settings, channel, provider, clock, owner, say=context.log.info)
             try:
-                found = reconcile(desk, plans, doubts_too=context.run.tags.get(DOUBTS) != "false")
+                found = reconcile(desk, plans)
             finally:
                 report_doubts(context.instance, database, plans, channel.name)
         context.log.info(_told(found))
@@ -80,9 +73,9 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         job_name=NAME,
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the reconcile job when a batch is without answer for two minutes and no run holds it, when "
-        "a step is gone that still has emails to send, and once an hour while something is in doubt. Fails the runs "
-        "whose process was killed, together with what watched over them.",
+        description="Starts the reconcile job when a batch that a run left behind (without answer, cut out of another, "
+        "in doubt) has been due for two minutes and no run holds it, and when a step is gone that still has emails to "
+        "send. Fails the runs whose process was killed, together with what watched over them.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
@@ -91,31 +84,27 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         if is_on_its_way(context.instance, NAME):
             yield dg.SkipReason("A reconcile run is on its way.")
             return
-        now = time.time()
-        doubts_too = now - float(context.cursor or 0) >= ASK_EVERY
         try:
-            wanted = _is_wanted(database, settings, plans, doubts_too=doubts_too)
+            wanted = _is_wanted(database, settings, plans)
         except SkeneError as error:
             yield dg.SkipReason(str(error))
             return
         if not wanted:
-            yield dg.SkipReason("Nothing is without answer.")
+            yield dg.SkipReason("Nothing was left behind that can go on now.")
             return
-        if doubts_too:
-            context.update_cursor(str(now))
-        yield dg.RunRequest(tags={DOUBTS: str(doubts_too).lower()})
+        yield dg.RunRequest()
 
     return dg.Definitions(jobs=[job], sensors=[sensor])
 
 
-def _is_wanted(database: Engine, settings: Settings, plans: Sequence[LoopPlan], *, doubts_too: bool) -> bool:
+def _is_wanted(database: Engine, settings: Settings, plans: Sequence[LoopPlan]) -> bool:
     if not schema.is_ready(database):
         return False
     channel = channels.choose(settings)
-    return is_wanted(database, channel.name, database_clock(database), plans, doubts_too=doubts_too)
+    return is_wanted(database, channel.name, database_clock(database), plans)
 
 
 def _told(found: Reconciled) -> str:
     parked = f" Parked: {found.parked}." if found.parked else ""
     left = f"{found.unresolved:,} still without answer, {found.in_doubt:,} in doubt"
-    return f"{found.looked_at:,} batches looked at; {left}.{parked}"
+    return f"{found.looked_at:,} batches worked on; {left}.{parked}"

@@ -1,8 +1,8 @@
 """One attempt to send a frozen batch, and what its answer proves. DESIGN §5.
 
 A provider may have accepted what it never answered. So before each POST the ledger says that the provider may have
-the batch (`unresolved_since`), the same bytes go out under the same key until there is a definite answer, and past
-the key's life nothing is sent again: the provider's records are asked.
+the batch (`unresolved_since`), and the same bytes go out under the same key until there is a definite answer. Where the
+key can tell nothing more, the provider's records are asked (`look`).
 
 What remains possible: a process that is frozen between the last check and the POST, for longer than the key lives
 (a machine suspended for a day in those microseconds), sends under a key that is forgotten.
@@ -11,7 +11,7 @@ What remains possible: a process that is frozen between the last check and the P
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Row
 from typing_extensions import assert_never
@@ -19,53 +19,20 @@ from typing_extensions import assert_never
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.freeze import halves
+from skene_dagster.delivery.look import Next, Policy, key_is_over, settle
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.pacing import Turn
-from skene_dagster.delivery.providers.base import (
-    Absent,
-    Accepted,
-    Fatal,
-    Found,
-    Refused,
-    Throttled,
-    Unknown,
-    Unprovable,
-)
+from skene_dagster.delivery.providers.base import Accepted, Fatal, Refused, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal
-from skene_dagster.loops.plan import Email
-
-KEY_LIVES = timedelta(hours=23)
-"""How long a key is trusted; Resend keeps it 24 h."""
 
 PATIENCE = 60.0
-"""Seconds that a throttled batch is waited for within a run; longer, and it is parked for the next run."""
+"""Seconds in a row that a throttled provider is waited for within a run; longer, and the run parks."""
 
 LONGEST_LOOK = timedelta(seconds=20)
 """The most between the commit of an attempt and its POST, by two clocks: the call itself ends within the lease."""
 
-
-@dataclass(frozen=True)
-class Policy:
-    """What the loop says of a batch's outcome."""
-
-    on_doubt: Literal["skip", "resend"] = "skip"
-    """`resend` takes the risk of a second email; `skip` that of none."""
-    write_back: bool = False
-    """`set` is to be written for who was accepted."""
-
-    @staticmethod
-    def of(desk: Desk, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
-        """Read it from a plan: a rehearsal writes no `set`."""
-        return Policy(on_doubt, desk.channel.name == "live" and bool(email.set))
-
-
-def key_is_over(batch: Row[Any], now: datetime) -> bool:
-    """Whether the provider may have forgotten the batch's key, so that another POST might be a second email."""
-    return batch.unresolved_since is not None and now - batch.unresolved_since >= KEY_LIVES
-
-
-Next = Literal["again", "done", "later"]
-"""Look at the batch again, for it has changed; it is settled; leave it for now."""
+KEY_IS_KEPT = timedelta(hours=24)
+"""How long ago a key can have been used that the provider still knows."""
 
 
 def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next:
@@ -84,67 +51,38 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next
             desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, "not sent: this process slept"))
         return "again"
     answer = desk.provider.send_batch(frozen, desk.key_of(batch.batch_id))
-    silence, desk.silence = desk.silence, 0
+    desk.hears(batch.batch_id, answer)
     desk.pacing.learn(desk.provider.rate_limit)
     match answer:
         case Accepted(ids=ids):
-            settle(desk, batch, frozen, ids, policy)
-            return "again" if policy.write_back else "done"
+            return settle(desk, batch, frozen, ids, policy)
         case Refused() if is_definite:
             _isolate(desk, batch, frozen, answer, number)
             return "again"
-        case Throttled(everybody=True):
-            if is_definite:
-                desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, answer.reason))
-            return "again" if _waits(desk, answer) else "later"
-        case Throttled() if desk.waits_for_key(batch.batch_id, answer.after, PATIENCE):
-            # It tells of another attempt, and proves nothing: the doubt stays.
-            return "again"
-        case Fatal(reason=reason):
-            if is_definite:
-                desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
-            raise ProviderFatal(f"{desk.provider.name} refuses to send: {reason}")
-        case Throttled(reason=reason):
-            desk.unanswered[batch.batch_id] = reason
-            return "later"
-        case Unknown(reason=reason) | Refused(reason=reason):
+        case Refused(reason=reason):
             # After an attempt without answer, a refusal proves nothing about that attempt.
-            desk.unanswered[batch.batch_id] = reason
-            desk.silence = silence + 1
+            desk.do(lambda c: ledger.answered(c, batch, number, reason, refused=True))
+            return "again"
+        case Throttled(everybody=True, reason=reason):
+            _nothing_more(desk, batch, number, reason)
+            return "again" if _waits(desk, answer) else "later"
+        case Throttled(after=after, reason=reason):
+            # It tells of another attempt, and proves nothing: the doubt stays.
+            wait = max(timedelta(seconds=after), ledger.own_wait(number))
+            desk.do(lambda c: ledger.put_off(c, batch.batch_id, number, desk.clock() + wait, reason))
+            return "later"
+        case Fatal(reason=reason):
+            _nothing_more(desk, batch, number, reason)
+            raise ProviderFatal(f"{desk.provider.name} refuses to send: {reason}")
+        case Unknown(reason=reason, answered=True):
+            # Perhaps it speaks of what came under this key before our first attempt.
+            since = desk.clock() - KEY_IS_KEPT
+            desk.do(lambda c: ledger.answered(c, batch, number, reason, refused=True, since=since))
+            return "again"
+        case Unknown():
             return "later"
         case _:
             assert_never(answer)
-
-
-def resolve(desk: Desk, batch: Row[Any], policy: Policy) -> None:
-    """Ask the provider's records what became of a batch whose key is over, and close it or leave it in doubt."""
-    frozen = desk.do(lambda c: ledger.frozen(c, batch.batch_id))
-    if frozen is None:
-        # Closed by another meanwhile, which stays so; or somebody took its bytes out of the ledger.
-        desk.do(lambda c: ledger.doubt(c, batch.batch_id, "its bytes are gone", desk.clock()))
-        return
-    found = desk.provider.find(frozen, batch.unresolved_since, batch.last_attempt_at, desk.turn)
-    desk.pacing.learn(desk.provider.rate_limit)
-    match found:
-        case Found(ids=ids):
-            settle(desk, batch, frozen, ids, policy)
-        case Absent():
-            desk.do(lambda c: ledger.renew(c, batch, desk.clock()))
-        case Unprovable() if policy.on_doubt == "resend" and batch.state != "in_doubt":
-            desk.do(lambda c: ledger.renew(c, batch, desk.clock()))
-        case Unprovable(reason=reason):
-            desk.do(lambda c: ledger.doubt(c, batch.batch_id, reason, desk.clock()))
-        case _:
-            assert_never(found)
-
-
-def settle(desk: Desk, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, ...], policy: Policy) -> None:
-    """Write down that a batch was accepted."""
-    provider_ids = dict(zip(frozen.send_ids, ids, strict=True))
-    now = desk.clock()
-    desk.do(
-        lambda c: ledger.settle(c, batch.batch_id, provider_ids, write_back=policy.write_back, now=now),
-    )
 
 
 @dataclass(frozen=True)
@@ -195,14 +133,23 @@ def _slept(desk: Desk, begun: _Begun) -> bool:
     return not timedelta(0) <= by_the_wall < LONGEST_LOOK or by_itself >= LONGEST_LOOK
 
 
+def _nothing_more(desk: Desk, batch: Row[Any], number: int, reason: str) -> None:
+    """The provider has nothing more of a batch than it had before this attempt."""
+    if batch.unresolved_since is None:
+        desk.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
+    else:
+        desk.do(lambda c: ledger.answered(c, batch, number, reason, refused=False))
+
+
 def _waits(desk: Desk, answer: Throttled) -> bool:
     """Wait for a throttled provider, together with all other runs; False: it takes too long, the run parks."""
-    parks = answer.after > PATIENCE
+    parks = desk.throttled + answer.after > PATIENCE
     until = desk.clock() + timedelta(seconds=answer.after)
     desk.pacing.hold(until, answer.reason, closes=parks)
     if parks:
         desk.parked = answer.reason
         return False
+    desk.throttled += answer.after
     desk.pause(answer.after)
     return True
 
@@ -213,14 +160,13 @@ def _isolate(desk: Desk, batch: Row[Any], frozen: Frozen, answer: Refused, numbe
     index = 0 if size == 1 else answer.index
     now = desk.clock()
 
-    def write(connection: Connection) -> None:
+    def write(connection: Connection) -> list[str]:
         if not ledger.nothing_happened(connection, batch.batch_id, number, answer.reason):
-            return
+            return []
         if index is None or not 0 <= index < size:
-            ledger.split(connection, batch, halves(frozen), now)
-            return
+            return ledger.split(connection, batch, halves(frozen), now)
         ledger.refuse(connection, batch.batch_id, frozen.send_ids[index], answer.reason, now)
         rest = [n for n in range(size) if n != index]
-        ledger.split(connection, batch, [frozen.only(rest)] if rest else [], now)
+        return ledger.split(connection, batch, [frozen.only(rest)] if rest else [], now)
 
-    desk.do(write)
+    desk.cut += desk.do(write)

@@ -1,7 +1,7 @@
 """What one delivery works with, and what it has to leave to a later one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.pacing import UNTIL_TOLD, Pacing
-from skene_dagster.delivery.providers.base import Provider
+from skene_dagster.delivery.providers.base import Answer, Provider, Throttled, Unknown
 from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction
@@ -45,11 +45,15 @@ class Desk:
     unanswered: dict[str, str] = field(default_factory=dict)
     """Batches of this run without an answer, and what came instead of it."""
     silence: int = 0
-    """How many batches in a row got no answer."""
+    """How many attempts in a row got no answer. Whatever the provider answers is a sign of its life."""
+    throttled: float = 0.0
+    """Seconds in a row that were waited because it is called too often."""
     parked: str = ""
     """Why nothing more is sent for now."""
-    busy: dict[str, float] = field(default_factory=dict)
-    """Batches whose key the provider is still working on, and how many seconds that was waited for."""
+    failed: dict[str, Exception] = field(default_factory=dict)
+    """Batches of this run that could not be worked on, and what went wrong."""
+    cut: list[str] = field(default_factory=list)
+    """Batches that this run cut out of others."""
 
     def __post_init__(self) -> None:
         share = self.settings.sender.rate_share
@@ -80,12 +84,23 @@ class Desk:
 
     def release(self, batch_id: str) -> None:
         """Give a batch back, with the reason why it is not done."""
-        left = self.unanswered.get(batch_id) or self.parked or None
+        why = self.unanswered.get(batch_id) or self.parked or None
         # If the database is gone, the lease ends by itself.
         with suppress(StoreError):
-            self.do(lambda c: ledger.release(c, batch_id, self.owner, left))
+            self.do(lambda c: ledger.release(c, batch_id, self.owner, why))
 
-    def wait_for(self, others: list[Row[Any, Any, Any]]) -> None:
+    def hears(self, batch_id: str, answer: Answer) -> None:
+        """Count what is silence, and what is none."""
+        if isinstance(answer, Unknown) and not answer.answered:
+            self.silence += 1
+            self.unanswered[batch_id] = answer.reason
+        else:
+            self.silence = 0
+            self.unanswered.pop(batch_id, None)
+        if not isinstance(answer, Throttled):
+            self.throttled = 0.0
+
+    def wait_for(self, others: Sequence[Row[Any, Any, Any]]) -> None:
         """All that is left is held by other runs: wait for the first of their leases, looking now and then."""
         first = min(others, key=lambda row: row.lease_until or self.clock())
         ends = first.lease_until or self.clock()
@@ -97,15 +112,6 @@ class Desk:
         self.pause(seconds)
         turn = self.do(self.pacing.take)
         self.pause(turn.wait if turn.closed_until is None else 1 / UNTIL_TOLD)
-
-    def waits_for_key(self, batch_id: str, seconds: float, most: float) -> bool:
-        """Wait while the provider works on the batch's key; False: this would be longer than `most` in all."""
-        waited = self.busy.get(batch_id, 0.0) + seconds
-        if waited > most:
-            return False
-        self.busy[batch_id] = waited
-        self.pause(seconds)
-        return True
 
     def may_send(self, connection: Connection, batch: Row[Any]) -> bool:
         """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
@@ -125,10 +131,11 @@ class Desk:
         return not orders.paused
 
     def complain(self) -> None:
-        """Fail for what got no answer.
+        """Fail for what got no answer in this run, and for what could not be worked on; not for what only waits.
 
         Raises:
             ProviderUnavailable: a retry sends these batches again with the same keys and bytes.
+            Exception: the first that kept a batch from being worked on.
         """
         if self.unanswered:
             raise ProviderUnavailable(
@@ -136,3 +143,5 @@ class Desk:
                 f"({next(iter(self.unanswered.values()))}).",
                 advice="They are sent again under the same keys: nobody is mailed twice.",
             )
+        for error in self.failed.values():
+            raise error

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from skene_dagster.audience import segments
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.look import KEY_LIVES
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
 from skene_dagster.store.tables import OPEN, batches, pacing, segment_members, sends
 
@@ -18,6 +20,23 @@ GRACE = timedelta(minutes=15)
 
 STUCK = timedelta(hours=1)
 """How long an attempt may be without answer, or emails without anybody who sends them, before a person should look."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Batches of a step that wait for the same reason."""
+
+    batches: int
+    emails: int
+    since: datetime
+    said: str
+    """What the provider said to them, or what failed."""
+    records: str
+    """What the provider's records said after that; empty where they were not asked."""
+    due: datetime
+    """When the first of them goes on."""
+    key_ends: datetime | None
+    """When the key of the first of them is over, after which nothing is sent under it; None where none was tried."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +53,9 @@ class StepHealth:
     waiting: int
     """Emails in batches that are not settled yet."""
     unresolved: int
-    """Batches of them without an answer for more than an hour."""
+    """Batches of them without an answer that nobody took up for an hour after they were due."""
+    waits: tuple[Wait, ...]
+    """What of them waits, and for what, the longest wait first; not what a run works on now."""
     in_doubt: int
     """Emails in doubt."""
     stuck: int
@@ -58,7 +79,9 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
     waits = deferred(connection, scope, by_row=step.by_row)
     open_ = ledger.batches_of(scope) & batches.c.state.in_(ledger.TO_DO)
     waiting = connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(open_)).scalar_one()
-    unresolved = select(func.count()).where(open_, batches.c.unresolved_since < now - STUCK)
+    unresolved = select(func.count()).where(
+        open_, batches.c.unresolved_since < now - STUCK, ledger.is_due(now - STUCK), ledger.is_free(now)
+    )
     return StepHealth(
         loop=plan.name,
         step=step.name,
@@ -67,6 +90,7 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
         paused=orders.paused,
         waiting=int(waiting),
         unresolved=connection.execute(unresolved).scalar_one(),
+        waits=tuple(_wait(row) for row in ledger.waiting(connection, scope, now)),
         in_doubt=ledger.emails_in_doubt(connection, scope),
         stuck=_stuck(connection, scope, open_, now),
         deferred=waits,
@@ -96,12 +120,25 @@ def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetim
     return [(row.closed_until, row.reason or "") for row in connection.execute(query)]
 
 
+def _wait(row: Row[Any]) -> Wait:
+    said = row.refusal or row.error
+    return Wait(
+        batches=row.batches,
+        emails=int(row.emails),
+        since=row.since,
+        said=said,
+        records="" if row.error == said else row.error,
+        due=row.due_at,
+        key_ends=None if row.key_since is None else row.key_since + KEY_LIVES,
+    )
+
+
 def _stuck(connection: Connection, scope: Scope, open_: ColumnElement[bool], now: datetime) -> int:
-    """Count emails that nobody sends: reserved an hour ago, and no batch of the step is held or was just attempted."""
+    """Count emails that nobody sends: due for an hour, and no batch of the step is held or was just attempted."""
     at_work = or_(batches.c.lease_until > now, batches.c.last_attempt_at > now - GRACE)
     if connection.execute(select(batches.c.batch_id).where(ledger.batches_of(scope), at_work).limit(1)).first():
         return 0
-    old = select(func.coalesce(func.sum(batches.c.size), 0)).where(open_, batches.c.reserved_at < now - STUCK)
+    old = select(func.coalesce(func.sum(batches.c.size), 0)).where(open_, ledger.is_due(now - STUCK))
     return int(connection.execute(old).scalar_one())
 
 

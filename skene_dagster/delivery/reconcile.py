@@ -1,21 +1,30 @@
 """Reconcile: close what runs have left open behind them, whatever the cron of their loop. DESIGN §5.
 
-An attempt without answer is made again under its key while the key lives, by which time its loop's next tick may be
-a month away; afterwards the provider's records are asked, and asked again about what is in doubt.
+An attempt without answer is made again under its key while the key lives: its loop's next tick may be a month away.
+Where the key can tell nothing more, the provider's records are asked; and they are asked on about what is in doubt.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.attempt import Policy, attempt, key_is_over, resolve
+from skene_dagster.delivery.advance import Source, advance
 from skene_dagster.delivery.desk import PAUSED, Desk
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.write_back import write_back
-from skene_dagster.loops.plan import Email, LoopPlan
+from skene_dagster.delivery.look import Policy
+from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
+from skene_dagster.delivery.templates import Templates
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.store import environment
 from skene_dagster.store.engine import Clock, reading
+
+LONGEST = timedelta(minutes=10)
+"""How long a reconciliation takes up further batches."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +32,7 @@ class Reconciled:
     """What a reconciliation found and left."""
 
     looked_at: int
-    """Batches that an attempt had left without answer, or in doubt."""
+    """Batches that were worked on."""
     unresolved: int
     """Those that still are without answer."""
     in_doubt: int
@@ -34,78 +43,68 @@ class Reconciled:
     """Why nothing more is sent for now; empty when all was looked at."""
 
 
-def is_wanted(engine: Engine, channel: str, clock: Clock, plans: Sequence[LoopPlan], *, doubts_too: bool) -> bool:
-    """Whether there is something to reconcile; three queries, bounded by what is open."""
-
-    def look(connection: Connection) -> bool:
-        if ledger.unresolved(connection, channel, clock()) or _gone(connection, channel, plans):
-            return True
-        return doubts_too and bool(ledger.in_doubt(connection, channel))
-
-    return reading(engine, look)
+def is_wanted(engine: Engine, channel: str, clock: Clock, plans: Sequence[LoopPlan]) -> bool:
+    """Whether there is something to reconcile now; two queries, bounded by what is open."""
+    return reading(engine, lambda c: bool(_left_behind(c, channel, plans, clock()) or _gone(c, channel, plans)))
 
 
-def reconcile(desk: Desk, plans: Sequence[LoopPlan], *, doubts_too: bool = True) -> Reconciled:
-    """Look once at every batch of the desk's channel that is unresolved or in doubt, and at those of steps gone.
+def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
+    """Drive what runs have left behind on the desk's channel, and drop what steps that are gone have not sent.
+
+    A batch that it cuts out of another it drives as well. What it does not come to within LONGEST is left to the next.
 
     Args:
         plans: the loops that are well. A batch of a loop that is not among them is resolved all the same, and its
             `set` left to the loop's next run; only a step that is gone from a loop that is well has its unsent
             batches dropped.
-        doubts_too: ask about what is in doubt, which costs the provider's limit some calls for each batch.
 
     Raises:
         ProviderFatal: the provider refuses everything.
         ProviderUnavailable: some batches got no answer again.
-        StoreError: the database refused.
+        LedgerOutdated: the ledger was restored from a backup, and does not know what it sent since.
+        StoreError: the database refused, perhaps for one batch alone.
     """
-    emails = {
-        (plan.name, step.name): (plan, step.email) for plan in plans for step in plan.steps if step.email is not None
+    until = desk.clock() + LONGEST
+    ledger_id, templates = desk.do(environment.ledger_id), Templates(desk.settings.templates)
+    sources = {
+        (plan.name, step.name): Source(plan, step, templates, ledger_id)
+        for plan in plans
+        for step in plan.steps
+        if step.email is not None
     }
     well = {plan.name for plan in plans}
     dropped = _drop_steps_that_are_gone(desk, plans)
     channel = desk.channel.name
-    unresolved = desk.do(lambda c: ledger.unresolved(c, channel, desk.clock()))
-    doubts = desk.do(lambda c: ledger.in_doubt(c, channel)) if doubts_too else []
-    paused = ""
-    for row in [*unresolved, *doubts]:
-        if desk.stops:
-            break
-        plan, email = emails.get((row.loop, row.step), (None, None))
-        unread = Policy(write_back=channel == "live" and row.loop not in well)
-        policy = Policy.of(desk, email, plan.on_doubt) if plan and email else unread
-        _look_at(desk, row.batch_id, policy, email)
+    rows = desk.do(lambda c: _left_behind(c, channel, plans, desk.clock()))
+    if desk.channel.leaves and not all(row.unresolved for row in rows):
+        refuse_an_outdated_ledger(desk)
+    left = deque((row.batch_id, row.loop, row.step) for row in rows)
+    looked_at, paused = 0, ""
+    while left and not desk.stops and desk.clock() < until:
+        batch_id, loop, step = left.popleft()
+        source = sources.get((loop, step))
+        unread = Policy(write_back=channel == "live" and loop not in well)
+        looked_at += advance(desk, batch_id, source.policy(desk) if source else unread, source) is not None
+        left.extendleft((part, loop, step) for part in reversed(desk.cut))
+        desk.cut.clear()
         if desk.parked == PAUSED:
             # An order about this loop; the others go on.
             paused, desk.parked = PAUSED, ""
     desk.complain()
     return Reconciled(
-        looked_at=len(unresolved) + len(doubts),
-        unresolved=len(desk.do(lambda c: ledger.unresolved(c, channel, desk.clock()))),
+        looked_at=looked_at,
+        unresolved=desk.do(lambda c: ledger.unresolved(c, channel)),
         in_doubt=len(desk.do(lambda c: ledger.in_doubt(c, channel))),
         dropped=dropped,
         parked=desk.parked or paused,
     )
 
 
-def _look_at(desk: Desk, batch_id: str, policy: Policy, email: Email | None) -> None:
-    """Resolve one batch as far as it goes now. What becomes of it new is left to its step's next run."""
-    states = ("frozen", "in_doubt")
-    batch = desk.do(lambda c: ledger.claim(c, batch_id, desk.owner, desk.clock(), states))
-    if batch is None:
-        return
-    try:
-        if batch.state == "in_doubt" or key_is_over(batch, desk.clock()):
-            resolve(desk, batch, policy)
-        elif batch.unresolved_since is not None:
-            frozen = desk.do(lambda c: ledger.frozen(c, batch_id))
-            if frozen is not None:
-                attempt(desk, batch, frozen, policy)
-        after = desk.do(lambda c: ledger.batch_of(c, batch_id))
-        if after.state == "accepted" and email is not None:
-            write_back(desk, after, email)
-    finally:
-        desk.release(batch_id)
+def _left_behind(connection: Connection, channel: str, plans: Sequence[LoopPlan], now: datetime) -> list[Row[Any]]:
+    """List what was left behind, but for what only a loop that is well could go on with."""
+    steps = {(plan.name, step.name) for plan in plans for step in plan.steps if step.email is not None}
+    rows = ledger.left_behind(connection, channel, now)
+    return [row for row in rows if row.unresolved or (row.loop, row.step) in steps]
 
 
 def _drop_steps_that_are_gone(desk: Desk, plans: Sequence[LoopPlan]) -> int:

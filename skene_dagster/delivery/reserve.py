@@ -205,6 +205,7 @@ def _write(connection: Connection, scope: Scope, made: Sequence[Decided], as_of:
                     "size": min(BATCH, mails - number * BATCH),
                     "as_of": as_of,
                     "reserved_at": now,
+                    "due_at": now,
                     "attempts": 0,
                 }
                 for number, identity in enumerate(ids)

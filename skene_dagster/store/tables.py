@@ -116,9 +116,14 @@ batches = Table(
     Column("unresolved_since", Moment),  # set before a POST, cleared by a definite answer
     Column("last_attempt_at", Moment),
     Column("attempts", Integer, nullable=False),
-    Column("error", String(500)),
+    Column("error", String(500)),  # what was said last: by the provider, its records, or what failed
     Column("settled_at", Moment),
     Column("written_back_at", Moment),  # when `set` was written to the users table
+    # Before then the batch does not exist for those who send; NULL (of before this column): it is due.
+    Column("due_at", Moment),
+    Column("unanswered_at", Moment),  # the last attempt that got no answer; the records are asked about it
+    Column("absent_at", Moment),  # when the provider's records first showed nothing of the batch
+    Column("refusal", String(500)),  # what the key was refused with after an attempt without answer: it is used no more
     Index("skene_batches_open", "channel", "loop", "step", "state"),
     Index("skene_batches_state", "state", "unresolved_since"),
 )

@@ -100,6 +100,8 @@ class Api:
     """Whether it does as `x-batch-validation: strict` says, or takes every batch as a permissive one."""
     domains: dict[str, str] = field(default_factory=lambda: {"example.com": "verified"})
     """The status of each of the account's domains."""
+    refuses: frozenset[str] = frozenset()
+    """Addresses that are refused, with the whole batch and without saying which."""
     may_read: bool = True
     """Whether the key may read records, or only send."""
     clock: Callable[[], datetime] = _now
@@ -205,7 +207,7 @@ class Api:
 
     def _new(self, key: str, request: Request) -> Scripted:
         emails = request.body
-        bad = {index: reason for index, email in enumerate(emails) if (reason := _what_is_wrong(email))}
+        bad = {index: reason for index, email in enumerate(emails) if (reason := self._what_is_wrong(email))}
         is_strict = self.strict and request.headers.get("x-batch-validation", "strict") == "strict"
         if bad and is_strict:
             return refusal(422, "validation_error", next(iter(bad.values())))
@@ -262,15 +264,14 @@ class Api:
     def _said(self) -> str:
         return f"{self.clock():%Y-%m-%d %H:%M:%S.%f}+00"
 
-
-def _what_is_wrong(email: dict[str, Any]) -> str | None:
-    for name in ("from", "to", "subject"):
-        if not email.get(name):
-            return f"Missing `{name}` field."
-    to = email["to"]
-    if not all("@" in address for address in ([to] if isinstance(to, str) else to)):
-        return "Invalid `to` field. The email address needs to follow the `email@example.com` format."
-    return None
+    def _what_is_wrong(self, email: dict[str, Any]) -> str | None:
+        for name in ("from", "to", "subject"):
+            if not email.get(name):
+                return f"Missing `{name}` field."
+        to = [email["to"]] if isinstance(email["to"], str) else email["to"]
+        if not all("@" in address for address in to) or not self.refuses.isdisjoint(to):
+            return "Invalid `to` field. The email address needs to follow the `email@example.com` format."
+        return None
 
 
 def _ok(body: object) -> Scripted:

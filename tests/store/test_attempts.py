@@ -125,16 +125,20 @@ def test_a_process_that_slept_before_its_post_does_not_post(world: World, which:
     assert world.states() == {1: "accepted"}
 
 
-def test_a_409_of_a_request_that_still_runs_is_waited_for_and_leaves_the_doubt(world: World) -> None:
+def test_a_409_of_a_request_that_still_runs_makes_its_batch_wait_and_leaves_the_doubt(world: World) -> None:
     reserved(world)
-    world.provider.answers += [answer(Throttled(5.0, "409", everybody=False)), answer(Refused("no")), never_arrive]
+    world.provider.answers += [answer(Throttled(5.0, "409", everybody=False)), answer(Refused("no"))]
+    first = world.deliver()
+    too_soon = world.deliver()
+    world.now += timedelta(seconds=5)
 
-    with pytest.raises(ProviderUnavailable):
-        world.deliver()
+    later = world.deliver()
 
     # The 409 told of another request; so the refusal after it proves nothing about that one.
-    assert world.paused == [5.0]
+    assert (first.open, too_soon.open, later.open) == (1, 1, 1)
+    assert (len(world.provider.tried), world.paused) == (2, [])
     assert world.batch_states() == {"frozen": 1}
+    assert None not in unresolved_since(world)
 
 
 def test_a_key_that_the_provider_works_on_for_ever_holds_up_no_other_batch(world: World) -> None:
@@ -145,10 +149,11 @@ def test_a_key_that_the_provider_works_on_for_ever_holds_up_no_other_batch(world
         return Throttled(5.0, "409", everybody=False) if is_first else provider.accept(messages, key)
 
     world.provider.answers += [work_on_the_first] * 1000
-    with pytest.raises(ProviderUnavailable, match="1 batches got no answer"):
+    for _ in range(3):
         world.deliver()
+        world.now += timedelta(seconds=30)
 
-    assert sum(world.paused) == 60.0
+    assert world.paused == []
     assert world.batch_states() == {"frozen": 1, "settled": 1}
     assert len([since for since in unresolved_since(world) if since is not None]) == 1
 
@@ -181,6 +186,8 @@ def test_what_is_proved_absent_is_rendered_and_checked_anew_under_a_new_key(worl
     world.provider.found = Absent()
     world.now += timedelta(hours=23)
     world.change(1, name="Renamed")
+    world.deliver()
+    world.now += timedelta(minutes=5)
 
     world.deliver()
 
@@ -221,6 +228,7 @@ def test_a_doubt_is_closed_by_reconcile_as_soon_as_the_records_can_be_read(world
     world.deliver()
     (message,) = world.provider.tried[0][1]
     world.provider.found = Found((f"id-{message.send_id}",))
+    world.now += timedelta(minutes=63)
 
     found = reconcile(world.desk(owner="reconcile"), [world.plan])
 
@@ -230,9 +238,9 @@ def test_a_doubt_is_closed_by_reconcile_as_soon_as_the_records_can_be_read(world
 
 def test_reconcile_sends_again_under_the_same_key_what_no_live_run_holds(world: World) -> None:
     left_without_answer(world, lose_the_answer)
-    at_once = is_wanted(world.engine, "outbox", world.clock, [], doubts_too=True)
+    at_once = is_wanted(world.engine, "outbox", world.clock, [])
     world.now += timedelta(minutes=3)
-    later = is_wanted(world.engine, "outbox", world.clock, [], doubts_too=True)
+    later = is_wanted(world.engine, "outbox", world.clock, [])
 
     found = reconcile(world.desk(owner="reconcile"), [])
 
@@ -262,11 +270,11 @@ def test_unsent_batches_of_a_step_that_is_gone_are_dropped_and_those_of_a_broken
     kept = reconcile(world.desk(owner="reconcile"), [])
     world.rewrite_loop("  - trigger", "  - name: another\n    trigger")
 
-    wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan], doubts_too=False)
+    wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan])
     dropped = reconcile(world.desk(owner="reconcile"), [world.plan])
 
     assert wanted
-    assert not is_wanted(world.engine, "outbox", world.clock, [world.plan], doubts_too=False)
+    assert not is_wanted(world.engine, "outbox", world.clock, [world.plan])
     assert (kept.dropped, dropped.dropped) == (0, 1)
     assert world.states() == {1: "skipped:step_removed"}
 

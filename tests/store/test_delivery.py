@@ -16,7 +16,7 @@ from skene_dagster.delivery import freeze, ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Answer, Fatal, Refused, Throttled
+from skene_dagster.delivery.providers.base import Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable, SegmentImplausible, Unlicensed
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches
@@ -162,6 +162,7 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_key_with_the_same_bytes
     template = world.root / "templates" / "hello.mjml"
     template.write_text(template.read_text(encoding="utf-8").replace("Hello", "Goodbye"), encoding="utf-8")
     world.change(1, name="Somebody else", dormant=False)
+    world.now += timedelta(minutes=1)
 
     world.deliver()
 
@@ -174,9 +175,12 @@ def test_a_lost_answer_is_asked_for_again_under_the_same_key_with_the_same_bytes
 def test_after_a_lost_answer_a_refusal_proves_nothing_and_no_new_key_is_made(world: World) -> None:
     world.add(1, 2)
     world.provider.answers = [lose_the_answer, refuse("u1@example.com", named=True)]
-    for _ in range(2):
-        with pytest.raises(ProviderUnavailable):
-            world.tick()
+    with pytest.raises(ProviderUnavailable):
+        world.tick()
+    world.now += timedelta(minutes=1)
+    world.tick()
+    world.now += timedelta(minutes=30)
+    world.provider.found = Found(tuple(f"id-{message.send_id}" for message in world.provider.tried[0][1]))
 
     world.deliver()
 

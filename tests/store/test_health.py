@@ -43,7 +43,9 @@ def test_emails_are_not_stuck_while_a_run_works_on_the_step(world: World) -> Non
     world.refresh()
     world.reserve(LIVE)
     world.now += timedelta(minutes=61)
-    (first, _) = transaction(world.engine, lambda c: ledger.to_do(c, ledger.Scope("live", "retention", "main")))
+    (first, _) = transaction(
+        world.engine, lambda c: ledger.due(c, ledger.Scope("live", "retention", "main"), world.now)
+    )
 
     nobody = look(world).stuck
     transaction(world.engine, lambda c: ledger.claim(c, first.batch_id, "a run", world.now))

@@ -22,10 +22,10 @@ from delivery_world import (
 from sqlalchemy import Connection, Engine, select, update
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.attempt import Policy, resolve
 from skene_dagster.delivery.desk import Desk, Result
 from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.doubts import doubts, settle_doubt
+from skene_dagster.delivery.look import Policy, look
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
@@ -105,13 +105,15 @@ def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: W
     world.add(1)
     left_without_answer(world, arrives=never_arrive)
     world.now += timedelta(hours=23)
+    transaction(world.engine, lambda c: c.execute(update(batches).values(absent_at=world.now - timedelta(minutes=5))))
     (asked,) = transaction(world.engine, lambda c: c.execute(select(batches)).all())
     slept = partial(ledger.nothing_happened, batch_id=asked.batch_id, attempt=asked.attempts, error="429")
     transaction(world.engine, slept)
     world.provider.found = Absent()
+    bytes_ = transaction(world.engine, lambda c: ledger.frozen(c, asked.batch_id))
 
     def say_it_now(provider: Script, messages: Sequence[Message], key: str) -> Answer:
-        resolve(world.desk(LIVE, owner="reconcile"), asked, Policy())
+        look(world.desk(LIVE, owner="reconcile"), asked, bytes_, Policy())
         return provider.accept(messages, key)
 
     world.provider.answers.append(say_it_now)
@@ -175,20 +177,21 @@ def test_the_records_are_read_at_the_pace_of_all_and_tell_the_limit(world: World
         assert connection.execute(select(accounts.c.per_second)).scalar_one() == 5.0
 
 
-def test_between_two_hours_only_what_is_without_answer_is_looked_at(world: World) -> None:
+def test_what_is_in_doubt_is_asked_about_once_an_hour(world: World) -> None:
     world.add(1)
     plan = left_without_answer(world)
     world.provider.found = Unprovable("denied")
     world.now += timedelta(hours=23)
     world.deliver(LIVE)
-    world.provider.found = Absent()
-    at_once = is_wanted(world.engine, "live", world.clock, [plan], doubts_too=False)
-    hourly = is_wanted(world.engine, "live", world.clock, [plan], doubts_too=True)
+    world.now += timedelta(minutes=61)
+    within = is_wanted(world.engine, "live", world.clock, [plan])
+    world.now += timedelta(minutes=2)
+    hourly = is_wanted(world.engine, "live", world.clock, [plan])
 
-    found = reconcile(world.desk(LIVE, owner="reconcile"), [plan], doubts_too=False)
+    found = [reconcile(world.desk(LIVE, owner="reconcile"), [plan]) for _ in range(2)]
 
-    assert (at_once, hourly) == (False, True)
-    assert (found.looked_at, found.in_doubt) == (0, 1)
+    assert (within, hourly) == (False, True)
+    assert [(one.looked_at, one.in_doubt) for one in found] == [(1, 1), (0, 1)]
 
 
 def test_batches_that_never_get_an_answer_hold_up_no_other(world: World) -> None:
@@ -205,7 +208,7 @@ def test_batches_that_never_get_an_answer_hold_up_no_other(world: World) -> None
         dead |= {key for key, _ in world.provider.tried} if n <= 3 else set()
     world.provider.answers += [some_never_do] * 10
     for _ in range(2):
-        world.now += timedelta(minutes=3)
+        world.now += timedelta(minutes=5)
         with pytest.raises(ProviderUnavailable):
             reconcile(world.desk(LIVE, owner="reconcile"), plans)
 
@@ -243,7 +246,7 @@ def test_what_a_live_run_holds_is_left_to_it(world: World) -> None:
     (batch,) = transaction(world.engine, lambda c: c.execute(select(batches)).all())
     transaction(world.engine, lambda c: ledger.claim(c, batch.batch_id, "a live run", world.now))
 
-    wanted = is_wanted(world.engine, "live", world.clock, [plan], doubts_too=True)
+    wanted = is_wanted(world.engine, "live", world.clock, [plan])
     found = reconcile(world.desk(LIVE, owner="reconcile"), [plan])
 
     assert (wanted, found.looked_at) == (False, 0)
@@ -257,7 +260,7 @@ def test_what_another_channel_left_open_is_none_of_this_ones(world: World, hours
     if hours == 23:
         world.deliver(LIVE)
 
-    wanted = is_wanted(world.engine, "outbox", world.clock, [plan], doubts_too=True)
+    wanted = is_wanted(world.engine, "outbox", world.clock, [plan])
     found = reconcile(world.desk(OUTBOX, owner="reconcile"), [plan])
 
     assert (wanted, found.looked_at, found.in_doubt) == (False, 0, 0)
@@ -272,7 +275,7 @@ def test_a_key_that_is_over_is_not_used_by_reconcile_either(world: World) -> Non
     assert states_of(world, "retention") == {"in_doubt"}
 
 
-@pytest.mark.parametrize(("is_well", "state"), [(True, "reserved"), (False, "in_doubt")], ids=["well", "broken"])
+@pytest.mark.parametrize(("is_well", "state"), [(True, "accepted"), (False, "in_doubt")], ids=["well", "broken"])
 def test_only_a_loop_that_says_so_takes_the_risk_of_a_second_email(world: World, is_well: bool, state: str) -> None:
     plan = in_doubt(world, "on_doubt: resend\n")
 

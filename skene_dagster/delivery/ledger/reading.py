@@ -1,6 +1,6 @@
 """What the ledger knows: counts for people, and the batches with work left."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,16 @@ from skene_dagster.store.tables import batches, sends
 TO_DO = ("reserved", "frozen", "accepted")
 """Batches with work left: to render, to send, or with `set` still to be written."""
 
+OPEN = (*TO_DO, "in_doubt")
+"""Batches of which not all is known."""
+
 RECONCILED_AFTER = timedelta(minutes=2)
-"""How long an attempt may be without answer before others than its own run look after it."""
+"""How long a batch may be due before others than a run of its own step look after it."""
+
+NEXT = 100
+"""How many batches are listed at a time."""
+
+_DUE = func.coalesce(batches.c.due_at, batches.c.reserved_at)
 
 BATCH = tuple(column for column in batches.c if column is not batches.c.payload)
 """A batch without its bytes: a megabyte that is read only where it is needed."""
@@ -29,29 +37,79 @@ def counts(connection: Connection, scope: Scope, as_of: datetime | None = None) 
     return {f"{state}:{reason}" if reason else state: n for state, reason, n in sorted(rows, key=str)}
 
 
-def to_do(connection: Connection, scope: Scope) -> Sequence[Row[Any, Any, Any]]:
-    """List the batches of a step with work left, the oldest first: batch_id, owner, lease_until."""
+def due(
+    connection: Connection, scope: Scope, now: datetime, except_for: Collection[str] = ()
+) -> Sequence[Row[Any, Any, Any]]:
+    """List the next batches of a step that can go on now, in the order in which they are due.
+
+    Args:
+        except_for: batches that are left out.
+
+    Returns:
+        batch_id, owner and lease_until of so many that what becomes due meanwhile is not passed over for long.
+    """
+    query = select(batches.c.batch_id, batches.c.owner, batches.c.lease_until).where(
+        batches_of(scope), batches.c.state.in_(TO_DO), is_due(now)
+    )
+    if except_for:
+        query = query.where(batches.c.batch_id.not_in(except_for))
+    return connection.execute(query.order_by(_DUE, batches.c.batch_id).limit(NEXT)).all()
+
+
+def open_batches(connection: Connection, scope: Scope) -> int:
+    """Count the batches of a step with work left, whether they can go on now or not."""
+    query = select(func.count()).where(batches_of(scope), batches.c.state.in_(TO_DO))
+    return int(connection.execute(query).scalar_one())
+
+
+def left_behind(connection: Connection, channel: str, now: datetime) -> Sequence[Row[Any]]:
+    """List what runs have left open on a channel, in the order in which it is due: batch_id, loop, step, unresolved.
+
+    That is what was attempted without answer, what is in doubt, and what was cut out of another batch. Only what has
+    been due for a while and is held by nobody: the run that left it may still be there.
+    """
+    is_unresolved = or_(batches.c.unresolved_since.is_not(None), batches.c.state == "in_doubt")
     return connection.execute(
-        select(batches.c.batch_id, batches.c.owner, batches.c.lease_until)
-        .where(batches_of(scope), batches.c.state.in_(TO_DO))
-        .order_by(batches.c.reserved_at, batches.c.batch_id)
+        select(batches.c.batch_id, batches.c.loop, batches.c.step, is_unresolved.label("unresolved"))
+        .where(
+            batches.c.state.in_(OPEN),
+            batches.c.channel == channel,
+            or_(is_unresolved, batches.c.parent_id.is_not(None)),
+            is_due(now - RECONCILED_AFTER),
+            is_free(now),
+        )
+        .order_by(_DUE, batches.c.batch_id)
     ).all()
 
 
-def unresolved(connection: Connection, channel: str, now: datetime) -> Sequence[Row[Any, Any, Any]]:
-    """List the batches of a channel, of any step, that an attempt left without answer and no live run holds.
+def unresolved(connection: Connection, channel: str) -> int:
+    """Count the batches of a channel that an attempt left without answer."""
+    query = select(func.count()).where(
+        batches.c.state == "frozen", batches.c.unresolved_since.is_not(None), batches.c.channel == channel
+    )
+    return int(connection.execute(query).scalar_one())
 
-    Those that were tried last come last: three that never get an answer stop a run, and must not hold up the others.
+
+def waiting(connection: Connection, scope: Scope, now: datetime) -> Sequence[Row[Any]]:
+    """List what is left open of a step and held by nobody, by what was said last.
+
+    Returns:
+        For each: batches, emails, since, due_at, refusal, error, key_since (where the key still may prove something).
     """
+    since = func.coalesce(batches.c.unresolved_since, batches.c.reserved_at)
     return connection.execute(
-        select(batches.c.batch_id, batches.c.loop, batches.c.step)
-        .where(
-            batches.c.state == "frozen",
-            batches.c.unresolved_since < now - RECONCILED_AFTER,
-            batches.c.channel == channel,
-            is_free(now),
+        select(
+            func.count().label("batches"),
+            func.sum(batches.c.size).label("emails"),
+            func.min(since).label("since"),
+            func.min(_DUE).label("due_at"),
+            func.min(batches.c.unresolved_since).label("key_since"),
+            batches.c.refusal,
+            batches.c.error,
         )
-        .order_by(batches.c.last_attempt_at, batches.c.batch_id)
+        .where(batches_of(scope), batches.c.state.in_(TO_DO), batches.c.error.is_not(None), is_free(now))
+        .group_by(batches.c.refusal, batches.c.error)
+        .order_by(func.min(since), batches.c.refusal, batches.c.error)
     ).all()
 
 
@@ -85,7 +143,7 @@ def steps_with_unsent_batches(connection: Connection, channel: str) -> Sequence[
 
 def oldest_open(connection: Connection, scope: Scope) -> datetime | None:
     """Say of which tick the oldest batch of a step is that is not settled; None where all are."""
-    query = select(func.min(batches.c.as_of)).where(batches_of(scope), batches.c.state.in_((*TO_DO, "in_doubt")))
+    query = select(func.min(batches.c.as_of)).where(batches_of(scope), batches.c.state.in_(OPEN))
     found: datetime | None = connection.execute(query).scalar()
     return found
 
@@ -120,6 +178,11 @@ def accepted_in(connection: Connection, batch_id: str) -> Sequence[object]:
 def was_ever_reserved(connection: Connection, scope: Scope) -> bool:
     """Whether any batch of the step was ever cut."""
     return connection.execute(select(batches.c.batch_id).where(batches_of(scope)).limit(1)).first() is not None
+
+
+def is_due(at: datetime) -> ColumnElement[bool]:
+    """The batch's own time had come by a moment, as a condition: until then it does not exist for those who send."""
+    return _DUE.__le__(at)
 
 
 def is_free(now: datetime, owner: str | None = None) -> ColumnElement[bool]:

@@ -61,7 +61,7 @@ def set_apart(connection: Connection, batch: Row[Any], *, write_back: bool, now:
     if not before:
         return
     state = "accepted" if write_back else "settled"
-    apart = child_of(connection, batch, state=state, size=len(before), settled_at=now)
+    apart = child_of(connection, batch, state=state, size=len(before), settled_at=now, due_at=now)
     for send_id, provider_id, accepted_at in before:
         connection.execute(
             update(sends)

@@ -9,32 +9,55 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, literal, select, update
 
-from skene_dagster.delivery.ledger.reading import TO_DO, batch_of, is_free
+from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.tables import batches, sends
 
 LEASE = timedelta(seconds=60)
 """How long a claimed batch is its owner's without a sign of life."""
 
+FIRST_WAIT = timedelta(seconds=1)
+"""How long a batch waits after its first attempt; each further one doubles it."""
 
-def claim(
-    connection: Connection, batch_id: str, owner: str, now: datetime, states: tuple[str, ...] = TO_DO
-) -> Row[Any] | None:
+LONGEST_WAIT = timedelta(minutes=5)
+"""How long it waits at most."""
+
+
+def own_wait(attempts: int) -> timedelta:
+    """Say how long a batch waits after so many attempts, while others go."""
+    return min(FIRST_WAIT * (1 << min(max(attempts - 1, 0), 10)), LONGEST_WAIT)
+
+
+def claim(connection: Connection, batch_id: str, owner: str, now: datetime) -> Row[Any] | None:
     """Take a batch whose lease is free or over; None when another was faster or it is done."""
     taken = connection.execute(
         update(batches)
-        .where(batches.c.batch_id == batch_id, batches.c.state.in_(states), is_free(now, owner))
+        .where(batches.c.batch_id == batch_id, batches.c.state.in_(OPEN), is_free(now, owner))
         .values(owner=owner, lease_until=now + LEASE)
     ).rowcount
     return batch_of(connection, batch_id) if taken else None
 
 
-def release(connection: Connection, batch_id: str, owner: str, error: str | None = None) -> None:
-    """Give a batch back, with the reason why it is not done."""
+def release(connection: Connection, batch_id: str, owner: str, said: str | None = None) -> None:
+    """Give a batch back; `said`: why it is not done, where that is not written down yet."""
+    why = {} if said is None else {"error": said[:500]}
     connection.execute(
         update(batches)
         .where(batches.c.batch_id == batch_id, batches.c.owner == owner)
-        .values(owner=None, lease_until=None, error=error)
+        .values(owner=None, lease_until=None, **why)
+    )
+
+
+def put_off(connection: Connection, batch_id: str, attempts: int, due_at: datetime, said: str) -> None:
+    """Nothing can be done with a batch before then, for this reason; unless another attempt began meanwhile."""
+    connection.execute(
+        update(batches)
+        .where(
+            batches.c.batch_id == batch_id,
+            batches.c.attempts == attempts,
+            batches.c.state.in_(OPEN),
+        )
+        .values(due_at=due_at, error=said[:500])
     )
 
 
@@ -94,11 +117,16 @@ def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: date
             batches.c.lease_until > now,
             # An attempt is definite only if the one before it was: nobody may have tried in between.
             batches.c.attempts == batch.attempts,
+            # The key says nothing more: only the records do.
+            batches.c.refusal.is_(None),
         )
         .values(
             unresolved_since=func.coalesce(batches.c.unresolved_since, literal(now)),
             first_attempt_at=func.coalesce(batches.c.first_attempt_at, literal(now)),
             last_attempt_at=now,
+            unanswered_at=now,
+            absent_at=None,
+            due_at=now + own_wait(batch.attempts + 1),
             attempts=batch.attempts + 1,
             lease_until=now + LEASE,
         )
@@ -128,6 +156,54 @@ def nothing_happened(connection: Connection, batch_id: str, attempt: int, error:
         connection.execute(
             update(batches)
             .where(batches.c.batch_id == batch_id, batches.c.attempts == attempt, batches.c.state == "frozen")
-            .values(unresolved_since=None, error=error)
+            .values(
+                unresolved_since=None,
+                unanswered_at=None,
+                due_at=batches.c.last_attempt_at,
+                error=error[:500],
+            )
         ).rowcount
+    )
+
+
+def answered(
+    connection: Connection, batch: Row[Any], attempt: int, said: str, *, refused: bool, since: datetime | None = None
+) -> None:
+    """An attempt was answered, which proves nothing about those before it: they stay without answer, and in question.
+
+    Args:
+        batch: as it was before the attempt.
+        refused: the key will be refused again, so it is not used any more.
+        since: the key may have been used as early as this.
+    """
+    values: dict[str, object] = {"error": said[:500], "due_at": batches.c.last_attempt_at}
+    if batch.unresolved_since is not None:
+        values |= {"unanswered_at": last_unanswered(batch)}
+    if refused:
+        values |= {"refusal": said[:500]}
+    if since is not None:
+        values |= {"unresolved_since": since}
+    connection.execute(
+        update(batches)
+        .where(batches.c.batch_id == batch.batch_id, batches.c.attempts == attempt, batches.c.state == "frozen")
+        .values(values)
+    )
+
+
+def last_unanswered(batch: Row[Any]) -> datetime:
+    """Say when the last attempt without answer began; only of a batch that is unresolved."""
+    moment: datetime = batch.unanswered_at or batch.last_attempt_at or batch.unresolved_since
+    return moment
+
+
+def shown_nothing(connection: Connection, batch: Row[Any], now: datetime, due_at: datetime) -> None:
+    """The provider's records show nothing of a batch, for the first time; they are looked at again."""
+    connection.execute(
+        update(batches)
+        .where(
+            batches.c.batch_id == batch.batch_id,
+            batches.c.state == batch.state,
+            batches.c.attempts == batch.attempts,
+        )
+        .values(absent_at=func.coalesce(batches.c.absent_at, literal(now)), due_at=due_at)
     )

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,9 @@ from skene_dagster.store.tables import Moment, batches, sends
 NOT_DONE = ("reserved", "in_doubt")
 """Sends that may still become accepted."""
 
+DOUBTS_ASKED_EVERY = timedelta(hours=1)
+"""How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
+
 
 def settle(
     connection: Connection, batch_id: str, provider_ids: Mapping[str, str | None], *, write_back: bool, now: datetime
@@ -45,6 +48,7 @@ def settle(
         .values(
             state="accepted" if write_back else "settled",
             settled_at=now,
+            due_at=now,
             payload=None,
             unresolved_since=None,
             error=None,
@@ -92,13 +96,14 @@ def refuse(connection: Connection, batch_id: str, identity: str, reason: str, no
     )
 
 
-def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now: datetime) -> None:
-    """Replace a batch by smaller ones under new keys; without parts, close it.
+def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now: datetime) -> list[str]:
+    """Replace a batch by smaller ones under new keys, and return their ids; without parts, close it.
 
     Only for a batch of which the provider has nothing for certain.
     """
     if not _close(connection, parent.batch_id, ("reserved", "frozen"), "split" if parts else "settled", now):
-        return
+        return []
+    children = []
     for part in parts:
         child = child_of(
             connection,
@@ -108,12 +113,15 @@ def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now
             payload=part.packed,
             send_ids=" ".join(part.send_ids),
             frozen_at=now,
+            due_at=now,
         )
+        children.append(child)
         connection.execute(
             update(sends)
             .where(sends.c.batch_id == parent.batch_id, sends.c.send_id.in_(list(part.send_ids)))
             .values(batch_id=child)
         )
+    return children
 
 
 def renew(connection: Connection, batch: Row[Any], now: datetime, *, waits_since: datetime | None = None) -> str | None:
@@ -127,7 +135,7 @@ def renew(connection: Connection, batch: Row[Any], now: datetime, *, waits_since
     """
     if not _close(connection, batch.batch_id, ("frozen", "in_doubt"), "split", now, attempts=batch.attempts):
         return None
-    child = child_of(connection, batch, waits_since, state="reserved", size=batch.size)
+    child = child_of(connection, batch, waits_since, state="reserved", size=batch.size, due_at=now)
     connection.execute(
         update(sends)
         .where(sends.c.batch_id == batch.batch_id, sends.c.state.in_(NOT_DONE))
@@ -182,11 +190,22 @@ def give_up(connection: Connection, batch_id: str, now: datetime) -> None:
 
 
 def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> None:
-    """The provider's memory of the key is over and nothing proves what became of the batch."""
+    """The provider's memory of the key is over and nothing proves what became of the batch; its records are asked on.
+
+    Args:
+        reason: why they prove nothing.
+    """
     doubted = connection.execute(
         update(batches)
         .where(batches.c.batch_id == batch_id, batches.c.state.in_(("frozen", "in_doubt")))
-        .values(state="in_doubt", settled_at=now, owner=None, lease_until=None, error=reason[:500])
+        .values(
+            state="in_doubt",
+            settled_at=now,
+            owner=None,
+            lease_until=None,
+            due_at=now + DOUBTS_ASKED_EVERY,
+            error=reason[:500],
+        )
     ).rowcount
     if doubted:
         connection.execute(

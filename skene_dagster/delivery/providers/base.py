@@ -41,9 +41,14 @@ class Throttled:
 
 @dataclass(frozen=True)
 class Unknown:
-    """No answer, or none that proves anything: the messages may have been accepted."""
+    """No answer, or none that proves anything: the messages may have been accepted.
+
+    `answered`: the provider did answer, and will say the same again to whatever comes under this key. Else it was
+    silence, or what something on the way made of it.
+    """
 
     reason: str
+    answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Absent:
-    """The provider's records reach back past the first attempt, and show that it accepted nothing of the batch."""
+    """The provider's records show that it accepted nothing of the batch.
+
+    They reach back past its first attempt, and show another request of this ledger's that came after the last attempt
+    without answer: so they are known to be as new as that one.
+    """
 
 
 @dataclass(frozen=True)
@@ -139,9 +148,11 @@ class Provider(Protocol):
         ...
 
     def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
-        """Ask whether a batch was accepted between its first attempt and its last one (UTC, the ledger's clock).
+        """Ask whether a batch was accepted, however late.
 
         Args:
+            since: its first attempt (UTC, the ledger's clock).
+            until: its last attempt without answer; records that end before it prove no absence.
             turn: called before each request; reading is counted by the same limit as sending.
         """
         ...

@@ -24,11 +24,10 @@ from skene_dagster.delivery.providers.base import (
     Throttled,
     Turns,
     Unknown,
-    Unprovable,
     at_once,
     check_call,
 )
-from skene_dagster.delivery.providers.resend_records import Records
+from skene_dagster.delivery.providers.resend_records import Records, Request
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import RESEND_URL
 
@@ -39,6 +38,9 @@ READS = 3
 
 LONGEST_WAIT = 60.0
 """Seconds that are waited for it."""
+
+CALLS = 1000
+"""Calls that are made to find one batch; at two a second they take ten minutes."""
 
 # Resend SDK 2.52, 2026-11: the key, the address and the transport are module globals, read when a call is made.
 _sdk = threading.Lock()
@@ -69,6 +71,7 @@ class ResendProvider:
         self._api_key = api_key
         self._base_url = base_url.rstrip("/")
         self._client = _PooledClient(timeout)
+        self._requests: dict[str, Request] = {}
 
     @property
     def account(self) -> str:
@@ -101,10 +104,14 @@ class ResendProvider:
 
     def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         """Ask Resend's log of requests, then its list of emails; see `Provider`."""
-        try:
-            return self._records(turn).find(batch, since, until)
-        except Denied as denied:
-            return Unprovable(str(denied))
+        calls = iter(range(CALLS))
+
+        def counted(seconds: float) -> None:
+            if next(calls, None) is None:
+                raise Denied(f"it would take more than {CALLS:,} calls to look into the records")
+            turn(seconds)
+
+        return self._records(counted).find(batch, since, until)
 
     def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
@@ -129,6 +136,7 @@ class ResendProvider:
             log=lambda identity: self._read(lambda: resend.Logs.get(identity), turn),
             emails=lambda params: self._read(lambda: resend.Emails.list(params), turn),
             email=lambda identity: self._read(lambda: resend.Emails.get(identity), turn),
+            requests=self._requests,
         )
 
     def _read(self, ask: Callable[[], Result], turn: Turns, after: float = 0.0, more: int = READS - 1) -> Result:

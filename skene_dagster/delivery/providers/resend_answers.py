@@ -42,7 +42,7 @@ def accepted(answer: object, count: int) -> Answer:
     """Read the ids of an answer to a batch of so many emails."""
     ids = ids_in(answer)
     if len(ids) != count or len(set(ids)) != count:
-        return Unknown(f"Resend accepted, but named {len(ids)} ids for {count} emails")
+        return Unknown(f"Resend accepted, but named {len(ids)} ids for {count} emails", answered=True)
     return Accepted(ids)
 
 
@@ -62,22 +62,36 @@ def sort(error: Error) -> Answer:
         return Unknown(shown(f"no answer: {error.message}"))
     if not 400 <= status < 500 or status in _UNKNOWN_STATUS:
         return Unknown(reason)
-    if name == "invalid_idempotent_request":
-        # The key was used for another payload, which may have gone out.
-        return Unknown(reason)
-    if name in {"concurrent_idempotent_requests", "resource_locked"}:
-        return Throttled(_seconds(error.headers, 5.0), reason, everybody=False)
     if status == 429:
         return Throttled(_patience(name, error.headers), reason)
     if name in _FATAL_NAMES or status in _FATAL_STATUS:
         # Resend, 2026-11: 403 validation_error is a sender domain that is not verified, or a test account.
         return Fatal(reason)
-    if status == 409 or name == "application_error":
+    if status == 413:
+        # Also as text, from something on the way: who does not take a request in passes nothing of it on.
+        return Refused(reason)
+    if name == "application_error":
         # Resend SDK 2.52, 2026-11: `application_error` with a status below 500 is an answer that was no JSON,
         # so it came from something on the way.
         return Unknown(reason)
+    if name == "invalid_idempotent_request":
+        # The key was used for another payload, which may have gone out.
+        return Unknown(reason, answered=True)
+    if status == 409:
+        # `concurrent_idempotent_requests`, `resource_locked`, and whatever else holds up this batch alone.
+        return Throttled(_seconds(error.headers, 5.0), reason, everybody=False)
     # Resend, 2026-11: a strict batch is refused as a whole, and the answer does not say which email is the bad one.
     return Refused(reason)
+
+
+def refuses(status: object) -> bool:
+    """Whether an answer of this status says that nothing was accepted."""
+    return isinstance(status, int) and 400 <= status < 500 and status not in _UNKNOWN_STATUS
+
+
+def ends_a_key(status: object) -> bool:
+    """Whether an answer of this status refuses the emails themselves: their key is not used after it."""
+    return status in {400, 422}
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit | None:

@@ -2,7 +2,8 @@
 
 One row of the log proves a whole batch, with its ids. The list knows emails one by one, and their tags only one by
 one. Neither can be filtered; both are read newest first until they reach back past the first attempt. Only a list
-that does reach back proves that something is absent: how long Resend keeps them is not documented.
+that does reach back proves that something is absent, and only if it shows something newer of ours than the attempt in
+question: neither how long Resend keeps its records nor how soon it has them is documented.
 """
 
 import json
@@ -13,18 +14,30 @@ from typing import Any
 
 from skene_dagster.delivery.message import ORIGIN_TAG, SEND_TAG, Frozen
 from skene_dagster.delivery.providers.base import Absent, Denied, Finding, Found, Sent, Unprovable
-from skene_dagster.delivery.providers.resend_answers import ids_in
+from skene_dagster.delivery.providers.resend_answers import ends_a_key, ids_in, refuses
 
 SKEW = timedelta(minutes=2)
 """How far Resend's clock and the database's may lie apart."""
 
-LATE = timedelta(minutes=5)
-"""How long after the last attempt its request may still have been worked on."""
-
 PAGES = 200
 """Pages of 100 rows that are read at most."""
 
+LOOKS = 20
+"""Emails of others that are looked into for a newer one of ours."""
+
+NOT_AS_NEW = "it shows nothing of ours that came after the attempt, and may be older than it"
+
 Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the log keeps of a request for a batch: whose emails it had, of which ledger, and what they are called."""
+
+    send_ids: tuple[str, ...]
+    """Empty where its body cannot be read."""
+    ledger: str
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -35,18 +48,25 @@ class Records:
     log: Callable[[str], Record]
     emails: Callable[[Any], Record]
     email: Callable[[str], Record]
+    requests: dict[str, Request]
+    """What was read of the log before: a request that was answered does not change."""
 
     def find(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
-        """Find a batch by the tags of its emails.
+        """Find a batch by the tags of its emails, whenever it was accepted after `since`.
 
-        Raises:
-            Denied: neither record could be read.
+        Args:
+            until: the attempt in question; records prove its absence that show something newer of this ledger's.
         """
-        try:
-            by_log = self._in_the_log(batch, since - SKEW, until + LATE)
-        except Denied as denied:
-            by_log = Unprovable(str(denied))
-        return by_log if isinstance(by_log, Found | Absent) else self._in_the_list(batch, since - SKEW, until + LATE)
+        unclear = []
+        for read in (self._in_the_log, self._in_the_list):
+            try:
+                found = read(batch, since - SKEW, until + SKEW)
+            except Denied as denied:
+                found = Unprovable(str(denied))
+            if not isinstance(found, Unprovable):
+                return found
+            unclear.append(found.reason)
+        return Unprovable("; ".join(dict.fromkeys(unclear)))
 
     def sent(self, since: datetime | None, most: int) -> Iterator[Sent]:
         """List what was accepted since a moment, the newest first; by the log, else by the list.
@@ -63,9 +83,7 @@ class Records:
         for row, at in _newest_first(self.logs):
             if since is not None and at < since:
                 return
-            status = row.get("response_status")
-            is_refused = isinstance(status, int) and 400 <= status < 500
-            if is_refused or row.get("endpoint") != "/emails/batch" or row.get("method") != "POST":
+            if not _is_a_batch(row) or refuses(row.get("response_status")):
                 continue
             most = _one_less(most)
             whole = self.log(str(row.get("id")))
@@ -86,44 +104,68 @@ class Records:
         if since is not None:
             raise Denied(f"the list of emails does not reach back to {since:%d %b %Y, %H:%M} UTC")
 
-    def _in_the_log(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
-        is_unclear = False
+    def _in_the_log(self, batch: Frozen, since: datetime, newer: datetime) -> Finding:
+        ledger = _ledger(batch)
+        is_unclear = is_new = False
         for row, at in _newest_first(self.logs):
             if at < since:
-                return Unprovable("the log has a request of ours without a clear answer") if is_unclear else Absent()
+                if is_unclear:
+                    return Unprovable("the log has a request of ours without a clear answer")
+                return Absent() if is_new else Unprovable(f"of the log: {NOT_AS_NEW}")
             status = row.get("response_status")
-            if at > until or row.get("endpoint") != "/emails/batch" or row.get("method") != "POST":
+            is_refused, is_last = refuses(status), ends_a_key(status)
+            # What was refused accepted nothing: it only tells how new the log is.
+            if not _is_a_batch(row) or (is_refused and (is_new or not (is_last or at > newer))):
                 continue
-            if isinstance(status, int) and 400 <= status < 500:
-                continue  # refused: nothing of it was accepted
-            whole = self.log(str(row.get("id")))
-            emails = _decoded(whole.get("request_body"))
-            if not isinstance(emails, list):
-                is_unclear = True  # it may be ours: a body this large need not be kept whole, or for ever
+            request = self._request(row)
+            is_itself = request.send_ids == batch.send_ids
+            # Its own refusal came after all its attempts, by whatever clock.
+            is_new = is_new or (is_itself and is_last) or (at > newer and request.ledger == ledger != "")
+            if is_refused or (request.send_ids and set(batch.send_ids).isdisjoint(request.send_ids)):
                 continue
-            if batch.send_ids != _send_ids(emails):
-                continue
-            ids = ids_in(_decoded(whole.get("response_body")))
-            if len(ids) == len(batch.send_ids):
-                return Found(ids)
+            if is_itself and len(request.ids) == len(batch.send_ids):
+                return Found(request.ids)
+            # It may be ours: a body this large need not be kept whole, or for ever.
             is_unclear = True
         return Unprovable("the log does not reach back to the first attempt")
 
-    def _in_the_list(self, batch: Frozen, since: datetime, until: datetime) -> Finding:
+    def _request(self, row: Record) -> Request:
+        identity = str(row.get("id"))
+        if identity not in self.requests:
+            whole = self.log(identity)
+            emails = _decoded(whole.get("request_body"))
+            emails = emails if isinstance(emails, list) else []
+            tags = [email.get("tags") for email in emails if isinstance(email, Mapping)]
+            request = Request(
+                tuple(_tag(one) for one in tags),
+                _ledger_of(next((origin for one in tags if (origin := _tag(one, ORIGIN_TAG))), "")),
+                ids_in(_decoded(whole.get("response_body"))),
+            )
+            if not request.ids and not refuses(row.get("response_status")):
+                return request  # perhaps it is not answered yet
+            self.requests[identity] = request
+        return self.requests[identity]
+
+    def _in_the_list(self, batch: Frozen, since: datetime, newer: datetime) -> Finding:
         places = {send_id: place for place, send_id in enumerate(batch.send_ids)}
+        ledger = _ledger(batch)
         # By the address alone: a subject, and the case of an address, may come back changed, and what is not
         # recognised would count as absent.
         addresses = {message.to.casefold() for message in batch.messages()}
         ids: list[str | None] = [None] * len(places)
-        reaches_back = False
+        reaches_back = is_new = False
+        looks = LOOKS
         for row, at in _newest_first(self.emails):
             if at < since:
                 reaches_back = True
                 break
-            if at > until or addresses.isdisjoint(str(address).strip().casefold() for address in row.get("to") or ()):
-                continue
+            if addresses.isdisjoint(str(address).strip().casefold() for address in row.get("to") or ()):
+                if is_new or at <= newer or not looks:
+                    continue
+                looks -= 1
             # Resend, 2026-11: the list has no tags; only the single email does.
             tags = self.email(str(row.get("id"))).get("tags")
+            is_new = is_new or (at > newer and _ledger_of(_tag(tags, ORIGIN_TAG)) == ledger != "")
             place = places.get(_tag(tags))
             if place is not None:
                 ids[place] = str(row.get("id"))
@@ -131,7 +173,9 @@ class Records:
                     break
         if any(ids):
             return Found(tuple(ids))
-        return Absent() if reaches_back else Unprovable("the list of emails does not reach back to the first attempt")
+        if not reaches_back:
+            return Unprovable("the list of emails does not reach back to the first attempt")
+        return Absent() if is_new else Unprovable(f"of the list of emails: {NOT_AS_NEW}")
 
 
 def _one_less(most: int) -> int:
@@ -194,8 +238,17 @@ def _decoded(body: object) -> object:
     return body
 
 
-def _send_ids(emails: list[Any]) -> tuple[str, ...]:
-    return tuple(_tag(email.get("tags")) for email in emails if isinstance(email, Mapping))
+def _is_a_batch(row: Record) -> bool:
+    return row.get("endpoint") == "/emails/batch" and row.get("method") == "POST"
+
+
+def _ledger(batch: Frozen) -> str:
+    """Name the ledger that the emails of a batch say they come from; empty where they do not say."""
+    return _ledger_of(next(iter(dict(message.tags).get(ORIGIN_TAG, "") for message in batch.messages()), ""))
+
+
+def _ledger_of(origin: str) -> str:
+    return origin.rpartition("-")[0]
 
 
 def _tag(tags: object, name: str = SEND_TAG) -> str:
