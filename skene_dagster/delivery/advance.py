@@ -157,7 +157,7 @@ def _fail(desk: Desk, batch_id: str, error: Exception) -> None:
     """Keep what went wrong with a batch, and send it to the end of the line: it is due again, after all others."""
     desk.failed[batch_id] = error
     # What is no error of ours may say what is in a row.
-    said = error.message if isinstance(error, SkeneError) else f"a fault of this program ({type(error).__name__})"
+    said = error.message if isinstance(error, SkeneError) else f"this failed: {type(error).__name__}"
 
     def write(connection: Connection) -> None:
         batch = ledger.batch_of(connection, batch_id)

@@ -3,16 +3,22 @@
 from typing import Any
 
 from sqlalchemy import Connection, Row, update
+from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import segments
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.desk import Desk
+from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import Email, segment_name
 from skene_dagster.store.engine import users_table
 
 
 def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
-    """Write `set` to the users of a batch whose email was accepted. Idempotent, and repeated until it is done."""
+    """Write `set` to the users of a batch whose email was accepted. Idempotent, and repeated until it is done.
+
+    Raises:
+        StoreError: the users table refuses it.
+    """
     users = desk.settings.users
     values: dict[str, Any] = dict(email.set)
 
@@ -22,7 +28,14 @@ def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
             table = users_table(users, *values, *([users.updated_at] if users.updated_at else []))
             # The product's own moment of change stays as it is: what we write triggers no loop.
             kept = {users.updated_at: table.c[users.updated_at]} if users.updated_at else {}
-            connection.execute(update(table).where(table.c[users.key].in_(accepted)).values(values | kept))
+            try:
+                connection.execute(update(table).where(table.c[users.key].in_(accepted)).values(values | kept))
+            except IntegrityError:
+                # Without its cause, which repeats values of a row.
+                raise StoreError(
+                    f"The table {users.table!r} refuses what `set` writes: a key or a constraint stands against it.",
+                    advice="Change the rows or the loop's `set`: it is written by the next run.",
+                ) from None
             segments.expect_exits(connection, segment_name(batch.loop, batch.step), accepted)
         ledger.written_back(connection, batch.batch_id, desk.clock())
 

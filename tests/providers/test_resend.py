@@ -47,8 +47,10 @@ def provider(server: ResendServer) -> Iterator[ResendProvider]:
         pytest.param(refusal(409, "concurrent_idempotent_requests"), Throttled, id="409 still running"),
         pytest.param(refusal(409, "resource_locked"), Throttled, id="409 resource_locked"),
         pytest.param(refusal(409, "invalid_idempotent_request"), Unknown, id="409 key used for another payload"),
-        pytest.param(refusal(409, "something_new"), Unknown, id="409 of a name that is not known"),
+        pytest.param(refusal(409, "something_new"), Throttled, id="409 of a name that is not known"),
+        pytest.param(Scripted(409, b"<html>", {"Content-Type": "text/html"}), Unknown, id="409 by a proxy"),
         pytest.param(refusal(413, "payload_too_large"), Refused, id="413"),
+        pytest.param(Scripted(413, b"<html>", {"Content-Type": "text/html"}), Refused, id="413 by a proxy"),
         pytest.param(refusal(422, "missing_required_field"), Refused, id="422 missing_required_field"),
         pytest.param(refusal(422, "missing_required_fields"), Refused, id="422 missing_required_fields"),
         pytest.param(refusal(422, "missing_required_parameter"), Refused, id="422 missing_required_parameter"),
@@ -94,6 +96,30 @@ def test_each_answer_is_sorted(server: ResendServer, answer: Scripted, expected:
     provider.close()
     assert isinstance(got, expected), got
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "answered"),
+    [
+        pytest.param(refusal(409, "invalid_idempotent_request"), True, id="409 key used for another payload"),
+        pytest.param(Scripted(200, b'{"data": [{"id": "a"}]}'), True, id="200 with an id too few"),
+        pytest.param(Scripted(200, b"{}"), False, id="200 of something else"),
+        pytest.param(Scripted(400, b"<html>", {"Content-Type": "text/html"}), False, id="400 by a proxy"),
+        pytest.param(refusal(500, "internal_server_error"), False, id="500"),
+        pytest.param(Scripted(None), False, id="no answer"),
+    ],
+)
+def test_what_the_provider_says_and_proves_nothing_is_told_from_silence(
+    server: ResendServer, answer: Scripted, answered: bool
+) -> None:
+    provider = ResendProvider(KEY, server.url, timeout=(5.0, 5.0))
+    server.script = [answer]
+
+    got = provider.send_batch(freeze([message(1), message(2)]), "key-1")
+
+    provider.close()
+    assert isinstance(got, Unknown)
+    assert got.answered == answered
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_a_batch_that_was_taken_in_part_all_the_same_is_unknown(server: ResendSe
 
     answers = [provider.send_batch(batch, "key-1") for _ in range(2)]
 
-    assert answers == [Unknown("Resend accepted, but named 2 ids for 3 emails")] * 2
+    assert answers == [Unknown("Resend accepted, but named 2 ids for 3 emails", answered=True)] * 2
     assert [email["to"] for email in server.emails] == [["user1@example.com"], ["user3@example.com"]]
 
 

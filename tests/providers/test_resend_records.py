@@ -1,6 +1,6 @@
 """What became of a batch, as Resend's own records tell: found, absent, or not to be proved either way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -8,14 +8,25 @@ import pytest
 from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.message import Frozen, freeze
+from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, Message, freeze, origin
+from skene_dagster.delivery.providers import resend as resend_provider
 from skene_dagster.delivery.providers import resend_records
 from skene_dagster.delivery.providers.base import Absent, Denied, Found, Unprovable, at_once
 from skene_dagster.delivery.providers.resend import ResendProvider
 
 NOON = datetime(2026, 3, 2, 12)
 BEFORE, AFTER = NOON - timedelta(seconds=30), NOON + timedelta(seconds=30)
-BATCH = freeze([message(1), message(2), message(3)])
+LATER = NOON + timedelta(minutes=20)
+LEDGER = "ledger"
+
+
+def of_a_ledger(*messages: Message, ledger: str = LEDGER, batch: str = "batch") -> Frozen:
+    """A batch whose emails name the ledger and the batch that they come from."""
+    tag = (ORIGIN_TAG, origin(ledger, batch))
+    return freeze([replace(message, tags=(*message.tags, tag)) for message in messages])
+
+
+BATCH = of_a_ledger(message(1), message(2), message(3))
 LOST = Scripted(None, accepts=True)
 
 
@@ -36,7 +47,7 @@ def provider(server: ResendServer) -> Iterator[ResendProvider]:
 def send_at(server: ResendServer, provider: ResendProvider, at: datetime, number: int) -> tuple[str, ...]:
     """Send another batch at another time."""
     server.clock = lambda: at
-    ids = ids_of(provider.send_batch(freeze([message(number)]), f"other-{number}"))
+    ids = ids_of(provider.send_batch(of_a_ledger(message(number), batch="another"), f"other-{number}"))
     server.clock = lambda: NOON
     return tuple(ids)
 
@@ -57,12 +68,14 @@ def test_a_batch_that_never_arrived_is_absent_where_the_log_reaches_back(
     server: ResendServer, provider: ResendProvider
 ) -> None:
     send_at(server, provider, NOON - timedelta(hours=1), 7)
-    send_at(server, provider, NOON, 8)
+    send_at(server, provider, LATER, 8)
 
     assert provider.find(BATCH, BEFORE, AFTER) == Absent()
 
 
-def test_a_refused_request_accepted_nothing(server: ResendServer, provider: ResendProvider) -> None:
+def test_its_own_refusal_shows_that_the_log_is_as_new_as_all_its_attempts(
+    server: ResendServer, provider: ResendProvider
+) -> None:
     send_at(server, provider, NOON - timedelta(hours=1), 7)
     server.script.append(refusal(422, "validation_error"))
     provider.send_batch(BATCH, "key-1")
@@ -70,6 +83,92 @@ def test_a_refused_request_accepted_nothing(server: ResendServer, provider: Rese
     server.emails.clear()
 
     assert provider.find(BATCH, BEFORE, AFTER) == Absent()
+
+
+def another_ledgers(server: ResendServer, provider: ResendProvider) -> None:
+    del server
+    provider.send_batch(of_a_ledger(message(8), ledger="another"), "key-8")
+
+
+def the_products_own(server: ResendServer, provider: ResendProvider) -> None:
+    del server
+    provider.send_batch(freeze([message(8)]), "key-8")
+
+
+def busy(server: ResendServer, provider: ResendProvider) -> None:
+    server.clock = lambda: NOON
+    server.script.append(refusal(409, "concurrent_idempotent_requests"))
+    provider.send_batch(BATCH, "key-1")
+
+
+def too_early(server: ResendServer, provider: ResendProvider) -> None:
+    send_at(server, provider, AFTER + timedelta(minutes=1), 8)
+
+
+@pytest.mark.parametrize(
+    "last", [another_ledgers, the_products_own, busy, too_early], ids=lambda last: last.__name__.replace("_", " ")
+)
+def test_records_that_show_nothing_of_ours_after_the_attempt_may_be_older_than_it_and_prove_nothing(
+    server: ResendServer, provider: ResendProvider, last: Callable[[ResendServer, ResendProvider], None]
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.clock = lambda: LATER
+    last(server, provider)
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert isinstance(found, Unprovable)
+    assert "nothing of ours that came after the attempt" in found.reason
+
+
+def test_a_refused_request_of_ours_shows_how_new_the_log_is(server: ResendServer, provider: ResendProvider) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    server.clock = lambda: LATER
+    server.script.append(refusal(422, "validation_error"))
+    provider.send_batch(of_a_ledger(message(8)), "key-8")
+
+    assert provider.find(BATCH, BEFORE, AFTER) == Absent()
+
+
+def test_a_batch_of_which_another_request_had_an_email_is_not_absent(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    provider.send_batch(of_a_ledger(message(2), message(9)), "key-9")
+    server.emails.clear()
+    send_at(server, provider, LATER, 8)
+
+    assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+
+
+def test_what_the_log_told_once_is_not_asked_for_again(server: ResendServer, provider: ResendProvider) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    for number in range(5):
+        send_at(server, provider, LATER, 10 + number)
+    before = len(server.requests)
+
+    calls = []
+    for batch in (BATCH, of_a_ledger(message(5))):
+        assert provider.find(batch, BEFORE, AFTER) == Absent()
+        calls.append(len(server.requests) - before - sum(calls))
+
+    assert calls == [6, 1]
+
+
+def test_a_look_ends_after_so_many_calls_and_proves_nothing(
+    server: ResendServer, provider: ResendProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resend_provider, "CALLS", 5)
+    send_at(server, provider, NOON - timedelta(hours=1), 7)
+    for number in range(20):
+        send_at(server, provider, LATER, 10 + number)
+    before = len(server.requests)
+
+    found = provider.find(BATCH, BEFORE, AFTER)
+
+    assert isinstance(found, Unprovable)
+    assert "more than 5 calls" in found.reason
+    assert len(server.requests) - before == 5
 
 
 def test_records_that_do_not_reach_back_prove_nothing(server: ResendServer, provider: ResendProvider) -> None:
@@ -115,13 +214,15 @@ def test_the_same_words_to_the_same_person_under_another_tag_are_another_email(
 ) -> None:
     send_at(server, provider, NOON - timedelta(hours=1), 7)
     last_month = freeze([message(1, send_id="f" * 32)])
-    other = freeze([message(1)])
+    other = of_a_ledger(message(1))
     ids_of(provider.send_batch(other, "key-2"))
-    server.log.clear()
     server.emails[-1]["tags"] = [{"name": "send", "value": "f" * 32}]
+    sent = server.emails[-1]["id"]
+    send_at(server, provider, LATER, 8)
+    server.log.clear()
 
     assert provider.find(other, BEFORE, AFTER) == Absent()
-    assert provider.find(last_month, BEFORE, AFTER) == Found((server.emails[-1]["id"],))
+    assert provider.find(last_month, BEFORE, AFTER) == Found((sent,))
 
 
 def test_many_pages_are_read(server: ResendServer, provider: ResendProvider) -> None:
@@ -190,11 +291,11 @@ def test_what_is_throttled_for_long_proves_nothing(
 
 @pytest.mark.parametrize(
     "at",
-    [BEFORE - timedelta(seconds=90), AFTER + timedelta(minutes=4)],
-    ids=["a clock that is behind", "worked on late"],
+    [BEFORE - timedelta(seconds=90), AFTER + timedelta(minutes=4), AFTER + timedelta(hours=20)],
+    ids=["a clock that is behind", "worked on late", "accepted hours later"],
 )
 @pytest.mark.parametrize("record", ["log", "list"])
-def test_the_records_are_read_a_little_beyond_the_attempts(
+def test_what_the_records_show_is_found_however_late_it_was_accepted(
     server: ResendServer, provider: ResendProvider, at: datetime, record: str
 ) -> None:
     send_at(server, provider, NOON - timedelta(hours=1), 7)

@@ -111,6 +111,8 @@ class Script:
 
     found: Finding = field(default_factory=lambda: Unprovable("nobody asked"))
     """What its records say."""
+    asked: list[tuple[datetime, datetime, datetime]] = field(default_factory=list)
+    """When they were asked, and about which time."""
     account: str | None = None
     rate_limit: RateLimit | None = None
     clock: Callable[[], datetime] = lambda: START
@@ -127,6 +129,7 @@ class Script:
     def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         del batch
         assert since <= until
+        self.asked.append((self.clock(), since, until))
         turn(0.0)
         return self.found
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from delivery_world import MJML, Script, World, make_world
+from delivery_world import MJML, START, Script, World, make_world
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -41,7 +41,12 @@ from skene_dagster.store.engine import open_engine, transaction
 from skene_dagster.store.tables import batches, sends
 
 KEY_LIVES = timedelta(hours=24)
-FAULTS = ["lost", "never", "throttled", "late", "quota", "409", "dies before", "dies after", "second run", "slept"]
+FAULTS = [
+    *("lost", "never", "throttled", "late", "quota", "409", "dies before", "dies after", "second run", "slept"),
+    "worked on",
+]
+WORKED_ON = timedelta(minutes=9)
+"""How long the provider may still work on a request of which the connection was cut."""
 
 
 class Died(BaseException):
@@ -50,7 +55,10 @@ class Died(BaseException):
 
 @dataclass
 class Honest(Script):
-    """A provider that keeps its word: a key for 24 hours, a strict batch, and records of what it accepted."""
+    """A provider that keeps its word: a key for 24 hours, a strict batch, and records of what it accepted.
+
+    Its records prove no absence unless they show something that came after the attempt in question.
+    """
 
     world: World | None = None
     bad: set[str] = field(default_factory=set)
@@ -61,13 +69,23 @@ class Honest(Script):
     ids: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     _kept: dict[str, tuple[datetime, tuple[Message, ...], tuple[str, ...]]] = field(default_factory=dict)
+    _working: dict[str, tuple[datetime, tuple[Message, ...]]] = field(default_factory=dict)
+    """What it is still working on, and until when."""
+    _last: datetime = START
+    """When it last answered a request."""
 
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         assert self.world is not None
         self._look_at_the_ledger(batch, key)
+        self._work_on()
         messages = batch.messages()
+        if key in self._working:
+            return Throttled(5.0, "still running", everybody=False)
         fault = self.faults.pop(0) if self.faults else ""
         match fault:
+            case "worked on":
+                self._working[key] = (self.world.now + WORKED_ON, messages)
+                return Unknown("the connection was cut")
             case "never":
                 return Unknown("no route to host")
             case "throttled":
@@ -93,22 +111,31 @@ class Honest(Script):
 
     def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
         del turn
+        self._work_on()
         if not self.may_read:
             return Unprovable("denied")
         for at, messages, ids in self._kept.values():
-            if since <= at <= until and tuple(m.send_id for m in messages) == batch.send_ids:
+            if since <= at and tuple(m.send_id for m in messages) == batch.send_ids:
                 return Found(ids)
-        return Absent()
+        return Absent() if self._last > until else Unprovable("perhaps they are older")
 
-    def _take(self, messages: Sequence[Message], key: str) -> Answer:
+    def _work_on(self) -> None:
         assert self.world is not None
+        for key, (until, messages) in list(self._working.items()):
+            if until <= self.world.now:
+                del self._working[key]
+                self._take(messages, key, until)
+
+    def _take(self, messages: Sequence[Message], key: str, at: datetime | None = None) -> Answer:
+        assert self.world is not None
+        self._last = self.world.now
         known = self._kept.get(key)
         if known is not None and self.world.now - known[0] < KEY_LIVES:
             return Accepted(known[2]) if known[1] == tuple(messages) else Unknown("409: another payload")
         if any(message.to in self.bad for message in messages):
             return Refused("invalid address")
         ids = tuple(f"{len(self._kept)}-{message.send_id}"[:60] for message in messages)
-        self._kept[key] = (self.world.now, tuple(messages), ids)
+        self._kept[key] = (at or self.world.now, tuple(messages), ids)
         for message, identity in zip(messages, ids, strict=True):
             self.times[message.send_id] += 1
             self.ids[message.send_id] = identity
@@ -177,7 +204,7 @@ class Sending(RuleBasedStateMachine):
         self.engine.dispose()
         self.provider.faults = []
 
-    @rule(hours=st.sampled_from([0.05, 1.5, 25.0]))
+    @rule(hours=st.sampled_from([0.05, 0.12, 0.2, 1.5, 25.0]))
     def time_passes(self, hours: float) -> None:
         self.world.days_pass(hours / 24)
 
@@ -215,10 +242,13 @@ class Sending(RuleBasedStateMachine):
     def _heal(self) -> None:
         self.an_order(paused=False)
         self.provider.may_read = True
-        for _ in range(3):
-            self.world.days_pass(25 / 24)
-            reconcile(self.world.desk(owner="healer"), [self.world.plan])
+        for hours in (25.0, 0.2, 1.1, 1.1, 0.2, 0.2):
+            self.world.days_pass(hours / 24)
+            # Whoever comes new shows that the records are as new.
+            self.users_come(1, bad=False)
             self.world.tick()
+            self.world.days_pass(0.1 / 24)
+            reconcile(self.world.desk(owner="healer"), [self.world.plan])
 
     def _judge(self) -> None:
         with self.engine.connect() as connection:

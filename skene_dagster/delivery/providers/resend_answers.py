@@ -42,7 +42,7 @@ def accepted(answer: object, count: int) -> Answer:
     """Read the ids of an answer to a batch of so many emails."""
     ids = ids_in(answer)
     if len(ids) != count or len(set(ids)) != count:
-        return Unknown(f"Resend accepted, but named {len(ids)} ids for {count} emails", answered=True)
+        return Unknown(f"Resend accepted, but named {len(ids)} ids for {count} emails", answered=bool(ids))
     return Accepted(ids)
 
 
