@@ -14,7 +14,8 @@ from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import channels
-from skene_dagster.delivery.health import StepHealth, Wait, closed_accounts, health
+from skene_dagster.delivery.desk import PAUSED
+from skene_dagster.delivery.health import Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
@@ -44,8 +45,10 @@ def status(context: click.Context, *, as_json: bool) -> None:
             for plan in project.loops
             for step in plan.steps
         ]
+        others = reading(engine, lambda connection: left_by_others(connection, project.loops, channel.name, now))
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
-    problems = [problem for step in steps for problem in _problems(step)]
+    problems = [problem for step in steps for problem in _problems(step, now)]
+    problems += [problem for left in others for problem in _open(left, now)]
     problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
@@ -77,19 +80,14 @@ def _tell(screen: Screen, step: StepHealth) -> None:
     screen.facts(facts)
 
 
-def _problems(step: StepHealth) -> Iterator[str]:
+def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
     name = f"{step.loop}, step {step.step}:"
     if step.late:
         assert step.due is not None
         yield f"{name} the tick of {_moment(step.due)} was missed; is Dagster's daemon running?"
     if step.paused:
         yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
-    if step.in_doubt:
-        yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
-    if not step.paused:
-        yield from (f"{name} {_wait(wait)}" for wait in step.waits[:SHOWN])
-    if more := sum(wait.emails for wait in step.waits[SHOWN:]):
-        yield f"{name} {how_many(more, 'email')} more wait for other reasons; --json shows them all"
+    yield from _open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
         yield f"{name} {batches} without answer; is the sensor skene__reconcile on?"
@@ -99,11 +97,22 @@ def _problems(step: StepHealth) -> Iterator[str]:
         yield f"{name} a first wave of {step.unapproved:,} waits; skene-dagster approve {step.loop}"
 
 
-def _wait(wait: Wait) -> str:
+def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
+    name = f"{step.loop}, step {step.step}:"
+    if step.in_doubt:
+        yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
+    # A pause is told by itself.
+    waits = [wait for wait in step.waits if wait.said != PAUSED]
+    yield from (f"{name} {_wait(wait, now)}" for wait in waits[:SHOWN])
+    if more := sum(wait.emails for wait in waits[SHOWN:]):
+        yield f"{name} {how_many(more, 'email')} more wait for other reasons"
+
+
+def _wait(wait: Wait, now: datetime) -> str:
     """Say what waits, since when, what was said to it, and when it goes on."""
     emails = f"{how_many(wait.emails, 'email')} in {how_many(wait.batches, 'batch', 'batches')}"
     records = f" The provider's records: {wait.records.rstrip('.')}." if wait.records else ""
-    then = f" They go on at {_moment(wait.due)}"
+    then = f" They go on at {_moment(wait.due)}" if wait.due > now else " The next run goes on with them"
     if wait.records and wait.key_ends is not None:
         then += f", and without the records when their key ends, at {_moment(wait.key_ends)}"
     return f"{emails} wait since {_moment(wait.since)}: {wait.said.rstrip('.')}.{records}{then}."

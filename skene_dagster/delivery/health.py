@@ -1,5 +1,6 @@
 """How a step is doing, as the database knows it: for a person, and for a probe that pages one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -90,12 +91,33 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
         paused=orders.paused,
         waiting=int(waiting),
         unresolved=connection.execute(unresolved).scalar_one(),
-        waits=tuple(_wait(row) for row in ledger.waiting(connection, scope, now)),
+        waits=_waits(connection, scope, now),
         in_doubt=ledger.emails_in_doubt(connection, scope),
         stuck=_stuck(connection, scope, open_, now),
         deferred=waits,
         unapproved=0 if orders.approved else waits.get("first_wave", 0),
     )
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is open of a step that is none of the project's: its loop is broken, or it is gone."""
+
+    loop: str
+    step: str
+    waits: tuple[Wait, ...]
+    in_doubt: int
+    """Emails in doubt."""
+
+
+def left_by_others(connection: Connection, plans: Sequence[LoopPlan], channel: str, now: datetime) -> list[Left]:
+    """List what steps have left open that none of these loops has."""
+    known = {(plan.name, step.name) for plan in plans for step in plan.steps}
+    scopes = [Scope(channel, *row) for row in ledger.steps_with_open_batches(connection, channel) if row not in known]
+    return [
+        Left(scope.loop, scope.step, _waits(connection, scope, now), ledger.emails_in_doubt(connection, scope))
+        for scope in scopes
+    ]
 
 
 def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str, int]:
@@ -118,6 +140,10 @@ def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetim
     """List until when a provider takes nothing more, and why."""
     query = select(pacing.c.closed_until, pacing.c.reason).where(pacing.c.closed_until > now)
     return [(row.closed_until, row.reason or "") for row in connection.execute(query)]
+
+
+def _waits(connection: Connection, scope: Scope, now: datetime) -> tuple[Wait, ...]:
+    return tuple(_wait(row) for row in ledger.waiting(connection, scope, now))
 
 
 def _wait(row: Row[Any]) -> Wait:

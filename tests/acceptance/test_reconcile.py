@@ -12,7 +12,7 @@ from resend_server import ResendServer, Scripted, resend_server
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.reconciling import DOUBTS, NAME
+from skene_dagster.compiler.reconciling import NAME
 from skene_dagster.settings import load
 from skene_dagster.store.engine import open_engine
 
@@ -48,25 +48,24 @@ def run(root: Path, instance: dg.DagsterInstance, job: str) -> bool:
     return bool(definition.execute_in_process(instance=instance, raise_on_error=False).success)
 
 
-def tick(root: Path, instance: dg.DagsterInstance, cursor: str | None = None) -> Any:
+def tick(root: Path, instance: dg.DagsterInstance) -> Any:
     repository = compile_folder(root).get_repository_def()
     engine = open_engine(load(root).database_url)
     try:
-        context = dg.build_sensor_context(
-            instance=instance, repository_def=repository, cursor=cursor, resources={"database": engine}
-        )
+        context = dg.build_sensor_context(instance=instance, repository_def=repository, resources={"database": engine})
         return repository.get_sensor_def(NAME).evaluate_tick(context)
     finally:
         engine.dispose()
 
 
 def hours_pass(root: Path, hours: int) -> None:
-    """Let the attempts lie so far back."""
+    """Let the attempts, and what waits for its time, lie so far back."""
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute(
-            "UPDATE skene_batches SET unresolved_since = strftime('%Y-%m-%d %H:%M:%f000', 'now', ?)",
-            [f"-{hours} hours"],
-        )
+        for column in ("unresolved_since", "unanswered_at", "last_attempt_at", "due_at"):
+            connection.execute(
+                f"UPDATE skene_batches SET {column} = strftime('%Y-%m-%d %H:%M:%f000', {column}, ?)",
+                [f"-{hours} hours"],
+            )
 
 
 def states(root: Path) -> list[tuple[str, bool]]:
@@ -126,14 +125,14 @@ def test_a_doubt_is_asked_about_once_an_hour_and_the_check_turns_green_by_itself
     resend.may_read = False
     assert run(root, instance, "retention")
     in_doubt, doubted = states(root), check_of(instance)
-    first = tick(root, instance)
-    again = tick(root, instance, cursor=first.cursor)
+    at_once = tick(root, instance)
+    hours_pass(root, 2)
+    later = tick(root, instance)
     resend.may_read = True
 
     assert run(root, instance, NAME)
 
-    assert (len(first.run_requests or []), len(again.run_requests or [])) == (1, 0)
-    assert [request.tags[DOUBTS] for request in first.run_requests or []] == ["true"]
+    assert (len(at_once.run_requests or []), len(later.run_requests or [])) == (0, 1)
     assert (in_doubt, doubted) == ([("in_doubt", 0)], False)
     assert states(root) == [("accepted", 1)]
     assert check_of(instance)

@@ -48,12 +48,32 @@ def test_status_for_programs_is_one_object(root: Path) -> None:
     }
 
 
+REFUSED = "'422 validation_error: Invalid `to` field.'"
+WAITS = (
+    "UPDATE skene_batches SET state = 'frozen', channel = 'outbox', attempts = 2, "
+    "unresolved_since = '2999-01-01 09:00:00.000000', due_at = '2999-01-01 09:20:00.000000', "
+    f"refusal = {REFUSED}, error = {{}}"
+)
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
         pytest.param(ATTEMPTED.format("in_doubt"), "7 emails in doubt; skene-dagster doubts retention", id="in doubt"),
         pytest.param(
             ATTEMPTED.format("frozen"), "1 batch without answer; is the sensor skene__reconcile on?", id="silence"
+        ),
+        pytest.param(
+            WAITS.format(REFUSED),
+            "3 emails in 1 batch wait since 01 Jan 2999, 09:00 UTC: 422 validation_error: Invalid `to` field. They go "
+            "on at 01 Jan 2999, 09:20 UTC.",
+            id="refused after an attempt without answer",
+        ),
+        pytest.param(
+            WAITS.format("'401 restricted_api_key'"),
+            "Invalid `to` field. The provider's records: 401 restricted_api_key. They go on at 01 Jan 2999, 09:20 UTC, "
+            "and without the records when their key ends, at 02 Jan 2999, 08:00 UTC.",
+            id="waiting for the end of a key",
         ),
         pytest.param(RESERVED, "7 emails not sent for over an hour; look at the loop's last run", id="stuck"),
         pytest.param(CLOSED, "The provider takes nothing more until 01 Jan 2999, 00:00 UTC: daily_quota", id="quota"),
@@ -74,6 +94,28 @@ def test_status_names_what_a_person_should_look_at(root: Path, statement: str, s
 
     assert result.exit_code == 4
     assert said in " ".join(result.output.split())
+    assert "Nothing needs a person" not in result.output
+    assert all(len(line) <= 80 for line in result.output.splitlines())
+
+
+def test_status_tells_programs_what_waits(root: Path) -> None:
+    run(root)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute(WAITS.format(REFUSED))
+
+    found = json.loads(skene(root, "status", "--json").output)
+
+    assert found["steps"][0]["waits"] == [
+        {
+            "batches": 1,
+            "emails": 3,
+            "since": "2999-01-01 09:00:00",
+            "said": "422 validation_error: Invalid `to` field.",
+            "records": "",
+            "due": "2999-01-01 09:20:00",
+            "key_ends": "2999-01-02 08:00:00",
+        }
+    ]
 
 
 def test_status_names_a_broken_file(root: Path) -> None:
@@ -84,6 +126,23 @@ def test_status_names_a_broken_file(root: Path) -> None:
 
     assert result.exit_code == 4
     assert "loops/other.yaml is broken: skene-dagster validate" in result.output
+
+
+@pytest.mark.parametrize("state", ["frozen", "in_doubt"])
+def test_status_names_what_a_loop_that_is_gone_has_left(root: Path, state: str) -> None:
+    run(root)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute(WAITS.format(REFUSED))
+        connection.execute("UPDATE skene_batches SET loop = 'an_old_one', state = ?", [state])
+
+    result = skene(root, "status")
+
+    said = {
+        "frozen": "3 emails in 1 batch wait since",
+        "in_doubt": "3 emails in doubt; skene-dagster doubts an_old_one",
+    }
+    assert result.exit_code == 4
+    assert f"an_old_one, step main: {said[state]}" in " ".join(result.output.split())
 
 
 def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> None:

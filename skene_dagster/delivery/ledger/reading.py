@@ -141,6 +141,13 @@ def steps_with_unsent_batches(connection: Connection, channel: str) -> Sequence[
     return connection.execute(query.distinct()).all()
 
 
+def steps_with_open_batches(connection: Connection, channel: str) -> list[tuple[str, str]]:
+    """List the loops and steps of a channel that have batches of which not all is known."""
+    query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(OPEN), batches.c.channel == channel)
+    rows = connection.execute(query.distinct().order_by(batches.c.loop, batches.c.step))
+    return [(row.loop, row.step) for row in rows]
+
+
 def oldest_open(connection: Connection, scope: Scope) -> datetime | None:
     """Say of which tick the oldest batch of a step is that is not settled; None where all are."""
     query = select(func.min(batches.c.as_of)).where(batches_of(scope), batches.c.state.in_(OPEN))
