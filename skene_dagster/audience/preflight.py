@@ -118,7 +118,8 @@ def _check_query(
 ) -> Iterator[DocumentError]:
     number, query = plan.steps.index(step), step.condition
     assert isinstance(query, Query)
-    place = plan.document.text_place(("steps", number, "condition", "query"))
+    path = ("steps", number, "condition", "query")
+    place = plan.document.text_place(path)
     try:
         every = all_rows(connection, plan, step, settings, as_of)
     except QueryRejected as error:
@@ -131,7 +132,7 @@ def _check_query(
     if said:
         known = [name for source in query.tables for name in columns_in(connection, source)]
         advice = meant(said, known, inspect(connection).get_table_names())
-        place = at_word(place, query.author, unknown_column(said) or unknown_table(said))
+        place = plan.document.text_place(path, at_word(query.author, unknown_column(said) or unknown_table(said)))
         yield QueryRejected(f"The database refuses this SQL: {said}.", advice=advice, place=place)
         return
     if not has(columns, query.key):

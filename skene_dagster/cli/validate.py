@@ -115,16 +115,16 @@ def _notices(plan: LoopPlan, users: Users, nullable: frozenset[str] | None) -> I
         query = step.condition
         if not isinstance(query, Query):
             continue
-        place = plan.document.text_place(("steps", number, "condition", "query"))
+        path = ("steps", number, "condition", "query")
+        place = plan.document.text_place(path)
         if query.sqlite is None and nullable is None:
             yield place, f"{query.needs_tidb}; the embedded SQLite database cannot run it."
         for missed in forgotten(query) if query.tables == (users.table,) else ():
             if _may_be_null(missed, nullable):
                 who = f"Users whose {missed.column} is NULL (never active) are not among them."
                 instead = f"({missed.written}\n   OR {missed.column} IS NULL)"
-                line = place.line + missed.line if place.line is not None else None
                 yield (
-                    Place(place.file, line, place.part),
+                    plan.document.text_place(path, missed.at),
                     f"{who} If they should be, write in its place:\n  {instead}",
                 )
 

@@ -76,7 +76,10 @@ def about(condition: Condition, settings: Settings) -> tuple[tuple[str, Feature 
 def _query(condition: model.QueryCondition, path: Path_, trigger: Trigger, settings: Settings, faults: Faults) -> Query:
     inner = (*path, "query")
     try:
-        query = read_query(condition.query, users=settings.users, place=faults.document.text_place(inner))
+        document = faults.document
+        query = read_query(
+            condition.query, users=settings.users, place=document.text_place(inner), lines=document.text_lines(inner)
+        )
     except DocumentError as refused:
         faults.note(refused)
         return _NOTHING

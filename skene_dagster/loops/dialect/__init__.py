@@ -18,6 +18,7 @@ from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
 from skene_dagster.loops.dialect.structure import judge
 from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
+from skene_dagster.text_lines import TextLines
 
 __all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query"]
 
@@ -25,27 +26,30 @@ LONGEST = 50_000
 """Characters of SQL; a longer condition belongs into a view."""
 
 
-def read_query(text: str, *, users: Users, place: Place) -> Query:
+def read_query(text: str, *, users: Users, place: Place, lines: TextLines | None = None) -> Query:
     """Read a condition's SQL: MySQL's dialect, and PostgreSQL's `INTERVAL '7 days'`.
 
     The texts are for SQLAlchemy's `text()`; `place.line` is the line of the text's first line.
+
+    Args:
+        lines: where the text's lines are in its file; those of the text itself where they are not given.
 
     Raises:
         QueryRejected: it is not exactly one SELECT that only reads, or says something that the servers would read
             otherwise or not alike; or its result does not say which column is the user's key.
     """
     with _in_its_place(place):
-        return _read(text, users)
+        return _read(text, users, lines)
 
 
-def read_expression(text: str, *, place: Place) -> Expression:
+def read_expression(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:
     """Read SQL that is true or false for a row of one table, by that row's columns alone; see `read_query`.
 
     Raises:
         QueryRejected: it is something else.
     """
     with _in_its_place(place):
-        return _read_expression(text)
+        return _read_expression(text, lines)
 
 
 @contextmanager
@@ -62,10 +66,10 @@ def _in_its_place(place: Place) -> Iterator[None]:
         raise QueryRejected("The query is nested too deeply.", advice="Make it simpler.", place=place) from None
 
 
-def _read_expression(text: str) -> Expression:
+def _read_expression(text: str, lines: TextLines | None) -> Expression:
     if len(text) > LONGEST:
         raise Refusal(f"The SQL has more than {LONGEST:,} characters.", "Make it simpler.")
-    rewritten = rewrite_part(scan(text))
+    rewritten = rewrite_part(scan(text, lines))
     tree = judge_expression(rewritten)
     try:
         sqlite, needs_tidb = write_sqlite_expression(tree, rewritten), ""
@@ -74,10 +78,10 @@ def _read_expression(text: str) -> Expression:
     return Expression(text, "".join(rewritten.server).strip(), sqlite, needs_tidb)
 
 
-def _read(text: str, users: Users) -> Query:
+def _read(text: str, users: Users, lines: TextLines | None) -> Query:
     if len(text) > LONGEST:
         raise Refusal(f"The query has more than {LONGEST:,} characters.", "Put it into a view.")
-    words = scan(text)
+    words = scan(text, lines)
     rewritten = rewrite(words)
     tree = judge(rewritten)
     users_key, result, sources = key(tree, users), columns(tree), tables(tree)

@@ -10,6 +10,7 @@ from skene_dagster.loops.dialect.rewriting import Rewritten, rewrite
 from skene_dagster.loops.dialect.scanner import scan
 from skene_dagster.loops.dialect.structure import judge, string_value
 from skene_dagster.loops.plan import Query
+from skene_dagster.text_lines import TextLines
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Reading:
     """Columns that must lie before, after or between values, likewise."""
 
 
-def readings(query: Query) -> list[Reading]:
+def readings(query: Query, lines: TextLines | None = None) -> list[Reading]:
     """List the tables that a condition reads, each as often as it stands there.
+
+    Where their lines are is told by `lines`, as for `read_query`.
 
     Of their columns only those that an index surely serves: by themselves compared with what is known before any row is
     read, in a comparison that every row must meet.
     """
-    rewritten = rewrite(scan(query.author))
+    rewritten = rewrite(scan(query.author, lines))
     tables = judge(rewritten).find_all(exp.Table, bfs=False)
     return [_reading(table, rewritten) for table in tables if common_table(table) is None]
 

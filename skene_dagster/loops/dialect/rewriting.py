@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.hints import check_hints
 from skene_dagster.loops.dialect.intervals import UNITS, postgres_terms
 from skene_dagster.loops.dialect.scanner import Refusal, Word
 from skene_dagster.loops.dialect.words import refuse_function, refuse_other_statements, refuse_word
@@ -39,6 +40,8 @@ class Rewritten:
     names: Counter[str] = field(default_factory=Counter)
     numbers: Counter[str] = field(default_factory=Counter)
     binds: set[str] = field(default_factory=set)
+    line: int = 1
+    """The line that `judged` has come to: its lines are those of the author's file."""
 
 
 def rewrite(words: list[Word]) -> Rewritten:
@@ -96,6 +99,9 @@ def _rewrite_at(
                 raise Refusal(f"{word.text}() is a stored function.", "Only built-in functions can be used.", word.line)
             done.names[word.value.casefold()] += 1
             _write(done, word)
+        case "hint":
+            check_hints(word, before)
+            _write(done, word, judged="")
         case "operator":
             _operator(word, before, after, done)
         case "word":
@@ -108,9 +114,9 @@ def _rewrite_at(
 def _write(done: Rewritten, word: Word, *, server: str | None = None, judged: str | None = None) -> None:
     text = word.text.replace(":", r"\:") if server is None else server
     done.server.append(word.before + text)
-    # Line breaks are kept, so that sqlglot's line numbers are the author's.
-    missing = "\n" * word.text.count("\n") if judged is not None else ""
-    done.judged.append(("\n" * word.before.count("\n") or " ") + (word.text if judged is None else judged) + missing)
+    written = word.text if judged is None else judged
+    done.judged.append(("\n" * (word.line - done.line) or " ") + written)
+    done.line = max(done.line, word.line) + written.count("\n")
 
 
 def number_value(text: str) -> str:
