@@ -10,7 +10,7 @@ from pydantic import Field
 
 from skene_dagster.documents import Document, Spec, duration_text, parse, together
 from skene_dagster.errors import SettingsError
-from skene_dagster.settings.product import Identifier, Limits, Sender, Users
+from skene_dagster.settings.product import SYSTEM_SCHEMAS, Identifier, Limits, Sender, TableName, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import read_yaml
@@ -19,6 +19,7 @@ __all__ = [
     "FILE",
     "OWN_EVENTS",
     "RESEND_URL",
+    "SYSTEM_SCHEMAS",
     "Environment",
     "Events",
     "Example",
@@ -32,6 +33,7 @@ __all__ = [
     "Retention",
     "Sender",
     "Settings",
+    "TableName",
     "TidbUsage",
     "Users",
     "load",

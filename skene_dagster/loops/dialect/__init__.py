@@ -20,7 +20,7 @@ from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
 from skene_dagster.text_lines import TextLines
 
-__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query"]
+__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query", "read_test"]
 
 LONGEST = 50_000
 """Characters of SQL; a longer condition belongs into a view."""
@@ -52,6 +52,16 @@ def read_expression(text: str, *, place: Place, lines: TextLines | None = None) 
         return _read_expression(text, lines)
 
 
+def read_test(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:
+    """Read SQL that is true or false for a user, as the WHERE of a condition is; see `read_query`.
+
+    Raises:
+        QueryRejected: it is something else.
+    """
+    with _in_its_place(place):
+        return _read_expression(text, lines, alone=False)
+
+
 @contextmanager
 def _in_its_place(place: Place) -> Iterator[None]:
     try:
@@ -66,11 +76,11 @@ def _in_its_place(place: Place) -> Iterator[None]:
         raise QueryRejected("The query is nested too deeply.", advice="Make it simpler.", place=place) from None
 
 
-def _read_expression(text: str, lines: TextLines | None) -> Expression:
+def _read_expression(text: str, lines: TextLines | None, *, alone: bool = True) -> Expression:
     if len(text) > LONGEST:
         raise Refusal(f"The SQL has more than {LONGEST:,} characters.", "Make it simpler.")
     rewritten = rewrite_part(scan(text, lines))
-    tree = judge_expression(rewritten)
+    tree = judge_expression(rewritten, alone=alone)
     try:
         sqlite, needs_tidb = write_sqlite_expression(tree, rewritten), ""
     except NeedsTidb as construct:

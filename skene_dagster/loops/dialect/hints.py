@@ -15,7 +15,7 @@ HINTS = words("""
     RESOURCE_GROUP SEMI_JOIN_REWRITE SHUFFLE_JOIN STRAIGHT_JOIN STREAM_AGG SWAP_JOIN_INPUTS USE_CASCADES USE_INDEX
     USE_INDEX_MERGE USE_PLAN_CACHE USE_TOJA
     """)
-"""Those of TiDB 8.5 (its hint parser, 2026-11); MAX_EXECUTION_TIME is MySQL's as well. MariaDB reads them as comments."""
+"""Those of TiDB 8.5 (its hint parser, 2026-11). MAX_EXECUTION_TIME is MySQL's, too; MariaDB reads all as comments."""
 
 _HINT = re.compile(r"\s*,?\s*([A-Za-z_]\w*)\s*\(([^()]*)\)\s*,?", re.ASCII)
 _ARGUMENTS = re.compile(r"[\w\s@.,=\[\]`]*")

@@ -17,7 +17,7 @@ from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.hints import check_hints
 from skene_dagster.loops.dialect.intervals import UNITS, postgres_terms
 from skene_dagster.loops.dialect.scanner import Refusal, Word
-from skene_dagster.loops.dialect.words import refuse_function, refuse_other_statements, refuse_word
+from skene_dagster.loops.dialect.words import refuse_function, refuse_other_statements, refuse_second_statement, refuse_word
 
 AS_OF = "as_of"
 AS_OF_DATE = "as_of_date"
@@ -56,6 +56,7 @@ def rewrite(words: list[Word]) -> Rewritten:
 
 def rewrite_part(words: list[Word]) -> Rewritten:
     """Check every word of a part of a SELECT, whose parentheses match, and write both texts; see `rewrite`."""
+    refuse_second_statement(words)
     done = Rewritten()
     inside: list[str] = []
     opened: list[int] = []

@@ -33,7 +33,7 @@ class Word:
         """The unquoted word or operator, for comparing; empty for everything else."""
         if self.kind not in ("word", "operator"):
             return ""
-        # `ſelect`.upper() is SELECT in Python, and a name on a server.
+        # Python makes SELECT of a word with a long s (U+017F), which is a name on a server.
         return self.text.upper() if self.text.isascii() else self.text
 
     @property

@@ -1,6 +1,7 @@
 """Judge the tree: one read-only SELECT, made of known parts, with nothing of the text lost."""
 
 import re
+import unicodedata
 from collections import Counter
 
 from sqlglot import ErrorLevel, exp, parse
@@ -10,6 +11,7 @@ from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.intervals import COMPOSITE_UNITS, UNITS
 from skene_dagster.loops.dialect.rewriting import AS_OF, AS_OF_DATE, FUNCTION, STRING, Rewritten, number_value
 from skene_dagster.loops.dialect.scanner import Refusal
+from skene_dagster.settings import SYSTEM_SCHEMAS
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)
 _QUERIES = (exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery)
@@ -130,6 +132,12 @@ def _in_the_authors_words(text: str, rewritten: Rewritten) -> str:
     return rewritten.strings[int(text[1:])].text if STRING.fullmatch(text) and rewritten.strings else text
 
 
+def _plainly(name: str) -> str:
+    """Write a name as a server may compare it: TiDB, 2026-11, reads İ (U+0130) as i."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
 def _called(node: exp.Expr) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).upper()
 
@@ -143,6 +151,12 @@ def _refuse_inside(node: exp.Expr, rewritten: Rewritten) -> None:
         case exp.Join() if node.side == "FULL" or node.kind in ("SEMI", "ANTI", "STRAIGHT") or node.method == "ASOF":
             words = " ".join(word for word in (node.method, node.side, node.kind) if word)
             raise Refusal(f"{words} JOIN cannot be used.", "TiDB does not know it.")
+        case exp.Table() if _plainly(node.db) in SYSTEM_SCHEMAS:
+            raise Refusal(
+                f"{node.db}.{node.name} is the database server's own table.",
+                "Read the product's tables only.",
+                node.this.meta.get("line"),
+            )
         case exp.Table() if node.catalog or not isinstance(node.this, exp.Identifier):
             raise Refusal(f"{node.sql('mysql')} is not a table.", "Write table or schema.table.")
         case exp.Identifier() if STRING.fullmatch(node.name) and node.quoted:

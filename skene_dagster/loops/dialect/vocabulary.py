@@ -162,7 +162,6 @@ OWN_GRAMMAR = frozenset(("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT"))
 """Functions whose arguments are not a plain list."""
 
 REFUSED_OPERATORS = {
-    ";": "There is more than one statement. A condition is one SELECT.",
     "?": "Placeholders (?) have nothing to stand for. Write the value.",
     ":": "Placeholders (:name) have nothing to stand for. Write the value.",
     ":=": "Assignments (:=) have no place in a condition.",

@@ -11,18 +11,21 @@ def refuse_other_statements(words: list[Word]) -> None:
     """Refuse what is not exactly one SELECT, by what it is."""
     if not words:
         raise Refusal("The query is empty.", "Write one SELECT of the users.", 1)
+    refuse_second_statement(words)
     first = next((word for word in words if word.text != "("), words[0])
-    for word, following in pairwise(words):
-        if word.upper == ";":
-            raise Refusal(
-                f"There is a second statement after the semicolon: {following.text} …",
-                "A condition is exactly one SELECT.",
-                following.line,
-            )
     if first.upper not in ("SELECT", "WITH"):
         does = known.STATEMENTS.get(first.upper)
         what = f"{first.upper} {does}" if does else f"The query begins with {first.text}"
         raise Refusal(f"{what}.", "A condition is exactly one SELECT, which only reads.", first.line)
+
+
+def refuse_second_statement(words: list[Word]) -> None:
+    """Refuse what stands behind a semicolon."""
+    for word, following in pairwise(words):
+        if word.upper == ";":
+            raise Refusal(
+                f"There is a second statement after the semicolon: {following.text} …", "Take it out.", following.line
+            )
 
 
 def refuse_function(words: list[Word], at: int) -> None:
