@@ -89,10 +89,8 @@ def _query(
     trigger = plan.root_of(step).trigger
     statement = bound(text(sql), as_of, trigger.timezone if isinstance(trigger, Schedule) else "UTC")
     names = dict.fromkeys((query.key, *kept, *((ROW_KEY, ROW_AT) if query.by_row else ())))
-    users = settings.users
-    # A column `user_id` may be anything, such as `referrer AS user_id`, though only the users table is read.
-    own_key = query.key.casefold() == users.key.casefold() != "user_id"
-    only_users = query.plain or (own_key and query.tables == (users.table,))
+    # What is selected with the key may still be from another moment than the users table, were that another's.
+    only_users = query.plain or (query.own_key and query.tables == (settings.users.table,))
     rows = statement.columns(*(column(name) for name in names)).subquery("q")
     return Answer(rows, sql, only_users, query.by_key, query.plain)
 

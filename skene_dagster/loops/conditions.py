@@ -12,7 +12,7 @@ from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
 from skene_dagster.settings import FILE, Feature, Milestone, Settings
 
-_NOTHING = Query("", "", None, "", (), None, "", by_row=False, by_key=False, plain=False, binds=())
+_NOTHING = Query("", "", None, "", (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())
 """In place of a query that cannot be read; its fault is noted, and no plan comes of it."""
 
 
@@ -86,7 +86,13 @@ def read_condition(sql: str, path: Path_, settings: Settings, faults: Faults) ->
     """Read the SQL at a place of the file; what is wrong with it is noted."""
     document = faults.document
     try:
-        return read_query(sql, users=settings.users, place=document.text_place(path), lines=document.text_lines(path))
+        return read_query(
+            sql,
+            users=settings.users,
+            place=document.text_place(path),
+            lines=document.text_lines(path),
+            schema=settings.schema,
+        )
     except DocumentError as refused:
         faults.note(refused)
         return _NOTHING

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
@@ -94,6 +95,16 @@ class Settings:
     milestones: Mapping[str, Milestone] = field(default_factory=dict)
     tidb_usage: TidbUsage | None = None
     retention: Retention = field(default_factory=Retention)
+
+    @property
+    def schema(self) -> str:
+        """The name of the connected database, as SQL may write it before a table; empty where the URL has none."""
+        if self.database_url.startswith("sqlite"):
+            return "main"
+        try:
+            return unquote(urlsplit(self.database_url).path.strip("/"))
+        except ValueError:
+            return ""
 
 
 def read_settings(root: Path) -> Document:

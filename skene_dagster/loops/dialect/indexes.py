@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from skene_dagster.loops.dialect.recipients import common_table, written
 from skene_dagster.loops.dialect.rewriting import Rewritten, rewrite
 from skene_dagster.loops.dialect.scanner import scan
+from skene_dagster.loops.dialect.sources import common_table, written
 from skene_dagster.loops.dialect.structure import judge, string_value
 from skene_dagster.loops.plan import Query
 from skene_dagster.text_lines import TextLines

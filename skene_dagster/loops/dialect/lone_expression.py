@@ -5,7 +5,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from skene_dagster.loops.dialect import vocabulary as known
-from skene_dagster.loops.dialect.rewriting import FUNCTION, TRIGGER_KEY, Rewritten
+from skene_dagster.loops.dialect.clocks import FUNCTION
+from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten
 from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.structure import judge
 

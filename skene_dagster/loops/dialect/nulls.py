@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
-from skene_dagster.loops.dialect.rewriting import AS_OF, AS_OF_DATE
+from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE
 from skene_dagster.loops.plan import Query
 
 _LONGEST = 60
