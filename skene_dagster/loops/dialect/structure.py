@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 
 from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import ParseError
@@ -142,6 +143,15 @@ def unwrapped(query: exp.Expr) -> exp.Expr:
     while isinstance(query, exp.Subquery) and not query.alias and not query.args.get("order"):
         query = query.this
     return query
+
+
+def conjuncts(clause: exp.Expr) -> Iterator[exp.Expr]:
+    """List the conditions that must all hold for a clause to hold."""
+    if isinstance(clause, exp.And | exp.Paren):
+        for part in clause.iter_expressions():
+            yield from conjuncts(part)
+    else:
+        yield clause
 
 
 def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
