@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Va
 from pydantic.alias_generators import to_camel
 
 from skene_dagster.errors import DocumentError, DocumentErrors, Place
+from skene_dagster.text_lines import TextLines
 
 Path_ = tuple[str | int, ...]
 """A value's place inside a document: ("steps", 0, "condition", "query")."""
@@ -27,8 +28,8 @@ class Document:
     file: str
     data: Any
     lines: Mapping[Path_, int] = field(default_factory=dict)
-    texts: Mapping[Path_, int] = field(default_factory=dict)
-    """The line on which each text begins; it may be below that of its name."""
+    texts: Mapping[Path_, TextLines] = field(default_factory=dict)
+    """The lines of each text; it may begin below its name."""
 
     def place(self, path: Path_, *, part: str | None = None) -> Place:
         """Say where `path` stands: the line of its nearest known ancestor, in the spelling of the file."""
@@ -38,10 +39,14 @@ class Document:
             known = known[:-1]
         return Place(self.file, self.lines.get(known), part if part is not None else in_words(path))
 
-    def text_place(self, path: Path_) -> Place:
-        """Say where the text at `path` begins."""
-        place = self.place(path)
-        return Place(place.file, self.texts.get(path, place.line), place.part)
+    def text_lines(self, path: Path_) -> TextLines | None:
+        """Find the lines of the text at `path`."""
+        return self.texts.get(self._as_written(path))
+
+    def text_place(self, path: Path_, offset: int = 0) -> Place:
+        """Say where the text at `path` begins, or where its part at an offset stands."""
+        place, lines = self.place(path), self.text_lines(path)
+        return Place(place.file, lines.at(offset) if lines else place.line, place.part)
 
     def _as_written(self, path: Path_) -> Path_:
         here, written = self.data, list(path)

@@ -8,6 +8,7 @@ from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsError
 from skene_dagster.loops.loaders import Loaded, load_folder
+from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning import plan_loop
 from skene_dagster.loops.usage import plan_usage
@@ -52,7 +53,9 @@ def load_project(settings: Settings) -> Project:
         shown = str(error.place.file) if error.place else settings.loops.name
         return Project((), (Broken.of(shown, None, error),))
 
-    plan_usage(settings, read_settings(settings.root))
+    document = read_settings(settings.root)
+    plan_mailable(settings.users, document)
+    plan_usage(settings, document)
     templates = Templates(settings.templates)
     names = Counter(_name(loaded) for loaded in files)
     loops: list[LoopPlan] = []

@@ -8,8 +8,14 @@ import yaml
 
 from skene_dagster.documents import LONE_HALF, Document, Path_, read_text, shown
 from skene_dagster.errors import DocumentError, Place
+from skene_dagster.text_lines import TextLines
 
 _MOST_VALUES = 10_000
+_KEEP = "Use `|` after the field's name, and write the text on the lines below it: `|` keeps the lines."
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+"""What may stand before a text: its anchor, its tag."""
+_HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class _Loader(yaml.SafeLoader):
@@ -43,6 +49,10 @@ def read_yaml(file: Path, shown: str, error: type[DocumentError]) -> Document:
 
 def parse_yaml(text: str, shown: str, error: type[DocumentError]) -> Document:
     """Read YAML text; see `read_yaml`."""
+    if hidden := _HIDDEN_BREAK.search(text):
+        # PyYAML, 2026-11: these end a line, as in YAML 1.1, which editors do not show.
+        line = text[: hidden.start()].count("\n") + 1
+        raise error(f"The character U+{ord(hidden[0]):04X} may not stand in YAML.", place=Place(shown, line))
     try:
         return _Reading(shown, error).document(text)
     except yaml.reader.ReaderError as bad:
@@ -61,7 +71,7 @@ class _Reading:
         self._file = file
         self._error = error
         self._lines: dict[Path_, int] = {}
-        self._texts: dict[Path_, int] = {}
+        self._texts: dict[Path_, TextLines] = {}
         self._open: list[yaml.Node] = []
         self._values = 0
 
@@ -85,9 +95,10 @@ class _Reading:
             raise self._refused("This value contains itself.", "Write it out instead of the alias.", node)
         self._lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
-            # Below `|` and `>` the text begins on the next line.
-            self._texts[path] = node.start_mark.line + (2 if node.style in {"|", ">"} else 1)
-            return self._scalar(node)
+            scalar = self._scalar(node)
+            if isinstance(scalar, str):
+                self._texts[path] = _lines_of(node)
+            return scalar
         self._kind(node)
         self._open.append(node)
         value = (
@@ -142,6 +153,44 @@ class _Reading:
 
     def _refused(self, message: str, advice: str, node: yaml.Node) -> DocumentError:
         return self._error(message, advice=advice, place=Place(self._file, node.start_mark.line + 1))
+
+
+def _lines_of(node: yaml.ScalarNode) -> TextLines:
+    """Find the lines of the file that a text was made of: all but `|` may join them."""
+    buffer = node.start_mark.buffer
+    assert buffer is not None, "PyYAML, 2026-11: it is kept of what is read from a text"
+    written = buffer[node.start_mark.pointer : node.end_mark.pointer]
+    named = _PROPERTIES.match(written)
+    assert named is not None
+    first = node.start_mark.line + 1 + named[0].count("\n")
+    if node.style == "|":
+        return TextLines.as_written(node.value, first + 1)
+    lines = _LINE_BREAK.split(written[named.end() :].strip() if node.style != ">" else written[named.end() :])
+    if node.style == ">":
+        lines[0] = ""
+    if len(lines) == 1:
+        return TextLines(((0, first),), _KEEP)
+    parts = [
+        (first + number, _unquoted(line, node.style, is_first=number == 0, is_last=number == len(lines) - 1))
+        for number, line in enumerate(lines)
+    ]
+    found = TextLines.between_blanks(node.value, parts, _KEEP)
+    return found or TextLines.computed(first, _KEEP)
+
+
+def _unquoted(line: str, style: str | None, *, is_first: bool, is_last: bool) -> str:
+    """Read what one line of a text adds to it, but for the blanks around it."""
+    line = line.strip()
+    if style not in {"'", '"'}:
+        return line
+    line = line[is_first : len(line) - is_last].strip()
+    if style == "'":
+        return line.replace("''", "'")
+    if re.search(r"(?<!\\)(\\\\)*\\$", line):
+        # The line break is escaped.
+        line = line[:-1]
+    read: str = yaml.load(f'"{line}"', _Loader)  # noqa: S506 - a SafeLoader
+    return read
 
 
 _WORDS = {

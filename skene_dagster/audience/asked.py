@@ -64,12 +64,10 @@ def at(document: Document, part: str) -> Place:
     return document.place(path) if path in document.lines else Place(FILE, part=part)
 
 
-def at_word(place: Place, text: str, word: str) -> Place:
-    """Say on which line of a text that begins at `place` a word stands; its first where it does not."""
+def at_word(text: str, word: str) -> int:
+    """Say at which offset of a text a word stands; 0 where it does not."""
     found = re.search(rf"\b{re.escape(word)}\b", text) if word else None
-    if found is None or place.line is None:
-        return place
-    return Place(place.file, place.line + text[: found.start()].count("\n"), place.part)
+    return found.start() if found else 0
 
 
 def has(columns: Iterable[str], name: str) -> bool:

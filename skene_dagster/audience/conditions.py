@@ -2,30 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    Date,
-    Engine,
-    Select,
-    Subquery,
-    bindparam,
-    column,
-    text,
-)
+from sqlalchemy import Connection, Engine, Select, Subquery, column, text
 from typing_extensions import assert_never
 
 from skene_dagster.audience import adoption, engagement, milestones, usage
+from skene_dagster.audience.moments import bound
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, Schedule, StepPlan, UsedUp
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.tables import Moment
 
 
 @dataclass(frozen=True)
@@ -98,21 +87,11 @@ def _query(
             place=place_of(plan, step),
         )
     trigger = plan.root_of(step).trigger
-    zone = ZoneInfo(trigger.timezone if isinstance(trigger, Schedule) else "UTC")
-    local = as_of.replace(tzinfo=timezone.utc).astimezone(zone)
-    statement = text(sql)
-    known = statement.compile().params
-    moments: dict[str, BindParameter[Any]] = {
-        "as_of": bindparam("as_of", as_of, Moment),
-        "as_of_date": bindparam("as_of_date", local.date(), Date),
-    }
-    bound = statement.bindparams(*(bind for name, bind in moments.items() if name in known))
+    statement = bound(text(sql), as_of, trigger.timezone if isinstance(trigger, Schedule) else "UTC")
     names = dict.fromkeys((query.key, *kept, *((ROW_KEY, ROW_AT) if query.by_row else ())))
-    users = settings.users
-    # A column `user_id` may be anything, such as `referrer AS user_id`, though only the users table is read.
-    own_key = query.key.casefold() == users.key.casefold() != "user_id"
-    only_users = query.plain or (own_key and query.tables == (users.table,))
-    rows = bound.columns(*(column(name) for name in names)).subquery("q")
+    # What is selected with the key may still be from another moment than the users table, were that another's.
+    only_users = query.plain or (query.own_key and query.tables == (settings.users.table,))
+    rows = statement.columns(*(column(name) for name in names)).subquery("q")
     return Answer(rows, sql, only_users, query.by_key, query.plain)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Select, inspect, literal_column, select
+from sqlalchemy import Connection, Select, inspect, literal_column, select
 
 from skene_dagster.audience import conditions, triggers
 from skene_dagster.audience.asked import (
@@ -22,15 +22,19 @@ from skene_dagster.audience.asked import (
     unknown_column,
     unknown_table,
 )
+from skene_dagster.audience.mailable import is_mailable
 from skene_dagster.audience.sources import check_rows
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError
 from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.expressions import columns_of
+from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.keys import users_key
+
+_SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
 
 
 def check_users(connection: Connection, users: Users, settings_file: Document) -> list[SettingsError]:
@@ -55,7 +59,11 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         for field, column in mapped.items()
         if column is not None and not has(present, column)
     ]
-    mailable = literal_column(f"CASE WHEN ({users.mailable}) THEN 1 ELSE 0 END", Integer)
+    try:
+        plan_mailable(users, settings_file)
+        mailable = is_mailable(connection, users, _SOME_DAY)
+    except SettingsError as error:
+        return [*errors, error]
     said = refusal(lambda: connection.execute(Explain(select(mailable).select_from(users_table(users)))))
     if said:
         errors.append(
@@ -118,7 +126,8 @@ def _check_query(
 ) -> Iterator[DocumentError]:
     number, query = plan.steps.index(step), step.condition
     assert isinstance(query, Query)
-    place = plan.document.text_place(("steps", number, "condition", "query"))
+    path = ("steps", number, "condition", "query")
+    place = plan.document.text_place(path)
     try:
         every = all_rows(connection, plan, step, settings, as_of)
     except QueryRejected as error:
@@ -131,7 +140,7 @@ def _check_query(
     if said:
         known = [name for source in query.tables for name in columns_in(connection, source)]
         advice = meant(said, known, inspect(connection).get_table_names())
-        place = at_word(place, query.author, unknown_column(said) or unknown_table(said))
+        place = plan.document.text_place(path, at_word(query.author, unknown_column(said) or unknown_table(said)))
         yield QueryRejected(f"The database refuses this SQL: {said}.", advice=advice, place=place)
         return
     if not has(columns, query.key):

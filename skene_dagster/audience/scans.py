@@ -48,15 +48,15 @@ def big_scans(
     for step in plan.steps:
         if isinstance(step.condition, Query):
             explained = connection.execute(Explain(all_rows(connection, plan, step, settings, as_of)))
-            for reading in _read_whole(step, step.condition, explained.mappings().all()):
+            lines = plan.document.text_lines(("steps", plan.steps.index(step), "condition", "query"))
+            for reading in _read_whole(step, readings(step.condition, lines), explained.mappings().all()):
                 yield from _scan(connection, plan, step, reading, big)
 
 
-def _read_whole(step: StepPlan, query: Query, explained: Sequence[RowMapping]) -> Iterator[Reading]:
+def _read_whole(step: StepPlan, read: Sequence[Reading], explained: Sequence[RowMapping]) -> Iterator[Reading]:
     """Find the author's tables among those that a plan reads from end to end."""
-    read = readings(query)
     named = Counter(reading.name.casefold() for reading in read)
-    if query.by_row and isinstance(step.trigger, Rows):
+    if isinstance(step.condition, Query) and step.condition.by_row and isinstance(step.trigger, Rows):
         named[_bare(step.trigger.table)] += 1
     whole = Counter(name.casefold() for name in _names_read_whole(explained))
     for reading in read:

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from skene_dagster.audience import preflight, sources
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.errors import DocumentError, SettingsError, StoreError
+from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
+from skene_dagster.store import shapes
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.tracking import collector
@@ -24,10 +28,17 @@ class Answer:
     """The errors of each file."""
     scans: dict[str, list[Scan]] = field(default_factory=dict)
     """The big tables that each file's SQL reads from end to end."""
+    unique: dict[str, list[frozenset[str]]] = field(default_factory=dict)
+    """The unique keys of the tables that the conditions read."""
     nullable: frozenset[str] = frozenset()
     """The columns of the users table that may be NULL, in lower case."""
     unreachable: StoreError | None = None
     """Why it could not be asked, or not to the end."""
+
+
+def _unique_keys(connection: Connection, plan: LoopPlan) -> dict[str, list[frozenset[str]]]:
+    read = {name for step in plan.steps if isinstance(step.condition, Query) for name in step.condition.tables}
+    return {name: shapes.unique_keys(connection, name) for name in read}
 
 
 def ask(settings: Settings, project: Project) -> Answer:
@@ -53,6 +64,7 @@ def ask(settings: Settings, project: Project) -> Answer:
                 if errors := preflight.check_loop(connection, plan, settings, file, as_of):
                     answer.loops[plan.document.file] = errors
                 else:
+                    answer.unique |= _unique_keys(connection, plan)
                     answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
     except StoreError as error:
         answer.unreachable = error

@@ -11,9 +11,10 @@ from skene_dagster.cli.group import REFUSED, WRONG_FILES
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.errors import DocumentError, Place
 from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
+from skene_dagster.loops.dialect.repeats import Repeated, repeated
 from skene_dagster.loops.plan import LoopPlan, Query, Schedule
 from skene_dagster.project import Project, load_project
-from skene_dagster.settings import Settings, Users, load
+from skene_dagster.settings import Settings, load
 
 if TYPE_CHECKING:
     from skene_dagster.audience.scans import Scan
@@ -44,7 +45,7 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
         unreachable = answer.unreachable
         for error in answer.settings:
             screen.error(error)
-    _print_loops(screen, project, errors, settings.users, answer)
+    _print_loops(screen, project, errors, settings, answer)
     wrong = sum(len(found) for found in errors.values()) + (len(answer.settings) if answer else 0)
     if unreachable is not None:
         screen.error(unreachable)
@@ -84,10 +85,9 @@ def _print_loops(
     screen: Screen,
     project: Project,
     errors: dict[str, Sequence[DocumentError]],
-    users: Users,
+    settings: Settings,
     answer: "Answer | None",
 ) -> None:
-    nullable = answer.nullable if answer else None
     width = max((len(plan.name) for plan in project.loops), default=0)
     for plan in project.loops:
         if plan.document.file in errors:
@@ -95,7 +95,7 @@ def _print_loops(
         screen.labelled("ok", f"{plan.name:<{width}}  {plan.document.file}{_when(plan)}")
         for said in plan.not_yet:
             screen.labelled("notice", plan.document.file, said)
-        for place, text in _notices(plan, users, nullable):
+        for place, text in _notices(plan, settings, answer):
             screen.labelled("notice", str(place), text)
         for scan in answer.scans.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(scan.place), _whole_table(scan))
@@ -109,24 +109,39 @@ def _when(plan: LoopPlan) -> str:
     return "  " + ", ".join(f"{time.cron} {time.timezone}" for time in times) if times else ""
 
 
-def _notices(plan: LoopPlan, users: Users, nullable: frozenset[str] | None) -> Iterator[tuple[Place, str]]:
-    """Say what is no error, and may still surprise; `nullable` is None where the database was not asked."""
+def _notices(plan: LoopPlan, settings: Settings, answer: "Answer | None") -> Iterator[tuple[Place, str]]:
+    """Say what is no error, and may still surprise; `answer` is None where the database was not asked."""
+    users, nullable = settings.users, answer.nullable if answer else None
     for number, step in enumerate(plan.steps):
         query = step.condition
         if not isinstance(query, Query):
             continue
-        place = plan.document.text_place(("steps", number, "condition", "query"))
+        path = ("steps", number, "condition", "query")
+        place = plan.document.text_place(path)
         if query.sqlite is None and nullable is None:
             yield place, f"{query.needs_tidb}; the embedded SQLite database cannot run it."
+        lines, unique = plan.document.text_lines(path), answer.unique if answer else None
+        if found := repeated(query, users, lines, schema=settings.schema, unique=unique):
+            line = None if place.line is None else place.line + found.line
+            yield Place(place.file, line, place.part), _comes_twice(found)
         for missed in forgotten(query) if query.tables == (users.table,) else ():
             if _may_be_null(missed, nullable):
                 who = f"Users whose {missed.column} is NULL (never active) are not among them."
                 instead = f"({missed.written}\n   OR {missed.column} IS NULL)"
-                line = place.line + missed.line if place.line is not None else None
                 yield (
-                    Place(place.file, line, place.part),
+                    plan.document.text_place(path, missed.at),
                     f"{who} If they should be, write in its place:\n  {instead}",
                 )
+
+
+def _comes_twice(found: Repeated) -> str:
+    if not found.source:
+        return "A user who is in both SELECTs comes twice, and the run fails. Write UNION in place of UNION ALL."
+    comes = f"A user with several rows in {found.source} comes several times, and the run fails."
+    if found.shown:
+        return f"{comes} Write GROUP BY {found.key}, and MAX(…) or the like around the columns of {found.source}."
+    instead = f"WHERE EXISTS (SELECT 1 FROM {found.source} WHERE …)"
+    return f"{comes} Write SELECT DISTINCT {found.key}, or {instead} in place of the join."
 
 
 def _whole_table(scan: "Scan") -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, and_, literal_column, select
+from sqlalchemy import Connection, Row, and_, select
 from sqlalchemy.exc import DBAPIError
 
+from skene_dagster.audience.mailable import is_mailable
 from skene_dagster.delivery.eligibility import IN_FLIGHT, Past
 from skene_dagster.delivery.ledger import Scope, sends_of
 from skene_dagster.errors import Place, SettingsError
@@ -37,17 +38,19 @@ class Person:
 
 
 def people(
-    connection: Connection, users: Users, keys: Sequence[object], columns: Sequence[str] = ()
+    connection: Connection, users: Users, keys: Sequence[object], columns: Sequence[str] = (), *, as_of: datetime
 ) -> dict[object, Person]:
     """Read the users with these keys, by key as it was asked; who is no user is not in the answer.
+
+    Args:
+        as_of: the tick's, for the clock of `users.mailable`.
 
     Raises:
         SettingsError: the database refuses `users.mailable` or a column that skene.yaml names.
     """
     wanted = sorted({*columns, users.email} - {users.key})
     table = users_table(users, *wanted)
-    # The author's own SQL from skene.yaml, over the columns of the users table only.
-    mailable = literal_column(f"CASE WHEN ({users.mailable}) THEN 1 ELSE 0 END", Integer).label("skene_mailable")
+    mailable = is_mailable(connection, users, as_of).label("skene_mailable")
     key_column = table.c[users.key]
     query = select(key_column, mailable, *(table.c[name] for name in wanted))
 

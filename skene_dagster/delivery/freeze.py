@@ -93,7 +93,7 @@ def _render(
     waiting = ledger.members_of(connection, batch.batch_id)
     keys = [row.user_id for row in waiting]
     inside = _attributes(connection, plan, step, channel, waiting)
-    people = facts.people(connection, settings.users, keys, email.user_columns)
+    people = facts.people(connection, settings.users, keys, email.user_columns, as_of=batch.as_of)
     messages: list[Message] = []
     skipped: Reasons = {}
     for row in waiting:

@@ -136,7 +136,8 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | None]:
         if user_id is None:
             return None, None
         columns = stage.email.user_columns
-        person = facts.people(connection, stage.settings.users, [user_id], columns).get(user_id)
+        people = facts.people(connection, stage.settings.users, [user_id], columns, as_of=stage.as_of)
+        person = people.get(user_id)
         if person is None:
             return None, None
         if stage.step.by_row:
@@ -192,7 +193,7 @@ class _Desk:
         keys = [key for key in found if key is not None]
         if not keys:
             return []
-        people = facts.people(self._connection, settings.users, keys, email.user_columns)
+        people = facts.people(self._connection, settings.users, keys, email.user_columns, as_of=self._stage.as_of)
         inside = members.entered(self._connection, self._segment, keys) if self._known else {}
         pasts = facts.history(self._connection, self._stage.scope, keys) if self._known else {}
         cases = []
@@ -231,7 +232,8 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
             page = [_Row(row.user_id, row.occurrence, stage.as_of, row.attributes) for row in some]
-            people = facts.people(asking, stage.settings.users, [row.user_id for row in page], stage.email.user_columns)
+            keys, columns = [row.user_id for row in page], stage.email.user_columns
+            people = facts.people(asking, stage.settings.users, keys, columns, as_of=stage.as_of)
             for row, decided in zip(page, wave.decide(asking, page, rules), strict=True):
                 for outcome, n in count([decided.decision]).items():
                     counts[outcome] = counts.get(outcome, 0) + n

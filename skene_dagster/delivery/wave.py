@@ -77,7 +77,7 @@ class Wave:
     def decide(self, connection: Connection, rows: Sequence[Any], rules: Rules) -> list[Decided]:
         """Decide about a page."""
         keys = list(dict.fromkeys(row.user_id for row in rows))
-        people = facts.people(connection, self.settings.users, keys)
+        people = facts.people(connection, self.settings.users, keys, as_of=self.as_of)
         if self.step.by_row:
             return self._decide_rows(connection, rows, rules, people)
         pasts = facts.history(connection, self.scope, keys)

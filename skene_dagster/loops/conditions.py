@@ -12,7 +12,7 @@ from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
 from skene_dagster.settings import FILE, Feature, Milestone, Settings
 
-_NOTHING = Query("", "", None, "", (), None, "", by_row=False, by_key=False, plain=False, binds=())
+_NOTHING = Query("", "", None, "", (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())
 """In place of a query that cannot be read; its fault is noted, and no plan comes of it."""
 
 
@@ -75,15 +75,27 @@ def about(condition: Condition, settings: Settings) -> tuple[tuple[str, Feature 
 
 def _query(condition: model.QueryCondition, path: Path_, trigger: Trigger, settings: Settings, faults: Faults) -> Query:
     inner = (*path, "query")
-    try:
-        query = read_query(condition.query, users=settings.users, place=faults.document.text_place(inner))
-    except DocumentError as refused:
-        faults.note(refused)
-        return _NOTHING
+    query = read_condition(condition.query, inner, settings, faults)
     if query.by_row and not isinstance(trigger, Rows):
         advice = "Use a trigger of type database or event, or leave it out."
         faults.refuse(inner, "$1 is the row that triggered the step, and this trigger has none.", advice)
     return query
+
+
+def read_condition(sql: str, path: Path_, settings: Settings, faults: Faults) -> Query:
+    """Read the SQL at a place of the file; what is wrong with it is noted."""
+    document = faults.document
+    try:
+        return read_query(
+            sql,
+            users=settings.users,
+            place=document.text_place(path),
+            lines=document.text_lines(path),
+            schema=settings.schema,
+        )
+    except DocumentError as refused:
+        faults.note(refused)
+        return _NOTHING
 
 
 def _check_known(name: str, known: object, what: str, path: Path_, faults: Faults) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from skene_dagster.documents import Duration, Spec, duration, duration_text, shown
-from skene_dagster.settings import Identifier
+from skene_dagster.settings import Identifier, TableName
 
 
 def _column_value(value: object) -> object:
@@ -79,7 +79,7 @@ class DatabaseTrigger(Spec):
     """The step runs for each new or changed row of a table."""
 
     type: Literal["database"]
-    table: Identifier
+    table: TableName
     """The table whose rows trigger the step; `$1` in the condition is the row's key."""
     event: Literal["insert", "update"]
     """Which rows: new ones, or changed ones."""

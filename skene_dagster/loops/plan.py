@@ -34,6 +34,8 @@ class Query:
     """The result's columns; None for `SELECT *`, which only the database can answer."""
     key: str
     """The result's column that is the user's key."""
+    own_key: bool
+    """That column is the users table's own key, and never NULL."""
     by_row: bool
     """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment as well."""
     by_key: bool

@@ -8,7 +8,7 @@ from typing import Literal
 
 from skene_dagster.documents import Document, Path_
 from skene_dagster.loops import model
-from skene_dagster.loops.conditions import about, columns_of, plan_condition
+from skene_dagster.loops.conditions import about, columns_of, plan_condition, read_condition
 from skene_dagster.loops.emails import plan_email
 from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.later import not_yet
@@ -37,7 +37,7 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
         type=loop.type,
         opinion=loop.opinion,
         steps=tuple(_step(number, loop.steps, settings, faults) for number in range(len(loop.steps))),
-        goal=_goal(loop.goal, faults) if loop.goal else None,
+        goal=_goal(loop.goal, settings, faults) if loop.goal else None,
         holdout=loop.holdout,
         priority=loop.priority,
         start=loop.start,
@@ -120,7 +120,9 @@ def _action(
     return Block(action.message, plan_email(prompt, inner, *shown, by_row=by_row, settings=settings, faults=faults))
 
 
-def _goal(goal: model.Goal, faults: Faults) -> GoalPlan | None:
+def _goal(goal: model.Goal, settings: Settings, faults: Faults) -> GoalPlan | None:
+    if goal.query is not None:
+        read_condition(goal.query, ("goal", "query"), settings, faults)
     kinds: list[tuple[Literal["event", "feature", "query"], str | None]] = [
         ("event", goal.event),
         ("feature", goal.feature),

@@ -1,6 +1,7 @@
 """Loop files in Python: `loop = define_loop(type="retention", …)`, executed, for the code is the author's own."""
 
 import ast
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,8 @@ from typing import Any
 
 from skene_dagster.documents import LONE_HALF, Document, Path_, in_words, read_text
 from skene_dagster.errors import LoopSyntaxError, Place
+from skene_dagster.loops.python_texts import KEEP, lines_of
+from skene_dagster.text_lines import TextLines
 
 _DEEPEST = 20
 _FORM = "Write: loop = define_loop(type='retention', steps=[…])."
@@ -37,7 +40,8 @@ def read_python(file: Path, shown: str) -> Document:
     Raises:
         LoopSyntaxError: it is not Python, raises, declares no loop, or one of values that a file cannot hold.
     """
-    text = read_text(file, shown, LoopSyntaxError)
+    # As Python reads it: every line break is one character.
+    text = re.sub(r"\r\n?", "\n", read_text(file, shown, LoopSyntaxError))
     try:
         tree = ast.parse(text, str(file))
         # Compiled here and not imported: no entry in sys.modules, no __pycache__ beside the author's files.
@@ -59,8 +63,13 @@ def read_python(file: Path, shown: str) -> Document:
         raise LoopSyntaxError(f"'loop' {what}.", advice=_FORM, place=Place(shown))
     places = list(_places(tree, declared.line))
     lines = {path: line for path, line, _ in places}
-    texts = {path: line for path, _, line in places}
     data = _plain(declared.fields, (), Document(shown, {}, lines))
+    document = Document(shown, data, lines)
+    nodes = {path: node for path, _, node in places}
+    texts = {
+        path: lines_of(nodes.get(path), value, tree, text) or TextLines.computed(document.place(path).line or 1, KEEP)
+        for path, value in _texts(data, ())
+    }
     return Document(shown, data, lines, texts)
 
 
@@ -72,15 +81,24 @@ def _raised(bad: BaseException, file: Path, shown: str) -> LoopSyntaxError:
     )
 
 
-def _places(tree: ast.Module, call_line: int) -> Iterator[tuple[Path_, int, int]]:
-    """Yield path, line of the name and line of the value for all that is written out in the call of define_loop."""
-    yield (), call_line, call_line
+def _texts(value: Any, path: Path_) -> Iterator[tuple[Path_, str]]:
+    """Yield all texts, and where they are."""
+    if isinstance(value, str):
+        yield path, value
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for part, inside in inner:
+        yield from _texts(inside, (*path, part))
+
+
+def _places(tree: ast.Module, call_line: int) -> Iterator[tuple[Path_, int, ast.expr | None]]:
+    """Yield path, line of the name and the value for all that is written out in the call of define_loop."""
+    yield (), call_line, None
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.lineno == call_line and ast.unparse(node.func).endswith("define_loop"):
             yield from _inside(node, ())
 
 
-def _inside(node: ast.expr, path: Path_) -> Iterator[tuple[Path_, int, int]]:
+def _inside(node: ast.expr, path: Path_) -> Iterator[tuple[Path_, int, ast.expr]]:
     found: list[tuple[Any, int, ast.expr]] = []
     if isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values, strict=True)
@@ -90,7 +108,7 @@ def _inside(node: ast.expr, path: Path_) -> Iterator[tuple[Path_, int, int]]:
     elif isinstance(node, ast.Call):
         found = [(word.arg, word.lineno, word.value) for word in node.keywords if word.arg is not None]
     for part, line, value in found:
-        yield (*path, part), line, value.lineno
+        yield (*path, part), line, value
         yield from _inside(value, (*path, part))
 
 

@@ -12,13 +12,16 @@ from tree_sitter import Language, Node, Parser
 
 from skene_dagster.documents import Document, Path_, in_words, read_text
 from skene_dagster.errors import LoopSyntaxError, Place
+from skene_dagster.text_lines import TextLines
 
 _FORM = "Write: export default defineLoop({ … });"
 _TYPES_ONLY = {"comment", "hash_bang_line", "empty_statement", "interface_declaration", "type_alias_declaration"}
 _TRANSPARENT = {"as_expression", "satisfies_expression", "parenthesized_expression"}
 _WORDS = {"true": True, "false": False, "null": None}
-_ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(\r\n|.))", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
+_THEMSELVES = frozenset("'\"`\\$/{")
+_KEEP = "Write the text in backticks, without a backslash at the end of a line: they keep the lines."
 _DECIMAL = re.compile(r"(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _BASED = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _QUOTED = re.compile(r"""(['"])(?:\\.|(?!\1).)*\1""")
@@ -52,7 +55,7 @@ class _Reading:
     def __init__(self, shown: str) -> None:
         self.shown = shown
         self.lines: dict[Path_, int] = {}
-        self.texts: dict[Path_, int] = {}
+        self.texts: dict[Path_, TextLines] = {}
 
     def loop(self, program: Node) -> Any:
         exported: Node | None = None
@@ -78,7 +81,6 @@ class _Reading:
     def _value(self, node: Node, path: Path_) -> Any:
         node = _bare(node)
         self.lines.setdefault(path, _line(node))
-        self.texts[path] = _line(node)
         match node.type:
             case "object":
                 return self._object(node, path)
@@ -86,10 +88,9 @@ class _Reading:
                 self._no_gaps(node, path)
                 return [self._value(item, (*path, number)) for number, item in enumerate(_named(node))]
             case "string":
-                return self._string(node, _text(node)[1:-1], path)
+                return self._string(node, path)
             case "template_string" if not any(c.type == "template_substitution" for c in node.children):
-                # JavaScript reads every line break of a template as \n.
-                return self._string(node, re.sub(r"\r\n?", "\n", _text(node)[1:-1]), path)
+                return self._string(node, path)
             case "true" | "false" | "null":
                 return _WORDS[node.type]
             case _:
@@ -102,7 +103,7 @@ class _Reading:
             key, value = pair.child_by_field_name("key"), pair.child_by_field_name("value")
             if pair.type != "pair" or key is None or value is None or key.type == "computed_property_name":
                 self._computed(pair, path)
-            name = self._string(key, _text(key)[1:-1], path) if key.type == "string" else _text(key)
+            name = self._string(key, path) if key.type == "string" else _text(key)
             inner = (*path, name)
             if name in found:
                 self._refuse(f"{name!r} stands here twice.", "Keep one.", pair, path)
@@ -135,22 +136,37 @@ class _Reading:
         value = float(digits)
         return sign * (int(value) if value.is_integer() and value < 2**53 else value)
 
-    def _string(self, node: Node, text: str, path: Path_) -> str:
+    def _string(self, node: Node, path: Path_) -> str:
+        # JavaScript reads every line break of a template as \n.
+        text = re.sub(r"\r\n?", "\n", _text(node)[1:-1])
+        written = enumerate(re.split(r"(?<=\n)", text), _line(node))
+        pieces = [(line, self._decoded(part, line, path)) for line, part in written]
+        self.texts[path] = TextLines.of(pieces, _KEEP)
+        return "".join(piece for _, piece in pieces)
+
+    def _decoded(self, text: str, line: int, path: Path_) -> str:
         def decoded(escape: re.Match[str]) -> str:
             code = escape[1] or escape[2] or escape[3]
             if code is not None:
                 return chr(int(code, 16))
-            if escape[4] in {"\n", "\r\n", "\r", "\u2028", "\u2029"}:
+            if escape[4] in {"\n", "\u2028", "\u2029"}:
                 return ""
             if escape[4].isdigit() and (escape[4] != "0" or text[escape.end() : escape.end() + 1].isdigit()):
                 raise ValueError
+            if escape[4] not in _LETTERS and escape[4] not in _THEMSELVES:
+                # JavaScript drops it, and `LIKE '\_x'` would be LIKE '_x'.
+                lost = f"JavaScript drops the backslash of {escape[0]} in this text."
+                raise LoopSyntaxError(lost, advice=rf"Write \{escape[0]} to keep it, {escape[4]} to leave it out.")
             return _LETTERS.get(escape[4], escape[4])
 
         try:
             # Two escaped halves, \ud83d\ude00, are one character.
             return _ESCAPE.sub(decoded, text).encode("utf-16", "surrogatepass").decode("utf-16")
+        except LoopSyntaxError as bad:
+            message, advice = bad.message, bad.advice
         except (ValueError, OverflowError):
-            self._refuse("A backslash in this text begins no character.", r"Write \\ for a backslash.", node, path)
+            message, advice = "A backslash in this text begins no character.", r"Write \\ for a backslash."
+        raise LoopSyntaxError(message, advice=advice, place=Place(self.shown, line, in_words(path)))
 
     def _computed(self, node: Node, path: Path_) -> NoReturn:
         advice = "A loop file is read without being executed: write the value itself."

@@ -100,7 +100,8 @@ def _feature(name: str, feature: Feature, document: Document, faults: list[Docum
     sql: Expression | None = None
     if feature.sql.strip():
         try:
-            sql = read_expression(feature.sql, place=document.text_place(("features", name, "sql")))
+            path = "features", name, "sql"
+            sql = read_expression(feature.sql, place=document.text_place(path), lines=document.text_lines(path))
         except QueryRejected as bad:
             faults.append(SettingsError(bad.message, advice=bad.advice, place=bad.place))
     names = (f"feature:{name}",) if feature.sql.strip() else tuple(sorted(set(feature.events)))

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
 from skene_dagster.documents import Document, Spec, duration_text, parse, together
 from skene_dagster.errors import SettingsError
-from skene_dagster.settings.product import Identifier, Limits, Sender, Users
+from skene_dagster.settings.product import SYSTEM_SCHEMAS, Identifier, Limits, Sender, TableName, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import read_yaml
@@ -19,6 +20,7 @@ __all__ = [
     "FILE",
     "OWN_EVENTS",
     "RESEND_URL",
+    "SYSTEM_SCHEMAS",
     "Environment",
     "Events",
     "Example",
@@ -32,6 +34,7 @@ __all__ = [
     "Retention",
     "Sender",
     "Settings",
+    "TableName",
     "TidbUsage",
     "Users",
     "load",
@@ -92,6 +95,16 @@ class Settings:
     milestones: Mapping[str, Milestone] = field(default_factory=dict)
     tidb_usage: TidbUsage | None = None
     retention: Retention = field(default_factory=Retention)
+
+    @property
+    def schema(self) -> str:
+        """The name of the connected database, as SQL may write it before a table; empty where the URL has none."""
+        if self.database_url.startswith("sqlite"):
+            return "main"
+        try:
+            return unquote(urlsplit(self.database_url).path.strip("/"))
+        except ValueError:
+            return ""
 
 
 def read_settings(root: Path) -> Document:

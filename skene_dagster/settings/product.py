@@ -15,13 +15,24 @@ def _identifier(name: str) -> str:
     return name
 
 
+def _table(name: str) -> str:
+    schema = name.rpartition(".")[0]
+    if schema.casefold() in SYSTEM_SCHEMAS:
+        raise ValueError(f"{name!r} is the database server's own table, not the product's. Name a table of the product")
+    return name
+
+
+SYSTEM_SCHEMAS = frozenset(("mysql", "information_schema", "performance_schema", "sys", "metrics_schema"))
+"""What a server keeps about itself: accounts, rights, everybody's statements. No SQL of a project reads it."""
+
 Identifier = Annotated[str, AfterValidator(_identifier)]
+TableName = Annotated[Identifier, AfterValidator(_table)]
 
 
 class Users(Spec):
     """Where the product keeps its users. Read, never written (but for the columns that an action's `set` names)."""
 
-    table: Identifier = "users"
+    table: TableName = "users"
     """The table with one row per user, optionally `schema.table`."""
     key: Identifier = "id"
     """Its primary key: one column, of an integer, string or binary type."""

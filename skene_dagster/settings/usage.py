@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from skene_dagster.documents import Duration, Spec, shown
-from skene_dagster.settings.product import Identifier
+from skene_dagster.settings.product import Identifier, TableName
 
 
 def _a_date(value: object) -> object:
@@ -38,7 +38,7 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=
 class Events(Spec):
     """The product's own table of usage events, one row per event. Read where it is; nothing is copied."""
 
-    table: Identifier
+    table: TableName
     """The table with one row per event, optionally `schema.table`."""
     key: Identifier = "id"
     """The column that names an event: unique, and never changed."""

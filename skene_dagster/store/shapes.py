@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, literal_column, select, table, text
+from sqlalchemy import Connection, Select, func, inspect, literal_column, select, table, text
 
 _INDEXABLE = re.compile(
     r"\w*int|decimal|float|double|date|datetime|time|timestamp|year|(var)?(char|binary)|enum|set|bit"
@@ -62,6 +62,18 @@ def has_index(connection: Connection, name: str, points: Sequence[str], ranges: 
         if not repeats and set(parts) <= set(points):
             return True
     return False
+
+
+def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
+    """List the columns, in lower case, that no two rows of a table have in common."""
+    schema, _, bare = name.rpartition(".")
+    about, within = inspect(connection), {"schema": schema or None}
+    found: list[Sequence[str | None]] = [about.get_pk_constraint(bare, **within)["constrained_columns"]]
+    found += [constraint["column_names"] for constraint in about.get_unique_constraints(bare, **within)]
+    found += [index["column_names"] for index in about.get_indexes(bare, **within) if index["unique"]]
+    # A part of an index that is an expression has no name.
+    named = [[part for part in parts if part is not None] for parts in found if None not in parts]
+    return [frozenset(map(str.lower, parts)) for parts in named if parts]
 
 
 def create_index(connection: Connection, name: str, columns: Sequence[str]) -> str:

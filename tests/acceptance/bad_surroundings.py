@@ -132,7 +132,7 @@ IN_THE_DATABASE = {
     ),
     "no column with the address": mapped("email: emial", "Did you mean 'email'?"),
     "mailable names no column": mapped("mailable: nme IS NOT NULL", "no such column: nme. Did you mean 'name'?"),
-    "mailable does not parse": mapped("mailable: name IS (", "The database refuses this SQL"),
+    "mailable does not parse": mapped("mailable: name IS (", "A parenthesis is opened and not closed."),
     "SQL names a missing column": asked("last_activity_at", "last_activty_at", "Did you mean 'last_activity_at'?"),
     "SQL names a missing table": asked(
         QUERY, "SELECT user_id FROM userz", "no such table: userz. Did you mean 'users'?"

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -98,6 +99,24 @@ def test_what_cannot_run_yet_is_said_by_name(root: Path) -> None:
     assert result.output.startswith("ok      later  loops/later.yaml\nnotice  loops/later.yaml\n")
     assert "holdout" in result.output
     assert "not yet run" in result.output
+
+
+def test_a_join_that_may_return_a_user_twice_is_spoken_of_until_a_key_says_otherwise(root: Path) -> None:
+    query = "|\n        SELECT u.id FROM users u\n        JOIN profiles p ON p.user_id = u.id"
+    loop = re.sub(r"(?m)SELECT id FROM users WHERE .*$", query, RETENTION)
+    (root / "loops" / "retention.yaml").write_text(loop)
+    with closing(sqlite3.connect(root / ".skene" / "skene.db")) as connection:
+        connection.execute("CREATE TABLE profiles (user_id INTEGER UNIQUE)")
+
+    offline, asked = run(root, "validate"), run(root, "validate", "--database")
+
+    assert offline.output.splitlines()[1:4] == [
+        "notice  loops/retention.yaml:9  step 1, condition.query",
+        "        A user with several rows in profiles comes several times, and the run fails.",
+        "        Write SELECT DISTINCT u.id, or WHERE EXISTS (SELECT 1 FROM profiles WHERE …) in",
+    ]
+    assert "several" not in asked.output
+    assert (offline.exit_code, asked.exit_code) == (0, 0)
 
 
 def test_users_who_were_never_active_are_spoken_of(root: Path) -> None:

@@ -55,6 +55,7 @@ def loop(
         tables,
         (key, *row_columns),
         key,
+        own_key=True,
         by_row=False,
         by_key=by_key,
         plain=sql == FROM_USERS if plain is None else plain,

@@ -32,7 +32,7 @@ from skene_dagster.store.engine import is_sqlite, open_engine
 
 AS_OF = dt.datetime(2026, 11, 23, 9)
 ABOVE_DOUBLE = 9007199254740993
-CASES = Path(__file__).parent.parent / "dialect" / "selected.sql"
+CASES = [Path(__file__).parent.parent / "dialect" / name for name in ("selected.sql", "written.sql")]
 
 metadata = MetaData()
 Moment = DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
@@ -117,7 +117,7 @@ class Case:
 def cases() -> list[Case]:
     found: list[Case] = []
     sql: list[str] = []
-    for line in CASES.read_text(encoding="utf-8").splitlines():
+    for line in "\n".join(file.read_text(encoding="utf-8") for file in CASES).splitlines():
         if line.startswith("-- => "):
             ids = line.removeprefix("-- => ").split()
             query = "\n".join(sql)

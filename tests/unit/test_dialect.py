@@ -73,11 +73,12 @@ def test_the_binds_are_those_that_both_texts_use(sql: str, binds: tuple[str, ...
 
 
 # Backslashes, quotes, colons, percent signs and what else has a meaning to somebody on the way.
-NASTY = st.text(alphabet=st.sampled_from(list("\\'\"%_:?$@;-#/*{}abs1 \n\t\r\bé€😀")) | st.characters(codec="utf-8"))
+SEEN = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Zl", "Zp", "Zs"))
+NASTY = st.text(alphabet=st.sampled_from(list("\\'\"%_:?$@;-#/*{}abs1 \n\t\r\b\0\x1aé€😀")) | SEEN)
 
 
 def mysql_literal(value: str, quote: str) -> str:
-    escapes = {"\\": "\\\\", quote: f"\\{quote}", "\n": "\\n", "\0": "\\0", "\x1a": "\\Z"}
+    escapes = {"\\": "\\\\", quote: f"\\{quote}", "\n": "\\n", "\0": "\\0", "\x1a": "\\Z", "\b": "\\b"}
     return quote + "".join(escapes.get(letter, letter) for letter in value) + quote
 
 

@@ -7,6 +7,8 @@ from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import Query
 from skene_dagster.settings import Users
 
+JOIN = "FROM users u JOIN orders o ON o.user_id = u.id"
+
 
 def query(sql: str, **users: str) -> Query:
     return read_query(sql, users=Users.model_validate(users), place=Place("loops/retention.yaml", 7))
@@ -16,9 +18,6 @@ def refused(sql: str) -> str:
     with pytest.raises(QueryRejected) as caught:
         query(sql)
     return caught.value.message
-
-
-JOIN = "FROM users u JOIN orders o ON o.user_id = u.id"
 
 
 @pytest.mark.parametrize(
@@ -46,6 +45,38 @@ JOIN = "FROM users u JOIN orders o ON o.user_id = u.id"
             "SELECT user_id FROM a UNION SELECT x FROM b", "user_id", ("user_id",), id="a set by its first names"
         ),
         pytest.param("(SELECT id FROM users)", "id", ("id",), id="in parentheses"),
+        pytest.param("SELECT id AS number FROM users", "number", ("number",), id="the key under another name"),
+        pytest.param(f"SELECT u.id AS u, o.amount {JOIN}", "u", ("u", "amount"), id="under another name, of a join"),
+        pytest.param("SELECT x FROM (SELECT id AS x FROM users) d", "x", ("x",), id="out of a derived table"),
+        pytest.param("SELECT * FROM (SELECT id AS x FROM users) d", "x", None, id="all of a derived table"),
+        pytest.param("WITH d AS (SELECT user_id AS x FROM o) SELECT x FROM d", "x", ("x",), id="out of a common table"),
+        pytest.param("WITH d (x) AS (SELECT id FROM users) SELECT d.x FROM d", "x", ("x",), id="named by a list"),
+        pytest.param(
+            "WITH RECURSIVE t AS (SELECT id, 1 AS n FROM users UNION ALL SELECT u.id, n FROM users u JOIN t ON 1) "
+            "SELECT id FROM t",
+            "id",
+            ("id",),
+            id="out of a recursive table",
+        ),
+        pytest.param(
+            "SELECT id FROM users JOIN (SELECT user_id AS u FROM o) d ON d.u = users.id",
+            "id",
+            ("id",),
+            id="of a join whose other table has no such column",
+        ),
+        pytest.param("SELECT u.id FROM (users u JOIN o ON o.x = u.id)", "id", ("id",), id="of a join in parentheses"),
+        pytest.param("SELECT id, COUNT(*) FROM users GROUP BY id", "id", ("id",), id="beside a column without a name"),
+        pytest.param("SELECT id FROM users EXCEPT SELECT user_id FROM o", "id", ("id",), id="EXCEPT"),
+        pytest.param("SELECT id FROM users EXCEPT SELECT x FROM o", "id", ("id",), id="EXCEPT of anything"),
+        pytest.param("SELECT id FROM users INTERSECT SELECT user_id FROM o", "id", ("id",), id="INTERSECT"),
+        pytest.param("SELECT x FROM o INTERSECT SELECT id FROM users", "x", ("x",), id="INTERSECT with users"),
+        pytest.param("SELECT id FROM users UNION SELECT user_id FROM o", "id", ("id",), id="UNION by the first's name"),
+        pytest.param(
+            "SELECT name, user_id FROM o UNION SELECT name, id FROM users",
+            "user_id",
+            ("name", "user_id"),
+            id="UNION of user_id with users",
+        ),
         pytest.param(
             "SELECT id FROM users WHERE EXISTS (SELECT 1, 1 FROM b)", "id", ("id",), id="inner columns are free"
         ),
@@ -78,14 +109,42 @@ NO_KEY = "The query returns no column that names the user; it returns: "
         pytest.param("SELECT email, name FROM users", f"{NO_KEY}email, name.", id="no key"),
         pytest.param("SELECT COUNT(*) FROM users", f"{NO_KEY}a column without a name.", id="only a number"),
         pytest.param("SELECT manager AS id FROM users", f"{NO_KEY}id.", id="another column under the key's name"),
-        pytest.param("SELECT id AS number FROM users", f"{NO_KEY}number.", id="the key under another name"),
         pytest.param("SELECT id FROM orders", f"{NO_KEY}id.", id="the key of another table"),
         pytest.param("SELECT id FROM app.users", f"{NO_KEY}id.", id="a table of the same name elsewhere"),
         pytest.param(
             "WITH users AS (SELECT * FROM leads) SELECT id FROM users", f"{NO_KEY}id.", id="WITH hides the users"
         ),
-        pytest.param("SELECT id FROM users UNION SELECT id FROM leads", f"{NO_KEY}id.", id="not in every branch"),
-        pytest.param("SELECT id, name FROM users UNION SELECT name, id FROM users", f"{NO_KEY}id, name.", id="crossed"),
+        pytest.param(
+            "SELECT id FROM users UNION SELECT id FROM leads",
+            "The second SELECT of the UNION has no user where the first has id: there is id.",
+            id="not in every branch",
+        ),
+        pytest.param(
+            "SELECT id FROM users UNION SELECT user_id FROM a UNION ALL SELECT 5",
+            "The third SELECT of the UNION has no user where the first has id: there is a column without a name.",
+            id="not in the third branch",
+        ),
+        pytest.param(
+            "SELECT id, name FROM users UNION SELECT name, id FROM users",
+            "The second SELECT of the UNION has the user in column 2, the first in column 1.",
+            id="crossed",
+        ),
+        pytest.param(
+            "SELECT id AS a, id AS b FROM users",
+            "Two columns of the result could name the user: a and b.",
+            id="the key twice, under other names",
+        ),
+        pytest.param(
+            "SELECT manager AS id, id AS x FROM users",
+            "Two columns of the result could name the user: x and id.",
+            id="the key beside a column under its name",
+        ),
+        pytest.param(
+            "SELECT u.id AS x, o.* FROM users u JOIN orders o ON o.user_id = u.id",
+            "Two columns of the result could name the user: x and user_id, which a * may hold.",
+            id="the key under another name, and all of another table",
+        ),
+        pytest.param("SELECT MAX(id) AS id FROM users", f"{NO_KEY}id (computed).", id="computed under its name"),
         pytest.param(
             f"SELECT u.id, o.user_id {JOIN}",
             "Two columns of the result could name the user: id and user_id.",
@@ -106,7 +165,8 @@ NO_KEY = "The query returns no column that names the user; it returns: "
             "id of a join may come from any of its tables; which names the user?",
             id="the key of a join without its table",
         ),
-        pytest.param("SELECT id, COUNT(*) FROM users GROUP BY id", "Column 2 of the result has no name.", id="no name"),
+        pytest.param("SELECT id, 1 + 1, 1+1 FROM users", "The result has two columns '1 + 1'.", id="one text twice"),
+        pytest.param("SELECT id, 'ID' FROM users", "The result has two columns 'id'.", id="a text that is a name"),
         pytest.param("SELECT id, name, NAME FROM users", "The result has two columns 'name'.", id="two of a name"),
     ],
 )

@@ -10,42 +10,58 @@ from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.by_key import is_by_key
 from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
 from skene_dagster.loops.dialect.lone_expression import judge_expression
-from skene_dagster.loops.dialect.recipients import columns, is_plain, key, tables
+from skene_dagster.loops.dialect.recipients import columns, is_plain, key
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, scan
+from skene_dagster.loops.dialect.sources import Product, tables
 from skene_dagster.loops.dialect.sqlite import write_sqlite, write_sqlite_expression
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
 from skene_dagster.loops.dialect.structure import judge
 from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
+from skene_dagster.text_lines import TextLines
 
-__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query"]
+__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query", "read_test"]
 
 LONGEST = 50_000
 """Characters of SQL; a longer condition belongs into a view."""
 
 
-def read_query(text: str, *, users: Users, place: Place) -> Query:
+def read_query(text: str, *, users: Users, place: Place, lines: TextLines | None = None, schema: str = "") -> Query:
     """Read a condition's SQL: MySQL's dialect, and PostgreSQL's `INTERVAL '7 days'`.
 
     The texts are for SQLAlchemy's `text()`; `place.line` is the line of the text's first line.
+
+    Args:
+        lines: where the text's lines are in its file; those of the text itself where they are not given.
+        schema: the name of the connected database, if it is known.
 
     Raises:
         QueryRejected: it is not exactly one SELECT that only reads, or says something that the servers would read
             otherwise or not alike; or its result does not say which column is the user's key.
     """
     with _in_its_place(place):
-        return _read(text, users)
+        return _read(text, Product(users, schema), lines)
 
 
-def read_expression(text: str, *, place: Place) -> Expression:
+def read_expression(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:
     """Read SQL that is true or false for a row of one table, by that row's columns alone; see `read_query`.
 
     Raises:
         QueryRejected: it is something else.
     """
     with _in_its_place(place):
-        return _read_expression(text)
+        return _read_expression(text, lines)
+
+
+def read_test(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:
+    """Read SQL that is true or false for a user, as the WHERE of a condition is; see `read_query`.
+
+    Raises:
+        QueryRejected: it is something else.
+    """
+    with _in_its_place(place):
+        return _read_expression(text, lines, alone=False)
 
 
 @contextmanager
@@ -62,11 +78,11 @@ def _in_its_place(place: Place) -> Iterator[None]:
         raise QueryRejected("The query is nested too deeply.", advice="Make it simpler.", place=place) from None
 
 
-def _read_expression(text: str) -> Expression:
+def _read_expression(text: str, lines: TextLines | None, *, alone: bool = True) -> Expression:
     if len(text) > LONGEST:
         raise Refusal(f"The SQL has more than {LONGEST:,} characters.", "Make it simpler.")
-    rewritten = rewrite_part(scan(text))
-    tree = judge_expression(rewritten)
+    rewritten = rewrite_part(scan(text, lines))
+    tree = judge_expression(rewritten, alone=alone)
     try:
         sqlite, needs_tidb = write_sqlite_expression(tree, rewritten), ""
     except NeedsTidb as construct:
@@ -74,13 +90,13 @@ def _read_expression(text: str) -> Expression:
     return Expression(text, "".join(rewritten.server).strip(), sqlite, needs_tidb)
 
 
-def _read(text: str, users: Users) -> Query:
+def _read(text: str, product: Product, lines: TextLines | None) -> Query:
     if len(text) > LONGEST:
         raise Refusal(f"The query has more than {LONGEST:,} characters.", "Put it into a view.")
-    words = scan(text)
+    words = scan(text, lines)
     rewritten = rewrite(words)
     tree = judge(rewritten)
-    users_key, result, sources = key(tree, users), columns(tree), tables(tree)
+    users_key, result, read = key(tree, product), columns(tree, rewritten), tables(tree)
     by_row = TRIGGER_KEY in rewritten.binds
     if by_row:
         rewritten = rewrite(correlated(words, tree))
@@ -89,17 +105,18 @@ def _read(text: str, users: Users) -> Query:
         sqlite, needs_tidb = write_sqlite(tree, rewritten), ""
     except NeedsTidb as construct:
         sqlite, needs_tidb = None, f"{construct} needs TiDB"
-    by_key = is_by_key(tree, users_key)
+    by_key = is_by_key(tree, users_key.name)
     return Query(
         author=text,
         mysql="".join(rewritten.server).strip(),
         sqlite=sqlite,
         needs_tidb=needs_tidb,
-        tables=sources,
+        tables=read,
         columns=result,
-        key=users_key,
+        key=users_key.name,
+        own_key=users_key.own,
         by_row=by_row,
         by_key=by_key,
-        plain=by_key and is_plain(tree, users),
+        plain=by_key and is_plain(tree, product),
         binds=tuple(sorted(rewritten.binds)),
     )

@@ -32,6 +32,10 @@ def is_by_key(tree: exp.Query, key: str) -> bool:
     group = query.args.get("group")
     if group is None:
         return not any(is_aggregate(item) for item in query.expressions)
+    # GROUP BY means a column of a table before it means an alias.
+    named = next((item for item in query.expressions if item.alias_or_name.casefold() == key.casefold()), None)
+    column = named.unalias().name if named is not None else key
     return any(
-        isinstance(column, exp.Column) and column.name.casefold() == key.casefold() for column in group.expressions
+        isinstance(grouped, exp.Column) and grouped.name.casefold() == column.casefold()
+        for grouped in group.expressions
     )

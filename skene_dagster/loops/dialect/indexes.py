@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from skene_dagster.loops.dialect.recipients import common_table, written
 from skene_dagster.loops.dialect.rewriting import Rewritten, rewrite
 from skene_dagster.loops.dialect.scanner import scan
-from skene_dagster.loops.dialect.structure import judge, string_value
+from skene_dagster.loops.dialect.sources import common_table, written
+from skene_dagster.loops.dialect.structure import conjuncts, judge, string_value
 from skene_dagster.loops.plan import Query
+from skene_dagster.text_lines import TextLines
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Reading:
     """Columns that must lie before, after or between values, likewise."""
 
 
-def readings(query: Query) -> list[Reading]:
+def readings(query: Query, lines: TextLines | None = None) -> list[Reading]:
     """List the tables that a condition reads, each as often as it stands there.
+
+    Where their lines are is told by `lines`, as for `read_query`.
 
     Of their columns only those that an index surely serves: by themselves compared with what is known before any row is
     read, in a comparison that every row must meet.
     """
-    rewritten = rewrite(scan(query.author))
+    rewritten = rewrite(scan(query.author, lines))
     tables = judge(rewritten).find_all(exp.Table, bfs=False)
     return [_reading(table, rewritten) for table in tables if common_table(table) is None]
 
@@ -52,7 +55,7 @@ def index(reading: Reading, columns: Iterable[str]) -> tuple[tuple[str, ...], tu
 
 def _reading(table: exp.Table, rewritten: Rewritten) -> Reading:
     name = table.alias_or_name
-    conditions = [one for clause in _clauses(table) for one in _conjuncts(clause)]
+    conditions = [one for clause in _clauses(table) for one in conjuncts(clause)]
     points = _own(name, [_point(one) for one in conditions])
     ranges = _own(name, [_range(one, rewritten) for one in conditions])
     return Reading(written(table), name, table.this.meta["line"] - 1, _is_limited(table), points, ranges)
@@ -86,14 +89,6 @@ def _clauses(table: exp.Table) -> Iterator[exp.Expr]:
         where = select.args.get("where")
         clauses = [where and where.this, *(other.args.get("on") for other in joins if not other.side)]
     yield from (clause for clause in clauses if clause is not None)
-
-
-def _conjuncts(clause: exp.Expr) -> Iterator[exp.Expr]:
-    if isinstance(clause, exp.And | exp.Paren):
-        for part in clause.iter_expressions():
-            yield from _conjuncts(part)
-    else:
-        yield clause
 
 
 def _point(condition: exp.Expr) -> exp.Column | None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from sqlglot import exp
 
 from skene_dagster.loops.dialect import vocabulary as known
-from skene_dagster.loops.dialect.rewriting import FUNCTION, TRIGGER_KEY, Rewritten
+from skene_dagster.loops.dialect.clocks import FUNCTION
+from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten
 from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.structure import judge
 
@@ -13,8 +14,11 @@ _AROUND = ("SELECT * FROM skene_row WHERE (", "\n)")
 _A_ROW_ALONE = "Write an expression over the columns of one row, such as: name = 'export' AND size > 100"
 
 
-def judge_expression(rewritten: Rewritten) -> exp.Expr:
+def judge_expression(rewritten: Rewritten, *, alone: bool) -> exp.Expr:
     """Return the expression's tree.
+
+    Args:
+        alone: it may ask for nothing but its row.
 
     Raises:
         Refusal: it cannot be read, has a part that is not known, or asks for more than its row.
@@ -23,7 +27,7 @@ def judge_expression(rewritten: Rewritten) -> exp.Expr:
         raise Refusal("The SQL is empty.", _A_ROW_ALONE, 1)
     if TRIGGER_KEY in rewritten.binds:
         raise Refusal("$1 cannot be used.", "There is no row that triggered. " + _A_ROW_ALONE)
-    if rewritten.binds:
+    if alone and rewritten.binds:
         raise Refusal(
             "The clock (NOW(), CURDATE() …) cannot be used.",
             "What an event is must not depend on when it is looked at. " + _A_ROW_ALONE,
@@ -32,7 +36,7 @@ def judge_expression(rewritten: Rewritten) -> exp.Expr:
     where = judge(replace(rewritten, judged=[before, *rewritten.judged, after])).args["where"].this
     if not isinstance(where, exp.Paren):
         raise Refusal("This is not one expression.", _A_ROW_ALONE)
-    for node in where.walk():
+    for node in where.walk() if alone else ():
         _refuse(node)
     inner: exp.Expr = where.this
     return inner

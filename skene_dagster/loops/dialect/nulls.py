@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
-from skene_dagster.loops.dialect.rewriting import AS_OF, AS_OF_DATE
+from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE
 from skene_dagster.loops.plan import Query
 
 _LONGEST = 60
@@ -20,8 +20,8 @@ class Forgotten:
     column: str
     written: str
     """The comparison in its author's words, or shortened."""
-    line: int
-    """How many lines below the text's first it stands."""
+    at: int
+    """Where in the text it stands."""
 
 
 def forgotten(query: Query) -> list[Forgotten]:
@@ -64,5 +64,4 @@ def _found(column: str, author: str) -> Forgotten:
     if found is None:
         return Forgotten(column, f"{column} < …", 0)
     text = " ".join(found[0].split())
-    line = author[: found.start()].count("\n")
-    return Forgotten(column, text if len(text) <= _LONGEST else f"{column} < …", line)
+    return Forgotten(column, text if len(text) <= _LONGEST else f"{column} < …", found.start())

@@ -1,101 +1,76 @@
-"""Find what the query reads and returns: its source tables, its columns, and which of them names the user."""
+"""Find which column of a query's result names the user."""
 
 from dataclasses import dataclass
 
 from sqlglot import exp
 
+from skene_dagster.loops.dialect.lineage import USER_ID, Lineage, Output
+from skene_dagster.loops.dialect.quoting import in_the_authors_words
+from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.scanner import Refusal
-from skene_dagster.loops.dialect.structure import unwrapped
-from skene_dagster.settings import Users
+from skene_dagster.loops.dialect.sources import Product, Source, is_star, sources, tables
+from skene_dagster.loops.dialect.structure import string_value, unwrapped
 
-USER_ID = "user_id"
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 
 @dataclass(frozen=True)
-class _Item:
-    """One expression of a SELECT list."""
+class Key:
+    """The result's column that is the user's key."""
 
     name: str
-    expression: exp.Expr
-
-    @property
-    def star(self) -> bool:
-        column = self.expression
-        return isinstance(column, exp.Star) or (isinstance(column, exp.Column) and isinstance(column.this, exp.Star))
+    own: bool
+    """It is the users table's own key, and never NULL."""
 
 
-def tables(query: exp.Query) -> tuple[str, ...]:
-    """Return the source tables as they are written, without the names that WITH defines, sorted."""
-    found = {written(table) for table in query.find_all(exp.Table) if common_table(table) is None}
-    return tuple(sorted(found))
-
-
-def written(table: exp.Table) -> str:
-    """Name a source table as it is written, with its schema if it has one there."""
-    return f"{table.db}.{table.name}" if table.db else table.name
-
-
-def common_table(table: exp.Table) -> exp.CTE | None:
-    """Find the WITH entry that a table name means; one that is being defined does not mean itself."""
-    if table.db:
-        return None
-    inner: exp.Expr = table
-    node = table.parent
-    while node is not None:
-        clause = node.args.get("with_")
-        if isinstance(clause, exp.With):
-            entries: list[exp.CTE] = clause.expressions
-            if inner is clause:
-                entries = entries[: _entry_of(table, clause) + bool(clause.recursive)]
-            for entry in reversed(entries):
-                if entry.alias.casefold() == table.name.casefold():
-                    return entry
-        inner, node = node, node.parent
-    return None
-
-
-def columns(query: exp.Query) -> tuple[str, ...] | None:
+def columns(query: exp.Query, rewritten: Rewritten) -> tuple[str, ...] | None:
     """Return the names of the result's columns; None where a `*` leaves them to the database.
 
+    A computed column has only a name that is given to it.
+
     Raises:
-        Refusal: a column without a name, or two of one name.
+        Refusal: two columns of one name.
     """
-    items = _items(_first(query))
-    names = [item.name for item in items if not item.star]
-    for position, item in enumerate(items, 1):
-        if not item.star and not item.name:
-            raise Refusal(f"Column {position} of the result has no name.", "Write … AS name.")
+    items = _first(query).expressions
+    plain = [item for item in items if not is_star(item)]
+    names = [item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else "" for item in plain]
+    called = [name or _called(item, rewritten) for name, item in zip(names, plain, strict=True)]
     # MySQL: names of columns are compared without regard to case.
-    folded = [name.casefold() for name in names]
-    for name in names:
+    folded = [name.casefold() for name in called]
+    for name in called:
         if folded.count(name.casefold()) > 1:
             raise Refusal(f"The result has two columns {name!r}.", "Give one of them another name: … AS name.")
-    return None if any(item.star for item in items) else tuple(names)
+    return tuple(name for name in names if name) if len(plain) == len(items) else None
 
 
-def key(query: exp.Query, users: Users) -> str:
-    """Return the result's column that is the user's key.
+def _called(item: exp.Expr, rewritten: Rewritten) -> str:
+    """Say what a server calls a column that has no name: as it is written."""
+    value = string_value(item, rewritten)
+    return in_the_authors_words(item.sql("mysql"), rewritten) if value is None else value
 
-    It is the users table's key where the outermost SELECT reads the users table, or else the column `user_id`.
+
+def key(query: exp.Query, product: Product) -> Key:
+    """Find the result's column that is the user's key.
+
+    It is the users table's key where the outermost SELECT reads the users table, or else the column `user_id`; or the
+    only column that is one of them under another name.
 
     Raises:
-        Refusal: neither is there, or both could be meant.
+        Refusal: none is there, or several could be meant.
     """
-    found = _key(unwrapped(query), users)
-    if found is not None:
-        return found
+    lineage = Lineage(product)
+    outputs = lineage.outputs(query)
     first = _first(query)
-    returned = ", ".join("*" if item.star else item.name or "a column without a name" for item in _items(first))
-    example = f"SELECT {users.key}, {users.email} FROM {users.table} …"
-    near = _nearly_users(query, users)
-    raise Refusal(
-        f"The query returns no column that names the user; it returns: {returned}.",
-        f"Select the users table's key, for example: {example}"
-        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is another one." if near else ""),
-    )
+    read = sources(first)
+    name = _chosen(outputs, lineage, read, product, first)
+    if name is None:
+        raise _nothing_found(query, outputs, lineage, product)
+    chosen = next((output for output in outputs if output.name == name), None)
+    own = chosen is not None and chosen.names == "own" and not _may_be_null(query, lineage)
+    return Key(name, own)
 
 
-def is_plain(query: exp.Query, users: Users) -> bool:
+def is_plain(query: exp.Query, product: Product) -> bool:
     """Whether each row of the answer is one user's own row: the outermost SELECT reads the users table and no other.
 
     What it asks of a user may be in any table; but not who is among the first of them, for that depends on when it is
@@ -103,151 +78,149 @@ def is_plain(query: exp.Query, users: Users) -> bool:
     """
     if not isinstance(query, exp.Select) or any(query.args.get(part) for part in ("distinct", "group", "having")):
         return False
-    sources = _sources(query)
-    if len(sources) != 1 or not isinstance(sources[0], exp.Table) or not _is_users(sources[0], users):
+    read, lineage = sources(query), Lineage(product)
+    if len(read) != 1 or not isinstance(read[0].node, exp.Table) or not product.is_users(read[0].node):
         return False
-    own = {sources[0].alias_or_name.casefold()}
-    return any(_users_key(item, own, users, only=True) for item in _items(query)) and not query.find(exp.Limit)
+    wanted = product.users.key.casefold()
+    named = any(output.names == "own" and output.name.casefold() == wanted for output in lineage.outputs(query))
+    return lineage.is_users(read[0]) and named and not query.find(exp.Limit)
+
+
+def _chosen(
+    outputs: list[Output], lineage: Lineage, read: list[Source], product: Product, first: exp.Select
+) -> str | None:
+    wanted = product.users.key.casefold()
+    users = [source for source in read if lineage.is_users(source)]
+    only_users = len(users) == len(read) == 1
+    own = next((output for output in outputs if output.names and output.name.casefold() == wanted), None)
+    user_id = next((output.name for output in outputs if output.name.casefold() == USER_ID), None)
+    if user_id is None and any(output.unknown and not output.of_users for output in outputs):
+        # A column `user_id` may be behind the star; only the database can tell.
+        user_id = f"{USER_ID}, which a * may hold"
+    bare = any(isinstance(item, exp.Star) for item in first.expressions)
+    if own is None or (bare and len(read) > 1 and users):
+        _refuse_ambiguous(first, read, users, product)
+    if own is not None:
+        if own.name.casefold() == USER_ID or only_users or user_id is None:
+            return own.name
+        raise _two(own, user_id, product, read)
+    others = [output for output in outputs if output.names]
+    alike = next((output for output in outputs if output.name.casefold() == wanted), None)
+    if user_id is not None:
+        if user_id != USER_ID and "*" in user_id:
+            if others:
+                raise _two(others[0], user_id, product, read)
+            return USER_ID
+        return user_id
+    if len(others) > 1 or (others and alike):
+        raise _two(others[0], (others[1] if len(others) > 1 else alike or others[0]).name, product, read)
+    return others[0].name if others else None
+
+
+def _two(output: Output, other: str, product: Product, read: list[Source]) -> Refusal:
+    table = read[0].node.alias_or_name if read else product.users.table
+    column = output.expression
+    shown = column.sql() if isinstance(column, exp.Column) and not is_star(column) else f"{table}.{product.users.key}"
+    return Refusal(
+        f"Two columns of the result could name the user: {output.name} and {other}.",
+        f"Return only one of them, for example: SELECT {shown}, … without the other.",
+    )
+
+
+def _refuse_ambiguous(first: exp.Select, read: list[Source], users: list[Source], product: Product) -> None:
+    if not users or len(read) < 2:
+        return
+    bare = any(isinstance(item, exp.Star) for item in first.expressions)
+    unqualified = any(
+        isinstance(item.unalias(), exp.Column)
+        and not item.unalias().table
+        and item.unalias().name.casefold() == product.users.key.casefold() != USER_ID
+        for item in first.expressions
+    )
+    if bare or unqualified:
+        raise Refusal(
+            f"{'*' if bare else product.users.key} of a join may come from any of its tables; which names the user?",
+            f"Write {users[0].name}.{product.users.key}, and the other columns by name.",
+        )
+
+
+def _nothing_found(query: exp.Query, outputs: list[Output], lineage: Lineage, product: Product) -> Refusal:
+    users = product.users
+    top = unwrapped(query)
+    if isinstance(top, exp.SetOperation) and any(output.names for output in lineage.outputs(top.this)):
+        return _branch(top, lineage, users.key)
+    returned = ", ".join("*" if output.unknown else _described(output, users.key) for output in outputs)
+    example = f"SELECT {users.key}, {users.email} FROM {users.table} …"
+    near = _nearly_users(query, product)
+    return Refusal(
+        f"The query returns no column that names the user; it returns: {returned}.",
+        f"Select the users table's key, for example: {example}"
+        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is another one." if near else ""),
+    )
+
+
+def _branch(query: exp.SetOperation, lineage: Lineage, users_key: str) -> Refusal:
+    """Say which SELECT of a set has no user where the first has one."""
+    branches = _branches(query)
+    first = lineage.outputs(branches[0])
+    at, named = next((at, output.name) for at, output in enumerate(first) if output.names)
+    word = type(query).__name__.upper()
+    for number, branch in enumerate(branches[1:], 1):
+        found = lineage.outputs(branch)
+        if at < len(found) and found[at].names:
+            continue
+        which = _ORDINALS[number] if number < len(_ORDINALS) else f"{number + 1}th"
+        elsewhere = next((place for place, output in enumerate(found) if output.names), None)
+        if elsewhere is not None:
+            return Refusal(
+                f"The {which} SELECT of the {word} has the user in column {elsewhere + 1}, the first in column "
+                f"{at + 1}.",
+                "Write the columns in the same order in both.",
+            )
+        shown = _described(found[at], users_key) if at < len(found) else "nothing"
+        return Refusal(
+            f"The {which} SELECT of the {word} has no user where the first has {named}: there is {shown}.",
+            f"Return the user's key there; if {shown} is it, write {named} AS {USER_ID} in the first SELECT.",
+        )
+    return Refusal(f"The SELECTs of the {word} have no column in common that names the user.", "Name the columns.")
+
+
+def _branches(query: exp.Expr) -> list[exp.Expr]:
+    query = unwrapped(query)
+    if isinstance(query, exp.SetOperation):
+        return [*_branches(query.this), *_branches(query.expression)]
+    return [query]
+
+
+def _described(output: Output, users_key: str) -> str:
+    if output.unknown:
+        return "*"
+    if not output.name:
+        return "a column without a name"
+    computed = output.name.casefold() == users_key.casefold() and not isinstance(output.expression, exp.Column)
+    return f"{output.name} (computed)" if computed else output.name
+
+
+def _may_be_null(query: exp.Query, lineage: Lineage) -> bool:
+    """Whether an outer join or WITH ROLLUP may leave the key NULL."""
+    return any(
+        bool(select.args.get("group") and select.args["group"].args.get("rollup"))
+        or any(source.nullable and lineage.is_users(source) for source in sources(select))
+        for select in query.find_all(exp.Select)
+    )
 
 
 def _first(query: exp.Expr) -> exp.Select:
     query = unwrapped(query)
     while isinstance(query, exp.SetOperation):
         query = unwrapped(query.this)
+    query = query.this if isinstance(query, exp.Subquery) else query
     assert isinstance(query, exp.Select)
     return query
 
 
-def _items(select: exp.Select) -> list[_Item]:
-    items = []
-    for item in select.expressions:
-        named = isinstance(item, (exp.Alias, exp.Column)) and not item.is_star
-        items.append(_Item(item.alias_or_name if named else "", item.unalias()))
-    return items
-
-
-def _key(query: exp.Expr, users: Users) -> str | None:
-    if isinstance(query, exp.SetOperation):
-        left, right = _key(unwrapped(query.this), users), _key(unwrapped(query.expression), users)
-        if left is not None and left.casefold() == USER_ID:
-            return left
-        same = left is not None and left == right and _position(query.this, left) == _position(query.expression, left)
-        return left if same else None
-    assert isinstance(query, exp.Select)
-    return _key_of_select(query, users)
-
-
-def _position(query: exp.Expr, name: str) -> int | None:
-    """Say which column of a branch has the name; None in a branch that selects `*`."""
-    items = _items(_first(query))
-    if any(item.star for item in items):
-        return None
-    return next(at for at, item in enumerate(items) if item.name.casefold() == name.casefold())
-
-
-def _key_of_select(select: exp.Select, users: Users) -> str | None:
-    items = _items(select)
-    sources = _sources(select)
-    own = {source.alias_or_name.casefold() for source in sources if _is_users(source, users)}
-    only_users = len(own) == len(sources) == 1
-    users_key = next((name for item in items if (name := _users_key(item, own, users, only=only_users))), None)
-    user_id = next((item.name for item in items if item.name.casefold() == USER_ID), None)
-    foreign_star = next((item for item in items if item.star and not _star_of(item, own, only=only_users)), None)
-    if users_key is None:
-        _refuse_ambiguous(items, own, users, joined=len(sources) > 1)
-        # A column `user_id` may be behind the star; only the database can tell.
-        return user_id or (USER_ID if foreign_star else None)
-    if users_key.casefold() == USER_ID or only_users:
-        return users_key
-    if user_id is not None or foreign_star is not None:
-        other = user_id or f"{USER_ID}, which a * may hold"
-        raise Refusal(
-            f"Two columns of the result could name the user: {users_key} and {other}.",
-            f"Return only one of them, for example: SELECT {min(own)}.{users.key}, … without the other.",
-        )
-    return users_key
-
-
-def _sources(select: exp.Select) -> list[exp.Expr]:
-    origin = select.args.get("from_")
-    joined = [join.this for join in select.args.get("joins") or []]
-    return ([origin.this] if origin else []) + joined
-
-
-def _is_users(source: exp.Expr, users: Users) -> bool:
-    """Whether a source is the users table, or a derived table whose own key is the users table's."""
-    if isinstance(source, exp.Table):
-        common = common_table(source)
-        if common is None:
-            return written(source).casefold() == users.table.casefold()
-        clause = common.parent
-        if common.args["alias"].columns or (isinstance(clause, exp.With) and clause.recursive):
-            return False
-        return _keeps_users_key(common.this, users)
-    return isinstance(source, exp.Subquery) and _keeps_users_key(source.this, users)
-
-
-def _keeps_users_key(query: exp.Expr, users: Users) -> bool:
-    query = unwrapped(query)
-    if isinstance(query, exp.SetOperation):
-        return _keeps_users_key(query.this, users) and _keeps_users_key(query.expression, users)
-    if not isinstance(query, exp.Select):
-        return False
-    sources = _sources(query)
-    own = {source.alias_or_name.casefold() for source in sources if _is_users(source, users)}
-    only = len(own) == len(sources) == 1
-    return any(_users_key(item, own, users, only=only) for item in _items(query))
-
-
-def _users_key(item: _Item, own: set[str], users: Users, *, only: bool) -> str | None:
-    """Return the users key if this item is it, under its own name, taken from the users table."""
-    if item.star:
-        return users.key if _star_of(item, own, only=only) else None
-    column = item.expression
-    if not isinstance(column, exp.Column) or column.name.casefold() != users.key.casefold():
-        return None
-    from_users = column.table.casefold() in own if column.table else only
-    return item.name if from_users and item.name.casefold() == users.key.casefold() else None
-
-
-def _star_of(item: _Item, own: set[str], *, only: bool) -> bool:
-    column = item.expression
-    table = column.table if isinstance(column, exp.Column) else ""
-    return table.casefold() in own if table else only
-
-
-def _refuse_ambiguous(items: list[_Item], own: set[str], users: Users, *, joined: bool) -> None:
-    if not own or not joined:
-        return
-    bare = next((item for item in items if isinstance(item.expression, exp.Star)), None)
-    unqualified = next(
-        (
-            item
-            for item in items
-            if isinstance(item.expression, exp.Column)
-            and not item.expression.table
-            and item.name.casefold() == users.key.casefold() != USER_ID
-        ),
-        None,
-    )
-    if bare or unqualified:
-        table = min(own)
-        raise Refusal(
-            f"{'*' if bare else users.key} of a join may come from any of its tables; which names the user?",
-            f"Write {table}.{users.key}, and the other columns by name.",
-        )
-
-
-def _nearly_users(query: exp.Query, users: Users) -> str:
+def _nearly_users(query: exp.Query, product: Product) -> str:
     """Name a source table that differs from the users table by its schema only."""
-    own = users.table.casefold().rpartition(".")[2]
-    others = (name for name in tables(query) if name.casefold() != users.table.casefold())
+    own = product.users.table.casefold().rpartition(".")[2]
+    others = (name for name in tables(query) if name.casefold() != product.users.table.casefold())
     return next((name for name in others if name.casefold().rpartition(".")[2] == own), "")
-
-
-def _entry_of(table: exp.Table, clause: exp.With) -> int:
-    node: exp.Expr = table
-    while node.parent is not clause:
-        assert node.parent is not None
-        node = node.parent
-    return [id(entry) for entry in clause.expressions].index(id(node))

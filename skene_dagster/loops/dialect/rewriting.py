@@ -14,14 +14,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.clocks import FUNCTION, clock, is_clock
+from skene_dagster.loops.dialect.hints import check_hints
 from skene_dagster.loops.dialect.intervals import UNITS, postgres_terms
 from skene_dagster.loops.dialect.scanner import Refusal, Word
-from skene_dagster.loops.dialect.words import refuse_function, refuse_other_statements, refuse_word
+from skene_dagster.loops.dialect.words import (
+    refuse_function,
+    refuse_other_statements,
+    refuse_second_statement,
+    refuse_word,
+)
 
-AS_OF = "as_of"
-AS_OF_DATE = "as_of_date"
 TRIGGER_KEY = "trigger_key"
-FUNCTION = "f_"
 STRING = re.compile(r"s\d+")
 
 # sqlglot reads a parenthesis in some seventeen calls; Python allows a thousand.
@@ -39,6 +43,8 @@ class Rewritten:
     names: Counter[str] = field(default_factory=Counter)
     numbers: Counter[str] = field(default_factory=Counter)
     binds: set[str] = field(default_factory=set)
+    line: int = 1
+    """The line that `judged` has come to: its lines are those of the author's file."""
 
 
 def rewrite(words: list[Word]) -> Rewritten:
@@ -53,6 +59,7 @@ def rewrite(words: list[Word]) -> Rewritten:
 
 def rewrite_part(words: list[Word]) -> Rewritten:
     """Check every word of a part of a SELECT, whose parentheses match, and write both texts; see `rewrite`."""
+    refuse_second_statement(words)
     done = Rewritten()
     inside: list[str] = []
     opened: list[int] = []
@@ -96,6 +103,9 @@ def _rewrite_at(
                 raise Refusal(f"{word.text}() is a stored function.", "Only built-in functions can be used.", word.line)
             done.names[word.value.casefold()] += 1
             _write(done, word)
+        case "hint":
+            check_hints(word, before)
+            _write(done, word, judged="")
         case "operator":
             _operator(word, before, after, done)
         case "word":
@@ -108,9 +118,9 @@ def _rewrite_at(
 def _write(done: Rewritten, word: Word, *, server: str | None = None, judged: str | None = None) -> None:
     text = word.text.replace(":", r"\:") if server is None else server
     done.server.append(word.before + text)
-    # Line breaks are kept, so that sqlglot's line numbers are the author's.
-    missing = "\n" * word.text.count("\n") if judged is not None else ""
-    done.judged.append(("\n" * word.before.count("\n") or " ") + (word.text if judged is None else judged) + missing)
+    written = word.text if judged is None else judged
+    done.judged.append(("\n" * (word.line - done.line) or " ") + written)
+    done.line = max(done.line, word.line) + written.count("\n")
 
 
 def number_value(text: str) -> str:
@@ -163,7 +173,7 @@ def _word(words: list[Word], at: int, before: Word | None, after: Word | None, i
     called = after is not None and after.upper == "("
     if word.text.startswith("$"):
         return _trigger_key(word, done)
-    if upper in known.NOW | known.TODAY | known.UTC_TODAY and (called or upper not in known.NEED_PARENTHESES):
+    if is_clock(words[at : at + 4], called=called):
         return _clock(words, at, called=called, done=done)
     if upper == "INTERVAL" and after and after.kind == "string":
         unit = words[at + 2].upper if at + 2 < len(words) else ""
@@ -171,7 +181,8 @@ def _word(words: list[Word], at: int, before: Word | None, after: Word | None, i
             return _postgres_interval(words, at, before, after, done)
     if upper == "INTERVAL" and called:
         # TiDB, 2026-11: INTERVAL ( … ) is the function INTERVAL(), whatever follows.
-        raise Refusal("INTERVAL (…) cannot be used.", "Write INTERVAL days * 2 DAY, without parentheses.", word.line)
+        advice = "Write INTERVAL days * 2 DAY, without parentheses; for the function INTERVAL() write CASE WHEN."
+        raise Refusal("INTERVAL (…) cannot be used.", advice, word.line)
     if upper in ("DATE", "TIME", "TIMESTAMP") and after and after.kind == "string":
         _write(done, word, judged="")
         done.strings.append(after)
@@ -182,13 +193,32 @@ def _word(words: list[Word], at: int, before: Word | None, after: Word | None, i
     )
     if is_type:
         return _type(word, done)
+    judged = _in_its_place(upper, before, after, inside)
+    if judged is not None:
+        _write(done, word, judged=judged)
+        return 1
     if called and upper not in known.BEFORE_PARENTHESIS and not _names_columns(words, at):
         return _function(words, at, done)
-    refuse_word(word, before, after, inside)
+    refuse_word(word, before, after)
     if upper not in known.GRAMMAR:
         done.names[word.text.casefold()] += 1
     _write(done, word)
     return 1
+
+
+def _in_its_place(upper: str, before: Word | None, after: Word | None, inside: str) -> str | None:
+    """Say what is judged in the place of a word that servers read and sqlglot, 2026-11, does not."""
+    previous = before.upper if before else ""
+    match upper:
+        case "FROM" | "FOR" if inside in ("SUBSTRING", "SUBSTR"):
+            return ","
+        case "ROW" if after is not None and after.upper == "(":
+            return ""
+        case "STRAIGHT_JOIN":
+            return "" if previous == "SELECT" or (before is not None and before.kind == "hint") else "JOIN"
+        case "INTEGER" if previous in ("SIGNED", "UNSIGNED"):
+            return ""
+    return None
 
 
 def _trigger_key(word: Word, done: Rewritten) -> int:
@@ -200,23 +230,10 @@ def _trigger_key(word: Word, done: Rewritten) -> int:
 
 
 def _clock(words: list[Word], at: int, *, called: bool, done: Rewritten) -> int:
-    """A clock function says the run's time, typed, so that the server computes with a DATETIME and not with a text."""
-    word, length = words[at], 1
-    if called:
-        length = 3 if words[at + 2 : at + 3] and words[at + 2].text == ")" else 4
-        if length == 4 and (
-            [w.kind for w in words[at + 2 : at + 4]] != ["number", "operator"] or words[at + 3].text != ")"
-        ):
-            raise Refusal(f"{word.upper}() takes at most a number of digits.", "Write NOW().", word.line)
-    if word.upper in known.NOW:
-        bind, server, judged = AS_OF, f"CAST(:{AS_OF} AS DATETIME(6))", f":{AS_OF}"
-    elif word.upper in known.TODAY:
-        bind, server, judged = AS_OF_DATE, f"CAST(:{AS_OF_DATE} AS DATE)", f":{AS_OF_DATE}"
-    else:
-        bind, server, judged = AS_OF, f"DATE(CAST(:{AS_OF} AS DATETIME(6)))", f"{FUNCTION}DATE(:{AS_OF})"
-    done.binds.add(bind)
-    _write(done, word, server=server, judged=judged)
-    return length
+    found = clock(words[at : at + 4], called=called)
+    done.binds.add(found.bind)
+    _write(done, words[at], server=found.server, judged=found.judged)
+    return found.length
 
 
 def _postgres_interval(words: list[Word], at: int, before: Word | None, text: Word, done: Rewritten) -> int:

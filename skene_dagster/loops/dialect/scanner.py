@@ -5,26 +5,23 @@ rules of the server and not by those of a tolerant parser: what is a comment, wh
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["word", "quoted", "string", "hex", "number", "operator"]
+from skene_dagster.loops.dialect.appearance import Refusal, check_comment, check_word, no_sql
+from skene_dagster.text_lines import TextLines
 
+__all__ = ["Refusal", "Word", "scan"]
 
-class Refusal(Exception):
-    """What is wrong with the SQL, what to do, and in which of its lines (if that is known)."""
-
-    def __init__(self, message: str, advice: str = "", line: int | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
-        self.line = line
+Kind = Literal["word", "quoted", "string", "hex", "number", "operator", "hint"]
 
 
 @dataclass(frozen=True)
 class Word:
-    """One lexical unit: as it was written, what stood before it (blanks only), and its line, from one."""
+    """One lexical unit: as it was written, what stood before it (blanks only), and its line in the file.
+
+    The line of the text's first character is one.
+    """
 
     kind: Kind
     text: str
@@ -34,7 +31,10 @@ class Word:
     @property
     def upper(self) -> str:
         """The unquoted word or operator, for comparing; empty for everything else."""
-        return self.text.upper() if self.kind in ("word", "operator") else ""
+        if self.kind not in ("word", "operator"):
+            return ""
+        # Python makes SELECT of a word with a long s (U+017F), which is a name on a server.
+        return self.text.upper() if self.text.isascii() else self.text
 
     @property
     def value(self) -> str:
@@ -52,12 +52,13 @@ _SPACE = r"[ \t\n\r\f\v]"
 _WORD = re.compile(
     rf"""
     (?P<space>{_SPACE}+)
-    |(?P<runs>/\*(?:[!+]|[A-Z]!))
+    |(?P<runs>/\*(?:!|[A-Z]!))
+    |(?P<hint>/\*\+(?:(?!\*/).)*\*/)
     |(?P<comment>/\*(?:(?!\*/).)*\*/|\#[^\n]*|--(?={_SPACE}|\Z)[^\n]*)
     |(?P<hex>0[xX][0-9a-fA-F]+(?![\w$])|0[bB][01]+(?![\w$])|[xX]'[0-9a-fA-F]*'|[bB]'[01]*')
     |(?P<string>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")
     |(?P<quoted>`(?:[^`]|``)+`)
-    |(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w$]))
+    |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![\w$]))
     |(?P<word>[\w$]+)
     |(?P<unclosed>/\*|['"`])
     |(?P<operator><=>|->>|->|<=|>=|<>|!=|:=|&&|\|\||<<|>>|::|--|@@|==|[-+*/%=<>!&|^~(),.;@:?{{}}\[\]])
@@ -69,18 +70,25 @@ _WORD = re.compile(
 _ESCAPES = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": r"\%", "_": r"\_"}
 
 
-def scan(text: str) -> list[Word]:
+def scan(text: str, lines: TextLines | None = None) -> list[Word]:
     """Return the words of the text, without comments and without the semicolons at its end.
 
+    Args:
+        lines: where the text's lines are in its author's file; those of the text itself where they are not given.
+
     Raises:
-        Refusal: a string or comment without end, a comment that runs, a character that is no SQL.
+        Refusal: a string or comment without end, a comment that runs, a character that is no SQL, or a word or comment
+            that is not what its author sees.
     """
+    lines = lines or TextLines.as_written(text, 1)
+    first = lines.at(0)
     words: list[Word] = []
-    position, line, before = 0, 1, ""
+    position, before = 0, ""
     while position < len(text):
+        line = lines.at(position) - first + 1
         match = _WORD.match(text, position)
         if match is None:
-            raise _no_sql(text[position], line)
+            raise no_sql(text[position], line)
         kind, written = match.lastgroup, match.group()
         if kind == "runs":
             raise _runs(written, line)
@@ -90,12 +98,13 @@ def scan(text: str) -> list[Word]:
         if kind == "space":
             before += written
         elif kind == "comment":
+            check_comment(text, match.start(), match.end(), lines, line)
             before += "\n" * written.count("\n") or " "
         else:
+            check_word(text, match.start(), match.end(), lines, line)
             # `kind` is one of Kind: the other groups are dealt with above.
             words.append(Word(kind, written, line, before))  # type: ignore[arg-type]
             before = ""
-        line += written.count("\n")
         position = match.end()
     while words and words[-1].upper == ";":
         words.pop()
@@ -108,19 +117,8 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _runs(written: str, line: int) -> Refusal:
-    if written.endswith("+"):
-        return Refusal(
-            "Optimizer hints (/*+ … */) are not passed on.",
-            "Bind the plan in the database, or take the hint out.",
-            line,
-        )
     return Refusal(
         f"{written} … */ looks like a comment, but a server runs it.",
         "Write what it says without it, or take it out.",
         line,
     )
-
-
-def _no_sql(character: str, line: int) -> Refusal:
-    name = unicodedata.name(character, f"U+{ord(character):04X}").lower()
-    return Refusal(f"{character!r} ({name}) is not SQL.", "Type it again by hand.", line)

@@ -75,6 +75,8 @@ class _Queries:
             condition = select.args.get(part)
             if part == "having":
                 text += self._group(select.args.get("group"))
+            if condition and part == "having" and not select.args.get("group"):
+                raise NeedsTidb("HAVING without GROUP BY")  # SQLite, 2026-11: only from 3.39 on
             if condition:
                 text += f" {part.upper()} {self._expressions.expression(condition.this)}"
         return text

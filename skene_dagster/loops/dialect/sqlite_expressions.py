@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.intervals import SIMPLE_UNITS
-from skene_dagster.loops.dialect.rewriting import FUNCTION, Rewritten
+from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, FORMATS, KEYWORDS, OF_THEIR_ARGUMENTS, PARTS
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb, in_full, kind_of, kinds_of_values, moment_of
 from skene_dagster.loops.dialect.structure import COMPARISONS, string_value
@@ -29,6 +30,8 @@ _SHOWN: dict[type[exp.Expr], str] = {
     exp.Tuple: "A list in parentheses", exp.All: "ALL", exp.Collate: "COLLATE", exp.Extract: "EXTRACT() of this unit",
     exp.Trim: "TRIM() of other letters", exp.Distinct: "COUNT() of several columns",
 }  # fmt: skip
+
+_A_DATE_AS_NUMBER = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?")
 
 
 class Expressions:
@@ -255,6 +258,9 @@ class Expressions:
         kinds = {kind_of(node, self._rewritten) for node in nodes} - {""}
         if "number" in kinds and len(kinds) > 1:
             raise NeedsTidb("Comparing a number with a text")
+        if any(isinstance(node, exp.Literal) and _A_DATE_AS_NUMBER.fullmatch(node.name) for node in nodes):
+            # A moment is a text there, and greater than every number.
+            raise NeedsTidb("A date that is written as a number")
         return [self._moment(node) if "moment" in kinds else self._operand(node) for node in nodes]
 
     def _moment(self, node: exp.Expr) -> str:

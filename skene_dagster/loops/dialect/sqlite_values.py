@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from skene_dagster.loops.dialect.rewriting import AS_OF, AS_OF_DATE, FUNCTION, Rewritten
+from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
+from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, OF_THEIR_ARGUMENTS, Kind
 from skene_dagster.loops.dialect.structure import string_value
 

@@ -1,15 +1,20 @@
 """Judge the tree: one read-only SELECT, made of known parts, with nothing of the text lost."""
 
 import re
+import unicodedata
 from collections import Counter
+from collections.abc import Iterator
 
 from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import ParseError
 
 from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
 from skene_dagster.loops.dialect.intervals import COMPOSITE_UNITS, UNITS
-from skene_dagster.loops.dialect.rewriting import AS_OF, AS_OF_DATE, FUNCTION, STRING, Rewritten, number_value
+from skene_dagster.loops.dialect.quoting import as_written, in_the_authors_words, line_of, word_for
+from skene_dagster.loops.dialect.rewriting import STRING, Rewritten, number_value
 from skene_dagster.loops.dialect.scanner import Refusal
+from skene_dagster.settings import SYSTEM_SCHEMAS
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)
 _QUERIES = (exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery)
@@ -48,6 +53,7 @@ _PARTS: dict[type[exp.Expr], str] = {
     exp.Div: "this expression typed safe",
     exp.Trim: "this expression position",
     exp.GroupConcat: "this separator",
+    exp.Concat: "expressions safe coalesce",
     exp.JSONExtract: "this expression only_json_types",
     exp.JSONExtractScalar: "this expression only_json_types scalar_only",
     **dict.fromkeys((exp.Rollup, exp.Order, exp.Distinct, exp.Tuple, exp.JSONPath), "expressions"),
@@ -64,6 +70,22 @@ _PARTS: dict[type[exp.Expr], str] = {
 """What a condition may be made of. A part that a new release of sqlglot invents is refused, not guessed at."""
 _KNOWN = {kind: frozenset(parts.split()) for kind, parts in _PARTS.items()}
 
+_INSTEAD = {
+    "QUALIFY": "Write the window function in a derived table, and WHERE around it.",
+    "TABLE SAMPLE": "Write a condition on the key, such as MOD(id, 10) = 0.",
+    "AT TIME ZONE": "Write CONVERT_TZ(x, 'UTC', 'Europe/Berlin').",
+    "SIMILAR TO": "Write REGEXP.",
+    "GLOB": "Write LIKE, or REGEXP.",
+    "FILTER": "Write SUM(condition), or COUNT(IF(condition, 1, NULL)).",
+    "NULLS FIRST": "Write ORDER BY x IS NOT NULL, x.",
+    "SOUNDEX": "TiDB does not know it. Write LOWER(x) LIKE 'ann%'.",
+    "PIVOT": "Write SUM(CASE … END).",
+}
+_JOINS = {
+    "FULL": "Write LEFT JOIN, and RIGHT JOIN in the second SELECT of a UNION.",
+    "SEMI": "Write WHERE EXISTS (SELECT 1 FROM … WHERE …).",
+    "ANTI": "Write WHERE NOT EXISTS (SELECT 1 FROM … WHERE …).",
+}
 _PLAINLY = "Write it in MySQL's plain SQL, or leave it out."
 _SHIFTS = frozenset(f"{FUNCTION}{name}" for name in ("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE"))
 _WHOLE = re.compile(r"\s*[+-]?\d+\s*")
@@ -78,16 +100,35 @@ def judge(rewritten: Rewritten) -> exp.Query:
     """
     tree = _parsed("".join(rewritten.judged), rewritten)
     for node in tree.walk():
-        known_parts = _KNOWN.get(type(node))
-        if known_parts is None:
-            raise Refusal(f"{_called(node)} cannot be used.", _PLAINLY)
-        _refuse_inside(node, rewritten)
-        for part, value in node.args.items():
-            if value and part not in known_parts:
-                shown = value[0].name if part == "operation_modifiers" else part.strip("_").replace("_", " ").upper()
-                raise Refusal(f"{shown} cannot be used.", _PLAINLY)
+        try:
+            _refuse_unknown(node, rewritten)
+            _refuse_inside(node, rewritten)
+            _refuse_parts(node, rewritten)
+        except Refusal as bad:
+            bad.line = bad.line or line_of(node, rewritten)
+            raise
     _nothing_lost(tree, rewritten)
     return tree
+
+
+def _refuse_unknown(node: exp.Expr, rewritten: Rewritten) -> None:
+    if type(node) not in _KNOWN or (isinstance(node, exp.Concat) and not node.find_ancestor(exp.GroupConcat)):
+        name = _called(node)
+        raise Refusal(f"{word_for(name, node, rewritten)} cannot be used.", _INSTEAD.get(name, _PLAINLY))
+
+
+def _refuse_parts(node: exp.Expr, rewritten: Rewritten) -> None:
+    for part, value in node.args.items():
+        if (
+            value
+            and part not in _KNOWN[type(node)]
+            and not (part == "this" and isinstance(node.parent, exp.GroupConcat))
+        ):
+            name = value[0].name if part == "operation_modifiers" else part.strip("_").replace("_", " ").upper()
+            inner = next(
+                (one for one in (value, *(value if isinstance(value, list) else ())) if isinstance(one, exp.Expr)), node
+            )
+            raise Refusal(f"{word_for(name, inner, rewritten)} cannot be used.", _INSTEAD.get(name, _PLAINLY))
 
 
 def string_value(literal: exp.Expr, rewritten: Rewritten) -> str | None:
@@ -104,12 +145,21 @@ def unwrapped(query: exp.Expr) -> exp.Expr:
     return query
 
 
+def conjuncts(clause: exp.Expr) -> Iterator[exp.Expr]:
+    """List the conditions that must all hold for a clause to hold."""
+    if isinstance(clause, exp.And | exp.Paren):
+        for part in clause.iter_expressions():
+            yield from conjuncts(part)
+    else:
+        yield clause
+
+
 def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
     try:
         trees = parse(text, read="mysql", error_level=ErrorLevel.RAISE)
     except ParseError as bad:
         first = bad.errors[0] if bad.errors else {}
-        near = _in_the_authors_words(str(first.get("highlight") or ""), rewritten)
+        near = in_the_authors_words(str(first.get("highlight") or ""), rewritten)
         where = f" near {near!r}" if near else ""
         line = first.get("line")
         raise Refusal(f"The SQL cannot be read{where}.", "Check it there.", line) from None
@@ -125,9 +175,10 @@ def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
     return tree
 
 
-def _in_the_authors_words(text: str, rewritten: Rewritten) -> str:
-    text = text.removeprefix(FUNCTION).strip("'")
-    return rewritten.strings[int(text[1:])].text if STRING.fullmatch(text) and rewritten.strings else text
+def _plainly(name: str) -> str:
+    """Write a name as a server may compare it: TiDB, 2026-11, reads İ (U+0130) as i."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
 def _called(node: exp.Expr) -> str:
@@ -140,11 +191,21 @@ def _refuse_inside(node: exp.Expr, rewritten: Rewritten) -> None:
             _refuse_in_query(node)
         case exp.Distinct() if node.args.get("on"):
             raise Refusal("DISTINCT ON cannot be used.", "It is PostgreSQL's. Write GROUP BY or ROW_NUMBER().")
-        case exp.Join() if node.side == "FULL" or node.kind in ("SEMI", "ANTI", "STRAIGHT") or node.method == "ASOF":
+        case exp.Join() if (
+            node.side == "FULL" or node.kind not in ("", "INNER", "CROSS", "OUTER") or node.method == "ASOF"
+        ):
             words = " ".join(word for word in (node.method, node.side, node.kind) if word)
-            raise Refusal(f"{words} JOIN cannot be used.", "TiDB does not know it.")
+            advice = _JOINS.get(node.side or node.kind, "Write JOIN, LEFT JOIN or RIGHT JOIN.")
+            raise Refusal(f"{words} JOIN cannot be used.", f"TiDB does not know it. {advice}")
+        case exp.Table() if _plainly(node.db) in SYSTEM_SCHEMAS:
+            raise Refusal(
+                f"{node.db}.{node.name} is the database server's own table.",
+                "Read the product's tables only.",
+                node.this.meta.get("line"),
+            )
         case exp.Table() if node.catalog or not isinstance(node.this, exp.Identifier):
-            raise Refusal(f"{node.sql('mysql')} is not a table.", "Write table or schema.table.")
+            shown = as_written(node, rewritten) or "This"
+            raise Refusal(f"{shown} is not a table.", "Write table or schema.table.")
         case exp.Identifier() if STRING.fullmatch(node.name) and node.quoted:
             raise Refusal("A name is written as a string.", "Write names in backticks, or as plain words.")
         case exp.Interval():

@@ -6,11 +6,12 @@ when it is asked again.
 """
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Make a list of words."""
     return frozenset(text.split())
 
 
-GRAMMAR = _words("""
+GRAMMAR = words("""
     ALL AND AS ASC BETWEEN BINARY BOTH BY CASE CHAR COLLATE CONVERT CROSS DECIMAL DESC DISTINCT DIV DOUBLE ELSE EXCEPT
     EXISTS FALSE FLOAT FORCE FROM GROUP HAVING IF IGNORE IN INDEX INNER INTERSECT INTERVAL IS JOIN KEY LEADING LEFT
     LIKE LIMIT MOD NATURAL NOT NULL OF ON OR ORDER OUTER OVER PARTITION PRIMARY RANGE RECURSIVE REGEXP RIGHT RLIKE ROW
@@ -20,22 +21,22 @@ GRAMMAR = _words("""
     """)
 """Reserved words that a SELECT may use."""
 
-CONTEXT = _words("""
+CONTEXT = words("""
     ANY CURRENT DATE DATETIME END ESCAPE FOLLOWING JSON MEMBER OFFSET PRECEDING ROLLUP SEPARATOR SIGNED SOME TIME
     TIMESTAMP UNBOUNDED UNKNOWN YEAR
     """)
 """Words that mean something in some places and may be names elsewhere."""
 
-BEFORE_PARENTHESIS = _words("""
+BEFORE_PARENTHESIS = words("""
     ALL AND ANY AS BETWEEN BY CASE COLLATE DISTINCT DIV ELSE EXCEPT EXISTS FROM HAVING IN INTERSECT INTERVAL IS JOIN
     KEY LIKE LIMIT NOT OF ON OR OVER REGEXP RLIKE SELECT SOME THEN UNION USING WHEN WHERE XOR INDEX BINARY OFFSET
     """)
 """Words that are followed by a parenthesis and are no functions."""
 
-TYPES = _words("BINARY CHAR DATE DATETIME DECIMAL DOUBLE FLOAT JSON SIGNED TIME UNSIGNED YEAR")
+TYPES = words("BINARY CHAR DATE DATETIME DECIMAL DOUBLE FLOAT JSON SIGNED TIME UNSIGNED YEAR")
 """What CAST may cast to."""
 
-RESERVED = GRAMMAR | _words("""
+RESERVED = GRAMMAR | words("""
     ADD ALTER ANALYZE ARRAY BIGINT BLOB CALL CASCADE CHANGE CHARACTER CHECK COLUMN CONSTRAINT CONTINUE CREATE CUME_DIST
     CURRENT_DATE CURRENT_ROLE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER CURSOR DATABASE DATABASES DEFAULT DELAYED
     DELETE DENSE_RANK DESCRIBE DISTINCTROW DROP DUAL ELSEIF ENCLOSED ESCAPED EXIT EXPLAIN FETCH FIRST_VALUE FLOAT4
@@ -61,7 +62,8 @@ STATEMENTS = {
     **dict.fromkeys(("SET", "USE", "PREPARE", "EXECUTE"), "changes the session"),
     **dict.fromkeys(("BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT"), "is about transactions"),
     **dict.fromkeys(("CALL", "DO"), "runs something"),
-    **dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "EXPLAIN", "ANALYZE", "ADMIN", "TABLE", "VALUES"), "returns no users"),
+    **dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "EXPLAIN", "ANALYZE", "ADMIN", "VALUES"), "returns no users"),
+    "TABLE": "is no SELECT",
 }
 """Statements other than SELECT, and what they do."""
 
@@ -83,19 +85,64 @@ REFUSED_WORDS = {
     "VALUES": "Select from a table.",
     "DEFAULT": "Write the value.",
     "RETURNING": "A condition only reads.",
-    "STRAIGHT_JOIN": "Write JOIN.",
     "DISTINCTROW": "Write DISTINCT.",
+    "SQL_NO_CACHE": "Take it out.",
+    "SQL_CACHE": "Take it out.",
+    "CHARACTER": "Write CAST(x AS CHAR), or CONVERT(x USING utf8mb4).",
     "HIGH_PRIORITY": "Take it out.",
     "SQL_CALC_FOUND_ROWS": "Take it out.",
     "SQL_SMALL_RESULT": "Take it out.",
     "SQL_BIG_RESULT": "Take it out.",
-    "CURRENT_TIME": "Write TIME(NOW()).",
-    "UTC_TIME": "Write TIME(NOW()).",
     "CURRENT_USER": "It says who is connected, not who uses the product.",
     "CURRENT_ROLE": "It says who is connected, not who uses the product.",
     "TIDB_CURRENT_TSO": "Write NOW(), which is the run's time.",
 }
 """Words that no condition uses, and what to do."""
+
+EQUIVALENTS = {
+    "AGE": "It is PostgreSQL's. Write DATEDIFF(a, b), or TIMESTAMPDIFF(MONTH, b, a).",
+    "APPROX_COUNT_DISTINCT": "It is an estimate. Write COUNT(DISTINCT x).",
+    "ARRAY_AGG": "It is PostgreSQL's. Write JSON_ARRAYAGG(x).",
+    "BOOL_AND": "It is PostgreSQL's. Write MIN(x).",
+    "BOOL_OR": "It is PostgreSQL's. Write MAX(x).",
+    "BTRIM": "It is PostgreSQL's. Write TRIM(x).",
+    "CHARINDEX": "It is SQL Server's. Write LOCATE('a', x).",
+    "COUNT_IF": "Write SUM(x > 1).",
+    "COUNTIF": "Write SUM(x > 1).",
+    "DATEADD": "It is SQL Server's. Write x + INTERVAL 7 DAY.",
+    "DATEPART": "It is SQL Server's. Write EXTRACT(DAY FROM x).",
+    "DATE_DIFF": "Write DATEDIFF(a, b), or TIMESTAMPDIFF(HOUR, b, a).",
+    "DATE_PART": "It is PostgreSQL's. Write EXTRACT(DAY FROM x).",
+    "DATE_TRUNC": "It is PostgreSQL's. Write DATE(x), or DATE_FORMAT(x, '%Y-%m-01') for the month.",
+    "DECODE": "Write CASE a WHEN 1 THEN 'one' ELSE 'other' END.",
+    "FILTER": "It is PostgreSQL's. Write SUM(x > 1), or COUNT(IF(x > 1, 1, NULL)).",
+    "GETDATE": "It is SQL Server's. Write NOW(), which is the run's time.",
+    "GETUTCDATE": "It is SQL Server's. Write NOW(), which is the run's time.",
+    "IIF": "It is SQL Server's. Write IF(x > 1, 'a', 'b').",
+    "INITCAP": "MySQL has none. Write CONCAT(UPPER(LEFT(x, 1)), LOWER(SUBSTRING(x, 2))).",
+    "JSONB_EXTRACT_PATH_TEXT": "It is PostgreSQL's. Write x->>'$.a'.",
+    "JSON_VALUE": "TiDB does not know it. Write JSON_UNQUOTE(JSON_EXTRACT(x, '$.a')).",
+    "LEN": "It is SQL Server's. Write CHAR_LENGTH(x).",
+    "LISTAGG": "It is Oracle's. Write GROUP_CONCAT(x ORDER BY y SEPARATOR ',').",
+    "NVL": "It is Oracle's. Write IFNULL(x, 0).",
+    "NVL2": "It is Oracle's. Write IF(x IS NULL, 'b', 'a').",
+    "REGEXP_MATCH": "It is PostgreSQL's. Write REGEXP_LIKE(x, 'a').",
+    "REGEXP_MATCHES": "It is PostgreSQL's. Write REGEXP_LIKE(x, 'a').",
+    "SAFE_CAST": "Write CAST(x AS SIGNED).",
+    "SOUNDEX": "TiDB does not know it. Write LOWER(x) LIKE 'ann%'.",
+    "SPLIT_PART": "It is PostgreSQL's. Write SUBSTRING_INDEX(SUBSTRING_INDEX(x, ',', 2), ',', -1).",
+    "STARTS_WITH": "Write x LIKE 'a%'.",
+    "STRFTIME": "It is SQLite's. Write DATE_FORMAT(x, '%Y-%m-%d').",
+    "STRING_AGG": "It is PostgreSQL's. Write GROUP_CONCAT(x ORDER BY y SEPARATOR ',').",
+    "STRPOS": "It is PostgreSQL's. Write LOCATE('a', x).",
+    "TO_CHAR": "It is PostgreSQL's. Write DATE_FORMAT(x, '%Y-%m-%d').",
+    "TO_DATE": "It is PostgreSQL's. Write STR_TO_DATE(x, '%Y-%m-%d').",
+    "TO_NUMBER": "It is Oracle's. Write CAST(x AS SIGNED).",
+    "TO_TIMESTAMP": "It is PostgreSQL's. Write FROM_UNIXTIME(x), or STR_TO_DATE(x, '%Y-%m-%d').",
+    "TRUNC": "Write TRUNCATE(x, 0) of a number, DATE(x) of a moment.",
+    "TRY_CAST": "It is SQL Server's. Write CAST(x AS SIGNED).",
+}
+"""Functions of other databases, and what MySQL has for them."""
 
 _CONNECTION = "It depends on the connection, not on the users."
 _RANDOM = "It gives another value each time. For a share of the users write a condition on the key: MOD(id, 10) = 0."
@@ -111,39 +158,34 @@ REFUSED_FUNCTIONS = {
     **dict.fromkeys(("DATABASE", "SCHEMA", "USER", "SESSION_USER", "SYSTEM_USER", "VERSION"), _CONNECTION),
     **dict.fromkeys(("RAND", "RANDOM_BYTES", "UUID", "UUID_SHORT"), _RANDOM),
     **dict.fromkeys(("SYSDATE", "TIDB_CURRENT_TSO"), _CLOCK),
-    "CURTIME": "Write TIME(NOW()).",
-    "CURRENT_TIME": "Write TIME(NOW()).",
-    "UTC_TIME": "Write TIME(NOW()).",
     "JSON_TABLE": "TiDB does not know it. Write JSON_EXTRACT() or MEMBER OF.",
     "PARTITION": "Write a condition on the column that the table is partitioned by.",
-    "ROW": "Write the parentheses without ROW.",
-    "DATE_TRUNC": "It is PostgreSQL's. Write DATE(x), or DATE_FORMAT(x, '%Y-%m-01') for the month.",
-    "TO_CHAR": "It is PostgreSQL's. Write DATE_FORMAT().",
-    "AGE": "It is PostgreSQL's. Write DATEDIFF() or TIMESTAMPDIFF().",
-    "DATE_PART": "It is PostgreSQL's. Write EXTRACT(DAY FROM x).",
-    "STRING_AGG": "It is PostgreSQL's. Write GROUP_CONCAT(x ORDER BY y SEPARATOR ',').",
-    "FILTER": "It is PostgreSQL's. Write SUM(condition) or COUNT(IF(condition, 1, NULL)).",
+    "DEFAULT": "Write the value.",
+    **EQUIVALENTS,
 }
 """Functions that no condition uses, and why not or what to do."""
 
 NOW = frozenset(("NOW", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "UTC_TIMESTAMP"))
 TODAY = frozenset(("CURDATE", "CURRENT_DATE"))
 UTC_TODAY = frozenset(("UTC_DATE",))
-NEED_PARENTHESES = frozenset(("NOW", "CURDATE"))
+TIME_OF_DAY = frozenset(("CURTIME", "CURRENT_TIME", "UTC_TIME"))
+SECONDS = frozenset(("UNIX_TIMESTAMP",))
+"""Without an argument: the seconds since 1970."""
+NEED_PARENTHESES = frozenset(("NOW", "CURDATE", "CURTIME", "UNIX_TIMESTAMP"))
 """Clock functions that are names when no parenthesis follows."""
 
-AGGREGATES = _words("""
+AGGREGATES = words("""
     ANY_VALUE AVG BIT_AND BIT_OR BIT_XOR COUNT GROUPING GROUP_CONCAT JSON_ARRAYAGG JSON_OBJECTAGG MAX MIN STD STDDEV
     STDDEV_POP STDDEV_SAMP SUM VARIANCE VAR_POP VAR_SAMP
     CUME_DIST DENSE_RANK FIRST_VALUE LAG LAST_VALUE LEAD NTH_VALUE NTILE PERCENT_RANK RANK ROW_NUMBER
     """)
-SCALARS = _words("""
+SCALARS = words("""
     ABS ACOS ASIN ATAN ATAN2 BIN BIT_COUNT BIT_LENGTH CEIL CEILING CONV COS COT CRC32 DEGREES EXP FLOOR LN LOG LOG10
     LOG2 MOD OCT PI POW POWER RADIANS ROUND SIGN SIN SQRT TAN TRUNCATE
     ASCII CHAR_LENGTH CHARACTER_LENGTH CONCAT CONCAT_WS ELT FIELD FIND_IN_SET FORMAT FROM_BASE64 HEX INSERT INSTR LCASE
     LEFT LENGTH LOCATE LOWER LPAD LTRIM MID OCTET_LENGTH ORD POSITION QUOTE REGEXP_INSTR REGEXP_LIKE REGEXP_REPLACE
     REGEXP_SUBSTR REPEAT REPLACE REVERSE RIGHT RPAD RTRIM SPACE STRCMP SUBSTR SUBSTRING SUBSTRING_INDEX TO_BASE64 TRIM
-    UCASE UNHEX UPPER
+    UCASE UNHEX UPPER CHAR BIN_TO_UUID EXPORT_SET FORMAT_BYTES IS_UUID MAKE_SET UUID_TO_BIN
     ADDDATE ADDTIME CONVERT_TZ DATE DATEDIFF DATE_ADD DATE_FORMAT DATE_SUB DAY DAYNAME DAYOFMONTH DAYOFWEEK DAYOFYEAR
     EXTRACT FROM_DAYS FROM_UNIXTIME HOUR LAST_DAY MAKEDATE MAKETIME MICROSECOND MINUTE MONTH MONTHNAME PERIOD_ADD
     PERIOD_DIFF QUARTER SECOND SEC_TO_TIME STR_TO_DATE SUBDATE SUBTIME TIME TIMEDIFF TIMESTAMP TIMESTAMPADD
@@ -151,7 +193,8 @@ SCALARS = _words("""
     CAST COALESCE CONVERT GREATEST IF IFNULL ISNULL LEAST NULLIF
     JSON_ARRAY JSON_CONTAINS JSON_CONTAINS_PATH JSON_DEPTH JSON_EXTRACT JSON_KEYS JSON_LENGTH JSON_MERGE_PATCH
     JSON_MERGE_PRESERVE JSON_OBJECT JSON_OVERLAPS JSON_QUOTE JSON_REMOVE JSON_REPLACE JSON_SEARCH JSON_SET JSON_TYPE
-    JSON_UNQUOTE JSON_VALID
+    JSON_UNQUOTE JSON_VALID JSON_ARRAY_APPEND JSON_ARRAY_INSERT JSON_INSERT JSON_MERGE JSON_PRETTY JSON_SCHEMA_VALID
+    VEC_COSINE_DISTANCE VEC_DIMS VEC_FROM_TEXT VEC_L1_DISTANCE VEC_L2_DISTANCE VEC_L2_NORM VEC_NEGATIVE_INNER_PRODUCT
     INET6_ATON INET6_NTOA INET_ATON INET_NTOA IS_IPV4 IS_IPV6 MD5 SHA SHA1 SHA2
     """)
 FUNCTIONS = AGGREGATES | SCALARS
@@ -161,7 +204,6 @@ OWN_GRAMMAR = frozenset(("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT"))
 """Functions whose arguments are not a plain list."""
 
 REFUSED_OPERATORS = {
-    ";": "There is more than one statement. A condition is one SELECT.",
     "?": "Placeholders (?) have nothing to stand for. Write the value.",
     ":": "Placeholders (:name) have nothing to stand for. Write the value.",
     ":=": "Assignments (:=) have no place in a condition.",
@@ -171,6 +213,6 @@ REFUSED_OPERATORS = {
     "||": "|| means OR in MySQL and joins texts in PostgreSQL. Write OR, or CONCAT(a, b).",
     "--": "-- begins a comment only with a space after it. Add the space.",
     "==": "== compares nothing in SQL. Write =.",
-    **dict.fromkeys("{}", "Braces have no place in SQL; nothing is filled in here. Write the value."),
+    **dict.fromkeys("{}", "Nothing is filled in here. Write the value; a date as DATE '2026-01-31'."),
     **dict.fromkeys("[]", "Brackets have no place in MySQL. Names are written in backticks."),
 }

@@ -1,6 +1,5 @@
 """Refuse words, by name and with advice, before anything is parsed."""
 
-import difflib
 from itertools import pairwise
 
 from skene_dagster.loops.dialect import vocabulary as known
@@ -11,18 +10,23 @@ def refuse_other_statements(words: list[Word]) -> None:
     """Refuse what is not exactly one SELECT, by what it is."""
     if not words:
         raise Refusal("The query is empty.", "Write one SELECT of the users.", 1)
+    refuse_second_statement(words)
     first = next((word for word in words if word.text != "("), words[0])
+    if first.upper not in ("SELECT", "WITH"):
+        does = known.STATEMENTS.get(first.upper)
+        if first.upper == "TABLE" and len(words) > 1:
+            raise Refusal("TABLE is no SELECT.", f"Write SELECT * FROM {words[1].text}.", first.line)
+        what = f"{first.upper} {does}" if does else f"The query begins with {first.text}"
+        raise Refusal(f"{what}.", "A condition is exactly one SELECT, which only reads.", first.line)
+
+
+def refuse_second_statement(words: list[Word]) -> None:
+    """Refuse what stands behind a semicolon."""
     for word, following in pairwise(words):
         if word.upper == ";":
             raise Refusal(
-                f"There is a second statement after the semicolon: {following.text} …",
-                "A condition is exactly one SELECT.",
-                following.line,
+                f"There is a second statement after the semicolon: {following.text} …", "Take it out.", following.line
             )
-    if first.upper not in ("SELECT", "WITH"):
-        does = known.STATEMENTS.get(first.upper)
-        what = f"{first.upper} {does}" if does else f"The query begins with {first.text}"
-        raise Refusal(f"{what}.", "A condition is exactly one SELECT, which only reads.", first.line)
 
 
 def refuse_function(words: list[Word], at: int) -> None:
@@ -34,17 +38,11 @@ def refuse_function(words: list[Word], at: int) -> None:
     if upper in known.REFUSED_WORDS:
         raise Refusal(f"{upper} cannot be used.", known.REFUSED_WORDS[upper], word.line)
     if upper not in known.FUNCTIONS:
-        near = difflib.get_close_matches(upper, known.FUNCTIONS, n=1, cutoff=0.75)
-        hint = f" Did you mean {near[0]}()?" if near else ""
-        raise Refusal(
-            f"{word.text}() is not a function that is known here.", f"Use MySQL's built-in ones.{hint}", word.line
-        )
-    if upper == "UNIX_TIMESTAMP" and words[at + 2 : at + 3] and words[at + 2].text == ")":
-        raise Refusal("UNIX_TIMESTAMP() reads the server's clock.", "Write UNIX_TIMESTAMP(NOW()).", word.line)
+        raise Refusal(f"{word.text}() is not a function that is known here.", "Use MySQL's built-in ones.", word.line)
 
 
-def refuse_word(word: Word, before: Word | None, after: Word | None, inside: str) -> None:
-    """Refuse a word that no condition uses, given the words beside it and the function that it is in."""
+def refuse_word(word: Word, before: Word | None, after: Word | None) -> None:
+    """Refuse a word that no condition uses, given the words beside it."""
     upper = word.upper
     previous = before.upper if before else ""
     following = after.upper if after else ""
@@ -52,8 +50,6 @@ def refuse_word(word: Word, before: Word | None, after: Word | None, inside: str
         raise Refusal("AS OF TIMESTAMP cannot be used.", "A condition reads what is there at the tick.", word.line)
     if upper == "DISTINCT" and previous in ("IS", "NOT"):
         raise Refusal("IS DISTINCT FROM cannot be used.", "Write NOT (a <=> b).", word.line)
-    if upper == "FROM" and inside in ("SUBSTRING", "SUBSTR", "MID"):
-        raise Refusal(f"{inside}(x FROM …) cannot be used.", f"Write {inside}(x, 2, 3).", word.line)
     if upper == "FOR" and following not in ("UPDATE", "SHARE"):
         raise Refusal("FOR cannot be used.", "Take it out.", word.line)
     if upper in known.REFUSED_WORDS:

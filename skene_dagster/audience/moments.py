@@ -1,0 +1,24 @@
+"""The clock of the author's SQL: the tick's, wherever he wrote `NOW()` or `CURDATE()`."""
+
+from datetime import datetime, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BindParameter, Date, TextClause, bindparam
+
+from skene_dagster.store.tables import Moment
+
+
+def bound(statement: TextClause, as_of: datetime, zone: str = "UTC") -> TextClause:
+    """Bind the moments that a statement names.
+
+    Args:
+        zone: whose date is `CURDATE()`.
+    """
+    known = statement.compile().params
+    local = as_of.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone))
+    moments: dict[str, BindParameter[Any]] = {
+        "as_of": bindparam("as_of", as_of, Moment),
+        "as_of_date": bindparam("as_of_date", local.date(), Date),
+    }
+    return statement.bindparams(*(bind for name, bind in moments.items() if name in known))

@@ -1,0 +1,62 @@
+"""Say of a part of the tree what its author wrote there, and on which line."""
+
+import re
+
+from sqlglot import exp
+
+from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
+from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten
+
+_LONGEST = 60
+_BINDS = {AS_OF: "NOW()", AS_OF_DATE: "CURDATE()", TRIGGER_KEY: "$1"}
+
+
+def line_of(node: exp.Expr, rewritten: Rewritten) -> int | None:
+    """Say on which line a part stands, as near as it is known."""
+    span = _span(node)
+    return "".join(rewritten.judged).count("\n", 0, span[0]) + 1 if span else None
+
+
+def as_written(node: exp.Expr, rewritten: Rewritten) -> str:
+    """Quote what its author wrote for a part, shortened; or what stands around it."""
+    span = _span(node)
+    if span is None:
+        return ""
+    return in_the_authors_words("".join(rewritten.judged)[span[0] : span[1] + 1], rewritten)
+
+
+def word_for(name: str, node: exp.Expr, rewritten: Rewritten) -> str:
+    """Call a part by its name, if that is a word of its author's; else quote him."""
+    written = {word.upper() for word in re.findall(r"\w+", "".join(rewritten.judged))}
+    if {*name.split()} <= written:
+        return name
+    around, quoted = node, as_written(node, rewritten)
+    while re.fullmatch(r"\S*", quoted) and around.parent is not None:
+        around = around.parent
+        quoted = as_written(around, rewritten)
+    return f"`{quoted}`" if quoted else "A part of the SQL"
+
+
+def in_the_authors_words(text: str, rewritten: Rewritten) -> str:
+    """Turn judged text into what its author wrote, shortened."""
+    text = re.sub(rf"\b{FUNCTION}(?=[A-Z]\w*\b)", "", text)
+    text = re.sub(r":(\w+)", lambda bind: _BINDS.get(bind[1], bind[0]), text)
+    strings = rewritten.strings
+    text = re.sub(
+        r"'(?:\$\.)?s(\d+)'", lambda at: strings[int(at[1])].text if int(at[1]) < len(strings) else at[0], text
+    )
+    # Between the words that are judged there is always a blank.
+    text = re.sub(r"\s*\.\s*|(?<=\()\s+|\s+(?=[,)])|(?<=\w)\s+(?=\()", lambda at: at[0].strip(), text)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _span(node: exp.Expr) -> tuple[int, int] | None:
+    """Find the first and the last letter of a part, or of the nearest around it."""
+    around: exp.Expr | None = node
+    while around is not None:
+        known = [inner.meta for inner in around.walk() if "start" in inner.meta]
+        if known:
+            return min(meta["start"] for meta in known), max(meta["end"] for meta in known)
+        around = around.parent
+    return None
