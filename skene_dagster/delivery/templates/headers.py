@@ -7,9 +7,13 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
+from skene_dagster.delivery.graphemes import cut
+
 LONGEST_SUBJECT = 200
 LARGEST_HTML = 102 * 1024
 """Bytes. Gmail cuts off what is longer, and the unsubscribe link with it."""
+LARGEST_TEXT = LARGEST_HTML
+"""Bytes. It says what the HTML says, without the markup."""
 
 
 class Unrenderable(Exception):
@@ -73,7 +77,7 @@ def subject(text: str) -> str:
     line = one_line(text)
     if not line:
         raise Unrenderable("the subject is empty")
-    return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1].rstrip() + "…"
+    return line if len(line) <= LONGEST_SUBJECT else cut(line, LONGEST_SUBJECT - 1).rstrip() + "…"
 
 
 def check_address(text: str) -> str:
@@ -103,7 +107,8 @@ def _ascii_domain(domain: str) -> str | None:
 
 def _checked(text: str) -> str:
     try:
-        found = validate_email(text, check_deliverability=False, allow_smtputf8=False)
+        # Strict: SMTP takes no more than 64 characters before the @.
+        found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError:
         raise Unrenderable("invalid address") from None
     assert found.ascii_email is not None  # without SMTPUTF8 there always is one
