@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from skene_dagster.audience import preflight, sources
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.delivery.lacking import Lack, lacking
 from skene_dagster.errors import DocumentError, SettingsError, StoreError
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
@@ -24,6 +25,8 @@ class Answer:
     """The errors of each file."""
     scans: dict[str, list[Scan]] = field(default_factory=dict)
     """The big tables that each file's SQL reads from end to end."""
+    lacking: dict[str, list[Lack]] = field(default_factory=dict)
+    """The values that each file's emails need and some users do not have."""
     nullable: frozenset[str] = frozenset()
     """The columns of the users table that may be NULL, in lower case."""
     unreachable: StoreError | None = None
@@ -54,6 +57,9 @@ def ask(settings: Settings, project: Project) -> Answer:
                     answer.loops[plan.document.file] = errors
                 else:
                     answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
+            if not answer.settings:
+                right = [plan for plan in project.loops if plan.document.file not in answer.loops]
+                answer.lacking = lacking(connection, right, settings)
     except StoreError as error:
         answer.unreachable = error
     finally:

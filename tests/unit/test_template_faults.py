@@ -80,6 +80,23 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
         pytest.param(mjml("a\nb {{ name"), "hello.mjml:3 This is no Jinja: ", id="an expression that is not closed"),
         pytest.param(mjml("{% if name %}"), "This is no Jinja: Unexpected end of template.", id="an if without end"),
         pytest.param(mjml("{{ name | }}"), "hello.mjml:2 This is no Jinja: ", id="half an expression"),
+        pytest.param(mjml("{{ name || 'x' }}"), "Write `or` in its place: x or 'there'.", id="or as JavaScript has it"),
+        pytest.param(mjml("{{ name ?? 'x' }}"), "Write `or` in its place: x or 'there'.", id="?? of JavaScript"),
+        pytest.param(mjml("{{ name && 'x' }}"), "Write `and` in its place.", id="and as JavaScript has it"),
+        pytest.param(mjml("{{ name | default: 'x' }}"), "Write it with brackets", id="default as Liquid has it"),
+        pytest.param(mjml("{{{ name }}}"), "Write two braces.", id="three braces of Handlebars"),
+        pytest.param(mjml("{{#if name}}x{{/if}}"), "Write {% if … %} … {% endif %}", id="a block of Handlebars"),
+        pytest.param(
+            mjml(head="\n<mj-style>@media all {#outlook a{padding:0}}</mj-style>"),
+            "hello.mjml:2 {# begins a comment of Jinja, which is never closed. In a style sheet put a space between: "
+            "{ #logo { … } }.",
+            id="CSS that begins a comment",
+        ),
+        pytest.param(
+            mjml("{# a comment #}", head="\n<mj-style>@media all {#outlook a{padding:0}}</mj-style>"),
+            "hello.mjml:2 {# begins a comment of Jinja, in which another one begins. In a style sheet put a space",
+            id="CSS that begins a comment which a later one ends",
+        ),
         pytest.param(
             mjml("x</mj-text><mj-buton>x</mj-buton><mj-text>"),
             "hello.mjml:2 <mj-buton> is not a tag of MJML. Did you mean <mj-button>?",

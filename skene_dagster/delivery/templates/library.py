@@ -14,12 +14,14 @@ from skene_dagster.delivery.templates.columns import Described, LinkRow, Row
 from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.missing import MissingValue
 from skene_dagster.delivery.templates.mjml import Faulty, compile_mjml
+from skene_dagster.delivery.templates.needs import needed
 from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, compiled
 from skene_dagster.delivery.templates.values import compile_value
 from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Feature, Milestone, Sender
+
 
 @dataclass(frozen=True)
 class _Ready:
@@ -38,6 +40,20 @@ class Templates:
     def check(self, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
         """List every fault of what the step sends: its template, its personalization, its sender."""
         return checks.check(self._folder, plan, step, sender)
+
+    def needs(self, email: Email) -> Iterator[tuple[str, str]]:
+        """List the columns of the users table that an email cannot be without: for which name, and the column.
+
+        A step whose check finds faults need not be asked.
+        """
+        sources, _ = checks.read(self._folder, email.template)
+        if sources is None:
+            return
+        names = needed(HTML.parse(sources.mjml)) | needed(TEXT.parse(sources.text))
+        for name, text in email.personalization:
+            if name in names:
+                columns = sorted(needed(TEXT.parse(text)))
+                yield from ((name, column[5:]) for column in columns if column.startswith("user."))
 
     def render(
         self,
