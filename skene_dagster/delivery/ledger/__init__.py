@@ -22,7 +22,16 @@ from skene_dagster.delivery.ledger.reading import (
 )
 from skene_dagster.delivery.ledger.recovering import newest_attempt, recovered, remember, render_anew, set_apart, tried
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
-from skene_dagster.delivery.ledger.sending import LEASE, begin_attempt, begun, claim, freeze, nothing_happened, release
+from skene_dagster.delivery.ledger.sending import (
+    LEASE,
+    LeftOut,
+    begin_attempt,
+    begun,
+    claim,
+    freeze,
+    nothing_happened,
+    release,
+)
 from skene_dagster.delivery.ledger.settling import (
     cancel,
     doubt,
@@ -39,6 +48,7 @@ from skene_dagster.delivery.ledger.settling import (
 __all__ = [
     "LEASE",
     "TO_DO",
+    "LeftOut",
     "Scope",
     "accepted_in",
     "batch_of",

@@ -4,8 +4,9 @@ Each function is one compare-and-set on the batch's row: who lost his lease, or 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, literal, select, update
 
@@ -15,6 +16,16 @@ from skene_dagster.store.tables import batches, sends
 
 LEASE = timedelta(seconds=60)
 """How long a claimed batch is its owner's without a sign of life."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Why somebody of a batch gets no email."""
+
+    state: Literal["skipped", "deferred"]
+    """`deferred` where the cause can be mended: the next tick decides again, under the same occurrence."""
+    reason: str
+    detail: str | None = None
 
 
 def claim(
@@ -44,10 +55,10 @@ def freeze(
     owner: str,
     *,
     frozen: Frozen | None,
-    skipped: Mapping[str, tuple[str, str | None]],
+    left_out: Mapping[str, LeftOut],
     now: datetime,
 ) -> bool:
-    """Keep the bytes that will be sent, and why the others of the batch will not (send_id → reason, detail).
+    """Keep the bytes that will be sent, and why the others of the batch will not, by send_id.
 
     From here on nothing of it is rendered again. False: the batch is no longer ours, nothing was written. A batch
     in which nobody is left (frozen None) is settled.
@@ -71,11 +82,12 @@ def freeze(
     ).rowcount
     if not ours:
         return False
-    for identity, (reason, detail) in skipped.items():
+    for identity, why in left_out.items():
+        apart = {"batch_id": None, "position": None} if why.state == "deferred" else {}
         connection.execute(
             update(sends)
             .where(sends.c.batch_id == batch_id, sends.c.send_id == identity)
-            .values(state="skipped", reason=reason, detail=detail, decided_at=now)
+            .values(state=why.state, reason=why.reason, detail=why.detail, decided_at=now, **apart)
         )
     return True
 
