@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, Subquery, Text, case, cast, func, literal, select
+from sqlalchemy import CTE, ColumnElement, Connection, LargeBinary, Subquery, Text, case, cast, func, literal, select
 
 from skene_dagster.store.engine import is_sqlite
 
@@ -29,9 +29,7 @@ class TooLarge:
     """What is kept of columns that are too large to be kept."""
 
 
-def kept(
-    connection: Connection, answer: Subquery, names: Sequence[str], rows: CTE | None = None
-) -> ColumnElement[str]:
+def kept(connection: Connection, answer: Subquery, names: Sequence[str], rows: CTE | None = None) -> ColumnElement[str]:
     """Return an expression for the JSON of these columns of the condition's answer.
 
     Args:
@@ -42,6 +40,7 @@ def kept(
     if is_sqlite(connection):
         pairs = [part for name in names for part in _of_sqlite(name, answer.c[name])]
         made = cast(func.json_object(*pairs), Text)
+        size = func.length(cast(made, LargeBinary))
     else:
         binary = _binary(connection, answer, names, rows)
         pairs = [
@@ -50,7 +49,8 @@ def kept(
             for part in ((_HEX + name, func.hex(answer.c[name])) if name in binary else (name, answer.c[name]))
         ]
         made = cast(func.JSON_OBJECT(*pairs), Text)
-    return case((func.length(made) > LARGEST, literal(_TOO_LARGE, Text)), else_=made)
+        size = func.length(made)
+    return case((size > LARGEST, literal(_TOO_LARGE, Text)), else_=made)
 
 
 def read(text: str | None, names: Sequence[str]) -> Mapping[str, object]:

@@ -327,9 +327,7 @@ def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
     assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 9)]
 
 
-def test_one_email_that_is_too_large_for_a_row_holds_up_no_other(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_email_that_is_too_large_for_a_row_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 1600)
     world.add(1, 2, 3)
     world.change(2, name="".join(random.Random(0).choices(string.ascii_letters, k=100)))

@@ -265,6 +265,9 @@ class TestPersonalization:
         [
             ("{{user.name", "This is no Jinja"),
             ("{{user.name|uper}}", "|uper is not a filter. Did you mean upper?"),
+            ("javascript:alert(1)", "'javascript:alert(1)' is no link that an email may have."),
+            (" \tJaVa\nScript:alert(1)", "is no link that an email may have. Write an address with https://."),
+            ("data:text/html,{{user.name}}", "is no link that an email may have."),
             ("{{users.name}}", "{{ users }} is provided by nothing; the step provides: user, row. Did you mean user?"),
         ],
     )
@@ -281,17 +284,9 @@ class TestSender:
     @pytest.mark.parametrize(
         ("changed", "fault"),
         [
-            ({"from": ""}, "skene.yaml sender.from '' is not one address. Write it as Skene <hello@example.com>."),
-            ({"from": "Orbit"}, "sender.from 'Orbit' is not one address."),
-            ({"from": "Orbit, Ltd <hello@example.com>"}, "is not one address."),
-            ({"from": "Orbit\n <hello@example.com>"}, "is not one address."),
-            ({"replyTo": "nobody"}, "sender.reply_to 'nobody' is not one address."),
             ({"postalAddress": " "}, "sender.postal_address A marketing email needs the sender's postal address."),
-            ({"unsubscribeUrl": ""}, "sender.unsubscribe_url '' is no address that unsubscribes."),
-            ({"unsubscribeUrl": "mailto:a@example.com"}, "is no address that unsubscribes."),
-            ({"unsubscribeUrl": "{{user.link}}"}, "is no address that unsubscribes."),
             ({"unsubscribeUrl": "https://example.com/{{row.id}}"}, "the sender provides: user."),
-            ({"unsubscribeUrl": "https://example.com/{{user.id"}, "This is no Jinja"),
+            ({"unsubscribeUrl": "https://example.com/{{user.id|uper}}"}, "|uper is not a filter. Did you mean upper?"),
         ],
     )
     def test_a_sender_that_cannot_send_is_refused(

@@ -112,6 +112,7 @@ class TestAddresses:
             ("Orbit <hello@example.com>", "Orbit <hello@example.com>"),
             ("hello@example.com", "hello@example.com"),
             ('"Orbit, Ltd" <hello@example.com>', '"Orbit, Ltd" <hello@example.com>'),
+            ("Orbit, Ltd <hello@example.com>", '"Orbit, Ltd" <hello@example.com>'),
             ("Ørbit <hello@example.com>", "Ørbit <hello@example.com>"),
         ],
     )

@@ -7,12 +7,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from skene_dagster.delivery.templates.headers import Unrenderable
+from skene_dagster.settings.addresses import TURNS_TEXT
 
 _PLAIN = (str, int, float, Decimal, date, time, timedelta, UUID)
 
-# Embeddings, overrides and isolates: in a name they turn round what stands beside it, such as the rest of a subject.
-# Letters that are written from right to left need none of them; the marks U+200E, U+200F and U+061C turn nothing.
-_TURNS_TEXT = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BINARY = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 
@@ -84,7 +82,7 @@ def _clean(name: str, value: str) -> str:
         return value
     if _SURROGATE.search(value):
         raise _no_text(name)
-    return _TURNS_TEXT.sub("", value)
+    return TURNS_TEXT.sub("", value)
 
 
 def _no_text(name: str) -> Unrenderable:

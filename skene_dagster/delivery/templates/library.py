@@ -91,12 +91,12 @@ class Templates:
             raise Unrenderable(f"the text has {size:,} bytes; at most {headers.LARGEST_TEXT:,} are sent")
         return Message(
             send_id=send_id,
-            sender=headers.check_sender(sender.from_),
+            sender=sender.from_,
             to=address,
             subject=headers.subject(subject),
             html=html,
             text=text,
-            reply_to=headers.check_sender(sender.reply_to) if sender.reply_to else None,
+            reply_to=sender.reply_to or None,
             headers=() if email.transactional else _one_click(str(context["unsubscribe_url"])),
             tags=(("loop", loop), ("step", step), ("send", send_id)),
         )

@@ -11,8 +11,9 @@ from jinja2 import Template, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from skene_dagster.delivery.graphemes import cut
-from skene_dagster.delivery.templates.headers import Unrenderable, is_link
+from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.missing import Missing, let_through
+from skene_dagster.settings.addresses import is_link
 
 
 _PRINTABLE = (str, int, float, Decimal, date, time, timedelta, UUID, Undefined)
