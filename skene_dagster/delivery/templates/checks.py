@@ -12,7 +12,8 @@ from jinja2 import TemplateSyntaxError
 
 from skene_dagster.delivery.templates import headers
 from skene_dagster.delivery.templates.lint import lint, names_used
-from skene_dagster.delivery.templates.mjml import Compiled, Fault, Faulty, compile_mjml
+from skene_dagster.delivery.templates.mjml import Compiled, Faulty, compile_mjml
+from skene_dagster.delivery.templates.mjml_source import Fault
 from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT
 from skene_dagster.documents import read_text, shown
 from skene_dagster.errors import Place, TemplateError

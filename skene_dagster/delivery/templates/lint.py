@@ -8,7 +8,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
-from skene_dagster.delivery.templates.mjml import Fault
+from skene_dagster.delivery.templates.mjml_source import Fault
 from skene_dagster.loops.expressions import in_jinja
 
 _REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
