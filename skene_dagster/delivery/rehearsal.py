@@ -11,7 +11,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, inspect, literal, select
+from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
 from skene_dagster.audience import attributes, conditions, members, segments, triggered
 from skene_dagster.delivery import facts

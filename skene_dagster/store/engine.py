@@ -210,8 +210,8 @@ def _open_sqlite(url: URL, *, read_only: bool, patience: float) -> Engine:
     def prepare(dbapi_connection: Any, _record: object) -> None:
         # The driver's own transactions begin too late (at the first write) and never for DDL.
         dbapi_connection.isolation_level = None
-        # SQLite, 2026-11: a text may hold any bytes, and one that is no UTF-8 would fail the whole result, with its value
-        # in the error. So each such byte arrives as half a surrogate pair, and its row can be told from the others.
+        # SQLite, 2026-11: a text may hold any bytes, and one that is not UTF-8 would fail the whole result, with its
+        # value in the error. So each such byte arrives as half a surrogate pair: its row can be told from the others.
         dbapi_connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         if not read_only:
             _use_wal(dbapi_connection)

@@ -27,11 +27,13 @@ def test_who_has_no_name_is_counted_at_the_line_that_names_it(world: World) -> N
     world.add(7, name="   ")
     world.add(8, 9, name=None, verified=False)
 
-    assert said(world) == [
+    [notice] = said(world)
+
+    assert notice == (
         "loops/retention.yaml:8  step 1, action.personalization.name "
         "This email cannot go to 3 of 7 mailable users: they have no name. "
         "Write a fallback: {{ user.name or 'there' }}."
-    ]
+    )
 
 
 def test_where_everybody_has_one_nothing_is_said(world: World) -> None:

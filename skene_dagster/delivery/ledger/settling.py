@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from skene_dagster.delivery.graphemes import cut
 from skene_dagster.delivery.ledger.reading import is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.message import Frozen
@@ -88,7 +89,7 @@ def refuse(connection: Connection, batch_id: str, identity: str, reason: str, no
     connection.execute(
         update(sends)
         .where(sends.c.batch_id == batch_id, sends.c.send_id == identity, sends.c.state == "reserved")
-        .values(state="refused", reason="provider", detail=reason[:255], decided_at=now)
+        .values(state="refused", reason="provider", detail=cut(reason, 255), decided_at=now)
     )
 
 
@@ -186,7 +187,7 @@ def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> 
     doubted = connection.execute(
         update(batches)
         .where(batches.c.batch_id == batch_id, batches.c.state.in_(("frozen", "in_doubt")))
-        .values(state="in_doubt", settled_at=now, owner=None, lease_until=None, error=reason[:500])
+        .values(state="in_doubt", settled_at=now, owner=None, lease_until=None, error=cut(reason, 500))
     ).rowcount
     if doubted:
         connection.execute(

@@ -47,9 +47,9 @@ class Missing(StrictUndefined):
         return False
 
     def __eq__(self, other: object) -> bool:  # type: ignore[override]
-        if other is None or other == "" or isinstance(other, Undefined):
-            return True
-        self._fail_with_undefined_error()
+        if not (other is None or other == "" or isinstance(other, Undefined)):
+            self._fail_with_undefined_error()
+        return True
 
     def __ne__(self, other: object) -> bool:  # type: ignore[override]
         return not self == other

@@ -15,7 +15,6 @@ from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.missing import Missing, let_through
 from skene_dagster.settings.addresses import is_link
 
-
 _PRINTABLE = (str, int, float, Decimal, date, time, timedelta, UUID, Undefined)
 
 
