@@ -227,8 +227,9 @@ def _in_the_authors_words(engine: Engine, condition: Condition) -> Iterator[None
 
 
 def _for_example(key: object, error: IntegrityError) -> str:
-    """Name a key; one that is an address not entirely, for messages stay in run logs."""
+    """Name a key; not one that is a text, which may be an address or a name, for messages stay in run logs."""
     if key is None:
         return f"as its key's type has it: {words_of(error)}"
-    shown = key.hex() if isinstance(key, bytes) else str(key)
-    return f"for example {shown[:1]}…@…" if "@" in shown else f"for example {shown}"
+    if isinstance(key, str):
+        return f"for example the one whose key begins with {key[:1]!r}"
+    return f"for example {key.hex() if isinstance(key, bytes) else key}"

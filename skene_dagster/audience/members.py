@@ -30,7 +30,7 @@ def entered(connection: Connection, segment: str, keys: Sequence[object]) -> dic
     return dict(connection.execute(query).all())
 
 
-def attributes(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, str | None]:
+def kept(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, str | None]:
     """Read the kept columns (JSON) of those of the users who are inside now, by key."""
     query = select(segment_members.c.user_id, segment_members.c.attributes).where(
         and_(

@@ -21,7 +21,6 @@ from sqlalchemy import (
     TableClause,
     Text,
     and_,
-    cast,
     delete,
     exists,
     func,
@@ -34,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
+from skene_dagster.audience import attributes
 from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span
 from skene_dagster.errors import StoreError
@@ -131,10 +131,7 @@ def selected(connection: Connection, answer: Subquery, columns: Sequence[str]) -
     """Select from the condition's answer what is kept: user_id, and the columns that the email names as attributes."""
     kept = [answer.c[0].label("user_id")]
     if columns:
-        make = func.json_object if is_sqlite(connection) else func.JSON_OBJECT
-        pairs = [part for name in columns for part in (name, answer.c[name])]
-        # TiDB, 2026-11: it takes a text that is compared with JSON for a JSON string, which is never equal.
-        kept.append(cast(make(*pairs), Text).label("attributes"))
+        kept.append(attributes.kept(connection, answer, columns).label("attributes"))
     return select(*kept).subquery("answer")
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from skene_dagster.audience import conditions, triggers, turn
+from skene_dagster.audience import attributes, conditions, triggers, turn
 from skene_dagster.audience.evaluation import in_time
 from skene_dagster.audience.heartbeat import beating
 from skene_dagster.audience.segments import Refreshed
@@ -34,7 +34,7 @@ from skene_dagster.errors import StoreError
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY, ROWS
 from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import Clock, is_sqlite, transaction, users_table
+from skene_dagster.store.engine import Clock, transaction, users_table
 from skene_dagster.store.keys import same_as_users_key
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import Moment, triggered
@@ -139,7 +139,7 @@ def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Ro
     return connection.execute(query.order_by(columns.entered_at.desc()).limit(limit)).all()
 
 
-def attributes(
+def kept(
     connection: Connection, channel: str, segment: str, keys: Sequence[tuple[object, str]]
 ) -> dict[tuple[object, str], str | None]:
     """Read the kept columns (JSON) of rows that were found, by user and occurrence."""
@@ -151,7 +151,7 @@ def attributes(
             tuple_(columns.user_id, columns.occurrence).in_(keys),
         )
     )
-    return {(user_id, occurrence): kept for user_id, occurrence, kept in rows}
+    return {(user_id, occurrence): found for user_id, occurrence, found in rows}
 
 
 def forget(
@@ -169,22 +169,21 @@ def forget(
 def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Select[Any], answer: Subquery) -> Subquery:
     """Select whom the condition selects for which row: user_id, occurrence, triggered_at, attributes; each once."""
     user = answer.c[0]
-    if isinstance(step.condition, Query) and step.condition.by_row:
-        trigger = rows.cte(ROWS)
+    trigger = rows.cte(ROWS)
+    by_row = isinstance(step.condition, Query) and step.condition.by_row
+    if by_row:
         query = select().select_from(answer).join(trigger, trigger.c[ROW_KEY] == answer.c[ROW_KEY])
     else:
-        trigger = rows.cte(ROWS)
         query = select().select_from(trigger).join(answer, user == trigger.c[triggers.ROW_USER])
     users = users_table(settings.users)
-    kept = step.email.row_columns if step.email else ()
-    make = func.json_object if is_sqlite(connection) else func.JSON_OBJECT
-    pairs = [part for name in kept for part in (name, answer.c[name])]
+    names = step.email.row_columns if step.email else ()
+    columns = [attributes.kept(connection, answer, names, trigger if by_row else None)] if names else []
     return (
         query.add_columns(
             user.label("user_id"),
             trigger.c[triggers.OCCURRENCE].label("occurrence"),
             func.min(trigger.c[ROW_AT]).label("triggered_at"),
-            (func.min(make(*pairs)) if pairs else literal(None)).label("attributes"),
+            (func.min(*columns) if names else literal(None)).label("attributes"),
         )
         .where(exists().where(users.c[settings.users.key] == user))
         .group_by(user, trigger.c[triggers.OCCURRENCE])

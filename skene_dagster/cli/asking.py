@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from skene_dagster.audience import preflight, sources
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.delivery.lacking import Lack, lacking
 from skene_dagster.errors import DocumentError, SettingsError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import Project
@@ -30,6 +31,8 @@ class Answer:
     """The big tables that each file's SQL reads from end to end."""
     unique: dict[str, list[frozenset[str]]] = field(default_factory=dict)
     """The unique keys of the tables that the conditions read."""
+    lacking: dict[str, list[Lack]] = field(default_factory=dict)
+    """The values that each file's emails need and some users do not have."""
     nullable: frozenset[str] = frozenset()
     """The columns of the users table that may be NULL, in lower case."""
     unreachable: StoreError | None = None
@@ -66,6 +69,9 @@ def ask(settings: Settings, project: Project) -> Answer:
                 else:
                     answer.unique |= _unique_keys(connection, plan)
                     answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
+            if not answer.settings:
+                right = [plan for plan in project.loops if plan.document.file not in answer.loops]
+                answer.lacking = lacking(connection, right, settings)
     except StoreError as error:
         answer.unreachable = error
     finally:

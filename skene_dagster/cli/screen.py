@@ -109,9 +109,13 @@ def how_many(n: int, thing: str, things: str | None = None) -> str:
     return f"{n:,} {thing if n == 1 else things or thing + 's'}"
 
 
+# What joins an emoji or the letters of a name, and the letters of a flag: nothing of it steers a terminal.
+_JOINS = frozenset({"\n", "\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
+
+
 def printable(text: str) -> str:
     """Replace what steers a terminal (a name in the database may hold anything)."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c.isprintable() or c in _JOINS else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _wrapped(line: str, width: int, indent: str) -> str:

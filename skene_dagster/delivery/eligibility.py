@@ -138,12 +138,19 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
 def _by_address(occurrence: int | str, email: str | None, rules: Rules, *, mailable: bool) -> Decision:
     if not mailable:
         return Defer(occurrence, "not_mailable")
-    if email is None or not email.strip():
-        return Defer(occurrence, "no_address")
-    try:
-        check_address(email)
-    except Unrenderable:
-        return Defer(occurrence, "invalid_address")
+    if (fault := fault_of(email)) is not None:
+        return Defer(occurrence, fault)
     if rules.is_cancelled:
         return Skip(occurrence, "cancelled")
     return Defer(occurrence, rules.hold) if rules.hold is not None else Mail(occurrence)
+
+
+def fault_of(email: str | None) -> str | None:
+    """Say for which reason nobody can be mailed at an address; None where somebody can."""
+    if email is None or not email.strip():
+        return "no_address"
+    try:
+        check_address(email)
+    except Unrenderable:
+        return "invalid_address"
+    return None

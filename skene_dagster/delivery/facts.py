@@ -57,7 +57,7 @@ def people(
     def person(row: Row[Any]) -> Person:
         key, may, *values = tuple(row)
         named = {users.key: key, **dict(zip(wanted, values, strict=True))}
-        return Person(named[users.email], bool(may), named)
+        return Person(_address(named[users.email]), bool(may), named)
 
     with _mapped_by_settings(users, columns):
         rows = connection.execute(query.where(key_column.in_(keys))).all()
@@ -69,6 +69,13 @@ def people(
             if key not in found and (row := connection.execute(query.where(key_column == key)).one_or_none()):
                 found[key] = person(row)
     return found
+
+
+def _address(value: object) -> str | None:
+    """Return what a column holds as the text that it should be: whatever is no address is refused as one."""
+    if isinstance(value, bytes):
+        return value.rstrip(b"\0").decode(errors="replace")
+    return value if value is None else str(value)
 
 
 @contextmanager

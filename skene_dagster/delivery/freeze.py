@@ -1,15 +1,17 @@
 """Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get his email."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from skene_dagster.audience import members, triggered
+from skene_dagster.audience import attributes, members, triggered
 from skene_dagster.delivery import facts, ledger
 from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.eligibility import fault_of
+from skene_dagster.delivery.graphemes import cut
+from skene_dagster.delivery.ledger import LeftOut
 from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, Message, freeze, origin
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
@@ -19,8 +21,10 @@ from skene_dagster.store.engine import Clock
 LARGEST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
 
-Reasons = dict[str, tuple[str, str | None]]
-"""send_id → why there is no email, and a detail."""
+LONGEST_DETAIL = 255
+
+Reasons = dict[str, LeftOut]
+"""send_id → why there is no email."""
 
 
 def freeze_batch(
@@ -44,24 +48,24 @@ def freeze_batch(
         What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
     """
     now = clock()
-    messages, skipped = _render(connection, batch, plan, step, settings, channel, templates)
+    messages, left_out = _render(connection, batch, plan, step, settings, channel, templates)
     if channel.leaves:
         tag = (ORIGIN_TAG, origin(ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
     parts: list[Frozen] = []
     for part in _small_enough(freeze(messages)) if messages else []:
         if len(part.packed) > LARGEST_PAYLOAD:
-            skipped[part.send_ids[0]] = ("too_large", f"{len(part.packed):,} bytes")
+            left_out[part.send_ids[0]] = LeftOut("deferred", "too_large", f"{len(part.packed):,} bytes")
         else:
             parts.append(part)
     if len(parts) > 1:
         # The parent keeps no bytes: its parts do, under keys of their own.
         nothing = Frozen(tuple(send_id for part in parts for send_id in part.send_ids), b"")
-        if ledger.freeze(connection, batch.batch_id, batch.owner, frozen=nothing, skipped=skipped, now=now):
+        if ledger.freeze(connection, batch.batch_id, batch.owner, frozen=nothing, left_out=left_out, now=now):
             ledger.split(connection, batch, parts, now)
         return None
     frozen = parts[0] if parts else None
-    ours = ledger.freeze(connection, batch.batch_id, batch.owner, frozen=frozen, skipped=skipped, now=now)
+    ours = ledger.freeze(connection, batch.batch_id, batch.owner, frozen=frozen, left_out=left_out, now=now)
     return frozen if ours else None
 
 
@@ -92,25 +96,27 @@ def _render(
     assert email is not None
     waiting = ledger.members_of(connection, batch.batch_id)
     keys = [row.user_id for row in waiting]
-    inside = _attributes(connection, plan, step, channel, waiting)
+    inside = _kept(connection, plan, step, channel, waiting)
     people = facts.people(connection, settings.users, keys, email.user_columns, as_of=batch.as_of)
     messages: list[Message] = []
-    skipped: Reasons = {}
+    left_out: Reasons = {}
     for row in waiting:
         person = people.get(row.user_id)
         subject = (row.user_id, row.occurrence) if step.by_row else row.user_id
         if subject not in inside:
-            skipped[row.send_id] = ("left_segment", None)
+            left_out[row.send_id] = LeftOut("skipped", "left_segment")
         elif person is None:
-            skipped[row.send_id] = ("gone", None)
+            left_out[row.send_id] = LeftOut("skipped", "gone")
         elif not person.mailable:
-            skipped[row.send_id] = ("not_mailable", None)
+            left_out[row.send_id] = LeftOut("skipped", "not_mailable")
+        elif (fault := fault_of(person.address)) is not None:
+            left_out[row.send_id] = LeftOut("deferred", fault)
         else:
             try:
                 message = templates.render(
                     email,
                     user=person.columns,
-                    row=json.loads(inside[subject] or "{}"),
+                    row=attributes.read(inside[subject], email.row_columns),
                     sender=settings.sender,
                     send_id=row.send_id,
                     to=person.address or "",
@@ -118,21 +124,21 @@ def _render(
                     step=step.name,
                 )
             except MissingValue as missing:
-                skipped[row.send_id] = ("missing_value", str(missing)[:255])
+                left_out[row.send_id] = LeftOut("deferred", "missing_value", cut(str(missing), LONGEST_DETAIL))
             except Unrenderable as bad:
-                skipped[row.send_id] = ("unrenderable", str(bad)[:255])
+                left_out[row.send_id] = LeftOut("deferred", "unrenderable", cut(str(bad), LONGEST_DETAIL))
             else:
                 redirected = channel.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)
-    return messages, skipped
+    return messages, left_out
 
 
-def _attributes(
+def _kept(
     connection: Connection, plan: LoopPlan, step: StepPlan, channel: Channel, waiting: Sequence[Any]
 ) -> Mapping[Any, str | None]:
     """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
     segment = segment_name(plan.name, step.name)
     if not step.by_row:
-        return members.attributes(connection, segment, [row.user_id for row in waiting])
+        return members.kept(connection, segment, [row.user_id for row in waiting])
     rows = [(row.user_id, row.occurrence) for row in waiting]
-    return triggered.attributes(connection, channel.name, segment, rows)
+    return triggered.kept(connection, channel.name, segment, rows)

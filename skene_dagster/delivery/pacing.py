@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Engine, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from skene_dagster.delivery.graphemes import cut
 from skene_dagster.delivery.providers.base import RateLimit
 from skene_dagster.store.engine import Clock, transaction
 from skene_dagster.store.tables import pacing
@@ -89,7 +90,7 @@ class Pacing:
                 closed = update(pacing).where(
                     self._row, or_(pacing.c.closed_until.is_(None), pacing.c.closed_until < until)
                 )
-                connection.execute(closed.values(closed_until=until, reason=reason[:255]))
+                connection.execute(closed.values(closed_until=until, reason=cut(reason, 255)))
 
         transaction(self._engine, write)
 

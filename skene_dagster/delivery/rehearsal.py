@@ -4,7 +4,6 @@ The decisions come from the same pure function, and the facts from the same quer
 skene_* tables are not there yet, everybody enters for the first time.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +11,9 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, func, inspect, literal, select
+from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
-from skene_dagster.audience import conditions, members, segments, triggered
+from skene_dagster.audience import attributes, conditions, members, segments, triggered
 from skene_dagster.delivery import facts
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, Rules, decide
@@ -202,7 +201,7 @@ class _Desk:
             if person is not None:
                 asked = Facts(since or self._stage.as_of, person.address, person.mailable, past)
                 decision = decide(asked, self._rules, self._stage.as_of)
-                row = json.loads(found[key][1]) if email.row_columns else {}
+                row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases
 
@@ -239,7 +238,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
                     counts[outcome] = counts.get(outcome, 0) + n
                 if isinstance(decided.decision, Mail):
                     mailed += 1
-                    kept = json.loads(row.attributes or "{}")
+                    kept = attributes.read(row.attributes, stage.email.row_columns)
                     case = Case(row.user_id, people[row.user_id], None, decided.past, decided.decision, kept)
                     _keep_some(sample, case, size, mailed, draw)
             seen += len(page)
@@ -250,8 +249,8 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
 def _answer(connection: Connection, stage: Stage) -> Select[Any]:
     """Select the condition's keys, and what the email names of its columns in the form in which members keep it."""
     condition = conditions.answer(connection, stage.plan, stage.step, stage.settings, stage.as_of).rows
-    pairs = [part for name in stage.email.row_columns for part in (name, condition.c[name])]
-    return select(condition.c[0], *([func.json_object(*pairs)] if pairs else []))
+    names = stage.email.row_columns
+    return select(condition.c[0], *([attributes.kept(connection, condition, names)] if names else []))
 
 
 def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[Any]]]:

@@ -9,6 +9,13 @@ from skene_dagster.errors import LoopInvalid, Place
 
 _SYNTAX = Environment(autoescape=True)
 _WRITE = "Write {{user.x}} for a column of the users table, {{row.x}} for a column of the query."
+_OF_OTHER_LANGUAGES = (
+    (r"\|\||\?\?", "Write `or` in its place: x or 'there'."),
+    (r"&&", "Write `and` in its place."),
+    (r"\|\s*default\s*:", "Write it with brackets: x|default('there')."),
+    (r"\{\{\{", "Write two braces."),
+    (r"\{\{\s*[#/]\s*(if|each|unless|with)\b", "Write {% if … %} … {% endif %}, {% for … in … %} … {% endfor %}."),
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ def columns_of(text: str, place: Place) -> Columns:
     try:
         template = _SYNTAX.parse(text)
     except TemplateSyntaxError as bad:
-        raise LoopInvalid(f"The expression cannot be read: {bad.message}", advice=_WRITE, place=place) from None
+        said = f"The expression cannot be read: {bad.message}."
+        raise LoopInvalid(said, advice=in_jinja(text) or _WRITE, place=place) from None
     if any(not isinstance(node, nodes.Output) for node in template.body):
         raise LoopInvalid("Only {{ … }} may stand here.", advice="Statements belong in the template.", place=place)
     found: dict[str, set[str]] = {"user": set(), "row": set()}
@@ -42,6 +50,11 @@ def columns_of(text: str, place: Place) -> Columns:
         if id(name) not in read:
             raise LoopInvalid(f"{name.name!r} is nothing that an email can show.", advice=_WRITE, place=place)
     return Columns(frozenset(found["user"]), frozenset(found["row"]))
+
+
+def in_jinja(text: str) -> str:
+    """Advise how that is said in Jinja which is written as in JavaScript, Liquid or Handlebars; else nothing."""
+    return next((advice for pattern, advice in _OF_OTHER_LANGUAGES if re.search(pattern, text)), "")
 
 
 def _column(node: nodes.Getattr | nodes.Getitem, place: Place) -> str:

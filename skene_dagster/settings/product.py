@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from skene_dagster.documents import Duration, Spec
+from skene_dagster.settings.addresses import SenderText, UnsubscribeUrl
 
 
 def _identifier(name: str) -> str:
@@ -57,13 +58,13 @@ class Users(Spec):
 class Sender(Spec):
     """Who the emails come from."""
 
-    from_: str = Field(alias="from", default="")
+    from_: SenderText = Field(alias="from", default="")
     """The From address, optionally with a name: `Skene <hello@example.com>`."""
-    reply_to: str | None = None
+    reply_to: SenderText | None = None
     """Where answers go."""
     postal_address: str = ""
     """The sender's postal address, printed in every marketing email (CAN-SPAM)."""
-    unsubscribe_url: str = ""
+    unsubscribe_url: UnsubscribeUrl = ""
     """The one-click unsubscribe address; `{{user.<column>}}` names the recipient."""
     rate_share: float = Field(default=0.8, gt=0, le=1)
     """The share of the provider's rate limit that the loops may use."""

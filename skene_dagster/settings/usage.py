@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from skene_dagster.documents import Duration, Spec, shown
+from skene_dagster.settings.addresses import Link
 from skene_dagster.settings.product import Identifier, TableName
 
 
@@ -74,7 +75,7 @@ class Example(Spec):
     """What to do."""
     code: str = ""
     """What to type."""
-    link: str = ""
+    link: Link = ""
     """Where to read on."""
 
 
@@ -95,7 +96,7 @@ class Feature(Spec):
     """What others do with it."""
     guide: list[Example] = Field(default_factory=list)
     """What comes after the first steps, for who has adopted it."""
-    link: str = ""
+    link: Link = ""
     """Where it is, or is explained."""
     adopted_uses: int = Field(default=3, ge=1)
     """Who used it so often …"""

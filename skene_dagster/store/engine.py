@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -209,6 +210,9 @@ def _open_sqlite(url: URL, *, read_only: bool, patience: float) -> Engine:
     def prepare(dbapi_connection: Any, _record: object) -> None:
         # The driver's own transactions begin too late (at the first write) and never for DDL.
         dbapi_connection.isolation_level = None
+        # SQLite, 2026-11: a text may hold any bytes, and one that is not UTF-8 would fail the whole result, with its
+        # value in the error. So each such byte arrives as half a surrogate pair: its row can be told from the others.
+        dbapi_connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         if not read_only:
             _use_wal(dbapi_connection)
         for pragma in ("synchronous = FULL", "foreign_keys = ON", "case_sensitive_like = ON"):

@@ -1,5 +1,6 @@
 """What the database's errors mean, by the server's own number: never by the driver's class, which is too coarse."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,9 @@ OF_ONE_ROW = frozenset(
 )
 """A value is not taken; the other rows of the same statement would be."""
 
+_A_VALUE = re.compile(r"(entry|value:?|argument:?) '.*?'(?= for |$| at row )", re.DOTALL)
+"""Where a server quotes a value of a row: `Duplicate entry '…' for key`, `Incorrect DOUBLE value: '…'`."""
+
 # TiDB, 2026-11: 1105 stands for anything; only the words tell what passes.
 _PASSING_WORDS = ("Information schema is changed", "try again later", "region unavailable", "Region is unavailable")
 
@@ -77,12 +81,13 @@ def code_of(error: BaseException) -> int | None:
 
 
 def words_of(error: BaseException) -> str:
-    """Return what the database said, without the statement and its parameters."""
+    """Return what the database said, without the statement, its parameters, and the values that it quotes."""
     original = _driver_error(error)
     code = code_of(original)
     if code is None or len(original.args) < 2:
         return str(original) or type(original).__name__
-    return f"{original.args[1]} ({code})"
+    said = _A_VALUE.sub(r"\1 '…'", str(original.args[1]))
+    return f"{said} ({code})"
 
 
 def is_busy(error: BaseException) -> bool:
@@ -128,6 +133,12 @@ def translated() -> Iterator[None]:
         raise in_words(error) from error
     except (SQLAlchemyError, sqlite3.Error, pymysql.MySQLError) as error:
         raise in_words(error) from error
+    except UnicodeEncodeError as error:
+        # SQLite, 2026-11: a key that arrived as no UTF-8 can be read, but not asked for.
+        raise StoreError(
+            "A users key is a text that is no UTF-8.",
+            advice="Mend it: SELECT … FROM the users table WHERE the key, as BLOB, has bytes that are none.",
+        ) from error
 
 
 def in_words(error: BaseException) -> StoreError:

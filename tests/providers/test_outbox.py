@@ -3,7 +3,9 @@ import json
 import multiprocessing
 import re
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
+from email.headerregistry import Address
 from email.policy import default
 from pathlib import Path
 
@@ -229,3 +231,28 @@ def test_whoever_writes_the_page_last_has_seen_every_batch(tmp_path: Path) -> No
 
     assert len(counts) == 60
     assert [count for count, expected in counts if count != expected] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("Acme, Inc.", id="a comma"),
+        pytest.param("Acme: News", id="a colon"),
+        pytest.param('Acme "X" \\ Sons', id="a quote and a backslash"),
+        pytest.param("Ørbit, Ltd (Århus)", id="letters outside ASCII, and a comma"),
+        pytest.param("مريم", id="Arabic"),
+        pytest.param("Ö" * 150, id="a long name"),
+    ],
+)
+def test_a_senders_name_arrives_whole(world: OutboxWorld, name: str) -> None:
+    header = str(Address(name, addr_spec="hello@example.com"))
+
+    ids_of(world.provider.send_batch(freeze([replace(message(7), sender=header, reply_to=header)]), "key-1"))
+
+    [file] = world.folder.glob("*.eml")
+    mail = email.message_from_bytes(file.read_bytes(), policy=default)
+    for field in ("From", "Reply-To"):
+        [read] = mail[field].addresses
+        assert (read.display_name, read.addr_spec) == (name, "hello@example.com")
+    [row] = listed(world.folder)
+    assert row["from"] == header

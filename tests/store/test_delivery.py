@@ -287,7 +287,7 @@ def test_a_fatal_answer_stops_the_run_and_loses_nothing(world: World) -> None:
     assert world.provider.mailed == ["u1@example.com", "u2@example.com"]
 
 
-def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_the_reason(world: World) -> None:
+def test_who_gets_no_email_when_it_is_rendered_has_a_row_that_says_why(world: World) -> None:
     world.add(1, 2, 3, 4, 5, 6)
     world.refresh()
     world.reserve()
@@ -306,8 +306,8 @@ def test_who_should_no_longer_get_his_email_when_it_is_rendered_is_skipped_with_
     assert world.states() == {
         1: "accepted",
         2: "skipped:not_mailable",
-        3: "skipped:missing_value",
-        4: "skipped:unrenderable",
+        3: "deferred:missing_value",
+        4: "deferred:invalid_address",
         5: "skipped:left_segment",
         6: "skipped:gone",
     }
@@ -331,16 +331,14 @@ def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
     assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 9)]
 
 
-def test_one_email_that_is_too_large_for_a_row_is_skipped_and_holds_up_no_other(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_email_that_is_too_large_for_a_row_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 1600)
     world.add(1, 2, 3)
     world.change(2, name="".join(random.Random(0).choices(string.ascii_letters, k=100)))
 
     world.tick()
 
-    assert world.states() == {1: "accepted", 2: "skipped:too_large", 3: "accepted"}
+    assert world.states() == {1: "accepted", 2: "deferred:too_large", 3: "accepted"}
 
 
 def test_who_is_left_out_of_a_batch_is_not_counted_with_it(world: World) -> None:

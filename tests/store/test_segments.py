@@ -136,6 +136,8 @@ def test_a_user_twice_in_the_result_is_refused_with_an_example(
     world.add(twice[0])
     world.answer(*twice)
     example = twice[0].hex() if isinstance(twice[0], bytes) else str(twice[0])
+    if isinstance(twice[0], str):
+        example = f"the one whose key begins with '{twice[0]}'"
 
     with pytest.raises(SegmentError, match=rf"(?i)retention\.yaml:7(.|\n)*more than once, for example {example}"):
         world.refresh(0, ELSEWHERE)

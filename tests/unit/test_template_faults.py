@@ -80,6 +80,23 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
         pytest.param(mjml("a\nb {{ name"), "hello.mjml:3 This is no Jinja: ", id="an expression that is not closed"),
         pytest.param(mjml("{% if name %}"), "This is no Jinja: Unexpected end of template.", id="an if without end"),
         pytest.param(mjml("{{ name | }}"), "hello.mjml:2 This is no Jinja: ", id="half an expression"),
+        pytest.param(mjml("{{ name || 'x' }}"), "Write `or` in its place: x or 'there'.", id="or as JavaScript has it"),
+        pytest.param(mjml("{{ name ?? 'x' }}"), "Write `or` in its place: x or 'there'.", id="?? of JavaScript"),
+        pytest.param(mjml("{{ name && 'x' }}"), "Write `and` in its place.", id="and as JavaScript has it"),
+        pytest.param(mjml("{{ name | default: 'x' }}"), "Write it with brackets", id="default as Liquid has it"),
+        pytest.param(mjml("{{{ name }}}"), "Write two braces.", id="three braces of Handlebars"),
+        pytest.param(mjml("{{#if name}}x{{/if}}"), "Write {% if … %} … {% endif %}", id="a block of Handlebars"),
+        pytest.param(
+            mjml(head="\n<mj-style>@media all {#outlook a{padding:0}}</mj-style>"),
+            "hello.mjml:2 {# begins a comment of Jinja, which is never closed. In a style sheet put a space between: "
+            "{ #logo { … } }.",
+            id="CSS that begins a comment",
+        ),
+        pytest.param(
+            mjml("{# a comment #}", head="\n<mj-style>@media all {#outlook a{padding:0}}</mj-style>"),
+            "hello.mjml:2 {# begins a comment of Jinja, in which another one begins. In a style sheet put a space",
+            id="CSS that begins a comment which a later one ends",
+        ),
         pytest.param(
             mjml("x</mj-text><mj-buton>x</mj-buton><mj-text>"),
             "hello.mjml:2 <mj-buton> is not a tag of MJML. Did you mean <mj-button>?",
@@ -91,7 +108,10 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
             id="an unknown attribute",
         ),
         pytest.param(mjml("<mj-include path='x' />"), "<mj-include> is not allowed. " + ONE_FILE, id="mj-include"),
-        pytest.param(mjml("<b>x"), "hello.mjml:2 </mj-text> closes nothing. <b> of line 2 is open.", id="unclosed"),
+        pytest.param(
+            mjml("<b>x"), "hello.mjml:2 <b> is never closed. Add </b> before </mj-text> of line 2.", id="unclosed"
+        ),
+        pytest.param(mjml("x</b>"), "hello.mjml:2 </b> closes nothing. Take it out.", id="closed only"),
         pytest.param("<mjml><mj-body>", "hello.mjml:1 <mjml> is never closed. Add </mjml>.", id="never closed"),
         pytest.param("Hello", "hello.mjml:1 The file has no <mjml>.", id="no MJML at all"),
         pytest.param("", "hello.mjml:1 The file has no <mjml>.", id="an empty file"),
@@ -102,7 +122,12 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
         pytest.param(mjml().encode("utf-16"), "hello.mjml:1 The file is not UTF-8 (byte 0).", id="not UTF-8"),
         pytest.param(mjml("x" * 110_000), "Gmail cuts emails off at 104,448.", id="too long"),
         pytest.param(mjml("<a href='/go/{{ name }}'>x</a>"), "{{ name }} cannot stand here in 'href'.", id="a path"),
-        pytest.param(mjml("<a href='javascript:{{ name }}'>x</a>"), "{{ name }} cannot stand here", id="javascript:"),
+        pytest.param(mjml("<a href='javascript:{{ name }}'>x</a>"), "is no link that an email", id="javascript:"),
+        pytest.param(
+            mjml("<a href=' java&#9;script:alert(1)'>x</a>"),
+            "is no link that an email may have. Write an address with https://.",
+            id="a link that runs a script",
+        ),
         pytest.param(
             mjml("<a href='{% if name %}https://example.com{% endif %}'>x</a>"),
             "{% if name %} cannot stand in 'href'. Decide outside of the tag.",
@@ -128,8 +153,83 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
         ),
         pytest.param(
             mjml("é</mj-text>\n<mj-divider>{{ name }}</mj-divider><mj-text>"),
-            "hello.mjml:3 {{ name }} cannot stand here. Text and values belong into <mj-text> or <mj-raw>.",
+            "hello.mjml:3 {{ name }} cannot stand in <mj-divider>. Text and values belong in <mj-text> or <mj-raw>.",
             id="where MJML takes no text",
+        ),
+        pytest.param(
+            mjml("</mj-text></mj-column></mj-section>\n<mj-text>x</mj-text>\n<mj-section><mj-column><mj-text>"),
+            "hello.mjml:3 <mj-text> cannot stand in <mj-body>. It belongs in <mj-column> or <mj-hero>.",
+            id="a text right in the body",
+        ),
+        pytest.param(
+            mjml("</mj-text></mj-column>\n<mj-button>x</mj-button>\n<mj-column><mj-text>"),
+            "hello.mjml:3 <mj-button> cannot stand in <mj-section>. It belongs in <mj-column> or <mj-hero>.",
+            id="a button right in a section",
+        ),
+        pytest.param(
+            mjml("</mj-text><mj-section></mj-section><mj-text>"),
+            "<mj-section> cannot stand in <mj-column>. It belongs in <mj-body> or <mj-wrapper>.",
+            id="a section in a column",
+        ),
+        pytest.param(
+            mjml("<mj-text>x</mj-text>"), "<mj-text> cannot stand in <mj-text>. It belongs in", id="a text in a text"
+        ),
+        pytest.param(
+            mjml("<div><mj-image src='https://example.com/x.png' /></div>"),
+            "<mj-image> cannot stand in <mj-text>.",
+            id="an image deep in a text",
+        ),
+        pytest.param(
+            mjml("</mj-text>\n<b>x</b><mj-text>"),
+            "hello.mjml:3 <b> cannot stand in <mj-column>. It belongs in <mj-text> or <mj-raw>.",
+            id="HTML right in a column",
+        ),
+        pytest.param(
+            mjml("</mj-text>\n\nHello\n<mj-text>"),
+            "hello.mjml:4 Text cannot stand in <mj-column>. Text and values belong in <mj-text> or <mj-raw>.",
+            id="text right in a column",
+        ),
+        pytest.param(
+            mjml("</mj-text></mj-column>&nbsp;<mj-column><mj-text>"),
+            "Text cannot stand in <mj-section>.",
+            id="an entity right in a section",
+        ),
+        pytest.param(
+            mjml("</mj-text></mj-column>\n{% if name %}\n{{ name }}{% endif %}<mj-column><mj-text>"),
+            "hello.mjml:4 {{ name }} cannot stand in <mj-section>.",
+            id="a value right in a section",
+        ),
+        pytest.param(
+            mjml(head="<mj-all color='red' />"),
+            "<mj-all> cannot stand in <mj-head>. It belongs in <mj-attributes>.",
+            id="attributes right in the head",
+        ),
+        pytest.param(
+            mjml(head="<mj-section />"), "<mj-section> cannot stand in <mj-head>.", id="a section in the head"
+        ),
+        pytest.param(
+            mjml(
+                head="<mj-html-attributes><mj-selector path='.c'><mj-html-attribute name='x'>1</mj-html-attribute>"
+                "</mj-selector></mj-html-attributes>"
+            ),
+            "<mj-html-attributes> is MJML, but not rendered here. Write that part of the email in <mj-raw>, as HTML",
+            id="a tag that the renderer lacks",
+        ),
+        pytest.param(
+            mjml(
+                "</mj-text></mj-column></mj-section><mj-wrapper gap='1px'></mj-wrapper><mj-section><mj-column><mj-text>"
+            ),
+            "'gap' is MJML, but not rendered here. Give the sections `padding`.",
+            id="an attribute that the renderer ignores",
+        ),
+        pytest.param(
+            mjml(
+                "<!--[if mso]><v:roundrect href='{{ name }}'><![endif]--><a href='{{ name }}'>x</a>"
+                "<!--[if mso]></v:roundrect><![endif]-->"
+            ),
+            "{{ name }} cannot stand in a conditional comment, where no link can be checked. For a button write "
+            "<mj-button>, which Outlook shows as well.",
+            id="a button in VML",
         ),
         pytest.param(
             mjml(head="<mj-attributes><mj-class name='x' title='{{ name }}' /></mj-attributes>"),
@@ -146,6 +246,53 @@ def test_a_fault_of_the_email_is_named_with_its_line(world: TemplateWorld, sourc
 
     assert any(fault in one for one in found), found
     assert all(one.startswith("templates/hello.mjml") for one in found)
+    assert len(found) <= 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<b>x", id="a tag of HTML that is not closed"),
+        pytest.param("</mj-text><mj-social><mj-text>", id="a tag of MJML that is not closed"),
+        pytest.param("x</mj-text><mj-buton>x</mj-buton><mj-text>", id="a tag that is misspelled"),
+        pytest.param("</mj-text><mj-group></mj-group><mj-text>", id="a tag in the wrong place"),
+    ],
+)
+def test_one_fault_is_told_once(world: TemplateWorld, body: str) -> None:
+    world.write(mjml(body))
+
+    assert len(world.faults()) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        pytest.param(
+            "</mj-text></mj-column>{% for n in range(3) %}<mj-column><mj-text>[{{ n }}]</mj-text></mj-column>"
+            "{% endfor %}<mj-column><mj-text>",
+            ["[0]", "[1]", "[2]"],
+            id="columns in a loop",
+        ),
+        pytest.param(
+            "</mj-text>{% if name %}<mj-text>[{{ name }}]</mj-text>{% else %}<mj-text>[none]</mj-text>{% endif %}"
+            "<mj-text>",
+            ["[Ada]"],
+            id="texts in a condition",
+        ),
+        pytest.param(
+            "</mj-text></mj-column></mj-section>{% for n in range(2) %}<mj-section><mj-column>"
+            "<mj-text>[{{ n }}]</mj-text></mj-column></mj-section>{% endfor %}<mj-section><mj-column><mj-text>",
+            ["[0]", "[1]"],
+            id="sections in a loop",
+        ),
+        pytest.param("</mj-text><!-- a note --><mj-raw><p>[x]</p></mj-raw>{# a note #}<mj-text>", ["[x]"], id="notes"),
+    ],
+)
+def test_statements_of_jinja_may_stand_between_tags(world: TemplateWorld, body: str, shown: list[str]) -> None:
+    world.write(mjml(body))
+
+    assert world.faults() == []
+    assert all(part in world.render().html for part in shown)
 
 
 def test_lines_are_those_of_the_author_whatever_jinja_stood_before(world: TemplateWorld) -> None:
@@ -248,6 +395,9 @@ class TestPersonalization:
         [
             ("{{user.name", "This is no Jinja"),
             ("{{user.name|uper}}", "|uper is not a filter. Did you mean upper?"),
+            ("javascript:alert(1)", "'javascript:alert(1)' is no link that an email may have."),
+            (" \tJaVa\nScript:alert(1)", "is no link that an email may have. Write an address with https://."),
+            ("data:text/html,{{user.name}}", "is no link that an email may have."),
             ("{{users.name}}", "{{ users }} is provided by nothing; the step provides: user, row. Did you mean user?"),
         ],
     )
@@ -264,17 +414,9 @@ class TestSender:
     @pytest.mark.parametrize(
         ("changed", "fault"),
         [
-            ({"from": ""}, "skene.yaml sender.from '' is not one address. Write it as Skene <hello@example.com>."),
-            ({"from": "Orbit"}, "sender.from 'Orbit' is not one address."),
-            ({"from": "Orbit, Ltd <hello@example.com>"}, "is not one address."),
-            ({"from": "Orbit\n <hello@example.com>"}, "is not one address."),
-            ({"replyTo": "nobody"}, "sender.reply_to 'nobody' is not one address."),
             ({"postalAddress": " "}, "sender.postal_address A marketing email needs the sender's postal address."),
-            ({"unsubscribeUrl": ""}, "sender.unsubscribe_url '' is no address that unsubscribes."),
-            ({"unsubscribeUrl": "mailto:a@example.com"}, "is no address that unsubscribes."),
-            ({"unsubscribeUrl": "{{user.link}}"}, "is no address that unsubscribes."),
             ({"unsubscribeUrl": "https://example.com/{{row.id}}"}, "the sender provides: user."),
-            ({"unsubscribeUrl": "https://example.com/{{user.id"}, "This is no Jinja"),
+            ({"unsubscribeUrl": "https://example.com/{{user.id|uper}}"}, "|uper is not a filter. Did you mean upper?"),
         ],
     )
     def test_a_sender_that_cannot_send_is_refused(

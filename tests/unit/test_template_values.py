@@ -54,7 +54,7 @@ class TestPersonalization:
 
         assert "12 March, 12 March 2026" in world.render({"last_activity_at": given}).html
 
-    @pytest.mark.parametrize("given", ["yesterday", "", 7])
+    @pytest.mark.parametrize("given", ["yesterday", "0000-00-00", 7])
     def test_what_is_no_moment_cannot_be_formatted_as_one(self, world: TemplateWorld, given: object) -> None:
         world.write(mjml("{{ lastActivity|date }}"))
 
@@ -75,6 +75,7 @@ class TestAddresses:
             (" ada@example.com\n", "ada@example.com"),
             ("Ada.B+c@EXAMPLE.com", "Ada.B+c@example.com"),
             ("ada@bücher.example.com", "ada@xn--bcher-kva.example.com"),
+            ("a" * 64 + "@example.com", "a" * 64 + "@example.com"),
         ],
     )
     def test_an_address_is_one_bare_address(self, given: str, address: str) -> None:
@@ -91,6 +92,11 @@ class TestAddresses:
             "ada@example.com\r\nBcc: bob@example.com",
             "ädä@example.com",
             '"a b"@example.com',
+            pytest.param("a" * 65 + "@example.com", id="65 letters before the @"),
+            pytest.param("ada@example.com\0", id="NUL"),
+            pytest.param("ada\udcff@example.com", id="a byte that is no UTF-8"),
+            pytest.param("ada\u202e@example.com", id="an override"),
+            pytest.param("a" * 5_000_000, id="five megabytes"),
             "ada@[127.0.0.1]",
         ],
     )
@@ -106,6 +112,7 @@ class TestAddresses:
             ("Orbit <hello@example.com>", "Orbit <hello@example.com>"),
             ("hello@example.com", "hello@example.com"),
             ('"Orbit, Ltd" <hello@example.com>', '"Orbit, Ltd" <hello@example.com>'),
+            ("Orbit, Ltd <hello@example.com>", '"Orbit, Ltd" <hello@example.com>'),
             ("Ørbit <hello@example.com>", "Ørbit <hello@example.com>"),
         ],
     )

@@ -30,6 +30,7 @@ from skene_dagster.delivery.ledger.recovering import newest_attempt, recovered, 
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     LEASE,
+    LeftOut,
     answered,
     begin_attempt,
     begun,
@@ -58,6 +59,7 @@ from skene_dagster.delivery.ledger.settling import (
 __all__ = [
     "LEASE",
     "TO_DO",
+    "LeftOut",
     "Scope",
     "accepted_in",
     "answered",

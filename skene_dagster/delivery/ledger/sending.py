@@ -4,11 +4,13 @@ Each function is one compare-and-set on the batch's row: who lost his lease, or 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, literal, select, update
 
+from skene_dagster.delivery.graphemes import cut
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.tables import batches, sends
@@ -21,6 +23,16 @@ FIRST_WAIT = timedelta(seconds=1)
 
 LONGEST_WAIT = timedelta(minutes=5)
 """How long it waits at most."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Why somebody of a batch gets no email."""
+
+    state: Literal["skipped", "deferred"]
+    """`deferred` where the cause can be mended: the next tick decides again, under the same occurrence."""
+    reason: str
+    detail: str | None = None
 
 
 def own_wait(attempts: int) -> timedelta:
@@ -40,7 +52,7 @@ def claim(connection: Connection, batch_id: str, owner: str, now: datetime) -> R
 
 def release(connection: Connection, batch_id: str, owner: str, said: str | None = None) -> None:
     """Give a batch back; `said`: why it is not done, where that is not written down yet."""
-    why = {} if said is None else {"error": said[:500]}
+    why = {} if said is None else {"error": cut(said, 500)}
     connection.execute(
         update(batches)
         .where(batches.c.batch_id == batch_id, batches.c.owner == owner)
@@ -57,7 +69,7 @@ def put_off(connection: Connection, batch_id: str, attempts: int, due_at: dateti
             batches.c.attempts == attempts,
             batches.c.state.in_(OPEN),
         )
-        .values(due_at=due_at, error=said[:500])
+        .values(due_at=due_at, error=cut(said, 500))
     )
 
 
@@ -67,10 +79,10 @@ def freeze(
     owner: str,
     *,
     frozen: Frozen | None,
-    skipped: Mapping[str, tuple[str, str | None]],
+    left_out: Mapping[str, LeftOut],
     now: datetime,
 ) -> bool:
-    """Keep the bytes that will be sent, and why the others of the batch will not (send_id → reason, detail).
+    """Keep the bytes that will be sent, and why the others of the batch will not, by send_id.
 
     From here on nothing of it is rendered again. False: the batch is no longer ours, nothing was written. A batch
     in which nobody is left (frozen None) is settled.
@@ -94,11 +106,12 @@ def freeze(
     ).rowcount
     if not ours:
         return False
-    for identity, (reason, detail) in skipped.items():
+    for identity, why in left_out.items():
+        apart = {"batch_id": None, "position": None} if why.state == "deferred" else {}
         connection.execute(
             update(sends)
             .where(sends.c.batch_id == batch_id, sends.c.send_id == identity)
-            .values(state="skipped", reason=reason, detail=detail, decided_at=now)
+            .values(state=why.state, reason=why.reason, detail=why.detail, decided_at=now, **apart)
         )
     return True
 
@@ -160,7 +173,7 @@ def nothing_happened(connection: Connection, batch_id: str, attempt: int, error:
                 unresolved_since=None,
                 unanswered_at=None,
                 due_at=batches.c.last_attempt_at,
-                error=error[:500],
+                error=cut(error, 500),
             )
         ).rowcount
     )
@@ -176,11 +189,11 @@ def answered(
         refused: the key will be refused again, so it is not used any more.
         since: the key may have been used as early as this.
     """
-    values: dict[str, object] = {"error": said[:500], "due_at": batches.c.last_attempt_at}
+    values: dict[str, object] = {"error": cut(said, 500), "due_at": batches.c.last_attempt_at}
     if batch.unresolved_since is not None:
         values |= {"unanswered_at": last_unanswered(batch)}
     if refused:
-        values |= {"refusal": said[:500]}
+        values |= {"refusal": cut(said, 500)}
     if since is not None:
         values |= {"unresolved_since": since}
     connection.execute(

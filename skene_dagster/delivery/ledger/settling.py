@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from skene_dagster.delivery.graphemes import cut
 from skene_dagster.delivery.ledger.reading import is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.message import Frozen
@@ -92,7 +93,7 @@ def refuse(connection: Connection, batch_id: str, identity: str, reason: str, no
     connection.execute(
         update(sends)
         .where(sends.c.batch_id == batch_id, sends.c.send_id == identity, sends.c.state == "reserved")
-        .values(state="refused", reason="provider", detail=reason[:255], decided_at=now)
+        .values(state="refused", reason="provider", detail=cut(reason, 255), decided_at=now)
     )
 
 
@@ -204,7 +205,7 @@ def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> 
             owner=None,
             lease_until=None,
             due_at=now + DOUBTS_ASKED_EVERY,
-            error=reason[:500],
+            error=cut(reason, 500),
         )
     ).rowcount
     if doubted:

@@ -6,6 +6,6 @@ code. What is wrong with one user's values stops that one email (`MissingValue`,
 
 from skene_dagster.delivery.templates.headers import Unrenderable, check_address
 from skene_dagster.delivery.templates.library import Templates
-from skene_dagster.delivery.templates.sandbox import MissingValue
+from skene_dagster.delivery.templates.missing import MissingValue
 
 __all__ = ["MissingValue", "Templates", "Unrenderable", "check_address"]

@@ -11,14 +11,15 @@ from pathlib import Path
 from jinja2 import TemplateSyntaxError
 
 from skene_dagster.delivery.templates import headers
-from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.lint import lint, names_used
-from skene_dagster.delivery.templates.mjml import Compiled, Fault, Faulty, compile_mjml
+from skene_dagster.delivery.templates.mjml import Compiled, Faulty, compile_mjml
+from skene_dagster.delivery.templates.mjml_source import Fault
 from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT
-from skene_dagster.documents import read_text
+from skene_dagster.documents import read_text, shown
 from skene_dagster.errors import Place, TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import FILE, Sender
+from skene_dagster.settings.addresses import runs_script
 
 RESERVED = ("unsubscribe_url", "postal_address")
 """Names that every template gets from the sender's settings."""
@@ -132,6 +133,9 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
         elif name in _JINJA_WORDS or not name.isidentifier() or keyword.iskeyword(name):
             advice = "Choose another: letters, digits and _."
             yield TemplateError(f"{name!r} cannot be a name in a template.", advice=advice, place=place)
+        if runs_script(text):
+            advice = "Write an address with https://."
+            yield TemplateError(f"{shown(text)} is no link that an email may have.", advice=advice, place=place)
         for fault in lint(TEXT, text, ("user", "row")):
             yield TemplateError(fault.message, advice=fault.advice, place=place)
 
@@ -140,18 +144,9 @@ def _sender(sender: Sender, *, transactional: bool) -> Iterable[TemplateError]:
     def error(field: str, message: str, advice: str) -> TemplateError:
         return TemplateError(message, advice=advice, place=Place(FILE, part=f"sender.{field}"))
 
-    for field, text in (("from", sender.from_), ("reply_to", sender.reply_to)):
-        try:
-            if text is not None:
-                headers.check_sender(text)
-        except Unrenderable:
-            yield error(field, f"{text!r} is not one address.", "Write it as Skene <hello@example.com>.")
     if not transactional and not sender.postal_address.strip():
         yield error("postal_address", "A marketing email needs the sender's postal address.", "Add it.")
     if not transactional:
-        if re.match(r"https?://[^\s{]", sender.unsubscribe_url) is None:
-            message = f"{sender.unsubscribe_url!r} is no address that unsubscribes."
-            yield error("unsubscribe_url", message, "Write https://example.com/unsubscribe/{{user.id}}.")
         for fault in lint(LINK, sender.unsubscribe_url, ("user",), by="sender"):
             yield error("unsubscribe_url", fault.message, fault.advice)
 

@@ -1,45 +1,36 @@
 """What stands in an email's headers: no line breaks, no control characters, one bare address."""
 
 import re
-from email.headerregistry import Address
-from email.utils import getaddresses
 from functools import lru_cache
 
-from email_validator import EmailNotValidError, validate_email
+from skene_dagster.delivery.graphemes import cut
+from skene_dagster.settings.addresses import CONTROLS, bare_address, is_header_link
 
 LONGEST_SUBJECT = 200
 LARGEST_HTML = 102 * 1024
 """Bytes. Gmail cuts off what is longer, and the unsubscribe link with it."""
+LARGEST_TEXT = LARGEST_HTML
+"""Bytes. It says what the HTML says, without the markup."""
 
 
 class Unrenderable(Exception):
     """An email cannot be made for its user; the argument says why, without his values."""
 
 
-# C0, DEL, C1 and the two line separators of Unicode: what a mail server could read as the end of a header.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROLS_IN_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # The same as `_CONTROLS_IN_BODY` in UTF-8: Python drops bytes five times as fast as it searches for them (2026-11).
 _CONTROL_BYTES = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
 _CONTROLS_BEYOND_ASCII = re.compile(b"\xc2[\x80-\x9f]")
-_LINK = re.compile(r"""(https?://|mailto:)[^\s<>"'`\\{|}^\x00-\x1f\x7f-\x9f]+""", re.IGNORECASE)
-_HEADER_LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
-
 # What every reader of RFC 5321 takes before an @; anything else is asked of the library.
 _PLAIN_LOCAL = re.compile(r"[A-Za-z0-9]{1,20}(?:[._+-][A-Za-z0-9]{1,20}){0,2}")
 LONGEST_PLAIN = 200
 """Characters up to which no limit of an address's length is near."""
 
 
-def has_controls(text: str) -> bool:
-    """Say whether the text has a character that must never reach a header."""
-    return _CONTROLS.search(text) is not None
-
-
 def one_line(text: str) -> str:
     """Fold line breaks, control characters and runs of spaces into single spaces."""
-    return " ".join(_CONTROLS.sub(" ", _whole(text)).split())
+    return " ".join(CONTROLS.sub(" ", _whole(text)).split())
 
 
 def body(text: str) -> str:
@@ -73,7 +64,7 @@ def subject(text: str) -> str:
     line = one_line(text)
     if not line:
         raise Unrenderable("the subject is empty")
-    return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1].rstrip() + "…"
+    return line if len(line) <= LONGEST_SUBJECT else cut(line, LONGEST_SUBJECT - 1).rstrip() + "…"
 
 
 def check_address(text: str) -> str:
@@ -82,8 +73,7 @@ def check_address(text: str) -> str:
     The domain of an internationalised address comes back in its ASCII form.
 
     Raises:
-        Unrenderable: when it is none. Letters outside ASCII before the @ need a mail server that speaks SMTPUTF8,
-            which neither the provider nor most recipients promise; they are refused.
+        Unrenderable: when it is none, as `bare_address` has it.
     """
     bare = text.strip(" \t\r\n")
     local, _, domain = bare.rpartition("@")
@@ -103,32 +93,9 @@ def _ascii_domain(domain: str) -> str | None:
 
 def _checked(text: str) -> str:
     try:
-        found = validate_email(text, check_deliverability=False, allow_smtputf8=False)
-    except EmailNotValidError:
+        return bare_address(text)
+    except ValueError:
         raise Unrenderable("invalid address") from None
-    assert found.ascii_email is not None  # without SMTPUTF8 there always is one
-    return found.ascii_email
-
-
-@lru_cache(maxsize=16)
-def check_sender(text: str) -> str:
-    """Return `Name <address>`, quoted where the name needs it, or the bare address.
-
-    Raises:
-        Unrenderable: when the text is no such thing.
-    """
-    if has_controls(text):
-        raise Unrenderable("has a control character")
-    found = getaddresses([text])
-    if len(found) != 1:
-        raise Unrenderable("is not one address")
-    name, address = found[0]
-    return str(Address(display_name=one_line(name), addr_spec=check_address(address)))
-
-
-def is_link(text: str) -> bool:
-    """Say whether the text is an https:, http: or mailto: address that can stand in an attribute."""
-    return _LINK.fullmatch(text) is not None
 
 
 def check_header_link(text: str) -> str:
@@ -137,6 +104,6 @@ def check_header_link(text: str) -> str:
     Raises:
         Unrenderable: when it is none.
     """
-    if _HEADER_LINK.fullmatch(text) is None or not is_link(text):
+    if not is_header_link(text):
         raise Unrenderable("the unsubscribe address is no https: address")
     return text

@@ -1,26 +1,26 @@
 """The folder of templates: each is read and compiled once, checked as a whole, and rendered per email."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NoReturn
 
 from jinja2 import Template, TemplateRuntimeError, TemplateSyntaxError, UndefinedError
 
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.templates import checks, headers
+from skene_dagster.delivery.templates.columns import Described, LinkRow, Row
 from skene_dagster.delivery.templates.headers import Unrenderable
+from skene_dagster.delivery.templates.missing import MissingValue
 from skene_dagster.delivery.templates.mjml import Faulty, compile_mjml
-from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, Described, MissingValue, Row, compiled
+from skene_dagster.delivery.templates.needs import needed
+from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT, compiled
 from skene_dagster.delivery.templates.values import compile_value
 from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Feature, Milestone, Sender
-
-# What one user's values can do to an expression that is right.
-_VALUES_DO = (TemplateRuntimeError, TypeError, ArithmeticError, AttributeError, LookupError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,20 @@ class Templates:
         """List every fault of what the step sends: its template, its personalization, its sender."""
         return checks.check(self._folder, plan, step, sender)
 
+    def needs(self, email: Email) -> Iterator[tuple[str, str]]:
+        """List the columns of the users table that an email cannot be without: for which name, and the column.
+
+        A step whose check finds faults need not be asked.
+        """
+        sources, _ = checks.read(self._folder, email.template)
+        if sources is None:
+            return
+        names = needed(HTML.parse(sources.mjml)) | needed(TEXT.parse(sources.text))
+        for name, text in email.personalization:
+            if name in names:
+                columns = sorted(needed(TEXT.parse(text)))
+                yield from ((name, column[5:]) for column in columns if column.startswith("user."))
+
     def render(
         self,
         email: Email,
@@ -56,49 +70,52 @@ class Templates:
         """Make the email of one user.
 
         Args:
-            user: his columns of the users table; NULL is as good as absent.
-            row: his columns of the condition.
-            to: his address.
+            user: the user's columns of the users table; NULL, or an empty text, is as good as absent.
+            row: the user's columns of the condition.
+            to: the user's address.
 
         Raises:
-            MissingValue: the template or the unsubscribe address needs a value that he does not have.
-            Unrenderable: his address, or what his values make of the template, cannot be sent.
+            MissingValue: the template or the unsubscribe address needs a value that the user does not have.
+            Unrenderable: the address, or what the user's values make of the template, cannot be sent.
             TemplateError: the template is wrong for everybody.
         """
         ready = self._template(email.template)
         address = headers.check_address(to)
-        columns = {"user": Row(user), "row": Row(row)}
-        context = self._context(email, columns, sender)
+        context = self._context(email, user, row, sender)
         subject = _rendered(ready.subject, context, "subject")
         html = headers.body(_rendered(ready.html, context, "HTML"))
         if (size := len(html.encode())) > headers.LARGEST_HTML:
             raise Unrenderable(f"the HTML has {size:,} bytes; Gmail cuts emails off at {headers.LARGEST_HTML:,}")
         text = headers.body(_rendered(ready.text, context, "text"))
+        if (size := len(text.encode())) > headers.LARGEST_TEXT:
+            raise Unrenderable(f"the text has {size:,} bytes; at most {headers.LARGEST_TEXT:,} are sent")
         return Message(
             send_id=send_id,
-            sender=headers.check_sender(sender.from_),
+            sender=sender.from_,
             to=address,
             subject=headers.subject(subject),
             html=html,
             text=text,
-            reply_to=headers.check_sender(sender.reply_to) if sender.reply_to else None,
+            reply_to=sender.reply_to or None,
             headers=() if email.transactional else _one_click(str(context["unsubscribe_url"])),
             tags=(("loop", loop), ("step", step), ("send", send_id)),
         )
 
-    def _context(self, email: Email, columns: Mapping[str, object], sender: Sender) -> dict[str, object]:
+    def _context(
+        self, email: Email, user: Mapping[str, object], row: Mapping[str, object], sender: Sender
+    ) -> dict[str, object]:
         context: dict[str, object] = {name: _described(thing) for name, thing in email.about}
+        columns = {"user": Row(user), "row": Row(row)}
         for name, text in email.personalization:
-            try:
-                value = compile_value(text)(columns)
-            except _VALUES_DO as bad:
-                _stop_this_email(name, bad)
+            evaluate = compile_value(text)
+            with _of_one_user(name):
+                value = evaluate(columns)
             if value is not None:
                 context[name] = value
         if sender.postal_address:
             context["postal_address"] = sender.postal_address
         if not email.transactional:
-            link = _rendered(_link(sender.unsubscribe_url), columns, "unsubscribe address")
+            link = _rendered(_link(sender.unsubscribe_url), {"user": LinkRow(user)}, "unsubscribe address")
             context["unsubscribe_url"] = headers.check_header_link(link)
         return context
 
@@ -132,17 +149,21 @@ def _one_click(url: str) -> tuple[tuple[str, str], ...]:
 
 
 def _rendered(template: Template, context: Mapping[str, object], part: str) -> str:
-    try:
+    with _of_one_user(part):
         return template.render(context)
-    except _VALUES_DO as bad:
-        _stop_this_email(part, bad)
 
 
-def _stop_this_email(part: str, bad: Exception) -> NoReturn:
-    """Turn what one user's values do to an expression into a reason for one email."""
-    if isinstance(bad, UndefinedError):
+@contextmanager
+def _of_one_user(part: str) -> Iterator[None]:
+    """Turn whatever one user's values do to an expression into a reason for that one email."""
+    try:
+        yield
+    except Unrenderable:
+        raise
+    except UndefinedError as bad:
         raise MissingValue(str(bad)) from None
-    if isinstance(bad, TemplateRuntimeError | TypeError):
-        raise Unrenderable(f"{part}: {bad}") from bad
-    # Their texts may contain the user's value.
-    raise Unrenderable(f"{part}: {type(bad).__name__}") from bad
+    except (TemplateRuntimeError, TypeError) as bad:
+        raise Unrenderable(f"{part}: {bad}") from None
+    except Exception as bad:  # noqa: BLE001 - whatever it is, the next email is another user's
+        # The texts of these may contain the user's value.
+        raise Unrenderable(f"{part}: {type(bad).__name__}") from None

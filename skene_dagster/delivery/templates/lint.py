@@ -8,7 +8,8 @@ from jinja2 import TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
-from skene_dagster.delivery.templates.mjml import Fault
+from skene_dagster.delivery.templates.mjml_source import Fault
+from skene_dagster.loops.expressions import in_jinja
 
 _REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
     (nodes.Include, "include"),
@@ -18,6 +19,8 @@ _REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
     (nodes.ScopedEvalContextModifier, "autoescape"),
 )
 
+
+_IN_CSS = "In a style sheet put a space between: { #logo { … } }. Or close it with #}."
 
 _NO_FIELDS: Mapping[str, Sequence[str]] = {}
 
@@ -71,13 +74,28 @@ def _read(environment: SandboxedEnvironment, source: str) -> tuple[tuple[Fault, 
     try:
         tree = environment.parse(source)
     except TemplateSyntaxError as bad:
-        return (Fault(bad.lineno, f"This is no Jinja: {bad.message}"),), {}
-    faults = (*_constructs(tree), *_functions(environment, tree))
+        return (_no_jinja(bad, source),), {}
+    faults = (*_constructs(tree), *_functions(environment, tree), *_swallowed(environment, source))
     try:
         names = sorted(find_undeclared_variables(tree) - {"range"})
     except TemplateSyntaxError as bad:
-        return (*faults, Fault(bad.lineno, f"This is no Jinja: {bad.message}")), {}
+        return (*faults, _no_jinja(bad, source)), {}
     return faults, {name: _first_line(tree, name) for name in names}
+
+
+def _no_jinja(bad: TemplateSyntaxError, source: str) -> Fault:
+    if bad.message == "Missing end of comment tag":
+        return Fault(bad.lineno, "{# begins a comment of Jinja, which is never closed.", _IN_CSS)
+    lines = source.splitlines() or [""]
+    line = lines[min(bad.lineno, len(lines)) - 1]
+    return Fault(bad.lineno, f"This is no Jinja: {bad.message}", in_jinja(line))
+
+
+def _swallowed(environment: SandboxedEnvironment, source: str) -> Iterator[Fault]:
+    """Find comments that end where another was meant to: what stands between is gone without a word."""
+    for line, kind, value in environment.lex(source) if "{#" in source else ():
+        if kind == "comment" and "{#" in value:
+            yield Fault(line, "{# begins a comment of Jinja, in which another one begins.", _IN_CSS)
 
 
 def _constructs(tree: nodes.Template) -> Iterator[Fault]:

@@ -1,4 +1,9 @@
-"""The tags and attributes of MJML 4 that mrml renders. It drops what it does not know, without a word."""
+"""The tags and attributes of MJML 4 that mrml renders, and where they may stand.
+
+mrml drops what it does not know, and renders what stands elsewhere as it comes, both without a word.
+"""
+
+from collections.abc import Mapping
 
 _TAGS = """
     mjml mj-head mj-attributes mj-all mj-class mj-breakpoint mj-font mj-preview mj-style mj-title
@@ -27,6 +32,51 @@ _ATTRIBUTES = """
 
 TAGS = frozenset(_TAGS.split())
 ATTRIBUTES = frozenset(_ATTRIBUTES.split())
+
+_IN_A_COLUMN = frozenset(
+    {
+        *("mj-accordion", "mj-button", "mj-carousel", "mj-divider", "mj-image", "mj-navbar"),
+        *("mj-raw", "mj-social", "mj-spacer", "mj-table", "mj-text"),
+    }
+)
+_HTML = (
+    *("mj-title", "mj-preview", "mj-style", "mj-raw", "mj-text", "mj-button", "mj-table"),
+    *("mj-accordion-title", "mj-accordion-text", "mj-navbar-link", "mj-social-element"),
+)
+HTML_TAGS = frozenset(_HTML)
+"""Tags that hold text and HTML, and no tag of MJML."""
+
+CHILDREN: Mapping[str, frozenset[str]] = {
+    # What MJML's own validator allows: mjml-preset-core, dependencies.js (MJML 4, 2026-11).
+    "mjml": frozenset({"mj-head", "mj-body", "mj-raw"}),
+    "mj-head": frozenset({"mj-attributes", "mj-breakpoint", "mj-font", "mj-preview", "mj-style", "mj-title", "mj-raw"}),
+    "mj-body": frozenset({"mj-section", "mj-wrapper", "mj-hero", "mj-raw"}),
+    "mj-wrapper": frozenset({"mj-section", "mj-hero", "mj-raw"}),
+    "mj-section": frozenset({"mj-column", "mj-group", "mj-raw"}),
+    "mj-group": frozenset({"mj-column", "mj-raw"}),
+    "mj-column": _IN_A_COLUMN,
+    "mj-hero": _IN_A_COLUMN,
+    "mj-accordion": frozenset({"mj-accordion-element", "mj-raw"}),
+    "mj-accordion-element": frozenset({"mj-accordion-title", "mj-accordion-text", "mj-raw"}),
+    "mj-carousel": frozenset({"mj-carousel-image"}),
+    "mj-navbar": frozenset({"mj-navbar-link", "mj-raw"}),
+    "mj-social": frozenset({"mj-social-element", "mj-raw"}),
+    "mj-attributes": TAGS - {"mjml", "mj-head", "mj-body", "mj-attributes"},
+    "mj-class": TAGS - {"mjml", "mj-head", "mj-body", "mj-attributes"},
+}
+"""What may stand right inside a tag that holds tags; one that is neither here nor in `HTML_TAGS` holds nothing."""
+
+NOT_RENDERED: Mapping[str, str] = {
+    "mj-html-attributes": "Write that part of the email in <mj-raw>, as HTML with the attribute.",
+    "mj-selector": "Write that part of the email in <mj-raw>, as HTML with the attribute.",
+    "mj-html-attribute": "Write that part of the email in <mj-raw>, as HTML with the attribute.",
+    "mj-html": "Write <mj-raw>.",
+    "mj-container": "Leave it out: what stands in it belongs right into <mj-body>.",
+}
+"""Tags that MJML has, or once had, and mrml lacks; and what to write instead."""
+
+NOT_RENDERED_ATTRIBUTES: Mapping[str, str] = {"gap": "Give the sections `padding`."}
+"""Attributes that MJML has and mrml ignores."""
 
 VALUE_ATTRIBUTES = frozenset({"alt", "title", "aria-label"})
 """Attributes that a value may stand in as text. Elsewhere it could style or script the email."""

@@ -1,70 +1,21 @@
 """The Jinja2 environments that emails are rendered in: sandboxed, strict, and closed to everything but plain values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from jinja2 import StrictUndefined, Template, Undefined
+from jinja2 import Template, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from skene_dagster.delivery.templates.headers import Unrenderable, is_link
+from skene_dagster.delivery.graphemes import cut
+from skene_dagster.delivery.templates.headers import Unrenderable
+from skene_dagster.delivery.templates.missing import Missing, let_through
+from skene_dagster.settings.addresses import is_link
 
-
-class MissingValue(Exception):
-    """An email needs a value that its user does not have; the argument is the value's name."""
-
-
-class Missing(StrictUndefined):
-    """A value that is not there: using it fails, and the failure is the value's name."""
-
-    __slots__ = ()
-
-    @property
-    def _undefined_message(self) -> str:
-        # The first of no items has no name.
-        return super()._undefined_message if self._undefined_name is None else str(self._undefined_name)
-
-
-_SCALARS = (str, int, float, Decimal, date, time, timedelta, UUID, bytes)
 _PRINTABLE = (str, int, float, Decimal, date, time, timedelta, UUID, Undefined)
-
-
-class Row:
-    """A user's columns, or a condition's, as templates see them: `user.name`, `user["name"]`, and nothing else.
-
-    Not a dict: `user.items` is a column, never a method. NULL is a column that is not there.
-    """
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = values
-
-    def __getitem__(self, name: str) -> object:
-        value = self._values[name]
-        if value is None:
-            raise KeyError(name)
-        if not isinstance(value, _SCALARS):
-            raise Unrenderable(f"the column {name} is no plain value but {type(value).__name__}")
-        return value
-
-
-class Described(Row):
-    """A feature or a milestone as skene.yaml describes it: texts and numbers, and lists of such in turn.
-
-    What is left out there is an empty text or list, so that `{% if example.link %}` asks for it.
-    """
-
-    __slots__ = ()
-
-    def __getitem__(self, name: str) -> object:
-        value = self._values[name]
-        if isinstance(value, list):
-            return [Described(item) if isinstance(item, dict) else item for item in value]
-        return "" if value is None else value
 
 
 def printable(value: Any) -> Any:
@@ -80,16 +31,11 @@ def printable(value: Any) -> Any:
 
 
 def _in_link(value: Any) -> Any:
-    if isinstance(value, bytes):
-        # A binary users key, such as a UUID, is written as everywhere else: in hex.
-        return value.hex()
     return value if isinstance(value, Undefined) else quote(str(printable(value)), safe="")
 
 
 def as_date(value: object, pattern: str = "%-d %B %Y") -> object:
     """Format a date, a moment or its ISO text: `{{ lastActivity|date("%-d %B") }}` gives `12 March`."""
-    if isinstance(value, Undefined):
-        return value
     moment = value
     if isinstance(value, str):
         # SQLite, 2026-11: has no type for dates, so they arrive as text.
@@ -105,12 +51,18 @@ def as_date(value: object, pattern: str = "%-d %B %Y") -> object:
 
 def as_link(value: object) -> object:
     """Let an https:, http: or mailto: address through; anything else would be a way to run `javascript:`."""
-    if isinstance(value, Undefined):
-        return value
     text = str(value).strip()
     if not is_link(text):
         raise Unrenderable("a link is no https:, http: or mailto: address")
     return text
+
+
+def truncate(text: str, length: int = 255, killwords: bool = False, end: str = "...", leeway: int = 5) -> str:
+    """Cut a text as Jinja's own filter does, but never inside a grapheme."""
+    if len(text) <= length + leeway:
+        return text
+    kept = cut(text, max(length - len(end), 0))
+    return (kept if killwords else kept.rsplit(" ", 1)[0]) + end
 
 
 # They print markup that nobody escaped, reach into objects, or give another answer each time.
@@ -131,6 +83,8 @@ def _environment(*, html: bool, finalize: Callable[[Any], Any]) -> ImmutableSand
         del environment.filters[name]
     environment.filters["date"] = as_date
     environment.filters["url"] = as_link
+    environment.filters["truncate"] = truncate
+    let_through(environment)
     return environment
 
 

@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from jinja2 import Undefined, UndefinedError
 
-from skene_dagster.delivery.templates.sandbox import TEXT, Row, compiled
+from skene_dagster.delivery.templates.columns import Row
+from skene_dagster.delivery.templates.sandbox import TEXT, compiled
 
 # What nearly every value is; Jinja comes to the same, ten times as slowly (2026-11).
 _COLUMN = re.compile(r"(user|row)\.([A-Za-z]\w*)", re.ASCII)
@@ -17,7 +18,7 @@ def compile_value(text: str) -> Callable[[Mapping[str, object]], object]:
     """Compile one value's text.
 
     An expression alone gives what it evaluates to (a moment stays a moment, so that the template can format it); text
-    around it gives a string. A value that needs something missing or NULL is missing itself: None.
+    around it gives a string. A value that needs what its user does not have is missing itself: None.
 
     Raises:
         jinja2.TemplateSyntaxError: for what is no expression.

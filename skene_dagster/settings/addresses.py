@@ -1,0 +1,111 @@
+"""What may stand in an email's headers and links: one bare address, a sender with a name, an address of the web."""
+
+import re
+from email.headerregistry import Address
+from typing import Annotated
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator
+
+from skene_dagster.documents import shown
+
+# C0, DEL, C1 and the two line separators of Unicode: what a mail server could read as the end of a header.
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Embeddings, overrides and isolates: in a name they turn round what stands beside it, such as the rest of a subject.
+# Letters that are written from right to left need none of them; the marks U+200E, U+200F and U+061C turn nothing.
+TURNS_TEXT = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+LONGEST_NAME = 200
+
+_LINK = re.compile(r"""(https?://|mailto:)[^\s<>"'`\\{|}^\x00-\x1f\x7f-\x9f]+""", re.IGNORECASE)
+_HEADER_LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+# A browser drops blanks before a scheme, and tabs and line breaks within it.
+_SCRIPT = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
+_DROPPED = re.compile("[\x00-\x20\x7f-\xa0]")
+
+_NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_LIKE_AN_ADDRESS = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
+
+
+def bare_address(text: str) -> str:
+    """Return the one address that a text is, its domain in ASCII; nothing is looked up in DNS.
+
+    Raises:
+        ValueError: it is none. Letters outside ASCII before the @ need a mail server that speaks SMTPUTF8, which
+            neither the provider nor most recipients promise; they are refused.
+    """
+    try:
+        # Strict: SMTP takes no more than 64 characters before the @.
+        found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
+    except EmailNotValidError as bad:
+        raise ValueError(str(bad)) from None
+    assert found.ascii_email is not None  # without SMTPUTF8 there always is one
+    return found.ascii_email
+
+
+def sender(text: str) -> str:
+    """Return `Name <address>`, the name quoted where a header needs it, or the bare address; nothing for nothing.
+
+    What stands before `<` is the name, whatever is in it: people write `Acme, Inc. <hello@example.com>`, which a
+    header would take for two addresses.
+
+    Raises:
+        ValueError: it is not one address, or its name would be misread.
+    """
+    if not text.strip():
+        return ""
+    if CONTROLS.search(text) or TURNS_TEXT.search(text):
+        raise ValueError(f"{shown(text)} has a control character. Write it on one line: Acme <hello@example.com>")
+    named = _NAMED.fullmatch(text.strip())
+    name, address = (named["name"].strip(), named["address"]) if named else ("", text.strip())
+    try:
+        address = bare_address(address)
+    except ValueError:
+        raise ValueError(
+            f"{shown(text)} is not one address. Write one, with a name or without: Acme, Inc. <hello@example.com>"
+        ) from None
+    if quoted := _QUOTED.fullmatch(name):
+        name = re.sub(r"\\(.)", r"\1", quoted[1])
+    elif '"' in name or "\\" in name:
+        raise ValueError(f"The name in {shown(text)} has to be quoted. Write {Address(name, addr_spec=address)}")
+    if _LIKE_AN_ADDRESS.search(name):
+        raise ValueError(f"The name in {shown(text)} looks like an address itself. Write a name, or the address alone")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"The name in {shown(text)} is longer than {LONGEST_NAME} characters")
+    return str(Address(display_name=name, addr_spec=address))
+
+
+def is_link(text: str) -> bool:
+    """Say whether the text is an https:, http: or mailto: address that can stand in an attribute."""
+    return _LINK.fullmatch(text) is not None
+
+
+def is_header_link(text: str) -> bool:
+    """Say whether the text is an http(s) address that can stand between < and > in a header."""
+    return _HEADER_LINK.fullmatch(text) is not None and is_link(text)
+
+
+def runs_script(text: str) -> bool:
+    """Say whether a text, taken for a link, is `javascript:` or its like, however it is disguised."""
+    return _SCRIPT.match(_DROPPED.sub("", text)) is not None
+
+
+def _link(text: str) -> str:
+    if text and not is_link(text):
+        raise ValueError(f"{shown(text)} is not a link. Write an address with https://, or mailto:")
+    return text
+
+
+def _unsubscribing(text: str) -> str:
+    if text.strip() and not is_header_link(_EXPRESSION.sub("x", text)):
+        raise ValueError(
+            f"{shown(text)} is no address that unsubscribes. Write https://example.com/unsubscribe/{{{{user.id}}}}"
+        )
+    return text
+
+
+Link = Annotated[str, AfterValidator(_link)]
+SenderText = Annotated[str, AfterValidator(sender)]
+UnsubscribeUrl = Annotated[str, AfterValidator(_unsubscribing)]
