@@ -126,9 +126,9 @@ class Scene:
             self._killed(f"after {self.resend.posts()} posts")
 
     def finish(self) -> None:
-        """Run undisturbed until a run ends well."""
-        for _ in range(6):
-            if self.start().wait(PATIENCE) == 0:
+        """Run undisturbed until a run ends well and leaves nothing that waits for its time."""
+        for _ in range(12):
+            if self.start().wait(PATIENCE) == 0 and not self.judge().open_batches:
                 return
         raise AssertionError(self.output())
 

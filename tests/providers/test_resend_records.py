@@ -118,7 +118,7 @@ def test_records_that_show_nothing_of_ours_after_the_attempt_may_be_older_than_i
     found = provider.find(BATCH, BEFORE, AFTER)
 
     assert isinstance(found, Unprovable)
-    assert "nothing of ours that came after the attempt" in found.reason
+    assert "no later request of ours" in found.reason
 
 
 def test_a_refused_request_of_ours_shows_how_new_the_log_is(server: ResendServer, provider: ResendProvider) -> None:

@@ -25,7 +25,7 @@ PAGES = 200
 LOOKS = 20
 """Emails of others that are looked into for a newer one of ours."""
 
-NOT_AS_NEW = "it shows nothing of ours that came after the attempt, and may be older than it"
+NOT_AS_NEW = "it shows no later request of ours, so it may not be up to date"
 
 Record = Mapping[str, Any]
 
@@ -111,7 +111,7 @@ class Records:
             if at < since:
                 if is_unclear:
                     return Unprovable("the log has a request of ours without a clear answer")
-                return Absent() if is_new else Unprovable(f"of the log: {NOT_AS_NEW}")
+                return Absent() if is_new else Unprovable(f"the log: {NOT_AS_NEW}")
             status = row.get("response_status")
             is_refused, is_last = refuses(status), ends_a_key(status)
             # What was refused accepted nothing: it only tells how new the log is.
@@ -175,7 +175,7 @@ class Records:
             return Found(tuple(ids))
         if not reaches_back:
             return Unprovable("the list of emails does not reach back to the first attempt")
-        return Absent() if is_new else Unprovable(f"of the list of emails: {NOT_AS_NEW}")
+        return Absent() if is_new else Unprovable(f"the list of emails: {NOT_AS_NEW}")
 
 
 def _one_less(most: int) -> int:
