@@ -105,16 +105,17 @@ def test_a_join_that_may_return_a_user_twice_is_spoken_of_until_a_key_says_other
     query = "|\n        SELECT u.id FROM users u\n        JOIN profiles p ON p.user_id = u.id"
     loop = re.sub(r"(?m)SELECT id FROM users WHERE .*$", query, RETENTION)
     (root / "loops" / "retention.yaml").write_text(loop)
+    write_users(root, dormant=1)
     with closing(sqlite3.connect(root / ".skene" / "skene.db")) as connection:
         connection.execute("CREATE TABLE profiles (user_id INTEGER UNIQUE)")
 
     offline, asked = run(root, "validate"), run(root, "validate", "--database")
 
-    assert offline.output.splitlines()[1:4] == [
-        "notice  loops/retention.yaml:9  step 1, condition.query",
-        "        A user with several rows in profiles comes several times, and the run fails.",
-        "        Write SELECT DISTINCT u.id, or WHERE EXISTS (SELECT 1 FROM profiles WHERE …) in",
-    ]
+    assert "notice  loops/retention.yaml:10  step 1, condition.query\n" in offline.output
+    assert (
+        "A user with several rows in profiles comes several times, and the run fails. Write SELECT DISTINCT u.id, or "
+        "WHERE EXISTS (SELECT 1 FROM profiles WHERE …) in place of the join."
+    ) in " ".join(offline.output.split())
     assert "several" not in asked.output
     assert (offline.exit_code, asked.exit_code) == (0, 0)
 

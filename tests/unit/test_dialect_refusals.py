@@ -235,4 +235,4 @@ def test_a_query_that_is_nested_too_deeply_is_refused(sql: str) -> None:
 
 
 def test_a_query_that_is_too_long_is_refused() -> None:
-    assert refusal(f"{WHERE} id IN ({'1, ' * 20_000} 1)").message == "The query has more than 50,000 characters."
+    assert refusal(f"{WHERE} id IN ({'1, ' * 20_000} 1)").message == "The SQL has more than 50,000 characters."

@@ -12,7 +12,7 @@ from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, corre
 from skene_dagster.loops.dialect.lone_expression import judge_expression
 from skene_dagster.loops.dialect.recipients import columns, is_plain, key
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
-from skene_dagster.loops.dialect.scanner import Refusal, scan
+from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
 from skene_dagster.loops.dialect.sources import Product, tables
 from skene_dagster.loops.dialect.sqlite import write_sqlite, write_sqlite_expression
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
@@ -23,8 +23,11 @@ from skene_dagster.text_lines import TextLines
 
 __all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query", "read_test"]
 
+MOST_WORDS = 12_000
+"""Words, numbers, commas, …: what is read in a second."""
 LONGEST = 50_000
 """Characters of SQL; a longer condition belongs into a view."""
+_SHORTER = "Put it into a view; a long list, into a table."
 
 
 def read_query(text: str, *, users: Users, place: Place, lines: TextLines | None = None, schema: str = "") -> Query:
@@ -78,10 +81,17 @@ def _in_its_place(place: Place) -> Iterator[None]:
         raise QueryRejected("The query is nested too deeply.", advice="Make it simpler.", place=place) from None
 
 
-def _read_expression(text: str, lines: TextLines | None, *, alone: bool = True) -> Expression:
+def _scanned(text: str, lines: TextLines | None) -> list[Word]:
     if len(text) > LONGEST:
-        raise Refusal(f"The SQL has more than {LONGEST:,} characters.", "Make it simpler.")
-    rewritten = rewrite_part(scan(text, lines))
+        raise Refusal(f"The SQL has more than {LONGEST:,} characters.", _SHORTER)
+    words = scan(text, lines)
+    if len(words) > MOST_WORDS:
+        raise Refusal(f"The SQL has more than {MOST_WORDS:,} words.", _SHORTER)
+    return words
+
+
+def _read_expression(text: str, lines: TextLines | None, *, alone: bool = True) -> Expression:
+    rewritten = rewrite_part(_scanned(text, lines))
     tree = judge_expression(rewritten, alone=alone)
     try:
         sqlite, needs_tidb = write_sqlite_expression(tree, rewritten), ""
@@ -91,9 +101,7 @@ def _read_expression(text: str, lines: TextLines | None, *, alone: bool = True) 
 
 
 def _read(text: str, product: Product, lines: TextLines | None) -> Query:
-    if len(text) > LONGEST:
-        raise Refusal(f"The query has more than {LONGEST:,} characters.", "Put it into a view.")
-    words = scan(text, lines)
+    words = _scanned(text, lines)
     rewritten = rewrite(words)
     tree = judge(rewritten)
     users_key, result, read = key(tree, product), columns(tree, rewritten), tables(tree)

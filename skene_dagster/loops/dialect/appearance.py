@@ -39,6 +39,9 @@ def check_comment(text: str, start: int, end: int, lines: TextLines, line: int) 
         raise no_sql(turned[0], line, "a comment")
     if comment.startswith("/*"):
         return
+    if comment.startswith(("#>", "#-")):
+        advice = "Write JSON_EXTRACT(x, '$.a'). If a comment is meant, put a blank behind #."
+        raise Refusal(f"{comment[:2]} is an operator in PostgreSQL; in MySQL it begins a comment.", advice, line)
     if hidden := _NO_LINE_BREAK.search(comment):
         seen, swallowed = comment[: hidden.start()].strip(), comment[hidden.end() :]
         advice = "Delete the character there, and break the line with Enter."

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten, rewrite
 from skene_dagster.loops.dialect.scanner import scan
 from skene_dagster.loops.dialect.sources import common_table, written
-from skene_dagster.loops.dialect.structure import conjuncts, judge, string_value
+from skene_dagster.loops.dialect.structure import conjuncts, judge
 from skene_dagster.loops.plan import Query
 from skene_dagster.text_lines import TextLines
 

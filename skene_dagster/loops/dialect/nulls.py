@@ -8,6 +8,7 @@ from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE
+from skene_dagster.loops.dialect.structure import conjuncts
 from skene_dagster.loops.plan import Query
 
 _LONGEST = 60
@@ -41,17 +42,13 @@ def forgotten(query: Query) -> list[Forgotten]:
     return [_found(column, query.author) for column in columns]
 
 
-def _before_a_moment(condition: exp.Expr) -> Iterator[str]:
-    match condition:
-        case exp.Paren():
-            yield from _before_a_moment(condition.this)
-        case exp.And():
-            yield from _before_a_moment(condition.this)
-            yield from _before_a_moment(condition.expression)
-        case exp.LT() | exp.LTE() if isinstance(condition.this, exp.Column) and _is_moment(condition.expression):
-            yield condition.this.name
-        case exp.GT() | exp.GTE() if isinstance(condition.expression, exp.Column) and _is_moment(condition.this):
-            yield condition.expression.name
+def _before_a_moment(where: exp.Expr) -> Iterator[str]:
+    for condition in conjuncts(where):
+        match condition:
+            case exp.LT() | exp.LTE() if isinstance(condition.this, exp.Column) and _is_moment(condition.expression):
+                yield condition.this.name
+            case exp.GT() | exp.GTE() if isinstance(condition.expression, exp.Column) and _is_moment(condition.this):
+                yield condition.expression.name
 
 
 def _is_moment(side: exp.Expr) -> bool:

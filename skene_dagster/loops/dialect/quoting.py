@@ -5,10 +5,17 @@ import re
 from sqlglot import exp
 
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
-from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten
+from skene_dagster.loops.dialect.rewriting import STRING, TRIGGER_KEY, Rewritten
 
 _LONGEST = 60
 _BINDS = {AS_OF: "NOW()", AS_OF_DATE: "CURDATE()", TRIGGER_KEY: "$1"}
+
+
+def string_value(literal: exp.Expr, rewritten: Rewritten) -> str | None:
+    """Return what a string of the author's means; None for anything else."""
+    if isinstance(literal, exp.Literal) and STRING.fullmatch(literal.name):
+        return rewritten.strings[int(literal.name[1:])].value
+    return None
 
 
 def line_of(node: exp.Expr, rewritten: Rewritten) -> int | None:

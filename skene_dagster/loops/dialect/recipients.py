@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from skene_dagster.loops.dialect.lineage import USER_ID, Lineage, Output
-from skene_dagster.loops.dialect.quoting import in_the_authors_words
+from skene_dagster.loops.dialect.quoting import in_the_authors_words, string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.sources import Product, Source, is_star, sources, tables
-from skene_dagster.loops.dialect.structure import string_value, unwrapped
+from skene_dagster.loops.dialect.structure import unwrapped
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 

@@ -20,6 +20,7 @@ from skene_dagster.loops.dialect.intervals import UNITS, postgres_terms
 from skene_dagster.loops.dialect.scanner import Refusal, Word
 from skene_dagster.loops.dialect.words import (
     refuse_function,
+    refuse_number,
     refuse_other_statements,
     refuse_second_statement,
     refuse_word,
@@ -96,6 +97,7 @@ def _rewrite_at(
             done.strings.append(word)
             _write(done, word, judged=f"'s{len(done.strings) - 1}'")
         case "number":
+            refuse_number(word)
             done.numbers[number_value(word.text)] += 1
             _write(done, word)
         case "quoted":

@@ -11,10 +11,11 @@ from sqlglot import exp
 
 from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.intervals import SIMPLE_UNITS
+from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, FORMATS, KEYWORDS, OF_THEIR_ARGUMENTS, PARTS
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb, in_full, kind_of, kinds_of_values, moment_of
-from skene_dagster.loops.dialect.structure import COMPARISONS, string_value
+from skene_dagster.loops.dialect.structure import COMPARISONS
 
 _SYMBOLS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "IS",

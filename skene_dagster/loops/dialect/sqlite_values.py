@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlglot import exp
 
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
+from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, OF_THEIR_ARGUMENTS, Kind
-from skene_dagster.loops.dialect.structure import string_value
 
 _NUMBERS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Extract, exp.Boolean)
 _CASTS: dict[exp.DType, Kind] = {

@@ -9,11 +9,10 @@ from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import ParseError
 
 from skene_dagster.loops.dialect import vocabulary as known
-from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
-from skene_dagster.loops.dialect.intervals import COMPOSITE_UNITS, UNITS
-from skene_dagster.loops.dialect.quoting import as_written, in_the_authors_words, line_of, word_for
+from skene_dagster.loops.dialect.quoting import as_written, in_the_authors_words, line_of, string_value, word_for
 from skene_dagster.loops.dialect.rewriting import STRING, Rewritten, number_value
 from skene_dagster.loops.dialect.scanner import Refusal
+from skene_dagster.loops.dialect.shifts import refuse_interval, refuse_numbers_from_clock
 from skene_dagster.settings import SYSTEM_SCHEMAS
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)
@@ -56,7 +55,8 @@ _PARTS: dict[type[exp.Expr], str] = {
     exp.Concat: "expressions safe coalesce",
     exp.JSONExtract: "this expression only_json_types",
     exp.JSONExtractScalar: "this expression only_json_types scalar_only",
-    **dict.fromkeys((exp.Rollup, exp.Order, exp.Distinct, exp.Tuple, exp.JSONPath), "expressions"),
+    exp.Order: "this expressions",
+    **dict.fromkeys((exp.Rollup, exp.Distinct, exp.Tuple, exp.JSONPath), "expressions"),
     **dict.fromkeys((exp.From, exp.Where, exp.Having, exp.Var, exp.Placeholder, exp.Boolean), "this"),
     **dict.fromkeys((exp.Paren, exp.Neg, exp.Not, exp.BitwiseNot, exp.Exists, exp.Any, exp.All), "this"),
     **dict.fromkeys((exp.DataTypeParam, exp.CharacterSet, exp.JSONPathKey), "this"),
@@ -87,9 +87,7 @@ _JOINS = {
     "ANTI": "Write WHERE NOT EXISTS (SELECT 1 FROM … WHERE …).",
 }
 _PLAINLY = "Write it in MySQL's plain SQL, or leave it out."
-_SHIFTS = frozenset(f"{FUNCTION}{name}" for name in ("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE"))
-_WHOLE = re.compile(r"\s*[+-]?\d+\s*")
-_SECONDS = re.compile(r"\s*[+-]?\d+(\.\d{1,6})?\s*")
+_MOST_TABLES = 61  # MySQL's own limit
 
 
 def judge(rewritten: Rewritten) -> exp.Query:
@@ -112,30 +110,19 @@ def judge(rewritten: Rewritten) -> exp.Query:
 
 
 def _refuse_unknown(node: exp.Expr, rewritten: Rewritten) -> None:
-    if type(node) not in _KNOWN or (isinstance(node, exp.Concat) and not node.find_ancestor(exp.GroupConcat)):
+    if type(node) not in _KNOWN:
         name = _called(node)
         raise Refusal(f"{word_for(name, node, rewritten)} cannot be used.", _INSTEAD.get(name, _PLAINLY))
 
 
 def _refuse_parts(node: exp.Expr, rewritten: Rewritten) -> None:
     for part, value in node.args.items():
-        if (
-            value
-            and part not in _KNOWN[type(node)]
-            and not (part == "this" and isinstance(node.parent, exp.GroupConcat))
-        ):
+        if value and part not in _KNOWN[type(node)]:
             name = value[0].name if part == "operation_modifiers" else part.strip("_").replace("_", " ").upper()
-            inner = next(
-                (one for one in (value, *(value if isinstance(value, list) else ())) if isinstance(one, exp.Expr)), node
-            )
-            raise Refusal(f"{word_for(name, inner, rewritten)} cannot be used.", _INSTEAD.get(name, _PLAINLY))
-
-
-def string_value(literal: exp.Expr, rewritten: Rewritten) -> str | None:
-    """Return what a string of the author's means; None for anything else."""
-    if isinstance(literal, exp.Literal) and STRING.fullmatch(literal.name):
-        return rewritten.strings[int(literal.name[1:])].value
-    return None
+            inside = value if isinstance(value, list) else [value]
+            inner = next((one for one in inside if isinstance(one, exp.Expr)), node)
+            shown, advice = word_for(name, inner, rewritten), _INSTEAD.get(name, _PLAINLY)
+            raise Refusal(f"{shown} cannot be used.", advice, line_of(inner, rewritten))
 
 
 def unwrapped(query: exp.Expr) -> exp.Expr:
@@ -147,11 +134,13 @@ def unwrapped(query: exp.Expr) -> exp.Expr:
 
 def conjuncts(clause: exp.Expr) -> Iterator[exp.Expr]:
     """List the conditions that must all hold for a clause to hold."""
-    if isinstance(clause, exp.And | exp.Paren):
-        for part in clause.iter_expressions():
-            yield from conjuncts(part)
-    else:
-        yield clause
+    waiting = [clause]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, exp.And | exp.Paren):
+            waiting += reversed([*part.iter_expressions()])
+        else:
+            yield part
 
 
 def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
@@ -208,10 +197,13 @@ def _refuse_inside(node: exp.Expr, rewritten: Rewritten) -> None:
             raise Refusal(f"{shown} is not a table.", "Write table or schema.table.")
         case exp.Identifier() if STRING.fullmatch(node.name) and node.quoted:
             raise Refusal("A name is written as a string.", "Write names in backticks, or as plain words.")
+        case exp.Order() if node.this and not isinstance(node.parent, exp.GroupConcat):
+            shown = as_written(node, rewritten)
+            raise Refusal(f"ORDER BY stands inside a function: {shown}.", "Only GROUP_CONCAT() takes it.")
         case exp.Interval():
-            _refuse_interval(node, rewritten)
+            refuse_interval(node, rewritten)
         case exp.Add() | exp.Sub():
-            _refuse_numbers_from_clock(node)
+            refuse_numbers_from_clock(node)
         case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() | exp.NullSafeEQ():
             left, right = (string_value(side, rewritten) for side in (node.this, node.expression))
             if left is not None and right is not None:
@@ -224,6 +216,8 @@ def _refuse_inside(node: exp.Expr, rewritten: Rewritten) -> None:
 def _refuse_in_query(query: exp.Expr) -> None:
     if isinstance(query, (exp.Except, exp.Intersect)) and query.args.get("distinct") is False:
         raise Refusal(f"{_called(query)} ALL cannot be used.", f"TiDB does not know it. Write {_called(query)}.")
+    if len(query.args.get("joins") or ()) >= _MOST_TABLES:
+        raise Refusal(f"The query joins more than {_MOST_TABLES} tables.", "Use WITH to name the parts, or a view.")
     if isinstance(query, exp.Select) and not query.expressions:
         raise Refusal("The SELECT names no columns.", "Write SELECT id FROM users …")
     if isinstance(query, exp.Subquery) and (query.args.get("order") or query.args.get("limit")):
@@ -234,42 +228,6 @@ def _refuse_in_query(query: exp.Expr) -> None:
             "LIMIT without ORDER BY returns other rows each time; users would enter and leave at random.",
             "Add ORDER BY with the key at its end, for example: ORDER BY created_at, id.",
         )
-
-
-def _refuse_interval(interval: exp.Interval, rewritten: Rewritten) -> None:
-    parent = interval.parent
-    shifts = isinstance(parent, (exp.Add, exp.Sub)) and parent.expression is interval
-    # MariaDB 10.11, TiDB 8.5, 2026-11: `INTERVAL 7 DAY + x < y` selects different rows.
-    if not (
-        shifts or isinstance(parent, exp.WindowSpec) or (isinstance(parent, exp.Anonymous) and parent.name in _SHIFTS)
-    ):
-        raise Refusal(
-            "An INTERVAL stands where nothing is moved by it.", "Write x + INTERVAL 7 DAY, or x - INTERVAL 7 DAY."
-        )
-    number, unit = interval.this, (interval.text("unit") or "").upper()
-    if isinstance(number, exp.Tuple) or unit not in UNITS:
-        advice = "Write INTERVAL 7 DAY or INTERVAL '7 days'."
-        raise Refusal(f"INTERVAL … {unit} cannot be used.".replace("  ", " "), advice)
-    if not isinstance(number, exp.Literal) or unit in COMPOSITE_UNITS:
-        return
-    text = string_value(number, rewritten)
-    shown = number.name if text is None else f"'{text}'"
-    # MySQL reads '7 days' DAY as 7 by its numeric prefix, and rounds 1.5 DAY to 2.
-    if not (_SECONDS if unit == "SECOND" else _WHOLE).fullmatch(number.name if text is None else text):
-        raise Refusal(f"INTERVAL {shown} {unit} has no whole number.", f"Write a whole number: INTERVAL 7 {unit}.")
-
-
-def _refuse_numbers_from_clock(node: exp.Add | exp.Sub) -> None:
-    for side, other in ((node.this, node.expression), (node.expression, node.this)):
-        if (
-            isinstance(side, exp.Placeholder)
-            and side.name in (AS_OF, AS_OF_DATE)
-            and not isinstance(other, exp.Interval)
-        ):
-            raise Refusal(
-                "NOW() is added to, or subtracted from, without an INTERVAL; MySQL would compute with a number.",
-                "Write NOW() - INTERVAL 7 DAY, or DATEDIFF(a, b), TIMESTAMPDIFF(DAY, a, b).",
-            )
 
 
 def _nothing_lost(tree: exp.Expr, rewritten: Rewritten) -> None:

@@ -5,6 +5,9 @@ from itertools import pairwise
 from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.scanner import Refusal, Word
 
+_MOST_DIGITS = 65
+_LARGEST_EXPONENT = 308
+
 
 def refuse_other_statements(words: list[Word]) -> None:
     """Refuse what is not exactly one SELECT, by what it is."""
@@ -27,6 +30,19 @@ def refuse_second_statement(words: list[Word]) -> None:
             raise Refusal(
                 f"There is a second statement after the semicolon: {following.text} …", "Take it out.", following.line
             )
+
+
+def refuse_number(word: Word) -> None:
+    """Refuse a number that no database can hold: MySQL, 2026-11, refuses some of them and cuts others off."""
+    digits, _, exponent = word.text.upper().partition("E")
+    if len(exponent.lstrip("+-0")) > 3 or abs(int(exponent or "0")) > _LARGEST_EXPONENT:
+        raise Refusal(f"{word.text[:40]} is larger or smaller than a number can be.", "Write another.", word.line)
+    if len(digits) > _MOST_DIGITS:
+        raise Refusal(
+            f"{word.text[:20]}… has {len(digits):,} digits; a number has {_MOST_DIGITS} at most.",
+            "Write a text.",
+            word.line,
+        )
 
 
 def refuse_function(words: list[Word], at: int) -> None:
