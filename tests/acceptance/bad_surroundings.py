@@ -130,6 +130,9 @@ IN_THE_TEMPLATE = {
     "CSS that begins a comment": template(
         "In a style sheet put a space between", "mjml:5", mjml=html("<style>@media all {#a b{c:d}}</style>")
     ),
+    "a link that runs a script": template(
+        "is no link that an email may have", "mjml:5", mjml=html("<a href='JavaScript:alert(1)'>x</a>")
+    ),
     "a button in VML": template(
         "For a button write <mj-button>", "mjml:5", mjml=html("<!--[if mso]><v:rect href='{{ name }}'/><![endif]-->")
     ),
