@@ -177,13 +177,13 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
         query = select().select_from(trigger).join(answer, user == trigger.c[triggers.ROW_USER])
     users = users_table(settings.users)
     names = step.email.row_columns if step.email else ()
-    columns = [attributes.kept(connection, answer, names, trigger if by_row else None)] if names else []
+    columns = attributes.kept(connection, answer, names, trigger if by_row else None) if names else None
     return (
         query.add_columns(
             user.label("user_id"),
             trigger.c[triggers.OCCURRENCE].label("occurrence"),
             func.min(trigger.c[ROW_AT]).label("triggered_at"),
-            (func.min(*columns) if names else literal(None)).label("attributes"),
+            (literal(None) if columns is None else func.min(columns)).label("attributes"),
         )
         .where(exists().where(users.c[settings.users.key] == user))
         .group_by(user, trigger.c[triggers.OCCURRENCE])

@@ -88,7 +88,7 @@ def is_header_link(text: str) -> bool:
 
 
 def runs_script(text: str) -> bool:
-    """Say whether a text, taken for a link, is `javascript:` or its like, however it is disguised."""
+    """Say whether a link is `javascript:` or its like, however it is disguised."""
     return _SCRIPT.match(_DROPPED.sub("", text)) is not None
 
 

@@ -84,6 +84,9 @@ def words_of(error: BaseException) -> str:
     """Return what the database said, without the statement, its parameters, and the values that it quotes."""
     original = _driver_error(error)
     code = code_of(original)
+    if "user-defined function raised exception" in str(original):
+        # SQLite, 2026-11: a text that is not UTF-8 cannot even be handed to a function of ours.
+        return "a function met a value that it cannot read, such as a text that is not UTF-8"
     if code is None or len(original.args) < 2:
         return str(original) or type(original).__name__
     said = _A_VALUE.sub(r"\1 '…'", str(original.args[1]))
@@ -136,8 +139,8 @@ def translated() -> Iterator[None]:
     except UnicodeEncodeError as error:
         # SQLite, 2026-11: a key that arrived as no UTF-8 can be read, but not asked for.
         raise StoreError(
-            "A users key is a text that is no UTF-8.",
-            advice="Mend it: SELECT … FROM the users table WHERE the key, as BLOB, has bytes that are none.",
+            "A users key is a text that is not UTF-8, and cannot be asked for.",
+            advice="Write it anew in the users table; hex() shows its bytes.",
         ) from error
 
 

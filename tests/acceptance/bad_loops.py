@@ -189,6 +189,7 @@ IN_EACH_SPELLING = {
     "name that an email cannot show": ('"{{user.name}}"', '"{{name}}"', "'name' is nothing that an email can show"),
     "column that the query lacks": ('"{{user.name}}"', '"{{row.plan}}"', "The condition has no column 'plan'"),
     "expression without an end": ('"{{user.name}}"', '"{{user.name"', "The expression cannot be read"),
+    "or as JavaScript has it": ('"{{user.name}}"', "\"{{user.name || 'x'}}\"", "Write `or` in its place: x or 'there'"),
     "statement in an expression": ('"{{user.name}}"', '"{% if 1 %}x{% endif %}"', "Only {{ … }} may stand here"),
     "repeat in words": ('"30d"', '"sometimes"', "'sometimes' is not a duration"),
     "set of the users key": ("flagged", "id", "'id' is the users' key, which is never written"),

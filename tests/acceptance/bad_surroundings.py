@@ -66,6 +66,20 @@ IN_THE_SETTINGS = {
     "a milestone's wrong name": settings(
         "milestones:\n  1st: {title: First, event: exported}\n", "'1st' is not a short name", 2
     ),
+    "a feature's link that runs a script": settings(
+        "features:\n  export:\n    title: Export\n    events: [exported]\n    link: 'javascript:alert(1)'\n",
+        "'javascript:alert(1)' is not a link",
+        5,
+    ),
+    "a group for a sender": settings("sender:\n  from: 'Us: a@example.com, b@example.com;'\n", "is not one address", 2),
+    "a sender that hides a quote": settings(
+        "sender:\n  from: 'A \"B\" C <a@example.com>'\n", 'Write "A \\"B\\" C" <a@example.com>', 2
+    ),
+    "a line break in the unsubscribe address": settings(
+        'sender:\n  unsubscribe_url: "https://example.com/{{user.id}}\\r\\nBcc: x"\n',
+        "is no address that unsubscribes",
+        2,
+    ),
     "tidb_usage of nobody": settings("tidb_usage: {slow_log: true}\n", "'tidb_usage' names nobody", 1),
     "tidb_usage of no address": settings(
         "tidb_usage:\n  db_users:\n    ada: Ada\n", "'Ada' is not an email address", 3
@@ -105,6 +119,23 @@ IN_THE_TEMPLATE = {
     "HTML with what nothing provides": template("{{ namee }} is provided", "mjml:5", mjml=html("{{ namee }}")),
     "text with what nothing provides": template("{{ namee }} is provided", "txt:1", text=TEXT.replace("name", "namee")),
     "an unknown tag": template("<mj-txt> is not a tag of MJML", "mjml:5", mjml=html("<mj-txt>Hello</mj-txt>")),
+    "a text right in the body": template(
+        "<mj-text> cannot stand in <mj-body>. It belongs in <mj-column>",
+        "mjml:4",
+        mjml=MJML.replace("<mj-body>\n", "<mj-body>\n    <mj-text>x</mj-text>\n"),
+    ),
+    "a tag that is not rendered": template(
+        "<mj-selector> is MJML, but not rendered here", "mjml:5", mjml=html("<mj-selector>x</mj-selector>")
+    ),
+    "CSS that begins a comment": template(
+        "In a style sheet put a space between", "mjml:5", mjml=html("<style>@media all {#a b{c:d}}</style>")
+    ),
+    "a link that runs a script": template(
+        "is no link that an email may have", "mjml:5", mjml=html("<a href='JavaScript:alert(1)'>x</a>")
+    ),
+    "a button in VML": template(
+        "For a button write <mj-button>", "mjml:5", mjml=html("<!--[if mso]><v:rect href='{{ name }}'/><![endif]-->")
+    ),
     "a tag without an end": template("<mj-body> is never closed", "mjml:3", mjml=MJML.replace("</mj-body>", "")),
     "Jinja without an end": template("Unexpected end of template", "mjml:", mjml=html("{% if name %}")),
     "markup from a user": template("|safe is not allowed", "mjml:5", mjml=html("{{ name|safe }}")),

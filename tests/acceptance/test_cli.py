@@ -180,6 +180,8 @@ def test_a_project_is_checked_against_its_database(root: Path, users: str) -> No
 
     assert result.exit_code == 0, result.output
     assert "1 loop ok. Checked against" in result.output
+    said = " ".join(result.output.split())
+    assert "This email cannot go to 1 of 6 mailable users: they have no name. Write a fallback" in said
     assert tables(users) == ["users"]
 
 

@@ -9,11 +9,11 @@ from sqlalchemy import Engine, text
 
 from skene_dagster.delivery.rehearsal import Stage, rehearse, rehearse_user, render
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
-from skene_dagster.errors import StoreError
+from skene_dagster.errors import SegmentError, StoreError
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated
 
-NO_TEXT = "no text in UTF-8"
+NO_TEXT = "not a text in UTF-8"
 OF_SQLITE = {"raw": "BLOB", "old": "TEXT", "four": "TEXT", "three": "TEXT", "bio": "TEXT"}
 OF_SERVERS = {
     "raw": "VARBINARY(100)",
@@ -144,17 +144,31 @@ def test_a_conditions_own_column_of_bytes_is_read_in_the_same_way(world: World, 
     assert previewed(world, 2) == f"the column called is {NO_TEXT}"
 
 
-def test_a_conditions_own_column_that_is_no_utf_8_stops_its_own_email(world: World) -> None:
+@pytest.mark.parametrize("called", ["name", "TRIM(name)", 'COALESCE(NULLIF(name, ""), "x")'])
+def test_a_conditions_own_column_that_is_no_utf_8_stops_its_own_email(world: World, called: str) -> None:
     if not is_sqlite(world.engine):
         pytest.skip("a server takes no such text")
     world.add(1, 2)
     put_bytes_into_a_text(world, 2, b"Ann\xff")
-    plan_with(world, "{{row.called}}", "name")
+    plan_with(world, "{{row.called}}", called)
 
     world.tick()
 
     assert world.states() == {1: "accepted", 2: "deferred:unrenderable"}
     assert previewed(world, 2) == f"the column called is {NO_TEXT}"
+
+
+def test_a_function_that_cannot_read_a_text_says_why(world: World) -> None:
+    if not is_sqlite(world.engine):
+        pytest.skip("a server takes no such text")
+    world.add(1, 2)
+    put_bytes_into_a_text(world, 2, b"Ann\xff")
+    plan_with(world, "{{row.called}}", "UPPER(name)")
+
+    with pytest.raises(SegmentError, match="a text that is not UTF-8") as refused:
+        world.refresh()
+
+    assert "Ann" not in str(refused.value)
 
 
 def test_a_conditions_own_column_that_is_too_large_stops_its_own_email(world: World) -> None:

@@ -395,9 +395,6 @@ class TestPersonalization:
         [
             ("{{user.name", "This is no Jinja"),
             ("{{user.name|uper}}", "|uper is not a filter. Did you mean upper?"),
-            ("javascript:alert(1)", "'javascript:alert(1)' is no link that an email may have."),
-            (" \tJaVa\nScript:alert(1)", "is no link that an email may have. Write an address with https://."),
-            ("data:text/html,{{user.name}}", "is no link that an email may have."),
             ("{{users.name}}", "{{ users }} is provided by nothing; the step provides: user, row. Did you mean user?"),
         ],
     )

@@ -15,11 +15,10 @@ from skene_dagster.delivery.templates.lint import lint, names_used
 from skene_dagster.delivery.templates.mjml import Compiled, Faulty, compile_mjml
 from skene_dagster.delivery.templates.mjml_source import Fault
 from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT
-from skene_dagster.documents import read_text, shown
+from skene_dagster.documents import read_text
 from skene_dagster.errors import Place, TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import FILE, Sender
-from skene_dagster.settings.addresses import runs_script
 
 RESERVED = ("unsubscribe_url", "postal_address")
 """Names that every template gets from the sender's settings."""
@@ -133,9 +132,6 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
         elif name in _JINJA_WORDS or not name.isidentifier() or keyword.iskeyword(name):
             advice = "Choose another: letters, digits and _."
             yield TemplateError(f"{name!r} cannot be a name in a template.", advice=advice, place=place)
-        if runs_script(text):
-            advice = "Write an address with https://."
-            yield TemplateError(f"{shown(text)} is no link that an email may have.", advice=advice, place=place)
         for fault in lint(TEXT, text, ("user", "row")):
             yield TemplateError(fault.message, advice=fault.advice, place=place)
 

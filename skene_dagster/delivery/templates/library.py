@@ -1,7 +1,6 @@
 """The folder of templates: each is read and compiled once, checked as a whole, and rendered per email."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -108,8 +107,10 @@ class Templates:
         columns = {"user": Row(user), "row": Row(row)}
         for name, text in email.personalization:
             evaluate = compile_value(text)
-            with _of_one_user(name):
+            try:
                 value = evaluate(columns)
+            except Exception as bad:  # noqa: BLE001 - as in `_rendered`
+                raise _reason(name, bad) from None
             if value is not None:
                 context[name] = value
         if sender.postal_address:
@@ -149,21 +150,21 @@ def _one_click(url: str) -> tuple[tuple[str, str], ...]:
 
 
 def _rendered(template: Template, context: Mapping[str, object], part: str) -> str:
-    with _of_one_user(part):
-        return template.render(context)
-
-
-@contextmanager
-def _of_one_user(part: str) -> Iterator[None]:
-    """Turn whatever one user's values do to an expression into a reason for that one email."""
     try:
-        yield
-    except Unrenderable:
-        raise
-    except UndefinedError as bad:
-        raise MissingValue(str(bad)) from None
-    except (TemplateRuntimeError, TypeError) as bad:
-        raise Unrenderable(f"{part}: {bad}") from None
+        return template.render(context)
     except Exception as bad:  # noqa: BLE001 - whatever it is, the next email is another user's
-        # The texts of these may contain the user's value.
-        raise Unrenderable(f"{part}: {type(bad).__name__}") from None
+        raise _reason(part, bad) from None
+
+
+def _reason(part: str, bad: Exception) -> MissingValue | Unrenderable:
+    """Say why one user's values give no email."""
+    match bad:
+        case Unrenderable():
+            return bad
+        case UndefinedError():
+            return MissingValue(str(bad))
+        case TemplateRuntimeError() | TypeError():
+            return Unrenderable(f"{part}: {bad}")
+        case _:
+            # The texts of others may contain the user's value.
+            return Unrenderable(f"{part}: {type(bad).__name__}")
