@@ -20,11 +20,12 @@ from sqlalchemy import (
 from typing_extensions import assert_never
 
 from skene_dagster.audience import adoption, engagement, milestones, usage
+from skene_dagster.audience.counted import counted
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, Schedule, StepPlan, UsedUp
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.engine import is_sqlite, reading
 from skene_dagster.store.tables import Moment
 
 
@@ -53,8 +54,13 @@ def answer(
 
     Raises:
         QueryRejected: it needs TiDB, and this is the embedded database.
+        NotCounted: it asks what users do, which is not counted.
     """
     condition = step.condition
+    if isinstance(database, Engine):
+        reading(database, lambda connection: counted(connection, condition, settings))
+    else:
+        counted(database, condition, settings)
     kept = step.email.row_columns if step.email else ()
     match condition:
         case Query():
