@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Integer, Select, inspect, literal_column, sel
 
 from skene_dagster.audience import conditions, triggers
 from skene_dagster.audience.asked import (
-    Explain,
     at,
     at_word,
     columns_in,
     has,
     meant,
     names,
+    planned,
     refusal,
     unknown_column,
     unknown_table,
@@ -56,7 +56,7 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         if column is not None and not has(present, column)
     ]
     mailable = literal_column(f"CASE WHEN ({users.mailable}) THEN 1 ELSE 0 END", Integer)
-    said = refusal(lambda: connection.execute(Explain(select(mailable).select_from(users_table(users)))))
+    said = planned(connection, select(mailable).select_from(users_table(users)))
     if said:
         errors.append(
             SettingsError(
@@ -124,7 +124,7 @@ def _check_query(
     except QueryRejected as error:
         yield error
         return
-    said = refusal(lambda: connection.execute(Explain(every)))
+    said = planned(connection, every)
     columns: list[str] = []
     if not said:
         said = refusal(lambda: columns.extend(connection.execute(every.limit(0)).keys()))

@@ -14,7 +14,7 @@ from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.templates import Templates
-from skene_dagster.delivery.write_back import write_back
+from skene_dagster.delivery.write_back import refuse_what_cannot_be_written, write_back
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.store import environment
 
@@ -75,11 +75,13 @@ def deliver(
         LedgerOutdated: the ledger was restored from a backup, and does not know what it sent since.
         ProviderFatal: the provider refuses everything; retrying does not help.
         ProviderUnavailable: some batches got no answer; a retry sends them again with the same keys and bytes.
-        StoreError: the database refused.
+        StoreError: the database refused; before anything is sent, if it would refuse to write `set`.
     """
     work = _Work(desk, plan, step, templates, desk.do(environment.ledger_id))
     if desk.channel.leaves and work.open_batches():
         refuse_an_outdated_ledger(desk)
+        if work.policy.write_back:
+            refuse_what_cannot_be_written(desk, work.email)
     while (waiting := work.open_batches()) and not desk.stops:
         worked = False
         for candidate in waiting:
