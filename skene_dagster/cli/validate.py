@@ -12,6 +12,7 @@ from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.errors import DocumentError, Place
 from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
 from skene_dagster.loops.plan import LoopPlan, Query, Schedule
+from skene_dagster.loops.zones import trap_of_timezone
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, Users, load
 
@@ -112,6 +113,8 @@ def _when(plan: LoopPlan) -> str:
 def _notices(plan: LoopPlan, users: Users, nullable: frozenset[str] | None) -> Iterator[tuple[Place, str]]:
     """Say what is no error, and may still surprise; `nullable` is None where the database was not asked."""
     for number, step in enumerate(plan.steps):
+        if isinstance(step.trigger, Schedule) and (trap := trap_of_timezone(step.trigger.timezone)):
+            yield plan.document.place(("steps", number, "trigger", "timezone")), trap
         query = step.condition
         if not isinstance(query, Query):
             continue
