@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,10 +58,9 @@ def answer(
         NotCounted: it asks what users do, which is not counted.
     """
     condition = step.condition
-    if isinstance(database, Engine):
-        reading(database, lambda connection: counted(connection, condition, settings))
-    else:
-        counted(database, condition, settings)
+    if not isinstance(condition, Query):
+        look = partial(counted, condition=condition, settings=settings)
+        reading(database, look) if isinstance(database, Engine) else look(database)
     kept = step.email.row_columns if step.email else ()
     match condition:
         case Query():

@@ -42,12 +42,14 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
     words = _read_by(condition)
     if not words:
         return None
-    if not inspect(connection).has_table(rollups.name):
-        first = "" if is_sqlite(connection) else "Run: skene-dagster migrate. Then count it: "
-        raise _never(f"{first or 'Count it: '}{COUNT}")
-    row = turn.state(connection, NAME, ROLLUP)
+    there = inspect(connection).has_table(rollups.name)
+    row = turn.state(connection, NAME, ROLLUP) if there else None
     if row is None or row.as_of is None:
-        raise _never(f"Count it: {COUNT}")
+        first = "" if there or is_sqlite(connection) else "Run: skene-dagster migrate. "
+        raise NotCounted(
+            "What users do was never counted in this database: whom this condition selects is not known.",
+            advice=f"{first}Count it: {COUNT}",
+        )
     differing = definitions.differing(connection, plan_usage(settings).digests)
     changed = [in_words for name, in_words in words.items() if name in differing]
     if changed:
@@ -78,13 +80,6 @@ def counted_whole(connection: Connection, condition: Condition, settings: Settin
 def shown_moment(at: datetime) -> str:
     """Write a moment for people."""
     return f"{at:%a %d %b %Y, %H:%M} UTC"
-
-
-def _never(advice: str) -> NotCounted:
-    return NotCounted(
-        "What users do was never counted in this database: whom this condition selects is not known.",
-        advice=advice,
-    )
 
 
 def _read_by(condition: Condition) -> dict[str, str]:

@@ -30,7 +30,7 @@ from skene_dagster.cli.checked import Checked
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import Query, Rows
 from skene_dagster.project import Project
-from skene_dagster.settings import OWN_EVENTS, Settings
+from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine, reading, transaction, users_table
 from skene_dagster.store.failures import code_of
 from skene_dagster.store.tables import meta
@@ -78,7 +78,8 @@ def examine_reading(engine: Engine, settings: Settings, project: Project) -> Ite
                 yield Checked("error", f"The database user cannot read {name}: {error.message}", _GRANTS)
         else:
             readable.append(name)
-    yield Checked("ok", f"The database user can read {', '.join(readable)}.")
+    if readable:
+        yield Checked("ok", f"The database user can read {', '.join(readable)}.")
 
 
 def examine_writing(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
@@ -119,7 +120,7 @@ def _read(connection: Connection, name: str) -> None:
 
 
 def _tables_read(settings: Settings, project: Project) -> set[str]:
-    found = {settings.users.table} | ({settings.events.table} - {OWN_EVENTS.table})
+    found = {settings.users.table, settings.events.table}
     for step in (step for plan in project.loops for step in plan.steps):
         if isinstance(step.condition, Query):
             found |= set(step.condition.tables)
