@@ -23,7 +23,8 @@ SkeneError
 │   └── SegmentImplausible       it collapsed or exploded; a person decides
 ├── RollupError              what users do was not rolled up; what was rolled up before is as it was
 │   ├── RollupBusy               another run is rolling up; worth a retry
-│   └── RollupOvertaken          a newer one has begun to write, and did not end
+│   ├── RollupOvertaken          a newer one has begun to write, and did not end
+│   └── NotCounted               a condition asks for what no rollup has counted yet
 ├── EventRefused             an event cannot be stored as it was told; telling it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── Unlicensed               the segment was not refreshed for this run's as_of
@@ -177,6 +178,10 @@ class RollupBusy(RollupError):
 
 class RollupOvertaken(RollupError):
     """A rollup for a newer as_of has begun to write; nothing was written."""
+
+
+class NotCounted(RollupError):
+    """What users do was not counted, or not as skene.yaml describes it now: a condition on it has no answer."""
 
 
 class EventRefused(SkeneError):

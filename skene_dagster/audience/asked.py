@@ -14,12 +14,12 @@ from sqlalchemy.sql.elements import ClauseElement
 from skene_dagster.documents import Document
 from skene_dagster.errors import Place, StoreError
 from skene_dagster.settings import FILE
-from skene_dagster.store.failures import NOT_NOW, code_of, is_busy, is_lost, translated, words_of
-
-DENIED = frozenset({1044, 1045, 1142, 1143, 1227})
-"""The database's words for a missing right: no fault of a file."""
+from skene_dagster.store.failures import DENIED, code_of, translated, words_of
 
 MOST_NAMES = 12
+
+NO_SHOW_VIEW = 1345
+"""EXPLAIN of a view wants this right, too; a SELECT does not."""
 
 
 def columns_in(connection: Connection, name: str) -> tuple[str, ...]:
@@ -51,11 +51,21 @@ def refusal(work: Callable[[], object]) -> str:
         with translated():
             work()
     except StoreError as error:
-        code = code_of(error)
-        if is_busy(error) or is_lost(error) or code in NOT_NOW or code in DENIED:
+        if error.retryable or code_of(error) in DENIED:
             raise
         return words_of(error)
     return ""
+
+
+def planned(connection: Connection, statement: Select[Any]) -> str:
+    """Have a SELECT planned; return the database's words if it refuses the SQL, and nothing if it does not."""
+    try:
+        return refusal(lambda: connection.execute(Explain(statement)))
+    except StoreError as error:
+        if code_of(error) != NO_SHOW_VIEW:
+            raise
+    # It may be read all the same: without a row of the answer the names and types are judged, too.
+    return refusal(lambda: connection.execute(statement.limit(0)))
 
 
 def at(document: Document, part: str) -> Place:

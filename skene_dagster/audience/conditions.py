@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, Subquery, column, text
 from typing_extensions import assert_never
 
 from skene_dagster.audience import adoption, engagement, milestones, usage
+from skene_dagster.audience.counted import counted
 from skene_dagster.audience.moments import bound
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, Schedule, StepPlan, UsedUp
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.engine import is_sqlite, reading
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,12 @@ def answer(
 
     Raises:
         QueryRejected: it needs TiDB, and this is the embedded database.
+        NotCounted: it asks what users do, which is not counted.
     """
     condition = step.condition
+    if not isinstance(condition, Query):
+        look = partial(counted, condition=condition, settings=settings)
+        reading(database, look) if isinstance(database, Engine) else look(database)
     kept = step.email.row_columns if step.email else ()
     match condition:
         case Query():

@@ -31,9 +31,8 @@ class Changes:
 
 def changes(connection: Connection, digests: Mapping[str, str]) -> Changes:
     """Compare with the last rollup."""
-    then = _then(connection)
-    differ = {name for name in then.keys() | digests.keys() if then.get(name) != digests.get(name)}
-    others = sorted(differ & then.keys())
+    differ = differing(connection, digests)
+    others = sorted(differ & _then(connection).keys())
     return Changes(
         "events" in differ,
         bool(differ - {"events"}),
@@ -42,15 +41,19 @@ def changes(connection: Connection, digests: Mapping[str, str]) -> Changes:
     )
 
 
+def differing(connection: Connection, digests: Mapping[str, str]) -> set[str]:
+    """Name what is new, gone, or another thing since the last rollup."""
+    then = _then(connection)
+    return {name for name in then.keys() | digests.keys() if then.get(name) != digests.get(name)}
+
+
 def remember(connection: Connection, digests: Mapping[str, str], as_of: datetime) -> None:
     """Keep what skene.yaml says now, and since when it says so."""
-    then = _then(connection)
-    for name in then.keys() | digests.keys():
-        if then.get(name) != digests.get(name):
-            connection.execute(delete(definitions).where(definitions.c.name == name))
-            if name in digests:
-                row = {"name": name, "digest": digests[name], "first_on": as_of.date()}
-                connection.execute(insert(definitions).values(row))
+    for name in differing(connection, digests):
+        connection.execute(delete(definitions).where(definitions.c.name == name))
+        if name in digests:
+            row = {"name": name, "digest": digests[name], "first_on": as_of.date()}
+            connection.execute(insert(definitions).values(row))
 
 
 def known_since(name: str) -> ColumnElement[object]:

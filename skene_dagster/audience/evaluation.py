@@ -223,7 +223,9 @@ def _in_the_authors_words(engine: Engine, condition: Condition) -> Iterator[None
     except StoreUnavailable:
         raise
     except StoreError as error:
-        raise SegmentError(f"The condition cannot be evaluated: {words_of(error)}.", place=condition.place) from error
+        raise SegmentError(
+            f"The condition cannot be evaluated: {words_of(error)}.", advice=error.advice, place=condition.place
+        ) from error
 
 
 def _for_example(key: object, error: IntegrityError) -> str:

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Select, inspect, literal_column, select
 
 from skene_dagster.audience import conditions, triggers
 from skene_dagster.audience.asked import (
-    Explain,
     at,
     at_word,
     columns_in,
     has,
     meant,
     names,
+    planned,
     refusal,
     unknown_column,
     unknown_table,
@@ -64,7 +64,7 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         mailable = is_mailable(connection, users, _SOME_DAY)
     except SettingsError as error:
         return [*errors, error]
-    said = refusal(lambda: connection.execute(Explain(select(mailable).select_from(users_table(users)))))
+    said = planned(connection, select(mailable).select_from(users_table(users)))
     if said:
         errors.append(
             SettingsError(
@@ -133,7 +133,7 @@ def _check_query(
     except QueryRejected as error:
         yield error
         return
-    said = refusal(lambda: connection.execute(Explain(every)))
+    said = planned(connection, every)
     columns: list[str] = []
     if not said:
         said = refusal(lambda: columns.extend(connection.execute(every.limit(0)).keys()))

@@ -1,24 +1,31 @@
-"""Which loop and step a command is about; a name that there is not is answered with those that there are."""
+"""Which loop and step a command is about; a name that there is not is answered with those that there are.
 
-from collections.abc import Callable
+A loop is found by its name, and where none has that name, by its file: the command then says which loop that is.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import PurePath
 
 import click
 
+from skene_dagster.cli.screen import open_screen
 from skene_dagster.documents import one_of, together
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import Project
 
 
 def plan_of(project: Project, name: str) -> LoopPlan:
-    """Find a loop by its name.
+    """Find a loop by its name, or its file.
 
     Raises:
         DocumentError: its file is wrong.
         click.BadParameter: there is none.
     """
-    for plan in project.loops:
-        if plan.name == name:
-            return plan
+    plans = {plan.name: plan for plan in project.loops}
+    if name not in plans:
+        name = _loop_in(name, ((plan.document.file, plan.name) for plan in project.loops)) or name
+    if name in plans:
+        return plans[name]
     wrong = [broken.error for broken in project.broken if name in (broken.loop, broken.stem, broken.file)]
     if wrong or not project.loops:
         raise together(error for broken in wrong or [one.error for one in project.broken] for error in broken.errors)
@@ -42,12 +49,29 @@ def steps_of(plan: LoopPlan, name: str | None, runs: Callable[[StepPlan], bool])
 
 
 def known_loop(project: Project, names_in_database: set[str], name: str) -> str:
-    """Check the name of a loop that may be in the database only: its file was removed, or is broken.
+    """Find the name of a loop that may be in the database only: its file was removed, or is broken.
 
     Raises:
         click.BadParameter: nobody knows it.
     """
     known = names_in_database | {plan.name for plan in project.loops} | {one.loop for one in project.broken if one.loop}
     if name not in known:
+        files = [(plan.document.file, plan.name) for plan in project.loops]
+        files += [(broken.file, broken.loop) for broken in project.broken if broken.loop]
+        name = _loop_in(name, files) or name
+    if name not in known:
         raise click.BadParameter(f"There is no loop {name!r}. {one_of(name, sorted(known))}", param_hint="LOOP")
     return name
+
+
+def _loop_in(file: str, files: Iterable[tuple[str, str]]) -> str | None:
+    """Find the loop of a file by its path, its name, or its name without the ending, and say which loop that is."""
+    wanted = PurePath(file).as_posix()
+    found = [(path, loop) for path, loop in files if wanted in (path, PurePath(path).name, PurePath(path).stem)]
+    if len(found) > 1:
+        each = " and ".join(f"{path} (the loop {loop})" for path, loop in found)
+        raise click.BadParameter(f"{file!r} could be {each}. Name the loop.", param_hint="LOOP")
+    for path, loop in found:
+        open_screen(stderr=True).labelled("notice", f"{path} is the loop {loop}.")
+        return loop
+    return None

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from skene_dagster.cli.checked import Checked
 from skene_dagster.cli.database import shown_database
-from skene_dagster.cli.examining import Checked, examine_database, examine_sender
+from skene_dagster.cli.examining import examine_database, examine_sender
 from skene_dagster.cli.group import LOOK, REFUSED
 from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.project import load_project

@@ -39,9 +39,8 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
     screen = open_screen()
     channel = channels.choose(settings).name
     with open_ledger(settings) as (engine, clock):
-        listed = reading(engine, lambda connection: found_doubts(connection, channel, loop))
-        if loop is not None:
-            orders.known(engine, settings, loop)
+        name = None if loop is None else orders.known(engine, settings, loop)
+        listed = reading(engine, lambda connection: found_doubts(connection, channel, name))
         rows = [row for row in listed if batch in (None, row.batch_id)]
         if batch is not None and not rows:
             raise click.BadParameter(f"No batch {batch!r} is in doubt.", param_hint="--batch")

@@ -1,63 +1,38 @@
 """What `doctor` asks the database and the provider, one thing after the other."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parseaddr
-from functools import partial
-from typing import Any, Literal
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Engine,
     Integer,
-    MetaData,
-    Table,
-    column,
-    delete,
-    false,
-    insert,
     literal_column,
     make_url,
     select,
     text,
-    update,
 )
 
 from skene_dagster.audience import preflight, sources
+from skene_dagster.cli.checked import Checked
 from skene_dagster.cli.database import settings_file
+from skene_dagster.cli.rights import examine_file, examine_reading, examine_writing
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.providers.base import Denied
-from skene_dagster.errors import SkeneError, StoreError
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.errors import SkeneError
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
 from skene_dagster.store.capabilities import PROBES, Capabilities, capabilities
-from skene_dagster.store.engine import database_time, is_sqlite, open_engine, transaction, users_table
+from skene_dagster.store.engine import database_time, is_sqlite, open_engine
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import meta
 
 CLOCKS = timedelta(seconds=5)
 """How far this machine's clock and the database's may differ before it is said."""
 
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", None})
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One thing that was looked at."""
-
-    label: Literal["ok", "notice", "error"]
-    said: str
-    advice: str = ""
-
-
-class _Undone(Exception):
-    """Rolls a transaction back that was only tried."""
 
 
 def examine_database(settings: Settings, project: Project) -> Iterator[Checked]:
@@ -96,8 +71,11 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[C
     schema.ready(engine, settings.users)
     environment.check(engine, settings.environment)
     yield Checked("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
-    if not is_sqlite(engine):
-        yield from _rights(engine, settings, project)
+    if is_sqlite(engine):
+        yield from examine_file(settings)
+    else:
+        yield from examine_reading(engine, settings, project)
+        yield from examine_writing(engine, settings, project)
 
 
 def _product(found: Capabilities) -> Iterator[Checked]:
@@ -145,61 +123,6 @@ def _time(connection: Connection) -> Iterator[Checked]:
         )
     else:
         yield Checked("ok", "Sessions are in UTC; the clocks agree.")
-
-
-def _rights(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
-    tried: list[tuple[str, Callable[[Connection], object]]] = [
-        ("write the skene_* tables (SELECT, INSERT, UPDATE, DELETE)", _write_ours),
-        ("make and drop the staging tables skene_staging_… (CREATE, DROP)", _make_staging),
-        *(
-            (f"set {settings.users.table}.{name} (UPDATE of that column)", partial(_set, settings=settings, name=name))
-            for name in sorted(_columns_set(project.loops))
-        ),
-    ]
-    for what, work in tried:
-        try:
-            with suppress(_Undone):
-                transaction(engine, partial(_undone, work))
-        except StoreError as error:
-            yield Checked("error", f"The database user cannot {what}: {error.message}", "docs/tidb.md has the GRANTs.")
-        else:
-            yield Checked("ok", f"The database user can {what}.")
-
-
-def _undone(work: Callable[[Connection], object], connection: Connection) -> None:
-    work(connection)
-    raise _Undone
-
-
-def _write_ours(connection: Connection) -> None:
-    row = {"name": "doctor", "value": ""}
-    connection.execute(delete(meta).where(meta.c.name == row["name"]))
-    connection.execute(insert(meta).values(row))
-    connection.execute(update(meta).where(meta.c.name == row["name"]).values(value="tried"))
-    connection.execute(select(meta).where(meta.c.name == row["name"]))
-
-
-def _make_staging(connection: Connection) -> None:
-    table = Table(
-        "skene_staging_doctor",
-        MetaData(),
-        Column("user_id", Integer, primary_key=True, autoincrement=False),
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-    )
-    table.drop(connection, checkfirst=True)
-    table.create(connection)
-    table.drop(connection)
-
-
-def _set(connection: Connection, settings: Settings, name: str) -> None:
-    # Nobody is concerned; whether it is allowed is asked all the same.
-    rows: Any = users_table(settings.users, name)
-    connection.execute(update(rows).where(false()).values({name: column(name)}))
-
-
-def _columns_set(plans: tuple[LoopPlan, ...]) -> set[str]:
-    return {name for plan in plans for step in plan.steps if step.email is not None for name, _ in step.email.set}
 
 
 def examine_sender(settings: Settings) -> Iterator[Checked]:

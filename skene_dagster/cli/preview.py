@@ -7,16 +7,19 @@ import click
 from sqlalchemy import Engine
 
 from skene_dagster.audience import preflight
+from skene_dagster.audience.counted import COUNT, Counted, shown_moment
 from skene_dagster.cli import email
 from skene_dagster.cli.choosing import plan_of, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.eligibility import Mail
-from skene_dagster.delivery.rehearsal import Rehearsal, Stage, rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
+from skene_dagster.errors import NotCounted
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -69,14 +72,15 @@ def preview(
         channel = channels.choose(settings)
         moment = as_of or database_clock(engine)()
         _refuse_what_cannot_run(engine, settings, plan, moment)
-        for one in steps:
-            stage = Stage(engine, plan, one, settings, channel, moment)
-            if user is not None:
-                _tell_user(screen, stage, user, browser=browser)
-            else:
-                _tell_everybody(screen, stage, sample, browser=browser)
+        stages = [Stage(engine, plan, one, settings, channel, moment) for one in steps]
+        if user is not None:
+            told = [_tell_user(screen, stage, user, browser=browser) for stage in stages]
+        else:
+            told = [_tell_everybody(screen, stage, sample, browser=browser) for stage in stages]
     finally:
         engine.dispose()
+    if not all(told):
+        raise click.exceptions.Exit(LOOK)
 
 
 def _can_be_asked(step: StepPlan) -> bool:
@@ -93,26 +97,45 @@ def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, 
         raise together(errors)
 
 
-def _tell_stage(screen: Screen, stage: Stage) -> None:
+def _tell_stage(screen: Screen, stage: Stage) -> bool:
+    """Print what is asked, of which database; say whether it can be answered."""
     name = stage.plan.name if len(stage.plan.steps) == 1 else f"{stage.plan.name}, step {stage.step.name}"
     where = {
         "live": "to the people themselves",
         "redirect": f"to {stage.settings.redirect_to} only",
         "outbox": "into the outbox",
     }[stage.channel.name]
+    facts = {
+        "As of": shown_moment(stage.as_of),
+        "Database": shown_database(stage.settings),
+        "Emails": f"{where} ({stage.channel.why}); this preview sends nothing",
+    }
+    missing = None
+    try:
+        counted = known(stage)
+    except NotCounted as error:
+        missing = error
+    else:
+        facts |= {"Counted": _how_far(counted, stage.as_of)} if counted else {}
     screen.line(name, "bold")
-    screen.facts(
-        {
-            "As of": f"{stage.as_of:%a %d %b %Y, %H:%M} UTC",
-            "Database": shown_database(stage.settings),
-            "Emails": f"{where} ({stage.channel.why}); this preview sends nothing",
-        }
-    )
+    screen.facts(facts)
     screen.line()
+    if missing is not None:
+        screen.labelled("notice", f"{missing.message} {missing.advice}")
+        screen.line()
+    return missing is None
 
 
-def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -> None:
-    _tell_stage(screen, stage)
+def _how_far(counted: Counted, as_of: datetime) -> str:
+    up_to = f"what users did until {shown_moment(counted.up_to)}"
+    if counted.up_to >= as_of:
+        return up_to
+    return f"{up_to}. A run first counts what came since, so its numbers may differ. To count now: {COUNT}"
+
+
+def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -> bool:
+    if not _tell_stage(screen, stage):
+        return False
     seen = 0
     with screen.doing("Asking the database") as say:
 
@@ -125,7 +148,7 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
     _tell_counts(screen, found)
     if not found.sample:
         screen.paragraph("To see the email all the same, name a user: --user KEY.")
-        return
+        return True
     screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
     screen.facts({f"user {email.shown_key(case.user_id)}": decision_in_words(case) for case in found.sample})
     case = found.sample[0]
@@ -133,6 +156,7 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
     screen.line(f"The email to user {email.shown_key(case.user_id)}", "bold")
     templates = Templates(stage.settings.templates)
     email.tell(screen, stage, templates, case.user_id, case.person, case.row, masked=True, browser=browser)
+    return True
 
 
 def _tell_counts(screen: Screen, found: Rehearsal) -> None:
@@ -154,20 +178,20 @@ def _tell_counts(screen: Screen, found: Rehearsal) -> None:
     screen.line()
 
 
-def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> None:
+def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool:
     person, case = rehearse_user(stage, key)
     users = stage.settings.users
     if person is None:
         raise click.BadParameter(f"No user has {users.table}.{users.key} = {key}.", param_hint="--user")
-    _tell_stage(screen, stage)
-    if case is None:
-        screen.line(f"User {key} is not selected by the condition, and gets nothing.")
-    else:
+    is_known = _tell_stage(screen, stage)
+    if isinstance(case, Case):
         screen.line(f"User {key} {decision_in_words(case)}.")
+    elif is_known:
+        screen.line(f"User {key} is not selected by the condition, and gets nothing.")
     screen.line()
-    screen.line(
-        "The email" if case is not None and isinstance(case.decision, Mail) else "The email, if it came to that", "bold"
-    )
-    row = case.row if case is not None else {}
+    would_be_mailed = isinstance(case, Case) and isinstance(case.decision, Mail)
+    screen.line("The email" if would_be_mailed else "The email, if it came to that", "bold")
+    row = case.row if isinstance(case, Case) else {}
     templates = Templates(stage.settings.templates)
     email.tell(screen, stage, templates, person.columns[users.key], person, row, masked=False, browser=browser)
+    return is_known

@@ -12,9 +12,9 @@ from skene_dagster.delivery import channels
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.message import Message, freeze
 from skene_dagster.delivery.providers.base import Accepted
-from skene_dagster.delivery.rehearsal import Stage, rehearse_user, render
+from skene_dagster.delivery.rehearsal import Case, Stage, rehearse_user, render
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable, check_address
-from skene_dagster.errors import DeliveryError
+from skene_dagster.errors import DeliveryError, NotCounted
 from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
@@ -58,9 +58,12 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
         raise click.BadParameter(
             f"No user has {settings.users.table}.{settings.users.key} = {user}.", param_hint="--user"
         )
+    if isinstance(case, NotCounted) and stage.email.row_columns:
+        raise case
+    row = case.row if isinstance(case, Case) else {}
     try:
         key = person.columns[settings.users.key]
-        message = render(stage, Templates(settings.templates), key, person, case.row if case else {})
+        message = render(stage, Templates(settings.templates), key, person, row)
     except (MissingValue, Unrenderable) as bad:
         raise DeliveryError(f"There is no such email: {bad}.") from None
     answer = channels.provider(channel, settings, clock).send_batch(

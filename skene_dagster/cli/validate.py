@@ -13,6 +13,7 @@ from skene_dagster.errors import DocumentError, Place
 from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.repeats import Repeated, repeated
 from skene_dagster.loops.plan import LoopPlan, Query, Schedule
+from skene_dagster.loops.zones import trap_of_timezone
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load
 
@@ -115,6 +116,8 @@ def _notices(plan: LoopPlan, settings: Settings, answer: "Answer | None") -> Ite
     """Say what is no error, and may still surprise; `answer` is None where the database was not asked."""
     users, nullable = settings.users, answer.nullable if answer else None
     for number, step in enumerate(plan.steps):
+        if isinstance(step.trigger, Schedule) and (trap := trap_of_timezone(step.trigger.timezone)):
+            yield plan.document.place(("steps", number, "trigger", "timezone")), trap
         query = step.condition
         if not isinstance(query, Query):
             continue

@@ -12,6 +12,7 @@ from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.write_back import refuse_what_cannot_be_written
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.store import environment
 
@@ -46,7 +47,8 @@ def deliver(
         LedgerOutdated: the ledger was restored from a backup, and does not know what it sent since.
         ProviderFatal: the provider refuses everything; retrying does not help.
         ProviderUnavailable: some batches got no answer; a retry sends them again with the same keys and bytes.
-        StoreError: the database refused, perhaps for one batch alone.
+        StoreError: the database refused, perhaps for one batch alone; before anything is sent, if it would refuse to
+            write `set`.
     """
     source = Source(plan, step, templates, desk.do(environment.ledger_id))
     policy, scope = source.policy(desk), Scope(desk.channel.name, plan.name, step.name)
@@ -57,6 +59,8 @@ def deliver(
 
     if desk.channel.leaves and due():
         refuse_an_outdated_ledger(desk)
+        if policy.write_back:
+            refuse_what_cannot_be_written(desk, source.email)
     while waiting := due():
         worked = False
         for candidate in waiting:

@@ -7,13 +7,13 @@ skene_* tables are not there yet, everybody enters for the first time.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from random import Random
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
 from skene_dagster.audience import attributes, conditions, members, segments, triggered
+from skene_dagster.audience.counted import Counted, counted_whole
 from skene_dagster.delivery import facts
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, Rules, decide
@@ -23,11 +23,11 @@ from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.reserve import count
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.delivery.wave import PAGE, Wave
-from skene_dagster.errors import QueryRejected
+from skene_dagster.errors import NotCounted, QueryRejected
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
-from skene_dagster.store.keys import Key, users_key
+from skene_dagster.store.keys import users_key
 from skene_dagster.store.tables import controls, segment_members, sends
 
 
@@ -82,6 +82,17 @@ class Stage:
         return Scope(self.channel.name, self.plan.name, self.step.name)
 
 
+def known(stage: Stage) -> Counted | None:
+    """Say up to when what the condition asks about users is counted; None where it asks nothing of the kind.
+
+    Raises:
+        NotCounted: it is not, so nobody can say whom it selects.
+        StoreError: the database refused.
+    """
+    with translated(), stage.engine.connect() as connection:
+        return counted_whole(connection, stage.step.condition, stage.settings)
+
+
 def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _: None) -> Rehearsal:
     """Decide about everybody whom the condition returns, and keep `size` of those who would be mailed.
 
@@ -89,9 +100,11 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
         progress: is told how many rows of each page were decided.
 
     Raises:
+        NotCounted: what users do is not counted, which the condition asks for.
         QueryRejected: the condition returns a user twice.
         StoreError: the database refused.
     """
+    known(stage)
     if stage.step.by_row:
         return _rehearse_rows(stage, size, progress)
     counts: dict[str, int] = {}
@@ -120,8 +133,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
     return Rehearsal(entering, staying, unknown, counts, tuple(sample))
 
 
-def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | None]:
-    """Decide about one user: his person (None: there is no such user), his case (None: the condition leaves him out).
+def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCounted | None]:
+    """Find one user (None: there is none), and decide (None: the condition leaves them out; or why it has no answer).
 
     Args:
         key: the users key as it is written: a number, a text, or the hex digits of a binary key.
@@ -131,7 +144,7 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | None]:
     """
     with translated(), stage.engine.connect() as connection:
         desk = _Desk(stage, connection)
-        user_id = _parsed(key, desk.key)
+        user_id = desk.key.read(key)
         if user_id is None:
             return None, None
         columns = stage.email.user_columns
@@ -139,6 +152,10 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | None]:
         person = people.get(user_id)
         if person is None:
             return None, None
+        try:
+            counted_whole(connection, stage.step.condition, stage.settings)
+        except NotCounted as unknown:
+            return person, unknown
         if stage.step.by_row:
             return person, None
         query = _answer(connection, stage)
@@ -188,7 +205,7 @@ class _Desk:
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""
         settings, email = self._stage.settings, self._stage.email
-        found = {_same_type(row[0], self.key): row for row in rows}
+        found = {self.key.same_type(row[0]): row for row in rows}
         keys = [key for key in found if key is not None]
         if not keys:
             return []
@@ -278,21 +295,3 @@ def _keep_some(sample: list[Case], case: Case, size: int, seen: int, draw: Rando
     elif (place := draw.randrange(seen)) < size:
         del sample[place]
         sample.append(case)
-
-
-def _same_type(value: object, key: Key) -> object:
-    """Bring a key to the type of the users key; None if it cannot be one."""
-    if not key.is_integer or isinstance(value, int):
-        return value
-    if isinstance(value, Decimal) and value == value.to_integral_value():
-        return int(value)
-    return _parsed(value, key) if isinstance(value, str) else None
-
-
-def _parsed(text: str, key: Key) -> object:
-    try:
-        if key.is_integer:
-            return int(text)
-        return bytes.fromhex(text.replace("-", "")) if "binary" in key.sql.lower() else text
-    except ValueError:
-        return None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, Row, TableClause, Update, false, update
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import segments
@@ -10,6 +10,7 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import Email, segment_name
+from skene_dagster.settings import Users
 from skene_dagster.store.engine import users_table
 
 
@@ -20,16 +21,13 @@ def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
         StoreError: the users table refuses it.
     """
     users = desk.settings.users
-    values: dict[str, Any] = dict(email.set)
 
     def write(connection: Connection) -> None:
         accepted = ledger.accepted_in(connection, batch.batch_id)
-        if accepted and values:
-            table = users_table(users, *values, *([users.updated_at] if users.updated_at else []))
-            # The product's own moment of change stays as it is: what we write triggers no loop.
-            kept = {users.updated_at: table.c[users.updated_at]} if users.updated_at else {}
+        if accepted and email.set:
+            table = _table(users, email)
             try:
-                connection.execute(update(table).where(table.c[users.key].in_(accepted)).values(values | kept))
+                connection.execute(_change(table, users, email).where(table.c[users.key].in_(accepted)))
             except IntegrityError:
                 # Without its cause, which repeats values of a row.
                 raise StoreError(
@@ -40,3 +38,33 @@ def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
         ledger.written_back(connection, batch.batch_id, desk.clock())
 
     desk.do(write)
+
+
+def refuse_what_cannot_be_written(desk: Desk, email: Email) -> None:
+    """Have the database judge `set` by a change of nobody: afterwards the emails would be gone already.
+
+    Raises:
+        StoreError: it refuses: a right or a column is missing, or nothing can be written now.
+    """
+    users = desk.settings.users
+    try:
+        change = _change(_table(users, email), users, email).where(false())
+        desk.do(lambda connection: connection.execute(change))
+    except StoreError as error:
+        if error.retryable:
+            raise
+        columns = ", ".join(name for name, _ in email.set)
+        raise StoreError(
+            f"No email is sent, for `set` could not be written ({columns} of {users.table}). {error.message}",
+            advice=error.advice,
+        ) from error
+
+
+def _table(users: Users, email: Email) -> TableClause:
+    return users_table(users, *dict(email.set), *([users.updated_at] if users.updated_at else []))
+
+
+def _change(table: TableClause, users: Users, email: Email) -> Update:
+    # The product's own moment of change stays as it is: what we write triggers no loop.
+    kept = {users.updated_at: table.c[users.updated_at]} if users.updated_at else {}
+    return update(table).values({**dict(email.set), **kept})

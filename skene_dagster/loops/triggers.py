@@ -6,9 +6,10 @@ from typing_extensions import assert_never
 
 from skene_dagster.documents import Path_, one_of
 from skene_dagster.loops import model
+from skene_dagster.loops.cron import fault_of_cron
 from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.plan import After, Calls, Manual, Rows, Schedule, Trigger
-from skene_dagster.loops.timing import fault_of_cron, fault_of_timezone
+from skene_dagster.loops.zones import fault_of_timezone
 from skene_dagster.settings import FILE, Settings, Users
 
 

@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pymysql
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -62,16 +63,113 @@ OF_ONE_ROW = frozenset(
 _A_VALUE = re.compile(r"(entry|value:?|argument:?) '.*?'(?= for |$| at row )", re.DOTALL)
 """Where a server quotes a value of a row: `Duplicate entry '…' for key`, `Incorrect DOUBLE value: '…'`."""
 
-# TiDB, 2026-11: 1105 stands for anything; only the words tell what passes.
-_PASSING_WORDS = ("Information schema is changed", "try again later", "region unavailable", "Region is unavailable")
+DENIED = frozenset(
+    {
+        *{1044, 1045, 1130, 1142, 1143, 1227, 1698},  # a database, who we are, a table, a column, a privilege
+        *{1820, 1862},  # a password that has to be changed
+        1345,  # EXPLAIN of a view without SHOW VIEW
+        8121,  # TiDB, 2026-11: an UPDATE without the right to, where MySQL says 1142; it names no table
+    }
+)
+"""The database user may not do this: nothing that is written in a file is wrong."""
 
-_ADVICE = {
-    1044: "Grant the database user its rights on this database.",
-    1045: "Check the user and password in SKENE_DATABASE_URL.",
-    1049: "Create the database, or correct its name in SKENE_DATABASE_URL.",
-    1142: "Grant the database user this right.",
-    1227: "Grant the database user this right.",
-}
+
+_STANDS_FOR_ANYTHING = frozenset({None, 3, 1026, 1030, 1105, 1290})
+"""SQLite has no numbers. Of a server's: an error of the operating system, of the storage, TiDB's any, an option's."""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """What some of the database's errors have in common."""
+
+    said: str
+    advice: str
+    codes: frozenset[int] = frozenset()
+    words: tuple[str, ...] = ()
+    """By which they are known where they have no number of their own, in small letters."""
+    error: type[StoreError] = StoreError
+
+    def covers(self, code: int | None, words: str) -> bool:
+        return code in self.codes or (
+            code in _STANDS_FOR_ANYTHING and any(part in words.lower() for part in self.words)
+        )
+
+
+_REFUSALS = (
+    _Refusal(
+        "The database cannot be reached",
+        "Check SKENE_DATABASE_URL, and that the server runs.",
+        frozenset({2002, 2003, 2005}),
+        error=StoreUnavailable,
+    ),
+    _Refusal(
+        "The database has no connection left for this user",
+        "Try again later; or end other sessions, or raise the server's max_connections (max_user_connections).",
+        frozenset({1040, 1203, 1226}),
+        error=StoreUnavailable,
+    ),
+    _Refusal(
+        "The database file cannot be written",
+        "Let this system user write the file and its folder.",
+        words=("readonly database",),
+    ),
+    _Refusal(
+        "The database takes no writes: it is read-only",
+        "It may be a failover or maintenance, which passes. If not: SKENE_DATABASE_URL names a replica, or somebody "
+        "has set read_only (on TiDB: tidb_super_read_only, tidb_restricted_read_only).",
+        frozenset({1036, 1792, 1836, 1874}),
+        ("with the --read-only option", "with the --super-read-only option", "with the --innodb-read-only option"),
+        StoreUnavailable,
+    ),
+    _Refusal(
+        "The database has no room left",
+        "Free disk space where the database keeps its files, or give it more; the next run goes on from here.",
+        frozenset({1021, 1114}),
+        ("disk is full", "disk full", "no space left", "errno: 28", "got error 28"),
+        StoreUnavailable,
+    ),
+    _Refusal(
+        "What was sent is too large for the database",
+        "Raise max_allowed_packet on the server.",
+        frozenset({1153}),
+        error=StoreTooLarge,
+    ),
+    _Refusal("This is too large for the database", "", TOO_LARGE, error=StoreTooLarge),
+    _Refusal(
+        "The database cannot answer now",
+        "Try again later.",
+        NOT_NOW,
+        ("information schema is changed", "try again later", "region unavailable", "region is unavailable"),
+        StoreUnavailable,
+    ),
+    _Refusal(
+        "There is no such database",
+        "Create the database, or correct its name in SKENE_DATABASE_URL.",
+        frozenset({1049}),
+    ),
+    _Refusal(
+        "The database does not let this user in",
+        "Check the user and password in SKENE_DATABASE_URL.",
+        frozenset({1045, 1130, 1698, 1820, 1862}),
+    ),
+    _Refusal(
+        "The database user may not use this database",
+        "Grant the rights that docs/tidb.md lists.",
+        frozenset({1044}),
+    ),
+    _Refusal(
+        "The database user may not see how a view is read, and so not EXPLAIN it",
+        "Grant SHOW VIEW on the views that conditions and settings read.",
+        frozenset({1345}),
+    ),
+    _Refusal("The database user has no right to do this", "Grant it: docs/tidb.md lists what is needed.", DENIED),
+    _Refusal(
+        "The database file cannot be used",
+        "Check SKENE_DATABASE_URL.",
+        words=("unable to open database file", "not a database"),
+    ),
+)
+"""The first that covers an error says what it means."""
 
 
 def code_of(error: BaseException) -> int | None:
@@ -147,21 +245,16 @@ def translated() -> Iterator[None]:
 def in_words(error: BaseException) -> StoreError:
     """Say what the database's error means; nothing of the statement or its parameters is repeated."""
     words = words_of(error)
-    code = code_of(error)
     if is_busy(error):
         return StoreUnavailable(f"The database was busy: {words}.", advice="Try again.")
     if isinstance(error, PoolTimeout):
         return StoreUnavailable("All connections to the database are in use.", advice="Try again.")
-    if code in {2002, 2003, 2005}:
-        advice = "Check SKENE_DATABASE_URL, and that the server runs."
-        return StoreUnavailable(f"The database cannot be reached: {words}.", advice=advice)
-    if code in NOT_NOW or is_lost(error) or (code == 1105 and any(part in words for part in _PASSING_WORDS)):
+    for refusal in _REFUSALS:
+        if refusal.covers(code_of(error), words):
+            return refusal.error(f"{refusal.said}: {words}.", advice=refusal.advice)
+    if is_lost(error):
         return StoreUnavailable(f"The database cannot answer now: {words}.", advice="Try again later.")
-    if code in TOO_LARGE:
-        return StoreTooLarge(f"This is too large for the database: {words}.")
-    if "unable to open database file" in words or "not a database" in words:
-        return StoreError(f"The database file cannot be used: {words}.", advice="Check SKENE_DATABASE_URL.")
-    return StoreError(f"The database refused: {words}.", advice=_ADVICE.get(code or 0, ""))
+    return StoreError(f"The database refused: {words}.")
 
 
 def _driver_error(error: BaseException) -> BaseException:

@@ -6,6 +6,7 @@ under another collation is another key.
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -31,6 +32,23 @@ class Key:
     def type(self) -> "KeyType":
         """The type for a CREATE TABLE."""
         return KeyType(self.sql)
+
+    def read(self, text: str) -> object:
+        """Read a key as people write it: a number, a text, the hex digits of bytes; None if it cannot be one."""
+        try:
+            if self.is_integer:
+                return int(text)
+            return bytes.fromhex(text.replace("-", "")) if "binary" in self.sql.lower() else text
+        except ValueError:
+            return None
+
+    def same_type(self, value: object) -> object:
+        """Bring a value of a result to the key's type; None if it cannot be a key."""
+        if not self.is_integer or isinstance(value, int):
+            return value
+        if isinstance(value, Decimal) and value == value.to_integral_value():
+            return int(value)
+        return self.read(value) if isinstance(value, str) else None
 
 
 class KeyType(UserDefinedType[Any]):

@@ -120,6 +120,19 @@ def test_a_join_that_may_return_a_user_twice_is_spoken_of_until_a_key_says_other
     assert (offline.exit_code, asked.exit_code) == (0, 0)
 
 
+def test_a_time_zone_that_is_taken_for_another_is_noticed(root: Path) -> None:
+    loop = RETENTION.replace("Europe/Berlin", "EST").replace("last_activity_at <", "created_at <")
+    (root / "loops" / "retention.yaml").write_text(loop)
+
+    result = run(root, "validate")
+
+    assert result.exit_code == 0
+    assert result.output.splitlines()[1:3] == [
+        "notice  loops/retention.yaml:4  step 1, trigger.timezone",
+        "        EST is 5 hours behind UTC all the year. With summer time it is",
+    ]
+
+
 def test_users_who_were_never_active_are_spoken_of(root: Path) -> None:
     query = (
         "|\n        SELECT id FROM users\n        WHERE id > 0\n          AND last_activity_at < NOW() - INTERVAL 7 DAY"

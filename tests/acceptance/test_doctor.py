@@ -1,6 +1,8 @@
 """What doctor says: of a database that is ready, of one that is not, of rights that are missing, of the sender."""
 
+import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
+from refusing import read_only
 from resend_server import ResendServer, refusal, resend_server
 from small_project import RETENTION, SETTINGS, write_project
 from sqlalchemy import Engine, make_url, text
@@ -182,6 +185,105 @@ def test_the_rights_that_the_page_grants_are_enough_and_none_is_too_much(
     assert len(list((root / ".skene" / "outbox").glob("*.eml"))) == 1
     with limited.engine.connect() as connection:
         assert connection.execute(text("SHOW TABLES LIKE 'skene%'")).all() == []
+
+
+@on_servers
+def test_a_view_that_may_be_read_but_not_explained_is_named_and_stops_nothing(
+    limited: Limited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKENE_DATABASE_URL", limited.url)
+    view = f"{limited.product}.dormant"
+    limited.do(f"CREATE VIEW {view} AS SELECT id FROM {limited.product}.users WHERE last_activity_at < '2021-01-01'")
+    limited.do(f"GRANT SELECT ON {view} TO '{limited.user}'@'%'")
+    limited.grant(0)
+    query = f"SELECT u.id FROM {limited.product}.users AS u JOIN {view} AS d ON d.id = u.id"
+    asked = "SELECT id FROM users WHERE last_activity_at < NOW() - INTERVAL '7 days'"
+    loop = LOOP.replace(asked, query).replace("      set: {re_engagement_sent: true}\n", "")
+    settings = SETTINGS.replace("users:\n", f"users:\n  table: {limited.product}.users\n")
+    root = write_project(tmp_path / "project", {"retention.yaml": loop}, settings)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"], catch_exceptions=False)
+
+    without = doctor(root)
+    checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
+    previewed = CliRunner().invoke(main, ["--project", str(root), "preview", "retention"])
+    limited.do(f"GRANT SHOW VIEW ON {view} TO '{limited.user}'@'%'", f"GRANT SELECT ON {view} TO '{limited.user}'@'%'")
+    granted = doctor(root)
+
+    assert f"may read the view {view}, but not see how it is read (1345)" in told(without)
+    assert f"Grant SHOW VIEW on {view}." in told(without)
+    assert without.exit_code == 4, without.output
+    assert checked.exit_code == 0, checked.output
+    assert "1 user: 1 enter at this tick" in previewed.output
+    assert "SHOW VIEW" not in granted.output
+    assert f"The database user can read {view}, {limited.product}.users." in told(granted)
+
+
+@on_servers
+def test_a_table_that_may_not_be_read_is_named(
+    limited: Limited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKENE_DATABASE_URL", limited.url)
+    limited.do(f"CREATE TABLE {limited.product}.orders (id INTEGER, user_id INTEGER)")
+    limited.grant(0)
+    query = f"SELECT user_id FROM {limited.product}.orders GROUP BY user_id"
+    asked = "SELECT id FROM users WHERE last_activity_at < NOW() - INTERVAL '7 days'"
+    settings = SETTINGS.replace("users:\n", f"users:\n  table: {limited.product}.users\n")
+    root = write_project(tmp_path / "project", {"retention.yaml": LOOP.replace(asked, query)}, settings)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"], catch_exceptions=False)
+
+    result = doctor(root)
+
+    assert result.exit_code == 3
+    assert (
+        f"The database user cannot read {limited.product}.orders: The database user has no right to do this:"
+        in told(result)
+    )
+
+
+@on_servers
+def test_a_server_that_is_read_only_is_told_once(engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+
+    with read_only(engine) as theirs:
+        monkeypatch.setenv("SKENE_DATABASE_URL", theirs.url.render_as_string(hide_password=False))
+        result = doctor(root)
+
+    assert result.exit_code == 3
+    assert told(result).count("The database takes no writes: it is read-only") == 1
+    assert "It may be a failover or maintenance, which passes." in told(result)
+    assert "cannot write" not in told(result)
+
+
+@on_sqlite
+def test_a_file_that_may_not_be_written_is_told(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    with dg.DagsterInstance.ephemeral() as instance:
+        compile_folder(root).resolve_job_def("retention").execute_in_process(instance=instance)
+    engine.dispose()
+    file = Path(str(engine.url.database))
+    file.chmod(0o444)
+    if os.access(file, os.W_OK):
+        pytest.skip("this system user may write any file")
+
+    result = doctor(root)
+
+    assert result.exit_code == 3
+    assert "The database file cannot be written" in told(result)
+
+
+@on_sqlite
+def test_a_disk_with_little_room_is_told(engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_users(engine)
+    with dg.DagsterInstance.ephemeral() as instance:
+        compile_folder(root).resolve_job_def("retention").execute_in_process(instance=instance)
+    room = shutil.disk_usage("/")._replace(free=7_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: room)
+
+    result = doctor(root)
+
+    assert "The database's disk has only 7 MB left. Free some space." in told(result)
+    assert result.exit_code == 4
 
 
 @pytest.fixture
