@@ -28,7 +28,8 @@ def database(settings: Settings) -> dg.ResourceDefinition:
     Raises:
         SettingsError: the URL is none, or of a database that is not supported.
     """
-    engine, looking = open_engine(settings.database_url), open_engine(settings.database_url, patience=PATIENCE)
+    engine = open_engine(settings.database_url, must_exist=True)
+    looking = open_engine(settings.database_url, must_exist=True, patience=PATIENCE)
 
     @dg.resource(description="The product's database, as SKENE_DATABASE_URL names it.")
     def opened(context: dg.InitResourceContext) -> Iterator[Engine]:
