@@ -175,6 +175,26 @@ def test_no_200_is_lost_when_the_database_dies_and_nothing_is_doubled(mortal: Mo
     engine.dispose()
 
 
+def test_it_ends_at_the_first_sigterm_while_the_database_hangs_and_says_that_nobody_knows(
+    mortal: MortalMariadb, tmp_path: Path
+) -> None:
+    engine = open_engine(mortal.url)
+    make_users(engine)
+    with serving(mortal.url, tmp_path, answer_seconds=2) as served:
+        assert served.track(messageId="before").status == 200
+        with mortal.hanging(), in_background(lambda: served.track(messageId="held")) as (held,):
+            until(lambda: served.get("/readyz").status == 503)
+            status, logged = served.stop()
+            answer = held.result(PATIENCE)
+
+    assert (answer.status, answer.body["code"], status) == (503, "unavailable", 0)
+    assert "Traceback" not in logged
+    with serving(mortal.url, tmp_path) as served:
+        assert served.track(messageId="held").status == 200
+    assert message_ids(engine) == ["before", "held"]
+    engine.dispose()
+
+
 def test_what_was_answered_survives_a_kill_of_the_process(engine: Engine, tmp_path: Path) -> None:
     make_users(engine)
     taken = []
