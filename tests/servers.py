@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -46,6 +47,15 @@ class MortalMariadb:
         """SIGKILL, as a machine that loses its power."""
         self._process.kill()
         self._process.wait()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Stop it until the end of the block: it takes connections, and says nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def start(self) -> None:
         """Start it again, and wait until it answers."""

@@ -123,9 +123,9 @@ def open_journal(settings: Settings) -> Journal:
         SettingsError: the URL, the users table or its key is not what it should be.
         SchemaOutdated: the skene_* tables are not there, or of another release.
         WrongEnvironment: the database belongs to another SKENE_ENV.
-        StoreError: the database refused.
+        StoreError: the database refused, or there is none.
     """
-    engine = open_engine(settings.database_url, patience=PATIENCE)
+    engine = open_engine(settings.database_url, must_exist=True, patience=PATIENCE)
     try:
         schema.ready(engine, settings.users)
         environment.check(engine, settings.environment)

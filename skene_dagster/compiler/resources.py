@@ -10,6 +10,13 @@ from skene_dagster.compiler import signs_of_life
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine
 
+PATIENCE = 25.0
+"""Seconds after which a sensor gives a database up that does not answer.
+
+Dagster, 2026-11: a code server that is told to end waits for its sensors; after 30 s the daemon does so no longer, and
+after 60 s the tick has failed. What hangs then keeps its place in the code server for ever, until there is none left.
+"""
+
 
 def database(settings: Settings) -> dg.ResourceDefinition:
     """Define the resource `database`: the product's database, connected when a run first uses it.
@@ -21,17 +28,19 @@ def database(settings: Settings) -> dg.ResourceDefinition:
     Raises:
         SettingsError: the URL is none, or of a database that is not supported.
     """
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, must_exist=True)
+    looking = open_engine(settings.database_url, must_exist=True, patience=PATIENCE)
 
     @dg.resource(description="The product's database, as SKENE_DATABASE_URL names it.")
     def opened(context: dg.InitResourceContext) -> Iterator[Engine]:
         run, instance = context.run, context.instance
         # A sensor has no run.
         alive = nullcontext() if run is None or instance is None else signs_of_life.shown(instance, run.run_id)
+        chosen = looking if run is None else engine
         with alive:
             try:
-                yield engine
+                yield chosen
             finally:
-                engine.dispose()
+                chosen.dispose()
 
     return opened

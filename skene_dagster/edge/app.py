@@ -1,7 +1,7 @@
 """The app: POST /v1/track, /v1/identify and /v1/batch as Segment's libraries send them, GET /healthz and /readyz.
 
-200 means committed. Whatever else is answered, a client may send the same again, with the same messageId: it is stored
-once. Nothing of what was sent is logged.
+200 means committed. Whatever else is answered, a client may send the same message again: it is stored once. Nothing of
+what was sent is logged.
 """
 
 import base64
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -27,6 +28,7 @@ from skene_dagster.edge.limits import Limits
 from skene_dagster.edge.readiness import Readiness
 from skene_dagster.edge.refusals import Refusal, too_large, unknown_key, wrong
 from skene_dagster.edge.segment import Type, event_of
+from skene_dagster.edge.unread import Unread
 from skene_dagster.errors import EventRefused
 from skene_dagster.tracking.seldom import Kind, Seldom
 
@@ -34,6 +36,9 @@ REFUSED = Kind(logging.WARNING, "{many} messages were refused. The last one: {wo
 
 _SHOWN = 20
 """Refused messages of a batch that the answer names."""
+
+_NAME = 64
+"""Characters of a key that the answer repeats."""
 
 _TAKEN = b'{"success":true}'
 
@@ -55,7 +60,8 @@ def make_app(journal: Journal, *, write_key: str | None, limits: Limits | None =
     Args:
         write_key: what a client must show; None takes from anybody.
     """
-    edge = _Edge(journal, write_key, limits or Limits())
+    limits = limits or Limits()
+    edge = _Edge(journal, write_key, limits)
     return Starlette(
         routes=[
             Route("/v1/track", edge.track, methods=["POST"]),
@@ -65,6 +71,7 @@ def make_app(journal: Journal, *, write_key: str | None, limits: Limits | None =
             Route("/readyz", edge.readyz),
         ],
         exception_handlers={Refusal: _refused, HTTPException: _not_here, ClientDisconnect: _nobody},
+        middleware=[Middleware(Unread, limits)],
         lifespan=edge.lifespan,
     )
 
@@ -176,16 +183,32 @@ class _Edge:
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         # A byte order mark, or UTF-16, which json would guess: RFC 8259 has neither.
-        data = json.loads(body.decode(), parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        data = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise wrong(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
+    except UnicodeDecodeError:
         raise wrong("The body is not JSON in UTF-8.") from None
+    except RecursionError:
+        raise wrong("The body is not JSON that can be read: it is nested too deep.") from None
+    except ValueError:
+        raise wrong("The body is not JSON that can be read: it has a number of thousands of digits.") from None
     if not isinstance(data, dict):
         raise wrong("The body is not a JSON object.")
     return data
 
 
-def _no_number(_: str) -> NoReturn:
-    raise ValueError
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that stands twice in an object: of the two values json would take the last, others the first."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise wrong(f"The body has the key {json.dumps(twice[:_NAME])} twice in one object.")
+    return made
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise wrong(f"The body is not JSON: {constant} is no number there.")
 
 
 def _basic(header: str) -> str | None:

@@ -2,17 +2,15 @@
 
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import anyio
 from starlette.requests import Request
 
 from skene_dagster.edge.limits import Limits
-from skene_dagster.edge.refusals import Refusal, busy, too_large, wrong
+from skene_dagster.edge.refusals import Refusal, busy, slow_body, too_large, wrong
 
 _GZIP = 16 + zlib.MAX_WBITS
-_DRAINED = 8 * 1024 * 1024
-"""Bytes of a body that is too large which are read nevertheless: who is still sending does not hear the answer."""
 
 
 class Budget:
@@ -75,26 +73,28 @@ async def read(request: Request, share: Share, limit: int, seconds: float) -> by
         ClientDisconnect: nobody is there any more.
     """
     inflater = _inflater(request.headers.get("content-encoding", "identity"))
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise _larger_than(limit)
+    parts = []
+    size = 0
     try:
         with anyio.fail_after(seconds):
-            if int(request.headers.get("content-length", 0)) > limit:
-                raise await _drained(request, limit)
-            parts = []
-            size = 0
             async for chunk in request.stream():
-                share.hold(len(chunk))
                 part = chunk if inflater is None else _inflated(inflater, chunk, limit + 1 - size)
+                share.hold(len(part))
                 size += len(part)
                 if size > limit:
-                    raise await _drained(request, limit)
+                    raise _larger_than(limit)
                 parts.append(part)
     except TimeoutError:
-        raise Refusal(
-            408, "too_slow", f"The body did not arrive within {seconds:g} s.", {"connection": "close"}
-        ) from None
+        raise slow_body(seconds) from None
     if inflater is not None and size and (not inflater.eof or inflater.unused_data):
         raise wrong("The body is not one whole gzip stream.")
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _larger_than(limit: int) -> Refusal:
+    return too_large(f"The body is larger than {limit} bytes.")
 
 
 def _inflater(encoding: str) -> "zlib._Decompress | None":
@@ -105,7 +105,7 @@ def _inflater(encoding: str) -> "zlib._Decompress | None":
             return zlib.decompressobj(_GZIP)
         case _:
             sentence = "The Content-Encoding is not supported. Send gzip, or none."
-            raise Refusal(415, "unsupported_encoding", sentence, {"accept-encoding": "gzip", "connection": "close"})
+            raise Refusal(415, "unsupported_encoding", sentence, {"accept-encoding": "gzip"})
 
 
 def _inflated(inflater: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
@@ -113,15 +113,3 @@ def _inflated(inflater: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
         return inflater.decompress(chunk, most)
     except zlib.error:
         raise wrong("The body is not gzip, as its Content-Encoding says.") from None
-
-
-async def _drained(request: Request, limit: int) -> Refusal:
-    """Read on, and away, so that the client hears what is wrong; unless it asked before it sent, or sends too much."""
-    read = 0
-    if "expect" not in request.headers:
-        with suppress(RuntimeError):  # it was read to its end
-            async for chunk in request.stream():
-                read += len(chunk)
-                if read > _DRAINED:
-                    break
-    return too_large(f"The body is larger than {limit} bytes.")

@@ -19,6 +19,9 @@ from skene_dagster.tracking.seldom import LOG, Kind, Seldom
 
 UNWRITTEN = Kind(logging.ERROR, "{many} requests were answered with 503, for events cannot be written. {words}")
 
+CLOSE_SECONDS = 5.0
+"""For the transaction that is on its way when nobody waits for its answer any more."""
+
 Refused = dict[int, EventRefused]
 """The events of a request that the database refused, by position."""
 
@@ -61,9 +64,9 @@ class Commits:
             deadline.cancel()
 
     async def close(self) -> None:
-        """Commit what waits, and end the thread."""
+        """Commit what waits, and end the thread; a database that hangs is not waited for, all were told by now."""
         self._queue.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        await self._loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
 
     def _run(self) -> None:
         going_on = True

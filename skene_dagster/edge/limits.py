@@ -13,8 +13,22 @@ class Limits:
     """Of the body of /v1/batch, inflated."""
     batch_messages: int = 2_500
     """In a batch."""
+    connections: int = 4_000
+    """That are open at a time; more are told to come again (429)."""
+    head_bytes: int = 16 * 1024
+    """Of a request's line and headers; of the trailers behind a body, too."""
+    headers: int = 100
+    """In a request."""
+    head_seconds: float = 10.0
+    """For a head to arrive whole."""
+    idle_seconds: int = 5
+    """Between two requests of a connection."""
     body_seconds: float = 10.0
     """For a body to arrive whole."""
+    unread_bytes: int = 32 * 1024 * 1024
+    """That are read and dropped after an answer that did not wait for them."""
+    unread_seconds: float = 5.0
+    """For a client to hear an answer: to end what it sends, or to read what it is sent."""
     requests: int = 2_000
     """That are worked on at a time; more are told to come again (429)."""
     body_bytes: int = 64 * 1024 * 1024

@@ -27,14 +27,29 @@ def wrong(sentence: str) -> Refusal:
 
 
 def too_large(sentence: str) -> Refusal:
-    """Refuse a body, and all that may still come of it."""
-    return Refusal(413, "too_large", sentence, {"connection": "close"})
+    """Refuse a body that is too large."""
+    return Refusal(413, "too_large", sentence)
+
+
+def long_head() -> Refusal:
+    """Refuse a request whose line and headers are too long, or too many."""
+    return Refusal(431, "long_head", "The request's line and headers are too long.")
+
+
+def slow_head(seconds: float) -> Refusal:
+    """Refuse a request whose headers do not end."""
+    return Refusal(408, "too_slow", f"The request's headers did not arrive within {seconds:g} s.")
+
+
+def slow_body(seconds: float) -> Refusal:
+    """Refuse a request whose body does not end."""
+    return Refusal(408, "too_slow", f"The body did not arrive within {seconds:g} s.")
 
 
 def unknown_key() -> Refusal:
     """Refuse a request with another write key, or none."""
     sentence = "The write key is missing or wrong. Give it as the user of Basic authentication, or as writeKey."
-    return Refusal(401, "invalid_write_key", sentence, {"www-authenticate": "Basic", "connection": "close"})
+    return Refusal(401, "invalid_write_key", sentence, {"www-authenticate": "Basic"})
 
 
 def busy() -> Refusal:

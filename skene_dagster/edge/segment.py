@@ -5,19 +5,33 @@ Who is known by an anonymousId only is nobody of that table. Both are taken, cou
 """
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from skene_dagster.audience.event import Event, is_id, new_event
+from skene_dagster.audience.event import Event, new_event
 from skene_dagster.errors import EventRefused
 
 Type = Literal["track", "identify"]
 
 STORED = "track"
 NOT_STORED = frozenset({"identify", "page", "screen", "group", "alias"})
+
+_SAID = ("userId", "event", "properties", "timestamp")
+"""What makes a message of one messageId another event."""
+
+_DIGITS = 20
+"""Hex digits of what a message says in its event's id: 80 bits."""
+
+_NAMED = 64 - _DIGITS - 1
+"""Characters of the messageId in its event's id, for people to find it by."""
+
+_NOT_IN_IDS = re.compile("[^!-~]")
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
@@ -45,20 +59,25 @@ def event_of(message: object, *, sent_at: object, received: datetime, type_: Typ
         return None
     if kind != STORED:
         return None
-    properties = message.get("properties")
     at = _corrected(message, sent_at, received)
-    return new_event(user, message.get("event"), properties, at=at, event_id=_id(message.get("messageId")))
+    event = new_event(user, message.get("event"), message.get("properties"), at=at)
+    named = message.get("messageId")
+    return event if named is None or named == "" else replace(event, event_id=_id(named, message))
 
 
-def _id(told: object) -> str | None:
-    """Make the messageId an event's id; one that is too long, or not ASCII, by a hash that is always the same."""
-    if told is None or told == "":
-        return None
-    if isinstance(told, int) and not isinstance(told, bool):
-        told = str(told)
-    if not isinstance(told, str):
+def _id(named: object, message: Mapping[str, Any]) -> str:
+    """Make an event's id of the messageId and of what the message says: sent again, it is the same event.
+
+    Segment, 2026-11: it goes by the messageId alone, whoever sent it. Two writers that both count from 1 would lose
+    each other's events, and whoever guesses an id could make an event vanish.
+    """
+    if isinstance(named, int) and not isinstance(named, bool):
+        named = str(named)
+    if not isinstance(named, str):
         raise EventRefused("The message's messageId is not a text.")
-    return told if is_id(told) else hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+    # When it was sent is another time each time, and so is what follows from that.
+    said = json.dumps([named, *(message.get(part) for part in _SAID)], sort_keys=True)
+    return f"{_NOT_IN_IDS.sub('_', named)[:_NAMED]}.{hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]}"
 
 
 def _corrected(message: Mapping[str, Any], sent_at: object, received: datetime) -> datetime:

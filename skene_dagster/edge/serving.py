@@ -5,16 +5,26 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 
 import uvicorn
 
+try:
+    import resource
+except ImportError:  # Windows, where a process may have as many files open as it likes
+    resource = None  # type: ignore[assignment]
+
 from skene_dagster.audience.events import Journal
 from skene_dagster.edge.app import make_app
+from skene_dagster.edge.connections import limited
 from skene_dagster.edge.limits import Limits
 
 _QUEUED = 2048
 """Connections that wait to be accepted."""
+
+_OTHER_FILES = 64
+"""Files that the process has open besides its connections: the database's, the event loop's, Python's."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -29,7 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(listener: socket.socket, journal: Journal, *, write_key: str | None, limits: Limits | None = None) -> None:
     """Serve until SIGTERM or SIGINT; return when what was taken is answered."""
-    limits = limits or Limits()
+    limits = _with_room(limits or Limits())
     config = uvicorn.Config(
         make_app(journal, write_key=write_key, limits=limits),
         # Our own log: uvicorn's would say who sent what, and at each scan of the port something.
@@ -40,11 +50,29 @@ def run(listener: socket.socket, journal: Journal, *, write_key: str | None, lim
         proxy_headers=False,
         ws="none",
         lifespan="on",
+        http=limited(limits),
         backlog=_QUEUED,
+        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=limits.stop_seconds,
     )
     with _signals_end_it():
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _with_room(limits: Limits) -> Limits:
+    """Let the process have as many files open as it may; no more connections than that leaves room for.
+
+    One more would take the database's place, and an event loop that cannot accept does nothing else for a while.
+    """
+    if resource is None:
+        return limits
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return replace(limits, connections=most - _OTHER_FILES)
 
 
 @contextmanager

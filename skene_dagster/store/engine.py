@@ -47,12 +47,15 @@ SQLITE_BUSY_SECONDS = 30
 _WRITES = "skene_writes"
 
 
-def open_engine(url: str, *, read_only: bool = False, patience: float | None = None) -> Engine:
+def open_engine(
+    url: str, *, read_only: bool = False, must_exist: bool = False, patience: float | None = None
+) -> Engine:
     """Describe the database at `url`; nothing is connected, and no file or folder is made, until it is used.
 
     Args:
         read_only: an SQLite file is opened such that it cannot be written, and none is made. (A server has its
             rights; TiDB knows no read-only transactions.)
+        must_exist: an SQLite file that is not there is a mistake, and no database to be made.
         patience: seconds after which a connection without an answer is given up; for statements that are short, and
             do no harm when they happened nevertheless. Without it a statement may take as long as it takes.
 
@@ -65,7 +68,8 @@ def open_engine(url: str, *, read_only: bool = False, patience: float | None = N
         raise SettingsError("SKENE_DATABASE_URL is not a database URL.", advice=FOR_EXAMPLE) from None
     match parsed.drivername:
         case "sqlite" | "sqlite+pysqlite":
-            return _open_sqlite(parsed, read_only=read_only, patience=patience or SQLITE_BUSY_SECONDS)
+            patience = patience or SQLITE_BUSY_SECONDS
+            return _open_sqlite(parsed, read_only=read_only, must_exist=must_exist or read_only, patience=patience)
         case "mysql" | "mysql+pymysql":
             return open_server(parsed.set(drivername="mysql+pymysql"), patience)
         case driver if driver.startswith("postgres"):
@@ -182,7 +186,7 @@ def users_table(users: Users, *columns: str) -> TableClause:
     return table(name, *(column(name) for name in names), schema=schema or None)
 
 
-def _open_sqlite(url: URL, *, read_only: bool, patience: float) -> Engine:
+def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float) -> Engine:
     if not url.database or ":memory:" in url.database or url.database.startswith("file:"):
         raise SettingsError("SKENE_DATABASE_URL names no file.", advice="Write sqlite:///path/to/file.db.")
     file = Path(url.database).absolute()
@@ -190,12 +194,12 @@ def _open_sqlite(url: URL, *, read_only: bool, patience: float) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:
+        if must_exist and not file.exists():
+            raise StoreError(
+                f"There is no database {file}.",
+                advice="Check SKENE_DATABASE_URL. To try it out: skene-dagster demo makes one.",
+            )
         if read_only:
-            if not file.exists():
-                raise StoreError(
-                    f"There is no database {file}.",
-                    advice="Check SKENE_DATABASE_URL. To try it out: skene-dagster demo makes one.",
-                )
             return dialect.loaded_dbapi.connect(f"{file.as_uri()}?mode=ro", *cargs[1:], **cparams, uri=True)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Connections to TiDB, and to what else speaks MySQL's protocol: encrypted as the URL says, in UTC, strict, signed."""
 
 import re
+import socket
 from typing import Any
 
 import pymysql
@@ -11,6 +12,12 @@ from skene_dagster.store import labels
 from skene_dagster.store.failures import NOT_NOW, code_of, words_of
 
 FOR_EXAMPLE = "Write mysql+pymysql://user:password@host:4000/database, or sqlite:///path/to/file.db."
+
+CONNECT_SECONDS = 10
+"""For a server to take a connection, and for each of its answers until it is ready."""
+
+GONE_SECONDS = 60
+"""After which a server that cannot be reached any more is given up; one that is there may take as long as it takes."""
 
 # Strict, so that a value that does not fit is refused rather than bent into somebody else's key. Not
 # ERROR_FOR_DIVISION_BY_ZERO and NO_ZERO_DATE: under them a condition would fail that a plain SELECT answers.
@@ -25,9 +32,9 @@ def open_server(url: URL, patience: float | None) -> Engine:
     """
     if not url.database:
         raise SettingsError("SKENE_DATABASE_URL names no database.", advice=FOR_EXAMPLE)
-    connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "connect_timeout": 10, "charset": "utf8mb4"}
-    if patience is not None:
-        connect_args |= {"read_timeout": patience, "write_timeout": patience}
+    connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "charset": "utf8mb4"}
+    # PyMySQL, 2026-11: connect_timeout is for the socket alone; a server that hangs takes connections and says nothing.
+    connect_args |= {"connect_timeout": CONNECT_SECONDS, "read_timeout": CONNECT_SECONDS, "write_timeout": patience}
     if "ssl_ca" in url.query:
         # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
         connect_args |= {
@@ -56,10 +63,12 @@ def open_server(url: URL, patience: float | None) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _record: object) -> None:
+        _notice_when_gone(dbapi_connection._sock)  # noqa: SLF001 - PyMySQL has no other way to it
         with dbapi_connection.cursor() as cursor:
             cursor.execute(f"SET time_zone = '+00:00', collation_connection = 'utf8mb4_bin', sql_mode = '{_SQL_MODE}'")
             if group is not None:
                 _use_resource_group(cursor, group)
+        dbapi_connection._read_timeout = patience  # noqa: SLF001 - PyMySQL has no other way to it
         # SQLAlchemy, 2026-11: to MariaDB it adds RETURNING unasked, which TiDB does not know.
         engine.dialect.insert_returning = engine.dialect.delete_returning = False
 
@@ -74,6 +83,19 @@ def open_server(url: URL, patience: float | None) -> Engine:
             context.is_disconnect = True
 
     return engine
+
+
+def _notice_when_gone(connection: socket.socket) -> None:
+    """Let the system ask whether the server is there while a statement takes its time: unasked, it waits two hours."""
+    asked_every = GONE_SECONDS // 4
+    for option, value in {
+        "TCP_KEEPIDLE": asked_every,
+        "TCP_KEEPINTVL": asked_every,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": 1000 * GONE_SECONDS,
+    }.items():
+        if connection.family != socket.AF_UNIX and hasattr(socket, option):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _use_resource_group(cursor: Any, group: str) -> None:

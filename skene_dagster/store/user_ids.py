@@ -14,6 +14,12 @@ from skene_dagster.store.keys import Key
 
 UserId: TypeAlias = int | str | bytes
 
+# As the database writes it: 01 and -0 would be taken for 1 and 0, who may be somebody else.
+_INTEGER = re.compile("0|-?[1-9][0-9]{0,19}")
+
+_HEX = re.compile("(?:[0-9a-fA-F]{2})+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+"""Bytes, or a UUID as it is written."""
+
 # What steers a terminal, and half a character, which no database can hold.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -65,7 +71,9 @@ class UserIds:
                 assert_never(self.kind)
 
     def _integer(self, told: object) -> int:
-        if isinstance(told, str) and re.fullmatch(r"-?[0-9]{1,20}", told):
+        if isinstance(told, str):
+            if not _INTEGER.fullmatch(told):
+                raise ValueError("The users key is an integer, and the user's id is not one in plain digits.")
             told = int(told)
         if not isinstance(told, int) or isinstance(told, bool):
             raise _mistaken("an integer", told)
@@ -80,6 +88,9 @@ class UserIds:
             raise _mistaken("a text", told)
         if not told.strip() or _CONTROL.search(told):
             raise ValueError("The user's id is empty, or has control characters.")
+        if told.endswith(" "):
+            # Most collations of a server compare it as if it had none; SQLite, and some of a server, do not.
+            raise ValueError("The user's id ends with a blank, under which some databases find somebody else.")
         if len(told) > self.most:
             raise ValueError(f"The user's id is longer than the users key: {self.most} characters.")
         # Of a subclass, such as a member of an enum, the text itself.
@@ -89,10 +100,9 @@ class UserIds:
         if isinstance(told, UUID):
             told = told.bytes
         if isinstance(told, str):
-            try:
-                told = bytes.fromhex(told.replace("-", ""))
-            except ValueError:
-                raise ValueError("The users key is binary, and the user's id is not written in hex digits.") from None
+            if not _HEX.fullmatch(told):
+                raise ValueError("The users key is binary, and the user's id is not written in hex digits.")
+            told = bytes.fromhex(told.replace("-", ""))
         if not isinstance(told, bytes):
             raise _mistaken("binary", told)
         if not self.least <= len(told) <= self.most:

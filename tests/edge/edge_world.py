@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from event_rows import ids
+from sqlalchemy import Engine
+
 HERE = Path(__file__).parent
 PATIENCE = 60.0
 """Seconds after which something that should happen did not."""
@@ -82,6 +85,11 @@ class Served(Client):
         return self.process.returncode, logged
 
 
+def message_ids(engine: Engine) -> list[str]:
+    """Read which messages are stored, one for each event, in the order of their ids."""
+    return [event_id.rpartition(".")[0] for event_id in ids(engine)]
+
+
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-W", "error", "-c", "from skene_dagster.cli import main; main()", "serve", *arguments]
 
@@ -92,11 +100,12 @@ def environment(url: str, root: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(url: str, root: Path, **limits: float) -> Iterator[Served]:
-    """Start it on a free port; with limits of its own where they are given."""
+def serving(url: str, root: Path, *, files: float | None = None, **limits: float) -> Iterator[Served]:
+    """Start it on a free port; with limits of its own where they are given, and as many open files as it may have."""
+    few = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$0" "$@"']
     limited = [sys.executable, "-W", "error", str(HERE / "limited.py"), json.dumps(limits)]
     process = subprocess.Popen(
-        limited if limits else command("--port", "0"),
+        few + (limited if limits else command("--port", "0")),
         env=environment(url, root),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

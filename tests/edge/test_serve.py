@@ -72,7 +72,33 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     assert "Nothing can listen on 127.0.0.1" in said
 
 
+def test_a_folder_without_a_database_is_told_in_one_message_and_left_as_it_is(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command("--port", "0"),
+        env={
+            name: value
+            for name, value in environment("", tmp_path, PYTHONDONTWRITEBYTECODE="1").items()
+            if name != "SKENE_DATABASE_URL"
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 3
+    assert " ".join(done.stderr.split()) == (
+        f"error There is no database {tmp_path}/.skene/skene.db. Check SKENE_DATABASE_URL. To try it out: "
+        "skene-dagster demo makes one."
+    )
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_database_without_the_tables_is_told_before_anything_is_served(tmp_path: Path) -> None:
+    (tmp_path / "skene.db").touch()
+
     status, said = refused(tmp_path, "--port", "0")
 
     assert status == 1

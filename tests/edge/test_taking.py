@@ -1,6 +1,5 @@
 """What becomes of Segment's messages: `track` is a row, the others are taken; what cannot be stored is named."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edge_world import KEY, Served, serving
+from edge_world import KEY, Served, message_ids, serving
 from event_rows import ids, make_users, rows
 from sqlalchemy import Engine
 
@@ -36,8 +35,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served,
     engine.dispose()
 
 
-def row(engine: Engine, event_id: str) -> dict[str, Any]:
-    (found,) = (row for row in rows(engine) if row["event_id"] == event_id)
+def row(engine: Engine, message_id: str) -> dict[str, Any]:
+    (found,) = (row for row in rows(engine) if row["event_id"].startswith(f"{message_id}."))
     return found
 
 
@@ -50,7 +49,8 @@ def test_an_event_that_was_answered_with_200_is_in_the_database(engine: Engine, 
     (stored,) = rows(engine)
     assert json.loads(stored.pop("properties")) == {"plan": "Größe"}
     assert abs(stored.pop("received_at") - datetime.now(timezone.utc).replace(tzinfo=None)) < timedelta(minutes=1)
-    assert stored == {"event_id": "m-1", "user_id": 7, "name": "used", "occurred_at": at}
+    assert stored.pop("event_id").startswith("m-1.")
+    assert stored == {"user_id": 7, "name": "used", "occurred_at": at}
 
 
 def test_the_same_message_is_stored_once_however_often_it_is_sent(engine: Engine, served: Served) -> None:
@@ -59,7 +59,7 @@ def test_the_same_message_is_stored_once_however_often_it_is_sent(engine: Engine
     answers = [served.batch(message, message), served.batch(message), served.post("/v1/track", message)]
 
     assert [answer.status for answer in answers] == [200, 200, 200]
-    assert ids(engine) == ["m-1"]
+    assert message_ids(engine) == ["m-1"]
 
 
 def test_of_a_batch_what_can_be_stored_is_and_the_rest_is_named(engine: Engine, served: Served) -> None:
@@ -77,10 +77,10 @@ def test_of_a_batch_what_can_be_stored_is_and_the_rest_is_named(engine: Engine, 
     )
 
     assert answer.status == 200
-    assert ids(engine) == ["m-1", "m-2"]
+    assert message_ids(engine) == ["m-1", "m-2"]
     assert (answer.body["success"], answer.body["ignored"]) == (True, 3)
     assert {one["index"]: one["message"] for one in answer.body["refused"]} == {
-        1: "The users key is an integer, and the user's id is of type str.",
+        1: "The users key is an integer, and the user's id is not one in plain digits.",
         5: "The message has neither userId nor anonymousId.",
         6: "The message's type is not track, identify, page, screen, group or alias.",
         7: "The message is not a JSON object.",
@@ -169,19 +169,54 @@ def test_a_time_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("told", "stored"),
     [
-        pytest.param("node-next-1764100000000-" + "a" * 36, "node-next-1764100000000-" + "a" * 36, id="a long one"),
-        pytest.param("x" * 65, hashlib.sha256(b"x" * 65).hexdigest(), id="one that is too long"),
-        pytest.param("grün 1", hashlib.sha256("grün 1".encode()).hexdigest(), id="one that is not ASCII"),
+        pytest.param("6f1c0c1e-9a53-4d0f-8a56-0242ac120002", "6f1c0c1e-9a53-4d0f-8a56-0242ac120002", id="a UUID"),
+        pytest.param("node-next-1764100000000-" + "a" * 36, "node-next-1764100000000-" + "a" * 19, id="a long one"),
+        pytest.param("grün 1", "gr_n_1", id="one that is not ASCII"),
+        pytest.param("\ud800", "_", id="half a character"),
         pytest.param(42, "42", id="a number"),
     ],
 )
-def test_any_message_id_is_an_events_id(embedded: tuple[Served, Engine], told: object, stored: str) -> None:
+def test_an_event_is_found_by_its_message_id(embedded: tuple[Served, Engine], told: object, stored: str) -> None:
     served, engine = embedded
 
     answers = [served.track(messageId=told).status for _ in range(2)]
 
     assert answers == [200, 200]
-    assert ids(engine).count(stored) == 1
+    assert message_ids(engine).count(stored) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"userId": 8}, id="another user"),
+        pytest.param({"event": "bought"}, id="another event"),
+        pytest.param({"properties": {"plan": "pro", "seats": 3}}, id="other properties"),
+        pytest.param({"timestamp": "2026-03-14T09:26:54Z"}, id="another moment"),
+    ],
+)
+def test_a_message_id_that_another_writer_used_for_something_else_takes_nothing_away(
+    embedded: tuple[Served, Engine], other: dict[str, object]
+) -> None:
+    served, engine = embedded
+    message = TRACK | {"messageId": str(other), "timestamp": "2026-03-14T09:26:53Z", "properties": {"plan": "pro"}}
+
+    answers = [served.batch(one).status for one in (message, message | other, message, message | other)]
+
+    assert answers == [200] * 4
+    stored = [row for row in rows(engine) if row["event_id"].startswith(str(other).replace(" ", "_")[:43])]
+    assert len(stored) == 2
+
+
+def test_a_message_that_is_sent_again_is_one_event_however_it_is_written(embedded: tuple[Served, Engine]) -> None:
+    served, engine = embedded
+    message = TRACK | {"messageId": "again", "properties": {"a": 1, "b": 2}, "timestamp": "2026-03-14T09:26:53Z"}
+    reordered = dict(reversed(message.items())) | {"properties": {"b": 2, "a": 1}}
+
+    served.batch(message, sentAt="2026-03-14T09:27:00Z")
+    served.batch(reordered, sentAt="2026-03-14T09:28:00Z")
+    served.post("/v1/track", message | {"context": {"library": "other"}})
+
+    assert message_ids(engine).count("again") == 1
 
 
 def test_a_message_without_id_gets_one(embedded: tuple[Served, Engine]) -> None:

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from edge_world import HERE, KEY, PATIENCE, Answer, Client, Served, serving
-from event_rows import ids, make_users
+from edge_world import HERE, KEY, PATIENCE, Answer, Client, Served, message_ids, serving
+from event_rows import make_users
 from servers import Absent, MortalMariadb
 from sqlalchemy import Engine, insert
 
+from skene_dagster.edge.segment import event_of
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, events
 
@@ -35,9 +36,11 @@ def until(happened: Callable[[], bool]) -> None:
 @contextmanager
 def held_up(engine: Engine) -> Iterator[Callable[[], None]]:
     """Let nobody commit the event `held` until the function that this yields is called."""
+    held = event_of({"userId": 7, "event": "used", "messageId": "held"}, sent_at=None, received=OPEN, type_="track")
+    assert held is not None
     with engine.connect().execution_options(skene_writes=True) as other:
         values = {"user_id": 7, "name": "", "occurred_at": OPEN, "received_at": OPEN}
-        other.execute(insert(events).values(event_id="held", **values))
+        other.execute(insert(events).values(event_id=held.event_id, **values))
         yield other.rollback
 
 
@@ -57,7 +60,7 @@ def test_a_commit_that_takes_too_long_is_answered_with_503_and_may_be_sent_again
         again = served.track(messageId="held")
 
     assert (late.status, late.headers["retry-after"], again.status) == (503, "5", 200)
-    assert ids(engine) == ["held"]
+    assert message_ids(engine) == ["held"]
 
 
 def test_what_waits_beyond_the_limit_is_told_to_come_again(engine: Engine, tmp_path: Path) -> None:
@@ -74,7 +77,7 @@ def test_what_waits_beyond_the_limit_is_told_to_come_again(engine: Engine, tmp_p
 
     assert [(one.status, one.headers["retry-after"]) for one in refused] == [(429, "1")] * 2
     assert answers == [200, 200, 200, 429, 429]
-    assert ids(engine) == ["held"]
+    assert message_ids(engine) == ["held"]
 
 
 @contextmanager
@@ -165,10 +168,30 @@ def test_no_200_is_lost_when_the_database_dies_and_nothing_is_doubled(mortal: Mo
         status, logged = served.stop()
 
     assert status == 0
-    assert ids(engine) == sorted(set(ids(engine)))
-    assert taken <= set(ids(engine))
+    assert message_ids(engine) == sorted(set(message_ids(engine)))
+    assert taken <= set(message_ids(engine))
     assert "requests were answered with 503" in logged
     assert "Traceback" not in logged
+    engine.dispose()
+
+
+def test_it_ends_at_the_first_sigterm_while_the_database_hangs_and_says_that_nobody_knows(
+    mortal: MortalMariadb, tmp_path: Path
+) -> None:
+    engine = open_engine(mortal.url)
+    make_users(engine)
+    with serving(mortal.url, tmp_path, answer_seconds=2) as served:
+        assert served.track(messageId="before").status == 200
+        with mortal.hanging(), in_background(lambda: served.track(messageId="held")) as (held,):
+            until(lambda: served.get("/readyz").status == 503)
+            status, logged = served.stop()
+            answer = held.result(PATIENCE)
+
+    assert (answer.status, answer.body["code"], status) == (503, "unavailable", 0)
+    assert "Traceback" not in logged
+    with serving(mortal.url, tmp_path) as served:
+        assert served.track(messageId="held").status == 200
+    assert message_ids(engine) == ["before", "held"]
     engine.dispose()
 
 
@@ -192,7 +215,7 @@ def test_what_was_answered_survives_a_kill_of_the_process(engine: Engine, tmp_pa
 
     assert taken
     assert again == {200}
-    assert ids(engine) == [*taken, f"{number:05}"]
+    assert message_ids(engine) == [*taken, f"{number:05}"]
 
 
 def test_the_end_waits_for_what_is_being_written_and_takes_nothing_more(engine: Engine, tmp_path: Path) -> None:
@@ -214,7 +237,7 @@ def test_the_end_waits_for_what_is_being_written_and_takes_nothing_more(engine: 
         status, logged = served.ended()
 
     assert (answer.status, status, logged) == (200, 0, "")
-    assert ids(engine) == ["held"]
+    assert message_ids(engine) == ["held"]
 
 
 def _connects(served: Served) -> bool:
@@ -240,4 +263,4 @@ def test_segments_own_client_is_understood_and_its_retries_double_nothing(engine
     assert seen["errors"] == []
     # As many messages arrived again as there were in the batches whose answers were lost.
     assert seen["passed_on"] > len(seen["sent"])
-    assert ids(engine) == sorted(seen["sent"])
+    assert message_ids(engine) == sorted(seen["sent"])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from scene import HERE, REPOSITORY, Scene
+from scene import HERE, PATIENCE, REPOSITORY, Scene
 from servers import free_port
 
 LOCATION = "code_location"
@@ -76,6 +76,16 @@ class DagsterDev:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+    def end(self, number: signal.Signals) -> int:
+        """Send it a signal, once; wait until it has ended, and all that it started; return how."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE)
+        session = self.process.pid
+        self.scene.until(lambda: not processes_of(session))
+        self.process = None
+        return status
 
     def launch(self, job: str = "retention", tags: Mapping[str, str] | None = None) -> str:
         """Launch a run, as the button in the UI does; return its id."""
@@ -176,4 +186,17 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    return not stat.exists() or _state_and_session(stat)[0] != "Z"
+
+
+def processes_of(session: int) -> list[Path]:
+    """List what still runs of a session (on Linux)."""
+    found = ((_state_and_session(stat), stat) for stat in Path("/proc").glob("[0-9]*/stat"))
+    return [stat for (state, of), stat in found if of == session and state != "Z"]
+
+
+def _state_and_session(stat: Path) -> tuple[str, int]:
+    with suppress(OSError):  # it ends just now
+        fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        return fields[0], int(fields[3])
+    return "Z", 0

@@ -223,10 +223,14 @@ class Scene:
             engine.dispose()
 
 
-def make_scene(root: Path, url: str, resend: Resend, seed: int) -> Scene:
+def write_project(root: Path) -> None:
     for name, content in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(content, encoding="utf-8")
+
+
+def make_scene(root: Path, url: str, resend: Resend, seed: int) -> Scene:
+    write_project(root)
     scene = Scene(root, url, resend, Random(seed))
     scene.execute(
         "CREATE TABLE users (id BIGINT PRIMARY KEY NOT NULL, email VARCHAR(255), name VARCHAR(100), "
