@@ -7,7 +7,7 @@ import pytest
 from delivery_world import LOOP, OUTBOX, World, make_world, planned
 from sqlalchemy import Engine, text
 
-from skene_dagster.delivery.rehearsal import Stage, rehearse, rehearse_user, render
+from skene_dagster.delivery.rehearsal import Case, Stage, rehearse, rehearse_user, render
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.errors import SegmentError, StoreError
 from skene_dagster.store.engine import is_sqlite
@@ -69,7 +69,7 @@ def previewed(world: World, user: int) -> str:
     rehearse(stage, 100)
     person, case = rehearse_user(stage, str(user))
     assert person is not None
-    assert case is not None
+    assert isinstance(case, Case)
     try:
         return render(stage, Templates(world.settings.templates), user, person, case.row).subject
     except (MissingValue, Unrenderable) as bad:
