@@ -71,7 +71,7 @@ def ask(settings: Settings, project: Project) -> Answer:
                     answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
             if not answer.settings:
                 right = [plan for plan in project.loops if plan.document.file not in answer.loops]
-                answer.lacking = lacking(connection, right, settings)
+                answer.lacking = lacking(connection, right, settings, as_of)
     except StoreError as error:
         answer.unreachable = error
     finally:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, String, case, func, inspect, literal_column, or_, select
+from sqlalchemy import Connection, String, case, func, inspect, or_, select
 from sqlalchemy.types import NullType
 
+from skene_dagster.audience.mailable import is_mailable
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import Place
 from skene_dagster.loops.plan import LoopPlan
@@ -33,7 +35,9 @@ class _Needed:
     column: str
 
 
-def lacking(connection: Connection, plans: Sequence[LoopPlan], settings: Settings) -> dict[str, list[Lack]]:
+def lacking(
+    connection: Connection, plans: Sequence[LoopPlan], settings: Settings, as_of: datetime
+) -> dict[str, list[Lack]]:
     """Say, by the file of each loop, how many users have none of what its emails name without a fallback.
 
     One statement counts for all loops, and only if there is such a column.
@@ -46,7 +50,7 @@ def lacking(connection: Connection, plans: Sequence[LoopPlan], settings: Setting
     if not columns:
         return {}
     texts = _texts(connection, settings)
-    users, *without = _count(connection, settings, columns, texts)
+    users, *without = _count(connection, settings, columns, texts, as_of)
     counts = dict(zip(columns, without, strict=True))
     among = f"the first {users:,}" if users == MOST else f"{users:,}"
     return {
@@ -87,10 +91,13 @@ def _texts(connection: Connection, settings: Settings) -> frozenset[str]:
     return frozenset(column["name"].lower() for column in columns if isinstance(column["type"], String | NullType))
 
 
-def _count(connection: Connection, settings: Settings, columns: Sequence[str], texts: frozenset[str]) -> list[int]:
+def _count(
+    connection: Connection, settings: Settings, columns: Sequence[str], texts: frozenset[str], as_of: datetime
+) -> list[int]:
     users = users_table(settings.users, *columns)
     key = users.c[settings.users.key]
-    some = select(*(users.c[name] for name in columns)).where(literal_column(f"({settings.users.mailable})"))
+    mailable = is_mailable(connection, settings.users, as_of) == 1
+    some = select(*(users.c[name] for name in columns)).where(mailable)
     looked_at = some.order_by(key).limit(MOST).subquery()
     lacks = [
         or_(looked_at.c[name].is_(None), func.trim(looked_at.c[name]) == "")

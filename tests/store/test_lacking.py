@@ -16,7 +16,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
 
 def said(world: World) -> list[str]:
     with world.engine.connect() as connection:
-        found = lacking.lacking(connection, [world.plan], world.settings)
+        found = lacking.lacking(connection, [world.plan], world.settings, world.now)
     return [f"{one.place} {one.says}" for ones in found.values() for one in ones]
 
 
