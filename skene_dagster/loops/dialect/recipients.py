@@ -66,7 +66,8 @@ def key(query: exp.Query, product: Product) -> Key:
     if name is None:
         raise _nothing_found(query, outputs, lineage, product)
     chosen = next((output for output in outputs if output.name == name), None)
-    own = chosen is not None and chosen.names == "own" and not _may_be_null(query, lineage)
+    # WITH ROLLUP adds rows whose key is NULL.
+    own = chosen is not None and chosen.names == "own" and query.find(exp.Rollup) is None
     return Key(name, own)
 
 
@@ -199,15 +200,6 @@ def _described(output: Output, users_key: str) -> str:
         return "a column without a name"
     computed = output.name.casefold() == users_key.casefold() and not isinstance(output.expression, exp.Column)
     return f"{output.name} (computed)" if computed else output.name
-
-
-def _may_be_null(query: exp.Query, lineage: Lineage) -> bool:
-    """Whether an outer join or WITH ROLLUP may leave the key NULL."""
-    return any(
-        bool(select.args.get("group") and select.args["group"].args.get("rollup"))
-        or any(source.nullable and lineage.is_users(source) for source in sources(select))
-        for select in query.find_all(exp.Select)
-    )
 
 
 def _first(query: exp.Expr) -> exp.Select:
