@@ -196,6 +196,11 @@ NO_KEY = "The query returns no column that names the user; it returns: "
             "Two columns of the result could name the user: x and user_id, which a * may hold.",
             id="the key under another name, and all of another table",
         ),
+        pytest.param(
+            "SELECT referrer AS user_id, id AS me FROM users",
+            "Two columns of the result could name the user: me and user_id.",
+            id="the key under another name, and another column as user_id",
+        ),
         pytest.param("SELECT MAX(id) AS id FROM users", f"{NO_KEY}id (computed).", id="computed under its name"),
         pytest.param(
             f"SELECT u.id, o.user_id {JOIN}",
