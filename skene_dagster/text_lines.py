@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class TextLines:
 
     def at(self, offset: int) -> int:
         """Say on which line the character at an offset stands."""
-        return self.starts[max(0, bisect_right(self.starts, (offset, _ANY)) - 1)][1]
+        return self.starts[max(0, bisect_right(self.starts, offset, key=_OFFSET) - 1)][1]
 
     def cut(self, start: int, end: int) -> int | None:
         """Find the first place between two offsets where another line begins."""
-        after = bisect_right(self.starts, (start, _ANY))
+        after = bisect_right(self.starts, start, key=_OFFSET)
         return self.starts[after][0] if after < len(self.starts) and self.starts[after][0] < end else None
 
 
-_ANY = 1 << 62
+_OFFSET = itemgetter(0)

@@ -19,9 +19,12 @@ def lines_of(node: ast.expr | None, value: str, tree: ast.Module, source: str) -
     if node is None:
         return None
     with warnings.catch_warnings():
-        # Of `\\_` Python warned when it compiled the file.
+        # Of a backslash that begins nothing Python warned when it compiled the file.
         warnings.simplefilter("ignore")
-        pieces = list(_pieces(node, tree, source))
+        try:
+            pieces = list(_pieces(node, tree, source))
+        except RecursionError:
+            return None
     if "".join(piece for _, piece in pieces) == value:
         return TextLines.of(pieces, KEEP)
     return TextLines.between_blanks(value, pieces, KEEP)

@@ -87,10 +87,10 @@ class _Reading:
             case "array":
                 self._no_gaps(node, path)
                 return [self._value(item, (*path, number)) for number, item in enumerate(_named(node))]
-            case "string":
-                return self._string(node, path)
-            case "template_string" if not any(c.type == "template_substitution" for c in node.children):
-                return self._string(node, path)
+            case "string" | "template_string" if not any(c.type == "template_substitution" for c in node.children):
+                pieces = self._pieces(node, path)
+                self.texts[path] = TextLines.of(pieces, _KEEP)
+                return "".join(piece for _, piece in pieces)
             case "true" | "false" | "null":
                 return _WORDS[node.type]
             case _:
@@ -103,7 +103,7 @@ class _Reading:
             key, value = pair.child_by_field_name("key"), pair.child_by_field_name("value")
             if pair.type != "pair" or key is None or value is None or key.type == "computed_property_name":
                 self._computed(pair, path)
-            name = self._string(key, path) if key.type == "string" else _text(key)
+            name = "".join(p for _, p in self._pieces(key, path)) if key.type == "string" else _text(key)
             inner = (*path, name)
             if name in found:
                 self._refuse(f"{name!r} stands here twice.", "Keep one.", pair, path)
@@ -136,13 +136,12 @@ class _Reading:
         value = float(digits)
         return sign * (int(value) if value.is_integer() and value < 2**53 else value)
 
-    def _string(self, node: Node, path: Path_) -> str:
+    def _pieces(self, node: Node, path: Path_) -> list[tuple[int, str]]:
+        """Read a text line by line."""
         # JavaScript reads every line break of a template as \n.
         text = re.sub(r"\r\n?", "\n", _text(node)[1:-1])
         written = enumerate(re.split(r"(?<=\n)", text), _line(node))
-        pieces = [(line, self._decoded(part, line, path)) for line, part in written]
-        self.texts[path] = TextLines.of(pieces, _KEEP)
-        return "".join(piece for _, piece in pieces)
+        return [(line, self._decoded(part, line, path)) for line, part in written]
 
     def _decoded(self, text: str, line: int, path: Path_) -> str:
         def decoded(escape: re.Match[str]) -> str:

@@ -48,3 +48,16 @@ SELECT * FROM user_actions WHERE user_id = $1 AND action_type = 'first_project_c
 SELECT * FROM skene_trigger CROSS JOIN user_actions WHERE user_id = skene_trigger.skene_row_key AND action_type = 'first_project_created'
 --- sqlite
 SELECT * FROM skene_trigger CROSS JOIN user_actions WHERE user_id = skene_trigger.skene_row_key AND action_type = 'first_project_created'
+
+--- the seconds since 1970
+SELECT id FROM users WHERE UNIX_TIMESTAMP() - UNIX_TIMESTAMP(seen_at) > 3600
+--- servers
+SELECT id FROM users WHERE FLOOR(UNIX_TIMESTAMP(CAST(:as_of AS DATETIME(6)))) - UNIX_TIMESTAMP(seen_at) > 3600
+--- sqlite
+SELECT id FROM users WHERE skene_floor(skene_unix_timestamp(:as_of)) - skene_unix_timestamp(seen_at) > 3600
+
+--- the time of day
+SELECT id FROM users WHERE TIME(seen_at) < CURTIME() OR TIME(seen_at) < UTC_TIME
+--- servers
+SELECT id FROM users WHERE TIME(seen_at) < TIME(CAST(:as_of AS DATETIME(6))) OR TIME(seen_at) < TIME(CAST(:as_of AS DATETIME(6)))
+--- sqlite: TIME() needs TiDB

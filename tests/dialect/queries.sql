@@ -54,3 +54,30 @@ SELECT u.id FROM users u RIGHT JOIN orders o ON o.user_id = u.id
 --- servers
 SELECT u.id FROM users u RIGHT JOIN orders o ON o.user_id = u.id
 --- sqlite: RIGHT JOIN needs TiDB
+
+--- optimizer hints
+SELECT /*+ HASH_JOIN(u, o), MAX_EXECUTION_TIME(1000) */ DISTINCT u.id FROM users u JOIN orders o ON o.user_id = u.id
+--- servers
+SELECT /*+ HASH_JOIN(u, o), MAX_EXECUTION_TIME(1000) */ DISTINCT u.id FROM users u JOIN orders o ON o.user_id = u.id
+--- sqlite
+SELECT DISTINCT u.id FROM users AS u JOIN orders AS o ON o.user_id = u.id
+
+--- the order of a join
+SELECT STRAIGHT_JOIN u.id FROM users u STRAIGHT_JOIN orders o ON o.user_id = u.id
+--- servers
+SELECT STRAIGHT_JOIN u.id FROM users u STRAIGHT_JOIN orders o ON o.user_id = u.id
+--- sqlite
+SELECT u.id FROM users AS u JOIN orders AS o ON o.user_id = u.id
+
+--- a set of users
+SELECT id FROM users WHERE plan = 'pro' EXCEPT SELECT user_id FROM orders
+--- servers
+SELECT id FROM users WHERE plan = 'pro' EXCEPT SELECT user_id FROM orders
+--- sqlite
+SELECT id FROM users WHERE `plan` = 'pro' EXCEPT SELECT user_id FROM orders
+
+--- a list of each user
+SELECT user_id, GROUP_CONCAT(DISTINCT name ORDER BY name DESC SEPARATOR ', ') AS names FROM events GROUP BY user_id
+--- servers
+SELECT user_id, GROUP_CONCAT(DISTINCT name ORDER BY name DESC SEPARATOR ', ') AS names FROM events GROUP BY user_id
+--- sqlite: GROUP_CONCAT() needs TiDB

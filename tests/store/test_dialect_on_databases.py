@@ -171,6 +171,18 @@ def test_conditions_select_the_same_users_on_every_database(product: Engine) -> 
     assert wrong == []
 
 
+def test_conditions_can_be_a_part_of_our_statements(product: Engine) -> None:
+    asked = [(case, _said(product, case.sql)) for case in cases()]
+
+    wrong = [
+        (case.sql, rows, case.selected)
+        for case, sql in asked
+        if sql is not None and (rows := selected(product, f"SELECT * FROM ({sql}) AS q")) != case.selected
+    ]
+
+    assert wrong == []
+
+
 @pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 def test_what_reaches_a_server_selects_the_same_users_as_the_original(product: Engine) -> None:
     originals = [case for case in cases() if not case.ours]

@@ -1,11 +1,13 @@
 """Which column of a condition's result names the user."""
 
+from pathlib import Path
+
 import pytest
 
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import Query
-from skene_dagster.settings import Users
+from skene_dagster.settings import Users, load
 
 JOIN = "FROM users u JOIN orders o ON o.user_id = u.id"
 
@@ -100,6 +102,56 @@ def test_the_users_table_is_the_one_that_is_configured(sql: str, key: str) -> No
     assert query(sql, table="crm.accounts", key="account_no").key == key
 
 
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        pytest.param("SELECT id FROM app.users", "users", id="the query says it"),
+        pytest.param("SELECT id FROM `App`.users", "users", id="in backticks and capitals"),
+        pytest.param("SELECT id FROM users", "app.users", id="the settings say it"),
+        pytest.param("SELECT u.* FROM app.users u LEFT JOIN app.o ON o.x = u.id", "app.users", id="both say it"),
+        pytest.param("WITH users AS (SELECT 1 AS id) SELECT id FROM app.users", "users", id="though WITH has the name"),
+    ],
+)
+def test_the_connected_databases_name_may_stand_before_a_table(sql: str, table: str) -> None:
+    read = read_query(sql, users=Users(table=table), place=Place("loops/x.yaml", 7), schema="app")
+
+    assert (read.key, read.own_key) == ("id", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "schema"),
+    [
+        pytest.param("mysql+pymysql://root:p%40ss@db:4000/app?ssl_ca=x", "app", id="a server"),
+        pytest.param("mysql+pymysql://root@db/my%2Dapp", "my-app", id="percent-encoded"),
+        pytest.param("mysql+pymysql://root@db", "", id="a server without a database"),
+        pytest.param("sqlite:////srv/app.db", "main", id="SQLite"),
+        pytest.param("mysql://[::1", "", id="no URL"),
+    ],
+)
+def test_the_connected_databases_name_is_read_from_the_url(url: str, schema: str, tmp_path: Path) -> None:
+    assert load(tmp_path, {"SKENE_DATABASE_URL": url}).schema == schema
+
+
+@pytest.mark.parametrize(
+    ("sql", "own"),
+    [
+        pytest.param("SELECT id FROM users", True, id="the users table"),
+        pytest.param(
+            "SELECT u.id FROM users u LEFT JOIN users boss ON boss.id = u.boss", True, id="the left of a join"
+        ),
+        pytest.param("SELECT id FROM users EXCEPT SELECT user_id FROM o", True, id="EXCEPT"),
+        pytest.param("SELECT boss.id FROM users u LEFT JOIN users boss ON boss.id = u.boss", False, id="may be NULL"),
+        pytest.param("SELECT u.id FROM users u RIGHT JOIN users boss ON boss.id = u.boss", False, id="RIGHT JOIN"),
+        pytest.param("SELECT id FROM users GROUP BY id WITH ROLLUP", False, id="ROLLUP"),
+        pytest.param("SELECT id FROM users UNION SELECT referrer AS user_id FROM users", False, id="UNION with others"),
+        pytest.param("SELECT referrer AS user_id FROM users", False, id="another column"),
+        pytest.param("SELECT user_id FROM orders", False, id="another table"),
+    ],
+)
+def test_it_is_known_whether_the_key_is_surely_the_users_own(sql: str, *, own: bool) -> None:
+    assert query(sql).own_key == own
+
+
 NO_KEY = "The query returns no column that names the user; it returns: "
 
 
@@ -143,6 +195,11 @@ NO_KEY = "The query returns no column that names the user; it returns: "
             "SELECT u.id AS x, o.* FROM users u JOIN orders o ON o.user_id = u.id",
             "Two columns of the result could name the user: x and user_id, which a * may hold.",
             id="the key under another name, and all of another table",
+        ),
+        pytest.param(
+            "SELECT referrer AS user_id, id AS me FROM users",
+            "Two columns of the result could name the user: me and user_id.",
+            id="the key under another name, and another column as user_id",
         ),
         pytest.param("SELECT MAX(id) AS id FROM users", f"{NO_KEY}id (computed).", id="computed under its name"),
         pytest.param(

@@ -128,7 +128,7 @@ CONSTRUCTS = [
     ("SELECT id FROM users FETCH FIRST 3 ROWS ONLY", "FETCH cannot be used."),
     ("SELECT id FROM users QUALIFY id = 1", "QUALIFY cannot be used."),
     ("SELECT id FROM a.b.users", "a.b.users is not a table."),
-    ("SELECT id FROM users ORDER BY a NULLS LAST, id LIMIT 3", "nulls, last: this part of the SQL is not understood."),
+    ("SELECT id FROM users ORDER BY a NULLS LAST, id LIMIT 3", "NULLS LAST cannot be used."),
     (f"{WHERE} email ILIKE 'a%'", "ILIKE cannot be used."),
     (f"{WHERE} a::date = '2026-01-01'", ":: cannot be used."),
     (f"{WHERE} a || b", "|| cannot be used."),

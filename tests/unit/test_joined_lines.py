@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from skene_dagster.errors import LoopSyntaxError, Place, QueryRejected
 from skene_dagster.loops.dialect import read_query
@@ -249,6 +251,27 @@ def test_the_line_of_what_cannot_be_read_is_that_of_the_file_where_lines_are_fol
 
     assert refused.place is not None
     assert refused.place.line == 6
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1, max_size=6), st.data())
+def test_each_word_is_known_to_stand_on_the_line_where_it_does(rows: list[list[int]], data: st.DataObject) -> None:
+    # Words are told apart by their number: a9_0, a1_1, …
+    numbered = [[f"a{digit}_{row}_{at}" for at, digit in enumerate(digits)] for row, digits in enumerate(rows)]
+    start, end, between = data.draw(
+        st.sampled_from(
+            [(">\n  ", "", ""), ("|\n  ", "", ""), ("\n  ", "", ""), ('"', '"', ""), ('"', '"', " \\"), ("'", "'", "")]
+        )
+    )
+    empty = data.draw(st.sampled_from(["", "\n"]))
+    written = f"query: {start}" + f"{between}\n{empty}  ".join(" ".join(words) for words in numbered) + end + "\n"
+
+    document = parse_yaml(written, "a.yaml", LoopSyntaxError)
+
+    text, lines = document.data["query"], document.text_lines(Q)
+    assert lines is not None
+    assert lines.known
+    for word in (word for words in numbered for word in words):
+        assert lines.at(text.index(word)) == written[: written.index(word)].count("\n") + 1
 
 
 def test_folded_lines_give_the_very_plan_that_one_line_gives(tmp_path: Path) -> None:

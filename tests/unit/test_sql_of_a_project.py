@@ -150,3 +150,15 @@ def test_a_table_of_the_server_is_no_table_of_the_product(
     ]
     assert found[0].place is not None
     assert found[0].place.line is not None
+
+
+def test_an_email_cannot_show_a_column_without_a_name(tmp_path: Path) -> None:
+    unnamed = LOOP.replace("SELECT id FROM users", "SELECT id, 1 + 1 FROM users", 1)
+    shows = "template: hello, personalization: {n: '{{row.orders}}'}}"
+
+    found = errors(tmp_path, loop=unnamed.replace("template: hello}", shows))
+
+    assert [(error.message, error.advice) for error in found] == [
+        ("The condition has no column 'orders'.", "Use one of: id.")
+    ]
+    assert errors(tmp_path, loop=unnamed) == []

@@ -12,7 +12,7 @@ from skene_dagster.loops.dialect.structure import unwrapped
 USER_ID = "user_id"
 
 Names = Literal["own", "named", ""]
-"""A column is the users table's own key; or it is a column `user_id`; or it names nobody."""
+"""A column is the users table's own key; or it is called `user_id`, or may be NULL; or it names nobody."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,14 @@ class Lineage:
         if is_star(expression):
             table = expression.table.casefold() if isinstance(expression, exp.Column) else ""
             return [
-                replace(output, expression=expression)
+                replace(output, names=_from(source, output.names), expression=expression)
                 for source in read
                 if table in ("", source.name)
                 for output in self.of_source(source)
             ]
         name = item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else ""
-        return [Output(name, self._names(expression, read) if name else "", expression)]
+        names = self._names(expression, read) if name else ""
+        return [Output(name, names or ("named" if name.casefold() == USER_ID else ""), expression)]
 
     def _names(self, expression: exp.Expr, read: list[Source]) -> Names:
         if not isinstance(expression, exp.Column):
@@ -125,11 +126,15 @@ class Lineage:
                 outputs = self.of_source(source)
                 own = next((output for output in outputs if output.name.casefold() == wanted), None)
                 if own is not None:
-                    found.append(own.names)
+                    found.append(_from(source, own.names))
                 elif any(output.unknown for output in outputs):
                     found.append("named" if wanted == USER_ID else "")
         # Of several tables that may have the column, it can be any's.
         return found[0] if len(found) == 1 or set(found) == {"named"} else ""
+
+
+def _from(source: Source, names: Names) -> Names:
+    return "named" if names and source.nullable else names
 
 
 def _renamed(outputs: list[Output], alias: exp.Expr | None) -> list[Output]:

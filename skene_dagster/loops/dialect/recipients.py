@@ -11,6 +11,7 @@ from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.sources import Product, Source, is_star, sources, tables
 from skene_dagster.loops.dialect.structure import unwrapped
 
+_HIDDEN = f"{USER_ID}, which a * may hold"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 
@@ -66,7 +67,8 @@ def key(query: exp.Query, product: Product) -> Key:
     if name is None:
         raise _nothing_found(query, outputs, lineage, product)
     chosen = next((output for output in outputs if output.name == name), None)
-    own = chosen is not None and chosen.names == "own" and not _may_be_null(query, lineage)
+    # WITH ROLLUP adds rows whose key is NULL.
+    own = chosen is not None and chosen.names == "own" and query.find(exp.Rollup) is None
     return Key(name, own)
 
 
@@ -89,32 +91,34 @@ def is_plain(query: exp.Query, product: Product) -> bool:
 def _chosen(
     outputs: list[Output], lineage: Lineage, read: list[Source], product: Product, first: exp.Select
 ) -> str | None:
-    wanted = product.users.key.casefold()
+    users_key = product.users.key.casefold()
     users = [source for source in read if lineage.is_users(source)]
     only_users = len(users) == len(read) == 1
-    own = next((output for output in outputs if output.names and output.name.casefold() == wanted), None)
-    user_id = next((output.name for output in outputs if output.name.casefold() == USER_ID), None)
-    if user_id is None and any(output.unknown and not output.of_users for output in outputs):
-        # A column `user_id` may be behind the star; only the database can tell.
-        user_id = f"{USER_ID}, which a * may hold"
+    by_key = next((output for output in outputs if output.names and output.name.casefold() == users_key), None)
+    by_name = next((output for output in outputs if output.name.casefold() == USER_ID), None)
+    # A column `user_id` may be behind the star; only the database can tell.
+    hidden = any(output.unknown and not output.of_users for output in outputs)
     bare = any(isinstance(item, exp.Star) for item in first.expressions)
-    if own is None or (bare and len(read) > 1 and users):
+    if by_key is None or (bare and len(read) > 1):
         _refuse_ambiguous(first, read, users, product)
-    if own is not None:
-        if own.name.casefold() == USER_ID or only_users or user_id is None:
-            return own.name
-        raise _two(own, user_id, product, read)
-    others = [output for output in outputs if output.names]
-    alike = next((output for output in outputs if output.name.casefold() == wanted), None)
-    if user_id is not None:
-        if user_id != USER_ID and "*" in user_id:
-            if others:
-                raise _two(others[0], user_id, product, read)
-            return USER_ID
-        return user_id
-    if len(others) > 1 or (others and alike):
-        raise _two(others[0], (others[1] if len(others) > 1 else alike or others[0]).name, product, read)
-    return others[0].name if others else None
+    if by_key is not None:
+        other = by_name.name if by_name else _HIDDEN if hidden else ""
+        if other and by_key is not by_name and not only_users:
+            raise _two(by_key, other, product, read)
+        return by_key.name
+    renamed = [output for output in outputs if output.names and output is not by_name]
+    if by_name is not None:
+        if by_name.names != "own" and (own := next((one for one in renamed if one.names == "own"), None)):
+            raise _two(own, by_name.name, product, read)
+        return by_name.name
+    if hidden:
+        if renamed:
+            raise _two(renamed[0], _HIDDEN, product, read)
+        return USER_ID
+    others = [*renamed[1:], *(output for output in outputs if output.name.casefold() == users_key)]
+    if renamed and others:
+        raise _two(renamed[0], others[0].name, product, read)
+    return renamed[0].name if renamed else None
 
 
 def _two(output: Output, other: str, product: Product, read: list[Source]) -> Refusal:
@@ -199,15 +203,6 @@ def _described(output: Output, users_key: str) -> str:
         return "a column without a name"
     computed = output.name.casefold() == users_key.casefold() and not isinstance(output.expression, exp.Column)
     return f"{output.name} (computed)" if computed else output.name
-
-
-def _may_be_null(query: exp.Query, lineage: Lineage) -> bool:
-    """Whether an outer join or WITH ROLLUP may leave the key NULL."""
-    return any(
-        bool(select.args.get("group") and select.args["group"].args.get("rollup"))
-        or any(source.nullable and lineage.is_users(source) for source in sources(select))
-        for select in query.find_all(exp.Select)
-    )
 
 
 def _first(query: exp.Expr) -> exp.Select:

@@ -41,7 +41,7 @@ def repeated(
     Args:
         unique: what the database says; a column `id` is taken for a key of its table where it was not asked.
     """
-    if query.by_row:
+    if query.by_row or query.plain:
         return None
     tree = unwrapped(judge(rewrite(scan(query.author, lines))))
     if isinstance(tree, exp.Union):

@@ -77,7 +77,6 @@ _INSTEAD = {
     "SIMILAR TO": "Write REGEXP.",
     "GLOB": "Write LIKE, or REGEXP.",
     "FILTER": "Write SUM(condition), or COUNT(IF(condition, 1, NULL)).",
-    "NULLS FIRST": "Write ORDER BY x IS NOT NULL, x.",
     "SOUNDEX": "TiDB does not know it. Write LOWER(x) LIKE 'ann%'.",
     "PIVOT": "Write SUM(CASE … END).",
 }

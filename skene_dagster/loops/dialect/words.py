@@ -13,7 +13,6 @@ def refuse_other_statements(words: list[Word]) -> None:
     """Refuse what is not exactly one SELECT, by what it is."""
     if not words:
         raise Refusal("The query is empty.", "Write one SELECT of the users.", 1)
-    refuse_second_statement(words)
     first = next((word for word in words if word.text != "("), words[0])
     if first.upper not in ("SELECT", "WITH"):
         does = known.STATEMENTS.get(first.upper)
@@ -66,6 +65,9 @@ def refuse_word(word: Word, before: Word | None, after: Word | None) -> None:
         raise Refusal("AS OF TIMESTAMP cannot be used.", "A condition reads what is there at the tick.", word.line)
     if upper == "DISTINCT" and previous in ("IS", "NOT"):
         raise Refusal("IS DISTINCT FROM cannot be used.", "Write NOT (a <=> b).", word.line)
+    if upper == "NULLS" and following in ("FIRST", "LAST"):
+        instead = "x IS NULL, x" if following == "LAST" else "x IS NOT NULL, x"
+        raise Refusal(f"NULLS {following} cannot be used.", f"Write ORDER BY {instead}.", word.line)
     if upper == "FOR" and following not in ("UPDATE", "SHARE"):
         raise Refusal("FOR cannot be used.", "Take it out.", word.line)
     if upper in known.REFUSED_WORDS:
