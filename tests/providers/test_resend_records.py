@@ -147,7 +147,7 @@ def test_what_the_log_told_once_is_not_asked_for_again(server: ResendServer, pro
         send_at(server, provider, LATER, 10 + number)
     before = len(server.requests)
 
-    calls = []
+    calls: list[int] = []
     for batch in (BATCH, of_a_ledger(message(5))):
         assert provider.find(batch, BEFORE, AFTER) == Absent()
         calls.append(len(server.requests) - before - sum(calls))

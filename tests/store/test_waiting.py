@@ -186,7 +186,7 @@ def test_what_the_provider_took_in_nine_minutes_after_the_attempt_is_found(world
 
     class Late(Script):
         @property
-        def found(self) -> Finding:  # type: ignore[override]
+        def found(self) -> Finding:
             accepted = tuple(f"id-{message.send_id}" for message in self.tried[0][1])
             return Found(accepted) if world.now - began >= 9 * MINUTE else Absent()
 
