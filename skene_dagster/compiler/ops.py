@@ -111,6 +111,8 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             scope = Scope(channel.name, plan.name, step.name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, moment))
         context.log.info(descriptions.counted("This tick", counts))
+        if delivered.open and not delivered.parked:
+            context.log.info("%s batches wait; skene-dagster status says for what.", f"{delivered.open:,}")
         context.add_output_metadata(metadata.sends(delivered, counts, channel, settings))
 
     return send

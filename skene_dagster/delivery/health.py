@@ -147,13 +147,13 @@ def _waits(connection: Connection, scope: Scope, now: datetime) -> tuple[Wait, .
 
 
 def _wait(row: Row[Any]) -> Wait:
-    said = row.refusal or row.error
+    said = row.refusal or row.error or "no answer; whoever sent them has ended"
     return Wait(
         batches=row.batches,
         emails=int(row.emails),
         since=row.since,
         said=said,
-        records="" if row.error == said else row.error,
+        records="" if row.error in (None, said) else row.error,
         due=row.due_at,
         key_ends=None if row.key_since is None else row.key_since + KEY_LIVES,
     )

@@ -75,6 +75,11 @@ WAITS = (
             "and without the records when their key ends, at 02 Jan 2999, 08:00 UTC.",
             id="waiting for the end of a key",
         ),
+        pytest.param(
+            WAITS.format("NULL").replace(REFUSED, "NULL"),
+            "3 emails in 1 batch wait since 01 Jan 2999, 09:00 UTC: no answer; whoever sent them has ended.",
+            id="a run that was killed",
+        ),
         pytest.param(RESERVED, "7 emails not sent for over an hour; look at the loop's last run", id="stuck"),
         pytest.param(CLOSED, "The provider takes nothing more until 01 Jan 2999, 00:00 UTC: daily_quota", id="quota"),
         pytest.param(

@@ -91,10 +91,10 @@ def unresolved(connection: Connection, channel: str) -> int:
 
 
 def waiting(connection: Connection, scope: Scope, now: datetime) -> Sequence[Row[Any]]:
-    """List what is left open of a step and held by nobody, by what was said last.
+    """List what is left open of a step and held by nobody, by what was said last; not what nobody has tried yet.
 
     Returns:
-        For each: batches, emails, since, due_at, refusal, error, key_since (where the key still may prove something).
+        For each: batches, emails, since, due_at, refusal, error, key_since (of the first that may have been sent).
     """
     since = func.coalesce(batches.c.unresolved_since, batches.c.reserved_at)
     return connection.execute(
@@ -107,7 +107,12 @@ def waiting(connection: Connection, scope: Scope, now: datetime) -> Sequence[Row
             batches.c.refusal,
             batches.c.error,
         )
-        .where(batches_of(scope), batches.c.state.in_(TO_DO), batches.c.error.is_not(None), is_free(now))
+        .where(
+            batches_of(scope),
+            batches.c.state.in_(TO_DO),
+            or_(batches.c.error.is_not(None), batches.c.unresolved_since.is_not(None)),
+            is_free(now),
+        )
         .group_by(batches.c.refusal, batches.c.error)
         .order_by(func.min(since), batches.c.refusal, batches.c.error)
     ).all()
