@@ -105,15 +105,17 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
             self._refused, self._unfinished = True, 0
             if not self._is_idle():
                 if not self.cycle.more_body:
-                    # It is whole, and its answer is on its way; what is refused came behind it.
+                    # It is whole, and will be answered; what is refused came behind it.
                     self.cycle.keep_alive = False
                     return
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
-            if self._is_idle() or not self.cycle.response_started:
-                self.transport.write(_as_bytes(refusal))
-            self.transport.write_eof()
-            self.transport.resume_reading()
+            if not self.pipeline:
+                if self._is_idle() or not self.cycle.response_started:
+                    self.transport.write(_as_bytes(refusal))
+                self.transport.write_eof()
+            # Else the answer to the request before is on its way, and is the last.
+            self.flow.resume_reading()
             self._wait(limits.unread_seconds)
 
         def _wait(self, seconds: float) -> None:

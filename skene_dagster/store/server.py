@@ -34,7 +34,8 @@ def open_server(url: URL, patience: float | None) -> Engine:
         raise SettingsError("SKENE_DATABASE_URL names no database.", advice=FOR_EXAMPLE)
     connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "charset": "utf8mb4"}
     # PyMySQL, 2026-11: connect_timeout is for the socket alone; a server that hangs takes connections and says nothing.
-    connect_args |= {"connect_timeout": CONNECT_SECONDS, "read_timeout": CONNECT_SECONDS, "write_timeout": patience}
+    at_first = min(CONNECT_SECONDS, patience or CONNECT_SECONDS)
+    connect_args |= {"connect_timeout": at_first, "read_timeout": at_first, "write_timeout": patience}
     if "ssl_ca" in url.query:
         # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
         connect_args |= {

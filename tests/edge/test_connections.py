@@ -265,10 +265,17 @@ def test_requests_that_come_at_once_are_answered_in_turn(served: Served) -> None
         assert statuses(heard(client)) == [200] * 50
 
 
-def test_what_makes_no_sense_behind_a_request_does_not_take_its_answer_away(served: Served) -> None:
+@pytest.mark.parametrize(
+    "behind",
+    [
+        pytest.param(b"nonsense\r\n\r\n", id="no request"),
+        pytest.param(CHUNKED + b"nonsense\r\n", id="a request whose body is none"),
+    ],
+)
+def test_what_makes_no_sense_behind_a_request_does_not_take_its_answer_away(served: Served, behind: bytes) -> None:
     whole = BEGUN + f"Authorization: {BASIC}\r\nContent-Length: {len(TRACK)}\r\n\r\n".encode() + TRACK
     with connected(served) as client:
-        client.sendall(whole + b"nonsense\r\n\r\n")
+        client.sendall(whole + behind)
 
         assert statuses(heard(client)) == [200]
 

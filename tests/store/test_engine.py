@@ -4,12 +4,14 @@ import socket
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
 
 from skene_dagster.errors import SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import Users
+from skene_dagster.store import server
 from skene_dagster.store.engine import database_clock, is_sqlite, open_engine, transaction, users_table
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
@@ -99,12 +101,41 @@ def test_a_server_that_is_not_there_is_worth_a_retry() -> None:
     assert "secret" not in str(away.value)
 
 
-def test_a_server_that_is_silent_is_given_up_where_patience_is_limited() -> None:
+@pytest.mark.parametrize("patience", [0.1, None], ids=["where patience is limited", "and everywhere"])
+def test_a_server_that_takes_a_connection_and_is_silent_is_given_up(
+    patience: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        engine = open_engine(f"mysql://me:secret@127.0.0.1:{silent.getsockname()[1]}/db", patience=0.1)
+        engine = open_engine(f"mysql://me:secret@127.0.0.1:{silent.getsockname()[1]}/db", patience=patience)
 
         with pytest.raises(StoreUnavailable, match=r"reached|answer"):
             transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
+
+
+@on_servers
+def test_a_statement_may_take_longer_than_a_connection(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "CONNECT_SECONDS", 2)
+    engine = open_engine(database_url)
+
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT SLEEP(2.5)")).scalar_one() == 0
+
+    engine.dispose()
+
+
+@on_servers
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has other options")
+def test_a_server_whose_machine_is_gone_is_noticed_while_a_statement_takes_its_time(engine: Engine) -> None:
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        idle, between, count, unheard = (
+            driver._sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, option))
+            for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+        )
+        assert driver._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+    assert idle + between * count == server.GONE_SECONDS == unheard / 1000
 
 
 @on_servers
