@@ -8,6 +8,7 @@ SkeneError
 │   │   ├── LoopInvalid              it says something impossible
 │   │   └── QueryRejected            its SQL cannot be used
 │   ├── TemplateError            an email template is missing or wrong
+│   ├── InternalError            we failed on a file, which may well be right
 │   └── DocumentErrors           several of these, found in one reading
 ├── StoreError               the database refused
 │   ├── StoreUnavailable         …for now; worth a retry
@@ -99,6 +100,10 @@ class QueryRejected(LoopError):
 
 class TemplateError(DocumentError):
     """An email template is missing or wrong."""
+
+
+class InternalError(DocumentError):
+    """We failed on a file in a way that nobody foresaw; the fault is ours."""
 
 
 class DocumentErrors(DocumentError):

@@ -60,7 +60,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
         )
     try:
         key = person.columns[settings.users.key]
-        message = render(stage, Templates(settings.templates), key, person, case.row if case else {})
+        message = render(stage, Templates(settings.templates, settings.root), key, person, case.row if case else {})
     except (MissingValue, Unrenderable) as bad:
         raise DeliveryError(f"There is no such email: {bad}.") from None
     answer = channels.provider(channel, settings, clock).send_batch(

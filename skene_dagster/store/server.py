@@ -1,6 +1,7 @@
 """Connections to TiDB, and to what else speaks MySQL's protocol: encrypted as the URL says, in UTC, strict, signed."""
 
 import re
+import ssl
 from typing import Any
 
 import pymysql
@@ -9,8 +10,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from skene_dagster.errors import SettingsError, StoreError
 from skene_dagster.store import labels
 from skene_dagster.store.failures import NOT_NOW, code_of, words_of
-
-FOR_EXAMPLE = "Write mysql+pymysql://user:password@host:4000/database, or sqlite:///path/to/file.db."
+from skene_dagster.store.urls import FOR_EXAMPLE
 
 # Strict, so that a value that does not fit is refused rather than bent into somebody else's key. Not
 # ERROR_FOR_DIVISION_BY_ZERO and NO_ZERO_DATE: under them a condition would fail that a plain SELECT answers.
@@ -30,11 +30,7 @@ def open_server(url: URL, patience: float | None) -> Engine:
         connect_args |= {"read_timeout": patience, "write_timeout": patience}
     if "ssl_ca" in url.query:
         # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
-        connect_args |= {
-            "ssl_ca": url.query["ssl_ca"],
-            "ssl_verify_cert": True,
-            "ssl_verify_identity": True,
-        }
+        connect_args["ssl"] = _verifying(str(url.query["ssl_ca"]))
         url = url.difference_update_query(["ssl_ca", "ssl_verify_cert", "ssl_verify_identity"])
     group = url.query.get("resource_group")
     if group is not None and not (isinstance(group, str) and re.fullmatch(r"\w{1,32}", group)):
@@ -74,6 +70,20 @@ def open_server(url: URL, patience: float | None) -> Engine:
             context.is_disconnect = True
 
     return engine
+
+
+def _verifying(ca: str) -> ssl.SSLContext:
+    """Trust only servers whose certificate a CA of this file signed, for the name that they are called by."""
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ValueError) as bad:  # an SSLError is an OSError
+        why = (
+            "it holds no certificate" if isinstance(bad, ssl.SSLError) else getattr(bad, "strerror", None) or "no file"
+        )
+        raise SettingsError(
+            f"SKENE_DATABASE_URL names an ssl_ca that cannot be read: {why}.",
+            advice="Name a file of CA certificates in PEM: /etc/ssl/certs/ca-certificates.crt for TiDB Cloud.",
+        ) from None
 
 
 def _use_resource_group(cursor: Any, group: str) -> None:

@@ -20,7 +20,10 @@ from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Feature, Milestone, Sender
 
 # What one user's values can do to an expression that is right.
-_VALUES_DO = (TemplateRuntimeError, TypeError, ArithmeticError, AttributeError, LookupError, ValueError)
+_VALUES_DO = (
+    *(TemplateRuntimeError, TypeError, ArithmeticError, AttributeError, LookupError, ValueError),
+    *(RecursionError, MemoryError),
+)
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,20 @@ class _Ready:
 
 
 class Templates:
-    """The templates of a folder, read at first use and kept: open the folder again to see changed files."""
+    """The templates of a folder, read at first use and kept: open the folder again to see changed files.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        root: the project's folder, which no link may leave; the folder itself, where it is left out.
+    """
+
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
         self._folder = folder
+        self._root = root or folder
         self._ready: dict[str, _Ready] = {}
 
     def check(self, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
         """List every fault of what the step sends: its template, its personalization, its sender."""
-        return checks.check(self._folder, plan, step, sender)
+        return checks.check(self._folder, self._root, plan, step, sender)
 
     def render(
         self,
@@ -104,7 +112,7 @@ class Templates:
 
     def _template(self, name: str) -> _Ready:
         if name not in self._ready:
-            sources, errors = checks.read(self._folder, name)
+            sources, errors = checks.read(self._folder, self._root, name)
             if sources is None:
                 raise together(errors)
             try:
