@@ -84,6 +84,9 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 _MOST_CHOICES = 16
 """What fits into an error of a few lines."""
 
+_MOST_ERRORS = 20
+"""Errors of one file that are told; the others are counted."""
+
 _MOST_QUOTED = 80
 """Characters of an author's value."""
 
@@ -127,13 +130,23 @@ def parse(model: type[SpecType], document: Document, error: type[DocumentError])
     try:
         return model.model_validate(document.data)
     except ValidationError as bad:
-        found = [_fault(model, document, error, item) for item in bad.errors(include_url=False)]
-    raise together(found)
+        items = bad.errors(include_url=False)
+        found = [_fault(model, document, error, item) for item in items[:_MOST_ERRORS]]
+    raise together(found, more=len(items) - len(found))
 
 
-def together(errors: Iterable[DocumentError]) -> DocumentError:
-    """Return what to raise for several errors: the single one, or all of them, each file in the order of its lines."""
+def together(errors: Iterable[DocumentError], *, more: int = 0) -> DocumentError:
+    """Return what to raise for several errors: the single one, or the first, each file in the order of its lines.
+
+    Args:
+        more: how many there are beside these.
+    """
     found = sorted(errors, key=lambda error: (error.place.file, error.place.line or 0) if error.place else ("", 0))
+    more += len(found) - len(found[:_MOST_ERRORS])
+    if more:
+        last = found[:_MOST_ERRORS][-1]
+        place = Place(last.place.file) if last.place else None
+        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} errors more.", place=place)]
     return found[0] if len(found) == 1 else DocumentErrors(found)
 
 
@@ -146,7 +159,7 @@ def one_of(given: object, choices: Iterable[str]) -> str:
 
 
 def nearest(given: str, known: Iterable[str]) -> list[str]:
-    """Find the one that was probably meant, if any is near; a long text is none of them, and comparing takes its time."""
+    """Find the one that was probably meant, if any is near; a long text is none, and takes long to compare."""
     return difflib.get_close_matches(given, list(known), n=1, cutoff=0.6) if len(given) <= _MOST_QUOTED else []
 
 

@@ -33,9 +33,13 @@ SkeneError
     └── ProviderUnavailable      no definite answer for now; worth a retry
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
+
+_LONGEST_WORD = 100
+_LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,20 @@ class SkeneError(Exception):
 
 
 class DocumentError(SkeneError):
-    """A file of the author's is wrong."""
+    """A file of the author's is wrong. What its message repeats of the file is cut to what a person reads."""
+
+    def __init__(self, message: str, *, advice: str = "", place: Place | None = None) -> None:
+        super().__init__(_cut(message), advice=_cut(advice), place=place)
 
     @property
     def errors(self) -> tuple["DocumentError", ...]:
         """Each single error, in the order of the file."""
         return (self,)
+
+
+def _cut(text: str) -> str:
+    text = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda word: f"{word[0][:_LONGEST_WORD]}…", text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class SettingsError(DocumentError):
@@ -111,7 +123,7 @@ class DocumentErrors(DocumentError):
 
     def __init__(self, errors: Iterable[DocumentError]) -> None:
         self._errors = tuple(errors)
-        super().__init__("\n".join(str(error) for error in self._errors))
+        SkeneError.__init__(self, "\n".join(str(error) for error in self._errors))
 
     @property
     def errors(self) -> tuple[DocumentError, ...]:

@@ -72,14 +72,14 @@ def names_in(folder: Path) -> list[str]:
 def shown_path(file: Path, root: Path) -> str:
     """Name a file as its author sees it: from the project's folder, if it is in there."""
     path = (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
-    # A name that is not UTF-8 is half characters in Python, which nothing that is printed or stored can hold.
-    return path.encode(errors="replace").decode()
+    # A name may hold anything but a slash: a line break, what steers a terminal, half a character.
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in path)
 
 
 def _read(path: Path, error: type[DocumentError], place: Place) -> bytes:
-    # Before it is opened, because to open a device can do something already; and after, because it may be another by then.
+    # To open a device can do something already, so before it is opened; and after, for it may be another by then.
     _check(path.lstat(), error, place)
-    with open(os.open(path, _FLAGS), "rb") as opened:
+    with os.fdopen(os.open(path, _FLAGS), "rb") as opened:
         _check(os.fstat(opened.fileno()), error, place)
         raw = opened.read(LARGEST + 1)
     if len(raw) > LARGEST:

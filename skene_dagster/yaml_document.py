@@ -23,7 +23,7 @@ class _Loader(yaml.SafeLoader):
         self._depth = 0
         self._nodes = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self._nodes += 1
         if self._nodes > 2 * MOST_VALUES:  # a name and its value are two
             raise yaml.MarkedYAMLError(problem=_TOO_MANY, problem_mark=self.get_mark())

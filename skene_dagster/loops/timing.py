@@ -1,6 +1,5 @@
 """Cron expressions, time zones and waits: checked before Dagster sees them, with a reason."""
 
-import difflib
 import re
 import zoneinfo
 from datetime import datetime, timedelta
@@ -8,6 +7,8 @@ from typing import Literal
 
 from cronsim import CronSim, CronSimError
 from typing_extensions import assert_never
+
+from skene_dagster.documents import nearest, shown
 
 # What Dagster and cronsim both read, and alike (2026-11): Dagster knows no 5L and LW, cronsim no @daily.
 _FIELD = re.compile(
@@ -23,7 +24,7 @@ def fault_of_cron(cron: str) -> str:
         return f"It has {len(fields)} fields; write five: minute hour day month weekday, such as 0 9 * * *."
     for field in fields:
         if _FIELD.fullmatch(field) is None:
-            return f"{field!r} is no field of it; write numbers, *, ranges 1-5, lists 1,3 and steps */5."
+            return f"{shown(field)} is no field of it; write numbers, *, ranges 1-5, lists 1,3 and steps */5."
     try:
         next(CronSim(" ".join(fields), _SOME_DAY))
     except CronSimError as bad:
@@ -38,7 +39,7 @@ def fault_of_timezone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        near = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        near = nearest(name, zoneinfo.available_timezones())
         return "Write an IANA name, such as Europe/Berlin." + (f" Did you mean {near[0]!r}?" if near else "")
     return ""
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from skene_dagster.documents import Duration, Spec
+from skene_dagster.documents import Duration, Spec, shown
 
 
 def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?", name):
-        raise ValueError(f"{name!r} is not a name of a table or column")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]{0,63}(\.[A-Za-z_][A-Za-z0-9_$]{0,63})?", name):
+        raise ValueError(f"{shown(name)} is not a name of a table or column")
     return name
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import URL, Engine, create_engine, event
 from skene_dagster.errors import SettingsError, StoreError
 from skene_dagster.store import labels
 from skene_dagster.store.failures import NOT_NOW, code_of, words_of
-from skene_dagster.store.urls import FOR_EXAMPLE
 
 # Strict, so that a value that does not fit is refused rather than bent into somebody else's key. Not
 # ERROR_FOR_DIVISION_BY_ZERO and NO_ZERO_DATE: under them a condition would fail that a plain SELECT answers.
@@ -23,8 +22,6 @@ def open_server(url: URL, patience: float | None) -> Engine:
     Raises:
         SettingsError: the URL says something that no server can be told.
     """
-    if not url.database:
-        raise SettingsError("SKENE_DATABASE_URL names no database.", advice=FOR_EXAMPLE)
     connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "connect_timeout": 10, "charset": "utf8mb4"}
     if patience is not None:
         connect_args |= {"read_timeout": patience, "write_timeout": patience}

@@ -1,4 +1,4 @@
-"""The database's URL, taken apart. What is wrong with it is said without quoting it: any part may be of the password."""
+"""The database's URL, taken apart. No message quotes it: what looks like a host may be half a password."""
 
 import re
 from urllib.parse import unquote_to_bytes
@@ -18,6 +18,7 @@ _PARAMETERS = frozenset(
     {"ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity", "resource_group", "unix_socket"}
 )
 _ENCODE = "In a user's name and a password write % as %25, : as %3A, / as %2F, ? as %3F, # as %23 and @ as %40."
+_LONGEST_PATH = 1000
 _WITH_AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z0-9+]+)://(?P<rest>.*)")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\]")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -46,6 +47,10 @@ def parse(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise _wrong("is not a database URL") from None
+    if scheme in SERVER and not parsed.database:
+        raise _wrong("names no database")
+    if len(parsed.database or "") > _LONGEST_PATH:
+        raise _wrong("names a database by a name that is too long")
     allowed = _PARAMETERS if scheme in SERVER else frozenset()
     for name, value in parsed.query.items():
         if name not in allowed:

@@ -118,7 +118,7 @@ def _names() -> Iterator[tuple[str, Hostile]]:
     for name, file in {
         "a name with a line break": "loops/a\nb.yaml",
         "a name with quotes": "loops/a'\"`.yaml",
-        "a name with brackets": "loops/[bold red]x[/].yaml",
+        "a name with brackets": "loops/[bold red]x.yaml",
         "a name that steers a terminal": "loops/\x1b[2J.yaml",
         "a name from right to left": "loops/\u202egpj.yaml",
         "a name of 250 bytes": "loops/" + "a" * 245 + ".yaml",

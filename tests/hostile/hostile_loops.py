@@ -54,7 +54,8 @@ def _fields() -> Iterator[tuple[str, Hostile]]:
     for file, text in SPELLINGS.items():
         for field, old in FIELDS.items():
             for value, new in VALUES.items():
-                yield f"{file}: {field} is {value}", _replaced(file, text, old, new)
+                # Of SQL, a fault's line is counted within its own text.
+                yield f"{file}: {field} is {value}", _replaced(file, text, old, new, of_the_field=field != "query")
         for value, new in NUMBERS.items():
             yield f"{file}: retries are {value}", _numbered(file, text, "retries", new)
             yield f"{file}: set is {value}", _numbered(file, text, "flagged", new)
@@ -68,9 +69,9 @@ def _fields() -> Iterator[tuple[str, Hostile]]:
         yield f"{file}: many fields in cron", _replaced(file, text, '"0 9 * * *"', '"' + "* " * 5_000 + '"')
 
 
-def _replaced(file: str, text: str, old: str, new: str) -> Hostile:
+def _replaced(file: str, text: str, old: str, new: str, *, of_the_field: bool = True) -> Hostile:
     assert text.count(old) == 1, (file, old)
-    line = text[: text.index(old)].count("\n") + 1
+    line = text[: text.index(old)].count("\n") + 1 if of_the_field else None
     return _file(f"bad.{file.partition('.')[2]}", text.replace(old, new), line)
 
 
@@ -200,7 +201,7 @@ def _python() -> Iterator[tuple[str, Hostile]]:
             head
             + "class Bad:\n    def __repr__(self):\n        raise ValueError\n    def __eq__(self, other):\n"
             + "        raise ValueError\n    __hash__ = None\nloop = define_loop(type=Bad())\n",
-            7,
+            8,
         ),
         "a mapping that fails": (
             head
@@ -215,10 +216,13 @@ def _python() -> Iterator[tuple[str, Hostile]]:
         ),
         "a mapping of itself": (head + "a = {}\na['a'] = a\nloop = define_loop(recovery=a)\n", 4),
         "a text that is no text": (head + "class T(str):\n    pass\nloop = define_loop(type=T('retention'))\n", 4),
-        "a number that is true": (head + "loop = define_loop(type='retention', steps=[], priority=True)\n", None),
-        "no number": (head + "loop = define_loop(type='retention', steps=[], holdout=float('nan'))\n", 2),
-        "infinite": (head + "loop = define_loop(type='retention', steps=[], holdout=float('inf'))\n", 2),
-        "2 ** 100,000": (head + "loop = define_loop(type='retention', steps=[], priority=2**100_000)\n", 2),
+        "a number that is true": (
+            head + "loop = define_loop(name='bad', type='retention', steps=[], priority=True)\n",
+            None,
+        ),
+        "no number": (head + "loop = define_loop(name='bad', type='retention', steps=[], holdout=float('nan'))\n", 2),
+        "infinite": (head + "loop = define_loop(name='bad', type='retention', steps=[], holdout=float('inf'))\n", 2),
+        "2 ** 100,000": (head + "loop = define_loop(name='bad', type='retention', steps=[], priority=2**100_000)\n", 2),
         "bytes": (head + "loop = define_loop(type=b'retention')\n", 2),
         "10,000 parentheses": ("x = " + "(" * 10_000 + ")" * 10_000 + "\n", None),
         "10,000 signs": ("x = " + "-" * 10_000 + "1\n", None),

@@ -13,10 +13,14 @@ LONG = "Ada " * 60
 
 def render_all(root: Path, environ: Mapping[str, str]) -> str:
     """Say for each step how its email ended, one word a line."""
-    settings = load(root, environ)
+    try:
+        settings = load(root, environ)
+        project = load_project(settings)
+    except SkeneError:
+        return ""
     templates = Templates(settings.templates, settings.root)
     ends = []
-    for plan in load_project(settings).loops:
+    for plan in project.loops:
         for step in plan.steps:
             if step.email is None:
                 continue

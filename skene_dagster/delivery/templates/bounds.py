@@ -27,6 +27,8 @@ DEEPEST = 50
 
 _A_STEP = 32
 _MOST_BITS = 256
+# What may follow a %: a name, flags, a width and a precision; too wide, or a name that has a % itself.
+_TOO_WIDE = re.compile(r"(?:\([^)]*\))?[#0 +-]*(?:[0-9]{4}|\*|[0-9]*\.(?:[0-9]{4}|\*))|\([^)]*\Z")
 _CONTAINERS = (list, tuple, set, frozenset, dict, range)
 
 
@@ -63,11 +65,14 @@ def joined(parts: Iterable[str]) -> str:
 def bounded(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
     """Let a filter or a test charge what it is given, after a look at what it would make of it."""
     look = _LOOKS.get(name)
-    first = {
-        _PassArg.context: lambda context: (context,),
-        _PassArg.eval_context: lambda context: (context.eval_ctx,),
-        _PassArg.environment: lambda context: (context.environment,),
-    }.get(_PassArg.from_obj(function) or _PassArg, lambda _: ())
+    passed = _PassArg.from_obj(function)
+
+    def first(context: Account) -> tuple[object, ...]:
+        if passed is _PassArg.context:
+            return (context,)
+        if passed is _PassArg.eval_context:
+            return (context.eval_ctx,)
+        return (context.environment,) if passed is _PassArg.environment else ()
 
     @pass_context
     def run(context: Account, value: object = None, *args: object, **kwargs: object) -> object:
@@ -92,7 +97,7 @@ def _chained(context: Account, values: list[Any]) -> str:
     """Charge what `~` joins."""
     context.charge(values)
     _look_at_join(values)
-    return markup_join(values) if context.eval_ctx.autoescape else str_join(values)
+    return markup_join(values) if context.eval_ctx.autoescape else str_join(values)  # type: ignore[no-untyped-call]
 
 
 @pass_context
@@ -111,11 +116,9 @@ def operate(context: Account, operator: str, left: Any, right: Any, work: Callab
     context.charge(left, right)
     if operator == "%" and isinstance(left, str | bytes):
         _look_at_format(left, right)
-    elif operator == "+" and _size(left) + _size(right) > LONGEST:
-        raise _too_long()
-    elif operator == "*" and _size(left) * right > LONGEST if isinstance(right, int) and _size(left) else False:
-        raise _too_long()
-    elif operator == "*" and _size(right) * left > LONGEST if isinstance(left, int) and _size(right) else False:
+    elif (operator == "*" and _size(left) * _times(right) + _size(right) * _times(left) > LONGEST) or (
+        operator == "+" and _size(left) + _size(right) > LONGEST
+    ):
         raise _too_long()
     elif isinstance(left, int) and isinstance(right, int):
         bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
@@ -152,7 +155,7 @@ class Charged(NodeTransformer):
         node.iter = _call("_counted", node.iter)
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802
         self.generic_visit(node)
         return _call("_chained", nodes.List(node.nodes, lineno=node.lineno))
 
@@ -166,6 +169,11 @@ class Charged(NodeTransformer):
 
 def _call(name: str, node: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+def is_too_large(value: object) -> bool:
+    """Say whether a number has more digits than any that an email shows."""
+    return isinstance(value, int) and value.bit_length() > _MOST_BITS
 
 
 def deepest_line(tree: nodes.Node) -> int | None:
@@ -200,6 +208,10 @@ def _weight(value: object, levels: int = 3) -> int:
 
 def _size(value: object) -> int:
     return len(value) if isinstance(value, str | bytes | list | tuple) else 0
+
+
+def _times(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _too_long() -> Unrenderable:
@@ -256,7 +268,7 @@ def _look_at_format(pattern: Any, values: Any = (), *more: Any, **named: Any) ->
         raise Unrenderable("a list is formatted as a text")
     widest = max((len(str(one)) for one in given), default=0)
     if (
-        re.search(r"%[^a-zA-Z%]{0,100}(?:\*|[0-9]{4})", text)
+        any(_TOO_WIDE.match(part) for part in text.split("%")[1:])
         or len(text) + text.count("%") * (widest + WIDEST) > LONGEST
     ):
         raise Unrenderable("a format is too wide")

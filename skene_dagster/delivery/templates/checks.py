@@ -15,7 +15,7 @@ from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.lint import lint, names_used
 from skene_dagster.delivery.templates.mjml import Compiled, Fault, Faulty, compile_mjml
 from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT
-from skene_dagster.documents import cut, nearest
+from skene_dagster.documents import cut, nearest, shown
 from skene_dagster.errors import Place, TemplateError
 from skene_dagster.files import names_in, read_text
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
@@ -137,10 +137,12 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
     for name, text in email.personalization:
         place = _place(plan, step, "personalization", name)
         if name in RESERVED:
-            yield TemplateError(f"{name!r} comes from the sender's settings.", advice="Choose another.", place=place)
+            yield TemplateError(
+                f"{shown(name)} comes from the sender's settings.", advice="Choose another.", place=place
+            )
         elif name in _JINJA_WORDS or not name.isidentifier() or keyword.iskeyword(name):
             advice = "Choose another: letters, digits and _."
-            yield TemplateError(f"{name!r} cannot be a name in a template.", advice=advice, place=place)
+            yield TemplateError(f"{shown(name)} cannot be a name in a template.", advice=advice, place=place)
         for fault in lint(TEXT, text, ("user", "row")):
             yield TemplateError(fault.message, advice=fault.advice, place=place)
 
@@ -154,12 +156,12 @@ def _sender(sender: Sender, *, transactional: bool) -> Iterable[TemplateError]:
             if text is not None:
                 headers.check_sender(text)
         except Unrenderable:
-            yield error(field, f"{text!r} is not one address.", "Write it as Skene <hello@example.com>.")
+            yield error(field, f"{shown(text)} is not one address.", "Write it as Skene <hello@example.com>.")
     if not transactional and not sender.postal_address.strip():
         yield error("postal_address", "A marketing email needs the sender's postal address.", "Add it.")
     if not transactional:
         if re.match(r"https?://[^\s{]", sender.unsubscribe_url) is None:
-            message = f"{sender.unsubscribe_url!r} is no address that unsubscribes."
+            message = f"{shown(sender.unsubscribe_url)} is no address that unsubscribes."
             yield error("unsubscribe_url", message, "Write https://example.com/unsubscribe/{{user.id}}.")
         for fault in lint(LINK, sender.unsubscribe_url, ("user",), by="sender"):
             yield error("unsubscribe_url", fault.message, fault.advice)

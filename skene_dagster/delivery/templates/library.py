@@ -22,7 +22,7 @@ from skene_dagster.settings import Feature, Milestone, Sender
 # What one user's values can do to an expression that is right.
 _VALUES_DO = (
     *(TemplateRuntimeError, TypeError, ArithmeticError, AttributeError, LookupError, ValueError),
-    *(RecursionError, MemoryError),
+    *(RecursionError, MemoryError, AssertionError),  # Jinja's filters assert
 )
 
 

@@ -24,6 +24,8 @@ from skene_dagster.delivery.templates.mjml_names import (
 from skene_dagster.delivery.templates.sandbox import HTML
 
 _TOKEN = re.compile(r"jinja(\d+)ajnij")
+# mrml 0.2, 2026-11: a file that nests some thousands of tags ends the process.
+_DEEPEST = 100
 _SAFE_START = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
 
 
@@ -59,6 +61,9 @@ def compile_mjml(source: str) -> Compiled:
     Raises:
         Faulty: with every fault that was found. Jinja's own syntax is taken as correct.
     """
+    if word := _TOKEN.search(source):
+        line = source[: word.start()].count("\n") + 1
+        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it otherwise.")])
     protected = _Protected(source)
     lint = _Lint(protected)
     lint.feed(protected.text)
@@ -222,6 +227,8 @@ class _Lint(_Values):
         self.handle_startendtag(tag, attrs)
         if tag not in VOID_TAGS and not _TOKEN.search(tag):
             self._open.append((tag, self.line))
+            if len(self._open) == _DEEPEST:
+                self.fault(f"<{tag}> is nested too deeply.", f"Nest at most {_DEEPEST} tags.")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)

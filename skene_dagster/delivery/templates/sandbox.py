@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
 
@@ -130,8 +130,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
             tree = super()._parse(source, name, filename)
         except RecursionError:
             raise TemplateSyntaxError("It is nested too deeply.", 1) from None
+        except ValueError:
+            # Jinja 3.1, 2026-11: reads a number as Python does, which refuses more than 4,300 digits.
+            raise TemplateSyntaxError("A number is too large.", 1) from None
         if (line := bounds.deepest_line(tree)) is not None:
             raise TemplateSyntaxError("It is nested too deeply.", line)
+        for number in tree.find_all(nodes.Const):
+            if bounds.is_too_large(number.value):
+                raise TemplateSyntaxError("A number is too large.", number.lineno)
         return tree
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
@@ -140,7 +146,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         return bounds.operate(context, operator, left, right, self.binop_table[operator])
 
-    def call(__self, __context: Any, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - Jinja's names
+    def call(self, __context: Any, __obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         __context.charge(*args, *kwargs.values())
         bounds.look_at_call(__obj, args)
         return super().call(__context, __obj, *args, **kwargs)
@@ -175,8 +181,8 @@ def _environment(*, html: bool, finalize: Callable[[Any], Any]) -> Sandbox:
     environment.filters["date"] = as_date
     environment.filters["url"] = as_link
     for table in (environment.filters, environment.tests):
-        for name, function in table.items():
-            table[name] = bounds.bounded(function, name)
+        for name in list(table):
+            table[name] = bounds.bounded(cast("Callable[..., Any]", table[name]), name)
     environment.filters |= bounds.OURS
     return environment
 
