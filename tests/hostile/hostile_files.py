@@ -86,13 +86,12 @@ def _kinds() -> Iterator[tuple[str, Hostile]]:
                 "way_out": _link("../outside"),
                 **_with_template(place),
             }
-            if place == "skene.yaml" and kind == "a link to itself":
-                content = _link("skene.yaml")
-            elif kind == "a link to itself":
-                content = _link(Path(place).name)
-            elif place == "skene.yaml" and isinstance(kind, str) and kind in _FROM_ROOT:
-                content = _link(_FROM_ROOT[kind])
-            files[place] = content
+            if kind == "a link to itself":
+                files[place] = _link(Path(place).name)
+            elif place == "skene.yaml" and kind in _FROM_ROOT:
+                files[place] = _link(_FROM_ROOT[kind])
+            else:
+                files[place] = content
             yield (
                 f"{place}: {kind}",
                 Hostile(files, at, says, secrets=(SECRET,), hides_all=place == "skene.yaml", renders=True),

@@ -58,7 +58,7 @@ URLS_OF_NOTHING = {
 
 def _of_nothing() -> Iterator[tuple[str, Hostile]]:
     for name, url in URLS_OF_NOTHING.items():
-        for command in (ASK, "doctor", "status"):
+        for command in (ASK, "doctor"):
             yield f"{command}: {name}", _wrong(url, command)
 
 
@@ -83,8 +83,7 @@ def _passwords() -> Iterator[tuple[str, Hostile]]:
             " of another database": f"postgresql://app:{password}@127.0.0.1:1/product",
             " for a URL": password,
         }.items():
-            for command in (ASK, "doctor"):
-                yield f"{command}: a password with {sign!r}{place}", _wrong(url, command, halves)
+            yield f"doctor: a password with {sign!r}{place}", _wrong(url, "doctor", halves)
     for command in (ASK, "doctor", "status", "migrate"):
         url = f"mysql://u:{SECRET}@127.0.0.1:1/db"
         yield f"{command}: a password that is not encoded", _wrong(url, command, (SECRET, "ss/w", "w#rd", "pa@"))

@@ -1,19 +1,13 @@
-"""The process that runs the hostile cases; one for each worker of pytest."""
+"""The process that runs hostile cases, as a test speaks to it."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
 HERE = Path(__file__).parent
-Run = Callable[[str, Path], dict[str, object]]
 NOT_OURS = ("SKENE_", "RESEND_", "DAGSTER_")
-
-sys.path.insert(0, str(HERE.parent / "acceptance"))
 
 
 class Worker:
@@ -55,11 +49,3 @@ class Worker:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
-
-
-@pytest.fixture(scope="session")
-def worker() -> Iterator[Worker]:
-    """The process that runs cases, kept for all of them."""
-    worker = Worker()
-    yield worker
-    worker.stop()

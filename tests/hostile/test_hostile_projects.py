@@ -1,11 +1,12 @@
 """Some hundred hostile projects: each is refused or harmless, in its place, quickly, and hides no other loop."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Worker
+from case_runner import Worker
 from corpus import CASES
 from hostile import Hostile
 from small_project import RETENTION, write_project
@@ -14,6 +15,14 @@ MOST_SECONDS = 2.0
 MOST_MEMORY = 300 * 1024**2
 LONGEST_ERROR = 700
 """Characters of an error: where it is, what is wrong with at most a line of the author's words, and what to do."""
+
+
+@pytest.fixture(scope="session")
+def worker() -> Iterator[Worker]:
+    """The process that runs cases, kept for all of them."""
+    worker = Worker()
+    yield worker
+    worker.stop()
 
 
 def write(root: Path, case: Hostile) -> None:
