@@ -28,7 +28,7 @@ DEEPEST = 50
 _A_STEP = 32
 _MOST_BITS = 256
 # What may follow a %: a name, flags, a width and a precision; too wide, or a name that has a % itself.
-_TOO_WIDE = re.compile(r"(?:\([^)]*\))?[#0 +-]*(?:[0-9]{4}|\*|[0-9]*\.(?:[0-9]{4}|\*))|\([^)]*\Z")
+_TOO_WIDE = re.compile(r"(?:\([^)]*\))?[#0 +-]*(?:[1-9][0-9]{3}|\*|(?:[1-9][0-9]{0,2})?\.(?:[0-9]{4}|\*))|\([^)]*\Z")
 _CONTAINERS = (list, tuple, set, frozenset, dict, range)
 
 
@@ -97,7 +97,7 @@ def _chained(context: Account, values: list[Any]) -> str:
     """Charge what `~` joins."""
     context.charge(values)
     _look_at_join(values)
-    return markup_join(values) if context.eval_ctx.autoescape else str_join(values)  # type: ignore[no-untyped-call]
+    return markup_join(values) if context.eval_ctx.autoescape else str_join(values)
 
 
 @pass_context
@@ -167,7 +167,7 @@ class Charged(NodeTransformer):
         return node
 
 
-def _call(name: str, node: nodes.Expr) -> nodes.Filter:
+def _call(name: str, node: Any) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
