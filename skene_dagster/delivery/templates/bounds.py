@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from jinja2 import nodes, pass_context
+from jinja2 import TemplateSyntaxError, nodes, pass_context
 from jinja2.runtime import Context, markup_join, str_join
 from jinja2.utils import _PassArg  # Jinja 3.1, 2026-11: how a filter says what else it is to be given
 from jinja2.visitor import NodeTransformer
@@ -171,21 +171,22 @@ def _call(name: str, node: Any) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
-def is_too_large(value: object) -> bool:
-    """Say whether a number has more digits than any that an email shows."""
-    return isinstance(value, int) and value.bit_length() > _MOST_BITS
+def check_tree(tree: nodes.Node) -> None:
+    """Refuse what Python, which a template becomes, would fail on.
 
-
-def deepest_line(tree: nodes.Node) -> int | None:
-    """Find the line where a template is nested too deeply; Python, which it becomes, would fail on it."""
+    Raises:
+        TemplateSyntaxError: it is nested too deeply, or has a number that is too large.
+    """
     level: list[nodes.Node] = [tree]
     for _ in range(DEEPEST):
         level = [child for node in level for child in node.iter_child_nodes()]
-        if any(isinstance(node, nodes.If) and len(node.elif_) > DEEPEST for node in level):
-            break
-        if not level:
-            return None
-    return level[0].lineno
+        for node in level:
+            if isinstance(node, nodes.If) and len(node.elif_) > DEEPEST:
+                raise TemplateSyntaxError("It has too many elif.", node.lineno)
+            if isinstance(node, nodes.Const) and isinstance(node.value, int) and node.value.bit_length() > _MOST_BITS:
+                raise TemplateSyntaxError("A number is too large.", node.lineno)
+    if level:
+        raise TemplateSyntaxError("It is nested too deeply.", level[0].lineno)
 
 
 def _weight(value: object, levels: int = 3) -> int:

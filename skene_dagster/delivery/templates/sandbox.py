@@ -133,11 +133,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         except ValueError:
             # Jinja 3.1, 2026-11: reads a number as Python does, which refuses more than 4,300 digits.
             raise TemplateSyntaxError("A number is too large.", 1) from None
-        if (line := bounds.deepest_line(tree)) is not None:
-            raise TemplateSyntaxError("It is nested too deeply.", line)
-        for number in tree.find_all(nodes.Const):
-            if bounds.is_too_large(number.value):
-                raise TemplateSyntaxError("A number is too large.", number.lineno)
+        bounds.check_tree(tree)
         return tree
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
