@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
@@ -16,9 +15,6 @@ from skene_dagster.text_lines import TextLines
 
 Path_ = tuple[str | int, ...]
 """A value's place inside a document: ("steps", 0, "condition", "query")."""
-
-LONE_HALF = re.compile("[\ud800-\udfff]")
-"""Half a character, which no database and no email can hold; escapes such as \\ud83d alone make one."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +61,7 @@ def in_words(path: Path_) -> str:
     if len(path) >= 2 and path[0] == "steps" and isinstance(path[1], int):
         rest = in_words(path[2:])
         return f"step {path[1] + 1}" + (f", {rest}" if rest else "")
-    return ".".join(str(part) for part in path)
-
-
-def read_text(file: Path, shown: str, error: type[DocumentError]) -> str:
-    """Return the file's text; refuse a file that is absent or not UTF-8 with `error`."""
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as bad:
-        line = bad.object[: bad.start].count(b"\n") + 1
-        raise error(
-            f"The file is not UTF-8 (byte {bad.start}).", advice="Save it as UTF-8.", place=Place(shown, line)
-        ) from None
-    except OSError as bad:
-        raise error(f"The file cannot be read: {bad.strerror}.", place=Place(shown)) from None
+    return ".".join(cut(str(part)) for part in path)
 
 
 class Spec(BaseModel):
@@ -105,6 +88,12 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 
 _MOST_CHOICES = 16
 """What fits into an error of a few lines."""
+
+_MOST_ERRORS = 20
+"""Errors of one file that are told; the others are counted."""
+
+_MOST_QUOTED = 80
+"""Characters of an author's value."""
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "w": 604800}
 # Ten years: a moment minus a duration must be a date that every database can hold.
@@ -146,22 +135,37 @@ def parse(model: type[SpecType], document: Document, error: type[DocumentError])
     try:
         return model.model_validate(document.data)
     except ValidationError as bad:
-        found = [_fault(model, document, error, item) for item in bad.errors(include_url=False)]
-    raise together(found)
+        items = bad.errors(include_url=False)
+        found = [_fault(model, document, error, item) for item in items[:_MOST_ERRORS]]
+    raise together(found, more=len(items) - len(found))
 
 
-def together(errors: Iterable[DocumentError]) -> DocumentError:
-    """Return what to raise for several errors: the single one, or all of them, each file in the order of its lines."""
+def together(errors: Iterable[DocumentError], *, more: int = 0) -> DocumentError:
+    """Return what to raise for several errors: the single one, or the first, each file in the order of its lines.
+
+    Args:
+        more: how many there are beside these.
+    """
     found = sorted(errors, key=lambda error: (error.place.file, error.place.line or 0) if error.place else ("", 0))
+    more += len(found) - len(found[:_MOST_ERRORS])
+    if more:
+        last = found[:_MOST_ERRORS][-1]
+        place = Place(last.place.file) if last.place else None
+        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} errors more.", place=place)]
     return found[0] if len(found) == 1 else DocumentErrors(found)
 
 
 def one_of(given: object, choices: Iterable[str]) -> str:
     """Advise the possible values, if they are not too many, and the one that was probably meant."""
     known = list(choices)
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.6) if isinstance(given, str) else []
+    near = nearest(given, known) if isinstance(given, str) else []
     told = [] if near and len(known) > _MOST_CHOICES else [f"Use one of: {', '.join(known)}."]
     return " ".join(told + [f"Did you mean {one!r}?" for one in near])
+
+
+def nearest(given: str, known: Iterable[str]) -> list[str]:
+    """Find the one that was probably meant, if any is near; a long text is none, and takes long to compare."""
+    return difflib.get_close_matches(given, list(known), n=1, cutoff=0.6) if len(given) <= _MOST_QUOTED else []
 
 
 def shown(value: object) -> str:
@@ -172,9 +176,17 @@ def shown(value: object) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    if isinstance(value, str) and len(value) > 60:
-        return f"{value[:60]!r}…"
+    if isinstance(value, str) and len(value) > _MOST_QUOTED:
+        return f"{value[:_MOST_QUOTED]!r}…"
+    if isinstance(value, int) and abs(value) >= 10**_MOST_QUOTED:
+        # Python 3.11 refuses to write more than 4,300 digits.
+        return f"a number of more than {_MOST_QUOTED} digits"
     return "nothing" if value is None else repr(value)
+
+
+def cut(text: str) -> str:
+    """Shorten a text that is quoted as it is."""
+    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
 
 
 _KINDS = {
@@ -235,6 +247,8 @@ def _fault(model: type[Spec], document: Document, error: type[DocumentError], it
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return error(f"{subject} must be {words} {context[bound]}, not {shown(value)}.", place=place)
+    if kind not in _KINDS:
+        return error(f"{subject} cannot be {shown(value)}: {item['msg']}.", place=place)
     quotes = kind == "string_type" and isinstance(value, int | float)
     return error(
         f"{subject} takes {_KINDS[kind]}, not {shown(value)}.",
@@ -258,7 +272,7 @@ def _unknown_field(
             )
     camel = document.file.endswith(".ts")
     known = [alias if camel or field_name.endswith("_") else field_name for field_name, alias in fields]
-    return error(f"{name!r} is not a field here.", advice=one_of(name, known), place=document.place(path))
+    return error(f"{shown(name)} is not a field here.", advice=one_of(name, known), place=document.place(path))
 
 
 def _follow(

@@ -8,6 +8,7 @@ SkeneError
 │   │   ├── LoopInvalid              it says something impossible
 │   │   └── QueryRejected            its SQL cannot be used
 │   ├── TemplateError            an email template is missing or wrong
+│   ├── InternalError            we failed on a file, which may well be right
 │   └── DocumentErrors           several of these, found in one reading
 ├── StoreError               the database refused
 │   ├── StoreUnavailable         …for now; worth a retry
@@ -33,9 +34,13 @@ SkeneError
     └── ProviderUnavailable      no definite answer for now; worth a retry
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
+
+_LONGEST_WORD = 100
+_LONGEST = 1000
 
 
 @dataclass(frozen=True)
@@ -70,12 +75,20 @@ class SkeneError(Exception):
 
 
 class DocumentError(SkeneError):
-    """A file of the author's is wrong."""
+    """A file of the author's is wrong. What its message repeats of the file is cut to what a person reads."""
+
+    def __init__(self, message: str, *, advice: str = "", place: Place | None = None) -> None:
+        super().__init__(_cut(message), advice=_cut(advice), place=place)
 
     @property
     def errors(self) -> tuple["DocumentError", ...]:
         """Each single error, in the order of the file."""
         return (self,)
+
+
+def _cut(text: str) -> str:
+    text = re.sub(rf"\S{{{_LONGEST_WORD + 1},}}", lambda word: f"{word[0][:_LONGEST_WORD]}…", text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class SettingsError(DocumentError):
@@ -102,12 +115,16 @@ class TemplateError(DocumentError):
     """An email template is missing or wrong."""
 
 
+class InternalError(DocumentError):
+    """We failed on a file in a way that nobody foresaw; the fault is ours."""
+
+
 class DocumentErrors(DocumentError):
     """Several errors found in one reading; printed one after the other."""
 
     def __init__(self, errors: Iterable[DocumentError]) -> None:
         self._errors = tuple(errors)
-        super().__init__("\n".join(str(error) for error in self._errors))
+        SkeneError.__init__(self, "\n".join(str(error) for error in self._errors))
 
     @property
     def errors(self) -> tuple[DocumentError, ...]:

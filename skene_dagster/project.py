@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from skene_dagster import boundary
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsError
@@ -12,7 +13,7 @@ from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning import plan_loop
 from skene_dagster.loops.usage import plan_usage
-from skene_dagster.settings import Settings, read_settings
+from skene_dagster.settings import FILE, Settings, read_settings
 
 
 @dataclass(frozen=True)
@@ -53,17 +54,19 @@ def load_project(settings: Settings) -> Project:
         shown = str(error.place.file) if error.place else settings.loops.name
         return Project((), (Broken.of(shown, None, error),))
 
-    document = read_settings(settings.root)
-    plan_mailable(settings.users, document)
-    plan_usage(settings, document)
-    templates = Templates(settings.templates)
+    with boundary.around(FILE):
+        document = read_settings(settings.root)
+        plan_mailable(settings.users, document)
+        plan_usage(settings, document)
+    templates = Templates(settings.templates, settings.root)
     names = Counter(_name(loaded) for loaded in files)
     loops: list[LoopPlan] = []
     broken: list[Broken] = []
     for loaded in files:
         name = _name(loaded)
         try:
-            plan = _plan(loaded, settings, templates)
+            with boundary.around(loaded.file):
+                plan = _plan(loaded, settings, templates)
             if names[name] > 1:
                 raise _one_of_several(loaded, files)
         except SettingsError:

@@ -1,16 +1,15 @@
 """YAML as people mean it: the scalars of YAML 1.2, one document, no tags, no surprises; each value with its line."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from skene_dagster.documents import LONE_HALF, Document, Path_, read_text, shown
+from skene_dagster.documents import Document, Path_, cut, shown
 from skene_dagster.errors import DocumentError, Place
 from skene_dagster.text_lines import TextLines
+from skene_dagster.values import DEEPEST, IN_RANGE, LONE_HALF, MOST_VALUES, decimal_number, whole_number
 
-_MOST_VALUES = 10_000
 _KEEP = "Use `|` after the field's name, and write the text on the lines below it: `|` keeps the lines."
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 """What may stand before a text: its anchor, its tag."""
@@ -19,12 +18,32 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's scanner and parser with the core schema of YAML 1.2.
+    """PyYAML's scanner and parser with the core schema of YAML 1.2, which stop where a file has too much.
 
     PyYAML, 2026-11: its own schema is that of YAML 1.1, where `no` is false, 12:30 is 750 and a date is an object.
     """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML declares it so
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._nodes += 1
+        if self._nodes > 2 * MOST_VALUES:  # a name and its value are two
+            raise yaml.MarkedYAMLError(problem=_TOO_MANY, problem_mark=self.get_mark())
+        if self._depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=self.get_mark())
+        self._depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+_TOO_MANY = f"it holds more than {MOST_VALUES:,} values"
+_TOO_DEEP = "the values are nested too deeply"
 
 
 _STANDARD = "tag:yaml.org,2002:"
@@ -38,17 +57,12 @@ for _kind, _pattern, _first in (
     _Loader.add_implicit_resolver(_STANDARD + _kind, re.compile(rf"({_pattern})\Z"), _first)
 
 
-def read_yaml(file: Path, shown: str, error: type[DocumentError]) -> Document:
-    """Read a YAML file that holds one mapping; an empty file is an empty mapping.
+def parse_yaml(text: str, shown: str, error: type[DocumentError]) -> Document:
+    """Read YAML that is one mapping; an empty text is an empty mapping.
 
     Raises:
         error: with the line, for anything else.
     """
-    return parse_yaml(read_text(file, shown, error), shown, error)
-
-
-def parse_yaml(text: str, shown: str, error: type[DocumentError]) -> Document:
-    """Read YAML text; see `read_yaml`."""
     if hidden := _HIDDEN_BREAK.search(text):
         # PyYAML, 2026-11: these end a line, as in YAML 1.1, which editors do not show.
         line = text[: hidden.start()].count("\n") + 1
@@ -60,8 +74,6 @@ def parse_yaml(text: str, shown: str, error: type[DocumentError]) -> Document:
         raise error(f"The character U+{bad.character:04X} may not stand in YAML.", place=Place(shown, line)) from None
     except yaml.MarkedYAMLError as bad:
         raise _refusal(bad, shown, error) from None
-    except RecursionError:
-        raise error("The values are nested too deeply.", place=Place(shown)) from None
 
 
 class _Reading:
@@ -77,8 +89,14 @@ class _Reading:
 
     def document(self, text: str) -> Document:
         loader = _Loader(text)
-        first = loader.get_node() if loader.check_node() else None
-        second = loader.get_node() if loader.check_node() else None
+        try:
+            first = loader.get_node() if loader.check_node() else None
+            second = loader.get_node() if loader.check_node() else None
+        except (ValueError, OverflowError):
+            # PyYAML, 2026-11: what `"\U00110000"` and `%YAML` with 5,000 digits come to.
+            line = loader.get_mark().line + 1
+            place = Place(self._file, line)
+            raise self._error("There is no such character or number.", advice="Correct it.", place=place) from None
         if second:
             raise self._refused("A second document begins here.", "Write one file for each.", second)
         data = self._value(first, ()) if first else None
@@ -88,9 +106,11 @@ class _Reading:
 
     def _value(self, node: yaml.Node, path: Path_) -> Any:
         self._values += 1
-        if self._values > _MOST_VALUES:
+        if self._values > MOST_VALUES:
             # Aliases of aliases can mean billions of values in ten lines.
-            raise self._refused(f"The file holds more than {_MOST_VALUES:,} values.", "", node)
+            raise self._refused(f"The YAML cannot be read: {_TOO_MANY}.", "", node)
+        if len(self._open) > DEEPEST:
+            raise self._refused(f"The YAML cannot be read: {_TOO_DEEP}.", "", node)
         if any(node is outer for outer in self._open):
             raise self._refused("This value contains itself.", "Write it out instead of the alias.", node)
         self._lines.setdefault(path, node.start_mark.line + 1)
@@ -118,7 +138,7 @@ class _Reading:
             if key == "<<" and key_node.style is None:
                 raise self._refused("'<<' (merging) is not YAML 1.2.", "Write the fields out.", key_node)
             if key in found:
-                raise self._refused(f"{key!r} stands here twice.", "Keep one.", key_node)
+                raise self._refused(f"{shown(key)} stands here twice.", "Keep one.", key_node)
             inner = (*path, key)
             self._lines[inner] = key_node.start_mark.line + 1
             found[key] = self._value(value_node, inner)
@@ -133,9 +153,11 @@ class _Reading:
             if kind == "bool":
                 return {"true": True, "false": False}[text.lower()]
             if kind == "int":
-                return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+                return whole_number(text, 0 if text[:2] in {"0o", "0x"} else 10)
             if kind == "float":
-                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+                return decimal_number(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except OverflowError:
+            raise self._refused(f"{shown(text)} is out of range.", IN_RANGE, node) from None
         except (ValueError, KeyError):
             raise self._refused(f"{shown(text)} is not of the kind {kind!r}.", "", node) from None
         if LONE_HALF.search(text):
@@ -210,4 +232,4 @@ def _refusal(bad: yaml.MarkedYAMLError, file: str, error: type[DocumentError]) -
     words = (pair for start, pair in _WORDS.items() if problem.startswith(start))
     problem, advice = next(words, (problem, ""))
     place = Place(file, mark.line + 1 if mark else None)
-    return error(f"The YAML cannot be read: {problem}.", advice=advice, place=place)
+    return error(f"The YAML cannot be read: {cut(problem)}.", advice=advice, place=place)

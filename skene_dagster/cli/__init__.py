@@ -1,9 +1,11 @@
 """The command `skene-dagster`: check loops, look at what they would do, and see them run."""
 
+import logging
 from pathlib import Path
 
 import click
 
+from skene_dagster import boundary
 from skene_dagster.cli.group import EXIT_CODES, Commands
 
 
@@ -17,8 +19,12 @@ from skene_dagster.cli.group import EXIT_CODES, Commands
     type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
     help="The folder with skene.yaml, loops/ and templates/; the current one where it is left out.",
 )
+@click.option("--traceback", is_flag=True, help="Show the stack of a fault that is skene-dagster's own, to report it.")
 @click.version_option(package_name="skene-dagster", prog_name="skene-dagster", message="%(prog)s %(version)s")
 @click.pass_context
-def main(context: click.Context, project: Path) -> None:
+def main(context: click.Context, project: Path, *, traceback: bool) -> None:
     """Growth loops on TiDB: who, when, what to send, and what should come of it."""
+    if traceback:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger(boundary.__name__).setLevel(logging.DEBUG)
     context.obj = project

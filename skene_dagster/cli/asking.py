@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from skene_dagster import boundary
 from skene_dagster.audience import preflight, sources
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
@@ -64,11 +65,15 @@ def ask(settings: Settings, project: Project) -> Answer:
                 answer.settings += collector.check(connection, settings.tidb_usage, settings.users, file)
             answer.nullable = preflight.nullable_columns(connection, settings.users)
             for plan in project.loops:
-                if errors := preflight.check_loop(connection, plan, settings, file, as_of):
-                    answer.loops[plan.document.file] = errors
-                else:
-                    answer.unique |= _unique_keys(connection, plan)
-                    answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
+                try:
+                    with boundary.around(plan.document.file), translated():
+                        if errors := preflight.check_loop(connection, plan, settings, file, as_of):
+                            answer.loops[plan.document.file] = errors
+                        else:
+                            answer.unique |= _unique_keys(connection, plan)
+                            answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
+                except DocumentError as error:
+                    answer.loops[plan.document.file] = list(error.errors)
             if not answer.settings:
                 right = [plan for plan in project.loops if plan.document.file not in answer.loops]
                 answer.lacking = lacking(connection, right, settings, as_of)

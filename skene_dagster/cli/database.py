@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 
 from skene_dagster.documents import Document
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.settings import Settings, read_settings
-from skene_dagster.store import environment, schema
+from skene_dagster.store import environment, schema, urls
 from skene_dagster.store.engine import Clock, database_clock, open_engine
 
 
 def shown_database(settings: Settings) -> str:
     """Name the database without its password; a file as it is seen from the project."""
-    url = make_url(settings.database_url)
-    if url.drivername.startswith("sqlite"):
+    url = urls.parse(settings.database_url)
+    if url.drivername in urls.SQLITE:
         file = Path(url.database or "")
         return str(file.relative_to(settings.root)) if file.is_relative_to(settings.root) else str(file)
     return f"{url.database} on {url.host or 'localhost'}:{url.port or 4000}"

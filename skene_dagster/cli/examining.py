@@ -10,7 +10,6 @@ from sqlalchemy import (
     Engine,
     Integer,
     literal_column,
-    make_url,
     select,
     text,
 )
@@ -24,7 +23,7 @@ from skene_dagster.delivery.providers.base import Denied
 from skene_dagster.errors import SkeneError
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
-from skene_dagster.store import environment, schema
+from skene_dagster.store import environment, schema, urls
 from skene_dagster.store.capabilities import PROBES, Capabilities, capabilities
 from skene_dagster.store.engine import database_time, is_sqlite, open_engine
 from skene_dagster.store.failures import translated
@@ -93,7 +92,7 @@ def _product(found: Capabilities) -> Iterator[Checked]:
 
 
 def _encryption(connection: Connection, settings: Settings) -> Iterator[Checked]:
-    url = make_url(settings.database_url)
+    url = urls.parse(settings.database_url)
     row = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one_or_none()
     encrypted, verified = bool(row and row[1]), "ssl_ca" in url.query
     how = "Add ?ssl_ca=/path/to/ca.pem to SKENE_DATABASE_URL (/etc/ssl/certs/ca-certificates.crt for TiDB Cloud)."

@@ -154,7 +154,7 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
     case = found.sample[0]
     screen.line()
     screen.line(f"The email to user {email.shown_key(case.user_id)}", "bold")
-    templates = Templates(stage.settings.templates)
+    templates = Templates(stage.settings.templates, stage.settings.root)
     email.tell(screen, stage, templates, case.user_id, case.person, case.row, masked=True, browser=browser)
     return True
 
@@ -192,6 +192,6 @@ def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool
     would_be_mailed = isinstance(case, Case) and isinstance(case.decision, Mail)
     screen.line("The email" if would_be_mailed else "The email, if it came to that", "bold")
     row = case.row if isinstance(case, Case) else {}
-    templates = Templates(stage.settings.templates)
+    templates = Templates(stage.settings.templates, stage.settings.root)
     email.tell(screen, stage, templates, person.columns[users.key], person, row, masked=False, browser=browser)
     return is_known

@@ -63,7 +63,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
     row = case.row if isinstance(case, Case) else {}
     try:
         key = person.columns[settings.users.key]
-        message = render(stage, Templates(settings.templates), key, person, row)
+        message = render(stage, Templates(settings.templates, settings.root), key, person, row)
     except (MissingValue, Unrenderable) as bad:
         raise DeliveryError(f"There is no such email: {bad}.") from None
     answer = channels.provider(channel, settings, clock).send_batch(

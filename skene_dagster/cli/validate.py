@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skene_dagster import boundary
 from skene_dagster.cli.group import REFUSED, WRONG_FILES
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.errors import DocumentError, Place
@@ -46,7 +47,8 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
         unreachable = answer.unreachable
         for error in answer.settings:
             screen.error(error)
-    _print_loops(screen, project, errors, settings, answer)
+    notices = _noticed(project, errors, settings, answer)
+    _print_loops(screen, project, errors, notices, answer)
     wrong = sum(len(found) for found in errors.values()) + (len(answer.settings) if answer else 0)
     if unreachable is not None:
         screen.error(unreachable)
@@ -82,11 +84,26 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
     )
 
 
+def _noticed(
+    project: Project, errors: dict[str, Sequence[DocumentError]], settings: Settings, answer: "Answer | None"
+) -> dict[str, list[tuple[Place, str]]]:
+    """Collect the notices of each loop that is well; to fail on one is an error of its file."""
+    found: dict[str, list[tuple[Place, str]]] = {}
+    for plan in project.loops:
+        file = plan.document.file
+        try:
+            with boundary.around(file):
+                found[file] = list(_notices(plan, settings, answer)) if file not in errors else []
+        except DocumentError as error:
+            errors[file] = error.errors
+    return found
+
+
 def _print_loops(
     screen: Screen,
     project: Project,
     errors: dict[str, Sequence[DocumentError]],
-    settings: Settings,
+    notices: dict[str, list[tuple[Place, str]]],
     answer: "Answer | None",
 ) -> None:
     width = max((len(plan.name) for plan in project.loops), default=0)
@@ -96,7 +113,7 @@ def _print_loops(
         screen.labelled("ok", f"{plan.name:<{width}}  {plan.document.file}{_when(plan)}")
         for said in plan.not_yet:
             screen.labelled("notice", plan.document.file, said)
-        for place, text in _notices(plan, settings, answer):
+        for place, text in notices[plan.document.file]:
             screen.labelled("notice", str(place), text)
         for scan in answer.scans.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(scan.place), _whole_table(scan))

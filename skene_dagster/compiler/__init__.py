@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from skene_dagster import boundary
 from skene_dagster.compiler.assets import entitlements_asset, segment_asset, source_tables
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
@@ -15,7 +16,7 @@ from skene_dagster.compiler.resources import database
 from skene_dagster.compiler.retaining import retaining
 from skene_dagster.compiler.tidb_usage import tidb_usage_definitions
 from skene_dagster.compiler.usage import is_used, usage_definitions
-from skene_dagster.errors import DocumentError, LoopInvalid
+from skene_dagster.errors import DocumentError
 from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project
 from skene_dagster.settings import Settings, load
@@ -43,8 +44,9 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
     broken = list(project.broken)
     for plan in project.loops:
         try:
-            loops[plan.name] = _loop(plan, settings)
-        except LoopInvalid as error:
+            with boundary.around(plan.document.file):
+                loops[plan.name] = _loop(plan, settings)
+        except DocumentError as error:
             broken.append(Broken.of(plan.document.file, plan.name, error))
     for file in broken:
         _log.error("%s is not loaded.\n%s", file.file, file.error)

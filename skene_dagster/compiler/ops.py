@@ -104,7 +104,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 desk,
                 plan=plan,
                 step=step,
-                templates=Templates(settings.templates),
+                templates=Templates(settings.templates, settings.root),
                 progress=_telling(context, "emails worked on"),
             )
             moment = as_of(context.run, context.instance)

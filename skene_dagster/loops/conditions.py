@@ -4,7 +4,7 @@ import math
 
 from typing_extensions import assert_never
 
-from skene_dagster.documents import Path_, one_of
+from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops import model
 from skene_dagster.loops.dialect import read_query
@@ -102,4 +102,4 @@ def _check_known(name: str, known: object, what: str, path: Path_, faults: Fault
     assert isinstance(known, dict)
     if name not in known:
         advice = one_of(name, known) if known else f"{FILE} has no {what}s; add it there, under `{what}s:`."
-        faults.refuse((*path, "name"), f"{name!r} is not a {what} of {FILE}.", advice)
+        faults.refuse((*path, "name"), f"{shown(name)} is not a {what} of {FILE}.", advice)

@@ -2,7 +2,7 @@
 
 import re
 
-from skene_dagster.documents import Path_, one_of
+from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import LoopInvalid, Place
 from skene_dagster.loops import model
 from skene_dagster.loops.expressions import columns_of
@@ -32,7 +32,7 @@ def plan_email(
     """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
         advice = "Write letters, digits, - and _, without folder and ending: re_engagement."
-        faults.refuse((*path, "template"), f"{email.template!r} cannot be the name of a template.", advice)
+        faults.refuse((*path, "template"), f"{shown(email.template)} cannot be the name of a template.", advice)
     _check_sender(email, path, settings, faults)
     _check_set(email, path, settings.users, faults)
     user: set[str] = set()
@@ -42,7 +42,7 @@ def plan_email(
         inner = (*path, "personalization", name)
         if _NAME.fullmatch(name) is None or name in taken:
             advice = f"Write letters, digits and _, and neither {' nor '.join(taken)}."
-            faults.refuse(inner, f"{name!r} cannot be a name in a template.", advice)
+            faults.refuse(inner, f"{shown(name)} cannot be a name in a template.", advice)
         try:
             read = columns_of(text, faults.document.place(inner))
         except LoopInvalid as bad:
@@ -52,7 +52,7 @@ def plan_email(
         row |= read.row
         for column in sorted(read.row - set(columns if columns is not None else read.row)):
             advice = one_of(column, columns or ()) if columns else ""
-            faults.refuse(inner, f"The condition has no column {column!r}.", advice)
+            faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
     return Email(
         template=email.template,
         personalization=tuple(email.personalization.items()),
@@ -88,7 +88,7 @@ def _check_sender(email: model.EmailAction, path: Path_, settings: Settings, fau
         # RFC 8058: mail providers offer one-click unsubscription over https only.
         advice = f"Write an https:// address in {FILE}."
         faults.refuse(
-            path, f"In production, sender.unsubscribe_url must be https, not {sender.unsubscribe_url!r}.", advice
+            path, f"In production, sender.unsubscribe_url must be https, not {shown(sender.unsubscribe_url)}.", advice
         )
 
 
@@ -104,12 +104,12 @@ def _check_set(email: model.EmailAction, path: Path_, users: Users, faults: Faul
         inner = (*path, "set", column)
         if _NAME.fullmatch(column) is None:
             faults.refuse(
-                inner, f"{column!r} is not a name of a column.", "Write the name of a column of the users table."
+                inner, f"{shown(column)} is not a name of a column.", "Write the name of a column of the users table."
             )
         if column.lower() in kept:
-            faults.refuse(inner, f"{column!r} is {kept[column.lower()]}, which is never written.", "Leave it out.")
+            faults.refuse(inner, f"{shown(column)} is {kept[column.lower()]}, which is never written.", "Leave it out.")
         if column.lower() in seen:
-            faults.refuse(inner, f"{column!r} is set twice.", "Keep one.")
+            faults.refuse(inner, f"{shown(column)} is set twice.", "Keep one.")
         seen.add(column.lower())
 
 

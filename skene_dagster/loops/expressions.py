@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from skene_dagster.documents import cut, shown
 from skene_dagster.errors import LoopInvalid, Place
 
 _SYNTAX = Environment(autoescape=True)
@@ -35,8 +36,10 @@ def columns_of(text: str, place: Place) -> Columns:
     try:
         template = _SYNTAX.parse(text)
     except TemplateSyntaxError as bad:
-        said = f"The expression cannot be read: {bad.message}."
+        said = f"The expression cannot be read: {cut(bad.message or '')}."
         raise LoopInvalid(said, advice=in_jinja(text) or _WRITE, place=place) from None
+    except RecursionError:
+        raise LoopInvalid("The expression is nested too deeply.", advice=_WRITE, place=place) from None
     if any(not isinstance(node, nodes.Output) for node in template.body):
         raise LoopInvalid("Only {{ … }} may stand here.", advice="Statements belong in the template.", place=place)
     found: dict[str, set[str]] = {"user": set(), "row": set()}
@@ -48,7 +51,7 @@ def columns_of(text: str, place: Place) -> Columns:
             read.add(id(node.node))
     for name in template.find_all(nodes.Name):
         if id(name) not in read:
-            raise LoopInvalid(f"{name.name!r} is nothing that an email can show.", advice=_WRITE, place=place)
+            raise LoopInvalid(f"{shown(name.name)} is nothing that an email can show.", advice=_WRITE, place=place)
     return Columns(frozenset(found["user"]), frozenset(found["row"]))
 
 

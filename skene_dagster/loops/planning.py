@@ -6,7 +6,7 @@ Pure: nothing is written, no database is asked, the templates are not opened.
 from datetime import timedelta
 from typing import Literal
 
-from skene_dagster.documents import Document, Path_
+from skene_dagster.documents import Document, Path_, shown
 from skene_dagster.loops import model
 from skene_dagster.loops.conditions import about, columns_of, plan_condition, read_condition
 from skene_dagster.loops.emails import plan_email
@@ -63,7 +63,7 @@ def _recovery(recovery: model.Recovery, faults: Faults) -> RecoveryPlan:
 
 def _check_name(name: str, path: Path_, what: str, faults: Faults) -> None:
     if fault := fault_of_name(name):
-        faults.refuse(path, f"{name!r} cannot be the name of a {what}.", fault)
+        faults.refuse(path, f"{shown(name)} cannot be the name of a {what}.", fault)
 
 
 def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
@@ -77,7 +77,9 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
             continue
         _check_name(step.name, path, "step", faults)
         if step.name in seen:
-            faults.refuse(path, f"Step {seen[step.name] + 1} is called {step.name!r} as well.", "Choose another name.")
+            faults.refuse(
+                path, f"Step {seen[step.name] + 1} is called {shown(step.name)} as well.", "Choose another name."
+            )
         seen.setdefault(step.name, number)
     names = {step.name or "main" for step in steps}
     for number, step in enumerate(steps):
@@ -86,7 +88,7 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
             _check_name(step.renamed_from, path, "step", faults)
             if step.renamed_from in names:
                 faults.refuse(
-                    path, f"{step.renamed_from!r} is still a step of this loop.", "Name the one that is gone."
+                    path, f"{shown(step.renamed_from)} is still a step of this loop.", "Name the one that is gone."
                 )
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skene_dagster.documents import LONE_HALF, Document, Path_, in_words, read_text
+from skene_dagster.documents import Document, Path_, cut, in_words
 from skene_dagster.errors import LoopSyntaxError, Place
 from skene_dagster.loops.python_texts import KEEP, lines_of
 from skene_dagster.text_lines import TextLines
+from skene_dagster.values import DEEPEST, LONE_HALF, MOST_VALUES, is_in_range
 
-_DEEPEST = 20
 _FORM = "Write: loop = define_loop(type='retention', steps=[…])."
 
 
@@ -34,36 +34,45 @@ def define_loop(**fields: Any) -> Declared:
     return Declared(fields, sys._getframe(1).f_lineno)  # noqa: SLF001 - the caller's line, for messages
 
 
-def read_python(file: Path, shown: str) -> Document:
-    """Execute a Python file and read the loop that it declares; it does not become an imported module.
+def run_python(text: str, file: Path, shown: str) -> Document:
+    """Execute a Python file's text and read the loop that it declares; it does not become an imported module.
 
     Raises:
         LoopSyntaxError: it is not Python, raises, declares no loop, or one of values that a file cannot hold.
     """
     # As Python reads it: every line break is one character.
-    text = re.sub(r"\r\n?", "\n", read_text(file, shown, LoopSyntaxError))
+    text = re.sub(r"\r\n?", "\n", text)
     try:
         tree = ast.parse(text, str(file))
         # Compiled here and not imported: no entry in sys.modules, no __pycache__ beside the author's files.
         code = compile(tree, str(file), "exec", dont_inherit=True)
     except SyntaxError as bad:
         raise LoopSyntaxError(
-            f"The Python cannot be read: {bad.msg.rstrip('.?')}.", place=Place(shown, bad.lineno)
+            f"The Python cannot be read: {cut(bad.msg.rstrip('.?'))}.", place=Place(shown, bad.lineno)
         ) from None
-    except (ValueError, RecursionError) as bad:
-        raise LoopSyntaxError(f"The Python cannot be read: {bad}.", place=Place(shown)) from None
+    except (ValueError, OverflowError) as bad:
+        raise LoopSyntaxError(f"The Python cannot be read: {cut(str(bad))}.", place=Place(shown)) from None
+    except (RecursionError, MemoryError):
+        raise LoopSyntaxError("The Python is nested too deeply.", place=Place(shown)) from None
     names: dict[str, Any] = {"__name__": file.stem, "__file__": str(file)}
     try:
         exec(code, names)  # noqa: S102 - the author's own code, as with any Dagster project
-    except (Exception, SystemExit) as bad:  # noqa: BLE001 - whatever it raises, the other files go on
+        # What it has made may run code of its own, too.
+        return _read(names, tree, text, shown)
+    except (LoopSyntaxError, KeyboardInterrupt):
+        raise
+    except BaseException as bad:  # noqa: BLE001 - whatever it raises, SystemExit too: the other files go on
         raise _raised(bad, file, shown) from None
+
+
+def _read(names: Mapping[str, Any], tree: ast.Module, text: str, shown: str) -> Document:
     declared = names.get("loop")
     if not isinstance(declared, Declared):
         what = "is not the result of define_loop" if "loop" in names else "is not defined"
         raise LoopSyntaxError(f"'loop' {what}.", advice=_FORM, place=Place(shown))
     places = list(_places(tree, declared.line))
     lines = {path: line for path, line, _ in places}
-    data = _plain(declared.fields, (), Document(shown, {}, lines))
+    data = _Plain(Document(shown, {}, lines)).copied(declared.fields, ())
     document = Document(shown, data, lines)
     nodes = {path: node for path, _, node in places}
     texts = {
@@ -74,10 +83,15 @@ def read_python(file: Path, shown: str) -> Document:
 
 
 def _raised(bad: BaseException, file: Path, shown: str) -> LoopSyntaxError:
-    own = [frame.lineno for frame in traceback.extract_tb(bad.__traceback__) if frame.filename == str(file)]
-    kind = type(bad).__name__
+    stack = traceback.walk_tb(bad.__traceback__)
+    own = [line for frame, line in stack if frame.f_code.co_filename == str(file)]
+    try:
+        said = str(bad)
+    except Exception:  # noqa: BLE001 - an exception of the author's own may do anything
+        said = ""
     return LoopSyntaxError(
-        f"The file raised {kind}" + (f": {bad}" if str(bad) else "."), place=Place(shown, own[-1] if own else None)
+        f"The file raised {cut(type(bad).__name__)}" + (f": {cut(said)}" if said else "."),
+        place=Place(shown, own[-1] if own else None),
     )
 
 
@@ -112,22 +126,33 @@ def _inside(node: ast.expr, path: Path_) -> Iterator[tuple[Path_, int, ast.expr]
         yield from _inside(value, (*path, part))
 
 
-def _plain(value: object, path: Path_, document: Document) -> Any:
-    """Copy what a file could hold: mappings, lists and scalars; refuse anything else, and a value within itself."""
-    if isinstance(value, str) and LONE_HALF.search(value):
-        kind = "text with half a character"
-    elif value is None or type(value) in {str, int, float, bool}:
-        return value
-    elif len(path) > _DEEPEST:
-        kind = "value nested too deeply"
-    elif isinstance(value, list | tuple):
-        return [_plain(inner, (*path, number), document) for number, inner in enumerate(value)]
-    elif isinstance(value, Mapping) and all(type(key) is str for key in value):
-        return {key: _plain(inner, (*path, key), document) for key, inner in value.items()}
-    else:
-        kind = type(value).__name__
-    raise LoopSyntaxError(
-        f"{in_words(path[-2:])} is a {kind}, which a loop cannot hold.",
-        advice="Write a text, a number, True, False, None, a list or a dict whose keys are texts.",
-        place=document.place(path),
-    )
+class _Plain:
+    """Copies what a file could hold: mappings, lists and scalars; refuses anything else, and a value within itself."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._values = 0
+
+    def copied(self, value: object, path: Path_) -> Any:
+        self._values += 1
+        if isinstance(value, str) and LONE_HALF.search(value):
+            kind = "text with half a character"
+        elif type(value) is int and not is_in_range(value):
+            kind = "number out of range"
+        elif value is None or type(value) in {str, int, float, bool}:
+            return value
+        elif len(path) > DEEPEST:
+            kind = "value nested too deeply"
+        elif self._values > MOST_VALUES:
+            kind = f"value after {MOST_VALUES:,} others"
+        elif isinstance(value, list | tuple):
+            return [self.copied(inner, (*path, number)) for number, inner in enumerate(value)]
+        elif isinstance(value, Mapping) and all(type(key) is str for key in value):
+            return {key: self.copied(inner, (*path, key)) for key, inner in value.items()}
+        else:
+            kind = cut(type(value).__name__)
+        raise LoopSyntaxError(
+            f"{in_words(path[-2:])} is a {kind}, which a loop cannot hold.",
+            advice="Write a text, a number, True, False, None, a list or a dict whose keys are texts.",
+            place=self._document.place(path),
+        )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from typing_extensions import assert_never
 
-from skene_dagster.documents import Path_, one_of
+from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.loops import model
 from skene_dagster.loops.cron import fault_of_cron
 from skene_dagster.loops.faults import Faults
@@ -20,9 +20,9 @@ def plan_trigger(
     match trigger:
         case model.ScheduleTrigger():
             if fault := fault_of_cron(trigger.cron):
-                faults.refuse((*path, "cron"), f"{trigger.cron!r} is not a cron expression.", fault)
+                faults.refuse((*path, "cron"), f"{shown(trigger.cron)} is not a cron expression.", fault)
             if fault := fault_of_timezone(trigger.timezone):
-                faults.refuse((*path, "timezone"), f"{trigger.timezone!r} is not a time zone.", fault)
+                faults.refuse((*path, "timezone"), f"{shown(trigger.timezone)} is not a time zone.", fault)
             return Schedule(" ".join(trigger.cron.split()), trigger.timezone)
         case model.DatabaseTrigger():
             return _rows(trigger, path, settings.users, faults)
@@ -34,9 +34,9 @@ def plan_trigger(
             known = [step.name for step in earlier if step.name]
             if trigger.step not in known:
                 advice = one_of(trigger.step, known) if known else "No step stands before this one."
-                faults.refuse((*path, "step"), f"{trigger.step!r} is not an earlier step.", advice)
+                faults.refuse((*path, "step"), f"{shown(trigger.step)} is not an earlier step.", advice)
             elif next(step for step in earlier if step.name == trigger.step).action.type == "block":
-                faults.refuse((*path, "step"), f"{trigger.step!r} blocks; it is followed by nothing.", "")
+                faults.refuse((*path, "step"), f"{shown(trigger.step)} blocks; it is followed by nothing.", "")
             return After(trigger.step, trigger.wait)
         case model.ApiTrigger():
             return Calls(trigger.endpoint, trigger.method)

@@ -4,15 +4,15 @@ What a value is must be written there: an identifier, a call, a spread or an ope
 """
 
 import re
-from pathlib import Path
 from typing import Any, NoReturn
 
 import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser
 
-from skene_dagster.documents import Document, Path_, in_words, read_text
+from skene_dagster.documents import Document, Path_, cut, in_words
 from skene_dagster.errors import LoopSyntaxError, Place
 from skene_dagster.text_lines import TextLines
+from skene_dagster.values import DEEPEST, IN_RANGE, MOST_VALUES, decimal_number, whole_number
 
 _FORM = "Write: export default defineLoop({ … });"
 _TYPES_ONLY = {"comment", "hash_bang_line", "empty_statement", "interface_declaration", "type_alias_declaration"}
@@ -24,28 +24,22 @@ _THEMSELVES = frozenset("'\"`\\$/{")
 _KEEP = "Write the text in backticks, without a backslash at the end of a line: they keep the lines."
 _DECIMAL = re.compile(r"(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _BASED = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
-_QUOTED = re.compile(r"""(['"])(?:\\.|(?!\1).)*\1""")
+_QUOTED = re.compile(r"""(['"])(?:\\.|(?!\1)[^\\])*\1""")
+_LONGEST_LINE = 500
+"""Characters in which a quote inside quotes is looked for."""
 
 
-def read_typescript(file: Path, shown: str) -> Document:
-    """Read the loop that a TypeScript file exports.
+def parse_typescript(text: str, shown: str) -> Document:
+    """Read the loop that a TypeScript text exports.
 
     Raises:
         LoopSyntaxError: it is not TypeScript, exports no loop, or holds something computed.
     """
-    return parse_typescript(read_text(file, shown, LoopSyntaxError), shown)
-
-
-def parse_typescript(text: str, shown: str) -> Document:
-    """Read the loop that a TypeScript text exports; see `read_typescript`."""
     tree = Parser(Language(tree_sitter_typescript.language_typescript())).parse(text.encode())
     if tree.root_node.has_error:
         raise _syntax_error(tree.root_node, text, shown)
     reading = _Reading(shown)
-    try:
-        data = reading.loop(tree.root_node)
-    except RecursionError:
-        raise LoopSyntaxError("The values are nested too deeply.", place=Place(shown)) from None
+    data = reading.loop(tree.root_node)
     return Document(shown, data, reading.lines, reading.texts)
 
 
@@ -56,6 +50,7 @@ class _Reading:
         self.shown = shown
         self.lines: dict[Path_, int] = {}
         self.texts: dict[Path_, TextLines] = {}
+        self._values = 0
 
     def loop(self, program: Node) -> Any:
         exported: Node | None = None
@@ -80,6 +75,11 @@ class _Reading:
 
     def _value(self, node: Node, path: Path_) -> Any:
         node = _bare(node)
+        self._values += 1
+        if self._values > MOST_VALUES:
+            self._refuse(f"The file holds more than {MOST_VALUES:,} values.", "", node)
+        if len(path) > DEEPEST:
+            self._refuse("The values are nested too deeply.", "", node)
         self.lines.setdefault(path, _line(node))
         match node.type:
             case "object":
@@ -106,7 +106,7 @@ class _Reading:
             name = "".join(p for _, p in self._pieces(key, path)) if key.type == "string" else _text(key)
             inner = (*path, name)
             if name in found:
-                self._refuse(f"{name!r} stands here twice.", "Keep one.", pair, path)
+                self._refuse(f"'{cut(name)}' stands here twice.", "Keep one.", pair, path)
             self.lines[inner] = _line(pair)
             found[name] = self._value(value, inner)
         return found
@@ -128,12 +128,15 @@ class _Reading:
         if sign and number.type == "identifier" and text == "Infinity":
             return sign * float("inf")
         digits = text.replace("_", "")
-        if sign and number.type == "number" and _BASED.fullmatch(digits):
-            return sign * int(digits, 0)
-        if not sign or number.type != "number" or not _DECIMAL.fullmatch(digits):
-            self._computed(node, path)
-        # JavaScript knows one kind of number; 3.0 and 3 are the same.
-        value = float(digits)
+        try:
+            if sign and number.type == "number" and _BASED.fullmatch(digits):
+                return sign * whole_number(digits, 0)
+            if not sign or number.type != "number" or not _DECIMAL.fullmatch(digits):
+                self._computed(node, path)
+            # JavaScript knows one kind of number; 3.0 and 3 are the same.
+            value = decimal_number(digits)
+        except OverflowError:
+            self._refuse(f"{_start(node)} is out of range.", IN_RANGE, node, path)
         return sign * (int(value) if value.is_integer() and value < 2**53 else value)
 
     def _pieces(self, node: Node, path: Path_) -> list[tuple[int, str]]:
@@ -206,22 +209,22 @@ def _line(node: Node) -> int:
 def _syntax_error(root: Node, text: str, shown: str) -> LoopSyntaxError:
     node = _first_error(root)
     place = Place(shown, _line(node))
-    written = text.split("\n")[_line(node) - 1].strip()
+    written = text.split("\n")[_line(node) - 1].strip()[:_LONGEST_LINE]
     # A quoted text that a letter follows: 'You've …'.
     if any(re.match(r"\w", written[quoted.end() :]) for quoted in _QUOTED.finditer(written)):
         advice = "Write \\' for a quote within single quotes, or put the text in double quotes."
-        return LoopSyntaxError(f"A quote stands inside quotes: `{written}`.", advice=advice, place=place)
+        return LoopSyntaxError(f"A quote stands inside quotes: `{cut(written)}`.", advice=advice, place=place)
     if node.is_missing:
         missing = "A value" if node.type == "identifier" else repr(node.type)
-        return LoopSyntaxError(f"{missing} is missing in `{written}`, or before it.", place=place)
+        return LoopSyntaxError(f"{missing} is missing in `{cut(written)}`, or before it.", place=place)
     advice = "Look for a missing comma, a quote inside quotes, or a bracket that is never closed."
     return LoopSyntaxError(f"{_start(node)} cannot be read here.", advice=advice, place=place)
 
 
 def _first_error(node: Node) -> Node:
-    for child in node.children:
-        if child.is_error or child.is_missing:
-            return child
-        if child.has_error:
-            return _first_error(child)
+    # A loop, for a fault may be nested as deep as the file is long.
+    while wrong := next((child for child in node.children if child.has_error or child.is_missing), None):
+        node = wrong
+        if node.is_error or node.is_missing:
+            break
     return node

@@ -4,17 +4,20 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from skene_dagster.documents import Document, Spec, duration_text, parse, together
+from skene_dagster import boundary
+from skene_dagster.documents import Document, Spec, duration_text, parse, shown, together
 from skene_dagster.errors import SettingsError
+from skene_dagster.files import read_text
+from skene_dagster.settings.environment import RESEND_URL, Environment, read_variables
 from skene_dagster.settings.product import SYSTEM_SCHEMAS, Identifier, Limits, Sender, TableName, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
-from skene_dagster.yaml_document import read_yaml
+from skene_dagster.yaml_document import parse_yaml
 
 __all__ = [
     "FILE",
@@ -42,8 +45,15 @@ __all__ = [
 ]
 
 FILE = "skene.yaml"
-RESEND_URL = "https://api.resend.com"
-Environment = Literal["development", "test", "production"]
+
+
+def _a_folder(name: str) -> str:
+    if not name or not name.isprintable() or len(name) > 1000:
+        raise ValueError(f"{shown(name)} is not the name of a folder")
+    return name
+
+
+Folder = Annotated[str, AfterValidator(_a_folder)]
 
 
 class ProjectFile(Spec):
@@ -62,11 +72,11 @@ class ProjectFile(Spec):
     tidb_usage: TidbUsage | None = None
     """Whose use of TiDB's own features is collected; nobody's where it is left out."""
     retention: Retention = Retention()
-    loops: str = "loops"
+    loops: Folder = "loops"
     """The folder of the loop files."""
-    templates: str = "templates"
+    templates: Folder = "templates"
     """The folder of the email templates."""
-    outbox: str = ".skene/outbox"
+    outbox: Folder = ".skene/outbox"
     """The folder that receives emails when none may leave."""
 
 
@@ -113,8 +123,10 @@ def read_settings(root: Path) -> Document:
     Raises:
         SettingsError: it cannot be read.
     """
-    file = root / FILE
-    return read_yaml(file, FILE, SettingsError) if file.exists() else Document(FILE, {})
+    if not os.path.lexists(root / FILE):
+        return Document(FILE, {})
+    with boundary.around(FILE):
+        return parse_yaml(read_text(root / FILE, FILE, SettingsError, root=root), FILE, SettingsError)
 
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -124,12 +136,12 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         SettingsError: with the file and line, or the variable's name.
     """
     document = read_settings(root)
-    project = parse(ProjectFile, Document(document.file, document.data or {}, document.lines), SettingsError)
-    if faults := list(_faults_of_retention(project, document)):
-        raise together(faults)
-    environment = environ.get("SKENE_ENV") or "development"
-    if environment not in get_args(Environment):
-        raise SettingsError(f"SKENE_ENV is {environment!r}.", advice=f"Use one of: {', '.join(get_args(Environment))}.")
+    with boundary.around(FILE):
+        project = parse(ProjectFile, Document(document.file, document.data or {}, document.lines), SettingsError)
+        if faults := list(_faults_of_retention(project, document)):
+            raise together(faults)
+    with boundary.around("environment"):
+        variables = read_variables(environ)
     default_url = f"sqlite:///{root / '.skene' / 'skene.db'}"
     return Settings(
         root=root,
@@ -145,12 +157,12 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,
-        database_url=environ.get("SKENE_DATABASE_URL") or default_url,
-        environment=cast("Environment", environment),
-        resend_api_key=environ.get("RESEND_API_KEY") or None,
-        redirect_to=environ.get("SKENE_REDIRECT_TO") or None,
-        resend_url=environ.get("RESEND_API_URL") or RESEND_URL,
-        write_key=environ.get("SKENE_WRITE_KEY") or None,
+        database_url=variables.database_url or default_url,
+        environment=variables.environment,
+        resend_api_key=variables.resend_api_key,
+        redirect_to=variables.redirect_to,
+        resend_url=variables.resend_url,
+        write_key=variables.write_key,
     )
 
 

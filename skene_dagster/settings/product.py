@@ -6,20 +6,22 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from skene_dagster.documents import Duration, Spec
+from skene_dagster.documents import Duration, Spec, shown
 from skene_dagster.settings.addresses import SenderText, UnsubscribeUrl
 
 
 def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?", name):
-        raise ValueError(f"{name!r} is not a name of a table or column")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]{0,63}(\.[A-Za-z_][A-Za-z0-9_$]{0,63})?", name):
+        raise ValueError(f"{shown(name)} is not a name of a table or column")
     return name
 
 
 def _table(name: str) -> str:
     schema = name.rpartition(".")[0]
     if schema.casefold() in SYSTEM_SCHEMAS:
-        raise ValueError(f"{name!r} is the database server's own table, not the product's. Name a table of the product")
+        raise ValueError(
+            f"{shown(name)} is the database server's own table, not the product's. Name a table of the product"
+        )
     return name
 
 

@@ -4,6 +4,7 @@ Every connection reads and writes UTC, compares literals by utf8mb4_bin, refuses
 what is committed when each statement starts.
 """
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -21,17 +22,16 @@ from sqlalchemy import (
     create_engine,
     event,
     literal_column,
-    make_url,
     select,
     table,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.errors import CommitUnknown, SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import Users
-from skene_dagster.store import sqlite_functions
+from skene_dagster.store import sqlite_functions, urls
 from skene_dagster.store.failures import in_words, is_busy, is_lost, translated
-from skene_dagster.store.server import FOR_EXAMPLE, open_server
+from skene_dagster.store.server import open_server
 from skene_dagster.store.tables import Moment
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -62,25 +62,11 @@ def open_engine(
     Raises:
         SettingsError: the URL is none, or of a database that is not supported.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise SettingsError("SKENE_DATABASE_URL is not a database URL.", advice=FOR_EXAMPLE) from None
-    match parsed.drivername:
-        case "sqlite" | "sqlite+pysqlite":
-            patience = patience or SQLITE_BUSY_SECONDS
-            return _open_sqlite(parsed, read_only=read_only, must_exist=must_exist or read_only, patience=patience)
-        case "mysql" | "mysql+pymysql":
-            return open_server(parsed.set(drivername="mysql+pymysql"), patience)
-        case driver if driver.startswith("postgres"):
-            raise SettingsError(
-                "SKENE_DATABASE_URL is a PostgreSQL URL, which is not supported.",
-                advice="TiDB speaks MySQL's protocol: use its MySQL endpoint, mysql+pymysql://…:4000/….",
-            )
-        case driver:
-            raise SettingsError(
-                f"SKENE_DATABASE_URL begins with {driver!r}, which is not supported.", advice=FOR_EXAMPLE
-            )
+    parsed = urls.parse(url)
+    if parsed.drivername in urls.SQLITE:
+        patience = patience or SQLITE_BUSY_SECONDS
+        return _open_sqlite(parsed, read_only=read_only, must_exist=must_exist or read_only, patience=patience)
+    return open_server(parsed.set(drivername="mysql+pymysql"), patience)
 
 
 def is_sqlite(database: Engine | Connection) -> bool:
@@ -194,7 +180,9 @@ def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, _record: object, cargs: Any, cparams: Any) -> Any:
-        if must_exist and not file.exists():
+        if os.path.exists(file) and not os.path.isfile(file):  # noqa: PTH110, PTH113 - these never raise
+            raise StoreError(f"{file} is not a file.", advice="Check SKENE_DATABASE_URL.")
+        if must_exist and not os.path.exists(file):  # noqa: PTH110
             raise StoreError(
                 f"There is no database {file}.",
                 advice="Check SKENE_DATABASE_URL. To try it out: skene-dagster demo makes one.",

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 from typing import Any
 
 import pymysql
@@ -10,8 +11,6 @@ from sqlalchemy import URL, Engine, create_engine, event
 from skene_dagster.errors import SettingsError, StoreError
 from skene_dagster.store import labels
 from skene_dagster.store.failures import NOT_NOW, code_of, words_of
-
-FOR_EXAMPLE = "Write mysql+pymysql://user:password@host:4000/database, or sqlite:///path/to/file.db."
 
 CONNECT_SECONDS = 10
 """For a server to take a connection, and for each of its answers until it is ready."""
@@ -30,19 +29,13 @@ def open_server(url: URL, patience: float | None) -> Engine:
     Raises:
         SettingsError: the URL says something that no server can be told.
     """
-    if not url.database:
-        raise SettingsError("SKENE_DATABASE_URL names no database.", advice=FOR_EXAMPLE)
     connect_args: dict[str, Any] = {"program_name": labels.PROGRAM, "charset": "utf8mb4"}
     # PyMySQL, 2026-11: connect_timeout is for the socket alone; a server that hangs takes connections and says nothing.
     at_first = min(CONNECT_SECONDS, patience or CONNECT_SECONDS)
     connect_args |= {"connect_timeout": at_first, "read_timeout": at_first, "write_timeout": patience}
     if "ssl_ca" in url.query:
         # PyMySQL, 2026-11: as URL parameters the CA is lost and the host name is not checked.
-        connect_args |= {
-            "ssl_ca": url.query["ssl_ca"],
-            "ssl_verify_cert": True,
-            "ssl_verify_identity": True,
-        }
+        connect_args["ssl"] = _verifying(str(url.query["ssl_ca"]))
         url = url.difference_update_query(["ssl_ca", "ssl_verify_cert", "ssl_verify_identity"])
     group = url.query.get("resource_group")
     if group is not None and not (isinstance(group, str) and re.fullmatch(r"\w{1,32}", group)):
@@ -97,6 +90,20 @@ def _notice_when_gone(connection: socket.socket) -> None:
     }.items():
         if connection.family != socket.AF_UNIX and hasattr(socket, option):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _verifying(ca: str) -> ssl.SSLContext:
+    """Trust only servers whose certificate a CA of this file signed, for the name that they are called by."""
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ValueError) as bad:  # an SSLError is an OSError
+        why = (
+            "it holds no certificate" if isinstance(bad, ssl.SSLError) else getattr(bad, "strerror", None) or "no file"
+        )
+        raise SettingsError(
+            f"SKENE_DATABASE_URL names an ssl_ca that cannot be read: {why}.",
+            advice="Name a file of CA certificates in PEM: /etc/ssl/certs/ca-certificates.crt for TiDB Cloud.",
+        ) from None
 
 
 def _use_resource_group(cursor: Any, group: str) -> None:

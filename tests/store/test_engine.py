@@ -1,11 +1,13 @@
 """Every connection means the same by time and text, nothing is made before it is used, and refusals are sentences."""
 
 import socket
+import ssl
 import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from sqlalchemy import Engine, event, text
 
@@ -47,7 +49,7 @@ class Looked(Exception):
 
 def test_a_certificate_in_the_url_is_verified_with_the_hosts_name() -> None:
     given: dict[str, object] = {}
-    engine = open_engine("mysql://me@host:4000/db?ssl_ca=/etc/ssl/cert.pem&ssl_verify_cert=false")
+    engine = open_engine(f"mysql://me@host:4000/db?ssl_ca={certifi.where()}&ssl_verify_cert=false")
 
     @event.listens_for(engine, "do_connect")
     def look(_dialect: object, _record: object, _args: object, arguments: dict[str, object]) -> None:
@@ -57,9 +59,12 @@ def test_a_certificate_in_the_url_is_verified_with_the_hosts_name() -> None:
     with pytest.raises(Looked):
         engine.connect()
 
-    assert given["ssl_ca"] == "/etc/ssl/cert.pem"
-    assert (given["ssl_verify_cert"], given["ssl_verify_identity"]) == (True, True)
-    assert "ssl" not in given
+    context = given["ssl"]
+    assert isinstance(context, ssl.SSLContext)
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.get_ca_certs()
+    assert not {"ssl_ca", "ssl_verify_cert", "ssl_verify_identity"} & given.keys()
 
 
 def test_nothing_is_made_before_the_database_is_used(tmp_path: Path) -> None:

@@ -2,16 +2,15 @@
 
 import math
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from skene_dagster.documents import Document, duration, duration_text, in_words, parse, read_text
+from skene_dagster.documents import Document, duration, duration_text, in_words, parse
 from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, SettingsError
 from skene_dagster.loops.model import Loop
 from skene_dagster.settings import ProjectFile
-from skene_dagster.yaml_document import parse_yaml, read_yaml
+from skene_dagster.yaml_document import parse_yaml
 
 LOOP = """\
 type: retention
@@ -134,7 +133,7 @@ def test_a_place_is_found_in_either_spelling() -> None:
         pytest.param("x: &b {a: 1}\ny:\n  <<: *b", 3, "'<<' (merging) is not YAML 1.2", id="a merge key"),
         pytest.param("a: 1\nb: \x07", 2, "The character U+0007 may not stand in YAML", id="a bell"),
         pytest.param('a: "\\ud83d"', 1, "half a character", id="half a character"),
-        pytest.param("a: " + "[" * 600, None, "nested too deeply", id="six hundred brackets"),
+        pytest.param("a: " + "[" * 600, 1, "nested too deeply", id="six hundred brackets"),
     ],
 )
 def test_yaml_that_cannot_be_read_is_refused_with_its_line(text: str, line: int | None, message: str) -> None:
@@ -150,27 +149,6 @@ def test_ten_lines_that_mean_a_billion_values_are_refused() -> None:
     )
 
     assert "more than 10,000 values" in refused(laughs)
-
-
-def test_a_file_that_is_not_utf_8_is_refused_with_its_line(tmp_path: Path) -> None:
-    file = tmp_path / "x.yaml"
-    file.write_bytes("a: 1\nb: M\u00fcller\n".encode("latin-1"))
-
-    with pytest.raises(SettingsError, match=r"^skene\.yaml:2\n  The file is not UTF-8 \(byte 9\). Save it as UTF-8\.$"):
-        read_yaml(file, "skene.yaml", SettingsError)
-
-
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
-    (tmp_path / "x.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n")
-
-    assert read_yaml(tmp_path / "x.yaml", "x.yaml", SettingsError).data == {"a": 1}
-
-
-def test_a_file_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(
-        LoopSyntaxError, match=r"^loops/x\.yaml\n  The file cannot be read: No such file or directory\.$"
-    ):
-        read_text(tmp_path / "x.yaml", "loops/x.yaml", LoopSyntaxError)
 
 
 # Every kind of error that pydantic finds with our models: what is replaced in LOOP by what, the line, the words.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skene_dagster.errors import LoopSyntaxError, Place, QueryRejected
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import Query
-from skene_dagster.loops.python_file import read_python
+from skene_dagster.loops.python_file import run_python
 from skene_dagster.loops.typescript import parse_typescript
 from skene_dagster.settings import Users
 from skene_dagster.yaml_document import parse_yaml
@@ -20,9 +20,8 @@ Q = ("query",)
 def read(name: str, text: str, folder: Path) -> Query:
     """Read the SQL of the field `query` of a file."""
     if name.endswith(".py"):
-        file = folder / name
-        file.write_bytes(("from textwrap import dedent\nfrom skene_dagster import define_loop\n" + text).encode())
-        document = read_python(file, name)
+        head = "from textwrap import dedent\nfrom skene_dagster import define_loop\n"
+        document = run_python(head + text, folder / name, name)
     elif name.endswith(".ts"):
         document = parse_typescript(text, name)
     else:

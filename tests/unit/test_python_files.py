@@ -7,7 +7,7 @@ import pytest
 
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopSyntaxError
-from skene_dagster.loops.python_file import read_python
+from skene_dagster.loops.python_file import run_python
 
 HEAD = "from skene_dagster import define_loop\n"
 
@@ -15,7 +15,7 @@ HEAD = "from skene_dagster import define_loop\n"
 def read(folder: Path, text: str) -> Document:
     file = folder / "x.py"
     file.write_text(text, encoding="utf-8")
-    return read_python(file, "loops/x.py")
+    return run_python(file.read_text(encoding="utf-8"), file, "loops/x.py")
 
 
 def test_values_may_be_computed(tmp_path: Path) -> None:

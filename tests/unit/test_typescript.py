@@ -7,7 +7,7 @@ import pytest
 
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopSyntaxError
-from skene_dagster.loops.typescript import parse_typescript, read_typescript
+from skene_dagster.loops.typescript import parse_typescript
 
 ROOT = Path(__file__).parents[2]
 COMPUTED = "is computed. A loop file is read without being executed: write the value itself."
@@ -29,7 +29,7 @@ def loop(value: str) -> str:
 
 
 def test_the_page_s_file_is_read_as_it_stands() -> None:
-    document = read_typescript(ROOT / "loops/skene.config.ts", "loops/skene.config.ts")
+    document = parse_typescript((ROOT / "loops/skene.config.ts").read_text(encoding="utf-8"), "loops/skene.config.ts")
 
     assert document.data["steps"][0]["trigger"] == {"type": "schedule", "cron": "0 9 * * *"}
     assert document.data["recovery"] == {"retries": 3, "backoff": "exponential"}
@@ -163,7 +163,7 @@ def test_a_computed_value_is_refused_in_the_author_s_words() -> None:
         pytest.param(loop("1\n  # note"), "loops/x.ts:5", "`# note` cannot be read here", id="a comment of Python"),
         pytest.param("export default defineLoop({\n  a: 1\n", "loops/x.ts:1", "never closed", id="an open bracket"),
         pytest.param("hello world {{{", "loops/x.ts:1", "cannot be read here", id="no TypeScript"),
-        pytest.param(loop("[" * 3000 + "]" * 3000), "loops/x.ts", "nested too deeply", id="three thousand brackets"),
+        pytest.param(loop("[" * 3000 + "]" * 3000), "loops/x.ts:4", "nested too deeply", id="three thousand brackets"),
     ],
 )
 def test_what_is_no_loop_is_refused_with_its_line(text: str, place: str, words: str) -> None:
@@ -191,7 +191,7 @@ def test_the_freemium_file_as_published_is_refused_with_what_to_do() -> None:
     file = "tests/loops/freemium_as_published.ts"
 
     with pytest.raises(LoopSyntaxError) as caught:
-        read_typescript(ROOT / file, file)
+        parse_typescript((ROOT / file).read_text(encoding="utf-8"), file)
 
     assert str(caught.value) == (
         "tests/loops/freemium_as_published.ts:21\n"
@@ -206,6 +206,6 @@ def test_nothing_in_the_file_is_executed(tmp_path: Path) -> None:
     file.write_text(f"export default defineLoop({{a: require('fs').writeFileSync('{mark}', '')}});", encoding="utf-8")
 
     with pytest.raises(LoopSyntaxError, match="is computed"):
-        read_typescript(file, "loops/x.ts")
+        parse_typescript(file.read_text(encoding="utf-8"), "loops/x.ts")
 
     assert not mark.exists()

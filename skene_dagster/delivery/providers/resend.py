@@ -1,13 +1,11 @@
 """Resend, through its official SDK: batches under an idempotency key, and its own records of what it accepted."""
 
 import hashlib
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 import resend
@@ -28,8 +26,8 @@ from skene_dagster.delivery.providers.base import (
     check_call,
 )
 from skene_dagster.delivery.providers.resend_records import Records, Request
-from skene_dagster.errors import SettingsError
 from skene_dagster.settings import RESEND_URL
+from skene_dagster.settings.environment import check_api_key, check_api_url
 
 Result = TypeVar("Result")
 
@@ -63,11 +61,8 @@ class ResendProvider:
 
     def __init__(self, api_key: str, base_url: str = RESEND_URL, timeout: tuple[float, float] = (5.0, 30.0)) -> None:
         # The SDK reports a header that cannot be sent as a network error of status 500: it would be tried for ever.
-        if re.fullmatch(r"[!-~]+", api_key) is None:
-            raise SettingsError("RESEND_API_KEY is not a key.", advice="Copy it again, without spaces and quotes.")
-        url = urlsplit(base_url)
-        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost"}):
-            raise SettingsError(f"{base_url!r} is no address to send a key to.", advice="Use https://.")
+        check_api_key(api_key)
+        check_api_url(base_url)
         self._api_key = api_key
         self._base_url = base_url.rstrip("/")
         self._client = _PooledClient(timeout)

@@ -1,7 +1,7 @@
 """What can be said about a step's email before anybody gets it: every fault, with its file and line."""
 
-import difflib
 import keyword
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,9 @@ from skene_dagster.delivery.templates.lint import lint, names_used
 from skene_dagster.delivery.templates.mjml import Compiled, Faulty, compile_mjml
 from skene_dagster.delivery.templates.mjml_source import Fault
 from skene_dagster.delivery.templates.sandbox import HTML, LINK, TEXT
-from skene_dagster.documents import read_text
+from skene_dagster.documents import cut, nearest, shown
 from skene_dagster.errors import Place, TemplateError
+from skene_dagster.files import names_in, read_text
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import FILE, Sender
 
@@ -36,38 +37,46 @@ class Sources:
     text: str
 
 
-def check(folder: Path, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
+def check(folder: Path, root: Path, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
     """List every fault of what a step sends; nothing for a step that sends no email."""
     email = step.email
     if email is None:
         return []
     errors = [*_personalization(plan, step, email), *_sender(sender, transactional=email.transactional)]
-    sources, unread = read(folder, email.template, plan, step)
+    sources, unread = read(folder, root, email.template, plan, step)
     return [*errors, *unread, *(_template(folder, email, sender, sources) if sources else ())]
 
 
 def read(
-    folder: Path, name: str, plan: LoopPlan | None = None, step: StepPlan | None = None
+    folder: Path, root: Path, name: str, plan: LoopPlan | None = None, step: StepPlan | None = None
 ) -> tuple[Sources | None, list[TemplateError]]:
     """Read both files of a template; where one is missing, say which there are."""
     mjml, text = folder / f"{name}.mjml", folder / f"{name}.txt"
-    known = sorted(file.stem for file in folder.glob("*.mjml"))
-    if re.fullmatch(r"[A-Za-z0-9_-]+", name) is None or not (mjml.is_file() or text.is_file()):
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) is None or not (os.path.lexists(mjml) or os.path.lexists(text)):
+        known = _known(folder)
         place = _place(plan, step, "template") if plan and step else Place(_shown(mjml))
         there = f"{folder.name}/ has: {', '.join(known)}." if known else f"{folder.name}/ has no templates."
-        message = f"There is no template {name!r}; a template is {folder.name}/{name}.mjml and {name}.txt."
+        written = cut(name)
+        message = f"There is no template '{written}'; a template is {folder.name}/{written}.mjml and {written}.txt."
         return None, [TemplateError(message, advice=f"{there}{_nearest(name, known)}", place=place)]
     texts: list[str] = []
     errors: list[TemplateError] = []
     for file, what in ((mjml, "the email itself"), (text, "what is shown where HTML is not")):
-        if not file.is_file():
+        if not os.path.lexists(file):
             errors.append(TemplateError("The file is missing.", advice=f"Write {what}.", place=Place(_shown(file))))
             continue
         try:
-            texts.append(read_text(file, _shown(file), TemplateError))
+            texts.append(read_text(file, _shown(file), TemplateError, root=root))
         except TemplateError as bad:
             errors.append(bad)
     return (None, errors) if errors else (Sources(*texts), [])
+
+
+def _known(folder: Path) -> list[str]:
+    try:
+        return [name.removesuffix(".mjml") for name in names_in(folder) if name.endswith(".mjml")]
+    except (OSError, ValueError):
+        return []
 
 
 def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> Iterable[TemplateError]:
@@ -96,6 +105,9 @@ def _survives(compiled: Compiled) -> tuple[Fault, ...]:
     if not compiled.subject.strip():
         return (Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>."),)
     for part, environment, source in (("subject", TEXT, compiled.subject), ("HTML", HTML, compiled.html)):
+        if "{%" not in source:
+            # What is printed is whole wherever it stands; only pairs can be torn apart.
+            continue
         try:
             environment.parse(source)
         except TemplateSyntaxError as bad:
@@ -128,10 +140,12 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
     for name, text in email.personalization:
         place = _place(plan, step, "personalization", name)
         if name in RESERVED:
-            yield TemplateError(f"{name!r} comes from the sender's settings.", advice="Choose another.", place=place)
+            yield TemplateError(
+                f"{shown(name)} comes from the sender's settings.", advice="Choose another.", place=place
+            )
         elif name in _JINJA_WORDS or not name.isidentifier() or keyword.iskeyword(name):
             advice = "Choose another: letters, digits and _."
-            yield TemplateError(f"{name!r} cannot be a name in a template.", advice=advice, place=place)
+            yield TemplateError(f"{shown(name)} cannot be a name in a template.", advice=advice, place=place)
         for fault in lint(TEXT, text, ("user", "row")):
             yield TemplateError(fault.message, advice=fault.advice, place=place)
 
@@ -161,5 +175,5 @@ def _shown(file: Path) -> str:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    near = nearest(name, known)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -30,22 +30,27 @@ class _Ready:
 
 
 class Templates:
-    """The templates of a folder, read at first use and kept: open the folder again to see changed files."""
+    """The templates of a folder, read at first use and kept: open the folder again to see changed files.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        root: the project's folder, which no link may leave; the folder itself, where it is left out.
+    """
+
+    def __init__(self, folder: Path, root: Path | None = None) -> None:
         self._folder = folder
+        self._root = root or folder
         self._ready: dict[str, _Ready] = {}
 
     def check(self, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:
         """List every fault of what the step sends: its template, its personalization, its sender."""
-        return checks.check(self._folder, plan, step, sender)
+        return checks.check(self._folder, self._root, plan, step, sender)
 
     def needs(self, email: Email) -> Iterator[tuple[str, str]]:
         """List the columns of the users table that an email cannot be without: for which name, and the column.
 
         A step whose check finds faults need not be asked.
         """
-        sources, _ = checks.read(self._folder, email.template)
+        sources, _ = checks.read(self._folder, self._root, email.template)
         if sources is None:
             return
         names = needed(HTML.parse(sources.mjml)) | needed(TEXT.parse(sources.text))
@@ -122,7 +127,7 @@ class Templates:
 
     def _template(self, name: str) -> _Ready:
         if name not in self._ready:
-            sources, errors = checks.read(self._folder, name)
+            sources, errors = checks.read(self._folder, self._root, name)
             if sources is None:
                 raise together(errors)
             try:

@@ -80,7 +80,8 @@ def _read(environment: SandboxedEnvironment, source: str) -> tuple[tuple[Fault, 
         names = sorted(find_undeclared_variables(tree) - {"range"})
     except TemplateSyntaxError as bad:
         return (*faults, _no_jinja(bad, source)), {}
-    return faults, {name: _first_line(tree, name) for name in names}
+    lines = _first_lines(tree)
+    return faults, {name: lines.get(name) for name in names}
 
 
 def _no_jinja(bad: TemplateSyntaxError, source: str) -> Fault:
@@ -99,14 +100,13 @@ def _swallowed(environment: SandboxedEnvironment, source: str) -> Iterator[Fault
 
 
 def _constructs(tree: nodes.Template) -> Iterator[Fault]:
-    for kind, name in _REFUSED:
-        for node in tree.find_all(kind):
-            advice = (
-                "Values are always escaped."
-                if name == "autoescape"
-                else "A template is one file of MJML and one of text."
-            )
-            yield Fault(node.lineno, f"{{% {name} %}} is not allowed.", advice)
+    refused = dict(_REFUSED)
+    for node in tree.find_all(tuple(refused)):
+        name = refused[type(node)]
+        advice = (
+            "Values are always escaped." if name == "autoescape" else "A template is one file of MJML and one of text."
+        )
+        yield Fault(node.lineno, f"{{% {name} %}} is not allowed.", advice)
 
 
 def _functions(environment: SandboxedEnvironment, tree: nodes.Template) -> Iterator[Fault]:
@@ -125,9 +125,12 @@ def _functions(environment: SandboxedEnvironment, tree: nodes.Template) -> Itera
             test.name = "defined"
 
 
-def _first_line(tree: nodes.Template, name: str) -> int | None:
-    lines = [node.lineno for node in tree.find_all(nodes.Name) if node.name == name and node.ctx == "load"]
-    return min(lines, default=None)
+def _first_lines(tree: nodes.Template) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    for node in tree.find_all(nodes.Name):
+        if node.ctx == "load":
+            lines[node.name] = min(node.lineno, lines.get(node.name, node.lineno))
+    return lines
 
 
 def _not_provided(name: str, line: int | None, provided: Sequence[str], by: str) -> Fault:

@@ -38,6 +38,9 @@ def compile_mjml(source: str) -> Compiled:
     Raises:
         Faulty: with every fault that was found. Jinja's own syntax is taken as correct.
     """
+    if word := TOKEN.search(source):
+        line = source[: word.start()].count("\n") + 1
+        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it otherwise.")])
     protected = Protected(source)
     lint = Lint(protected)
     lint.feed(protected.text)

@@ -21,6 +21,8 @@ from skene_dagster.delivery.templates.mjml_source import TOKEN, Fault, Protected
 from skene_dagster.documents import shown
 from skene_dagster.settings.addresses import runs_script
 
+# mrml 0.2, 2026-11: a file that nests some thousands of tags ends the process.
+_DEEPEST = 100
 _SAFE_START = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
 
 
@@ -121,6 +123,8 @@ class Lint(Values):
         self.handle_startendtag(tag, attrs)
         if tag not in VOID_TAGS and not TOKEN.search(tag):
             self._open.append(_Open(tag, self.line))
+            if len(self._open) == _DEEPEST:
+                self.fault(f"<{tag}> is nested too deeply.", f"Nest at most {_DEEPEST} tags.")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from uuid import UUID
 
-from jinja2 import Template, Undefined
+from jinja2 import Template, TemplateSyntaxError, Undefined, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from skene_dagster.delivery.graphemes import cut
+from skene_dagster.delivery.templates import bounds
 from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.missing import Missing, let_through
 from skene_dagster.settings.addresses import is_link
@@ -69,11 +70,55 @@ def truncate(text: str, length: int = 255, killwords: bool = False, end: str = "
 _NO_FILTERS = ("safe", "attr", "pprint", "random", "tojson", "urlize", "xmlattr")
 
 
-def _environment(*, html: bool, finalize: Callable[[Any], Any]) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, in which nothing costs more than `bounds` says."""
+
+    context_class = bounds.Account
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+    concat = staticmethod(bounds.joined)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        try:
+            tree = super()._parse(source, name, filename)
+        except RecursionError:
+            raise TemplateSyntaxError("It is nested too deeply.", 1) from None
+        except ValueError:
+            # Jinja 3.1, 2026-11: reads a number as Python does, which refuses more than 4,300 digits.
+            raise TemplateSyntaxError("A number is too large.", 1) from None
+        bounds.check_tree(tree)
+        return tree
+
+    def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
+        return super()._generate(bounds.Charged().visit(source), *args, **kwargs)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        return bounds.operate(context, operator, left, right, self.binop_table[operator])
+
+    def call(self, __context: Any, __obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        __context.charge(*args, *kwargs.values())
+        bounds.look_at_call(__obj, args)
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return super().is_safe_attribute(obj, attr, value) and bounds.is_method(obj, attr)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        formatted = super().wrap_str_format(value)
+        if formatted is not None:
+            bounds.look_at_pattern(value.__self__)
+        return formatted
+
+
+def _environment(*, html: bool, finalize: Callable[[Any], Any]) -> Sandbox:
+    @pass_context
+    def charged(context: bounds.Account, value: Any) -> Any:
+        context.charge(value)
+        return finalize(value)
+
+    environment = Sandbox(
         autoescape=html,
         undefined=Missing,
-        finalize=finalize,
+        finalize=charged,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -84,7 +129,11 @@ def _environment(*, html: bool, finalize: Callable[[Any], Any]) -> ImmutableSand
     environment.filters["date"] = as_date
     environment.filters["url"] = as_link
     environment.filters["truncate"] = truncate
+    for table in (environment.filters, environment.tests):
+        for name in list(table):
+            table[name] = bounds.bounded(cast("Callable[..., Any]", table[name]), name)
     let_through(environment)
+    environment.filters |= bounds.OURS
     return environment
 
 
@@ -94,7 +143,11 @@ def compiled(environment: ImmutableSandboxedEnvironment, source: str) -> Templat
     Raises:
         jinja2.TemplateSyntaxError: it is none.
     """
-    template = environment.from_string(source)
+    try:
+        template = environment.from_string(source)
+    except (SyntaxError, RecursionError, MemoryError):
+        # What Jinja makes of it is Python with limits of its own.
+        raise TemplateSyntaxError("It is nested too deeply.", 1) from None
     # Jinja 3.1, 2026-11: a template's globals are a ChainMap, walked at each rendering; a dict saves a quarter of it.
     template.globals = dict(template.globals)
     return template

@@ -1,0 +1,30 @@
+"""The boundary around each file: what fails in it and is no error of ours becomes one, and the other files go on."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from skene_dagster.errors import InternalError, Place, SkeneError
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def around(file: str) -> Iterator[None]:
+    """Turn whatever is raised, and is no SkeneError, into an InternalError of this file. Its stack goes to the log.
+
+    Raises:
+        InternalError: in place of anything but what ends the process.
+    """
+    try:
+        yield
+    except (SkeneError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as bad:
+        _log.debug("%s: failed", file, exc_info=True)
+        # Its text may quote anything; its kind cannot.
+        raise InternalError(
+            f"skene-dagster failed on this file ({type(bad).__name__}): the fault is its own, not the file's.",
+            advice="Please report it, with the file and what `skene-dagster --traceback validate` prints.",
+            place=Place(file),
+        ) from bad

@@ -1,0 +1,325 @@
+"""What a template may cost: each way in which a few letters of it make a long text, or much work, has a limit.
+
+Nothing is computed when a template is compiled, everything when an email is made, and there it is charged to that
+email's account. What costs too much stops that email (`Unrenderable`), long before it costs this machine.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, nodes, pass_context
+from jinja2.runtime import Context, markup_join, str_join
+from jinja2.utils import _PassArg  # Jinja 3.1, 2026-11: how a filter says what else it is to be given
+from jinja2.visitor import NodeTransformer
+
+from skene_dagster.delivery.templates.headers import Unrenderable
+
+LONGEST = 300_000
+"""Characters of any text: three times the HTML that Gmail shows."""
+MOST_WORK = 200_000
+"""Steps of an email: a turn of a loop, a call, an operation; or 32 characters, or an item, of what it is about."""
+WIDEST = 1000
+"""Characters to which a text is filled up."""
+DEEPEST = 50
+"""How deep blocks and expressions may be nested."""
+
+_A_STEP = 32
+_MOST_BITS = 256
+# What may follow a %: a name, flags, a width and a precision; too wide, or a name that has a % itself.
+_TOO_WIDE = re.compile(r"(?:\([^)]*\))?[#0 +-]*(?:[1-9][0-9]{3}|\*|(?:[1-9][0-9]{0,2})?\.(?:[0-9]{4}|\*))|\([^)]*\Z")
+_CONTAINERS = (list, tuple, set, frozenset, dict, range)
+
+
+class Account(Context):
+    """The context of one rendering, and what it has cost so far."""
+
+    work = 0
+
+    def charge(self, *values: object) -> None:
+        """Charge an operation on some values.
+
+        Raises:
+            Unrenderable: there is nothing left.
+        """
+        self.work += 1
+        for value in values:
+            self.work += _weight(value)
+        if self.work > MOST_WORK:
+            raise Unrenderable("the template takes too many steps")
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Join what a template, a macro or a block prints."""
+    found: list[str] = []
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > LONGEST:
+            raise _too_long()
+        found.append(part)
+    return "".join(found)
+
+
+def bounded(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
+    """Let a filter or a test charge what it is given, after a look at what it would make of it."""
+    look = _LOOKS.get(name)
+    passed = _PassArg.from_obj(function)
+
+    def first(context: Account) -> tuple[object, ...]:
+        if passed is _PassArg.context:
+            return (context,)
+        if passed is _PassArg.eval_context:
+            return (context.eval_ctx,)
+        return (context.environment,) if passed is _PassArg.environment else ()
+
+    @pass_context
+    def run(context: Account, value: object = None, *args: object, **kwargs: object) -> object:
+        context.charge(value, *args, *kwargs.values())
+        if look is not None:
+            value = look(value, *args, **kwargs)
+        return function(*first(context), value, *args, **kwargs)
+
+    return run
+
+
+@pass_context
+def _counted(context: Account, value: Any) -> list[Any]:
+    """Charge the turns of a loop."""
+    found = list(islice(iter(value), MOST_WORK + 1))
+    context.charge(found)
+    return found
+
+
+@pass_context
+def _chained(context: Account, values: list[Any]) -> str:
+    """Charge what `~` joins."""
+    context.charge(values)
+    _look_at_join(values)
+    return markup_join(values) if context.eval_ctx.autoescape else str_join(values)
+
+
+@pass_context
+def _compared(context: Account, value: Any) -> Any:
+    """Charge what is compared."""
+    context.charge(value)
+    return value
+
+
+OURS: Mapping[str, Callable[..., Any]] = {"_counted": _counted, "_chained": _chained, "_compared": _compared}
+"""The filters that `Charged` puts into a template."""
+
+
+def operate(context: Account, operator: str, left: Any, right: Any, work: Callable[[Any, Any], Any]) -> Any:
+    """Do `+`, `*`, `**` or `%`."""
+    context.charge(left, right)
+    if operator == "%" and isinstance(left, str | bytes):
+        _look_at_format(left, right)
+    elif (operator == "*" and _size(left) * _times(right) + _size(right) * _times(left) > LONGEST) or (
+        operator == "+" and _size(left) + _size(right) > LONGEST
+    ):
+        raise _too_long()
+    elif isinstance(left, int) and isinstance(right, int):
+        bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
+        if bits > _MOST_BITS:
+            raise Unrenderable("an expression gives a number that is too large")
+    return work(left, right)
+
+
+def look_at_call(function: Any, args: tuple[Any, ...]) -> None:
+    """Look at a call of a text's own methods; those of numbers are none that a template needs."""
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    if isinstance(owner, str | bytes) and name in _METHODS:
+        _LOOKS[_METHODS[name]](owner, *args)
+
+
+def is_method(owner: object, name: str) -> bool:
+    """Say whether a template may have a method: not one whose result has nothing to do with what it is given."""
+    if isinstance(owner, str | bytes):
+        return name not in {"expandtabs", "translate", "format_map", "maketrans"}
+    return not isinstance(owner, int | float) or name == "is_integer"
+
+
+def look_at_pattern(text: str) -> None:
+    """Look at the pattern of `'…'.format(…)`."""
+    if re.search(r"[0-9]{4}|:[^{}]{0,100}\{", text):
+        raise Unrenderable("a format is too wide")
+
+
+class Charged(NodeTransformer):
+    """Has a template charge what Jinja has no hook for: turns of a loop, `~`, and comparisons."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's name
+        self.generic_visit(node)
+        node.iter = _call("_counted", node.iter)
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802
+        self.generic_visit(node)
+        return _call("_chained", nodes.List(node.nodes, lineno=node.lineno))
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _call("_compared", node.expr)
+        for operand in node.ops:
+            operand.expr = _call("_compared", operand.expr)
+        return node
+
+
+def _call(name: str, node: Any) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+def check_tree(tree: nodes.Node) -> None:
+    """Refuse what Python, which a template becomes, would fail on.
+
+    Raises:
+        TemplateSyntaxError: it is nested too deeply, or has a number that is too large.
+    """
+    level: list[nodes.Node] = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in node.iter_child_nodes()]
+        for node in level:
+            if isinstance(node, nodes.If) and len(node.elif_) > DEEPEST:
+                raise TemplateSyntaxError("It has too many elif.", node.lineno)
+            if isinstance(node, nodes.Const) and isinstance(node.value, int) and node.value.bit_length() > _MOST_BITS:
+                raise TemplateSyntaxError("A number is too large.", node.lineno)
+    if level:
+        raise TemplateSyntaxError("It is nested too deeply.", level[0].lineno)
+
+
+def _weight(value: object, levels: int = 3) -> int:
+    if isinstance(value, str | bytes):
+        return len(value) // _A_STEP
+    if not isinstance(value, _CONTAINERS):
+        return 0
+    if isinstance(value, range):
+        return len(value)
+    if not levels:
+        # Lists in lists in lists: what ten lines make of them, no comparison comes to the end of.
+        raise Unrenderable("a list is nested too deeply")
+    total = 0
+    for item in (*value.keys(), *value.values()) if isinstance(value, dict) else value:
+        total += 1 + _weight(item, levels - 1)
+        if total > MOST_WORK:
+            break
+    return total
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, str | bytes | list | tuple) else 0
+
+
+def _times(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _too_long() -> Unrenderable:
+    return Unrenderable(f"an expression gives more than {LONGEST:,} characters")
+
+
+def _wide(value: object, width: object = 80, *_: object, **__: object) -> object:
+    if isinstance(width, int) and not 0 < width <= WIDEST:
+        raise Unrenderable(f"a text is filled up to more than {WIDEST:,} characters")
+    return value
+
+
+def _look_at_indent(value: object, width: object = 4, *_: object, **__: object) -> object:
+    by = len(width) if isinstance(width, str) else width
+    if isinstance(by, int) and not 0 <= by * (1 + str(value).count("\n")) <= LONGEST:
+        raise _too_long()
+    return value
+
+
+def _look_at_wordwrap(value: object, width: object = 79, *args: Any, **kwargs: Any) -> object:
+    by = kwargs.get("wrapstring", args[1] if len(args) > 1 else None) or "\n"
+    if isinstance(width, int) and (width < 1 or (len(str(value)) // width + 1) * len(by) > LONGEST):
+        raise _too_long()
+    return value
+
+
+def _look_at_join(value: Any, by: object = "", *_: object, **__: object) -> object:
+    items = list(islice(iter(value), MOST_WORK + 1))
+    if any(isinstance(item, _CONTAINERS) for item in items):
+        raise Unrenderable("a list in a list is joined")
+    if sum(len(str(item)) for item in items) + len(str(by)) * len(items) > LONGEST:
+        raise _too_long()
+    return items
+
+
+def _look_at_replace(value: object, old: object = "", new: object = "", *_: object, **__: object) -> object:
+    text = str(value)
+    times = text.count(str(old)) if str(old) else len(text) + 1
+    if len(text) + times * len(str(new)) > LONGEST:
+        raise _too_long()
+    return value
+
+
+def _look_at_round(value: object, precision: object = 0, *_: object, **__: object) -> object:
+    if isinstance(precision, int) and abs(precision) > 30:
+        raise Unrenderable("a number is rounded to more than 30 digits")
+    return value
+
+
+def _look_at_format(pattern: Any, values: Any = (), *more: Any, **named: Any) -> Any:
+    text = str(pattern)
+    given = [*_inside(values), *more, *named.values()]
+    if any(isinstance(one, _CONTAINERS) for one in given):
+        raise Unrenderable("a list is formatted as a text")
+    widest = max((len(str(one)) for one in given), default=0)
+    if (
+        any(_TOO_WIDE.match(part) for part in text.split("%")[1:])
+        or len(text) + text.count("%") * (widest + WIDEST) > LONGEST
+    ):
+        raise Unrenderable("a format is too wide")
+    return pattern
+
+
+def _inside(values: object) -> Iterator[object]:
+    if isinstance(values, Mapping):
+        yield from values.values()
+    elif isinstance(values, tuple | list):
+        yield from values
+    else:
+        yield values
+
+
+def _as_text(value: object, *_: object, **__: object) -> object:
+    if isinstance(value, _CONTAINERS):
+        raise Unrenderable("a list is used as a text")
+    return value
+
+
+_TEXTS = (
+    "capitalize",
+    "e",
+    "escape",
+    "forceescape",
+    "lower",
+    "string",
+    "striptags",
+    "title",
+    "trim",
+    "truncate",
+    "upper",
+)
+_LOOKS: Mapping[str, Callable[..., Any]] = {
+    **dict.fromkeys((*_TEXTS, "wordcount", "filesizeformat", "int", "float"), _as_text),
+    **dict.fromkeys(("center", "batch", "slice"), _wide),
+    "indent": _look_at_indent,
+    "wordwrap": _look_at_wordwrap,
+    "join": _look_at_join,
+    "replace": _look_at_replace,
+    "round": _look_at_round,
+    "format": _look_at_format,
+    "+join": lambda by, items=(), *_: _look_at_join(items, by),
+}
+_METHODS = {
+    "center": "center",
+    "ljust": "center",
+    "rjust": "center",
+    "zfill": "center",
+    "replace": "replace",
+    "join": "+join",
+}

@@ -1,0 +1,100 @@
+"""The one place where a project's files are read: regular files inside of it, in UTF-8, up to a limit."""
+
+import os
+import stat
+from itertools import islice
+from pathlib import Path
+
+from skene_dagster.errors import DocumentError, Place
+
+LARGEST = 256 * 1024
+"""Bytes of a file. Its parsers are written in Python: what is much larger would take them seconds."""
+
+MOST_NAMES = 10_000
+"""Names in a folder."""
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# Nothing is waited for, and no link is followed that was put there after the look. Windows has neither flag.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path) -> str:
+    """Return a file's text.
+
+    Args:
+        root: the project's folder, which no link may leave. (A folder that skene.yaml names elsewhere is its own root.)
+
+    Raises:
+        error: for a file that is absent, no regular file, too large, elsewhere or not UTF-8. It quotes nothing of it.
+    """
+    place = Place(shown)
+    try:
+        path = file.resolve(strict=True)
+        if not path.is_relative_to(boundary(file.parent, root).resolve()):
+            advice = "Put the file itself there."
+            raise error("The file is a link that leads out of the project.", advice=advice, place=place)
+        raw = _read(path, error, place)
+    except OSError as bad:
+        raise error(f"The file cannot be read: {bad.strerror or 'it is nowhere'}.", place=place) from None
+    except (ValueError, RuntimeError):
+        # A NUL in the path; Python before 3.13, 2026-11: a link to itself.
+        raise error("The file cannot be read: it is nowhere.", place=place) from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as bad:
+        line = bad.object[: bad.start].count(b"\n") + 1
+        message = f"The file is not UTF-8 (byte {bad.start})."
+        raise error(message, advice="Save it as UTF-8.", place=Place(shown, line)) from None
+
+
+def boundary(folder: Path, root: Path) -> Path:
+    """Say what the files of a folder must not lead out of."""
+    there = Path(os.path.normpath(folder))
+    return root if there.is_relative_to(root) else there
+
+
+def names_in(folder: Path) -> list[str]:
+    """List a folder's names, sorted; more than `MOST_NAMES` are not listed to the end.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in islice(entries, MOST_NAMES + 1))
+
+
+def shown_path(file: Path, root: Path) -> str:
+    """Name a file as its author sees it: from the project's folder, if it is in there."""
+    path = (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
+    # A name may hold anything but a slash: a line break, what steers a terminal, half a character.
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in path)
+
+
+def _read(path: Path, error: type[DocumentError], place: Place) -> bytes:
+    # To open a device can do something already, so before it is opened; and after, for it may be another by then.
+    _check(path.lstat(), error, place)
+    with os.fdopen(os.open(path, _FLAGS), "rb") as opened:
+        _check(os.fstat(opened.fileno()), error, place)
+        raw = opened.read(LARGEST + 1)
+    if len(raw) > LARGEST:
+        raise _too_large(error, place)
+    return raw
+
+
+def _check(found: os.stat_result, error: type[DocumentError], place: Place) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+        raise error(f"This is {kind}, not a file.", advice="Put a file there, or take it away.", place=place)
+    if found.st_size > LARGEST:
+        raise _too_large(error, place)
+
+
+def _too_large(error: type[DocumentError], place: Place) -> DocumentError:
+    message = f"The file has more than {LARGEST // 1024} KiB, the most that is read."
+    return error(message, advice="Make it shorter, or cut it in two.", place=place)

@@ -1,0 +1,123 @@
+"""skene.yaml and the environment with values that nobody foresaw."""
+
+from collections.abc import Iterator
+
+from hostile import Hostile, named
+from small_project import SETTINGS
+
+DIGITS = "9" * 5_000
+VALUES = {
+    "5,000 digits": DIGITS,
+    "a number beyond all": "1e999",
+    "infinite": ".inf",
+    "no number": ".nan",
+    "5,000 letters": "a" * 5_000,
+    "NUL": '"a\\0b"',
+    "a list": "[[1], [2]]",
+    "a mapping": "{a: {b: 1}}",
+    "10,000 deep": "[" * 10_000,
+}
+FIELDS = {
+    "users": ("users", "table"),
+    "users.key": ("users", "key"),
+    "limits.collapse": ("limits", "collapse"),
+    "limits.explosion": ("limits", "explosion"),
+    "limits.first_wave": ("limits", "first_wave"),
+    "limits.expires_after": ("limits", "expires_after"),
+    "retention.history": ("retention", "history"),
+    "levels.power": ("levels", "power"),
+    "events.table": ("events", "table"),
+}
+SENDERS = ("from", "postal_address", "unsubscribe_url", "reply_to", "rate_share")
+
+
+def _fields() -> Iterator[tuple[str, Hostile]]:
+    for name, (part, field) in FIELDS.items():
+        for kind, value in VALUES.items():
+            head = SETTINGS if part != "users" else SETTINGS.replace("users:\n  name: name\n", "")
+            line = head.count("\n") + 2
+            text = f"{head}{part}:\n  {field}: {value}\n"
+            yield f"skene.yaml: {name} is {kind}", Hostile({"skene.yaml": text}, f"skene.yaml:{line}", hides_all=True)
+    for field in SENDERS:
+        for kind, value in VALUES.items():
+            rest = [line for line in SETTINGS.splitlines() if not line.startswith(f"  {field}:")]
+            text = "\n".join([*rest, f"  {field}: {value}"]) + "\n"
+            yield f"skene.yaml: sender.{field} is {kind}", Hostile({"skene.yaml": text}, hides_all=True, renders=True)
+
+
+def _milestones() -> Iterator[tuple[str, Hostile]]:
+    for kind, value in {
+        "5,000 digits": f"{{title: x, event: a, count: {DIGITS}}}",
+        "a date far away": "{title: x, event: a, since: 9999999-01-01}",
+        "a date that is none": "{title: x, event: a, since: 2026-02-31}",
+        "a long streak": "{title: x, streak: 999999999999999999}",
+        "an age of ages": "{title: x, anniversary: 999999999w}",
+        "a name of 5,000 letters": f"{{title: {'a' * 5_000}, event: a}}",
+    }.items():
+        text = f"{SETTINGS}milestones:\n  first: {value}\n"
+        yield f"skene.yaml: milestone: {kind}", Hostile({"skene.yaml": text}, "skene.yaml:8", hides_all=True)
+    addresses = "".join(f"    u{n}: a{n}@example.com\n" for n in range(6_000))
+    yield (
+        "skene.yaml: 6,000 database users",
+        Hostile({"skene.yaml": f"{SETTINGS}tidb_usage:\n  db_users:\n{addresses}"}, hides_all=True),
+    )
+
+
+def _variables() -> Iterator[tuple[str, Hostile]]:
+    secret = "s3cr3t-of-a-key"
+    values = {
+        "a line break": f"{secret}\n",
+        "a blank": f"{secret} x",
+        "blanks": "   ",
+        "letters outside ASCII": f"{secret}\u00e9\u202e",
+        "not UTF-8": f"{secret}\udcff",
+        "5,000 letters and a blank": secret + "a" * 5_000 + " ",
+        "what steers a terminal": f"{secret}\x1b[2J",
+    }
+    for kind, value in values.items():
+        for name in ("RESEND_API_KEY", "SKENE_WRITE_KEY"):
+            yield (
+                f"{name}: {kind}",
+                Hostile(environ={name: value}, says=name, hides_all=True, secrets=(secret, secret[:6])),
+            )
+        for name in ("SKENE_ENV", "SKENE_REDIRECT_TO"):
+            yield f"{name}: {kind}", Hostile(environ={name: value}, says=name, hides_all=True)
+        yield (
+            f"RESEND_API_URL: {kind}",
+            Hostile(environ={"RESEND_API_URL": value}, says="is no address to send a key to", hides_all=True),
+        )
+    for name, value in {
+        "prod": "prod",
+        "PRODUCTION": "PRODUCTION",
+        "a blank behind": "production ",
+        "0": "0",
+    }.items():
+        yield f"SKENE_ENV: {name}", Hostile(environ={"SKENE_ENV": value}, says="SKENE_ENV is", hides_all=True)
+    for name, value in {
+        "no address": "me",
+        "two addresses": "a@example.com,b@example.com",
+        "a group": "all: a@example.com;",
+        "a name": "Me <me@example.com>",
+        "two signs": "a@b@example.com",
+        "no domain": "me@",
+        "5,000 letters": "a" * 5_000 + "@example.com",
+    }.items():
+        yield (
+            f"SKENE_REDIRECT_TO: {name}",
+            Hostile(environ={"SKENE_REDIRECT_TO": value}, says="SKENE_REDIRECT_TO", hides_all=True),
+        )
+    for name, value in {
+        "half a host": "http://[::1",
+        "no port": "https://api.example.com:port",
+        "a large port": "https://api.example.com:99999",
+        "in clear": "http://api.example.com",
+        "a file": "file:///etc/passwd",
+        "no host": "https://",
+    }.items():
+        yield (
+            f"RESEND_API_URL: {name}",
+            Hostile(environ={"RESEND_API_URL": value}, says="is no address to send a key to", hides_all=True),
+        )
+
+
+HOSTILE_SETTINGS = named(_fields()) | named(_milestones()) | named(_variables())
