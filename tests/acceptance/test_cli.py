@@ -111,7 +111,7 @@ def test_a_join_that_may_return_a_user_twice_is_spoken_of_until_a_key_says_other
 
     offline, asked = run(root, "validate"), run(root, "validate", "--database")
 
-    assert "notice  loops/retention.yaml:10  step 1, condition.query\n" in offline.output
+    assert "notice  loops/retention.yaml:9  step 1, condition.query\n" in offline.output
     assert (
         "A user with several rows in profiles comes several times, and the run fails. Write SELECT DISTINCT u.id, or "
         "WHERE EXISTS (SELECT 1 FROM profiles WHERE …) in place of the join."

@@ -55,7 +55,7 @@ def loop(
         tables,
         (key, *row_columns),
         key,
-        own_key=True,
+        own_key=key == "id",
         by_row=False,
         by_key=by_key,
         plain=sql == FROM_USERS if plain is None else plain,

@@ -17,7 +17,7 @@ class Refusal(Exception):
 
 
 # MySQL, TiDB, MariaDB, 2026-11: \n alone ends a comment; editors end a line at some of these, and hide the others.
-_NO_LINE_BREAK = re.compile("[\0\r\v\f\x1c-\x1e\x85\u2028\u2029](?=[^\n]*[^\\s\0])")
+_NO_LINE_BREAK = re.compile("[\0\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _TURNS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 """What reorders the letters around it (Trojan Source)."""
 _JOINS = frozenset("\u200c\u200d")
@@ -34,7 +34,7 @@ def check_comment(text: str, start: int, end: int, lines: TextLines, line: int) 
     Raises:
         Refusal: such a comment.
     """
-    comment = text[start:end].rstrip()
+    comment = text[start:end].rstrip().rstrip("\0")
     if turned := _TURNS.search(comment):
         raise no_sql(turned[0], line, "a comment")
     if comment.startswith("/*"):
@@ -124,5 +124,6 @@ def _name(character: str) -> str:
 
 
 def _shown(text: str) -> str:
-    text = " ".join(text.split())
+    # Nothing that steers a terminal.
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))
     return f"`{text}`" if len(text) <= 40 else f"`{text[:40]}…`"
