@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from skene_dagster.audience.event import DEEPEST, Event, new_event
 from skene_dagster.audience.events import SETTLED_WITHIN, Fitted, Journal, open_journal, write
 from skene_dagster.audience.passes import OVERLAP
-from skene_dagster.errors import EventRefused, SchemaOutdated, SettingsError, StoreError, WrongEnvironment
+from skene_dagster.errors import EventRefused, SchemaOutdated, StoreError, WrongEnvironment
 from skene_dagster.settings import Settings, load
 from skene_dagster.store import environment
 from skene_dagster.store.engine import database_time, is_sqlite, transaction
@@ -238,7 +238,7 @@ def test_properties_that_only_look_odd_are_stored_and_read_by_the_database(
 
 
 def test_tables_that_are_not_there_are_told(engine: Engine, settings: Settings) -> None:
-    with pytest.raises(SettingsError if is_sqlite(engine) else SchemaOutdated):
+    with pytest.raises(StoreError if is_sqlite(engine) else SchemaOutdated):
         open_journal(settings)
 
 
