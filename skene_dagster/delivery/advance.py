@@ -13,7 +13,7 @@ from skene_dagster.delivery.look import Next, Policy, is_for_the_records, look, 
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.delivery.write_back import write_back
-from skene_dagster.errors import SkeneError, StoreError, StoreUnavailable
+from skene_dagster.errors import DeliveryError, SkeneError, StoreUnavailable
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 
 STEPS = 20
@@ -54,7 +54,6 @@ def advance(desk: Desk, batch_id: str, policy: Policy, source: Source | None) ->
     Raises:
         ProviderFatal: the provider refuses everything.
         StoreUnavailable: the database cannot be reached.
-        DocumentError: the step's files are wrong.
     """
     claimed, is_done = None, False
     try:
@@ -62,7 +61,7 @@ def advance(desk: Desk, batch_id: str, policy: Policy, source: Source | None) ->
         if claimed is not None:
             is_done = _drive(desk, claimed, frozen, policy, source)
     except Exception as error:
-        if isinstance(error, StoreUnavailable) or (isinstance(error, SkeneError) and not isinstance(error, StoreError)):
+        if isinstance(error, StoreUnavailable | DeliveryError):
             raise
         _fail(desk, batch_id, error)
     finally:

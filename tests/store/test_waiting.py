@@ -23,7 +23,7 @@ from skene_dagster.delivery.providers.base import (
     Unprovable,
 )
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
-from skene_dagster.errors import LedgerOutdated, ProviderUnavailable, StoreError
+from skene_dagster.errors import LedgerOutdated, ProviderUnavailable, StoreError, TemplateError
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
 
@@ -307,6 +307,22 @@ def test_a_batch_whose_set_is_refused_holds_up_no_other_and_is_told(world: World
     world.change(1000, name="Another")
     world.deliver(LIVE)
     assert len(world.reminded()) == 151
+
+
+def test_a_template_that_is_gone_fails_the_run_and_what_is_frozen_goes_all_the_same(world: World) -> None:
+    reserved(world)
+    silent(world)
+    world.now += MINUTE
+    reserved(world, 100)
+    (world.root / "templates" / "hello.mjml").rename(world.root / "elsewhere")
+
+    with pytest.raises(TemplateError):
+        world.deliver()
+
+    assert world.states()[1] == "accepted"
+    (world.root / "elsewhere").rename(world.root / "templates" / "hello.mjml")
+    world.deliver()
+    assert set(world.states().values()) == {"accepted"}
 
 
 def test_one_reconciliation_ends_after_a_while_whatever_there_is_to_do(world: World) -> None:
