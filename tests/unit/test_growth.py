@@ -119,5 +119,5 @@ def test_a_pattern_takes_no_longer_than_its_text(name: str) -> None:
 
 
 def test_the_test_notices_a_pattern_that_does() -> None:
-    assert growth(re.compile(r"(?:a*,?)*b"), "a, ") or growth(re.compile(r"a*a*a*b"), "a")
+    assert growth(re.compile(r"a*a*b"), "a") > MOST_GROWTH
     assert growth(re.compile(r"(?:a|a)*b"), "a") == float("inf")

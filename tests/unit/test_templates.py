@@ -402,11 +402,18 @@ class TestColumnsThatAreNotClean:
 
         assert len(world.render({"name": "e" + "\u0301" * 1000}).subject) == 200
 
-    def test_a_text_of_megabytes_is_not_sent(self, world: TemplateWorld) -> None:
+    @pytest.mark.parametrize(
+        ("letters", "why"),
+        [
+            pytest.param(200_000, r"^the text has 200,\d\d\d bytes; at most 104,448 are sent$", id="too long to send"),
+            pytest.param(5_000_000, "^an expression gives more than 300,000 characters$", id="too long to render"),
+        ],
+    )
+    def test_a_text_that_is_far_too_long_is_not_sent(self, world: TemplateWorld, letters: int, why: str) -> None:
         world.write(mjml("Hello"), "{{ name }} " + FOOTER)
 
-        with pytest.raises(Unrenderable, match=r"^the text has 5,000,\d\d\d bytes; at most 104,448 are sent$"):
-            world.render({"name": "x" * 5_000_000})
+        with pytest.raises(Unrenderable, match=why):
+            world.render({"name": "x" * letters})
 
 
 def test_a_template_that_is_wrong_for_everybody_says_so(world: TemplateWorld) -> None:

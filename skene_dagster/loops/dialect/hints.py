@@ -17,7 +17,7 @@ HINTS = words("""
     """)
 """Those of TiDB 8.5 (its hint parser, 2026-11). MAX_EXECUTION_TIME is MySQL's, too; MariaDB reads all as comments."""
 
-_HINT = re.compile(r"\s*,?\s*([A-Za-z_]\w*)\s*\(([^()]*)\)\s*,?", re.ASCII)
+_HINT = re.compile(r"(?:\s*,)?\s*([A-Za-z_]\w*)\s*\(([^()]*)\)\s*,?", re.ASCII)
 _ARGUMENTS = re.compile(r"[\w\s@.,=\[\]`]*")
 
 
