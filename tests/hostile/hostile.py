@@ -25,8 +25,6 @@ class Hostile:
     """How the command ends, if it says something."""
     hides_all: bool = False
     """The settings or the environment are wrong, so that nothing can be said of loops."""
-    may_fail: bool = False
-    """It may be told as a fault of ours, at its file: whoever mends that takes this away."""
     renders: bool = False
     """Emails are made as well."""
 

@@ -22,7 +22,7 @@ from rendered import render_all
 
 from skene_dagster.cli import main
 
-HANGS_AFTER = 8.0
+HANGS_AFTER = 20.0
 """Seconds of waiting, on a machine that may have other work; the processor time that a case may take is far less."""
 MOST_MEMORY = 2 * 1024**3
 """Bytes of addresses: so much that a test can say what was used, so little that the machine lives."""

@@ -6,6 +6,7 @@ import pkgutil
 import re
 import time
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
@@ -61,6 +62,8 @@ PIECES = (
     ),
     *("jinja1ajnij", "https://a", "mailto:", "\\u{", "\\u00", "0x", "_0", "a_a", "mon", "L", "*/", "position 1:", "%Y"),
 )
+HEADS = ("", "'", '"', "%(", "0", "a", "https://", "{{", "mon", "a@")
+ENDS = ("", "\0")
 TINY, SHORT, LONG = 24, 1_000, 8_000
 MOST_GROWTH = 24.0
 """Eight times as long a text may take eight times as long, and what a busy machine adds; its square would take 64."""
@@ -89,19 +92,21 @@ def seconds(pattern: re.Pattern[str], text: str) -> float:
     return time.process_time() - started
 
 
-def growth(pattern: re.Pattern[str], piece: str) -> float:
+def growth(pattern: re.Pattern[str], piece: str, heads: tuple[str, ...] = HEADS) -> float:
     """How many times as long a text takes that is eight times as long; 0 where that cannot be told."""
-    for end in ("", "\0"):
+    for head, end in product(heads, ENDS):
+
+        def text(size: int, head: str = head, end: str = end) -> str:
+            return head + piece * (size // len(piece)) + end
+
         # An exponential pattern does not come to the end of the short text.
-        if seconds(pattern, piece * (TINY // len(piece)) + end) > NOTHING:
+        if seconds(pattern, text(TINY)) > NOTHING:
             return float("inf")
-        long = piece * (LONG // len(piece)) + end
-        if seconds(pattern, long) < NOTHING:
+        if seconds(pattern, text(LONG)) < NOTHING:
             continue
-        short = piece * (SHORT // len(piece)) + end
-        grown = min(seconds(pattern, long) for _ in range(3)) / min(seconds(pattern, short) for _ in range(3))
-        if grown > MOST_GROWTH:
-            return grown
+        long, short = (min(seconds(pattern, text(size)) for _ in range(3)) for size in (LONG, SHORT))
+        if long / short > MOST_GROWTH:
+            return long / short
     return 0.0
 
 
@@ -118,6 +123,13 @@ def test_a_pattern_takes_no_longer_than_its_text(name: str) -> None:
     assert not slow
 
 
-def test_the_test_notices_a_pattern_that_does() -> None:
-    assert growth(re.compile(r"a*a*b"), "a") > MOST_GROWTH
-    assert growth(re.compile(r"(?:a|a)*b"), "a") == float("inf")
+@pytest.mark.parametrize(
+    ("pattern", "piece"),
+    [
+        pytest.param(r"a*a*b", "a", id="by the square"),
+        pytest.param(r"(?:a|a)*b", "a", id="by powers of two"),
+        pytest.param(r"""(['"])(?:\\.|(?!\1).)*\1""", "\\\\", id="an open quote and backslashes"),
+    ],
+)
+def test_the_test_notices_a_pattern_that_does(pattern: str, piece: str) -> None:
+    assert growth(re.compile(pattern), piece)
