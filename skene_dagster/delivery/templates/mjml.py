@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import mrml
 
-from skene_dagster.delivery.templates.mjml_lint import Lint, Values
+from skene_dagster.delivery.templates.mjml_lint import Lint, TooDeep, Values
 from skene_dagster.delivery.templates.mjml_source import TOKEN, Fault, Protected
 
 
@@ -43,8 +43,11 @@ def compile_mjml(source: str) -> Compiled:
         raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it otherwise.")])
     protected = Protected(source)
     lint = Lint(protected)
-    lint.feed(protected.text)
-    lint.close()
+    try:
+        lint.feed(protected.text)
+        lint.close()
+    except TooDeep as deep:
+        raise Faulty([deep.fault]) from None
     lint.finish()
     if lint.faults:
         raise Faulty(lint.faults)

@@ -26,6 +26,14 @@ _DEEPEST = 100
 _SAFE_START = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
 
 
+class TooDeep(Exception):
+    """Tags are nested so deeply that nothing further is read."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__()
+        self.fault = fault
+
+
 class Values(HTMLParser):
     """Finds values in places where they could do more than be read."""
 
@@ -124,7 +132,7 @@ class Lint(Values):
         if tag not in VOID_TAGS and not TOKEN.search(tag):
             self._open.append(_Open(tag, self.line))
             if len(self._open) == _DEEPEST:
-                self.fault(f"<{tag}> is nested too deeply.", f"Nest at most {_DEEPEST} tags.")
+                raise TooDeep(Fault(self.line, f"<{tag}> is nested too deeply.", f"Nest at most {_DEEPEST} tags."))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
