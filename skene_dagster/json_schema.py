@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from skene_dagster.documents import duration_text, models_in
+from skene_dagster.documents import models_in
+from skene_dagster.durations import duration_text
 
 
 def build(model: type[BaseModel], title: str) -> dict[str, Any]:

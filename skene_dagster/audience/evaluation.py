@@ -19,7 +19,7 @@ from skene_dagster.audience.conditions import Answer
 from skene_dagster.audience.parts import Parts, Write, in_the_first_way_that_fits
 from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span
-from skene_dagster.documents import duration_text
+from skene_dagster.durations import duration_text
 from skene_dagster.errors import (
     Place,
     SegmentError,

@@ -7,7 +7,7 @@ from typing_extensions import assert_never
 
 from skene_dagster.audience.segments import Refreshed
 from skene_dagster.delivery.entitlements import Entitled
-from skene_dagster.documents import duration_text
+from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import After, Block, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan
 
 

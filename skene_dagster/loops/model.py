@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from skene_dagster.documents import Duration, Spec, duration, duration_text, shown
+from skene_dagster.documents import Spec, shown
+from skene_dagster.durations import Duration, duration, duration_text
 from skene_dagster.settings import Identifier, TableName
 
 

@@ -6,6 +6,7 @@ import re
 import tokenize
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 from skene_dagster.text_lines import TextLines
 
@@ -64,15 +65,28 @@ def _names(statement: ast.Assign | ast.AnnAssign) -> list[str]:
 
 def _written(node: ast.Constant, source: str) -> Iterator[tuple[int, str]]:
     """Yield the pieces of a text that is written out: its lines, and what stands side by side."""
-    written = ast.get_source_segment(source, node)
-    assert written is not None
     # In parentheses, for tokens that stand on several lines.
-    for token in tokenize.generate_tokens(io.StringIO(f"({written})").readline):
+    for token in tokenize.generate_tokens(io.StringIO(f"({_segment(node, source)})").readline):
         if token.type == tokenize.STRING:
             prefix, quote, inner = _parts(token.string)
             for number, line in enumerate(re.split(r"(?<=\n)", inner)):
                 piece = ast.literal_eval(f"{prefix}{quote}{line}{quote}")
                 yield node.lineno + token.start[0] - 1 + number, piece
+
+
+def _segment(node: ast.expr, source: str) -> str:
+    """Return an expression as it is written. (`ast.get_source_segment` splits the whole file each time.)"""
+    assert node.end_lineno is not None
+    lines = _encoded_lines(source)[node.lineno - 1 : node.end_lineno]
+    # From the end, for the first line may be the last.
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return b"\n".join(lines).decode()
+
+
+@lru_cache(maxsize=1)
+def _encoded_lines(source: str) -> list[bytes]:
+    return source.encode().split(b"\n")
 
 
 def _parts(literal: str) -> tuple[str, str, str]:

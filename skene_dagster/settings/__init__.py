@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field
 
 from skene_dagster import boundary
-from skene_dagster.documents import Document, Spec, duration_text, parse, shown, together
+from skene_dagster.documents import Document, Spec, parse, shown, together
+from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
 from skene_dagster.settings.environment import RESEND_URL, Environment, read_variables

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from skene_dagster.documents import Duration, Spec, shown
+from skene_dagster.documents import Spec, shown
+from skene_dagster.durations import Duration
 from skene_dagster.settings.addresses import SenderText, UnsubscribeUrl
 
 

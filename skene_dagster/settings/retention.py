@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from skene_dagster.documents import Duration, Spec, duration_text
+from skene_dagster.documents import Spec
+from skene_dagster.durations import Duration, duration_text
 
 LEAST = timedelta(days=30)
 """Nothing is kept for less: what comes late, waits or is in doubt is long over by then."""

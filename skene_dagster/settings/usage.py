@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from skene_dagster.documents import Duration, Spec, shown
+from skene_dagster.documents import Spec, shown
+from skene_dagster.durations import Duration
 from skene_dagster.settings.addresses import Link
 from skene_dagster.settings.product import Identifier, TableName
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 
-from skene_dagster.documents import duration_text
+from skene_dagster.durations import duration_text
 from skene_dagster.errors import StoreError, StoreTimeout
 from skene_dagster.store import labels
 from skene_dagster.store.capabilities import capabilities

@@ -66,9 +66,7 @@ segment_members = Table(
     Column("exited_at", Moment, primary_key=True),
     Column("user_id", NullType, primary_key=True),
     Column("entered_at", Moment, nullable=False),
-    Column(
-        "exit_reason", String(16)
-    ),  # left | gone (no longer a user) | set (our own write); 'set' while inside: expected
+    Column("exit_reason", String(16)),  # left | gone (no longer a user) | set (ours); 'set' while inside: expected
     Column("attributes", Text),  # JSON of the condition's own columns that the email names
 )
 
@@ -119,8 +117,7 @@ batches = Table(
     Column("error", String(500)),  # what was said last: by the provider, its records, or what failed
     Column("settled_at", Moment),
     Column("written_back_at", Moment),  # when `set` was written to the users table
-    # Before then the batch does not exist for those who send; NULL (of before this column): it is due.
-    Column("due_at", Moment),
+    Column("due_at", Moment),  # before then it does not exist for those who send; NULL (of old rows): it is due
     Column("unanswered_at", Moment),  # the last attempt that got no answer; the records are asked about it
     Column("absent_at", Moment),  # when the provider's records first showed nothing of the batch
     Column("refusal", String(500)),  # what the key was refused with after an attempt without answer: it is used no more

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from skene_dagster.documents import Document, duration, duration_text, in_words, parse
+from skene_dagster.documents import Document, in_words, parse
+from skene_dagster.durations import duration, duration_text
 from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, SettingsError
 from skene_dagster.loops.model import Loop
 from skene_dagster.settings import ProjectFile

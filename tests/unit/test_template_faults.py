@@ -426,3 +426,30 @@ class TestSender:
 
         assert any(fault in one for one in found), found
         assert all(one.startswith("skene.yaml") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("source", "part"),
+    [
+        pytest.param(
+            mjml("Hello{% endif %}", subject="{% if name %}Hello {{ name }}"),
+            "subject",
+            id="from the subject to the body",
+        ),
+        pytest.param(
+            # MJML puts the preview into the body, behind all of the head.
+            mjml("Hello").replace(
+                "</mj-head>", "<mj-preview>{% if name %}</mj-preview><mj-raw>{% endif %}</mj-raw></mj-head>"
+            ),
+            "HTML",
+            id="in another order",
+        ),
+    ],
+)
+def test_a_pair_that_mjml_tears_apart_is_refused(world: TemplateWorld, source: str, part: str) -> None:
+    world.write(source)
+
+    (fault,) = world.faults()
+
+    assert f"The {part} does not survive MJML" in fault
+    assert "must stand inside one element" in fault

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, nodes, pass_context
+from jinja2 import nodes, pass_context
 from jinja2.runtime import Context, markup_join, str_join
 from jinja2.utils import _PassArg  # Jinja 3.1, 2026-11: how a filter says what else it is to be given
 from jinja2.visitor import NodeTransformer
 
 from skene_dagster.delivery.templates.headers import Unrenderable
+from skene_dagster.delivery.templates.trees import MOST_BITS
 
 LONGEST = 300_000
 """Characters of any text: three times the HTML that Gmail shows."""
@@ -22,11 +23,8 @@ MOST_WORK = 200_000
 """Steps of an email: a turn of a loop, a call, an operation; or 32 characters, or an item, of what it is about."""
 WIDEST = 1000
 """Characters to which a text is filled up."""
-DEEPEST = 50
-"""How deep blocks and expressions may be nested."""
 
 _A_STEP = 32
-_MOST_BITS = 256
 # What may follow a %: a name, flags, a width and a precision; too wide, or a name that has a % itself.
 _TOO_WIDE = re.compile(r"(?:\([^)]*\))?[#0 +-]*(?:[1-9][0-9]{3}|\*|(?:[1-9][0-9]{0,2})?\.(?:[0-9]{4}|\*))|\([^)]*\Z")
 _CONTAINERS = (list, tuple, set, frozenset, dict, range)
@@ -122,7 +120,7 @@ def operate(context: Account, operator: str, left: Any, right: Any, work: Callab
         raise _too_long()
     elif isinstance(left, int) and isinstance(right, int):
         bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
-        if bits > _MOST_BITS:
+        if bits > MOST_BITS:
             raise Unrenderable("an expression gives a number that is too large")
     return work(left, right)
 
@@ -169,24 +167,6 @@ class Charged(NodeTransformer):
 
 def _call(name: str, node: Any) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
-
-
-def check_tree(tree: nodes.Node) -> None:
-    """Refuse what Python, which a template becomes, would fail on.
-
-    Raises:
-        TemplateSyntaxError: it is nested too deeply, or has a number that is too large.
-    """
-    level: list[nodes.Node] = [tree]
-    for _ in range(DEEPEST):
-        level = [child for node in level for child in node.iter_child_nodes()]
-        for node in level:
-            if isinstance(node, nodes.If) and len(node.elif_) > DEEPEST:
-                raise TemplateSyntaxError("It has too many elif.", node.lineno)
-            if isinstance(node, nodes.Const) and isinstance(node.value, int) and node.value.bit_length() > _MOST_BITS:
-                raise TemplateSyntaxError("A number is too large.", node.lineno)
-    if level:
-        raise TemplateSyntaxError("It is nested too deeply.", level[0].lineno)
 
 
 def _weight(value: object, levels: int = 3) -> int:
@@ -291,18 +271,8 @@ def _as_text(value: object, *_: object, **__: object) -> object:
     return value
 
 
-_TEXTS = (
-    "capitalize",
-    "e",
-    "escape",
-    "forceescape",
-    "lower",
-    "string",
-    "striptags",
-    "title",
-    "trim",
-    "truncate",
-    "upper",
+_TEXTS = tuple(
+    ["capitalize", "e", "escape", "forceescape", "lower", "string", "striptags", "title", "trim", "truncate", "upper"]
 )
 _LOOKS: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys((*_TEXTS, "wordcount", "filesizeformat", "int", "float"), _as_text),

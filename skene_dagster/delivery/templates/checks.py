@@ -105,7 +105,7 @@ def _survives(compiled: Compiled) -> tuple[Fault, ...]:
     if not compiled.subject.strip():
         return (Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>."),)
     for part, environment, source in (("subject", TEXT, compiled.subject), ("HTML", HTML, compiled.html)):
-        if "{%" not in source:
+        if "{%" not in source or (environment is HTML and compiled.in_order):
             # What is printed is whole wherever it stands; only pairs can be torn apart.
             continue
         try:

@@ -9,6 +9,7 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 
 from skene_dagster.delivery.templates.mjml_source import Fault
+from skene_dagster.delivery.templates.trees import every
 from skene_dagster.loops.expressions import in_jinja
 
 _REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
@@ -75,12 +76,13 @@ def _read(environment: SandboxedEnvironment, source: str) -> tuple[tuple[Fault, 
         tree = environment.parse(source)
     except TemplateSyntaxError as bad:
         return (_no_jinja(bad, source),), {}
-    faults = (*_constructs(tree), *_functions(environment, tree), *_swallowed(environment, source))
+    found = every(tree)
+    faults = (*_constructs(found), *_functions(environment, found), *_swallowed(environment, source))
     try:
         names = sorted(find_undeclared_variables(tree) - {"range"})
     except TemplateSyntaxError as bad:
         return (*faults, _no_jinja(bad, source)), {}
-    lines = _first_lines(tree)
+    lines = _first_lines(found)
     return faults, {name: lines.get(name) for name in names}
 
 
@@ -99,36 +101,37 @@ def _swallowed(environment: SandboxedEnvironment, source: str) -> Iterator[Fault
             yield Fault(line, "{# begins a comment of Jinja, in which another one begins.", _IN_CSS)
 
 
-def _constructs(tree: nodes.Template) -> Iterator[Fault]:
+def _constructs(found: Sequence[nodes.Node]) -> Iterator[Fault]:
     refused = dict(_REFUSED)
-    for node in tree.find_all(tuple(refused)):
-        name = refused[type(node)]
+    for node in found:
+        name = refused.get(type(node))
+        if name is None:
+            continue
         advice = (
             "Values are always escaped." if name == "autoescape" else "A template is one file of MJML and one of text."
         )
         yield Fault(node.lineno, f"{{% {name} %}} is not allowed.", advice)
 
 
-def _functions(environment: SandboxedEnvironment, tree: nodes.Template) -> Iterator[Fault]:
-    for found in tree.find_all(nodes.Filter):
-        if found.name in environment.filters:
-            continue
-        if found.name == "safe":
-            yield Fault(found.lineno, "|safe is not allowed.", "A user's value is never markup; leave the filter out.")
-        else:
-            yield Fault(found.lineno, f"|{found.name} is not a filter.", _meant(found.name, environment.filters))
-        # Jinja2 3.1, 2026-11: names are not found in a template with an unknown filter or test; it gets a known one.
-        found.name = "string"
-    for test in tree.find_all(nodes.Test):
-        if test.name not in environment.tests:
-            yield Fault(test.lineno, f"'is {test.name}' is not a test.", _meant(test.name, environment.tests))
-            test.name = "defined"
+def _functions(environment: SandboxedEnvironment, found: Sequence[nodes.Node]) -> Iterator[Fault]:
+    # Jinja2 3.1, 2026-11: names are not found in a template with an unknown filter or test; it gets a known one.
+    for node in found:
+        if isinstance(node, nodes.Filter) and node.name not in environment.filters:
+            if node.name == "safe":
+                advice = "A user's value is never markup; leave the filter out."
+                yield Fault(node.lineno, "|safe is not allowed.", advice)
+            else:
+                yield Fault(node.lineno, f"|{node.name} is not a filter.", _meant(node.name, environment.filters))
+            node.name = "string"
+        elif isinstance(node, nodes.Test) and node.name not in environment.tests:
+            yield Fault(node.lineno, f"'is {node.name}' is not a test.", _meant(node.name, environment.tests))
+            node.name = "defined"
 
 
-def _first_lines(tree: nodes.Template) -> dict[str, int]:
+def _first_lines(found: Sequence[nodes.Node]) -> dict[str, int]:
     lines: dict[str, int] = {}
-    for node in tree.find_all(nodes.Name):
-        if node.ctx == "load":
+    for node in found:
+        if isinstance(node, nodes.Name) and node.ctx == "load":
             lines[node.name] = min(node.lineno, lines.get(node.name, node.lineno))
     return lines
 

@@ -21,6 +21,11 @@ class Compiled:
 
     html: str
     subject: str
+    in_order: bool
+    """The statements stand in the HTML in the order of the file: what the file pairs is paired there.
+
+    But for those of the subject, which MJML repeats; they are whole if the subject is.
+    """
 
 
 class Faulty(Exception):
@@ -67,7 +72,16 @@ def compile_mjml(source: str) -> Compiled:
         raise Faulty(
             Fault(protected.lines_of[n], f"{protected.shown(n)} stands where MJML prints nothing.") for n in lost
         )
-    return Compiled(html=protected.restore(output.content, made.links), subject=protected.restore(subject))
+    in_subject = protected.statements_in(output.title or "")
+    in_file, in_html = (
+        [number for number in protected.statements_in(where) if number not in in_subject]
+        for where in (protected.text, output.content)
+    )
+    return Compiled(
+        html=protected.restore(output.content, made.links),
+        subject=protected.restore(subject),
+        in_order=in_file == in_html,
+    )
 
 
 def _refused_by_mrml(text: str, protected: Protected) -> Fault:

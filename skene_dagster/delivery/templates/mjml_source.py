@@ -49,6 +49,11 @@ class Protected:
     def is_value(self, number: int) -> bool:
         return self.constructs[number].startswith("{{")
 
+    def statements_in(self, text: str) -> list[int]:
+        """List the statements of Jinja that stand in a text, in its order."""
+        numbers = (int(found[1]) for found in TOKEN.finditer(text))
+        return [number for number in numbers if not self.is_value(number)]
+
     def shown(self, number: int) -> str:
         return " ".join(self.constructs[number].split())
 

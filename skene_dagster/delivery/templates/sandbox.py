@@ -14,6 +14,7 @@ from skene_dagster.delivery.graphemes import cut
 from skene_dagster.delivery.templates import bounds
 from skene_dagster.delivery.templates.headers import Unrenderable
 from skene_dagster.delivery.templates.missing import Missing, let_through
+from skene_dagster.delivery.templates.trees import check_tree
 from skene_dagster.settings.addresses import is_link
 
 _PRINTABLE = (str, int, float, Decimal, date, time, timedelta, UUID, Undefined)
@@ -85,7 +86,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         except ValueError:
             # Jinja 3.1, 2026-11: reads a number as Python does, which refuses more than 4,300 digits.
             raise TemplateSyntaxError("A number is too large.", 1) from None
-        bounds.check_tree(tree)
+        check_tree(tree)
         return tree
 
     def _generate(self, source: nodes.Template, *args: Any, **kwargs: Any) -> str:
