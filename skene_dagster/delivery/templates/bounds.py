@@ -271,8 +271,9 @@ def _as_text(value: object, *_: object, **__: object) -> object:
     return value
 
 
-_TEXTS = tuple(
-    ["capitalize", "e", "escape", "forceescape", "lower", "string", "striptags", "title", "trim", "truncate", "upper"]
+_TEXTS = (
+    *("capitalize", "e", "escape", "forceescape", "lower", "string"),
+    *("striptags", "title", "trim", "truncate", "upper"),
 )
 _LOOKS: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys((*_TEXTS, "wordcount", "filesizeformat", "int", "float"), _as_text),
