@@ -70,6 +70,10 @@ def look(desk: Desk, batch: Row[Any], frozen: Frozen | None, policy: Policy) -> 
     if not is_over and now < ripe:
         desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, ripe, batch.refusal))
         return "later"
+    # A key that was used before our first attempt is over at once. Who takes the risk of a second email takes it once
+    # in a key's life all the same: what was answered may have been accepted, and the next one be answered alike.
+    own_end = max(batch.first_attempt_at or batch.unresolved_since, batch.unresolved_since) + KEY_LIVES
+    takes_the_risk = policy.on_doubt == "resend" and batch.state != "in_doubt"
     found = desk.provider.find(frozen, batch.unresolved_since, ledger.last_unanswered(batch), desk.turn)
     desk.pacing.learn(desk.provider.rate_limit)
     match found:
@@ -79,12 +83,12 @@ def look(desk: Desk, batch: Row[Any], frozen: Frozen | None, policy: Policy) -> 
             _renew(desk, batch)
         case Absent():
             _wait_for_the_second_look(desk, batch, is_first=now >= ripe)
-        case Unprovable() if is_over and policy.on_doubt == "resend" and batch.state != "in_doubt":
+        case Unprovable() if takes_the_risk and now >= own_end:
             _renew(desk, batch)
-        case Unprovable(reason=reason) if is_over:
+        case Unprovable(reason=reason) if is_over and not takes_the_risk:
             desk.do(lambda c: ledger.doubt(c, batch.batch_id, reason, desk.clock()))
         case Unprovable(reason=reason):
-            again = min(desk.clock() + ASKED_AGAIN, batch.unresolved_since + KEY_LIVES)
+            again = min(desk.clock() + ASKED_AGAIN, own_end)
             desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, reason))
         case _:
             assert_never(found)

@@ -244,6 +244,26 @@ def test_a_key_that_was_used_for_other_emails_is_not_used_again_and_the_records_
     assert world.states() == {1: "in_doubt:no_answer"}
 
 
+def test_a_risk_is_taken_once_in_a_keys_life_even_if_each_answer_is_odd(world: World) -> None:
+    world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
+    world.provider.found = Unprovable("401 restricted_api_key")
+    reserved(world)
+
+    def accept_oddly(provider: Script, messages: Sequence[Message], key: str) -> Answer:
+        provider.accept(messages, key)
+        return Unknown("it accepted, but named 2 ids for 1 email", answered=True)
+
+    world.provider.answers += [accept_oddly] * 9
+    for _ in range(3):
+        world.deliver()
+        world.now += timedelta(hours=1)
+    at_first = len(keys(world))
+    world.now += timedelta(hours=20)
+    world.deliver()
+
+    assert (at_first, len(set(keys(world)))) == (1, 2)
+
+
 def test_what_waits_is_told_since_when_and_why(world: World) -> None:
     reserved(world, 300)
     silent(world, never_arrive, lose_the_answer, never_arrive)
