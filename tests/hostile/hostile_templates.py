@@ -55,6 +55,14 @@ EXPRESSIONS = {
     "|slice": "{{ [1]|slice(10**9)|list|length }}",
     "|join": "{{ range(100000)|join('b' * 100000) }}",
     "|map and |join": "{{ range(100000)|map('string')|map('center', 100000)|join }}",
+    "|map center of many": "{% set x = ('\U0001f600' * 190000)|map('center', 1000)|list %}",
+    "a list times, many times": "{% for i in range(60000) %}{% set x = [1] * 300000 %}{% endfor %}",
+    "a slice of a list, many times": (
+        "{% set x = [1] * 190000 %}{% for i in range(60000) %}{% set y = x[1:] %}{% endfor %}"
+    ),
+    "|wordwrap of a long word": (
+        "{% set x = 'a' * 290000 %}{% for i in range(20) %}{% set y = x|wordwrap(1) %}{% endfor %}"
+    ),
     "|map center": "{{ ['a']|map('center', 10**9)|join }}",
     "|round": "{{ 1|round(1000000000) }}",
     "|round up": "{{ 1|round(1000000000, 'ceil') }}",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from template_world import FOOTER, TemplateWorld, mjml
+from template_world import FOOTER, SENDER, TemplateWorld, mjml
 
 from skene_dagster.delivery.templates import MissingValue, Unrenderable
 from skene_dagster.errors import TemplateError
@@ -161,6 +161,23 @@ class TestHostileValues:
         with pytest.raises(Unrenderable, match="Gmail"):
             world.render({"name": "abcd"})
 
+    @pytest.mark.parametrize(
+        "template",
+        [
+            "{% set x = (name * 30000)|map('center', 1000)|list %}",
+            "{% for i in range(60000) %}{% set x = [1] * 30000 %}{% endfor %}",
+            "{% for i in range(60000) %}{% set x = name * 30000 %}{% endfor %}",
+            "{% set x = [1] * 90000 %}{% for i in range(60000) %}{% set y = x[1:] %}{% endfor %}",
+            "{% for i in range(60000) %}{% set x = '{:999}'.format(1) %}{% endfor %}",
+            "{% set x = 'abc-' * 50000 %}{% for i in range(60000) %}{% set y = x|wordwrap(9) %}{% endfor %}",
+        ],
+    )
+    def test_what_an_operation_gives_is_charged_each_time(self, world: TemplateWorld, template: str) -> None:
+        world.write(mjml(template))
+
+        with pytest.raises(Unrenderable, match=r"too many steps|word of more than"):
+            world.render({"name": "abcd"})
+
     def test_a_long_subject_is_cut_with_an_ellipsis(self, world: TemplateWorld) -> None:
         world.write(mjml(subject="{{ name }}"))
 
@@ -296,6 +313,16 @@ class TestMissingValues:
 
         assert str(missing.value) == "a part that a value does not have"
 
+    def test_what_a_column_is_looked_up_by_is_not_repeated(self, world: TemplateWorld) -> None:
+        link = SENDER.model_copy(update={"unsubscribe_url": "https://example.com/{{user[user.name]}}"})
+        world = TemplateWorld(world.folder, link)
+        world.write(mjml())
+
+        with pytest.raises(MissingValue) as missing:
+            world.render({"name": "ada@example.com"})
+
+        assert str(missing.value) == "a part that a value does not have"
+
     def test_what_is_missing_without_a_name_is_described(self, world: TemplateWorld) -> None:
         world.write(mjml("{{ name.split('-')[1:]|first }}"))
 
@@ -322,13 +349,19 @@ class TestMissingValues:
         with pytest.raises(Unrenderable):
             world.render()
 
-    def test_a_value_that_breaks_an_expression_is_not_repeated(self, world: TemplateWorld) -> None:
-        world.write(mjml("{{ name.index('z') }}"))
+    @pytest.mark.parametrize(
+        ("expression", "error"),
+        [("name.index('z')", "ValueError"), ("([1]|map(name)|list)[0]", "TemplateRuntimeError")],
+    )
+    def test_a_value_that_breaks_an_expression_is_not_repeated(
+        self, world: TemplateWorld, expression: str, error: str
+    ) -> None:
+        world.write(mjml("{{ " + expression + " }}"))
 
         with pytest.raises(Unrenderable) as refused:
             world.render({"name": "secret"})
 
-        assert str(refused.value) == "HTML: ValueError"
+        assert str(refused.value) == f"HTML: {error}"
 
 
 class TestColumnsThatAreNotClean:

@@ -5,7 +5,7 @@ email's account. What costs too much stops that email (`Unrenderable`), long bef
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,19 +15,20 @@ from jinja2.utils import _PassArg  # Jinja 3.1, 2026-11: how a filter says what 
 from jinja2.visitor import NodeTransformer
 
 from skene_dagster.delivery.templates.headers import Unrenderable
+from skene_dagster.delivery.templates.looks import (
+    CONTAINERS,
+    LONGEST,
+    LOOKS,
+    METHODS,
+    MOST_WORK,
+    look_at_format,
+    look_at_join,
+    too_long,
+    width_of,
+)
 from skene_dagster.delivery.templates.trees import MOST_BITS
 
-LONGEST = 300_000
-"""Characters of any text: three times the HTML that Gmail shows."""
-MOST_WORK = 200_000
-"""Steps of an email: a turn of a loop, a call, an operation; or 32 characters, or an item, of what it is about."""
-WIDEST = 1000
-"""Characters to which a text is filled up."""
-
 _A_STEP = 32
-# What may follow a %: a name, flags, a width and a precision; too wide, or a name that has a % itself.
-_TOO_WIDE = re.compile(r"(?:\([^)]*\))?[#0 +-]*(?:[1-9][0-9]{3}|\*|(?:[1-9][0-9]{0,2})?\.(?:[0-9]{4}|\*))|\([^)]*\Z")
-_CONTAINERS = (list, tuple, set, frozenset, dict, range)
 
 
 class Account(Context):
@@ -47,6 +48,11 @@ class Account(Context):
         if self.work > MOST_WORK:
             raise Unrenderable("the template takes too many steps")
 
+    def charged(self, result: Any) -> Any:
+        """Charge what an operation gave: a few letters may make much, and as much again each time."""
+        self.charge(result)
+        return result
+
 
 def joined(parts: Iterable[str]) -> str:
     """Join what a template, a macro or a block prints."""
@@ -55,14 +61,14 @@ def joined(parts: Iterable[str]) -> str:
     for part in parts:
         size += len(part)
         if size > LONGEST:
-            raise _too_long()
+            raise too_long()
         found.append(part)
     return "".join(found)
 
 
 def bounded(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
     """Let a filter or a test charge what it is given, after a look at what it would make of it."""
-    look = _LOOKS.get(name)
+    look = LOOKS.get(name)
     passed = _PassArg.from_obj(function)
 
     def first(context: Account) -> tuple[object, ...]:
@@ -77,7 +83,9 @@ def bounded(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
         context.charge(value, *args, *kwargs.values())
         if look is not None:
             value = look(value, *args, **kwargs)
-        return function(*first(context), value, *args, **kwargs)
+        if name == "wordwrap":
+            context.charge(range(len(str(value)) // width_of(*args, **kwargs)))
+        return context.charged(function(*first(context), value, *args, **kwargs))
 
     return run
 
@@ -94,18 +102,28 @@ def _counted(context: Account, value: Any) -> list[Any]:
 def _chained(context: Account, values: list[Any]) -> str:
     """Charge what `~` joins."""
     context.charge(values)
-    _look_at_join(values)
+    look_at_join(values)
     return markup_join(values) if context.eval_ctx.autoescape else str_join(values)
 
 
 @pass_context
 def _compared(context: Account, value: Any) -> Any:
     """Charge what is compared."""
-    context.charge(value)
-    return value
+    return context.charged(value)
 
 
-OURS: Mapping[str, Callable[..., Any]] = {"_counted": _counted, "_chained": _chained, "_compared": _compared}
+@pass_context
+def _sliced(context: Account, value: Any) -> Any:
+    """Charge what is cut out of a text or a list."""
+    return context.charged(value)
+
+
+OURS: Mapping[str, Callable[..., Any]] = {
+    "_counted": _counted,
+    "_chained": _chained,
+    "_compared": _compared,
+    "_sliced": _sliced,
+}
 """The filters that `Charged` puts into a template."""
 
 
@@ -113,23 +131,23 @@ def operate(context: Account, operator: str, left: Any, right: Any, work: Callab
     """Do `+`, `*`, `**` or `%`."""
     context.charge(left, right)
     if operator == "%" and isinstance(left, str | bytes):
-        _look_at_format(left, right)
+        look_at_format(left, right)
     elif (operator == "*" and _size(left) * _times(right) + _size(right) * _times(left) > LONGEST) or (
         operator == "+" and _size(left) + _size(right) > LONGEST
     ):
-        raise _too_long()
+        raise too_long()
     elif isinstance(left, int) and isinstance(right, int):
         bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
         if bits > MOST_BITS:
             raise Unrenderable("an expression gives a number that is too large")
-    return work(left, right)
+    return context.charged(work(left, right))
 
 
 def look_at_call(function: Any, args: tuple[Any, ...]) -> None:
     """Look at a call of a text's own methods; those of numbers are none that a template needs."""
     owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
-    if isinstance(owner, str | bytes) and name in _METHODS:
-        _LOOKS[_METHODS[name]](owner, *args)
+    if isinstance(owner, str | bytes) and name in METHODS:
+        LOOKS[METHODS[name]](owner, *args)
 
 
 def is_method(owner: object, name: str) -> bool:
@@ -146,7 +164,7 @@ def look_at_pattern(text: str) -> None:
 
 
 class Charged(NodeTransformer):
-    """Has a template charge what Jinja has no hook for: turns of a loop, `~`, and comparisons."""
+    """Has a template charge what Jinja has no hook for: turns of a loop, `~`, slices, and comparisons."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's name
         self.generic_visit(node)
@@ -164,6 +182,10 @@ class Charged(NodeTransformer):
             operand.expr = _call("_compared", operand.expr)
         return node
 
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
+        self.generic_visit(node)
+        return _call("_sliced", node) if isinstance(node.arg, nodes.Slice) else node
+
 
 def _call(name: str, node: Any) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
@@ -172,7 +194,7 @@ def _call(name: str, node: Any) -> nodes.Filter:
 def _weight(value: object, levels: int = 3) -> int:
     if isinstance(value, str | bytes):
         return len(value) // _A_STEP
-    if not isinstance(value, _CONTAINERS):
+    if not isinstance(value, CONTAINERS):
         return 0
     if isinstance(value, range):
         return len(value)
@@ -193,104 +215,3 @@ def _size(value: object) -> int:
 
 def _times(value: object) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _too_long() -> Unrenderable:
-    return Unrenderable(f"an expression gives more than {LONGEST:,} characters")
-
-
-def _wide(value: object, width: object = 80, *_: object, **__: object) -> object:
-    if isinstance(width, int) and not 0 < width <= WIDEST:
-        raise Unrenderable(f"a text is filled up to more than {WIDEST:,} characters")
-    return value
-
-
-def _look_at_indent(value: object, width: object = 4, *_: object, **__: object) -> object:
-    by = len(width) if isinstance(width, str) else width
-    if isinstance(by, int) and not 0 <= by * (1 + str(value).count("\n")) <= LONGEST:
-        raise _too_long()
-    return value
-
-
-def _look_at_wordwrap(value: object, width: object = 79, *args: Any, **kwargs: Any) -> object:
-    by = kwargs.get("wrapstring", args[1] if len(args) > 1 else None) or "\n"
-    if isinstance(width, int) and (width < 1 or (len(str(value)) // width + 1) * len(by) > LONGEST):
-        raise _too_long()
-    return value
-
-
-def _look_at_join(value: Any, by: object = "", *_: object, **__: object) -> object:
-    items = list(islice(iter(value), MOST_WORK + 1))
-    if any(isinstance(item, _CONTAINERS) for item in items):
-        raise Unrenderable("a list in a list is joined")
-    if sum(len(str(item)) for item in items) + len(str(by)) * len(items) > LONGEST:
-        raise _too_long()
-    return items
-
-
-def _look_at_replace(value: object, old: object = "", new: object = "", *_: object, **__: object) -> object:
-    text = str(value)
-    times = text.count(str(old)) if str(old) else len(text) + 1
-    if len(text) + times * len(str(new)) > LONGEST:
-        raise _too_long()
-    return value
-
-
-def _look_at_round(value: object, precision: object = 0, *_: object, **__: object) -> object:
-    if isinstance(precision, int) and abs(precision) > 30:
-        raise Unrenderable("a number is rounded to more than 30 digits")
-    return value
-
-
-def _look_at_format(pattern: Any, values: Any = (), *more: Any, **named: Any) -> Any:
-    text = str(pattern)
-    given = [*_inside(values), *more, *named.values()]
-    if any(isinstance(one, _CONTAINERS) for one in given):
-        raise Unrenderable("a list is formatted as a text")
-    widest = max((len(str(one)) for one in given), default=0)
-    if (
-        any(_TOO_WIDE.match(part) for part in text.split("%")[1:])
-        or len(text) + text.count("%") * (widest + WIDEST) > LONGEST
-    ):
-        raise Unrenderable("a format is too wide")
-    return pattern
-
-
-def _inside(values: object) -> Iterator[object]:
-    if isinstance(values, Mapping):
-        yield from values.values()
-    elif isinstance(values, tuple | list):
-        yield from values
-    else:
-        yield values
-
-
-def _as_text(value: object, *_: object, **__: object) -> object:
-    if isinstance(value, _CONTAINERS):
-        raise Unrenderable("a list is used as a text")
-    return value
-
-
-_TEXTS = (
-    *("capitalize", "e", "escape", "forceescape", "lower", "string"),
-    *("striptags", "title", "trim", "truncate", "upper"),
-)
-_LOOKS: Mapping[str, Callable[..., Any]] = {
-    **dict.fromkeys((*_TEXTS, "wordcount", "filesizeformat", "int", "float"), _as_text),
-    **dict.fromkeys(("center", "batch", "slice"), _wide),
-    "indent": _look_at_indent,
-    "wordwrap": _look_at_wordwrap,
-    "join": _look_at_join,
-    "replace": _look_at_replace,
-    "round": _look_at_round,
-    "format": _look_at_format,
-    "+join": lambda by, items=(), *_: _look_at_join(items, by),
-}
-_METHODS = {
-    "center": "center",
-    "ljust": "center",
-    "rjust": "center",
-    "zfill": "center",
-    "replace": "replace",
-    "join": "+join",
-}

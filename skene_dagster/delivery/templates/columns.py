@@ -41,6 +41,10 @@ class Row:
             raise Unrenderable(f"the column {name} is no plain value but {type(value).__name__}")
         return value
 
+    def has(self, name: str) -> bool:
+        """Whether it is a column's name, whatever the column holds."""
+        return name in self._values
+
     def _of_bytes(self, name: str, value: bytes) -> str:
         try:
             # BINARY(n) fills a shorter value up with NUL.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Template, TemplateRuntimeError, TemplateSyntaxError, UndefinedError
+from jinja2 import Template, TemplateSyntaxError, UndefinedError
 
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.templates import checks, headers
@@ -168,7 +168,7 @@ def _reason(part: str, bad: Exception) -> MissingValue | Unrenderable:
             return bad
         case UndefinedError():
             return MissingValue(str(bad))
-        case TemplateRuntimeError() | TypeError():
+        case TypeError():
             return Unrenderable(f"{part}: {bad}")
         case _:
             # The texts of others may contain the user's value.

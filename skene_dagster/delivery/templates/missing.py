@@ -30,7 +30,9 @@ class Missing(StrictUndefined):
     def _undefined_message(self) -> str:
         if self._undefined_name is None:  # the first of no items
             return super()._undefined_message
-        if self._undefined_obj is missing or isinstance(self._undefined_obj, Row):
+        if self._undefined_obj is missing or (
+            isinstance(self._undefined_obj, Row) and self._undefined_obj.has(str(self._undefined_name))
+        ):
             return str(self._undefined_name)
         # What an item is looked up by may be a user's value, which no ledger and no log should hold.
         return "a part that a value does not have"

@@ -98,7 +98,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def call(self, __context: Any, __obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         __context.charge(*args, *kwargs.values())
         bounds.look_at_call(__obj, args)
-        return super().call(__context, __obj, *args, **kwargs)
+        return __context.charged(super().call(__context, __obj, *args, **kwargs))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return super().is_safe_attribute(obj, attr, value) and bounds.is_method(obj, attr)
