@@ -87,4 +87,5 @@ def check_api_url(url: str) -> None:
     except ValueError:
         usable = here = False
     if not usable or (split.scheme != "https" and not (split.scheme == "http" and here)):
-        raise SettingsError(f"{shown(url)} is no address to send a key to.", advice="Use https://.")
+        # Not quoted: it may hold a name and a password, or be the key itself.
+        raise SettingsError("RESEND_API_URL is no address to send a key to.", advice="Use https://.")

@@ -30,6 +30,8 @@ FIELDS = {
 }
 SENDERS = ("from", "postal_address", "unsubscribe_url", "reply_to", "rate_share")
 
+SECRET = "s3cr3t-of-a-key"
+
 
 def _fields() -> Iterator[tuple[str, Hostile]]:
     for name, (part, field) in FIELDS.items():
@@ -64,28 +66,24 @@ def _milestones() -> Iterator[tuple[str, Hostile]]:
 
 
 def _variables() -> Iterator[tuple[str, Hostile]]:
-    secret = "s3cr3t-of-a-key"
     values = {
-        "a line break": f"{secret}\n",
-        "a blank": f"{secret} x",
+        "a line break": f"{SECRET}\n",
+        "a blank": f"{SECRET} x",
         "blanks": "   ",
-        "letters outside ASCII": f"{secret}\u00e9\u202e",
-        "not UTF-8": f"{secret}\udcff",
-        "5,000 letters and a blank": secret + "a" * 5_000 + " ",
-        "what steers a terminal": f"{secret}\x1b[2J",
+        "letters outside ASCII": f"{SECRET}\u00e9\u202e",
+        "not UTF-8": f"{SECRET}\udcff",
+        "5,000 letters and a blank": SECRET + "a" * 5_000 + " ",
+        "what steers a terminal": f"{SECRET}\x1b[2J",
     }
     for kind, value in values.items():
         for name in ("RESEND_API_KEY", "SKENE_WRITE_KEY"):
             yield (
                 f"{name}: {kind}",
-                Hostile(environ={name: value}, says=name, hides_all=True, secrets=(secret, secret[:6])),
+                Hostile(environ={name: value}, says=name, hides_all=True, secrets=(SECRET, SECRET[:6])),
             )
         for name in ("SKENE_ENV", "SKENE_REDIRECT_TO"):
             yield f"{name}: {kind}", Hostile(environ={name: value}, says=name, hides_all=True)
-        yield (
-            f"RESEND_API_URL: {kind}",
-            Hostile(environ={"RESEND_API_URL": value}, says="is no address to send a key to", hides_all=True),
-        )
+        yield f"RESEND_API_URL: {kind}", _no_api(value)
     for name, value in {
         "prod": "prod",
         "PRODUCTION": "PRODUCTION",
@@ -113,11 +111,17 @@ def _variables() -> Iterator[tuple[str, Hostile]]:
         "in clear": "http://api.example.com",
         "a file": "file:///etc/passwd",
         "no host": "https://",
+        "a password, in clear": f"http://me:{SECRET}@api.example.com",
+        "a password, and no port": f"https://me:{SECRET}@api.example.com:port",
+        "the key": f"re_{SECRET}",
     }.items():
-        yield (
-            f"RESEND_API_URL: {name}",
-            Hostile(environ={"RESEND_API_URL": value}, says="is no address to send a key to", hides_all=True),
-        )
+        yield f"RESEND_API_URL: {name}", _no_api(value)
+
+
+def _no_api(url: str) -> Hostile:
+    secrets = (SECRET, SECRET[:6])
+    environ = {"RESEND_API_URL": url}
+    return Hostile(environ=environ, says="is no address to send a key to", hides_all=True, secrets=secrets)
 
 
 HOSTILE_SETTINGS = named(_fields()) | named(_milestones()) | named(_variables())
