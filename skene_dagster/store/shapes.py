@@ -7,6 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, inspect, literal_column, select, table, text
 
+from skene_dagster.errors import StoreError
+from skene_dagster.store.failures import DENIED, code_of, translated
+
 _INDEXABLE = re.compile(
     r"\w*int|decimal|float|double|date|datetime|time|timestamp|year|(var)?(char|binary)|enum|set|bit"
 )
@@ -65,12 +68,18 @@ def has_index(connection: Connection, name: str, points: Sequence[str], ranges: 
 
 
 def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
-    """List the columns, in lower case, that no two rows of a table have in common."""
+    """List the columns, in lower case, that no two rows of a table have in common; none where that may not be seen."""
     schema, _, bare = name.rpartition(".")
     about, within = inspect(connection), {"schema": schema or None}
-    found: list[Sequence[str | None]] = [about.get_pk_constraint(bare, **within)["constrained_columns"]]
-    found += [constraint["column_names"] for constraint in about.get_unique_constraints(bare, **within)]
-    found += [index["column_names"] for index in about.get_indexes(bare, **within) if index["unique"]]
+    try:
+        with translated():
+            found: list[Sequence[str | None]] = [about.get_pk_constraint(bare, **within)["constrained_columns"]]
+            found += [constraint["column_names"] for constraint in about.get_unique_constraints(bare, **within)]
+            found += [index["column_names"] for index in about.get_indexes(bare, **within) if index["unique"]]
+    except StoreError as error:
+        if code_of(error) in DENIED:
+            return []  # a view without the right SHOW VIEW; it has no keys
+        raise
     # A part of an index that is an expression has no name.
     named = [[part for part in parts if part is not None] for parts in found if None not in parts]
     return [frozenset(map(str.lower, parts)) for parts in named if parts]

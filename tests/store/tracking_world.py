@@ -42,7 +42,11 @@ def product(program: str, url: str, root: Path) -> "subprocess.Popen[str]":
 
 def run(program: str, url: str, root: Path) -> tuple[str, str]:
     """Run a product to its good end; return what it printed, and what its log says."""
-    process = product(program, url, root)
-    printed, logged = process.communicate(timeout=PATIENCE)
+    with product(program, url, root) as process:
+        try:
+            printed, logged = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     assert process.returncode == 0, logged
     return printed, logged
