@@ -68,7 +68,7 @@ def look(desk: Desk, batch: Row[Any], frozen: Frozen | None, policy: Policy) -> 
     if frozen is None:
         return wait_without_bytes(desk, batch)
     if not is_over and now < ripe:
-        desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, ripe, batch.refusal))
+        desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, ripe, batch.refusal or batch.error or ""))
         return "later"
     # A key that was used before our first attempt is over at once. Who takes the risk of a second email takes it once
     # in a key's life all the same: what was answered may have been accepted, and the next one be answered alike.

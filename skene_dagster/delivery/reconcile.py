@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
-from skene_dagster.delivery import ledger
+from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.advance import Source, advance
 from skene_dagster.delivery.desk import PAUSED, Desk
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.look import Policy
+from skene_dagster.delivery.look import Policy, is_for_the_records
 from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.loops.plan import LoopPlan
@@ -44,8 +44,14 @@ class Reconciled:
 
 
 def is_wanted(engine: Engine, channel: str, clock: Clock, plans: Sequence[LoopPlan]) -> bool:
-    """Whether there is something to reconcile now; two queries, bounded by what is open."""
-    return reading(engine, lambda c: bool(_left_behind(c, channel, plans, clock()) or _gone(c, channel, plans)))
+    """Whether there is something to reconcile now; a few queries, bounded by what is open."""
+
+    def ask(connection: Connection) -> bool:
+        now = clock()
+        left = _left_behind(connection, channel, plans, now)
+        return any(_can_go_on(connection, row, now) for row in left) or bool(_gone(connection, channel, plans))
+
+    return reading(engine, ask)
 
 
 def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
@@ -105,6 +111,12 @@ def _left_behind(connection: Connection, channel: str, plans: Sequence[LoopPlan]
     steps = {(plan.name, step.name) for plan in plans for step in plan.steps if step.email is not None}
     rows = ledger.left_behind(connection, channel, now)
     return [row for row in rows if row.unresolved or (row.loop, row.step) in steps]
+
+
+def _can_go_on(connection: Connection, batch: Row[Any], now: datetime) -> bool:
+    """Whether anything can be done for a batch; a pause, which may last for weeks, leaves only what sends nothing."""
+    sends_nothing = batch.state == "accepted" or is_for_the_records(batch, now)
+    return sends_nothing or not controls.orders(connection, batch.loop, batch.step).paused
 
 
 def _drop_steps_that_are_gone(desk: Desk, plans: Sequence[LoopPlan]) -> int:

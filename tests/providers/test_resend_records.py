@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+import resend
 from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
@@ -173,6 +174,16 @@ def test_a_look_ends_after_so_many_calls_and_proves_nothing(
 
 def test_records_that_do_not_reach_back_prove_nothing(server: ResendServer, provider: ResendProvider) -> None:
     send_at(server, provider, NOON + timedelta(hours=1), 7)
+
+    assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+
+
+@pytest.mark.parametrize("page", [["a list"], {"data": ["no row"]}, {"data": [{"created_at": "0001-01-01T00:00+14"}]}])
+def test_records_of_another_shape_prove_nothing_and_fail_nobody(
+    provider: ResendProvider, monkeypatch: pytest.MonkeyPatch, page: object
+) -> None:
+    for records in (resend.Logs, resend.Emails):
+        monkeypatch.setattr(records, "list", lambda _params: page)
 
     assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
 

@@ -9,6 +9,7 @@ import pytest
 from delivery_world import LIVE, Script, Scripted, World, lose_the_answer, make_world, never_arrive
 from sqlalchemy import Engine, text
 
+from skene_dagster.delivery import controls
 from skene_dagster.delivery.health import Wait, health
 from skene_dagster.delivery.message import Message, origin
 from skene_dagster.delivery.providers.base import (
@@ -287,6 +288,34 @@ def test_a_refusal_that_waits_is_no_reason_to_look_at_it_before_its_time(world: 
     world.now += 8 * MINUTE
 
     assert (early, is_wanted(world.engine, "outbox", world.clock, [world.plan])) == (False, True)
+
+
+def test_a_paused_loop_is_no_reason_to_reconcile_until_its_records_can_be_asked(world: World) -> None:
+    reserved(world)
+    silent(world)
+    transaction(world.engine, lambda c: controls.pause(c, world.plan.name, world.now))
+    world.now += 5 * MINUTE
+    paused = is_wanted(world.engine, "outbox", world.clock, [world.plan])
+    transaction(world.engine, lambda c: controls.resume(c, world.plan.name))
+    resumed = is_wanted(world.engine, "outbox", world.clock, [world.plan])
+    transaction(world.engine, lambda c: controls.pause(c, world.plan.name, world.now))
+    world.now += timedelta(hours=23)
+
+    assert (paused, resumed) == (False, True)
+    assert is_wanted(world.engine, "outbox", world.clock, [world.plan])
+
+
+def test_what_was_put_off_when_its_run_ended_is_sent_by_reconcile(world: World) -> None:
+    reserved(world)
+    world.provider.answers += [answer(Throttled(1.0, "429: slow down"))] * 20
+    delivered = world.deliver()
+    world.now += 8 * MINUTE
+    wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan])
+
+    reconcile(world.desk(owner="reconcile"), [world.plan])
+
+    assert (delivered.open, delivered.parked, wanted) == (1, "", True)
+    assert world.states() == {1: "accepted"}
 
 
 def test_reconcile_goes_on_with_what_it_cuts_out_of_others(world: World) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
 from skene_dagster.delivery.message import Frozen
@@ -63,23 +63,26 @@ def open_batches(connection: Connection, scope: Scope) -> int:
 
 
 def left_behind(connection: Connection, channel: str, now: datetime) -> Sequence[Row[Any]]:
-    """List what runs have left open on a channel, in the order in which it is due: batch_id, loop, step, unresolved.
+    """List what runs have left open on a channel, in the order in which it is due, without its bytes; and `unresolved`.
 
-    That is what was attempted without answer, what is in doubt, and what was cut out of another batch. Only what has
-    been due for a while and is held by nobody: the run that left it may still be there.
+    That is what was attempted without answer, what is in doubt, what was cut out of another batch, and what was put off
+    after an attempt, so that its run ended before its time came. Only what has been due for a while and is held by
+    nobody: the run that left it may still be there.
     """
     is_unresolved = or_(batches.c.unresolved_since.is_not(None), batches.c.state == "in_doubt")
-    return connection.execute(
-        select(batches.c.batch_id, batches.c.loop, batches.c.step, is_unresolved.label("unresolved"))
+    was_put_off = and_(batches.c.state == "frozen", batches.c.due_at > batches.c.last_attempt_at)
+    query: Select[Any] = (
+        select(*BATCH, is_unresolved.label("unresolved"))
         .where(
             batches.c.state.in_(OPEN),
             batches.c.channel == channel,
-            or_(is_unresolved, batches.c.parent_id.is_not(None)),
+            or_(is_unresolved, batches.c.parent_id.is_not(None), was_put_off),
             is_due(now - RECONCILED_AFTER),
             is_free(now),
         )
         .order_by(_DUE, batches.c.batch_id)
-    ).all()
+    )
+    return connection.execute(query).all()
 
 
 def unresolved(connection: Connection, channel: str) -> int:

@@ -22,6 +22,7 @@ from skene_dagster.delivery.providers.base import (
     Throttled,
     Turns,
     Unknown,
+    Unprovable,
     at_once,
     check_call,
 )
@@ -106,7 +107,11 @@ class ResendProvider:
                 raise Denied(f"it would take more than {CALLS:,} calls to look into the records")
             turn(seconds)
 
-        return self._records(counted).find(batch, since, until)
+        try:
+            return self._records(counted).find(batch, since, until)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # Records of another shape than is known: who asks must not fail for ever.
+            return Unprovable(f"the records cannot be understood: {type(error).__name__}")
 
     def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
