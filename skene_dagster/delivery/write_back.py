@@ -23,7 +23,7 @@ def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
             # The product's own moment of change stays as it is: what we write triggers no loop.
             kept = {users.updated_at: table.c[users.updated_at]} if users.updated_at else {}
             connection.execute(update(table).where(table.c[users.key].in_(accepted)).values(values | kept))
-            segments.expect_exits(connection, segment_name(batch.loop, batch.step), accepted)
+            segments.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, desk.clock())
         ledger.written_back(connection, batch.batch_id, desk.clock())
 
     desk.do(write)

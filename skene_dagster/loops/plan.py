@@ -30,6 +30,8 @@ class Query:
     """Why there is no `sqlite`, by the name of the construct; else empty."""
     tables: tuple[str, ...]
     """The source tables, sorted; for lineage."""
+    reads: tuple[str, ...]
+    """The columns that the SQL names, of any table, in lower case, sorted."""
     columns: tuple[str, ...] | None
     """The result's columns; None for `SELECT *`, which only the database can answer."""
     key: str
@@ -190,6 +192,12 @@ class StepPlan:
     def email(self) -> Email | None:
         """What the step sends, if it sends anything."""
         return self.action if isinstance(self.action, Email) else self.action.prompt
+
+    @property
+    def sets_what_it_reads(self) -> bool:
+        """Whether the action's `set` writes a column that the condition reads, so that it makes members leave."""
+        read = self.condition.reads if isinstance(self.condition, Query) else ()
+        return self.email is not None and any(column.casefold() in read for column, _ in self.email.set)
 
     @property
     def by_row(self) -> bool:

@@ -55,6 +55,7 @@ segments = Table(
     Column("exited", BigInteger, nullable=False),
     Column("unknown_keys", BigInteger, nullable=False),  # rows whose key is NULL or no user's
     Column("refreshed_at", Moment),
+    Column("accepted_at", Moment),  # a person accepted whatever change the next refresh finds
 )
 
 segment_members = Table(
@@ -66,9 +67,8 @@ segment_members = Table(
     Column("exited_at", Moment, primary_key=True),
     Column("user_id", NullType, primary_key=True),
     Column("entered_at", Moment, nullable=False),
-    Column(
-        "exit_reason", String(16)
-    ),  # left | gone (no longer a user) | set (our own write); 'set' while inside: expected
+    Column("exit_reason", String(16)),  # left | gone (no longer a user) | set (our own write)
+    Column("set_at", Moment),  # when our own `set` was last written for this user
     Column("attributes", Text),  # JSON of the condition's own columns that the email names
 )
 

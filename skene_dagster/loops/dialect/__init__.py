@@ -10,7 +10,7 @@ from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.by_key import is_by_key
 from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
 from skene_dagster.loops.dialect.lone_expression import judge_expression
-from skene_dagster.loops.dialect.recipients import columns, is_plain, key, tables
+from skene_dagster.loops.dialect.recipients import columns, is_plain, key, names_read, tables
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, scan
 from skene_dagster.loops.dialect.sqlite import write_sqlite, write_sqlite_expression
@@ -96,6 +96,7 @@ def _read(text: str, users: Users) -> Query:
         sqlite=sqlite,
         needs_tidb=needs_tidb,
         tables=sources,
+        reads=names_read(tree),
         columns=result,
         key=users_key,
         by_row=by_row,

@@ -30,6 +30,11 @@ def tables(query: exp.Query) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def names_read(query: exp.Query) -> tuple[str, ...]:
+    """Return the names of the columns that the query reads, of whichever table, in lower case, sorted."""
+    return tuple(sorted({column.name.casefold() for column in query.find_all(exp.Column)}))
+
+
 def written(table: exp.Table) -> str:
     """Name a source table as it is written, with its schema if it has one there."""
     return f"{table.db}.{table.name}" if table.db else table.name
