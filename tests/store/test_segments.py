@@ -267,6 +267,21 @@ def test_a_sample_has_the_first_members_by_key(engine: Engine) -> None:
     assert [tuple(row) for row in rows] == [(1, tick(0)), (2, tick(0)), (3, tick(0))]
 
 
+def test_a_sample_has_neither_people_who_left_nor_members_of_another_segment(engine: Engine) -> None:
+    world = World(engine)
+    world.add(1, 2, 3)
+    world.refresh(0)
+    world.wake(1)
+    world.refresh(1)
+    world.add(0)
+    world.refresh(1, loop(name="welcome"))
+
+    with engine.connect() as connection:
+        rows = segments.sample(connection, SEGMENT)
+
+    assert [row.user_id for row in rows] == [2, 3]
+
+
 def test_a_licence_is_for_the_last_tick_that_was_completed(engine: Engine) -> None:
     world = World(engine)
     world.add(1)
