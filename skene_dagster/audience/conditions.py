@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BindParameter,
@@ -22,7 +21,7 @@ from typing_extensions import assert_never
 from skene_dagster.audience import adoption, engagement, milestones, usage
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
-from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, Schedule, StepPlan, UsedUp
+from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import Moment
@@ -97,9 +96,7 @@ def _query(
             advice="Set SKENE_DATABASE_URL to a TiDB database, or write it with functions that both have.",
             place=place_of(plan, step),
         )
-    trigger = plan.root_of(step).trigger
-    zone = ZoneInfo(trigger.timezone if isinstance(trigger, Schedule) else "UTC")
-    local = as_of.replace(tzinfo=timezone.utc).astimezone(zone)
+    local = as_of.replace(tzinfo=timezone.utc).astimezone(plan.zone_of(step))
     statement = text(sql)
     known = statement.compile().params
     moments: dict[str, BindParameter[Any]] = {

@@ -7,6 +7,7 @@ where in which file things stood: the same loop in TypeScript, YAML and Python g
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
 from skene_dagster.settings import Feature, Milestone
@@ -237,6 +238,11 @@ class LoopPlan:
     not_yet: tuple[str, ...]
     """What is known but cannot run yet, by name, one sentence each."""
     document: Document = field(compare=False, repr=False)
+
+    def zone_of(self, step: StepPlan) -> ZoneInfo:
+        """Say in which time zone a step's days are counted: its schedule's, else UTC."""
+        trigger = self.root_of(step).trigger
+        return ZoneInfo(trigger.timezone if isinstance(trigger, Schedule) else "UTC")
 
     def root_of(self, step: StepPlan) -> StepPlan:
         """Find the step that a step follows, over any number of `after`; itself, if it follows none."""
