@@ -14,7 +14,7 @@ from skene_dagster.audience.counted import counted
 from skene_dagster.audience.moments import bound
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
-from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, Schedule, StepPlan, UsedUp
+from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, reading
 
@@ -92,8 +92,7 @@ def _query(
             advice="Set SKENE_DATABASE_URL to a TiDB database, or write it with functions that both have.",
             place=place_of(plan, step),
         )
-    trigger = plan.root_of(step).trigger
-    statement = bound(text(sql), as_of, trigger.timezone if isinstance(trigger, Schedule) else "UTC")
+    statement = bound(text(sql), as_of, plan.zone_of(step))
     names = dict.fromkeys((query.key, *kept, *((ROW_KEY, ROW_AT) if query.by_row else ())))
     # What is selected with the key may still be from another moment than the users table, were that another's.
     only_users = query.plain or (query.own_key and query.tables == (settings.users.table,))

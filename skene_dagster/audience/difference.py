@@ -44,7 +44,7 @@ from skene_dagster.store.tables import OPEN, Moment, segment_members
 members = segment_members
 
 ENTERS, LEAVES, EXPECTED, DIFFERS = "enters", "leaves", "set", "differs"
-"""What becomes of a user; EXPECTED is who leaves because of our own `set`."""
+"""What becomes of a user; EXPECTED leaves because our own `set` was written since the last refresh."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,21 @@ def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, w
     )
 
 
-def find(connection: Connection, segment: str, changes: Table, answer: Table | Subquery, span: Span) -> int:
+def find(
+    connection: Connection,
+    segment: str,
+    changes: Table,
+    answer: Table | Subquery,
+    span: Span,
+    *,
+    set_since: datetime | None,
+) -> int:
     """Write down what an answer changes, for the users of a range; return how many rows.
 
     Args:
         answer: users once each, by user_id, with their attributes if there are any. It is asked twice: about those who
             are outside and about those who are inside. Nobody is both; so it need not be the same both times.
+        set_since: members for whom `set` was written since this moment are expected to leave; None: nobody is.
     """
     key = answer.c.user_id
     # TiDB, 2026-11: without statistics of a new table it looks up each member alone, four times as slow.
@@ -97,7 +106,8 @@ def find(connection: Connection, segment: str, changes: Table, answer: Table | S
         .select_from(answer.outerjoin(members, and_(inside(segment), members.c.user_id == key)))
         .where(span.of(key), members.c.user_id.is_(None))
     )
-    within = [each.where(inside(segment), span.of(members.c.user_id)) for each in _changes_inside(connection, answer)]
+    changed = _changes_inside(connection, answer, set_since)
+    within = [each.where(inside(segment), span.of(members.c.user_id)) for each in changed]
     return sum(
         connection.execute(
             insert(changes).from_select(list(changes.c), each.prefix_with(merge, dialect="mysql"))
@@ -119,9 +129,7 @@ def forget(connection: Connection, segment: str, as_of: datetime, span: Span) ->
     key = members.c.user_id
     connection.execute(delete(members).where(inside(segment), members.c.entered_at == as_of, span.of(key)))
     connection.execute(
-        update(members)
-        .where(_exited(segment, as_of), span.of(key))
-        .values(exited_at=OPEN, exit_reason=case((members.c.exit_reason == "set", "set"), else_=null()))
+        update(members).where(_exited(segment, as_of), span.of(key)).values(exited_at=OPEN, exit_reason=null())
     )
 
 
@@ -132,12 +140,11 @@ def written_at(segment: str, as_of: datetime) -> list[Select[tuple[object]]]:
 
 
 def write_exits(connection: Connection, segment: str, changes: Table, as_of: datetime, span: Span) -> None:
-    """Close the members who leave; a `set` that was announced stays the reason."""
-    connection.execute(
-        _update(connection, changes, segment, (LEAVES, EXPECTED), span).values(
-            exited_at=as_of, exit_reason=func.coalesce(members.c.exit_reason, "left")
+    """Close the members who leave, and say whether our own `set` is the reason."""
+    for what, reason in ((LEAVES, "left"), (EXPECTED, "set")):
+        connection.execute(
+            _update(connection, changes, segment, what, span).values(exited_at=as_of, exit_reason=reason)
         )
-    )
 
 
 def mark_gone(
@@ -158,7 +165,7 @@ def mark_gone(
 def write_attributes(connection: Connection, segment: str, changes: Table, span: Span) -> None:
     """Bring the attributes of those who stay up to date, where they differ."""
     connection.execute(
-        _update(connection, changes, segment, (DIFFERS,), span)
+        _update(connection, changes, segment, DIFFERS, span)
         .where(changes.c.user_id == members.c.user_id)
         .values(attributes=changes.c.attributes)
     )
@@ -224,12 +231,12 @@ def _exited(segment: str, as_of: datetime) -> ColumnElement[bool]:
     return and_(members.c.segment == segment, members.c.exited_at == as_of)
 
 
-def _changes_inside(connection: Connection, answer: Table | Subquery) -> list[Select[Any]]:
+def _changes_inside(connection: Connection, answer: Table | Subquery, set_since: datetime | None) -> list[Select[Any]]:
     """Select what an answer changes for the members: who leaves, and whose attributes differ."""
     key, attributes = answer.c.user_id, _attributes(answer)
     same = members.c.user_id == key
     differ = [members.c.attributes.is_distinct_from(each) for each in attributes]
-    leaves = case((members.c.exit_reason == "set", EXPECTED), else_=LEAVES)
+    leaves = literal(LEAVES) if set_since is None else case((members.c.set_at >= set_since, EXPECTED), else_=LEAVES)
     if not is_sqlite(connection):
         # In one statement, for the next may see another answer.
         stays = key.is_not(None)
@@ -254,10 +261,10 @@ def _of(changes: Table, what: str) -> list[ColumnElement[bool]]:
     return [changes.c.what == what] if "what" in changes.c else []
 
 
-def _update(connection: Connection, changes: Table, segment: str, what: tuple[str, ...], span: Span) -> Update:
+def _update(connection: Connection, changes: Table, segment: str, what: str, span: Span) -> Update:
     """Update the members of whom something is to be changed."""
     key = changes.c.user_id
-    wanted = [changes.c.what.in_(what), span.of(key)]
+    wanted = [changes.c.what == what, span.of(key)]
     if is_sqlite(connection):
         return update(members).where(inside(segment), members.c.user_id.in_(select(key).where(*wanted)))
     # MariaDB 10.11, 2026-11: with IN in place of the join it looks at every member.

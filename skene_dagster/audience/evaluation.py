@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, Table, select, text
@@ -62,6 +62,8 @@ class Work:
     """None: any change is right."""
     chunk: int
     """Keys per transaction."""
+    set_since: datetime | None
+    """Members for whom `set` was written since this moment are expected to leave; None: nobody is."""
     is_large: bool
     """The segment was so large that its condition is not evaluated in one statement."""
 
@@ -128,7 +130,7 @@ def compared(work: Work, answer: Table | None) -> Iterator[Table]:
 
         def write(connection: Connection, span: Span) -> int:
             asked = staging.selected(connection, condition.answer.rows, condition.columns) if answer is None else answer
-            return difference.find(connection, segment, changes, asked, span)
+            return difference.find(connection, segment, changes, asked, span, set_since=work.set_since)
 
         inside = difference.keys_inside(segment)
         if answer is None:

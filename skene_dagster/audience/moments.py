@@ -1,22 +1,21 @@
-"""The clock of the author's SQL: the tick's, wherever he wrote `NOW()` or `CURDATE()`."""
+"""The clock of the author's SQL: the tick's, wherever they wrote `NOW()` or `CURDATE()`."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import BindParameter, Date, TextClause, bindparam
 
 from skene_dagster.store.tables import Moment
 
 
-def bound(statement: TextClause, as_of: datetime, zone: str = "UTC") -> TextClause:
+def bound(statement: TextClause, as_of: datetime, zone: tzinfo = timezone.utc) -> TextClause:
     """Bind the moments that a statement names.
 
     Args:
         zone: whose date is `CURDATE()`.
     """
     known = statement.compile().params
-    local = as_of.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone))
+    local = as_of.replace(tzinfo=timezone.utc).astimezone(zone)
     moments: dict[str, BindParameter[Any]] = {
         "as_of": bindparam("as_of", as_of, Moment),
         "as_of_date": bindparam("as_of_date", local.date(), Date),

@@ -15,9 +15,6 @@ from skene_dagster.errors import SegmentImplausible
 from skene_dagster.settings import Limits
 from skene_dagster.store.engine import reading, transaction, users_table
 
-ACCEPT = "skene/accept_change=true"
-"""The run tag by which a person says that an implausible change is right."""
-
 
 def refreshed(work: Work) -> Row[Any]:
     """Bring the segment to what its condition says; return its row as it is then.
@@ -110,9 +107,11 @@ def _judge(work: Work, survey: Survey, inside: int, limits: Limits) -> None:
         what = f"has {inside:,} members and would gain {enter:,} (limits.explosion is {limits.explosion:g})"
     else:
         return
+    loop, _, step = work.segment.partition(".")
     raise SegmentImplausible(
         f"Segment {work.segment} {what}; nothing was written.",
-        advice=f"Look at the tables that the condition reads. If the change is right, run again with the tag {ACCEPT}.",
+        advice="Look at the tables that the condition reads. If the change is right, accept it and run the loop again: "
+        f"skene-dagster accept {loop} --step {step}",
         place=work.condition.place,
     )
 

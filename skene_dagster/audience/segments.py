@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select, update
+from sqlalchemy import Connection, Engine, Row, and_, select, update
 
 from skene_dagster.audience import conditions, refreshing, turn
 from skene_dagster.audience.difference import inside
@@ -20,7 +20,7 @@ from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction
-from skene_dagster.store.tables import segment_members
+from skene_dagster.store.tables import segment_members, segments
 
 CHUNK = 50_000
 """Keys per transaction."""
@@ -81,7 +81,6 @@ def refresh(
     as_of: datetime,
     clock: Clock,
     run_id: str,
-    accept_change: bool = False,
     chunk: int = CHUNK,
     large: int = LARGE,
 ) -> Refreshed:
@@ -89,14 +88,13 @@ def refresh(
 
     Args:
         run_id: who refreshes, at most 64 characters; a run may take over from itself.
-        accept_change: a person said that an implausible change is right.
         chunk: keys per transaction.
         large: members from which on the condition is evaluated in parts from the start.
 
     Raises:
         SegmentBusy: another run is refreshing this segment.
         SegmentOvertaken: a refresh for a newer as_of has written; nothing was written.
-        SegmentImplausible: the segment would collapse or explode; nothing was written.
+        SegmentImplausible: the segment would collapse or explode, and nobody accepted that; nothing was written.
         SegmentTimeout: the condition took longer than the step's timeout; nothing was written.
         SegmentError: the condition cannot be evaluated, or returns a user twice; nothing was written.
         QueryRejected: the condition needs TiDB.
@@ -110,8 +108,17 @@ def refresh(
         return Refreshed.of(before, answer.sql, already=True)
     kept = step.email.row_columns if step.email else ()
     condition = Condition(answer, kept, conditions.place_of(plan, step), step.timeout)
-    limits = None if accept_change else settings.limits
-    work = Work(engine, mine, settings.users, clock, condition, limits, chunk, is_large=before.members > large)
+    work = Work(
+        engine,
+        mine,
+        settings.users,
+        clock,
+        condition,
+        limits=None if _is_accepted(before) else settings.limits,
+        chunk=chunk,
+        set_since=before.refreshed_at if step.sets_what_it_reads else None,
+        is_large=before.members > large,
+    )
     try:
         with beating(engine, mine, clock):
             row = refreshing.refreshed(work)
@@ -131,14 +138,25 @@ def licence(connection: Connection, segment: str) -> Licence | None:
     return Licence(row.as_of, row.first_as_of, row.members)
 
 
-def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object]) -> None:
-    """Announce that our own `set` will make these users leave: that is no sign of a collapse."""
+def accept(connection: Connection, segment: str, now: datetime) -> bool:
+    """Accept whatever change the segment's next refresh finds. False: it was never refreshed, so nothing is judged."""
+    refreshed = and_(segments.c.segment == segment, segments.c.refreshed_at.is_not(None))
+    return bool(connection.execute(update(segments).where(refreshed).values(accepted_at=now)).rowcount)
+
+
+def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
+    """Note that our own `set` was written for these users: if they leave at the next refresh, it is no collapse."""
     for start in range(0, len(user_ids), 1000):
         connection.execute(
             update(segment_members)
             .where(inside(segment), segment_members.c.user_id.in_(user_ids[start : start + 1000]))
-            .values(exit_reason="set")
+            .values(set_at=now)
         )
+
+
+def _is_accepted(row: Row[Any]) -> bool:
+    """Whether a person accepted the next change since the last refresh was completed."""
+    return row.accepted_at is not None and (row.refreshed_at is None or row.accepted_at > row.refreshed_at)
 
 
 def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, column, func, literal, or_, select, table
 
 from skene_dagster.audience import turn
+from skene_dagster.loops.calendar_days import earlier
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan, segment_name
 from skene_dagster.settings import Events
@@ -98,10 +99,12 @@ def _of_a_table(connection: Connection, trigger: Rows, within: Window) -> Select
 
 
 def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, within: Window) -> Select[Any]:
-    due = and_(sends.c.as_of > within.low - trigger.wait, sends.c.as_of <= within.high - trigger.wait)
+    zone = plan.zone_of(next(one for one in plan.steps if one.name == trigger.step))
+    low, high = (earlier(moment, trigger.wait, zone) for moment in (within.low, within.high))
+    due = and_(sends.c.as_of > low, sends.c.as_of <= high)
     if within.looked_at is not None:
         # An email that waited long for the provider is followed as well, though its time has passed.
-        late = and_(sends.c.as_of <= within.low - trigger.wait, sends.c.accepted_at > within.looked_at)
+        late = and_(sends.c.as_of <= low, sends.c.accepted_at > within.looked_at)
         due = or_(due, late)
     return select(
         sends.c.send_id.label(ROW_KEY),

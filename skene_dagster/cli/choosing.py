@@ -34,8 +34,13 @@ def plan_of(project: Project, name: str) -> LoopPlan:
     )
 
 
-def steps_of(plan: LoopPlan, name: str | None, runs: Callable[[StepPlan], bool]) -> list[StepPlan]:
-    """Find the steps of a loop that can run: one by its name, or all.
+def steps_of(
+    plan: LoopPlan, name: str | None, runs: Callable[[StepPlan], bool], otherwise: str = "sends no email"
+) -> list[StepPlan]:
+    """Find the steps of a loop that a command is about: one by its name, or all.
+
+    Args:
+        otherwise: what is said of the loop or the step where there is none.
 
     Raises:
         click.UsageError: there is none.
@@ -44,7 +49,7 @@ def steps_of(plan: LoopPlan, name: str | None, runs: Callable[[StepPlan], bool])
         raise click.BadParameter(f"{plan.name} has no step {name!r}. {one_of(name, names)}", param_hint="--step")
     ready = [step for step in plan.steps if name in (None, step.name) and runs(step)]
     if not ready:
-        raise click.UsageError(f"{name or plan.name} sends no email.")
+        raise click.UsageError(f"{name or plan.name} {otherwise}.")
     return ready
 
 

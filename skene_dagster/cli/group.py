@@ -36,6 +36,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "resume": "End a pause.",
         "cancel": "Do not send what is reserved for a loop now.",
         "approve": "Let a large first wave go.",
+        "accept": "Accept that a segment collapses or explodes at its next refresh.",
         "doubts": "List the emails of which nobody knows whether they were sent; settle them.",
         "recover": "Tell a ledger from a backup what was sent since, by the provider's records.",
         "send-test": "Send one user's email to yourself, outside the ledger.",

@@ -11,7 +11,7 @@ from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.recovery import retry_policy, working
 from skene_dagster.compiler.usage import is_used, keys_read
-from skene_dagster.compiler.window import accepts_change, as_of, refuse_the_future
+from skene_dagster.compiler.window import as_of, refuse_the_future
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
@@ -44,9 +44,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             moment, clock = as_of(context.run, context.instance), database_clock(database)
             refuse_the_future(moment, clock(), settings)
             refresh = (
-                partial(triggered.refresh, channel=channels.choose(settings).name)
-                if step.by_row
-                else partial(segments.refresh, accept_change=accepts_change(context.run))
+                partial(triggered.refresh, channel=channels.choose(settings).name) if step.by_row else segments.refresh
             )
             refreshed = refresh(
                 database,

@@ -12,9 +12,6 @@ from skene_dagster.settings import Settings
 AS_OF = "skene/as_of"
 """The run tag that says which moment a run is for: ISO 8601 with a time zone. A schedule sets it to its tick."""
 
-ACCEPT_CHANGE = "skene/accept_change"
-"""The run tag by which a person says that a collapsed or exploded segment is right: `true`."""
-
 YEARS = range(1970, 9999)
 """The years that a run may be for; the end of 9999 stands for «not yet» in the tables."""
 
@@ -46,11 +43,6 @@ def refuse_the_future(moment: datetime, now: datetime, settings: Settings) -> No
             f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is as it was.",
             advice=f"Correct the run's tag {AS_OF}. Simulated time is for another SKENE_ENV than production.",
         )
-
-
-def accepts_change(run: dg.DagsterRun) -> bool:
-    """Say whether a person has accepted that the segment collapsed or exploded."""
-    return run.tags.get(ACCEPT_CHANGE) == "true"
 
 
 def tag_of(moment: datetime) -> str:

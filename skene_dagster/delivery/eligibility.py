@@ -7,8 +7,10 @@ passed since its last mail to him. What is `Deferred` is decided again at the ne
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from skene_dagster.delivery.templates import Unrenderable, check_address
+from skene_dagster.loops.calendar_days import later
 
 UNDECIDED = frozenset({"deferred"})
 IN_FLIGHT = frozenset({"reserved"})
@@ -47,6 +49,8 @@ class Rules:
     start: Literal["everyone", "new_only"]
     first_as_of: datetime
     """The tick of the segment's first refresh."""
+    zone: ZoneInfo
+    """Whose days `repeat` counts."""
     hold: str | None = None
     """Why nobody is mailed for now, whom the next tick may mail; a person's order."""
     is_cancelled: bool = False
@@ -116,7 +120,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
     if past is not None and past.mailed_as_of is not None:
         if rules.repeat == "once":
             return Skip(occurrence, "once")
-        if isinstance(rules.repeat, timedelta) and as_of - past.mailed_as_of < rules.repeat:
+        if isinstance(rules.repeat, timedelta) and as_of < later(past.mailed_as_of, rules.repeat, rules.zone):
             return Defer(occurrence, "repeat")
     return _by_address(occurrence, facts.email, rules, mailable=facts.mailable)
 
@@ -128,7 +132,7 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
     if facts.mailed_as_of is not None:
         if rules.repeat == "once":
             return Skip(facts.occurrence, "once")
-        if isinstance(rules.repeat, timedelta) and as_of - facts.mailed_as_of < rules.repeat:
+        if isinstance(rules.repeat, timedelta) and as_of < later(facts.mailed_as_of, rules.repeat, rules.zone):
             return Skip(facts.occurrence, "repeat")
     if as_of - facts.found_at > expires_after:
         return Skip(facts.occurrence, "too_late")

@@ -16,7 +16,7 @@ from skene_dagster.audience import attributes, conditions, members, segments, tr
 from skene_dagster.audience.counted import Counted, counted_whole
 from skene_dagster.delivery import facts
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, Rules, decide
+from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, decide
 from skene_dagster.delivery.facts import Person
 from skene_dagster.delivery.ledger import Scope, send_id
 from skene_dagster.delivery.message import Message
@@ -196,11 +196,7 @@ class _Desk:
         licence = segments.licence(connection, self._segment) if self._known else None
         first_as_of = licence.first_as_of if licence else stage.as_of
         wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
-        self._rules = (
-            wave.rules(connection, first_as_of)
-            if self._known
-            else Rules(stage.email.repeat, stage.plan.start, first_as_of)
-        )
+        self._rules = wave.rules(connection, first_as_of) if self._known else wave.rules_without_orders(first_as_of)
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""

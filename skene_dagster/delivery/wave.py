@@ -1,7 +1,7 @@
 """A tick's wave: its members, or the rows that triggered, decided page by page by the loop's rules and by orders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -62,7 +62,11 @@ class Wave:
         orders = controls.orders(connection, self.plan.name, self.step.name)
         hold = "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
         is_cancelled = orders.cancelled_at is not None and self.as_of <= orders.cancelled_at
-        return Rules(self.email.repeat, self.plan.start, first_as_of, hold, is_cancelled)
+        return replace(self.rules_without_orders(first_as_of), hold=hold, is_cancelled=is_cancelled)
+
+    def rules_without_orders(self, first_as_of: datetime) -> Rules:
+        """Say by which rules it is decided where no person gave an order."""
+        return Rules(self.email.repeat, self.plan.start, first_as_of, self.plan.zone_of(self.step))
 
     def page(self, connection: Connection, after: Row[Any] | None) -> Sequence[Any]:
         """List the next of those to decide about, behind the last one of the page before."""
@@ -139,6 +143,6 @@ class Wave:
         rows = self.page(connection, after)
         if not rows:
             return None
-        rules = Rules(self.email.repeat, self.plan.start, first_as_of)
+        rules = self.rules_without_orders(first_as_of)
         decided = self.decide(connection, rows, rules)
         return rows[-1], sum(isinstance(one.decision, Mail) for one in decided)

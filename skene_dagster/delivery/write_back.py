@@ -34,7 +34,7 @@ def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
                     f"The table {users.table!r} refuses what `set` writes: a key or a constraint stands against it.",
                     advice="Change the rows or the loop's `set`: it is written by the next run.",
                 ) from None
-            segments.expect_exits(connection, segment_name(batch.loop, batch.step), accepted)
+            segments.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, desk.clock())
         ledger.written_back(connection, batch.batch_id, desk.clock())
 
     desk.do(write)

@@ -12,7 +12,7 @@ from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
 from skene_dagster.settings import FILE, Feature, Milestone, Settings
 
-_NOTHING = Query("", "", None, "", (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())
+_NOTHING = Query("", "", None, "", (), (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())
 """In place of a query that cannot be read; its fault is noted, and no plan comes of it."""
 
 

@@ -7,6 +7,7 @@ where in which file things stood: the same loop in TypeScript, YAML and Python g
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
 from skene_dagster.settings import Feature, Milestone
@@ -30,6 +31,8 @@ class Query:
     """Why there is no `sqlite`, by the name of the construct; else empty."""
     tables: tuple[str, ...]
     """The source tables, sorted; for lineage."""
+    reads: tuple[str, ...]
+    """The columns that the SQL names, of any table, in lower case, sorted."""
     columns: tuple[str, ...] | None
     """The result's columns; None for `SELECT *`, which only the database can answer."""
     key: str
@@ -194,6 +197,12 @@ class StepPlan:
         return self.action if isinstance(self.action, Email) else self.action.prompt
 
     @property
+    def sets_what_it_reads(self) -> bool:
+        """Whether the action's `set` writes a column that the condition reads, so that it makes members leave."""
+        read = self.condition.reads if isinstance(self.condition, Query) else ()
+        return self.email is not None and any(column.casefold() in read for column, _ in self.email.set)
+
+    @property
     def by_row(self) -> bool:
         """Whether it is about single rows, each of which is mailed about once, and not about who is inside."""
         return isinstance(self.trigger, Rows | After)
@@ -231,6 +240,11 @@ class LoopPlan:
     not_yet: tuple[str, ...]
     """What is known but cannot run yet, by name, one sentence each."""
     document: Document = field(compare=False, repr=False)
+
+    def zone_of(self, step: StepPlan) -> ZoneInfo:
+        """Say in which time zone a step's days are counted: its schedule's, else UTC."""
+        trigger = self.root_of(step).trigger
+        return ZoneInfo(trigger.timezone if isinstance(trigger, Schedule) else "UTC")
 
     def root_of(self, step: StepPlan) -> StepPlan:
         """Find the step that a step follows, over any number of `after`; itself, if it follows none."""

@@ -77,9 +77,9 @@ class Limits(Spec):
     """When to stop and ask."""
 
     collapse: float = Field(default=0.5, gt=0, le=1)
-    """A segment that loses more than this share of its members in one refresh stops the step."""
+    """A segment that loses more than this share of its members in one refresh stops the step until `accept`."""
     explosion: float = Field(default=3.0, gt=0)
-    """A segment that gains more than this multiple of its members in one refresh stops the step."""
+    """A segment that gains more than this multiple of its members in one refresh stops the step until `accept`."""
     least_change: int = Field(default=500, ge=0)
     """Changes of fewer users than this are never implausible."""
     first_wave: int = Field(default=1000, ge=0)

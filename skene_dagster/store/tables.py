@@ -55,18 +55,19 @@ segments = Table(
     Column("exited", BigInteger, nullable=False),
     Column("unknown_keys", BigInteger, nullable=False),  # rows whose key is NULL or no user's
     Column("refreshed_at", Moment),
+    Column("accepted_at", Moment),  # a person accepted whatever change the next refresh finds
 )
 
 segment_members = Table(
     "skene_segment_members",
     metadata,
     Column("segment", String(100), primary_key=True),
-    # A user is inside a segment at most once: one row with exited_at = OPEN. It comes before the key, so that
-    # those inside lie together in the key's order, however long the history grows.
+    # At most one row of a user is OPEN. `exited_at` comes before the key, so that those inside lie together.
     Column("exited_at", Moment, primary_key=True),
     Column("user_id", NullType, primary_key=True),
     Column("entered_at", Moment, nullable=False),
-    Column("exit_reason", String(16)),  # left | gone (no longer a user) | set (ours); 'set' while inside: expected
+    Column("exit_reason", String(16)),  # left | gone (no longer a user) | set (our own write)
+    Column("set_at", Moment),  # when our own `set` was last written for this user
     Column("attributes", Text),  # JSON of the condition's own columns that the email names
 )
 
@@ -206,8 +207,7 @@ events_ahead = Table(
 user_days = Table(
     "skene_user_days",
     metadata,
-    # What a user did on a day (UTC), by the event's name; `feature:<name>` for a feature that is SQL over events.
-    # A day that an event touches is counted anew, never added to: to add twice would be wrong for ever.
+    # What a user did on a day (UTC), by event (`feature:<name>` for a feature's SQL); counted anew, never added to.
     Column("user_id", NullType, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("event", String(128), primary_key=True),

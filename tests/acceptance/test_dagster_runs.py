@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from commands import skene
 from resend_server import Scripted, refusal, resend_server
 from small_project import RETENTION, SETTINGS, write_project, write_users
 
@@ -350,11 +351,16 @@ def test_an_implausible_segment_stops_until_a_person_accepts_it(tmp_path: Path, 
     next_day = {"skene/as_of": "2026-03-15T08:00:00+00:00"}
 
     stopped = run(root, instance, next_day)
-    accepted = run(root, instance, {**next_day, "skene/accept_change": "true"})
+    said = skene(root, "accept", "retention")
+    accepted = run(root, instance, next_day)
 
     ((op, told),) = failures(stopped)
     assert op == "skene__retention__main__segment"
-    assert "skene/accept_change=true" in told
+    assert "skene-dagster accept retention --step main" in told
+    assert (
+        said.output
+        == "ok      The next refresh of retention, step main, may change any number of its\n        members.\n"
+    )
     assert retries(stopped) == 0
     assert accepted.success
     assert reported(accepted, SEGMENT)["exited"] == 9

@@ -207,6 +207,30 @@ def test_the_freemium_loop_blocks_who_has_used_up_his_plan_prompts_him_once_and_
     assert mailed(root) == [(1, "1"), (2, "1")]
 
 
+def test_who_was_let_go_is_blocked_again_once_they_are_over_the_limit_again(
+    root: Path, instance: dg.DagsterInstance
+) -> None:
+    shutil.copy(LOOPS / "freemium.ts", root / "loops")
+    sign_up(root, 1)
+    migrated(root, instance, "freemium")
+    daemon = Daemon(root, instance, "freemium__main")
+    daemon.looks()
+    calls(root, 1, 100)
+    daemon.looks()
+    do(root, "UPDATE users SET plan = 'paid' WHERE id = 1")
+    calls(root, 1, 1)
+    daemon.looks()
+    let_go = blocked(root)
+    do(root, "UPDATE users SET plan = 'free' WHERE id = 1")
+    calls(root, 1, 1)
+
+    daemon.looks()
+
+    assert let_go == []
+    assert [user for user, _ in blocked(root)] == [1]
+    assert ask(root, "SELECT COUNT(*) FROM skene_entitlements") == [(2,)]
+
+
 def test_uses_that_lie_before_the_period_do_not_count(root: Path, instance: dg.DagsterInstance) -> None:
     shutil.copy(LOOPS / "freemium.ts", root / "loops")
     sign_up(root, 1)
@@ -217,6 +241,26 @@ def test_uses_that_lie_before_the_period_do_not_count(root: Path, instance: dg.D
     migrated(root, instance, "freemium")
 
     assert blocked(root) == []
+
+
+def test_a_rollup_reports_how_many_users_it_touched_and_days_it_counted(
+    root: Path, instance: dg.DagsterInstance
+) -> None:
+    shutil.copy(LOOPS / "freemium.ts", root / "loops")
+    for user in (1, 2):
+        sign_up(root, user)
+    migrated(root, instance, "freemium")
+    calls(root, 1, 3)
+    calls(root, 2, 1)
+
+    result = compile_folder(root).resolve_job_def("skene__usage").execute_in_process(instance=instance)
+
+    (made,) = (
+        m for m in result.asset_materializations_for_node("skene__rollup") if m.asset_key.path[-1] == "user_activity"
+    )
+    told = {name: made.metadata[name].value for name in ("dagster/row_count", "active_today", "users_touched")}
+    assert told == {"dagster/row_count": 2, "active_today": 2, "users_touched": 2}
+    assert made.metadata["days_counted"].value == 2
 
 
 DISCOVERY = """\

@@ -559,6 +559,8 @@ SELECT id FROM users WHERE UTC_DATE() = '2026-11-23' AND id = 1
 -- => 1
 SELECT id FROM users WHERE UTC_DATE = CURRENT_DATE() AND LOCALTIMESTAMP = NOW() AND UTC_TIMESTAMP() = LOCALTIME(3) AND id = 1
 -- => 1
+SELECT id FROM users WHERE IF(name = 'Ann', last_activity_at, created_at) < '2026-11-16'
+-- => 3 4 6 9007199254740993
 SELECT u.id FROM users u NATURAL JOIN (SELECT 1 AS id) x
 -- => 1
 SELECT u.id FROM users u RIGHT JOIN orders o ON o.user_id = u.id WHERE u.id IS NOT NULL

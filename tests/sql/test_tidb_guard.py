@@ -52,6 +52,21 @@ CASES = [
         "SELECT u.id, e.at FROM users u JOIN LATERAL (SELECT 1 AS at) e ON TRUE",
         "SELECT u.id, e.at FROM users u JOIN (SELECT 1 AS at) e ON TRUE",
     ),
+    (
+        "page_without_order",
+        "SELECT user_id FROM skene_segment_members WHERE user_id > %(after)s LIMIT %(page)s",
+        "SELECT user_id FROM skene_segment_members WHERE user_id > %(after)s ORDER BY user_id LIMIT %(page)s",
+    ),
+    (
+        "page_without_order",
+        "SELECT MAX(user_id) FROM (SELECT user_id FROM skene_segment_members LIMIT 1000) AS page",
+        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM users LIMIT 1000) AS page",
+    ),
+    (
+        "page_without_order",
+        "SELECT batch_id FROM skene_batches UNION ALL SELECT parent_id FROM skene_batches LIMIT %(page)s",
+        "SELECT batch_id FROM skene_batches WHERE `loop` = %(loop)s LIMIT 1",
+    ),
     ("lock_tables", "LOCK TABLES skene_sends WRITE", "SELECT 1 FROM lock_tables"),
     (
         "self_reading_set",
@@ -83,7 +98,11 @@ CASES = [
     ("convert_tz", "SELECT CONVERT_TZ(at, 'UTC', 'Europe/Berlin') FROM t", "SELECT 'CONVERT_TZ(' FROM t"),
     ("get_lock_without_waiting", "SELECT GET_LOCK('skene', 0)", "SELECT GET_LOCK('skene', 10)"),
     ("get_lock_without_waiting", "SELECT GET_LOCK(%(name)s, %(wait)s)", "SELECT GET_LOCK(%(name)s, 3600)"),
-    ("calc_found_rows", "SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 5", "SELECT id FROM t LIMIT 5"),
+    (
+        "calc_found_rows",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 5",
+        "SELECT id FROM t ORDER BY id LIMIT 5",
+    ),
     (
         "storage_options",
         "CREATE TABLE t (a INT) ENGINE=MEMORY COLLATE=utf8mb4_bin",

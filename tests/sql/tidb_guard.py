@@ -136,6 +136,19 @@ def _column(expression: exp.Expression) -> str:
     return expression.name.lower().rstrip("_")
 
 
+def _reads_a_page_in_no_order(sql: str) -> bool:
+    if re.search(r"\bLIMIT\b", sql, re.IGNORECASE) is None or _WRITES.match(sql):
+        return False
+    statement = sqlglot.parse_one(re.sub(r"/\*\+.*?\*/", "", sql), read="mysql")
+    limited = [one for one in statement.find_all(exp.Query) if one.args.get("limit") and not one.args.get("order")]
+    return any(
+        one.args["limit"].expression.sql() not in {"0", "1"}
+        # Rows that are all alike, such as those that are only counted, have no order.
+        and not all(isinstance(column.unalias(), exp.Literal) for column in one.selects)
+        for one in limited
+    )
+
+
 def _writes_from_the_past(sql: str) -> bool:
     return _WRITES.match(sql) is not None and re.search(r"\bAS\s+OF\s+TIMESTAMP\b", sql, re.IGNORECASE) is not None
 
@@ -224,6 +237,11 @@ RULES = (
         "descending_index",
         "TiDB parses DESC in an index and ignores it",
         _says(r"\b(?:KEY|INDEX)\b[^()]*\([^()]*\bDESC\b"),
+    ),
+    Rule(
+        "page_without_order",
+        "the rows of a LIMIT come in any order: a page of them skips or repeats some",
+        _reads_a_page_in_no_order,
     ),
     Rule(
         "stale_write",

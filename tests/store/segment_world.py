@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from skene_dagster.audience import turn
-from skene_dagster.audience.segments import Licence, Refreshed, licence, refresh
+from skene_dagster.audience.segments import Licence, Refreshed, expect_exits, licence, refresh
 from skene_dagster.audience.turn import Turn
 from skene_dagster.documents import Document
 from skene_dagster.loops.plan import Email, LoopPlan, Query, RecoveryPlan, Schedule, StepPlan
@@ -44,6 +44,8 @@ def loop(
     needs_tidb: str = "",
     by_key: bool = True,
     plain: bool | None = None,
+    reads: tuple[str, ...] = ("dormant",),
+    sets: tuple[str, ...] = ("dormant",),
 ) -> LoopPlan:
     """A retention loop of one step with this condition, which is plain if it is the usual one."""
     binds = tuple(name for name in ("as_of", "as_of_date") if f":{name}" in sql)
@@ -53,6 +55,7 @@ def loop(
         sql if sqlite == "" else sqlite,
         needs_tidb,
         tables,
+        reads,
         (key, *row_columns),
         key,
         own_key=key == "id",
@@ -61,7 +64,8 @@ def loop(
         plain=sql == FROM_USERS if plain is None else plain,
         binds=binds,
     )
-    email = Email("hello", (), (), row_columns, timedelta(days=30), (), transactional=False)
+    values = tuple((column, False) for column in sets)
+    email = Email("hello", (), (), row_columns, timedelta(days=30), values, transactional=False)
     step = StepPlan("main", None, Schedule("0 9 * * *", timezone), query, timedelta(minutes=10), email)
     recovery = RecoveryPlan(3, "exponential", timedelta(seconds=30))
     document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})
@@ -108,6 +112,11 @@ class World:
             "INSERT INTO users (id, dormant) VALUES (:id, :dormant)",
             *({"id": k, "dormant": int(dormant)} for k in keys),
         )
+
+    def announce(self, *keys: object, segment: str = SEGMENT) -> None:
+        """Note, a minute later, that our own `set` was written for these users."""
+        self.now += timedelta(minutes=1)
+        transaction(self.engine, lambda connection: expect_exits(connection, segment, keys, self.now))
 
     def answer(self, *keys: object) -> None:
         """Make these the rows of the other table."""

@@ -104,7 +104,7 @@ def test_a_history_larger_than_a_transaction_may_be_is_written_in_smaller_chunks
         world.refresh(0, chunk=40_000)
     world.do("UPDATE users SET dormant = 0 WHERE id <= 20000")
     with quota(engine, megabytes=4):
-        refreshed = world.refresh(1, chunk=40_000, accept_change=True)
+        refreshed = world.refresh(1, chunk=40_000)
 
     assert (refreshed.members, refreshed.exited) == (20_000, 20_000)
 

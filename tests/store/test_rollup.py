@@ -27,7 +27,7 @@ from usage_world import (
     own_events,
 )
 
-from skene_dagster.audience import adoption, engagement, milestones
+from skene_dagster.audience import activity, adoption, engagement, milestones
 from skene_dagster.errors import RollupBusy, SettingsError
 from skene_dagster.settings import Milestone
 from skene_dagster.store.engine import open_engine
@@ -316,6 +316,14 @@ def test_with_weeks_for_all_durations_our_levels_are_posthog_s(
         pytest.param([at(0)], at(1), "tried", at(0), id="tried"),
         pytest.param([at(0, 1), at(0, 2), at(0, 3)], at(1), "tried", at(0, 1), id="often, on one day only"),
         pytest.param([at(0), at(1), at(2)], at(3), "adopted", at(2), id="adopted"),
+        pytest.param([at(0), at(1, 8), at(1, 18)], at(3), "adopted", at(1, 18), id="adopted by the last use of a day"),
+        pytest.param(
+            [at(0, 1), at(0, 2), at(1, 8), at(1, 18)],
+            at(3),
+            "adopted",
+            at(1, 8),
+            id="adopted by the first use of a day",
+        ),
         pytest.param([at(0), at(1), at(2)], at(32), "lapsed", at(32), id="lapsed from the very moment"),
         pytest.param([at(0), at(1), at(2), at(40)], at(41), "adopted", at(40), id="back"),
     ],
@@ -340,6 +348,20 @@ def test_who_has_not_tried_a_feature_for_long_is_counted_from_his_sign_up(world:
     found = world.ask(adoption.in_state("export", "untried", as_of=at(10, 0), for_=7 * DAY, users=world.users))
 
     assert found == [1]
+
+
+def test_the_trend_counts_people_and_uses_of_today_and_yesterday(world: World) -> None:
+    world.add(1, 2, 3)
+    world.did(1, at(0), at(1, 8), name="export")
+    world.did(1, at(1, 9), at(2, 8), at(2, 9), name="share")
+    world.did(2, at(1, 8), name="export")
+    world.did(1, at(2, 10), name="export")
+    world.roll(at(2, 20))
+
+    with world.engine.connect() as connection:
+        found = activity.trend(connection, world.plan, at(2, 20))
+
+    assert found == activity.Trend(users=2, active_today=1, uses_today=3, active_before=2, uses_before=3)
 
 
 def test_a_feature_may_be_sql_over_the_events(world: World) -> None:

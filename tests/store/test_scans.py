@@ -121,6 +121,14 @@ def test_the_plan_tells_which_tables_are_read_whole(product: Product) -> None:
 
 
 @on_servers
+def test_nobody_is_told_to_index_a_table_of_ours(product: Product) -> None:
+    product.do("CREATE TABLE skene_notes (user_id BIGINT PRIMARY KEY, note VARCHAR(20)) COLLATE utf8mb4_bin")
+    product.do("INSERT INTO skene_notes (user_id, note) SELECT id, 'x' FROM users")
+
+    assert product.tables("SELECT user_id FROM skene_notes WHERE note = 'x'") == []
+
+
+@on_servers
 def test_a_condition_that_no_index_serves_is_told_without_one(product: Product) -> None:
     (scan,) = product.scans("SELECT id FROM users WHERE LOWER(name) = 'ada' AND notes = 'x'")
 

@@ -9,7 +9,6 @@ from sqlalchemy import Engine
 
 from skene_dagster.audience import segments
 from skene_dagster.errors import SegmentError
-from skene_dagster.store.engine import transaction
 
 
 @dataclass(frozen=True)
@@ -251,12 +250,12 @@ def test_who_leaves_because_we_set_a_flag_left_for_that_reason(engine: Engine) -
     world = World(engine)
     world.add(1, 2, 3)
     world.refresh(0)
-    transaction(engine, lambda connection: segments.expect_exits(connection, SEGMENT, [1, 2]))
+    world.announce(1, 2)
     world.wake(1, 3)
 
     world.refresh(1)
 
-    assert world.history() == [(1, 0, 1, "set"), (2, 0, None, "set"), (3, 0, 1, "left")]
+    assert world.history() == [(1, 0, 1, "set"), (2, 0, None, None), (3, 0, 1, "left")]
 
 
 def test_a_sample_has_the_first_members_by_key(engine: Engine) -> None:
@@ -268,6 +267,21 @@ def test_a_sample_has_the_first_members_by_key(engine: Engine) -> None:
         rows = segments.sample(connection, SEGMENT, limit=3)
 
     assert [tuple(row) for row in rows] == [(1, tick(0)), (2, tick(0)), (3, tick(0))]
+
+
+def test_a_sample_has_neither_people_who_left_nor_members_of_another_segment(engine: Engine) -> None:
+    world = World(engine)
+    world.add(1, 2, 3)
+    world.refresh(0)
+    world.wake(1)
+    world.refresh(1)
+    world.add(0)
+    world.refresh(1, loop(name="welcome"))
+
+    with engine.connect() as connection:
+        rows = segments.sample(connection, SEGMENT)
+
+    assert [row.user_id for row in rows] == [2, 3]
 
 
 def test_a_licence_is_for_the_last_tick_that_was_completed(engine: Engine) -> None:

@@ -1,5 +1,7 @@
 """What would change is judged before history is written: a segment that collapses or explodes waits for a person."""
 
+from datetime import timedelta
+
 import pytest
 from segment_world import SEGMENT, World, loop, tick
 from sqlalchemy import Engine
@@ -19,7 +21,9 @@ def test_a_source_that_is_empty_for_one_tick_changes_nothing(engine: Engine) -> 
     before = world.history()
     world.only([])
 
-    with pytest.raises(SegmentImplausible, match=r"would lose 10 of its 10 members(.|\n)*skene/accept_change=true"):
+    with pytest.raises(
+        SegmentImplausible, match=r"would lose 10 of its 10 members(.|\n)*skene-dagster accept retention --step main"
+    ):
         world.refresh(1)
     licence = world.licence()
     world.only(range(10))
@@ -91,12 +95,68 @@ def test_exits_that_our_own_set_caused_are_no_collapse(engine: Engine) -> None:
     world = World(engine, limits=LIMITS)
     world.add(*range(10))
     world.refresh(0)
-    transaction(engine, lambda connection: segments.expect_exits(connection, SEGMENT, list(range(7))))
+    world.announce(*range(7))
     world.only([])
 
     refreshed = world.refresh(1)  # 7 were announced; the other 3 are fewer than 4
 
     assert refreshed.exited == 10
+
+
+def test_a_set_that_made_nobody_leave_hides_no_later_collapse(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+    world.add(*range(10))
+    world.refresh(0)
+    world.announce(*range(10))
+    world.now += timedelta(minutes=1)
+    world.refresh(1)  # all stay, though `set` was written
+    world.only([])
+
+    with pytest.raises(SegmentImplausible, match="would lose 10 of its 10 members"):
+        world.refresh(2)
+
+
+def test_a_set_of_a_column_that_the_condition_does_not_read_explains_no_exit(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+    world.add(*range(10))
+    plan = loop(sets=("plan",))
+    world.refresh(0, plan)
+    world.announce(*range(10))
+    world.only([])
+
+    with pytest.raises(SegmentImplausible, match="would lose 10 of its 10 members"):
+        world.refresh(1, plan)
+
+
+def test_a_set_of_one_loop_explains_no_exit_from_another_loops_segment(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+    world.add(*range(10))
+    world.refresh(0)
+    world.refresh(0, loop(name="welcome"))
+    world.announce(*range(10))
+    world.only([])
+
+    with pytest.raises(SegmentImplausible, match=r"welcome\.main would lose 10 of its 10 members"):
+        world.refresh(1, loop(name="welcome"))
+
+
+def test_a_set_leaves_the_reasons_of_past_exits_as_they_were(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+    world.add(1, 2)
+    world.refresh(0)
+    world.wake(1)
+    world.refresh(1)
+    world.announce(1, 2)
+    world.wake(2)
+
+    world.refresh(2)
+
+    assert world.history() == [(1, 0, 1, "left"), (2, 0, 2, "set")]
+
+
+def accept(world: World) -> bool:
+    world.now += timedelta(minutes=1)
+    return transaction(world.engine, lambda connection: segments.accept(connection, SEGMENT, world.now))
 
 
 def test_a_person_may_say_that_the_change_is_right(engine: Engine) -> None:
@@ -106,11 +166,44 @@ def test_a_person_may_say_that_the_change_is_right(engine: Engine) -> None:
     world.only([])
     with pytest.raises(SegmentImplausible):
         world.refresh(1)
+    accepted = accept(world)
 
-    refreshed = world.refresh(1, accept_change=True)
+    refreshed = world.refresh(1)
 
+    assert accepted
     assert (refreshed.members, refreshed.exited) == (0, 10)
     assert world.licence() == segments.Licence(tick(1), tick(0), members=0)
+
+
+def test_what_a_person_accepts_is_the_next_refresh_and_no_later_one(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+    world.add(*range(10))
+    world.refresh(0)
+    accept(world)
+    world.now += timedelta(minutes=1)
+    world.refresh(1)
+    world.only([])
+
+    with pytest.raises(SegmentImplausible):
+        world.refresh(2)
+
+
+def test_accepting_one_segment_accepts_no_other(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+    world.add(*range(10))
+    world.refresh(0)
+    world.refresh(0, loop(name="welcome"))
+    world.only([])
+    accept(world)
+
+    with pytest.raises(SegmentImplausible):
+        world.refresh(1, loop(name="welcome"))
+
+
+def test_nothing_is_accepted_of_a_segment_that_was_never_refreshed(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+
+    assert not accept(world)
 
 
 def test_the_first_refresh_is_not_judged(engine: Engine) -> None:

@@ -331,6 +331,20 @@ def test_an_email_is_followed_by_another_after_the_wait_for_whom_the_condition_s
     assert sorted(shop.world.provider.mailed) == sorted([*before, "u1@example.com", "u3@example.com"])
 
 
+def test_a_wait_of_days_is_over_at_the_same_hour_though_the_clocks_went_forward(shop: Shop) -> None:
+    shop.plan(FOLLOWED.replace('cron: "0 9 * * *"', 'cron: "0 9 * * *", timezone: Europe/Berlin'))
+    shop.world.now = datetime(2026, 3, 27, 8)  # 09:00 in Berlin
+    followed(shop, 0)
+    shop.world.now = datetime(2026, 3, 31, 7)  # 09:00 again, in summer time by now
+    followed(shop, 0)
+    before = len(shop.world.provider.mailed)
+    shop.world.now = datetime(2026, 4, 1, 7)
+
+    followed(shop, 0)
+
+    assert (before, len(shop.world.provider.mailed)) == (3, 6)
+
+
 def test_an_email_that_the_provider_took_late_is_followed_too(shop: Shop) -> None:
     shop.plan(FOLLOWED.replace("5d", "1d"))
     followed(shop, 0)

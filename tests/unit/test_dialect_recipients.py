@@ -270,3 +270,10 @@ def test_it_is_known_whose_rows_the_result_has(sql: str, *, by_key: bool, plain:
     read = query(sql)
 
     assert (read.by_key, read.plain) == (by_key, plain)
+
+
+def test_the_names_of_all_columns_that_a_query_reads_are_known() -> None:
+    orders = "WITH o AS (SELECT user_id, Total FROM orders)"
+    sql = f"{orders} SELECT u.id, 1 AS one FROM users u JOIN o ON o.user_id = u.id WHERE u.`Plan` = 'x'"
+
+    assert query(sql).reads == ("id", "plan", "total", "user_id")

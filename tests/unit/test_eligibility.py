@@ -1,10 +1,24 @@
 """Who is mailed at a tick, as a table of cases."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.delivery.eligibility import Decided, Decision, Defer, Facts, Mail, Past, Rules, Skip, decide
+from skene_dagster.delivery.eligibility import (
+    Decided,
+    Decision,
+    Defer,
+    Facts,
+    Mail,
+    Past,
+    RowFacts,
+    Rules,
+    Skip,
+    decide,
+    decide_row,
+)
 
 NOW = datetime(2026, 3, 31, 9)
 FIRST = datetime(2026, 1, 1, 9)
@@ -21,7 +35,7 @@ def facts(
 
 
 def rules(repeat: object = timedelta(days=30), start: str = "everyone") -> Rules:
-    return Rules(repeat=repeat, start=start, first_as_of=FIRST)  # type: ignore[arg-type]  # the words of the format
+    return Rules(repeat=repeat, start=start, first_as_of=FIRST, zone=ZoneInfo("UTC"))  # type: ignore[arg-type]  # the words of the format
 
 
 def accepted(days_ago: int, occurrences: int = 1) -> Past:
@@ -106,3 +120,32 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
 )
 def test_each_member_gets_one_answer_and_one_reason(given: Facts, rules: Rules, expected: Decision) -> None:
     assert decide(given, rules, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("as_of", "expected"),
+    [
+        # Mailed on Wednesday at 09:00 in Berlin, which was 08:00 UTC; the clocks went forward on Sunday.
+        pytest.param(datetime(2026, 4, 1, 7), Mail(2), id="a week later at the same hour"),
+        pytest.param(datetime(2026, 4, 1, 6, 59), Defer(2, "repeat"), id="a minute too early"),
+    ],
+)
+def test_repeat_counts_days_of_the_triggers_zone(as_of: datetime, expected: Decision) -> None:
+    mailed = datetime(2026, 3, 25, 8)
+    past = Past(1, "accepted", None, mailed, mailed)
+    in_berlin = replace(rules(timedelta(days=7)), zone=ZoneInfo("Europe/Berlin"))
+
+    assert decide(facts(past, entered=as_of), in_berlin, as_of) == expected
+
+
+@pytest.mark.parametrize(
+    ("mailed", "expected"),
+    [
+        pytest.param(ago(30), Mail("17"), id="repeat has passed on its last day"),
+        pytest.param(ago(29), Skip("17", "repeat"), id="mailed a day too late for that"),
+    ],
+)
+def test_a_row_causes_an_email_once_repeat_has_passed(mailed: datetime, expected: Decision) -> None:
+    row = RowFacts("17", NOW, "ada@example.com", mailable=True, state=None, mailed_as_of=mailed)
+
+    assert decide_row(row, rules(), NOW, expires_after=timedelta(days=3)) == expected

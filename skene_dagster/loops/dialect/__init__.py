@@ -10,7 +10,7 @@ from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.by_key import is_by_key
 from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
 from skene_dagster.loops.dialect.lone_expression import judge_expression
-from skene_dagster.loops.dialect.recipients import columns, is_plain, key
+from skene_dagster.loops.dialect.recipients import columns, is_plain, key, names_read
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
 from skene_dagster.loops.dialect.sources import Product, tables
@@ -120,6 +120,7 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
         sqlite=sqlite,
         needs_tidb=needs_tidb,
         tables=read,
+        reads=names_read(tree),
         columns=result,
         key=users_key.name,
         own_key=users_key.own,

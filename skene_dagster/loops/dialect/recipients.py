@@ -24,6 +24,11 @@ class Key:
     """It is the users table's own key, and never NULL."""
 
 
+def names_read(query: exp.Query) -> tuple[str, ...]:
+    """Return the names of the columns that the query reads, of whichever table, in lower case, sorted."""
+    return tuple(sorted({column.name.casefold() for column in query.find_all(exp.Column)}))
+
+
 def columns(query: exp.Query, rewritten: Rewritten) -> tuple[str, ...] | None:
     """Return the names of the result's columns; None where a `*` leaves them to the database.
 

@@ -5,17 +5,16 @@ Written so that it can be run again after it died half-way: no server can take D
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.mysql import DATETIME
+
+from skene_dagster.store.migrations import columns
+from skene_dagster.store.migrations.columns import MOMENT
 
 revision = "0002"
 down_revision = "0001"
 
-MOMENT = sa.DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
-
 
 def upgrade() -> None:
-    _add("skene_batches", sa.Column("send_ids", sa.Text))
-    _add("skene_batches", sa.Column("last_attempt_at", MOMENT))
+    columns.add("skene_batches", sa.Column("send_ids", sa.Text), sa.Column("last_attempt_at", MOMENT))
     if not sa.inspect(op.get_bind()).has_index("skene_batches", "skene_batches_state"):
         op.create_index("skene_batches_state", "skene_batches", ["state", "unresolved_since"])
     _table(
@@ -34,14 +33,6 @@ def upgrade() -> None:
         sa.Column("closed_until", MOMENT),
         sa.Column("reason", sa.String(255)),
     )
-
-
-def _add(table: str, column: "sa.Column[object]") -> None:
-    found = sa.inspect(op.get_bind())
-    # Where the statements are only printed, the table itself may be missing.
-    there = {known["name"] for known in found.get_columns(table)} if found.has_table(table) else set()
-    if column.name not in there:
-        op.add_column(table, column)
 
 
 def _table(name: str, *columns: "sa.Column[object]") -> None:

@@ -1,0 +1,19 @@
+"""Columns that a release adds to a table of an older one."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.mysql import DATETIME
+
+MOMENT = sa.DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def add(table: str, *columns: "sa.Column[Any]") -> None:
+    """Add columns, but for those that are there: a server takes no DDL back, so a migration that died is run again."""
+    found = sa.inspect(op.get_bind())
+    # Where the statements are only printed, the table itself may be missing.
+    there = {known["name"] for known in found.get_columns(table)} if found.has_table(table) else set()
+    for column in columns:
+        if column.name not in there:
+            op.add_column(table, column)

@@ -1,0 +1,36 @@
+"""What a person reads of a run in Dagster's log."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from template_world import email, plan_of
+
+from skene_dagster.audience.segments import Refreshed
+from skene_dagster.compiler import descriptions
+from skene_dagster.loops.plan import After
+
+AS_OF = datetime(2026, 3, 14, 9)
+
+
+def refreshed(*, already: bool) -> Refreshed:
+    return Refreshed("win_back.main", AS_OF, 1200, 30, 4, unknown_keys=0, already=already, sql="", seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("by_row", "already", "said"),
+    [
+        pytest.param(False, False, "1,200 members; 30 entered, 4 left", id="a segment"),
+        pytest.param(False, True, "1,200 members; refreshed before", id="a segment, again"),
+        pytest.param(True, False, "30 rows triggered", id="rows that trigger"),
+        pytest.param(True, True, "looked at before", id="rows that trigger, again"),
+    ],
+)
+def test_a_refresh_is_told_in_a_line(*, by_row: bool, already: bool, said: str) -> None:
+    _, step = plan_of(email())
+    if by_row:
+        step = replace(step, trigger=After("first", timedelta(days=1)))
+
+    line = descriptions.refreshed(step, refreshed(already=already))
+
+    assert line == f"win_back.main as of 2026-03-14 09:00:00 UTC: {said}."
