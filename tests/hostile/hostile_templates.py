@@ -209,6 +209,7 @@ MARKUP = {
 }
 
 LARGE = {
+    "16,000 fallbacks": "<mj-text>" + "{{ name or 1 }}" * 16_000 + "</mj-text>",
     "35,000 values": "<mj-text>" + "{{ name }}" * 24_000 + "</mj-text>",
     "12,000 statements": "<mj-text>" + "{% if 1 %}{% endif %}" * 12_000 + "</mj-text>",
     "20,000 unknown attributes": "<mj-text " + " ".join(f'a{n}="1"' for n in range(20_000)) + ">a</mj-text>",
