@@ -208,13 +208,21 @@ MARKUP = {
     "a processing instruction": "<?php system('ls') ?>",
 }
 
+LARGE = {
+    "16,000 fallbacks": "<mj-text>" + "{{ name or 1 }}" * 16_000 + "</mj-text>",
+    "35,000 values": "<mj-text>" + "{{ name }}" * 24_000 + "</mj-text>",
+    "12,000 statements": "<mj-text>" + "{% if 1 %}{% endif %}" * 12_000 + "</mj-text>",
+    "20,000 unknown attributes": "<mj-text " + " ".join(f'a{n}="1"' for n in range(20_000)) + ">a</mj-text>",
+    "6,000 images of a carousel": "<mj-carousel>" + '<mj-carousel-image src="https://a"/>' * 6_000 + "</mj-carousel>",
+}
+
 
 def _templates() -> Iterator[tuple[str, Hostile]]:
     for name, expression in EXPRESSIONS.items():
         yield f"template: {name}", _template(MJML.replace("Hello {{ name }}", f"Hello {expression}"), TEXT)
         if name in IN_TEXT:
             yield f"text: {name}", _template(MJML, f"{TEXT}{expression}\n")
-    for name, markup in MARKUP.items():
+    for name, markup in (MARKUP | LARGE).items():
         block = "      <mj-text>Hello {{ name }}</mj-text>\n"
         assert block in MJML
         yield f"MJML: {name}", _template(MJML.replace(block, markup), TEXT)

@@ -259,15 +259,16 @@ def test_a_request_whose_body_cannot_be_read_is_not_proved_to_be_anothers(
     assert found == Found(tuple(email["id"] for email in server.emails[-3:]))
 
 
+@pytest.mark.parametrize("to", [["ada@example.com"], ["Ada <ada@example.com>"], "ada@example.com", None])
 def test_an_email_is_found_however_the_list_spells_its_address_and_subject(
-    server: ResendServer, provider: ResendProvider
+    server: ResendServer, provider: ResendProvider, to: object
 ) -> None:
     send_at(server, provider, NOON - timedelta(hours=1), 7)
     batch = freeze([message(1, to="Ada@Example.com", subject="Hello  Ada ")])
     server.script.append(LOST)
     provider.send_batch(batch, "key-1")
     server.log.clear()
-    server.emails[-1] |= {"to": ["ada@example.com"], "subject": "Hello Ada"}
+    server.emails[-1] |= {"to": to, "subject": "Hello Ada"}
 
     assert provider.find(batch, BEFORE, AFTER) == Found((server.emails[-1]["id"],))
 

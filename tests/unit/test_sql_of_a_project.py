@@ -111,6 +111,18 @@ def test_mailable_may_ask_for_the_time_and_for_other_tables(tmp_path: Path) -> N
     assert errors(tmp_path, mailable=sql) == []
 
 
+@pytest.mark.parametrize("sql", ["COUNT(*) > 1", "ROW_NUMBER() OVER (ORDER BY id) = 1", "*", "a AS b"])
+def test_mailable_is_about_one_user_whoever_else_is_asked_about(sql: str, tmp_path: Path) -> None:
+    (error,) = errors(tmp_path, mailable=sql)
+
+    assert error.place is not None
+    assert (error.place.file, error.place.line) == PLACES["mailable"]
+
+
+def test_mailable_may_count_in_a_subquery(tmp_path: Path) -> None:
+    assert errors(tmp_path, mailable="(SELECT COUNT(*) FROM bounces b WHERE b.user_id = id) < 3") == []
+
+
 @pytest.mark.parametrize("place", ["condition", "goal", "mailable", "feature"])
 def test_a_comment_that_swallows_a_line_is_refused_in_all_of_them(place: str, tmp_path: Path) -> None:
     folded = {"settings": SETTINGS.replace(": |", ": >"), "loop": LOOP.replace(": |", ": >")}

@@ -159,7 +159,8 @@ class Records:
             if at < since:
                 reaches_back = True
                 break
-            if addresses.isdisjoint(str(address).strip().casefold() for address in row.get("to") or ()):
+            to = _recipients(row)
+            if to and addresses.isdisjoint(to):
                 if is_new or at <= newer or not looks:
                     continue
                 looks -= 1
@@ -176,6 +177,13 @@ class Records:
         if not reaches_back:
             return Unprovable("the list of emails does not reach back to the first attempt")
         return Absent() if is_new else Unprovable(f"the list of emails: {NOT_AS_NEW}")
+
+
+def _recipients(row: Record) -> list[str]:
+    """List the bare addresses of an email of the list, in small letters; nothing where it does not say."""
+    to = row.get("to")
+    texts = to if isinstance(to, list) else [to] if isinstance(to, str) else []
+    return [str(text).rpartition("<")[2].strip("> \t").casefold() for text in texts]
 
 
 def _one_less(most: int) -> int:

@@ -67,7 +67,8 @@ def compile_mjml(source: str) -> Compiled:
     made.close()
     if made.faults:
         raise Faulty(made.faults)
-    lost = [n for n in range(len(protected.constructs)) if f"jinja{n}ajnij" not in output.content]
+    kept = {int(found[1]) for found in TOKEN.finditer(output.content)}
+    lost = [n for n in range(len(protected.constructs)) if n not in kept]
     if lost:
         raise Faulty(
             Fault(protected.lines_of[n], f"{protected.shown(n)} stands where MJML prints nothing.") for n in lost

@@ -22,6 +22,8 @@ from skene_dagster.documents import shown
 from skene_dagster.settings.addresses import runs_script
 
 # mrml 0.2, 2026-11: a file that nests some thousands of tags ends the process.
+_MOST_ADVISED = 20
+_MOST_IMAGES = 100
 _DEEPEST = 100
 _SAFE_START = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
 
@@ -122,6 +124,7 @@ class Lint(Values):
         super().__init__(protected)
         self._open: list[_Open] = []
         self._has_root = False
+        self._images = 0
 
     @property
     def line(self) -> int:
@@ -137,6 +140,10 @@ class Lint(Values):
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         super().handle_starttag(tag, attrs)
         self._has_root = self._has_root or tag == "mjml"
+        self._images += tag == "mj-carousel-image"
+        if tag == "mj-carousel-image" and self._images == _MOST_IMAGES + 1:
+            # mrml 0.2, 2026-11: writes a rule for each two of them.
+            self.fault(f"There are more than {_MOST_IMAGES} images in carousels.", "Show fewer.")
         if any(one.tag in NOT_RENDERED for one in self._open):
             return
         if tag == "mj-include":
@@ -144,7 +151,7 @@ class Lint(Values):
         elif tag in NOT_RENDERED:
             self.fault(f"<{tag}> is MJML, but not rendered here.", NOT_RENDERED[tag])
         elif tag.startswith("mj") and tag not in TAGS:
-            self.fault(f"<{tag}> is not a tag of MJML.", _nearest(tag, TAGS, "<{}>"))
+            self.fault(f"<{tag}> is not a tag of MJML.", self._nearest(tag, TAGS, "<{}>"))
         elif not TOKEN.search(tag):
             self._place(tag)
         if tag.startswith("mj-") and tag in TAGS:
@@ -222,7 +229,11 @@ class Lint(Values):
             if name in NOT_RENDERED_ATTRIBUTES:
                 self.fault(f"{name!r} is MJML, but not rendered here.", NOT_RENDERED_ATTRIBUTES[name])
             else:
-                self.fault(f"{name!r} is not an attribute of MJML.", _nearest(name, ATTRIBUTES, "{}"))
+                self.fault(f"{name!r} is not an attribute of MJML.", self._nearest(name, ATTRIBUTES, "{}"))
+
+    def _nearest(self, name: str, known: Iterable[str], form: str) -> str:
+        """Advise the name that was probably meant; of the first faults only, for it takes long to compare."""
+        return _nearest(name, known, form) if len(self.faults) < _MOST_ADVISED else ""
 
 
 def _nearest(name: str, known: Iterable[str], form: str) -> str:

@@ -8,6 +8,8 @@ DEEPEST = 50
 """How deep blocks and expressions may be nested."""
 MOST_BITS = 256
 """Of a number."""
+MOST_NODES = 25_000
+"""Of a template; Jinja compiles so many in a second."""
 
 
 def children(node: nodes.Node) -> Iterator[nodes.Node]:
@@ -34,11 +36,17 @@ def check_tree(tree: nodes.Node) -> None:
     """Refuse what Python, which a template becomes, would fail on.
 
     Raises:
-        TemplateSyntaxError: it is nested too deeply, or has a number that is too large.
+        TemplateSyntaxError: it is nested too deeply, or has too much, or a number that is too large.
     """
     level: list[nodes.Node] = [tree]
+    seen = 0
     for _ in range(DEEPEST):
         level = [child for node in level for child in children(node)]
+        seen += len(level)
+        if seen > MOST_NODES:
+            raise TemplateSyntaxError(
+                f"It has more than {MOST_NODES:,} values, words and statements.", level[-1].lineno
+            )
         for node in level:
             if isinstance(node, nodes.If) and len(node.elif_) > DEEPEST:
                 raise TemplateSyntaxError("It has too many elif.", node.lineno)

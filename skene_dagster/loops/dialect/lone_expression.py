@@ -36,15 +36,16 @@ def judge_expression(rewritten: Rewritten, *, alone: bool) -> exp.Expr:
     where = judge(replace(rewritten, judged=[before, *rewritten.judged, after])).args["where"].this
     if not isinstance(where, exp.Paren):
         raise Refusal("This is not one expression.", _A_ROW_ALONE)
-    for node in where.walk() if alone else ():
-        _refuse(node)
+    # A subquery may count; the expression itself is asked for some users at a time, who are not all that there are.
+    for node in where.walk(prune=lambda inner: not alone and isinstance(inner, exp.Query)):
+        _refuse(node, alone=alone)
     inner: exp.Expr = where.this
     return inner
 
 
-def _refuse(node: exp.Expr) -> None:
+def _refuse(node: exp.Expr, *, alone: bool) -> None:
     match node:
-        case exp.Query() | exp.Exists():
+        case exp.Query() | exp.Exists() if alone:
             raise Refusal("A subquery cannot be used.", _A_ROW_ALONE)
         case exp.Window() | exp.GroupConcat() | exp.Distinct():
             raise Refusal("Nothing can be counted over several rows.", _A_ROW_ALONE)
@@ -53,3 +54,5 @@ def _refuse(node: exp.Expr) -> None:
             raise Refusal(f"{name}() is about several rows.", _A_ROW_ALONE)
         case exp.Star():
             raise Refusal("* cannot be used.", _A_ROW_ALONE)
+        case exp.Alias():
+            raise Refusal(f"AS {node.alias} cannot be used.", f"An expression has no name. {_A_ROW_ALONE}")
