@@ -133,6 +133,9 @@ class _Reading:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+            if isinstance(key_node, yaml.MappingNode) and key_node.flow_style:
+                advice = 'Put it in quotes: "{{ user.name }}".'
+                raise self._refused("A text that begins with {{ is a mapping without quotes.", advice, key_node)
             if not isinstance(key, str):
                 raise self._refused("A field's name must be a text.", "Put it in quotes.", key_node)
             if key == "<<" and key_node.style is None:

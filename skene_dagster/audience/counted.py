@@ -48,7 +48,7 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
         first = "" if there or is_sqlite(connection) else "Run: skene-dagster migrate. "
         raise NotCounted(
             "What users do was never counted in this database: whom this condition selects is not known.",
-            advice=f"{first}Count it: {COUNT}",
+            advice=f"{first}Count it:\n  {COUNT}",
         )
     differing = definitions.differing(connection, plan_usage(settings).digests)
     changed = [in_words for name, in_words in words.items() if name in differing]
@@ -56,7 +56,7 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
         raise NotCounted(
             f"Since what users do was last counted ({shown_moment(row.as_of)}), {FILE} has changed "
             f"{' and '.join(changed)}: whom this condition selects is not known.",
-            advice=f"Count it anew: {COUNT}",
+            advice=f"Count it anew:\n  {COUNT}",
         )
     return Counted(row.as_of, row.writing_as_of if row.writing_as_of != row.as_of else None)
 

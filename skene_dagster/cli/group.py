@@ -23,7 +23,7 @@ Exit codes:
   1  a file of the project, or a SKENE_* variable, is wrong
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
-  4  all works, but a person should look (status, doctor)
+  4  all works, but a person should look (status, doctor, preview)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(

@@ -110,7 +110,7 @@ def _tell_stage(screen: Screen, stage: Stage) -> bool:
         "Database": shown_database(stage.settings),
         "Emails": f"{where} ({stage.channel.why}); this preview sends nothing",
     }
-    missing = None
+    missing, counted = None, None
     try:
         counted = known(stage)
     except NotCounted as error:
@@ -123,6 +123,9 @@ def _tell_stage(screen: Screen, stage: Stage) -> bool:
     if missing is not None:
         screen.labelled("notice", f"{missing.message} {missing.advice}")
         screen.line()
+    elif counted is not None and counted.up_to < stage.as_of:
+        screen.labelled("notice", f"To count what came since:\n  {COUNT}")
+        screen.line()
     return missing is None
 
 
@@ -130,7 +133,7 @@ def _how_far(counted: Counted, as_of: datetime) -> str:
     up_to = f"what users did until {shown_moment(counted.up_to)}"
     if counted.up_to >= as_of:
         return up_to
-    return f"{up_to}. A run first counts what came since, so its numbers may differ. To count now: {COUNT}"
+    return f"{up_to}. A run first counts what came since, so its numbers may differ."
 
 
 def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -> bool:
@@ -185,7 +188,7 @@ def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool
         raise click.BadParameter(f"No user has {users.table}.{users.key} = {key}.", param_hint="--user")
     is_known = _tell_stage(screen, stage)
     if isinstance(case, Case):
-        screen.line(f"User {key} {decision_in_words(case)}.")
+        screen.paragraph(f"User {key} {decision_in_words(case)}.")
     elif is_known:
         screen.line(f"User {key} is not selected by the condition, and gets nothing.")
     screen.line()

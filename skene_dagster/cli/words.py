@@ -14,7 +14,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "repeat": "mailed too short a time ago (repeat)",
         "not_mailable": "not mailable (users.mailable in skene.yaml)",
         "no_address": "without an address",
-        "invalid_address": "with an address that is none",
+        "invalid_address": "with an address that is not valid",
         "there_at_start": "inside before the loop began (start: new_only)",
         "once": "mailed before (repeat: once)",
         "left_segment": "left the segment meanwhile",

@@ -185,7 +185,7 @@ def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float
         if must_exist and not os.path.exists(file):  # noqa: PTH110
             raise StoreError(
                 f"There is no database {file}.",
-                advice="Check SKENE_DATABASE_URL. To try it out: skene-dagster demo makes one.",
+                advice="Set SKENE_DATABASE_URL to the product's database.",
             )
         if read_only:
             return dialect.loaded_dbapi.connect(f"{file.as_uri()}?mode=ro", *cargs[1:], **cparams, uri=True)

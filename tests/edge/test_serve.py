@@ -89,8 +89,7 @@ def test_a_folder_without_a_database_is_told_in_one_message_and_left_as_it_is(tm
 
     assert done.returncode == 3
     assert " ".join(done.stderr.split()) == (
-        f"error There is no database {tmp_path}/.skene/skene.db. Check SKENE_DATABASE_URL. To try it out: "
-        "skene-dagster demo makes one."
+        f"error There is no database {tmp_path}/.skene/skene.db. Set SKENE_DATABASE_URL to the product's database."
     )
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []

@@ -277,3 +277,10 @@ def test_the_names_of_all_columns_that_a_query_reads_are_known() -> None:
     sql = f"{orders} SELECT u.id, 1 AS one FROM users u JOIN o ON o.user_id = u.id WHERE u.`Plan` = 'x'"
 
     assert query(sql).reads == ("id", "plan", "total", "user_id")
+
+
+def test_a_table_that_is_nearly_called_like_the_users_table_is_named() -> None:
+    with pytest.raises(QueryRejected) as caught:
+        query("SELECT id FROM user WHERE plan = 'free'")
+
+    assert "The users table is 'users' in skene.yaml; 'user' is another one." in caught.value.advice

@@ -127,7 +127,12 @@ def test_a_place_is_found_in_either_spelling() -> None:
         pytest.param("a: 1\nb: [1, 2", 2, "what begins here is never closed", id="an open list"),
         pytest.param('a: 1\nb: "x\nc: 1', 2, "what begins here is never closed", id="an open text"),
         pytest.param("a: 'it's'", 1, "Check the indentation and the quotes", id="a quote inside quotes"),
-        pytest.param("a: {{user.name}}", 1, "A field's name must be a text", id="an expression without quotes"),
+        pytest.param(
+            "a: {{user.name}}",
+            1,
+            "A text that begins with {{ is a mapping without quotes",
+            id="an expression without quotes",
+        ),
         pytest.param("a: @x", 1, "Put the text in quotes", id="an at sign first"),
         pytest.param("1: 2", 1, "A field's name must be a text. Put it in quotes.", id="a number as a name"),
         pytest.param("? [1]\n: 2", 1, "A field's name must be a text", id="a list as a name"),

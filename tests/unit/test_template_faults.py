@@ -453,3 +453,27 @@ def test_a_pair_that_mjml_tears_apart_is_refused(world: TemplateWorld, source: s
 
     assert f"The {part} does not survive MJML" in fault
     assert "must stand inside one element" in fault
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        pytest.param('<a href="app.example.com/x">Open</a>', id="a link without https://"),
+        pytest.param('<a href="/account">Open</a>', id="a link within a site"),
+        pytest.param('<img src="logo.png" alt="Logo" />', id="a picture beside the file"),
+    ],
+)
+def test_an_address_that_leads_nowhere_from_an_email_is_refused(world: TemplateWorld, link: str) -> None:
+    world.write(mjml(link))
+
+    (fault,) = world.faults()
+
+    assert fault.startswith("templates/hello.mjml:2 ")
+    assert "leads nowhere from an email. Begin the address with https://." in fault
+
+
+@pytest.mark.parametrize("link", ["https://example.com", "mailto:hello@example.com", "tel:+123", "#top", ""])
+def test_an_address_that_an_email_can_follow_is_no_fault(world: TemplateWorld, link: str) -> None:
+    world.write(mjml(f'<a href="{link}">Open</a>'))
+
+    assert world.faults() == []

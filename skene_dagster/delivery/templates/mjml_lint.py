@@ -25,6 +25,7 @@ from skene_dagster.settings.addresses import runs_script
 _MOST_ADVISED = 20
 _MOST_IMAGES = 100
 _DEEPEST = 100
+_LEADS_SOMEWHERE = re.compile(r"\s*(?:https?://|mailto:|tel:|sms:|cid:|data:|#)", re.IGNORECASE)
 _SAFE_START = re.compile(r"(https?://|mailto:|tel:)", re.IGNORECASE)
 
 
@@ -84,8 +85,11 @@ class Values(HTMLParser):
             self.refuse(number, "inside a tag", "Write it inside an attribute's value.")
         if name == "href" and runs_script(value):
             self.fault(f"{shown(value)} is no link that an email may have.", "Write an address with https://.")
+            return
         numbers = self.inside(value)
         if not numbers:
+            if name in LINK_ATTRIBUTES and value.strip() and not _LEADS_SOMEWHERE.match(value):
+                self.fault(f"{shown(value)} leads nowhere from an email.", "Begin the address with https://.")
             return
         if name not in VALUE_ATTRIBUTES | LINK_ATTRIBUTES:
             advice = "Values may stand in text, alt, title, href and src."

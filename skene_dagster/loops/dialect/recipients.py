@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from skene_dagster.documents import nearest
 from skene_dagster.loops.dialect.lineage import USER_ID, Lineage, Output
 from skene_dagster.loops.dialect.quoting import in_the_authors_words, string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
@@ -220,7 +221,9 @@ def _first(query: exp.Expr) -> exp.Select:
 
 
 def _nearly_users(query: exp.Query, product: Product) -> str:
-    """Name a source table that differs from the users table by its schema only."""
+    """Name a source table that differs from the users table by its schema only, or by its spelling."""
     own = product.users.table.casefold().rpartition(".")[2]
-    others = (name for name in tables(query) if name.casefold() != product.users.table.casefold())
-    return next((name for name in others if name.casefold().rpartition(".")[2] == own), "")
+    others = {name.casefold().rpartition(".")[2]: name for name in tables(query)}
+    if others.get(own, "").casefold() == product.users.table.casefold():
+        return ""
+    return next((others[name] for name in nearest(own, others)), "")
