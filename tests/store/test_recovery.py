@@ -20,7 +20,10 @@ from skene_dagster.store.tables import batches, metadata, sends
 
 @pytest.fixture
 def world(engine: Engine, tmp_path: Path) -> World:
-    return make_world(engine, tmp_path)
+    made = make_world(engine, tmp_path)
+    # Segments of a handful of users, of which half may leave.
+    made.settings = replace(made.settings, limits=made.settings.limits.model_copy(update={"least_change": 10}))
+    return made
 
 
 def backup(world: World) -> Callable[[], None]:
