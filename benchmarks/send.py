@@ -119,7 +119,9 @@ def measure(root: Path, url: str, count: int, share: str, per_second: int, *, pr
         with parts.measured() as seconds:
             if profiled:
                 profile.enable()
-            delivered = deliver(desk, plan=plan, step=plan.steps[0], templates=Templates(settings.templates))
+            delivered = deliver(
+                desk, plan=plan, step=plan.steps[0], templates=Templates(settings.templates, settings.root)
+            )
             profile.disable()
         took = time.perf_counter() - started
         alone, size = sdk_alone(provider, settings, plan, min(count, 5_000)) if per_second > 500 else (0.0, 0)
@@ -165,7 +167,7 @@ def sink(per_second: int) -> Iterator[str]:
 
 def _one(settings: Settings, plan: LoopPlan) -> Message:
     email = plan.steps[0].action
-    return Templates(settings.templates).render(
+    return Templates(settings.templates, settings.root).render(
         email,  # type: ignore[arg-type]  # the loop above sends an email
         user={"id": 1, "email": "u1@example.com", "name": "User 1", "city": "Berlin"},
         row={}, sender=settings.sender, send_id="0" * 32, to="u1@example.com", loop="retention", step="main",

@@ -1,6 +1,5 @@
 """What the database says of a name or of a statement, in words that an author can use."""
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
-from skene_dagster.documents import Document
+from skene_dagster.documents import Document, nearest
 from skene_dagster.errors import Place, StoreError
 from skene_dagster.settings import FILE
 from skene_dagster.store.failures import DENIED, code_of, translated, words_of
@@ -89,7 +88,7 @@ def has(columns: Iterable[str], name: str) -> bool:
 def names(wanted: str, known: Iterable[str]) -> str:
     """Advise the names that there are, or the one that was probably meant."""
     names = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
+    near = nearest(wanted, names)
     if near:
         return f"Did you mean {near[0]!r}?"
     more = ", …" if len(names) > MOST_NAMES else ""

@@ -68,7 +68,7 @@ def lacking(
 
 
 def _needed(plan: LoopPlan, settings: Settings) -> Iterator[_Needed]:
-    templates = Templates(settings.templates)
+    templates = Templates(settings.templates, settings.root)
     for number, step in enumerate(plan.steps):
         if step.email is None:
             continue

@@ -71,7 +71,8 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
         StoreError: the database refused, perhaps for one batch alone.
     """
     until = desk.clock() + LONGEST
-    ledger_id, templates = desk.do(environment.ledger_id), Templates(desk.settings.templates)
+    ledger_id = desk.do(environment.ledger_id)
+    templates = Templates(desk.settings.templates, desk.settings.root)
     sources = {
         (plan.name, step.name): Source(plan, step, templates, ledger_id)
         for plan in plans

@@ -224,7 +224,7 @@ class World:
         engine: Engine | None = None,
     ) -> Delivered:
         desk = self.desk(channel, owner, provider, engine)
-        return deliver(desk, plan=self.plan, step=self.step, templates=Templates(self.settings.templates))
+        return deliver(desk, plan=self.plan, step=self.step, templates=Templates(self.settings.templates, self.root))
 
     def desk(
         self,

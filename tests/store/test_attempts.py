@@ -119,7 +119,7 @@ def test_a_process_that_slept_before_its_post_does_not_post(world: World, which:
     desk.monotonic = lambda: 30.0 if which == "monotonic" and sleeps() else 0.0
     world.provider.answers.append(accept)
 
-    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates))
+    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
 
     assert attempts_at_post == [2]
     assert world.states() == {1: "accepted"}

@@ -152,7 +152,7 @@ def test_a_batch_that_another_settles_at_the_moment_of_the_claim_is_left_alone(
     desk = Overtaken(world.engine, world.settings, LIVE, world.provider, world.clock, "overtaken", pause=world.pause)
 
     if who == "deliver":
-        deliver(desk, plan=plan, step=world.step, templates=Templates(world.settings.templates))
+        deliver(desk, plan=plan, step=world.step, templates=Templates(world.settings.templates, world.root))
     else:
         reconcile(desk, [plan])
 

@@ -71,7 +71,7 @@ def previewed(world: World, user: int) -> str:
     assert person is not None
     assert isinstance(case, Case)
     try:
-        return render(stage, Templates(world.settings.templates), user, person, case.row).subject
+        return render(stage, Templates(world.settings.templates, world.root), user, person, case.row).subject
     except (MissingValue, Unrenderable) as bad:
         return str(bad)
 

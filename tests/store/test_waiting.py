@@ -180,6 +180,24 @@ def test_the_records_prove_an_absence_by_two_looks_well_after_the_attempt_withou
     assert world.states() == {1: "accepted"}
 
 
+def test_reconcile_renders_a_template_that_is_a_link_within_the_project(world: World) -> None:
+    template, shared = world.settings.templates / "hello.mjml", world.root / "shared.mjml"
+    template.rename(shared)
+    template.symlink_to(shared)
+    reserved(world)
+    silent(world)
+    world.now += MINUTE
+    world.provider.answers.append(answer(Refused("422: a bad address")))
+    world.deliver()
+    world.provider.found = Absent()
+
+    for _ in range(5):
+        world.now += 5 * MINUTE
+        reconcile(world.desk(owner="reconcile"), [world.plan])
+
+    assert world.states() == {1: "accepted"}
+
+
 def test_what_the_provider_took_in_nine_minutes_after_the_attempt_is_found(world: World) -> None:
     reserved(world)
     silent(world)

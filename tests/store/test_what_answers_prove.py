@@ -124,7 +124,9 @@ def test_an_order_that_comes_while_a_batch_waits_for_its_turn_is_obeyed(world: W
 
     desk.pause = pause
 
-    delivered = deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates))
+    delivered = deliver(
+        desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root)
+    )
 
     assert delivered.parked == "paused"
     assert world.provider.tried == []
@@ -172,7 +174,7 @@ def test_a_rate_limit_makes_other_runs_wait_as_well(world: World) -> None:
     world.now += timedelta(seconds=10)
     world.provider.answers.append(answer(Throttled(5.0, "slow down")))
 
-    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates))
+    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
 
     assert seen[0] >= 5.0
 

@@ -62,7 +62,7 @@ class TemplateWorld:
         **changed: object,
     ) -> Message:
         given = {"id": 7, "name": "Ada", "last_activity_at": None, **(user or {})}
-        return Templates(self.folder).render(
+        return Templates(self.folder, self.folder).render(
             email(**changed),
             user=given,
             row=row or {},
@@ -76,7 +76,9 @@ class TemplateWorld:
     def faults(self, **changed: object) -> list[str]:
         """What `check` says, each fault as it is printed but on one line."""
         plan, step = plan_of(email(**changed))
-        return [" ".join(str(fault).split()) for fault in Templates(self.folder).check(plan, step, self.sender)]
+        return [
+            " ".join(str(fault).split()) for fault in Templates(self.folder, self.folder).check(plan, step, self.sender)
+        ]
 
 
 def plan_of(action: Email | Block) -> tuple[LoopPlan, StepPlan]:

@@ -48,7 +48,7 @@ def test_a_step_that_is_about_no_feature_provides_none(world: TemplateWorld) -> 
 def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
     plan, step = plan_of(Block("You are blocked.", email(template="upgrade")))
 
-    (fault,) = Templates(world.folder).check(plan, step, SENDER)
+    (fault,) = Templates(world.folder, world.folder).check(plan, step, SENDER)
 
     assert "There is no template 'upgrade'" in str(fault)
 

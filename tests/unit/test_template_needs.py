@@ -57,7 +57,7 @@ def world(tmp_path: Path) -> TemplateWorld:
 def test_what_a_template_needs_is_found(world: TemplateWorld, template: str) -> None:
     world.write(mjml(template), FOOTER)
 
-    assert list(Templates(world.folder).needs(email())) == [("name", "name")]
+    assert list(Templates(world.folder, world.folder).needs(email())) == [("name", "name")]
     with pytest.raises(MissingValue):
         world.render({"name": None})
 
@@ -66,7 +66,7 @@ def test_what_a_template_needs_is_found(world: TemplateWorld, template: str) -> 
 def test_what_has_a_fallback_is_not_needed(world: TemplateWorld, template: str) -> None:
     world.write(mjml(template), FOOTER)
 
-    assert list(Templates(world.folder).needs(email())) == []
+    assert list(Templates(world.folder, world.folder).needs(email())) == []
     assert world.render({"name": None})
 
 
@@ -87,7 +87,7 @@ def test_of_a_value_those_columns_are_needed_that_have_no_fallback(
 ) -> None:
     world.write(mjml("{{ called }}"), "{{ called }}" + FOOTER)
 
-    found = Templates(world.folder).needs(email(personalization=(("called", text),)))
+    found = Templates(world.folder, world.folder).needs(email(personalization=(("called", text),)))
 
     assert [column for _, column in found] == columns
 
@@ -95,4 +95,7 @@ def test_of_a_value_those_columns_are_needed_that_have_no_fallback(
 def test_the_text_part_and_the_subject_count_as_well(world: TemplateWorld) -> None:
     world.write(mjml("{{ name or 'there' }}", subject="{{ name }}"), "{{ lastActivity }}" + FOOTER)
 
-    assert list(Templates(world.folder).needs(email())) == [("name", "name"), ("lastActivity", "last_activity_at")]
+    assert list(Templates(world.folder, world.folder).needs(email())) == [
+        ("name", "name"),
+        ("lastActivity", "last_activity_at"),
+    ]

@@ -33,12 +33,12 @@ class Templates:
     """The templates of a folder, read at first use and kept: open the folder again to see changed files.
 
     Args:
-        root: the project's folder, which no link may leave; the folder itself, where it is left out.
+        root: the project's folder, which no link may leave.
     """
 
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
+    def __init__(self, folder: Path, root: Path) -> None:
         self._folder = folder
-        self._root = root or folder
+        self._root = root
         self._ready: dict[str, _Ready] = {}
 
     def check(self, plan: LoopPlan, step: StepPlan, sender: Sender) -> list[TemplateError]:

@@ -1,6 +1,5 @@
 """What a template's Jinja may say: known filters and names, nothing that escapes the sandbox or the escaping."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
@@ -10,6 +9,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from skene_dagster.delivery.templates.mjml_source import Fault
 from skene_dagster.delivery.templates.trees import every
+from skene_dagster.documents import nearest
 from skene_dagster.loops.expressions import in_jinja
 
 _REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
@@ -145,5 +145,5 @@ def _not_provided(name: str, line: int | None, provided: Sequence[str], by: str)
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    near = nearest(name, known)
     return f"Did you mean {near[0]}?" if near else ""

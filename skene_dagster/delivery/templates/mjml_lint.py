@@ -1,6 +1,5 @@
 """What mrml would drop, mend or misread without a word: judged on the file, and once more on what mrml made of it."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from skene_dagster.delivery.templates.mjml_names import (
     VOID_TAGS,
 )
 from skene_dagster.delivery.templates.mjml_source import TOKEN, Fault, Protected
-from skene_dagster.documents import shown
+from skene_dagster.documents import nearest, shown
 from skene_dagster.settings.addresses import runs_script
 
 # mrml 0.2, 2026-11: a file that nests some thousands of tags ends the process.
@@ -241,5 +240,5 @@ class Lint(Values):
 
 
 def _nearest(name: str, known: Iterable[str], form: str) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    near = nearest(name, sorted(known))
     return f"Did you mean {form.format(near[0])}?" if near else ""
