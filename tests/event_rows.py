@@ -2,10 +2,10 @@
 
 from typing import Any
 
+import prepared_tables
 from sqlalchemy import Engine, select, text
 
 from skene_dagster.settings import Users
-from skene_dagster.store import schema
 from skene_dagster.store.tables import events
 
 
@@ -13,7 +13,7 @@ def make_users(engine: Engine, key: str = "BIGINT") -> None:
     """Make an empty users table and the skene_* tables beside it."""
     with engine.begin() as connection:
         connection.execute(text(f"CREATE TABLE users (id {key} NOT NULL PRIMARY KEY)"))
-    schema.upgrade(engine, Users())
+    prepared_tables.make(engine, Users())
 
 
 def rows(engine: Engine) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+import prepared_tables
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -46,7 +47,7 @@ from skene_dagster.loops.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.planning import plan_loop
 from skene_dagster.settings import Settings
-from skene_dagster.store import environment, schema
+from skene_dagster.store import environment
 from skene_dagster.store.tables import batches, sends
 
 START = datetime(2026, 3, 2, 9)
@@ -310,7 +311,7 @@ def make_world(engine: Engine, root: Path) -> World:
     # What is small here must still be judged.
     settings = replace(settings, limits=settings.limits.model_copy(update={"least_change": 0}))
     users.metadata.create_all(engine)
-    schema.upgrade(engine, settings.users)
+    prepared_tables.make(engine, settings.users)
     environment.belong(engine, settings.environment)
     world = World(engine, root, settings, planned(root, settings, LOOP))
     world.provider.clock = world.clock

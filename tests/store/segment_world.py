@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import prepared_tables
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from skene_dagster.audience import turn
@@ -15,7 +16,6 @@ from skene_dagster.audience.turn import Turn
 from skene_dagster.documents import Document
 from skene_dagster.loops.plan import Email, LoopPlan, Query, RecoveryPlan, Schedule, StepPlan
 from skene_dagster.settings import Limits, Users, load
-from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import OPEN, segment_members
 
@@ -92,7 +92,7 @@ class World:
             f"CREATE TABLE users (id {self.key_type} NOT NULL PRIMARY KEY, dormant INTEGER NOT NULL, plan VARCHAR(20))"
         )
         self.do(f"CREATE TABLE answers (user_id {self.key_type} NULL, plan VARCHAR(20))")
-        schema.upgrade(self.engine, self.users)
+        prepared_tables.make(self.engine, self.users)
 
     @classmethod
     def existing(cls, engine: Engine) -> "World":

@@ -4,6 +4,7 @@ import threading
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import prepared_tables
 import pytest
 from delivery_world import START, users
 from sqlalchemy import Engine
@@ -11,7 +12,6 @@ from sqlalchemy import Engine
 from skene_dagster.delivery.pacing import MARGIN, UNTIL_TOLD, Pacing, Turn
 from skene_dagster.delivery.providers.base import RateLimit
 from skene_dagster.settings import Users
-from skene_dagster.store import schema
 from skene_dagster.store.engine import transaction
 
 
@@ -26,7 +26,7 @@ class Clock:
 @pytest.fixture
 def clock(engine: Engine) -> Clock:
     users.metadata.create_all(engine)
-    schema.upgrade(engine, Users())
+    prepared_tables.make(engine, Users())
     return Clock()
 
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import prepared_tables
 from sqlalchemy import Connection, Engine, Select, Table, event, inspect, select, text
 
 from skene_dagster import settings as settings_module
@@ -16,7 +17,6 @@ from skene_dagster.audience.turn import ROLLUP, Turn
 from skene_dagster.delivery.retention import Retained, retain
 from skene_dagster.loops.usage import UsagePlan, plan_usage
 from skene_dagster.settings import OWN_EVENTS, Events, Feature, Levels, Milestone, Retention, Settings, Users
-from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import (
     OPEN,
@@ -113,7 +113,7 @@ class World:
         )
         self.sql("CREATE INDEX actions_user ON actions (user_id, done_at)")
         self.sql("CREATE INDEX actions_written ON actions (written_at)")
-        schema.upgrade(self.engine, self.users)
+        prepared_tables.make(self.engine, self.users)
 
     @property
     def settings(self) -> Settings:
