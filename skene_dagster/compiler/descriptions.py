@@ -79,6 +79,11 @@ def counted(what: str, counts: Mapping[str, int]) -> str:
     return f"{what}: {', '.join(f'{n:,} {name}' for name, n in counts.items()) or 'nobody'}."
 
 
+def delivered(accepted: int, counts: Mapping[str, int]) -> str:
+    """Tell a delivery in a line: a run also sends what earlier ticks reserved."""
+    return f"{accepted:,} emails accepted in this run, of whichever tick. {counted('Reserved for this tick', counts)}"
+
+
 def _when(step: StepPlan) -> str:
     match step.trigger:
         case Schedule(cron=cron, timezone=timezone):
