@@ -177,15 +177,16 @@ def _tell_where(screen: Screen, settings: Settings, home: Path, log: Path | None
         {
             "Emails": f"{_short(settings.outbox / 'index.html', root)}  (open it in a browser)",
             "Dagster": _how_to_open(root, home),
-            "Preview": f"{_program()} preview retention --as-of {tomorrow:%Y-%m-%dT%H:%M}",
+            "Preview": f"{_program(root)} preview retention --as-of {tomorrow:%Y-%m-%dT%H:%M}",
             **({"Log": _short(log, root)} if log is not None else {}),
         }
     )
 
 
-def _program() -> str:
-    """Say how this command is called from this shell: `make demo` leaves the virtual environment as it is."""
-    return "skene-dagster" if shutil.which("skene-dagster") else str(Path(sys.executable).with_name("skene-dagster"))
+def _program(root: Path) -> str:
+    """Say how this command is called: `make demo` puts nothing on the PATH."""
+    here = Path(sys.executable).with_name("skene-dagster")
+    return "skene-dagster" if shutil.which("skene-dagster") or not here.is_relative_to(root) else _short(here, root)
 
 
 def _how_to_open(root: Path, home: Path) -> str:
