@@ -1,4 +1,4 @@
-"""The app: POST /v1/track, /v1/identify and their like, and /v1/batch, as Segment's libraries send them; GET /healthz, /readyz.
+"""The app: POST /v1/track, /v1/batch and the others, as Segment's libraries send them, GET /healthz and /readyz.
 
 200 means committed. Whatever else is answered, a client may send the same message again: it is stored once. Nothing of
 what was sent is logged.

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import click
 from dagster._cli import create_dagster_cli
@@ -19,6 +20,7 @@ PROGRAMS: dict[str, click.Command] = {
     "dagster-daemon": create_dagster_daemon_cli(),
     "dagster-webserver": create_dagster_webserver_cli(),  # type: ignore[no-untyped-call]
 }
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -96,7 +98,7 @@ def _faults_elsewhere(words: list[str]) -> Iterator[str]:
     if words[:2] == ["docker", "compose"]:
         yield from (
             f"there is no file {file}"
-            for option, file in zip(words, words[1:], strict=False)
+            for option, file in pairwise(words)
             if option == "-f" and not (ROOT / file).is_file()
         )
     if words[:2] == ["python", "-m"]:

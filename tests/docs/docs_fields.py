@@ -7,12 +7,13 @@ from typing import Annotated, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from skene_dagster.documents import Spec
+from skene_dagster.documents import Spec, models_in
 from skene_dagster.durations import duration_text
+from skene_dagster.json_schema import explanations
 from skene_dagster.loops import model
 from skene_dagster.settings import Example
 
-NONE_IN_WORDS = frozenset({"–", "ours", "see there", "see below", "none", "see their rows"})
+NONE_IN_WORDS = frozenset({"\u2013", "ours", "see there", "see below", "none", "see their rows"})
 """What a table may say of a field without a default that can be written."""
 
 
@@ -30,7 +31,11 @@ def default_of(field: FieldInfo) -> str | None:
         return f"`{duration_text(default)}`"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    if isinstance(default, BaseModel) or not default and default != 0 or (default == 0 and isinstance(default, float)):
+    if (
+        isinstance(default, BaseModel)
+        or (not default and default != 0)
+        or (default == 0 and isinstance(default, float))
+    ):
         return None
     return f"`{default}`"
 
@@ -43,11 +48,12 @@ def words_of(annotation: object) -> tuple[str, ...]:
     return get_args(annotation) if origin is Literal else ()
 
 
-def models_in(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    inner = get_args(annotation) if get_origin(annotation) else ()
-    return [found for part in inner for found in models_in(part)]
+def parts_of(part: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """List the models in a model, however deep."""
+    for field in part.model_fields.values():
+        for found in models_in(field.annotation):
+            yield found
+            yield from parts_of(found)
 
 
 def parts_of_a_loop() -> dict[str, type[Spec]]:
@@ -61,14 +67,15 @@ def parts_of_a_loop() -> dict[str, type[Spec]]:
     return {**kinds, "The loop": model.Loop, "A step": model.Step, "The goal": model.Goal, "Recovery": model.Recovery}
 
 
-def settings_fields(of: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every field of skene.yaml as its author writes it: `users.table`, `features.<name>.title`."""
+def settings_fields(of: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo, str]]:
+    """Every field of skene.yaml as its author writes it (`features.<name>.title`), and what the code says of it."""
+    said = explanations(of)
     for name, field in of.model_fields.items():
         path = before + name_of(name)
         inside = [part for part in models_in(field.annotation) if part is not Example]
         is_a_part = isinstance(field.annotation, type) and bool(inside)
         if not is_a_part:
-            yield path, field
+            yield path, field, said[name]
         is_named = "dict[" in str(field.annotation)
         for part in inside:
             yield from settings_fields(part, f"{path}.<name>." if is_named else f"{path}.")

@@ -11,7 +11,7 @@ NOT_RUN = {
     r"curl .*": "needs what serves HTTPS in front; tests/edge sends the same request",
     r"SKENE_WRITE_KEY='.*' skene-dagster serve .*": "does not end; tests/edge/test_serve.py starts it",
     r"docs/deploy.md: yaml values.yaml": "needs a Kubernetes cluster; what it says of Dagster is compared here",
-    r"docs/tidb.md: sql": "needs a server; tests/acceptance/test_doctor.py executes the grants, with the rights that result",
+    r"docs/tidb.md: sql": "needs a server; tests/acceptance/test_doctor.py executes the grants, and works with them",
     r"docs/tracking.md: js": "needs Node and Segment's published package; tests/edge runs its Python client",
 }
 """Commands of `sh` blocks, and other blocks by page, kind and title, as patterns."""

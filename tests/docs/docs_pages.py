@@ -124,7 +124,9 @@ def _block(place: Place, said: str, lines: Iterator[tuple[int, str]]) -> Block:
     else:
         raise AssertionError(f"{place}: the code block is never closed")
     title = re.search(r' title="([^"]*)"$', said)
-    return Block(place, said.removesuffix(title[0]) if title else said, title[1] if title else "", "\n".join(text) + "\n")
+    return Block(
+        place, said.removesuffix(title[0]) if title else said, title[1] if title else "", "\n".join(text) + "\n"
+    )
 
 
 def _cells(line: str) -> tuple[str, ...]:

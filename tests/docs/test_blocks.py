@@ -25,6 +25,7 @@ from skene_dagster.cli import main
 from skene_dagster.cli.group import SUMMARIES
 from skene_dagster.delivery.templates.lint import lint
 from skene_dagster.delivery.templates.sandbox import HTML
+from skene_dagster.demo import product
 from skene_dagster.settings import Feature, Users, load
 from skene_dagster.store import schema
 from skene_dagster.store.tables import OPEN, entitlements
@@ -143,6 +144,14 @@ RULES: dict[str, Rule] = {
 """By what a block's first line says that it is."""
 
 
+@pytest.fixture(scope="module")
+def product_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of the example project's product, made once for all blocks."""
+    file = tmp_path_factory.mktemp("product") / "skene.db"
+    product.create(file, 50, datetime(2026, 3, 14, 9))
+    return file
+
+
 @pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.place} {block.kind}") for block in blocks()])
 def test_a_code_block_does_what_it_says(block: Block, tmp_path: Path, product_database: Path) -> None:
     rule = RULES.get(block.kind)
@@ -200,7 +209,13 @@ def test_the_product_finds_who_is_blocked(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE users (id INTEGER PRIMARY KEY)"))
     schema.upgrade(engine, Users())
-    blocked = {"channel": "live", "loop": "freemium", "step": "main", "blocked_at": datetime(2026, 3, 1), "message": "Stop"}
+    blocked = {
+        "channel": "live",
+        "loop": "freemium",
+        "step": "main",
+        "blocked_at": datetime(2026, 3, 1),
+        "message": "Stop",
+    }
     with engine.begin() as connection:
         connection.execute(insert(entitlements), blocked | {"user_id": 1, "lifted_at": OPEN})
         connection.execute(insert(entitlements), blocked | {"user_id": 2, "lifted_at": datetime(2026, 3, 2)})
