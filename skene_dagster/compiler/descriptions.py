@@ -35,7 +35,7 @@ def sends(plan: LoopPlan, step: StepPlan) -> str:
     assert step.email is not None
     return (
         f"{loop(plan)}\n\n**What:** the email `{step.email.template}` to the members of the segment, "
-        f"{_how_often(step)}. The first op decides about each member, the second sends; every decision has its "
+        f"{_how_often(step)}. The first op reserves, the second delivers; every decision has its "
         "row in `skene_sends`, and running it again sends nothing twice."
     )
 

@@ -48,7 +48,7 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Assets
 def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefinition:
     @dg.op(
         name=op_name(plan, step, "reserve"),
-        description="Decide about every member, write each decision with its reason, and cut the batches. "
+        description="Reserve: decide about every member, write each decision with its reason, and cut the batches. "
         "Nothing is sent here; running it again decides nothing twice.",
         ins={"segment": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
@@ -70,7 +70,7 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 clock=database_clock(database),
                 progress=_telling(context, "members decided"),
             )
-        context.log.info(descriptions.counted("Decided", reserved.counts))
+        context.log.info(descriptions.counted("Reserved", reserved.counts))
         context.add_output_metadata(metadata.reserved(reserved, channel))
 
     return reserve_members
