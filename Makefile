@@ -1,4 +1,4 @@
-# Everything that is done to this project by hand. Needs make and Python 3.10 or newer, nothing else.
+# Everything that is done to this project by hand. Needs make and Python 3.10 to 3.14, nothing else.
 
 VENV ?= .venv
 PYTHON ?=

@@ -1,7 +1,9 @@
 """skene-dagster demo."""
 
 import os
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from skene_dagster.cli.words import reason_in_words
 from skene_dagster.delivery import channels
 from skene_dagster.demo import days, product, story
 from skene_dagster.demo.days import Day, World
-from skene_dagster.demo.people import DAY
+from skene_dagster.demo.people import DAY, Person
 from skene_dagster.demo.story import Story
 from skene_dagster.errors import DocumentErrors, LoopError, StoreError
 from skene_dagster.loops.plan import LoopPlan
@@ -69,8 +71,8 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     engine = open_engine(settings.database_url)
     with days.open_instance(home, settings) as instance, days.quiet(log):
         world = World(file, engine, settings, project, plans, instance)
-        _tell_days(screen, days.run_days(world, people, moments), how_long)
-    _tell_story(screen, reading(engine, lambda connection: story.read(connection, settings, plans)))
+        lived = _tell_days(screen, days.run_days(world, people, moments), how_long)
+    _tell_story(screen, reading(engine, lambda connection: story.read(connection, settings, plans, lived, moments)))
     _tell_where(screen, settings, home, log, moments[-1] + DAY)
     engine.dispose()
 
@@ -104,8 +106,8 @@ def _loops(project: Project) -> list[LoopPlan]:
     return days.in_order(found)
 
 
-def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> None:
-    """Print a line for each day as soon as it is over, and what they come to."""
+def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> Sequence[Person]:
+    """Print a line for each day as soon as it is over, and what they come to; return who lived on the last."""
     screen.line(_row("day", "active", *_COLUMNS), "bold")
     lived: list[Day] = []
     while True:
@@ -125,7 +127,8 @@ def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> None:
     if reasons:
         said = ", ".join(f"{n:,} {reason_in_words(outcome)}" for outcome, n in sorted(reasons.items()))
         screen.line()
-        screen.paragraph(f"Found, but not mailed: {said}. Who is deferred is looked at again at every tick.")
+        screen.paragraph(f"Found, but not mailed: {said}. Users who are deferred are asked about again at every tick.")
+    return lived[-1].people
 
 
 def _numbers(day: Day) -> tuple[int, ...]:
@@ -151,7 +154,8 @@ def _tell_story(screen: Screen, told: Story) -> None:
     screen.line()
     screen.facts(
         {
-            "Brought back": f"{told.came_back:,} of {told.asked_back:,} who had been away and were mailed",
+            "Came back": f"{told.came_back:,} of {told.asked_back:,} who had been away and were mailed; "
+            f"{told.anyway:,} of them would have come without an email",
             "Discovered": f"{told.tried:,} of {told.shown:,} who were shown a feature have tried it since",
             "Adopted": f"{told.adopted:,} of these use it regularly; {told.guided:,} got the advanced guide",
             "Celebrated": ", ".join(f"{title}: {n:,}" for title, n in told.celebrated.items()),
@@ -173,10 +177,16 @@ def _tell_where(screen: Screen, settings: Settings, home: Path, log: Path | None
         {
             "Emails": f"{_short(settings.outbox / 'index.html', root)}  (open it in a browser)",
             "Dagster": _how_to_open(root, home),
-            "Preview": f"skene-dagster preview retention --as-of {tomorrow:%Y-%m-%dT%H:%M}",
+            "Preview": f"{_program(root)} preview retention --as-of {tomorrow:%Y-%m-%dT%H:%M}",
             **({"Log": _short(log, root)} if log is not None else {}),
         }
     )
+
+
+def _program(root: Path) -> str:
+    """Say how this command is called: `make demo` puts nothing on the PATH."""
+    here = Path(sys.executable).with_name("skene-dagster")
+    return "skene-dagster" if shutil.which("skene-dagster") or not here.is_relative_to(root) else _short(here, root)
 
 
 def _how_to_open(root: Path, home: Path) -> str:

@@ -21,7 +21,8 @@ from skene_dagster.store.failures import translated
 def migrate(root: Path, *, check: bool, sql: bool) -> None:
     """Bring the skene_* tables of the database up to this release.
 
-    A server is changed by this command only. The embedded SQLite database migrates itself when a loop runs.
+    Only this command changes a server's schema, but for the working tables that a run makes and drops. The embedded
+    SQLite database migrates itself when a loop runs.
     """
     if check and sql:
         raise click.UsageError("Take --check or --sql, not both.")

@@ -42,7 +42,7 @@ def _can_be_sent(step: StepPlan) -> bool:
 def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) -> None:
     """Send the email that a user would get from LOOP to yourself.
 
-    It is marked as a test and stands in no ledger: it uses up nobody's real mail. With RESEND_API_KEY it is sent
+    It is marked as a test and not recorded: it does not replace the user's real email. With RESEND_API_KEY it is sent
     through Resend, whatever SKENE_ENV is; without, it is written to the outbox.
     """
     settings = load(root)

@@ -25,8 +25,8 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def serve(root: Path, *, host: str, port: int) -> None:
     """Take what users do over HTTP, as Segment's libraries send it.
 
-    POST /v1/track, /v1/identify, /v1/batch; GET /healthz, /readyz. Runs until SIGTERM or Ctrl+C, and ends when what it
-    has taken is written.
+    POST /v1/track, /v1/batch, and what is taken and not stored: /v1/identify, /v1/page, …; GET /healthz, /readyz. Runs
+    until SIGTERM or Ctrl+C, and ends when what it has taken is written.
     """
     settings = load(root)
     _guarded(settings, host)

@@ -35,7 +35,7 @@ def sends(plan: LoopPlan, step: StepPlan) -> str:
     assert step.email is not None
     return (
         f"{loop(plan)}\n\n**What:** the email `{step.email.template}` to the members of the segment, "
-        f"{_how_often(step)}. The first op decides about each member, the second sends; every decision has its "
+        f"{_how_often(step)}. The first op reserves, the second delivers; every decision has its "
         "row in `skene_sends`, and running it again sends nothing twice."
     )
 
@@ -77,6 +77,11 @@ def entitled(changed: Entitled, blocked: int) -> str:
 def counted(what: str, counts: Mapping[str, int]) -> str:
     """Tell counts in a line."""
     return f"{what}: {', '.join(f'{n:,} {name}' for name, n in counts.items()) or 'nobody'}."
+
+
+def delivered(accepted: int, counts: Mapping[str, int]) -> str:
+    """Tell a delivery in a line: a run also sends what earlier ticks reserved."""
+    return f"{accepted:,} emails accepted in this run, of whichever tick. {counted('Reserved for this tick', counts)}"
 
 
 def _when(step: StepPlan) -> str:

@@ -48,13 +48,13 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Assets
 def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefinition:
     @dg.op(
         name=op_name(plan, step, "reserve"),
-        description="Decide about every member, write each decision with its reason, and cut the batches. "
+        description="Reserve: decide about every member, write each decision with its reason, and cut the batches. "
         "Nothing is sent here; running it again decides nothing twice.",
         ins={"segment": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         retry_policy=retry_policy(plan.recovery),
     )
-    def decide(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
+    def reserve_members(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
         with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
@@ -70,10 +70,10 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 clock=database_clock(database),
                 progress=_telling(context, "members decided"),
             )
-        context.log.info(descriptions.counted("Decided", reserved.counts))
+        context.log.info(descriptions.counted("Reserved", reserved.counts))
         context.add_output_metadata(metadata.reserved(reserved, channel))
 
-    return decide
+    return reserve_members
 
 
 def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefinition:
@@ -110,7 +110,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             moment = as_of(context.run, context.instance)
             scope = Scope(channel.name, plan.name, step.name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, moment))
-        context.log.info(descriptions.counted("This tick", counts))
+        context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.parked:
             context.log.info("%s batches wait; skene-dagster status says for what.", f"{delivered.open:,}")
         context.add_output_metadata(metadata.sends(delivered, counts, channel, settings))

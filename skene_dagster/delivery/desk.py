@@ -46,6 +46,8 @@ class Desk:
     """Batches of this run without an answer, and what came instead of it."""
     silence: int = 0
     """How many attempts in a row got no answer. Whatever the provider answers is a sign of its life."""
+    accepted: int = 0
+    """Emails that the provider accepted, as far as this run has seen it."""
     throttled: float = 0.0
     """Seconds in a row that were waited because it is called too often."""
     parked: str = ""

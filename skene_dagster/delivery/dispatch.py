@@ -22,6 +22,8 @@ class Delivered:
     """What the ledger says of the step after a delivery, and how many batches wait for a later run."""
 
     counts: dict[str, int]
+    accepted: int
+    """Emails that the provider accepted in this delivery, of whichever tick."""
     open: int
     """Batches that wait: for their own time, for the provider's records, for a later run."""
     parked: str
@@ -74,4 +76,4 @@ def deliver(
             desk.wait_for(waiting)
     desk.complain()
     counts = desk.do(lambda c: ledger.counts(c, scope))
-    return Delivered(counts, desk.do(lambda c: ledger.open_batches(c, scope)), desk.parked)
+    return Delivered(counts, desk.accepted, desk.do(lambda c: ledger.open_batches(c, scope)), desk.parked)

@@ -102,6 +102,7 @@ def settle(desk: Desk, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, .
     desk.do(
         lambda c: ledger.settle(c, batch.batch_id, provider_ids, write_back=policy.write_back, now=now),
     )
+    desk.accepted += len(provider_ids)
     return "again" if policy.write_back else "done"
 
 

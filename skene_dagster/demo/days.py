@@ -64,6 +64,8 @@ class Day:
     """Users who did something in the 24 hours before."""
     sends: dict[str, dict[str, int]]
     """What was decided, by step (`retention.main`): `accepted`, `deferred:no_address`, … → how many."""
+    people: Sequence[Person]
+    """Everybody who had signed up by then."""
 
 
 def ticks(until: datetime, how_many: int) -> list[datetime]:
@@ -127,7 +129,7 @@ def run_days(world: World, people: list[Person], moments: Sequence[datetime]) ->
             for step in plan.steps:
                 counts = partial(ledger.counts, scope=Scope("outbox", plan.name, step.name), as_of=moment)
                 sends[f"{plan.name}.{step.name}"] = reading(world.engine, counts)
-        yield Day(tick, product.active(world.file, tick), sends)
+        yield Day(tick, product.active(world.file, tick), sends, people)
 
 
 def _time_of(plan: LoopPlan) -> time:

@@ -4,6 +4,7 @@ Nothing here is drawn one after the other: what a person does on a day depends o
 that more people or more days leave the others as they are.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -97,6 +98,12 @@ def visit(someone: Person, day: datetime) -> datetime | None:
     comes, at = draw.random() < someone.comes, day - timedelta(seconds=draw.randrange(1, 86400))
     gone = at >= min(someone.quits or datetime.max, someone.closes or datetime.max)  # noqa: DTZ901 - a bound, no moment
     return at if comes and at > someone.created_at and not gone else None
+
+
+def comes_anyway(someone: Person, after: datetime, ticks: Iterable[datetime]) -> bool:
+    """Whether they come by themselves after a moment, on one of the days that end at these ticks."""
+    visits = (visit(someone, tick) for tick in ticks if tick > after)
+    return any(at is not None and at > after for at in visits)
 
 
 def answer(someone: Person, mailed_at: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from skene_dagster.audience import adoption, engagement
 from skene_dagster.audience.adoption import Funnel
+from skene_dagster.demo.people import Person, comes_anyway
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import Level, Settings
@@ -25,7 +26,7 @@ FEATURE = "summaries"
 
 
 @dataclass(frozen=True)
-class Person:
+class Guided:
     """One user of whom the whole story can be told."""
 
     name: str
@@ -46,6 +47,8 @@ class Story:
     """Users who were mailed because they had been away."""
     came_back: int
     """Those of them who have been active since."""
+    anyway: int
+    """Those of these who would have been without any email: they also came by themselves."""
     shown: int
     """Users who were mailed about the feature that they had not used."""
     tried: int
@@ -56,7 +59,7 @@ class Story:
     """Users who got the advanced guide."""
     celebrated: Mapping[str, int]
     """Users who were mailed about a milestone, by its title."""
-    example: Person | None
+    example: Guided | None
 
 
 def mailed(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, dict[int, datetime]]:
@@ -72,14 +75,21 @@ def mailed(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, dict[
     return found
 
 
-def read(connection: Connection, settings: Settings, plans: Sequence[LoopPlan]) -> Story:
-    """Read what became of everybody."""
+def read(
+    connection: Connection,
+    settings: Settings,
+    plans: Sequence[LoopPlan],
+    people: Sequence[Person],
+    ticks: Sequence[datetime],
+) -> Story:
+    """Read what became of the people that the demo invented, on the days that ended at these ticks."""
     got = mailed(connection, plans)
     usage = plan_usage(settings)
     asked: dict[int, datetime] = {}
     for step in BROUGHT_BACK:
         for key, at in got.get(step, {}).items():
             asked[key] = min(at, asked.get(key, at))
+    invented = {someone.id: someone for someone in people}
     last = dict(connection.execute(select(user_activity.c.user_id, user_activity.c.last_at)).all())
     uses = {row.user_id: row for row in connection.execute(select(feature_adoption).where(_is_it()))}
     shown = got.get(DISCOVER, {})
@@ -91,6 +101,7 @@ def read(connection: Connection, settings: Settings, plans: Sequence[LoopPlan]) 
         funnels={settings.features[name].title: found for name, found in funnels.items()},
         asked_back=len(asked),
         came_back=sum(key in last and last[key] > at for key, at in asked.items()),
+        anyway=sum(comes_anyway(invented[key], at, ticks) for key, at in asked.items()),
         shown=len(shown),
         tried=sum(key in uses for key in shown),
         adopted=len(adopted),
@@ -119,7 +130,7 @@ def _example(
     shown: Mapping[int, datetime],
     guided: Mapping[int, datetime],
     uses: Mapping[int, Any],
-) -> Person | None:
+) -> Guided | None:
     """Find somebody who was shown the feature, adopted it and got the guide, and has a name."""
     name = settings.users.name
     if name is None:
@@ -129,5 +140,5 @@ def _example(
     for user_id in sorted(guided):
         found = connection.execute(select(table.c[name]).where(key == user_id, table.c[name].is_not(None))).scalar()
         if found is not None and user_id in shown and user_id in uses:
-            return Person(str(found), shown[user_id], uses[user_id].state_since, guided[user_id])
+            return Guided(str(found), shown[user_id], uses[user_id].state_since, guided[user_id])
     return None

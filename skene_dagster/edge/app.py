@@ -1,4 +1,4 @@
-"""The app: POST /v1/track, /v1/identify and /v1/batch as Segment's libraries send them, GET /healthz and /readyz.
+"""The app: POST /v1/track, /v1/batch and the others, as Segment's libraries send them, GET /healthz and /readyz.
 
 200 means committed. Whatever else is answered, a client may send the same message again: it is stored once. Nothing of
 what was sent is logged.
@@ -8,11 +8,11 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from secrets import compare_digest
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -64,8 +64,7 @@ def make_app(journal: Journal, *, write_key: str | None, limits: Limits | None =
     edge = _Edge(journal, write_key, limits)
     return Starlette(
         routes=[
-            Route("/v1/track", edge.track, methods=["POST"]),
-            Route("/v1/identify", edge.identify, methods=["POST"]),
+            *(Route(f"/v1/{type_}", edge.single(type_), methods=["POST"]) for type_ in get_args(Type)),
             Route("/v1/batch", edge.batch, methods=["POST"]),
             Route("/healthz", edge.healthz),
             Route("/readyz", edge.readyz),
@@ -103,11 +102,15 @@ class _Edge:
         lacking = await self._readiness.lacks()
         return JSONResponse({"ok": False, "message": lacking}, 503) if lacking else JSONResponse({"ok": True})
 
-    async def track(self, request: Request) -> Response:
-        return await self._single(request, "track")
+    def single(self, type_: Type) -> Callable[[Request], Awaitable[Response]]:
+        """Return what takes one message of a type."""
 
-    async def identify(self, request: Request) -> Response:
-        return await self._single(request, "identify")
+        async def take(request: Request) -> Response:
+            with self._budget.one() as share:
+                body = await self._body(request, share, self._limits.message_bytes)
+                return await self._answer(self._read([body], None, type_))
+
+        return take
 
     async def batch(self, request: Request) -> Response:
         with self._budget.one() as share:
@@ -118,11 +121,6 @@ class _Edge:
             if len(messages) > self._limits.batch_messages:
                 raise too_large(f"The batch has more than {self._limits.batch_messages} messages.")
             return await self._answer(self._read(messages, body.get("sentAt"), None))
-
-    async def _single(self, request: Request, type_: Type) -> Response:
-        with self._budget.one() as share:
-            body = await self._body(request, share, self._limits.message_bytes)
-            return await self._answer(self._read([body], None, type_))
 
     async def _body(self, request: Request, share: Share, limit: int) -> dict[str, Any]:
         """Read the body of who shows the write key, in a header or in the body."""

@@ -10,17 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from skene_dagster.audience.event import Event, new_event
 from skene_dagster.errors import EventRefused
 
-Type = Literal["track", "identify"]
+Type = Literal["track", "identify", "page", "screen", "group", "alias"]
 
 STORED = "track"
-NOT_STORED = frozenset({"identify", "page", "screen", "group", "alias"})
 
 _SAID = ("userId", "event", "properties", "timestamp")
 """What makes a message of one messageId another event."""
@@ -50,7 +49,7 @@ def event_of(message: object, *, sent_at: object, received: datetime, type_: Typ
     if not isinstance(message, dict):
         raise EventRefused("The message is not a JSON object.")
     kind = type_ or message.get("type")
-    if kind != STORED and kind not in NOT_STORED:
+    if kind not in get_args(Type):
         raise EventRefused("The message's type is not track, identify, page, screen, group or alias.")
     user = message.get("userId")
     if user is None or user == "":

@@ -1,6 +1,7 @@
 """Planning of a condition: every kind says which users are in the segment, and what an email can show of them."""
 
 import math
+from datetime import timedelta
 
 from typing_extensions import assert_never
 
@@ -38,6 +39,9 @@ def plan_condition(
             if settings.users.plan is None:
                 advice = f"Add `plan: <the column>` under `users:` in {FILE}."
                 faults.refuse((*path, "limit"), "Nothing says which plan a user is on.", advice)
+            if condition.period % timedelta(days=1):
+                advice = "Uses are counted by the day (UTC): write 1d, 7d or 30d."
+                faults.refuse((*path, "period"), "The period is not a number of whole days.", advice)
             limits = tuple((plan, limit) for plan, limit in condition.limit.items() if math.isfinite(limit))
             pattern = trigger.pattern if isinstance(trigger, Calls) else None
             return UsedUp(limits, condition.period, pattern)

@@ -22,7 +22,7 @@ Kept = Annotated[Duration, AfterValidator(_long_enough)]
 
 
 class Retention(Spec):
-    """How long is kept what no rule reads any more; for ever, where it is left out. At least 30 days each."""
+    """How long to keep rows that no rule needs any more. Default: for ever. At least 30 days each."""
 
     history: Kept | None = None
     """Who left a segment or a level of engagement, and whose block was lifted; counted from then."""

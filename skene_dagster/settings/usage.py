@@ -92,19 +92,19 @@ class Feature(Spec):
     summary: str = ""
     """What it is for, in a sentence."""
     examples: list[Example] = Field(default_factory=list)
-    """First steps, for who never tried it."""
+    """First steps, for users who never tried it."""
     use_cases: list[Example] = Field(default_factory=list)
     """What others do with it."""
     guide: list[Example] = Field(default_factory=list)
-    """What comes after the first steps, for who has adopted it."""
+    """What comes after the first steps, for users who have adopted it."""
     link: Link = ""
     """Where it is, or is explained."""
     adopted_uses: int = Field(default=3, ge=1)
-    """Who used it so often …"""
+    """Uses needed to count as adopted."""
     adopted_days: int = Field(default=2, ge=1)
-    """… on so many days has adopted it."""
+    """Days on which those uses must fall."""
     lapsed_after: Duration = timedelta(days=30)
-    """Who adopted it and has not used it for so long has lapsed."""
+    """How long without a use until a user who adopted it has lapsed."""
 
     @model_validator(mode="after")
     def _says_what_a_use_is(self) -> "Feature":
@@ -124,7 +124,7 @@ class TidbUsage(Spec):
     resource_groups: dict[str, Address] = Field(default_factory=dict)
     """Whose resource group it is. Wherever a statement ran in one of these, it counts before the database user."""
     slow_log: bool = False
-    """Also ask the slow log who else ran a statement. It is exact, knows slow ones only, and reading it is work."""
+    """Also ask the slow log who else ran a statement. Exact, but covers slow statements only and is expensive to read."""
 
     @model_validator(mode="after")
     def _names_somebody(self) -> "TidbUsage":
@@ -143,11 +143,11 @@ class Levels(Spec):
     window: Duration = timedelta(days=28)
     """The days that are looked at for `power`."""
     power: int = Field(default=12, ge=1)
-    """Who was active on so many days of the window is a power user."""
+    """Active days in the window that make a power user."""
     slipping: Duration = timedelta(days=14)
-    """Who was not active for so long is slipping."""
+    """How long without activity until a user is slipping."""
     dormant: Duration = timedelta(days=30)
-    """Who was not active for so long is dormant."""
+    """How long without activity until a user is dormant."""
     resurrected: Duration = timedelta(days=14)
     """How long after coming back from dormancy a user is resurrected."""
 
@@ -179,7 +179,7 @@ class Milestone(Spec):
     streak: int | None = Field(default=None, ge=2)
     """So many days in a row with activity."""
     anniversary: Duration | None = None
-    """So long a user, counted from `users.created_at`."""
+    """Time since sign-up (`users.created_at`)."""
     since: Date | None = None
     """What was reached before this day is not celebrated; the day of the first rollup where it is left out."""
 

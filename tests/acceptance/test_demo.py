@@ -22,7 +22,7 @@ from skene_dagster.cli.demo import LOOPS
 from skene_dagster.compiler.window import AS_OF
 from skene_dagster.demo import product
 from skene_dagster.demo.days import ticks
-from skene_dagster.demo.people import answer, last_visit, person, visit
+from skene_dagster.demo.people import Person, answer, last_visit, person, visit
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT", "DAGSTER_HOME")
@@ -121,6 +121,34 @@ def test_the_guide_goes_to_those_who_were_shown_the_feature_and_then_adopted_it(
     assert guided <= shown & adopted
     assert f"{len({key for key, *_ in uses} & shown)} of {len(shown)} who were shown" in output
     assert f"{len(guided)} got the advanced guide" in output
+
+
+def test_who_came_back_is_told_with_how_many_of_them_would_have_come_anyway(demo: tuple[Path, str]) -> None:
+    root, output = demo
+    first_tick, *_ = ticks_of(root)
+    asked = dict(ask(root, "SELECT user_id, min(as_of) FROM skene_sends WHERE state = 'accepted' AND "
+                           "loop IN ('retention', 'win_back') GROUP BY user_id"))  # fmt: skip
+    seen = dict(ask(root, "SELECT user_id, max(happened_at) FROM events GROUP BY user_id"))
+
+    back = [key for key, at in asked.items() if seen.get(key, "") > at]
+    anyway = [
+        key
+        for key, at in asked.items()
+        if any(visited > datetime.fromisoformat(at) for visited in visits(person(key, first_tick), ticks_of(root)))
+    ]
+
+    assert 0 < len(anyway) < len(back)
+    said = f"{len(back)} of {len(asked)} who had been away and were mailed; {len(anyway)} of them would have come"
+    assert said in " ".join(output.split())
+
+
+def ticks_of(root: Path) -> list[datetime]:
+    return [datetime.fromisoformat(tick) for (tick,) in ask(
+        root, "SELECT DISTINCT as_of FROM skene_sends WHERE loop = 'retention' ORDER BY 1")]  # fmt: skip
+
+
+def visits(someone: Person, days: list[datetime]) -> list[datetime]:
+    return [at for day in days if (at := visit(someone, day)) is not None]
 
 
 def test_nobody_is_congratulated_twice(demo: tuple[Path, str]) -> None:

@@ -103,11 +103,14 @@ def test_nothing_of_what_was_sent_is_logged(engine: Engine, served: Served) -> N
     assert "messages were refused" in logged
 
 
-def test_identify_is_taken_and_not_stored(embedded: tuple[Served, Engine]) -> None:
+@pytest.mark.parametrize("path", ["identify", "page", "screen", "group", "alias"])
+def test_what_says_who_somebody_is_or_what_they_look_at_is_taken_and_not_stored(
+    embedded: tuple[Served, Engine], path: str
+) -> None:
     served, engine = embedded
     before = len(rows(engine))
 
-    answer = served.post("/v1/identify", {"userId": 7, "traits": {"email": "ada@example.com"}})
+    answer = served.post(f"/v1/{path}", {"userId": 7, "traits": {"email": "ada@example.com"}})
 
     assert (answer.status, answer.body) == (200, {"success": True, "ignored": 1})
     assert len(rows(engine)) == before

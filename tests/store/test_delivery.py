@@ -61,6 +61,18 @@ def test_each_member_is_mailed_once_however_often_the_tick_runs(world: World) ->
     assert set(world.states().values()) == {"accepted"}
 
 
+def test_a_delivery_tells_what_it_sent_of_earlier_ticks(world: World) -> None:
+    world.add(*range(1, 131))
+    world.refresh()
+    world.reserve()
+    world.days_pass(1)
+
+    later = world.tick()
+
+    assert later.accepted == 130
+    assert world.tick().accepted == 0
+
+
 def test_the_providers_ids_are_kept_with_the_right_sends(world: World) -> None:
     world.add(1, 2, 3)
 

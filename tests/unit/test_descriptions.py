@@ -17,6 +17,12 @@ def refreshed(*, already: bool) -> Refreshed:
     return Refreshed("win_back.main", AS_OF, 1200, 30, 4, unknown_keys=0, already=already, sql="", seconds=1.0)
 
 
+def test_a_run_that_sends_for_earlier_ticks_does_not_say_that_it_sent_nothing() -> None:
+    line = descriptions.delivered(3704, {})
+
+    assert line == "3,704 emails accepted in this run, of whichever tick. Reserved for this tick: nobody."
+
+
 @pytest.mark.parametrize(
     ("by_row", "already", "said"),
     [

@@ -295,6 +295,12 @@ def test_a_trigger_says_what_runs_the_step(trigger: str, planned: Trigger) -> No
             id="no plan",
         ),
         pytest.param(
+            "{type: query, query: SELECT id FROM users}",
+            "{type: usage, limit: {free: 1}, period: 36h}",
+            "The period is not a number of whole days. Uses are counted by the day (UTC): write 1d, 7d or 30d.",
+            id="a day and a half",
+        ),
+        pytest.param(
             "{type: after, step: nudge, wait: 5d}",
             "{type: database, table: users, event: update}",
             "An action's `set` is an update of the users table too, and must not trigger this step.",

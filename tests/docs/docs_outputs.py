@@ -1,0 +1,76 @@
+"""What the pages show of a command's output, produced anew."""
+
+import io
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from click.testing import CliRunner
+from docs_pages import ROOT
+from docs_project import copy_example
+from rich.console import Console
+from small_project import RETENTION, write_project, write_users
+
+from skene_dagster.audience.scans import Scan
+from skene_dagster.cli import main, status, validate
+from skene_dagster.cli.screen import Screen
+from skene_dagster.delivery.health import Left, Wait
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+
+Scene = Callable[[Path, Path], str]
+"""Produces an output in an empty folder, over the product's database."""
+
+
+def mistaken_loop(root: Path, database: Path) -> str:
+    copy_example(root, database)
+    loop = root / "loops" / "win_back.yaml"
+    loop.write_text(loop.read_text(encoding="utf-8").replace("exponential", "exponental"), encoding="utf-8")
+    return said(root, "validate", "loops/win_back.yaml")
+
+
+def missing_names(root: Path, _database: Path) -> str:
+    root.mkdir()
+    write_project(root, {"retention.yaml": RETENTION})
+    write_users(root, dormant=12_000, active=0)
+    with sqlite3.connect(root / ".skene" / "skene.db") as product:
+        product.execute("UPDATE users SET name = NULL WHERE id <= 413")
+    return said(root, "validate", "--database")
+
+
+def whole_table(_root: Path, _database: Path) -> str:
+    (plan,) = (plan for plan in load_project(load(ROOT, {})).loops if plan.name == "retention")
+    place = plan.document.text_place(("steps", 0, "condition", "query"))
+    columns = ("re_engagement_sent", "last_activity_at")
+    index = f"CREATE INDEX users_{'_'.join(columns)} ON users ({', '.join(columns)});"
+    words = validate._whole_table(Scan(place, "users", "about 1,200,000", index))
+    return printed(lambda screen: screen.labelled("notice", str(place), words))
+
+
+def waiting_emails(_root: Path, _database: Path) -> str:
+    nine = datetime(2026, 3, 2, 9)
+    later = nine.replace(minute=10)
+    said = "422 validation_error: Invalid `to` field"
+    left = Left("win_back", "nudge", (Wait(3, 300, nine, said, "", later, None),), in_doubt=0)
+    (problem,) = status._open(left, nine)
+    return printed(lambda screen: screen.labelled("look", problem))
+
+
+SCENES: dict[str, Scene] = {
+    "is not a backoff": mistaken_loop,
+    "This email cannot go to": missing_names,
+    "Every run reads all of": whole_table,
+    "wait since": waiting_emails,
+}
+"""By a part of the shown text."""
+
+
+def said(root: Path, *arguments: str) -> str:
+    return CliRunner().invoke(main, ["--project", str(root), *arguments]).output
+
+
+def printed(tell: Callable[[Screen], None]) -> str:
+    stream = io.StringIO()
+    tell(Screen(Console(file=stream, width=80, highlight=False, markup=False, emoji=False)))
+    return stream.getvalue()

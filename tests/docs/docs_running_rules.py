@@ -1,0 +1,192 @@
+"""What the pages say of sending, the database, the house and HTTP: rules for their tables."""
+
+import ast
+import configparser
+import re
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+
+import yaml
+from docs_compare import PACKAGE, first_code_of_each, same
+from docs_pages import ROOT, Table, in_code
+
+from skene_dagster.cli.words import REASONS
+from skene_dagster.edge.app import make_app
+from skene_dagster.edge.limits import Limits
+from skene_dagster.edge.refusals import busy, long_head, slow_body, too_large, unavailable, unknown_key, wrong
+from skene_dagster.errors import StoreTooLarge
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+from skene_dagster.store import failures
+from skene_dagster.store.tables import events, metadata
+
+
+def states_of_a_batch(table: Table) -> None:
+    same(table, first_code_of_each(table), batch_states_in_code())
+
+
+def batch_states_in_code() -> set[str]:
+    """Every state that a statement gives a batch."""
+    calls = [node for file in (PACKAGE / "delivery").rglob("*.py") for node in calls_in(file)]
+    closing = [call.args[3] for call in calls if ast.unparse(call.func) == "_close"]
+    written = [
+        word.value
+        for call in calls
+        if ast.unparse(call.func) == "child_of" or ast.unparse(call.func).startswith("update(batches)")
+        for word in call.keywords
+        if word.arg == "state"
+    ]
+    # The first state is that of a row of a page, not of a statement.
+    return {"reserved"} | {text for node in (*closing, *written) for text in texts_in(node)}
+
+
+def calls_in(file: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+
+
+def texts_in(node: ast.AST) -> list[str]:
+    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+
+
+def reasons(table: Table) -> None:
+    shown: dict[str, str] = {reason: row[1] for _, row in table.rows for reason in in_code(row[0])}
+    same(table, shown, REASONS)
+    for state, reason in reasons_in_code():
+        assert state in shown[reason], f"{table.place}: {reason} is {state}, too"
+
+
+def reasons_in_code() -> set[tuple[str, str]]:
+    """Every state and reason that the code writes down together."""
+    found = set()
+    states = {"Skip": "skipped", "Defer": "deferred"}
+    for call in (call for file in (PACKAGE / "delivery").rglob("*.py") for call in calls_in(file)):
+        name = ast.unparse(call.func)
+        texts = [text for argument in call.args if isinstance(argument, ast.Constant) for text in texts_in(argument)]
+        told = {word.arg: texts_in(word.value) for word in call.keywords}
+        if name == "LeftOut" and len(texts) > 1:
+            found.add((texts[0], texts[1]))
+        elif name in states and texts:
+            found.add((states[name], texts[-1]))
+        elif told.get("reason") and told.get("state"):
+            found.add((told["state"][0], told["reason"][0]))
+    return found
+
+
+def refusals(table: Table) -> None:
+    ends = {"is tried again": True, "fails at once": False}
+    shown: set[int] = set()
+    for line, (_, numbers, run) in table.rows:
+        for number in map(int, re.findall(r"\d+", numbers)):
+            refusal = next((one for one in failures._REFUSALS if number in one.codes), None)
+            if refusal is None:
+                assert number in failures._STANDS_FOR_ANYTHING, f"{table.at(line)}: the code knows no {number}"
+                continue
+            so = refusal.error.retryable if run in ends else issubclass(refusal.error, StoreTooLarge)
+            assert so == ends.get(run, True), f"{table.at(line)}: {number}: {refusal.said}"
+            shown.add(number)
+    by_the_text = failures.NOT_NOW | failures.TOO_LARGE
+    same(table, shown - by_the_text, {n for one in failures._REFUSALS for n in one.codes} - by_the_text)
+
+
+def owners(table: Table) -> None:
+    same(table, first_code_of_each(table), paired(table))
+    for line, row in table.rows:
+        for owner in in_code(row[2]):
+            assert (PACKAGE / owner).exists(), f"{table.at(line)}: there is no {owner}"
+
+
+def paired(table: Table) -> set[str]:
+    """The tables; two that share a row are shown by the first."""
+    in_second_place = {code for _, row in table.rows for code in in_code(row[0])[1:]}
+    release = {"skene_schema_version"}
+    assert in_second_place <= {*metadata.tables}, str(table.place)
+    return ({*metadata.tables} - in_second_place) | release
+
+
+def layers(table: Table) -> None:
+    contract = configparser.ConfigParser()
+    contract.read(ROOT / ".importlinter", encoding="utf-8")
+    so = [
+        re.split(r"\s*\|\s*", line) for line in contract["importlinter:contract:layers"]["layers"].split("\n") if line
+    ]
+    modules = [in_code(row[0]) for _, row in table.rows]
+
+    same(table, chain(*modules), chain(*so))
+    depth = {name: n for n, level in enumerate(so) for name in level}
+    shown = [depth[name] for level in modules for name in level]
+    assert shown == sorted(shown), f"{table.place}: the order is {so}"
+
+
+def files_that_are_named(table: Table) -> None:
+    for line, row in table.rows:
+        for code in (code for cell in row for code in in_code(cell)):
+            is_a_path = "/" in code and " " not in code
+            there = any((folder / code).exists() for folder in (ROOT, PACKAGE, PACKAGE / "delivery"))
+            assert there or not is_a_path, f"{table.at(line)}: there is no {code}"
+
+
+def shipped_loops(table: Table) -> None:
+    project = load_project(load(ROOT, {}))
+    shown = [re.findall(r"\[(\w+)\]\((\S+)\)", row[0])[0] for _, row in table.rows]
+
+    same(table, shown, [(plan.name, plan.document.file) for plan in project.loops])
+
+
+def processes(table: Table) -> None:
+    """Each is one that compose.yaml starts, with the same command (but for where the workspace lies in the image)."""
+    services = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    so = [" ".join(service["command"]) for service in services.values() if service["image"] == "skene"]
+    image = "/opt/dagster/workspace.yaml"
+
+    same(
+        table,
+        [in_code(row[1])[0] for _, row in table.rows],
+        {command.replace(image, "deploy/workspace.yaml") for command in so if command != "dagster instance migrate"},
+    )
+
+
+def paths(table: Table) -> None:
+    app = make_app(SimpleNamespace(engine=None), write_key=None)  # type: ignore[arg-type]
+    methods = {"GET", "POST"}
+    so = {(method, route.path) for route in app.routes for method in (route.methods or ()) if method in methods}  # type: ignore[attr-defined]
+    shown = set()
+    for line, row in table.rows:
+        method = re.match(r"`(GET|POST) ", row[0])
+        assert method is not None, table.at(line)
+        shown |= {(method[1], code.removeprefix(f"{method[1]} ")) for code in in_code(row[0])}
+
+    same(table, shown, so)
+    limits = Limits()
+    says = " ".join(row[1] for _, row in table.rows)
+    for so_ in (f"{limits.message_bytes // 1024} kB", f"{limits.batch_bytes // 1024} kB", f"{limits.batch_messages:,}"):
+        assert so_ in says, f"{table.place}: {so_} is a limit"
+
+
+def answers(table: Table) -> None:
+    made = [wrong(""), too_large(""), long_head(), slow_body(1), unknown_key(), busy(), unavailable()]
+    so = {refusal.status for refusal in made} | {200, 415}
+    says = " ".join(" ".join(row) for _, row in table.rows)
+    limits = Limits()
+
+    same(table, (int(status) for _, row in table.rows for status in re.findall(r"\b([245]\d\d)\b", row[0])), so)
+    for refusal in made:
+        if wait := refusal.headers.get("retry-after"):
+            assert f"{refusal.status}, `Retry-After: {wait}`" in says, f"{table.place}: {refusal.status} says {wait}"
+    told = [f"{n:,}" for n in (limits.connections, limits.requests, limits.waiting_events)]
+    for so_ in (
+        *told,
+        f"{limits.body_bytes // 2**20} MiB",
+        f"{limits.answer_seconds:g} s",
+        f"{limits.body_seconds:g} s",
+    ):
+        assert so_ in says, f"{table.place}: {so_} is a limit"
+
+
+def stored_columns(table: Table) -> None:
+    same(table, first_code_of_each(table), events.c.keys())
+
+
+def says_what_happens(table: Table) -> None:
+    """Behaviour, which tests of their own prove: the page names no value that the code has by itself."""
+    assert all(all(row) for _, row in table.rows), str(table.place)

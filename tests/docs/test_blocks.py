@@ -1,0 +1,225 @@
+"""Each code block of the pages does what it says, as a stranger would paste it; one that no rule covers fails."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from docs_commands import Shown, faults, lines, shown
+from docs_not_run import NOT_RUN, why_not_run
+from docs_outputs import SCENES, said
+from docs_pages import ROOT, Block, blocks, in_code, page
+from docs_project import copy_example
+from docs_synopses import of_command
+from docs_synopses import shown as synopsis
+from sqlalchemy import Engine, insert, text
+
+from skene_dagster.cli import main
+from skene_dagster.cli.group import SUMMARIES
+from skene_dagster.delivery.templates.lint import lint
+from skene_dagster.delivery.templates.sandbox import HTML
+from skene_dagster.demo import product
+from skene_dagster.settings import Feature, Users, load
+from skene_dagster.store import schema
+from skene_dagster.store.tables import OPEN, entitlements
+
+Rule = Callable[[Block, Path, Path], None]
+"""Checks a block, in an empty folder, over the product's database."""
+
+
+def run_commands(block: Block, folder: Path, database: Path) -> None:
+    """Paste the commands into a shell, in the example project, with the virtual environment on the PATH."""
+    root = copy_example(folder / "project", database)
+    for line in lines(block):
+        assert not [*faults(Shown(block.place, line).words)], f"{block.place}: {line}"
+    pasted = "\n".join(line for line in lines(block) if why_not_run(line) is None)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", pasted],
+        cwd=root,
+        env=os.environ | {"PATH": path, "DAGSTER_HOME": str(root / ".skene")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block.place}: {pasted}\n{done.stdout}{done.stderr}"
+
+
+def compare_synopsis(block: Block, _folder: Path, _database: Path) -> None:
+    words = block.text.split(maxsplit=2)
+    if words[1] not in SUMMARIES:
+        # The group's own: its options are described beside it.
+        missing = {part.name for part in of_command(main)} - {one.text for one in page(block.place.page).code}
+        assert not missing, f"{block.place}: not on this page: {missing}"
+        return
+    command = main.get_command(main.make_context("skene-dagster", ["--help"], resilient_parsing=True), words[1])
+    assert command is not None
+    shown_, so = synopsis(words[2] if len(words) > 2 else ""), of_command(command)
+    assert shown_ == so, f"{block.place}: too much {shown_ - so}, lacking {so - shown_}"
+
+
+def produce_output(block: Block, folder: Path, database: Path) -> None:
+    scene = next((scene for part, scene in SCENES.items() if part in block.text), None)
+    assert scene is not None, f"{block.place}: nothing in tests/docs/docs_outputs.py produces this output"
+    produced = scene(folder / "project", database)
+    assert block.text in produced, f"{block.place}: what is printed is\n{produced}"
+
+
+def is_drawing(block: Block, _folder: Path, _database: Path) -> None:
+    assert re.search("[─│▶▼┴┬]", block.text), f"{block.place}: say what it is: `sh`, `text usage`, `text output`"
+
+
+def validate_file(block: Block, folder: Path, database: Path) -> None:
+    """Put a file where its title says: a loop alone and beside the shipped ones, settings in place of the example's."""
+    assert block.title, f'{block.place}: say which file this is: title="loops/x.yaml", title="skene.yaml"'
+    if why_not_run(f"{block.place.page}: yaml {block.title}"):
+        return
+    if block.title == "skene.yaml":
+        (folder / block.title).write_text(block.text, encoding="utf-8")
+        load(folder, {})
+        return
+    assert block.title.startswith("loops/"), f"{block.place}: there is no rule for a file {block.title}"
+    for name, with_others in (("alone", False), ("together", True)):
+        root = copy_example(folder / name, database, loops=with_others)
+        assert not (root / block.title).exists(), f"{block.place}: the project has a file {block.title} already"
+        (root / block.title).write_text(block.text, encoding="utf-8")
+        checked = said(root, "validate", "--database")
+        assert re.search(r"^\d+ loops? ok\. Checked", checked, re.MULTILINE), f"{block.place}: {name}: {checked}"
+        assert f" {block.title}" in checked, f"{block.place}: {name}: {checked}"
+
+
+def run_python(block: Block, folder: Path, database: Path) -> None:
+    """Run it where the product would: `user` is whoever is signed in."""
+    root = copy_example(folder / "project", database)
+    before = "import segment.analytics\nsegment.analytics.send = False\nclass user:\n    id = 1\n"
+    after = "\nimport skene_dagster\nassert skene_dagster.flush()\n"
+    ours = "from skene_dagster" in block.text
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", before + block.text + after],
+        cwd=root,
+        env=os.environ | {"SKENE_DATABASE_URL": f"sqlite:///{root}/.skene/skene.db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), f"{block.place}: {done.stderr}"
+    with closing(sqlite3.connect(root / ".skene" / "skene.db")) as stored:
+        assert not ours or stored.execute("SELECT count(*) FROM skene_events").fetchall() == [(1,)], block.place
+
+
+def read_jinja(block: Block, _folder: Path, _database: Path) -> None:
+    provided = ["user", "name", "feature"]
+    found = lint(HTML, block.text, provided, {"feature": sorted(Feature.model_fields)})
+    assert not found, f"{block.place}: {found}"
+
+
+def is_in_the_list(block: Block, _folder: Path, _database: Path) -> None:
+    assert why_not_run(f"{block.place.page}: {block.kind}"), f"{block.place}: neither run nor in NOT_RUN"
+
+
+def asks_who_is_blocked(block: Block, _folder: Path, _database: Path) -> None:
+    """Is executed by `test_the_product_finds_who_is_blocked`, on each database."""
+    assert "skene_entitlements" in block.text or why_not_run(f"{block.place.page}: sql"), f"{block.place}: not run"
+
+
+RULES: dict[str, Rule] = {
+    "sh": run_commands,
+    "text usage": compare_synopsis,
+    "text output": produce_output,
+    "text": is_drawing,
+    "yaml": validate_file,
+    "ts": validate_file,
+    "python": run_python,
+    "jinja": read_jinja,
+    "sql": asks_who_is_blocked,
+    "js": is_in_the_list,
+}
+"""By what a block's first line says that it is."""
+
+
+@pytest.fixture(scope="module")
+def product_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of the example project's product, made once for all blocks."""
+    file = tmp_path_factory.mktemp("product") / "skene.db"
+    product.create(file, 50, datetime(2026, 3, 14, 9))
+    return file
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.place} {block.kind}") for block in blocks()])
+def test_a_code_block_does_what_it_says(block: Block, tmp_path: Path, product_database: Path) -> None:
+    rule = RULES.get(block.kind)
+
+    assert rule is not None, f"{block.place}: no rule for a block of the kind {block.kind!r}; there are: {[*RULES]}"
+    rule(block, tmp_path, product_database)
+
+
+def test_nothing_is_in_the_list_of_what_is_not_run_that_no_page_shows() -> None:
+    commands = [line for block in blocks() if block.kind == "sh" for line in lines(block)]
+    others = [f"{block.place.page}: {block.kind} {block.title}".rstrip() for block in blocks()]
+
+    unused = [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, one) for one in (*commands, *others))]
+
+    assert unused == []
+
+
+@pytest.mark.parametrize("command", [pytest.param(one, id=f"{one.place} {one.text}") for one in shown()])
+def test_a_command_that_a_page_names_exists_with_its_options(command: Shown) -> None:
+    wrong = [*faults(command.words)]
+
+    assert wrong == [], f"{command.place}: {command.text}"
+
+
+def test_each_command_is_shown_with_its_options_once() -> None:
+    usages = [block.text.split()[1] for block in page("docs/cli.md").blocks if block.kind == "text usage"]
+
+    assert sorted(usages[1:]) == sorted(SUMMARIES)
+
+
+def test_the_helm_values_say_what_the_deployment_says() -> None:
+    (block,) = (block for block in blocks() if block.title == "values.yaml")
+    values = yaml.safe_load(block.text)
+    instance = yaml.safe_load((ROOT / "deploy" / "dagster.yaml").read_text(encoding="utf-8"))
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    queue = values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
+
+    assert not [*faults(["dagster", "api", "grpc", *deployment["dagsterApiGrpcArgs"]])]
+    assert queue["maxConcurrentRuns"] == instance["concurrency"]["runs"]["max_concurrent_runs"]
+    assert queue["tagConcurrencyLimits"] == instance["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert values["dagsterDaemon"]["runRetries"]["maxRetries"] == instance["run_retries"]["max_retries"]
+    assert values["postgresql"]["postgresqlScheme"] == instance["storage"]["postgres"]["postgres_db"]["scheme"]
+
+
+def test_the_rules_are_those_that_contributing_lists() -> None:
+    (table,) = (table for table in page("CONTRIBUTING.md").tables if table.header[0] == "block")
+
+    listed = {code.partition(" title=")[0].removesuffix(" …") for _, row in table.rows for code in in_code(row[0])}
+
+    assert listed == set(RULES)
+
+
+def test_the_product_finds_who_is_blocked(engine: Engine) -> None:
+    (block,) = (block for block in page("docs/loop-format.md").blocks if block.kind == "sql")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (id INTEGER PRIMARY KEY)"))
+    schema.upgrade(engine, Users())
+    blocked = {
+        "channel": "live",
+        "loop": "freemium",
+        "step": "main",
+        "blocked_at": datetime(2026, 3, 1),
+        "message": "Stop",
+    }
+    with engine.begin() as connection:
+        connection.execute(insert(entitlements), blocked | {"user_id": 1, "lifted_at": OPEN})
+        connection.execute(insert(entitlements), blocked | {"user_id": 2, "lifted_at": datetime(2026, 3, 2)})
+
+        found = [connection.execute(text(block.text.replace("?", ":user")), {"user": user}).all() for user in (1, 2)]
+
+    assert found == [[("Stop",)], []]

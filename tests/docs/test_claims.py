@@ -1,0 +1,142 @@
+"""Numbers that the pages give, compared with the code: a sentence of a page, and what the code has."""
+
+import re
+from dataclasses import fields
+from datetime import timedelta
+
+import pytest
+from docs_pages import ROOT, in_code, page
+
+from skene_dagster import durations, files, tracking, values
+from skene_dagster.audience import attributes, event, events, scans, segments, triggers
+from skene_dagster.compiler.retaining import DAILY
+from skene_dagster.compiler.tidb_usage import HOURLY
+from skene_dagster.delivery import desk, health, look, pacing, reconcile, recovery, reserve, retention
+from skene_dagster.delivery.health import StepHealth, Wait
+from skene_dagster.delivery.ledger import reading, sending
+from skene_dagster.delivery.providers import resend
+from skene_dagster.delivery.templates import headers, looks, trees
+from skene_dagster.edge.limits import Limits
+from skene_dagster.loops import dialect, names
+from skene_dagster.settings.retention import LEAST
+from skene_dagster.store import failures
+from skene_dagster.tracking import buffer
+
+HTTP = Limits()
+
+
+def days(time: timedelta) -> float:
+    return time / timedelta(days=1)
+
+
+def minutes(time: timedelta) -> float:
+    return time / timedelta(minutes=1)
+
+
+CLAIMS: list[tuple[str, str, list[float]]] = [
+    ("cli.md", r"more than ([\d,]+) rows\) a condition reads", [scans.BIG]),
+    ("cli.md", r"counts them, no further than to ([\d,]+)", [scans.BIG + 1]),
+    ("cli.md", r"missed by more than (\d+) minutes", [minutes(health.GRACE)]),
+    ("loop-format.md", r"more than nothing, at most (\w+) years", [durations._LONGEST / 86400 / 365]),
+    ("loop-format.md", r"A file has at most (\d+) KiB", [files.LARGEST / 1024]),
+    ("loop-format.md", r"KiB, ([\d,]+) values, and values nested (\d+) deep", [values.MOST_VALUES, values.DEEPEST]),
+    ("loop-format.md", r"a folder at most ([\d,]+) names", [files.MOST_NAMES]),
+    ("loop-format.md", r"a letter first, at most (\d+) characters", [names.LONGEST]),
+    ("loop-format.md", r"At most ([\d,]+) characters and ([\d,]+) words", [dialect.LONGEST, dialect.MOST_WORDS]),
+    (
+        "loop-format.md",
+        r"texts of more than ([\d,]+) characters, more than ([\d,]+) steps",
+        [looks.LONGEST, looks.MOST_WORK],
+    ),
+    ("loop-format.md", r"texts filled up to more than ([\d,]+) characters", [looks.WIDEST]),
+    ("loop-format.md", r"nested at most (\d+) deep, tags", [trees.DEEPEST]),
+    ("loop-format.md", r"subject is cut after (\d+) characters", [headers.LONGEST_SUBJECT]),
+    ("loop-format.md", r"may have (\d+) KB each", [headers.LARGEST_HTML / 1024]),
+    ("loop-format.md", r"After (\d+) hours without an answer", [minutes(look.KEY_LIVES) / 60]),
+    ("loop-format.md", r"may have ([\d,]+) bytes together", [attributes.LARGEST]),
+    ("loop-format.md", r"as `timeout` says, and (\w+) minutes more", [minutes(triggers.LATE)]),
+    ("sending.md", r"bytes of up to (\d+) emails", [reserve.BATCH]),
+    ("sending.md", r"due; reconcile (\d+) minutes later", [minutes(reading.RECONCILED_AFTER)]),
+    ("sending.md", r"one process for (\d+) seconds at a time", [sending.LEASE.total_seconds()]),
+    ("sending.md", r"same bytes again under the same key, for (\d+) hours", [minutes(look.KEY_LIVES) / 60]),
+    ("sending.md", r"after (\w+) attempts in a row", [desk.GIVE_UP]),
+    (
+        "sending.md",
+        r"due (\d+) second after its attempt, then 2, 4, 8 … and at most (\d+) minutes",
+        [sending.FIRST_WAIT.total_seconds(), minutes(sending.LONGEST_WAIT)],
+    ),
+    (
+        "sending.md",
+        r"the first at least (\d+) minutes after the last attempt without answer, the second (\d+) minutes later",
+        [minutes(look.WORKED_ON), minutes(look.BETWEEN_LOOKS)],
+    ),
+    ("sending.md", r"they are asked again every (\d+) minutes", [minutes(look.ASKED_AGAIN)]),
+    ("sending.md", r"takes up new batches for (\d+) minutes at most", [minutes(reconcile.LONGEST)]),
+    ("sending.md", r"at most ([\d,]+) calls to find one batch", [resend.CALLS]),
+    ("sending.md", r"It starts at (\d+) calls a second", [pacing.UNTIL_TOLD]),
+    ("sending.md", r"of (\d+) % of them: the rest", [pacing.MARGIN * 100]),
+    ("sending.md", r"fewer than (\d+) batches of others", [recovery.LOOKS]),
+    ("settings.md", r"At least (\d+) days each", [days(LEAST)]),
+    ("settings.md", r"each night at (\d+):(\d+) \(UTC\)", [*map(int, DAILY.split()[1::-1])]),
+    ("settings.md", r"\(UTC\), ([\d,]+) rows to a transaction", [retention.CHUNK]),
+    ("tidb.md", r"Transactions are short: ([\d,]+) keys", [segments.CHUNK]),
+    ("tidb.md", r"([\d,]+) rows of what is deleted, (\d+) emails", [retention.CHUNK, reserve.BATCH]),
+    ("tidb-usage.md", r"each hour \(UTC, at minute (\d+)\)", [int(HOURLY.split()[0])]),
+    ("tracking.md", r"within a second or ([\d,]+) events", [buffer.BATCH]),
+    ("tracking.md", r"tried again, up to ([\d,]+) events", [buffer.LIMIT]),
+    ("tracking.md", r"the end waits (\d+) seconds for it", [tracking.EXIT_SECONDS]),
+    ("tracking.md", r"1 to (\d+) characters without control", [event.NAME_LENGTH]),
+    ("tracking.md", r"committed within (\d+) seconds of it", [events.SETTLED_WITHIN.total_seconds()]),
+    ("tracking.md", r"a JSON object of up to (\d+) kB", [event.PROPERTIES_BYTES / 1024]),
+    ("tracking.md", r"headers may have (\d+) kB and (\d+) headers", [HTTP.head_bytes / 1024, HTTP.headers]),
+    ("tracking.md", r"idle for (\d+) s is closed", [HTTP.idle_seconds]),
+    ("tracking.md", r"dropped, up to (\d+) MiB and (\d+) s", [HTTP.unread_bytes / 2**20, HTTP.unread_seconds]),
+    ("tracking.md", r"hangs that takes (\d+) s, and the answer is 503", [HTTP.answer_seconds]),
+]
+"""The page, a pattern with the numbers, and what they are. A sentence that is written anew needs its pattern anew."""
+
+IN_WORDS = {"three": 3, "ten": 10}
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "so"), [pytest.param(*claim, id=f"{claim[0]}: {claim[1]}") for claim in CLAIMS]
+)
+def test_a_number_is_that_of_the_code(name: str, pattern: str, so: list[float]) -> None:
+    text = " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
+
+    found = re.findall(pattern, text)
+
+    assert len(found) == 1, f"docs/{name} says it {len(found)} times: {pattern}"
+    numbers = [found[0]] if isinstance(found[0], str) else [*found[0]]
+    assert [IN_WORDS.get(number) or float(number.replace(",", "")) for number in numbers] == so, (
+        f"docs/{name}: {pattern}"
+    )
+
+
+def test_the_errors_that_are_done_again_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "tidb.md").read_text(encoding="utf-8")
+    again = re.search(r"conflicts \(([^)]*)\)", text)
+    later = re.search(r"a cluster in trouble\s+\(([^)]*)\)", text)
+
+    assert again is not None
+    assert later is not None
+    assert numbers_in(again[1]) == failures.WHOLE_TRANSACTION_AGAIN
+    assert numbers_in(later[1]) == failures.NOT_NOW
+
+
+def numbers_in(text: str) -> set[int]:
+    """Read numbers, and ranges that are written with a dash, as what they mean."""
+    found = set()
+    for first, last in re.findall(r"(\d+)(?:\u2013(\d+))?", text):
+        found |= {*range(int(first), int(last or first) + 1)}
+    return found
+
+
+def test_what_status_says_to_programs_is_listed() -> None:
+    (row,) = (row for table in page("docs/cli.md").tables for _, row in table.rows if "--json" in row[0])
+    told = re.search(r"each with ([^)]*)\), (.*)\. `waits` has for each reason (.*)\.$", row[1])
+
+    assert told is not None
+    assert {*in_code(told[1])} == {field.name for field in fields(StepHealth)} | {"late"}
+    assert in_code(told[2]) == ["problems", "channel"]
+    assert in_code(told[3]) == [field.name for field in fields(Wait)]

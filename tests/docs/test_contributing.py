@@ -1,0 +1,123 @@
+"""The rules of CONTRIBUTING.md that a machine can check are kept."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from docs_pages import ROOT
+
+PACKAGE = ROOT / "skene_dagster"
+
+ASKS_THE_MACHINE = {
+    "audience/event.py": "an event that is tracked without a time happens now",
+    "audience/events.py": "how far the database's clock is from this machine's",
+    "cli/demo.py": "the last simulated day is today",
+    "cli/examining.py": "doctor compares the clocks",
+    "compiler/sensors.py": "runs of the last hour, by the time that Dagster gave them",
+    "compiler/signs_of_life.py": "runs that ended a while ago, by the time that Dagster gave them",
+    "store/engine.py": "the clock itself",
+}
+"""Modules of the package that ask the machine what time it is, and for what."""
+
+PUT_IN = {
+    "webbrowser.open": "no test machine shows a browser",
+    "shutil.disk_usage": "a disk that is nearly full",
+    "resend.api_key": "a setting of the SDK",
+    "resend.api_url": "a setting of the SDK",
+    "records.list": "records of the SDK in a shape that Resend's own never have",
+    "skene_dagster.cli.validate.load": "a fault of our own, which nobody knows how to cause",
+    "skene_dagster.store.engine._utc_now": "the clock",
+}
+"""What tests put in the place of something else, besides constants that they make smaller."""
+
+
+def python_files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def test_only_listed_modules_ask_the_machine_what_time_it_is() -> None:
+    clock = re.compile(r"datetime\.now\(|datetime\.today\(|date\.today\(|utcnow\(|time\.time\(\)|time_ns\(\)")
+
+    asks = {str(file.relative_to(PACKAGE)) for file in python_files(PACKAGE) if clock.search(file.read_text("utf-8"))}
+
+    assert asks == {*ASKS_THE_MACHINE}
+
+
+def test_nothing_of_ours_is_mocked_but_what_is_listed() -> None:
+    put_in = {target for file in python_files(ROOT / "tests") for target in replaced(file)}
+
+    assert {target for target in put_in if not target.rpartition(".")[2].isupper()} == {*PUT_IN}
+
+
+def replaced(file: Path) -> Iterator[str]:
+    """List what `monkeypatch.setattr` replaces, as its name is written; a mocking library is named as a whole."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and "mock" in ast.unparse(node):
+            yield ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "monkeypatch.setattr":
+            first, second, *_ = node.args
+            is_whole = isinstance(first, ast.Constant)
+            yield str(first.value) if is_whole else f"{ast.unparse(first)}.{second.value}"  # type: ignore[attr-defined]
+
+
+def test_files_of_the_package_have_at_most_300_lines() -> None:
+    lengths = {file: len(file.read_text("utf-8").splitlines()) for file in python_files(PACKAGE)}
+
+    assert {str(file.relative_to(ROOT)): n for file, n in lengths.items() if n > 300} == {}
+
+
+def test_nothing_is_named_as_contributing_forbids() -> None:
+    made = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for folder in ("skene_dagster", "tests", "benchmarks")
+        for file in python_files(ROOT / folder)
+        for name in (file.stem, *re.findall(r"^class (\w+)", file.read_text("utf-8"), re.MULTILINE))
+    ]
+
+    assert [one for one in made if re.search(r": (utils?|helpers?|Base\w*|\w+(Manager|Helper))$", one)] == []
+
+
+def test_a_tests_name_is_a_sentence() -> None:
+    names = [
+        name
+        for file in python_files(ROOT / "tests")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)
+    ]
+
+    assert [name for name in names if len(name.split("_")) < 4] == []
+
+
+def test_sql_of_an_oddity_is_dated() -> None:
+    """A comment that begins with the name of what is odd says when it was seen."""
+    odd = re.compile(r"^\s*# (TiDB|MariaDB|SQLite|Resend|Dagster|sqlglot|mrml|PyMySQL|SQLAlchemy|Segment)(?: [\d.]+)?:")
+
+    undated = [
+        f"{file.relative_to(ROOT)}:{number}"
+        for file in python_files(PACKAGE)
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+        if odd.match(line)
+    ]
+
+    assert undated == []
+
+
+def test_ci_runs_what_make_check_runs() -> None:
+    check = re.search(r"^check: ([a-z ]+) ##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert check is not None
+
+    ci = re.findall(r"^make ([a-z]+)", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+
+    assert ci == check[1].split()
+
+
+def test_the_versions_of_python_are_the_same_everywhere() -> None:
+    required = re.search(r'requires-python = ">=3\.(\d+),<3\.(\d+)"', (ROOT / "pyproject.toml").read_text("utf-8"))
+    assert required is not None
+    range_ = f"3.{required[1]} to 3.{int(required[2]) - 1}"
+
+    for name in ("README.md", "CONTRIBUTING.md", "Makefile"):
+        text = (ROOT / name).read_text("utf-8")
+        assert f"Python {range_}" in text, name
+        assert "3.10 or newer" not in text, name
