@@ -119,6 +119,8 @@ def _print_loops(
             screen.labelled("notice", str(scan.place), _whole_table(scan))
         for lack in answer.lacking.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(lack.place), lack.says)
+    for suspect in answer.suspects if answer else ():
+        screen.labelled("notice", str(suspect.place), suspect.says)
     for found in errors.values():
         for error in found:
             screen.error(error)
