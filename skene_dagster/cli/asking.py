@@ -10,7 +10,7 @@ from skene_dagster.audience.local_time import Suspect, suspects
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.delivery.lacking import Lack, lacking
-from skene_dagster.errors import DocumentError, SettingsError, StoreError
+from skene_dagster.errors import DocumentError, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
@@ -27,8 +27,8 @@ class Answer:
     database: str
     """Its name."""
     settings: list[SettingsError] = field(default_factory=list)
-    loops: dict[str, list[DocumentError]] = field(default_factory=dict)
-    """The errors of each file."""
+    loops: dict[str, list[SkeneError]] = field(default_factory=dict)
+    """The errors of each file; those that are no DocumentErrors tell of rights that the database user lacks."""
     scans: dict[str, list[Scan]] = field(default_factory=dict)
     """The big tables that each file's SQL reads from end to end."""
     unique: dict[str, list[frozenset[str]]] = field(default_factory=dict)

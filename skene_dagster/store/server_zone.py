@@ -20,8 +20,8 @@ class ServerZone:
     """How far its time is ahead of UTC now; below zero west of it."""
 
     def __str__(self) -> str:
-        shown = utc(self.ahead)
-        return shown if re.fullmatch(r"[+-]\d.*", self.name) or self.name == shown else f"{self.name}, {shown}"
+        is_told = re.fullmatch(r"[+-]\d.*|(etc/)?utc", self.name, re.IGNORECASE)
+        return utc(self.ahead) if is_told else f"{self.name}, {utc(self.ahead)}"
 
 
 def server_zone(connection: Connection) -> ServerZone | None:

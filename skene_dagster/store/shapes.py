@@ -35,7 +35,9 @@ class MomentColumn:
 def moment_columns(connection: Connection, name: str) -> list[MomentColumn]:
     """List the columns of a table that may hold moments; SQLite's own types are only what their names say."""
     if is_sqlite(connection):
-        found = inspect(connection).get_columns(name.rpartition(".")[2], schema=name.rpartition(".")[0] or None)
+        schema, _, bare = name.rpartition(".")
+        about, within = inspect(connection), {"schema": schema or None}
+        found = about.get_columns(bare, **within) if about.has_table(bare, **within) else []
         named = [column["name"] for column in found if re.search("TIME|TEXT", str(column["type"]).upper())]
         return [MomentColumn(one, has_zone=False, is_filled=False) for one in named]
     query = text(
