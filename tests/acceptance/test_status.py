@@ -171,3 +171,32 @@ def test_a_missed_tick_is_late(root: Path) -> None:
 
     assert result.exit_code == 4
     assert "was missed; is Dagster's daemon running?" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("release", "says"),
+    [
+        pytest.param(
+            "9000",
+            "The skene_* tables are of release 9000, which is newer than this installation. "
+            "Upgrade it: pip install --upgrade skene-dagster",
+            id="newer than the code",
+        ),
+        pytest.param("0001", "or of an older release. They are made, or upgraded, by the next run", id="older"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "pause", "doctor"])
+def test_tables_of_another_release_are_told_with_what_to_do(root: Path, command: str, release: str, says: str) -> None:
+    run(root)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute("UPDATE skene_schema_version SET version_num = ?", [release])
+
+    result = skene(root, command, *(["--all"] if command == "pause" else []))
+
+    output = " ".join(result.output.split())
+    if command == "doctor" and release == "0001":
+        assert "are made, or brought to this release, by the first run" in output
+        return
+    assert says in output
+    assert ("migrate" in output) == (release == "0001")
+    assert result.exit_code == 3
