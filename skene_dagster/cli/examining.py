@@ -17,7 +17,7 @@ from sqlalchemy import (
 from skene_dagster.audience import preflight, sources
 from skene_dagster.audience.asked import at, needed_at
 from skene_dagster.cli.checked import Checked
-from skene_dagster.cli.database import settings_file
+from skene_dagster.cli.database import open_desk, open_ledger, settings_file
 from skene_dagster.cli.local_time import examine_moments
 from skene_dagster.cli.loops import examine_files, examine_loops
 from skene_dagster.cli.rights import (
@@ -28,9 +28,11 @@ from skene_dagster.cli.rights import (
     examine_writing,
 )
 from skene_dagster.delivery import channels
+from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.providers.base import Denied
+from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.documents import Document
-from skene_dagster.errors import SkeneError, StoreError
+from skene_dagster.errors import LedgerOutdated, SkeneError, StoreError
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema, urls
@@ -186,6 +188,7 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
     except SkeneError as error:
         yield Checked("error", error.message, error.advice)
         return
+    yield from _ledger(settings, channel)
     try:
         yield _domain(provider.domains(), settings.sender.from_)
     except Denied as denied:
@@ -195,6 +198,22 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
             yield Checked("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
     finally:
         provider.close()
+
+
+def _ledger(settings: Settings, channel: Channel) -> Iterator[Checked]:
+    """Compare the ledger with the provider's newest records, as a run does before it sends."""
+    unread: list[str] = []
+    try:
+        with open_ledger(settings) as (engine, clock):
+            desk = open_desk(settings, channel, engine, clock)
+            desk.say = unread.append
+            refuse_an_outdated_ledger(desk)
+    except LedgerOutdated as error:
+        yield Checked.of(error)
+    except SkeneError:
+        return  # what the database lacks was said
+    else:
+        yield from (Checked("ok", said) for said in unread or ["The ledger is no older than the provider's records."])
 
 
 def _domain(domains: dict[str, str], sender: str) -> Checked:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from sqlalchemy import Engine, text
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
 from skene_dagster.store import capabilities
+from skene_dagster.store.engine import database_clock
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -187,3 +189,45 @@ def test_a_key_that_may_not_ask_and_one_that_is_wrong_are_told_apart(
 
     assert says in told(result)
     assert result.exit_code == exit_code, result.output
+
+
+def test_moments_in_local_time_are_told_with_their_column_and_by_how_much(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    ahead = database_clock(engine)() + timedelta(hours=2)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE users SET last_activity_at = :at"), {"at": f"{ahead:%Y-%m-%d %H:%M:%S}"})
+
+    looked = doctor(root)
+    checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
+
+    said = (
+        "users.last_activity_at: 1 row is in the future; the newest is 2 h 00 min ahead of now. "
+        "It looks like local time (that of UTC+2). Moments are read as UTC: let the product store UTC."
+    )
+    assert f"notice loops/retention.yaml:7 step 1, condition.query: {said}" in told(looked)
+    assert looked.exit_code == 4, looked.output
+    assert f"notice loops/retention.yaml:7 step 1, condition.query {said}" in told(checked)
+    assert checked.exit_code == 0
+
+
+@on_servers
+def test_the_zone_of_a_server_is_told(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    in_utc = doctor(root)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users MODIFY last_activity_at DATETIME DEFAULT CURRENT_TIMESTAMP"))
+        connection.execute(text("SET GLOBAL time_zone = '-05:00'"))
+
+    try:
+        result = doctor(root)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("SET GLOBAL time_zone = 'SYSTEM'"))
+
+    assert "The server's zone is UTC; our sessions are in UTC." in told(in_utc)
+    assert "No column that is read as UTC seems to hold local time." in told(in_utc)
+    assert "The server's zone is UTC-5; our sessions are in UTC." in told(result)
+    assert "users.last_activity_at: NOW() fills it, and the server's zone is UTC-5" in told(result)
+    assert result.exit_code == 4

@@ -39,6 +39,7 @@ def test_a_ledger_from_a_backup_is_told_what_was_sent_and_mails_nobody_twice(
     fall_asleep(database, 2, 3, 4)
 
     restored = skene(root, "status")
+    looked = skene(root, "doctor")
     stopped = run(root)
     emails = len(resend.emails)
     recovered = skene(root, "recover")
@@ -47,6 +48,8 @@ def test_a_ledger_from_a_backup_is_told_what_was_sent_and_mails_nobody_twice(
 
     assert restored.exit_code == 4
     assert "it was restored from an older backup. Nothing is sent. Run: skene-dagster recover" in told(restored)
+    assert "Run: skene-dagster recover" in told(looked)
+    assert looked.exit_code == 3
     assert not stopped
     assert emails == 3
     assert recovered.exit_code == 0
