@@ -231,3 +231,24 @@ def test_the_zone_of_a_server_is_told(engine: Engine, root: Path) -> None:
     assert "The server's zone is UTC-5; our sessions are in UTC." in told(result)
     assert "users.last_activity_at: NOW() fills it, and the server's zone is UTC-5" in told(result)
     assert result.exit_code == 4
+
+
+def test_the_sql_of_a_feature_is_planned_as_a_rollup_asks_it(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TABLE actions (id INTEGER PRIMARY KEY, user_id INTEGER, name VARCHAR(20), created_at DATETIME)"
+            )
+        )
+    settings = (root / "skene.yaml").read_text(encoding="utf-8")
+    features = "events: {table: actions}\nfeatures:\n  export:\n    title: Export\n    sql: nam = 'export'\n"
+    (root / "skene.yaml").write_text(settings + features, encoding="utf-8")
+
+    looked = doctor(root)
+    checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
+
+    assert "skene.yaml:11 features.export.sql: The database refuses this SQL:" in told(looked)
+    assert looked.exit_code == 3
+    assert "Did you mean 'name'?" in told(checked)
+    assert checked.exit_code == 1
