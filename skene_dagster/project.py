@@ -7,7 +7,7 @@ from pathlib import PurePath
 from skene_dagster import boundary
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
-from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsError
+from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
 from skene_dagster.loops.loaders import Loaded, load_folder
 from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.plan import LoopPlan
@@ -106,5 +106,5 @@ def _one_of_several(loaded: Loaded, files: list[Loaded]) -> LoopInvalid:
     return LoopInvalid(
         f"There is another loop named {name!r}, in {' and '.join(others)}.",
         advice="The name is what the ledger knows a loop by: give each its own 'name'.",
-        place=loaded.document.place(("name",)) if "name" in loaded.document.data else Place(loaded.file),
+        place=loaded.document.place(("name" if "name" in loaded.document.data else "type",)),
     )

@@ -1,7 +1,8 @@
 """What the database says of a name or of a statement, in words that an author can use."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Select, literal_column, select, table
@@ -65,6 +66,21 @@ def planned(connection: Connection, statement: Select[Any]) -> str:
             raise
     # It may be read all the same: without a row of the answer the names and types are judged, too.
     return refusal(lambda: connection.execute(statement.limit(0)))
+
+
+@contextmanager
+def needed_at(place: Place) -> Iterator[None]:
+    """Say where the text stands that needs a right which the database user lacks.
+
+    Raises:
+        StoreError: with that place; whatever else the database says passes as it is.
+    """
+    try:
+        yield
+    except StoreError as error:
+        if code_of(error) not in DENIED:
+            raise
+        raise StoreError(error.message, advice=error.advice, place=place) from error.__cause__
 
 
 def at(document: Document, part: str) -> Place:

@@ -17,6 +17,7 @@ from skene_dagster.audience.asked import (
     has,
     meant,
     names,
+    needed_at,
     planned,
     refusal,
     unknown_column,
@@ -25,7 +26,7 @@ from skene_dagster.audience.asked import (
 from skene_dagster.audience.mailable import is_mailable
 from skene_dagster.audience.sources import check_rows
 from skene_dagster.documents import Document
-from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError
+from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.expressions import columns_of
 from skene_dagster.loops.mailable import plan_mailable
@@ -78,23 +79,43 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
 
 def check_loop(
     connection: Connection, plan: LoopPlan, settings: Settings, settings_file: Document, as_of: datetime
-) -> list[DocumentError]:
+) -> list[SkeneError]:
     """List what of a loop the database refuses: its SQL as it is sent, its columns, the columns that it sets.
+
+    Returns:
+        DocumentErrors; and for each right that the database user lacks a StoreError, at the text that needs it.
 
     Raises:
         StoreError: the database cannot be asked.
     """
-    users = settings.users
-    present = columns_in(connection, users.table)
-    errors: list[DocumentError] = []
+    present = columns_in(connection, settings.users.table)
+    errors: list[SkeneError] = []
     for number, step in enumerate(plan.steps):
-        of_the_trigger = list(check_rows(connection, plan, number, step, users))
-        errors += of_the_trigger
-        if isinstance(step.condition, Query) and not of_the_trigger:
-            errors += _check_query(connection, plan, step, settings, as_of)
+        try:
+            errors += _check_step(connection, plan, number, step, settings, as_of)
+        except StoreError as denied:
+            if denied.place is None:
+                raise
+            errors.append(denied)
         if step.email:
-            errors += _check_user_columns(plan, number, step.email, users, present, settings_file)
+            errors += _check_user_columns(plan, number, step.email, settings.users, present, settings_file)
     return errors
+
+
+def _check_step(
+    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, settings: Settings, as_of: datetime
+) -> list[DocumentError]:
+    """List what of a step's trigger and SQL the database refuses.
+
+    Raises:
+        StoreError: it cannot be asked; or, with a place, the database user lacks a right.
+    """
+    with needed_at(plan.document.place(("steps", number, "trigger", "table"))):
+        of_the_trigger = list(check_rows(connection, plan, number, step, settings.users))
+    if of_the_trigger or not isinstance(step.condition, Query):
+        return of_the_trigger
+    with needed_at(plan.document.text_place(("steps", number, "condition", "query"))):
+        return list(_check_query(connection, plan, step, settings, as_of))
 
 
 def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:

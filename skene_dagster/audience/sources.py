@@ -1,13 +1,16 @@
 """What only the database knows about where events, and rows that trigger, are read."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
-from skene_dagster.audience.asked import at, columns_in, has, names
+from skene_dagster.audience import days
+from skene_dagster.audience.asked import at, columns_in, has, meant, names, planned
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
 from skene_dagster.loops.plan import LoopPlan, Rows, StepPlan
+from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store import tables
 from skene_dagster.store.keys import same_as_users_key
@@ -20,9 +23,10 @@ def check_events(connection: Connection, settings: Settings, settings_file: Docu
         StoreError: the database cannot be asked.
     """
     events = settings.events
-    if events.table == tables.events.name:
-        return []
     present = columns_in(connection, events.table)
+    if events.table == tables.events.name:
+        # They are made with the other tables of ours.
+        return _check_features(connection, settings, settings_file) if present else []
     if not present:
         known = inspect(connection).get_table_names()
         place = at(settings_file, "events.table")
@@ -43,6 +47,23 @@ def check_events(connection: Connection, settings: Settings, settings_file: Docu
             same_as_users_key(connection, settings.users, events.table, events.user)
         except SettingsError as bad:
             errors.append(SettingsError(bad.message, advice=bad.advice, place=at(settings_file, "events.user")))
+    return errors or _check_features(connection, settings, settings_file)
+
+
+def _check_features(connection: Connection, settings: Settings, settings_file: Document) -> list[SettingsError]:
+    """List the features whose SQL the database refuses, as a rollup asks it."""
+    usage = plan_usage(settings, settings_file)
+    errors = []
+    for feature in usage.sql_features:
+        place = settings_file.text_place(("features", feature.name, "sql"))
+        try:
+            rows = days.source(connection, replace(usage, features=(feature,), milestones=())).rows
+        except SettingsError as bad:
+            errors.append(SettingsError(bad.message, advice=bad.advice, place=place))
+            continue
+        if said := planned(connection, select(rows)):
+            advice = meant(said, columns_in(connection, settings.events.table), ())
+            errors.append(SettingsError(f"The database refuses this SQL: {said}.", advice=advice, place=place))
     return errors
 
 

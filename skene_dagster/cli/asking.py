@@ -6,10 +6,11 @@ from sqlalchemy import Connection
 
 from skene_dagster import boundary
 from skene_dagster.audience import preflight, sources
+from skene_dagster.audience.local_time import Suspect, suspects
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.delivery.lacking import Lack, lacking
-from skene_dagster.errors import DocumentError, SettingsError, StoreError
+from skene_dagster.errors import DocumentError, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
@@ -26,14 +27,16 @@ class Answer:
     database: str
     """Its name."""
     settings: list[SettingsError] = field(default_factory=list)
-    loops: dict[str, list[DocumentError]] = field(default_factory=dict)
-    """The errors of each file."""
+    loops: dict[str, list[SkeneError]] = field(default_factory=dict)
+    """The errors of each file; those that are no DocumentErrors tell of rights that the database user lacks."""
     scans: dict[str, list[Scan]] = field(default_factory=dict)
     """The big tables that each file's SQL reads from end to end."""
     unique: dict[str, list[frozenset[str]]] = field(default_factory=dict)
     """The unique keys of the tables that the conditions read."""
     lacking: dict[str, list[Lack]] = field(default_factory=dict)
     """The values that each file's emails need and some users do not have."""
+    suspects: list[Suspect] = field(default_factory=list)
+    """The columns of moments that do not seem to be in UTC."""
     nullable: frozenset[str] = frozenset()
     """The columns of the users table that may be NULL, in lower case."""
     unreachable: StoreError | None = None
@@ -77,6 +80,7 @@ def ask(settings: Settings, project: Project) -> Answer:
             if not answer.settings:
                 right = [plan for plan in project.loops if plan.document.file not in answer.loops]
                 answer.lacking = lacking(connection, right, settings, as_of)
+                answer.suspects = suspects(connection, right, settings, file, as_of)
     except StoreError as error:
         answer.unreachable = error
     finally:

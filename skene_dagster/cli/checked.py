@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from skene_dagster.errors import SkeneError
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -11,3 +13,8 @@ class Checked:
     label: Literal["ok", "notice", "error"]
     said: str
     advice: str = ""
+
+    @staticmethod
+    def of(error: SkeneError) -> "Checked":
+        """Tell an error, with its place if it has one."""
+        return Checked("error", f"{error.place}: {error.message}" if error.place else error.message, error.advice)

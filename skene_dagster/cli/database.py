@@ -1,11 +1,15 @@
 """The database as commands name it, and what they refuse before they begin."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
 
+from skene_dagster.delivery import channels
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.desk import Desk
 from skene_dagster.documents import Document
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.settings import Settings, read_settings
@@ -39,8 +43,8 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         reader.dispose()
     if not there:
         raise SchemaOutdated(
-            "The skene_* tables are not in the database, or of another release.",
-            advice="They are made by the first run on SQLite, and on a server by: skene-dagster migrate",
+            "The skene_* tables are not in the database, or of an older release.",
+            advice="They are made, or upgraded, by the next run on SQLite, and on a server by: skene-dagster migrate",
         )
     engine = open_engine(settings.database_url)
     try:
@@ -48,6 +52,11 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         yield engine, database_clock(engine)
     finally:
         engine.dispose()
+
+
+def open_desk(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> Desk:
+    """Open a desk for a command that asks the provider's records."""
+    return Desk(engine, settings, channel, channels.provider(channel, settings, clock), clock, f"cli-{os.getpid()}")
 
 
 def settings_file(settings: Settings) -> Document:

@@ -17,7 +17,7 @@ from skene_dagster.settings import load
 @click.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
-    """Check what a run needs: connection, encryption, rights, clocks, tables, the sender's key and domain.
+    """Check what a run needs: connection, encryption, rights, clocks, tables, each loop's SQL, the sender's domain.
 
     Says what to do where something is missing. Writes nothing that stays, and sends nothing. Ends with 3 when a run
     would fail, with 4 when a person should look.

@@ -1,6 +1,6 @@
 """What `doctor` asks the database and the provider, one thing after the other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from email.utils import parseaddr
 
@@ -15,12 +15,24 @@ from sqlalchemy import (
 )
 
 from skene_dagster.audience import preflight, sources
+from skene_dagster.audience.asked import at, needed_at
 from skene_dagster.cli.checked import Checked
-from skene_dagster.cli.database import settings_file
-from skene_dagster.cli.rights import examine_file, examine_reading, examine_writing
+from skene_dagster.cli.database import open_desk, open_ledger, settings_file
+from skene_dagster.cli.local_time import examine_moments
+from skene_dagster.cli.loops import examine_files, examine_loops
+from skene_dagster.cli.rights import (
+    examine_collecting,
+    examine_file,
+    examine_migrating,
+    examine_reading,
+    examine_writing,
+)
 from skene_dagster.delivery import channels
+from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.providers.base import Denied
-from skene_dagster.errors import SkeneError
+from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
+from skene_dagster.documents import Document
+from skene_dagster.errors import LedgerOutdated, SkeneError, StoreError
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema, urls
@@ -41,7 +53,7 @@ def examine_database(settings: Settings, project: Project) -> Iterator[Checked]:
         with translated():
             yield from _examine(engine, settings, project)
     except SkeneError as error:
-        yield Checked("error", error.message, error.advice)
+        yield Checked.of(error)
     finally:
         engine.dispose()
 
@@ -57,24 +69,58 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[C
             yield from _encryption(connection, settings)
         yield from _time(connection)
         file = settings_file(settings)
-        wrong = preflight.check_users(connection, settings.users, file)
-        wrong += sources.check_events(connection, settings, file)
-    for error in wrong:
-        yield Checked("error", f"{error.place}: {error.message}" if error.place else error.message, error.advice)
-    if wrong:
-        return
-    yield Checked("ok", f"The users are in {settings.users.table}, the events in {settings.events.table}.")
-    if is_sqlite(engine) and not schema.is_ready(engine):
+        yield from examine_files(project)
+        if wrong := preflight.check_users(connection, settings.users, file):
+            yield from map(Checked.of, wrong)
+            return
+        yield Checked("ok", f"The users are in {settings.users.table}.")
+        yield from _events(connection, settings, file)
+        yield from examine_moments(connection, settings, project, file)
+        if settings.tidb_usage is not None:
+            yield from examine_collecting(connection)
+    if is_sqlite(engine):
+        yield from _embedded(engine, settings, project)
+    else:
+        yield from _server(engine, settings, project)
+
+
+def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
+    if not schema.is_ready(engine):
         yield Checked("ok", "The skene_* tables are made, or brought to this release, by the first run.")
         return
     schema.ready(engine, settings.users)
+    yield _belongs(engine, settings)
+    yield from examine_file(settings)
+    yield from examine_loops(engine, settings, project)
+
+
+def _server(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
+    is_due = not schema.is_ready(engine)
+    yield from examine_migrating(engine, is_due=is_due)
+    schema.ready(engine, settings.users)
+    yield _belongs(engine, settings)
+    yield from examine_reading(engine, settings, project)
+    yield from examine_writing(engine)
+    yield from examine_loops(engine, settings, project)
+
+
+def _belongs(engine: Engine, settings: Settings) -> Checked:
     environment.check(engine, settings.environment)
-    yield Checked("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
-    if is_sqlite(engine):
-        yield from examine_file(settings)
-    else:
-        yield from examine_reading(engine, settings, project)
-        yield from examine_writing(engine, settings, project)
+    return Checked("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
+
+
+def _events(connection: Connection, settings: Settings, file: Document) -> Iterator[Checked]:
+    """Look at the events; loops that do not ask what users do run without them."""
+    try:
+        with needed_at(at(file, "events.table")):
+            wrong: Sequence[SkeneError] = sources.check_events(connection, settings, file)
+    except StoreError as error:
+        if error.place is None:
+            raise
+        wrong = [error]
+    yield from map(Checked.of, wrong)
+    if not wrong:
+        yield Checked("ok", f"The events are in {settings.events.table}.")
 
 
 def _product(found: Capabilities) -> Iterator[Checked]:
@@ -142,6 +188,7 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
     except SkeneError as error:
         yield Checked("error", error.message, error.advice)
         return
+    yield from _ledger(settings, channel)
     try:
         yield _domain(provider.domains(), settings.sender.from_)
     except Denied as denied:
@@ -151,6 +198,22 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
             yield Checked("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
     finally:
         provider.close()
+
+
+def _ledger(settings: Settings, channel: Channel) -> Iterator[Checked]:
+    """Compare the ledger with the provider's newest records, as a run does before it sends."""
+    unread: list[str] = []
+    try:
+        with open_ledger(settings) as (engine, clock):
+            desk = open_desk(settings, channel, engine, clock)
+            desk.say = unread.append
+            refuse_an_outdated_ledger(desk)
+    except LedgerOutdated as error:
+        yield Checked.of(error)
+    except SkeneError:
+        return  # what the database lacks was said
+    else:
+        yield from (Checked("ok", said) for said in unread or ["The ledger is no older than the provider's records."])
 
 
 def _domain(domains: dict[str, str], sender: str) -> Checked:

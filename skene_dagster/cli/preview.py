@@ -19,7 +19,7 @@ from skene_dagster.delivery.eligibility import Mail
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
-from skene_dagster.errors import NotCounted
+from skene_dagster.errors import DocumentError, NotCounted
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -91,10 +91,13 @@ def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, 
     """Raise what the database refuses, at the author's line, before anything is shown."""
     file = settings_file(settings)
     with translated(), engine.connect() as connection:
-        wrong = preflight.check_users(connection, settings.users, file)
-        errors = wrong or preflight.check_loop(connection, plan, settings, file, as_of)
-    if errors:
-        raise together(errors)
+        if wrong := preflight.check_users(connection, settings.users, file):
+            raise together(wrong)
+        errors = preflight.check_loop(connection, plan, settings, file, as_of)
+    if wrong_files := [error for error in errors if isinstance(error, DocumentError)]:
+        raise together(wrong_files)
+    for denied in errors:
+        raise denied
 
 
 def _tell_stage(screen: Screen, stage: Stage) -> bool:

@@ -1,14 +1,12 @@
 """skene-dagster recover."""
 
-import os
 from pathlib import Path
 
 import click
 
-from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.database import open_desk, open_ledger
 from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.delivery import channels
-from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.recovery import recover as told_by_the_provider
 from skene_dagster.settings import load
 
@@ -28,7 +26,7 @@ def recover(root: Path, *, incomplete: bool) -> None:
         screen.labelled("ok", f"Nothing leaves this machine ({channel.why}), so nothing was sent.")
         return
     with open_ledger(settings) as (engine, clock):
-        desk = Desk(engine, settings, channel, channels.provider(channel, settings, clock), clock, f"cli-{os.getpid()}")
+        desk = open_desk(settings, channel, engine, clock)
         with screen.doing("Reading the provider's records"):
             found = told_by_the_provider(desk, incomplete=incomplete)
     since = f" since {found.since:%d %b %Y, %H:%M} UTC" if found.since else ""

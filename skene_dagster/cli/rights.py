@@ -1,11 +1,13 @@
-"""What the database user may do, for `doctor`: it is tried, and what was written is taken back."""
+"""What the database user may do, for `doctor`: it is tried, and what was written is taken back.
+
+What single loops need is asked in `loops.py`, loop by loop.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -14,14 +16,14 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
-    column,
     delete,
-    false,
+    func,
     insert,
     literal,
     make_url,
     select,
     table,
+    text,
     update,
 )
 
@@ -31,14 +33,23 @@ from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import Query, Rows
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import open_engine, reading, transaction, users_table
-from skene_dagster.store.failures import code_of
+from skene_dagster.store.engine import open_engine, reading, transaction
+from skene_dagster.store.failures import DENIED, code_of
 from skene_dagster.store.tables import meta
+from skene_dagster.tracking import tidb_statements
 
 LITTLE_ROOM = 100_000_000
 """Bytes. With less on its disk, a file that grows is told of."""
 
 _GRANTS = "docs/tidb.md has the GRANTs."
+
+_STAGING = Table(
+    "skene_staging_doctor",
+    MetaData(),
+    Column("user_id", Integer, primary_key=True, autoincrement=False),
+    mysql_charset="utf8mb4",
+    mysql_collate="utf8mb4_bin",
+)
 
 
 class _Undone(Exception):
@@ -58,7 +69,10 @@ def examine_file(settings: Settings) -> Iterator[Checked]:
 
 
 def examine_reading(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
-    """Try to read each of the product's tables that settings and loops name; of a view, how it is read, too."""
+    """List the product's tables that settings and loops name and that may be read; of a view, how it is read, too.
+
+    Those that may not be are told where their names stand: of settings before, of loops by `examine_loops`.
+    """
     readable = []
     for name in sorted(_tables_read(settings, project)):
         try:
@@ -74,29 +88,64 @@ def examine_reading(engine: Engine, settings: Settings, project: Project) -> Ite
                     "`validate --database` cannot tell which tables it reads from end to end.",
                     f"Grant SHOW VIEW on {name}.",
                 )
-            else:
-                yield Checked("error", f"The database user cannot read {name}: {error.message}", _GRANTS)
         else:
             readable.append(name)
     if readable:
         yield Checked("ok", f"The database user can read {', '.join(readable)}.")
 
 
-def examine_writing(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
-    """Try whatever a run writes."""
+def examine_writing(engine: Engine) -> Iterator[Checked]:
+    """Try what every run writes."""
     yield from _tried(
         engine,
         {
             "write the skene_* tables (SELECT, INSERT, UPDATE, DELETE)": _write_ours,
-            "make and drop the staging tables skene_staging_… (CREATE, DROP)": _make_staging,
-            **{
-                f"set {settings.users.table}.{name} (UPDATE of that column)": partial(
-                    _set, settings=settings, name=name
-                )
-                for name in sorted(_columns_set(settings, project))
-            },
+            "make and drop the staging tables skene_staging_… (CREATE, DROP)": _make_and_drop_staging,
         },
     )
+
+
+def examine_migrating(engine: Engine, *, is_due: bool) -> Iterator[Checked]:
+    """Ask whether this user may migrate; only a migration that is due has to."""
+    # TiDB, 2026-11: of a table that is not there it says so, whoever asks; so one is made.
+    tried: dict[str, Callable[[Connection], object]] = {
+        "ALTER": lambda connection: connection.execute(text(f"ALTER TABLE {_STAGING.name} ADD COLUMN doctor INT")),
+        "INDEX": lambda connection: connection.execute(text(f"CREATE INDEX doctor ON {_STAGING.name} (user_id)")),
+    }
+    if _may(engine, _make_staging):
+        lacking = [right for right, work in tried.items() if not _may(engine, work)]
+        _may(engine, _drop_staging)
+    else:
+        lacking = ["CREATE"]
+    rights = ", ".join(lacking)
+    if lacking and is_due:
+        yield Checked(
+            "error",
+            f"The database user cannot migrate: it lacks {rights}.",
+            "Grant it, let another user migrate, or have the output of `skene-dagster migrate --sql` executed.",
+        )
+    elif lacking:
+        yield Checked(
+            "ok", f"The database user lacks {rights}: runs do without; `skene-dagster migrate` needs another user."
+        )
+    else:
+        yield Checked("ok", "The database user can migrate (CREATE, ALTER, INDEX).")
+
+
+def examine_collecting(connection: Connection) -> Iterator[Checked]:
+    """Ask whether the server shows what others run, as `tidb_usage` needs it."""
+    offer = tidb_statements.offered(connection)
+    if isinstance(offer, str):
+        yield Checked("notice", f"tidb_usage collects nothing: {offer}.", "Take it out of skene.yaml.")
+    elif not offer.everybody:
+        name, _, host = str(connection.execute(select(func.current_user())).scalar_one()).rpartition("@")
+        yield Checked(
+            "notice",
+            "tidb_usage: the server shows this database user only its own statements.",
+            f"GRANT PROCESS ON *.* TO '{name}'@'{host}';",
+        )
+    else:
+        yield Checked("ok", "tidb_usage: the database user can see what others run (PROCESS).")
 
 
 def _tried(engine: Engine, works: dict[str, Callable[[Connection], object]]) -> Iterator[Checked]:
@@ -143,26 +192,25 @@ def _write_ours(connection: Connection) -> None:
 
 
 def _make_staging(connection: Connection) -> None:
-    table = Table(
-        "skene_staging_doctor",
-        MetaData(),
-        Column("user_id", Integer, primary_key=True, autoincrement=False),
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-    )
-    table.drop(connection, checkfirst=True)
-    table.create(connection)
-    table.drop(connection)
+    _drop_staging(connection)
+    _STAGING.create(connection)
 
 
-def _set(connection: Connection, settings: Settings, name: str) -> None:
-    # Nobody is concerned; whether it is allowed is asked all the same.
-    rows: Any = users_table(settings.users, name)
-    connection.execute(update(rows).where(false()).values({name: column(name)}))
+def _drop_staging(connection: Connection) -> None:
+    _STAGING.drop(connection, checkfirst=True)
 
 
-def _columns_set(settings: Settings, project: Project) -> set[str]:
-    emails = [step.email for plan in project.loops for step in plan.steps if step.email is not None]
-    found = {name for email in emails for name, _ in email.set}
-    # `set` names it as well, lest the database move it.
-    return found | ({settings.users.updated_at} if found and settings.users.updated_at else set())
+def _make_and_drop_staging(connection: Connection) -> None:
+    _make_staging(connection)
+    _drop_staging(connection)
+
+
+def _may(engine: Engine, work: Callable[[Connection], object]) -> bool:
+    """Do something that only a missing right keeps from being done."""
+    try:
+        transaction(engine, work)
+    except StoreError as error:
+        if code_of(error) not in DENIED:
+            raise
+        return False
+    return True

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.cli.database import open_ledger, shown_database
+from skene_dagster.cli.database import open_desk, open_ledger, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import channels
-from skene_dagster.delivery.desk import PAUSED
+from skene_dagster.delivery.desk import PAUSED, Desk
 from skene_dagster.delivery.health import Left, StepHealth, Wait, closed_accounts, health, left_by_others
+from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
+from skene_dagster.errors import LedgerOutdated, StoreError
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
@@ -32,7 +34,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more, emails
     wait that should have left (since when, what the provider said, when they go on), something is in doubt, or unsent
-    for more than an hour, a first wave waits for approval, a file is broken.
+    for more than an hour, a first wave waits for approval, a file is broken. Where emails leave, the provider's newest
+    records are compared with the ledger: one that was restored from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)
@@ -47,7 +50,9 @@ def status(context: click.Context, *, as_json: bool) -> None:
         ]
         others = reading(engine, lambda connection: left_by_others(connection, project.loops, channel.name, now))
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
-    problems = [problem for step in steps for problem in _problems(step, now)]
+        outdated = list(_outdated(open_desk(settings, channel, engine, clock))) if channel.leaves else []
+    problems = outdated
+    problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
     problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
@@ -67,6 +72,16 @@ def status(context: click.Context, *, as_json: bool) -> None:
             screen.labelled("ok", "Nothing needs a person.")
     if problems:
         context.exit(LOOK)
+
+
+def _outdated(desk: Desk) -> Iterator[str]:
+    try:
+        refuse_an_outdated_ledger(desk)
+    except LedgerOutdated as error:
+        yield f"{error.message} {error.advice}"
+    except StoreError as error:
+        # The pace of an account is written down.
+        yield f"It was not checked whether the ledger is that of a backup: {error.message}"
 
 
 def _tell(screen: Screen, step: StepHealth) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from skene_dagster import boundary
-from skene_dagster.cli.group import REFUSED, WRONG_FILES
+from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
 from skene_dagster.cli.screen import Screen, how_many, open_screen
-from skene_dagster.errors import DocumentError, Place
+from skene_dagster.errors import DocumentError, Place, SkeneError
 from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.repeats import Repeated, repeated
 from skene_dagster.loops.plan import LoopPlan, Query, Schedule
@@ -40,7 +40,7 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
     settings = load(root)
     project = _only(load_project(settings), files, settings)
     answer = _ask(screen, settings, project) if database else None
-    errors: dict[str, Sequence[DocumentError]] = {broken.file: broken.error.errors for broken in project.broken}
+    errors: dict[str, Sequence[SkeneError]] = {broken.file: broken.error.errors for broken in project.broken}
     unreachable = None
     if answer is not None:
         errors |= answer.loops
@@ -49,13 +49,13 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
             screen.error(error)
     notices = _noticed(project, errors, settings, answer)
     _print_loops(screen, project, errors, notices, answer)
-    wrong = sum(len(found) for found in errors.values()) + (len(answer.settings) if answer else 0)
+    wrong = [error for found in errors.values() for error in found] + (list(answer.settings) if answer else [])
     if unreachable is not None:
         screen.error(unreachable)
     screen.line()
-    screen.paragraph(_summary(sum(plan.document.file not in errors for plan in project.loops), wrong, answer))
+    screen.paragraph(_summary(sum(plan.document.file not in errors for plan in project.loops), len(wrong), answer))
     if wrong or unreachable is not None:
-        raise click.exceptions.Exit(WRONG_FILES if wrong else REFUSED)
+        raise click.exceptions.Exit(WRONG_FILES if WRONG_FILES in map(exit_code, wrong) else REFUSED)
 
 
 def _ask(screen: Screen, settings: Settings, project: Project) -> "Answer":
@@ -85,7 +85,7 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
 
 
 def _noticed(
-    project: Project, errors: dict[str, Sequence[DocumentError]], settings: Settings, answer: "Answer | None"
+    project: Project, errors: dict[str, Sequence[SkeneError]], settings: Settings, answer: "Answer | None"
 ) -> dict[str, list[tuple[Place, str]]]:
     """Collect the notices of each loop that is well; to fail on one is an error of its file."""
     found: dict[str, list[tuple[Place, str]]] = {}
@@ -102,7 +102,7 @@ def _noticed(
 def _print_loops(
     screen: Screen,
     project: Project,
-    errors: dict[str, Sequence[DocumentError]],
+    errors: dict[str, Sequence[SkeneError]],
     notices: dict[str, list[tuple[Place, str]]],
     answer: "Answer | None",
 ) -> None:
@@ -119,6 +119,8 @@ def _print_loops(
             screen.labelled("notice", str(scan.place), _whole_table(scan))
         for lack in answer.lacking.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(lack.place), lack.says)
+    for suspect in answer.suspects if answer else ():
+        screen.labelled("notice", str(suspect.place), suspect.says)
     for found in errors.values():
         for error in found:
             screen.error(error)

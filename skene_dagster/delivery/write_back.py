@@ -47,8 +47,8 @@ def refuse_what_cannot_be_written(desk: Desk, email: Email) -> None:
         StoreError: it refuses: a right or a column is missing, or nothing can be written now.
     """
     users = desk.settings.users
+    change = change_of_nobody(users, email)
     try:
-        change = _change(_table(users, email), users, email).where(false())
         desk.do(lambda connection: connection.execute(change))
     except StoreError as error:
         if error.retryable:
@@ -58,6 +58,11 @@ def refuse_what_cannot_be_written(desk: Desk, email: Email) -> None:
             f"No email is sent, for `set` could not be written ({columns} of {users.table}). {error.message}",
             advice=error.advice,
         ) from error
+
+
+def change_of_nobody(users: Users, email: Email) -> Update:
+    """Write `set` to no row; whether it may be written is judged all the same."""
+    return _change(_table(users, email), users, email).where(false())
 
 
 def _table(users: Users, email: Email) -> TableClause:

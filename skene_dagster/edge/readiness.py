@@ -5,7 +5,7 @@ import logging
 
 from sqlalchemy import Engine
 
-from skene_dagster.errors import SkeneError
+from skene_dagster.errors import SchemaOutdated, SkeneError
 from skene_dagster.store import schema
 from skene_dagster.tracking.seldom import Kind, Seldom
 
@@ -16,6 +16,8 @@ FRESH = 1.0
 
 PATIENCE = 2.0
 """Seconds after which a database that has not answered is not ready."""
+
+_NO_TABLES = "The skene_* tables are missing, or of another release."
 
 
 class Readiness:
@@ -38,7 +40,9 @@ class Readiness:
 
     def _ask(self) -> str:
         try:
-            return "" if schema.is_ready(self._engine) else "The skene_* tables are missing, or of another release."
+            return "" if schema.is_ready(self._engine) else _NO_TABLES
+        except SchemaOutdated:
+            return _NO_TABLES
         except SkeneError as error:
             self._seldom.note(NOT_READY, 1, " ".join(str(error).split()))
             self._seldom.tell()

@@ -89,7 +89,7 @@ class DatabaseTrigger(Spec):
     user: Identifier | None = None
     """The column with the users key; of the users table its key, else `user_id`."""
     at: Identifier | None = None
-    """The column with when the row was written (`created_at`), or changed (`updated_at`); it should be indexed."""
+    """The column with when (UTC) the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
 
 
 class EventTrigger(Spec):

@@ -103,10 +103,13 @@ def is_ready(engine: Engine) -> bool:
     """Whether the skene_* tables are there and of this release; changes nothing.
 
     Raises:
+        SchemaOutdated: they are of a newer release: it is this installation that is too old.
         StoreError: the database refused.
     """
     with translated(), engine.connect() as connection:
-        return _current(connection) == RELEASES[-1]
+        current = _current(connection)
+    _not_newer(current)
+    return current == RELEASES[-1]
 
 
 def _upgrade(connection: Connection, users: Users) -> None:

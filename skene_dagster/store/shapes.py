@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, inspect, literal_column, select, table, text
 
 from skene_dagster.errors import StoreError
+from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import DENIED, code_of, translated
 
 _INDEXABLE = re.compile(
@@ -17,6 +19,36 @@ _LONGEST_KEY = 3072
 """Bytes, on TiDB and InnoDB alike."""
 _LONGEST_NAME = 56
 """Of the 64 that there may be: the statement's first line then fits into 80 columns."""
+
+
+@dataclass(frozen=True)
+class MomentColumn:
+    """A column whose values are moments."""
+
+    name: str
+    has_zone: bool
+    """A TIMESTAMP: the server keeps it in UTC, and converts it for each session."""
+    is_filled: bool
+    """The server writes NOW() into it, as its default or when the row changes."""
+
+
+def moment_columns(connection: Connection, name: str) -> list[MomentColumn]:
+    """List the columns of a table that may hold moments; SQLite's own types are only what their names say."""
+    if is_sqlite(connection):
+        schema, _, bare = name.rpartition(".")
+        about, within = inspect(connection), {"schema": schema or None}
+        found = about.get_columns(bare, **within) if about.has_table(bare, **within) else []
+        named = [column["name"] for column in found if re.search("TIME|TEXT", str(column["type"]).upper())]
+        return [MomentColumn(one, has_zone=False, is_filled=False) for one in named]
+    query = text(
+        "SELECT column_name AS name, data_type AS kind, CONCAT_WS(' ', column_default, extra) AS filled "
+        "FROM information_schema.columns WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name "
+        "AND data_type IN ('datetime', 'timestamp') ORDER BY ordinal_position"
+    )
+    return [
+        MomentColumn(row.name, row.kind.lower() == "timestamp", "current_timestamp" in row.filled.lower())
+        for row in connection.execute(query, _names(name))
+    ]
 
 
 def known_rows(connection: Connection, name: str) -> int | None:

@@ -269,7 +269,7 @@ IN_ONE_SPELLING = {
     "two loops of one type without names": Wrong(
         {"loops/a.yaml": RETENTION, "loops/b.yaml": RETENTION},
         "There is another loop named 'retention', in loops/a.yaml",
-        "loops/b.yaml",
+        "loops/b.yaml:1",
     ),
     "a wrong loop beside a folder of its ending": Wrong(
         {"loops/loop.yaml/x": "", "loops/a.yaml": "type: 1\n"}, "1 is not a type", "loops/a.yaml:1"

@@ -1,52 +1,27 @@
 """What doctor says: of a database that is ready, of one that is not, of rights that are missing, of the sender."""
 
 import os
-import re
 import shutil
-import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from doctored import LOOP, doctor, make_users, told
 from refusing import read_only
 from resend_server import ResendServer, refusal, resend_server
-from small_project import RETENTION, SETTINGS, write_project
-from sqlalchemy import Engine, make_url, text
+from small_project import write_project
+from sqlalchemy import Engine, text
 
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
 from skene_dagster.store import capabilities
+from skene_dagster.store.engine import database_clock
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-GRANTS = Path(__file__).parents[2] / "docs" / "tidb.md"
-LOOP = RETENTION.replace(
-    'personalization: {name: "{{user.name}}"}',
-    'personalization: {name: "{{user.name}}"}\n      set: {re_engagement_sent: true}',
-)
-
-
-def doctor(root: Path) -> Result:
-    return CliRunner().invoke(main, ["--project", str(root), "doctor"])
-
-
-def told(result: Result) -> str:
-    return " ".join(result.output.split())
-
-
-def make_users(engine: Engine, table: str = "users") -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                f"CREATE TABLE {table} (id INTEGER PRIMARY KEY NOT NULL, email VARCHAR(255), name VARCHAR(255), "
-                "last_activity_at DATETIME, re_engagement_sent BOOLEAN)"
-            )
-        )
-        connection.execute(
-            text(f"INSERT INTO {table} VALUES (1, 'ada@example.com', 'Ada', '2020-01-01 00:00:00', FALSE)")
-        )
 
 
 @pytest.fixture
@@ -118,126 +93,6 @@ def test_what_a_stand_in_lacks_is_found_out_by_trying(engine: Engine) -> None:
 )
 def test_versions_are_read(said: str, product: str, version: tuple[int, ...]) -> None:
     assert capabilities._read(said) == (product, version)
-
-
-class Limited:
-    """A database of the product's, one of ours, and a user with the rights that docs/tidb.md grants."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine, self.ours, self.user = engine, f"ours_{uuid.uuid4().hex[:12]}", f"skene_{uuid.uuid4().hex[:8]}"
-        self.product = str(engine.url.database)
-        self.do(f"CREATE DATABASE {self.ours}", f"CREATE USER '{self.user}'@'%'")
-        make_users(engine)
-
-    def do(self, *statements: str) -> None:
-        with self.engine.begin() as connection:
-            for statement in statements:
-                connection.execute(text(statement))
-
-    def grant(self, block: int) -> None:
-        """Execute a block of SQL of the page."""
-        found = re.findall(r"```sql\n(.*?)```", GRANTS.read_text(encoding="utf-8"), re.DOTALL)[block]
-        named = found.replace("product.", f"{self.product}.").replace("skene.*", f"{self.ours}.*")
-        self.do(*(line.replace("'skene'@", f"'{self.user}'@") for line in named.split(";\n") if line.strip()))
-
-    @property
-    def url(self) -> str:
-        own = make_url(self.engine.url).set(username=self.user, database=self.ours)
-        return own.render_as_string(hide_password=False)
-
-    def drop(self) -> None:
-        self.do(f"DROP USER '{self.user}'@'%'", f"DROP DATABASE {self.ours}")
-
-
-@pytest.fixture
-def limited(engine: Engine) -> Iterator[Limited]:
-    found = Limited(engine)
-    yield found
-    found.drop()
-
-
-@on_servers
-def test_the_rights_that_the_page_grants_are_enough_and_none_is_too_much(
-    limited: Limited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SKENE_DATABASE_URL", limited.url)
-    users = f"{limited.product}.users"
-    settings = SETTINGS.replace("users:\n", f"users:\n  table: {users}\n")
-    root = write_project(
-        tmp_path / "project", {"retention.yaml": LOOP.replace("FROM users", f"FROM {users}")}, settings
-    )
-    limited.grant(0)
-    CliRunner().invoke(main, ["--project", str(root), "migrate"], catch_exceptions=False)
-
-    limited.do(f"REVOKE INDEX, ALTER ON {limited.ours}.* FROM '{limited.user}'@'%'")
-    before = doctor(root)
-    limited.grant(1)
-    after = doctor(root)
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = compile_folder(root).resolve_job_def("retention").execute_in_process(instance=instance)
-
-    # TiDB before 8.5.6 knows no rights on columns.
-    is_tidb = capabilities.capabilities(limited.engine).product == "TiDB"
-    assert ("cannot set" in before.output) == is_tidb
-    assert before.exit_code == (3 if is_tidb else 4), before.output
-    assert after.exit_code == (0 if is_tidb else 4), after.output
-    assert result.success
-    assert len(list((root / ".skene" / "outbox").glob("*.eml"))) == 1
-    with limited.engine.connect() as connection:
-        assert connection.execute(text("SHOW TABLES LIKE 'skene%'")).all() == []
-
-
-@on_servers
-def test_a_view_that_may_be_read_but_not_explained_is_named_and_stops_nothing(
-    limited: Limited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SKENE_DATABASE_URL", limited.url)
-    view = f"{limited.product}.dormant"
-    limited.do(f"CREATE VIEW {view} AS SELECT id FROM {limited.product}.users WHERE last_activity_at < '2021-01-01'")
-    limited.do(f"GRANT SELECT ON {view} TO '{limited.user}'@'%'")
-    limited.grant(0)
-    query = f"SELECT u.id FROM {limited.product}.users AS u JOIN {view} AS d ON d.id = u.id"
-    asked = "SELECT id FROM users WHERE last_activity_at < NOW() - INTERVAL '7 days'"
-    loop = LOOP.replace(asked, query).replace("      set: {re_engagement_sent: true}\n", "")
-    settings = SETTINGS.replace("users:\n", f"users:\n  table: {limited.product}.users\n")
-    root = write_project(tmp_path / "project", {"retention.yaml": loop}, settings)
-    CliRunner().invoke(main, ["--project", str(root), "migrate"], catch_exceptions=False)
-
-    without = doctor(root)
-    checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
-    previewed = CliRunner().invoke(main, ["--project", str(root), "preview", "retention"])
-    limited.do(f"GRANT SHOW VIEW ON {view} TO '{limited.user}'@'%'", f"GRANT SELECT ON {view} TO '{limited.user}'@'%'")
-    granted = doctor(root)
-
-    assert f"may read the view {view}, but not see how it is read (1345)" in told(without)
-    assert f"Grant SHOW VIEW on {view}." in told(without)
-    assert without.exit_code == 4, without.output
-    assert checked.exit_code == 0, checked.output
-    assert "1 user: 1 enter at this tick" in previewed.output
-    assert "SHOW VIEW" not in granted.output
-    assert f"The database user can read {view}, {limited.product}.users." in told(granted)
-
-
-@on_servers
-def test_a_table_that_may_not_be_read_is_named(
-    limited: Limited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SKENE_DATABASE_URL", limited.url)
-    limited.do(f"CREATE TABLE {limited.product}.orders (id INTEGER, user_id INTEGER)")
-    limited.grant(0)
-    query = f"SELECT user_id FROM {limited.product}.orders GROUP BY user_id"
-    asked = "SELECT id FROM users WHERE last_activity_at < NOW() - INTERVAL '7 days'"
-    settings = SETTINGS.replace("users:\n", f"users:\n  table: {limited.product}.users\n")
-    root = write_project(tmp_path / "project", {"retention.yaml": LOOP.replace(asked, query)}, settings)
-    CliRunner().invoke(main, ["--project", str(root), "migrate"], catch_exceptions=False)
-
-    result = doctor(root)
-
-    assert result.exit_code == 3
-    assert (
-        f"The database user cannot read {limited.product}.orders: The database user has no right to do this:"
-        in told(result)
-    )
 
 
 @on_servers
@@ -334,3 +189,66 @@ def test_a_key_that_may_not_ask_and_one_that_is_wrong_are_told_apart(
 
     assert says in told(result)
     assert result.exit_code == exit_code, result.output
+
+
+def test_moments_in_local_time_are_told_with_their_column_and_by_how_much(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    ahead = database_clock(engine)() + timedelta(hours=2)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE users SET last_activity_at = :at"), {"at": f"{ahead:%Y-%m-%d %H:%M:%S}"})
+
+    looked = doctor(root)
+    checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
+
+    said = (
+        "users.last_activity_at: 1 row is in the future; the newest is 2 h 00 min ahead of now. "
+        "It looks like local time (that of UTC+2). Moments are read as UTC: let the product store UTC."
+    )
+    assert f"notice loops/retention.yaml:7 step 1, condition.query: {said}" in told(looked)
+    assert looked.exit_code == 4, looked.output
+    assert f"notice loops/retention.yaml:7 step 1, condition.query {said}" in told(checked)
+    assert checked.exit_code == 0
+
+
+@on_servers
+def test_the_zone_of_a_server_is_told(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    in_utc = doctor(root)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users MODIFY last_activity_at DATETIME DEFAULT CURRENT_TIMESTAMP"))
+        connection.execute(text("SET GLOBAL time_zone = '-05:00'"))
+
+    try:
+        result = doctor(root)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("SET GLOBAL time_zone = 'SYSTEM'"))
+
+    assert "The server's zone is UTC; our sessions are in UTC." in told(in_utc)
+    assert "No column that is read as UTC seems to hold local time." in told(in_utc)
+    assert "The server's zone is UTC-5; our sessions are in UTC." in told(result)
+    assert "users.last_activity_at: NOW() fills it, and the server's zone is UTC-5" in told(result)
+    assert result.exit_code == 4
+
+
+def test_the_sql_of_a_feature_is_planned_as_a_rollup_asks_it(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TABLE actions (id INTEGER PRIMARY KEY, user_id INTEGER, name VARCHAR(20), created_at DATETIME)"
+            )
+        )
+    settings = (root / "skene.yaml").read_text(encoding="utf-8")
+    features = "events: {table: actions}\nfeatures:\n  export:\n    title: Export\n    sql: nam = 'export'\n"
+    (root / "skene.yaml").write_text(settings + features, encoding="utf-8")
+
+    looked = doctor(root)
+    checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
+
+    assert "skene.yaml:11 features.export.sql: The database refuses this SQL:" in told(looked)
+    assert looked.exit_code == 3
+    assert "Did you mean 'name'?" in told(checked)
+    assert checked.exit_code == 1

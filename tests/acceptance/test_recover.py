@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from commands import run, skene
-from resend_server import ResendServer, resend_server
+from resend_server import ResendServer, refusal, resend_server
 from small_project import RETENTION, write_project, write_users
 
 
@@ -37,17 +38,25 @@ def test_a_ledger_from_a_backup_is_told_what_was_sent_and_mails_nobody_twice(
     shutil.copy(backup, database)
     fall_asleep(database, 2, 3, 4)
 
+    restored = skene(root, "status")
+    looked = skene(root, "doctor")
     stopped = run(root)
     emails = len(resend.emails)
     recovered = skene(root, "recover")
     again = run(root)
+    well = skene(root, "status")
 
+    assert restored.exit_code == 4
+    assert "it was restored from an older backup. Nothing is sent. Run: skene-dagster recover" in told(restored)
+    assert "Run: skene-dagster recover" in told(looked)
+    assert looked.exit_code == 3
     assert not stopped
     assert emails == 3
     assert recovered.exit_code == 0
     assert "2 emails since" in recovered.output
     assert again
     assert len(resend.emails) == 4
+    assert well.exit_code == 0, well.output
 
 
 def test_where_nothing_leaves_there_is_nothing_to_recover(tmp_path: Path) -> None:
@@ -57,6 +66,22 @@ def test_where_nothing_leaves_there_is_nothing_to_recover(tmp_path: Path) -> Non
 
     assert result.exit_code == 0
     assert "Nothing leaves this machine" in result.output
+
+
+def test_status_of_a_key_that_may_not_read_says_nothing_of_a_backup(tmp_path: Path, resend: ResendServer) -> None:
+    root = write_project(tmp_path / "project", {"retention.yaml": RETENTION})
+    write_users(root, dormant=1)
+    run(root)
+    resend.reads += [refusal(401, "restricted_api_key")] * 4
+
+    result = skene(root, "status")
+
+    assert result.exit_code == 0, result.output
+    assert "Nothing needs a person." in result.output
+
+
+def told(result: Result) -> str:
+    return " ".join(result.output.split())
 
 
 def fall_asleep(database: Path, *users: int) -> None:

@@ -171,3 +171,32 @@ def test_a_missed_tick_is_late(root: Path) -> None:
 
     assert result.exit_code == 4
     assert "was missed; is Dagster's daemon running?" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_tables_that_are_newer_than_the_code_ask_for_newer_code(root: Path, command: str) -> None:
+    run(root)
+    set_release(root, "9000")
+
+    result = skene(root, command)
+
+    output = " ".join(result.output.split())
+    assert "The skene_* tables are of release 9000, which is newer than this installation." in output
+    assert "Upgrade it: pip install --upgrade skene-dagster" in output
+    assert "migrate" not in output
+    assert result.exit_code == 3
+
+
+def test_tables_that_are_older_than_the_code_are_said_to_be_that(root: Path) -> None:
+    run(root)
+    set_release(root, "0001")
+
+    result = skene(root, "status")
+
+    assert "or of an older release. They are made, or upgraded, by the next run" in " ".join(result.output.split())
+    assert result.exit_code == 3
+
+
+def set_release(root: Path, release: str) -> None:
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute("UPDATE skene_schema_version SET version_num = ?", [release])

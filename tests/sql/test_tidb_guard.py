@@ -96,6 +96,11 @@ CASES = [
     ),
     ("update_join_limit", "update t, s set t.a = s.a limit 5", "update t set a = 1, b = 2 limit 5"),
     ("convert_tz", "SELECT CONVERT_TZ(at, 'UTC', 'Europe/Berlin') FROM t", "SELECT 'CONVERT_TZ(' FROM t"),
+    (
+        "convert_tz",
+        "SELECT CONVERT_TZ(at, '+00:00', @@global.time_zone) FROM t",
+        "SELECT CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', @@global.time_zone)",
+    ),
     ("get_lock_without_waiting", "SELECT GET_LOCK('skene', 0)", "SELECT GET_LOCK('skene', 10)"),
     ("get_lock_without_waiting", "SELECT GET_LOCK(%(name)s, %(wait)s)", "SELECT GET_LOCK(%(name)s, 3600)"),
     (

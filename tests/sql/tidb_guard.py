@@ -195,8 +195,8 @@ RULES = (
     ),
     Rule(
         "convert_tz",
-        "CONVERT_TZ gives NULL where the server's zone tables are empty: zones belong in Python",
-        _says(r"\bCONVERT_TZ\s*\("),
+        "CONVERT_TZ gives NULL where the server's zone tables are empty: zones belong in Python, all but the server's own",
+        _says(r"\bCONVERT_TZ\s*\((?!UTC_TIMESTAMP\(\), '', @@global\.time_zone\))"),
     ),
     Rule(
         "get_lock_without_waiting",

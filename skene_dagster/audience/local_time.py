@@ -1,0 +1,180 @@
+"""Which of the product's columns seem to hold local time, where UTC is read.
+
+Certain is only what is in the future: rows of a column that tells what has happened. Local time west of UTC lies in the
+past, like any other moment; there the server's own zone, and what it fills in itself, are the only hints.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from skene_dagster.audience.asked import at, at_word
+from skene_dagster.documents import Document
+from skene_dagster.errors import Place, StoreError
+from skene_dagster.loops.plan import LoopPlan, Query, Rows
+from skene_dagster.settings import Settings
+from skene_dagster.store.failures import DENIED, code_of, translated
+from skene_dagster.store.newest import COUNTED, SLACK, Newest, newest
+from skene_dagster.store.server_zone import ServerZone, server_zone, utc
+from skene_dagster.store.shapes import MomentColumn, moment_columns
+
+STEP = timedelta(minutes=15)
+"""Zones differ from UTC by whole quarters of an hour."""
+
+JUST_NOW = timedelta(minutes=2)
+"""How old the newest row of a product in use may be, for its distance from now to tell the zone."""
+
+QUIET = timedelta(minutes=30)
+"""How long a product in use may write nothing."""
+
+MANY = 10
+"""Rows in the future that are no slip of one hand."""
+
+_READ_AS_UTC = "Moments are read as UTC: let the product store UTC"
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A column that does not seem to hold UTC."""
+
+    place: Place
+    """Where it is named."""
+    says: str
+
+
+@dataclass(frozen=True)
+class _Watched:
+    place: Place
+    table: str
+    column: str
+    of_the_past: bool
+    """It tells what has happened, so that nothing of it lies in the future."""
+
+
+def suspects(
+    connection: Connection, plans: Sequence[LoopPlan], settings: Settings, settings_file: Document, now: datetime
+) -> list[Suspect]:
+    """Look at the newest moments of each column that settings map, that triggers read, and that conditions name.
+
+    A table that may not be read, or that is not there, is passed over: others tell of it.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    zone = server_zone(connection)
+    found: dict[tuple[str, str], list[Suspect]] = {}
+    columns: dict[str, dict[str, MomentColumn]] = {}
+    for watched in _watched(plans, settings, settings_file):
+        if watched.table not in columns:
+            there = moment_columns(connection, watched.table)
+            columns[watched.table] = {column.name.casefold(): column for column in there}
+        column = columns[watched.table].get(watched.column.casefold())
+        key = (watched.table.casefold(), watched.column.casefold())
+        if column is None or key in found:
+            continue
+        seen = _newest(connection, watched.table, column.name, now)
+        found[key] = [
+            Suspect(watched.place, f"{watched.table}.{column.name}: {says}")
+            for says in (_said(seen, column, zone, now, of_the_past=watched.of_the_past) if seen else ())
+        ]
+    return [suspect for ones in found.values() for suspect in ones]
+
+
+def _watched(plans: Sequence[LoopPlan], settings: Settings, settings_file: Document) -> Iterator[_Watched]:
+    """List the columns, those of the past first."""
+    users, events = settings.users, settings.events
+    mapped = [("users", users.table, {"created_at": users.created_at, "updated_at": users.updated_at})]
+    mapped += [("events", events.table, {"at": events.at, "arrived": events.arrived})]
+    for part, table, fields in mapped:
+        for field, column in fields.items():
+            if column is not None and not _is_ours(table):
+                yield _Watched(at(settings_file, f"{part}.{field}"), table, column, of_the_past=True)
+    steps = [(plan, number, step) for plan in plans for number, step in enumerate(plan.steps)]
+    for plan, number, step in steps:
+        if isinstance(step.trigger, Rows) and not _is_ours(step.trigger.table):
+            place = plan.document.place(("steps", number, "trigger", "at"))
+            yield _Watched(place, step.trigger.table, step.trigger.at, of_the_past=True)
+    for plan, number, step in steps:
+        if isinstance(step.condition, Query):
+            path = ("steps", number, "condition", "query")
+            for table in step.condition.tables:
+                for column in step.condition.reads if not _is_ours(table) else ():
+                    place = plan.document.text_place(path, at_word(step.condition.author.lower(), column))
+                    yield _Watched(place, table, column, of_the_past=False)
+
+
+def _is_ours(table: str) -> bool:
+    return table.rpartition(".")[2].startswith("skene_")
+
+
+def _newest(connection: Connection, table: str, column: str, now: datetime) -> Newest | None:
+    try:
+        with translated():
+            return newest(connection, table, column, now)
+    except StoreError as error:
+        if code_of(error) in DENIED:
+            return None
+        raise
+
+
+def _said(
+    seen: Newest, column: MomentColumn, zone: ServerZone | None, now: datetime, *, of_the_past: bool
+) -> Iterator[str]:
+    """Say what of a column is not as UTC would be."""
+    # The server converts a TIMESTAMP, whatever its zone.
+    zone = None if column.has_zone else zone
+    ahead = None if seen.ahead.newest is None else seen.ahead.newest - now
+    hints = [] if ahead is None else list(_hints(seen, ahead, zone))
+    # What a condition names may be planned for later, as a trial's end is. Local time leaves few rows far ahead.
+    is_local = bool(hints) and (of_the_past or seen.ahead.number > seen.far.number)
+    if ahead is not None and (of_the_past or is_local):
+        rows = f"{_rows(seen.ahead.number, seen)} in the future; the newest is {_long(ahead)} ahead of now."
+        cause = f" It looks like local time ({'; '.join(hints)})." if is_local else ""
+        yield f"{rows}{cause} {_READ_AS_UTC}{'' if is_local else ', or correct what is only a slip'}."
+    elif zone is not None and zone.ahead:
+        yield from _by_the_server(seen, column, zone, now)
+    if of_the_past and seen.far.newest is not None:
+        yield (
+            f"{_rows(seen.far.number, seen)} far in the future; the newest is of {seen.far.newest:%d %b %Y}. "
+            "Correct or delete what is only test data."
+        )
+
+
+def _hints(seen: Newest, ahead: timedelta, zone: ServerZone | None) -> Iterator[str]:
+    """Say what makes rows in the future look like local time, and not like somebody's slip."""
+    next_zone = -(-ahead // STEP) * STEP
+    if next_zone - ahead <= JUST_NOW:
+        yield f"that of {utc(next_zone)}"
+    if zone is not None and zone.ahead >= ahead - SLACK:
+        yield f"the server's zone is {zone}"
+    if seen.ahead.number >= MANY:
+        yield "it is many rows"
+
+
+def _by_the_server(seen: Newest, column: MomentColumn, zone: ServerZone, now: datetime) -> Iterator[str]:
+    """Judge a column of which nothing is in the future, on a server whose zone is not UTC."""
+    behind = None if seen.past is None else now - seen.past
+    if behind is not None and behind <= max(SLACK, -zone.ahead - SLACK):
+        return  # local time would not be as new
+    newest = "" if behind is None else f"The newest is {_long(behind)} behind now. "
+    cure = f"{_READ_AS_UTC} (SET time_zone = '+00:00' in its sessions, or UTC_TIMESTAMP())."
+    zoned = f"the server's zone is {zone}"
+    if column.is_filled:
+        yield f"NOW() fills it, and {zoned}: sessions that set no zone of their own write local time. {newest}{cure}"
+    elif behind is not None and zone.ahead < timedelta() and behind + zone.ahead <= QUIET:
+        yield f"{newest}It may be local time: {zoned}. {cure}"
+
+
+def _rows(number: int, seen: Newest) -> str:
+    counted = f"more than {COUNTED:,}" if number > COUNTED else f"{number:,}"
+    among = f"of the last {seen.among:,} rows" if seen.among else "row" if number == 1 else "rows"
+    return f"{counted} {among} {'is' if number == 1 else 'are'}"
+
+
+def _long(span: timedelta) -> str:
+    hours, minutes = divmod(round(span / timedelta(minutes=1)), 60)
+    if hours >= 48:
+        return f"{hours // 24:,} days"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"

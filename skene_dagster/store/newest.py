@@ -1,0 +1,129 @@
+"""How far a column's newest moments are from now, asked without reading a big table from end to end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, column, func, inspect, literal, select, table
+from sqlalchemy.types import NullType
+
+from skene_dagster.store import shapes
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.moments import moment_of
+from skene_dagster.store.tables import Moment
+
+SLACK = timedelta(minutes=5)
+"""How far ahead a moment may be because two machines' clocks differ."""
+
+FURTHEST_ZONE = timedelta(hours=14)
+"""UTC+14: local time is no further ahead of UTC, anywhere."""
+
+READ_WHOLE = 100_000
+"""Rows. A table without a fitting index that has more is not read from end to end."""
+
+SAMPLE = 10_000
+"""Rows that are read of such a table: the last ones by its primary key."""
+
+COUNTED = 1_000
+"""Rows up to which it is counted how many are in the future."""
+
+_EARLIEST = datetime(1971, 1, 1)
+_LATEST = datetime(9999, 1, 1)
+"""Beyond it stands what means `never`."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a column."""
+
+    number: int
+    """How many; COUNTED + 1 stands for more than COUNTED."""
+    newest: datetime | None
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A column's newest moments."""
+
+    among: int | None
+    """How many rows were read; None: all of them."""
+    ahead: Rows
+    """Ahead of now by more than SLACK, but by no more than local time can be."""
+    far: Rows
+    """Further ahead."""
+    past: datetime | None
+    """The newest that is not ahead."""
+
+
+def newest(connection: Connection, name: str, of: str, now: datetime) -> Newest | None:
+    """Look at the newest moments of a table's column; None where that would cost too much: of a view, for instance.
+
+    Raises:
+        DBAPIError: the database refuses.
+    """
+    keys = _order_of_the_sample(connection, name, of)
+    if keys is None:
+        return None
+    source, moment = _source(name, of, keys)
+    soon, beyond = now + SLACK, now + FURTHEST_ZONE + SLACK
+
+    def between(after: datetime, until: datetime) -> Rows:
+        some = (
+            select(moment.label("moment"))
+            .select_from(source)
+            .where(moment > literal(after, Moment), moment <= literal(until, Moment))
+            .order_by(moment.desc())
+            .limit(COUNTED + 1)
+            .subquery()
+        )
+        number, last = connection.execute(select(func.count(), _latest(some.c.moment)).select_from(some)).one()
+        return Rows(number, _read(last))
+
+    past = (
+        select(_latest(moment))
+        .select_from(source)
+        .where(moment > literal(_EARLIEST, Moment), moment <= literal(soon, Moment))
+    )
+    return Newest(
+        among=SAMPLE if keys else None,
+        ahead=between(soon, beyond),
+        far=between(beyond, _LATEST),
+        past=_read(connection.execute(past).scalar_one()),
+    )
+
+
+def _order_of_the_sample(connection: Connection, name: str, of: str) -> Sequence[str] | None:
+    """Name the key whose last rows are read; nothing where all of them may be; None where no rows may."""
+    if not is_sqlite(connection):
+        if shapes.known_rows(connection, name) is None:
+            return None  # a view may be anything
+        if shapes.has_index(connection, name, (), (of,)):
+            return ()
+    if not shapes.has_more_rows(connection, name, READ_WHOLE):
+        return ()
+    schema, _, bare = name.rpartition(".")
+    return inspect(connection).get_pk_constraint(bare, schema=schema or None)["constrained_columns"] or None
+
+
+def _source(name: str, of: str, keys: Sequence[str]) -> tuple[FromClause, ColumnElement[Any]]:
+    schema, _, bare = name.rpartition(".")
+    rows = table(bare, *(column(one) for one in dict.fromkeys((of, *keys))), schema=schema or None)
+    if not keys:
+        return rows, moment_of(rows.c[of])
+    last = select(rows.c[of]).order_by(*(rows.c[key].desc() for key in keys)).limit(SAMPLE).subquery()
+    return last, moment_of(last.c[of])
+
+
+def _latest(moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    # Not as a DateTime: SQLAlchemy fails on a text of SQLite's that is no moment.
+    return func.max(moment, type_=NullType())
+
+
+def _read(value: object) -> datetime | None:
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, datetime) else None
