@@ -16,6 +16,9 @@ TO_DO = ("reserved", "frozen", "accepted")
 OPEN = (*TO_DO, "in_doubt")
 """Batches of which not all is known."""
 
+NOT_DONE = ("reserved", "in_doubt")
+"""Sends that may still become accepted."""
+
 RECONCILED_AFTER = timedelta(minutes=2)
 """How long a batch may be due before others than a run of its own step look after it."""
 
@@ -179,9 +182,39 @@ def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any, 
     """List the sends of a batch that are still to be made: send_id, user_id, occurrence, in their order."""
     return connection.execute(
         select(sends.c.send_id, sends.c.user_id, sends.c.occurrence)
-        .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+        .where(in_batch(batch_id))
         .order_by(sends.c.position)
     ).all()
+
+
+def not_among(
+    connection: Connection,
+    which: ColumnElement[bool],
+    users: ColumnElement[Any],
+    occurrences: ColumnElement[Any] | None = None,
+) -> frozenset[str]:
+    """Name the sends whose user is not in an answer; the database compares, for only it knows which keys are alike.
+
+    Args:
+        which: `in_batch` or `at_tick`.
+        users: a column of the answer.
+        occurrences: another one, where it is about single rows.
+    """
+    same = users == sends.c.user_id
+    if occurrences is not None:
+        same = and_(same, occurrences == sends.c.occurrence)
+    query = select(sends.c.send_id).outerjoin_from(sends, users.table, same).where(which, users.is_(None))
+    return frozenset(connection.execute(query).scalars())
+
+
+def in_batch(batch_id: str) -> ColumnElement[bool]:
+    """Say that a send is still to be made, in a batch."""
+    return and_(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+
+
+def at_tick(scope: Scope, as_of: datetime) -> ColumnElement[bool]:
+    """Say that a send may still have to be made, of those that a step decided at a tick."""
+    return and_(sends_of(scope), sends.c.as_of == as_of, sends.c.state.in_(NOT_DONE))
 
 
 def accepted_in(connection: Connection, batch_id: str) -> Sequence[object]:

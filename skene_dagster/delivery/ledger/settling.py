@@ -23,13 +23,10 @@ from sqlalchemy import (
 )
 
 from skene_dagster.delivery.graphemes import cut
-from skene_dagster.delivery.ledger.reading import is_free
+from skene_dagster.delivery.ledger.reading import NOT_DONE, is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.tables import Moment, batches, sends
-
-NOT_DONE = ("reserved", "in_doubt")
-"""Sends that may still become accepted."""
 
 DOUBTS_ASKED_EVERY = timedelta(hours=1)
 """How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
