@@ -95,11 +95,16 @@ def next_look(connection: Connection, plan: LoopPlan, step: StepPlan) -> datetim
     return window(step, row.as_of, last=row.as_of, first=row.first_as_of, at=None).low
 
 
-def newest(connection: Connection, trigger: Rows, after: datetime) -> datetime | None:
-    """Find the moment of the newest row that came after a moment; a look into one index."""
+def newest(connection: Connection, trigger: Rows, after: datetime, now: datetime) -> datetime | None:
+    """Find the moment of the newest row that came after a moment, and by now; a look into one index.
+
+    A row whose moment is still to come triggers when it has come: until then it is not the newest.
+    """
     source = _source(trigger)
     at = source.c[trigger.at]
-    query = select(func.max(at)).where(_moment(connection, at) > literal(after, Moment), *_only(trigger, source))
+    moment = _moment(connection, at)
+    came = moment > literal(after, Moment), moment <= literal(now, Moment)
+    query = select(func.max(at)).where(*came, *_only(trigger, source))
     found = connection.execute(query).scalar_one()
     return datetime.fromisoformat(found) if isinstance(found, str) else found
 

@@ -5,6 +5,8 @@ that happens to them afterwards stands here, one statement or two to a function.
 """
 
 from skene_dagster.delivery.ledger.reading import (
+    LEASE,
+    LONGEST_WAIT,
     TO_DO,
     accepted_in,
     at_tick,
@@ -32,7 +34,6 @@ from skene_dagster.delivery.ledger.reading import (
 from skene_dagster.delivery.ledger.recovering import newest_attempt, recovered, remember, render_anew, set_apart, tried
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
-    LEASE,
     LeftOut,
     answered,
     begin_attempt,
@@ -61,6 +62,7 @@ from skene_dagster.delivery.ledger.settling import (
 
 __all__ = [
     "LEASE",
+    "LONGEST_WAIT",
     "TO_DO",
     "LeftOut",
     "Scope",
