@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, insert, or_, select
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from skene_dagster.audience import days
 from skene_dagster.audience.chunks import Chunk
@@ -41,7 +42,7 @@ def write(connection: Connection, plan: UsagePlan, chunk: Chunk, *, anew: bool) 
     if anew:
         chunk.forget(connection, user_activity)
     into = [found.name for found in user_activity.columns]
-    connection.execute(insert(user_activity).from_select(into, _activity(plan, chunk)))
+    connection.execute(insert(user_activity).from_select(into, computed(plan, chunk)))
 
 
 def trend(connection: Connection, plan: UsagePlan, as_of: datetime) -> Trend:
@@ -51,9 +52,9 @@ def trend(connection: Connection, plan: UsagePlan, as_of: datetime) -> Trend:
     return Trend(users, *today, *before)
 
 
-def each_day(plan: UsagePlan, chunk: Chunk) -> Subquery:
+def each_day(plan: UsagePlan, chunk: Chunk, counted: NamedFromClause = user_days) -> Subquery:
     """Select each day on which a user did anything: user_id, day, uses, first_at, last_at."""
-    of = user_days.c
+    of = counted.c
     columns = [
         of.user_id,
         of.day,
@@ -61,11 +62,17 @@ def each_day(plan: UsagePlan, chunk: Chunk) -> Subquery:
         func.min(of.first_at, type_=of.first_at.type).label("first_at"),
         func.max(of.last_at, type_=of.last_at.type).label("last_at"),
     ]
-    return chunk.read(user_days, *columns).where(*_real(plan)).group_by(of.user_id, of.day).subquery("each_day")
+    read = chunk.read(counted, *columns).where(*_real(plan, counted))
+    return read.group_by(of.user_id, of.day).subquery("each_day")
 
 
-def _activity(plan: UsagePlan, chunk: Chunk) -> Select[Any]:
-    day = each_day(plan, chunk)
+def computed(plan: UsagePlan, chunk: Chunk, counted: NamedFromClause = user_days) -> Select[Any]:
+    """Select the activity of a chunk of users, in the columns of skene_user_activity.
+
+    Args:
+        counted: the days that it follows from.
+    """
+    day = each_day(plan, chunk, counted)
     levels = plan.levels
 
     def back(column: ColumnElement[Any], by: int) -> ColumnElement[Any]:
@@ -82,16 +89,17 @@ def _activity(plan: UsagePlan, chunk: Chunk) -> Select[Any]:
     of = seen.c
     is_power = of.nth >= _window_begin(of.day, levels)
     was_power = of.next >= _window_begin(of.day, levels)
+    back_from_slipping = _last(of.first_at, later(of.before, levels.slipping) <= of.first_at)
     return select(
         of.user_id,
-        func.min(of.first_at),
-        func.max(of.last_at),
-        func.count(),
-        func.sum(of.uses),
-        func.coalesce(_last(of.first_at, later(of.before, levels.slipping) <= of.first_at), func.min(of.first_at)),
-        _last(of.first_at, later(of.before, levels.dormant) <= of.first_at),
-        _last(of.first_at, is_power & or_(of.next.is_(None), ~was_power)),
-        _last(midnight(days_later(of.nth, levels.window.days)), is_power),
+        func.min(of.first_at).label("first_at"),
+        func.max(of.last_at).label("last_at"),
+        func.count().label("days"),
+        func.sum(of.uses).label("uses"),
+        func.coalesce(back_from_slipping, func.min(of.first_at)).label("active_since"),
+        _last(of.first_at, later(of.before, levels.dormant) <= of.first_at).label("returned_at"),
+        _last(of.first_at, is_power & or_(of.next.is_(None), ~was_power)).label("power_since"),
+        _last(midnight(days_later(of.nth, levels.window.days)), is_power).label("power_until"),
     ).group_by(of.user_id)
 
 
@@ -104,9 +112,9 @@ def _last(value: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElemen
     return func.max(case((where, value)))
 
 
-def _real(plan: UsagePlan) -> list[ColumnElement[bool]]:
+def _real(plan: UsagePlan, counted: NamedFromClause = user_days) -> list[ColumnElement[bool]]:
     names = days.own_names(plan)
-    return [user_days.c.event.not_in(names)] if names else []
+    return [counted.c.event.not_in(names)] if names else []
 
 
 def _on(connection: Connection, plan: UsagePlan, day: date) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.errors import SettingsError
@@ -50,15 +51,25 @@ class Funnel:
 
 
 def in_state(
-    feature: str, state: State, *, as_of: datetime, for_: timedelta | None = None, users: Users
+    feature: str,
+    state: State,
+    *,
+    as_of: datetime,
+    for_: timedelta | None = None,
+    users: Users,
+    adoption: NamedFromClause = feature_adoption,
 ) -> Select[Any]:
     """Select the users who are in a state with a feature, and have been for at least so long, by user_id.
 
     But for who never tried it there are also: since, first_at, last_at, uses, days.
 
+    Args:
+        adoption: who is in which state, in the columns of skene_feature_adoption.
+
     Raises:
         SettingsError: for how long somebody has not tried a feature can only be said from when he became a user.
     """
+    rows = adoption.c
     since = None if for_ is None else as_of - for_
     if state != "untried":
         told = rows.state_since.label("since"), rows.first_at, rows.last_at, rows.uses, rows.days
@@ -105,7 +116,7 @@ def write(connection: Connection, plan: UsagePlan, chunk: Chunk, as_of: datetime
         chunk.forget(connection, feature_adoption)
     if plan.features:
         into = [found.name for found in feature_adoption.columns]
-        connection.execute(insert(feature_adoption).from_select(into, _adoption(plan.features, chunk, as_of)))
+        connection.execute(insert(feature_adoption).from_select(into, computed(plan.features, chunk, as_of)))
 
 
 def lapse(connection: Connection, feature: FeaturePlan, as_of: datetime, size: int) -> bool:
@@ -125,16 +136,23 @@ def lapse(connection: Connection, feature: FeaturePlan, as_of: datetime, size: i
     return bool(found == size)
 
 
-def _adoption(features: Iterable[FeaturePlan], chunk: Chunk, as_of: datetime) -> Select[Any]:
+def computed(
+    features: Iterable[FeaturePlan], chunk: Chunk, as_of: datetime, counted: NamedFromClause = user_days
+) -> Select[Any]:
+    """Select the adoption of features by a chunk of users at as_of, in the columns of skene_feature_adoption.
+
+    Args:
+        counted: the days that it follows from.
+    """
     events, needs = _events(features), _needs(features)
     # What a feature asks for is joined as late as can be: what is grouped and sorted stays narrow.
-    each = user_days.c.user_id, events.c.feature, user_days.c.day
+    each = counted.c.user_id, events.c.feature, counted.c.day
     days = chunk.read(
-        user_days,
+        counted,
         *each,
-        func.sum(user_days.c.uses).label("uses"),
-        func.min(user_days.c.first_at, type_=Moment).label("first_at"),
-        func.max(user_days.c.last_at, type_=Moment).label("last_at"),
+        func.sum(counted.c.uses).label("uses"),
+        func.min(counted.c.first_at, type_=Moment).label("first_at"),
+        func.max(counted.c.last_at, type_=Moment).label("last_at"),
         defined=events,
     )
     day = days.group_by(*each).subquery("each_day")
@@ -178,12 +196,12 @@ def _adoption(features: Iterable[FeaturePlan], chunk: Chunk, as_of: datetime) ->
         by_user.last_at,
         by_user.uses,
         by_user.days,
-        case((by_user.adopted_at.is_(null()), "tried"), (has_lapsed, "lapsed"), else_="adopted"),
+        case((by_user.adopted_at.is_(null()), "tried"), (has_lapsed, "lapsed"), else_="adopted").label("state"),
         case(
             (by_user.adopted_at.is_(null()), by_user.first_at),
             (has_lapsed, lapses),
             else_=func.coalesce(by_user.back_at, by_user.adopted_at, type_=Moment),
-        ),
+        ).label("state_since"),
     )
 
 

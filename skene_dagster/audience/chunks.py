@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.sql.selectable import HasPrefixes
+from sqlalchemy.sql.selectable import HasPrefixes, NamedFromClause
 
 from skene_dagster.audience.walk import Span
 from skene_dagster.store.engine import is_sqlite
@@ -37,7 +37,9 @@ class Chunk:
     people: Table | None
     """Who of the range, by user_id; None: everybody."""
 
-    def read(self, table: Table, *columns: ColumnElement[Any], defined: Subquery | None = None) -> Select[Any]:
+    def read(
+        self, table: NamedFromClause, *columns: ColumnElement[Any], defined: Subquery | None = None
+    ) -> Select[Any]:
         """Select from the rows of these users in a table with a column user_id.
 
         Args:
@@ -48,7 +50,7 @@ class Chunk:
             rows = WithFew(rows, defined, defined.c.event == table.c.event)
         return self.by_index(select(*columns).select_from(rows).where(self.span.of(user)), table)
 
-    def by_index(self, statement: Hinted, *tables: Table) -> Hinted:
+    def by_index(self, statement: Hinted, *tables: NamedFromClause) -> Hinted:
         """Have the rows of these users in some tables found by an index, one table after the other."""
         if self.people is None:
             return statement
@@ -62,7 +64,7 @@ class Chunk:
         rows, user = self._rows(table)
         return select(user).select_from(rows).where(self.span.of(user))
 
-    def _rows(self, table: Table) -> tuple[FromClause, ColumnElement[Any]]:
+    def _rows(self, table: NamedFromClause) -> tuple[FromClause, ColumnElement[Any]]:
         if self.people is None:
             return table, table.c.user_id
         user = self.people.c.user_id

@@ -6,10 +6,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Subquery, column, text
+from sqlalchemy import Connection, Engine, Select, Subquery, column, select, text
 from typing_extensions import assert_never
 
-from skene_dagster.audience import adoption, engagement, milestones, usage
+from skene_dagster.audience import adoption, asked_again, engagement, milestones, usage
+from skene_dagster.audience.asked_again import Again
 from skene_dagster.audience.counted import counted
 from skene_dagster.audience.moments import bound
 from skene_dagster.errors import Place, QueryRejected
@@ -68,6 +69,43 @@ def answer(
             assert_never(condition)
     only_users = isinstance(condition, UsedUp) or (isinstance(condition, InState) and condition.state == "untried")
     return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True, plain=False)
+
+
+def answer_again(
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime, again: Again
+) -> Subquery:
+    """Ask the step's condition about some users once more, over what is known now, its clock being the tick's as ever.
+
+    Its first column is the users key, as in `answer`. What is read from a rollup for as_of, or a later one, may not
+    know yet what these users did since: that is counted here.
+
+    Raises:
+        QueryRejected, NotCounted: as `answer` does.
+    """
+    rows = answer(connection, plan, step, settings, as_of).rows
+    condition = step.condition
+    found: Select[Any]
+    match condition:
+        case AtLevel():
+            levels = asked_again.levels(connection, settings, again, as_of)
+            found = engagement.at_level(condition.level, as_of=as_of, for_=condition.for_, levels=levels)
+        case InState():
+            adopted = asked_again.adopted(connection, settings, again, as_of, condition.feature)
+            found = adoption.in_state(
+                condition.feature,
+                condition.state,
+                as_of=as_of,
+                for_=condition.for_,
+                users=settings.users,
+                adoption=adopted,
+            )
+        case UsedUp():
+            found = usage.used_up(condition, as_of, settings.users, among=again.users)
+        case Query() | Reached():
+            found = select(rows)
+        case _:
+            assert_never(condition)
+    return found.where(found.selected_columns[0].in_(again.users)).subquery("again")
 
 
 def place_of(plan: LoopPlan, step: StepPlan) -> Place:

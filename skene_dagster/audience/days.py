@@ -4,7 +4,7 @@ A day that a new or late event touches is counted anew as a whole, never added t
 in which order, events are looked at. This module owns skene_user_days and skene_events_ahead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -31,6 +31,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    union_all,
 )
 
 from skene_dagster.audience import staging
@@ -201,6 +202,24 @@ def count_all(
     _count(connection, events, within, rows.c.user_id, rows.c.day)
 
 
+def known(
+    connection: Connection, plan: UsagePlan, keys: Sequence[object], *, since: date, before: datetime
+) -> Subquery:
+    """Select what some users did on each day, in the columns of skene_user_days, and write nothing.
+
+    Args:
+        keys: of the users.
+        since: the first day that is counted from the events themselves; what was done on the days before it is as the
+            last rollup found it.
+        before: events of this moment and later are left out.
+    """
+    events = source(connection, plan)
+    rows = events.rows
+    as_rolled_up = select(*user_days.c).where(user_days.c.user_id.in_(keys), user_days.c.day < since)
+    within = select().select_from(rows).where(rows.c.user_id.in_(keys), *_before(rows, before, since))
+    return union_all(as_rolled_up, *_counts(events, within, rows.c.user_id, rows.c.day)).subquery("known_days")
+
+
 def own_names(plan: UsagePlan) -> list[str]:
     """List the names under which not an event but a use of a feature is counted, a second time."""
     return [name for feature in plan.sql_features for name in feature.counted_as]
@@ -209,15 +228,22 @@ def own_names(plan: UsagePlan) -> list[str]:
 def _count(
     connection: Connection, events: Source, within: Select[Any], user: ColumnElement[Any], day: ColumnElement[Any]
 ) -> None:
+    into = [found.name for found in user_days.columns]
+    for counted in _counts(events, within, user, day):
+        connection.execute(insert(user_days).from_select(into, counted))
+
+
+def _counts(
+    events: Source, within: Select[Any], user: ColumnElement[Any], day: ColumnElement[Any]
+) -> Iterator[Select[Any]]:
+    """Select what was done on each day, in the columns of skene_user_days: the events, and each feature that is SQL."""
     rows = events.rows
     counted = [func.count(), func.min(rows.c.at), func.max(rows.c.at)]
-    into = [found.name for found in user_days.columns]
-    by_name = within.add_columns(user, day, rows.c.event, *counted).group_by(user, day, rows.c.event)
-    connection.execute(insert(user_days).from_select(into, by_name))
+    yield within.add_columns(user, day, rows.c.event, *counted).group_by(user, day, rows.c.event)
     for feature in events.sql_features:
         (name,) = feature.counted_as
         uses = within.add_columns(user, day, literal(name), *counted).where(rows.c[f"is_{feature.name}"] == 1)
-        connection.execute(insert(user_days).from_select(into, uses.group_by(user, day)))
+        yield uses.group_by(user, day)
 
 
 def _before(rows: Subquery, as_of: datetime, since: date = FIRST_DAY) -> Iterable[ColumnElement[bool]]:

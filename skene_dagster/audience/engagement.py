@@ -27,6 +27,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.selectable import NamedFromClause
 
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.walk import Span
@@ -42,8 +43,15 @@ rows = engagement_levels.c
 activity = user_activity.c
 
 
-def at_level(level: Level, *, as_of: datetime, for_: timedelta | None = None) -> Select[Any]:
-    """Select the users who are at a level, and have been for at least so long: user_id, level, since."""
+def at_level(
+    level: Level, *, as_of: datetime, for_: timedelta | None = None, levels: NamedFromClause = engagement_levels
+) -> Select[Any]:
+    """Select the users who are at a level, and have been for at least so long: user_id, level, since.
+
+    Args:
+        levels: who is at which level, in the columns of skene_engagement_levels.
+    """
+    rows = levels.c
     found = select(rows.user_id, rows.level, rows.entered_at.label("since")).where(
         rows.left_at == OPEN, rows.level == level
     )
@@ -71,13 +79,28 @@ def write(connection: Connection, levels: Levels, chunk: Chunk, as_of: datetime,
         _close(connection, now, chunk)
         _postpone(connection, now, chunk)
     open_row = exists().where(rows.user_id == activity.user_id, rows.left_at == OPEN)
-    entered = chunk.read(
-        user_activity, activity.user_id, literal(OPEN, Moment), now.level, now.entered_at, now.changes_at
-    )
+    entered = computed(levels, chunk, as_of)
     if anew:
         entered = entered.where(not_(open_row))
     into = ["user_id", "left_at", "level", "entered_at", "changes_at"]
     connection.execute(insert(engagement_levels).from_select(into, entered))
+
+
+def computed(levels: Levels, chunk: Chunk, as_of: datetime, active: NamedFromClause = user_activity) -> Select[Any]:
+    """Select at which level each of a chunk of users is at as_of, in the columns of skene_engagement_levels.
+
+    Args:
+        active: the activity that it follows from.
+    """
+    now = _now(levels, as_of, active)
+    return chunk.read(
+        active,
+        active.c.user_id,
+        literal(OPEN, Moment).label("left_at"),
+        now.level.label("level"),
+        now.entered_at.label("entered_at"),
+        now.changes_at.label("changes_at"),
+    )
 
 
 def due(connection: Connection, people: Table, as_of: datetime, low: object, size: int) -> object | None:
@@ -103,15 +126,15 @@ def forget_left(connection: Connection, *, before: datetime, since: datetime | N
 
 @dataclass(frozen=True)
 class _Now:
-    """What a user's activity says of his level, as expressions over skene_user_activity."""
+    """What a user's activity says of their level, as expressions over it."""
 
     level: ColumnElement[Any]
     entered_at: ColumnElement[Any]
     changes_at: ColumnElement[Any]
 
 
-def _now(levels: Levels, as_of: datetime) -> _Now:
-    a = activity
+def _now(levels: Levels, as_of: datetime, known: NamedFromClause = user_activity) -> _Now:
+    a = known.c
     slips, falls = later(a.last_at, levels.slipping), later(a.last_at, levels.dormant)
     grown = later(a.first_at, levels.new)
     # Who never came back has settled before he began.

@@ -109,6 +109,7 @@ def all_of_them(
         key = keys.common_key(connection, users)
         keys.same_as_users_key(connection, users, plan.events.table, plan.events.user)
         changes = definitions.changes(connection, plan.digests)
+        turn.doubt_the_watermark(connection, mine.name, clock())
         row = turn.state(connection, mine.name, mine.kind)
         watermark = None if changes.events or row is None else row.watermark
         kept = kept_since(connection) if plan.events == OWN_EVENTS else None

@@ -34,7 +34,8 @@ def refreshed(work: Work) -> Row[Any]:
         members, entered = difference.count_inside(connection, work.segment, work.turn.as_of)
         exited = difference.count_exited(connection, work.segment, work.turn.as_of)
         found = {"members": members, "entered": entered, "exited": exited, "unknown_keys": unknown}
-        return turn.complete(connection, work.turn, work.clock(), **found)
+        # What a person accepted is used up, by whichever clock it was.
+        return turn.complete(connection, work.turn, work.clock(), accepted_at=None, **found)
 
     def resolve(connection: Connection) -> Row[Any]:
         return turn.completed(connection, work.turn) or finish(connection)

@@ -80,6 +80,7 @@ def roll_up(
         last = last_as_of(engine)
         if last is None or last <= as_of:
             raise
+        transaction(engine, lambda connection: turn.doubt_the_watermark(connection, NAME, clock()))
         return RolledUp(as_of, everybody=False, users=0, days=0, seconds=0.0, newer=last)
     if mine is None:
         return RolledUp(as_of, everybody=False, users=0, days=0, seconds=0.0, already=True)

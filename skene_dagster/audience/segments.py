@@ -114,7 +114,7 @@ def refresh(
         settings.users,
         clock,
         condition,
-        limits=None if _is_accepted(before) else settings.limits,
+        limits=None if before.accepted_at is not None else settings.limits,
         chunk=chunk,
         set_since=before.refreshed_at if step.sets_what_it_reads else None,
         is_large=before.members > large,
@@ -152,11 +152,6 @@ def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object
             .where(inside(segment), segment_members.c.user_id.in_(user_ids[start : start + 1000]))
             .values(set_at=now)
         )
-
-
-def _is_accepted(row: Row[Any]) -> bool:
-    """Whether a person accepted the next change since the last refresh was completed."""
-    return row.accepted_at is not None and (row.refreshed_at is None or row.accepted_at > row.refreshed_at)
 
 
 def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:

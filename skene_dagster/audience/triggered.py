@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from skene_dagster.audience import attributes, conditions, triggers, turn
+from skene_dagster.audience.asked_again import Again
 from skene_dagster.audience.evaluation import in_time
 from skene_dagster.audience.heartbeat import beating
 from skene_dagster.audience.segments import Refreshed
@@ -115,6 +116,40 @@ def to_come(
     rows = triggers.rows(connection, plan, step, channel, within)
     found = _found(connection, step, settings, rows, answer.rows)
     return select(found).where(~_is_known(found, channel, segment_name(plan.name, step.name))).subquery("to_come")
+
+
+def found_again(
+    connection: Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    settings: Settings,
+    channel: str,
+    keys: Sequence[tuple[object, str]],
+    as_of: datetime,
+    again: Again,
+) -> Subquery:
+    """Select those of some rows, by user and occurrence, that are there still and for which the condition still holds.
+
+    Raises:
+        QueryRejected, NotCounted: as `conditions.answer` does.
+    """
+    columns = triggered.c
+    mine = and_(columns.channel == channel, columns.segment == segment_name(plan.name, step.name))
+    known = select(func.min(columns.triggered_at), func.max(columns.triggered_at)).where(
+        mine, tuple_(columns.user_id, columns.occurrence).in_(keys)
+    )
+    first, last = connection.execute(known).one()
+    rows = triggers.still_there(
+        connection,
+        plan,
+        step,
+        channel,
+        occurrences=[occurrence for _, occurrence in keys],
+        users=again.users,
+        between=(first or as_of, last or as_of),
+    )
+    answer = conditions.answer_again(connection, plan, step, settings, as_of, again)
+    return _found(connection, step, settings, rows, answer)
 
 
 def page(

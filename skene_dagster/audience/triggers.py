@@ -1,5 +1,6 @@
 """The rows that trigger a step: which ones lie in a tick's window."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,7 +53,36 @@ def rows(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str, w
         case Rows() as trigger:
             return _of_a_table(connection, trigger, within)
         case After() as trigger:
-            return _of_the_ledger(plan, trigger, channel, within)
+            return _of_the_ledger(plan, trigger, channel, _due(plan, trigger, within))
+        case _:
+            raise AssertionError(f"{step.name} is not about rows")
+
+
+def still_there(
+    connection: Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    channel: str,
+    *,
+    occurrences: Collection[str],
+    users: Collection[object],
+    between: tuple[datetime, datetime],
+) -> Select[Any]:
+    """Select those of some rows that would trigger still: their key, user, moment and occurrence.
+
+    A row that changed since, where changes trigger, is another occurrence: it is not among them.
+
+    Args:
+        between: the first and the last of their moments.
+    """
+    match step.trigger:
+        case Rows() as trigger:
+            first, last = between
+            found = _of_a_table(connection, trigger, Window(first - timedelta(microseconds=1), last, None))
+            return found.where(found.selected_columns[OCCURRENCE].in_(occurrences))
+        case After() as trigger:
+            named = and_(sends.c.user_id.in_(users), sends.c.send_id.in_(occurrences))
+            return _of_the_ledger(plan, trigger, channel, named)
         case _:
             raise AssertionError(f"{step.name} is not about rows")
 
@@ -65,11 +95,16 @@ def next_look(connection: Connection, plan: LoopPlan, step: StepPlan) -> datetim
     return window(step, row.as_of, last=row.as_of, first=row.first_as_of, at=None).low
 
 
-def newest(connection: Connection, trigger: Rows, after: datetime) -> datetime | None:
-    """Find the moment of the newest row that came after a moment; a look into one index."""
+def newest(connection: Connection, trigger: Rows, after: datetime, now: datetime) -> datetime | None:
+    """Find the moment of the newest row that came after a moment, and by now; a look into one index.
+
+    A row whose moment is still to come triggers when it has come: until then it is not the newest.
+    """
     source = _source(trigger)
     at = source.c[trigger.at]
-    query = select(func.max(at)).where(_moment(connection, at) > literal(after, Moment), *_only(trigger, source))
+    moment = _moment(connection, at)
+    came = moment > literal(after, Moment), moment <= literal(now, Moment)
+    query = select(func.max(at)).where(*came, *_only(trigger, source))
     found = connection.execute(query).scalar_one()
     return datetime.fromisoformat(found) if isinstance(found, str) else found
 
@@ -82,7 +117,7 @@ def of_calls(calls: Calls, events: Events) -> Rows:
 
 def is_due(connection: Connection, plan: LoopPlan, trigger: After, channel: str, within: Window) -> bool:
     """Whether an email's time to be followed has come in a window."""
-    query = _of_the_ledger(plan, trigger, channel, within).limit(1)
+    query = _of_the_ledger(plan, trigger, channel, _due(plan, trigger, within)).limit(1)
     return connection.execute(query).first() is not None
 
 
@@ -98,7 +133,8 @@ def _of_a_table(connection: Connection, trigger: Rows, within: Window) -> Select
     ).where(moment > literal(within.low, Moment), moment <= literal(within.high, Moment), *_only(trigger, source))
 
 
-def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, within: Window) -> Select[Any]:
+def _due(plan: LoopPlan, trigger: After, within: Window) -> ColumnElement[bool]:
+    """Say that an email's time to be followed lies in a window."""
     zone = plan.zone_of(next(one for one in plan.steps if one.name == trigger.step))
     low, high = (earlier(moment, trigger.wait, zone) for moment in (within.low, within.high))
     due = and_(sends.c.as_of > low, sends.c.as_of <= high)
@@ -106,6 +142,10 @@ def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, within: Window)
         # An email that waited long for the provider is followed as well, though its time has passed.
         late = and_(sends.c.as_of <= low, sends.c.accepted_at > within.looked_at)
         due = or_(due, late)
+    return due
+
+
+def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, which: ColumnElement[bool]) -> Select[Any]:
     return select(
         sends.c.send_id.label(ROW_KEY),
         sends.c.user_id.label(ROW_USER),
@@ -116,7 +156,7 @@ def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, within: Window)
         sends.c.loop == plan.name,
         sends.c.step == trigger.step,
         sends.c.state == "accepted",
-        due,
+        which,
     )
 
 

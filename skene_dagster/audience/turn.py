@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, Engine, Row, Table, func, insert, or_
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.errors import RollupBusy, RollupOvertaken, SegmentBusy, SegmentOvertaken
-from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, is_over, transaction
 from skene_dagster.store.tables import rollups, segments
 
 LEASE = timedelta(seconds=60)
@@ -140,7 +140,7 @@ def take(
             kind.name == name,
             or_(rows.as_of.is_(None), rows.as_of < as_of),
             or_(rows.writing_as_of.is_(None), rows.writing_as_of <= as_of),
-            or_(rows.owner.is_(None), rows.owner == owner, rows.lease_until < now),
+            or_(rows.owner.is_(None), rows.owner == owner, is_over(rows.lease_until, LEASE, now)),
         )
         .values(fence=rows.fence + 1, owner=owner, lease_until=now + lease)
     ).rowcount
@@ -221,12 +221,21 @@ def between(connection: Connection, name: str, now: datetime, kind: Kind = SEGME
     Whoever lost it and does not know it yet writes no more.
     """
     rows = kind.table.c
-    free = or_(rows.owner.is_(None), rows.lease_until < now)
+    free = or_(rows.owner.is_(None), is_over(rows.lease_until, LEASE, now))
     whole = rows.as_of == rows.writing_as_of
     rests = connection.execute(
         update(kind.table).where(kind.name == name, free, whole).values(fence=rows.fence + 1)
     ).rowcount
     return state(connection, name, kind) if rests else None
+
+
+def doubt_the_watermark(connection: Connection, name: str, now: datetime) -> None:
+    """Have everything counted anew that was counted by a clock that was ahead: what came until then was passed over.
+
+    Once its moment is reached it looks right: so it may not stay.
+    """
+    ahead = rollups.c.watermark > now + CLOCKS_DIFFER
+    connection.execute(update(rollups).where(rollups.c.rollup == name, ahead).values(watermark=None))
 
 
 def release(connection: Connection, turn: Turn) -> None:

@@ -1,5 +1,6 @@
 """Who has used up what his plan allows, counted in whole days (UTC)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,13 @@ from skene_dagster.store.engine import users_table
 from skene_dagster.store.tables import user_days
 
 
-def used_up(condition: UsedUp, as_of: datetime, users: Users) -> Select[Any]:
+def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Sequence[object] | None = None) -> Select[Any]:
     """Select the users who did what counts as often as their plan allows in the period: their key, uses, allowed.
 
     A user on a plan that the condition does not name has no limit.
+
+    Args:
+        among: the keys of the users whose uses are counted; None: everybody's.
     """
     assert users.plan is not None, "planning refuses a limit without a plan"
     since = (as_of - condition.period).date()
@@ -26,6 +30,8 @@ def used_up(condition: UsedUp, as_of: datetime, users: Users) -> Select[Any]:
         uses = uses.where(user_days.c.event.not_like(triggers.like("feature:*"), escape="!"))
     else:
         uses = uses.where(user_days.c.event.like(triggers.like(condition.pattern), escape="!"))
+    if among is not None:
+        uses = uses.where(user_days.c.user_id.in_(among))
     counted = uses.group_by(user_days.c.user_id).subquery("used")
     table = users_table(users, users.plan)
     limits = {plan: literal(limit, Double) for plan, limit in condition.limit}

@@ -1,7 +1,7 @@
 """What `doctor` asks the database and the provider, one thing after the other."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from email.utils import parseaddr
 
 from sqlalchemy import (
@@ -37,7 +37,7 @@ from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema, urls
 from skene_dagster.store.capabilities import PROBES, Capabilities, capabilities
-from skene_dagster.store.engine import database_time, is_sqlite, open_engine
+from skene_dagster.store.engine import CLOCKS_DIFFER, clocks, database_time, how_far_ahead, is_sqlite, open_engine
 from skene_dagster.store.failures import translated
 
 CLOCKS = timedelta(seconds=5)
@@ -161,11 +161,16 @@ def _time(connection: Connection) -> Iterator[Checked]:
                 "error", f"The session's clock is {ahead} minutes off UTC.", "The server ignores SET time_zone."
             )
             return
-    apart = abs(database_time(connection) - datetime.now(timezone.utc).replace(tzinfo=None))
-    if apart > CLOCKS:
+    apart, now = how_far_ahead(connection), database_time(connection)
+    if apart > CLOCKS_DIFFER:
         yield Checked(
-            "notice", f"This machine's clock and the database's differ by {apart.total_seconds():.0f} s.", "Use NTP."
+            "error",
+            f"{clocks(now)} Ticks of a clock that is so far ahead are refused.",
+            "Use NTP, on the machine of Dagster's daemon as well.",
         )
+    elif abs(apart) > CLOCKS:
+        seconds = abs(apart).total_seconds()
+        yield Checked("notice", f"{clocks(now)} They differ by {seconds:,.0f} s.", "Use NTP.")
     else:
         yield Checked("ok", "Sessions are in UTC; the clocks agree.")
 

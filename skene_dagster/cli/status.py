@@ -100,6 +100,9 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
     if step.late:
         assert step.due is not None
         yield f"{name} the tick of {_moment(step.due)} was missed; is Dagster's daemon running?"
+    if step.ahead:
+        assert step.as_of is not None
+        yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; until then its ticks fail"
     if step.paused:
         yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
     yield from _open(step, now)

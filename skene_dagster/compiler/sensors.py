@@ -22,7 +22,7 @@ from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import After, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store import schema
-from skene_dagster.store.engine import database_clock, reading
+from skene_dagster.store.engine import CLOCKS_DIFFER, database_clock, reading
 
 LOOK_EVERY = 30
 """Seconds between two looks."""
@@ -118,16 +118,17 @@ def look(
 ) -> Cursor | None:
     """Look whether a run should be started now; return where that run starts to look, None where nothing came.
 
-    The very first look starts one: it says where history ends.
+    The very first look starts one: it says where history ends. So does one that finds a cursor of a wrong clock.
     """
-    if before is None:
+    # What lies ahead was seen by a wrong clock: what came since would not be looked for before that moment.
+    if before is None or max(before.seen, before.woke) > now + CLOCKS_DIFFER:
         return Cursor(now, now)
     trigger = step.trigger
     if isinstance(trigger, After):
         return Cursor(now, now) if _is_due(connection, plan, step, trigger, settings, now) else None
     assert isinstance(trigger, Rows | Calls)
     source = trigger if isinstance(trigger, Rows) else triggers.of_calls(trigger, settings.events)
-    newest = triggers.newest(connection, source, before.seen)
+    newest = triggers.newest(connection, source, before.seen, now)
     if newest is not None:
         return Cursor(newest, now)
     # A row whose condition does not hold yet is asked about again while it may wait, and so is one that is written

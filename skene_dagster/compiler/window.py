@@ -5,9 +5,9 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
-from skene_dagster.delivery.reserve import EARLY
 from skene_dagster.errors import SkeneError
 from skene_dagster.settings import Settings
+from skene_dagster.store.engine import CLOCKS_DIFFER, clocks
 
 AS_OF = "skene/as_of"
 """The run tag that says which moment a run is for: ISO 8601 with a time zone. A schedule sets it to its tick."""
@@ -38,10 +38,12 @@ def refuse_the_future(moment: datetime, now: datetime, settings: Settings) -> No
     Raises:
         SkeneError: the moment lies ahead of the clock.
     """
-    if settings.environment == "production" and moment > now + EARLY:
+    if settings.environment == "production" and moment > now + CLOCKS_DIFFER:
         raise SkeneError(
-            f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is as it was.",
-            advice=f"Correct the run's tag {AS_OF}. Simulated time is for another SKENE_ENV than production.",
+            f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is as it was. "
+            f"{clocks(now)}",
+            advice=f"Set the clocks right (NTP), or correct the run's tag {AS_OF}. Simulated time is for another "
+            "SKENE_ENV than production.",
         )
 
 

@@ -9,6 +9,7 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.attempt import attempt
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.freeze import freeze_batch
+from skene_dagster.delivery.late import LateTicks
 from skene_dagster.delivery.look import Next, Policy, is_for_the_records, look, wait_without_bytes
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.templates import Templates
@@ -28,6 +29,12 @@ class Source:
     step: StepPlan
     templates: Templates
     ledger_id: str
+    late: LateTicks
+
+    @staticmethod
+    def of(desk: Desk, plan: LoopPlan, step: StepPlan, templates: Templates, ledger_id: str) -> "Source":
+        """Describe a step's emails for one run."""
+        return Source(plan, step, templates, ledger_id, LateTicks(plan, step, desk.settings, desk.channel))
 
     @property
     def email(self) -> Email:
@@ -96,6 +103,7 @@ def _claim(desk: Desk, batch_id: str, policy: Policy, source: Source | None) -> 
             templates=source.templates,
             clock=desk.clock,
             ledger_id=source.ledger_id,
+            late=source.late,
         )
 
     return desk.do(claim)

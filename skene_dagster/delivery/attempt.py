@@ -17,16 +17,13 @@ from sqlalchemy import Connection, Row
 from typing_extensions import assert_never
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.desk import Desk
+from skene_dagster.delivery.desk import PATIENCE, Desk
 from skene_dagster.delivery.freeze import halves
 from skene_dagster.delivery.look import Next, Policy, key_is_over, settle
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.pacing import Turn
 from skene_dagster.delivery.providers.base import Accepted, Fatal, Refused, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal
-
-PATIENCE = 60.0
-"""Seconds in a row that a throttled provider is waited for within a run; longer, and the run parks."""
 
 LONGEST_LOOK = timedelta(seconds=20)
 """The most between the commit of an attempt and its POST, by two clocks: the call itself ends within the lease."""
@@ -68,7 +65,7 @@ def attempt(desk: Desk, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next
             return "again" if _waits(desk, answer) else "later"
         case Throttled(after=after, reason=reason):
             # It tells of another attempt, and proves nothing: the doubt stays.
-            wait = max(timedelta(seconds=after), ledger.own_wait(number))
+            wait = min(max(timedelta(seconds=after), ledger.own_wait(number)), ledger.LONGEST_WAIT)
             desk.do(lambda c: ledger.put_off(c, batch.batch_id, number, desk.clock() + wait, reason))
             return "later"
         case Fatal(reason=reason):

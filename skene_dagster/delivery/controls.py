@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, String, and_, bindparam, insert, select, update
 
+from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import controls
 
 EVERY = "*"
@@ -26,6 +27,13 @@ class Orders:
     """What was reserved until then, and not yet attempted, is not sent."""
     approved: bool
     """A large first wave may go."""
+
+    def cancel(self, at: datetime, now: datetime) -> bool:
+        """Whether what was decided at a moment is cancelled; by no order that a wrong clock dated ahead of now.
+
+        It would cancel all that comes until then. What was there when it was given, it has dropped.
+        """
+        return self.cancelled_at is not None and at <= self.cancelled_at <= now + CLOCKS_DIFFER
 
 
 _ORDERS = select(controls.c.paused_at, controls.c.cancelled_at, controls.c.approved_at).where(

@@ -16,6 +16,9 @@ from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction
 
+PATIENCE = 60.0
+"""The most seconds that are slept at a time, and in a row for a provider that is called too often."""
+
 GIVE_UP = 3
 """Batches in a row without an answer, after which the provider counts as down and the run stops."""
 
@@ -111,9 +114,9 @@ class Desk:
 
     def turn(self, seconds: float) -> None:
         """Wait for so many seconds, and then for a turn to read the provider's records: that uses up no quota."""
-        self.pause(seconds)
+        self.pause(min(seconds, PATIENCE))
         turn = self.do(self.pacing.take)
-        self.pause(turn.wait if turn.closed_until is None else 1 / UNTIL_TOLD)
+        self.pause(min(turn.wait, PATIENCE) if turn.closed_until is None else 1 / UNTIL_TOLD)
 
     def may_send(self, connection: Connection, batch: Row[Any]) -> bool:
         """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
@@ -121,8 +124,7 @@ class Desk:
         now = self.clock()
         was_tried = batch.unresolved_since is not None
         # A page that was being reserved while the order came belongs to a tick before it.
-        reserved = min(batch.reserved_at, batch.as_of)
-        if not was_tried and orders.cancelled_at is not None and reserved <= orders.cancelled_at:
+        if not was_tried and orders.cancel(min(batch.reserved_at, batch.as_of), now):
             ledger.drop(connection, batch.batch_id, "cancelled", now)
             return False
         if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:

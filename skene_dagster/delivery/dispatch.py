@@ -52,7 +52,7 @@ def deliver(
         StoreError: the database refused, perhaps for one batch alone; before anything is sent, if it would refuse to
             write `set`.
     """
-    source = Source(plan, step, templates, desk.do(environment.ledger_id))
+    source = Source.of(desk, plan, step, templates, desk.do(environment.ledger_id))
     policy, scope = source.policy(desk), Scope(desk.channel.name, plan.name, step.name)
 
     def due() -> Sequence[Row[Any, Any, Any]]:

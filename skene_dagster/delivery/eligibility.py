@@ -15,6 +15,8 @@ from skene_dagster.loops.calendar_days import later
 UNDECIDED = frozenset({"deferred"})
 IN_FLIGHT = frozenset({"reserved"})
 """States of a send that forbid another occurrence: it may still become a mail."""
+LEFT = "left_segment"
+"""Why a send is skipped whose user, or row, did not qualify any more when its email was to be made."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
         occurrence = 1
     elif past.state in UNDECIDED:
         occurrence = past.occurrences
-    elif past.state in IN_FLIGHT or facts.entered_at <= past.decided_as_of:
+    elif past.state in IN_FLIGHT or not (facts.entered_at > past.decided_as_of or _had_left(past, as_of)):
         return Decided()
     else:
         occurrence = past.occurrences + 1
@@ -137,6 +139,14 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
     if as_of - facts.found_at > expires_after:
         return Skip(facts.occurrence, "too_late")
     return _by_address(facts.occurrence, facts.email, rules, mailable=facts.mailable)
+
+
+def _had_left(past: Past, as_of: datetime) -> bool:
+    """Whether a member was found to have left after an earlier tick: who is inside now has entered again since.
+
+    No refresh need have seen it: where a tick is late, only the making of its emails sees who came back.
+    """
+    return past.state == "skipped" and past.reason == LEFT and past.decided_as_of < as_of
 
 
 def _by_address(occurrence: int | str, email: str | None, rules: Rules, *, mailable: bool) -> Decision:

@@ -1,6 +1,6 @@
 """Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get his email."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Row
 from skene_dagster.audience import attributes, members, triggered
 from skene_dagster.delivery import facts, ledger
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.eligibility import fault_of
+from skene_dagster.delivery.eligibility import LEFT, fault_of
 from skene_dagster.delivery.graphemes import cut
+from skene_dagster.delivery.late import LateTicks
 from skene_dagster.delivery.ledger import LeftOut
 from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, Message, freeze, origin
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
@@ -38,17 +39,21 @@ def freeze_batch(
     templates: Templates,
     clock: Clock,
     ledger_id: str,
+    late: LateTicks,
 ) -> Frozen | None:
     """Render the batch's emails and keep their bytes; write down who is skipped and why.
 
     Args:
         ledger_id: what an email that leaves says of where it came from.
+        late: who does not qualify any more, where the tick is late.
 
     Returns:
         What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
     """
     now = clock()
-    messages, left_out = _render(connection, batch, plan, step, settings, channel, templates)
+    waiting = ledger.members_of(connection, batch.batch_id)
+    left = late.who_left(connection, batch, waiting, now)
+    messages, left_out = _render(connection, batch, waiting, left, plan, step, settings, channel, templates)
     if channel.leaves:
         tag = (ORIGIN_TAG, origin(ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
@@ -86,6 +91,8 @@ def _small_enough(batch: Frozen) -> list[Frozen]:
 def _render(
     connection: Connection,
     batch: Row[Any],
+    waiting: Sequence[Any],
+    left: Collection[str],
     plan: LoopPlan,
     step: StepPlan,
     settings: Settings,
@@ -94,7 +101,6 @@ def _render(
 ) -> tuple[list[Message], Reasons]:
     email = step.email
     assert email is not None
-    waiting = ledger.members_of(connection, batch.batch_id)
     keys = [row.user_id for row in waiting]
     inside = _kept(connection, plan, step, channel, waiting)
     people = facts.people(connection, settings.users, keys, email.user_columns, as_of=batch.as_of)
@@ -104,9 +110,11 @@ def _render(
         person = people.get(row.user_id)
         subject = (row.user_id, row.occurrence) if step.by_row else row.user_id
         if subject not in inside:
-            left_out[row.send_id] = LeftOut("skipped", "left_segment")
+            left_out[row.send_id] = LeftOut("skipped", LEFT)
         elif person is None:
             left_out[row.send_id] = LeftOut("skipped", "gone")
+        elif row.send_id in left:
+            left_out[row.send_id] = LeftOut("skipped", LEFT)
         elif not person.mailable:
             left_out[row.send_id] = LeftOut("skipped", "not_mailable")
         elif (fault := fault_of(person.address)) is not None:

@@ -14,6 +14,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.look import KEY_LIVES
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
+from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import OPEN, batches, pacing, segment_members, sends
 
 GRACE = timedelta(minutes=15)
@@ -66,6 +67,9 @@ class StepHealth:
     unapproved: int
     """Members of a first wave that waits for a person."""
 
+    ahead: bool
+    """It was refreshed for a tick that is still to come, by a wrong clock: all ticks before that one write nothing."""
+
     @property
     def late(self) -> bool:
         """Whether a tick was missed. A step that never ran is not late: nobody knows since when it is there."""
@@ -81,7 +85,7 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
     open_ = ledger.batches_of(scope) & batches.c.state.in_(ledger.TO_DO)
     waiting = connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(open_)).scalar_one()
     unresolved = select(func.count()).where(
-        open_, batches.c.unresolved_since < now - STUCK, ledger.is_due(now - STUCK), ledger.is_free(now)
+        open_, batches.c.unresolved_since < now - STUCK, ledger.is_due(now, STUCK), ledger.is_free(now)
     )
     return StepHealth(
         loop=plan.name,
@@ -96,6 +100,7 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
         stuck=_stuck(connection, scope, open_, now),
         deferred=waits,
         unapproved=0 if orders.approved else waits.get("first_wave", 0),
+        ahead=licence is not None and licence.as_of > now + CLOCKS_DIFFER,
     )
 
 
@@ -161,10 +166,11 @@ def _wait(row: Row[Any]) -> Wait:
 
 def _stuck(connection: Connection, scope: Scope, open_: ColumnElement[bool], now: datetime) -> int:
     """Count emails that nobody sends: due for an hour, and no batch of the step is held or was just attempted."""
-    at_work = or_(batches.c.lease_until > now, batches.c.last_attempt_at > now - GRACE)
+    just_attempted = batches.c.last_attempt_at.between(now - GRACE, now + CLOCKS_DIFFER)
+    at_work = or_(~ledger.is_free(now), just_attempted)
     if connection.execute(select(batches.c.batch_id).where(ledger.batches_of(scope), at_work).limit(1)).first():
         return 0
-    old = select(func.coalesce(func.sum(batches.c.size), 0)).where(open_, ledger.is_due(now - STUCK))
+    old = select(func.coalesce(func.sum(batches.c.size), 0)).where(open_, ledger.is_due(now, STUCK))
     return int(connection.execute(old).scalar_one())
 
 

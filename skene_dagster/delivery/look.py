@@ -17,6 +17,7 @@ from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
 from skene_dagster.loops.plan import Email
+from skene_dagster.store.engine import CLOCKS_DIFFER
 
 KEY_LIVES = timedelta(hours=23)
 """How long a key is trusted; Resend keeps it 24 h."""
@@ -47,8 +48,12 @@ class Policy:
 
 
 def key_is_over(batch: Row[Any], now: datetime) -> bool:
-    """Whether the provider may have forgotten the batch's key, so that another POST might be a second email."""
-    return batch.unresolved_since is not None and now - batch.unresolved_since >= KEY_LIVES
+    """Whether the provider may have forgotten the batch's key, so that another POST might be a second email.
+
+    Since when it is used is not known where a wrong clock wrote it down.
+    """
+    since = batch.unresolved_since
+    return since is not None and not now - KEY_LIVES < since <= now + CLOCKS_DIFFER
 
 
 def is_for_the_records(batch: Row[Any], now: datetime) -> bool:
@@ -130,7 +135,8 @@ def wait_without_bytes(desk: Desk, batch: Row[Any]) -> Next:
         if key_is_over(batch, desk.clock()):
             ledger.doubt(connection, batch.batch_id, gone, desk.clock())
         else:
-            ledger.put_off(connection, batch.batch_id, batch.attempts, batch.unresolved_since + KEY_LIVES, gone)
+            again = min(desk.clock() + ledger.LONGEST_WAIT, batch.unresolved_since + KEY_LIVES)
+            ledger.put_off(connection, batch.batch_id, batch.attempts, again, gone)
 
     desk.do(write)
     return "later"

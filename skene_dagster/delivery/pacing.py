@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery.graphemes import cut
 from skene_dagster.delivery.providers.base import RateLimit
-from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, transaction
 from skene_dagster.store.tables import pacing
 
 UNTIL_TOLD = 2.0
@@ -37,6 +37,13 @@ class Turn:
     def is_now(self) -> bool:
         """Whether the provider may be called at once."""
         return self.wait == 0 and self.closed_until is None
+
+
+LONGEST_QUEUE = timedelta(minutes=2)
+"""How far ahead the next free turn can be while the account is open: a run waits for its turn a minute at most."""
+
+LONGEST_CLOSED = timedelta(days=1)
+"""How long the account is closed at a time; then it is tried whether a quota is back."""
 
 
 class Pacing:
@@ -80,9 +87,10 @@ class Pacing:
         self._known = limit.per_second
 
     def hold(self, until: datetime, reason: str, *, closes: bool) -> None:
-        """Nobody calls before then; `closes`: runs end rather than wait for it."""
+        """Nobody calls before then (in LONGEST_CLOSED at most); `closes`: runs end rather than wait for it."""
         if self._account is None:
             return
+        until = min(until, self._clock() + LONGEST_CLOSED)
 
         def write(connection: Connection) -> None:
             self._not_before(connection, until)
@@ -110,12 +118,15 @@ class Pacing:
                 connection.execute(insert(pacing).values(account=self._account, per_second=UNTIL_TOLD, next_at=now))
             return None
         self._known = row.per_second
-        if row.closed_until is not None and row.closed_until > now:
+        # Further ahead than they can be, both were written by a wrong clock.
+        if row.closed_until is not None and now < row.closed_until <= now + LONGEST_CLOSED + CLOCKS_DIFFER:
             return Turn(0.0, row.closed_until, row.reason)
         interval = timedelta(seconds=1 / (row.per_second * self._share * MARGIN))
         # One interval that nobody used may be caught up with, so that a slow moment costs nothing of the rate.
-        mine = max(row.next_at, now - interval)
+        mine = max(row.next_at, now - interval) if row.next_at <= now + LONGEST_QUEUE else now
         taken = connection.execute(
-            update(pacing).where(self._row, pacing.c.next_at == row.next_at).values(next_at=mine + interval)
+            update(pacing)
+            .where(self._row, pacing.c.next_at == row.next_at)
+            .values(next_at=mine + interval, closed_until=None, reason=None)
         ).rowcount
         return Turn(max(0.0, (mine - now).total_seconds())) if taken else None

@@ -74,7 +74,7 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
     ledger_id = desk.do(environment.ledger_id)
     templates = Templates(desk.settings.templates, desk.settings.root)
     sources = {
-        (plan.name, step.name): Source(plan, step, templates, ledger_id)
+        (plan.name, step.name): Source.of(desk, plan, step, templates, ledger_id)
         for plan in plans
         for step in plan.steps
         if step.email is not None

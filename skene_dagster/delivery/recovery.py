@@ -95,7 +95,7 @@ def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
 
 
 def _newest_attempt(desk: Desk) -> datetime | None:
-    return desk.do(lambda c: ledger.newest_attempt(c, desk.channel.name))
+    return desk.do(lambda c: ledger.newest_attempt(c, desk.channel.name, desk.clock()))
 
 
 def _ours(desk: Desk, since: datetime | None, most: int) -> Iterator[Sent]:

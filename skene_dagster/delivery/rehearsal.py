@@ -196,7 +196,9 @@ class _Desk:
         licence = segments.licence(connection, self._segment) if self._known else None
         first_as_of = licence.first_as_of if licence else stage.as_of
         wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
-        self._rules = wave.rules(connection, first_as_of) if self._known else wave.rules_without_orders(first_as_of)
+        self._rules = (
+            wave.rules(connection, first_as_of, stage.as_of) if self._known else wave.rules_without_orders(first_as_of)
+        )
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""
@@ -239,7 +241,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not inspect(asking).has_table(sends.name):
             return Rehearsal(0, 0, 0, {}, ())
-        rules = wave.rules(asking, stage.as_of)
+        rules = wave.rules(asking, stage.as_of, stage.as_of)
         to_come = triggered.to_come(reading, stage.plan, stage.step, stage.settings, stage.channel.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):

@@ -8,7 +8,7 @@ whoever comes second reads the page again and finds it decided.
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -25,14 +25,11 @@ from skene_dagster.delivery.wave import PAGE, Decided, Wave
 from skene_dagster.errors import Unlicensed
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import Clock, reading, transaction
+from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
 from skene_dagster.store.tables import batches, sends
 
 BATCH = 100
 """Messages per batch: what Resend takes in one call."""
-
-EARLY = timedelta(minutes=5)
-"""How far a tick may lie ahead of the clock before it counts as simulated time."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def reserve(
         rows = wave.page(connection, after)
         if not rows:
             return _Page(None, {}, 0)
-        rules = wave.rules(connection, licence.first_as_of, awaits_approval=awaits_approval)
+        rules = wave.rules(connection, licence.first_as_of, clock(), awaits_approval=awaits_approval)
         decided = wave.decide(connection, rows, rules)
         cut = _write(connection, wave.scope, [one for one in decided if _is_new(one)], as_of, clock())
         return _Page(rows[-1], count(one.decision for one in decided), cut)
@@ -117,7 +114,14 @@ def _read_again_when_overtaken(engine: Engine, page: Callable[[Connection], _Pag
 
 
 def _refuse_other_times(channel: Channel, settings: Settings, as_of: datetime, now: datetime) -> None:
-    if channel.leaves and not now - settings.limits.expires_after <= as_of <= now + EARLY:
+    if channel.leaves and as_of > now + CLOCKS_DIFFER:
+        raise Unlicensed(
+            f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is still to come; its emails may not leave. "
+            f"{clocks(now)}",
+            advice="Set the clocks right (NTP) and run it again. Simulated time is for the outbox: unset "
+            "RESEND_API_KEY or SKENE_REDIRECT_TO.",
+        )
+    if channel.leaves and as_of < now - settings.limits.expires_after:
         raise Unlicensed(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is not now; its emails may not leave.",
             advice="Past and simulated time is for the outbox: unset RESEND_API_KEY or SKENE_REDIRECT_TO.",

@@ -57,11 +57,13 @@ class Wave:
         """Whose members they are."""
         return segment_name(self.plan.name, self.step.name)
 
-    def rules(self, connection: Connection, first_as_of: datetime, *, awaits_approval: bool = False) -> Rules:
+    def rules(
+        self, connection: Connection, first_as_of: datetime, now: datetime, *, awaits_approval: bool = False
+    ) -> Rules:
         """Say by which rules it is decided now: those of the loop, and the orders that people gave."""
         orders = controls.orders(connection, self.plan.name, self.step.name)
         hold = "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
-        is_cancelled = orders.cancelled_at is not None and self.as_of <= orders.cancelled_at
+        is_cancelled = orders.cancel(self.as_of, now)
         return replace(self.rules_without_orders(first_as_of), hold=hold, is_cancelled=is_cancelled)
 
     def rules_without_orders(self, first_as_of: datetime) -> Rules:

@@ -8,13 +8,14 @@ import os
 import random
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
     URL,
+    ColumnElement,
     Connection,
     Engine,
     TableClause,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     create_engine,
     event,
     literal_column,
+    or_,
     select,
     table,
 )
@@ -36,6 +38,9 @@ from skene_dagster.store.tables import Moment
 
 Clock: TypeAlias = Callable[[], datetime]
 """Real time, as a naive datetime in UTC."""
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far apart right clocks may be: a moment in the past that lies further ahead was written by a wrong one."""
 
 Result = TypeVar("Result")
 
@@ -159,6 +164,21 @@ def database_time(connection: Connection) -> datetime:
         return _utc_now()
     now: datetime = connection.execute(select(literal_column("UTC_TIMESTAMP(6)", Moment))).scalar_one()
     return now
+
+
+def is_over(lease_until: ColumnElement[datetime], lease: timedelta, now: datetime) -> ColumnElement[bool]:
+    """Say that a lease is over, or was taken by a wrong clock: further ahead than one that was renewed just now."""
+    return or_(lease_until < now, lease_until > now + 2 * lease)
+
+
+def clocks(now: datetime) -> str:
+    """Say what time it is by the database's clock, which is given, and by this machine's."""
+    return f"It is {now:%Y-%m-%d %H:%M:%S} UTC by the database's clock, and {_utc_now():%H:%M:%S} by this machine's."
+
+
+def how_far_ahead(connection: Connection) -> timedelta:
+    """Say how far this machine's clock is ahead of the database's."""
+    return _utc_now() - database_time(connection)
 
 
 def _utc_now() -> datetime:

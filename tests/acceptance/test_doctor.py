@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dagster as dg
@@ -52,6 +52,37 @@ def test_what_is_not_migrated_is_told_with_what_to_run(engine: Engine, root: Pat
 
     assert result.exit_code == 3
     assert "The skene_* tables are not in the database. Run: skene-dagster migrate" in told(result)
+
+
+@on_servers
+@pytest.mark.parametrize(
+    ("ahead", "ends_with", "said"),
+    [
+        pytest.param(timedelta(minutes=6), 3, "Ticks of a clock that is so far ahead are refused", id="refused ticks"),
+        pytest.param(timedelta(minutes=4), 4, r"They differ by (239|240) s\. Use NTP\.", id="ahead"),
+        pytest.param(timedelta(minutes=-6), 4, r"They differ by (360|361) s\. Use NTP\.", id="behind"),
+    ],
+)
+def test_a_machine_whose_clock_is_wrong_is_told_what_both_clocks_say(
+    engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch, ahead: timedelta, ends_with: int, said: str
+) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    monkeypatch.setattr(
+        "skene_dagster.store.engine._utc_now", lambda: datetime.now(timezone.utc).replace(tzinfo=None) + ahead
+    )
+
+    result = doctor(root)
+
+    clocks = re.search(
+        r"It is [\d-]+ ([\d:]+) UTC by the database's clock, and ([\d:]+) by this machine's", told(result)
+    )
+    assert clocks is not None, result.output
+    there, here = (datetime.strptime(clocks[n], "%H:%M:%S") for n in (1, 2))  # noqa: DTZ007 - two times of one day
+    second = timedelta(seconds=1)
+    assert (here - there - ahead + 2 * second) % timedelta(days=1) <= 4 * second
+    assert re.search(said, told(result))
+    assert result.exit_code == ends_with
 
 
 def test_a_table_that_is_not_there_is_told(root: Path, engine: Engine) -> None:

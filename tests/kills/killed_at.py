@@ -115,9 +115,9 @@ def arm(point: str, when: str, nth: int, obeyed: Callable[[], object] = lambda: 
 
 def shorten_leases() -> None:
     from skene_dagster.audience import turn  # noqa: PLC0415
-    from skene_dagster.delivery.ledger import sending  # noqa: PLC0415
+    from skene_dagster.delivery.ledger import reading  # noqa: PLC0415
 
-    turn.LEASE = sending.LEASE = LEASE
+    turn.LEASE = reading.LEASE = LEASE
 
 
 def execute() -> None:

@@ -366,9 +366,9 @@ def test_a_sensor_asks_for_the_newest_row_and_for_what_is_due(shop: Shop) -> Non
     started(shop)
     rows = shop.world.plan.steps[0].trigger
     assert isinstance(rows, Rows)
-    before = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE))
+    before = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE, shop.world.now))
     shop.order(1)
-    after = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE))
+    after = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE, shop.world.now))
     shop.plan(FOLLOWED)
     followed(shop, 0)
     due = After("first", timedelta(days=5))

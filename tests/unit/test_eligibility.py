@@ -79,6 +79,24 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
             id="a skipped send was no mail, so once still holds",
         ),
         pytest.param(
+            facts(Past(1, "skipped", "left_segment", ago(3), None), entered=ago(3)),
+            rules(),
+            Mail(2),
+            id="who was found to have left after an earlier tick, and is inside now, has entered again",
+        ),
+        pytest.param(
+            facts(Past(1, "skipped", "left_segment", NOW, None), entered=NOW),
+            rules(),
+            Decided(),
+            id="who was found to have left after this very tick is not mailed for it",
+        ),
+        pytest.param(
+            facts(Past(1, "skipped", "gone", ago(3), None), entered=ago(3)),
+            rules(),
+            Decided(),
+            id="another reason says nothing of having left",
+        ),
+        pytest.param(
             facts(Past(1, "reserved", None, ago(3), None), entered=NOW),
             rules("every_entry"),
             Decided(),

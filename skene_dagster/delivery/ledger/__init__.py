@@ -5,19 +5,24 @@ that happens to them afterwards stands here, one statement or two to a function.
 """
 
 from skene_dagster.delivery.ledger.reading import (
+    LEASE,
+    LONGEST_WAIT,
     TO_DO,
     accepted_in,
+    at_tick,
     batch_of,
     counts,
     due,
     emails_in_doubt,
     frozen,
+    in_batch,
     in_doubt,
     is_due,
     is_free,
     left_behind,
     loops,
     members_of,
+    not_among,
     oldest_open,
     open_batches,
     steps_with_open_batches,
@@ -29,7 +34,6 @@ from skene_dagster.delivery.ledger.reading import (
 from skene_dagster.delivery.ledger.recovering import newest_attempt, recovered, remember, render_anew, set_apart, tried
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
-    LEASE,
     LeftOut,
     answered,
     begin_attempt,
@@ -58,11 +62,13 @@ from skene_dagster.delivery.ledger.settling import (
 
 __all__ = [
     "LEASE",
+    "LONGEST_WAIT",
     "TO_DO",
     "LeftOut",
     "Scope",
     "accepted_in",
     "answered",
+    "at_tick",
     "batch_of",
     "batches_of",
     "begin_attempt",
@@ -78,6 +84,7 @@ __all__ = [
     "freeze",
     "frozen",
     "give_up",
+    "in_batch",
     "in_doubt",
     "is_due",
     "is_free",
@@ -86,6 +93,7 @@ __all__ = [
     "loops",
     "members_of",
     "newest_attempt",
+    "not_among",
     "nothing_happened",
     "oldest_open",
     "open_batches",

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
 from skene_dagster.delivery.message import Frozen
+from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
 from skene_dagster.store.tables import batches, sends
 
 TO_DO = ("reserved", "frozen", "accepted")
@@ -15,6 +16,15 @@ TO_DO = ("reserved", "frozen", "accepted")
 
 OPEN = (*TO_DO, "in_doubt")
 """Batches of which not all is known."""
+
+LEASE = timedelta(seconds=60)
+"""How long a claimed batch is its owner's without a sign of life."""
+
+LONGEST_WAIT = timedelta(hours=1)
+"""The most that a batch is put off: what waits for longer is looked at in between."""
+
+NOT_DONE = ("reserved", "in_doubt")
+"""Sends that may still become accepted."""
 
 RECONCILED_AFTER = timedelta(minutes=2)
 """How long a batch may be due before others than a run of its own step look after it."""
@@ -77,7 +87,7 @@ def left_behind(connection: Connection, channel: str, now: datetime) -> Sequence
             batches.c.state.in_(OPEN),
             batches.c.channel == channel,
             or_(is_unresolved, batches.c.parent_id.is_not(None), was_put_off),
-            is_due(now - RECONCILED_AFTER),
+            is_due(now, RECONCILED_AFTER),
             is_free(now),
         )
         .order_by(_DUE, batches.c.batch_id)
@@ -179,9 +189,39 @@ def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any, 
     """List the sends of a batch that are still to be made: send_id, user_id, occurrence, in their order."""
     return connection.execute(
         select(sends.c.send_id, sends.c.user_id, sends.c.occurrence)
-        .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+        .where(in_batch(batch_id))
         .order_by(sends.c.position)
     ).all()
+
+
+def not_among(
+    connection: Connection,
+    which: ColumnElement[bool],
+    users: ColumnElement[Any],
+    occurrences: ColumnElement[Any] | None = None,
+) -> frozenset[str]:
+    """Name the sends whose user is not in an answer; the database compares, for only it knows which keys are alike.
+
+    Args:
+        which: `in_batch` or `at_tick`.
+        users: a column of the answer.
+        occurrences: another one, where it is about single rows.
+    """
+    same = users == sends.c.user_id
+    if occurrences is not None:
+        same = and_(same, occurrences == sends.c.occurrence)
+    query = select(sends.c.send_id).outerjoin_from(sends, users.table, same).where(which, users.is_(None))
+    return frozenset(connection.execute(query).scalars())
+
+
+def in_batch(batch_id: str) -> ColumnElement[bool]:
+    """Say that a send is still to be made, in a batch."""
+    return and_(sends.c.batch_id == batch_id, sends.c.state == "reserved")
+
+
+def at_tick(scope: Scope, as_of: datetime) -> ColumnElement[bool]:
+    """Say that a send may still have to be made, of those that a step decided at a tick."""
+    return and_(sends_of(scope), sends.c.as_of == as_of, sends.c.state.in_(NOT_DONE))
 
 
 def accepted_in(connection: Connection, batch_id: str) -> Sequence[object]:
@@ -195,12 +235,26 @@ def was_ever_reserved(connection: Connection, scope: Scope) -> bool:
     return connection.execute(select(batches.c.batch_id).where(batches_of(scope)).limit(1)).first() is not None
 
 
-def is_due(at: datetime) -> ColumnElement[bool]:
-    """The batch's own time had come by a moment, as a condition: until then it does not exist for those who send."""
-    return _DUE.__le__(at)
+def is_due(now: datetime, for_: timedelta = timedelta(0)) -> ColumnElement[bool]:
+    """The batch's own time came so long ago, as a condition: until then it does not exist for those who send.
+
+    What a wrong clock wrote, further ahead than it can be, puts nothing off: by the time it is reached it looks right,
+    and a key that is over would look alive.
+    """
+    at: ColumnElement[datetime] = _DUE
+    return or_(
+        at <= now - for_,
+        at > now + LONGEST_WAIT + CLOCKS_DIFFER,
+        batches.c.unresolved_since > now + CLOCKS_DIFFER,
+    )
+
+
+def leased(now: datetime) -> datetime:
+    """Say until when a batch is its owner's who shows a sign of life now."""
+    return now + LEASE
 
 
 def is_free(now: datetime, owner: str | None = None) -> ColumnElement[bool]:
     """No run holds the batch, or its lease is over, or the owner is the one who asks; as a condition."""
-    free = or_(batches.c.owner.is_(None), batches.c.lease_until < now)
+    free = or_(batches.c.owner.is_(None), is_over(batches.c.lease_until, LEASE, now))
     return free if owner is None else or_(free, batches.c.owner == owner)

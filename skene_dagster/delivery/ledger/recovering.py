@@ -11,13 +11,19 @@ from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from skene_dagster.delivery.ledger.reading import BATCH
 from skene_dagster.delivery.ledger.settling import child_of, renew
+from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
 from skene_dagster.store.tables import recovered as known_to_the_provider
 
 
-def newest_attempt(connection: Connection, channel: str) -> datetime | None:
-    """Say when the last attempt on a channel began; None before the first."""
-    query = select(func.max(batches.c.last_attempt_at)).where(batches.c.channel == channel)
+def newest_attempt(connection: Connection, channel: str, now: datetime) -> datetime | None:
+    """Say when the last attempt on a channel began; None before the first.
+
+    What a wrong clock dated ahead is left out: the provider's records would show nothing newer.
+    """
+    query = select(func.max(batches.c.last_attempt_at)).where(
+        batches.c.channel == channel, batches.c.last_attempt_at <= now + CLOCKS_DIFFER
+    )
     found: datetime | None = connection.execute(query).scalar()
     return found
 

@@ -11,18 +11,22 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, func, literal, select, update
 
 from skene_dagster.delivery.graphemes import cut
-from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free
+from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, OPEN, batch_of, is_free, leased
 from skene_dagster.delivery.message import Frozen
+from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
-
-LEASE = timedelta(seconds=60)
-"""How long a claimed batch is its owner's without a sign of life."""
 
 FIRST_WAIT = timedelta(seconds=1)
 """How long a batch waits after its first attempt; each further one doubles it."""
 
-LONGEST_WAIT = timedelta(minutes=5)
+LONGEST_OWN_WAIT = timedelta(minutes=5)
 """How long it waits at most."""
+
+_PAST = ("reserved_at", "unresolved_since", "first_attempt_at", "last_attempt_at", "unanswered_at", "absent_at")
+"""Moments of a batch that are never ahead."""
+
+UNKNOWN = timedelta(days=30)
+"""How far back an attempt may lie whose moment a wrong clock wrote: records that prove its absence reach as far."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,41 @@ class LeftOut:
 
 def own_wait(attempts: int) -> timedelta:
     """Say how long a batch waits after so many attempts, while others go."""
-    return min(FIRST_WAIT * (1 << min(max(attempts - 1, 0), 10)), LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << min(max(attempts - 1, 0), 10)), LONGEST_OWN_WAIT)
 
 
 def claim(connection: Connection, batch_id: str, owner: str, now: datetime) -> Row[Any] | None:
-    """Take a batch whose lease is free or over; None when another was faster or it is done."""
+    """Take a batch whose lease is free or over; None when another was faster or it is done.
+
+    What a wrong clock wrote into it, which lies ahead, is corrected to what is safe: its key counts as over.
+    """
     taken = connection.execute(
         update(batches)
         .where(batches.c.batch_id == batch_id, batches.c.state.in_(OPEN), is_free(now, owner))
-        .values(owner=owner, lease_until=now + LEASE)
+        .values(owner=owner, lease_until=leased(now))
     ).rowcount
-    return batch_of(connection, batch_id) if taken else None
+    if not taken:
+        return None
+    batch = batch_of(connection, batch_id)
+    corrections = _corrections(batch, now)
+    if not corrections:
+        return batch
+    connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(corrections))
+    return batch_of(connection, batch_id)
+
+
+def _corrections(batch: Row[Any], now: datetime) -> dict[str, datetime | None]:
+    """Say what is true instead, as far as anybody knows, of moments in the past that lie ahead of now."""
+    is_ahead = {name for name in _PAST if (at := getattr(batch, name)) is not None and at > now + CLOCKS_DIFFER}
+    corrections: dict[str, datetime | None] = dict.fromkeys(is_ahead, now)
+    if is_ahead & {"unresolved_since", "first_attempt_at"} and batch.unresolved_since is not None:
+        # Once the wrong moment is reached it looks right: so it may not stay.
+        corrections |= dict.fromkeys(("unresolved_since", "first_attempt_at"), now - UNKNOWN)
+    if "absent_at" in is_ahead:
+        corrections["absent_at"] = None
+    if batch.due_at is not None and batch.due_at > now + LONGEST_WAIT + CLOCKS_DIFFER:
+        corrections["due_at"] = now
+    return corrections
 
 
 def release(connection: Connection, batch_id: str, owner: str, said: str | None = None) -> None:
@@ -61,7 +89,11 @@ def release(connection: Connection, batch_id: str, owner: str, said: str | None 
 
 
 def put_off(connection: Connection, batch_id: str, attempts: int, due_at: datetime, said: str) -> None:
-    """Nothing can be done with a batch before then, for this reason; unless another attempt began meanwhile."""
+    """Nothing can be done with a batch before then, for this reason; unless another attempt began meanwhile.
+
+    Args:
+        due_at: at most LONGEST_WAIT ahead.
+    """
     connection.execute(
         update(batches)
         .where(
@@ -96,7 +128,7 @@ def freeze(
             "send_ids": " ".join(frozen.send_ids),
             "size": len(frozen.send_ids),
             "frozen_at": now,
-            "lease_until": now + LEASE,
+            "lease_until": leased(now),
         }
     )
     ours = connection.execute(
@@ -141,7 +173,7 @@ def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: date
             absent_at=None,
             due_at=now + own_wait(batch.attempts + 1),
             attempts=batch.attempts + 1,
-            lease_until=now + LEASE,
+            lease_until=leased(now),
         )
     ).rowcount
     return batch.attempts + 1 if begun else None

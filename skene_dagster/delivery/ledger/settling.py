@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -23,15 +23,13 @@ from sqlalchemy import (
 )
 
 from skene_dagster.delivery.graphemes import cut
-from skene_dagster.delivery.ledger.reading import is_free
+from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.message import Frozen
+from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import Moment, batches, sends
 
-NOT_DONE = ("reserved", "in_doubt")
-"""Sends that may still become accepted."""
-
-DOUBTS_ASKED_EVERY = timedelta(hours=1)
+DOUBTS_ASKED_EVERY = LONGEST_WAIT
 """How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
 
 
@@ -170,7 +168,12 @@ def cancel(connection: Connection, loop: str, cancelled_at: datetime, now: datet
 
     What a run holds it drops itself, before its next POST.
     """
-    until_then = or_(batches.c.reserved_at <= cancelled_at, batches.c.as_of <= cancelled_at)
+    until_then = or_(
+        batches.c.reserved_at <= cancelled_at,
+        batches.c.as_of <= cancelled_at,
+        # What lies ahead was written by a wrong clock, before this.
+        batches.c.reserved_at > now + CLOCKS_DIFFER,
+    )
     of_the_loop = and_(batches.c.loop == loop, until_then)
     return sum(row.size for row in _drop_all(connection, of_the_loop, "cancelled", now))
 
