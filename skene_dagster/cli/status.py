@@ -12,10 +12,12 @@ import click
 from skene_dagster.cli.database import open_ledger, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.desk import PAUSED
-from skene_dagster.delivery.health import Left, StepHealth, Wait, closed_accounts, health, left_by_others
+from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
+from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
@@ -41,7 +43,10 @@ def status(context: click.Context, *, as_json: bool) -> None:
     with open_ledger(settings) as (engine, clock):
         now = clock()
         steps = [
-            reading(engine, partial(health, plan=plan, step=step, channel=channel.name, now=now))
+            reading(
+                engine,
+                partial(health, plan=plan, step=step, channel=channel.name, now=now, due=_due(plan, step, now)),
+            )
             for plan in project.loops
             for step in plan.steps
         ]
@@ -67,6 +72,11 @@ def status(context: click.Context, *, as_json: bool) -> None:
             screen.labelled("ok", "Nothing needs a person.")
     if problems:
         context.exit(LOOK)
+
+
+def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
+    trigger = plan.root_of(step).trigger
+    return last_tick(trigger, now - GRACE) if isinstance(trigger, Schedule) else None
 
 
 def _tell(screen: Screen, step: StepHealth) -> None:
