@@ -6,6 +6,7 @@ A window is evaluated as a run on the embedded database does it: by the same SQL
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import islice, pairwise, takewhile
@@ -79,24 +80,26 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
     """
     words = _words(window.column)
     first = next(ticks)
-    evaluated = _Evaluated(window, zone)
-    if words[-1] in _DAYS or evaluated.holds(datetime(1970, 1, 2), first):
-        return None
-    end = first + 2 * _YEAR
-    all_ticks = [first, *islice(takewhile(lambda tick: tick < end, ticks), _MOST_TICKS)]
-    if len(all_ticks) < 3 or (window.calendar and len(all_ticks) > _MOST_OF_THE_CALENDAR):
-        return None
-    successive = _Successive(all_ticks, clip=not _OF_THE_FUTURE & {*words})
-    if successive.shortest < _SHORTEST:
-        return None
-    found = successive.found(evaluated)
-    gaps = tuple(successive.gaps(found)) if found else ()
-    if found is None or not gaps:
-        return None
-    # Overlapping windows mail nobody twice: who is in two that follow each other has not left the segment.
-    instead = successive.overlapping(window.column, found)
-    wider = successive.found(_Evaluated(window_of(instead), zone)) if instead else None
-    return Lost(gaps, successive.longest, instead if wider and not any(successive.gaps(wider)) else "")
+    with closing(sqlite3.connect(":memory:")) as database:
+        sqlite_functions.install(database)
+        evaluated = _Evaluated(window, zone, database)
+        if words[-1] in _DAYS or evaluated.holds(_LONG_AGO, first):
+            return None
+        end = first + 2 * _YEAR
+        read = [first, *islice(takewhile(lambda tick: tick < end, ticks), _MOST_TICKS)]
+        if len(read) < 3 or (window.calendar and len(read) > _MOST_OF_THE_CALENDAR):
+            return None
+        successive = _Successive(read, clip=not _OF_THE_FUTURE & {*words})
+        if successive.shortest < _SHORTEST:
+            return None
+        windows = successive.windows(evaluated)
+        gaps = tuple(successive.gaps(windows))
+        if not gaps:
+            return None
+        # Overlapping windows mail nobody twice: who is in two that follow each other has not left the segment.
+        instead = successive.overlapping(window.column, windows)
+        wider = successive.windows(_Evaluated(window_of(instead), zone, database)) if instead else []
+        return Lost(gaps, successive.longest, instead if wider and not any(successive.gaps(wider)) else "")
 
 
 def _words(column: str) -> list[str]:
@@ -116,11 +119,10 @@ class _Span:
 class _Evaluated:
     """A window, as the embedded database evaluates it."""
 
-    def __init__(self, window: Window, zone: ZoneInfo) -> None:
+    def __init__(self, window: Window, zone: ZoneInfo, database: sqlite3.Connection) -> None:
         self.calendar = window.calendar
         self._zone = zone
-        self._database = sqlite3.connect(":memory:")
-        sqlite_functions.install(self._database)
+        self._database = database
         self._statement = _MOMENTS.format(window.sqlite)
 
     def holds(self, moment: datetime, tick: datetime) -> bool:
@@ -156,6 +158,7 @@ class _Evaluated:
 
 
 _EPOCH = datetime(1970, 1, 1)
+_LONG_AGO = datetime(1971, 1, 1)
 _MOMENTS = """
     WITH RECURSIVE numbers (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < :steps),
     moments (number, moment) AS (
@@ -180,14 +183,14 @@ class _Successive:
         self.longest = max(between)
         self._step = next(step for step in _STEPS if all((tick - _EPOCH) % step == _NOW for tick in ticks))
 
-    def found(self, window: _Evaluated) -> _Windows | None:
-        """Find the windows; None where they are not meant to reach from tick to tick, or overlap anyhow."""
+    def windows(self, window: _Evaluated) -> _Windows:
+        """Find the windows; none where they are not meant to reach from tick to tick, or overlap anyhow."""
         tick = self._ticks[len(self._ticks) // 2]
         whole = _Span(-_BACK * self.shortest, _AHEAD * self.shortest)
         part = self.shortest / _PARTS
         spans = window.spans(tick, whole, part)
         if not spans or spans[0].start <= whole.start:
-            return None
+            return []
         around = _ELSEWHERE + part + window.calendar * _LONGER
         # What has no end ends with what is there.
         endless = spans[-1].end > whole.end - part
@@ -195,26 +198,25 @@ class _Successive:
         hull = _Span(spans[0].start - around, end)
         length = sum((span.end - span.start for span in window.spans(tick, hull, self._step)), _NOW)
         if not _NEARLY * self.shortest <= length <= 2 * self.longest + _LONGER:
-            return None
-        known: dict[object, list[_Span]] = {}
-        windows: _Windows = []
+            return []
+        known: dict[tuple[time, timedelta, date | None], list[_Span]] = {}
+        found: _Windows = []
         for one in self._ticks:
             key = window.key(one)
             if key not in known:
-                known[key] = [
-                    self._clipped(span) for span in window.spans(one, hull, self._step) if self._is_there(span)
-                ]
-            windows.append((one, known[key]))
-        return windows
+                known[key] = self._there(window.spans(one, hull, self._step))
+            found.append((one, known[key]))
+        return found if any(known.values()) else []
 
-    def _is_there(self, span: _Span) -> bool:
-        return not self._clip or span.start < _NOW
-
-    def _clipped(self, span: _Span) -> _Span:
-        return _Span(span.start, min(span.end, _NOW)) if self._clip else span
+    def _there(self, spans: list[_Span]) -> list[_Span]:
+        if not self._clip:
+            return spans
+        return [_Span(span.start, min(span.end, _NOW)) for span in spans if span.start < _NOW]
 
     def gaps(self, windows: _Windows) -> Iterator[Gap]:
         """List the gaps of a year."""
+        if not windows:
+            return
         first, last = self._ticks[0], self._ticks[-1]
         earliest, latest = _outermost(windows)
         begin = first + latest

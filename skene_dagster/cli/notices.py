@@ -95,7 +95,7 @@ def _left_out(found: Lost, window: Window, schedule: Schedule) -> str:
     when = _times(found.gaps, zone) if each_day else _dates(found.gaps, zone)
     cure = "Windows may overlap: a user who is in two of them in a row is mailed once."
     if found.instead:
-        cure += f" Write instead:\n  {found.instead}".replace(" AND ", "\n  AND ")
+        cure += f" Write in place of what is asked of {column}:\n  {found.instead}".replace(" AND ", "\n  AND ")
     return f"Users whose {column} is {when} are in no tick's window: {why} {cure}"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from datetime import datetime, time, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,18 @@ def test_a_missed_tick_is_late(root: Path) -> None:
 
     assert result.exit_code == 4
     assert "was missed; is Dagster's daemon running?" in " ".join(result.output.split())
+
+
+def test_the_tick_that_is_due_is_the_one_that_dagster_starts(root: Path) -> None:
+    loop = RETENTION.replace("0 9 * * *", "0 9 */2 * 1").replace("Europe/Berlin", "UTC")
+    (root / "loops" / "retention.yaml").write_text(loop)
+    run(root)
+
+    (step,) = json.loads(skene(root, "status", "--json").output)["steps"]
+
+    # A day and a weekday: Dagster takes either, other cron programs only where both meet.
+    latest = datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(minutes=15)
+    days = (datetime.combine(latest.date(), time(9)) - timedelta(days=n) for n in range(4))
+    assert datetime.fromisoformat(step["due"]) == next(
+        day for day in days if day <= latest and (day.day % 2 == 1 or day.isoweekday() == 1)
+    )
