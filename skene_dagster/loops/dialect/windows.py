@@ -1,5 +1,6 @@
 """What a condition asks of a column and the clock: the window of moments that it selects at a tick."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from skene_dagster.loops.dialect.structure import conjuncts, judge
 from skene_dagster.loops.plan import Window
 
 _MOMENT = "moment"
-_OF_THE_CALENDAR = ("MONTH", "QUARTER", "YEAR", "LAST_DAY", "DAYOF", "WEEKDAY", "DAY(", "FORMAT")
+_OF_THE_CALENDAR = re.compile(r"'(MONTH|QUARTER|YEAR)'|skene_(last_day|date_format|part)\b")
 _WITH_UNIT = (f"{FUNCTION}TIMESTAMPADD", f"{FUNCTION}TIMESTAMPDIFF")
 
 
@@ -64,15 +65,15 @@ def _of_select(select: exp.Select, rewritten: Rewritten) -> Iterator[Window]:
     clauses += [join.args["on"] for join in select.args.get("joins") or () if join.args.get("on") and not join.side]
     found: dict[str, list[exp.Expr]] = defaultdict(list)
     for condition in (part for clause in clauses for part in conjuncts(clause)):
-        columns = {column.sql("mysql") for column in _columns(condition)}
-        if len(columns) == 1 and _asks_the_clock(condition):
+        columns = {column.sql("mysql") for column in _columns(condition)} if _asks_the_clock(condition) else set()
+        if len(columns) == 1:
             found[columns.pop()].append(condition)
     for column, conditions in found.items():
         try:
             sqlite = " AND ".join(f"({_written(condition, rewritten)})" for condition in conditions)
         except NeedsTidb:
             continue
-        calendar = any(word in condition.sql("mysql") for word in _OF_THE_CALENDAR for condition in conditions)
+        calendar = _OF_THE_CALENDAR.search(sqlite) is not None
         yield Window(column, sqlite, calendar, line_of(conditions[0], rewritten) or 1)
 
 
