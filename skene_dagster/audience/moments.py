@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Date, TextClause, bindparam
 
+from skene_dagster.loops.calendar_days import date_in
 from skene_dagster.store.tables import Moment
 
 
@@ -15,9 +16,8 @@ def bound(statement: TextClause, as_of: datetime, zone: tzinfo = timezone.utc) -
         zone: whose date is `CURDATE()`.
     """
     known = statement.compile().params
-    local = as_of.replace(tzinfo=timezone.utc).astimezone(zone)
     moments: dict[str, BindParameter[Any]] = {
         "as_of": bindparam("as_of", as_of, Moment),
-        "as_of_date": bindparam("as_of_date", local.date(), Date),
+        "as_of_date": bindparam("as_of_date", date_in(zone, as_of), Date),
     }
     return statement.bindparams(*(bind for name, bind in moments.items() if name in known))

@@ -50,7 +50,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
 
 
 class Commands(click.Group):
-    """Commands that are imported one at a time: `validate` does not pay for Dagster."""
+    """Commands that are imported one at a time: `schema` does not pay for a database."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(SUMMARIES)

@@ -12,12 +12,14 @@ import click
 from skene_dagster.cli.database import open_desk, open_ledger, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.desk import PAUSED, Desk
-from skene_dagster.delivery.health import Left, StepHealth, Wait, closed_accounts, health, left_by_others
+from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
@@ -44,7 +46,10 @@ def status(context: click.Context, *, as_json: bool) -> None:
     with open_ledger(settings) as (engine, clock):
         now = clock()
         steps = [
-            reading(engine, partial(health, plan=plan, step=step, channel=channel.name, now=now))
+            reading(
+                engine,
+                partial(health, plan=plan, step=step, channel=channel.name, now=now, due=_due(plan, step, now)),
+            )
             for plan in project.loops
             for step in plan.steps
         ]
@@ -82,6 +87,11 @@ def _outdated(desk: Desk) -> Iterator[str]:
     except StoreError as error:
         # The pace of an account is written down.
         yield f"It was not checked whether the ledger is that of a backup: {error.message}"
+
+
+def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
+    trigger = plan.root_of(step).trigger
+    return last_tick(trigger, now - GRACE) if isinstance(trigger, Schedule) else None
 
 
 def _tell(screen: Screen, step: StepHealth) -> None:

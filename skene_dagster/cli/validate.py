@@ -1,7 +1,9 @@
 """skene-dagster validate."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +11,10 @@ import click
 
 from skene_dagster import boundary
 from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
-from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.notices import next_ticks, notices
+from skene_dagster.cli.screen import LABEL, Screen, how_many, open_screen
 from skene_dagster.errors import DocumentError, Place, SkeneError
-from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
-from skene_dagster.loops.dialect.repeats import Repeated, repeated
-from skene_dagster.loops.plan import LoopPlan, Query, Schedule
-from skene_dagster.loops.zones import trap_of_timezone
+from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load
 
@@ -47,8 +47,8 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
         unreachable = answer.unreachable
         for error in answer.settings:
             screen.error(error)
-    notices = _noticed(project, errors, settings, answer)
-    _print_loops(screen, project, errors, notices, answer)
+    looks = _looked_at(project, errors, settings, answer)
+    _print_loops(screen, project, errors, looks, answer)
     wrong = [error for found in errors.values() for error in found] + (list(answer.settings) if answer else [])
     if unreachable is not None:
         screen.error(unreachable)
@@ -84,16 +84,27 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
     )
 
 
-def _noticed(
+@dataclass(frozen=True)
+class _Look:
+    """What there is to say of a loop that is well."""
+
+    next_ticks: str
+    notices: list[tuple[Place, str]]
+
+
+def _looked_at(
     project: Project, errors: dict[str, Sequence[SkeneError]], settings: Settings, answer: "Answer | None"
-) -> dict[str, list[tuple[Place, str]]]:
-    """Collect the notices of each loop that is well; to fail on one is an error of its file."""
-    found: dict[str, list[tuple[Place, str]]] = {}
+) -> dict[str, _Look]:
+    """Look at each loop that is well; to fail on one is an error of its file."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    found: dict[str, _Look] = {}
     for plan in project.loops:
         file = plan.document.file
+        if file in errors:
+            continue
         try:
             with boundary.around(file):
-                found[file] = list(_notices(plan, settings, answer)) if file not in errors else []
+                found[file] = _Look(next_ticks(plan, now), list(notices(plan, settings, answer, now)))
         except DocumentError as error:
             errors[file] = error.errors
     return found
@@ -103,17 +114,20 @@ def _print_loops(
     screen: Screen,
     project: Project,
     errors: dict[str, Sequence[SkeneError]],
-    notices: dict[str, list[tuple[Place, str]]],
+    looks: dict[str, _Look],
     answer: "Answer | None",
 ) -> None:
     width = max((len(plan.name) for plan in project.loops), default=0)
     for plan in project.loops:
         if plan.document.file in errors:
             continue
+        look = looks[plan.document.file]
         screen.labelled("ok", f"{plan.name:<{width}}  {plan.document.file}{_when(plan)}")
+        if look.next_ticks:
+            screen.paragraph(f"Next tick: {look.next_ticks}", LABEL)
         for said in plan.not_yet:
             screen.labelled("notice", plan.document.file, said)
-        for place, text in notices[plan.document.file]:
+        for place, text in look.notices:
             screen.labelled("notice", str(place), text)
         for scan in answer.scans.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(scan.place), _whole_table(scan))
@@ -131,43 +145,6 @@ def _when(plan: LoopPlan) -> str:
     return "  " + ", ".join(f"{time.cron} {time.timezone}" for time in times) if times else ""
 
 
-def _notices(plan: LoopPlan, settings: Settings, answer: "Answer | None") -> Iterator[tuple[Place, str]]:
-    """Say what is no error, and may still surprise; `answer` is None where the database was not asked."""
-    users, nullable = settings.users, answer.nullable if answer else None
-    for number, step in enumerate(plan.steps):
-        if isinstance(step.trigger, Schedule) and (trap := trap_of_timezone(step.trigger.timezone)):
-            yield plan.document.place(("steps", number, "trigger", "timezone")), trap
-        query = step.condition
-        if not isinstance(query, Query):
-            continue
-        path = ("steps", number, "condition", "query")
-        place = plan.document.text_place(path)
-        if query.sqlite is None and nullable is None:
-            yield place, f"{query.needs_tidb}; the embedded SQLite database cannot run it."
-        lines, unique = plan.document.text_lines(path), answer.unique if answer else None
-        if found := repeated(query, users, lines, schema=settings.schema, unique=unique):
-            line = None if place.line is None else place.line + found.line
-            yield Place(place.file, line, place.part), _comes_twice(found)
-        for missed in forgotten(query) if query.tables == (users.table,) else ():
-            if _may_be_null(missed, nullable):
-                who = f"Users whose {missed.column} is NULL (never active) are not among them."
-                instead = f"({missed.written}\n   OR {missed.column} IS NULL)"
-                yield (
-                    plan.document.text_place(path, missed.at),
-                    f"{who} If they should be, write in its place:\n  {instead}",
-                )
-
-
-def _comes_twice(found: Repeated) -> str:
-    if not found.source:
-        return "A user who is in both SELECTs comes twice, and the run fails. Write UNION in place of UNION ALL."
-    comes = f"A user with several rows in {found.source} comes several times, and the run fails."
-    if found.shown:
-        return f"{comes} Write GROUP BY {found.key}, and MAX(…) or the like around the columns of {found.source}."
-    instead = f"WHERE EXISTS (SELECT 1 FROM {found.source} WHERE …)"
-    return f"{comes} Write SELECT DISTINCT {found.key}, or {instead} in place of the join."
-
-
 def _whole_table(scan: "Scan") -> str:
     reads = f"Every run reads all of {scan.table} ({scan.rows} rows)."
     if not scan.index:
@@ -175,13 +152,6 @@ def _whole_table(scan: "Scan") -> str:
     # Indented, so that the lines stay as they are, and can be copied.
     statement = textwrap.indent(textwrap.fill(scan.index, _WIDEST_SQL, subsequent_indent="  "), "  ")
     return f"{reads} An index may spare it that:\n{statement}"
-
-
-def _may_be_null(missed: Forgotten, nullable: frozenset[str] | None) -> bool:
-    if nullable is None:
-        # Not asked, so only names that speak for themselves: what happened last may never have happened.
-        return missed.column.lower().startswith("last_")
-    return missed.column.lower() in nullable
 
 
 def _summary(ok: int, wrong: int, answer: "Answer | None") -> str:

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from skene_dagster.audience import segments
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.look import KEY_LIVES
-from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import OPEN, batches, pacing, segment_members, sends
 
@@ -76,8 +74,19 @@ class StepHealth:
         return self.as_of is not None and self.due is not None and self.as_of < self.due
 
 
-def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str, now: datetime) -> StepHealth:
-    """Look at one step."""
+def health(
+    connection: Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    channel: str,
+    now: datetime,
+    due: datetime | None = None,
+) -> StepHealth:
+    """Look at one step.
+
+    Args:
+        due: the last tick that should have been refreshed by now; None for a step without a clock.
+    """
     scope = Scope(channel, plan.name, step.name)
     licence = segments.licence(connection, segment_name(plan.name, step.name))
     orders = controls.orders(connection, plan.name, step.name)
@@ -91,7 +100,7 @@ def health(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str,
         loop=plan.name,
         step=step.name,
         as_of=licence.as_of if licence else None,
-        due=_due(plan, step, now),
+        due=due,
         paused=orders.paused,
         waiting=int(waiting),
         unresolved=connection.execute(unresolved).scalar_one(),
@@ -172,12 +181,3 @@ def _stuck(connection: Connection, scope: Scope, open_: ColumnElement[bool], now
         return 0
     old = select(func.coalesce(func.sum(batches.c.size), 0)).where(open_, ledger.is_due(now, STUCK))
     return int(connection.execute(old).scalar_one())
-
-
-def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
-    trigger = plan.root_of(step).trigger
-    if not isinstance(trigger, Schedule):
-        return None
-    latest = (now - GRACE).replace(tzinfo=timezone.utc).astimezone(ZoneInfo(trigger.timezone))
-    tick = next(CronSim(trigger.cron, latest, reverse=True), None)
-    return None if tick is None else tick.astimezone(timezone.utc).replace(tzinfo=None)

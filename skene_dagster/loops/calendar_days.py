@@ -5,7 +5,7 @@ that does not come, or comes twice, can mean two moments: of what is due the ear
 so nothing that waits is late.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 
@@ -17,6 +17,11 @@ def later(moment: datetime, duration: timedelta, zone: ZoneInfo) -> datetime:
 def earlier(moment: datetime, duration: timedelta, zone: ZoneInfo) -> datetime:
     """Return the moment (UTC, naive) that is so much earlier than another one (UTC, naive)."""
     return max(_days_away(moment - _below_a_day(duration), -duration.days, zone))
+
+
+def date_in(zone: tzinfo, moment: datetime) -> date:
+    """Return the date of a moment (UTC, naive) in a zone."""
+    return moment.replace(tzinfo=timezone.utc).astimezone(zone).date()
 
 
 def _below_a_day(duration: timedelta) -> timedelta:

@@ -1,13 +1,8 @@
-"""Cron expressions: what Dagster and our own reader both take, and alike; of anything else, what to write instead."""
+"""Cron expressions: what Dagster takes and no cron program reads otherwise; for anything else, what to write."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-
-from cronsim import CronSim, CronSimError
-
-_SOME_DAY = datetime(2026, 1, 1)  # any day: only asked whether a tick ever follows
 
 _ALIASES = {
     "@yearly": "0 0 1 1 *",
@@ -18,8 +13,8 @@ _ALIASES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-# Dagster takes `@daily` and ranges that run backwards, cronsim does not; cronsim takes 5L and LW, Dagster does not;
-# `?` they read, or do not, by the field (2026-11).
+# Dagster, 2026-11: takes `@daily` and ranges that run backwards, which other cron programs do not; does not take 5L and
+# LW, which others do; reads `?` or refuses it by the field.
 
 
 @dataclass(frozen=True)
@@ -142,7 +137,7 @@ def _faults_of_an_item(field: _Field, item: str) -> Iterator[str]:
         # Dagster, 2026-11: takes 0-0 for every weekday, and 31/2 for every day.
         yield f"The range {item} is one {field.name}: write {ends[0]}."
     if field.name == "weekday" and step > 1 and (len(ends) == 1 or 7 in ends):
-        # 2026-11: cronsim goes on to 7, which is Sunday; Dagster ends with Saturday.
+        # Dagster, 2026-11: ends with Saturday; others go on to 7, which is Sunday.
         numbers = range(ends[0], ends[1] + 1 if len(ends) == 2 else 7, step)
         yield f"Some read {item} with Sunday, and some without: write {','.join(map(str, numbers))}."
     if len(ends) == 2 and ends[0] > ends[1]:
@@ -182,19 +177,44 @@ def _part(low: int, high: int) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
+def either_day(cron: str) -> tuple[str, str] | None:
+    """Return the day and the weekday of a cron expression that names both: it runs on each day that is one of them."""
+    _, _, day, _, weekday = cron.split()
+    return None if "*" in (day, weekday) else (day, weekday)
+
+
+_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
 def _of_the_days(fields: list[str]) -> str:
-    day, month = fields[2], fields[3].upper()
-    # Dagster, 2026-11: refuses 30 February, though a weekday stands beside it.
-    if month in ("2", "02", "FEB") and day in ("30", "31"):
-        return f"There is no {day} February."
-    for number, all_of_them in ((2, "1-31"), (4, "0-6")):
-        text, other = fields[number], fields[6 - number]
-        # 2026-11: of a day and a weekday Dagster takes either, and cronsim both where one of them begins with a star.
-        if text.startswith("*") and "*" not in (text, other):
-            clear = text.replace("*", all_of_them)
-            return f"With a day and a weekday it runs on either, but some read {text} otherwise: write {clear}."
-    try:
-        next(CronSim(" ".join(fields), _SOME_DAY))
-    except (CronSimError, StopIteration):
-        return "That day never comes: no month that it names has it."
-    return ""
+    day, month, weekday = fields[2:]
+    if day.upper() == "L":
+        return ""
+    days, months = _numbers(_FIELDS[2], day), _numbers(_FIELDS[3], month)
+    if min(days) <= max(_LENGTHS[number - 1] for number in months):
+        return ""
+    what = f"There is no {day} {' or '.join(_MONTHS[number - 1] for number in sorted(months))}."
+    if weekday == "*":
+        return what
+    # Dagster, 2026-11: takes `31 4 1` (31 April, or a Monday), and its daemon fails to find its ticks.
+    return f"{what} For the weekday alone write * as the day."
+
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+
+
+def _numbers(field: _Field, text: str) -> set[int]:
+    """List what a field that has no fault names."""
+    found: set[int] = set()
+    for item in text.split(","):
+        said, _, step = item.partition("/")
+        first, _, last = said.partition("-")
+        low = field.least if first == "*" else field.number(first)
+        high = field.number(last) if last else low if first != "*" and not step else field.most
+        assert low is not None
+        assert high is not None
+        found.update(range(low, high + 1, int(step or 1)))
+    return found

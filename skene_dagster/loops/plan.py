@@ -14,6 +14,20 @@ from skene_dagster.settings import Feature, Milestone
 
 
 @dataclass(frozen=True)
+class Window:
+    """What a query asks of one column and the clock."""
+
+    column: str
+    """The column, as it is written."""
+    sqlite: str
+    """For SQLite, with the binds of `Query`: whether `moment`, a value of the column, is in the window."""
+    calendar: bool
+    """It asks for months, weekdays or the like: its length is another one on other days."""
+    line: int
+    """The line of the query where it begins, the first being 1."""
+
+
+@dataclass(frozen=True)
 class Query:
     """A condition's SQL, ready for SQLAlchemy's `text()`.
 
@@ -47,6 +61,8 @@ class Query:
     """Each row of the result is one user's own row in the users table; it is by key, too."""
     binds: tuple[str, ...]
     """Those of them that the texts use, sorted."""
+    windows: tuple[Window, ...] = ()
+    """What it asks of the clock."""
 
 
 @dataclass(frozen=True)

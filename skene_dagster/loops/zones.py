@@ -48,7 +48,7 @@ CITIES: dict[str, tuple[str, ...]] = {
 _FIXED = {"EST": (5, _NEW_YORK), "MST": (7, _DENVER)}
 """Names of zones that people take for others: hours behind UTC all the year, and whom they think of."""
 
-# Files of the system's zone database that are no zones, or count leap seconds.
+# Files of the system's zone database that are no zones, are another one on each machine, or count leap seconds.
 _NO_ZONES = re.compile(r"(posix|right)/.*|localtime|posixrules|Factory")
 
 
@@ -78,6 +78,13 @@ def _instead(name: str) -> str:
         return f"It is an abbreviation; write the city whose clock is meant: {' or '.join(cities)}."
     if said.upper() in ("Z", "ZULU", "UTC0", "GMT/UTC"):
         return "Write UTC."
+    if said in ("localtime", "posixrules"):
+        return (
+            "It is the zone of whichever machine reads it; write the city whose clock is meant, such as Europe/Berlin."
+        )
+    folder, _, plain = said.partition("/")
+    if folder in ("posix", "right") and not fault_of_timezone(plain):
+        return f"{folder}/ is a copy of the zones that not every machine has; write {plain}."
     if offset := re.fullmatch(r"(?:UTC|GMT)? ?([+-]) ?([0-9]{1,2})(?::?([0-9]{2}))?", said.upper()):
         return _of_an_offset(offset[1], int(offset[2]), int(offset[3] or 0))
     key = said.replace(" ", "_").casefold()

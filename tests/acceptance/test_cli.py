@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
@@ -77,16 +78,18 @@ def tables(url: str) -> list[str]:
     return found
 
 
-def test_a_good_project_is_told_in_a_line_per_loop(root: Path) -> None:
+def test_a_good_project_is_told_by_its_loops_and_when_they_run_next(root: Path) -> None:
     (root / "loops" / "retention.yaml").write_text(RETENTION.replace("last_activity_at <", "created_at <"))
 
     result = run(root, "validate")
 
     assert result.exit_code == 0
-    assert result.output == (
-        "ok      retention  loops/retention.yaml  0 9 * * * Europe/Berlin\n"
-        "\n"
-        "1 loop ok. Not checked against the database; --database does that.\n"
+    assert re.fullmatch(
+        r"ok      retention  loops/retention\.yaml  0 9 \* \* \* Europe/Berlin\n"
+        r"        Next tick: \w{3} \d\d \w{3} \d{4}, 09:00 Europe/Berlin\n"
+        r"\n"
+        r"1 loop ok\. Not checked against the database; --database does that\.\n",
+        result.output,
     )
 
 
@@ -127,10 +130,70 @@ def test_a_time_zone_that_is_taken_for_another_is_noticed(root: Path) -> None:
     result = run(root, "validate")
 
     assert result.exit_code == 0
-    assert result.output.splitlines()[1:3] == [
+    assert result.output.splitlines()[2:4] == [
         "notice  loops/retention.yaml:4  step 1, trigger.timezone",
         "        EST is 5 hours behind UTC all the year. With summer time it is",
     ]
+
+
+YESTERDAY = "created_at >= CURDATE() - INTERVAL 1 DAY AND created_at < CURDATE()"
+
+
+@pytest.mark.parametrize(
+    ("cron", "timezone", "condition", "said"),
+    [
+        pytest.param(
+            "0 7 * * *",
+            "Asia/Tokyo",
+            YESTERDAY,
+            "Users whose created_at is between 22:00 and 00:00 UTC (07:00 and 09:00 JST) are in no tick's window: "
+            "CURDATE() is the date in Asia/Tokyo, and created_at is in UTC. Windows may overlap: a user who is in two "
+            "of them in a row is mailed once. Write in place of what is asked of created_at: "
+            "created_at >= NOW() - INTERVAL 1 DAY",
+            id="each day",
+        ),
+        pytest.param(
+            "0 9 1 * *",
+            "UTC",
+            "created_at >= NOW() - INTERVAL 27 DAY",
+            "more such gaps within a year) are in no tick's window: ticks are up to 31 days apart, and a window is "
+            "shorter. Windows may overlap: a user who is in two of them in a row is mailed once. Write in place of "
+            "what is asked of created_at: created_at >= NOW() - INTERVAL 31 DAY",
+            id="now and then",
+        ),
+    ],
+)
+def test_hours_that_are_in_no_tick_s_window_are_told_with_what_to_write(
+    root: Path, cron: str, timezone: str, condition: str, said: str
+) -> None:
+    query = f"|\n        SELECT id FROM users\n        WHERE id > 0\n          AND {condition}"
+    loop = re.sub(r"(?m)SELECT id FROM users WHERE .*$", query, RETENTION)
+    loop = loop.replace('"0 9 * * *", timezone: Europe/Berlin', f'"{cron}", timezone: {timezone}')
+    (root / "loops" / "retention.yaml").write_text(loop)
+
+    result = run(root, "validate")
+
+    assert result.exit_code == 0
+    assert "notice  loops/retention.yaml:10  step 1, condition.query\n" in result.output
+    assert said in " ".join(result.output.split())
+    assert all(len(line) <= 80 for line in result.output.splitlines())
+
+
+def test_a_cron_expression_with_a_day_and_a_weekday_is_told_with_its_next_five_ticks(root: Path) -> None:
+    loop = RETENTION.replace("0 9 * * *", "0 9 */2 * 1").replace("last_activity_at <", "created_at <")
+    (root / "loops" / "retention.yaml").write_text(loop)
+
+    lines = run(root, "validate").output.splitlines()
+
+    assert lines[2:5] == [
+        "notice  loops/retention.yaml:4  step 1, trigger.cron",
+        "        Day */2 OR weekday 1: it runs on every day that is one of them, not only",
+        "        where they meet. The next 5 ticks (Europe/Berlin):",
+    ]
+    days = [datetime.strptime(line.strip(), "%a %d %b %Y, %H:%M") for line in lines[5:10]]  # noqa: DTZ007 - of the zone
+    assert all(day.hour == 9 and (day.day % 2 == 1 or day.isoweekday() == 1) for day in days)
+    assert days == sorted({*days})
+    assert lines[1] == f"        Next tick: {days[0]:%a %d %b %Y, %H:%M} Europe/Berlin"
 
 
 def test_users_who_were_never_active_are_spoken_of(root: Path) -> None:
@@ -143,7 +206,7 @@ def test_users_who_were_never_active_are_spoken_of(root: Path) -> None:
     result = run(root, "validate")
 
     assert result.exit_code == 0
-    assert result.output.splitlines()[1:6] == [
+    assert result.output.splitlines()[2:7] == [
         "notice  loops/retention.yaml:10  step 1, condition.query",
         "        Users whose last_activity_at is NULL (never active) are not among them.",
         "        If they should be, write in its place:",
@@ -399,7 +462,8 @@ def test_the_version_is_told(root: Path) -> None:
     assert re.fullmatch(r"skene-dagster \d+\.\d+\.\d+\n", result.output)
 
 
-def test_validating_imports_neither_dagster_nor_pandas_nor_a_database(root: Path) -> None:
+def test_validating_loops_without_a_clock_imports_neither_dagster_nor_pandas_nor_a_database(root: Path) -> None:
+    (root / "loops" / "retention.yaml").write_text(LATER)
     program = (
         "import sys\n"
         "from skene_dagster.cli import main\n"

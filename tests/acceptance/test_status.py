@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from datetime import datetime, time, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,18 @@ def test_tables_that_are_older_than_the_code_are_said_to_be_that(root: Path) -> 
 def set_release(root: Path, release: str) -> None:
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         connection.execute("UPDATE skene_schema_version SET version_num = ?", [release])
+
+
+def test_the_tick_that_is_due_is_the_one_that_dagster_starts(root: Path) -> None:
+    loop = RETENTION.replace("0 9 * * *", "0 9 */2 * 1").replace("Europe/Berlin", "UTC")
+    (root / "loops" / "retention.yaml").write_text(loop)
+    run(root)
+
+    (step,) = json.loads(skene(root, "status", "--json").output)["steps"]
+
+    # A day and a weekday: Dagster takes either, other cron programs only where both meet.
+    latest = datetime.now(timezone.utc).replace(tzinfo=None) - timedelta(minutes=15)
+    days = (datetime.combine(latest.date(), time(9)) - timedelta(days=n) for n in range(4))
+    assert datetime.fromisoformat(step["due"]) == next(
+        day for day in days if day <= latest and (day.day % 2 == 1 or day.isoweekday() == 1)
+    )

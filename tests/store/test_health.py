@@ -8,10 +8,12 @@ import pytest
 from delivery_world import LIVE, World, make_world
 from sqlalchemy import Engine
 
+from skene_dagster.cli.ticks import last_tick
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.health import StepHealth, closed_accounts, health
+from skene_dagster.delivery.health import GRACE, StepHealth, closed_accounts, health
 from skene_dagster.delivery.providers.base import Fatal, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
+from skene_dagster.loops.plan import Schedule
 from skene_dagster.store.engine import transaction
 
 
@@ -21,7 +23,9 @@ def world(engine: Engine, tmp_path: Path) -> World:
 
 
 def look(world: World) -> StepHealth:
-    return transaction(world.engine, lambda c: health(c, world.plan, world.step, "live", world.now))
+    assert isinstance(world.step.trigger, Schedule)
+    due = last_tick(world.step.trigger, world.now - GRACE)
+    return transaction(world.engine, lambda c: health(c, world.plan, world.step, "live", world.now, due))
 
 
 def test_emails_that_a_failed_run_left_behind_are_stuck_after_an_hour(world: World) -> None:

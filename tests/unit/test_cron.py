@@ -2,7 +2,7 @@
 
 import pytest
 
-from skene_dagster.loops.cron import fault_of_cron
+from skene_dagster.loops.cron import either_day, fault_of_cron
 
 
 @pytest.mark.parametrize(
@@ -91,16 +91,39 @@ def test_another_way_of_writing_is_told_in_five_fields(written: str, instead: st
         pytest.param("\N{ARABIC-INDIC DIGIT THREE} * * * *", "is no minute", id="a digit of another script"),
         pytest.param("0 9 31 2 *", "There is no 31 February.", id="31 February"),
         pytest.param("0 9 30 feb MON", "There is no 30 February.", id="30 February, or a Monday"),
-        pytest.param("0 9 1 * */2", "write 0-6/2.", id="a day, and a step of weekdays"),
-        pytest.param("0 9 */2 * MON", "write 1-31/2.", id="a step of days, and a weekday"),
-        pytest.param("0 9 1 * */2,6", "write 0-6/2,6.", id="a day, and a list that begins with a step"),
         pytest.param("0 9 * * 1/2", "some without: write 1,3,5.", id="weekdays from Monday on, in steps"),
         pytest.param("0 9 * * 1-7/2", "some without: write 1,3,5,7.", id="weekdays until Sunday, in steps"),
         pytest.param("0 9 * * 0-0", "The range 0-0 is one weekday: write 0.", id="a range of one"),
         pytest.param("0 9 31/2 * 1", "The range 31/2 is one day: write 31.", id="steps from the last day"),
         pytest.param("0 9 * * 1,*", "'1,*' is any weekday: write *.", id="a list with a star"),
-        pytest.param("0 9 31 4,6 *", "That day never comes", id="31 April or June"),
+        pytest.param("0 9 31 4,6 *", "There is no 31 April or June.", id="31 April or June"),
+        pytest.param("0 9 30-31 2 *", "There is no 30-31 February.", id="a range of days that February lacks"),
+        pytest.param("0 9 30 2 1", "For the weekday alone write * as the day.", id="30 February, or a weekday"),
+        pytest.param("0 9 31 4 MON", "There is no 31 April. For the weekday alone", id="31 April, or a Monday"),
     ],
 )
 def test_what_cannot_be_a_time_is_told_in_the_authors_words(written: str, words: str) -> None:
     assert words in fault_of_cron(written)
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 9 29 2 *", "0 9 31 */2 *", "0 9 31 2-3 *", "0 9 L 2 *", "0 9 30,28 2 1", "0 9 1/5 2 *"]
+)
+def test_a_day_that_comes_now_and_then_is_a_time(cron: str) -> None:
+    assert fault_of_cron(cron) == ""
+
+
+@pytest.mark.parametrize(
+    ("cron", "either"),
+    [
+        pytest.param("0 9 */2 * 1", ("*/2", "1"), id="a step of days, and a weekday"),
+        pytest.param("0 9 1 * */2", ("1", "*/2"), id="a day, and a step of weekdays"),
+        pytest.param("0  9 1,15 * MON-FRI", ("1,15", "MON-FRI"), id="days and weekdays"),
+        pytest.param("0 9 * * 1", None, id="a weekday"),
+        pytest.param("0 9 1 * *", None, id="a day"),
+        pytest.param("0 9 * * *", None, id="each day"),
+    ],
+)
+def test_a_cron_expression_with_a_day_and_a_weekday_runs_on_either(cron: str, either: tuple[str, str] | None) -> None:
+    assert fault_of_cron(cron) == ""
+    assert either_day(cron) == either

@@ -32,6 +32,10 @@ def test_an_iana_name_is_a_zone(name: str) -> None:
         pytest.param("America/New York", "Write America/New_York.", id="a space"),
         pytest.param("Berlin", "Write Europe/Berlin.", id="a city alone"),
         pytest.param("new york", "Write America/New_York.", id="a city of two words"),
+        pytest.param("right/Europe/Berlin", "; write Europe/Berlin.", id="a zone that counts leap seconds"),
+        pytest.param("posix/Europe/Berlin", "; write Europe/Berlin.", id="a copy of a zone"),
+        pytest.param("localtime", "the city whose clock is meant, such as Europe/Berlin.", id="the machine's own zone"),
+        pytest.param("posixrules", "the city whose clock is meant", id="the machine's rules"),
         pytest.param("Europe/Berln", "Did you mean 'Europe/Berlin'?", id="a city misspelt"),
     ],
 )
@@ -39,9 +43,7 @@ def test_what_was_meant_is_told(written: str, instead: str) -> None:
     assert instead in fault_of_timezone(written)
 
 
-@pytest.mark.parametrize(
-    "written", ["", "Europe", "../x", "Etc/GMT+15", "MSZ", "GTM", "right/Europe/Berlin", "localtime"]
-)
+@pytest.mark.parametrize("written", ["", "Europe", "../x", "Etc/GMT+15", "MSZ", "GTM", "Factory", "posix/Factory"])
 def test_where_the_spelling_is_all_there_is_to_go_by_no_zone_is_named(written: str) -> None:
     assert fault_of_timezone(written) == "Write an IANA name, such as Europe/Berlin."
 

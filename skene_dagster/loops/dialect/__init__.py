@@ -17,6 +17,7 @@ from skene_dagster.loops.dialect.sources import Product, tables
 from skene_dagster.loops.dialect.sqlite import write_sqlite, write_sqlite_expression
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
 from skene_dagster.loops.dialect.structure import judge
+from skene_dagster.loops.dialect.windows import windows
 from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
 from skene_dagster.text_lines import TextLines
@@ -105,6 +106,7 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
     rewritten = rewrite(words)
     tree = judge(rewritten)
     users_key, result, read = key(tree, product), columns(tree, rewritten), tables(tree)
+    asked_of_the_clock = windows(tree, rewritten)
     by_row = TRIGGER_KEY in rewritten.binds
     if by_row:
         rewritten = rewrite(correlated(words, tree))
@@ -128,4 +130,5 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
         by_key=by_key,
         plain=by_key and is_plain(tree, product),
         binds=tuple(sorted(rewritten.binds)),
+        windows=asked_of_the_clock,
     )
