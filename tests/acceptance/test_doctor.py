@@ -1,6 +1,7 @@
 """What doctor says: of a database that is ready, of one that is not, of rights that are missing, of the sender."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone

@@ -57,13 +57,13 @@ CLAIMS: list[tuple[str, str, list[float]]] = [
     ("loop-format.md", r"as `timeout` says, and (\w+) minutes more", [minutes(triggers.LATE)]),
     ("sending.md", r"bytes of up to (\d+) emails", [reserve.BATCH]),
     ("sending.md", r"due; reconcile (\d+) minutes later", [minutes(reading.RECONCILED_AFTER)]),
-    ("sending.md", r"one process for (\d+) seconds at a time", [sending.LEASE.total_seconds()]),
+    ("sending.md", r"one process for (\d+) seconds at a time", [reading.LEASE.total_seconds()]),
     ("sending.md", r"same bytes again under the same key, for (\d+) hours", [minutes(look.KEY_LIVES) / 60]),
     ("sending.md", r"after (\w+) attempts in a row", [desk.GIVE_UP]),
     (
         "sending.md",
         r"due (\d+) second after its attempt, then 2, 4, 8 … and at most (\d+) minutes",
-        [sending.FIRST_WAIT.total_seconds(), minutes(sending.LONGEST_WAIT)],
+        [sending.FIRST_WAIT.total_seconds(), minutes(reading.LONGEST_WAIT)],
     ),
     (
         "sending.md",
