@@ -32,8 +32,6 @@ _BACK, _AHEAD, _PARTS = 400, 40, 4
 """Where a window is looked for: so many periods before and after a tick, each in so many parts."""
 _ELSEWHERE = timedelta(hours=26)
 """By how much a window can be earlier or later at another tick: of another date, with other clocks."""
-_LONGER = timedelta(days=4)
-"""By how much one month can be longer than another, and a year."""
 _STEPS = tuple(timedelta(minutes=minutes) for minutes in (15, 5, 1))
 _HOUR, _DAY, _YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=366)
 _NOW = timedelta()
@@ -191,13 +189,13 @@ class _Successive:
         spans = window.spans(tick, whole, part)
         if not spans or spans[0].start <= whole.start:
             return []
-        around = _ELSEWHERE + part + window.calendar * _LONGER
+        around = _ELSEWHERE + part
         # What has no end ends with what is there.
         endless = spans[-1].end > whole.end - part
         end = _NOW if endless and self._clip else spans[-1].end + around
         hull = _Span(spans[0].start - around, end)
         length = sum((span.end - span.start for span in window.spans(tick, hull, self._step)), _NOW)
-        if not _NEARLY * self.shortest <= length <= 2 * self.longest + _LONGER:
+        if not _NEARLY * self.shortest <= length <= 2 * self.longest:
             return []
         known: dict[tuple[time, timedelta, date | None], list[_Span]] = {}
         found: _Windows = []

@@ -8,15 +8,12 @@ from skene_dagster.loops.plan import Schedule
 
 def ticks(schedule: Schedule, since: datetime) -> Iterator[datetime]:
     """List the ticks from a moment (UTC, naive) on, in the schedule's zone."""
-    found = _iterator(schedule, since)
-    # Dagster 1.13, 2026-11: begins with the tick before, if that is in the same minute.
-    return (tick for tick in found if tick >= since.replace(tzinfo=timezone.utc))
+    return _iterator(schedule, since)
 
 
 def last_tick(schedule: Schedule, until: datetime) -> datetime:
     """Return the last tick up to a moment; both in UTC, naive."""
-    before = _iterator(schedule, until, ascending=False)
-    return next(tick for tick in map(in_utc, before) if tick <= until)
+    return in_utc(next(_iterator(schedule, until, ascending=False)))
 
 
 def in_utc(tick: datetime) -> datetime:

@@ -5,7 +5,6 @@ import dagster as dg
 from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.sensors import is_woken, selected, sensor
 from skene_dagster.compiler.window import AS_OF, tag_of
-from skene_dagster.errors import LoopInvalid
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.settings import Settings
 
@@ -14,11 +13,7 @@ LOOP = "skene/loop"
 
 
 def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
-    """Define the loop's job, named after it, and its schedules and sensors, which are on from the start.
-
-    Raises:
-        LoopInvalid: Dagster does not take one of its times.
-    """
+    """Define the loop's job, named after it, and its schedules and sensors, which are on from the start."""
     job = dg.define_asset_job(
         plan.name,
         selection=dg.AssetSelection.assets(*selected(plan, plan.steps)),
@@ -50,16 +45,7 @@ def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
 
         return tick
 
-    def taken(time: Schedule, steps: list[StepPlan]) -> dg.ScheduleDefinition:
-        try:
-            return schedule(time, steps)
-        # Dagster, 2026-11: refuses `0 9 30 2 1` (30 February, or a Monday), and everything else with it, at load.
-        except dg.DagsterInvalidDefinitionError:
-            raise LoopInvalid(
-                f"Dagster cannot read the time {time.cron!r} ({time.timezone}).",
-                advice="Write days that there are.",
-                place=plan.document.place(("steps", plan.steps.index(steps[0]), "trigger", "cron")),
-            ) from None
-
     sensors = [sensor(plan, step, settings) for step in plan.steps if is_woken(plan, step)]
-    return dg.Definitions(jobs=[job], schedules=[taken(time, steps) for time, steps in times.items()], sensors=sensors)
+    return dg.Definitions(
+        jobs=[job], schedules=[schedule(time, steps) for time, steps in times.items()], sensors=sensors
+    )

@@ -60,13 +60,17 @@ def test_ticks_are_those_of_the_zones_clock(schedule: Schedule, since: str, expe
     assert first(schedule, since) == expected
 
 
+@pytest.mark.parametrize(
+    "cron", ["0 9 * * *", "*/30 9 * * *", "0 * * * *", "0 9 * * 1-7", "0 9 */2 * 1-6", "* * * * *"]
+)
 @pytest.mark.parametrize("seconds", [0, 1, 30, 59])
-def test_no_tick_is_before_the_moment_that_is_asked_for(seconds: int) -> None:
-    since = datetime(2026, 11, 29, 8, 0, seconds)
+def test_a_tick_is_next_until_it_has_come_and_last_from_then_on(cron: str, seconds: int) -> None:
+    at_nine, moment = datetime(2026, 11, 23, 9), datetime(2026, 11, 23, 9, 0, seconds)
 
-    assert in_utc(next(ticks(DAILY, since))) == datetime(2026, 11, 29 if seconds == 0 else 30, 8)
-    assert last_tick(DAILY, since) == datetime(2026, 11, 29, 8)
-    assert last_tick(DAILY, since - timedelta(minutes=1)) == datetime(2026, 11, 28, 8)
+    following, last = next(ticks(Schedule(cron, "UTC"), moment)), last_tick(Schedule(cron, "UTC"), moment)
+
+    assert last == at_nine
+    assert in_utc(following) == at_nine if seconds == 0 else in_utc(following) > moment
 
 
 @pytest.mark.parametrize(
