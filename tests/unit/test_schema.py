@@ -1,15 +1,13 @@
 """The JSON Schemas of loops and settings are current and take what the models take; the format's page is whole."""
 
-import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from skene_dagster.documents import Spec, parse
-from skene_dagster.errors import DocumentError, LoopInvalid, LoopSyntaxError
+from skene_dagster.documents import Spec
 from skene_dagster.json_schema import explanations, text
 from skene_dagster.loops import model
 from skene_dagster.loops.loaders import load_file
@@ -17,7 +15,6 @@ from skene_dagster.loops.model import Loop
 from skene_dagster.loops.schema import loop_schema
 from skene_dagster.settings import ProjectFile, read_settings
 from skene_dagster.settings.schema import settings_schema
-from skene_dagster.yaml_document import parse_yaml
 
 ROOT = Path(__file__).parents[2]
 MODELS = [
@@ -149,27 +146,3 @@ def test_the_settings_schema_and_the_models_agree(data: dict[str, Any], good: bo
 @pytest.mark.parametrize("found", MODELS, ids=[found.__name__ for found in MODELS])
 def test_every_field_explains_itself(found: type[BaseModel]) -> None:
     assert [name for name in found.model_fields if name != "type" and not explanations(found).get(name)] == []
-
-
-def test_the_format_s_page_names_every_kind_and_every_field() -> None:
-    page = (ROOT / "docs/loop-format.md").read_text(encoding="utf-8")
-
-    kinds = [get_args(found.model_fields["type"].annotation) for found in MODELS if "type" in found.model_fields]
-    fields = {name.rstrip("_") for found in MODELS for name in found.model_fields}
-    assert [kind[0] for kind in kinds if len(kind) == 1 and f"### `type: {kind[0]}`" not in page] == []
-    assert [name for name in sorted(fields) if f"| `{name}` |" not in page] == []
-
-
-def test_every_example_on_the_format_s_page_loads() -> None:
-    page = (ROOT / "docs/loop-format.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-
-    faults = []
-    for number, example in enumerate(examples):
-        document = parse_yaml(example, f"example {number + 1}", LoopSyntaxError)
-        try:
-            parse(Loop, document, LoopInvalid)
-        except DocumentError as fault:
-            faults.append(str(fault))
-    assert faults == []
-    assert examples
