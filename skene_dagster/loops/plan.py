@@ -63,6 +63,8 @@ class Query:
     """Those of them that the texts use, sorted."""
     windows: tuple[Window, ...] = ()
     """What it asks of the clock."""
+    before_a_moment: tuple[str, ...] = ()
+    """The columns that are to be before a moment, and of which it does not ask whether they are NULL."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.by_key import is_by_key
 from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
 from skene_dagster.loops.dialect.lone_expression import judge_expression
+from skene_dagster.loops.dialect.nulls import before_a_moment
 from skene_dagster.loops.dialect.recipients import columns, is_plain, key, names_read
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
@@ -106,7 +107,7 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
     rewritten = rewrite(words)
     tree = judge(rewritten)
     users_key, result, read = key(tree, product), columns(tree, rewritten), tables(tree)
-    asked_of_the_clock = windows(tree, rewritten)
+    asked_of_the_clock, before = windows(tree, rewritten), before_a_moment(tree)
     by_row = TRIGGER_KEY in rewritten.binds
     if by_row:
         rewritten = rewrite(correlated(words, tree))
@@ -131,4 +132,5 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
         plain=by_key and is_plain(tree, product),
         binds=tuple(sorted(rewritten.binds)),
         windows=asked_of_the_clock,
+        before_a_moment=before,
     )

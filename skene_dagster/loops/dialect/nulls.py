@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
+from sqlglot import exp
 
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE
 from skene_dagster.loops.dialect.structure import conjuncts
@@ -25,21 +24,21 @@ class Forgotten:
     """Where in the text it stands."""
 
 
-def forgotten(query: Query) -> list[Forgotten]:
-    """List the columns that the condition wants to be before a moment, without a word on those that are NULL.
+def before_a_moment(tree: exp.Query) -> tuple[str, ...]:
+    """Name the columns that a query wants to be before a moment, without a word on those that are NULL.
 
     Only what is plain is listed: a comparison that every row of the outermost SELECT must meet.
     """
-    try:
-        tree = parse_one(query.mysql.replace(r"\:", ":"), read="mysql")
-    except SqlglotError:
-        return []
     where = tree.args.get("where") if isinstance(tree, exp.Select) else None
     if where is None:
-        return []
+        return ()
     asked = {node.this.name.casefold() for node in tree.find_all(exp.Is) if isinstance(node.this, exp.Column)}
-    columns = dict.fromkeys(column for column in _before_a_moment(where.this) if column.casefold() not in asked)
-    return [_found(column, query.author) for column in columns]
+    return tuple(dict.fromkeys(name for name in _before_a_moment(where.this) if name.casefold() not in asked))
+
+
+def forgotten(query: Query) -> list[Forgotten]:
+    """List the comparisons by which a condition forgets those whose column is NULL."""
+    return [_found(column, query.author) for column in query.before_a_moment]
 
 
 def _before_a_moment(where: exp.Expr) -> Iterator[str]:
