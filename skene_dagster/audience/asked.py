@@ -78,7 +78,7 @@ def needed_at(place: Place) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        if code_of(error) not in DENIED:
+        if error.place is not None or code_of(error) not in DENIED:
             raise
         raise StoreError(error.message, advice=error.advice, place=place) from error.__cause__
 

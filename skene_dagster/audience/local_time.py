@@ -126,31 +126,31 @@ def _said(
     # The server converts a TIMESTAMP, whatever its zone.
     zone = None if column.has_zone else zone
     ahead = None if seen.ahead.newest is None else seen.ahead.newest - now
-    hints = [] if ahead is None else list(_hints(seen, ahead, zone))
+    hints = [] if ahead is None else list(_hints(ahead, zone))
+    is_local = bool(hints) or seen.ahead.number >= MANY
     # What a condition names may be planned for later, as a trial's end is. Local time leaves few rows far ahead.
-    is_local = bool(hints) and (of_the_past or seen.ahead.number > seen.far.number)
+    is_local = is_local and (of_the_past or seen.ahead.number > seen.far.number)
     if ahead is not None and (of_the_past or is_local):
         rows = f"{_rows(seen.ahead.number, seen)} in the future; the newest is {_long(ahead)} ahead of now."
-        cause = f" It looks like local time ({'; '.join(hints)})." if is_local else ""
+        which = f" ({'; '.join(hints)})" if hints else ""
+        cause = f" It looks like local time{which}." if is_local else ""
         yield f"{rows}{cause} {_READ_AS_UTC}{'' if is_local else ', or correct what is only a slip'}."
     elif zone is not None and zone.ahead:
         yield from _by_the_server(seen, column, zone, now)
     if of_the_past and seen.far.newest is not None:
         yield (
-            f"{_rows(seen.far.number, seen)} far in the future; the newest is of {seen.far.newest:%d %b %Y}. "
+            f"{_rows(seen.far.number, seen)} far in the future; the newest is {seen.far.newest:%d %b %Y}. "
             "Correct or delete what is only test data."
         )
 
 
-def _hints(seen: Newest, ahead: timedelta, zone: ServerZone | None) -> Iterator[str]:
-    """Say what makes rows in the future look like local time, and not like somebody's slip."""
+def _hints(ahead: timedelta, zone: ServerZone | None) -> Iterator[str]:
+    """Say of which zone's local time the newest row may be."""
     next_zone = -(-ahead // STEP) * STEP
     if next_zone - ahead <= JUST_NOW:
         yield f"that of {utc(next_zone)}"
     if zone is not None and zone.ahead >= ahead - SLACK:
         yield f"the server's zone is {zone}"
-    if seen.ahead.number >= MANY:
-        yield "it is many rows"
 
 
 def _by_the_server(seen: Newest, column: MomentColumn, zone: ServerZone, now: datetime) -> Iterator[str]:

@@ -1,14 +1,14 @@
 """What only the database knows about where events, and rows that trigger, are read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, inspect, select
 
 from skene_dagster.audience import days
-from skene_dagster.audience.asked import at, columns_in, has, meant, names, planned
+from skene_dagster.audience.asked import at, columns_in, has, meant, names, needed_at, planned
 from skene_dagster.documents import Document
-from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
+from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Rows, StepPlan
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import Settings, Users
@@ -16,12 +16,25 @@ from skene_dagster.store import tables
 from skene_dagster.store.keys import same_as_users_key
 
 
-def check_events(connection: Connection, settings: Settings, settings_file: Document) -> list[SettingsError]:
-    """List what of `events:` in skene.yaml is not so in the database.
+def check_events(connection: Connection, settings: Settings, settings_file: Document) -> Sequence[SkeneError]:
+    """List what of `events:` in skene.yaml, and of the features' SQL, is not so in the database.
+
+    Returns:
+        SettingsErrors; or a StoreError at the text that needs a right which the database user lacks.
 
     Raises:
         StoreError: the database cannot be asked.
     """
+    try:
+        with needed_at(at(settings_file, "events.table")):
+            return _check_events(connection, settings, settings_file)
+    except StoreError as denied:
+        if denied.place is None:
+            raise
+        return [denied]
+
+
+def _check_events(connection: Connection, settings: Settings, settings_file: Document) -> list[SettingsError]:
     events = settings.events
     present = columns_in(connection, events.table)
     if events.table == tables.events.name:
@@ -61,7 +74,9 @@ def _check_features(connection: Connection, settings: Settings, settings_file: D
         except SettingsError as bad:
             errors.append(SettingsError(bad.message, advice=bad.advice, place=place))
             continue
-        if said := planned(connection, select(rows)):
+        with needed_at(place):
+            said = planned(connection, select(rows))
+        if said:
             advice = meant(said, columns_in(connection, settings.events.table), ())
             errors.append(SettingsError(f"The database refuses this SQL: {said}.", advice=advice, place=place))
     return errors

@@ -10,7 +10,7 @@ from skene_dagster.audience.local_time import Suspect, suspects
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.delivery.lacking import Lack, lacking
-from skene_dagster.errors import DocumentError, SettingsError, SkeneError, StoreError
+from skene_dagster.errors import DocumentError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
@@ -26,7 +26,7 @@ class Answer:
 
     database: str
     """Its name."""
-    settings: list[SettingsError] = field(default_factory=list)
+    settings: list[SkeneError] = field(default_factory=list)
     loops: dict[str, list[SkeneError]] = field(default_factory=dict)
     """The errors of each file; those that are no DocumentErrors tell of rights that the database user lacks."""
     scans: dict[str, list[Scan]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ def ask(settings: Settings, project: Project) -> Answer:
         as_of = database_clock(engine)()
         with translated(), engine.connect() as connection:
             file = settings_file(settings)
-            answer.settings = preflight.check_users(connection, settings.users, file)
+            answer.settings += preflight.check_users(connection, settings.users, file)
             if any(error.place and error.place.part in {"users.table", "users.key"} for error in answer.settings):
                 return answer
             answer.settings += sources.check_events(connection, settings, file)

@@ -10,11 +10,12 @@ from sqlalchemy import Engine
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.desk import Desk
+from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.documents import Document
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.settings import Settings, read_settings
 from skene_dagster.store import environment, schema, urls
-from skene_dagster.store.engine import Clock, database_clock, open_engine
+from skene_dagster.store.engine import Clock, database_clock, open_engine, reading
 
 
 def shown_database(settings: Settings) -> str:
@@ -57,6 +58,25 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
 def open_desk(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> Desk:
     """Open a desk for a command that asks the provider's records."""
     return Desk(engine, settings, channel, channels.provider(channel, settings, clock), clock, f"cli-{os.getpid()}")
+
+
+def refuse_a_backup(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> str:
+    """Compare the ledger with the provider's newest records, as a run does before it sends.
+
+    Returns:
+        Why they could not be read; nothing where they were, or where there is nothing to compare.
+
+    Raises:
+        LedgerOutdated: the ledger was restored from a backup.
+        StoreError: the database refused.
+    """
+    if not channel.leaves or reading(engine, environment.remembered) is None:
+        return ""
+    unread: list[str] = []
+    desk = open_desk(settings, channel, engine, clock)
+    desk.say = unread.append
+    refuse_an_outdated_ledger(desk)
+    return " ".join(unread)
 
 
 def settings_file(settings: Settings) -> Document:

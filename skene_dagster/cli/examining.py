@@ -1,6 +1,6 @@
 """What `doctor` asks the database and the provider, one thing after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import parseaddr
 
@@ -15,9 +15,8 @@ from sqlalchemy import (
 )
 
 from skene_dagster.audience import preflight, sources
-from skene_dagster.audience.asked import at, needed_at
 from skene_dagster.cli.checked import Checked
-from skene_dagster.cli.database import open_desk, open_ledger, settings_file
+from skene_dagster.cli.database import open_ledger, refuse_a_backup, settings_file
 from skene_dagster.cli.local_time import examine_moments
 from skene_dagster.cli.loops import examine_files, examine_loops
 from skene_dagster.cli.rights import (
@@ -30,9 +29,8 @@ from skene_dagster.cli.rights import (
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.providers.base import Denied
-from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.documents import Document
-from skene_dagster.errors import LedgerOutdated, SkeneError, StoreError
+from skene_dagster.errors import LedgerOutdated, SkeneError
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema, urls
@@ -111,13 +109,7 @@ def _belongs(engine: Engine, settings: Settings) -> Checked:
 
 def _events(connection: Connection, settings: Settings, file: Document) -> Iterator[Checked]:
     """Look at the events; loops that do not ask what users do run without them."""
-    try:
-        with needed_at(at(file, "events.table")):
-            wrong: Sequence[SkeneError] = sources.check_events(connection, settings, file)
-    except StoreError as error:
-        if error.place is None:
-            raise
-        wrong = [error]
+    wrong = sources.check_events(connection, settings, file)
     yield from map(Checked.of, wrong)
     if not wrong:
         yield Checked("ok", f"The events are in {settings.events.table}.")
@@ -207,18 +199,15 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
 
 def _ledger(settings: Settings, channel: Channel) -> Iterator[Checked]:
     """Compare the ledger with the provider's newest records, as a run does before it sends."""
-    unread: list[str] = []
     try:
         with open_ledger(settings) as (engine, clock):
-            desk = open_desk(settings, channel, engine, clock)
-            desk.say = unread.append
-            refuse_an_outdated_ledger(desk)
+            unread = refuse_a_backup(settings, channel, engine, clock)
     except LedgerOutdated as error:
         yield Checked.of(error)
     except SkeneError:
         return  # what the database lacks was said
     else:
-        yield from (Checked("ok", said) for said in unread or ["The ledger is no older than the provider's records."])
+        yield Checked("ok", unread or "The ledger is no older than the provider's records.")
 
 
 def _domain(domains: dict[str, str], sender: str) -> Checked:

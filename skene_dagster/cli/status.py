@@ -8,21 +8,22 @@ from functools import partial
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 
-from skene_dagster.cli.database import open_desk, open_ledger, shown_database
+from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import channels
-from skene_dagster.delivery.desk import PAUSED, Desk
+from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.desk import PAUSED
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
-from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
 from skene_dagster.errors import LedgerOutdated, StoreError
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
-from skene_dagster.settings import load
-from skene_dagster.store.engine import reading
+from skene_dagster.settings import Settings, load
+from skene_dagster.store.engine import Clock, reading
 
 SHOWN = 3
 """Reasons for which emails of a step wait that are told; the others are counted."""
@@ -55,8 +56,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         ]
         others = reading(engine, lambda connection: left_by_others(connection, project.loops, channel.name, now))
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
-        outdated = list(_outdated(open_desk(settings, channel, engine, clock))) if channel.leaves else []
-    problems = outdated
+        problems = _outdated(settings, channel, engine, clock)
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
     problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
@@ -79,14 +79,15 @@ def status(context: click.Context, *, as_json: bool) -> None:
         context.exit(LOOK)
 
 
-def _outdated(desk: Desk) -> Iterator[str]:
+def _outdated(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> list[str]:
     try:
-        refuse_an_outdated_ledger(desk)
+        refuse_a_backup(settings, channel, engine, clock)
     except LedgerOutdated as error:
-        yield f"{error.message} {error.advice}"
+        return [f"{error.message} {error.advice}"]
     except StoreError as error:
-        # The pace of an account is written down.
-        yield f"It was not checked whether the ledger is that of a backup: {error.message}"
+        # A turn to call the provider is written down, and the database may take no writes.
+        return [f"It was not checked whether the ledger is that of a backup: {error.message}"]
+    return []
 
 
 def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:

@@ -135,16 +135,21 @@ def test_a_right_that_one_loop_lacks_is_told_at_its_line_and_hides_no_other(prod
     assert other.exit_code == 0
 
 
-def test_where_nothing_but_a_right_is_missing_no_file_is_wrong(product: Product) -> None:
-    product.limited.do(f"CREATE TABLE {product.limited.product}.orders (id INTEGER, user_id INTEGER, made_at DATETIME)")
+def test_where_nothing_but_rights_are_missing_no_file_is_wrong(product: Product) -> None:
+    orders, actions = (f"{product.limited.product}.{name}" for name in ("orders", "actions"))
+    product.limited.do(
+        *(f"CREATE TABLE {name} (id INTEGER, user_id INTEGER, at DATETIME)" for name in (orders, actions))
+    )
     product.limited.grant(0)
-    trigger = f"{{type: database, table: {product.limited.product}.orders, event: insert, at: made_at}}"
-    loop = RETENTION.replace('{type: schedule, cron: "0 9 * * *", timezone: Europe/Berlin}', trigger)
-    product.write(retention=loop)
+    on_orders = f"{{type: database, table: {orders}, event: insert, at: at}}"
+    buyers = RETENTION.replace('{type: schedule, cron: "0 9 * * *", timezone: Europe/Berlin}', on_orders)
+    product.write(f"events: {{table: {actions}}}\n", buyers=f"name: buyers\n{buyers}", retention=RETENTION)
 
     checked = product.call("validate", "--database")
 
-    assert "error loops/retention.yaml:4 step 1, trigger.table The database user has no right" in told(checked)
+    assert "error loops/buyers.yaml:5 step 1, trigger.table The database user has no right to do this" in told(checked)
+    assert "error skene.yaml:8 events.table The database user has no right to do this" in told(checked)
+    assert "ok retention loops/retention.yaml" in told(checked)
     assert checked.exit_code == 3
 
 

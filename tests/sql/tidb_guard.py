@@ -195,7 +195,7 @@ RULES = (
     ),
     Rule(
         "convert_tz",
-        "CONVERT_TZ gives NULL where the server's zone tables are empty: zones belong in Python, but for the server's",
+        "CONVERT_TZ gives NULL where the server's zone tables are empty: all zones but its own belong in Python",
         _says(r"\bCONVERT_TZ\s*\((?!UTC_TIMESTAMP\(\), '', @@global\.time_zone\))"),
     ),
     Rule(

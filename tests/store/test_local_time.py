@@ -123,7 +123,7 @@ def test_a_column_of_a_condition_that_is_ahead_is_told_at_its_line_and_by_how_mu
 
     assert said.startswith(
         "loops/retention.yaml:8  step 1, condition.query users.seen_at: 40 rows are in the future; the newest is "
-        "2 h 00 min ahead of now. It looks like local time (that of UTC+2; "
+        "2 h 00 min ahead of now. It looks like local time (that of UTC+2)."
     )
     assert said.endswith("Moments are read as UTC: let the product store UTC.")
 
@@ -153,7 +153,7 @@ def test_a_column_that_triggers_is_told_at_its_trigger(product: Product) -> None
     [
         pytest.param(
             [26800 * DAY],
-            "1 row is far in the future; the newest is of {0:%d %b %Y}. Correct or delete what is only test data.",
+            "1 row is far in the future; the newest is {0:%d %b %Y}. Correct or delete what is only test data.",
             id="a test row",
         ),
         pytest.param(
