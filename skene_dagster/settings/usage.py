@@ -124,7 +124,7 @@ class TidbUsage(Spec):
     resource_groups: dict[str, Address] = Field(default_factory=dict)
     """Whose resource group it is. Wherever a statement ran in one of these, it counts before the database user."""
     slow_log: bool = False
-    """Also ask the slow log who else ran a statement: exact, but only slow statements, and expensive to read."""
+    """Also ask the slow log who else ran a statement. Exact, but for slow statements only, and expensive to read."""
 
     @model_validator(mode="after")
     def _names_somebody(self) -> "TidbUsage":

@@ -193,6 +193,10 @@ def test_the_helm_values_say_what_the_deployment_says() -> None:
     assert queue["maxConcurrentRuns"] == instance["concurrency"]["runs"]["max_concurrent_runs"]
     assert queue["tagConcurrencyLimits"] == instance["concurrency"]["runs"]["tag_concurrency_limits"]
     assert values["dagsterDaemon"]["runRetries"]["maxRetries"] == instance["run_retries"]["max_retries"]
+    pinned = re.findall(r"^dagster-postgres==(\S+)", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+    assert [f"pip install dagster-k8s=={version}" for version in pinned] == [
+        found.text for found in page("docs/deploy.md").code if found.text.startswith("pip install")
+    ]
     assert values["postgresql"]["postgresqlScheme"] == instance["storage"]["postgres"]["postgres_db"]["scheme"]
 
 
