@@ -187,6 +187,7 @@ def test_a_row_of_the_far_future_hides_no_local_time(product: Product) -> None:
     "ahead",
     [
         pytest.param([n * DAY for n in range(30)], id="days of a month to come"),
+        pytest.param([2 * HOUR, *(n * DAY for n in range(1, 6))], id="days to come, the first in two hours"),
         pytest.param([26800 * DAY], id="a far day"),
         pytest.param([100 * MINUTE + HOUR], id="one that comes soon"),
     ],
