@@ -1,4 +1,4 @@
-"""Whom no tick sees: the windows of a condition at a schedule's real ticks, laid side by side.
+"""Find the moments that no tick selects: the windows of a condition at a schedule's real ticks, laid side by side.
 
 A window is evaluated as a run on the embedded database does it: by the same SQL, functions and binds.
 """
@@ -94,7 +94,7 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
         gaps = tuple(successive.gaps(windows))
         if not gaps:
             return None
-        # Overlapping windows mail nobody twice: who is in two that follow each other has not left the segment.
+        # Overlapping windows mail nobody twice: a user in two that follow each other has not left the segment.
         instead = successive.overlapping(window.column, windows)
         wider = successive.windows(_Evaluated(window_of(instead), zone, database)) if instead else []
         return Lost(gaps, successive.longest, instead if wider and not any(successive.gaps(wider)) else "")

@@ -188,6 +188,9 @@ _LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 def _of_the_days(fields: list[str]) -> str:
     day, month, weekday = fields[2:]
+    if "#" in weekday and day != "*":
+        # Dagster, 2026-11: takes `1 * MON#2` (day, month, weekday), and its daemon fails to find its ticks.
+        return f"{weekday} stands alone: write * as the day."
     if day.upper() == "L":
         return ""
     days, months = _numbers(_FIELDS[2], day), _numbers(_FIELDS[3], month)

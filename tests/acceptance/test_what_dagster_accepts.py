@@ -76,7 +76,15 @@ def items(draw: some.DrawFn, least: int, most: int) -> str:
 
 
 @settings(max_examples=100, deadline=None)
-@given(some.tuples(items(0, 60), items(0, 24), items(0, 31), items(1, 12), items(0, 7)).map(" ".join))
+@given(
+    some.tuples(
+        items(0, 60),
+        items(0, 24),
+        items(0, 31) | some.just("L"),
+        items(1, 12),
+        items(0, 7) | some.sampled_from(["MON#1", "2#4"]),
+    ).map(" ".join)
+)
 def test_whatever_we_accept_dagster_has_ticks_for(cron: str) -> None:
     if fault_of_cron(cron):
         return

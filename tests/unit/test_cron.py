@@ -99,6 +99,8 @@ def test_another_way_of_writing_is_told_in_five_fields(written: str, instead: st
         pytest.param("0 9 31 4,6 *", "There is no 31 April or June.", id="31 April or June"),
         pytest.param("0 9 30-31 2 *", "There is no 30-31 February.", id="a range of days that February lacks"),
         pytest.param("0 9 30 2 1", "For the weekday alone write * as the day.", id="30 February, or a weekday"),
+        pytest.param("0 9 1 * MON#2", "MON#2 stands alone: write * as the day.", id="a day, or a second Monday"),
+        pytest.param("0 9 L * 5#1", "5#1 stands alone", id="the last day, or a first Friday"),
         pytest.param("0 9 31 4 MON", "There is no 31 April. For the weekday alone", id="31 April, or a Monday"),
     ],
 )
