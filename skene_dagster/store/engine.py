@@ -173,7 +173,8 @@ def is_over(lease_until: ColumnElement[datetime], lease: timedelta, now: datetim
 
 def clocks(now: datetime) -> str:
     """Say what time it is by the database's clock, which is given, and by this machine's."""
-    return f"It is {now:%Y-%m-%d %H:%M:%S} UTC by the database's clock, and {_utc_now():%H:%M:%S} by this machine's."
+    shown = "%Y-%m-%d %H:%M:%S"
+    return f"It is {now:{shown}} UTC by the database's clock, and {_utc_now():{shown}} by this machine's."
 
 
 def how_far_ahead(connection: Connection) -> timedelta:

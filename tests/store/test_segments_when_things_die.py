@@ -179,7 +179,7 @@ def test_who_lost_the_turn_writes_no_more(engine: Engine) -> None:
     world = World(engine)
     stale = world.take_turn("stale", day=0, lease=timedelta(0))
     world.now = FIRST + timedelta(seconds=1)
-    world.take_turn("newer", day=0, lease=timedelta(minutes=5))
+    world.take_turn("newer", day=0, lease=turn.LEASE)
 
     for write in (
         lambda connection: turn.keep(connection, stale, world.now, writes=True),

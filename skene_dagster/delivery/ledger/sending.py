@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, func, literal, select, update
 
 from skene_dagster.delivery.graphemes import cut
-from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, OPEN, batch_of, is_free, leased
+from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
@@ -73,8 +73,6 @@ def _corrections(batch: Row[Any], now: datetime) -> dict[str, datetime | None]:
         corrections |= dict.fromkeys(("unresolved_since", "first_attempt_at"), now - UNKNOWN)
     if "absent_at" in is_ahead:
         corrections["absent_at"] = None
-    if batch.due_at is not None and batch.due_at > now + LONGEST_WAIT + CLOCKS_DIFFER:
-        corrections["due_at"] = now
     return corrections
 
 
