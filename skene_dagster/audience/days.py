@@ -5,7 +5,7 @@ in which order, events are looked at. This module owns skene_user_days and skene
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -33,17 +33,18 @@ from sqlalchemy import (
     text,
 )
 
-from skene_dagster.audience import staging
+from skene_dagster.audience import moments_read, product_moments, staging
 from skene_dagster.audience.chunks import delete_matching
 from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span
-from skene_dagster.errors import SettingsError
+from skene_dagster.errors import Place, QueryRejected, SettingsError
 from skene_dagster.loops.usage import FeaturePlan, UsagePlan
 from skene_dagster.settings import FILE, Events
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.joins import FromFew
 from skene_dagster.store.keys import Key
-from skene_dagster.store.moments import day_of, days_later, moment_of, name_of
+from skene_dagster.store.moments import day_of, days_later, name_of
+from skene_dagster.store.product_moments import ProductMoment
 from skene_dagster.store.tables import OPEN, Moment, events_ahead, user_days
 
 FIRST_DAY = date(1970, 1, 1)
@@ -67,7 +68,10 @@ class Source:
 
     events: Events
     rows: Subquery
-    """One row per event of a user: user_id, raw_at (as it is written), at, day, event, arrived, and `is_<feature>`."""
+    """One row per event of a user: user_id, raw_at (as it is written), at, day, event, raw_arrived, arrived, and
+    `is_<feature>`."""
+    at: ProductMoment
+    arrived: ProductMoment | None
     sql_features: tuple[FeaturePlan, ...]
     by_user: bool
     """The events of a user are found by an index."""
@@ -81,21 +85,33 @@ def source(connection: Connection, plan: UsagePlan) -> Source:
     """
     events = plan.events
     schema, _, name = events.table.rpartition(".")
-    names = [events.user, events.at, events.name, *([events.arrived] if events.arrived else [])]
+    moments = [events.at, *([events.arrived] if events.arrived else [])]
+    names = [events.user, events.name, *(one.column for one in moments)]
     rows = table(name, *(column(found) for found in dict.fromkeys(names)), schema=schema or None)
-    user, at = rows.c[events.user], moment_of(rows.c[events.at])
+    user = rows.c[events.user]
+    at = product_moments.of(connection, events.table, events.at, rows.c[events.at.column], "events.at")
     columns: list[ColumnElement[Any]] = [
         user.label("user_id"),
-        rows.c[events.at].label("raw_at"),
-        at.label("at"),
-        day_of(at).label("day"),
+        at.raw.label("raw_at"),
+        at.moment.label("at"),
+        day_of(at.moment).label("day"),
         _name(rows.c[events.name], plan).label("event"),
     ]
+    arrived = None
     if events.arrived:
-        columns.append(rows.c[events.arrived].label("arrived"))
-    columns += [_is_use(connection, feature).label(f"is_{feature.name}") for feature in plan.sql_features]
+        raw = rows.c[events.arrived.column]
+        arrived = product_moments.of(connection, events.table, events.arrived, raw, "events.arrived")
+        columns += [raw.label("raw_arrived"), arrived.moment.label("arrived")]
+    columns += [_is_use(connection, feature, events.table).label(f"is_{feature.name}") for feature in plan.sql_features]
     found = select(*columns).where(user.is_not(None)).subquery("e")
-    return Source(events, found, plan.sql_features, _has_index(connection, events))
+    return Source(
+        events,
+        found,
+        replace(at, raw=found.c.raw_at),
+        None if arrived is None else replace(arrived, raw=found.c.raw_arrived),
+        plan.sql_features,
+        _has_index(connection, events),
+    )
 
 
 def stage(connection: Connection, turn: Turn, key: Key) -> tuple[Table, Table]:
@@ -118,11 +134,12 @@ def touch(connection: Connection, pairs: Table, events: Source, window: Window, 
     """
     rows = events.rows
     days = select(rows.c.user_id, rows.c.day)
-    if not events.events.arrived:
-        inside = rows.c.raw_at >= literal(window.begin.date(), Date)
-        _add(connection, pairs, days.where(inside, *_before(rows, as_of)))
+    if events.arrived is None:
+        _add(connection, pairs, days.where(*_before(events, as_of, max(FIRST_DAY, window.begin.date()))))
         return
-    arrived = rows.c.arrived > literal(window.begin, Moment), rows.c.arrived <= literal(window.end, Moment)
+    # The raw column beside our own form of it: an index knows only that one.
+    arrived = [events.arrived.since(window.begin), events.arrived.before(_just_after(window.end))]
+    arrived += [rows.c.arrived > literal(window.begin, Moment), rows.c.arrived <= literal(window.end, Moment)]
     # Not the raw column as well: SQLite would take an index of it for the better one, and read every user's.
     happened = rows.c.at >= literal(FIRST_DAY, Date), rows.c.at < literal(as_of, Moment)
     _add(connection, pairs, days.where(*arrived, *happened))
@@ -132,7 +149,7 @@ def touch(connection: Connection, pairs: Table, events: Source, window: Window, 
 def keep_all_ahead(connection: Connection, events: Source, as_of: datetime) -> None:
     """Keep the days of all events that are yet to happen at as_of."""
     rows = events.rows
-    ahead = rows.c.raw_at >= literal(as_of.date(), Date), rows.c.at >= literal(as_of, Moment)
+    ahead = events.at.since(as_of.date()), rows.c.at >= literal(as_of, Moment)
     _add(connection, events_ahead, select(rows.c.user_id, rows.c.day).where(*ahead))
 
 
@@ -167,11 +184,13 @@ def count_touched(connection: Connection, events: Source, pairs: Table, span: Sp
     """Count the staged days of a range of users anew, whole."""
     rows = events.rows
     delete_matching(connection, user_days, pairs, span, ["user_id", "day"])
-    on = (rows.c.user_id == pairs.c.user_id) & (rows.c.raw_at >= pairs.c.day)
-    on &= rows.c.raw_at < days_later(pairs.c.day, 1)
+    on = (rows.c.user_id == pairs.c.user_id) & events.at.since(pairs.c.day)
+    on &= events.at.before(days_later(pairs.c.day, 1))
+    if not events.at.is_exact:
+        on &= rows.c.day == pairs.c.day
     # Without an index of the product's it is better that they are read once.
     both = FromFew(pairs, rows, on) if events.by_user else pairs.join(rows, on)
-    within = select().select_from(both).where(span.of(pairs.c.user_id), *_before(rows, as_of))
+    within = select().select_from(both).where(span.of(pairs.c.user_id), *_before(events, as_of))
     within = within.prefix_with(f"/*+ INL_JOIN({rows.name}) */", dialect="mysql")
     _count(connection, events, within, pairs.c.user_id, pairs.c.day)
 
@@ -197,7 +216,7 @@ def count_all(
     if anew:
         stale = or_(user_days.c.day >= since, user_days.c.event.in_(list(gone)))
         connection.execute(delete(user_days).where(span.of(user_days.c.user_id), stale))
-    within = select().select_from(rows).where(span.of(rows.c.user_id), *_before(rows, as_of, since))
+    within = select().select_from(rows).where(span.of(rows.c.user_id), *_before(events, as_of, since))
     _count(connection, events, within, rows.c.user_id, rows.c.day)
 
 
@@ -220,11 +239,17 @@ def _count(
         connection.execute(insert(user_days).from_select(into, uses.group_by(user, day)))
 
 
-def _before(rows: Subquery, as_of: datetime, since: date = FIRST_DAY) -> Iterable[ColumnElement[bool]]:
+def _before(events: Source, as_of: datetime, since: date = FIRST_DAY) -> Iterable[ColumnElement[bool]]:
     # The raw column beside our own form of it: an index knows only that one.
-    yield rows.c.raw_at >= literal(since, Date)
-    yield rows.c.raw_at < literal(as_of.date() + timedelta(days=1), Date)
-    yield rows.c.at < literal(as_of, Moment)
+    yield events.at.since(since)
+    yield events.at.before(as_of.date() + timedelta(days=1))
+    yield events.rows.c.at < literal(as_of, Moment)
+    if not events.at.is_exact:
+        yield events.rows.c.at >= literal(since, Date)
+
+
+def _just_after(moment: datetime) -> datetime:
+    return min(moment, OPEN - timedelta(microseconds=1)) + timedelta(microseconds=1)
 
 
 def _add(connection: Connection, to: Table, days: Select[Any]) -> None:
@@ -251,9 +276,14 @@ def _has_index(connection: Connection, events: Events) -> bool:
     return any(key and (key[0] or "").lower() == events.user.lower() for key in keys)
 
 
-def _is_use(connection: Connection, feature: FeaturePlan) -> ColumnElement[int]:
+def _is_use(connection: Connection, feature: FeaturePlan, table_: str) -> ColumnElement[int]:
     assert feature.sql is not None
-    sql = feature.sql.sqlite if is_sqlite(connection) else feature.sql.mysql
+    place = Place(FILE, part=f"features.{feature.name}.sql")
+    try:
+        moments_read.refuse_numbers(connection, feature.sql, place=place, row=table_)
+    except QueryRejected as bad:
+        raise SettingsError(bad.message, advice=bad.advice, place=bad.place) from None
+    sql = moments_read.readable_text(connection, feature.sql, table_)
     if sql is None:
         raise SettingsError(
             f"The SQL of feature {feature.name!r} cannot run on SQLite: {feature.sql.needs_tidb}.",

@@ -165,4 +165,4 @@ def _columns_set(settings: Settings, project: Project) -> set[str]:
     emails = [step.email for plan in project.loops for step in plan.steps if step.email is not None]
     found = {name for email in emails for name, _ in email.set}
     # `set` names it as well, lest the database move it.
-    return found | ({settings.users.updated_at} if found and settings.users.updated_at else set())
+    return found | ({settings.users.updated_at.column} if found and settings.users.updated_at else set())

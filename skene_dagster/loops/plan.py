@@ -10,7 +10,25 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
-from skene_dagster.settings import Feature, Milestone
+from skene_dagster.settings import Feature, Milestone, MomentColumn
+
+
+@dataclass(frozen=True)
+class MomentRead:
+    """A column that SQL reads as a moment: it is compared with one, or handed to a function of time."""
+
+    tables: tuple[str, ...]
+    """The source tables that may have it, nearest first, as they are written."""
+    column: str
+    start: int
+    """Where in `mysql` it begins."""
+    end: int
+    is_item: bool
+    """It stands in a SELECT list by itself, where its name is the result's."""
+    is_compared: bool
+    """It is compared by itself, so that an index may serve."""
+    beside: tuple[tuple[tuple[str, ...], str], ...] = ()
+    """It is compared with these columns, each of one of some tables; it is a moment only if one of them is."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,12 @@ class Query:
     """Each row of the result is one user's own row in the users table; it is by key, too."""
     binds: tuple[str, ...]
     """Those of them that the texts use, sorted."""
+    moments: tuple[MomentRead, ...] = field(default=(), repr=False)
+    """The columns that it reads as moments."""
+
+
+ROW = "skene_row"
+"""What stands for the table whose row an expression is about."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +85,8 @@ class Expression:
     """What the embedded database gets; None where it cannot say it."""
     needs_tidb: str
     """Why there is no `sqlite`, by the name of the construct; else empty."""
+    moments: tuple[MomentRead, ...] = field(default=(), repr=False)
+    """The columns that it reads as moments; those of the row itself are of the table `ROW`."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +124,7 @@ class Rows:
     """The column that names the row: `$1`."""
     user: str
     """The column with the users key."""
-    at: str
+    at: MomentColumn
     """The column with the moment: when the row was written, or changed (UTC)."""
     changes: bool
     """A row triggers again whenever it changed."""

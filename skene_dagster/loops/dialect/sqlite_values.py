@@ -17,6 +17,9 @@ _CASTS: dict[exp.DType, Kind] = {
     exp.DType.CHAR: "text",
     exp.DType.BIGINT: "number",
 }
+_MOMENTS = frozenset(
+    "ADDDATE CONVERT_TZ DATE_ADD DATE_SUB FROM_DAYS MAKEDATE STR_TO_DATE SUBDATE TIMESTAMPADD".split()
+)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?")
 
 
@@ -77,7 +80,7 @@ def moment_of(literal: exp.Expr, rewritten: Rewritten) -> str | None:
 
 def _kind_of_call(node: exp.Anonymous, rewritten: Rewritten) -> Kind:
     name = node.name.removeprefix(FUNCTION)
-    if name in ("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE", "TIMESTAMPADD"):
+    if name in _MOMENTS:
         return "moment"
     if name in OF_THEIR_ARGUMENTS:
         return next((kind for kind in kinds_of_values(node, rewritten) if kind), "")

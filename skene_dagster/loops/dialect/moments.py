@@ -1,0 +1,315 @@
+"""Which columns SQL reads as moments: compared with one, or handed to a function of time."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from sqlglot import exp
+
+from skene_dagster.loops.dialect.clocks import FUNCTION
+from skene_dagster.loops.dialect.quoting import in_the_authors_words, line_of
+from skene_dagster.loops.dialect.rewriting import Rewritten
+from skene_dagster.loops.dialect.sources import common_table, is_star, sources, written
+from skene_dagster.loops.dialect.sqlite_values import kind_of
+from skene_dagster.loops.dialect.structure import COMPARISONS, ORDERED, unwrapped
+from skene_dagster.loops.plan import MomentRead
+
+_CHOOSE = frozenset("ANY_VALUE COALESCE FIRST_VALUE GREATEST IFNULL LAST_VALUE LEAST MAX MIN NULLIF".split())
+"""Functions whose value is one of their arguments."""
+_CHOOSE_FIRST = frozenset(("LAG", "LEAD", "NTH_VALUE"))
+_FIRST = frozenset(
+    """
+    ADDDATE CONVERT_TZ DATE DATE_ADD DATE_FORMAT DATE_SUB DAY DAYNAME DAYOFMONTH DAYOFWEEK DAYOFYEAR HOUR LAST_DAY
+    MICROSECOND MINUTE MONTH MONTHNAME QUARTER SECOND SUBDATE TIMESTAMP TO_DAYS TO_SECONDS UNIX_TIMESTAMP WEEK WEEKDAY
+    WEEKOFYEAR YEAR YEARWEEK
+    """.split()
+)
+"""Functions whose first argument is a moment."""
+_ARGUMENTS = {"DATEDIFF": (0, 1), "TIMESTAMPDIFF": (1, 2), "TIMESTAMPADD": (2,), **dict.fromkeys(_FIRST, (0,))}
+_CASTS = (exp.DType.DATE, exp.DType.DATETIME)
+
+
+@dataclass
+class _Use:
+    """A place where values are read as moments."""
+
+    node: exp.Expr
+    operand: exp.Expr
+    """What is read as a moment."""
+    others: list[exp.Expr]
+    """The moments that it is compared with; none where it is handed to a function."""
+    is_known: bool = True
+    """The others are moments whatever the database says."""
+
+
+@dataclass
+class Moments:
+    """The columns that a tree reads as moments."""
+
+    columns: list[MomentRead] = field(default_factory=list)
+    uses: list[_Use] = field(default_factory=list)
+    """Where each of them is read so."""
+    nodes: list[exp.Column] = field(default_factory=list)
+    inner: set[int] = field(default_factory=set)
+    """The nodes, by identity, that are no operand themselves: they stand in an aggregate, or in a derived table."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What to write of a column that is a number."""
+
+    column: str
+    """In its author's words."""
+    line: int
+    """How many lines below the text's first it stands."""
+    seconds: str
+    """The comparison, or the call, as it is to be written if the numbers are seconds since 1970."""
+    milliseconds: str
+
+
+def moments(tree: exp.Expr, rewritten: Rewritten, *, around: int = 0) -> Moments:
+    """Find the columns that SQL reads as moments.
+
+    Args:
+        around: how many characters were put before the author's words for the parser.
+    """
+    found, seen = Moments(), set()
+    spans = _Spans(rewritten, around)
+    # What is a moment for certain comes first: a column is listed once.
+    for use in sorted(_uses(tree, rewritten), key=lambda use: not use.is_known):
+        others = () if use.is_known else tuple((tables, column.name) for column, tables in _origins(use.others[0]))
+        for column, tables in _origins(use.operand) if use.is_known or others else ():
+            if column is not use.operand and use.is_known:
+                found.inner.add(id(column))
+            if id(column) not in seen:
+                seen.add(id(column))
+                start, end = spans.of(column)
+                is_item, is_compared = isinstance(column.parent, exp.Select), bool(use.others) and column is use.operand
+                read = MomentRead(tables, column.name, start, end, is_item=is_item, is_compared=is_compared, beside=others)
+                found.columns.append(read)
+                found.uses.append(use)
+                found.nodes.append(column)
+    return found
+
+
+def remedies(found: Moments, rewritten: Rewritten) -> list[Remedy]:
+    """Say of each column what to write if it is a number."""
+    return [
+        Remedy(
+            _words(column, rewritten),
+            (line_of(column, rewritten) or 1) - 1,
+            _words(_remedy(use, column, 1), rewritten),
+            _words(_remedy(use, column, 1000), rewritten),
+        )
+        for use, column in zip(found.uses, found.nodes, strict=True)
+    ]
+
+
+def _uses(tree: exp.Expr, rewritten: Rewritten) -> Iterator[_Use]:
+    for node in tree.walk():
+        match node:
+            case exp.Between():
+                yield from _compared(node, [node.this, node.args["low"], node.args["high"]], rewritten)
+            case exp.In() if node.expressions:
+                yield from _compared(node, [node.this, *node.expressions], rewritten)
+            case exp.Anonymous():
+                places = _ARGUMENTS.get(node.name.removeprefix(FUNCTION), ())
+                yield from (_Use(node, node.expressions[at], []) for at in places if at < len(node.expressions))
+            case exp.Extract():
+                yield _Use(node, node.expression, [])
+            case exp.Cast() if node.to.this in _CASTS:
+                yield _Use(node, node.this, [])
+            case exp.Add() | exp.Sub() if isinstance(node.expression, exp.Interval):
+                yield _Use(node, node.this, [])
+            case _ if isinstance(node, COMPARISONS):
+                yield from _compared(node, [node.this, node.expression], rewritten)
+
+
+def _compared(node: exp.Expr, sides: list[exp.Expr], rewritten: Rewritten) -> Iterator[_Use]:
+    kinds = [kind_of(side, rewritten) for side in sides]
+    known = [side for side, kind in zip(sides, kinds, strict=True) if kind == "moment"]
+    rest = [side for side, kind in zip(sides, kinds, strict=True) if not kind]
+    if known:
+        yield from (_Use(node, side, known) for side in rest)
+    elif len(rest) == 2 and isinstance(node, ORDERED):
+        for side, other in (rest, rest[::-1]):
+            yield _Use(node, side, [other], is_known=False)
+
+
+def _origins(operand: exp.Expr) -> list[tuple[exp.Column, tuple[str, ...]]]:
+    """Follow a value to the columns that it is one of, each with the tables that may have it."""
+    found: list[tuple[exp.Column, tuple[str, ...]]] = []
+    waiting, seen = [operand], {id(operand)}
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, exp.Column):
+            tables, further = _of_column(node)
+            if tables:
+                found.append((node, tables))
+        else:
+            further = _values(node)
+        waiting += [one for one in further if id(one) not in seen]
+        seen |= {id(one) for one in further}
+    return found
+
+
+def _values(node: exp.Expr) -> list[exp.Expr]:
+    """List what a value is one of."""
+    match node:
+        case exp.Paren() | exp.Window() | exp.Alias():
+            return [node.this]
+        case exp.Case():
+            otherwise = node.args.get("default")
+            return [branch.args["true"] for branch in node.args["ifs"]] + ([otherwise] if otherwise else [])
+        case exp.Subquery():
+            return _items(node.this, 0, "")
+        case exp.Anonymous():
+            return _chosen(node)
+    return []
+
+
+def _chosen(call: exp.Anonymous) -> list[exp.Expr]:
+    name = call.name.removeprefix(FUNCTION)
+    if name in _CHOOSE:
+        return call.expressions
+    if name in _CHOOSE_FIRST:
+        return call.expressions[:1]
+    return call.expressions[1:] if name == "IF" else []
+
+
+def _of_column(column: exp.Column) -> tuple[tuple[str, ...], list[exp.Expr]]:
+    """Find the tables that may have a column, and what it is in the derived tables that may have it."""
+    tables: list[str] = []
+    further: list[exp.Expr] = []
+    for node in _sources_of(column):
+        common = common_table(node) if isinstance(node, exp.Table) else None
+        if common is None and isinstance(node, exp.Table):
+            tables.append(written(node))
+        elif common is not None or isinstance(node, exp.Subquery):
+            items = _named(common or node, column.name)
+            further += items
+            tables += [] if items else _behind_a_star((common or node).this)
+    return tuple(dict.fromkeys(tables)), further
+
+
+def _sources_of(column: exp.Column) -> Iterator[exp.Expr]:
+    """Find what a column may be of: the sources of its SELECT, or of those around it that it can see."""
+    wanted, select = column.table.casefold(), column.find_ancestor(exp.Select)
+    while select is not None:
+        found = [source.node for source in sources(select) if wanted in ("", source.name)]
+        yield from found
+        around = select.find_ancestor(exp.Select, exp.CTE, exp.From, exp.Join)
+        if (found and wanted) or not isinstance(around, exp.Select):
+            return
+        select = around
+
+
+def _named(derived: exp.Expr, name: str) -> list[exp.Expr]:
+    """List the items that make a column of a derived table or of a WITH entry."""
+    alias = derived.args.get("alias")
+    names = [column.name.casefold() for column in (alias.args.get("columns") or [] if alias is not None else [])]
+    if not names:
+        return _items(derived.this, None, name)
+    return _items(derived.this, names.index(name.casefold()), "") if name.casefold() in names else []
+
+
+def _items(query: exp.Expr, place: int | None, name: str) -> list[exp.Expr]:
+    """List the items of a query's SELECT lists that make one of its columns: by its place, or else by its name."""
+    query = _bare(query)
+    if isinstance(query, exp.SetOperation):
+        branches = [query.this, query.expression]
+        if place is None:
+            first = _items_of_first(query)
+            place = next((at for at, item in enumerate(first) if _is_called(item, name)), None)
+        return [] if place is None else [item for branch in branches for item in _items(branch, place, name)]
+    listed: list[exp.Expr] = query.args.get("expressions") or []
+    if place is not None:
+        return listed[place : place + 1]
+    return [item for item in listed if _is_called(item, name)]
+
+
+def _items_of_first(query: exp.Expr) -> list[exp.Expr]:
+    while isinstance(query, exp.SetOperation):
+        query = _bare(query.this)
+    return query.args.get("expressions") or []
+
+
+def _is_called(item: exp.Expr, name: str) -> bool:
+    return str(item.alias_or_name).casefold() == name.casefold()
+
+
+def _behind_a_star(query: exp.Expr) -> list[str]:
+    """List the tables whose columns a query passes on by `*`."""
+    query = _bare(query)
+    if not any(is_star(item) for item in query.args.get("expressions") or []):
+        return []
+    nodes = [source.node for source in sources(query)]
+    tables = [written(node) for node in nodes if isinstance(node, exp.Table) and common_table(node) is None]
+    return tables + [table for node in nodes if isinstance(node, exp.Subquery) for table in _behind_a_star(node.this)]
+
+
+def _bare(query: exp.Expr) -> exp.Expr:
+    query = unwrapped(query)
+    return query.this if isinstance(query, exp.Subquery) else query
+
+
+def _remedy(use: _Use, column: exp.Column, times: int) -> exp.Expr:
+    """Write the same of a column that is a number of seconds, or of thousandths of a second."""
+    if not use.others:
+        number = column.copy() if times == 1 else exp.Div(this=column.copy(), expression=exp.Literal.number(times))
+        # Of a column within, in a derived table, only the column itself can be shown.
+        within = any(inner is column for inner in use.node.walk())
+        return _with(use.node, [(column, _call("FROM_UNIXTIME", number))]) if within else _call("FROM_UNIXTIME", number)
+    numbers = []
+    for other in use.others:
+        seconds = _call("UNIX_TIMESTAMP", other.copy())
+        factor = exp.Literal.number(times)
+        numbers.append((other, seconds if times == 1 else exp.Mul(this=seconds, expression=factor)))
+    return _with(use.node, numbers)
+
+
+def _call(name: str, argument: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=f"{FUNCTION}{name}", expressions=[argument])
+
+
+def _with(node: exp.Expr, changes: list[tuple[exp.Expr, exp.Expr]]) -> exp.Expr:
+    """Copy a part of the tree with other parts in the place of some of its own."""
+    places = [next(at for at, inner in enumerate(node.walk()) if inner is old) for old, _ in changes]
+    copy = node.copy()
+    inside = list(copy.walk())
+    for place, (_, new) in zip(places, changes, strict=True):
+        inside[place].replace(new)
+    return copy
+
+
+def _words(node: exp.Expr, rewritten: Rewritten) -> str:
+    # sqlglot, 2026-11: it would write the names of functions in capitals, and INTERVAL '7' DAY.
+    text = node.sql("mysql", normalize_functions=False).replace(" IN(", " IN (")
+    return in_the_authors_words(re.sub(r"INTERVAL '(-?[\d.]+)'", r"INTERVAL \1", text), rewritten, longest=None)
+
+
+class _Spans:
+    """Where in a server's text the columns stand that the parser saw."""
+
+    def __init__(self, rewritten: Rewritten, around: int) -> None:
+        self._rewritten = rewritten
+        self._around = around
+        self._judged = list(accumulate(map(len, rewritten.judged), initial=0))
+        self._server = list(accumulate(map(len, rewritten.server), initial=0))
+        text = "".join(rewritten.server)
+        self._cut = len(text) - len(text.lstrip())
+
+    def of(self, column: exp.Column) -> tuple[int, int]:
+        """Return where a column begins and ends."""
+        first, last = column.parts[0].meta["start"] - self._around, column.parts[-1].meta["start"] - self._around
+        return self._server_start(first), self._server[self._piece(last) + 1] - self._cut
+
+    def _piece(self, offset: int) -> int:
+        return bisect_right(self._judged, offset) - 1
+
+    def _server_start(self, offset: int) -> int:
+        piece = self._piece(offset)
+        text = self._rewritten.server[piece]
+        return self._server[piece] + len(text) - len(text.lstrip()) - self._cut
