@@ -3,12 +3,12 @@ such that one value which cannot be read is NULL, and stops nobody else.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, literal, select
 
 from skene_dagster.audience import product_moments
+from skene_dagster.audience.product_moments import Unreadable
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROWS, remedies_of
 from skene_dagster.loops.plan import ROW, Expression, Query
@@ -16,21 +16,9 @@ from skene_dagster.store import readable
 from skene_dagster.store.column_kinds import Found, counts, find, source
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.product_moments import Form, ProductMoment
+from skene_dagster.store.shapes import has_more_rows
 from skene_dagster.store.tables import Moment
 from skene_dagster.text_lines import TextLines
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Values of a column that are no moments, and count as NULL."""
-
-    table: str
-    column: str
-    values: int
-
-    def __str__(self) -> str:
-        many = f"{self.values:,} values are" if self.values > 1 else "1 value is"
-        return f"{self.table}.{self.column}: {many} no date or time, and count{'' if self.values > 1 else 's'} as NULL"
 
 
 def refuse_numbers(
@@ -85,16 +73,21 @@ def readable_text(connection: Connection, sql: Query | Expression, row: str = ""
             continue
         name = written[read.start : read.end]
         # SQLAlchemy takes a colon for the beginning of a bind.
-        instead = form.replace(":", r"\:").replace("$", name) + (f" AS {found.column}" if read.is_item else "")
+        instead = readable.filled(form.replace(":", r"\:"), name) + (f" AS {found.column}" if read.is_item else "")
         written = written[: read.start] + instead + written[read.end :]
     return written
 
 
-def unreadable(connection: Connection, sql: Query | Expression, row: str = "") -> tuple[Unreadable, ...]:
-    """Count the values that are no moments, of each column that is read as one."""
+def unreadable(
+    connection: Connection, sql: Query | Expression, row: str = "", *, most: int | None = None
+) -> Iterator[Unreadable]:
+    """Count the values that are no moments, of each column that SQL reads as one; of tables with at most so many rows.
+    """
     found = {(one.table, one.column): one for _, one in _found(connection, sql, row) if one.kind in ("moment", "text")}
-    counted = (Unreadable(*name, _count(connection, one)) for name, one in sorted(found.items()))
-    return tuple(one for one in counted if one.values)
+    for _, one in sorted(found.items()):
+        is_too_large = most is not None and has_more_rows(connection, one.table, most)
+        if not is_too_large and (values := _count(connection, one)):
+            yield Unreadable(one.table, one.column, values)
 
 
 def _found(connection: Connection, sql: Query | Expression, row: str) -> Iterator[tuple[int, Found]]:

@@ -1,7 +1,10 @@
 """The columns of the product's that skene.yaml and triggers name for moments: what the database says of each."""
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.settings import FILE, MomentColumn
@@ -9,8 +12,21 @@ from skene_dagster.store import tables
 from skene_dagster.store.column_kinds import Found, counts, find, source
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.product_moments import Form, ProductMoment
+from skene_dagster.store.shapes import has_more_rows
 
-_SOME = 10
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Values of a column that are no moments, and count as NULL."""
+
+    table: str
+    column: str
+    values: int
+
+    def __str__(self) -> str:
+        if self.values == 1:
+            return f"{self.table}.{self.column}: 1 value is no date or time, and counts as NULL."
+        return f"{self.table}.{self.column}: {self.values:,} values are no dates or times, and count as NULL."
 
 
 def of(connection: Connection, table: str, mapped: MomentColumn, raw: ColumnElement[Any], part: str) -> ProductMoment:
@@ -30,13 +46,14 @@ def check(connection: Connection, table: str, mapped: MomentColumn, part: str) -
     _form(connection, table, mapped, part)
 
 
-def unreadable(connection: Connection, table: str, mapped: MomentColumn) -> int:
-    """Count the values that are not read as moments, and so count as NULL."""
-    if table == tables.events.name:
-        return 0
+def unreadable(connection: Connection, table: str, mapped: MomentColumn, *, most: int) -> Iterator[Unreadable]:
+    """Count the values that are not read as moments; of a table with at most so many rows, and none of ours."""
+    if table == tables.events.name or has_more_rows(connection, table, most):
+        return
     rows, raw = source(table, mapped.column)
-    read = of(connection, table, mapped, raw, mapped.column)
-    return connection.execute(select(func.count()).select_from(rows).where(*is_unreadable(read))).scalar_one()
+    bad = is_unreadable(of(connection, table, mapped, raw, mapped.column))
+    if values := connection.execute(select(func.count()).select_from(rows).where(*bad)).scalar_one():
+        yield Unreadable(table, mapped.column, values)
 
 
 def is_unreadable(read: ProductMoment) -> list[ColumnElement[bool]]:

@@ -16,7 +16,7 @@ from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import channels
 from skene_dagster.delivery.eligibility import Mail
-from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user, unreadable_moments
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
 from skene_dagster.errors import NotCounted
@@ -125,6 +125,11 @@ def _tell_stage(screen: Screen, stage: Stage) -> bool:
         screen.line()
     elif counted is not None and counted.up_to < stage.as_of:
         screen.labelled("notice", f"To count what came since:\n  {COUNT}")
+        screen.line()
+    bad = [] if missing else unreadable_moments(stage)
+    for one in bad:
+        screen.labelled("notice", str(one))
+    if bad:
         screen.line()
     return missing is None
 

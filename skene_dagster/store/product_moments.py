@@ -76,7 +76,7 @@ class ProductMoment:
 
 
 class _Filled(FunctionElement[Any]):
-    """An expression over one column, `$`."""
+    """An expression over one column."""
 
     inherit_cache = True
     server: ClassVar[str]
@@ -87,13 +87,13 @@ class _Filled(FunctionElement[Any]):
 def _write(element: _Filled, compiler: SQLCompiler, **kw: Any) -> str:
     (column,) = (compiler.process(clause, **kw) for clause in element.clauses)
     form = element.sqlite if compiler.dialect.name == "sqlite" else element.server
-    return form.replace("$", column)
+    return readable.filled(form, column)
 
 
 class _Read(_Filled):
     inherit_cache = True
     type = Moment
-    sqlite = "skene_moment($)"
+    sqlite = f"skene_moment({readable.COLUMN})"
 
 
 class _OfAMoment(_Read):
@@ -121,8 +121,8 @@ class _OfMilliseconds(_Read):
 class _UnixOf(_Filled):
     inherit_cache = True
     type = Double()
-    server = "UNIX_TIMESTAMP($)"
-    sqlite = "CAST(strftime('%s', $) AS INTEGER)"
+    server = f"UNIX_TIMESTAMP({readable.COLUMN})"
+    sqlite = f"CAST(strftime('%s', {readable.COLUMN}) AS INTEGER)"
 
 
 _READ: dict[Form, type[_Read]] = {

@@ -1,0 +1,244 @@
+"""What a moment in a column of the product's is, whatever the product writes there: on every database the same."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from segment_world import FIRST, World, tick
+from sqlalchemy import Engine, select, text
+from usage_world import START, at
+
+from skene_dagster.audience import adoption, conditions, triggers, unreadable
+from skene_dagster.audience.rollup import roll_up
+from skene_dagster.audience.segments import refresh
+from skene_dagster.documents import Document
+from skene_dagster.errors import QueryRejected, SettingsError
+from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.plan import LoopPlan, Rows
+from skene_dagster.loops.usage import plan_usage
+from skene_dagster.settings import Events, Feature, Milestone, MomentColumn, Settings, Users, load
+from skene_dagster.store.engine import is_sqlite, reading
+from skene_dagster.store.tables import feature_adoption, milestones, user_days
+
+NOW = FIRST
+SECONDS = int((FIRST - datetime(1970, 1, 1)).total_seconds())
+DAY = 86_400
+
+
+def loop(sql: str) -> LoopPlan:
+    """A loop whose condition is read as an author's is."""
+    from segment_world import loop as plain
+
+    plan = plain()
+    document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})
+    query = read_query(sql, users=Users(), place=document.place(("steps", 0, "condition", "query")))
+    step = replace(plan.steps[0], condition=query)
+    return replace(plan, steps=(step,), document=document)
+
+
+def make(engine: Engine, declared: str, *values: object) -> World:
+    """Users 1, 2, … with these values in `seen_at`; written as a product with a lax mode may."""
+    world = World(engine)
+    if is_sqlite(engine):
+        declared = "DATETIME"
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE users ADD COLUMN seen_at {declared} NULL"))
+    with engine.connect() as connection:
+        if not is_sqlite(engine):
+            connection.execute(text("SET SESSION sql_mode = ''"))
+        rows = [{"id": number, "seen": value} for number, value in enumerate(values, 1)]
+        connection.execute(text("INSERT INTO users (id, dormant, seen_at) VALUES (:id, 1, :seen)"), rows)
+        connection.commit()
+        connection.invalidate()
+    return world
+
+
+def selected(world: World, sql: str) -> list[Any]:
+    """Whom a refresh finds."""
+    world.refresh(0, loop(sql))
+    return world.inside()
+
+
+def counted(world: World, sql: str) -> list[str]:
+    settings = replace(load(Path(), {}), users=world.users)
+    step = loop(sql).steps[0]
+    return [str(one) for one in reading(world.engine, lambda c: unreadable.of_step(c, step, settings))]
+
+
+AWAY = "SELECT id FROM users WHERE seen_at < NOW() - INTERVAL 7 DAY"
+COLUMNS = [
+    pytest.param("SELECT id FROM users WHERE seen_at < NOW() - INTERVAL 7 DAY", id="an interval before now"),
+    pytest.param("SELECT id FROM users WHERE seen_at < CURDATE()", id="today"),
+    pytest.param("SELECT id FROM users WHERE seen_at < '2026-01-01'", id="a literal date"),
+    pytest.param("SELECT id FROM users WHERE NOW() > seen_at", id="on the other side"),
+    pytest.param("SELECT id FROM users WHERE seen_at BETWEEN '2026-01-01' AND NOW()", id="between"),
+    pytest.param("SELECT id FROM users WHERE DATEDIFF(NOW(), seen_at) > 7", id="a function of time"),
+    pytest.param("SELECT id FROM users WHERE seen_at + INTERVAL 7 DAY < NOW()", id="an interval added"),
+    pytest.param("SELECT id FROM users WHERE seen_at < (SELECT MAX(t) FROM dated) + INTERVAL 1 DAY", id="a subquery's"),
+    pytest.param(
+        "SELECT q.id FROM (SELECT id, MAX(seen_at) AS last FROM users GROUP BY id) q WHERE q.last < NOW()",
+        id="in a derived table",
+    ),
+    pytest.param("SELECT users.id FROM users JOIN dated ON dated.t > users.seen_at", id="another column with moments"),
+]
+
+
+@pytest.mark.parametrize("sql", COLUMNS)
+def test_a_number_that_is_read_as_a_moment_is_refused_with_the_line_to_write(engine: Engine, sql: str) -> None:
+    world = make(engine, "BIGINT", SECONDS - 30 * DAY, SECONDS)
+    world.do("CREATE TABLE dated (t DATETIME)")
+    world.do("INSERT INTO dated VALUES ('2026-02-01 00:00:00')")
+
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop(sql))
+
+    assert "seen_at is a number" in refused.value.message
+    assert "It looks like seconds since 1970. Write: " in refused.value.advice
+    assert str(refused.value.place) == "loops/retention.yaml:7  step 1, condition.query"
+
+
+@pytest.mark.parametrize(
+    ("per_second", "written"),
+    [
+        pytest.param(1, "seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY)", id="seconds"),
+        pytest.param(1000, "seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY) * 1000", id="milliseconds"),
+    ],
+)
+def test_what_is_to_be_written_selects_whom_it_should(engine: Engine, per_second: int, written: str) -> None:
+    edge = SECONDS - 7 * DAY
+    world = make(engine, "BIGINT", *(per_second * value for value in (edge - 1, edge, edge + 1)), None)
+
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop(AWAY))
+    found = selected(world, f"SELECT id FROM users WHERE {written}")
+
+    assert refused.value.advice.endswith(f"Write: {written}")
+    assert found == [1]
+
+
+def test_a_function_of_a_number_is_written_with_from_unixtime(engine: Engine) -> None:
+    world = make(engine, "BIGINT", SECONDS - 8 * DAY, SECONDS - 7 * DAY)
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop("SELECT id FROM users WHERE DATEDIFF(NOW(), seen_at) > 7"))
+    assert refused.value.advice.endswith("Write: DATEDIFF(NOW(), FROM_UNIXTIME(seen_at))")
+
+    found = selected(world, "SELECT id FROM users WHERE DATEDIFF(NOW(), FROM_UNIXTIME(seen_at)) > 7")
+
+    assert found == [1]
+
+
+def test_where_no_value_tells_the_unit_both_are_shown(engine: Engine) -> None:
+    world = make(engine, "BIGINT", 0, 0)
+
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop(AWAY))
+
+    assert refused.value.advice == (
+        "If it counts seconds since 1970, write: seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY)\n"
+        "If it counts milliseconds: seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY) * 1000"
+    )
+
+
+NO_MOMENT = [
+    pytest.param("VARCHAR(40)", "never", id="a word"),
+    pytest.param("VARCHAR(40)", "2026-02-30 10:00:00", id="a day that never comes"),
+    pytest.param("VARCHAR(40)", "0001-01-01T00:00:00Z", id="a zero time"),
+    pytest.param("DATETIME", "0000-00-00 00:00:00", id="a zero date"),
+]
+
+
+@pytest.mark.parametrize(("declared", "bad"), NO_MOMENT)
+@pytest.mark.parametrize(
+    ("condition", "inside"),
+    [
+        ("seen_at < NOW() - INTERVAL 7 DAY", [1]),
+        ("NOT seen_at >= NOW() - INTERVAL 7 DAY", [1]),
+        ("seen_at > NOW() - INTERVAL 7 DAY", [3]),
+        ("DATEDIFF(NOW(), seen_at) > 7", [1]),
+        ("seen_at + INTERVAL 7 DAY < NOW()", [1]),
+        ("seen_at IN ('2026-01-01', NOW())", [1]),
+        ("seen_at IS NULL OR DATE(seen_at) = CURDATE()", [3]),
+    ],
+)
+def test_a_value_that_is_no_moment_counts_as_null_and_stops_nobody(
+    engine: Engine, declared: str, bad: str, condition: str, inside: list[int]
+) -> None:
+    world = make(engine, declared, "2026-01-01 00:00:00", bad, "2026-03-01 00:00:00")
+    sql = f"SELECT id FROM users WHERE {condition}"
+
+    assert selected(world, sql) == inside
+    assert counted(world, sql) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
+
+
+def test_an_index_serves_a_comparison_again_where_no_value_is_bad(engine: Engine) -> None:
+    world = make(engine, "DATETIME", "2026-01-01 00:00:00", "2026-03-01 00:00:00")
+    world.do("CREATE INDEX seen ON users (seen_at)")
+    plan = loop(AWAY)
+    settings = replace(load(Path(), {}), users=world.users)
+
+    answer = reading(engine, lambda c: conditions.answer(c, plan, plan.steps[0], settings, FIRST))
+
+    assert is_sqlite(engine) or "WHERE seen_at < CAST(:as_of AS DATETIME(6))" in answer.sql
+    assert selected(world, AWAY) == [1]
+
+
+def test_a_zero_date_in_an_indexed_column_counts_as_null(engine: Engine) -> None:
+    world = make(engine, "DATETIME", "2026-01-01 00:00:00", "0000-00-00 00:00:00")
+    world.do("CREATE INDEX seen ON users (seen_at)")
+
+    assert selected(world, AWAY) == [1]
+    assert counted(world, AWAY) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
+
+
+# The edge is 2026-02-22 09:00 UTC.
+@pytest.mark.parametrize(
+    ("written", "is_before"),
+    [
+        ("2026-02-22T08:59:59Z", True),
+        ("2026-02-22T09:00:00Z", False),
+        ("2026-02-22 10:59:59+02:00", True),
+        ("2026-02-22 11:00:00+02:00", False),
+        ("2026-02-22T03:29:59.999-0530", True),
+        ("2026-02-22T03:30:00.000-0530", False),
+        ("2026-02-21 23:59:59-09", True),
+        ("2026-02-22 00:00:00-09", False),
+        ("2026-02-22 08:59 UTC", True),
+        ("2026-2-22 9:00", False),
+        ("2026-02-22", True),
+        ("2026-02-22 08:59:59.999999999", True),
+    ],
+)
+def test_a_text_is_the_moment_that_it_says_at_whichever_offset(engine: Engine, written: str, is_before: bool) -> None:
+    world = make(engine, "VARCHAR(40)", written)
+
+    assert selected(world, AWAY) == ([1] if is_before else [])
+    assert counted(world, AWAY) == []
+
+
+def test_the_last_of_several_texts_is_the_last_moment(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", None)
+    world.do("CREATE TABLE orders (user_id BIGINT, at VARCHAR(40))")
+    # In letters the second is the later one; it is not.
+    world.do("INSERT INTO orders VALUES (1, '2026-02-22T08:30:00-01:00'), (1, '2026-02-22 10:00:00+02:00')")
+    sql = "SELECT user_id FROM orders GROUP BY user_id HAVING MAX(at) {} NOW() - INTERVAL 7 DAY"
+
+    late, early = selected(world, sql.format(">=")), selected(replace_segment(world), sql.format("<"))
+
+    assert (late, early) == ([1], [])
+
+
+def replace_segment(world: World) -> World:
+    """The same world, whose segment was never refreshed."""
+    world.do("DELETE FROM skene_segment_members")
+    world.do("DELETE FROM skene_segments")
+    return world
+
+
+def test_two_columns_are_compared_as_the_moments_that_they_are(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", "2026-02-22T09:00:00+02:00", "2026-02-22T09:00:00Z", "never")
+    world.do("ALTER TABLE users ADD COLUMN paid_at DATETIME NULL")
+    world.do("UPDATE users SET paid_at = '2026-02-22 08:00:00'")
+
+    assert selected(world, "SELECT id FROM users WHERE seen_at < paid_at") == [1]
