@@ -13,6 +13,10 @@ from skene_dagster.documents import Document
 from skene_dagster.settings import Feature, Milestone, MomentColumn
 
 
+Beside = tuple[tuple[tuple[str, ...], str], ...]
+"""Columns: the tables that may have each, and its name."""
+
+
 @dataclass(frozen=True)
 class MomentRead:
     """A column that SQL reads as a moment: it is compared with one, or handed to a function of time."""
@@ -27,7 +31,7 @@ class MomentRead:
     """It stands in a SELECT list by itself, where its name is the result's."""
     is_compared: bool
     """It is compared by itself, so that an index may serve."""
-    beside: tuple[tuple[tuple[str, ...], str], ...] = ()
+    beside: Beside = ()
     """It is compared with these columns, each of one of some tables; it is a moment only if one of them is."""
 
 

@@ -14,7 +14,7 @@ from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sources import common_table, is_star, sources, written
 from skene_dagster.loops.dialect.sqlite_values import kind_of
 from skene_dagster.loops.dialect.structure import COMPARISONS, ORDERED, unwrapped
-from skene_dagster.loops.plan import MomentRead
+from skene_dagster.loops.plan import Beside, MomentRead
 
 _CHOOSE = frozenset("ANY_VALUE COALESCE FIRST_VALUE GREATEST IFNULL LAST_VALUE LEAST MAX MIN NULLIF".split())
 """Functions whose value is one of their arguments."""
@@ -75,22 +75,33 @@ def moments(tree: exp.Expr, rewritten: Rewritten, *, around: int = 0) -> Moments
     Args:
         around: how many characters were put before the author's words for the parser.
     """
-    found, seen = Moments(), set()
-    spans = _Spans(rewritten, around)
+    found, seen, spans = Moments(), set(), _Spans(rewritten, around)
+
+    def add(use: _Use, column: exp.Column, tables: tuple[str, ...], beside: Beside = ()) -> None:
+        if id(column) in seen:
+            return
+        seen.add(id(column))
+        start, end = spans.of(column)
+        is_item, is_compared = isinstance(column.parent, exp.Select), bool(use.others) and column is use.operand
+        found.columns.append(MomentRead(tables, column.name, start, end, is_item, is_compared, beside))
+        found.uses.append(use)
+        found.nodes.append(column)
+
     # What is a moment for certain comes first: a column is listed once.
     for use in sorted(_uses(tree, rewritten), key=lambda use: not use.is_known):
-        others = () if use.is_known else tuple((tables, column.name) for column, tables in _origins(use.others[0]))
-        for column, tables in _origins(use.operand) if use.is_known or others else ():
+        beside = () if use.is_known else tuple((tables, column.name) for column, tables in _origins(use.others[0]))
+        for column, tables in _origins(use.operand) if use.is_known or beside else ():
             if column is not use.operand and use.is_known:
                 found.inner.add(id(column))
-            if id(column) not in seen:
-                seen.add(id(column))
-                start, end = spans.of(column)
-                is_item, is_compared = isinstance(column.parent, exp.Select), bool(use.others) and column is use.operand
-                read = MomentRead(tables, column.name, start, end, is_item=is_item, is_compared=is_compared, beside=others)
-                found.columns.append(read)
-                found.uses.append(use)
-                found.nodes.append(column)
+            add(use, column, tables, beside)
+    # What counts as NULL where it is compared is NULL where that is asked.
+    known = {(read.tables, read.column.casefold()) for read in found.columns if not read.beside}
+    for asked in tree.find_all(exp.Is):
+        if isinstance(asked.this, exp.Column) and isinstance(asked.expression, exp.Null):
+            tables, _ = _of_column(asked.this)
+            if (tables, asked.this.name.casefold()) in known:
+                found.inner.add(id(asked.this))
+                add(_Use(asked, asked.this, [asked.expression]), asked.this, tables)
     return found
 
 
