@@ -81,7 +81,10 @@ def readable_text(connection: Connection, sql: Query | Expression, row: str = ""
 def unreadable(
     connection: Connection, sql: Query | Expression, row: str = "", *, most: int | None = None
 ) -> Iterator[Unreadable]:
-    """Count the values that are no moments, of each column that SQL reads as one; of tables with at most so many rows.
+    """Count the values that are no moments, of each column that SQL reads as one.
+
+    Args:
+        most: tables with more rows are left out.
     """
     found = {(one.table, one.column): one for _, one in _found(connection, sql, row) if one.kind in ("moment", "text")}
     for _, one in sorted(found.items()):

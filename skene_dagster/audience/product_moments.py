@@ -73,8 +73,8 @@ def _form(connection: Connection, table: str, mapped: MomentColumn, part: str) -
         if found.kind == "number" or (is_sqlite(connection) and found.is_empty):
             return mapped.unit
         raise SettingsError(
-            f"{table}.{found.column} holds no numbers ({found.declared or found.kind}), but {part!r} says that they are "
-            f"{mapped.unit}.",
+            f"{table}.{found.column} holds no numbers ({found.declared or found.kind}), but {part!r} says that "
+            f"it holds {mapped.unit}.",
             advice=f"Leave the unit out: `{_last(part)}: {mapped.column}`.",
             place=Place(FILE, part=part),
         )

@@ -13,8 +13,8 @@ from skene_dagster.settings import Settings
 __all__ = ["Unreadable", "of_step", "of_usage"]
 
 MOST, MOST_OF_ROWS = 1_000_000, 100_000
-"""Rows of a table that are looked at; of what single rows trigger, which may be each minute. A condition that is asked by
-the clock reads its tables anyway."""
+"""Rows of a table, above which nothing is counted in it; the second of what single rows trigger, which may be each
+minute. A condition that is asked by the clock reads its tables anyway."""
 
 
 def of_step(connection: Connection, step: StepPlan, settings: Settings) -> list[Unreadable]:

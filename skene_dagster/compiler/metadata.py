@@ -64,7 +64,7 @@ def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]], server: Capab
 
 
 def unreadable(found: Sequence[Unreadable]) -> Metadata:
-    """Report values that count as NULL because they are no moments; how many there are in all, so that it is plotted."""
+    """Report values that count as NULL because they are no moments, and how many there are in all."""
     told: Metadata = {"unreadable_moments": dg.MetadataValue.int(sum(one.values for one in found))}
     if found:
         told["unreadable"] = dg.MetadataValue.md("\n".join(f"- {one}" for one in found))

@@ -12,9 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
-from skene_dagster.audience import attributes, conditions, members, segments, triggered, unreadable
+from skene_dagster.audience import attributes, conditions, members, segments, triggered
 from skene_dagster.audience.counted import Counted, counted_whole
-from skene_dagster.audience.unreadable import Unreadable
 from skene_dagster.delivery import facts
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, decide
@@ -25,7 +24,7 @@ from skene_dagster.delivery.reserve import count
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.delivery.wave import PAGE, Wave
 from skene_dagster.errors import NotCounted, QueryRejected
-from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan, segment_name
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
@@ -92,17 +91,6 @@ def known(stage: Stage) -> Counted | None:
     """
     with translated(), stage.engine.connect() as connection:
         return counted_whole(connection, stage.step.condition, stage.settings)
-
-
-def unreadable_moments(stage: Stage) -> list[Unreadable]:
-    """Count the values that count as NULL because they are no moments, of what the step reads.
-
-    Raises:
-        StoreError: the database refused.
-    """
-    with translated(), stage.engine.connect() as connection:
-        found = unreadable.of_step(connection, stage.step, stage.settings)
-        return found if isinstance(stage.step.condition, Query) else found + unreadable.of_usage(connection, stage.settings)
 
 
 def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _: None) -> Rehearsal:

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from skene_dagster.documents import Document
 from skene_dagster.settings import Feature, Milestone, MomentColumn
 
-
 Beside = tuple[tuple[tuple[str, ...], str], ...]
 """Columns: the tables that may have each, and its name."""
 

@@ -10,7 +10,7 @@ COLUMN = "{column}"
 """What stands for the column in the expressions below."""
 
 EARLIEST = "1000-01-01"
-"""The first date that servers promise to compute with. Before it lie the ways to write `never`: 0000-00-00, 0001-01-01."""
+"""The first date that servers promise to compute with. Before it lie the ways to write `never`, such as 0001-01-01."""
 
 _LAST = 253_402_300_799
 """The last second of the year 9999."""
@@ -41,7 +41,9 @@ A_TEXT = (
 )
 """A text on a server: as SQLite's `skene_moment` reads it."""
 
-A_MOMENT = f"(CASE WHEN MONTH({COLUMN}) > 0 AND DAYOFMONTH({COLUMN}) > 0 AND {COLUMN} >= '{EARLIEST}' THEN {COLUMN} END)"
+A_MOMENT = (
+    f"(CASE WHEN MONTH({COLUMN}) > 0 AND DAYOFMONTH({COLUMN}) > 0 AND {COLUMN} >= '{EARLIEST}' THEN {COLUMN} END)"
+)
 """A DATE, DATETIME or TIMESTAMP on a server."""
 
 A_NUMBER: dict[Unit, str] = {

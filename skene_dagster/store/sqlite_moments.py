@@ -1,8 +1,8 @@
 """Points in time of the embedded database: texts, `YYYY-MM-DD HH:MM:SS.ffffff`, computed with as MySQL does.
 
-A product may write them in another form, with `T`, `Z` or an offset from UTC: they are brought into ours. A date without
-a time stays a date where MySQL keeps it one. What cannot be read is NULL, and so is what lies before the year 1000: the
-ways to write `never`, such as 0000-00-00 and 0001-01-01.
+A product may write them in another form, with `T`, `Z` or an offset from UTC: they are brought into ours. A date
+without a time stays a date where MySQL keeps it one. What cannot be read is NULL, and so is what lies before the year
+1000: the ways to write `never`, such as 0000-00-00 and 0001-01-01.
 """
 
 import calendar

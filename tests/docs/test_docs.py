@@ -16,7 +16,7 @@ from skene_dagster.json_schema import explanations
 from skene_dagster.loops import model
 from skene_dagster.loops.tidb_features import FEATURES
 from skene_dagster.project import load_project
-from skene_dagster.settings import Example, ProjectFile, load
+from skene_dagster.settings import Example, MomentColumn, ProjectFile, load
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "skene_dagster"
@@ -40,7 +40,7 @@ def fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str]
 def _models(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         # The same wherever it stands: told once.
-        return [annotation] if annotation is not Example else []
+        return [annotation] if annotation not in (Example, MomentColumn) else []
     return [model for part in get_args(annotation) for model in _models(part)]
 
 

@@ -1,26 +1,22 @@
 """What a moment in a column of the product's is, whatever the product writes there: on every database the same."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from segment_world import FIRST, World, tick
-from sqlalchemy import Engine, select, text
-from usage_world import START, at
+import segment_world
+from segment_world import FIRST, World
+from sqlalchemy import Engine, text
 
-from skene_dagster.audience import adoption, conditions, triggers, unreadable
-from skene_dagster.audience.rollup import roll_up
-from skene_dagster.audience.segments import refresh
+from skene_dagster.audience import conditions, unreadable
 from skene_dagster.documents import Document
-from skene_dagster.errors import QueryRejected, SettingsError
+from skene_dagster.errors import QueryRejected
 from skene_dagster.loops.dialect import read_query
-from skene_dagster.loops.plan import LoopPlan, Rows
-from skene_dagster.loops.usage import plan_usage
-from skene_dagster.settings import Events, Feature, Milestone, MomentColumn, Settings, Users, load
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.settings import Users, load
 from skene_dagster.store.engine import is_sqlite, reading
-from skene_dagster.store.tables import feature_adoption, milestones, user_days
 
 NOW = FIRST
 SECONDS = int((FIRST - datetime(1970, 1, 1)).total_seconds())
@@ -29,9 +25,7 @@ DAY = 86_400
 
 def loop(sql: str) -> LoopPlan:
     """A loop whose condition is read as an author's is."""
-    from segment_world import loop as plain
-
-    plan = plain()
+    plan = segment_world.loop()
     document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})
     query = read_query(sql, users=Users(), place=document.place(("steps", 0, "condition", "query")))
     step = replace(plan.steps[0], condition=query)

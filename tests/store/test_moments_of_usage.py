@@ -1,21 +1,20 @@
 """What users do, and rows that trigger, of a product that writes its moments as numbers or as texts of any kind."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, select
-from test_triggers import MINUTE, Shop, started
-from test_triggers import shop as shop
+from sqlalchemy import Connection, Engine
+from test_triggers import MINUTE, make_shop, started
 from usage_world import DAY, START, World, at, on
 
 from skene_dagster.audience import adoption, sources, triggers, unreadable
 from skene_dagster.documents import Document
 from skene_dagster.errors import SettingsError
 from skene_dagster.loops.plan import Rows
-from skene_dagster.settings import Events, MomentColumn, Users
+from skene_dagster.settings import Events, Users
 from skene_dagster.store.engine import is_sqlite, reading
 
 EPOCH = datetime(1970, 1, 1)
@@ -83,11 +82,11 @@ def add(world: World, form: Form, key: int, created: datetime | None) -> None:
 
 def did(world: World, form: Form, key: int, *moments: datetime | None, written: datetime | None = None) -> None:
     for moment in moments:
-        world._last_id += 1  # noqa: SLF001 - one table, one numbering
+        world._last_id += 1
         world.sql(
             "INSERT INTO actions VALUES (:id, :user, 'export', :at, :by, 0)",
             {
-                "id": world._last_id,  # noqa: SLF001
+                "id": world._last_id,
                 "user": key,
                 "at": form.never if moment is None else form.write(moment),
                 "by": form.write(written or world.now),
@@ -131,7 +130,8 @@ def test_new_and_late_events_are_counted_on_their_days(engine: Engine, form: For
     ]  # fmt: skip
 
 
-def test_rows_trigger_at_their_moments(shop: Shop, form: Form) -> None:
+def test_rows_trigger_at_their_moments(engine: Engine, tmp_path: Path, form: Form) -> None:
+    shop = make_shop(engine, tmp_path)
     declared = "" if is_sqlite(shop.world.engine) else form.declared
     shop.do("DROP TABLE orders")
     shop.do(f"CREATE TABLE orders (id BIGINT PRIMARY KEY NOT NULL, user_id BIGINT, created_at {declared} NULL)")
@@ -176,12 +176,11 @@ def test_numbers_without_a_unit_are_refused_and_the_line_is_shown(engine: Engine
     with pytest.raises(SettingsError) as refused:
         world.roll(at(1))
 
+    look_like = "They look like milliseconds since 1970. Write:"
     assert [(str(error.place), error.advice) for error in errors] == [
-        ("skene.yaml:9  events.at", "They look like milliseconds since 1970. Write: "
-                                    "`at: {column: done_at, unit: milliseconds}`"),
-        ("skene.yaml  events.arrived", "They look like milliseconds since 1970. Write: "
-                                       "`arrived: {column: written_at, unit: milliseconds}`"),
-    ]  # fmt: skip
+        ("skene.yaml:9  events.at", f"{look_like} `at: {{column: done_at, unit: milliseconds}}`"),
+        ("skene.yaml  events.arrived", f"{look_like} `arrived: {{column: written_at, unit: milliseconds}}`"),
+    ]
     assert refused.value.message.startswith("actions.done_at holds numbers")
 
 

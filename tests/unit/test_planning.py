@@ -247,7 +247,14 @@ def test_a_condition_says_what_it_selects(condition: str, planned: Condition) ->
     [
         (
             "{type: event, name: signed_up}",
-            Rows("skene_events", "event_id", "user_id", MomentColumn(column="received_at"), changes=False, name=("name", "signed_up")),
+            Rows(
+                "skene_events",
+                "event_id",
+                "user_id",
+                MomentColumn(column="received_at"),
+                changes=False,
+                name=("name", "signed_up"),
+            ),
         ),
         ("{type: manual}", Manual()),
         ("{type: api, endpoint: /search}", Calls("/search", "POST")),

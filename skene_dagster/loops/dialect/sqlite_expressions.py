@@ -15,7 +15,15 @@ from skene_dagster.loops.dialect.moments import Moments
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, FORMATS, KEYWORDS, OF_THEIR_ARGUMENTS, PARTS
-from skene_dagster.loops.dialect.sqlite_values import NeedsTidb, in_full, kind_of, kinds_of_values, moment_of
+from skene_dagster.loops.dialect.sqlite_values import (
+    SHOWN,
+    NeedsTidb,
+    in_full,
+    kind_of,
+    kinds_of_values,
+    moment_of,
+    quoted,
+)
 from skene_dagster.loops.dialect.structure import COMPARISONS, ORDERED
 
 _SYMBOLS: dict[type[exp.Expr], str] = {
@@ -24,14 +32,6 @@ _SYMBOLS: dict[type[exp.Expr], str] = {
 }  # fmt: skip
 _LOOSE = (*COMPARISONS, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Escape, exp.Is)
 """What binds less than an operand may: MySQL and SQLite would read it differently without parentheses."""
-
-_SHOWN: dict[type[exp.Expr], str] = {
-    exp.Xor: "XOR", exp.RegexpLike: "REGEXP", exp.JSONExtract: "->", exp.JSONExtractScalar: "->>", exp.Any: "ANY",
-    exp.JSONArrayContains: "MEMBER OF", exp.GroupConcat: "GROUP_CONCAT()", exp.BitwiseAnd: "&", exp.BitwiseOr: "|",
-    exp.BitwiseXor: "^", exp.BitwiseNot: "~", exp.BitwiseLeftShift: "<<", exp.BitwiseRightShift: ">>",
-    exp.Tuple: "A list in parentheses", exp.All: "ALL", exp.Collate: "COLLATE", exp.Extract: "EXTRACT() of this unit",
-    exp.Trim: "TRIM() of other letters", exp.Distinct: "COUNT() of several columns",
-}  # fmt: skip
 
 _A_DATE_AS_NUMBER = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?")
 
@@ -244,7 +244,7 @@ class Expressions:
                 return f"{value} BETWEEN {low} AND {high}"
             case exp.In():
                 return self._in(node)
-        raise NeedsTidb(_SHOWN.get(type(node), type(node).__name__))
+        raise NeedsTidb(SHOWN.get(type(node), type(node).__name__))
 
     def _of_two_columns(self, node: exp.Expr, compared: str) -> str:
         """Compare two columns as moments where one of them is one: nothing else tells what they hold."""
@@ -306,8 +306,3 @@ class Expressions:
                 f"-{written}" if literal else written[1:] if re.fullmatch(r"-[\d.]+", written) else f"-({written})"
             )
         return f"skene_shift({self._operand(moment)}, {written}, '{unit}')"
-
-
-def quoted(value: str) -> str:
-    """Write a text for SQLAlchemy's `text()`."""
-    return "'" + value.replace("'", "''").replace(":", r"\:") + "'"
