@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Subquery, case, func, insert, or_, select
 from sqlalchemy.sql.selectable import NamedFromClause
 
-from skene_dagster.audience import days
 from skene_dagster.audience.chunks import Chunk
+from skene_dagster.audience.product_events import own_names
 from skene_dagster.loops.usage import UsagePlan
 from skene_dagster.settings import Levels
 from skene_dagster.store.moments import days_later, later, midnight
@@ -113,7 +113,7 @@ def _last(value: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElemen
 
 
 def _real(plan: UsagePlan, counted: NamedFromClause = user_days) -> list[ColumnElement[bool]]:
-    names = days.own_names(plan)
+    names = own_names(plan)
     return [counted.c.event.not_in(names)] if names else []
 
 

@@ -27,12 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import NamedFromClause
 
+from skene_dagster.audience import product_moments
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.errors import SettingsError
 from skene_dagster.loops.usage import FeaturePlan, UsagePlan
 from skene_dagster.settings import FILE, Users
 from skene_dagster.store.engine import users_table
-from skene_dagster.store.moments import later, moment_of
+from skene_dagster.store.moments import later
 from skene_dagster.store.tables import Moment, feature_adoption, user_days
 
 State = Literal["untried", "tried", "adopted", "lapsed"]
@@ -51,6 +52,7 @@ class Funnel:
 
 
 def in_state(
+    connection: Connection,
     feature: str,
     state: State,
     *,
@@ -67,7 +69,7 @@ def in_state(
         adoption: who is in which state, in the columns of skene_feature_adoption.
 
     Raises:
-        SettingsError: for how long somebody has not tried a feature can only be said from when he became a user.
+        SettingsError: for how long somebody has not tried a feature can only be said from when they became a user.
     """
     rows = adoption.c
     since = None if for_ is None else as_of - for_
@@ -80,13 +82,16 @@ def in_state(
             "How long somebody has not tried a feature is counted from `users.created_at`, which is not set.",
             advice=f"Set users.created_at in {FILE}, or leave `for` out.",
         )
-    people = users_table(users, *([users.created_at] if users.created_at else []))
+    people = users_table(users, *([users.created_at.column] if users.created_at else []))
     key = people.c[users.key]
     tried = select(rows.user_id).where(rows.feature == feature)
     untried = select(key.label("user_id")).where(key.not_in(tried))
     if since is None or users.created_at is None:
         return untried
-    return untried.where(moment_of(people.c[users.created_at]) <= literal(since, Moment))
+    raw = people.c[users.created_at.column]
+    created = product_moments.of(connection, users.table, users.created_at, raw, "users.created_at")
+    by_then = created.before(since + timedelta(microseconds=1))
+    return untried.where(by_then, created.moment <= literal(since, Moment))
 
 
 def funnels(connection: Connection, features: Iterable[FeaturePlan], users: Users) -> Mapping[str, Funnel]:

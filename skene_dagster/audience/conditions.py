@@ -1,15 +1,15 @@
 """A condition as a part of our statements: who is in the segment at a tick, and what an email can show of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Subquery, column, select, text
 from typing_extensions import assert_never
 
-from skene_dagster.audience import adoption, asked_again, engagement, milestones, usage
+from skene_dagster.audience import adoption, asked_again, engagement, milestones, moments_read, usage
 from skene_dagster.audience.asked_again import Again
 from skene_dagster.audience.counted import counted
 from skene_dagster.audience.moments import bound
@@ -18,6 +18,8 @@ from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, reading
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,13 @@ def answer(
     Where its author wrote `$1`, the rows that trigger have to be given to the statement as `dialect.ROWS`.
 
     Raises:
-        QueryRejected: it needs TiDB, and this is the embedded database.
+        QueryRejected: it needs TiDB, and this is the embedded database; or it reads numbers as moments.
         NotCounted: it asks what users do, which is not counted.
     """
     condition = step.condition
     if not isinstance(condition, Query):
         look = partial(counted, condition=condition, settings=settings)
-        reading(database, look) if isinstance(database, Engine) else look(database)
+        _asked(database, look)
     kept = step.email.row_columns if step.email else ()
     match condition:
         case Query():
@@ -58,9 +60,15 @@ def answer(
         case AtLevel():
             found = engagement.at_level(condition.level, as_of=as_of, for_=condition.for_)
         case InState():
-            found = adoption.in_state(
-                condition.feature, condition.state, as_of=as_of, for_=condition.for_, users=settings.users
+            state = partial(
+                adoption.in_state,
+                feature=condition.feature,
+                state=condition.state,
+                as_of=as_of,
+                for_=condition.for_,
+                users=settings.users,
             )
+            found = _asked(database, state)
         case Reached():
             found = milestones.reached(condition.milestone, settings.milestones[condition.milestone])
         case UsedUp():
@@ -92,6 +100,7 @@ def answer_again(
         case InState():
             adopted = asked_again.adopted(connection, settings, again, as_of, condition.feature)
             found = adoption.in_state(
+                connection,
                 condition.feature,
                 condition.state,
                 as_of=as_of,
@@ -123,7 +132,10 @@ def _query(
     as_of: datetime,
     kept: Sequence[str],
 ) -> Answer:
-    sql = query.sqlite if is_sqlite(database) else query.mysql
+    if query.moments:
+        sql = _asked(database, partial(_readable, plan=plan, step=step, query=query))
+    else:
+        sql = query.sqlite if is_sqlite(database) else query.mysql
     if sql is None:
         raise QueryRejected(
             f"The condition needs TiDB: {query.needs_tidb}.",
@@ -136,6 +148,17 @@ def _query(
     only_users = query.plain or (query.own_key and query.tables == (settings.users.table,))
     rows = statement.columns(*(column(name) for name in names)).subquery("q")
     return Answer(rows, sql, only_users, query.by_key, query.plain)
+
+
+def _readable(connection: Connection, plan: LoopPlan, step: StepPlan, query: Query) -> str | None:
+    path = ("steps", plan.steps.index(step), "condition", "query")
+    place, lines = plan.document.text_place(path), plan.document.text_lines(path)
+    moments_read.refuse_numbers(connection, query, place=place, lines=lines)
+    return moments_read.readable_text(connection, query)
+
+
+def _asked(database: Engine | Connection, look: Callable[[Connection], Found]) -> Found:
+    return reading(database, look) if isinstance(database, Engine) else look(database)
 
 
 def _shown(database: Engine | Connection, found: Select[Any]) -> str:

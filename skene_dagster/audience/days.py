@@ -14,43 +14,33 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
-    Integer,
     Select,
     Subquery,
     Table,
-    case,
-    column,
     delete,
     exists,
     func,
     insert,
-    inspect,
     literal,
     not_,
     or_,
     select,
-    table,
-    text,
     union_all,
 )
 
 from skene_dagster.audience import staging
 from skene_dagster.audience.chunks import delete_matching
+from skene_dagster.audience.product_events import Source, source
 from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span
-from skene_dagster.errors import SettingsError
-from skene_dagster.loops.usage import FeaturePlan, UsagePlan
-from skene_dagster.settings import FILE, Events
-from skene_dagster.store.engine import is_sqlite
+from skene_dagster.loops.usage import UsagePlan
 from skene_dagster.store.joins import FromFew
 from skene_dagster.store.keys import Key
-from skene_dagster.store.moments import day_of, days_later, moment_of, name_of
+from skene_dagster.store.moments import days_later
 from skene_dagster.store.tables import OPEN, Moment, events_ahead, user_days
 
 FIRST_DAY = date(1970, 1, 1)
 """What is said to have happened before is no event: MySQL's zero date, a clock that was never set."""
-
-LONGEST_NAME = 128
 
 
 @dataclass(frozen=True)
@@ -60,43 +50,6 @@ class Window:
     begin: datetime
     # SQLite would not use the index of what was written later than something, without an end.
     end: datetime = OPEN
-
-
-@dataclass(frozen=True)
-class Source:
-    """The product's events, as statements see them."""
-
-    events: Events
-    rows: Subquery
-    """One row per event of a user: user_id, raw_at (as it is written), at, day, event, arrived, and `is_<feature>`."""
-    sql_features: tuple[FeaturePlan, ...]
-    by_user: bool
-    """The events of a user are found by an index."""
-
-
-def source(connection: Connection, plan: UsagePlan) -> Source:
-    """Describe the product's events.
-
-    Raises:
-        SettingsError: a feature's SQL needs TiDB, and this is the embedded database.
-    """
-    events = plan.events
-    schema, _, name = events.table.rpartition(".")
-    names = [events.user, events.at, events.name, *([events.arrived] if events.arrived else [])]
-    rows = table(name, *(column(found) for found in dict.fromkeys(names)), schema=schema or None)
-    user, at = rows.c[events.user], moment_of(rows.c[events.at])
-    columns: list[ColumnElement[Any]] = [
-        user.label("user_id"),
-        rows.c[events.at].label("raw_at"),
-        at.label("at"),
-        day_of(at).label("day"),
-        _name(rows.c[events.name], plan).label("event"),
-    ]
-    if events.arrived:
-        columns.append(rows.c[events.arrived].label("arrived"))
-    columns += [_is_use(connection, feature).label(f"is_{feature.name}") for feature in plan.sql_features]
-    found = select(*columns).where(user.is_not(None)).subquery("e")
-    return Source(events, found, plan.sql_features, _has_index(connection, events))
 
 
 def stage(connection: Connection, turn: Turn, key: Key) -> tuple[Table, Table]:
@@ -119,11 +72,12 @@ def touch(connection: Connection, pairs: Table, events: Source, window: Window, 
     """
     rows = events.rows
     days = select(rows.c.user_id, rows.c.day)
-    if not events.events.arrived:
-        inside = rows.c.raw_at >= literal(window.begin.date(), Date)
-        _add(connection, pairs, days.where(inside, *_before(rows, as_of)))
+    if events.arrived is None:
+        _add(connection, pairs, days.where(*_before(events, as_of, max(FIRST_DAY, window.begin.date()))))
         return
-    arrived = rows.c.arrived > literal(window.begin, Moment), rows.c.arrived <= literal(window.end, Moment)
+    # The raw column beside our own form of it: an index knows only that one.
+    arrived = [events.arrived.since(window.begin), events.arrived.before(_just_after(window.end))]
+    arrived += [rows.c.arrived > literal(window.begin, Moment), rows.c.arrived <= literal(window.end, Moment)]
     # Not the raw column as well: SQLite would take an index of it for the better one, and read every user's.
     happened = rows.c.at >= literal(FIRST_DAY, Date), rows.c.at < literal(as_of, Moment)
     _add(connection, pairs, days.where(*arrived, *happened))
@@ -133,7 +87,7 @@ def touch(connection: Connection, pairs: Table, events: Source, window: Window, 
 def keep_all_ahead(connection: Connection, events: Source, as_of: datetime) -> None:
     """Keep the days of all events that are yet to happen at as_of."""
     rows = events.rows
-    ahead = rows.c.raw_at >= literal(as_of.date(), Date), rows.c.at >= literal(as_of, Moment)
+    ahead = events.at.since(as_of.date()), rows.c.at >= literal(as_of, Moment)
     _add(connection, events_ahead, select(rows.c.user_id, rows.c.day).where(*ahead))
 
 
@@ -168,11 +122,13 @@ def count_touched(connection: Connection, events: Source, pairs: Table, span: Sp
     """Count the staged days of a range of users anew, whole."""
     rows = events.rows
     delete_matching(connection, user_days, pairs, span, ["user_id", "day"])
-    on = (rows.c.user_id == pairs.c.user_id) & (rows.c.raw_at >= pairs.c.day)
-    on &= rows.c.raw_at < days_later(pairs.c.day, 1)
+    on = (rows.c.user_id == pairs.c.user_id) & events.at.since(pairs.c.day)
+    on &= events.at.before(days_later(pairs.c.day, 1))
+    if not events.at.is_exact:
+        on &= rows.c.day == pairs.c.day
     # Without an index of the product's it is better that they are read once.
     both = FromFew(pairs, rows, on) if events.by_user else pairs.join(rows, on)
-    within = select().select_from(both).where(span.of(pairs.c.user_id), *_before(rows, as_of))
+    within = select().select_from(both).where(span.of(pairs.c.user_id), *_before(events, as_of))
     within = within.prefix_with(f"/*+ INL_JOIN({rows.name}) */", dialect="mysql")
     _count(connection, events, within, pairs.c.user_id, pairs.c.day)
 
@@ -198,7 +154,7 @@ def count_all(
     if anew:
         stale = or_(user_days.c.day >= since, user_days.c.event.in_(list(gone)))
         connection.execute(delete(user_days).where(span.of(user_days.c.user_id), stale))
-    within = select().select_from(rows).where(span.of(rows.c.user_id), *_before(rows, as_of, since))
+    within = select().select_from(rows).where(span.of(rows.c.user_id), *_before(events, as_of, since))
     _count(connection, events, within, rows.c.user_id, rows.c.day)
 
 
@@ -216,13 +172,8 @@ def known(
     events = source(connection, plan)
     rows = events.rows
     as_rolled_up = select(*user_days.c).where(user_days.c.user_id.in_(keys), user_days.c.day < since)
-    within = select().select_from(rows).where(rows.c.user_id.in_(keys), *_before(rows, before, since))
+    within = select().select_from(rows).where(rows.c.user_id.in_(keys), *_before(events, before, since))
     return union_all(as_rolled_up, *_counts(events, within, rows.c.user_id, rows.c.day)).subquery("known_days")
-
-
-def own_names(plan: UsagePlan) -> list[str]:
-    """List the names under which not an event but a use of a feature is counted, a second time."""
-    return [name for feature in plan.sql_features for name in feature.counted_as]
 
 
 def _count(
@@ -246,43 +197,20 @@ def _counts(
         yield uses.group_by(user, day)
 
 
-def _before(rows: Subquery, as_of: datetime, since: date = FIRST_DAY) -> Iterable[ColumnElement[bool]]:
+def _before(events: Source, as_of: datetime, since: date = FIRST_DAY) -> Iterable[ColumnElement[bool]]:
     # The raw column beside our own form of it: an index knows only that one.
-    yield rows.c.raw_at >= literal(since, Date)
-    yield rows.c.raw_at < literal(as_of.date() + timedelta(days=1), Date)
-    yield rows.c.at < literal(as_of, Moment)
+    yield events.at.since(since)
+    yield events.at.before(as_of.date() + timedelta(days=1))
+    yield events.rows.c.at < literal(as_of, Moment)
+    if not events.at.is_exact:
+        yield events.rows.c.at >= literal(since, Date)
+
+
+def _just_after(moment: datetime) -> datetime:
+    return min(moment, OPEN - timedelta(microseconds=1)) + timedelta(microseconds=1)
 
 
 def _add(connection: Connection, to: Table, days: Select[Any]) -> None:
     found = days.distinct().subquery("found")
     known = exists().where(to.c.user_id == found.c.user_id, to.c.day == found.c.day)
     connection.execute(insert(to).from_select(["user_id", "day"], select(found).where(not_(known))))
-
-
-def _name(name: ColumnElement[Any], plan: UsagePlan) -> ColumnElement[Any]:
-    known = func.coalesce(name_of(name, LONGEST_NAME), "")
-    ours = own_names(plan)
-    # An event that bears such a name is activity, under no name.
-    return case((known.in_(ours), ""), else_=known) if ours else known
-
-
-def _has_index(connection: Connection, events: Events) -> bool:
-    """Whether an index begins with the users column. A server decides itself whether one is worth it."""
-    if not is_sqlite(connection):
-        return True
-    schema, _, name = events.table.rpartition(".")
-    about = inspect(connection)
-    keys = [index["column_names"] for index in about.get_indexes(name, schema=schema or None)]
-    keys.append(list(about.get_pk_constraint(name, schema=schema or None)["constrained_columns"]))
-    return any(key and (key[0] or "").lower() == events.user.lower() for key in keys)
-
-
-def _is_use(connection: Connection, feature: FeaturePlan) -> ColumnElement[int]:
-    assert feature.sql is not None
-    sql = feature.sql.sqlite if is_sqlite(connection) else feature.sql.mysql
-    if sql is None:
-        raise SettingsError(
-            f"The SQL of feature {feature.name!r} cannot run on SQLite: {feature.sql.needs_tidb}.",
-            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it otherwise in {FILE}.",
-        )
-    return case((text(f"({sql})"), 1), else_=literal(0, Integer))

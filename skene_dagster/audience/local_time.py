@@ -90,19 +90,19 @@ def _watched(plans: Sequence[LoopPlan], settings: Settings, settings_file: Docum
     for part, table, fields in mapped:
         for field, column in fields.items():
             if column is not None and not _is_ours(table):
-                yield _Watched(at(settings_file, f"{part}.{field}"), table, column, of_the_past=True)
+                yield _Watched(at(settings_file, f"{part}.{field}"), table, column.column, of_the_past=True)
     steps = [(plan, number, step) for plan in plans for number, step in enumerate(plan.steps)]
     for plan, number, step in steps:
         if isinstance(step.trigger, Rows) and not _is_ours(step.trigger.table):
             place = plan.document.place(("steps", number, "trigger", "at"))
-            yield _Watched(place, step.trigger.table, step.trigger.at, of_the_past=True)
+            yield _Watched(place, step.trigger.table, step.trigger.at.column, of_the_past=True)
     for plan, number, step in steps:
         if isinstance(step.condition, Query):
             path = ("steps", number, "condition", "query")
-            for table in step.condition.tables:
-                for column in step.condition.reads if not _is_ours(table) else ():
-                    place = plan.document.text_place(path, at_word(step.condition.author.lower(), column))
-                    yield _Watched(place, table, column, of_the_past=False)
+            for read in step.condition.moments:
+                for table in read.tables if not any(map(_is_ours, read.tables)) else ():
+                    place = plan.document.text_place(path, at_word(step.condition.author.lower(), read.column.lower()))
+                    yield _Watched(place, table, read.column, of_the_past=False)
 
 
 def _is_ours(table: str) -> bool:

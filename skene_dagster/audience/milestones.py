@@ -6,7 +6,7 @@ known is recorded as well, but not for celebration (`since`). This module owns s
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -25,14 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, sqlite
 
-from skene_dagster.audience import definitions
+from skene_dagster.audience import definitions, product_moments
 from skene_dagster.audience.activity import each_day
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.walk import Span
 from skene_dagster.loops.usage import MilestonePlan, UsagePlan
 from skene_dagster.settings import Milestone, Users
 from skene_dagster.store.engine import is_sqlite, users_table
-from skene_dagster.store.moments import day_of, days_later, later, moment_of
+from skene_dagster.store.moments import day_of, days_later, later
 from skene_dagster.store.tables import Moment, milestones, user_days
 
 rows = milestones.c
@@ -80,13 +80,14 @@ def write_anniversaries(
     """Record for a range of the users that they have been users for so long."""
     assert milestone.anniversary is not None
     assert users.created_at is not None
-    people = users_table(users, users.created_at)
-    key = people.c[users.key]
-    created = moment_of(people.c[users.created_at])
-    day = day_of(later(created, milestone.anniversary))
+    people = users_table(users, users.created_at.column)
+    key, raw = people.c[users.key], people.c[users.created_at.column]
+    created = product_moments.of(connection, users.table, users.created_at, raw, "users.created_at")
+    by = as_of - milestone.anniversary
+    day = day_of(later(created.moment, milestone.anniversary))
     known = exists().where(rows.milestone == milestone.name, rows.user_id == key)
     found = select(literal(milestone.name), key, day, literal(as_of, Moment)).where(
-        span.of(key), created <= literal(as_of - milestone.anniversary, Moment), not_(known)
+        span.of(key), created.before(by + timedelta(microseconds=1)), created.moment <= literal(by, Moment), not_(known)
     )
     connection.execute(insert(milestones).from_select([column.name for column in milestones.columns], found))
 

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
 
 from skene_dagster.audience import activity, adoption, days, definitions, engagement, milestones, staging, turn
 from skene_dagster.audience.chunks import Chunk
-from skene_dagster.audience.days import Source, Window
+from skene_dagster.audience.days import Window
 from skene_dagster.audience.definitions import Changes
 from skene_dagster.audience.events import kept_since
+from skene_dagster.audience.product_events import Source, own_names, source
 from skene_dagster.audience.turn import Turn
 from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.errors import StoreError
@@ -113,9 +114,9 @@ def all_of_them(
         row = turn.state(connection, mine.name, mine.kind)
         watermark = None if changes.events or row is None else row.watermark
         kept = kept_since(connection) if plan.events == OWN_EVENTS else None
-        source, since = days.source(connection, plan), kept or days.FIRST_DAY
+        events, since = source(connection, plan), kept or days.FIRST_DAY
         staged = days.stage(connection, mine, key)
-        return _Work(engine, mine, plan, users, clock, size, started, source, changes, watermark, since, *staged)
+        return _Work(engine, mine, plan, users, clock, size, started, events, changes, watermark, since, *staged)
 
     work = transaction(engine, look)
     try:
@@ -193,7 +194,7 @@ def _write_touched(work: _Work, *, everybody: bool, all_days: bool) -> None:
     """Count days, and compute what follows from them."""
     people = None if everybody else work.people
     counted = [select(work.source.rows.c.user_id if all_days else work.pairs.c.user_id)]
-    gone = set(work.changes.other_features) - set(days.own_names(work.plan))
+    gone = set(work.changes.other_features) - set(own_names(work.plan))
     # The days that are known of those users are read again, however few are touched.
     if work.anew:
         counted.append(Chunk(Span(), people).keys(user_days))

@@ -24,12 +24,11 @@ from skene_dagster.audience.asked import (
     unknown_table,
 )
 from skene_dagster.audience.mailable import is_mailable
-from skene_dagster.audience.sources import check_rows
+from skene_dagster.audience.sources import check_moments, check_rows
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.expressions import columns_of
-from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import users_table
@@ -50,7 +49,9 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         part = error.place.part if error.place else ""
         return [SettingsError(error.message, advice=error.advice, place=at(settings_file, part))]
     present = columns_in(connection, users.table)
+    moments = {"created_at": users.created_at, "updated_at": users.updated_at}
     mapped = {"email": users.email, "name": users.name, "timezone": users.timezone, "locale": users.locale}
+    mapped |= {field: one.column for field, one in moments.items() if one is not None}
     errors = [
         SettingsError(
             f"Table {users.table!r} has no column {column!r}.",
@@ -60,9 +61,11 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         for field, column in mapped.items()
         if column is not None and not has(present, column)
     ]
+    for field, one in moments.items():
+        if one is not None and has(present, one.column):
+            errors += check_moments(connection, users.table, one, settings_file, f"users.{field}")
     try:
-        plan_mailable(users, settings_file)
-        mailable = is_mailable(connection, users, _SOME_DAY)
+        mailable = is_mailable(connection, users, _SOME_DAY, settings_file)
     except SettingsError as error:
         return [*errors, error]
     said = planned(connection, select(mailable).select_from(users_table(users)))

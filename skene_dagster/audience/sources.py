@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, inspect, select
 
-from skene_dagster.audience import days
+from skene_dagster.audience import product_moments
 from skene_dagster.audience.asked import at, columns_in, has, meant, names, needed_at, planned
+from skene_dagster.audience.product_events import source
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Rows, StepPlan
 from skene_dagster.loops.usage import plan_usage
-from skene_dagster.settings import Settings, Users
+from skene_dagster.settings import MomentColumn, Settings, Users
 from skene_dagster.store import tables
 from skene_dagster.store.keys import same_as_users_key
 
@@ -45,7 +46,9 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
         place = at(settings_file, "events.table")
         message = f"Table {events.table!r} is not in the database."
         return [SettingsError(message, advice=names(events.table, known), place=place)]
-    named = {"key": events.key, "user": events.user, "name": events.name, "at": events.at, "arrived": events.arrived}
+    moments = {"at": events.at, **({"arrived": events.arrived} if events.arrived else {})}
+    named = {"key": events.key, "user": events.user, "name": events.name}
+    named |= {field: mapped.column for field, mapped in moments.items()}
     errors = [
         SettingsError(
             f"Table {events.table!r} has no column {column!r}.",
@@ -53,13 +56,15 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
             place=at(settings_file, f"events.{field}"),
         )
         for field, column in named.items()
-        if column is not None and not has(present, column)
+        if not has(present, column)
     ]
     if not errors:
         try:
             same_as_users_key(connection, settings.users, events.table, events.user)
         except SettingsError as bad:
             errors.append(SettingsError(bad.message, advice=bad.advice, place=at(settings_file, "events.user")))
+        for field, mapped in moments.items():
+            errors += check_moments(connection, events.table, mapped, settings_file, f"events.{field}")
     return errors or _check_features(connection, settings, settings_file)
 
 
@@ -70,7 +75,7 @@ def _check_features(connection: Connection, settings: Settings, settings_file: D
     for feature in usage.sql_features:
         place = settings_file.text_place(("features", feature.name, "sql"))
         try:
-            rows = days.source(connection, replace(usage, features=(feature,), milestones=())).rows
+            rows = source(connection, replace(usage, features=(feature,), milestones=())).rows
         except SettingsError as bad:
             errors.append(SettingsError(bad.message, advice=bad.advice, place=place))
             continue
@@ -80,6 +85,16 @@ def _check_features(connection: Connection, settings: Settings, settings_file: D
             advice = meant(said, columns_in(connection, settings.events.table), ())
             errors.append(SettingsError(f"The database refuses this SQL: {said}.", advice=advice, place=place))
     return errors
+
+
+def check_moments(
+    connection: Connection, table: str, mapped: MomentColumn, settings_file: Document, part: str
+) -> Iterator[SettingsError]:
+    """Check that a column which skene.yaml names for moments holds some, or numbers of a unit that it says."""
+    try:
+        product_moments.check(connection, table, mapped, part)
+    except SettingsError as bad:
+        yield SettingsError(bad.message, advice=bad.advice, place=at(settings_file, part))
 
 
 def check_rows(
@@ -98,7 +113,7 @@ def check_rows(
             f"Table {trigger.table!r} is not in the database.", advice=names(trigger.table, known), place=place
         )
         return
-    for field, name in (("key", trigger.key), ("user", trigger.user), ("at", trigger.at)):
+    for field, name in (("key", trigger.key), ("user", trigger.user), ("at", trigger.at.column)):
         if not has(present, name):
             advice = f"{names(name, present)} Name it in the trigger: `{field}: …`."
             place = plan.document.place((*path, field))
@@ -109,3 +124,7 @@ def check_rows(
     except SettingsError as bad:
         place = plan.document.place((*path, "user"))
         yield LoopInvalid(bad.message, advice=bad.advice, place=place)
+    try:
+        product_moments.check(connection, trigger.table, trigger.at, "at")
+    except SettingsError as bad:
+        yield LoopInvalid(bad.message, advice=bad.advice, place=plan.document.place((*path, "at")))

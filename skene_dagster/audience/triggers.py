@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, column, func, literal, or_, select, table
 
-from skene_dagster.audience import turn
+from skene_dagster.audience import product_moments, turn
 from skene_dagster.loops.calendar_days import earlier
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan, segment_name
 from skene_dagster.settings import Events
-from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.product_moments import ProductMoment
 from skene_dagster.store.tables import Moment, sends
 
 ROW_USER = "skene_row_user"
@@ -100,13 +100,13 @@ def newest(connection: Connection, trigger: Rows, after: datetime, now: datetime
 
     A row whose moment is still to come triggers when it has come: until then it is not the newest.
     """
-    source = _source(trigger)
-    at = source.c[trigger.at]
-    moment = _moment(connection, at)
-    came = moment > literal(after, Moment), moment <= literal(now, Moment)
-    query = select(func.max(at)).where(*came, *_only(trigger, source))
-    found = connection.execute(query).scalar_one()
-    return datetime.fromisoformat(found) if isinstance(found, str) else found
+    rows = _source(trigger)
+    at = _at(connection, trigger, rows)
+    came = [at.since(after), at.before(now + timedelta(microseconds=1))]
+    came += [at.moment > literal(after, Moment), at.moment <= literal(now, Moment)]
+    found = connection.execute(select(func.max(at.moment, type_=Moment)).where(*came, *_only(trigger, rows)))
+    moment: datetime | None = found.scalar_one()
+    return moment
 
 
 def of_calls(calls: Calls, events: Events) -> Rows:
@@ -123,14 +123,21 @@ def is_due(connection: Connection, plan: LoopPlan, trigger: After, channel: str,
 
 def _of_a_table(connection: Connection, trigger: Rows, within: Window) -> Select[Any]:
     source = _source(trigger)
-    key, at = source.c[trigger.key], source.c[trigger.at]
-    moment = _moment(connection, at)
+    key, at = source.c[trigger.key], _at(connection, trigger, source)
+    moment = at.moment
     occurrence: ColumnElement[Any] = cast(key, String(64))
     if trigger.changes:
-        occurrence = occurrence.concat("@").concat(cast(at, String(32)))
+        occurrence = occurrence.concat("@").concat(cast(at.raw, String(32)))
     return select(
         key.label(ROW_KEY), source.c[trigger.user].label(ROW_USER), moment.label(ROW_AT), occurrence.label(OCCURRENCE)
-    ).where(moment > literal(within.low, Moment), moment <= literal(within.high, Moment), *_only(trigger, source))
+    ).where(
+        # The raw column beside our own form of it: an index knows only that one.
+        at.since(within.low),
+        at.before(within.high + timedelta(microseconds=1)),
+        moment > literal(within.low, Moment),
+        moment <= literal(within.high, Moment),
+        *_only(trigger, source),
+    )
 
 
 def _due(plan: LoopPlan, trigger: After, within: Window) -> ColumnElement[bool]:
@@ -169,7 +176,7 @@ def like(pattern: str) -> str:
 
 def _source(trigger: Rows) -> Any:
     schema, _, name = trigger.table.rpartition(".")
-    names = dict.fromkeys((trigger.key, trigger.user, trigger.at, *(trigger.name[:1] if trigger.name else ())))
+    names = dict.fromkeys((trigger.key, trigger.user, trigger.at.column, *(trigger.name[:1] if trigger.name else ())))
     return table(name, *(column(one) for one in names), schema=schema or None)
 
 
@@ -182,6 +189,5 @@ def _only(trigger: Rows, source: Any) -> list[ColumnElement[bool]]:
     return [source.c[column_] == name]
 
 
-def _moment(connection: Connection, at: ColumnElement[Any]) -> ColumnElement[Any]:
-    # SQLite, 2026-11: has no type for moments; in texts, one form of writing must be compared with itself.
-    return func.skene_moment(at, type_=Moment) if is_sqlite(connection) else at
+def _at(connection: Connection, trigger: Rows, rows: Any) -> ProductMoment:
+    return product_moments.of(connection, trigger.table, trigger.at, rows.c[trigger.at.column], "at")

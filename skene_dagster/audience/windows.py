@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from skene_dagster.loops.calendar_days import date_in
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE
 from skene_dagster.loops.dialect.windows import window_of
-from skene_dagster.loops.plan import Window
+from skene_dagster.loops.sql_reads import Window
 from skene_dagster.store import sqlite_functions
 
 _MOST_TICKS = 2_000

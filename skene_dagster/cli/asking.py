@@ -8,12 +8,13 @@ from skene_dagster import boundary
 from skene_dagster.audience import preflight, sources
 from skene_dagster.audience.local_time import Suspect, suspects
 from skene_dagster.audience.scans import Scan, big_scans
+from skene_dagster.audience.unreadable import Unreadable, of_step, of_usage
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.delivery.lacking import Lack, lacking
 from skene_dagster.errors import DocumentError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import Project
-from skene_dagster.settings import Settings
+from skene_dagster.settings import FILE, Settings
 from skene_dagster.store import shapes
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
@@ -37,6 +38,8 @@ class Answer:
     """The values that each file's emails need and some users do not have."""
     suspects: list[Suspect] = field(default_factory=list)
     """The columns of moments that do not seem to be in UTC."""
+    unreadable: dict[str, list[Unreadable]] = field(default_factory=dict)
+    """The columns of each file's steps, and under skene.yaml of what users do, with values that are no moments."""
     nullable: frozenset[str] = frozenset()
     """The columns of the users table that may be NULL, in lower case."""
     unreachable: StoreError | None = None
@@ -74,10 +77,13 @@ def ask(settings: Settings, project: Project) -> Answer:
                             answer.loops[plan.document.file] = errors
                         else:
                             answer.unique |= _unique_keys(connection, plan)
+                            found = [one for step in plan.steps for one in of_step(connection, step, settings)]
+                            answer.unreadable[plan.document.file] = list(dict.fromkeys(found))
                             answer.scans[plan.document.file] = list(big_scans(connection, plan, settings, as_of))
                 except DocumentError as error:
                     answer.loops[plan.document.file] = list(error.errors)
             if not answer.settings:
+                answer.unreadable[FILE] = of_usage(connection, settings)
                 right = [plan for plan in project.loops if plan.document.file not in answer.loops]
                 answer.lacking = lacking(connection, right, settings, as_of)
                 answer.suspects = suspects(connection, right, settings, file, as_of)

@@ -14,7 +14,8 @@ from skene_dagster.loops.cron import either_day
 from skene_dagster.loops.dialect.clocks import AS_OF_DATE
 from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.repeats import Repeated, repeated
-from skene_dagster.loops.plan import LoopPlan, Query, Schedule, StepPlan, Window
+from skene_dagster.loops.plan import LoopPlan, Query, Schedule, StepPlan
+from skene_dagster.loops.sql_reads import Window
 from skene_dagster.loops.zones import trap_of_timezone
 from skene_dagster.settings import Settings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from skene_dagster.audience import preflight
+from skene_dagster.audience import preflight, unreadable
 from skene_dagster.audience.counted import COUNT, Counted, shown_moment
 from skene_dagster.cli import email
 from skene_dagster.cli.choosing import plan_of, steps_of
@@ -20,7 +20,7 @@ from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehe
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
-from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
@@ -129,7 +129,20 @@ def _tell_stage(screen: Screen, stage: Stage) -> bool:
     elif counted is not None and counted.up_to < stage.as_of:
         screen.labelled("notice", f"To count what came since:\n  {COUNT}")
         screen.line()
+    if missing is None:
+        _tell_unreadable(screen, stage)
     return missing is None
+
+
+def _tell_unreadable(screen: Screen, stage: Stage) -> None:
+    with translated(), stage.engine.connect() as connection:
+        found = unreadable.of_step(connection, stage.step, stage.settings)
+        if not isinstance(stage.step.condition, Query):
+            found += unreadable.of_usage(connection, stage.settings)
+    for one in found:
+        screen.labelled("notice", str(one))
+    if found:
+        screen.line()
 
 
 def _how_far(counted: Counted, as_of: datetime) -> str:

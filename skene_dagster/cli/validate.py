@@ -16,7 +16,7 @@ from skene_dagster.cli.screen import LABEL, Screen, how_many, open_screen
 from skene_dagster.errors import DocumentError, Place, SkeneError
 from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project, load_project
-from skene_dagster.settings import Settings, load
+from skene_dagster.settings import FILE, Settings, load
 
 if TYPE_CHECKING:
     from skene_dagster.audience.scans import Scan
@@ -131,10 +131,14 @@ def _print_loops(
             screen.labelled("notice", str(place), text)
         for scan in answer.scans.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(scan.place), _whole_table(scan))
+        for bad in answer.unreadable.get(plan.document.file, ()) if answer else ():
+            screen.labelled("notice", plan.document.file, str(bad))
         for lack in answer.lacking.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(lack.place), lack.says)
     for suspect in answer.suspects if answer else ():
         screen.labelled("notice", str(suspect.place), suspect.says)
+    for bad in answer.unreadable.get(FILE, ()) if answer else ():
+        screen.labelled("notice", FILE, str(bad))
     for found in errors.values():
         for error in found:
             screen.error(error)

@@ -6,7 +6,7 @@ from functools import partial
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.audience import segments, triggered
+from skene_dagster.audience import segments, triggered, unreadable
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.recovery import retry_policy, working
@@ -59,8 +59,11 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             newest = triggered.sample if step.by_row else segments.sample
             sample = reading(database, lambda connection: newest(connection, name))
             server = capabilities(database)
+            bad = reading(database, lambda connection: unreadable.of_step(connection, step, settings))
         context.log.info(descriptions.refreshed(step, refreshed))
-        return dg.MaterializeResult(metadata=metadata.segment(refreshed, sample, server))
+        for found in bad:
+            context.log.warning("%s", found)
+        return dg.MaterializeResult(metadata=metadata.segment(refreshed, sample, server) | metadata.unreadable(bad))
 
     return segment
 

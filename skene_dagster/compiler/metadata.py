@@ -13,6 +13,7 @@ import dagster as dg
 from sqlalchemy import Row
 
 from skene_dagster.audience.segments import Refreshed
+from skene_dagster.audience.unreadable import Unreadable
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.dispatch import Delivered
 from skene_dagster.delivery.entitlements import Entitled
@@ -60,6 +61,14 @@ def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]], server: Capab
         "sample": _sample(sample),
         "database": dg.MetadataValue.text(": ".join(filter(None, (server.name, ", ".join(sorted(server.has)))))),
     }
+
+
+def unreadable(found: Sequence[Unreadable]) -> Metadata:
+    """Report values that count as NULL because they are no moments, and how many there are in all."""
+    told: Metadata = {"unreadable_moments": dg.MetadataValue.int(sum(one.values for one in found))}
+    if found:
+        told["unreadable"] = dg.MetadataValue.md("\n".join(f"- {one}" for one in found))
+    return told
 
 
 def entitled(changed: Entitled, blocked: int, channel: Channel) -> Metadata:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 from sqlalchemy import Connection, Engine
 
-from skene_dagster.audience import activity, adoption, engagement, milestones, rollup
-from skene_dagster.compiler.metadata import table
+from skene_dagster.audience import activity, adoption, engagement, milestones, rollup, unreadable
+from skene_dagster.compiler import metadata
+from skene_dagster.compiler.metadata import Metadata, table
 from skene_dagster.compiler.names import table_key
 from skene_dagster.compiler.recovery import RETRIES, working
 from skene_dagster.compiler.window import AS_OF, as_of, refuse_the_future, tag_of
@@ -119,14 +120,15 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
                 database, plan=plan, users=settings.users, as_of=moment, clock=clock, run_id=context.run.run_id
             )
             reports = reading(database, lambda connection: _reports(connection, plan, settings, done))
+            bad = reading(database, lambda connection: unreadable.of_usage(connection, settings))
+        reports[ACTIVITY] |= metadata.unreadable(bad)
         context.log.info(_told(done))
-        for key, metadata in reports.items():
-            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+        for found in bad:
+            context.log.warning("%s", found)
+        for key, report in reports.items():
+            yield dg.MaterializeResult(asset_key=key, metadata=report)
 
     return usage
-
-
-Metadata = dict[str, dg.MetadataValue]
 
 
 def _reports(

@@ -66,10 +66,11 @@ def change_of_nobody(users: Users, email: Email) -> Update:
 
 
 def _table(users: Users, email: Email) -> TableClause:
-    return users_table(users, *dict(email.set), *([users.updated_at] if users.updated_at else []))
+    return users_table(users, *dict(email.set), *([users.updated_at.column] if users.updated_at else []))
 
 
 def _change(table: TableClause, users: Users, email: Email) -> Update:
     # The product's own moment of change stays as it is: what we write triggers no loop.
-    kept = {users.updated_at: table.c[users.updated_at]} if users.updated_at else {}
+    changed = users.updated_at.column if users.updated_at else None
+    kept = {} if changed is None else {changed: table.c[changed]}
     return update(table).values({**dict(email.set), **kept})

@@ -14,7 +14,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from skene_dagster.documents import Spec, shown
 from skene_dagster.durations import Duration, duration, duration_text
-from skene_dagster.settings import Identifier, TableName
+from skene_dagster.settings import Identifier, Moments, TableName
 
 
 def _column_value(value: object) -> object:
@@ -88,7 +88,7 @@ class DatabaseTrigger(Spec):
     """The column that names a row, unique; of the users table its key, else `id`."""
     user: Identifier | None = None
     """The column with the users key; of the users table its key, else `user_id`."""
-    at: Identifier | None = None
+    at: Moments | None = None
     """The column with when (UTC) the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
 
 

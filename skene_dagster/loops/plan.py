@@ -10,21 +10,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
-from skene_dagster.settings import Feature, Milestone
-
-
-@dataclass(frozen=True)
-class Window:
-    """What a query asks of one column and the clock."""
-
-    column: str
-    """The column, as it is written."""
-    sqlite: str
-    """For SQLite, with the binds of `Query`: whether `moment`, a value of the column, is in the window."""
-    calendar: bool
-    """It asks for months, weekdays or the like: its length is another one on other days."""
-    line: int
-    """The line of the query where it begins, the first being 1."""
+from skene_dagster.loops.sql_reads import MomentRead, Window
+from skene_dagster.settings import Feature, Milestone, MomentColumn
 
 
 @dataclass(frozen=True)
@@ -65,6 +52,8 @@ class Query:
     """What it asks of the clock."""
     before_a_moment: tuple[str, ...] = ()
     """The columns that are to be before a moment, and of which it does not ask whether they are NULL."""
+    moments: tuple[MomentRead, ...] = field(default=(), repr=False)
+    """The columns that it reads as moments."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +68,8 @@ class Expression:
     """What the embedded database gets; None where it cannot say it."""
     needs_tidb: str
     """Why there is no `sqlite`, by the name of the construct; else empty."""
+    moments: tuple[MomentRead, ...] = field(default=(), repr=False)
+    """The columns that it reads as moments; those of the row itself are of the table `ROW`."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +107,7 @@ class Rows:
     """The column that names the row: `$1`."""
     user: str
     """The column with the users key."""
-    at: str
+    at: MomentColumn
     """The column with the moment: when the row was written, or changed (UTC)."""
     changes: bool
     """A row triggers again whenever it changed."""

@@ -10,7 +10,7 @@ from skene_dagster.loops.cron import fault_of_cron
 from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.plan import After, Calls, Manual, Rows, Schedule, Trigger
 from skene_dagster.loops.zones import fault_of_timezone
-from skene_dagster.settings import FILE, Settings, Users
+from skene_dagster.settings import FILE, MomentColumn, Settings, Users
 
 
 def plan_trigger(
@@ -56,13 +56,20 @@ def _rows(trigger: model.DatabaseTrigger, path: Path_, users: Users, faults: Fau
     key = trigger.key or (users.key if of_users else "id")
     user = trigger.user or (users.key if of_users else "user_id")
     if trigger.event == "insert":
-        at = trigger.at or (users.created_at if of_users else None) or "created_at"
+        at = _moment(trigger.at, users.created_at if of_users else None, "created_at")
         return Rows(trigger.table, key, user, at, changes=False, name=None)
-    if of_users and users.updated_at != (trigger.at or users.updated_at or ""):
+    at = _moment(trigger.at, users.updated_at if of_users else None, "updated_at")
+    if of_users and (users.updated_at is None or at.column != users.updated_at.column):
         faults.refuse(
             (*path, "event"),
             "An action's `set` is an update of the users table too, and must not trigger this step.",
             f"Add `updated_at: <the column>` under `users:` in {FILE}; `set` then leaves that column as it is.",
         )
-    at = trigger.at or (users.updated_at if of_users else None) or "updated_at"
     return Rows(trigger.table, key, user, at, changes=True, name=None)
+
+
+def _moment(named: MomentColumn | None, mapped: MomentColumn | None, usual: str) -> MomentColumn:
+    """Choose a trigger's moment: the column that it names, which skene.yaml may know, or the one that is usual."""
+    if named is not None and (mapped is None or named.column != mapped.column or named.unit is not None):
+        return named
+    return mapped or MomentColumn(column=usual)

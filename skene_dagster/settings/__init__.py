@@ -15,7 +15,9 @@ from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
 from skene_dagster.settings.environment import RESEND_URL, Environment, read_variables
-from skene_dagster.settings.product import SYSTEM_SCHEMAS, Identifier, Limits, Sender, TableName, Users
+from skene_dagster.settings.moments import MomentColumn, Moments, Unit
+from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
+from skene_dagster.settings.product import Limits, Sender, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import parse_yaml
@@ -34,12 +36,15 @@ __all__ = [
     "Levels",
     "Limits",
     "Milestone",
+    "MomentColumn",
+    "Moments",
     "ProjectFile",
     "Retention",
     "Sender",
     "Settings",
     "TableName",
     "TidbUsage",
+    "Unit",
     "Users",
     "load",
     "read_settings",

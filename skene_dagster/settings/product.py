@@ -1,36 +1,14 @@
 """What skene.yaml says of the users, of who writes to them, and of when to stop."""
 
-import re
 from datetime import timedelta
-from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from skene_dagster.documents import Spec, shown
+from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
 from skene_dagster.settings.addresses import SenderText, UnsubscribeUrl
-
-
-def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]{0,63}(\.[A-Za-z_][A-Za-z0-9_$]{0,63})?", name):
-        raise ValueError(f"{shown(name)} is not a name of a table or column")
-    return name
-
-
-def _table(name: str) -> str:
-    schema = name.rpartition(".")[0]
-    if schema.casefold() in SYSTEM_SCHEMAS:
-        raise ValueError(
-            f"{shown(name)} is the database server's own table, not the product's. Name a table of the product"
-        )
-    return name
-
-
-SYSTEM_SCHEMAS = frozenset(("mysql", "information_schema", "performance_schema", "sys", "metrics_schema"))
-"""What a server keeps about itself: accounts, rights, everybody's statements. No SQL of a project reads it."""
-
-Identifier = Annotated[str, AfterValidator(_identifier)]
-TableName = Annotated[Identifier, AfterValidator(_table)]
+from skene_dagster.settings.moments import Moments
+from skene_dagster.settings.names import Identifier, TableName
 
 
 class Users(Spec):
@@ -48,9 +26,9 @@ class Users(Spec):
     """The column with an IANA time zone."""
     locale: Identifier | None = None
     """The column with a language tag."""
-    created_at: Identifier | None = None
+    created_at: Moments | None = None
     """The column that says since when somebody is a user (UTC)."""
-    updated_at: Identifier | None = None
+    updated_at: Moments | None = None
     """The column that says when the row was changed (UTC); an action's `set` leaves it as it is."""
     plan: Identifier | None = None
     """The column with the plan that a user is on, for conditions of type `usage`."""

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from skene_dagster.documents import Spec, shown
 from skene_dagster.durations import Duration
 from skene_dagster.settings.addresses import Link
-from skene_dagster.settings.product import Identifier, TableName
+from skene_dagster.settings.moments import MomentColumn, Moments
+from skene_dagster.settings.names import Identifier, TableName
 
 
 def _a_date(value: object) -> object:
@@ -48,9 +49,9 @@ class Events(Spec):
     """The column with the users key; of the very type of that key."""
     name: Identifier = "name"
     """The column with what happened."""
-    at: Identifier = "created_at"
+    at: Moments = MomentColumn(column="created_at")
     """The column with when it happened (UTC)."""
-    arrived: Identifier | None = None
+    arrived: Moments | None = None
     """The column with when the row was written (UTC), if that is another; it should be indexed."""
     late: Duration = timedelta(days=3)
     """How long after it happened an event may still be written; only where there is no `arrived`."""
@@ -61,8 +62,8 @@ OWN_EVENTS = Events(
     key="event_id",
     user="user_id",
     name="name",
-    at="occurred_at",
-    arrived="received_at",
+    at=MomentColumn(column="occurred_at"),
+    arrived=MomentColumn(column="received_at"),
 )
 """Ours, written by `skene_dagster.track` and `POST /v1/track`: what is read where skene.yaml has no `events`."""
 

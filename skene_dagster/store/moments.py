@@ -45,11 +45,6 @@ def earliest(*moments: ColumnElement[Any]) -> ColumnElement[Any]:
     return _Earliest(*moments) if len(moments) > 1 else moments[0]
 
 
-def moment_of(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Bring a product's own moment into our form; SQLite keeps it as whoever wrote it spelled it."""
-    return _MomentOf(value)
-
-
 def name_of(value: ColumnElement[Any], length: int) -> ColumnElement[Any]:
     """Bring a product's own name into a text of ours, which is compared letter by letter."""
     return _NameOf(value, literal(length, Integer))
@@ -111,17 +106,6 @@ class _Earliest(_Written):
     type = Moment
     server = "LEAST({all})"
     sqlite = "min({all})"
-
-
-class _MomentOf(_Written):
-    inherit_cache = True
-    type = Moment
-    server = "{0}"
-    # The usual forms are told apart without a call into Python, which would cost more than all the rest.
-    sqlite = (
-        "CASE WHEN substr({0}, 11, 1) = ' ' AND length({0}) = 26 THEN {0} "
-        "WHEN substr({0}, 11, 1) = ' ' AND length({0}) = 19 THEN {0} || '.000000' ELSE skene_moment({0}) END"
-    )
 
 
 class _NameOf(_Written):

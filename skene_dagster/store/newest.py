@@ -10,7 +10,7 @@ from sqlalchemy.types import NullType
 
 from skene_dagster.store import shapes
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.moments import moment_of
+from skene_dagster.store.product_moments import ProductMoment
 from skene_dagster.store.tables import Moment
 
 SLACK = timedelta(minutes=5)
@@ -65,7 +65,9 @@ def newest(connection: Connection, name: str, of: str, now: datetime) -> Newest 
     keys = _order_of_the_sample(connection, name, of)
     if keys is None:
         return None
-    source, moment = _source(name, of, keys)
+    source, raw = _source(name, of, keys)
+    # A server does not look into an index on the column where the column is only a part of what is compared.
+    moment = ProductMoment(raw, "text", is_sqlite=True).moment if is_sqlite(connection) else raw
     soon, beyond = now + SLACK, now + FURTHEST_ZONE + SLACK
 
     def between(after: datetime, until: datetime) -> Rows:
@@ -110,9 +112,9 @@ def _source(name: str, of: str, keys: Sequence[str]) -> tuple[FromClause, Column
     schema, _, bare = name.rpartition(".")
     rows = table(bare, *(column(one) for one in dict.fromkeys((of, *keys))), schema=schema or None)
     if not keys:
-        return rows, moment_of(rows.c[of])
+        return rows, rows.c[of]
     last = select(rows.c[of]).order_by(*(rows.c[key].desc() for key in keys)).limit(SAMPLE).subquery()
-    return last, moment_of(last.c[of])
+    return last, last.c[of]
 
 
 def _latest(moment: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -124,6 +124,8 @@ def _text(value: Value) -> str:
 _ANY_NUMBER = -1
 FUNCTIONS: dict[str, tuple[Callable[..., Value], int]] = {
     "skene_moment": (moments.moment, 1),
+    "skene_any_moment": (moments.any_moment, 2),
+    "skene_from_unixtime": (moments.from_unixtime, 1),
     "skene_shift": (moments.shift, 3),
     "skene_date": (moments.day, 1),
     "skene_last_day": (moments.last_day, 1),

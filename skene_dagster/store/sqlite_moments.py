@@ -1,6 +1,8 @@
 """Points in time of the embedded database: texts, `YYYY-MM-DD HH:MM:SS.ffffff`, computed with as MySQL does.
 
-A date without a time stays a date where MySQL keeps it one. What cannot be read is NULL.
+A product may write them in another form, with `T`, `Z` or an offset from UTC: they are brought into ours. A date
+without a time stays a date where MySQL keeps it one. What cannot be read is NULL, and so is what lies before the year
+1000: the ways to write `never`, such as 0000-00-00 and 0001-01-01.
 """
 
 import calendar
@@ -11,8 +13,17 @@ from decimal import Decimal
 
 from skene_dagster.store.sqlite_values import Value, decimal_of, rounded
 
-_MOMENT = re.compile(r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6})\d*)?)?)?\s*")
-_FULL = len("2026-11-23 09:00:00.000000")
+_MOMENT = re.compile(
+    r"""\s*([1-9]\d{3})-(\d{1,2})-(\d{1,2})
+    (?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,6})\d*)?)?
+      (?:\ ?(?:[Zz]|UTC|([+-])(0\d|1[0-4])(?::?([0-5]\d))?))?
+    )?\s*""",
+    re.ASCII | re.VERBOSE,
+)
+_FULL, _TO_SECONDS = len("2026-11-23 09:00:00.000000"), len("2026-11-23 09:00:00")
+_FIRST_YEAR = "1000"
+_LAST_SECOND = 32_536_771_199
+"""Of FROM_UNIXTIME(), on TiDB and MySQL."""
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
 _MICROSECONDS = {
     "MICROSECOND": 1,
@@ -25,11 +36,25 @@ _MICROSECONDS = {
 
 
 def moment(value: Value) -> Value:
-    """Bring a date or a time of day on a date into the full form; leave everything else as it is."""
-    if not isinstance(value, str) or (len(value) == _FULL and value[10] == " "):
-        return value
+    """Bring a date or a time of day on a date into the full form."""
+    if isinstance(value, str) and len(value) in (_FULL, _TO_SECONDS) and _is_usual(value):
+        return value if len(value) == _FULL else f"{value}.000000"
     read = _read(value)
-    return value if read is None else read.isoformat(" ", "microseconds")
+    return None if read is None else read.isoformat(" ", "microseconds")
+
+
+def any_moment(first: Value, second: Value) -> bool:
+    """Whether one of two values can be read as a moment."""
+    return _read(first) is not None or _read(second) is not None
+
+
+def from_unixtime(value: Value) -> str | None:
+    """Return the moment that is so many seconds after 1970, UTC."""
+    seconds = decimal_of(value)
+    if seconds is None or not 0 <= seconds <= _LAST_SECOND:
+        return None
+    microseconds = rounded(seconds * 1_000_000)
+    return (datetime(1970, 1, 1) + timedelta(microseconds=microseconds)).isoformat(" ", "microseconds")
 
 
 def shift(value: Value, number: Value, unit: str) -> str | None:
@@ -113,14 +138,26 @@ def date_format(value: Value, form: Value) -> str | None:
     return re.sub("%(.)", written, form, flags=re.DOTALL)
 
 
+def _is_usual(value: str) -> bool:
+    """Whether a text has the full form, perhaps without fractions of a second: told without the slow way to read it."""
+    if value[10] != " " or value[19:20] not in ("", ".") or not value[5].isdigit() or value < _FIRST_YEAR:
+        return False
+    try:
+        return datetime.fromisoformat(value).tzinfo is None
+    except ValueError:
+        return False
+
+
 def _read(value: Value) -> datetime | None:
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
     year, month, day, hour, minute, second = (int(field or 0) for field in match.groups()[:6])
+    ahead = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0))
     try:
-        return datetime(year, month, day, hour, minute, second, int(f"{match[7] or 0:0<6}"))
-    except ValueError:
+        read = datetime(year, month, day, hour, minute, second, int(f"{match[7] or 0:0<6}"))
+        return read + ahead if match[8] == "-" else read - ahead
+    except (OverflowError, ValueError):
         return None
 
 

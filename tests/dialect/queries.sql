@@ -19,7 +19,7 @@ WITH quiet AS (SELECT user_id FROM events GROUP BY user_id HAVING MAX(at) < NOW(
 --- servers
 WITH quiet AS (SELECT user_id FROM events GROUP BY user_id HAVING MAX(at) < CAST(:as_of AS DATETIME(6)) - INTERVAL 14 DAY) SELECT u.id FROM users u JOIN quiet q ON q.user_id = u.id
 --- sqlite
-WITH quiet AS (SELECT user_id FROM events GROUP BY user_id HAVING skene_moment(MAX(at)) < skene_shift(:as_of, -14, 'DAY')) SELECT u.id FROM users AS u JOIN quiet AS q ON q.user_id = u.id
+WITH quiet AS (SELECT user_id FROM events GROUP BY user_id HAVING skene_moment(MAX(skene_moment(at))) < skene_shift(:as_of, -14, 'DAY')) SELECT u.id FROM users AS u JOIN quiet AS q ON q.user_id = u.id
 
 --- UNION
 SELECT id FROM users WHERE plan = 'pro' UNION ALL SELECT id FROM users WHERE plan = 'team'

@@ -12,7 +12,7 @@ import pytest
 import usage_reference as reference
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Select, event
 from usage_world import (
     ACTIONS,
     DAY,
@@ -30,7 +30,7 @@ from usage_world import (
 from skene_dagster.audience import activity, adoption, engagement, milestones
 from skene_dagster.errors import RollupBusy, SettingsError
 from skene_dagster.settings import Milestone
-from skene_dagster.store.engine import open_engine
+from skene_dagster.store.engine import open_engine, reading
 from skene_dagster.store.tables import (
     definitions,
     engagement_levels,
@@ -337,7 +337,7 @@ def test_adoption_goes_from_tried_to_adopted_to_lapsed_and_back(
     world.roll(as_of)
 
     assert world.adoption()[1, "export"][-2:] == (state, since)
-    assert world.ask(adoption.in_state("export", "untried", as_of=as_of, users=world.users)) == [2]
+    assert untried(world, as_of) == [2]
 
 
 def test_who_has_not_tried_a_feature_for_long_is_counted_from_his_sign_up(world: World) -> None:
@@ -345,7 +345,7 @@ def test_who_has_not_tried_a_feature_for_long_is_counted_from_his_sign_up(world:
     world.add(2, created_at=at(9, 0))
     world.roll(at(10, 0))
 
-    found = world.ask(adoption.in_state("export", "untried", as_of=at(10, 0), for_=7 * DAY, users=world.users))
+    found = untried(world, at(10, 0), 7 * DAY)
 
     assert found == [1]
 
@@ -570,3 +570,12 @@ def test_every_kind_of_users_key_rolls_up(engine: Engine, key_type: str) -> None
 
     activity = world.activity()
     assert {key: activity[key][2] for key in keys} == {keys[0]: 1, keys[1]: 3}
+
+
+def untried(world: World, as_of: datetime, for_: timedelta | None = None) -> list[Any]:
+    """Who has not tried the export, and for how long."""
+
+    def look(connection: Connection) -> Select[Any]:
+        return adoption.in_state(connection, "export", "untried", as_of=as_of, for_=for_, users=world.users)
+
+    return world.ask(reading(world.engine, look))

@@ -20,7 +20,7 @@ from skene_dagster.delivery.retention import retain as retain_
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import After, Rows
 from skene_dagster.loops.usage import plan_usage
-from skene_dagster.settings import Retention
+from skene_dagster.settings import MomentColumn, Retention
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import triggered as table
 
@@ -122,6 +122,11 @@ class Shop:
 
 @pytest.fixture
 def shop(engine: Engine, tmp_path: Path) -> Shop:
+    return make_shop(engine, tmp_path)
+
+
+def make_shop(engine: Engine, tmp_path: Path) -> Shop:
+    """A world with orders and payments, and three users."""
     world = make_world(engine, tmp_path)
     shop = Shop(world)
     shop.do(
@@ -385,7 +390,9 @@ def test_our_own_set_leaves_the_moment_of_change_alone(shop: Shop) -> None:
     world = shop.world
     shop.do("ALTER TABLE users ADD COLUMN updated_at DATETIME")
     shop.do("UPDATE users SET updated_at = :at", at=START)
-    world.settings = replace(world.settings, users=world.settings.users.model_copy(update={"updated_at": "updated_at"}))
+    world.settings = replace(
+        world.settings, users=world.settings.users.model_copy(update={"updated_at": MomentColumn(column="updated_at")})
+    )
     world.tick(LIVE)
 
     with world.engine.connect() as connection:

@@ -16,7 +16,17 @@ from skene_dagster.audience.rollup import NAME, RolledUp, roll_up
 from skene_dagster.audience.turn import ROLLUP, Turn
 from skene_dagster.delivery.retention import Retained, retain
 from skene_dagster.loops.usage import UsagePlan, plan_usage
-from skene_dagster.settings import OWN_EVENTS, Events, Feature, Levels, Milestone, Retention, Settings, Users
+from skene_dagster.settings import (
+    OWN_EVENTS,
+    Events,
+    Feature,
+    Levels,
+    Milestone,
+    MomentColumn,
+    Retention,
+    Settings,
+    Users,
+)
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import (
     OPEN,
@@ -31,7 +41,7 @@ from skene_dagster.store.tables import (
 START = datetime(2026, 3, 1)
 DAY = timedelta(days=1)
 
-ACTIONS = Events(table="actions", at="done_at", arrived="written_at")
+ACTIONS = Events.model_validate({"table": "actions", "at": "done_at", "arrived": "written_at"})
 """The product's own table, which says when each row was written."""
 WITHOUT_ARRIVED = Events.model_validate({"table": "actions", "at": "done_at", "late": "3d"})
 
@@ -101,7 +111,7 @@ class World:
     levels: Levels = field(default_factory=Levels)
     now: datetime = START
     """Real time, which a test turns."""
-    users: Users = field(default_factory=lambda: Users(created_at="created_at"))
+    users: Users = field(default_factory=lambda: Users(created_at=MomentColumn(column="created_at")))
     _last_id: int = 0
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ from skene_dagster.loops.plan import (
     UsedUp,
 )
 from skene_dagster.loops.planning import plan_loop
-from skene_dagster.settings import Environment, Feature, Limits, Milestone, Sender, Settings, Users
+from skene_dagster.settings import Environment, Feature, Limits, Milestone, MomentColumn, Sender, Settings, Users
 from skene_dagster.yaml_document import parse_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -173,7 +173,7 @@ def test_the_activation_loop_asks_its_query_about_each_new_user() -> None:
     loop = file_plan("tests/loops/activation.ts")
 
     (step,) = loop.steps
-    assert step.trigger == Rows("users", "id", "id", "created_at", changes=False, name=None)
+    assert step.trigger == Rows("users", "id", "id", MomentColumn(column="created_at"), changes=False, name=None)
     assert isinstance(step.condition, Query)
     assert (step.condition.by_row, step.condition.key, step.condition.tables) == (True, "user_id", ("user_actions",))
     assert "FROM skene_trigger CROSS JOIN user_actions WHERE user_id = skene_trigger.skene_row_key" in " ".join(
@@ -247,17 +247,24 @@ def test_a_condition_says_what_it_selects(condition: str, planned: Condition) ->
     [
         (
             "{type: event, name: signed_up}",
-            Rows("skene_events", "event_id", "user_id", "received_at", changes=False, name=("name", "signed_up")),
+            Rows(
+                "skene_events",
+                "event_id",
+                "user_id",
+                MomentColumn(column="received_at"),
+                changes=False,
+                name=("name", "signed_up"),
+            ),
         ),
         ("{type: manual}", Manual()),
         ("{type: api, endpoint: /search}", Calls("/search", "POST")),
         (
             "{type: database, table: app.orders, event: update}",
-            Rows("app.orders", "id", "user_id", "updated_at", changes=True, name=None),
+            Rows("app.orders", "id", "user_id", MomentColumn(column="updated_at"), changes=True, name=None),
         ),
         (
             "{type: database, table: orders, event: insert, key: uuid, user: buyer, at: placed_at}",
-            Rows("orders", "uuid", "buyer", "placed_at", changes=False, name=None),
+            Rows("orders", "uuid", "buyer", MomentColumn(column="placed_at"), changes=False, name=None),
         ),
     ],
 )

@@ -9,7 +9,8 @@ from skene_dagster.audience.windows import Gap, Lost, lost
 from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
-from skene_dagster.loops.plan import Schedule, Window
+from skene_dagster.loops.plan import Schedule
+from skene_dagster.loops.sql_reads import Window
 from skene_dagster.settings import Users
 
 NOW = datetime(2026, 11, 29, 12)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.by_key import is_by_key
 from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
-from skene_dagster.loops.dialect.lone_expression import judge_expression
+from skene_dagster.loops.dialect.lone_expression import BEFORE, judge_expression
+from skene_dagster.loops.dialect.moments import Remedy, moments, remedies
 from skene_dagster.loops.dialect.nulls import before_a_moment
 from skene_dagster.loops.dialect.recipients import columns, is_plain, key, names_read
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
@@ -23,7 +24,7 @@ from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
 from skene_dagster.text_lines import TextLines
 
-__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "read_expression", "read_query", "read_test"]
+__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "Remedy", "read_expression", "read_query", "read_test", "remedies_of"]
 
 MOST_WORDS = 12_000
 """Words, numbers, commas, …: what is read in a second."""
@@ -69,6 +70,20 @@ def read_test(text: str, *, place: Place, lines: TextLines | None = None) -> Exp
         return _read_expression(text, lines, alone=False)
 
 
+def remedies_of(sql: Query | Expression, lines: TextLines | None = None) -> list[Remedy]:
+    """Say of each of `moments` what to write if that column is a number; `lines` are those that it was read with."""
+    words = scan(sql.author, lines)
+    if isinstance(sql, Expression):
+        rewritten = rewrite_part(words)
+        return remedies(moments(judge_expression(rewritten, alone=False), rewritten, around=len(BEFORE)), rewritten)
+    rewritten = rewrite(words)
+    tree = judge(rewritten)
+    if sql.by_row:
+        rewritten = rewrite(correlated(words, tree))
+        tree = judge(rewritten)
+    return remedies(moments(tree, rewritten), rewritten)
+
+
 @contextmanager
 def _in_its_place(place: Place) -> Iterator[None]:
     try:
@@ -95,11 +110,12 @@ def _scanned(text: str, lines: TextLines | None) -> list[Word]:
 def _read_expression(text: str, lines: TextLines | None, *, alone: bool = True) -> Expression:
     rewritten = rewrite_part(_scanned(text, lines))
     tree = judge_expression(rewritten, alone=alone)
+    read = moments(tree, rewritten, around=len(BEFORE))
     try:
-        sqlite, needs_tidb = write_sqlite_expression(tree, rewritten), ""
+        sqlite, needs_tidb = write_sqlite_expression(tree, rewritten, read), ""
     except NeedsTidb as construct:
         sqlite, needs_tidb = None, f"{construct} needs TiDB"
-    return Expression(text, "".join(rewritten.server).strip(), sqlite, needs_tidb)
+    return Expression(text, "".join(rewritten.server).strip(), sqlite, needs_tidb, tuple(read.columns))
 
 
 def _read(text: str, product: Product, lines: TextLines | None) -> Query:
@@ -112,8 +128,9 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
     if by_row:
         rewritten = rewrite(correlated(words, tree))
         tree = judge(rewritten)
+    as_moments = moments(tree, rewritten)
     try:
-        sqlite, needs_tidb = write_sqlite(tree, rewritten), ""
+        sqlite, needs_tidb = write_sqlite(tree, rewritten, as_moments), ""
     except NeedsTidb as construct:
         sqlite, needs_tidb = None, f"{construct} needs TiDB"
     by_key = is_by_key(tree, users_key.name)
@@ -133,4 +150,5 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
         binds=tuple(sorted(rewritten.binds)),
         windows=asked_of_the_clock,
         before_a_moment=before,
+        moments=tuple(as_moments.columns),
     )

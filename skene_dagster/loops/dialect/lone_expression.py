@@ -9,8 +9,10 @@ from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten
 from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.structure import judge
+from skene_dagster.loops.sql_reads import ROW
 
-_AROUND = ("SELECT * FROM skene_row WHERE (", "\n)")
+BEFORE, _AFTER = f"SELECT * FROM {ROW} WHERE (", "\n)"
+"""What is put around an expression for the parser."""
 _A_ROW_ALONE = "Write an expression over the columns of one row, such as: name = 'export' AND size > 100"
 
 
@@ -32,8 +34,7 @@ def judge_expression(rewritten: Rewritten, *, alone: bool) -> exp.Expr:
             "The clock (NOW(), CURDATE() …) cannot be used.",
             "What an event is must not depend on when it is looked at. " + _A_ROW_ALONE,
         )
-    before, after = _AROUND
-    where = judge(replace(rewritten, judged=[before, *rewritten.judged, after])).args["where"].this
+    where = judge(replace(rewritten, judged=[BEFORE, *rewritten.judged, _AFTER])).args["where"].this
     if not isinstance(where, exp.Paren):
         raise Refusal("This is not one expression.", _A_ROW_ALONE)
     # A subquery may count; the expression itself is asked for some users at a time, who are not all that there are.

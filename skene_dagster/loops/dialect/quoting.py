@@ -44,8 +44,8 @@ def word_for(name: str, node: exp.Expr, rewritten: Rewritten) -> str:
     return f"`{quoted}`" if quoted else "A part of the SQL"
 
 
-def in_the_authors_words(text: str, rewritten: Rewritten) -> str:
-    """Turn judged text into what its author wrote, shortened."""
+def in_the_authors_words(text: str, rewritten: Rewritten, *, longest: int | None = _LONGEST) -> str:
+    """Turn judged text into what its author wrote, shortened if it is longer than so many characters."""
     text = re.sub(rf"\b{FUNCTION}(?=[A-Z]\w*\b)", "", text)
     text = re.sub(r":(\w+)", lambda bind: _BINDS.get(bind[1], bind[0]), text)
     strings = rewritten.strings
@@ -55,7 +55,7 @@ def in_the_authors_words(text: str, rewritten: Rewritten) -> str:
     # Between the words that are judged there is always a blank.
     text = re.sub(r"\s*\.\s*|(?<=\()\s+|\s+(?=[,)])|(?<=\w)\s+(?=\()", lambda at: at[0].strip(), text)
     text = " ".join(text.split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}…"
 
 
 def _span(node: exp.Expr) -> tuple[int, int] | None:

@@ -2,30 +2,31 @@
 
 from sqlglot import exp
 
+from skene_dagster.loops.dialect.moments import Moments
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_expressions import Expressions
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
 
 
-def write_sqlite(query: exp.Query, rewritten: Rewritten) -> str:
+def write_sqlite(query: exp.Query, rewritten: Rewritten, moments: Moments) -> str:
     """Return the query for SQLite.
 
     Raises:
         NeedsTidb: it has something that SQLite cannot say with MySQL's meaning.
     """
-    return _Queries(rewritten).query(query)
+    return _Queries(rewritten, moments).query(query)
 
 
-def write_sqlite_expression(tree: exp.Expr, rewritten: Rewritten) -> str:
+def write_sqlite_expression(tree: exp.Expr, rewritten: Rewritten, moments: Moments) -> str:
     """Return a single expression for SQLite; see `write_sqlite`."""
-    return Expressions(rewritten, _Queries(rewritten).query).expression(tree)
+    return Expressions(rewritten, moments, _Queries(rewritten, moments).query).expression(tree)
 
 
 class _Queries:
     """One method per clause."""
 
-    def __init__(self, rewritten: Rewritten) -> None:
-        self._expressions = Expressions(rewritten, self.query)
+    def __init__(self, rewritten: Rewritten, moments: Moments) -> None:
+        self._expressions = Expressions(rewritten, moments, self.query)
 
     def query(self, query: exp.Expr) -> str:
         if isinstance(query, exp.Subquery):

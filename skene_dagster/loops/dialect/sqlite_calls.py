@@ -65,6 +65,7 @@ CALLS = {
     "TIMESTAMP": _call("skene_moment({0})", 1, kind="moment"),
     "LAST_DAY": _call("skene_last_day({0})", 1, kind="moment"),
     "DATEDIFF": _call("skene_datediff({0}, {1})", 2, kind="number"),
+    "FROM_UNIXTIME": _call("skene_from_unixtime({0})", 1, kind="moment"),
     "UNIX_TIMESTAMP": _call("skene_unix_timestamp({0})", 1, kind="number"),
     "DAYOFMONTH": _call("skene_part({0}, 'DAY')", 1, kind="number"),
     **{

@@ -11,11 +11,20 @@ from sqlglot import exp
 
 from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.intervals import SIMPLE_UNITS
+from skene_dagster.loops.dialect.moments import Moments
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, FORMATS, KEYWORDS, OF_THEIR_ARGUMENTS, PARTS
-from skene_dagster.loops.dialect.sqlite_values import NeedsTidb, in_full, kind_of, kinds_of_values, moment_of
-from skene_dagster.loops.dialect.structure import COMPARISONS
+from skene_dagster.loops.dialect.sqlite_values import (
+    SHOWN,
+    NeedsTidb,
+    in_full,
+    kind_of,
+    kinds_of_values,
+    moment_of,
+    quoted,
+)
+from skene_dagster.loops.dialect.structure import COMPARISONS, ORDERED
 
 _SYMBOLS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "IS",
@@ -24,22 +33,15 @@ _SYMBOLS: dict[type[exp.Expr], str] = {
 _LOOSE = (*COMPARISONS, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Escape, exp.Is)
 """What binds less than an operand may: MySQL and SQLite would read it differently without parentheses."""
 
-_SHOWN: dict[type[exp.Expr], str] = {
-    exp.Xor: "XOR", exp.RegexpLike: "REGEXP", exp.JSONExtract: "->", exp.JSONExtractScalar: "->>", exp.Any: "ANY",
-    exp.JSONArrayContains: "MEMBER OF", exp.GroupConcat: "GROUP_CONCAT()", exp.BitwiseAnd: "&", exp.BitwiseOr: "|",
-    exp.BitwiseXor: "^", exp.BitwiseNot: "~", exp.BitwiseLeftShift: "<<", exp.BitwiseRightShift: ">>",
-    exp.Tuple: "A list in parentheses", exp.All: "ALL", exp.Collate: "COLLATE", exp.Extract: "EXTRACT() of this unit",
-    exp.Trim: "TRIM() of other letters", exp.Distinct: "COUNT() of several columns",
-}  # fmt: skip
-
 _A_DATE_AS_NUMBER = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?")
 
 
 class Expressions:
     """Writes expressions; `query` writes the queries inside them."""
 
-    def __init__(self, rewritten: Rewritten, query: Callable[[exp.Expr], str]) -> None:
+    def __init__(self, rewritten: Rewritten, moments: Moments, query: Callable[[exp.Expr], str]) -> None:
         self._rewritten = rewritten
+        self._moments = moments
         self._query = query
 
     def all(self, nodes: list[exp.Expr]) -> str:
@@ -67,7 +69,7 @@ class Expressions:
             case exp.Literal():
                 return self._literal(node)
             case exp.Column():
-                return ".".join(self.expression(part) for part in node.parts)
+                return self._column(node)
             case exp.Alias():
                 return f"{self.expression(node.this)} AS {self.expression(node.args['alias'])}"
             case exp.Paren():
@@ -108,6 +110,13 @@ class Expressions:
             terms.append(self.expression(first.expression))
             first = first.this
         return f" {_SYMBOLS[type(node)]} ".join([self.expression(first), *reversed(terms)])
+
+    def _column(self, node: exp.Column) -> str:
+        name = ".".join(self.expression(part) for part in node.parts)
+        if id(node) not in self._moments.inner:
+            return name
+        alias = f" AS {self.expression(node.this)}" if isinstance(node.parent, exp.Select) else ""
+        return f"skene_moment({name}){alias}"
 
     def _identifier(self, node: exp.Identifier) -> str:
         plain = re.fullmatch(r"[A-Za-z_]\w*", node.name, re.ASCII) and node.name.lower() not in KEYWORDS
@@ -228,13 +237,22 @@ class Expressions:
                 return f"{self._like(node.this)} ESCAPE {self.expression(node.expression)}"
             case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() | exp.NullSafeEQ():
                 left, right = self._comparable([node.this, node.expression])
-                return f"{left} {_SYMBOLS[type(node)]} {right}"
+                compared = f"{left} {_SYMBOLS[type(node)]} {right}"
+                return self._of_two_columns(node, compared) if isinstance(node, ORDERED) else compared
             case exp.Between():
                 value, low, high = self._comparable([node.this, node.args["low"], node.args["high"]])
                 return f"{value} BETWEEN {low} AND {high}"
             case exp.In():
                 return self._in(node)
-        raise NeedsTidb(_SHOWN.get(type(node), type(node).__name__))
+        raise NeedsTidb(SHOWN.get(type(node), type(node).__name__))
+
+    def _of_two_columns(self, node: exp.Expr, compared: str) -> str:
+        """Compare two columns as moments where one of them is one: nothing else tells what they hold."""
+        if not (isinstance(node.this, exp.Column) and isinstance(node.expression, exp.Column)):
+            return compared
+        left, right = self.expression(node.this), self.expression(node.expression)
+        as_moments = f"skene_moment({left}) {_SYMBOLS[type(node)]} skene_moment({right})"
+        return f"CASE WHEN skene_any_moment({left}, {right}) THEN {as_moments} ELSE {compared} END"
 
     def _like(self, node: exp.Like) -> str:
         word = "NOT LIKE" if node.args.get("negate") else "LIKE"
@@ -288,8 +306,3 @@ class Expressions:
                 f"-{written}" if literal else written[1:] if re.fullmatch(r"-[\d.]+", written) else f"-({written})"
             )
         return f"skene_shift({self._operand(moment)}, {written}, '{unit}')"
-
-
-def quoted(value: str) -> str:
-    """Write a text for SQLAlchemy's `text()`."""
-    return "'" + value.replace("'", "''").replace(":", r"\:") + "'"

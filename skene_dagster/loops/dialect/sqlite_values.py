@@ -9,6 +9,7 @@ from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, OF_THEIR_ARGUMENTS, Kind
+from skene_dagster.loops.dialect.vocabulary import words
 
 _NUMBERS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Extract, exp.Boolean)
 _CASTS: dict[exp.DType, Kind] = {
@@ -17,7 +18,17 @@ _CASTS: dict[exp.DType, Kind] = {
     exp.DType.CHAR: "text",
     exp.DType.BIGINT: "number",
 }
+_MOMENTS = words("ADDDATE CONVERT_TZ DATE_ADD DATE_SUB FROM_DAYS MAKEDATE STR_TO_DATE SUBDATE TIMESTAMPADD")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?")
+
+SHOWN: dict[type[exp.Expr], str] = {
+    exp.Xor: "XOR", exp.RegexpLike: "REGEXP", exp.JSONExtract: "->", exp.JSONExtractScalar: "->>", exp.Any: "ANY",
+    exp.JSONArrayContains: "MEMBER OF", exp.GroupConcat: "GROUP_CONCAT()", exp.BitwiseAnd: "&", exp.BitwiseOr: "|",
+    exp.BitwiseXor: "^", exp.BitwiseNot: "~", exp.BitwiseLeftShift: "<<", exp.BitwiseRightShift: ">>",
+    exp.Tuple: "A list in parentheses", exp.All: "ALL", exp.Collate: "COLLATE", exp.Extract: "EXTRACT() of this unit",
+    exp.Trim: "TRIM() of other letters", exp.Distinct: "COUNT() of several columns",
+}  # fmt: skip
+"""What the embedded database lacks, by the names that authors know."""
 
 
 class NeedsTidb(Exception):
@@ -75,9 +86,14 @@ def moment_of(literal: exp.Expr, rewritten: Rewritten) -> str | None:
         raise NeedsTidb(f"The date {value!r}") from None
 
 
+def quoted(value: str) -> str:
+    """Write a text for SQLAlchemy's `text()`."""
+    return "'" + value.replace("'", "''").replace(":", r"\:") + "'"
+
+
 def _kind_of_call(node: exp.Anonymous, rewritten: Rewritten) -> Kind:
     name = node.name.removeprefix(FUNCTION)
-    if name in ("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE", "TIMESTAMPADD"):
+    if name in _MOMENTS:
         return "moment"
     if name in OF_THEIR_ARGUMENTS:
         return next((kind for kind in kinds_of_values(node, rewritten) if kind), "")

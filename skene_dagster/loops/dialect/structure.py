@@ -16,6 +16,7 @@ from skene_dagster.loops.dialect.shifts import refuse_interval, refuse_numbers_f
 from skene_dagster.settings import SYSTEM_SCHEMAS
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)
+ORDERED = (exp.LT, exp.LTE, exp.GT, exp.GTE)
 _QUERIES = (exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery)
 _CLAUSES = "with_ order limit offset"
 _BINARY = "this expression"

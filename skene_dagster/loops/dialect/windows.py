@@ -8,13 +8,14 @@ from sqlglot import exp
 
 from skene_dagster.loops.dialect.by_key import is_aggregate
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
+from skene_dagster.loops.dialect.moments import Moments
 from skene_dagster.loops.dialect.quoting import line_of
 from skene_dagster.loops.dialect.rewriting import Rewritten, rewrite
 from skene_dagster.loops.dialect.scanner import scan
 from skene_dagster.loops.dialect.sqlite import write_sqlite_expression
 from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
 from skene_dagster.loops.dialect.structure import conjuncts, judge
-from skene_dagster.loops.plan import Window
+from skene_dagster.loops.sql_reads import Window
 
 _MOMENT = "moment"
 _OF_THE_CALENDAR = re.compile(r"'(MONTH|QUARTER|YEAR)'|skene_(last_day|date_format|part)\b")
@@ -95,4 +96,4 @@ def _written(condition: exp.Expr, rewritten: Rewritten) -> str:
     condition = condition.copy()
     for column in list(_columns(condition)):
         column.replace(exp.column(_MOMENT))
-    return write_sqlite_expression(condition, rewritten).replace(r"\:", ":")
+    return write_sqlite_expression(condition, rewritten, Moments()).replace(r"\:", ":")

@@ -1,0 +1,128 @@
+"""The columns that an author's SQL reads as moments, as the database has them: refused where they are numbers, and read
+such that one value which cannot be read is NULL, and stops nobody else.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Connection, func, literal, select
+
+from skene_dagster.audience import product_moments
+from skene_dagster.audience.product_moments import Unreadable
+from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect import ROWS, remedies_of
+from skene_dagster.loops.plan import Expression, Query
+from skene_dagster.loops.sql_reads import ROW
+from skene_dagster.store import readable
+from skene_dagster.store.column_kinds import Found, counts, find, source
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.product_moments import Form, ProductMoment
+from skene_dagster.store.shapes import has_more_rows
+from skene_dagster.store.tables import Moment
+from skene_dagster.text_lines import TextLines
+
+
+def refuse_numbers(
+    connection: Connection, sql: Query | Expression, *, place: Place, lines: TextLines | None = None, row: str = ""
+) -> None:
+    """Refuse SQL that reads numbers as moments: servers compare both as numbers, and everybody is before now.
+
+    Args:
+        place: where the SQL begins.
+        lines: where its lines are, as for `read_query`.
+        row: the table that an expression is about.
+
+    Raises:
+        QueryRejected: at the column's line, with what to write.
+    """
+    for number, found in _found(connection, sql, row):
+        if found.kind == "number":
+            remedy = remedies_of(sql, lines)[number]
+            line = None if place.line is None else place.line + remedy.line
+            counted = counts(connection, found)
+            if counted == "dates" and not sql.moments[number].is_compared and not is_sqlite(connection):
+                continue  # A server reads the number 20261129 as that day, wherever it is not compared as a number.
+            declared = f" ({found.declared})" if found.declared else ""
+            raise QueryRejected(
+                f"{remedy.column} is a number{declared}, and is read as a date and time here.",
+                advice={
+                    "seconds": f"It looks like seconds since 1970. Write: {remedy.seconds}",
+                    "milliseconds": f"It looks like milliseconds since 1970. Write: {remedy.milliseconds}",
+                    "dates": f"It looks like dates. Write DATE({remedy.column}) in its place.",
+                    "": f"If it counts seconds since 1970, write: {remedy.seconds}\n"
+                    f"If it counts milliseconds: {remedy.milliseconds}",
+                }[counted],
+                place=Place(place.file, line, place.part),
+            )
+
+
+def readable_text(connection: Connection, sql: Query | Expression, row: str = "") -> str | None:
+    """Return the SQL for this database, in which what cannot be read as a moment is NULL; None where it cannot say it.
+
+    A server gets the author's own words, unless a column is a text, or holds a zero date, or is given to a function,
+    which would fail on one.
+    """
+    if is_sqlite(connection):
+        return sql.sqlite
+    written = sql.mysql
+    reads = [(sql.moments[number], found) for number, found in _found(connection, sql, row)]
+    for read, found in sorted(reads, key=lambda one: -one[0].start):
+        form = readable.A_TEXT if found.kind == "text" else readable.A_MOMENT
+        if found.kind not in ("text", "moment") or (
+            found.kind == "moment" and read.is_compared and found.is_indexed and not _has_zero_dates(connection, found)
+        ):
+            continue
+        name = written[read.start : read.end]
+        # SQLAlchemy takes a colon for the beginning of a bind.
+        instead = readable.filled(form.replace(":", r"\:"), name) + (f" AS {found.column}" if read.is_item else "")
+        written = written[: read.start] + instead + written[read.end :]
+    return written
+
+
+def unreadable(
+    connection: Connection, sql: Query | Expression, row: str = "", *, most: int | None = None
+) -> Iterator[Unreadable]:
+    """Count the values that are no moments, of each column that SQL reads as one.
+
+    Args:
+        most: tables with more rows are left out.
+    """
+    found = {(one.table, one.column): one for _, one in _found(connection, sql, row) if one.kind in ("moment", "text")}
+    for _, one in sorted(found.items()):
+        is_too_large = most is not None and has_more_rows(connection, one.table, most)
+        if not is_too_large and (values := _count(connection, one)):
+            yield Unreadable(one.table, one.column, values)
+
+
+def _found(connection: Connection, sql: Query | Expression, row: str) -> Iterator[tuple[int, Found]]:
+    """Find the columns in the database, by their number in `moments`; without those that turn out to be no moments."""
+    known: dict[tuple[tuple[str, ...], str], Found | None] = {}
+
+    def of(tables: tuple[str, ...], name: str) -> Found | None:
+        if (tables, name) not in known:
+            named = [row if table == ROW else table for table in tables if table != ROWS]
+            known[tables, name] = find(connection, named, name)
+        return known[tables, name]
+
+    for number, read in enumerate(sql.moments):
+        found = of(read.tables, read.column)
+        others = [other for beside in read.beside if (other := of(*beside)) is not None]
+        if found is not None and (not read.beside or any(other.holds_moments for other in others)):
+            yield number, found
+
+
+def _has_zero_dates(connection: Connection, found: Found) -> bool:
+    rows, raw = source(found.table, found.column)
+    zero = select(literal(1)).select_from(rows).where(raw < literal(datetime(1000, 1, 1), Moment)).limit(1)
+    return connection.execute(zero).scalar() is not None
+
+
+def _count(connection: Connection, found: Found) -> int:
+    rows, raw = source(found.table, found.column)
+    if found.kind == "moment" and found.is_indexed:
+        # A look into the index, in place of all rows: a server keeps no other zero dates but in very old modes.
+        bad = [raw < literal(datetime(1000, 1, 1), Moment)]
+    else:
+        form: Form = "text" if is_sqlite(connection) or found.kind == "text" else "moment"
+        bad = product_moments.is_unreadable(ProductMoment(raw, form, is_sqlite(connection)))
+    return connection.execute(select(func.count()).select_from(rows).where(*bad)).scalar_one()

@@ -1,0 +1,239 @@
+"""What a moment in a column of the product's is, whatever the product writes there: on every database the same."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import segment_world
+from segment_world import FIRST, World
+from sqlalchemy import Engine, text
+
+from skene_dagster.audience import conditions, unreadable
+from skene_dagster.documents import Document
+from skene_dagster.errors import QueryRejected
+from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.settings import Users, load
+from skene_dagster.store.engine import is_sqlite, reading
+
+NOW = FIRST
+SECONDS = int((FIRST - datetime(1970, 1, 1)).total_seconds())
+DAY = 86_400
+
+
+def loop(sql: str) -> LoopPlan:
+    """A loop whose condition is read as an author's is."""
+    plan = segment_world.loop()
+    document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})
+    query = read_query(sql, users=Users(), place=document.place(("steps", 0, "condition", "query")))
+    step = replace(plan.steps[0], condition=query)
+    return replace(plan, steps=(step,), document=document)
+
+
+def make(engine: Engine, declared: str, *values: object) -> World:
+    """Users 1, 2, … with these values in `seen_at`; written as a product with a lax mode may."""
+    world = World(engine)
+    if is_sqlite(engine):
+        declared = "DATETIME"
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE users ADD COLUMN seen_at {declared} NULL"))
+    with engine.connect() as connection:
+        if not is_sqlite(engine):
+            connection.execute(text("SET SESSION sql_mode = ''"))
+        rows = [{"id": number, "seen": value} for number, value in enumerate(values, 1)]
+        connection.execute(text("INSERT INTO users (id, dormant, seen_at) VALUES (:id, 1, :seen)"), rows)
+        connection.commit()
+        connection.invalidate()
+    return world
+
+
+def selected(world: World, sql: str) -> list[Any]:
+    """Whom a refresh finds."""
+    world.refresh(0, loop(sql))
+    return world.inside()
+
+
+def counted(world: World, sql: str) -> list[str]:
+    settings = replace(load(Path(), {}), users=world.users)
+    step = loop(sql).steps[0]
+    return [str(one) for one in reading(world.engine, lambda c: unreadable.of_step(c, step, settings))]
+
+
+AWAY = "SELECT id FROM users WHERE seen_at < NOW() - INTERVAL 7 DAY"
+READ_AS_MOMENTS = [
+    AWAY,
+    "SELECT id FROM users WHERE seen_at < CURDATE()",
+    "SELECT id FROM users WHERE seen_at < '2026-01-01'",
+    "SELECT id FROM users WHERE NOW() > seen_at",
+    "SELECT id FROM users WHERE seen_at BETWEEN '2026-01-01' AND NOW()",
+    "SELECT id FROM users WHERE DATEDIFF(NOW(), seen_at) > 7",
+    "SELECT id FROM users WHERE seen_at + INTERVAL 7 DAY < NOW()",
+    "SELECT id FROM users WHERE seen_at < (SELECT MAX(t) FROM dated) + INTERVAL 1 DAY",
+    "SELECT q.id FROM (SELECT id, MAX(seen_at) AS last FROM users GROUP BY id) q WHERE q.last < NOW()",
+    "WITH q (k, t) AS (SELECT id, seen_at FROM users) SELECT k AS user_id FROM q WHERE t < NOW()",
+    "SELECT users.id FROM users JOIN dated ON dated.t > users.seen_at",
+]
+
+
+def test_a_number_that_is_read_as_a_moment_is_refused_with_the_line_to_write(engine: Engine) -> None:
+    world = make(engine, "BIGINT", SECONDS - 30 * DAY, SECONDS)
+    world.do("CREATE TABLE dated (t DATETIME)")
+    world.do("INSERT INTO dated VALUES ('2026-02-01 00:00:00')")
+
+    for sql in READ_AS_MOMENTS:
+        with pytest.raises(QueryRejected) as refused:
+            world.refresh(0, loop(sql))
+
+        assert "seen_at is a number" in refused.value.message, sql
+        assert "It looks like seconds since 1970. Write: " in refused.value.advice
+        assert str(refused.value.place) == "loops/retention.yaml:7  step 1, condition.query"
+
+
+@pytest.mark.parametrize(
+    ("per_second", "written"),
+    [
+        pytest.param(1, "seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY)", id="seconds"),
+        pytest.param(1000, "seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY) * 1000", id="milliseconds"),
+    ],
+)
+def test_what_is_to_be_written_selects_whom_it_should(engine: Engine, per_second: int, written: str) -> None:
+    edge = SECONDS - 7 * DAY
+    world = make(engine, "BIGINT", *(per_second * value for value in (edge - 1, edge, edge + 1)), None)
+
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop(AWAY))
+    found = selected(world, f"SELECT id FROM users WHERE {written}")
+
+    assert refused.value.advice.endswith(f"Write: {written}")
+    assert found == [1]
+
+
+def test_a_function_of_a_number_is_written_with_from_unixtime(engine: Engine) -> None:
+    world = make(engine, "BIGINT", SECONDS - 8 * DAY, SECONDS - 7 * DAY)
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop("SELECT id FROM users WHERE DATEDIFF(NOW(), seen_at) > 7"))
+    assert refused.value.advice.endswith("Write: DATEDIFF(NOW(), FROM_UNIXTIME(seen_at))")
+
+    found = selected(world, "SELECT id FROM users WHERE DATEDIFF(NOW(), FROM_UNIXTIME(seen_at)) > 7")
+
+    assert found == [1]
+
+
+def test_where_no_value_tells_the_unit_both_are_shown(engine: Engine) -> None:
+    world = make(engine, "BIGINT", 0, 0)
+
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop(AWAY))
+
+    assert refused.value.advice == (
+        "If it counts seconds since 1970, write: seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY)\n"
+        "If it counts milliseconds: seen_at < UNIX_TIMESTAMP(NOW() - INTERVAL 7 DAY) * 1000"
+    )
+
+
+NO_MOMENT = [
+    pytest.param("VARCHAR(40)", "never", id="a word"),
+    pytest.param("VARCHAR(40)", "2026-02-30 10:00:00", id="a day that never comes"),
+    pytest.param("VARCHAR(40)", "0001-01-01T00:00:00Z", id="a zero time"),
+    pytest.param("DATETIME", "0000-00-00 00:00:00", id="a zero date"),
+]
+
+
+CONDITIONS = [
+    ("seen_at < NOW() - INTERVAL 7 DAY", [1]),
+    ("NOT seen_at >= NOW() - INTERVAL 7 DAY", [1]),
+    ("seen_at > NOW() - INTERVAL 7 DAY", [3]),
+    ("DATEDIFF(NOW(), seen_at) > 7", [1]),
+    ("seen_at + INTERVAL 7 DAY < NOW()", [1]),
+    ("seen_at IN ('2026-01-01', NOW())", [1]),
+    ("seen_at IS NULL OR DATE(seen_at) = DATE(NOW())", [2, 3]),
+]
+
+
+@pytest.mark.parametrize(("declared", "bad"), NO_MOMENT)
+def test_a_value_that_is_no_moment_counts_as_null_and_stops_nobody(engine: Engine, declared: str, bad: str) -> None:
+    world = make(engine, declared, "2026-01-01 00:00:00", bad, "2026-03-01 00:00:00")
+
+    for day, (condition, inside) in enumerate(CONDITIONS):
+        sql = f"SELECT id FROM users WHERE {condition}"
+        world.refresh(day, loop(sql.replace("NOW()", f"NOW() - INTERVAL {day} DAY")))
+
+        assert world.inside() == inside, sql
+        assert counted(world, sql) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
+
+
+def test_an_index_serves_a_comparison_again_where_no_value_is_bad(engine: Engine) -> None:
+    world = make(engine, "DATETIME", "2026-01-01 00:00:00", "2026-03-01 00:00:00")
+    world.do("CREATE INDEX seen ON users (seen_at)")
+    plan = loop(AWAY)
+    settings = replace(load(Path(), {}), users=world.users)
+
+    answer = reading(engine, lambda c: conditions.answer(c, plan, plan.steps[0], settings, FIRST))
+
+    assert is_sqlite(engine) or "WHERE seen_at < CAST(:as_of AS DATETIME(6))" in answer.sql
+    assert selected(world, AWAY) == [1]
+
+
+def test_a_zero_date_in_an_indexed_column_counts_as_null(engine: Engine) -> None:
+    world = make(engine, "DATETIME", "2026-01-01 00:00:00", "0000-00-00 00:00:00")
+    world.do("CREATE INDEX seen ON users (seen_at)")
+
+    assert selected(world, AWAY) == [1]
+    assert counted(world, AWAY) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
+
+
+# The edge is 2026-02-22 09:00 UTC.
+WRITTEN = {
+    "2026-02-22T08:59:59Z": True,
+    "2026-02-22T09:00:00Z": False,
+    "2026-02-22 10:59:59+02:00": True,
+    "2026-02-22 11:00:00+02:00": False,
+    "2026-02-22T03:29:59.999-0530": True,
+    "2026-02-22T03:30:00.000-0530": False,
+    "2026-02-21 23:59:59-09": True,
+    "2026-02-22 00:00:00-09": False,
+    "2026-02-22 08:59 UTC": True,
+    "2026-2-22 9:00": False,
+    "2026-02-22": True,
+    "2026-02-22 08:59:59.999999999": True,
+    "2024-02-29T12:00:00+00:00": True,
+    "2026-12-31T23:59:59z": False,
+}
+
+
+def test_a_text_is_the_moment_that_it_says_at_whichever_offset(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", *WRITTEN)
+
+    before = selected(world, AWAY)
+
+    assert {text: number in before for number, text in enumerate(WRITTEN, 1)} == WRITTEN
+    assert counted(world, AWAY) == []
+
+
+def test_the_last_of_several_texts_is_the_last_moment(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", None)
+    world.do("CREATE TABLE orders (user_id BIGINT, at VARCHAR(40))")
+    # In letters the second is the later one; it is not.
+    world.do("INSERT INTO orders VALUES (1, '2026-02-22T08:30:00-01:00'), (1, '2026-02-22 10:00:00+02:00')")
+    sql = "SELECT user_id FROM orders GROUP BY user_id HAVING MAX(at) {} NOW() - INTERVAL 7 DAY"
+
+    late, early = selected(world, sql.format(">=")), selected(replace_segment(world), sql.format("<"))
+
+    assert (late, early) == ([1], [])
+
+
+def replace_segment(world: World) -> World:
+    """The same world, whose segment was never refreshed."""
+    world.do("DELETE FROM skene_segment_members")
+    world.do("DELETE FROM skene_segments")
+    return world
+
+
+def test_two_columns_are_compared_as_the_moments_that_they_are(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", "2026-02-22T09:00:00+02:00", "2026-02-22T09:00:00Z", "never")
+    world.do("ALTER TABLE users ADD COLUMN paid_at DATETIME NULL")
+    world.do("UPDATE users SET paid_at = '2026-02-22 08:00:00'")
+
+    assert selected(world, "SELECT id FROM users WHERE seen_at < paid_at") == [1]
