@@ -6,13 +6,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, Script, World, lose_the_answer, make_world, never_arrive
+from delivery_world import LIVE, START, Script, World, lose_the_answer, make_world, never_arrive
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.dispatch import deliver
-from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Absent, Answer, Found, Refused, Throttled, Unprovable
+from skene_dagster.delivery.message import Frozen, Message
+from skene_dagster.delivery.providers.base import (
+    Absent,
+    Answer,
+    Finding,
+    Found,
+    Refused,
+    Throttled,
+    Turns,
+    Unknown,
+    Unprovable,
+    at_once,
+)
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
@@ -380,3 +391,69 @@ def test_a_first_wave_is_counted_by_its_emails_not_by_the_members(world: World) 
 
 def _most(world: World, first_wave: int) -> Settings:
     return replace(world.settings, limits=world.settings.limits.model_copy(update={"first_wave": first_wave}))
+
+
+def test_what_was_attempted_within_two_minutes_is_left_to_its_own_run(world: World) -> None:
+    left_without_answer(world, never_arrive)
+    world.now += timedelta(seconds=90)
+    soon = is_wanted(world.engine, "outbox", world.clock, [world.plan])
+    left_alone = reconcile(world.desk(owner="reconcile"), [world.plan])
+    world.now += timedelta(seconds=31)
+
+    later = is_wanted(world.engine, "outbox", world.clock, [world.plan])
+
+    assert (soon, later) == (False, True)
+    assert left_alone.looked_at == 0
+
+
+class Recorded(Script):
+    """A provider whose records show what it accepted in the time that they are asked about, and its keys are over."""
+
+    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+        super().find(batch, since, until, turn)
+        ids = {sent.send_id: sent.provider_id for sent in self.records if sent.at >= since}
+        return Found(tuple(ids.get(send_id) for send_id in batch.send_ids)) if ids else Absent()
+
+
+def test_what_the_first_of_two_lost_attempts_sent_is_found_though_the_second_never_arrived(world: World) -> None:
+    reserved(world)
+    world.provider = Recorded(answers=[lose_the_answer, never_arrive], clock=world.clock)
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            world.deliver()
+        world.now += timedelta(hours=5)
+    world.now += timedelta(hours=13)
+
+    world.deliver()
+
+    assert len(world.provider.tried) == 2
+    assert world.states() == {1: "accepted"}
+
+
+def test_the_risk_of_a_second_email_is_taken_a_keys_life_after_the_first_attempt(world: World) -> None:
+    world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
+    left_without_answer(world, never_arrive)
+    world.provider.found = Unprovable("denied")
+    world.now += timedelta(hours=2)
+    # It tells of what came under this key before the first attempt: the key is over, and the risk is not yet due.
+    world.provider.answers.append(answer(Unknown("invalid_idempotent_request", answered=True)))
+    world.deliver()
+    world.now = START + timedelta(hours=23) - timedelta(seconds=1)
+    world.deliver()
+    before = len(world.provider.tried)
+    world.now += timedelta(seconds=1)
+
+    world.deliver()
+
+    assert (before, len(world.provider.tried)) == (2, 3)
+    assert world.states() == {1: "accepted"}
+
+
+def test_the_tick_at_whose_very_moment_it_was_cancelled_mails_nobody(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    transaction(world.engine, lambda c: controls.cancel(c, "retention", world.now))
+
+    world.reserve()
+
+    assert world.states() == {1: "skipped:cancelled"}

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, select, update
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.freeze import halves
 from skene_dagster.delivery.message import Frozen
-from skene_dagster.delivery.providers.base import Fatal
+from skene_dagster.delivery.providers.base import Fatal, Throttled
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, sends
@@ -296,3 +296,17 @@ def test_set_is_written_for_nobody_whose_email_was_not_accepted(world: World) ->
         query = select(sends.c.user_id).where(sends.c.send_id != refused)
         others = connection.execute(query).scalars().all()
     assert do(world, lambda c: ledger.accepted_in(c, batch.batch_id)) == others
+
+
+def test_who_was_skipped_when_a_batch_was_rendered_keeps_his_reason_when_it_is_dropped(world: World) -> None:
+    world.add(1, 2)
+    world.refresh()
+    world.reserve()
+    world.change(2, verified=False)
+    world.provider.answers.append(lambda *_: Throttled(40_000.0, "daily quota exceeded"))
+    world.deliver()
+    world.days_pass(4)
+
+    world.deliver()
+
+    assert world.states() == {1: "skipped:too_late", 2: "skipped:not_mailable"}

@@ -1,5 +1,7 @@
 """A ledger that was restored from a backup sends nothing until it knows what it sent since; then nobody twice."""
 
+import random
+import string
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +12,7 @@ import pytest
 from delivery_world import LIVE, World, make_world
 from sqlalchemy import Engine, delete, insert, select
 
+from skene_dagster.delivery import freeze
 from skene_dagster.delivery.providers.base import Sent
 from skene_dagster.delivery.recovery import recover, refuse_an_outdated_ledger
 from skene_dagster.errors import DeliveryError, LedgerOutdated
@@ -214,3 +217,44 @@ def test_a_ledger_has_one_name_for_ever(world: World) -> None:
     names = {transaction(world.engine, environment.ledger_id) for _ in range(2)}
 
     assert len(names) == 1
+
+
+def test_a_batch_that_was_cut_for_its_size_makes_no_ledger_look_older_than_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(*range(1, 9))
+    for user in range(1, 9):
+        world.change(user, name="".join(random.Random(user).choices(string.ascii_letters, k=100)))
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
+    world.tick(LIVE)
+    world.days_pass(1)
+    world.add(9)
+
+    world.tick(LIVE)
+
+    assert world.batch_states()["split"] == 1
+    assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 10)]
+
+
+def test_an_unknown_email_counts_though_the_clock_of_its_record_is_a_minute_behind(world: World) -> None:
+    world.add(1)
+    world.tick(LIVE)
+    mine = transaction(world.engine, environment.ledger_id)
+    behind = world.now - timedelta(minutes=1)
+    world.provider.records.append(Sent("unknown", behind, "5" * 32, f"{mine}-{'1' * 32}"))
+    world.add(2)
+    world.days_pass(1)
+
+    with pytest.raises(LedgerOutdated):
+        world.tick(LIVE)
+
+    assert recover(world.desk(LIVE)).emails == 1
+
+
+def test_a_delivery_with_nothing_to_send_asks_the_provider_nothing(world: World) -> None:
+    mailed_since_a_backup(world)
+    world.change(3, 4, 5, dormant=False)
+
+    delivered = world.tick(LIVE)
+
+    assert delivered.open == 0
