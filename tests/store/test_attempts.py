@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, START, Script, World, lose_the_answer, make_world, never_arrive
+from neighbours import own
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls, ledger
@@ -49,7 +50,7 @@ def reserved(world: World, count: int = 1) -> None:
 
 def unresolved_since(world: World) -> list[datetime | None]:
     with world.engine.connect() as connection:
-        return list(connection.execute(select(batches.c.unresolved_since)).scalars())
+        return list(connection.execute(select(batches.c.unresolved_since).where(own(batches))).scalars())
 
 
 def left_without_answer(world: World, how: Callable[[Script, Sequence[Message], str], Answer]) -> None:
@@ -65,7 +66,7 @@ def test_while_the_provider_is_called_the_ledger_says_that_it_may_have_the_batch
 
     def look(provider: Script, messages: Sequence[Message], key: str) -> Answer:
         with world.engine.connect() as connection:
-            row = connection.execute(select(batches)).one()
+            row = connection.execute(select(batches).where(own(batches))).one()
             frozen = ledger.frozen(connection, row.batch_id)
         seen.extend([row.state, row.unresolved_since, row.attempts, key.endswith(f"/{row.batch_id}")])
         assert frozen is not None
@@ -117,12 +118,12 @@ def test_a_process_that_slept_before_its_post_does_not_post(world: World, which:
     def sleeps() -> bool:
         """Whether the first attempt has begun: whatever is asked from then on is asked after the sleep."""
         with world.engine.connect() as connection:
-            row = connection.execute(select(batches)).one()
+            row = connection.execute(select(batches).where(own(batches))).one()
         return row.attempts == 1 and row.unresolved_since is not None
 
     def accept(provider: Script, messages: Sequence[Message], key: str) -> Answer:
         with world.engine.connect() as connection:
-            attempts_at_post.append(connection.execute(select(batches.c.attempts)).scalar_one())
+            attempts_at_post.append(connection.execute(select(batches.c.attempts).where(own(batches))).scalar_one())
         return provider.accept(messages, key)
 
     jump = {"wall": 30, "set back": -30, "monotonic": 0}[which]
@@ -189,7 +190,9 @@ def test_what_was_accepted_but_whose_record_is_gone_has_no_id(world: World) -> N
     world.deliver()
 
     with world.engine.connect() as connection:
-        assert connection.execute(select(sends.c.state, sends.c.provider_id)).all() == [("accepted", None)]
+        assert connection.execute(select(sends.c.state, sends.c.provider_id).where(own(sends))).all() == [
+            ("accepted", None)
+        ]
 
 
 def test_what_is_proved_absent_is_rendered_and_checked_anew_under_a_new_key(world: World) -> None:

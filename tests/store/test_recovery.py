@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from delivery_world import LIVE, World, make_world
+from neighbours import own
 from sqlalchemy import Engine, delete, insert, select
 
 from skene_dagster.delivery import freeze
@@ -89,7 +90,9 @@ def test_after_it_is_told_what_was_sent_it_goes_on_and_nobody_is_mailed_twice(wo
     assert set(world.batch_states()) == {"settled"}
     assert world.reminded() == {1, 2, 3, 4, 5}
     with world.engine.connect() as connection:
-        kept = connection.execute(select(sends.c.provider_id, sends.c.accepted_at).where(sends.c.user_id == 3)).one()
+        kept = connection.execute(
+            select(sends.c.provider_id, sends.c.accepted_at).where(own(sends), sends.c.user_id == 3)
+        ).one()
     assert kept.provider_id in {sent.provider_id for sent in world.provider.records}
     assert kept.accepted_at == world.now - timedelta(days=1)
 
@@ -170,8 +173,8 @@ def test_a_copy_that_was_adopted_is_another_ledger(world: World) -> None:
     world.tick(LIVE)
     world.days_pass(1)
     with world.engine.begin() as connection:
-        connection.execute(delete(sends))
-        connection.execute(delete(batches))
+        connection.execute(delete(sends).where(own(sends)))
+        connection.execute(delete(batches).where(own(batches)))
 
     environment.adopt(world.engine, "production")
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 from delivery_world import LIVE, OUTBOX, START, World, make_world, never_arrive, planned
+from neighbours import own
 from sqlalchemy import Connection, Engine, select, text
 
 from skene_dagster.audience import triggered, triggers
@@ -115,7 +116,8 @@ class Shop:
         return found.entered
 
     def found(self) -> list[tuple[Any, str]]:
-        query = select(table.c.user_id, table.c.occurrence).order_by(table.c.user_id, table.c.occurrence)
+        query = select(table.c.user_id, table.c.occurrence).where(own(table))
+        query = query.order_by(table.c.user_id, table.c.occurrence)
         with self.world.engine.connect() as connection:
             return [tuple(row) for row in connection.execute(query)]
 
