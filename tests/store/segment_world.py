@@ -117,7 +117,7 @@ class World:
             *({"id": k, "dormant": int(dormant)} for k in keys),
         )
         if not self.has_neighbours:
-            neighbours.settle(self.engine, keys)
+            neighbours.settle(self.engine, [key for key in keys if key is not None])
             self.has_neighbours = True
 
     def announce(self, *keys: object, segment: str = SEGMENT) -> None:
