@@ -64,16 +64,16 @@ def learned(tree: Path, folder: Path) -> Reach:
         known |= dict.fromkeys(unknown, fresh)
     reach, now = Reach(), _sources(tree)
     for record in set(known.values()):
-        _add(reach, record, {name for name, of in known.items() if of == record}, tree, now)
+        _add(reach, record, {name for name, of in known.items() if of == record}, now)
     return reach
 
 
-def _add(reach: Reach, record: Path, files: set[str], tree: Path, now: Mapping[str, str]) -> None:
+def _add(reach: Reach, record: Path, files: set[str], now: Mapping[str, str]) -> None:
     then = _read(record)["sources"]
     data = coverage.CoverageData(str(record.parent / "coverage"))
     data.read()
     for measured in data.measured_files():
-        file = str(Path(measured).relative_to(tree))
+        file = f"skene_dagster/{measured.rpartition('skene_dagster/')[2]}"
         for line, tests in data.contexts_by_lineno(measured).items():
             at = line if then.get(file) == now.get(file) else ANYWHERE
             reach.by_line[file][at] |= {test for test in tests if test.partition("::")[0] in files}
@@ -122,10 +122,11 @@ class _Recorder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seconds: dict[str, float] = {}
-        # What each line may be reached by is asked of the package alone: everything else would be slower.
         self._coverage = coverage.Coverage(
-            data_file=str(folder / "coverage"), source_pkgs=["skene_dagster"], config_file=False, messages=False
+            data_file=str(folder / "coverage"), source=[str(Path.cwd() / "skene_dagster")], config_file=False
         )
+        # Where the copy of the tree lies does not matter.
+        self._coverage.set_option("run:relative_files", value=True)
         self._coverage.start()
 
     @pytest.hookimpl(wrapper=True)
