@@ -49,7 +49,7 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     batches: or_(batches.c.loop == LOOP, batches.c.channel == MODE),
     triggered: or_(triggered.c.segment == f"{LOOP}.main", triggered.c.channel == MODE),
     controls: or_(controls.c.loop == LOOP, controls.c.step == STEP),
-    entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.channel == MODE),
+    entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.channel == MODE, entitlements.c.step == STEP),
     pacing: pacing.c.account == LOOP,
 }
 
@@ -145,13 +145,13 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
             {
                 "channel": channel,
                 "user_id": user,
-                "loop": LOOP,
-                "step": "main",
+                "loop": loop,
+                "step": step,
                 "lifted_at": lifted_at,
                 "blocked_at": LONG_AGO,
                 "message": "theirs",
             }
-            for channel in CHANNELS
+            for channel, loop, step in (*_SCOPES, *(("outbox", loop, STEP) for loop in OURS))
             for user in users
             for lifted_at in (OPEN, FAR_AHEAD)
         ],
