@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -70,14 +71,18 @@ def main() -> int:
     for number, mutant in enumerate(drawn, start=1):
         started = time.monotonic()
         tests = _chosen(reach.tests_of(mutant.file, mutant.fault.line), reach, asked.seconds)
-        fate = _tried(tree, mutant, tests, reach)
-        print(f"{number:4} {fate:9} {mutant} {len(tests)} tests, {time.monotonic() - started:.0f} s", flush=True)
-        if fate == "survived":
+        seen = _tried(tree, mutant, tests, reach)
+        took = f"{len(tests)} tests, {time.monotonic() - started:.0f} s"
+        if seen:
+            print(f"{number:4} killed    {mutant}  {took}: {seen}", flush=True)
+        else:
             survivors.append(mutant.diff(tree))
-            print(survivors[-1], flush=True)
+            print(f"{number:4} SURVIVED  {mutant}  {took}\n{survivors[-1]}", flush=True)
     report.write_text(json.dumps(survivors), encoding="utf-8")
-    seen = len(drawn) - len(survivors)
-    print(f"\nseed {asked.seed}: {seen} of {len(drawn)} faults were seen ({seen / max(len(drawn), 1):.1%}), ", end="")
+    killed = len(drawn) - len(survivors)
+    print(
+        f"\nseed {asked.seed}: {killed} of {len(drawn)} faults were seen ({killed / max(len(drawn), 1):.1%}), ", end=""
+    )
     print(f"drawn from {possible:,}; {len(survivors)} survived.")
     return 1 if survivors else 0
 
@@ -140,29 +145,33 @@ def _chosen(tests: Sequence[str], reach: Reach, seconds: float) -> list[str]:
 
 
 def _tried(tree: Path, mutant: Mutant, tests: Sequence[str], reach: Reach) -> str:
-    """Put a fault in, run tests until one fails, and take it out: killed, hung, survived, or unreached."""
+    """Put a fault in, run tests until one fails, and take it out. Say who saw it; nothing where it survived."""
     if not tests:
-        return "survived"
-    file, listed = tree / mutant.file, STATE / "tests.txt"
+        return ""
+    file, listed, said = tree / mutant.file, STATE / "tests.txt", STATE / "said.txt"
     source = file.read_text(encoding="utf-8")
     listed.write_text("\n".join(tests), encoding="utf-8")
     patience = PATIENCE + 10 * sum(reach.seconds.get(test, 1.0) for test in tests)
     file.write_text(mutant.fault.into(source), encoding="utf-8")
-    run = subprocess.Popen(
-        [*command(), "-x", f"@{listed}"],
-        cwd=tree,
-        env=environment(tree),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with said.open("w") as output:
+        run = subprocess.Popen(
+            [*command(), "-x", f"@{listed}"],
+            cwd=tree,
+            env=environment(tree),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     try:
-        return "survived" if run.wait(patience) == 0 else "killed"
+        if run.wait(patience) == 0:
+            return ""
     except subprocess.TimeoutExpired:
-        return "hung"
+        return "it hung"
     finally:
         _end(run)
         file.write_text(source, encoding="utf-8")
+    failed = re.search(r"^(?:FAILED|ERROR) (.*)", said.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    return failed[1] if failed else "it cannot be imported"
 
 
 def _end(run: "subprocess.Popen[bytes]") -> None:

@@ -70,14 +70,15 @@ def learned(tree: Path, folder: Path) -> Reach:
 
 def _add(reach: Reach, record: Path, files: set[str], now: Mapping[str, str]) -> None:
     then = _read(record)["sources"]
+    seconds: dict[str, float] = json.loads((record.parent / "seconds.json").read_text(encoding="utf-8"))
     data = coverage.CoverageData(str(record.parent / "coverage"))
     data.read()
     for measured in data.measured_files():
         file = f"skene_dagster/{measured.rpartition('skene_dagster/')[2]}"
         for line, tests in data.contexts_by_lineno(measured).items():
             at = line if then.get(file) == now.get(file) else ANYWHERE
-            reach.by_line[file][at] |= {test for test in tests if test.partition("::")[0] in files}
-    reach.seconds |= json.loads((record.parent / "seconds.json").read_text(encoding="utf-8"))
+            reach.by_line[file][at] |= {test for test in tests if test in seconds and test.partition("::")[0] in files}
+    reach.seconds |= seconds
 
 
 def _run(tree: Path, folder: Path, files: Sequence[str]) -> None:
@@ -122,6 +123,7 @@ class _Recorder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._seconds: dict[str, float] = {}
+        self._not_passed: set[str] = set()
         self._coverage = coverage.Coverage(
             data_file=str(folder / "coverage"), source=[str(Path.cwd() / "skene_dagster")], config_file=False
         )
@@ -139,10 +141,15 @@ class _Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
+        if not report.passed:
+            self._not_passed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
         self._coverage.stop()
         self._coverage.save()
+        # Who fails without a fault sees none.
+        for test in self._not_passed:
+            del self._seconds[test]
         (self._folder / "seconds.json").write_text(json.dumps(self._seconds), encoding="utf-8")
 
 
