@@ -19,6 +19,7 @@ from skene_dagster.delivery.providers.base import (
     Finding,
     Found,
     Refused,
+    Sent,
     Throttled,
     Turns,
     Unknown,
@@ -430,6 +431,21 @@ def test_what_the_first_of_two_lost_attempts_sent_is_found_though_the_second_nev
     world.deliver()
 
     assert len(world.provider.tried) == 2
+    assert world.states() == {1: "accepted"}
+
+
+def test_what_came_under_a_key_most_of_a_day_before_the_first_attempt_that_is_known_is_found(world: World) -> None:
+    reserved(world)
+    with world.engine.connect() as connection:
+        send_id = connection.execute(select(sends.c.send_id).where(own(sends))).scalar_one()
+    before = Sent("id", world.now - timedelta(hours=23, minutes=30), send_id, "")
+    world.provider = Recorded(answers=[answer(Unknown("409", answered=True))], records=[before], clock=world.clock)
+    world.deliver()
+    world.now += timedelta(minutes=10)
+
+    world.deliver()
+
+    assert len(world.provider.tried) == 1
     assert world.states() == {1: "accepted"}
 
 

@@ -101,6 +101,12 @@ def test_a_text_in_a_block_begins_below_its_name() -> None:
     assert document.text_place(("other",)).line == 4
 
 
+def test_a_text_that_begins_with_an_empty_line_begins_there() -> None:
+    document = read("query: |\n\n  SELECT id\n")
+
+    assert document.text_place(("query",)).line == 2
+
+
 def test_a_place_is_found_in_either_spelling() -> None:
     document = read("steps:\n  - renamedFrom: x\n")
 
@@ -472,7 +478,9 @@ def test_a_path_is_named_as_its_author_would(path: tuple[str | int, ...], words:
 def test_what_an_email_needs_is_kept_twice_as_long_as_anything_waits(
     tmp_path: Path, kept: str, is_enough: bool
 ) -> None:
-    (tmp_path / "skene.yaml").write_text(f"limits: {{expires_after: 20d}}\nretention: {{payloads: {kept}}}\n", encoding="utf-8")
+    (tmp_path / "skene.yaml").write_text(
+        f"limits: {{expires_after: 20d}}\nretention: {{payloads: {kept}}}\n", encoding="utf-8"
+    )
 
     if is_enough:
         assert load(tmp_path, {}).retention.payloads == timedelta(days=40)
