@@ -409,6 +409,11 @@ def test_all_faults_of_a_file_are_said_in_its_order() -> None:
         pytest.param("limits: {collapse: 0}", "collapse must be more than 0.0, not 0.", id="more than"),
         pytest.param("limits: {collapse: .nan}", "collapse must be at most 1.0, not nan.", id="not a number"),
         pytest.param("users: {table: a b}", "'a b' is not a name of a table or column.", id="identifier"),
+        pytest.param(
+            "milestones: {streak: {title: Streak, streak: 3, since: 7}}",
+            "7 is not a date. Write it as 2026-03-01.",
+            id="a date",
+        ),
         pytest.param("sender: {form: a@example.com}", "Did you mean 'from'?", id="a field called like a Python word"),
     ],
 )
