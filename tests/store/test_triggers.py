@@ -221,6 +221,18 @@ def test_a_condition_that_holds_twice_for_a_row_is_one_email(shop: Shop) -> None
     assert shop.world.provider.mailed == ["u1@example.com"]
 
 
+def test_a_sample_has_the_rows_of_this_step_that_were_found_last(shop: Shop) -> None:
+    started(shop)
+    for user in (1, 2, 3):
+        shop.pay(shop.order(user), user)
+        shop.tick()
+        shop.world.now += MINUTE
+
+    sample = look(shop, lambda c: triggered.sample(c, "outbox", "activation.main", limit=2))
+
+    assert [row.user_id for row in sample] == [3, 2]
+
+
 def test_who_is_no_user_is_left_out(shop: Shop) -> None:
     started(shop)
     shop.pay(shop.order(1), 99)
