@@ -4,6 +4,8 @@ VENV ?= .venv
 PYTHON ?=
 WORKERS ?= auto
 KILLS ?= 1000
+SEED ?= 1
+COUNT ?= 100
 BIN := $(VENV)/bin
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
 # One Dagster instance for `make demo` and `make dev`, so that the demo's runs are there when the UI opens.
@@ -19,7 +21,7 @@ EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup format lint test soak check bench demo dev
+.PHONY: help setup format lint test mutants soak check bench demo dev
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +43,9 @@ test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then 
 	rm -rf $(STATEMENTS)
 	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
+
+mutants: $(VENV)/.installed-dev ## Put COUNT faults drawn by SEED into a copy of the package, and see which the tests see
+	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)
 
 soak: $(VENV)/.installed-dev ## Kill a thousand runs at any moment (half an hour), and count what was lost or doubled
 	$(BIN)/python tests/kills/soak.py --kills $(KILLS)

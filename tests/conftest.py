@@ -3,11 +3,12 @@
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
+import neighbours
 import pytest
 import resend_emulator
 import servers
@@ -94,6 +95,17 @@ def pytest_configure(config: pytest.Config) -> None:
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     config.stash[COLLECTOR].listen(patch)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Whoever lives beside a test of the store has after it what they had."""
+    try:
+        yield
+    except BaseException:
+        neighbours.forget()
+        raise
+    neighbours.assert_left_alone()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

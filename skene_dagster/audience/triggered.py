@@ -167,10 +167,10 @@ def page(
     return connection.execute(query.order_by(columns.user_id, columns.occurrence).limit(limit)).all()
 
 
-def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
+def sample(connection: Connection, channel: str, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
     """List the rows that were found last: user_id, entered_at."""
     columns = triggered.c
-    query = select(columns.user_id, columns.entered_at).where(columns.segment == segment)
+    query = select(columns.user_id, columns.entered_at).where(columns.channel == channel, columns.segment == segment)
     return connection.execute(query.order_by(columns.entered_at.desc()).limit(limit)).all()
 
 

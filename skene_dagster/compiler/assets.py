@@ -43,9 +43,13 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             environment.belong(database, settings.environment)
             moment, clock = as_of(context.run, context.instance), database_clock(database)
             refuse_the_future(moment, clock(), settings)
-            refresh = (
-                partial(triggered.refresh, channel=channels.choose(settings).name) if step.by_row else segments.refresh
-            )
+            refresh, newest = segments.refresh, segments.sample
+            if step.by_row:
+                channel = channels.choose(settings).name
+                refresh, newest = (
+                    partial(triggered.refresh, channel=channel),
+                    partial(triggered.sample, channel=channel),
+                )
             refreshed = refresh(
                 database,
                 plan=plan,
@@ -56,8 +60,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
                 run_id=context.run.run_id,
             )
             name = segment_name(plan.name, step.name)
-            newest = triggered.sample if step.by_row else segments.sample
-            sample = reading(database, lambda connection: newest(connection, name))
+            sample = reading(database, partial(newest, segment=name))
             server = capabilities(database)
             bad = reading(database, lambda connection: unreadable.of_step(connection, step, settings))
         context.log.info(descriptions.refreshed(step, refreshed))

@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 from printed_graph import printed
-from small_project import RETENTION, write_project
+from small_project import RETENTION, SETTINGS, write_project
 
 from skene_dagster.compiler import compile_folder
+from skene_dagster.compiler.usage import is_used
+from skene_dagster.settings import load
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "definitions"
@@ -254,3 +256,11 @@ def test_dagster_s_own_command_loads_the_code_location(settings: str, tmp_path: 
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Validation successful" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("said", ["retention: {events: 90d}", "milestones: {hello: {title: Hello, streak: 3}}"])
+def test_what_users_do_is_rolled_up_also_where_no_loop_asks_but_the_settings_do(said: str, tmp_path: Path) -> None:
+    nothing = load(write_project(tmp_path / "one", {}), {})
+    something = load(write_project(tmp_path / "other", {}, f"{SETTINGS}{said}\n"), {})
+
+    assert (is_used((), nothing), is_used((), something)) == (False, True)

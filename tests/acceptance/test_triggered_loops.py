@@ -260,7 +260,7 @@ def test_a_rollup_reports_how_many_users_it_touched_and_days_it_counted(
     )
     told = {name: made.metadata[name].value for name in ("dagster/row_count", "active_today", "users_touched")}
     assert told == {"dagster/row_count": 2, "active_today": 2, "users_touched": 2}
-    assert made.metadata["days_counted"].value == 2
+    assert [made.metadata[name].value for name in ("days_counted", "days_too_late")] == [2, 0]
 
 
 DISCOVERY = """\

@@ -21,6 +21,13 @@ SELECT id FROM users WHERE seen_at BETWEEN CAST(:as_of AS DATETIME(6)) - INTERVA
 --- sqlite
 SELECT id FROM users WHERE skene_moment(seen_at) BETWEEN skene_shift(:as_of, -1, 'MONTH') AND skene_shift(:as_of, -36, 'HOUR')
 
+--- fractions of a second
+SELECT id FROM users WHERE seen_at < NOW() - INTERVAL '1.25 seconds'
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) - INTERVAL 1250000 MICROSECOND
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < skene_shift(:as_of, -1250000, 'MICROSECOND')
+
 --- capitals and blanks
 SELECT id FROM users WHERE seen_at < NOW() - INTERVAL ' 7 Days '
 --- servers

@@ -287,3 +287,22 @@ def test_only_what_holds_for_everybody_is_said_to(provider: ResendProvider, serv
     answers = [provider.send_batch(freeze([message(1)]), "key-1") for _ in range(2)]
 
     assert [answer.everybody for answer in answers if isinstance(answer, Throttled)] == [True, False]
+
+
+@pytest.mark.parametrize("told_by", ["a proxy", "a netrc"])
+def test_nothing_that_lies_about_on_the_machine_sees_or_replaces_the_key(
+    server: ResendServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told_by: str
+) -> None:
+    if told_by == "a proxy":
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+    else:
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n", encoding="utf-8")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    provider = ResendProvider(KEY, server.url, timeout=(2.0, 2.0))
+
+    answer = provider.send_batch(freeze([message(1)]), "key-1")
+    provider.close()
+
+    assert isinstance(answer, Accepted)
+    assert server.requests[-1].headers["Authorization"] == f"Bearer {KEY}"

@@ -1,5 +1,6 @@
 """What became of a batch, as Resend's own records tell: found, absent, or not to be proved either way."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -407,3 +408,16 @@ def test_a_key_that_may_only_send_is_told_nothing(server: ResendServer, provider
 
     with pytest.raises(Denied, match="restricted_api_key"):
         origins(provider)
+
+
+def test_what_was_sent_is_told_by_the_list_where_the_log_names_fewer_ids_than_emails(
+    server: ResendServer, provider: ResendProvider
+) -> None:
+    send_at(server, provider, NOON - timedelta(hours=1), 9)
+    provider.send_batch(of_ledger(1, "ledger-one"), "key-1")
+    first = json.loads(server.log[-1]["response_body"])["data"][0]
+    server.log[-1]["response_body"] = json.dumps({"data": [first]}).encode()
+
+    assert {(send_id, origin) for _, send_id, origin in origins(provider)} == {
+        (send_id, "ledger-one") for send_id in of_ledger(1, "").send_ids
+    }

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+import neighbours
 import prepared_tables
+from neighbours import own
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -276,13 +278,14 @@ class World:
 
     def states(self) -> dict[int, str]:
         """The latest decision about each user: `accepted`, `skipped:left_segment` …"""
-        query = select(sends.c.user_id, sends.c.state, sends.c.reason).order_by(sends.c.as_of, sends.c.decided_at)
+        query = select(sends.c.user_id, sends.c.state, sends.c.reason).where(own(sends))
+        query = query.order_by(sends.c.as_of, sends.c.decided_at)
         with self.engine.connect() as connection:
             rows = connection.execute(query).all()
         return {user: f"{state}:{reason}" if reason else state for user, state, reason in rows}
 
     def batch_states(self) -> dict[str, int]:
-        query = select(batches.c.state, func.count()).group_by(batches.c.state)
+        query = select(batches.c.state, func.count()).where(own(batches)).group_by(batches.c.state)
         with self.engine.connect() as connection:
             return dict(connection.execute(query).all())
 
@@ -313,6 +316,7 @@ def make_world(engine: Engine, root: Path) -> World:
     users.metadata.create_all(engine)
     prepared_tables.make(engine, settings.users)
     environment.belong(engine, settings.environment)
+    neighbours.settle(engine, (1, 2, 3))
     world = World(engine, root, settings, planned(root, settings, LOOP))
     world.provider.clock = world.clock
     return world

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import neighbours
 import prepared_tables
+from neighbours import own
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from skene_dagster.audience import turn
@@ -85,6 +87,7 @@ class World:
     limits: Limits = field(default_factory=Limits)
     now: datetime = FIRST
     users: Users = field(default_factory=Users)
+    has_neighbours: bool = False
 
     def __post_init__(self) -> None:
         # SQLite lets a primary key be NULL.
@@ -99,6 +102,7 @@ class World:
         """The same world, in another process."""
         world = object.__new__(cls)
         world.engine, world.users, world.limits, world.now = engine, Users(), Limits(), FIRST
+        world.has_neighbours = True
         return world
 
     def do(self, sql: str, *rows: dict[str, object]) -> None:
@@ -112,6 +116,9 @@ class World:
             "INSERT INTO users (id, dormant) VALUES (:id, :dormant)",
             *({"id": k, "dormant": int(dormant)} for k in keys),
         )
+        if not self.has_neighbours:
+            neighbours.settle(self.engine, [key for key in keys if key is not None])
+            self.has_neighbours = True
 
     def announce(self, *keys: object, segment: str = SEGMENT) -> None:
         """Note, a minute later, that our own `set` was written for these users."""
@@ -189,9 +196,9 @@ class World:
     def attributes(self) -> dict[Any, str | None]:
         """What is kept with each who is inside."""
         columns = segment_members.c
+        query = select(columns.user_id, columns.attributes).where(own(segment_members), columns.exited_at == OPEN)
         with self.engine.connect() as connection:
-            rows = connection.execute(select(columns.user_id, columns.attributes).where(columns.exited_at == OPEN))
-            return dict(rows.all())
+            return dict(connection.execute(query).all())
 
     def kept(self, **columns: object) -> str:
         """How this database writes the columns that are kept."""

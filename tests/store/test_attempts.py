@@ -6,13 +6,26 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, Script, World, lose_the_answer, make_world, never_arrive
+from delivery_world import LIVE, START, Script, World, lose_the_answer, make_world, never_arrive
+from neighbours import own
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.dispatch import deliver
-from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.providers.base import Absent, Answer, Found, Refused, Throttled, Unprovable
+from skene_dagster.delivery.message import Frozen, Message
+from skene_dagster.delivery.providers.base import (
+    Absent,
+    Answer,
+    Finding,
+    Found,
+    Refused,
+    Sent,
+    Throttled,
+    Turns,
+    Unknown,
+    Unprovable,
+    at_once,
+)
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import ProviderUnavailable
@@ -38,7 +51,7 @@ def reserved(world: World, count: int = 1) -> None:
 
 def unresolved_since(world: World) -> list[datetime | None]:
     with world.engine.connect() as connection:
-        return list(connection.execute(select(batches.c.unresolved_since)).scalars())
+        return list(connection.execute(select(batches.c.unresolved_since).where(own(batches))).scalars())
 
 
 def left_without_answer(world: World, how: Callable[[Script, Sequence[Message], str], Answer]) -> None:
@@ -54,7 +67,7 @@ def test_while_the_provider_is_called_the_ledger_says_that_it_may_have_the_batch
 
     def look(provider: Script, messages: Sequence[Message], key: str) -> Answer:
         with world.engine.connect() as connection:
-            row = connection.execute(select(batches)).one()
+            row = connection.execute(select(batches).where(own(batches))).one()
             frozen = ledger.frozen(connection, row.batch_id)
         seen.extend([row.state, row.unresolved_since, row.attempts, key.endswith(f"/{row.batch_id}")])
         assert frozen is not None
@@ -106,12 +119,12 @@ def test_a_process_that_slept_before_its_post_does_not_post(world: World, which:
     def sleeps() -> bool:
         """Whether the first attempt has begun: whatever is asked from then on is asked after the sleep."""
         with world.engine.connect() as connection:
-            row = connection.execute(select(batches)).one()
+            row = connection.execute(select(batches).where(own(batches))).one()
         return row.attempts == 1 and row.unresolved_since is not None
 
     def accept(provider: Script, messages: Sequence[Message], key: str) -> Answer:
         with world.engine.connect() as connection:
-            attempts_at_post.append(connection.execute(select(batches.c.attempts)).scalar_one())
+            attempts_at_post.append(connection.execute(select(batches.c.attempts).where(own(batches))).scalar_one())
         return provider.accept(messages, key)
 
     jump = {"wall": 30, "set back": -30, "monotonic": 0}[which]
@@ -178,7 +191,9 @@ def test_what_was_accepted_but_whose_record_is_gone_has_no_id(world: World) -> N
     world.deliver()
 
     with world.engine.connect() as connection:
-        assert connection.execute(select(sends.c.state, sends.c.provider_id)).all() == [("accepted", None)]
+        assert connection.execute(select(sends.c.state, sends.c.provider_id).where(own(sends))).all() == [
+            ("accepted", None)
+        ]
 
 
 def test_what_is_proved_absent_is_rendered_and_checked_anew_under_a_new_key(world: World) -> None:
@@ -380,3 +395,84 @@ def test_a_first_wave_is_counted_by_its_emails_not_by_the_members(world: World) 
 
 def _most(world: World, first_wave: int) -> Settings:
     return replace(world.settings, limits=world.settings.limits.model_copy(update={"first_wave": first_wave}))
+
+
+def test_what_was_attempted_within_two_minutes_is_left_to_its_own_run(world: World) -> None:
+    left_without_answer(world, never_arrive)
+    world.now += timedelta(seconds=90)
+    soon = is_wanted(world.engine, "outbox", world.clock, [world.plan])
+    left_alone = reconcile(world.desk(owner="reconcile"), [world.plan])
+    world.now += timedelta(seconds=31)
+
+    later = is_wanted(world.engine, "outbox", world.clock, [world.plan])
+
+    assert (soon, later) == (False, True)
+    assert left_alone.looked_at == 0
+
+
+class Recorded(Script):
+    """A provider whose records show what it accepted in the time that they are asked about, and its keys are over."""
+
+    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+        super().find(batch, since, until, turn)
+        ids = {sent.send_id: sent.provider_id for sent in self.records if sent.at >= since}
+        return Found(tuple(ids.get(send_id) for send_id in batch.send_ids)) if ids else Absent()
+
+
+def test_what_the_first_of_two_lost_attempts_sent_is_found_though_the_second_never_arrived(world: World) -> None:
+    reserved(world)
+    world.provider = Recorded(answers=[lose_the_answer, never_arrive], clock=world.clock)
+    for _ in range(2):
+        with pytest.raises(ProviderUnavailable):
+            world.deliver()
+        world.now += timedelta(hours=5)
+    world.now += timedelta(hours=13)
+
+    world.deliver()
+
+    assert len(world.provider.tried) == 2
+    assert world.states() == {1: "accepted"}
+
+
+def test_what_came_under_a_key_most_of_a_day_before_the_first_attempt_that_is_known_is_found(world: World) -> None:
+    reserved(world)
+    with world.engine.connect() as connection:
+        send_id = connection.execute(select(sends.c.send_id).where(own(sends))).scalar_one()
+    before = Sent("id", world.now - timedelta(hours=23, minutes=30), send_id, "")
+    world.provider = Recorded(answers=[answer(Unknown("409", answered=True))], records=[before], clock=world.clock)
+    world.deliver()
+    world.now += timedelta(minutes=10)
+
+    world.deliver()
+
+    assert len(world.provider.tried) == 1
+    assert world.states() == {1: "accepted"}
+
+
+def test_the_risk_of_a_second_email_is_taken_a_keys_life_after_the_first_attempt(world: World) -> None:
+    world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
+    left_without_answer(world, never_arrive)
+    world.provider.found = Unprovable("denied")
+    world.now += timedelta(hours=2)
+    # It tells of what came under this key before the first attempt: the key is over, and the risk is not yet due.
+    world.provider.answers.append(answer(Unknown("invalid_idempotent_request", answered=True)))
+    world.deliver()
+    world.now = START + timedelta(hours=23) - timedelta(seconds=1)
+    world.deliver()
+    before = len(world.provider.tried)
+    world.now += timedelta(seconds=1)
+
+    world.deliver()
+
+    assert (before, len(world.provider.tried)) == (2, 3)
+    assert world.states() == {1: "accepted"}
+
+
+def test_the_tick_at_whose_very_moment_it_was_cancelled_mails_nobody(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    transaction(world.engine, lambda c: controls.cancel(c, "retention", world.now))
+
+    world.reserve()
+
+    assert world.states() == {1: "skipped:cancelled"}

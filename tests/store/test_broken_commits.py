@@ -1,21 +1,27 @@
 """Whichever COMMIT of a tick gets no answer: who is in the segment is mailed once, and the history says so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from broken_commits import breaking_off
-from delivery_world import LIVE, make_world
-from sqlalchemy import Engine, select
+from delivery_world import LIVE, World, make_world
+from neighbours import own
+from sqlalchemy import Connection, Engine, select
 
+from skene_dagster.delivery.desk import Desk, Result
+from skene_dagster.delivery.dispatch import deliver
+from skene_dagster.delivery.templates import Templates
 from skene_dagster.errors import CommitUnknown
 from skene_dagster.settings import Limits
-from skene_dagster.store.tables import OPEN, segment_members
+from skene_dagster.store.tables import OPEN, batches, segment_members
 
-pytestmark = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 happens = pytest.mark.parametrize("happens", [True, False], ids=["it happened", "it did not"])
 
 
+@on_servers
 @happens
 def test_a_commit_of_a_refresh_without_an_answer_changes_nothing_that_is_written(
     engine: Engine, tmp_path: Path, *, happens: bool
@@ -37,12 +43,14 @@ def test_a_commit_of_a_refresh_without_an_answer_changes_nothing_that_is_written
                 world.refresh()
         commits = broken.commits
         with engine.connect() as connection:
-            rows = connection.execute(select(segment_members).order_by(segment_members.c.user_id)).all()
+            query = select(segment_members).where(own(segment_members)).order_by(segment_members.c.user_id)
+            rows = connection.execute(query).all()
         assert [(row.user_id, row.exited_at == OPEN) for row in rows] == [(n, n == user) for n in range(1, user + 1)]
 
     assert user > 5
 
 
+@on_servers
 @happens
 def test_a_commit_of_a_delivery_without_an_answer_is_resolved_by_the_ledger_and_nobody_is_mailed_twice(
     engine: Engine, tmp_path: Path, *, happens: bool
@@ -62,5 +70,39 @@ def test_a_commit_of_a_delivery_without_an_answer_is_resolved_by_the_ledger_and_
         assert world.provider.mailed == sorted(f"u{n}@example.com" for n in range(1, user + 1))
         assert set(world.states().values()) == {"accepted"}
         assert set(world.batch_states()) == {"settled"}
+        assert attempts(world) == {1}
 
     assert user > 5
+
+
+class Unheard(Desk):
+    """No COMMIT of this run is ever heard of, though each of them happened."""
+
+    def do(
+        self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
+    ) -> Result:
+        super().do(work)
+        return super().do(resolve or work)
+
+
+def test_a_delivery_whose_every_commit_happened_unheard_sends_each_batch_in_one_attempt(
+    engine: Engine, tmp_path: Path
+) -> None:
+    world = make_world(engine, tmp_path)
+    world.add(1, 2)
+    world.refresh()
+    world.reserve(LIVE)
+    desk = Unheard(engine, world.settings, LIVE, world.provider, world.clock, "one", pause=world.pause)
+
+    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
+
+    assert (len(world.provider.tried), attempts(world)) == (1, {1})
+    assert world.states() == {1: "accepted", 2: "accepted"}
+    assert world.batch_states() == {"settled": 1}
+    assert world.reminded() == {1, 2}
+
+
+def attempts(world: World) -> set[int]:
+    """How often the batches were attempted."""
+    with world.engine.connect() as connection:
+        return set(connection.execute(select(batches.c.attempts).where(own(batches))).scalars())

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, START, Script, Scripted, World, lose_the_answer, make_world, never_arrive, users
-from sqlalchemy import Engine, delete, select
+from neighbours import own
+from sqlalchemy import Engine, delete, func, select, update
 
 from skene_dagster.delivery import freeze, ledger
 from skene_dagster.delivery.channels import Channel
@@ -19,7 +20,7 @@ from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable, SegmentImplausible, Unlicensed
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.tables import batches
+from skene_dagster.store.tables import batches, sends
 
 
 class Died(BaseException):
@@ -79,7 +80,7 @@ def test_the_providers_ids_are_kept_with_the_right_sends(world: World) -> None:
     world.tick()
 
     with world.engine.connect() as connection:
-        rows = connection.exec_driver_sql("SELECT send_id, provider_id FROM skene_sends").all()
+        rows = connection.execute(select(sends.c.send_id, sends.c.provider_id).where(own(sends))).all()
     assert len(rows) == 3
     assert all(provider_id == f"id-{send_id}" for send_id, provider_id in rows)
 
@@ -118,7 +119,8 @@ def test_who_returns_too_soon_waits_in_one_row_until_repeat_has_passed(world: Wo
     assert world.states()[1] == "accepted"
     assert world.provider.mailed.count("u1@example.com") == 2
     with world.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT COUNT(*) FROM skene_sends WHERE user_id = 1").scalar() == 2
+        query = select(func.count()).where(own(sends), sends.c.user_id == 1)
+        assert connection.execute(query).scalar() == 2
 
 
 def test_who_may_have_been_mailed_waits_for_repeat_as_if_he_was(world: World) -> None:
@@ -337,7 +339,7 @@ def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
     world.tick()
 
     with world.engine.connect() as connection:
-        parents = connection.execute(select(batches.c.size).where(batches.c.state == "split")).all()
+        parents = connection.execute(select(batches.c.size).where(own(batches), batches.c.state == "split")).all()
     assert parents == [(8,)]
     assert [len(messages) for messages in world.provider.accepted.values()] == [2, 2, 2, 2]
     assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 9)]
@@ -489,8 +491,8 @@ def test_the_batch_of_a_dead_run_is_taken_when_its_lease_is_over(world: World) -
     world.refresh()
     world.reserve()
     with world.engine.begin() as connection:
-        lease = (world.now + timedelta(seconds=30)).isoformat(sep=" ", timespec="microseconds")
-        connection.exec_driver_sql(f"UPDATE skene_batches SET owner = 'dead', lease_until = '{lease}'")
+        lease = {"owner": "dead", "lease_until": world.now + timedelta(seconds=30)}
+        connection.execute(update(batches).where(own(batches)).values(lease))
 
     world.deliver()
 

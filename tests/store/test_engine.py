@@ -216,6 +216,16 @@ def test_like_tells_case_apart(engine: Engine) -> None:
 
 
 @on_sqlite
+@pytest.mark.parametrize(("patience", "milliseconds"), [(0.5, 500), (None, 30_000)], ids=["as was asked", "else 30 s"])
+def test_a_file_that_another_writes_is_waited_for(database_url: str, patience: float | None, milliseconds: int) -> None:
+    engine = open_engine(database_url, patience=patience)
+
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == milliseconds
+    engine.dispose()
+
+
+@on_sqlite
 def test_many_may_open_a_new_file_at_once(database_url: str) -> None:
     start = threading.Barrier(8)
     modes = []

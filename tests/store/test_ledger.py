@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 import pytest
 from delivery_world import World, make_world
+from neighbours import own
 from sqlalchemy import Connection, Engine, Row, select, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.freeze import halves
 from skene_dagster.delivery.message import Frozen
-from skene_dagster.delivery.providers.base import Fatal
+from skene_dagster.delivery.providers.base import Fatal, Throttled
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, sends
@@ -30,7 +31,7 @@ def do(world: World, work: Callable[[Connection], Result]) -> Result:
 
 
 def read(world: World) -> Row[Any]:
-    return do(world, lambda c: c.execute(select(batches)).one())
+    return do(world, lambda c: c.execute(select(batches).where(own(batches))).one())
 
 
 def reserved(world: World) -> str:
@@ -183,7 +184,9 @@ def test_the_parts_of_a_batch_have_waited_as_long_as_it(world: World) -> None:
 
     do(world, lambda c: ledger.split(c, batch, parts, world.now))
 
-    assert set(do(world, lambda c: c.execute(select(batches.c.reserved_at)).scalars().all())) == {batch.reserved_at}
+    assert set(do(world, lambda c: c.execute(select(batches.c.reserved_at).where(own(batches))).scalars().all())) == {
+        batch.reserved_at
+    }
 
 
 def test_what_may_have_been_sent_is_not_dropped(world: World) -> None:
@@ -293,6 +296,20 @@ def test_set_is_written_for_nobody_whose_email_was_not_accepted(world: World) ->
     do(world, lambda c: ledger.settle(c, batch.batch_id, ids, write_back=True, now=world.now))
 
     with world.engine.connect() as connection:
-        query = select(sends.c.user_id).where(sends.c.send_id != refused)
+        query = select(sends.c.user_id).where(own(sends), sends.c.send_id != refused)
         others = connection.execute(query).scalars().all()
     assert do(world, lambda c: ledger.accepted_in(c, batch.batch_id)) == others
+
+
+def test_who_was_skipped_when_a_batch_was_rendered_keeps_his_reason_when_it_is_dropped(world: World) -> None:
+    world.add(1, 2)
+    world.refresh()
+    world.reserve()
+    world.change(2, verified=False)
+    world.provider.answers.append(lambda *_: Throttled(40_000.0, "daily quota exceeded"))
+    world.deliver()
+    world.days_pass(4)
+
+    world.deliver()
+
+    assert world.states() == {1: "skipped:too_late", 2: "skipped:not_mailable"}

@@ -60,6 +60,20 @@ def test_a_table_has_the_columns_keys_and_indexes_of_the_code(engine: Engine, na
     assert indexes == {index.name: [column.name for column in index.columns] for index in table.indexes}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@each_table
+def test_columns_of_the_embedded_database_have_the_types_of_the_code(engine: Engine, name: str) -> None:
+    migrated(engine)
+    table = metadata.tables[name]
+
+    found = {column["name"]: str(column["type"]) for column in inspect(engine).get_columns(name)}
+
+    own = [column for column in table.columns if not isinstance(column.type, NullType)]
+    assert {column.name: found[column.name] for column in own} == {
+        column.name: column.type.compile(engine.dialect) for column in own
+    }
+
+
 @on_servers
 @each_table
 def test_a_servers_columns_have_the_types_of_the_code(engine: Engine, name: str) -> None:

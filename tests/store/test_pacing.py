@@ -151,3 +151,15 @@ def test_runs_that_ask_at_the_same_moment_get_turns_one_after_the_other(engine: 
     between = [later - earlier for earlier, later in pairwise(sorted(waits))]
     assert len(waits) == 20
     assert min(between) > 0.9 / UNTIL_TOLD
+
+
+def test_a_long_reason_is_cut_to_what_its_column_holds(engine: Engine, clock: Clock) -> None:
+    one, other = pace(engine, clock), pace(engine, clock)
+    one.turn()
+    reason = "daily quota exceeded " * 15
+
+    one.hold(clock.now + timedelta(hours=1), reason, closes=True)
+
+    closed = other.turn()
+    assert len(closed.reason) == 255
+    assert closed.reason[:200] == reason[:200]

@@ -19,6 +19,7 @@ from delivery_world import (
     never_arrive,
     planned,
 )
+from neighbours import own
 from sqlalchemy import Connection, Engine, select, update
 
 from skene_dagster.delivery import controls, ledger
@@ -57,7 +58,7 @@ def left_without_answer(
 
 def states_of(world: World, loop: str) -> set[str]:
     with world.engine.connect() as connection:
-        return set(connection.execute(select(sends.c.state).where(sends.c.loop == loop)).scalars())
+        return set(connection.execute(select(sends.c.state).where(own(sends), sends.c.loop == loop)).scalars())
 
 
 def test_a_loop_that_is_paused_holds_up_no_other(world: World) -> None:
@@ -105,8 +106,11 @@ def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: W
     world.add(1)
     left_without_answer(world, arrives=never_arrive)
     world.now += timedelta(hours=23)
-    transaction(world.engine, lambda c: c.execute(update(batches).values(absent_at=world.now - timedelta(minutes=5))))
-    (asked,) = transaction(world.engine, lambda c: c.execute(select(batches)).all())
+    transaction(
+        world.engine,
+        lambda c: c.execute(update(batches).where(own(batches)).values(absent_at=world.now - timedelta(minutes=5))),
+    )
+    (asked,) = transaction(world.engine, lambda c: c.execute(select(batches).where(own(batches))).all())
     slept = partial(ledger.nothing_happened, batch_id=asked.batch_id, attempt=asked.attempts, error="429")
     transaction(world.engine, slept)
     world.provider.found = Absent()
@@ -131,7 +135,7 @@ class Overtaken(Desk):
         self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
     ) -> Result:
         done = super().do(work, resolve=resolve)
-        (batch,) = transaction(self.engine, lambda c: c.execute(select(batches)).all())
+        (batch,) = transaction(self.engine, lambda c: c.execute(select(batches).where(own(batches))).all())
         if (batch.owner, batch.state) == (self.owner, "frozen"):
             ids = {send_id: f"id-{send_id}" for send_id in batch.send_ids.split()}
             settle = partial(
@@ -174,7 +178,7 @@ def test_the_records_are_read_at_the_pace_of_all_and_tell_the_limit(world: World
 
     assert sum(world.paused) == pytest.approx(7.0)
     with world.engine.connect() as connection:
-        assert connection.execute(select(accounts.c.per_second)).scalar_one() == 5.0
+        assert connection.execute(select(accounts.c.per_second).where(own(accounts))).scalar_one() == 5.0
 
 
 def test_what_is_in_doubt_is_asked_about_once_an_hour(world: World) -> None:
@@ -219,7 +223,7 @@ def test_batches_that_never_get_an_answer_hold_up_no_other(world: World) -> None
 def test_a_batch_whose_bytes_are_gone_is_in_doubt_once_its_key_is_over(world: World, who: str) -> None:
     world.add(1)
     plan = left_without_answer(world)
-    transaction(world.engine, lambda c: c.execute(update(batches).values(payload=None)))
+    transaction(world.engine, lambda c: c.execute(update(batches).where(own(batches)).values(payload=None)))
     world.now += timedelta(hours=23)
 
     if who == "deliver":
@@ -243,7 +247,7 @@ def test_what_a_live_run_holds_is_left_to_it(world: World) -> None:
     world.add(1)
     plan = left_without_answer(world)
     world.now += timedelta(minutes=3)
-    (batch,) = transaction(world.engine, lambda c: c.execute(select(batches)).all())
+    (batch,) = transaction(world.engine, lambda c: c.execute(select(batches).where(own(batches))).all())
     transaction(world.engine, lambda c: ledger.claim(c, batch.batch_id, "a live run", world.now))
 
     wanted = is_wanted(world.engine, "live", world.clock, [plan])

@@ -1,5 +1,7 @@
 """A ledger that was restored from a backup sends nothing until it knows what it sent since; then nobody twice."""
 
+import random
+import string
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -8,8 +10,10 @@ from typing import Any
 
 import pytest
 from delivery_world import LIVE, World, make_world
+from neighbours import own
 from sqlalchemy import Engine, delete, insert, select
 
+from skene_dagster.delivery import freeze
 from skene_dagster.delivery.providers.base import Sent
 from skene_dagster.delivery.recovery import recover, refuse_an_outdated_ledger
 from skene_dagster.errors import DeliveryError, LedgerOutdated
@@ -86,7 +90,9 @@ def test_after_it_is_told_what_was_sent_it_goes_on_and_nobody_is_mailed_twice(wo
     assert set(world.batch_states()) == {"settled"}
     assert world.reminded() == {1, 2, 3, 4, 5}
     with world.engine.connect() as connection:
-        kept = connection.execute(select(sends.c.provider_id, sends.c.accepted_at).where(sends.c.user_id == 3)).one()
+        kept = connection.execute(
+            select(sends.c.provider_id, sends.c.accepted_at).where(own(sends), sends.c.user_id == 3)
+        ).one()
     assert kept.provider_id in {sent.provider_id for sent in world.provider.records}
     assert kept.accepted_at == world.now - timedelta(days=1)
 
@@ -167,8 +173,8 @@ def test_a_copy_that_was_adopted_is_another_ledger(world: World) -> None:
     world.tick(LIVE)
     world.days_pass(1)
     with world.engine.begin() as connection:
-        connection.execute(delete(sends))
-        connection.execute(delete(batches))
+        connection.execute(delete(sends).where(own(sends)))
+        connection.execute(delete(batches).where(own(batches)))
 
     environment.adopt(world.engine, "production")
 
@@ -214,3 +220,44 @@ def test_a_ledger_has_one_name_for_ever(world: World) -> None:
     names = {transaction(world.engine, environment.ledger_id) for _ in range(2)}
 
     assert len(names) == 1
+
+
+def test_a_batch_that_was_cut_for_its_size_makes_no_ledger_look_older_than_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add(*range(1, 9))
+    for user in range(1, 9):
+        world.change(user, name="".join(random.Random(user).choices(string.ascii_letters, k=100)))
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
+    world.tick(LIVE)
+    world.days_pass(1)
+    world.add(9)
+
+    world.tick(LIVE)
+
+    assert world.batch_states()["split"] == 1
+    assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 10)]
+
+
+def test_an_unknown_email_counts_though_the_clock_of_its_record_is_a_minute_behind(world: World) -> None:
+    world.add(1)
+    world.tick(LIVE)
+    mine = transaction(world.engine, environment.ledger_id)
+    behind = world.now - timedelta(minutes=1)
+    world.provider.records.append(Sent("unknown", behind, "5" * 32, f"{mine}-{'1' * 32}"))
+    world.add(2)
+    world.days_pass(1)
+
+    with pytest.raises(LedgerOutdated):
+        world.tick(LIVE)
+
+    assert recover(world.desk(LIVE)).emails == 1
+
+
+def test_a_delivery_with_nothing_to_send_asks_the_provider_nothing(world: World) -> None:
+    mailed_since_a_backup(world)
+    world.change(3, 4, 5, dormant=False)
+
+    delivered = world.tick(LIVE)
+
+    assert delivered.open == 0

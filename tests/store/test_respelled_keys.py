@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from neighbours import own
 from segment_world import World, loop, tick
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from skene_dagster.delivery import facts
 from skene_dagster.delivery.channels import Channel
@@ -13,6 +14,7 @@ from skene_dagster.delivery.reserve import Reserved, reserve
 from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import sends
 
 OUTBOX = Channel("outbox", "a test")
 
@@ -49,7 +51,8 @@ def test_who_returns_under_another_spelling_is_decided_about_anew(world: World, 
     plan = every_entry()
     world.refresh(0, plan)
     decide(world, plan, 0, tmp_path)
-    world.do("UPDATE skene_sends SET state = 'accepted'")
+    with world.engine.begin() as connection:
+        connection.execute(update(sends).where(own(sends)).values(state="accepted"))
     world.only([])
     world.refresh(1, plan)
     world.do("UPDATE users SET id = 'ADA', dormant = 1 WHERE id = 'ada'")

@@ -340,6 +340,20 @@ def test_adoption_goes_from_tried_to_adopted_to_lapsed_and_back(
     assert untried(world, as_of) == [2]
 
 
+def test_a_feature_s_funnel_counts_each_user_once_and_nobody_who_is_no_user(world: World) -> None:
+    world.add(1, 2, 3, 4, 5)
+    world.did(1, at(1), name="share")  # tried: 2 uses are adoption
+    world.did(2, at(7), at(7, 13), name="share")
+    world.did(3, at(0), at(0, 13), name="share")  # lapsed: the last use is more than 5 days ago
+    world.did(99, at(7), name="share")
+
+    world.roll(at(8))
+
+    with world.engine.connect() as connection:
+        found = adoption.funnels(connection, world.plan.features, world.users)["share"]
+    assert found == adoption.Funnel(untried=2, tried=1, adopted=1, lapsed=1)
+
+
 def test_who_has_not_tried_a_feature_for_long_is_counted_from_his_sign_up(world: World) -> None:
     world.add(1, created_at=START)
     world.add(2, created_at=at(9, 0))

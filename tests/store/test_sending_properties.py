@@ -18,6 +18,7 @@ from delivery_world import MJML, START, Script, World, make_world
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from neighbours import own
 from sqlalchemy import event, select
 
 from skene_dagster.delivery import controls
@@ -150,7 +151,9 @@ class Honest(Script):
         """At each request the ledger says already that the provider may have these very bytes."""
         assert self.world is not None
         with self.world.engine.connect() as connection:
-            row = connection.execute(select(batches).where(batches.c.batch_id == key.rpartition("/")[2])).one()
+            row = connection.execute(
+                select(batches).where(own(batches), batches.c.batch_id == key.rpartition("/")[2])
+            ).one()
         assert row.unresolved_since is not None
         assert Frozen.unpacked(row.send_ids.split(), row.payload) == batch
 
@@ -252,8 +255,10 @@ class Sending(RuleBasedStateMachine):
 
     def _judge(self) -> None:
         with self.engine.connect() as connection:
-            rows = connection.execute(select(sends)).all()
-            open_batches = connection.execute(select(batches).where(batches.c.state.not_in(("settled", "split")))).all()
+            rows = connection.execute(select(sends).where(own(sends))).all()
+            open_batches = connection.execute(
+                select(batches).where(own(batches), batches.c.state.not_in(("settled", "split")))
+            ).all()
         assert open_batches == []
         assert len(rows) == self.users
         for row in rows:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LOOP, OUTBOX, World, make_world, planned
-from sqlalchemy import Engine, text
+from neighbours import own
+from sqlalchemy import Engine, func, select, text
 
 from skene_dagster.delivery.rehearsal import Case, Stage, rehearse, rehearse_user, render
 from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.errors import SegmentError, StoreError
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated
+from skene_dagster.store.tables import sends
 
 NO_TEXT = "not a text in UTF-8"
 OF_SQLITE = {"raw": "BLOB", "old": "TEXT", "four": "TEXT", "three": "TEXT", "bio": "TEXT"}
@@ -60,7 +62,8 @@ def greetings(world: World) -> dict[str, str]:
 
 def details(world: World) -> dict[int, str | None]:
     with world.engine.connect() as connection:
-        return dict(connection.execute(text("SELECT user_id, detail FROM skene_sends WHERE state = 'deferred'")).all())
+        query = select(sends.c.user_id, sends.c.detail).where(own(sends), sends.c.state == "deferred")
+        return dict(connection.execute(query).all())
 
 
 def previewed(world: World, user: int) -> str:
@@ -111,7 +114,7 @@ def test_who_has_no_name_is_mailed_as_soon_as_he_has_one(world: World) -> None:
 
     assert world.states() == {1: "accepted", 2: "accepted"}
     with world.engine.connect() as connection:
-        assert connection.execute(text("SELECT COUNT(*) FROM skene_sends")).scalar() == 2
+        assert connection.execute(select(func.count()).where(own(sends))).scalar() == 2
 
 
 def test_a_name_in_bytes_is_read_as_utf_8_or_stops_its_own_email(world: World) -> None:

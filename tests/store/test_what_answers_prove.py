@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from delivery_world import Script, Scripted, World, lose_the_answer, make_world, never_arrive
+from neighbours import own
 from sqlalchemy import Engine, select, update
 
 from skene_dagster.delivery import controls
@@ -67,7 +68,9 @@ def test_what_is_said_after_a_lost_answer_leaves_its_doubt(world: World, late: S
         world.deliver()
 
     with world.engine.connect() as connection:
-        assert connection.execute(select(batches.c.state, batches.c.unresolved_since)).all() == [("frozen", since)]
+        assert connection.execute(select(batches.c.state, batches.c.unresolved_since).where(own(batches))).all() == [
+            ("frozen", since)
+        ]
     world.provider.answers.clear()
     world.now += timedelta(minutes=5)
     world.deliver()
@@ -82,7 +85,7 @@ def test_a_fatal_answer_to_a_first_attempt_leaves_no_doubt(world: World) -> None
         world.deliver()
 
     with world.engine.connect() as connection:
-        assert connection.execute(select(batches.c.unresolved_since)).scalars().all() == [None]
+        assert connection.execute(select(batches.c.unresolved_since).where(own(batches))).scalars().all() == [None]
 
 
 def test_the_23_hours_are_counted_from_the_first_attempt_without_answer(world: World) -> None:
@@ -157,7 +160,9 @@ def test_reconcile_gives_back_what_got_no_answer_again(world: World) -> None:
         reconcile(world.desk(owner="reconcile"), [world.plan])
 
     with world.engine.connect() as connection:
-        assert connection.execute(select(batches.c.owner, batches.c.lease_until)).all() == [(None, None)]
+        assert connection.execute(select(batches.c.owner, batches.c.lease_until).where(own(batches))).all() == [
+            (None, None)
+        ]
 
 
 def test_a_rate_limit_makes_other_runs_wait_as_well(world: World) -> None:
@@ -219,7 +224,7 @@ def test_what_the_provider_says_of_its_limit_is_kept_for_all_runs(world: World) 
     world.deliver()
 
     with world.engine.connect() as connection:
-        assert connection.execute(select(pacing.c.per_second)).scalar_one() == 5.0
+        assert connection.execute(select(pacing.c.per_second).where(own(pacing))).scalar_one() == 5.0
 
 
 def test_an_answer_that_names_a_message_that_there_is_not_is_taken_for_one_that_names_none(world: World) -> None:
@@ -244,7 +249,7 @@ def test_silence_now_and_then_stops_no_run(world: World) -> None:
 
 def take_the_bytes_out(world: World) -> None:
     with world.engine.begin() as connection:
-        connection.execute(update(batches).values(payload=None))
+        connection.execute(update(batches).where(own(batches)).values(payload=None))
 
 
 def test_a_batch_without_its_bytes_that_the_provider_may_have_waits_and_is_not_sent_anew(world: World) -> None:
@@ -258,7 +263,7 @@ def test_a_batch_without_its_bytes_that_the_provider_may_have_waits_and_is_not_s
     assert delivered.open == 1
     assert len(world.provider.tried) == 1
     with world.engine.connect() as connection:
-        assert connection.execute(select(batches.c.state, batches.c.error)).all() == [
+        assert connection.execute(select(batches.c.state, batches.c.error).where(own(batches))).all() == [
             ("frozen", "its bytes are gone from the ledger")
         ]
 

@@ -40,6 +40,11 @@ def test_a_senders_name_is_kept_whole(tmp_path: Path, written: str, header: str,
     assert from_(tmp_path, written, field) == header
 
 
+@pytest.mark.parametrize("written", ["", "  "])
+def test_a_sender_that_is_left_empty_is_none(tmp_path: Path, written: str) -> None:
+    assert from_(tmp_path, written) == ""
+
+
 @pytest.mark.parametrize("field", ["from", "reply_to"])
 @pytest.mark.parametrize(
     ("written", "says"),

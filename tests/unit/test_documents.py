@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from skene_dagster.documents import Document, in_words, parse
 from skene_dagster.durations import duration, duration_text
 from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, SettingsError
+from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.model import Loop
-from skene_dagster.settings import ProjectFile
+from skene_dagster.settings import ProjectFile, load
 from skene_dagster.yaml_document import parse_yaml
 
 LOOP = """\
@@ -97,6 +99,12 @@ def test_a_text_in_a_block_begins_below_its_name() -> None:
     assert document.place(("query",)).line == 1
     assert document.text_place(("query",)).line == 2
     assert document.text_place(("other",)).line == 4
+
+
+def test_a_text_that_begins_with_an_empty_line_begins_there() -> None:
+    document = read("query: |\n\n  SELECT id\n")
+
+    assert document.text_place(("query",)).line == 2
 
 
 def test_a_place_is_found_in_either_spelling() -> None:
@@ -401,6 +409,11 @@ def test_all_faults_of_a_file_are_said_in_its_order() -> None:
         pytest.param("limits: {collapse: 0}", "collapse must be more than 0.0, not 0.", id="more than"),
         pytest.param("limits: {collapse: .nan}", "collapse must be at most 1.0, not nan.", id="not a number"),
         pytest.param("users: {table: a b}", "'a b' is not a name of a table or column.", id="identifier"),
+        pytest.param(
+            "milestones: {streak: {title: Streak, streak: 3, since: 7}}",
+            "7 is not a date. Write it as 2026-03-01.",
+            id="a date",
+        ),
         pytest.param("sender: {form: a@example.com}", "Did you mean 'from'?", id="a field called like a Python word"),
     ],
 )
@@ -464,3 +477,26 @@ def test_a_duration_is_written_with_the_largest_unit_that_fits(seconds: int, tex
 )
 def test_a_path_is_named_as_its_author_would(path: tuple[str | int, ...], words: str) -> None:
     assert in_words(path) == words
+
+
+@pytest.mark.parametrize(("kept", "is_enough"), [("40d", True), ("39d", False)])
+def test_what_an_email_needs_is_kept_twice_as_long_as_anything_waits(
+    tmp_path: Path, kept: str, is_enough: bool
+) -> None:
+    (tmp_path / "skene.yaml").write_text(
+        f"limits: {{expires_after: 20d}}\nretention: {{payloads: {kept}}}\n", encoding="utf-8"
+    )
+
+    if is_enough:
+        assert load(tmp_path, {}).retention.payloads == timedelta(days=40)
+    else:
+        with pytest.raises(SettingsError, match="Keep them for 40d at least"):
+            load(tmp_path, {})
+
+
+def test_sql_that_is_empty_is_told_at_the_line_on_which_it_should_stand() -> None:
+    document = parse_yaml("users:\n  mailable: ''\n", "skene.yaml", SettingsError)
+    users = parse(ProjectFile, document, SettingsError).users
+
+    with pytest.raises(SettingsError, match=r"^skene\.yaml:2 .*\n  The SQL is empty"):
+        plan_mailable(users, document)

@@ -1,0 +1,196 @@
+"""Who lives beside every test: another loop, another step, another mode, with the same users in each.
+
+Nothing that is done for the loop of a test may change their rows or be changed by them; the first is asserted after
+each test that has them (see `conftest.py`), the second is what the test itself asserts.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, insert, or_, select
+
+from skene_dagster.store.tables import (
+    OPEN,
+    batches,
+    controls,
+    entitlements,
+    pacing,
+    segment_members,
+    segments,
+    sends,
+    triggered,
+)
+
+LOOP = "neighbour"
+STEP = "beside"
+MODE = "elsewhere"
+"""A mode in which no test sends: there they have what reconcile would look at in a test's own."""
+
+LONG_AGO = datetime(2026, 1, 1)
+AFTERWARDS = datetime(2026, 1, 15)
+FAR_AHEAD = datetime(2100, 1, 1)
+CHANNELS = ("live", "outbox", "redirect", MODE)
+OURS = ("retention", "activation")
+"""What the loops of tests are called: in MODE they have neighbours of their own name, and in STEP of their own mode."""
+
+_SEGMENTS = [f"{LOOP}.main", *(f"{loop}.{STEP}" for loop in OURS)]
+_SCOPES = [
+    *((channel, LOOP, "main") for channel in CHANNELS),
+    *((MODE, loop, step) for loop in OURS for step in ("main", STEP)),
+]
+"""Whose ledger they have. A step that is gone and had sends would make tests' own look renamed: so STEP has none."""
+
+_THEIRS: dict[Table, ColumnElement[bool]] = {
+    segments: segments.c.segment.in_(_SEGMENTS),
+    segment_members: segment_members.c.segment.in_(_SEGMENTS),
+    sends: or_(sends.c.loop == LOOP, sends.c.channel == MODE),
+    batches: or_(batches.c.loop == LOOP, batches.c.channel == MODE),
+    triggered: or_(triggered.c.segment == f"{LOOP}.main", triggered.c.channel == MODE),
+    controls: or_(controls.c.loop == LOOP, controls.c.step == STEP),
+    entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.channel == MODE, entitlements.c.step == STEP),
+    pacing: pacing.c.account == LOOP,
+}
+
+_settled: list[tuple[Engine, dict[Table, list[Row[Any]]]]] = []
+
+
+def own(table: Table) -> ColumnElement[bool]:
+    """The rows of a table that are the test's own, as a condition."""
+    return ~_THEIRS[table]
+
+
+def settle(engine: Engine, users: Sequence[object]) -> None:
+    """Let them move in, with the three first of these users."""
+    with engine.begin() as connection:
+        for table, rows in _rows(users[:3]).items():
+            connection.execute(insert(table), rows)
+        _settled.append((engine, _read(connection)))
+
+
+def assert_left_alone() -> None:
+    """Assert that whoever settled has what they had, and let them go."""
+    while _settled:
+        engine, before = _settled.pop()
+        with engine.connect() as connection:
+            after = _read(connection)
+        for table, rows in before.items():
+            assert after[table] == rows, f"{table.name}: what belongs to another loop, step or mode was changed"
+
+
+def forget() -> None:
+    """Let whoever settled go."""
+    _settled.clear()
+
+
+def _read(connection: Connection) -> dict[Table, list[Row[Any]]]:
+    return {
+        table: list(connection.execute(select(table).where(theirs).order_by(*table.primary_key)).all())
+        for table, theirs in _THEIRS.items()
+    }
+
+
+def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
+    return {
+        segments: [
+            {
+                "segment": segment,
+                **dict.fromkeys(("as_of", "first_as_of", "writing_as_of", "refreshed_at"), LONG_AGO),
+                "fence": 7,
+                "members": len(users),
+                "entered": 0,
+                "exited": 0,
+                "unknown_keys": 0,
+            }
+            for segment in _SEGMENTS
+        ],
+        segment_members: [
+            {
+                "segment": segment,
+                "user_id": user,
+                "entered_at": LONG_AGO,
+                "exited_at": exited_at,
+                "exit_reason": None if exited_at == OPEN else "left",
+                "attributes": '{"amount": "theirs"}',
+            }
+            for segment in _SEGMENTS
+            for user in users
+            for exited_at in (OPEN, AFTERWARDS)
+        ],
+        sends: [row for scope in _SCOPES for row in _sends(users, *scope)],
+        batches: [row for scope in _SCOPES for row in _batches(len(users), *scope)],
+        triggered: [
+            {
+                "channel": channel,
+                "segment": segment,
+                "user_id": user,
+                "occurrence": "1",
+                "triggered_at": FAR_AHEAD,
+                "entered_at": FAR_AHEAD,
+                "attributes": '{"amount": "theirs"}',
+            }
+            for channel, segment in ((MODE, "activation.main"), ("outbox", f"{LOOP}.main"), ("live", f"{LOOP}.main"))
+            for user in users
+        ],
+        # A pause and a cancellation are about all steps of a loop, an approval is about one.
+        controls: [
+            {"loop": loop, "step": step, "paused_at": paused, "cancelled_at": cancelled, "approved_at": approved}
+            for loop, step, paused, cancelled, approved in (
+                (LOOP, "*", LONG_AGO, FAR_AHEAD, None),
+                *((loop, STEP, None, None, LONG_AGO) for loop in OURS),
+            )
+        ],
+        entitlements: [
+            {
+                "channel": channel,
+                "user_id": user,
+                "loop": loop,
+                "step": step,
+                "lifted_at": lifted_at,
+                "blocked_at": LONG_AGO,
+                "message": "theirs",
+            }
+            for channel, loop, step in (*_SCOPES, *(("outbox", loop, STEP) for loop in OURS))
+            for user in users
+            for lifted_at in (OPEN, FAR_AHEAD)
+        ],
+        pacing: [{"account": LOOP, "per_second": 2.0, "next_at": FAR_AHEAD, "closed_until": None, "reason": None}],
+    }
+
+
+def _sends(users: Sequence[object], channel: str, loop: str, step: str) -> list[dict[str, object]]:
+    """Two of each user: one was accepted, the other is on its way."""
+    scope = {"channel": channel, "loop": loop, "step": step}
+    when = {"as_of": LONG_AGO, "decided_at": LONG_AGO}
+    return [
+        scope
+        | when
+        | {
+            "user_id": user,
+            "occurrence": str(occurrence),
+            "send_id": _identity(*scope.values(), f"send-{position}-{occurrence}"),
+            "state": state,
+            "batch_id": _identity(*scope.values(), "open" if state == "reserved" else "done"),
+            "position": position,
+        }
+        for position, user in enumerate(users)
+        for occurrence, state in ((1, "accepted"), (2, "reserved"))
+    ]
+
+
+def _batches(size: int, channel: str, loop: str, step: str) -> list[dict[str, object]]:
+    """One that is done, and an open one: of a mode of their own, such that everything there is would look at it."""
+    scope = {"channel": channel, "loop": loop, "step": step, "size": size}
+    when = dict.fromkeys(("as_of", "reserved_at", "due_at"), LONG_AGO)
+    nothing = {"attempts": 0, **dict.fromkeys(("unresolved_since", "last_attempt_at", "first_attempt_at"))}
+    unresolved = {"attempts": 1, "unresolved_since": LONG_AGO, "last_attempt_at": LONG_AGO}
+    of_it = {"state": "in_doubt", **unresolved, "first_attempt_at": LONG_AGO} if channel == MODE else nothing
+    return [
+        {**scope, **when, **nothing, "batch_id": _identity(channel, loop, step, "done"), "state": "settled"},
+        {**scope, **when, "state": "reserved", **of_it, "batch_id": _identity(channel, loop, step, "open")},
+    ]
+
+
+def _identity(*parts: object) -> str:
+    return uuid.uuid5(uuid.NAMESPACE_URL, "/".join(map(str, parts))).hex

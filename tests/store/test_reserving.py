@@ -1,0 +1,44 @@
+"""Two runs that decide about the same people: what the one wrote down, the other does not undo."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from delivery_world import OUTBOX, World, make_world
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.delivery.reserve import _write
+from skene_dagster.delivery.wave import Decided, Wave
+from skene_dagster.store.engine import transaction
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> World:
+    return make_world(engine, tmp_path)
+
+
+def decided(world: World) -> list[Decided]:
+    """What a run decides about everybody now; it is still to be written."""
+    wave = Wave(world.plan, world.step, world.settings, OUTBOX, world.now)
+    rules = wave.rules_without_orders(world.now)
+    return transaction(world.engine, lambda c: wave.decide(c, wave.page(c, None), rules))
+
+
+def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_again(world: World) -> None:
+    world.add(1, verified=False)
+    world.tick()
+    world.change(1, verified=True)
+    world.days_pass(1)
+    world.refresh()
+    late = decided(world)
+    world.reserve()
+    world.deliver()
+    scope = Wave(world.plan, world.step, world.settings, OUTBOX, world.now).scope
+
+    with pytest.raises(IntegrityError):
+        transaction(world.engine, partial(_write, scope=scope, made=late, as_of=world.now, now=world.now))
+
+    world.deliver()
+    assert world.provider.mailed == ["u1@example.com"]
+    assert world.states() == {1: "accepted"}
