@@ -16,7 +16,9 @@ from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, FORMATS, KEYWORDS, OF_THEIR_ARGUMENTS, PARTS
 from skene_dagster.loops.dialect.sqlite_values import (
+    LOOSE,
     SHOWN,
+    SYMBOLS,
     NeedsTidb,
     in_full,
     kind_of,
@@ -24,14 +26,7 @@ from skene_dagster.loops.dialect.sqlite_values import (
     moment_of,
     quoted,
 )
-from skene_dagster.loops.dialect.structure import COMPARISONS, ORDERED
-
-_SYMBOLS: dict[type[exp.Expr], str] = {
-    exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "IS",
-    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.And: "AND", exp.Or: "OR",
-}  # fmt: skip
-_LOOSE = (*COMPARISONS, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Escape, exp.Is)
-"""What binds less than an operand may: MySQL and SQLite would read it differently without parentheses."""
+from skene_dagster.loops.dialect.structure import ORDERED
 
 _A_DATE_AS_NUMBER = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?")
 
@@ -109,7 +104,7 @@ class Expressions:
         while type(first) is type(node):
             terms.append(self.expression(first.expression))
             first = first.this
-        return f" {_SYMBOLS[type(node)]} ".join([self.expression(first), *reversed(terms)])
+        return f" {SYMBOLS[type(node)]} ".join([self.expression(first), *reversed(terms)])
 
     def _column(self, node: exp.Column) -> str:
         name = ".".join(self.expression(part) for part in node.parts)
@@ -220,8 +215,9 @@ class Expressions:
             case exp.Add() | exp.Sub() if isinstance(node.expression, exp.Interval):
                 return self._shift(node.this, node.expression, 1 if isinstance(node, exp.Add) else -1)
             case exp.Add() | exp.Sub() | exp.Mul():
-                self._no_moments(node)
-                return f"{self._operand(node.this)} {_SYMBOLS[type(node)]} {self._operand(node.expression)}"
+                if "moment" in (kind_of(node.this, self._rewritten), kind_of(node.expression, self._rewritten)):
+                    raise NeedsTidb("Arithmetic with points in time")
+                return f"{self._operand(node.this)} {SYMBOLS[type(node)]} {self._operand(node.expression)}"
             case exp.Div():
                 return f"CAST({self._operand(node.this)} AS REAL) / {self._operand(node.expression)}"
             case exp.IntDiv() | exp.Mod():
@@ -237,7 +233,7 @@ class Expressions:
                 return f"{self._like(node.this)} ESCAPE {self.expression(node.expression)}"
             case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() | exp.NullSafeEQ():
                 left, right = self._comparable([node.this, node.expression])
-                compared = f"{left} {_SYMBOLS[type(node)]} {right}"
+                compared = f"{left} {SYMBOLS[type(node)]} {right}"
                 return self._of_two_columns(node, compared) if isinstance(node, ORDERED) else compared
             case exp.Between():
                 value, low, high = self._comparable([node.this, node.args["low"], node.args["high"]])
@@ -250,8 +246,8 @@ class Expressions:
         """Compare two columns as moments where one of them is one: nothing else tells what they hold."""
         if not (isinstance(node.this, exp.Column) and isinstance(node.expression, exp.Column)):
             return compared
-        left, right = self.expression(node.this), self.expression(node.expression)
-        as_moments = f"skene_moment({left}) {_SYMBOLS[type(node)]} skene_moment({right})"
+        left, sign, right = self.expression(node.this), SYMBOLS[type(node)], self.expression(node.expression)
+        as_moments = f"skene_moment({left}) {sign} skene_moment({right})"
         return f"CASE WHEN skene_any_moment({left}, {right}) THEN {as_moments} ELSE {compared} END"
 
     def _like(self, node: exp.Like) -> str:
@@ -268,7 +264,7 @@ class Expressions:
         return f"{value} IN ({', '.join(choices)})"
 
     def _operand(self, node: exp.Expr) -> str:
-        if isinstance(node, _LOOSE):
+        if isinstance(node, LOOSE):
             raise NeedsTidb("A comparison inside another without parentheses")
         return self.expression(node)
 
@@ -287,10 +283,6 @@ class Expressions:
         if literal is not None:
             return quoted(literal)
         return self._operand(node) if in_full(node) else f"skene_moment({self._operand(node)})"
-
-    def _no_moments(self, node: exp.Expr) -> None:
-        if "moment" in (kind_of(node.this, self._rewritten), kind_of(node.expression, self._rewritten)):
-            raise NeedsTidb("Arithmetic with points in time")
 
     def _shift(self, moment: exp.Expr, interval: exp.Expr, sign: int) -> str:
         number, unit = interval, "DAY"

@@ -9,6 +9,7 @@ from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, OF_THEIR_ARGUMENTS, Kind
+from skene_dagster.loops.dialect.structure import COMPARISONS
 from skene_dagster.loops.dialect.vocabulary import words
 
 _NUMBERS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Extract, exp.Boolean)
@@ -20,6 +21,13 @@ _CASTS: dict[exp.DType, Kind] = {
 }
 _MOMENTS = words("ADDDATE CONVERT_TZ DATE_ADD DATE_SUB FROM_DAYS MAKEDATE STR_TO_DATE SUBDATE TIMESTAMPADD")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?")
+
+SYMBOLS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "IS",
+    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.And: "AND", exp.Or: "OR",
+}  # fmt: skip
+LOOSE = (*COMPARISONS, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Like, exp.Escape, exp.Is)
+"""What binds less than an operand may: MySQL and SQLite would read it differently without parentheses."""
 
 SHOWN: dict[type[exp.Expr], str] = {
     exp.Xor: "XOR", exp.RegexpLike: "REGEXP", exp.JSONExtract: "->", exp.JSONExtractScalar: "->>", exp.Any: "ANY",
