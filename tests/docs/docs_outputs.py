@@ -3,7 +3,7 @@
 import io
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -13,10 +13,10 @@ from rich.console import Console
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.audience.scans import Scan
-from skene_dagster.cli import main, status, validate
+from skene_dagster.cli import main, notices, status, validate
 from skene_dagster.cli.screen import Screen
 from skene_dagster.delivery.health import Left, Wait
-from skene_dagster.project import load_project
+from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
 
 Scene = Callable[[Path, Path], str]
@@ -37,6 +37,23 @@ def missing_names(root: Path, _database: Path) -> str:
     with sqlite3.connect(root / ".skene" / "skene.db") as product:
         product.execute("UPDATE users SET name = NULL WHERE id <= 413")
     return said(root, "validate", "--database")
+
+
+def local_time(root: Path, _database: Path) -> str:
+    root.mkdir()
+    write_project(root, {"retention.yaml": RETENTION})
+    write_users(root, dormant=100, active=0)
+    soon = f"{datetime.now(timezone.utc) + timedelta(hours=2):%Y-%m-%d %H:%M:%S}"
+    with sqlite3.connect(root / ".skene" / "skene.db") as product:
+        product.execute("UPDATE users SET last_activity_at = ? WHERE id <= 37", [soon])
+    return said(root, "validate", "--database")
+
+
+def next_tick(_root: Path, _database: Path) -> str:
+    (plan,) = (plan for plan in load_project(load(ROOT, {})).loops if plan.name == "retention")
+    project = Project((plan,), ())
+    looks = {plan.document.file: validate._Look(notices.next_ticks(plan, datetime(2026, 11, 29, 12)), [])}
+    return printed(lambda screen: validate._print_loops(screen, project, {}, looks, None))
 
 
 def whole_table(_root: Path, _database: Path) -> str:
@@ -60,6 +77,8 @@ def waiting_emails(_root: Path, _database: Path) -> str:
 SCENES: dict[str, Scene] = {
     "is not a backoff": mistaken_loop,
     "This email cannot go to": missing_names,
+    "It looks like local time": local_time,
+    "Next tick:": next_tick,
     "Every run reads all of": whole_table,
     "wait since": waiting_emails,
 }

@@ -63,7 +63,7 @@ CLAIMS: list[tuple[str, str, list[float]]] = [
     (
         "sending.md",
         r"due (\d+) second after its attempt, then 2, 4, 8 … and at most (\d+) minutes",
-        [sending.FIRST_WAIT.total_seconds(), minutes(reading.LONGEST_WAIT)],
+        [sending.FIRST_WAIT.total_seconds(), minutes(sending.LONGEST_OWN_WAIT)],
     ),
     (
         "sending.md",

@@ -13,7 +13,7 @@ ASKS_THE_MACHINE = {
     "audience/event.py": "an event that is tracked without a time happens now",
     "audience/events.py": "how far the database's clock is from this machine's",
     "cli/demo.py": "the last simulated day is today",
-    "cli/examining.py": "doctor compares the clocks",
+    "cli/validate.py": "the next tick, without asking a database",
     "compiler/sensors.py": "runs of the last hour, by the time that Dagster gave them",
     "compiler/signs_of_life.py": "runs that ended a while ago, by the time that Dagster gave them",
     "store/engine.py": "the clock itself",

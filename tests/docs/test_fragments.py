@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from docs_fields import name_of, parts_of, parts_of_a_loop
 from docs_pages import Code, code
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -97,7 +98,7 @@ def test_a_value_is_one_that_its_field_takes(fragment: Code) -> None:
 
 def takes(field: FieldInfo, value: str) -> bool:
     try:
-        TypeAdapter[object](field.rebuild_annotation()).validate_python(value)
+        TypeAdapter[object](field.rebuild_annotation()).validate_python(yaml.safe_load(value))
     except ValidationError:
         return False
     return True

@@ -29,10 +29,14 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/engagement.md", "level"): authoring.levels,
     ("docs/engagement.md", "state"): authoring.states_of_a_feature,
     ("docs/engagement.md", "kind"): authoring.kinds_of_milestones,
+    # tests/store/test_clock_functions.py
+    ("docs/loop-format.md", "function"): running.says_what_happens,
     ("docs/loop-format.md", "field"): authoring.fields_of_a_loop,
     ("docs/sending.md", "state"): running.states_of_a_batch,
     # tests/store/test_what_answers_prove.py, tests/kills
     ("docs/sending.md", "answer"): running.says_what_happens,
+    # tests/store/test_wrong_clocks.py
+    ("docs/sending.md", "what lies ahead"): running.says_what_happens,
     ("docs/sending.md", "what you do"): running.says_what_happens,
     ("docs/sending.md", "reason"): running.reasons,
     ("docs/settings.md", "field"): authoring.fields_of_settings,
