@@ -1,7 +1,9 @@
 """The release of a server's tables: one user writes the migration down, another makes it, and no run ever does."""
 
+import sqlite3
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -68,6 +70,16 @@ def test_who_may_not_alter_tables_prints_the_migration_for_somebody_who_may(root
         f"-- skene-dagster migrate: the skene_* tables in {engine.url.database} "
         f"are of release {RELEASES[-1]}; nothing is due.\n"
     )
+
+
+def test_sqlite_is_migrated_where_a_person_wants_it(root: Path) -> None:
+    write_users(root, dormant=1)
+
+    result = migrate(root)
+
+    assert result.exit_code == 0
+    with closing(sqlite3.connect(root / ".skene" / "skene.db")) as connection:
+        assert connection.execute("SELECT COUNT(*) FROM skene_sends").fetchone() == (0,)
 
 
 def test_sqlite_has_nothing_to_be_printed(root: Path) -> None:

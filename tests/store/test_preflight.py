@@ -25,6 +25,18 @@ def world(engine: Engine, tmp_path: Path) -> World:
             "The database refuses this SQL",
             id="a table that is not",
         ),
+        pytest.param(
+            '{type: schedule, cron: "0 9 * * *"}',
+            "{type: database, table: orderz, event: insert}",
+            "Table 'orderz' is not in the database",
+            id="a table whose rows trigger that is not",
+        ),
+        pytest.param(
+            '{type: schedule, cron: "0 9 * * *"}',
+            "{type: database, table: users, event: insert, user: id}",
+            "Table 'users' has no column 'created_at'",
+            id="a moment of those rows that is not",
+        ),
         pytest.param("{{user.name}}", "{{user.nam}}", "Table 'users' has no column 'nam'", id="an email's column"),
         pytest.param("{reminded: true}", "{remindd: true}", "Table 'users' has no column 'remindd'", id="a set"),
     ],
