@@ -265,7 +265,7 @@ def test_no_sleep_before_the_records_are_read_is_longer_than_a_minute(world: Wor
     limited(world)
     desk = world.desk()
     transaction(world.engine, desk.pacing.take)
-    transaction(world.engine, lambda c: c.execute(update(pacing).values(next_at=world.now + 9 * MINUTE)))
+    transaction(world.engine, lambda c: c.execute(update(pacing).values(next_at=world.now + 170 * SECOND)))
 
     desk.turn(3600.0)
 
