@@ -251,10 +251,13 @@ def test_nothing_is_closed_for_longer_than_a_day_at_a_time(world: World) -> None
     world.reserve()
     world.provider.answers.append(lambda *_: Throttled(40 * 86400.0, "monthly_quota_exceeded"))
     world.deliver()
-    world.now += DAY + MINUTE
+    world.now += HOUR
+    too_early = world.deliver().parked
+    world.now += DAY
 
     world.deliver()
 
+    assert (too_early, len(keys(world))) == ("monthly_quota_exceeded", 2)
     assert world.states() == {1: "accepted"}
 
 
@@ -262,7 +265,7 @@ def test_no_sleep_before_the_records_are_read_is_longer_than_a_minute(world: Wor
     limited(world)
     desk = world.desk()
     transaction(world.engine, desk.pacing.take)
-    transaction(world.engine, lambda c: c.execute(update(pacing).values(next_at=world.now + 9 * MINUTE)))
+    transaction(world.engine, lambda c: c.execute(update(pacing).values(next_at=world.now + 170 * SECOND)))
 
     desk.turn(3600.0)
 
