@@ -50,7 +50,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:
                     self.transport.abort()
                 return
             super().data_received(data)
-            if self._unfinished > limits.head_bytes and not self._refused:
+            if self._unfinished > limits.head_bytes:
                 self._refuse(long_head())
             elif self._timer is None and self._is_idle():
                 self._wait(limits.head_seconds)

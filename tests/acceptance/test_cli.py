@@ -1,11 +1,12 @@
 """The command line on a good project: what it prints, how it ends, and that asking changes nothing."""
 
+import io
 import os
 import re
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,8 @@ from sqlalchemy import make_url, text
 
 from skene_dagster.cli import main
 from skene_dagster.cli.group import SUMMARIES
+from skene_dagster.cli.preview import _moment
+from skene_dagster.cli.screen import confirmed
 from skene_dagster.store.engine import open_engine
 
 REPOSITORY = Path(__file__).parents[2]
@@ -515,3 +518,27 @@ def test_an_unexpected_error_shows_where_it_happened(root: Path, monkeypatch: py
     result = run(root, "validate")
 
     assert isinstance(result.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        pytest.param("2026-03-14T09:00", datetime(2026, 3, 14, 9), id="UTC where nothing is said"),
+        pytest.param("2026-03-14T09:00Z", datetime(2026, 3, 14, 9), id="UTC"),
+        pytest.param("2026-03-14T09:00+05:30", datetime(2026, 3, 14, 3, 30), id="another zone"),
+    ],
+)
+def test_the_moment_of_a_preview_is_one_in_utc(written: str, moment: datetime) -> None:
+    assert _moment(click.Context(main), click.Option(["--as-of"]), written) == moment
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [("y", True), ("n", False)])
+def test_what_cannot_be_taken_back_is_done_by_whom_says_yes(
+    monkeypatch: pytest.MonkeyPatch, answer: str, goes_on: bool
+) -> None:
+    terminal = io.StringIO(f"{answer}\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+
+    with nullcontext() if goes_on else pytest.raises(click.Abort):
+        confirmed("Do it?")

@@ -91,7 +91,10 @@ def test_the_job_fills_the_segment_and_mails_each_member_once(root: Path, instan
     }
     assert "last_activity_at" in str(segment["sql"])
     assert str(segment["database"]).startswith("SQLite 3.")
-    assert {name: sends[name] for name in ("accepted", "skipped", "deferred", "refused", "in_doubt")} == {
+    assert {
+        name: sends[name] for name in ("accepted", "skipped", "deferred", "refused", "in_doubt", "batches_waiting")
+    } == {
+        "batches_waiting": 0,
         "accepted": 3,
         "skipped": 0,
         "deferred": 0,

@@ -258,6 +258,15 @@ def test_dagster_s_own_command_loads_the_code_location(settings: str, tmp_path: 
     assert "Validation successful" in done.stdout + done.stderr
 
 
+def test_a_step_that_only_blocks_sends_nothing_and_leaves_nothing_in_doubt(tmp_path: Path) -> None:
+    block = RETENTION.partition("    action:")[0] + "    action: {type: block, message: Upgrade to continue.}\n"
+    graph = compile_folder(write_project(tmp_path, {"one.yaml": block})).resolve_asset_graph()
+
+    kinds = {key.path[-1] for key in graph.get_all_asset_keys() if key.path[:2] == ["skene", "retention"]}
+    assert kinds == {"segment", "entitlements"}
+    assert not graph.asset_check_keys
+
+
 @pytest.mark.parametrize("said", ["retention: {events: 90d}", "milestones: {hello: {title: Hello, streak: 3}}"])
 def test_what_users_do_is_rolled_up_also_where_no_loop_asks_but_the_settings_do(said: str, tmp_path: Path) -> None:
     nothing = load(write_project(tmp_path / "one", {}), {})

@@ -110,3 +110,10 @@ SELECT id FROM users WHERE name COLLATE utf8mb4_general_ci = 'ann'
 --- servers
 SELECT id FROM users WHERE name COLLATE utf8mb4_general_ci = 'ann'
 --- sqlite: COLLATE needs TiDB
+
+--- a column that is called like a type, at the very end
+SELECT id FROM users WHERE signed_up_on = date
+--- servers
+SELECT id FROM users WHERE signed_up_on = date
+--- sqlite
+SELECT id FROM users WHERE signed_up_on = date

@@ -208,7 +208,12 @@ class World:
             run_id="run",
         )
 
-    def reserve(self, channel: Channel = OUTBOX, as_of: datetime | None = None) -> Reserved:
+    def reserve(
+        self,
+        channel: Channel = OUTBOX,
+        as_of: datetime | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Reserved:
         return reserve(
             self.engine,
             plan=self.plan,
@@ -217,6 +222,7 @@ class World:
             channel=channel,
             as_of=as_of or self.now,
             clock=self.clock,
+            progress=progress,
         )
 
     def deliver(

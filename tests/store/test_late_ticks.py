@@ -360,11 +360,11 @@ def test_who_came_back_and_left_again_between_two_ticks_is_mailed_at_the_next(pr
 
 @contextmanager
 def questions(engine: Engine) -> Iterator[list[str]]:
-    """List the statements that read what a condition reads."""
+    """List the statements that ask a condition about sends."""
     asked: list[str] = []
 
     def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "last_activity_at" in statement or "skene_events" in statement:
+        if "skene_sends" in statement and ("last_activity_at" in statement or "skene_events" in statement):
             asked.append(statement)
 
     event.listen(engine, "before_cursor_execute", hear)

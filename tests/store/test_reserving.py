@@ -8,6 +8,7 @@ from delivery_world import OUTBOX, World, make_world
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from skene_dagster.delivery import wave
 from skene_dagster.delivery.reserve import _write
 from skene_dagster.delivery.wave import Decided, Wave
 from skene_dagster.store.engine import transaction
@@ -20,9 +21,9 @@ def world(engine: Engine, tmp_path: Path) -> World:
 
 def decided(world: World) -> list[Decided]:
     """What a run decides about everybody now; it is still to be written."""
-    wave = Wave(world.plan, world.step, world.settings, OUTBOX, world.now)
-    rules = wave.rules_without_orders(world.now)
-    return transaction(world.engine, lambda c: wave.decide(c, wave.page(c, None), rules))
+    tick = Wave(world.plan, world.step, world.settings, OUTBOX, world.now)
+    rules = tick.rules_without_orders(world.now)
+    return transaction(world.engine, lambda c: tick.decide(c, tick.page(c, None), rules))
 
 
 def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_again(world: World) -> None:
@@ -42,3 +43,16 @@ def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_
     world.deliver()
     assert world.provider.mailed == ["u1@example.com"]
     assert world.states() == {1: "accepted"}
+
+
+def test_each_member_is_decided_about_on_one_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wave, "PAGE", 2)
+    world.add(*range(1, 6))
+    world.refresh()
+    pages: list[int] = []
+
+    reserved = world.reserve(progress=pages.append)
+
+    assert (reserved.counts, reserved.batches, pages) == ({"mail": 5}, 3, [2, 2, 1])
+    world.deliver()
+    assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 6)]

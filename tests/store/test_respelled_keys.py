@@ -56,12 +56,13 @@ def test_who_returns_under_another_spelling_is_decided_about_anew(world: World, 
     world.only([])
     world.refresh(1, plan)
     world.do("UPDATE users SET id = 'ADA', dormant = 1 WHERE id = 'ada'")
+    world.do("UPDATE users SET id = 'BOB', dormant = 1 WHERE id = 'bob'")
     world.refresh(2, plan)
 
     reserved = decide(world, plan, 2, tmp_path)
 
-    assert world.inside() == ["ADA"]
-    assert reserved.counts == {"mail": 1}
+    assert world.inside() == ["ADA", "BOB"]
+    assert reserved.counts == {"mail": 2}
 
 
 def test_who_is_respelled_while_inside_is_mailed(world: World, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select, text
 from skene_dagster.audience import triggered, triggers
 from skene_dagster.audience.rollup import roll_up
 from skene_dagster.audience.segments import Refreshed
-from skene_dagster.delivery import ledger
+from skene_dagster.delivery import ledger, wave
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.retention import retain as retain_
@@ -236,6 +236,19 @@ def test_a_sample_has_the_rows_of_this_step_that_were_found_last(shop: Shop) -> 
     sample = look(shop, lambda c: triggered.sample(c, "outbox", "activation.main", limit=2))
 
     assert [row.user_id for row in sample] == [3, 2]
+
+
+def test_each_row_is_decided_about_on_one_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    started(shop)
+    monkeypatch.setattr(wave, "PAGE", 2)
+    for user in (1, 1, 1, 2, 3):
+        shop.pay(shop.order(user), user)
+    shop.refresh()
+    pages: list[int] = []
+
+    reserved = shop.world.reserve(progress=pages.append)
+
+    assert (reserved.counts, pages) == ({"mail": 5}, [2, 2, 1])
 
 
 def test_who_is_no_user_is_left_out(shop: Shop) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, START, Script, World, lose_the_answer, make_world, planned
+from neighbours import own
 from sqlalchemy import Connection, Engine, select, text, update
 
 from skene_dagster.audience import segments
@@ -57,7 +58,7 @@ def keys(world: World) -> list[str]:
 
 def row(world: World) -> dict[str, object]:
     with world.engine.connect() as connection:
-        return dict(connection.execute(select(batches)).mappings().one())
+        return dict(connection.execute(select(batches).where(own(batches))).mappings().one())
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,11 @@ def test_a_batch_that_was_put_off_by_a_wrong_clock_goes_out(world: World) -> Non
     world.reserve()
     world.now += DAY
     with world.engine.begin() as connection:
-        connection.execute(update(batches).values(due_at=world.now, last_attempt_at=world.now, reserved_at=world.now))
+        connection.execute(
+            update(batches)
+            .where(own(batches))
+            .values(due_at=world.now, last_attempt_at=world.now, reserved_at=world.now)
+        )
     put_right(world, DAY)
 
     world.deliver()
@@ -166,8 +171,8 @@ def test_a_turn_of_a_clock_that_was_ahead_holds_up_no_refresh(world: World) -> N
     world.add(1)
     world.refresh()
     with world.engine.begin() as connection:
-        lease = (world.now + DAY).isoformat(" ", "microseconds")
-        connection.execute(text("UPDATE skene_segments SET owner = 'the dead', lease_until = :at"), {"at": lease})
+        held = update(segments_table).where(own(segments_table))
+        connection.execute(held.values(owner="the dead", lease_until=world.now + DAY))
     world.now += HOUR
 
     world.tick()
@@ -224,7 +229,7 @@ def test_a_turn_far_ahead_makes_no_run_wait(world: World, ahead: timedelta) -> N
     assert (delivered.parked, world.states()) == ("", {1: "accepted", 2: "accepted"})
     assert sum(world.paused) < 2
     with world.engine.connect() as connection:
-        assert connection.execute(select(pacing.c.next_at)).scalar_one() < world.now + MINUTE
+        assert connection.execute(select(pacing.c.next_at).where(own(pacing))).scalar_one() < world.now + MINUTE
 
 
 def test_a_quota_that_ends_further_ahead_than_one_can_be_is_tried(world: World) -> None:
@@ -241,7 +246,7 @@ def test_a_quota_that_ends_further_ahead_than_one_can_be_is_tried(world: World) 
 
     assert (delivered.parked, world.states()) == ("", {1: "accepted"})
     with world.engine.connect() as connection:
-        assert connection.execute(select(pacing.c.closed_until)).scalar_one() is None
+        assert connection.execute(select(pacing.c.closed_until).where(own(pacing))).scalar_one() is None
 
 
 def test_nothing_is_closed_for_longer_than_a_day_at_a_time(world: World) -> None:
@@ -265,7 +270,9 @@ def test_no_sleep_before_the_records_are_read_is_longer_than_a_minute(world: Wor
     limited(world)
     desk = world.desk()
     transaction(world.engine, desk.pacing.take)
-    transaction(world.engine, lambda c: c.execute(update(pacing).values(next_at=world.now + 170 * SECOND)))
+    transaction(
+        world.engine, lambda c: c.execute(update(pacing).where(own(pacing)).values(next_at=world.now + 170 * SECOND))
+    )
 
     desk.turn(3600.0)
 
@@ -313,7 +320,9 @@ def test_a_change_is_accepted_once_by_whichever_clock(world: World) -> None:
     world.add(*range(10))
     world.refresh()
     with world.engine.begin() as connection:
-        connection.execute(text("UPDATE skene_segments SET refreshed_at = '2026-03-09 00:00:00.000000'"))
+        connection.execute(
+            text("UPDATE skene_segments SET refreshed_at = '2026-03-09' WHERE segment = 'retention.main'")
+        )
     world.change(*range(8), dormant=False)
     world.now += HOUR
     with pytest.raises(SegmentImplausible):
@@ -422,7 +431,7 @@ def test_a_ledger_of_a_backup_is_found_out_although_a_clock_was_ahead(world: Wor
     world.add(1)
     world.tick(LIVE)
     with world.engine.begin() as connection:
-        connection.execute(update(batches).values(last_attempt_at=world.now + DAY))
+        connection.execute(update(batches).where(own(batches)).values(last_attempt_at=world.now + DAY))
     mine = transaction(world.engine, environment.ledger_id)
     world.now += HOUR
     world.provider.records.append(Sent("id-later", world.now, "a send", origin(mine, "a batch")))

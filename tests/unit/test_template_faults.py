@@ -249,6 +249,16 @@ def test_a_fault_of_the_email_is_named_with_its_line(world: TemplateWorld, sourc
     assert len(found) <= 2
 
 
+@pytest.mark.parametrize(("images", "is_too_many"), [(100, False), (101, True), (102, True)])
+def test_a_carousel_of_too_many_images_is_refused_once(world: TemplateWorld, images: int, is_too_many: bool) -> None:
+    carousel = "<mj-carousel>" + '<mj-carousel-image src="https://example.com/a.png"/>' * images + "</mj-carousel>"
+    world.write(mjml().replace("<mj-text>{{ name }}</mj-text>", f"{carousel}<mj-text>{{{{ name }}}}</mj-text>"))
+
+    assert [fault for fault in world.faults() if "more than 100 images in carousels" in fault] == (
+        ["templates/hello.mjml:2 There are more than 100 images in carousels. Show fewer."] if is_too_many else []
+    )
+
+
 @pytest.mark.parametrize(
     "body",
     [

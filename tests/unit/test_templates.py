@@ -1,5 +1,6 @@
 """What an email becomes for one user: his values are data, and what cannot be sent stops that one email."""
 
+from contextlib import nullcontext
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -497,3 +498,12 @@ def test_an_email_about_a_milestone_names_it(world: TemplateWorld) -> None:
     world.write(mjml(subject="{{ milestone.title }}!"))
 
     assert world.render(about=(("milestone", milestone),)).subject == "Ten orders!"
+
+
+@pytest.mark.parametrize(("levels", "is_too_deep"), [(3, False), (4, True)])
+def test_lists_are_compared_to_the_third_level(world: TemplateWorld, levels: int, is_too_deep: bool) -> None:
+    lists = f"{'[' * levels}1{']' * levels}"
+    world.write(mjml(f"{{% set lists = {lists} %}}{{{{ name if lists == lists }}}}"))
+
+    with pytest.raises(Unrenderable, match="nested too deeply") if is_too_deep else nullcontext():
+        world.render()
