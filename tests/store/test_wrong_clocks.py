@@ -23,6 +23,7 @@ from skene_dagster.loops.usage import plan_usage
 from skene_dagster.store import environment
 from skene_dagster.store.engine import CLOCKS_DIFFER, transaction
 from skene_dagster.store.tables import batches, pacing, rollups, user_days
+from skene_dagster.store.tables import segments as segments_table
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 PASSED = timedelta(minutes=3)
