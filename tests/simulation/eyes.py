@@ -1,0 +1,71 @@
+"""What our own tables say, for the judge: read by a connection of its own, between any two statements of others."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from databases import Database
+from product import users
+from sqlalchemy import Row, and_, exists, func, select
+
+from skene_dagster.store.tables import OPEN, batches, controls, pacing, segment_members, sends
+
+WITHOUT_BYTES = tuple(column for column in batches.c if column is not batches.c.payload)
+
+
+class Eyes:
+    """The tables as they are committed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def batch(self, key: str) -> Row[Any]:
+        """Read the batch whose idempotency key this is."""
+        return self._rows(select(batches).where(batches.c.batch_id == key.rpartition("/")[2]))[0]
+
+    def waiting(self) -> Sequence[Row[Any]]:
+        """List the batches with work left."""
+        return self._rows(select(batches).where(batches.c.state.in_(("reserved", "frozen", "accepted"))))
+
+    def closed_until(self) -> datetime | None:
+        """Say until when the provider's account is closed."""
+        found: datetime | None = self._rows(select(func.max(pacing.c.closed_until)))[0][0]
+        return found
+
+    def cancelled_at(self) -> datetime | None:
+        """Say when the loop was last cancelled."""
+        found: datetime | None = self._rows(select(func.max(controls.c.cancelled_at)))[0][0]
+        return found
+
+    def sends(self) -> dict[str, Row[Any]]:
+        """Read every decision with its batch, by send id."""
+        columns = (*sends.c, batches.c.state.label("batch_state"), batches.c.unresolved_since)
+        query = select(*columns).outerjoin(batches, batches.c.batch_id == sends.c.batch_id)
+        return {row.send_id: row for row in self._rows(query)}
+
+    def entries(self) -> dict[int, int]:
+        """Count how often each user has entered the segment."""
+        query = select(segment_members.c.user_id, func.count()).group_by(segment_members.c.user_id)
+        return {row[0]: row[1] for row in self._rows(query)}
+
+    def undecided(self) -> list[int]:
+        """List who is inside without a decision since they entered."""
+        decided = exists().where(
+            sends.c.user_id == segment_members.c.user_id,
+            (sends.c.as_of >= segment_members.c.entered_at) | (sends.c.state == "deferred"),
+        )
+        inside = and_(segment_members.c.exited_at == OPEN, ~decided)
+        return [row[0] for row in self._rows(select(segment_members.c.user_id).where(inside))]
+
+    def outside(self) -> list[int]:
+        """List whom the condition selects, and who is not inside."""
+        inside = exists().where(segment_members.c.user_id == users.c.id, segment_members.c.exited_at == OPEN)
+        return [row[0] for row in self._rows(select(users.c.id).where(users.c.dormant, ~inside))]
+
+    def users(self) -> dict[int, Row[Any]]:
+        """Read the users."""
+        return {row.id: row for row in self._rows(select(users))}
+
+    def _rows(self, query: Any) -> Sequence[Row[Any]]:
+        with self._database.eyes.connect() as connection:
+            return connection.execute(query).all()
