@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?=
 WORKERS ?= auto
 KILLS ?= 1000
+SEEDS ?= 0-9999
 BIN := $(VENV)/bin
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
 # One Dagster instance for `make demo` and `make dev`, so that the demo's runs are there when the UI opens.
@@ -16,7 +17,7 @@ EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup format lint test soak check bench demo dev
+.PHONY: help setup format lint test simulate soak check bench demo dev
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +39,9 @@ test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then 
 	rm -rf $(STATEMENTS)
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
+
+simulate: $(VENV)/.installed-dev ## Send in ten thousand simulated histories (half an hour), or in those of SEEDS=7 or SEEDS=0-99
+	$(BIN)/python tests/simulation/simulate.py $(SEEDS) --workers $(WORKERS)
 
 soak: $(VENV)/.installed-dev ## Kill a thousand runs at any moment (half an hour), and count what was lost or doubled
 	$(BIN)/python tests/kills/soak.py --kills $(KILLS)

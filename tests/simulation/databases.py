@@ -47,7 +47,7 @@ class Sqlite:
         self.eyes = open_engine(f"sqlite:///{file}", patience=0.001)
         self.late_locks = False
         _hook(self.engine, lambda: sqlite3.OperationalError(GONE))
-        self.engine.dialect.is_disconnect = _is_simulated  # type: ignore[method-assign]
+        self.engine.dialect.is_disconnect = _is_simulated  # type: ignore[assignment]
         event.listen(self.engine, "before_cursor_execute", self._statement, retval=True)
 
     def keep(self) -> None:

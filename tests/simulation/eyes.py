@@ -6,7 +6,7 @@ from typing import Any
 
 from databases import Database
 from product import users
-from sqlalchemy import Row, and_, exists, func, select
+from sqlalchemy import Column, Row, and_, exists, func, select
 
 from skene_dagster.store.tables import OPEN, batches, controls, pacing, segment_members, sends
 
@@ -21,7 +21,8 @@ class Eyes:
 
     def batch(self, key: str) -> Row[Any]:
         """Read the batch whose idempotency key this is."""
-        return self._rows(select(batches).where(batches.c.batch_id == key.rpartition("/")[2]))[0]
+        row: Row[Any] = self._rows(select(batches).where(batches.c.batch_id == key.rpartition("/")[2]))[0]
+        return row
 
     def waiting(self) -> Sequence[Row[Any]]:
         """List the batches with work left."""
@@ -29,13 +30,11 @@ class Eyes:
 
     def closed_until(self) -> datetime | None:
         """Say until when the provider's account is closed."""
-        found: datetime | None = self._rows(select(func.max(pacing.c.closed_until)))[0][0]
-        return found
+        return self._newest(pacing.c.closed_until)
 
     def cancelled_at(self) -> datetime | None:
         """Say when the loop was last cancelled."""
-        found: datetime | None = self._rows(select(func.max(controls.c.cancelled_at)))[0][0]
-        return found
+        return self._newest(controls.c.cancelled_at)
 
     def sends(self) -> dict[str, Row[Any]]:
         """Read every decision with its batch, by send id."""
@@ -66,6 +65,10 @@ class Eyes:
         """Read the users."""
         return {row.id: row for row in self._rows(select(users))}
 
-    def _rows(self, query: Any) -> Sequence[Row[Any]]:
+    def _newest(self, column: Column[datetime]) -> datetime | None:
+        found: datetime | None = self._rows(select(func.max(column)))[0][0]
+        return found
+
+    def _rows(self, query: Any) -> Sequence[Any]:
         with self._database.eyes.connect() as connection:
             return connection.execute(query).all()

@@ -64,7 +64,9 @@ def play(
 
 def _round(world: World, number: int) -> None:
     choices, scheduler = world.choices, world.scheduler
-    world.provider.mode = MODES[choices.pick(f"mode{number}", len(MODES), 0.2 if scheduler.trouble.call < 0.1 else 0.75)]
+    world.provider.mode = MODES[
+        choices.pick(f"mode{number}", len(MODES), 0.2 if scheduler.trouble.call < 0.1 else 0.75)
+    ]
     world.provider.records = RECORDS[choices.pick(f"records{number}", len(RECORDS), 0.3)]
     scheduler.say("", f"-- round {number}: {world.provider.mode}; records: {world.provider.records}")
     more = choices.pick(f"events{number}", 4, 0.8)
@@ -97,7 +99,7 @@ def _happens(world: World, event: str, number: int) -> None:
 
 
 def _progress(world: World) -> None:
-    """Let all be well: who sleeps wakes up, nothing breaks, and there is a run and a reconciliation every ten minutes."""
+    """Let all be well: who sleeps wakes up, nothing breaks; every ten minutes there is a run, and a reconciliation."""
     scheduler, provider = world.scheduler, world.provider
     scheduler.be_well()
     provider.mode = "well"

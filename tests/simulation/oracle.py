@@ -30,7 +30,11 @@ YOUNG_TICK = timedelta(minutes=15)
 
 OCCURRENCES = 16
 
-KNOWN: dict[str, str] = {}
+KNOWN = {
+    "mailed twice for one entry": "a page of members does not ask when they entered",
+    "mailed long after they left": "a frozen batch that nobody tried is not asked again",
+    "mailed long after a no": "a frozen batch that nobody tried is not asked again",
+}
 """Kinds of violations that the code is known to be guilty of, and why; a history notes them and goes on."""
 
 
@@ -103,7 +107,7 @@ class Oracle:
     def judge_accepted(self, messages: Sequence[Message], key: str, ids: Sequence[str]) -> None:
         """Judge what the provider has just accepted."""
         for message, identity in zip(messages, ids, strict=True):
-            self._judge_message(message, key)
+            self._judge_message(message)
             self.accepted.append((message.send_id, key, identity))
 
     def user_of(self, identity: str) -> int | None:
@@ -126,7 +130,7 @@ class Oracle:
             if person.left_since is not None and me.looked_at - person.left_since > FRESH + YOUNG_TICK:
                 self.violated("mailed long after they left", f"user {user}, since {person.left_since}")
 
-    def _judge_message(self, message: Message, key: str) -> None:
+    def _judge_message(self, message: Message) -> None:
         user = self.user_of(message.send_id)
         if user is None:
             raise Violation("an email of nobody", message.send_id)

@@ -10,6 +10,7 @@ from datetime import datetime
 from product import users
 from scheduler import Scheduler
 from sqlalchemy import Connection, Engine, exists, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import turn
 from skene_dagster.audience.heartbeat import Beating
@@ -51,7 +52,11 @@ def refreshed(engine: Engine, plan: LoopPlan, as_of: datetime) -> None:
             )
         )
 
-    transaction(engine, write, resolve=write)
+    try:
+        transaction(engine, write, resolve=write)
+    except IntegrityError:
+        # Another wrote the segment's first row at the same moment.
+        transaction(engine, write, resolve=write)
 
 
 def beating(scheduler: Scheduler) -> Beating:

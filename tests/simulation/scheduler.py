@@ -30,7 +30,7 @@ class Killed(BaseException):
 
 
 class Violation(BaseException):
-    """Something that must never be; `kind` is what two histories can be compared by. Nothing of the product's holds it."""
+    """Something that must never be, of a kind; nothing of the product's catches it."""
 
     def __init__(self, kind: str, details: str = "") -> None:
         super().__init__(f"{kind}: {details}" if details else kind)

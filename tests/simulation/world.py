@@ -17,6 +17,7 @@ from provider import Model
 from refreshing import beating, refreshed
 from scheduler import Scheduler, Trouble
 from sqlalchemy import Connection, insert, update
+from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.audience import segments
 from skene_dagster.delivery import controls, ledger
@@ -104,7 +105,7 @@ class World:
         """The product changes something about a user."""
         person = self.oracle.people[user]
         address = f"u{user}.{len(person.addresses)}@example.com"
-        values: dict[str, object] = {
+        edits: dict[str, dict[str, object]] = {
             "leaves": {"dormant": False},
             "enters": {"dormant": True},
             "no": {"verified": False},
@@ -113,7 +114,7 @@ class World:
             "sours": {},
             "nameless": {"name": None},
             "named": {"name": person.name},
-        }[what]
+        }
 
         def happened() -> None:
             now = self.scheduler.now
@@ -136,7 +137,7 @@ class World:
             if what == "sours":
                 self.provider.bad |= person.addresses
                 return
-            change = update(users).where(users.c.id == user).values(values)
+            change = update(users).where(users.c.id == user).values(edits[what])
             self._commit(lambda connection: connection.execute(change), f"{what} {user}", happened)
 
         return work
@@ -166,7 +167,11 @@ class World:
     def _commit(self, change: Callable[[Connection], object], what: str, happened: Callable[[], None]) -> None:
         me = self.scheduler.me
         me.on_commit = happened
-        transaction(self.database.engine, change, resolve=change)
+        try:
+            transaction(self.database.engine, change, resolve=change)
+        except IntegrityError:
+            # Another gave the first order at the same moment.
+            transaction(self.database.engine, change, resolve=change)
         self.scheduler.say(me.name, what)
 
     def _refresh(self, as_of: datetime) -> None:
@@ -240,7 +245,13 @@ class World:
                 self.provider.bad.add(address)
         columns = {"verified": True, "reminded": False, "last_activity_at": None}
         rows = [
-            {"id": user, "email": f"u{user}@example.com", "name": person.name, "dormant": bool(person.entries), **columns}
+            {
+                "id": user,
+                "email": f"u{user}@example.com",
+                "name": person.name,
+                "dormant": bool(person.entries),
+                **columns,
+            }
             for user, person in self.oracle.people.items()
         ]
         with self.database.eyes.begin() as connection:
