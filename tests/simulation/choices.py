@@ -19,7 +19,7 @@ class Choices:
     seed: int | None = None
     script: Made | None = None
     given: Made = field(default_factory=dict)
-    """Choices that are not drawn, by name without ordinal: they hold each time that they are asked for."""
+    """Choices that are not drawn, by name; without an ordinal, they hold each time that they are asked for."""
     made: dict[str, int] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
 
@@ -32,8 +32,8 @@ class Choices:
         key = f"{name}#{ordinal}"
         if self.script is not None:
             value = self.script.get(key, 0)
-        elif name in self.given:
-            value = self.given[name]
+        elif key in self.given or name in self.given:
+            value = self.given.get(key, self.given.get(name, 0))
         elif answers > 1 and self._random.random() < chance:
             value = self._random.randrange(1, answers)
         else:

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from databases import Database
 from product import users
-from sqlalchemy import Column, Row, and_, exists, func, select
+from sqlalchemy import Column, Row, and_, delete, exists, func, insert, select
 
-from skene_dagster.store.tables import OPEN, batches, controls, pacing, segment_members, sends
+from skene_dagster.store.tables import OPEN, batches, controls, metadata, pacing, segment_members, sends
+
+Backup: TypeAlias = dict[str, list[dict[str, Any]]]
+"""Rows by table."""
 
 WITHOUT_BYTES = tuple(column for column in batches.c if column is not batches.c.payload)
 
@@ -64,6 +67,22 @@ class Eyes:
     def users(self) -> dict[int, Row[Any]]:
         """Read the users."""
         return {row.id: row for row in self._rows(select(users))}
+
+    def everything(self) -> Backup:
+        """Copy all of our tables, as a backup does."""
+        return {name: [row._asdict() for row in self._rows(select(table))] for name, table in metadata.tables.items()}
+
+    def restore(self, backup: Backup) -> None:
+        """Write a backup in place of what our tables hold."""
+        with self._database.eyes.begin() as connection:
+            for name, rows in backup.items():
+                connection.execute(delete(metadata.tables[name]))
+                if rows:
+                    connection.execute(insert(metadata.tables[name]), rows)
+
+    def paused_at(self) -> datetime | None:
+        """Say since when the loop is paused."""
+        return self._newest(controls.c.paused_at)
 
     def _newest(self, column: Column[datetime]) -> datetime | None:
         found: datetime | None = self._rows(select(func.max(column)))[0][0]

@@ -9,14 +9,15 @@ from choices import Choices, Made
 from oracle import KNOWN
 from product import Product
 from provider import MODES, RECORDS
+from restoring import restore
 from scheduler import Violation
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, ORDERS, World, later, numbered_ids
+from world import EDITS, ORDERS, World, numbered_ids
 
 from skene_dagster.delivery.message import Frozen
 
-EVENTS = ("run", "again", "reconcile", "edit", "order", "template", "deliver", "deliver")
+EVENTS = ("run", "again", "reconcile", "edit", "edit", "edit", "order", "template", "deliver", "deliver")
 GAPS = (5, 61, 130, 600, 3_600, 84_000, 90_000)
 A_ROUND = timedelta(hours=2)
 """How long the actors of a round are let go on before the next begins; who sleeps longer goes on in it."""
@@ -57,7 +58,8 @@ def play(
         except Violation as found:
             violation = found
         finally:
-            world.scheduler.end()
+            world.scheduler.be_well()
+            world.scheduler.kill_all()
     oracle = world.oracle
     return Played(violation, choices.made, world.scheduler.told, oracle.noted, len(world.provider.log))
 
@@ -67,14 +69,20 @@ def _round(world: World, number: int) -> None:
     world.provider.mode = MODES[
         choices.pick(f"mode{number}", len(MODES), 0.2 if scheduler.trouble.call < 0.1 else 0.75)
     ]
-    world.provider.records = RECORDS[choices.pick(f"records{number}", len(RECORDS), 0.3)]
+    records = choices.pick(f"records{number}", len(RECORDS), 0.3)
+    # Where they cannot be read, a ledger from a backup is not noticed: documented.
+    world.provider.records = RECORDS[0 if world.oracle.is_restored else records]
     scheduler.say("", f"-- round {number}: {world.provider.mode}; records: {world.provider.records}")
-    more = choices.pick(f"events{number}", 4, 0.8)
-    for event in ("run", *(EVENTS[choices.pick(f"event{number}", len(EVENTS), 0.9)] for _ in range(more))):
+    if world.backup and choices.yes(f"restore{number}", 0.5):
+        restore(world)
+    more = choices.pick(f"events{number}", 6, 0.85)
+    for event in ("run", *(EVENTS[choices.pick(f"event{number}", len(EVENTS), 0.75)] for _ in range(more))):
         _happens(world, event, number)
     scheduler.run(until=scheduler.now + A_ROUND)
     judge_tables(world, is_over=False)
-    scheduler.advance(later(scheduler.now, GAPS[choices.pick(f"gap{number}", len(GAPS), 0.8)]))
+    if choices.yes(f"backup{number}", 0.05):
+        world.backup = world.eyes.everything()
+    scheduler.advance(scheduler.later(GAPS[choices.pick(f"gap{number}", len(GAPS), 0.8)]))
 
 
 def _happens(world: World, event: str, number: int) -> None:
@@ -103,11 +111,14 @@ def _progress(world: World) -> None:
     scheduler, provider = world.scheduler, world.provider
     scheduler.be_well()
     provider.mode = "well"
-    provider.records = "short" if provider.records == "short" else "well"
+    provider.records = "short" if provider.records == "short" and not world.oracle.is_restored else "well"
     scheduler.run()
+    if world.oracle.is_restored:
+        scheduler.spawn("recover", world.recover)
+        scheduler.run()
     scheduler.spawn("order", world.an_order("resume"))
     scheduler.run()
-    scheduler.advance(later(scheduler.now, 130))
+    scheduler.advance(scheduler.later(130))
     scheduler.say("", "-- all is well")
     for tick in range(8):
         _happens(world, "run", 0)
@@ -120,7 +131,7 @@ def _progress(world: World) -> None:
             _judge_waiting(world, waiting)
         if tick >= 1 and not waiting:
             break
-        scheduler.advance(later(scheduler.now, 600 if tick < 2 else 42_300))
+        scheduler.advance(scheduler.later(600 if tick < 2 else 42_300))
     for row in world.eyes.waiting():
         world.oracle.violated("open at the end", f"{row.state}, {row.attempts} attempts, {row.error}")
     judge_tables(world, is_over=True)

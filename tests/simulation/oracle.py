@@ -51,6 +51,20 @@ class Person:
     """Since when nobody may mail them."""
     left_since: datetime | None = None
     """Since when the condition does not select them."""
+    has_name: bool = True
+
+    def enters(self) -> None:
+        self.entries += 1
+        self.left_since = None
+
+    def leaves(self, now: datetime) -> None:
+        self.left_since = now
+
+    def says_no(self, now: datetime) -> None:
+        self.no_since = now
+
+    def says_yes(self) -> None:
+        self.no_since = None
 
 
 @dataclass
@@ -68,6 +82,8 @@ class Oracle:
     paused_since: datetime | None = None
     accepted: list[tuple[str, str, str]] = field(default_factory=list)
     """Send id, key, and the provider's id."""
+    is_restored: bool = False
+    """The ledger is that of a backup: it may not know what was accepted before."""
     noted: dict[str, str] = field(default_factory=dict)
     """The first of each kind of known violations."""
     excused: frozenset[str] = frozenset(KNOWN)
@@ -81,10 +97,17 @@ class Oracle:
             raise Violation(kind, details)
         self.noted.setdefault(kind, details)
 
+    def restored(self, paused_since: datetime | None) -> None:
+        """The ledger is that of a backup from now on: it makes the bytes of what it never tried anew."""
+        self.is_restored, self.paused_since = True, paused_since
+        self._first = {key: (at, b"") for key, (at, _) in self._first.items()}
+
     def judge_request(self, me: Actor, batch: Frozen, key: str, at: datetime) -> None:
         """Judge a request when it arrives; `at`: when it left."""
-        _, body = self._first.setdefault(key, (at, batch.body))
-        if body != batch.body:
+        first, body = self._first.setdefault(key, (at, batch.body))
+        if not body:
+            self._first[key] = first, batch.body
+        elif body != batch.body:
             raise Violation("other bytes under a key that was tried", key)
         if self.paused_since is not None and me.looked_at > self.paused_since:
             self.violated("a request after a committed pause", f"of {me.name}")
@@ -147,9 +170,10 @@ class Oracle:
             return
         if before:
             self.violated("mailed twice", f"user {user}, the same send")
-        most = 1 if self.repeat == "once" else person.entries
-        if self.times(user) >= most:
-            self.violated("mailed more often than they entered", f"user {user}: {self.times(user) + 1} of {most}")
+        if self.repeat == "once" and self.times(user):
+            self.violated("mailed twice", f"user {user}, by two sends")
+        if self.times(user) >= person.entries:
+            self.violated("mailed twice for one entry", f"user {user}: {self.times(user) + 1} of {person.entries}")
 
 
 @lru_cache

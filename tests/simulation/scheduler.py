@@ -101,6 +101,8 @@ class Scheduler:
         self.choices, self.trouble = choices, trouble
         self.now = START
         self.told: list[str] = []
+        self.switching = (0.35, 0.1, 0.03)[choices.pick("switching", 3, 0.5)]
+        """How likely another goes on where one may."""
         self.is_well = False
         """Nobody dies any more, and nothing breaks."""
         self._actors: list[Actor] = []
@@ -119,6 +121,9 @@ class Scheduler:
 
     def clock(self) -> datetime:
         return self.now
+
+    def later(self, seconds: float) -> datetime:
+        return self.now + timedelta(seconds=seconds)
 
     def monotonic(self) -> float:
         return (self.now - START).total_seconds() - self.me.stood_still
@@ -213,20 +218,20 @@ class Scheduler:
         for actor in self._actors:
             actor.kill_at = actor.suspend_at = actor.lost_commit = actor.busy_at = 0
 
-    def end(self) -> None:
+    def kill_all(self) -> None:
         """Kill who is left, so that nothing of theirs stays open."""
-        self.be_well()
         for actor in self._actors:
             actor.is_dead = True
             while actor and not actor.dead:
                 actor.throw(Killed)
+        self._actors = []
 
     def _able(self) -> list[Actor]:
         return [one for one in self._actors if one.wake <= self.now and not one.is_blocked and not one.is_over]
 
     def _may_switch(self, me: Actor) -> None:
         others = [actor for actor in self._able() if actor is not me]
-        if others and (choice := self.choices.pick(f"turn:{me.name}", len(others) + 1, 0.35)):
+        if others and (choice := self.choices.pick(f"turn:{me.name}", len(others) + 1, self.switching)):
             self._next = others[choice - 1]
             self.hub.switch()
             if me.is_dead:

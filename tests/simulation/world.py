@@ -5,12 +5,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from unittest.mock import patch
 
 from choices import Choices
 from databases import Sqlite
-from eyes import Eyes
+from eyes import Backup, Eyes
 from oracle import Oracle, Person
 from product import VARIANTS, Product, users
 from provider import Model
@@ -26,6 +26,7 @@ from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
+from skene_dagster.delivery.recovery import recover
 from skene_dagster.delivery.reserve import reserve
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import StepPlan
@@ -34,7 +35,7 @@ from skene_dagster.store.engine import transaction
 LIVE = Channel("live", "a simulation")
 RETRIES = 2
 
-EDITS = ("leaves", "enters", "no", "yes", "moves", "sours", "nameless", "named")
+EDITS = ("membership", "no", "address", "name", "sours")
 ORDERS = ("pause", "resume", "cancel")
 
 HEAVY = (0.15, 0.05, 0.3, 0.0)
@@ -48,6 +49,8 @@ class World:
     choices: Choices
     version: int = 0
     """Of the template."""
+    backup: Backup | None = None
+    """The last one."""
     as_of: datetime = field(init=False)
     """The last tick."""
 
@@ -101,44 +104,34 @@ class World:
         if is_wanted(self.database.engine, "live", self.scheduler.clock, [self.plan]):
             self.scheduler.say(self.scheduler.me.name, f"{reconcile(self._desk(), [self.plan])}")
 
-    def an_edit(self, what: str, user: int) -> Callable[[], None]:
-        """The product changes something about a user."""
-        person = self.oracle.people[user]
-        address = f"u{user}.{len(person.addresses)}@example.com"
-        edits: dict[str, dict[str, object]] = {
-            "leaves": {"dormant": False},
-            "enters": {"dormant": True},
-            "no": {"verified": False},
-            "yes": {"verified": True},
-            "moves": {"email": address},
-            "sours": {},
-            "nameless": {"name": None},
-            "named": {"name": person.name},
-        }
+    def recover(self) -> None:
+        """A person tells a ledger from a backup what it sent since."""
+        self.scheduler.say(self.scheduler.me.name, f"{recover(self._desk())}")
 
-        def happened() -> None:
-            now = self.scheduler.now
-            match what:
-                case "leaves":
-                    person.left_since = person.left_since or now
-                case "enters":
-                    person.entries += person.left_since is not None
-                    person.left_since = None
-                case "no":
-                    person.no_since = person.no_since or now
-                case "yes":
-                    person.no_since = None
-                case "moves":
-                    person.addresses.add(address)
-                case _:
-                    pass
+    def an_edit(self, what: str, user: int) -> Callable[[], None]:
+        """The product changes something about a user: what was true is not, and the other way round."""
+        person = self.oracle.people[user]
+        now = self.scheduler.clock
 
         def work() -> None:
-            if what == "sours":
-                self.provider.bad |= person.addresses
-                return
-            change = update(users).where(users.c.id == user).values(edits[what])
-            self._commit(lambda connection: connection.execute(change), f"{what} {user}", happened)
+            match what:
+                case "membership" if person.left_since is None:
+                    self._edit(user, "leaves", {"dormant": False}, lambda: person.leaves(now()))
+                case "membership":
+                    self._edit(user, "enters", {"dormant": True}, person.enters)
+                case "no" if person.no_since is None:
+                    self._edit(user, "says no", {"verified": False}, lambda: person.says_no(now()))
+                case "no":
+                    self._edit(user, "says yes", {"verified": True}, person.says_yes)
+                case "address":
+                    address = f"u{user}.{len(person.addresses)}@example.com"
+                    self._edit(user, "moves", {"email": address}, lambda: person.addresses.add(address))
+                case "name":
+                    person.has_name = not person.has_name
+                    self._edit(user, "is renamed", {"name": person.name if person.has_name else None}, lambda: None)
+                case _:
+                    self.scheduler.say("", f"the provider refuses the addresses of user {user} from now on")
+                    self.provider.bad |= person.addresses
 
         return work
 
@@ -163,6 +156,10 @@ class World:
                 self.oracle.paused_since = None
 
         return lambda: self._commit(change, what, happened)
+
+    def _edit(self, user: int, what: str, values: dict[str, object], happened: Callable[[], None]) -> None:
+        change = update(users).where(users.c.id == user).values(values)
+        self._commit(lambda connection: connection.execute(change), f"user {user} {what}", happened)
 
     def _commit(self, change: Callable[[Connection], object], what: str, happened: Callable[[], None]) -> None:
         me = self.scheduler.me
@@ -264,8 +261,3 @@ def numbered_ids() -> Iterator[None]:
     ids = random.Random(1)
     with patch.object(uuid, "uuid4", lambda: uuid.UUID(int=ids.getrandbits(128), version=4)):
         yield
-
-
-def later(moment: datetime, seconds: float) -> datetime:
-    """Say when so many seconds have passed."""
-    return moment + timedelta(seconds=seconds)
