@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, Row, func, literal, update
 from skene_dagster.delivery import advance, attempt, controls, eligibility, ledger, look
 from skene_dagster.delivery.attempt import attempt as attempted
 from skene_dagster.delivery.desk import Desk
-from skene_dagster.delivery.ledger import settling
 from skene_dagster.delivery.look import Next, Policy
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.providers.base import (
@@ -43,15 +42,16 @@ class Mutant:
     """What is made wrong, and how it shows."""
 
     apply: Callable[[pytest.MonkeyPatch], None]
-    kinds: frozenset[str]
+    kinds: set[str]
     """What it must be convicted of."""
     within: int
     """Histories within which it must be."""
-    first: int = 0
-    """The first of them, where chance is too slow."""
     given: Mapping[str, int] = field(default_factory=dict)
-    looks_inside: bool = True
-    """The judge looks at the ledger at each request; without it the provider's log alone convicts."""
+    """What chance does not decide: it would be too slow."""
+    each: str = ""
+    """A choice that takes one value after the other, one in each history."""
+    black_box: bool = False
+    """The provider's log alone convicts; the judge does not look at the ledger."""
 
 
 def an_email_is_encoded_again(patch: pytest.MonkeyPatch) -> None:
@@ -136,17 +136,6 @@ def every_answer_is_definite(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(advance, "attempt", wrong)
 
 
-def a_renewed_batch_may_have_been_tried_again(patch: pytest.MonkeyPatch) -> None:
-    """`renew` closes a batch whatever was attempted since its author looked at it."""
-    real = settling._close
-
-    def close(*arguments: Any, attempts: int | None = None) -> bool:
-        del attempts
-        return real(*arguments)
-
-    patch.setattr(settling, "_close", close)
-
-
 def _records(patch: pytest.MonkeyPatch, read: Callable[[Model, Frozen, Any, Finding], Finding]) -> None:
     find = Model.find
 
@@ -180,12 +169,6 @@ def what_was_accepted_late_is_not_found(patch: pytest.MonkeyPatch) -> None:
         return Absent() if isinstance(said, Found) and is_late else said
 
     _records(patch, read)
-
-
-def one_look_proves_an_absence(patch: pytest.MonkeyPatch) -> None:
-    """The records are believed at once, whatever may still be under way."""
-    patch.setattr(look, "WORKED_ON", timedelta(0))
-    patch.setattr(look, "BETWEEN_LOOKS", timedelta(0))
 
 
 def a_pause_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
@@ -233,43 +216,68 @@ def set_is_written_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "settle", settle)
 
 
-def a_refusal_is_silence(patch: pytest.MonkeyPatch) -> None:
-    """A run gives up after three refusals, and each begins with the batches that were refused."""
-    hears = Desk.hears
+QUOTA, LOST, AFTER_ACCEPTING, THROTTLED = 4, 3, 5, 6
+"""Modes of the provider."""
 
-    def counted(hands: Desk, batch_id: str, answer: Answer) -> None:
-        before = hands.silence
-        hears(hands, batch_id, answer)
-        if isinstance(answer, Refused):
-            hands.silence = before + 1
+A_KEYS_LIFE, A_DAY = 5, 6
+"""Gaps between two rounds."""
 
-    real = ledger.due
+AGAIN, EDIT, ORDER = 1, 3, 6
+"""Events of a round."""
 
-    def oldest_first(connection: Connection, *arguments: Any, **named: Any) -> Any:
-        rows = real(connection, *arguments, **named)
-        return sorted(rows, key=lambda row: row.batch_id)
+CALM = {"profile": 3, "badness": 0, "outside": 0}
+"""Nobody dies, and every address is good."""
 
-    patch.setattr(Desk, "hears", counted)
-    patch.setattr(ledger, "due", oldest_first)
-
+UNPROVEN = {**CALM, "rounds": 3, "variant": 0, "mode0": LOST, "gap0": A_KEYS_LIFE, "gap1": 3, "mode1": 0, "mode2": 0}
+"""An email is accepted, the answer lost, and the records are asked when the key is over: in two rounds."""
 
 MUTANTS = (
-    Mutant(an_email_is_encoded_again, frozenset({"other bytes under a key that was tried"}), 200),
-    Mutant(the_ledger_learns_of_an_attempt_after_it, frozenset({"a request of which the ledger does not know"}), 200),
-    Mutant(a_5xx_counts_as_a_refusal, frozenset({TWICE, RESENT, DENIED}), 200),
-    Mutant(no_answer_counts_as_not_now, frozenset({TWICE, DENIED}), 200),
-    Mutant(the_ids_come_in_another_order, frozenset({"another id than the provider's"}), 200),
-    Mutant(a_key_is_trusted_for_ever, frozenset({TWICE}), 200, looks_inside=False),
-    Mutant(every_answer_is_definite, frozenset({TWICE, DENIED}), 200),
-    Mutant(a_renewed_batch_may_have_been_tried_again, frozenset({TWICE}), 200),
-    Mutant(what_is_not_proven_is_absent, frozenset({TWICE}), 200),
-    Mutant(records_need_not_be_new, frozenset({TWICE}), 200),
-    Mutant(what_was_accepted_late_is_not_found, frozenset({TWICE}), 200),
-    Mutant(one_look_proves_an_absence, frozenset({TWICE}), 200),
-    Mutant(a_pause_is_not_read_before_a_request, frozenset({"a request after a committed pause"}), 200),
-    Mutant(who_slept_sends_all_the_same, frozenset({"a request outside of the lease"}), 200),
-    Mutant(who_is_in_flight_may_be_mailed, frozenset({TWICE}), 200),
-    Mutant(a_cancel_drops_what_may_have_left, frozenset({DENIED}), 200),
-    Mutant(set_is_written_once, frozenset({"`set` was not written"}), 200),
-    Mutant(a_refusal_is_silence, frozenset({"waits although it could go on"}), 200),
+    Mutant(an_email_is_encoded_again, {"other bytes under a key that was tried"}, 20),
+    Mutant(the_ledger_learns_of_an_attempt_after_it, {"a request of which the ledger does not know"}, 10),
+    Mutant(a_5xx_counts_as_a_refusal, {TWICE, RESENT, DENIED}, 10, CALM | {"mode0": AFTER_ACCEPTING}),
+    Mutant(no_answer_counts_as_not_now, {TWICE, DENIED}, 20, CALM | {"mode0": LOST, "gap0": A_DAY, "variant": 0}),
+    Mutant(the_ids_come_in_another_order, {"another id than the provider's"}, 20),
+    Mutant(a_key_is_trusted_for_ever, {TWICE}, 20, CALM | {"mode0": LOST, "gap0": A_DAY, "variant": 0}, black_box=True),
+    Mutant(
+        every_answer_is_definite,
+        {TWICE, DENIED},
+        20,
+        CALM | {"rounds": 2, "variant": 0, "mode0": LOST, "mode1": THROTTLED, "mode2": 0, "gap0": 2, "gap1": A_DAY},
+    ),
+    Mutant(what_is_not_proven_is_absent, {TWICE, DENIED}, 20, UNPROVEN | {"records1": 1, "records2": 1}),
+    Mutant(records_need_not_be_new, {TWICE, DENIED}, 20, UNPROVEN | {"records1": 4, "records2": 4}),
+    Mutant(
+        what_was_accepted_late_is_not_found,
+        {TWICE},
+        20,
+        UNPROVEN | {"mode0": 1, "fault:run1": 7, "late:run1": 4, "events0": 0, "records1": 0, "records2": 0},
+    ),
+    Mutant(
+        a_pause_is_not_read_before_a_request,
+        {"a request after a committed pause"},
+        20,
+        CALM | {"rounds": 1, "mode0": QUOTA, "gap0": A_DAY, "events0": 1, "event0#0": ORDER, "order0": 0},
+    ),
+    Mutant(
+        who_slept_sends_all_the_same,
+        {"a request outside of the lease"},
+        140,
+        CALM | {"rounds": 0, "users": 0, "events0": 0, "sleeps:run1": 2},
+        each="suspend:run1",
+    ),
+    Mutant(
+        who_is_in_flight_may_be_mailed,
+        {TWICE},
+        20,
+        CALM
+        | {"rounds": 3, "variant": 0, "users": 0, "mode0": QUOTA, "mode1": QUOTA, "mode2": QUOTA}
+        | {"events0": 1, "events1": 1, "event0#0": EDIT, "event1#0": EDIT, "edit0": 0, "edit1": 0},
+    ),
+    Mutant(
+        a_cancel_drops_what_may_have_left,
+        {DENIED},
+        20,
+        CALM | {"rounds": 1, "mode0": LOST, "mode1": LOST, "gap0": 1, "events1": 1, "event1#0": ORDER, "order1": 2},
+    ),
+    Mutant(set_is_written_once, {"`set` was not written"}, 10),
 )

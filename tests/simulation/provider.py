@@ -41,7 +41,9 @@ PATIENCE = 30.0
 MODES = ("well", "any fault", "nothing arrives", "answers are lost", "quota", "5xx after accepting", "429", "fatal")
 FAULTS = ("", "lost before", "answer lost", "429", "quota", "500", "slow", "late", "503", "fatal")
 OF_A_MODE = {"nothing arrives": 1, "answers are lost": 2, "429": 3, "quota": 4, "5xx after accepting": 5, "fatal": 9}
-RECORDS = ("well", "denied", "short", "late")
+RECORDS = ("well", "denied", "short", "late", "stale")
+NEWEST = {"late": timedelta(minutes=7), "stale": timedelta(hours=26)}
+"""How old a request is before the records show it."""
 
 LATE = (35.0, 75.0, 200.0, 366.0, 540.0)
 """How many seconds after its request something is accepted whose answer nobody waited for."""
@@ -192,7 +194,7 @@ class Model:
 
     def _shown(self) -> list[Request]:
         """List what its records show now, the oldest first."""
-        newest = self.scheduler.now - (timedelta(minutes=7) if self.records == "late" else timedelta(0))
+        newest = self.scheduler.now - NEWEST.get(self.records, timedelta(0))
         return [one for one in self.log if self._reaches_back_to() <= one.at <= newest]
 
     def _reaches_back_to(self) -> datetime:

@@ -66,8 +66,8 @@ class Actor(greenlet):
         self.looked_at = scheduler.now
         """When its last transaction began that was no second one about the outcome of the first."""
         choices, trouble = scheduler.choices, scheduler.trouble
-        self.kill_at = choices.pick(f"kill:{name}", 90, trouble.kill)
-        self.suspend_at = choices.pick(f"suspend:{name}", 40, trouble.suspend)
+        self.kill_at = choices.pick(f"kill:{name}", 160, trouble.kill)
+        self.suspend_at = choices.pick(f"suspend:{name}", 140, trouble.suspend)
         self.lost_commit = choices.pick(f"commit:{name}", 60, trouble.database)
         """Odd: the COMMIT happens, and its answer is lost; even: it does not happen."""
         self.busy_at = choices.pick(f"busy:{name}", 30, trouble.database / 2)
