@@ -40,7 +40,7 @@ test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then 
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
 
-simulate: $(VENV)/.installed-dev ## Send in ten thousand simulated histories (half an hour), or in those of SEEDS=7 or SEEDS=0-99
+simulate: $(VENV)/.installed-dev ## Send in 10,000 simulated histories (20 minutes), or in those of SEEDS=0-99
 	$(BIN)/python tests/simulation/simulate.py $(SEEDS) --workers $(WORKERS)
 
 soak: $(VENV)/.installed-dev ## Kill a thousand runs at any moment (half an hour), and count what was lost or doubled

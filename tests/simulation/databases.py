@@ -166,7 +166,6 @@ def _begins(actor: Actor) -> None:
     actor.scheduler.point("BEGIN")
     if not actor.resolves:
         actor.looked_at = actor.scheduler.now
-    actor.resolves = False
 
 
 def _hook(engine: Engine, gone: Callable[[], Exception]) -> None:
@@ -194,6 +193,7 @@ def _hook(engine: Engine, gone: Callable[[], Exception]) -> None:
             scheduler.say(actor.name, "commits, and never hears of it")
             actor.resolves = True
             raise gone()
+        actor.resolves = False
         scheduler.point("after COMMIT")
 
     def released(end: Callable[[Any], None]) -> Callable[[Any], None]:
