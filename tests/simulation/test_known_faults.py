@@ -1,4 +1,4 @@
-"""Faults that are known and not mended yet: the shortest history of each. Who mends one takes it out of `KNOWN`."""
+"""Faults that are known and not mended yet: the shortest histories of each. Who mends one takes it out of `KNOWN`."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,18 @@ from history import play
 from oracle import KNOWN
 from product import Product, product
 
-HISTORIES: dict[str, Made] = {
+HISTORIES: dict[str, list[Made]] = {
     # An email waits for the quota while the only member leaves.
-    "mailed long after they left": {"mode0#0": 4, "events0#0": 1, "event0#0": 3},
+    "mailed long after they left": [{"mode0#0": 4, "events0#0": 1, "event0#0": 3}],
     # The same, of one who may not be mailed any more.
-    "mailed long after a no": {"mode0#0": 4, "events0#0": 1, "event0#0": 3, "edit0#0": 1},
-    # A user enters between two ticks; the refresh of the second commits while the first decides about its page.
-    "mailed twice for one entry": (
+    "mailed long after a no": [{"mode0#0": 4, "events0#0": 1, "event0#0": 3, "edit0#0": 1}],
+    # A user enters between two ticks; the refresh of the second commits while the first decides about its page,
+    # which is at one of these turns.
+    "mailed twice for one entry": [
         {"late locks#0": 1, "variant#0": 1, "outside:1#0": 1, "events0#0": 2, "event0#1": 3}
-        | {"turn:run1#7": 2, "turn:run1#9": 1, "turn:run2#1": 1, "turn:run1#14": 1, "turn:run2#17": 1}
-    ),
+        | {f"turn:run1#{turn - 1}": 2, f"turn:run1#{turn}": 1, "turn:run2#2": 1}
+        for turn in range(2, 30)
+    ],
 }
 
 
@@ -27,7 +29,7 @@ def made() -> Iterator[Product]:
         yield one
 
 
-def test_each_known_fault_has_a_history() -> None:
+def test_each_known_fault_has_its_histories() -> None:
     assert HISTORIES.keys() == KNOWN.keys()
 
 
@@ -36,7 +38,7 @@ def known(kind: str) -> pytest.MarkDecorator:
 
 
 @pytest.mark.parametrize("kind", [pytest.param(one, marks=known(one)) for one in KNOWN])
-def test_a_history_that_is_known_to_go_wrong_goes_well(made: Product, kind: str) -> None:
-    violation = play(made, script=HISTORIES[kind], excused=frozenset(KNOWN) - {kind}).violation
+def test_histories_that_are_known_to_go_wrong_go_well(made: Product, kind: str) -> None:
+    played = [play(made, script=script, excused=frozenset(KNOWN) - {kind}) for script in HISTORIES[kind]]
 
-    assert violation is None, violation.kind
+    assert [str(one.violation) for one in played if one.violation] == []
