@@ -1,7 +1,6 @@
 """Who may be mailed at all, as skene.yaml says: `users.mailable`, as a part of our statements."""
 
 from datetime import datetime
-from functools import lru_cache
 
 from sqlalchemy import ColumnElement, Connection, Integer, case, literal, text
 
@@ -11,9 +10,6 @@ from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.settings import FILE, Users
 from skene_dagster.store.engine import is_sqlite
 
-_planned = lru_cache(plan_mailable)
-"""Each page of a reserve and each batch asks: reading the SQL takes longer than executing it."""
-
 
 def is_mailable(connection: Connection, users: Users, as_of: datetime) -> ColumnElement[int]:
     """Say 1 of a user who may be mailed at all, else 0; its clock is the tick's.
@@ -21,7 +17,7 @@ def is_mailable(connection: Connection, users: Users, as_of: datetime) -> Column
     Raises:
         SettingsError: it cannot be used, or not on this database.
     """
-    test = _planned(users)
+    test = plan_mailable(users)
     sql = test.sqlite if is_sqlite(connection) else test.mysql
     if sql is None:
         raise SettingsError(
