@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from history import play
-from mutants import AGAIN, CALM, MUTANTS, Mutant
 from oracle import KNOWN
 from product import Product, product
+from sending_mutants import AGAIN, CALM, MUTANTS, Mutant
 from sqlalchemy import Connection
 
 
