@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from oracle import Oracle
+from oracle import KEY_LIVES, Oracle
 from scheduler import Actor, Scheduler, Violation
 
 from skene_dagster.delivery.message import ORIGIN_TAG, SEND_TAG, Frozen
@@ -32,8 +32,6 @@ from skene_dagster.delivery.providers.base import (
     check_call,
 )
 from skene_dagster.delivery.providers.resend_records import SKEW
-
-KEY_LIVES = timedelta(hours=24)
 
 PATIENCE = 30.0
 """Seconds after which the product waits no longer for an answer."""
