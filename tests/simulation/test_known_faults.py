@@ -13,6 +13,12 @@ HISTORIES: dict[str, list[Made]] = {
     "mailed long after they left": [{"mode0#0": 4, "events0#0": 1, "event0#0": 3}],
     # The same, of one who may not be mailed any more.
     "mailed long after a no": [{"mode0#0": 4, "events0#0": 1, "event0#0": 3, "edit0#0": 1}],
+    # A batch is throttled before the backup, and accepted after it: a day before the ledger is restored, so that its
+    # key is forgotten; or in parts, for one of the two addresses is bad.
+    "mailed twice by a ledger from a backup": [
+        {"rounds#0": 2, "mode0#0": 6, "backup0#0": 1, "gap0#0": 3, "restore2#0": 1} | more
+        for more in ({"gap1#0": 6}, {"users#0": 1, "bad:1#0": 1})
+    ],
     # A user enters between two ticks; the refresh of the second commits while the first decides about its page,
     # which is at one of these turns.
     "mailed twice for one entry": [
