@@ -6,6 +6,7 @@ WORKERS ?= auto
 KILLS ?= 1000
 SEED ?= 1
 COUNT ?= 100
+SEEDS ?= 0-9999
 BIN := $(VENV)/bin
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
 # One Dagster instance for `make demo` and `make dev`, so that the demo's runs are there when the UI opens.
@@ -21,7 +22,7 @@ EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup format lint test mutants soak check bench demo dev
+.PHONY: help setup format lint test simulate mutants soak check bench demo dev
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +47,9 @@ test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then 
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults drawn by SEED into a copy of the package, and see which the tests see
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)
+
+simulate: $(VENV)/.installed-dev ## Send in 10,000 simulated histories (20 minutes), or in those of SEEDS=0-99
+	$(BIN)/python tests/simulation/simulate.py $(SEEDS) --workers $(WORKERS)
 
 soak: $(VENV)/.installed-dev ## Kill a thousand runs at any moment (half an hour), and count what was lost or doubled
 	$(BIN)/python tests/kills/soak.py --kills $(KILLS)

@@ -1,9 +1,10 @@
 """The sign of life of who has a turn: a lease is short, to replace a dead one soon; a statement may be long."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
+from typing import TypeAlias
 
 from sqlalchemy import Engine
 
@@ -12,6 +13,9 @@ from skene_dagster.audience.turn import LEASE, Turn
 from skene_dagster.errors import RollupBusy, SegmentBusy, StoreError
 from skene_dagster.store import labels
 from skene_dagster.store.engine import Clock, transaction
+
+Beating: TypeAlias = Callable[[Engine, Turn, Clock], AbstractContextManager[None]]
+"""Keeps a turn alive as long as the block runs."""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, and_, select, update
 from skene_dagster.audience import conditions, refreshing, turn
 from skene_dagster.audience.difference import inside
 from skene_dagster.audience.evaluation import Condition, Work
-from skene_dagster.audience.heartbeat import beating
+from skene_dagster.audience.heartbeat import Beating, beating
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
@@ -83,6 +83,7 @@ def refresh(
     run_id: str,
     chunk: int = CHUNK,
     large: int = LARGE,
+    beating: Beating = beating,
 ) -> Refreshed:
     """Bring the step's segment to what its condition says at `as_of`. Doing it again changes nothing.
 
@@ -90,6 +91,7 @@ def refresh(
         run_id: who refreshes, at most 64 characters; a run may take over from itself.
         chunk: keys per transaction.
         large: members from which on the condition is evaluated in parts from the start.
+        beating: keeps the turn while the condition is evaluated.
 
     Raises:
         SegmentBusy: another run is refreshing this segment.

@@ -50,18 +50,22 @@ def reserve(
     as_of: datetime,
     clock: Clock,
     progress: Callable[[int], None] = lambda _: None,
+    page: int = PAGE,
+    batch: int = BATCH,
 ) -> Reserved:
     """Decide about every member of the step's segment as of this tick. Idempotent: what is decided stays.
 
     Args:
         progress: is told how many members of each page were decided.
+        page: members per transaction.
+        batch: messages per batch.
 
     Raises:
         Unlicensed: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
             step is new while another of this loop is gone.
         StoreError: the database refused.
     """
-    wave = Wave(plan, step, settings, channel, as_of)
+    wave = Wave(plan, step, settings, channel, as_of, page)
     _refuse_other_times(channel, settings, as_of, clock())
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, wave.scope))
     awaits_approval = wave.is_a_large_first_one(engine)
@@ -78,18 +82,19 @@ def reserve(
             return _Page(None, {}, 0)
         rules = wave.rules(connection, licence.first_as_of, clock(), awaits_approval=awaits_approval)
         decided = wave.decide(connection, rows, rules)
-        cut = _write(connection, wave.scope, [one for one in decided if _is_new(one)], as_of, clock())
+        made = [one for one in decided if _is_new(one)]
+        cut = _write(connection, wave.scope, made, as_of, clock(), batch)
         return _Page(rows[-1], count(one.decision for one in decided), cut)
 
     counts: dict[str, int] = {}
     cut = 0
     last: Row[Any] | None = None
-    while (page := _read_again_when_overtaken(engine, partial(decide_page, after=last))).last is not None:
-        last = page.last
-        cut += page.batches
-        for outcome, n in page.counts.items():
+    while (done := _read_again_when_overtaken(engine, partial(decide_page, after=last), page)).last is not None:
+        last = done.last
+        cut += done.batches
+        for outcome, n in done.counts.items():
             counts[outcome] = counts.get(outcome, 0) + n
-        progress(sum(page.counts.values()))
+        progress(sum(done.counts.values()))
     return Reserved(counts, cut)
 
 
@@ -102,12 +107,12 @@ class _Page:
     batches: int
 
 
-def _read_again_when_overtaken(engine: Engine, page: Callable[[Connection], _Page]) -> _Page:
+def _read_again_when_overtaken(engine: Engine, decide: Callable[[Connection], _Page], size: int) -> _Page:
     # Each round another run has decided at least one more member of the page: it ends.
-    for _ in range(PAGE):
+    for _ in range(size):
         try:
             # Where the outcome of COMMIT is unknown, the page is read again and tells what was decided.
-            return transaction(engine, page, resolve=page)
+            return transaction(engine, decide, resolve=decide)
         except IntegrityError:
             continue
     raise AssertionError("a page was overtaken more often than it has members")
@@ -161,11 +166,13 @@ def _is_new(one: Decided) -> bool:
             assert_never(one.decision)
 
 
-def _write(connection: Connection, scope: Scope, made: Sequence[Decided], as_of: datetime, now: datetime) -> int:
+def _write(
+    connection: Connection, scope: Scope, made: Sequence[Decided], as_of: datetime, now: datetime, batch: int
+) -> int:
     """Write the new decisions of a page and cut its batches; return how many batches."""
     _forget_deferred(connection, scope, made)
     mails = sum(isinstance(one.decision, Mail) for one in made)
-    ids = [uuid.uuid4().hex for _ in range(-(-mails // BATCH))]
+    ids = [uuid.uuid4().hex for _ in range(-(-mails // batch))]
     rows: list[dict[str, object]] = []
     mail = 0
     for one in made:
@@ -186,7 +193,7 @@ def _write(connection: Connection, scope: Scope, made: Sequence[Decided], as_of:
             "position": None,
         }
         if isinstance(decision, Mail):
-            row |= {"batch_id": ids[mail // BATCH], "position": mail % BATCH}
+            row |= {"batch_id": ids[mail // batch], "position": mail % batch}
             mail += 1
         else:
             row |= {
@@ -206,7 +213,7 @@ def _write(connection: Connection, scope: Scope, made: Sequence[Decided], as_of:
                     "loop": scope.loop,
                     "step": scope.step,
                     "state": "reserved",
-                    "size": min(BATCH, mails - number * BATCH),
+                    "size": min(batch, mails - number * batch),
                     "as_of": as_of,
                     "reserved_at": now,
                     "due_at": now,

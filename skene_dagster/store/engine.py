@@ -50,10 +50,21 @@ ATTEMPTS = 6
 SQLITE_BUSY_SECONDS = 30
 
 _WRITES = "skene_writes"
+_BACK_OFF = "skene_back_off"
+
+
+def back_off(tries: int) -> None:
+    """Wait after so many tries as PingCAP advises; the jitter keeps two that met from meeting again."""
+    time.sleep(min(5.0, (1.5**tries + random.random()) * 0.1))  # noqa: S311 - no secret
 
 
 def open_engine(
-    url: str, *, read_only: bool = False, must_exist: bool = False, patience: float | None = None
+    url: str,
+    *,
+    read_only: bool = False,
+    must_exist: bool = False,
+    patience: float | None = None,
+    back_off: Callable[[int], None] = back_off,
 ) -> Engine:
     """Describe the database at `url`; nothing is connected, and no file or folder is made, until it is used.
 
@@ -63,6 +74,7 @@ def open_engine(
         must_exist: an SQLite file that is not there is a mistake, and no database to be made.
         patience: seconds after which a connection without an answer is given up; for statements that are short, and
             do no harm when they happened nevertheless. Without it a statement may take as long as it takes.
+        back_off: waits, after so many tries of a transaction, for those who were in its way.
 
     Raises:
         SettingsError: the URL is none, or of a database that is not supported.
@@ -70,8 +82,11 @@ def open_engine(
     parsed = urls.parse(url)
     if parsed.drivername in urls.SQLITE:
         patience = patience or SQLITE_BUSY_SECONDS
-        return _open_sqlite(parsed, read_only=read_only, must_exist=must_exist or read_only, patience=patience)
-    return open_server(parsed.set(drivername="mysql+pymysql"), patience)
+        engine = _open_sqlite(parsed, read_only=read_only, must_exist=must_exist or read_only, patience=patience)
+    else:
+        engine = open_server(parsed.set(drivername="mysql+pymysql"), patience)
+    engine.update_execution_options(**{_BACK_OFF: back_off})
+    return engine
 
 
 def is_sqlite(database: Engine | Connection) -> bool:
@@ -107,8 +122,7 @@ def transaction(
             # A server that broke off a COMMIT may need a moment before it, or another one, answers again.
             if not (unknown or is_busy(refused)):
                 raise
-        # What PingCAP advises, in seconds; the jitter keeps two that met from meeting again.
-        time.sleep(min(5.0, (1.5**attempt + random.random()) * 0.1))  # noqa: S311 - no secret
+        engine.get_execution_options().get(_BACK_OFF, back_off)(attempt)
     return _once(engine, work)
 
 

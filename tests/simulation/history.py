@@ -1,0 +1,153 @@
+"""A history: rounds of runs, edits and orders with whatever goes wrong; then all is well, and everything must end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from choices import Choices, Made
+from oracle import KNOWN
+from product import Product
+from provider import MODES, RECORDS
+from restoring import restore
+from scheduler import Violation
+from sqlalchemy import Row
+from tables import judge_tables
+from world import EDITS, ORDERS, World, numbered_ids
+
+from skene_dagster.delivery.message import Frozen
+
+EVENTS = ("run", "again", "reconcile", "edit", "edit", "edit", "order", "template", "deliver", "deliver")
+GAPS = (5, 61, 130, 600, 3_600, 84_000, 90_000)
+A_ROUND = timedelta(hours=2)
+"""How long the actors of a round are let go on before the next begins; who sleeps longer goes on in it."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What came of a history."""
+
+    violation: Violation | None
+    made: dict[str, int]
+    """Its choices."""
+    told: list[str]
+    noted: dict[str, str]
+    """Known violations, by kind."""
+    requests: int
+
+
+def play(
+    product: Product,
+    *,
+    seed: int | None = None,
+    script: Made | None = None,
+    given: Made | None = None,
+    excused: frozenset[str] = frozenset(KNOWN),
+    looks_inside: bool = True,
+) -> Played:
+    """Play the history of a seed, or that of a script, to its end or to the first violation."""
+    choices = Choices(seed, script, given or {})
+    violation = None
+    with numbered_ids():
+        world = World(product, choices)
+        world.oracle.excused, world.oracle.looks_inside = excused, looks_inside
+        try:
+            for number in range(1 + choices.pick("rounds", 5, 0.9)):
+                _round(world, number)
+            _progress(world)
+        except Violation as found:
+            violation = found
+        finally:
+            world.scheduler.be_well()
+            world.scheduler.kill_all()
+    oracle = world.oracle
+    return Played(violation, choices.made, world.scheduler.told, oracle.noted, len(world.provider.log))
+
+
+def _round(world: World, number: int) -> None:
+    choices, scheduler = world.choices, world.scheduler
+    world.provider.mode = MODES[
+        choices.pick(f"mode{number}", len(MODES), 0.2 if scheduler.trouble.call < 0.1 else 0.75)
+    ]
+    records = choices.pick(f"records{number}", len(RECORDS), 0.3)
+    # Where they cannot be read, a ledger from a backup is not noticed: documented.
+    world.provider.records = RECORDS[0 if world.oracle.is_restored else records]
+    scheduler.say("", f"-- round {number}: {world.provider.mode}; records: {world.provider.records}")
+    if world.backup and choices.yes(f"restore{number}", 0.5):
+        restore(world)
+    more = choices.pick(f"events{number}", 6, 0.85)
+    for event in ("run", *(EVENTS[choices.pick(f"event{number}", len(EVENTS), 0.75)] for _ in range(more))):
+        _happens(world, event, number)
+    scheduler.run(until=scheduler.now + A_ROUND)
+    judge_tables(world, is_over=False)
+    if choices.yes(f"backup{number}", 0.05):
+        world.backup = world.eyes.everything()
+    scheduler.advance(scheduler.later(GAPS[choices.pick(f"gap{number}", len(GAPS), 0.8)]))
+
+
+def _happens(world: World, event: str, number: int) -> None:
+    choices, scheduler = world.choices, world.scheduler
+    match event:
+        case "run":
+            scheduler.spawn("run", world.run)
+        case "again":
+            scheduler.spawn("again", world.run_again)
+        case "deliver":
+            scheduler.spawn("op", world.deliver)
+        case "reconcile":
+            scheduler.spawn("rec", world.reconcile)
+        case "edit":
+            user = 1 + choices.pick(f"user{number}", len(world.oracle.people), 0.9)
+            what = EDITS[choices.pick(f"edit{number}", len(EDITS), 0.85)]
+            scheduler.spawn("edit", world.an_edit(what, user))
+        case "order":
+            scheduler.spawn("order", world.an_order(ORDERS[choices.pick(f"order{number}", len(ORDERS), 0.7)]))
+        case _:
+            world.version = choices.pick(f"template{number}", len(world.product.templates), 0.9)
+
+
+def _progress(world: World) -> None:
+    """Let all be well: who sleeps wakes up, nothing breaks; every ten minutes there is a run, and a reconciliation."""
+    scheduler, provider = world.scheduler, world.provider
+    scheduler.be_well()
+    provider.mode = "well"
+    provider.records = "short" if provider.records == "short" and not world.oracle.is_restored else "well"
+    scheduler.run()
+    if world.oracle.is_restored:
+        scheduler.spawn("recover", world.recover)
+        scheduler.run()
+    scheduler.spawn("order", world.an_order("resume"))
+    scheduler.run()
+    scheduler.advance(scheduler.later(130))
+    scheduler.say("", "-- all is well")
+    for tick in range(8):
+        _happens(world, "run", 0)
+        scheduler.run()
+        scheduler.spawn("rec", world.reconcile)
+        scheduler.run()
+        judge_tables(world, is_over=False)
+        waiting = world.eyes.waiting()
+        if tick == 2:
+            _judge_waiting(world, waiting)
+        if tick >= 1 and not waiting:
+            break
+        scheduler.advance(scheduler.later(600 if tick < 2 else 42_300))
+    for row in world.eyes.waiting():
+        world.oracle.violated("open at the end", f"{row.state}, {row.attempts} attempts, {row.error}")
+    judge_tables(world, is_over=True)
+
+
+def _judge_waiting(world: World, waiting: Sequence[Row[Any]]) -> None:
+    """Half an hour after all is well, what still waits must have an excuse, each batch for itself."""
+    closed_until = world.eyes.closed_until()
+    for row in waiting:
+        is_closed = closed_until is not None and closed_until > world.scheduler.now
+        if not is_closed and not _is_refused_after_silence(world, row):
+            world.oracle.violated("waits although it could go on", f"{row.state}, {row.attempts} attempts, {row.error}")
+
+
+def _is_refused_after_silence(world: World, row: Row[Any]) -> bool:
+    if row.unresolved_since is None or row.payload is None:
+        return False
+    messages = Frozen.unpacked(row.send_ids.split(), row.payload).messages()
+    return row.refusal is not None or any(message.to in world.provider.bad for message in messages)

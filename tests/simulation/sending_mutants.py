@@ -1,0 +1,283 @@
+"""The product made wrong on purpose: what the simulation must notice, and within how many histories.
+
+A mutant is applied in a test only. Those of the provider's answers are what an adapter might make of them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from provider import Model
+from sqlalchemy import Connection, Engine, Row, func, literal, update
+
+from skene_dagster.delivery import advance, attempt, controls, eligibility, ledger, look
+from skene_dagster.delivery.attempt import attempt as attempted
+from skene_dagster.delivery.desk import Desk
+from skene_dagster.delivery.look import Next, Policy
+from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.providers.base import (
+    Absent,
+    Accepted,
+    Answer,
+    Finding,
+    Found,
+    Refused,
+    Throttled,
+    Turns,
+    Unknown,
+    Unprovable,
+)
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import batches
+
+DENIED = "accepted, and the ledger says otherwise"
+TWICE = "mailed twice"
+RESENT = "mailed twice within a key's life"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is made wrong, and how it shows."""
+
+    apply: Callable[[pytest.MonkeyPatch], None]
+    kinds: set[str]
+    """What it must be convicted of."""
+    within: int
+    """Histories within which it must be."""
+    given: Mapping[str, int] = field(default_factory=dict)
+    """What chance does not decide: it would be too slow."""
+    each: str = ""
+    """A choice that takes one value after the other, one in each history."""
+    black_box: bool = False
+    """The provider's log alone convicts; the judge does not look at the ledger."""
+
+
+def an_email_is_encoded_again(patch: pytest.MonkeyPatch) -> None:
+    """The bytes of a frozen batch are made anew for each attempt."""
+    real = ledger.frozen
+
+    def frozen(connection: Connection, batch_id: str) -> Frozen | None:
+        kept = real(connection, batch_id)
+        return None if kept is None else Frozen(kept.send_ids, kept.body + b" ")
+
+    patch.setattr(ledger, "frozen", frozen)
+
+
+def the_ledger_learns_of_an_attempt_after_it(patch: pytest.MonkeyPatch) -> None:
+    """`unresolved_since` is written when there is no answer, not before the request."""
+    begin, send, make = ledger.begin_attempt, Model.send_batch, Desk.__post_init__
+    engines: list[Engine] = []
+
+    def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: Any) -> int | None:
+        number = begin(connection, batch, owner, now)
+        if number is not None and batch.unresolved_since is None:
+            mine = update(batches).where(batches.c.batch_id == batch.batch_id)
+            connection.execute(mine.values(unresolved_since=None))
+        return number
+
+    def send_batch(model: Model, batch: Frozen, key: str) -> Answer:
+        answer = send(model, batch, key)
+        if isinstance(answer, Unknown):
+            mine = update(batches).where(batches.c.batch_id == key.rpartition("/")[2])
+            since = func.coalesce(batches.c.unresolved_since, literal(model.scheduler.now))
+            transaction(engines[-1], lambda c: c.execute(mine.values(unresolved_since=since)))
+        return answer
+
+    def made(new: Desk) -> None:
+        make(new)
+        engines.append(new.engine)
+
+    patch.setattr(ledger, "begin_attempt", begin_attempt)
+    patch.setattr(Model, "send_batch", send_batch)
+    patch.setattr(Desk, "__post_init__", made)
+
+
+def _answers(patch: pytest.MonkeyPatch, read: Callable[[Answer], Answer]) -> None:
+    send = Model.send_batch
+    patch.setattr(Model, "send_batch", lambda model, batch, key: read(send(model, batch, key)))
+
+
+def a_5xx_counts_as_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    """Nothing was accepted, it says, of what was answered with 500."""
+    _answers(patch, lambda said: Refused(said.reason) if isinstance(said, Unknown) and said.reason == "500" else said)
+
+
+def no_answer_counts_as_not_now(patch: pytest.MonkeyPatch) -> None:
+    """Silence is taken for a definite answer."""
+    _answers(patch, lambda said: Throttled(1.0, said.reason) if isinstance(said, Unknown) else said)
+
+
+def the_ids_come_in_another_order(patch: pytest.MonkeyPatch) -> None:
+    """The provider's ids are written to others' sends."""
+    _answers(patch, lambda said: Accepted(said.ids[::-1]) if isinstance(said, Accepted) else said)
+
+
+def a_key_is_trusted_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """What was accepted a day ago is sent again under its key."""
+    for module in (look, attempt):
+        patch.setattr(module, "key_is_over", lambda _batch, _now: False)
+
+
+def every_answer_is_definite(patch: pytest.MonkeyPatch) -> None:
+    """A refusal or a 429 says, too, that attempts before it were not accepted."""
+
+    class Definite:
+        def __init__(self, row: Row[Any]) -> None:
+            self._row = row
+
+        def __getattr__(self, name: str) -> Any:
+            return None if name == "unresolved_since" else getattr(self._row, name)
+
+    def wrong(hands: Desk, batch: Any, frozen: Frozen, policy: Policy) -> Next:
+        return attempted(hands, Definite(batch), frozen, policy)  # type: ignore[arg-type]
+
+    patch.setattr(advance, "attempt", wrong)
+
+
+def _records(patch: pytest.MonkeyPatch, read: Callable[[Model, Frozen, Any, Finding], Finding]) -> None:
+    find = Model.find
+
+    def found(model: Model, batch: Frozen, since: Any, until: Any, turn: Turns) -> Finding:
+        return read(model, batch, until, find(model, batch, since, until, turn))
+
+    patch.setattr(Model, "find", found)
+
+
+def what_is_not_proven_is_absent(patch: pytest.MonkeyPatch) -> None:
+    """Records that are denied or too short are taken for ones that show nothing."""
+    _records(patch, lambda _model, _batch, _until, said: Absent() if isinstance(said, Unprovable) else said)
+
+
+def records_need_not_be_new(patch: pytest.MonkeyPatch) -> None:
+    """Records prove an absence that show nothing later than the attempt in question."""
+
+    def read(_model: Model, _batch: Frozen, _until: Any, said: Finding) -> Finding:
+        is_old = isinstance(said, Unprovable) and said.reason == "the records show no later request"
+        return Absent() if is_old else said
+
+    _records(patch, read)
+
+
+def what_was_accepted_late_is_not_found(patch: pytest.MonkeyPatch) -> None:
+    """A look ends five minutes after the last attempt."""
+
+    def read(model: Model, batch: Frozen, until: Any, said: Finding) -> Finding:
+        accepted = [one for one in model.log if one.ids and one.batch.send_ids == batch.send_ids]
+        is_late = all(one.at > until + timedelta(minutes=5) for one in accepted)
+        return Absent() if isinstance(said, Found) and is_late else said
+
+    _records(patch, read)
+
+
+def a_pause_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
+    """Orders are obeyed only by what is not reserved yet."""
+    patch.setattr(Desk, "may_send", lambda _desk, _connection, _batch: True)
+
+
+def who_slept_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
+    """A process that was suspended after its attempt began goes on with it."""
+    patch.setattr(attempt, "_slept", lambda _desk, _begun: False)
+
+
+def who_is_in_flight_may_be_mailed(patch: pytest.MonkeyPatch) -> None:
+    """A member who enters again is mailed again, though the last email is still on its way."""
+    patch.setattr(eligibility, "IN_FLIGHT", frozenset[str]())
+
+
+def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
+    """Whatever is open is dropped, with or without an unanswered attempt."""
+    real = ledger.drop
+
+    def drop(connection: Connection, batch_id: str, reason: str, now: Any) -> bool:
+        mine = update(batches).where(batches.c.batch_id == batch_id)
+        connection.execute(mine.values(unresolved_since=None))
+        return real(connection, batch_id, reason, now)
+
+    def may_send(hands: Desk, connection: Connection, batch: Row[Any]) -> bool:
+        orders = controls.orders(connection, batch.loop, batch.step)
+        if orders.cancelled_at is not None and batch.as_of <= orders.cancelled_at:
+            drop(connection, batch.batch_id, "cancelled", hands.clock())
+            return False
+        return not orders.paused
+
+    patch.setattr(Desk, "may_send", may_send)
+
+
+def set_is_written_once(patch: pytest.MonkeyPatch) -> None:
+    """An accepted batch is settled before its `set` is written."""
+    real = ledger.settle
+
+    def settle(*arguments: Any, write_back: bool, now: Any) -> None:
+        del write_back
+        real(*arguments, write_back=False, now=now)
+
+    patch.setattr(ledger, "settle", settle)
+
+
+QUOTA, LOST, AFTER_ACCEPTING, THROTTLED = 4, 3, 5, 6
+"""Modes of the provider."""
+
+A_KEYS_LIFE, A_DAY = 5, 6
+"""Gaps between two rounds."""
+
+AGAIN, EDIT, ORDER = 1, 3, 6
+"""Events of a round."""
+
+CALM = {"profile": 3, "badness": 0, "outside": 0}
+"""Nobody dies, and every address is good."""
+
+UNPROVEN = {**CALM, "rounds": 3, "variant": 0, "mode0": LOST, "gap0": A_KEYS_LIFE, "gap1": 3, "mode1": 0, "mode2": 0}
+"""An email is accepted, the answer lost, and the records are asked when the key is over: in two rounds."""
+
+MUTANTS = (
+    Mutant(an_email_is_encoded_again, {"other bytes under a key that was tried"}, 20),
+    Mutant(the_ledger_learns_of_an_attempt_after_it, {"a request of which the ledger does not know"}, 10),
+    Mutant(a_5xx_counts_as_a_refusal, {TWICE, RESENT, DENIED}, 10, CALM | {"mode0": AFTER_ACCEPTING}),
+    Mutant(no_answer_counts_as_not_now, {TWICE, DENIED}, 20, CALM | {"mode0": LOST, "gap0": A_DAY, "variant": 0}),
+    Mutant(the_ids_come_in_another_order, {"another id than the provider's"}, 20),
+    Mutant(a_key_is_trusted_for_ever, {TWICE}, 20, CALM | {"mode0": LOST, "gap0": A_DAY, "variant": 0}, black_box=True),
+    Mutant(
+        every_answer_is_definite,
+        {TWICE, DENIED},
+        20,
+        CALM | {"rounds": 2, "variant": 0, "mode0": LOST, "mode1": THROTTLED, "mode2": 0, "gap0": 2, "gap1": A_DAY},
+    ),
+    Mutant(what_is_not_proven_is_absent, {TWICE, DENIED}, 20, UNPROVEN | {"records1": 1, "records2": 1}),
+    Mutant(records_need_not_be_new, {TWICE, DENIED}, 20, UNPROVEN | {"records1": 4, "records2": 4}),
+    Mutant(
+        what_was_accepted_late_is_not_found,
+        {TWICE},
+        20,
+        UNPROVEN | {"mode0": 1, "fault:run1": 7, "late:run1": 4, "events0": 0, "records1": 0, "records2": 0},
+    ),
+    Mutant(
+        a_pause_is_not_read_before_a_request,
+        {"a request after a committed pause"},
+        20,
+        CALM | {"rounds": 1, "mode0": QUOTA, "gap0": A_DAY, "events0": 1, "event0#0": ORDER, "order0": 0},
+    ),
+    Mutant(
+        who_slept_sends_all_the_same,
+        {"a request outside of the lease"},
+        140,
+        CALM | {"rounds": 0, "users": 0, "events0": 0, "sleeps:run1": 2},
+        each="suspend:run1",
+    ),
+    Mutant(
+        who_is_in_flight_may_be_mailed,
+        {TWICE},
+        20,
+        CALM
+        | {"rounds": 3, "variant": 0, "users": 0, "mode0": QUOTA, "mode1": QUOTA, "mode2": QUOTA}
+        | {"events0": 1, "events1": 1, "event0#0": EDIT, "event1#0": EDIT, "edit0": 0, "edit1": 0},
+    ),
+    Mutant(
+        a_cancel_drops_what_may_have_left,
+        {DENIED},
+        20,
+        CALM | {"rounds": 1, "mode0": LOST, "mode1": LOST, "gap0": 1, "events1": 1, "event1#0": ORDER, "order1": 2},
+    ),
+    Mutant(set_is_written_once, {"`set` was not written"}, 10),
+)

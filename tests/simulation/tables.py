@@ -1,0 +1,59 @@
+"""What our tables have to say between the rounds of a history, and at its end."""
+
+from typing import Any
+
+from sqlalchemy import Row
+from world import World
+
+
+def judge_tables(world: World, *, is_over: bool) -> None:
+    """What was accepted stands with us; at the end nothing is open, and each member has a decision."""
+    sends = world.eyes.sends()
+    _judge_accepted(world, sends, is_over=is_over)
+    _judge_entries(world)
+    if is_over:
+        _judge_the_end(world, sends)
+
+
+def _judge_accepted(world: World, sends: dict[str, Row[Any]], *, is_over: bool) -> None:
+    oracle = world.oracle
+    if oracle.is_restored:
+        return
+    for identity, key, provider_id in oracle.accepted:
+        row = sends.get(identity)
+        if oracle.on_doubt == "resend" and row is not None and key.rpartition("/")[2] != row.batch_id:
+            # Its author took the risk: it goes its way anew.
+            continue
+        is_open = row is not None and row.state == "reserved" and row.unresolved_since is not None
+        if row is None or not (row.state in ("accepted", "in_doubt") or (is_open and not is_over)):
+            said = None if row is None else (row.state, row.reason, row.batch_state)
+            oracle.violated("accepted, and the ledger says otherwise", f"user {oracle.user_of(identity)}: {said}")
+        elif row.state == "accepted" and row.provider_id != provider_id and oracle.on_doubt == "skip":
+            oracle.violated("another id than the provider's", f"{row.provider_id}, not {provider_id}")
+
+
+def _judge_entries(world: World) -> None:
+    """With `every_entry` nobody gets more emails than the segment's history has entries of theirs."""
+    oracle = world.oracle
+    if oracle.is_restored or (oracle.on_doubt, oracle.repeat) != ("skip", "every_entry"):
+        return
+    entries = world.eyes.entries()
+    for user in oracle.people:
+        if oracle.times(user) > entries.get(user, 0):
+            oracle.violated("mailed twice for one entry", f"user {user}: {oracle.times(user)} of {entries.get(user)}")
+
+
+def _judge_the_end(world: World, sends: dict[str, Row[Any]]) -> None:
+    oracle, people = world.oracle, world.eyes.users()
+    accepted = {identity for identity, _, _ in oracle.accepted}
+    for row in sends.values():
+        if row.state == "accepted" and row.send_id not in accepted:
+            oracle.violated("the ledger says accepted, the provider does not", f"user {row.user_id}")
+        if row.state == "accepted" and not people[row.user_id].reminded:
+            oracle.violated("`set` was not written", f"user {row.user_id}")
+        if row.state == "refused" and not oracle.people[row.user_id].addresses & world.provider.bad:
+            oracle.violated("refused, but their address is good", f"user {row.user_id}")
+    for user in world.eyes.outside():
+        oracle.violated("whom the condition selects is not inside", f"user {user}")
+    for user in world.eyes.undecided():
+        oracle.violated("a member without a decision", f"user {user}")

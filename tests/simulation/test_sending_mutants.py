@@ -1,0 +1,55 @@
+"""The judge is judged: each way to make the product wrong is noticed, within so many histories."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from history import play
+from oracle import KNOWN
+from product import Product, product
+from sending_mutants import AGAIN, CALM, MUTANTS, Mutant
+from sqlalchemy import Connection
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Product]:
+    with product() as one:
+        yield one
+
+
+@pytest.mark.parametrize("mutant", [pytest.param(one, id=one.apply.__name__.replace("_", " ")) for one in MUTANTS])
+def test_it_is_noticed(made: Product, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant.apply(monkeypatch)
+
+    for seed in range(mutant.within):
+        violation = play(
+            made,
+            seed=seed,
+            given={**mutant.given, mutant.each: seed},
+            excused=frozenset(KNOWN) - mutant.kinds,
+            looks_inside=not mutant.black_box,
+        ).violation
+        if violation is not None and violation.kind in mutant.kinds:
+            return
+
+    pytest.fail(f"{mutant.apply.__doc__} Nobody notices within {mutant.within} histories.")
+
+
+def test_it_is_noticed_that_the_ledger_has_no_unique_key() -> None:
+    two_at_once = CALM | {"late locks": 1, "variant": 0, "users": 1, "events0": 1, "event0": AGAIN}
+    with product() as made:
+        with made.database.eyes.begin() as connection:
+            _without_its_key(connection, "skene_sends")
+        made.database.keep()
+
+        kinds = [one.kind for seed in range(20) if (one := play(made, seed=seed, given=two_at_once).violation)]
+
+    assert "mailed twice" in kinds
+
+
+def _without_its_key(connection: Connection, name: str) -> None:
+    made: str = connection.exec_driver_sql(f"SELECT sql FROM sqlite_master WHERE name = '{name}'").scalar_one()
+    without = re.sub(r",\s*(CONSTRAINT \w+ )?PRIMARY KEY \([^)]*\)", "", made)
+    assert without != made
+    connection.exec_driver_sql(f"DROP TABLE {name}")
+    connection.exec_driver_sql(without)
