@@ -6,6 +6,7 @@ Tests on a server are left out: they take ten times as long, and most of them ar
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections import defaultdict
@@ -18,6 +19,9 @@ import pytest
 
 FOLDER = "SKENE_REACH"
 """The variable that names the folder in which a run of the tests leaves what it learned."""
+
+MOST_MEMORY = 4 * 1024**3
+"""Bytes that one process of the tests may have."""
 
 ANYWHERE = 0
 """The line of a file that has changed since: the test may come to any of its lines."""
@@ -154,6 +158,8 @@ class _Recorder:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A fault may fill a machine's memory; who does that has been seen.
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     if folder := os.environ.get(FOLDER):
         config.pluginmanager.register(_Recorder(Path(folder)), "recorder")
 

@@ -340,6 +340,16 @@ def test_adoption_goes_from_tried_to_adopted_to_lapsed_and_back(
     assert untried(world, as_of) == [2]
 
 
+@pytest.mark.parametrize("longer", [0, 1], ids=["as long as is kept", "longer"])
+def test_of_an_event_s_name_128_letters_are_kept(world: World, longer: int) -> None:
+    world.add(1)
+    world.did(1, at(1), name="é" * (128 + longer))
+
+    world.roll(at(2))
+
+    assert [day[2] for day in world.days()] == ["é" * 128]
+
+
 def test_a_feature_s_funnel_counts_each_user_once_and_nobody_who_is_no_user(world: World) -> None:
     world.add(1, 2, 3, 4, 5)
     world.did(1, at(1), name="share")  # tried: 2 uses are adoption

@@ -16,6 +16,7 @@ from skene_dagster.audience.rollup import roll_up
 from skene_dagster.audience.segments import Refreshed
 from skene_dagster.delivery import ledger, wave
 from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.retention import retain as retain_
 from skene_dagster.errors import ProviderUnavailable
@@ -249,6 +250,20 @@ def test_each_row_is_decided_about_on_one_page(shop: Shop, monkeypatch: pytest.M
     reserved = shop.world.reserve(progress=pages.append)
 
     assert (reserved.counts, pages) == ({"mail": 5}, [2, 2, 1])
+
+
+def test_a_preview_counts_the_rows_that_the_next_tick_finds_and_shows_some_who_would_be_mailed(shop: Shop) -> None:
+    started(shop)
+    shop.world.change(3, verified=False)
+    for user in (1, 2, 3):
+        shop.pay(shop.order(user), user)
+    world = shop.world
+
+    found = rehearse(Stage(world.engine, world.plan, world.step, world.settings, OUTBOX, world.now), 1)
+
+    assert (found.entering, found.counts) == (3, {"mail": 2, "deferred:not_mailable": 1})
+    assert len(found.sample) == 1
+    assert shop.tick() == found.entering
 
 
 def test_who_is_no_user_is_left_out(shop: Shop) -> None:

@@ -9,8 +9,9 @@ import pytest
 from delivery_world import LIVE, Script, Scripted, World, lose_the_answer, make_world, never_arrive
 from sqlalchemy import Engine, text
 
-from skene_dagster.delivery import controls
+from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.health import Wait, health
+from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Message, origin
 from skene_dagster.delivery.providers.base import (
     Absent,
@@ -436,3 +437,14 @@ def test_what_was_cut_before_a_backup_is_not_sent_by_reconcile_either(world: Wor
         reconcile(world.desk(LIVE, owner="reconcile"), [world.plan])
 
     assert len(keys(world)) == 2
+
+
+def test_a_batch_that_was_given_back_meanwhile_is_waited_for_only_a_moment(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    world.reserve()
+    desk = world.desk()
+
+    desk.wait_for(desk.do(lambda c: ledger.due(c, Scope("outbox", "retention", "main"), world.now)))
+
+    assert world.paused == [0.1]

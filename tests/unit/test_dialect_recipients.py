@@ -142,6 +142,7 @@ def test_the_connected_databases_name_is_read_from_the_url(url: str, schema: str
         pytest.param("SELECT id FROM users EXCEPT SELECT user_id FROM o", True, id="EXCEPT"),
         pytest.param("SELECT boss.id FROM users u LEFT JOIN users boss ON boss.id = u.boss", False, id="may be NULL"),
         pytest.param("SELECT u.id FROM users u RIGHT JOIN users boss ON boss.id = u.boss", False, id="RIGHT JOIN"),
+        pytest.param("SELECT b.id FROM users u RIGHT JOIN users b ON b.id = u.boss", True, id="right of RIGHT JOIN"),
         pytest.param("SELECT id FROM users GROUP BY id WITH ROLLUP", False, id="ROLLUP"),
         pytest.param("SELECT id FROM users UNION SELECT referrer AS user_id FROM users", False, id="UNION with others"),
         pytest.param("SELECT referrer AS user_id FROM users", False, id="another column"),

@@ -71,6 +71,7 @@ VALUES = [
     (f"{WHERE} (a = 1", "A parenthesis is opened and not closed."),
     (f"{WHERE} a = 1)", "A parenthesis is closed that was never opened."),
     ("SELECT FROM users", "The SELECT names no columns."),
+    ("SELECT $1 AS user_id", "A query with $1 reads no table."),
     ("SELECT id FROM users WHEREVER a = 1", "The SQL cannot be read near 'a'."),
     (f"{WHERE} a = 1 AND AND b", "The SQL cannot be read near 'AND'."),
     (f"{WHERE} INTERVAL -", "The SQL cannot be read."),

@@ -53,6 +53,12 @@ def found(sql: str, unique: UniqueKeys | None = None) -> Repeated | None:
             id="a group of more than the user",
         ),
         pytest.param(
+            "WITH o AS (SELECT user_id, day, COUNT(*) AS n FROM logins GROUP BY user_id, day) "
+            "SELECT u.id FROM users u JOIN o ON o.user_id = u.id",
+            Repeated("o", "u.id", shown=False, line=0),
+            id="a count by more than the user",
+        ),
+        pytest.param(
             "SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b",
             Repeated("", "id", shown=False, line=0),
             id="UNION ALL",

@@ -1,8 +1,11 @@
 """Which features of TiDB a statement uses, by what TiDB's statement summary keeps of it (8.5, taken down 2026-11)."""
 
+from datetime import datetime
+
 import pytest
 
 from skene_dagster.loops.tidb_features import FEATURES, Statement, features_of
+from skene_dagster.tracking.collector import _id
 
 USES = [
     ("CreateTable", "create table `t` ( `id` bigint primary key auto_random , `a` int )", {"auto_random"}),
@@ -115,3 +118,10 @@ def test_each_feature_is_recognized_in_some_statement() -> None:
     shown = {name for _, _, names in USES for name in names} | {"optimizer_hint", "tiflash_read", "index_merge"}
 
     assert shown == set(FEATURES)
+
+
+def test_one_use_in_half_an_hour_is_one_event() -> None:
+    first, again, later = (_id(1, "TTL", datetime(2026, 3, 2, 10, minute)) for minute in (1, 29, 30))
+
+    assert first == again
+    assert first != later
