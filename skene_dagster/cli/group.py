@@ -1,6 +1,7 @@
 """The group of commands: each module is imported when its command is called, and every error becomes an exit code."""
 
 import sys
+import textwrap
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -74,9 +75,18 @@ class Commands(click.Group):
                 stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _wrapped(error) from None
         except SkeneError as error:
             open_screen(stderr=True).error(error)
             ctx.exit(exit_code(error))
+
+
+def _wrapped(error: click.UsageError) -> click.UsageError:
+    """Break the lines of what click leaves as one."""
+    before = "Error: "
+    lines = textwrap.wrap(before + error.format_message(), 80, break_long_words=False, break_on_hyphens=False)
+    return click.UsageError("\n".join(lines).removeprefix(before), ctx=error.ctx)
 
 
 def exit_code(error: SkeneError) -> int:

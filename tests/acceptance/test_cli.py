@@ -542,3 +542,25 @@ def test_what_cannot_be_taken_back_is_done_by_whom_says_yes(
 
     with nullcontext() if goes_on else pytest.raises(click.Abort):
         confirmed("Do it?")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("accept", "nosuch"), id="a loop"),
+        pytest.param(("preview", "retention", "--as-of", "yesterday"), id="an option"),
+        pytest.param(("validate", "loops/nosuch.yaml"), id="a file"),
+    ],
+)
+def test_what_is_said_of_a_wrong_call_fits_80_columns(tmp_path: Path, words: tuple[str, ...]) -> None:
+    loops = {
+        f"{name}.yaml": f"name: {name}\n{RETENTION}"
+        for name in ("retention", "bring_them_back", "and_once_more", "the_last_one")
+    }
+
+    result = run(write_project(tmp_path, loops), *words)
+
+    told = result.output.partition("Error: ")[2].splitlines()
+    assert result.exit_code == 2
+    assert len(told) > 1
+    assert max(map(len, [f"Error: {told[0]}", *told[1:]])) <= 80

@@ -26,6 +26,9 @@ PUT_IN = {
     "resend.api_key": "a setting of the SDK",
     "resend.api_url": "a setting of the SDK",
     "records.list": "records of the SDK in a shape that Resend's own never have",
+    "sys.stdin": "a person who answers",
+    "terminal.isatty": "a person who answers",
+    "from unittest.mock import patch": "chance, of which a seed of the simulation decides",
     "skene_dagster.cli.validate.load": "a fault of our own, which nobody knows how to cause",
     "skene_dagster.store.engine._utc_now": "the clock",
 }
