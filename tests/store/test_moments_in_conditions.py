@@ -164,6 +164,28 @@ def test_a_value_that_is_no_moment_counts_as_null_and_stops_nobody(engine: Engin
         assert counted(world, sql) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
 
 
+GROUPED = [
+    "DATE(seen_at)",
+    "DATE_FORMAT(seen_at, '%Y-%m')",
+    "YEAR(seen_at) * 100 + MONTH(seen_at)",
+    "EXTRACT(YEAR FROM seen_at)",
+    "CAST(seen_at AS DATE)",
+    "seen_at - INTERVAL 1 DAY",
+    "DATE_SUB(seen_at, INTERVAL 1 MONTH)",
+]
+
+
+@pytest.mark.parametrize(("declared", "bad"), [NO_MOMENT[0], NO_MOMENT[3]])
+def test_rows_are_grouped_by_what_a_function_makes_of_a_moment(engine: Engine, declared: str, bad: str) -> None:
+    world = make(engine, declared, "2026-01-01 00:00:00", bad, "2026-03-01 00:00:00")
+
+    for day, made in enumerate(GROUPED):
+        grouped = f"SELECT id, {made} AS made FROM users GROUP BY id, {made} HAVING made IS NOT NULL"
+        world.refresh(day, loop(f"SELECT id FROM ({grouped}) t GROUP BY id HAVING COUNT(*) >= 1"))
+
+        assert world.inside() == [1, 3], made
+
+
 def test_an_index_serves_a_comparison_again_where_no_value_is_bad(engine: Engine) -> None:
     world = make(engine, "DATETIME", "2026-01-01 00:00:00", "2026-03-01 00:00:00")
     world.do("CREATE INDEX seen ON users (seen_at)")
