@@ -186,6 +186,87 @@ def test_rows_are_grouped_by_what_a_function_makes_of_a_moment(engine: Engine, d
         assert world.inside() == [1, 3], made
 
 
+WITH_WORDS = [
+    ("seen_at NOT IN ('', 'never', '0000-00-00 00:00:00') AND seen_at < NOW() - INTERVAL 7 DAY", [1]),
+    ("seen_at IN ('never', '2026-01-01 00:00:00')", [1, 2]),
+    ("seen_at = 'never'", [2]),
+    ("seen_at = '0000-00-00 00:00:00'", [3]),
+    ("seen_at <> '0000-00-00 00:00:00' AND seen_at < NOW()", [1]),
+    ("seen_at > '0000-00-00 00:00:00' AND seen_at < NOW()", [1]),
+]
+
+
+def test_what_stands_beside_a_word_is_compared_as_a_text(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", "2026-01-01 00:00:00", "never", "0000-00-00 00:00:00", None)
+
+    for day, (condition, inside) in enumerate(WITH_WORDS):
+        sql = f"SELECT id FROM users WHERE {condition}"
+        world.refresh(day, loop(sql.replace("NOW()", f"NOW() - INTERVAL {day} DAY")))
+
+        assert world.inside() == inside, sql
+
+
+ABOUT_ZERO_DATES = [
+    ("seen_at = '0000-00-00 00:00:00'", [2]),
+    ("seen_at <> '0000-00-00 00:00:00'", [1]),
+    ("seen_at > '0000-00-00 00:00:00' AND seen_at < NOW()", [1]),
+    ("NULLIF(seen_at, '0000-00-00 00:00:00') < NOW()", [1]),
+    ("seen_at NOT IN ('0000-00-00 00:00:00')", [1]),
+]
+
+
+def test_a_zero_date_is_found_by_its_name(engine: Engine) -> None:
+    world = make(engine, "DATETIME", "2026-01-01 00:00:00", "0000-00-00 00:00:00", None)
+
+    for day, (condition, inside) in enumerate(ABOUT_ZERO_DATES):
+        world.refresh(day, loop(f"SELECT id FROM users WHERE {condition}"))
+
+        assert world.inside() == inside, condition
+
+
+WRITTEN_AS = ["2026-2-22", "2026-02-22T00:00:00", "2026-02-22 00:00", "2026-2-22T0:0", "2026-02-22 00:00:00.0"]
+
+
+@pytest.mark.parametrize("declared", ["DATETIME", "VARCHAR(40)"])
+def test_a_date_may_be_written_in_each_form_that_servers_read(engine: Engine, declared: str) -> None:
+    world = make(engine, declared, "2026-02-21 23:59:59", "2026-02-22 00:00:00")
+
+    for day, written in enumerate(WRITTEN_AS):
+        world.refresh(2 * day, loop(f"SELECT id FROM users WHERE seen_at < '{written}'"))
+        assert world.inside() == [1], written
+        world.refresh(2 * day + 1, loop(f"SELECT id FROM users WHERE seen_at = '{written}'"))
+        assert world.inside() == [2], written
+
+
+@pytest.mark.parametrize("written", ["20260222", "20260222000000", "2026/02/22", "2026.2.22", "2026-02-22 00"])
+def test_a_date_that_sqlite_cannot_tell_from_a_text_needs_a_server(engine: Engine, written: str) -> None:
+    world = make(engine, "DATETIME", "2026-02-21 23:59:59", "2026-02-22 00:00:00")
+    sql = f"SELECT id FROM users WHERE seen_at < '{written}'"
+
+    if not is_sqlite(engine):
+        assert selected(world, sql) == [1]
+        return
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop(sql))
+
+    assert refused.value.message == (
+        f"The condition needs TiDB: A date that is written as '{written}', not as '2026-11-23' or "
+        "'2026-11-23 09:00:00', needs TiDB."
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2026-02-22T09:00:00Z", "2026-02-22 11:00:00+02:00", "2026-02-22T03:30:00.000-0530", "2026-02-22 09:00 UTC"],
+)
+def test_a_date_that_names_its_offset_is_refused_with_the_same_in_utc(written: str) -> None:
+    with pytest.raises(QueryRejected) as refused:
+        loop(f"SELECT id FROM users\nWHERE seen_at < '{written}'")
+
+    assert "names its offset from UTC" in refused.value.message
+    assert refused.value.advice == "Moments are in UTC here. Write '2026-02-22 09:00:00'."
+
+
 def test_an_index_serves_a_comparison_again_where_no_value_is_bad(engine: Engine) -> None:
     world = make(engine, "DATETIME", "2026-01-01 00:00:00", "2026-03-01 00:00:00")
     world.do("CREATE INDEX seen ON users (seen_at)")
