@@ -133,6 +133,72 @@ def test_where_no_value_tells_the_unit_both_are_shown(engine: Engine) -> None:
     )
 
 
+def test_zeros_for_never_do_not_make_a_column_one_of_numbers(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", "2026-01-01 00:00:00", "2026-03-01 00:00:00", *["0"] * 6)
+
+    assert selected(world, AWAY) == [1]
+    assert counted(world, AWAY) == ["users.seen_at: 6 values are no dates or times, and count as NULL."]
+
+
+def test_the_unit_of_numbers_is_told_by_those_that_are_not_zero(engine: Engine) -> None:
+    world = make(engine, "BIGINT", SECONDS, SECONDS - DAY, *[0] * 6)
+
+    with pytest.raises(QueryRejected, match="seen_at is a number") as refused:
+        world.refresh(0, loop(AWAY))
+
+    assert refused.value.advice.startswith("It looks like seconds since 1970.")
+
+
+OF_NUMBERS = [
+    "DATE(seen_at) < CURDATE() - INTERVAL 7 DAY",
+    "DATEDIFF(CURDATE(), seen_at) > 7",
+    "DAY(seen_at) = 21",
+    "DATE_ADD(seen_at, INTERVAL 7 DAY) < CURDATE()",
+    "DATE_FORMAT(seen_at, '%Y-%m-%d') = '2026-02-21'",
+    "DATE(seen_at) = '2026-02-21'",
+]
+
+
+@pytest.mark.parametrize("time", [pytest.param("", id="days"), pytest.param("090000", id="days with a time")])
+def test_a_function_of_time_takes_numbers_that_are_dates(engine: Engine, time: str) -> None:
+    world = make(engine, "BIGINT", *(int(f"{day}{time}") for day in (20260221, 20260222, 20260301)))
+
+    for day, condition in enumerate(OF_NUMBERS):
+        world.refresh(day, loop(f"SELECT id FROM users WHERE {condition}".replace("CURDATE()", "DATE('2026-03-01')")))
+
+        assert world.inside() == [1], condition
+
+
+def test_numbers_that_are_dates_are_compared_by_what_the_refusal_says(engine: Engine) -> None:
+    world = make(engine, "BIGINT", 20260221, 20260222)
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop("SELECT id FROM users WHERE seen_at < CURDATE() - INTERVAL 7 DAY"))
+    assert refused.value.advice == "It looks like dates. Write DATE(seen_at) in its place."
+
+    assert selected(world, "SELECT id FROM users WHERE DATE(seen_at) < CURDATE() - INTERVAL 7 DAY") == [1]
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "condition"),
+    [
+        pytest.param("TIME", ("09:00:00", "10:30:00"), "HOUR(part) = 9", id="TIME"),
+        pytest.param("TIME", ("10:30:59", "10:00:00"), "MINUTE(part) = 30 AND SECOND(part) = 59", id="TIME's minutes"),
+        pytest.param("YEAR", (2026, 2025), "YEAR(part) = 2026", id="YEAR"),
+        pytest.param("YEAR", (2026, 2025), "part = YEAR(NOW())", id="YEAR by itself"),
+    ],
+)
+def test_a_time_of_day_or_a_year_is_no_moment(
+    engine: Engine, declared: str, values: tuple[object, ...], condition: str
+) -> None:
+    world = make(engine, "DATETIME", None, None)
+    world.do(f"ALTER TABLE users ADD COLUMN part {declared} NULL")
+    world.do("UPDATE users SET part = :v WHERE id = :i", *({"i": i, "v": v} for i, v in enumerate(values, 1)))
+    sql = f"SELECT id FROM users WHERE {condition}"
+
+    assert selected(world, sql) == [1]
+    assert counted(world, sql) == []
+
+
 NO_MOMENT = [
     pytest.param("VARCHAR(40)", "never", id="a word"),
     pytest.param("VARCHAR(40)", "2026-02-30 10:00:00", id="a day that never comes"),
