@@ -40,8 +40,8 @@ def refuse_numbers(
             remedy = remedies_of(sql, lines)[number]
             line = None if place.line is None else place.line + remedy.line
             counted = counts(connection, found)
-            if counted == "dates" and not sql.moments[number].is_compared and not is_sqlite(connection):
-                continue  # A server reads the number 20261129 as that day, wherever it is not compared as a number.
+            if counted == "dates" and not sql.moments[number].is_compared:
+                continue  # The number 20261129 is read as that day, wherever it is not compared as a number.
             declared = f" ({found.declared})" if found.declared else ""
             raise QueryRejected(
                 f"{remedy.column} is a number{declared}, and is read as a date and time here.",

@@ -21,6 +21,9 @@ _KINDS: dict[Kind, frozenset[str]] = {
     ),
 }
 
+_NO_MOMENTS = frozenset(("TIME", "YEAR"))
+"""Types that SQLite keeps as texts and numbers; what is declared so holds no moments."""
+
 Counts = Literal["seconds", "milliseconds", "dates", ""]
 """What a number seems to be: so many since 1970; a date such as 20261129; or nobody knows."""
 
@@ -52,7 +55,7 @@ def find(connection: Connection, tables: Sequence[str], name: str) -> Found | No
 def counts(connection: Connection, found: Found) -> Counts:
     """Guess from the size of its values what a column of numbers counts."""
     if is_sqlite(connection):
-        values = [v for v in _values(connection, found.table, found.column) if isinstance(v, int | float)]
+        values = [v for v in _values(connection, found.table, found.column) if isinstance(v, int | float) and v]
         size = median(values) if values else 0
     else:
         rows, number = source(found.table, found.column)
@@ -99,10 +102,14 @@ def _in_sqlite(connection: Connection, name: str, wanted: str) -> Found | None:
     if row is None:
         return None
     values = _values(connection, name, row.name)
-    numbers = sum(isinstance(value, int | float) for value in values)
-    kind: Kind = "number" if numbers * 2 > len(values) else "text"
+    # Zero is a way to write `never`, and says nothing of the other values.
+    telling = [value for value in values if value != 0] or values
+    numbers = sum(isinstance(value, int | float) for value in telling)
+    kind: Kind = "number" if numbers * 2 > len(telling) else "text"
+    if row.type.upper() in _NO_MOMENTS:
+        kind = "other"
     moments = sum(isinstance(value, str) and moment(value) is not None for value in values)
-    return Found(name, row.name, kind, row.type, is_empty=not values, holds_moments=moments * 2 > len(values))
+    return Found(name, row.name, kind, row.type, is_empty=not values, holds_moments=moments * 2 > len(telling))
 
 
 def _values(connection: Connection, name: str, wanted: str) -> list[object]:

@@ -35,14 +35,17 @@ _MINUTES = (
     f"(SUBSTRING({_SHIFT}, 2, 2) * 60 + IF(CHAR_LENGTH({_SHIFT}) > 3, RIGHT({_SHIFT}, 2), 0))"
 )
 
+# MariaDB 10.11, 2026-11: it knows an expression of GROUP BY again in the SELECT list only if both have no AND, no BETWEEN,
+# and no string beside a column of another character set.
 A_TEXT = (
     f"(CASE WHEN {COLUMN} REGEXP '{_AT_ITS_OFFSET}' THEN {_LOCAL} - INTERVAL {_MINUTES} MINUTE "
     f"WHEN {COLUMN} REGEXP '{_IN_UTC}' THEN {_LOCAL} END)"
-)
+).replace(COLUMN, f"CONVERT({COLUMN} USING utf8mb4)")
 """A text on a server: as SQLite's `skene_moment` reads it."""
 
 A_MOMENT = (
-    f"(CASE WHEN MONTH({COLUMN}) > 0 AND DAYOFMONTH({COLUMN}) > 0 AND {COLUMN} >= '{EARLIEST}' THEN {COLUMN} END)"
+    f"(CASE WHEN MONTH({COLUMN}) > 0 THEN "
+    f"CASE WHEN DAYOFMONTH({COLUMN}) > 0 THEN CASE WHEN {COLUMN} >= '{EARLIEST}' THEN {COLUMN} END END END)"
 )
 """A DATE, DATETIME or TIMESTAMP on a server."""
 

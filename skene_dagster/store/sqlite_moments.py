@@ -1,8 +1,8 @@
 """Points in time of the embedded database: texts, `YYYY-MM-DD HH:MM:SS.ffffff`, computed with as MySQL does.
 
 A product may write them in another form, with `T`, `Z` or an offset from UTC: they are brought into ours. A date
-without a time stays a date where MySQL keeps it one. What cannot be read is NULL, and so is what lies before the year
-1000: the ways to write `never`, such as 0000-00-00 and 0001-01-01.
+without a time stays a date where MySQL keeps it one. A number is read as MySQL does, 20261123 as that day. What cannot
+be read is NULL, and so is what lies before the year 1000: the ways to write `never`, such as 0000-00-00 and 0001-01-01.
 """
 
 import calendar
@@ -20,6 +20,11 @@ _MOMENT = re.compile(
     )?\s*""",
     re.ASCII | re.VERBOSE,
 )
+_NUMBER = re.compile(r"([1-9]\d{3})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d))?", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?", re.ASCII)
+_OF_A_DAY = frozenset(("HOUR", "MINUTE", "SECOND", "MICROSECOND"))
+_YEARS = range(1901, 2156)
+"""What a column of type YEAR holds."""
 _FULL, _TO_SECONDS = len("2026-11-23 09:00:00.000000"), len("2026-11-23 09:00:00")
 _FIRST_YEAR = "1000"
 _LAST_SECOND = 32_536_771_199
@@ -44,8 +49,8 @@ def moment(value: Value) -> Value:
 
 
 def any_moment(first: Value, second: Value) -> bool:
-    """Whether one of two values can be read as a moment."""
-    return _read(first) is not None or _read(second) is not None
+    """Whether one of two texts can be read as a moment. A number by itself is a number."""
+    return any(isinstance(value, str) and _read(value) is not None for value in (first, second))
 
 
 def from_unixtime(value: Value) -> str | None:
@@ -88,8 +93,12 @@ def last_day(value: Value) -> str | None:
 
 
 def part(value: Value, name: str) -> int | None:
-    """Return the year, quarter, … of a point in time."""
+    """Return the year, quarter, … of a point in time; the hour, … of a time of day; the year of a year."""
     read = _read(value)
+    if name in _OF_A_DAY and isinstance(value, str) and (time := _TIME.fullmatch(value)):
+        read = datetime(1, 1, 1, int(time[1]), int(time[2]), int(time[3] or 0), int(f"{time[4] or 0:0<6}"))
+    if name == "YEAR" and isinstance(value, int) and value in _YEARS:
+        return value
     return None if read is None else _PARTS[name](read)
 
 
@@ -149,6 +158,9 @@ def _is_usual(value: str) -> bool:
 
 
 def _read(value: Value) -> datetime | None:
+    if isinstance(value, int) and (number := _NUMBER.fullmatch(str(value))):
+        day, time = "-".join(number.groups()[:3]), ":".join(number.groups("00")[3:])
+        value = f"{day} {time}"
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -162,7 +174,7 @@ def _read(value: Value) -> datetime | None:
 
 
 def _is_date(value: Value) -> bool:
-    return isinstance(value, str) and ":" not in value
+    return isinstance(value, str | int) and ":" not in str(value) and len(str(value)) <= len("2026-11-23")
 
 
 def _months_later(start: datetime, months: int) -> datetime:

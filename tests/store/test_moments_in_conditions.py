@@ -133,6 +133,72 @@ def test_where_no_value_tells_the_unit_both_are_shown(engine: Engine) -> None:
     )
 
 
+def test_zeros_for_never_do_not_make_a_column_one_of_numbers(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", "2026-01-01 00:00:00", "2026-03-01 00:00:00", *["0"] * 6)
+
+    assert selected(world, AWAY) == [1]
+    assert counted(world, AWAY) == ["users.seen_at: 6 values are no dates or times, and count as NULL."]
+
+
+def test_the_unit_of_numbers_is_told_by_those_that_are_not_zero(engine: Engine) -> None:
+    world = make(engine, "BIGINT", SECONDS, SECONDS - DAY, *[0] * 6)
+
+    with pytest.raises(QueryRejected, match="seen_at is a number") as refused:
+        world.refresh(0, loop(AWAY))
+
+    assert refused.value.advice.startswith("It looks like seconds since 1970.")
+
+
+OF_NUMBERS = [
+    "DATE(seen_at) < CURDATE() - INTERVAL 7 DAY",
+    "DATEDIFF(CURDATE(), seen_at) > 7",
+    "DAY(seen_at) = 21",
+    "DATE_ADD(seen_at, INTERVAL 7 DAY) < CURDATE()",
+    "DATE_FORMAT(seen_at, '%Y-%m-%d') = '2026-02-21'",
+    "DATE(seen_at) = '2026-02-21'",
+]
+
+
+@pytest.mark.parametrize("time", [pytest.param("", id="days"), pytest.param("090000", id="days with a time")])
+def test_a_function_of_time_takes_numbers_that_are_dates(engine: Engine, time: str) -> None:
+    world = make(engine, "BIGINT", *(int(f"{day}{time}") for day in (20260221, 20260222, 20260301)))
+
+    for day, condition in enumerate(OF_NUMBERS):
+        world.refresh(day, loop(f"SELECT id FROM users WHERE {condition}".replace("CURDATE()", "DATE('2026-03-01')")))
+
+        assert world.inside() == [1], condition
+
+
+def test_numbers_that_are_dates_are_compared_by_what_the_refusal_says(engine: Engine) -> None:
+    world = make(engine, "BIGINT", 20260221, 20260222)
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop("SELECT id FROM users WHERE seen_at < CURDATE() - INTERVAL 7 DAY"))
+    assert refused.value.advice == "It looks like dates. Write DATE(seen_at) in its place."
+
+    assert selected(world, "SELECT id FROM users WHERE DATE(seen_at) < CURDATE() - INTERVAL 7 DAY") == [1]
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "condition"),
+    [
+        pytest.param("TIME", ("09:00:00", "10:30:00"), "HOUR(part) = 9", id="TIME"),
+        pytest.param("TIME", ("10:30:59", "10:00:00"), "MINUTE(part) = 30 AND SECOND(part) = 59", id="TIME's minutes"),
+        pytest.param("YEAR", (2026, 2025), "YEAR(part) = 2026", id="YEAR"),
+        pytest.param("YEAR", (2026, 2025), "part = YEAR(NOW())", id="YEAR by itself"),
+    ],
+)
+def test_a_time_of_day_or_a_year_is_no_moment(
+    engine: Engine, declared: str, values: tuple[object, ...], condition: str
+) -> None:
+    world = make(engine, "DATETIME", None, None)
+    world.do(f"ALTER TABLE users ADD COLUMN part {declared} NULL")
+    world.do("UPDATE users SET part = :v WHERE id = :i", *({"i": i, "v": v} for i, v in enumerate(values, 1)))
+    sql = f"SELECT id FROM users WHERE {condition}"
+
+    assert selected(world, sql) == [1]
+    assert counted(world, sql) == []
+
+
 NO_MOMENT = [
     pytest.param("VARCHAR(40)", "never", id="a word"),
     pytest.param("VARCHAR(40)", "2026-02-30 10:00:00", id="a day that never comes"),
@@ -162,6 +228,109 @@ def test_a_value_that_is_no_moment_counts_as_null_and_stops_nobody(engine: Engin
 
         assert world.inside() == inside, sql
         assert counted(world, sql) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
+
+
+GROUPED = [
+    "DATE(seen_at)",
+    "DATE_FORMAT(seen_at, '%Y-%m')",
+    "YEAR(seen_at) * 100 + MONTH(seen_at)",
+    "EXTRACT(YEAR FROM seen_at)",
+    "CAST(seen_at AS DATE)",
+    "seen_at - INTERVAL 1 DAY",
+    "DATE_SUB(seen_at, INTERVAL 1 MONTH)",
+]
+
+
+@pytest.mark.parametrize(("declared", "bad"), [NO_MOMENT[0], NO_MOMENT[3]])
+def test_rows_are_grouped_by_what_a_function_makes_of_a_moment(engine: Engine, declared: str, bad: str) -> None:
+    world = make(engine, declared, "2026-01-01 00:00:00", bad, "2026-03-01 00:00:00")
+
+    for day, made in enumerate(GROUPED):
+        grouped = f"SELECT id, {made} AS made FROM users GROUP BY id, {made} HAVING made IS NOT NULL"
+        world.refresh(day, loop(f"SELECT id FROM ({grouped}) t GROUP BY id HAVING COUNT(*) >= 1"))
+
+        assert world.inside() == [1, 3], made
+
+
+WITH_WORDS = [
+    ("seen_at NOT IN ('', 'never', '0000-00-00 00:00:00') AND seen_at < NOW() - INTERVAL 7 DAY", [1]),
+    ("seen_at IN ('never', '2026-01-01 00:00:00')", [1, 2]),
+    ("seen_at = 'never'", [2]),
+    ("seen_at = '0000-00-00 00:00:00'", [3]),
+    ("seen_at <> '0000-00-00 00:00:00' AND seen_at < NOW()", [1]),
+    ("seen_at > '0000-00-00 00:00:00' AND seen_at < NOW()", [1]),
+]
+
+
+def test_what_stands_beside_a_word_is_compared_as_a_text(engine: Engine) -> None:
+    world = make(engine, "VARCHAR(40)", "2026-01-01 00:00:00", "never", "0000-00-00 00:00:00", None)
+
+    for day, (condition, inside) in enumerate(WITH_WORDS):
+        sql = f"SELECT id FROM users WHERE {condition}"
+        world.refresh(day, loop(sql.replace("NOW()", f"NOW() - INTERVAL {day} DAY")))
+
+        assert world.inside() == inside, sql
+
+
+ABOUT_ZERO_DATES = [
+    ("seen_at = '0000-00-00 00:00:00'", [2]),
+    ("seen_at <> '0000-00-00 00:00:00'", [1]),
+    ("seen_at > '0000-00-00 00:00:00' AND seen_at < NOW()", [1]),
+    ("NULLIF(seen_at, '0000-00-00 00:00:00') < NOW()", [1]),
+    ("seen_at NOT IN ('0000-00-00 00:00:00')", [1]),
+]
+
+
+def test_a_zero_date_is_found_by_its_name(engine: Engine) -> None:
+    world = make(engine, "DATETIME", "2026-01-01 00:00:00", "0000-00-00 00:00:00", None)
+
+    for day, (condition, inside) in enumerate(ABOUT_ZERO_DATES):
+        world.refresh(day, loop(f"SELECT id FROM users WHERE {condition}"))
+
+        assert world.inside() == inside, condition
+
+
+WRITTEN_AS = ["2026-2-22", "2026-02-22T00:00:00", "2026-02-22 00:00", "2026-2-22T0:0", "2026-02-22 00:00:00.0"]
+
+
+@pytest.mark.parametrize("declared", ["DATETIME", "VARCHAR(40)"])
+def test_a_date_may_be_written_in_each_form_that_servers_read(engine: Engine, declared: str) -> None:
+    world = make(engine, declared, "2026-02-21 23:59:59", "2026-02-22 00:00:00")
+
+    for day, written in enumerate(WRITTEN_AS):
+        world.refresh(2 * day, loop(f"SELECT id FROM users WHERE seen_at < '{written}'"))
+        assert world.inside() == [1], written
+        world.refresh(2 * day + 1, loop(f"SELECT id FROM users WHERE seen_at = '{written}'"))
+        assert world.inside() == [2], written
+
+
+@pytest.mark.parametrize("written", ["20260222", "20260222000000", "2026/02/22", "2026.2.22", "2026-02-22 00"])
+def test_a_date_that_sqlite_cannot_tell_from_a_text_needs_a_server(engine: Engine, written: str) -> None:
+    world = make(engine, "DATETIME", "2026-02-21 23:59:59", "2026-02-22 00:00:00")
+    sql = f"SELECT id FROM users WHERE seen_at < '{written}'"
+
+    if not is_sqlite(engine):
+        assert selected(world, sql) == [1]
+        return
+    with pytest.raises(QueryRejected) as refused:
+        world.refresh(0, loop(sql))
+
+    assert refused.value.message == (
+        f"The condition needs TiDB: A date that is written as '{written}', not as '2026-11-23' or "
+        "'2026-11-23 09:00:00', needs TiDB."
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2026-02-22T09:00:00Z", "2026-02-22 11:00:00+02:00", "2026-02-22T03:30:00.000-0530", "2026-02-22 09:00 UTC"],
+)
+def test_a_date_that_names_its_offset_is_refused_with_the_same_in_utc(written: str) -> None:
+    with pytest.raises(QueryRejected) as refused:
+        loop(f"SELECT id FROM users\nWHERE seen_at < '{written}'")
+
+    assert "names its offset from UTC" in refused.value.message
+    assert refused.value.advice == "Moments are in UTC here. Write '2026-02-22 09:00:00'."
 
 
 def test_an_index_serves_a_comparison_again_where_no_value_is_bad(engine: Engine) -> None:

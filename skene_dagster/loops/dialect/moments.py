@@ -12,8 +12,8 @@ from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.origins import origins, tables_of
 from skene_dagster.loops.dialect.quoting import in_the_authors_words, line_of
 from skene_dagster.loops.dialect.rewriting import Rewritten
-from skene_dagster.loops.dialect.sqlite_values import kind_of
-from skene_dagster.loops.dialect.structure import COMPARISONS, ORDERED
+from skene_dagster.loops.dialect.sqlite_values import has_words, kind_of
+from skene_dagster.loops.dialect.structure import COMPARISONS, EQUALITIES, ORDERED
 from skene_dagster.loops.dialect.vocabulary import words
 from skene_dagster.loops.sql_reads import Beside, MomentRead
 
@@ -135,6 +135,8 @@ def _uses(tree: exp.Expr, rewritten: Rewritten) -> Iterator[_Use]:
 
 
 def _compared(node: exp.Expr, sides: list[exp.Expr], rewritten: Rewritten) -> Iterator[_Use]:
+    if isinstance(node, EQUALITIES) and has_words(sides, rewritten):
+        return
     kinds = [kind_of(side, rewritten) for side in sides]
     known = [side for side, kind in zip(sides, kinds, strict=True) if kind == "moment"]
     rest = [side for side, kind in zip(sides, kinds, strict=True) if not kind]

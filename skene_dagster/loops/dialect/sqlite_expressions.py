@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from skene_dagster.loops.dialect import dates
 from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.intervals import SIMPLE_UNITS
 from skene_dagster.loops.dialect.moments import Moments
@@ -20,13 +21,14 @@ from skene_dagster.loops.dialect.sqlite_values import (
     SHOWN,
     SYMBOLS,
     NeedsTidb,
+    has_words,
     in_full,
     kind_of,
     kinds_of_values,
     moment_of,
     quoted,
 )
-from skene_dagster.loops.dialect.structure import ORDERED
+from skene_dagster.loops.dialect.structure import EQUALITIES, ORDERED
 
 _A_DATE_AS_NUMBER = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?")
 
@@ -127,6 +129,8 @@ class Expressions:
             raise NeedsTidb("A hexadecimal or binary value")
         if "\0" in value:
             raise NeedsTidb(r"A text with \0")
+        if dates.is_a_servers_own(value):
+            raise NeedsTidb(f"A date that is written as {value!r}, not as '2026-11-23' or '2026-11-23 09:00:00',")
         return quoted(value)
 
     def _case(self, node: exp.Case) -> str:
@@ -232,11 +236,11 @@ class Expressions:
             case exp.Escape() if isinstance(node.this, exp.Like):
                 return f"{self._like(node.this)} ESCAPE {self.expression(node.expression)}"
             case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() | exp.NullSafeEQ():
-                left, right = self._comparable([node.this, node.expression])
+                left, right = self._comparable(node, [node.this, node.expression])
                 compared = f"{left} {SYMBOLS[type(node)]} {right}"
                 return self._of_two_columns(node, compared) if isinstance(node, ORDERED) else compared
             case exp.Between():
-                value, low, high = self._comparable([node.this, node.args["low"], node.args["high"]])
+                value, low, high = self._comparable(node, [node.this, node.args["low"], node.args["high"]])
                 return f"{value} BETWEEN {low} AND {high}"
             case exp.In():
                 return self._in(node)
@@ -260,7 +264,7 @@ class Expressions:
             return f"{self._operand(node.this)} IN ({self._query(query)})"
         if not node.expressions:
             raise NeedsTidb("This form of IN")
-        value, *choices = self._comparable([node.this, *node.expressions])
+        value, *choices = self._comparable(node, [node.this, *node.expressions])
         return f"{value} IN ({', '.join(choices)})"
 
     def _operand(self, node: exp.Expr) -> str:
@@ -268,15 +272,20 @@ class Expressions:
             raise NeedsTidb("A comparison inside another without parentheses")
         return self.expression(node)
 
-    def _comparable(self, nodes: list[exp.Expr]) -> list[str]:
+    def _comparable(self, node: exp.Expr, sides: list[exp.Expr]) -> list[str]:
         """Write what is compared with each other: points in time in one form, numbers never with texts."""
-        kinds = {kind_of(node, self._rewritten) for node in nodes} - {""}
+        kinds = {kind_of(side, self._rewritten) for side in sides} - {""}
         if "number" in kinds and len(kinds) > 1:
             raise NeedsTidb("Comparing a number with a text")
-        if any(isinstance(node, exp.Literal) and _A_DATE_AS_NUMBER.fullmatch(node.name) for node in nodes):
+        if any(isinstance(side, exp.Literal) and _A_DATE_AS_NUMBER.fullmatch(side.name) for side in sides):
             # A moment is a text there, and greater than every number.
             raise NeedsTidb("A date that is written as a number")
-        return [self._moment(node) if "moment" in kinds else self._operand(node) for node in nodes]
+        as_moments = "moment" in kinds
+        if as_moments and has_words(sides, self._rewritten):
+            if not isinstance(node, EQUALITIES):
+                raise NeedsTidb("Comparing a point in time with another text")
+            as_moments = False
+        return [self._moment(side) if as_moments else self._operand(side) for side in sides]
 
     def _moment(self, node: exp.Expr) -> str:
         literal = moment_of(node, self._rewritten)

@@ -1,10 +1,8 @@
 """What is known about a value in the embedded database: a point in time, a number or a text."""
 
-import re
-from datetime import datetime
-
 from sqlglot import exp
 
+from skene_dagster.loops.dialect import dates
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
@@ -20,7 +18,6 @@ _CASTS: dict[exp.DType, Kind] = {
     exp.DType.BIGINT: "number",
 }
 _MOMENTS = words("ADDDATE CONVERT_TZ DATE_ADD DATE_SUB FROM_DAYS MAKEDATE STR_TO_DATE SUBDATE TIMESTAMPADD")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?")
 
 SYMBOLS: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=", exp.NullSafeEQ: "IS",
@@ -50,7 +47,7 @@ def kind_of(node: exp.Expr, rewritten: Rewritten) -> Kind:
             return "moment"
         case exp.Literal():
             value = string_value(node, rewritten)
-            return "number" if value is None else "moment" if _DATE.fullmatch(value) else "text"
+            return "number" if value is None else "moment" if dates.is_moment(value) else "text"
         case exp.Paren():
             return kind_of(node.this, rewritten)
         case exp.Add() | exp.Sub() if isinstance(node.expression, exp.Interval):
@@ -70,6 +67,12 @@ def kinds_of_values(call: exp.Anonymous, rewritten: Rewritten) -> list[Kind]:
     return [kind_of(value, rewritten) for value in values]
 
 
+def has_words(nodes: list[exp.Expr], rewritten: Rewritten) -> bool:
+    """Whether one of several values is a string that is no moment, such as 'never', or may be one by its default."""
+    written = [node for node in nodes if isinstance(node, exp.Literal) or _chooses(node)]
+    return any(kind_of(node, rewritten) == "text" for node in written)
+
+
 def in_full(node: exp.Expr) -> bool:
     """Whether a point in time has date, time and fraction whatever happens."""
     if isinstance(node, (exp.Add, exp.Sub)) and isinstance(node.expression, exp.Interval):
@@ -84,14 +87,12 @@ def moment_of(literal: exp.Expr, rewritten: Rewritten) -> str | None:
         NeedsTidb: there is no such day.
     """
     value = string_value(literal, rewritten)
-    if value is None or not _DATE.fullmatch(value):
+    if value is None or not dates.is_moment(value):
         return None
-    # Python 3.10 reads three or six digits of a second's fraction, nothing between.
-    head, dot, fraction = value.partition(".")
-    try:
-        return datetime.fromisoformat(head + (f".{fraction:0<6}" if dot else "")).isoformat(" ", "microseconds")
-    except ValueError:
-        raise NeedsTidb(f"The date {value!r}") from None
+    read = dates.read(value)
+    if read is None:
+        raise NeedsTidb(f"The date {value!r}")
+    return read.isoformat(" ", "microseconds")
 
 
 def quoted(value: str) -> str:
@@ -103,8 +104,14 @@ def _kind_of_call(node: exp.Anonymous, rewritten: Rewritten) -> Kind:
     name = node.name.removeprefix(FUNCTION)
     if name in _MOMENTS:
         return "moment"
+    if name == "NULLIF":
+        return kind_of(node.expressions[0], rewritten) if node.expressions else ""
     if name in OF_THEIR_ARGUMENTS:
         return next((kind for kind in kinds_of_values(node, rewritten) if kind), "")
     if name in ("TIMESTAMPDIFF", "DATE_FORMAT"):
         return "number" if name == "TIMESTAMPDIFF" else "text"
     return CALLS[name].kind if name in CALLS else ""
+
+
+def _chooses(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.removeprefix(FUNCTION) in OF_THEIR_ARGUMENTS

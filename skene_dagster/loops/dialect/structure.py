@@ -9,6 +9,7 @@ from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import ParseError
 
 from skene_dagster.loops.dialect import vocabulary as known
+from skene_dagster.loops.dialect.dates import refuse_an_offset
 from skene_dagster.loops.dialect.quoting import as_written, in_the_authors_words, line_of, string_value, word_for
 from skene_dagster.loops.dialect.rewriting import STRING, Rewritten, number_value
 from skene_dagster.loops.dialect.scanner import Refusal
@@ -16,6 +17,7 @@ from skene_dagster.loops.dialect.shifts import refuse_interval, refuse_numbers_f
 from skene_dagster.settings import SYSTEM_SCHEMAS
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)
+EQUALITIES = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.In)
 ORDERED = (exp.LT, exp.LTE, exp.GT, exp.GTE)
 _QUERIES = (exp.Select, exp.Union, exp.Except, exp.Intersect, exp.Subquery)
 _CLAUSES = "with_ order limit offset"
@@ -200,6 +202,8 @@ def _refuse_inside(node: exp.Expr, rewritten: Rewritten) -> None:
         case exp.Order() if node.this and not isinstance(node.parent, exp.GroupConcat):
             shown = as_written(node, rewritten)
             raise Refusal(f"ORDER BY stands inside a function: {shown}.", "Only GROUP_CONCAT() takes it.")
+        case exp.Literal():
+            refuse_an_offset(string_value(node, rewritten) or "")
         case exp.Interval():
             refuse_interval(node, rewritten)
         case exp.Add() | exp.Sub():
