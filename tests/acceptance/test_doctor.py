@@ -227,13 +227,16 @@ def test_moments_in_local_time_are_told_with_their_column_and_by_how_much(engine
     CliRunner().invoke(main, ["--project", str(root), "migrate"])
     ahead = database_clock(engine)() + timedelta(hours=2)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE users SET last_activity_at = :at"), {"at": f"{ahead:%Y-%m-%d %H:%M:%S}"})
+        connection.execute(
+            text("INSERT INTO users (id, last_activity_at) VALUES (:id, :at)"),
+            [{"id": 2 + n, "at": f"{ahead - n * timedelta(minutes=1):%Y-%m-%d %H:%M:%S}"} for n in range(20)],
+        )
 
     looked = doctor(root)
     checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
 
     said = (
-        "users.last_activity_at: 1 row is in the future; the newest is 2 h 00 min ahead of now. "
+        "users.last_activity_at: 20 rows are in the future; the newest is 2 h 00 min ahead of now. "
         "It looks like local time (that of UTC+2). Moments are read as UTC: let the product store UTC."
     )
     assert f"notice loops/retention.yaml:7 step 1, condition.query: {said}" in told(looked)
