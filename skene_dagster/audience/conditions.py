@@ -1,7 +1,7 @@
 """A condition as a part of our statements: who is in the segment at a tick, and what an email can show of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -115,6 +115,23 @@ def answer_again(
         case _:
             assert_never(condition)
     return found.where(found.selected_columns[0].in_(again.users)).subquery("again")
+
+
+def looked_up(connection: Connection, plan: LoopPlan, step: StepPlan) -> tuple[LoopPlan, StepPlan]:
+    """Look up what the columns hold that a step's query reads as moments: what is returned needs no further look.
+
+    Raises:
+        QueryRejected: it reads numbers as moments.
+    """
+    query = step.condition
+    if not isinstance(query, Query) or not query.moments:
+        return plan, step
+    sql = _readable(connection, plan, step, query)
+    known = replace(query, moments=())
+    if sql is not None and not is_sqlite(connection):
+        known = replace(known, mysql=sql)
+    asked = replace(step, condition=known)
+    return replace(plan, steps=tuple(asked if one == step else one for one in plan.steps)), asked
 
 
 def place_of(plan: LoopPlan, step: StepPlan) -> Place:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from skene_dagster.audience.asked import at, at_word
+from skene_dagster.audience.windows import bare, looks_ahead, speaks_of_the_future
 from skene_dagster.documents import Document
 from skene_dagster.errors import Place, StoreError
 from skene_dagster.loops.plan import LoopPlan, Query, Rows
@@ -30,7 +31,7 @@ QUIET = timedelta(minutes=30)
 """How long a product in use may write nothing."""
 
 MANY = 10
-"""Rows in the future that are no slip of one hand."""
+"""Rows in the future, of a column that tells what has happened, that are no slip of one hand."""
 
 _READ_AS_UTC = "Moments are read as UTC: let the product store UTC"
 
@@ -66,13 +67,14 @@ def suspects(
     zone = server_zone(connection)
     found: dict[tuple[str, str], list[Suspect]] = {}
     columns: dict[str, dict[str, MomentColumn]] = {}
+    planned = {(table.casefold(), column.casefold()) for table, column in _planned(plans)}
     for watched in _watched(plans, settings, settings_file):
         if watched.table not in columns:
             there = moment_columns(connection, watched.table)
             columns[watched.table] = {column.name.casefold(): column for column in there}
         column = columns[watched.table].get(watched.column.casefold())
         key = (watched.table.casefold(), watched.column.casefold())
-        if column is None or key in found:
+        if column is None or key in found or (key in planned and not watched.of_the_past):
             continue
         seen = _newest(connection, watched.table, column.name, now)
         found[key] = [
@@ -105,6 +107,16 @@ def _watched(plans: Sequence[LoopPlan], settings: Settings, settings_file: Docum
                     yield _Watched(place, table, read.column, of_the_past=False)
 
 
+def _planned(plans: Sequence[LoopPlan]) -> Iterator[tuple[str, str]]:
+    """Name the tables and columns that may hold what is to come, by a condition or by their names."""
+    conditions = [step.condition for plan in plans for step in plan.steps]
+    for query in (one for one in conditions if isinstance(one, Query)):
+        ahead = {bare(window.column).casefold() for window in query.windows if looks_ahead(window)}
+        for read in query.moments:
+            if read.column.casefold() in ahead or speaks_of_the_future(read.column):
+                yield from ((table, read.column) for table in read.tables)
+
+
 def _is_ours(table: str) -> bool:
     return table.rpartition(".")[2].startswith("skene_")
 
@@ -128,8 +140,8 @@ def _said(
     ahead = None if seen.ahead.newest is None else seen.ahead.newest - now
     hints = [] if ahead is None else list(_hints(ahead, zone))
     is_local = bool(hints) or seen.ahead.number >= MANY
-    # What a condition names may be planned for later, as a trial's end is. Local time leaves few rows far ahead.
-    is_local = is_local and (of_the_past or seen.ahead.number > seen.far.number)
+    # What a condition names may be planned for later, as a trial's end is.
+    is_local = is_local and (of_the_past or _ends_as_a_zone_does(seen, now))
     if ahead is not None and (of_the_past or is_local):
         rows = f"{_rows(seen.ahead.number, seen)} in the future; the newest is {_long(ahead)} ahead of now."
         which = f" ({'; '.join(hints)})" if hints else ""
@@ -144,11 +156,22 @@ def _said(
         )
 
 
+def _ends_as_a_zone_does(seen: Newest, now: datetime) -> bool:
+    """Whether a product in use would write so in local time: without a pause up to its now, and nothing beyond."""
+    if seen.ahead.newest is None or seen.ahead.steady is None or seen.far.number:
+        return False
+    return _to_next_zone(seen.ahead.newest - now) <= JUST_NOW and seen.ahead.newest - seen.ahead.steady <= QUIET
+
+
+def _to_next_zone(ahead: timedelta) -> timedelta:
+    return -ahead % STEP
+
+
 def _hints(ahead: timedelta, zone: ServerZone | None) -> Iterator[str]:
     """Say of which zone's local time the newest row may be."""
-    next_zone = -(-ahead // STEP) * STEP
-    if next_zone - ahead <= JUST_NOW:
-        yield f"that of {utc(next_zone)}"
+    missing = _to_next_zone(ahead)
+    if missing <= JUST_NOW:
+        yield f"that of {utc(ahead + missing)}"
     if zone is not None and zone.ahead >= ahead - SLACK:
         yield f"the server's zone is {zone}"
 

@@ -31,8 +31,9 @@ from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.expressions import columns_of
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.settings import Settings, Users
-from skene_dagster.store.engine import users_table
+from skene_dagster.store.engine import is_sqlite, users_table
 from skene_dagster.store.keys import users_key
+from skene_dagster.store.tables import metadata
 
 _SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
 
@@ -161,6 +162,8 @@ def _check_query(
     columns: list[str] = []
     if not said:
         said = refusal(lambda: columns.extend(connection.execute(every.limit(0)).keys()))
+    if is_sqlite(connection) and unknown_table(said) in metadata.tables:
+        return  # the first run makes it
     if said:
         known = [name for source in query.tables for name in columns_in(connection, source)]
         advice = meant(said, known, inspect(connection).get_table_names())

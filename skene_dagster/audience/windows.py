@@ -100,9 +100,34 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
         return Lost(gaps, successive.longest, instead if wider and not any(successive.gaps(wider)) else "")
 
 
+def bare(column: str) -> str:
+    """Leave out of a column's name the table's, and the quotes."""
+    return column.rpartition(".")[2].strip("`")
+
+
+def speaks_of_the_future(column: str) -> bool:
+    """Whether a column's name says that it may hold what is still to come."""
+    return not _OF_THE_FUTURE.isdisjoint(_words(column))
+
+
+def looks_ahead(window: Window) -> bool:
+    """Whether a window begins or ends after its tick, so that its column may hold what is still to come.
+
+    The end of the current day, month or year tells nothing: what has happened is asked for so as well.
+    """
+    with closing(sqlite3.connect(":memory:")) as database:
+        sqlite_functions.install(database)
+        evaluated = _Evaluated(window, ZoneInfo("UTC"), database)
+        long_ago, before, today, later = (evaluated.held(span, step, _LAST_DAY) for span, step in _AROUND_THE_LAST_DAY)
+    if len(long_ago) > 1:
+        return False  # an hour of each day, or a day of each year
+    is_cut = len(today) > 1 or len(later) > 1
+    return is_cut or (True in today | later and True not in long_ago | before)
+
+
 def _words(column: str) -> list[str]:
     """Take the name of a column apart: `u.createdAt` is created, at."""
-    name = column.rpartition(".")[2].strip("`")
+    name = bare(column)
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)] or [name]
 
 
@@ -126,6 +151,12 @@ class _Evaluated:
     def holds(self, moment: datetime, tick: datetime) -> bool:
         """Whether a moment is in a tick's window."""
         return bool(self._numbers(moment, _NOW, 1, tick))
+
+    def held(self, span: _Span, step: timedelta, tick: datetime) -> set[bool]:
+        """Say which answers there are for a span's moments, whether they are in a tick's window."""
+        steps = ceil((span.end - span.start) / step)
+        found = len(self._numbers(tick + span.start + step / 2, step, steps, tick))
+        return {answer for answer, number in ((True, found), (False, steps - found)) if number}
 
     def spans(self, tick: datetime, within: _Span, step: timedelta) -> list[_Span]:
         """Say when a tick's window is, the middle of a step standing for all of it."""
@@ -157,6 +188,16 @@ class _Evaluated:
 
 _EPOCH = datetime(1970, 1, 1)
 _LONG_AGO = datetime(1971, 1, 1)
+_LAST_DAY = datetime(2022, 12, 31, 12)
+"""A Saturday: the week, the month and the year end with the day."""
+_HALF_A_DAY, _LONG = 12 * _HOUR, 400 * _DAY
+_AROUND_THE_LAST_DAY = (
+    (_Span(_LONG_AGO - _LAST_DAY, _LONG_AGO - _LAST_DAY + _LONG), _HOUR),
+    (_Span(-_LONG, _NOW), _HOUR),
+    (_Span(_NOW, _HALF_A_DAY), timedelta(minutes=5)),
+    (_Span(_HALF_A_DAY, _HALF_A_DAY + _LONG), _HOUR),
+)
+"""Spans, with their steps: long ago, before, until midnight, and from then on."""
 _MOMENTS = """
     WITH RECURSIVE numbers (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < :steps),
     moments (number, moment) AS (

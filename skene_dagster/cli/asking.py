@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from skene_dagster import boundary
 from skene_dagster.audience import preflight, sources
+from skene_dagster.audience.asked import columns_in
 from skene_dagster.audience.local_time import Suspect, suspects
 from skene_dagster.audience.scans import Scan, big_scans
 from skene_dagster.audience.unreadable import Unreadable, of_step, of_usage
@@ -48,7 +49,8 @@ class Answer:
 
 def _unique_keys(connection: Connection, plan: LoopPlan) -> dict[str, list[frozenset[str]]]:
     read = {name for step in plan.steps if isinstance(step.condition, Query) for name in step.condition.tables}
-    return {name: shapes.unique_keys(connection, name) for name in read}
+    # SQLite's skene_* tables are not there before the first run.
+    return {name: shapes.unique_keys(connection, name) for name in read if columns_in(connection, name)}
 
 
 def ask(settings: Settings, project: Project) -> Answer:

@@ -83,12 +83,12 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[C
 
 
 def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
-    if not schema.is_ready(engine):
+    if schema.is_ready(engine):
+        schema.ready(engine, settings.users)
+        yield _belongs(engine, settings)
+        yield from examine_file(settings)
+    else:
         yield Checked("ok", "The skene_* tables are made, or brought to this release, by the first run.")
-        return
-    schema.ready(engine, settings.users)
-    yield _belongs(engine, settings)
-    yield from examine_file(settings)
     yield from examine_loops(engine, settings, project)
 
 

@@ -34,6 +34,8 @@ class LateTicks:
     channel: Channel
     _of_all: dict[datetime, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
     """By tick: when its condition was asked about everybody, and who was not in the answer, by send_id."""
+    _looked_up: list[tuple[LoopPlan, StepPlan]] = field(default_factory=list)
+    """The plan and the step, once it is known what the columns hold that its query reads."""
 
     def who_left(
         self, connection: Connection, batch: Row[Any], waiting: Sequence[Any], now: datetime
@@ -70,7 +72,7 @@ class LateTicks:
         self, connection: Connection, batch: Row[Any], waiting: Sequence[Any], now: datetime
     ) -> frozenset[str]:
         again = Again(list(dict.fromkeys(row.user_id for row in waiting)), now)
-        asked = connection, self.plan, self.step, self.settings
+        asked = connection, *self._known(connection), self.settings
         if self.step.by_row:
             keys = [(row.user_id, row.occurrence) for row in waiting]
             rows = triggered.found_again(*asked, self.channel.name, keys, batch.as_of, again)
@@ -82,8 +84,13 @@ class LateTicks:
         """Ask about all of the tick at once what cannot be asked about some: it takes as long for one batch."""
         asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
         if asked_at is None or now - asked_at > LATE:
-            rows = conditions.answer(connection, self.plan, self.step, self.settings, as_of).rows
+            rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows
             scope = Scope(self.channel.name, self.plan.name, self.step.name)
             left = ledger.not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
             self._of_all[as_of] = now, left
         return left
+
+    def _known(self, connection: Connection) -> tuple[LoopPlan, StepPlan]:
+        if not self._looked_up:
+            self._looked_up.append(conditions.looked_up(connection, self.plan, self.step))
+        return self._looked_up[0]

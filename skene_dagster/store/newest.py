@@ -28,6 +28,9 @@ SAMPLE = 10_000
 COUNTED = 1_000
 """Rows up to which it is counted how many are in the future."""
 
+STEADY = 10
+"""Different moments that, close together, are a product in use, and neither a slip nor a calendar."""
+
 _EARLIEST = datetime(1971, 1, 1)
 _LATEST = datetime(9999, 1, 1)
 """Beyond it stands what means `never`."""
@@ -40,6 +43,8 @@ class Rows:
     number: int
     """How many; COUNTED + 1 stands for more than COUNTED."""
     newest: datetime | None
+    steady: datetime | None
+    """The STEADYth newest of their different moments."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def newest(connection: Connection, name: str, of: str, now: datetime) -> Newest 
             .subquery()
         )
         number, last = connection.execute(select(func.count(), _latest(some.c.moment)).select_from(some)).one()
-        return Rows(number, _read(last))
+        different = select(some.c.moment).distinct().order_by(some.c.moment.desc()).limit(1).offset(STEADY - 1)
+        steady = connection.execute(different).scalar() if number >= STEADY else None
+        return Rows(number, _read(last), _read(steady))
 
     past = (
         select(_latest(moment))

@@ -14,7 +14,7 @@ from doctored import LOOP, doctor, make_users, told
 from refusing import read_only
 from resend_server import ResendServer, refusal, resend_server
 from small_project import write_project
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
@@ -53,6 +53,42 @@ def test_what_is_not_migrated_is_told_with_what_to_run(engine: Engine, root: Pat
 
     assert result.exit_code == 3
     assert "The skene_* tables are not in the database. Run: skene-dagster migrate" in told(result)
+
+
+@on_sqlite
+def test_before_the_first_run_what_a_loop_s_sql_lacks_is_told_and_no_table_is_made(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    (root / "loops" / "retention.yaml").write_text(LOOP.replace("last_activity_at", "last_activ_at"), encoding="utf-8")
+
+    result = doctor(root)
+
+    assert "error loops/retention.yaml:7 step 1, condition.query: The database refuses this SQL:" in told(result)
+    assert "Did you mean 'last_activity_at'?" in told(result)
+    assert result.exit_code == 3
+    assert inspect(engine).get_table_names() == ["users"]
+
+
+@on_sqlite
+def test_sql_that_reads_what_the_first_run_makes_is_not_refused_before_it(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    (root / "loops" / "exported.yaml").write_text(
+        """\
+type: activation
+steps:
+  - trigger: {type: event, name: exported}
+    condition:
+      type: query
+      query: SELECT id FROM users WHERE id IN (SELECT user_id FROM skene_events WHERE event_id = $1)
+    action: {type: email, template: re_engagement, personalization: {name: "{{user.name}}"}}
+""",
+        encoding="utf-8",
+    )
+
+    looked = doctor(root)
+    checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
+
+    assert looked.exit_code == 0, looked.output
+    assert checked.exit_code == 0, checked.output
 
 
 @on_servers
@@ -227,13 +263,16 @@ def test_moments_in_local_time_are_told_with_their_column_and_by_how_much(engine
     CliRunner().invoke(main, ["--project", str(root), "migrate"])
     ahead = database_clock(engine)() + timedelta(hours=2)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE users SET last_activity_at = :at"), {"at": f"{ahead:%Y-%m-%d %H:%M:%S}"})
+        connection.execute(
+            text("INSERT INTO users (id, last_activity_at) VALUES (:id, :at)"),
+            [{"id": 2 + n, "at": f"{ahead - n * timedelta(minutes=1):%Y-%m-%d %H:%M:%S}"} for n in range(20)],
+        )
 
     looked = doctor(root)
     checked = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
 
     said = (
-        "users.last_activity_at: 1 row is in the future; the newest is 2 h 00 min ahead of now. "
+        "users.last_activity_at: 20 rows are in the future; the newest is 2 h 00 min ahead of now. "
         "It looks like local time (that of UTC+2). Moments are read as UTC: let the product store UTC."
     )
     assert f"notice loops/retention.yaml:7 step 1, condition.query: {said}" in told(looked)

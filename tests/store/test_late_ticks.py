@@ -10,7 +10,7 @@ import pytest
 from delivery_world import OUTBOX, START, World, make_world, planned
 from sqlalchemy import Engine, event, text
 
-from skene_dagster.audience import triggered
+from skene_dagster.audience import conditions, triggered
 from skene_dagster.audience.rollup import roll_up
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.providers.base import Throttled
@@ -355,6 +355,43 @@ def test_who_came_back_and_left_again_between_two_ticks_is_mailed_at_the_next(pr
     assert product.mailed == [1]
 
 
+def last_did(bound: str) -> str:
+    return (
+        "SELECT id FROM users u WHERE (SELECT MAX(occurred_at) FROM skene_events e "
+        f"WHERE e.user_id = u.id{bound}) < NOW() - INTERVAL 7 DAY"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "mailed"),
+    [
+        pytest.param(
+            "SELECT id FROM users WHERE last_activity_at NOT BETWEEN NOW() - INTERVAL 7 DAY AND NOW()",
+            [1, 2],
+            id="between two moments",
+        ),
+        pytest.param(AWAY, [2], id="before a moment"),
+        pytest.param(last_did(" AND occurred_at <= NOW()"), [1, 2], id="the last event up to the tick"),
+        pytest.param(last_did(""), [2], id="the last event"),
+    ],
+)
+def test_what_a_query_bounds_by_now_does_not_see_who_came_back(product: Product, sql: str, mailed: list[int]) -> None:
+    world = product.world
+    product.query(sql)
+    world.add(1, 2, last_activity_at=ago(world, 8))
+    for user in (1, 2):
+        product.did(user, ago(world, 8))
+    product.decide(START)
+    waits(world, HOUR)
+    is_active_in_the_users_table(product)
+    visits(product)
+    waits(world, HOUR)
+
+    world.deliver()
+
+    assert product.mailed == mailed
+
+
 # When it is asked, and how often.
 
 
@@ -366,6 +403,23 @@ def questions(engine: Engine) -> Iterator[list[str]]:
     def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if "skene_sends" in statement and ("last_activity_at" in statement or "skene_events" in statement):
             asked.append(statement)
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+
+
+@contextmanager
+def look_ups(engine: Engine) -> Iterator[list[str]]:
+    """List the statements that ask what a column holds."""
+    asked: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        told = f"{statement} {values}"
+        if "last_activity_at" in told and "skene_sends" not in told:
+            asked.append(told)
 
     event.listen(engine, "before_cursor_execute", hear)
     try:
@@ -406,6 +460,23 @@ def test_a_late_tick_asks(product: Product, sql: str, times: int) -> None:
         product.world.deliver()
 
     assert (len(product.mailed), len(asked)) == (250, times)
+
+
+def test_what_kind_of_columns_a_condition_reads_is_looked_up_once_for_all_batches(product: Product) -> None:
+    product.query(AWAY)
+    product.world.add(*range(1, 251), last_activity_at=ago(product.world, 8))
+    product.decide(START)
+    waits(product.world, HOUR)
+    world = product.world
+    with look_ups(world.engine) as once:
+        conditions.answer(world.engine, world.plan, world.plan.steps[0], world.settings, START)
+
+    with look_ups(world.engine) as asked:
+        world.deliver()
+
+    assert len(product.mailed) == 250
+    assert once
+    assert asked == once
 
 
 def test_what_cannot_be_asked_about_some_is_asked_again_when_its_answer_is_as_old_as_a_tick_may_be(

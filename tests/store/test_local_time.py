@@ -199,6 +199,45 @@ def test_what_a_condition_names_may_be_planned_for_later(product: Product, ahead
     assert product.said() == []
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param("seen_at BETWEEN NOW() AND NOW() + INTERVAL 1 HOUR", id="the hour to come"),
+        pytest.param("seen_at > NOW()", id="all that is to come"),
+        pytest.param("users.seen_at < NOW() + INTERVAL 3 DAY", id="before a day to come"),
+    ],
+)
+def test_a_column_that_a_condition_compares_with_what_is_to_come_may_hold_it(product: Product, condition: str) -> None:
+    product.make()
+    product.write("users", "seen_at", *(2 * HOUR - n * MINUTE for n in range(40)))
+
+    assert product.said(LOOP.replace("seen_at < NOW() - INTERVAL 7 DAY", condition)) == []
+
+
+def test_a_column_whose_name_speaks_of_the_future_may_hold_it(product: Product) -> None:
+    product.make(product.users.replace("seen_at", "starts_at"))
+    product.write("users", "starts_at", *(2 * HOUR - n * MINUTE for n in range(40)))
+
+    assert product.said(LOOP.replace("seen_at", "starts_at")) == []
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [
+        pytest.param([(n + 1) * HOUR / 2 for n in range(12)], id="an appointment each half hour"),
+        pytest.param([2 * HOUR for _ in range(40)], id="many at one moment"),
+        pytest.param([2 * HOUR - n * MINUTE for n in range(8)], id="a few"),
+        pytest.param([127 * MINUTE - n * MINUTE for n in range(40)], id="many, up to no zone's distance"),
+        pytest.param([3 * DAY, *(2 * HOUR - n * MINUTE for n in range(40))], id="many, and one that is planned"),
+    ],
+)
+def test_of_a_column_of_a_condition_little_evidence_is_none(product: Product, ahead: list[timedelta]) -> None:
+    product.make()
+    product.write("users", "seen_at", *ahead)
+
+    assert product.said() == []
+
+
 def test_of_many_future_rows_only_the_first_thousand_are_counted(product: Product) -> None:
     product.make()
     product.write("users", "created_at", *(HOUR for _ in range(1001)))

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.audience.windows import Gap, Lost, lost
+from skene_dagster.audience.windows import Gap, Lost, looks_ahead, lost
 from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
@@ -275,3 +275,38 @@ def test_a_window_has_the_line_on_which_it_begins() -> None:
     (window,) = windows("SELECT id FROM users\nWHERE id > 0\n  AND created_at >= NOW() - INTERVAL 1 DAY")
 
     assert window.line == 3
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param("at BETWEEN NOW() AND NOW() + INTERVAL 10 MINUTE", id="the minutes to come"),
+        pytest.param("at > NOW()", id="all that is to come"),
+        pytest.param("at <= NOW() + INTERVAL 1 HOUR", id="all before the next hour is over"),
+        pytest.param("at >= NOW() - INTERVAL 1 DAY AND at < NOW() + INTERVAL 1 DAY", id="a day before and after"),
+        pytest.param("DATE(at) = CURDATE() + INTERVAL 1 DAY", id="tomorrow"),
+        pytest.param("DATEDIFF(at, NOW()) <= 30", id="a month to come"),
+    ],
+)
+def test_a_window_that_ends_or_begins_after_the_clock_looks_ahead(condition: str) -> None:
+    (window,) = windows(f"SELECT id FROM users WHERE {condition}")
+
+    assert looks_ahead(window)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param("at < NOW() - INTERVAL 7 DAY", id="long ago"),
+        pytest.param("at >= NOW() - INTERVAL 1 DAY", id="the last day"),
+        pytest.param("at <= NOW()", id="all that has come"),
+        pytest.param("at NOT BETWEEN NOW() - INTERVAL 7 DAY AND NOW()", id="all but the last week"),
+        pytest.param("DATE(at) = CURDATE()", id="today"),
+        pytest.param("YEAR(at) = YEAR(NOW()) AND MONTH(at) = MONTH(NOW())", id="this month"),
+        pytest.param("HOUR(at) = HOUR(NOW())", id="an hour of each day"),
+    ],
+)
+def test_a_window_of_what_has_happened_looks_ahead_nowhere(condition: str) -> None:
+    (window,) = windows(f"SELECT id FROM users WHERE {condition}")
+
+    assert not looks_ahead(window)
