@@ -35,8 +35,8 @@ _MINUTES = (
     f"(SUBSTRING({_SHIFT}, 2, 2) * 60 + IF(CHAR_LENGTH({_SHIFT}) > 3, RIGHT({_SHIFT}, 2), 0))"
 )
 
-# MariaDB 10.11, 2026-11: it knows an expression of GROUP BY again in the SELECT list only if both have no AND, no BETWEEN,
-# and no string beside a column of another character set.
+# MariaDB 10.11, 2026-11: the SELECT list may repeat an expression of GROUP BY, but none with AND or BETWEEN in it, nor
+# one with a string beside a column of another character set (1055: "isn't in GROUP BY").
 A_TEXT = (
     f"(CASE WHEN {COLUMN} REGEXP '{_AT_ITS_OFFSET}' THEN {_LOCAL} - INTERVAL {_MINUTES} MINUTE "
     f"WHEN {COLUMN} REGEXP '{_IN_UTC}' THEN {_LOCAL} END)"

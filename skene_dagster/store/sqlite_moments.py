@@ -159,8 +159,7 @@ def _is_usual(value: str) -> bool:
 
 def _read(value: Value) -> datetime | None:
     if isinstance(value, int) and (number := _NUMBER.fullmatch(str(value))):
-        day, time = "-".join(number.groups()[:3]), ":".join(number.groups("00")[3:])
-        value = f"{day} {time}"
+        value = f"{'-'.join(number.groups()[:3])} {':'.join(number.groups('00')[3:])}"
     match = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None

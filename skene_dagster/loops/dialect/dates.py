@@ -1,7 +1,7 @@
 """Dates that authors write as strings: those that every database reads alike, and the others."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 
 from skene_dagster.loops.dialect.scanner import Refusal
 
@@ -38,6 +38,11 @@ def is_a_servers_own(value: str) -> bool:
     return not usual and any(form.fullmatch(value) for form in (_A_TIME_OF_DAY, _OTHER_SIGNS, _NO_SIGNS))
 
 
+def is_a_number(value: str) -> bool:
+    """Whether a date is written as a number, such as 20261123."""
+    return _NO_SIGNS.fullmatch(value) is not None
+
+
 def refuse_an_offset(value: str) -> None:
     """Refuse a moment that names its offset from UTC.
 
@@ -45,7 +50,7 @@ def refuse_an_offset(value: str) -> None:
     """
     match = _AT_AN_OFFSET.fullmatch(value)
     local = read(match[1][:26]) if match else None
-    if match is None or local is None:
+    if match is None or local is None or local.year == MAXYEAR:
         return
     ahead = timedelta(hours=int(match[10] or 0), minutes=int(match[11] or 0))
     utc = local + ahead if match[9] == "-" else local - ahead

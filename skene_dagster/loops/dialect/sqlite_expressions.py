@@ -21,16 +21,15 @@ from skene_dagster.loops.dialect.sqlite_values import (
     SHOWN,
     SYMBOLS,
     NeedsTidb,
-    has_words,
+    are_moments,
     in_full,
     kind_of,
     kinds_of_values,
     moment_of,
+    negative,
     quoted,
 )
-from skene_dagster.loops.dialect.structure import EQUALITIES, ORDERED
-
-_A_DATE_AS_NUMBER = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\d{6})?")
+from skene_dagster.loops.dialect.structure import ORDERED
 
 
 class Expressions:
@@ -274,17 +273,7 @@ class Expressions:
 
     def _comparable(self, node: exp.Expr, sides: list[exp.Expr]) -> list[str]:
         """Write what is compared with each other: points in time in one form, numbers never with texts."""
-        kinds = {kind_of(side, self._rewritten) for side in sides} - {""}
-        if "number" in kinds and len(kinds) > 1:
-            raise NeedsTidb("Comparing a number with a text")
-        if any(isinstance(side, exp.Literal) and _A_DATE_AS_NUMBER.fullmatch(side.name) for side in sides):
-            # A moment is a text there, and greater than every number.
-            raise NeedsTidb("A date that is written as a number")
-        as_moments = "moment" in kinds
-        if as_moments and has_words(sides, self._rewritten):
-            if not isinstance(node, EQUALITIES):
-                raise NeedsTidb("Comparing a point in time with another text")
-            as_moments = False
+        as_moments = are_moments(node, sides, self._rewritten)
         return [self._moment(side) if as_moments else self._operand(side) for side in sides]
 
     def _moment(self, node: exp.Expr) -> str:
@@ -302,8 +291,5 @@ class Expressions:
         value = string_value(number, self._rewritten)
         written = value.strip().removeprefix("+") if value is not None else self._operand(number)
         if sign < 0:
-            literal = re.fullmatch(r"[\d.]+", written)
-            written = (
-                f"-{written}" if literal else written[1:] if re.fullmatch(r"-[\d.]+", written) else f"-({written})"
-            )
+            written = negative(written)
         return f"skene_shift({self._operand(moment)}, {written}, '{unit}')"

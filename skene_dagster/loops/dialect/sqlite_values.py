@@ -1,5 +1,7 @@
 """What is known about a value in the embedded database: a point in time, a number or a text."""
 
+import re
+
 from sqlglot import exp
 
 from skene_dagster.loops.dialect import dates
@@ -7,7 +9,7 @@ from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, OF_THEIR_ARGUMENTS, Kind
-from skene_dagster.loops.dialect.structure import COMPARISONS
+from skene_dagster.loops.dialect.structure import COMPARISONS, EQUALITIES
 from skene_dagster.loops.dialect.vocabulary import words
 
 _NUMBERS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.Extract, exp.Boolean)
@@ -73,6 +75,24 @@ def has_words(nodes: list[exp.Expr], rewritten: Rewritten) -> bool:
     return any(kind_of(node, rewritten) == "text" for node in written)
 
 
+def are_moments(node: exp.Expr, sides: list[exp.Expr], rewritten: Rewritten) -> bool:
+    """Whether what is compared with each other are points in time.
+
+    Raises:
+        NeedsTidb: they are of different kinds.
+    """
+    kinds = {kind_of(side, rewritten) for side in sides} - {""}
+    if "number" in kinds and len(kinds) > 1:
+        raise NeedsTidb("Comparing a number with a text")
+    if any(isinstance(side, exp.Literal) and dates.is_a_number(side.name) for side in sides):
+        # A moment is a text there, and greater than every number.
+        raise NeedsTidb("A date that is written as a number")
+    words_too = has_words(sides, rewritten)
+    if "moment" in kinds and words_too and not isinstance(node, EQUALITIES):
+        raise NeedsTidb("Comparing a point in time with another text")
+    return "moment" in kinds and not words_too
+
+
 def in_full(node: exp.Expr) -> bool:
     """Whether a point in time has date, time and fraction whatever happens."""
     if isinstance(node, (exp.Add, exp.Sub)) and isinstance(node.expression, exp.Interval):
@@ -98,6 +118,13 @@ def moment_of(literal: exp.Expr, rewritten: Rewritten) -> str | None:
 def quoted(value: str) -> str:
     """Write a text for SQLAlchemy's `text()`."""
     return "'" + value.replace("'", "''").replace(":", r"\:") + "'"
+
+
+def negative(written: str) -> str:
+    """Write a number with the other sign."""
+    if re.fullmatch(r"-[\d.]+", written):
+        return written[1:]
+    return f"-{written}" if re.fullmatch(r"[\d.]+", written) else f"-({written})"
 
 
 def _kind_of_call(node: exp.Anonymous, rewritten: Rewritten) -> Kind:
