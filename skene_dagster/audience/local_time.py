@@ -59,7 +59,8 @@ def suspects(
 ) -> list[Suspect]:
     """Look at the newest moments of each column that settings map, that triggers read, and that conditions name.
 
-    A table that may not be read, or that is not there, is passed over: others tell of it.
+    A table that may not be read, or that is not there, is passed over: others tell of it. So is what only conditions
+    name and may hold what is to come.
 
     Raises:
         StoreError: the database cannot be asked.

@@ -45,7 +45,9 @@ def local_time(root: Path, _database: Path) -> str:
     write_users(root, dormant=100, active=0)
     soon = f"{datetime.now(timezone.utc) + timedelta(hours=2):%Y-%m-%d %H:%M:%S}"
     with sqlite3.connect(root / ".skene" / "skene.db") as product:
-        product.execute("UPDATE users SET last_activity_at = ? WHERE id <= 37", [soon])
+        product.execute(
+            "UPDATE users SET last_activity_at = datetime(?, (1 - id) || ' minutes') WHERE id <= 37", [soon]
+        )
     return said(root, "validate", "--database")
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from delivery_world import OUTBOX, START, World, make_world, planned
-from sqlalchemy import Engine, event, text
+from neighbours import own
+from sqlalchemy import Engine, event, text, update
 
 from skene_dagster.audience import conditions, triggered
 from skene_dagster.audience.rollup import roll_up
@@ -17,6 +18,7 @@ from skene_dagster.delivery.providers.base import Throttled
 from skene_dagster.errors import SegmentTimeout
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import Feature, Milestone
+from skene_dagster.store.tables import batches
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -508,7 +510,8 @@ def test_simulated_time_is_not_late_for_what_comes_after_it_has_not_happened_yet
     waits(product.world, 300 * DAY)
 
     # As a run does whose tick is of long ago: its batch was reserved just now.
-    product.do("UPDATE skene_batches SET reserved_at = :now", now=product.world.now.isoformat(" "))
+    with product.world.engine.begin() as connection:
+        connection.execute(update(batches).where(own(batches)).values(reserved_at=product.world.now))
     product.world.deliver()
 
     assert product.mailed == [1]
