@@ -10,16 +10,24 @@ from sqlalchemy import Connection, func, literal, select
 from skene_dagster.audience import product_moments
 from skene_dagster.audience.product_moments import Unreadable
 from skene_dagster.errors import Place, QueryRejected
-from skene_dagster.loops.dialect import ROWS, remedies_of
+from skene_dagster.loops.dialect import ROWS, Remedy, remedies_of
 from skene_dagster.loops.plan import Expression, Query
-from skene_dagster.loops.sql_reads import ROW
+from skene_dagster.loops.sql_reads import ROW, ReadAs
 from skene_dagster.store import readable
-from skene_dagster.store.column_kinds import Found, counts, find, source
+from skene_dagster.store.column_kinds import Found, Kind, counts, find, source
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.product_moments import Form, ProductMoment
 from skene_dagster.store.shapes import has_more_rows
 from skene_dagster.store.tables import Moment
 from skene_dagster.text_lines import TextLines
+
+_WRITTEN: dict[ReadAs, tuple[Kind, ...]] = {
+    "moment": ("text", "moment"),
+    "text": ("text", "moment", "other"),
+    "number": (),
+    "against seconds": (),
+}
+"""What a column must hold for what is read of it to be written so that a server can read it."""
 
 
 def refuse_numbers(
@@ -36,24 +44,40 @@ def refuse_numbers(
         QueryRejected: at the column's line, with what to write.
     """
     for number, found in _found(connection, sql, row):
-        if found.kind == "number":
+        read = sql.moments[number]
+        if read.read_as == "against seconds":
+            if found.holds_moments:
+                remedy = remedies_of(sql, lines)[number]
+                raise QueryRejected(
+                    f"{remedy.value} is a date and time{_declared(found)}, and is compared with a number here.",
+                    advice=f"Write: {remedy.seconds}",
+                    place=_place(place, remedy),
+                )
+        elif found.kind == "number" or (read.read_as == "number" and not found.holds_moments):
             remedy = remedies_of(sql, lines)[number]
-            line = None if place.line is None else place.line + remedy.line
             counted = counts(connection, found)
-            if counted == "dates" and not sql.moments[number].is_compared:
+            if counted == "dates" and not read.is_compared:
                 continue  # The number 20261129 is read as that day, wherever it is not compared as a number.
-            declared = f" ({found.declared})" if found.declared else ""
             raise QueryRejected(
-                f"{remedy.column} is a number{declared}, and is read as a date and time here.",
+                f"{remedy.value} is a number{_declared(found) if read.read_as == 'moment' else ''}, "
+                "and is read as a date and time here.",
                 advice={
                     "seconds": f"It looks like seconds since 1970. Write: {remedy.seconds}",
                     "milliseconds": f"It looks like milliseconds since 1970. Write: {remedy.milliseconds}",
-                    "dates": f"It looks like dates. Write DATE({remedy.column}) in its place.",
+                    "dates": f"It looks like dates. Write DATE({remedy.value}) in its place.",
                     "": f"If it counts seconds since 1970, write: {remedy.seconds}\n"
                     f"If it counts milliseconds: {remedy.milliseconds}",
                 }[counted],
-                place=Place(place.file, line, place.part),
+                place=_place(place, remedy),
             )
+
+
+def _declared(found: Found) -> str:
+    return f" ({found.declared})" if found.declared else ""
+
+
+def _place(place: Place, remedy: Remedy) -> Place:
+    return Place(place.file, None if place.line is None else place.line + remedy.line, place.part)
 
 
 def readable_text(connection: Connection, sql: Query | Expression, row: str = "") -> str | None:
@@ -66,16 +90,20 @@ def readable_text(connection: Connection, sql: Query | Expression, row: str = ""
         return sql.sqlite
     written = sql.mysql
     reads = [(sql.moments[number], found) for number, found in _found(connection, sql, row)]
+    longer: list[tuple[int, int]] = []
     for read, found in sorted(reads, key=lambda one: -one[0].start):
-        form = readable.A_TEXT if found.kind == "text" else readable.A_MOMENT
-        if found.kind not in ("text", "moment") or (
+        form = readable.A_TEXT if "text" in (found.kind, read.read_as) else readable.A_MOMENT
+        if found.kind not in _WRITTEN[read.read_as] or (
             found.kind == "moment" and read.is_compared and found.is_indexed and not _has_zero_dates(connection, found)
         ):
             continue
-        name = written[read.start : read.end]
+        # What was written within a text that is computed has made it longer.
+        end = read.end + sum(by for at, by in longer if at < read.end)
+        name = written[read.start : end]
         # SQLAlchemy takes a colon for the beginning of a bind.
         instead = readable.filled(form.replace(":", r"\:"), name) + (f" AS {found.column}" if read.is_item else "")
-        written = written[: read.start] + instead + written[read.end :]
+        written = written[: read.start] + instead + written[end:]
+        longer.append((read.start, len(instead) - len(name)))
     return written
 
 
@@ -87,7 +115,11 @@ def unreadable(
     Args:
         most: tables with more rows are left out.
     """
-    found = {(one.table, one.column): one for _, one in _found(connection, sql, row) if one.kind in ("moment", "text")}
+    found = {
+        (one.table, one.column): one
+        for number, one in _found(connection, sql, row)
+        if one.kind in ("moment", "text") and sql.moments[number].read_as == "moment"
+    }
     for _, one in sorted(found.items()):
         is_too_large = most is not None and has_more_rows(connection, one.table, most)
         if not is_too_large and (values := _count(connection, one)):

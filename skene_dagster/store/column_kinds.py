@@ -54,6 +54,8 @@ def find(connection: Connection, tables: Sequence[str], name: str) -> Found | No
 
 def counts(connection: Connection, found: Found) -> Counts:
     """Guess from the size of its values what a column of numbers counts."""
+    if found.kind != "number":
+        return ""
     if is_sqlite(connection):
         values = [v for v in _values(connection, found.table, found.column) if isinstance(v, int | float) and v]
         size = median(values) if values else 0

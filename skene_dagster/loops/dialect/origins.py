@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.sources import common_table, is_star, sources, written
 from skene_dagster.loops.dialect.structure import unwrapped
@@ -16,7 +17,12 @@ _CHOOSE_FIRST = frozenset(("LAG", "LEAD", "NTH_VALUE", "NULLIF"))
 
 def origins(operand: exp.Expr) -> list[tuple[exp.Column, tuple[str, ...]]]:
     """Follow a value to the columns that it is one of, each with the tables that may have it."""
-    found: list[tuple[exp.Column, tuple[str, ...]]] = []
+    return [(end, tables) for end, tables in ends(operand) if isinstance(end, exp.Column)]
+
+
+def ends(operand: exp.Expr) -> list[tuple[exp.Expr, tuple[str, ...]]]:
+    """Follow a value to what it is one of: columns with their tables, and what is computed, which has none."""
+    found: list[tuple[exp.Expr, tuple[str, ...]]] = []
     waiting, seen = [operand], {id(operand)}
     while waiting:
         node = waiting.pop()
@@ -26,6 +32,8 @@ def origins(operand: exp.Expr) -> list[tuple[exp.Column, tuple[str, ...]]]:
                 found.append((node, tables))
         else:
             further = _values(node)
+            if not further:
+                found.append((node, ()))
         waiting += [one for one in further if id(one) not in seen]
         seen |= {id(one) for one in further}
     return found
@@ -57,8 +65,33 @@ def _chosen(call: exp.Anonymous) -> list[exp.Expr]:
     return call.expressions[1:] if name == "IF" else []
 
 
+def item_named(column: exp.Column) -> exp.Expr | None:
+    """Find the item of the SELECT list whose alias a name in HAVING or ORDER BY is.
+
+    MariaDB 10.11, TiDB 8.5, 2026-11: an alias goes before the column of that name, unless that is grouped by; within
+    an aggregate the name is the column's. SQLite prefers the column.
+    """
+    inner: exp.Expr = column
+    while inner.parent is not None and not isinstance(inner, exp.Having | exp.Order | exp.Query):
+        inner = inner.parent
+        if isinstance(inner, exp.Anonymous) and inner.name.removeprefix(FUNCTION) in known.AGGREGATES:
+            return None
+    select = inner.parent
+    if column.table or isinstance(inner, exp.Query) or not isinstance(select, exp.Select):
+        return None
+    group = select.args.get("group")
+    grouped = [one for one in (group.expressions if group else []) if isinstance(one, exp.Column)]
+    if any(_is_called(one, column.name) for one in grouped) and isinstance(inner, exp.Having):
+        return None
+    aliased = (item for item in select.expressions if isinstance(item, exp.Alias) and _is_called(item, column.name))
+    return next((item.this for item in aliased), None)
+
+
 def tables_of(column: exp.Column) -> tuple[tuple[str, ...], list[exp.Expr]]:
-    """Find the tables that may have a column, and what it is in the derived tables that may have it."""
+    """Find the tables that may have a column, and what it is in the SELECT list, or in derived tables that have it."""
+    item = item_named(column)
+    if item is not None:
+        return (), [item]
     tables: list[str] = []
     further: list[exp.Expr] = []
     for node in _sources_of(column):

@@ -46,6 +46,7 @@ def word_for(name: str, node: exp.Expr, rewritten: Rewritten) -> str:
 
 def in_the_authors_words(text: str, rewritten: Rewritten, *, longest: int | None = _LONGEST) -> str:
     """Turn judged text into what its author wrote, shortened if it is longer than so many characters."""
+    text = text.replace(f"{FUNCTION}FLOOR({FUNCTION}UNIX_TIMESTAMP(:{AS_OF}))", "UNIX_TIMESTAMP()")  # see `clocks`
     text = re.sub(rf"\b{FUNCTION}(?=[A-Z]\w*\b)", "", text)
     text = re.sub(r":(\w+)", lambda bind: _BINDS.get(bind[1], bind[0]), text)
     strings = rewritten.strings

@@ -13,6 +13,7 @@ from skene_dagster.loops.dialect import dates
 from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.intervals import SIMPLE_UNITS
 from skene_dagster.loops.dialect.moments import Moments
+from skene_dagster.loops.dialect.origins import item_named
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, FORMATS, KEYWORDS, OF_THEIR_ARGUMENTS, PARTS
@@ -73,11 +74,8 @@ class Expressions:
             case exp.Not():
                 return f"NOT {self.expression(node.this)}"
             case exp.Neg():
-                return (
-                    f"-({self.expression(node.this)})"
-                    if isinstance(node.this, exp.Neg)
-                    else f"-{self._operand(node.this)}"
-                )
+                inner = self._operand(node.this)
+                return f"-({inner})" if isinstance(node.this, exp.Neg) else f"-{inner}"
             case exp.And() | exp.Or():
                 return self._chain(node)
             case exp.Distinct() if len(node.expressions) == 1:
@@ -96,8 +94,7 @@ class Expressions:
                 return self._cast(node)
             case exp.Extract() if node.name.upper() in PARTS:
                 return f"skene_part({self.expression(node.expression)}, '{node.name.upper()}')"
-            case _:
-                return self._operation(node)
+        return self._operation(node)
 
     def _chain(self, node: exp.And | exp.Or) -> str:
         terms: list[str] = []
@@ -108,6 +105,9 @@ class Expressions:
         return f" {SYMBOLS[type(node)]} ".join([self.expression(first), *reversed(terms)])
 
     def _column(self, node: exp.Column) -> str:
+        item = item_named(node)
+        if item is not None and isinstance(node.find_ancestor(exp.Having, exp.Query), exp.Having):
+            return f"({self.expression(item)})"
         name = ".".join(self.expression(part) for part in node.parts)
         if id(node) not in self._moments.inner:
             return name
@@ -183,7 +183,8 @@ class Expressions:
         if name == "ROUND" and isinstance(arguments[-1], exp.Neg):
             raise NeedsTidb("ROUND() to tens")  # TiDB, 2026-11: ROUND(25, -1) is 20; MariaDB and MySQL say 30
         written = [self.expression(argument) for argument in arguments]
-        return call.template.format(*written, all=", ".join(written))
+        value = call.template.format(*written, all=", ".join(written))
+        return f"skene_moment({value})" if id(node) in self._moments.inner else value
 
     def _with_unit(self, name: str, arguments: list[exp.Expr]) -> str:
         unit = arguments[0].name.upper()

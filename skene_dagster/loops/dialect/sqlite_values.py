@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from skene_dagster.loops.dialect import dates
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
+from skene_dagster.loops.dialect.origins import item_named
 from skene_dagster.loops.dialect.quoting import string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, OF_THEIR_ARGUMENTS, Kind
@@ -52,6 +53,9 @@ def kind_of(node: exp.Expr, rewritten: Rewritten) -> Kind:
             return "number" if value is None else "moment" if dates.is_moment(value) else "text"
         case exp.Paren():
             return kind_of(node.this, rewritten)
+        case exp.Column():
+            item = item_named(node)
+            return "" if item is None else kind_of(item, rewritten)
         case exp.Add() | exp.Sub() if isinstance(node.expression, exp.Interval):
             return "moment"
         case exp.Cast():
