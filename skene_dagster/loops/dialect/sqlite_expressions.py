@@ -295,7 +295,6 @@ class Expressions:
         written = value.strip().removeprefix("+") if value is not None else self._operand(number)
         if sign < 0:
             literal = re.fullmatch(r"[\d.]+", written)
-            written = (
-                f"-{written}" if literal else written[1:] if re.fullmatch(r"-[\d.]+", written) else f"-({written})"
-            )
+            negated = written[1:] if re.fullmatch(r"-[\d.]+", written) else f"-({written})"
+            written = f"-{written}" if literal else negated
         return f"skene_shift({self._operand(moment)}, {written}, '{unit}')"
