@@ -433,7 +433,6 @@ STR_TO_DATE('16.11.2026', '%d.%m.%Y') = DATE(last_activity_at)
 -- needs TiDB: STR_TO_DATE()
 FROM_UNIXTIME(UNIX_TIMESTAMP(created_at)) = created_at
 -- => 1 2 3 4 5 6 7 9007199254740993
--- needs TiDB: FROM_UNIXTIME()
 CONVERT_TZ(created_at, '+00:00', '+01:00') > created_at
 -- => 1 2 3 4 5 6 7 9007199254740993
 -- needs TiDB: CONVERT_TZ()

@@ -350,7 +350,6 @@ PERIOD_DIFF(202611, DATE_FORMAT(created_at, '%Y%m')) > 3
 -- needs TiDB: PERIOD_DIFF()
 FROM_UNIXTIME(1769817600) > created_at
 -- => 3 9007199254740993
--- needs TiDB: FROM_UNIXTIME()
 TO_DAYS(NOW()) - TO_DAYS(created_at) > 30
 -- => 1 3 4 6 9007199254740993
 -- needs TiDB: TO_DAYS()
