@@ -44,7 +44,7 @@ def test_a_big_table_that_is_read_whole_is_noticed_until_it_has_its_index(
     big = validated(root)
     do(engine, "ANALYZE TABLE users")
     known = validated(root)
-    create = "\n".join(known.output.splitlines()[4:6])
+    create = re.sub(r".*?(CREATE INDEX [^;]*;).*", r"\1", known.output, flags=re.DOTALL)
     do(engine, create)
     indexed = validated(root)
 

@@ -45,6 +45,7 @@ from skene_dagster.delivery.providers.base import (
 )
 from skene_dagster.delivery.reserve import Reserved, reserve
 from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.wave import PAGE
 from skene_dagster.loops.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.planning import plan_loop
@@ -213,6 +214,7 @@ class World:
         channel: Channel = OUTBOX,
         as_of: datetime | None = None,
         progress: Callable[[int], None] = lambda _: None,
+        page: int = PAGE,
     ) -> Reserved:
         return reserve(
             self.engine,
@@ -223,6 +225,7 @@ class World:
             as_of=as_of or self.now,
             clock=self.clock,
             progress=progress,
+            page=page,
         )
 
     def deliver(

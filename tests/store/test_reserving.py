@@ -8,8 +8,7 @@ from delivery_world import OUTBOX, World, make_world
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.delivery import wave
-from skene_dagster.delivery.reserve import _write
+from skene_dagster.delivery.reserve import BATCH, _write
 from skene_dagster.delivery.wave import Decided, Wave
 from skene_dagster.store.engine import transaction
 
@@ -38,20 +37,19 @@ def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_
     scope = Wave(world.plan, world.step, world.settings, OUTBOX, world.now).scope
 
     with pytest.raises(IntegrityError):
-        transaction(world.engine, partial(_write, scope=scope, made=late, as_of=world.now, now=world.now))
+        transaction(world.engine, partial(_write, scope=scope, made=late, as_of=world.now, now=world.now, batch=BATCH))
 
     world.deliver()
     assert world.provider.mailed == ["u1@example.com"]
     assert world.states() == {1: "accepted"}
 
 
-def test_each_member_is_decided_about_on_one_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wave, "PAGE", 2)
+def test_each_member_is_decided_about_on_one_page(world: World) -> None:
     world.add(*range(1, 6))
     world.refresh()
     pages: list[int] = []
 
-    reserved = world.reserve(progress=pages.append)
+    reserved = world.reserve(progress=pages.append, page=2)
 
     assert (reserved.counts, reserved.batches, pages) == ({"mail": 5}, 3, [2, 2, 1])
     world.deliver()

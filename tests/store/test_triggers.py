@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select, text
 from skene_dagster.audience import triggered, triggers
 from skene_dagster.audience.rollup import roll_up
 from skene_dagster.audience.segments import Refreshed
-from skene_dagster.delivery import ledger, wave
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.retention import Retained
@@ -239,15 +239,14 @@ def test_a_sample_has_the_rows_of_this_step_that_were_found_last(shop: Shop) -> 
     assert [row.user_id for row in sample] == [3, 2]
 
 
-def test_each_row_is_decided_about_on_one_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_row_is_decided_about_on_one_page(shop: Shop) -> None:
     started(shop)
-    monkeypatch.setattr(wave, "PAGE", 2)
     for user in (1, 1, 1, 2, 3):
         shop.pay(shop.order(user), user)
     shop.refresh()
     pages: list[int] = []
 
-    reserved = shop.world.reserve(progress=pages.append)
+    reserved = shop.world.reserve(progress=pages.append, page=2)
 
     assert (reserved.counts, pages) == ({"mail": 5}, [2, 2, 1])
 

@@ -75,8 +75,12 @@ def kinds_of_values(call: exp.Anonymous, rewritten: Rewritten) -> list[Kind]:
 
 def has_words(nodes: list[exp.Expr], rewritten: Rewritten) -> bool:
     """Whether one of several values is a string that is no moment, such as 'never', or may be one by its default."""
-    written = [node for node in nodes if isinstance(node, exp.Literal) or _chooses(node)]
-    return any(kind_of(node, rewritten) == "text" for node in written)
+    for node in nodes:
+        if isinstance(node, exp.Literal) and kind_of(node, rewritten) == "text":
+            return True
+        if _chooses(node) and has_words(_chosen(node), rewritten):
+            return True
+    return False
 
 
 def are_moments(node: exp.Expr, sides: list[exp.Expr], rewritten: Rewritten) -> bool:
@@ -142,6 +146,16 @@ def _kind_of_call(node: exp.Anonymous, rewritten: Rewritten) -> Kind:
     if name in ("TIMESTAMPDIFF", "DATE_FORMAT"):
         return "number" if name == "TIMESTAMPDIFF" else "text"
     return CALLS[name].kind if name in CALLS else ""
+
+
+def _chosen(node: exp.Expr) -> list[exp.Expr]:
+    """List the arguments that may be the value of a function."""
+    match node.name.removeprefix(FUNCTION):
+        case "NULLIF":
+            return node.expressions[:1]
+        case "IF":
+            return node.expressions[1:]
+    return node.expressions
 
 
 def _chooses(node: exp.Expr) -> bool:
