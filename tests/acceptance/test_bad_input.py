@@ -44,8 +44,8 @@ def on_one_line(text: str) -> str:
 
 
 def errors_in(output: str) -> list[str]:
-    """The output's errors, each with the lines that are indented under it."""
-    return re.findall(r"^(?:error   .*|Error: .*)(?:\n        .*)*", output, re.MULTILINE)
+    """The output's errors, each with the lines that are indented under it; of a wrong call, all that follows."""
+    return re.findall(r"^error   .*(?:\n        .*)*|^Error: (?:.*\n?)*", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("wrong", [pytest.param(wrong, id=name) for name, wrong in CASES.items()])
