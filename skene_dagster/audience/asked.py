@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Select, literal_column, select, table
+from sqlalchemy import Connection, Select, literal_column, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -15,6 +15,7 @@ from skene_dagster.documents import Document, nearest
 from skene_dagster.errors import Place, StoreError
 from skene_dagster.settings import FILE
 from skene_dagster.store.failures import DENIED, code_of, translated, words_of
+from skene_dagster.store.names import named
 
 MOST_NAMES = 12
 
@@ -24,8 +25,7 @@ NO_SHOW_VIEW = 1345
 
 def columns_in(connection: Connection, name: str) -> tuple[str, ...]:
     """List a table's (or view's) columns; none where there is no such table."""
-    schema, _, bare = name.rpartition(".")
-    every: Select[Any] = select(literal_column("*")).select_from(table(bare, schema=schema or None)).limit(0)
+    every: Select[Any] = select(literal_column("*")).select_from(named(name)).limit(0)
     found: list[tuple[str, ...]] = []
     refusal(lambda: found.append(tuple(connection.execute(every).keys())))
     return found[0] if found else ()

@@ -16,8 +16,9 @@ from skene_dagster.documents import Document
 from skene_dagster.errors import Place, StoreError
 from skene_dagster.loops.plan import LoopPlan, Query, Rows
 from skene_dagster.settings import Settings
+from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.failures import DENIED, code_of, translated
-from skene_dagster.store.newest import COUNTED, SLACK, Newest, newest
+from skene_dagster.store.newest import COUNTED, Newest, newest
 from skene_dagster.store.server_zone import ServerZone, server_zone, utc
 from skene_dagster.store.shapes import MomentColumn, moment_columns
 
@@ -173,14 +174,14 @@ def _hints(ahead: timedelta, zone: ServerZone | None) -> Iterator[str]:
     missing = _to_next_zone(ahead)
     if missing <= JUST_NOW:
         yield f"that of {utc(ahead + missing)}"
-    if zone is not None and zone.ahead >= ahead - SLACK:
+    if zone is not None and zone.ahead >= ahead - CLOCKS_DIFFER:
         yield f"the server's zone is {zone}"
 
 
 def _by_the_server(seen: Newest, column: MomentColumn, zone: ServerZone, now: datetime) -> Iterator[str]:
     """Judge a column of which nothing is in the future, on a server whose zone is not UTC."""
     behind = None if seen.past is None else now - seen.past
-    if behind is not None and behind <= max(SLACK, -zone.ahead - SLACK):
+    if behind is not None and behind <= max(CLOCKS_DIFFER, -zone.ahead - CLOCKS_DIFFER):
         return  # local time would not be as new
     newest = "" if behind is None else f"The newest is {_long(behind)} behind now. "
     cure = f"{_READ_AS_UTC} (SET time_zone = '+00:00' in its sessions, or UTC_TIMESTAMP())."

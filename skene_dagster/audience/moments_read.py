@@ -49,7 +49,7 @@ def refuse_numbers(
             if found.holds_moments:
                 remedy = remedies_of(sql, lines)[number]
                 raise QueryRejected(
-                    f"{remedy.value} is a date and time{_declared(found)}, and is compared with a number here.",
+                    f"{remedy.value} is a date and time{found.in_brackets}, and is compared with a number here.",
                     advice=f"Write: {remedy.seconds}",
                     place=_place(place, remedy),
                 )
@@ -59,7 +59,7 @@ def refuse_numbers(
             if counted == "dates" and not read.is_compared:
                 continue  # The number 20261129 is read as that day, wherever it is not compared as a number.
             raise QueryRejected(
-                f"{remedy.value} is a number{_declared(found) if read.read_as == 'moment' else ''}, "
+                f"{remedy.value} is a number{found.in_brackets if read.read_as == 'moment' else ''}, "
                 "and is read as a date and time here.",
                 advice={
                     "seconds": f"It looks like seconds since 1970. Write: {remedy.seconds}",
@@ -70,10 +70,6 @@ def refuse_numbers(
                 }[counted],
                 place=_place(place, remedy),
             )
-
-
-def _declared(found: Found) -> str:
-    return f" ({found.declared})" if found.declared else ""
 
 
 def _place(place: Place, remedy: Remedy) -> Place:
@@ -107,9 +103,7 @@ def readable_text(connection: Connection, sql: Query | Expression, row: str = ""
     return written
 
 
-def unreadable(
-    connection: Connection, sql: Query | Expression, row: str = "", *, most: int | None = None
-) -> Iterator[Unreadable]:
+def unreadable(connection: Connection, sql: Query | Expression, row: str = "", *, most: int) -> Iterator[Unreadable]:
     """Count the values that are no moments, of each column that SQL reads as one.
 
     Args:
@@ -121,8 +115,7 @@ def unreadable(
         if one.kind in ("moment", "text") and sql.moments[number].read_as == "moment"
     }
     for _, one in sorted(found.items()):
-        is_too_large = most is not None and has_more_rows(connection, one.table, most)
-        if not is_too_large and (values := _count(connection, one)):
+        if not has_more_rows(connection, one.table, most) and (values := _count(connection, one)):
             yield Unreadable(one.table, one.column, values)
 
 

@@ -33,6 +33,7 @@ from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import is_sqlite, users_table
 from skene_dagster.store.keys import users_key
+from skene_dagster.store.names import parts
 from skene_dagster.store.tables import metadata
 
 _SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
@@ -124,8 +125,8 @@ def _check_step(
 
 def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
     """List the columns of the users table that may be NULL, in lower case."""
-    schema, _, bare = users.table.rpartition(".")
-    columns = inspect(connection).get_columns(bare, schema=schema or None)
+    schema, bare = parts(users.table)
+    columns = inspect(connection).get_columns(bare, schema=schema)
     return frozenset(column["name"].lower() for column in columns if column["nullable"])
 
 

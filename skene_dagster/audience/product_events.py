@@ -9,12 +9,10 @@ from sqlalchemy import (
     Integer,
     Subquery,
     case,
-    column,
     func,
     inspect,
     literal,
     select,
-    table,
     text,
 )
 
@@ -24,6 +22,7 @@ from skene_dagster.loops.usage import FeaturePlan, UsagePlan
 from skene_dagster.settings import FILE, Events
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.moments import day_of, name_of
+from skene_dagster.store.names import named, parts
 from skene_dagster.store.product_moments import ProductMoment
 
 LONGEST_NAME = 128
@@ -51,10 +50,8 @@ def source(connection: Connection, plan: UsagePlan) -> Source:
         SettingsError: a feature's SQL needs TiDB, and this is the embedded database.
     """
     events = plan.events
-    schema, _, name = events.table.rpartition(".")
     moments = [events.at, *([events.arrived] if events.arrived else [])]
-    names = [events.user, events.name, *(one.column for one in moments)]
-    rows = table(name, *(column(found) for found in dict.fromkeys(names)), schema=schema or None)
+    rows = named(events.table, events.user, events.name, *(one.column for one in moments))
     user = rows.c[events.user]
     at = product_moments.of(connection, events.table, events.at, rows.c[events.at.column], "events.at")
     columns: list[ColumnElement[Any]] = [
@@ -97,10 +94,10 @@ def _has_index(connection: Connection, events: Events) -> bool:
     """Whether an index begins with the users column. A server decides itself whether one is worth it."""
     if not is_sqlite(connection):
         return True
-    schema, _, name = events.table.rpartition(".")
+    schema, name = parts(events.table)
     about = inspect(connection)
-    keys = [index["column_names"] for index in about.get_indexes(name, schema=schema or None)]
-    keys.append(list(about.get_pk_constraint(name, schema=schema or None)["constrained_columns"]))
+    keys = [index["column_names"] for index in about.get_indexes(name, schema=schema)]
+    keys.append(list(about.get_pk_constraint(name, schema=schema)["constrained_columns"]))
     return any(key and (key[0] or "").lower() == events.user.lower() for key in keys)
 
 

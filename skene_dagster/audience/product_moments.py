@@ -80,15 +80,11 @@ def _form(connection: Connection, table: str, mapped: MomentColumn, part: str) -
         )
     if found.kind == "number":
         raise SettingsError(
-            f"{table}.{found.column} holds numbers{_declared(found)}, and numbers are no times.",
+            f"{table}.{found.column} holds numbers{found.in_brackets}, and numbers are no times.",
             advice=_say_the_unit(connection, found, part),
             place=Place(FILE, part=part),
         )
     return "text" if is_sqlite(connection) or found.kind == "text" else "moment"
-
-
-def _declared(found: Found) -> str:
-    return f" ({found.declared})" if found.declared else ""
 
 
 def _say_the_unit(connection: Connection, found: Found, part: str) -> str:

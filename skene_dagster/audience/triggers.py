@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, column, func, literal, or_, select, table
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, literal, or_, select
 
 from skene_dagster.audience import product_moments, turn
 from skene_dagster.loops.calendar_days import earlier
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan, segment_name
 from skene_dagster.settings import Events
+from skene_dagster.store.names import named
 from skene_dagster.store.product_moments import ProductMoment
 from skene_dagster.store.tables import Moment, sends
 
@@ -175,9 +176,8 @@ def like(pattern: str) -> str:
 
 
 def _source(trigger: Rows) -> Any:
-    schema, _, name = trigger.table.rpartition(".")
-    names = dict.fromkeys((trigger.key, trigger.user, trigger.at.column, *(trigger.name[:1] if trigger.name else ())))
-    return table(name, *(column(one) for one in names), schema=schema or None)
+    by_name = trigger.name[:1] if trigger.name else ()
+    return named(trigger.table, trigger.key, trigger.user, trigger.at.column, *by_name)
 
 
 def _only(trigger: Rows, source: Any) -> list[ColumnElement[bool]]:

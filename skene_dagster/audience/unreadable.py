@@ -14,7 +14,7 @@ __all__ = ["Unreadable", "of_step", "of_usage"]
 
 MOST, MOST_OF_ROWS = 1_000_000, 100_000
 """Rows of a table, above which nothing is counted in it; the second of what single rows trigger, which may be each
-minute. A condition that is asked by the clock reads its tables anyway."""
+minute."""
 
 
 def of_step(connection: Connection, step: StepPlan, settings: Settings) -> list[Unreadable]:
@@ -23,7 +23,7 @@ def of_step(connection: Connection, step: StepPlan, settings: Settings) -> list[
 
 
 def _of_step(connection: Connection, step: StepPlan, settings: Settings) -> Iterator[Unreadable]:
-    most = MOST_OF_ROWS if step.by_row else None
+    most = MOST_OF_ROWS if step.by_row else MOST
     if isinstance(step.condition, Query):
         yield from moments_read.unreadable(connection, step.condition, most=most)
     if isinstance(step.trigger, Rows):

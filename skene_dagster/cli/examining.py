@@ -17,8 +17,8 @@ from sqlalchemy import (
 from skene_dagster.audience import preflight, sources
 from skene_dagster.cli.checked import Checked
 from skene_dagster.cli.database import open_ledger, refuse_a_backup, settings_file
+from skene_dagster.cli.examining_loops import examine_files, examine_loops
 from skene_dagster.cli.local_time import examine_moments
-from skene_dagster.cli.loops import examine_files, examine_loops
 from skene_dagster.cli.rights import (
     examine_collecting,
     examine_file,

@@ -1,6 +1,6 @@
 """What the database user may do, for `doctor`: it is tried, and what was written is taken back.
 
-What single loops need is asked in `loops.py`, loop by loop.
+What single loops need is asked in `examining_loops.py`, loop by loop.
 """
 
 import shutil
@@ -22,7 +22,6 @@ from sqlalchemy import (
     literal,
     make_url,
     select,
-    table,
     text,
     update,
 )
@@ -35,6 +34,7 @@ from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine, reading, transaction
 from skene_dagster.store.failures import DENIED, code_of
+from skene_dagster.store.names import named
 from skene_dagster.store.tables import meta
 from skene_dagster.tracking import tidb_statements
 
@@ -164,8 +164,7 @@ def _tried(engine: Engine, works: dict[str, Callable[[Connection], object]]) -> 
 
 
 def _read(connection: Connection, name: str) -> None:
-    schema, _, bare = name.rpartition(".")
-    connection.execute(Explain(select(literal(1)).select_from(table(bare, schema=schema or None)))).close()
+    connection.execute(Explain(select(literal(1)).select_from(named(name)))).close()
 
 
 def _tables_read(settings: Settings, project: Project) -> set[str]:

@@ -1,4 +1,4 @@
-"""When a schedule ticks, by the iterator by which Dagster's daemon starts runs: nobody else reads a cron expression."""
+"""When a schedule ticks, by the iterator by which Dagster's daemon starts runs: nothing else here computes a tick."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone

@@ -28,7 +28,7 @@ class Orders:
     approved: bool
     """A large first wave may go."""
 
-    def cancel(self, at: datetime, now: datetime) -> bool:
+    def cancels(self, at: datetime, now: datetime) -> bool:
         """Whether what was decided at a moment is cancelled; by no order that a wrong clock dated ahead of now.
 
         It would cancel all that comes until then. What was there when it was given, it has dropped.

@@ -124,7 +124,7 @@ class Desk:
         now = self.clock()
         was_tried = batch.unresolved_since is not None
         # A page that was being reserved while the order came belongs to a tick before it.
-        if not was_tried and orders.cancel(min(batch.reserved_at, batch.as_of), now):
+        if not was_tried and orders.cancels(min(batch.reserved_at, batch.as_of), now):
             ledger.drop(connection, batch.batch_id, "cancelled", now)
             return False
         if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:

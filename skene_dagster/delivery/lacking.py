@@ -13,6 +13,7 @@ from skene_dagster.errors import Place
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import users_table
+from skene_dagster.store.names import parts
 
 MOST = 1_000_000
 """Users that are looked at; a server reads so many in about a second."""
@@ -86,8 +87,8 @@ def _cure(one: _Needed, *, is_text: bool) -> str:
 
 def _texts(connection: Connection, settings: Settings) -> frozenset[str]:
     """List the columns of the users table that hold texts, in lower case."""
-    schema, _, bare = settings.users.table.rpartition(".")
-    columns = inspect(connection).get_columns(bare, schema=schema or None)
+    schema, bare = parts(settings.users.table)
+    columns = inspect(connection).get_columns(bare, schema=schema)
     return frozenset(column["name"].lower() for column in columns if isinstance(column["type"], String | NullType))
 
 

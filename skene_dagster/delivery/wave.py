@@ -65,7 +65,7 @@ class Wave:
         """Say by which rules it is decided now: those of the loop, and the orders that people gave."""
         orders = controls.orders(connection, self.plan.name, self.step.name)
         hold = "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
-        is_cancelled = orders.cancel(self.as_of, now)
+        is_cancelled = orders.cancels(self.as_of, now)
         return replace(self.rules_without_orders(first_as_of), hold=hold, is_cancelled=is_cancelled)
 
     def rules_without_orders(self, first_as_of: datetime) -> Rules:

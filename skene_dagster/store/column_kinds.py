@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, TableClause, column, func, select, table, text
+from sqlalchemy import ColumnElement, Connection, TableClause, func, select, text
 
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.names import named, parts
 from skene_dagster.store.sqlite_moments import moment
 
 Kind = Literal["moment", "text", "number", "other"]
@@ -45,6 +46,11 @@ class Found:
     holds_moments: bool = False
     """It is of a type for moments; in SQLite, most of its values can be read as moments."""
 
+    @property
+    def in_brackets(self) -> str:
+        """Its declared type, to be said behind its name; empty where there is none."""
+        return f" ({self.declared})" if self.declared else ""
+
 
 def find(connection: Connection, tables: Sequence[str], name: str) -> Found | None:
     """Find a column in the first of some tables that has it."""
@@ -70,15 +76,14 @@ def counts(connection: Connection, found: Found) -> Counts:
 
 def source(name: str, wanted: str) -> tuple[TableClause, ColumnElement[Any]]:
     """Return a table and one of its columns, for statements."""
-    schema, _, bare = name.rpartition(".")
-    rows = table(bare, column(wanted), schema=schema or None)
+    rows = named(name, wanted)
     return rows, rows.c[wanted]
 
 
 def _on_server(connection: Connection, name: str, wanted: str) -> Found | None:
-    schema, _, bare = name.rpartition(".")
+    schema, bare = parts(name)
     where = "table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name AND column_name = :wanted"
-    asked = {"schema": schema or None, "name": bare, "wanted": wanted}
+    asked = {"schema": schema, "name": bare, "wanted": wanted}
     row = connection.execute(
         text(
             "SELECT column_name AS name, data_type AS kind, column_type AS declared "
@@ -96,7 +101,7 @@ def _on_server(connection: Connection, name: str, wanted: str) -> Found | None:
 
 
 def _in_sqlite(connection: Connection, name: str, wanted: str) -> Found | None:
-    schema, _, bare = name.rpartition(".")
+    schema, bare = parts(name)
     row = connection.execute(
         text("SELECT name, type FROM pragma_table_info(:table, :schema) WHERE lower(name) = lower(:wanted)"),
         {"table": bare, "schema": schema or "main", "wanted": wanted},

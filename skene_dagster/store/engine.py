@@ -19,13 +19,11 @@ from sqlalchemy import (
     Connection,
     Engine,
     TableClause,
-    column,
     create_engine,
     event,
     literal_column,
     or_,
     select,
-    table,
 )
 from sqlalchemy.exc import DBAPIError
 
@@ -33,6 +31,7 @@ from skene_dagster.errors import CommitUnknown, SettingsError, StoreError, Store
 from skene_dagster.settings import Users
 from skene_dagster.store import sqlite_functions, urls
 from skene_dagster.store.failures import in_words, is_busy, is_lost, translated
+from skene_dagster.store.names import named
 from skene_dagster.store.server import open_server
 from skene_dagster.store.tables import Moment
 
@@ -202,9 +201,7 @@ def _utc_now() -> datetime:
 
 def users_table(users: Users, *columns: str) -> TableClause:
     """Return the product's users table with its key and these columns, for statements."""
-    schema, _, name = users.table.rpartition(".")
-    names = dict.fromkeys((users.key, *columns))
-    return table(name, *(column(name) for name in names), schema=schema or None)
+    return named(users.table, users.key, *columns)
 
 
 def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float) -> Engine:

@@ -15,6 +15,7 @@ from sqlalchemy.types import UserDefinedType
 from skene_dagster.errors import Place, SettingsError, StoreError
 from skene_dagster.settings import FILE, Users
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.names import parts
 from skene_dagster.store.tables import segment_members
 
 _USABLE = re.compile(r"(tiny|small|medium|big)?int\b|char\b|varchar\b|binary\b|varbinary\b")
@@ -175,14 +176,14 @@ def _columns(connection: Connection, table: str) -> list[_Found]:
 
 def _server_columns(connection: Connection, table: str) -> list[_Found]:
     """Describe a table's columns by information_schema, which gives types and collations as they were declared."""
-    schema, _, name = table.rpartition(".")
+    schema, name = parts(table)
     rows = connection.execute(
         text(
             "SELECT column_name AS name, column_type AS declared, character_set_name AS charset, "
             "collation_name AS collation, column_key AS part_of FROM information_schema.columns "
             "WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name ORDER BY ordinal_position"
         ),
-        {"schema": schema or None, "name": name},
+        {"schema": schema, "name": name},
     )
     found = []
     for row in rows:
@@ -196,7 +197,7 @@ def _server_columns(connection: Connection, table: str) -> list[_Found]:
 
 def _sqlite_columns(connection: Connection, table: str) -> list[_Found]:
     """Describe a table's columns; the collation of the primary key stands in its index only."""
-    schema, _, name = table.rpartition(".")
+    schema, name = parts(table)
     where = {"table": name, "schema": schema or "main"}
     collations: dict[str, str] = {
         row.name: row.coll

@@ -50,7 +50,7 @@ def name_of(value: ColumnElement[Any], length: int) -> ColumnElement[Any]:
     return _NameOf(value, literal(length, Integer))
 
 
-class _Written(FunctionElement[Any]):
+class Written(FunctionElement[Any]):
     """An expression that is written differently on a server and on SQLite."""
 
     inherit_cache = True
@@ -58,14 +58,14 @@ class _Written(FunctionElement[Any]):
     sqlite: ClassVar[str]
 
 
-@compiles(_Written)
-def _write(element: _Written, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(Written)
+def _write(element: Written, compiler: SQLCompiler, **kw: Any) -> str:
     parts = [compiler.process(clause, **kw) for clause in element.clauses]
     form = element.sqlite if compiler.dialect.name == "sqlite" else element.server
     return form.format(*parts, all=", ".join(parts))
 
 
-class _Later(_Written):
+class _Later(Written):
     inherit_cache = True
     type = Moment
     server = "({0} + INTERVAL {1} SECOND)"
@@ -73,42 +73,42 @@ class _Later(_Written):
     sqlite = "(strftime('%Y-%m-%d %H:%M:%S', substr({0}, 1, 19), {1} || ' seconds') || substr({0}, 20))"
 
 
-class _DaysLater(_Written):
+class _DaysLater(Written):
     inherit_cache = True
     type = Date()
     server = "({0} + INTERVAL {1} DAY)"
     sqlite = "date({0}, {1} || ' days')"
 
 
-class _Midnight(_Written):
+class _Midnight(Written):
     inherit_cache = True
     type = Moment
     server = "CAST({0} AS DATETIME(6))"
     sqlite = "({0} || ' 00:00:00.000000')"
 
 
-class _DayOf(_Written):
+class _DayOf(Written):
     inherit_cache = True
     type = Date()
     server = "DATE({0})"
     sqlite = "substr({0}, 1, 10)"
 
 
-class _Latest(_Written):
+class _Latest(Written):
     inherit_cache = True
     type = Moment
     server = "GREATEST({all})"
     sqlite = "max({all})"
 
 
-class _Earliest(_Written):
+class _Earliest(Written):
     inherit_cache = True
     type = Moment
     server = "LEAST({all})"
     sqlite = "min({all})"
 
 
-class _NameOf(_Written):
+class _NameOf(Written):
     inherit_cache = True
     type = String()
     server = "LEFT(CONVERT({0} USING utf8mb4), {1}) COLLATE utf8mb4_bin"

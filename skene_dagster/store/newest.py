@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, column, func, inspect, literal, select, table
+from sqlalchemy import ColumnElement, Connection, FromClause, func, inspect, literal, select
 from sqlalchemy.types import NullType
 
 from skene_dagster.store import shapes
-from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.engine import CLOCKS_DIFFER, is_sqlite
+from skene_dagster.store.names import named, parts
 from skene_dagster.store.product_moments import ProductMoment
 from skene_dagster.store.tables import Moment
-
-SLACK = timedelta(minutes=5)
-"""How far ahead a moment may be because two machines' clocks differ."""
 
 FURTHEST_ZONE = timedelta(hours=14)
 """UTC+14: local time is no further ahead of UTC, anywhere."""
@@ -54,7 +52,7 @@ class Newest:
     among: int | None
     """How many rows were read; None: all of them."""
     ahead: Rows
-    """Ahead of now by more than SLACK, but by no more than local time can be."""
+    """Ahead of now by more than CLOCKS_DIFFER, but by no more than local time can be."""
     far: Rows
     """Further ahead."""
     past: datetime | None
@@ -73,7 +71,7 @@ def newest(connection: Connection, name: str, of: str, now: datetime) -> Newest 
     source, raw = _source(name, of, keys)
     # A server does not look into an index on the column where the column is only a part of what is compared.
     moment = ProductMoment(raw, "text", is_sqlite=True).moment if is_sqlite(connection) else raw
-    soon, beyond = now + SLACK, now + FURTHEST_ZONE + SLACK
+    soon, beyond = now + CLOCKS_DIFFER, now + FURTHEST_ZONE + CLOCKS_DIFFER
 
     def between(after: datetime, until: datetime) -> Rows:
         some = (
@@ -111,13 +109,12 @@ def _order_of_the_sample(connection: Connection, name: str, of: str) -> Sequence
             return ()
     if not shapes.has_more_rows(connection, name, READ_WHOLE):
         return ()
-    schema, _, bare = name.rpartition(".")
-    return inspect(connection).get_pk_constraint(bare, schema=schema or None)["constrained_columns"] or None
+    schema, bare = parts(name)
+    return inspect(connection).get_pk_constraint(bare, schema=schema)["constrained_columns"] or None
 
 
 def _source(name: str, of: str, keys: Sequence[str]) -> tuple[FromClause, ColumnElement[Any]]:
-    schema, _, bare = name.rpartition(".")
-    rows = table(bare, *(column(one) for one in dict.fromkeys((of, *keys))), schema=schema or None)
+    rows = named(name, of, *keys)
     if not keys:
         return rows, rows.c[of]
     last = select(rows.c[of]).order_by(*(rows.c[key].desc() for key in keys)).limit(SAMPLE).subquery()

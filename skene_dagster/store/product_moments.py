@@ -6,16 +6,13 @@ they leave out no row that the exact one would take.
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Date, Double, String, literal, true
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from skene_dagster.settings import Unit
 from skene_dagster.store import readable
-from skene_dagster.store.moments import days_later
+from skene_dagster.store.moments import Written, days_later
 from skene_dagster.store.tables import Moment
 
 Form = Literal["ours", "moment", "text", "seconds", "milliseconds"]
@@ -75,22 +72,7 @@ class ProductMoment:
         return literal(bound, Moment if isinstance(bound, datetime) else Date)
 
 
-class _Filled(FunctionElement[Any]):
-    """An expression over one column."""
-
-    inherit_cache = True
-    server: ClassVar[str]
-    sqlite: ClassVar[str]
-
-
-@compiles(_Filled)
-def _write(element: _Filled, compiler: SQLCompiler, **kw: Any) -> str:
-    (column,) = (compiler.process(clause, **kw) for clause in element.clauses)
-    form = element.sqlite if compiler.dialect.name == "sqlite" else element.server
-    return readable.filled(form, column)
-
-
-class _Read(_Filled):
+class _Read(Written):
     inherit_cache = True
     type = Moment
     sqlite = f"skene_moment({readable.COLUMN})"
@@ -118,7 +100,7 @@ class _OfMilliseconds(_Read):
     sqlite = readable.A_NUMBER_IN_SQLITE["milliseconds"]
 
 
-class _UnixOf(_Filled):
+class _UnixOf(Written):
     inherit_cache = True
     type = Double()
     server = f"UNIX_TIMESTAMP({readable.COLUMN})"

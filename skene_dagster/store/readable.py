@@ -6,8 +6,8 @@ cast, and so are the zero dates that other modes than ours let pass.
 
 from skene_dagster.settings import Unit
 
-COLUMN = "{column}"
-"""What stands for the column in the expressions below."""
+COLUMN = "{0}"
+"""What stands for the column in the expressions below, as in all of ours that are written for each database."""
 
 EARLIEST = "1000-01-01"
 """The first date that servers promise to compute with. Before it lie the ways to write `never`, such as 0001-01-01."""
@@ -65,4 +65,4 @@ A_NUMBER_IN_SQLITE: dict[Unit, str] = {
 
 def filled(form: str, column: str) -> str:
     """Write an expression for a column."""
-    return form.replace(COLUMN, column)
+    return form.format(column)

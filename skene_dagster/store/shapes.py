@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, inspect, literal_column, select, table, text
+from sqlalchemy import Connection, Select, func, inspect, literal_column, select, text
 
 from skene_dagster.errors import StoreError
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import DENIED, code_of, translated
+from skene_dagster.store.names import named, parts
 
 _INDEXABLE = re.compile(
     r"\w*int|decimal|float|double|date|datetime|time|timestamp|year|(var)?(char|binary)|enum|set|bit"
@@ -35,8 +36,8 @@ class MomentColumn:
 def moment_columns(connection: Connection, name: str) -> list[MomentColumn]:
     """List the columns of a table that may hold moments; SQLite's own types are only what their names say."""
     if is_sqlite(connection):
-        schema, _, bare = name.rpartition(".")
-        about, within = inspect(connection), {"schema": schema or None}
+        schema, bare = parts(name)
+        about, within = inspect(connection), {"schema": schema}
         found = about.get_columns(bare, **within) if about.has_table(bare, **within) else []
         named = [column["name"] for column in found if re.search("TIME|TEXT", str(column["type"]).upper())]
         return [MomentColumn(one, has_zone=False, is_filled=False) for one in named]
@@ -63,10 +64,7 @@ def known_rows(connection: Connection, name: str) -> int | None:
 
 def has_more_rows(connection: Connection, name: str, than: int) -> bool:
     """Count a table's rows, but no further than is asked."""
-    schema, _, bare = name.rpartition(".")
-    some: Select[Any] = (
-        select(literal_column("1").label("one")).select_from(table(bare, schema=schema or None)).limit(than + 1)
-    )
+    some: Select[Any] = select(literal_column("1").label("one")).select_from(named(name)).limit(than + 1)
     counted: int = connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
     return counted > than
 
@@ -101,8 +99,8 @@ def has_index(connection: Connection, name: str, points: Sequence[str], ranges: 
 
 def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
     """List the columns, in lower case, that no two rows of a table have in common; none where that may not be seen."""
-    schema, _, bare = name.rpartition(".")
-    about, within = inspect(connection), {"schema": schema or None}
+    schema, bare = parts(name)
+    about, within = inspect(connection), {"schema": schema}
     try:
         with translated():
             found: list[Sequence[str | None]] = [about.get_pk_constraint(bare, **within)["constrained_columns"]]
@@ -120,11 +118,11 @@ def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
 def create_index(connection: Connection, name: str, columns: Sequence[str]) -> str:
     """Write the statement that makes an index."""
     quote = connection.dialect.identifier_preparer.quote
-    called = "_".join([name.rpartition(".")[2], *columns])[:_LONGEST_NAME].rstrip("_")
+    called = "_".join([parts(name)[1], *columns])[:_LONGEST_NAME].rstrip("_")
     on = ".".join(map(quote, name.split(".")))
     return f"CREATE INDEX {quote(called)} ON {on} ({', '.join(map(quote, columns))});"
 
 
 def _names(table: str) -> dict[str, str | None]:
-    schema, _, name = table.rpartition(".")
-    return {"schema": schema or None, "name": name}
+    schema, name = parts(table)
+    return {"schema": schema, "name": name}

@@ -69,8 +69,7 @@ def kind_of(node: exp.Expr, rewritten: Rewritten) -> Kind:
 
 def kinds_of_values(call: exp.Anonymous, rewritten: Rewritten) -> list[Kind]:
     """Say of what kinds the values are between which a call chooses."""
-    values = call.expressions[1:] if call.name == f"{FUNCTION}IF" else call.expressions
-    return [kind_of(value, rewritten) for value in values]
+    return [kind_of(value, rewritten) for value in _values(call)]
 
 
 def has_words(nodes: list[exp.Expr], rewritten: Rewritten) -> bool:
@@ -78,7 +77,8 @@ def has_words(nodes: list[exp.Expr], rewritten: Rewritten) -> bool:
     for node in nodes:
         if isinstance(node, exp.Literal) and kind_of(node, rewritten) == "text":
             return True
-        if _chooses(node) and has_words(_chosen(node), rewritten):
+        # What NULLIF is compared with is never its value.
+        if _chooses(node) and has_words(_values(node)[: 1 if node.name == f"{FUNCTION}NULLIF" else None], rewritten):
             return True
     return False
 
@@ -148,14 +148,9 @@ def _kind_of_call(node: exp.Anonymous, rewritten: Rewritten) -> Kind:
     return CALLS[name].kind if name in CALLS else ""
 
 
-def _chosen(node: exp.Expr) -> list[exp.Expr]:
-    """List the arguments that may be the value of a function."""
-    match node.name.removeprefix(FUNCTION):
-        case "NULLIF":
-            return node.expressions[:1]
-        case "IF":
-            return node.expressions[1:]
-    return node.expressions
+def _values(call: exp.Expr) -> list[exp.Expr]:
+    """List the arguments of a call that are no condition."""
+    return call.expressions[1:] if call.name == f"{FUNCTION}IF" else call.expressions
 
 
 def _chooses(node: exp.Expr) -> bool:
