@@ -51,7 +51,7 @@ def test_a_batch_that_is_not_in_doubt_is_an_error_and_settles_nothing(stuck: Pat
     result = skene(stuck, "doubts", "--batch", "0" * 32, "--settle", "skip", "--yes")
 
     assert result.exit_code == 2
-    assert "is in doubt." in result.output
+    assert f"No batch '{'0' * 32}' is in doubt." in " ".join(result.output.split())
     assert outcomes(stuck) == [("in_doubt", "no_answer")]
 
 
