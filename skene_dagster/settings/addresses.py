@@ -17,6 +17,9 @@ TURNS_TEXT = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 LONGEST_NAME = 200
 
+LONGEST_ADDRESS = 1_000
+"""Characters that are read of what may be an address, which has at most 254 of them (RFC 5321), composed."""
+
 _LINK = re.compile(r"""(https?://|mailto:)[^\s<>"'`\\{|}^\x00-\x1f\x7f-\x9f]+""", re.IGNORECASE)
 _HEADER_LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
@@ -36,6 +39,8 @@ def bare_address(text: str) -> str:
         ValueError: it is none. Letters outside ASCII before the @ need a mail server that speaks SMTPUTF8, which
             neither the provider nor most recipients promise; they are refused.
     """
+    if len(text) > LONGEST_ADDRESS:
+        raise ValueError("It is too long for an address.")
     try:
         # Strict: SMTP takes no more than 64 characters before the @.
         found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)

@@ -17,9 +17,11 @@ import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 from faults import Fault, changes, faults
 from reach import Reach, command, environment, learned
@@ -59,25 +61,37 @@ def main() -> int:
     arguments.add_argument("--within", default="skene_dagster/", help="only files whose path begins so")
     arguments.add_argument("--again", action="store_true", help="only those of this draw that survived last time")
     arguments.add_argument("--seconds", type=float, default=120.0, help="of tests that are tried per fault")
+    arguments.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 4), help="faults tried at a time")
     asked = arguments.parse_args()
-    tree = _copied()
-    reach = learned(tree, STATE / "reach")
+    trees = [_copied(STATE / f"tree-{number}") for number in range(asked.workers)]
+    tree = trees[0]
+    reach = learned(tree, STATE / "reach", asked.workers)
     drawn, possible = _drawn(tree, asked.seed, asked.count, asked.within)
     report = STATE / f"survivors-{asked.seed}.json"
     if asked.again:
         before = json.loads(report.read_text(encoding="utf-8"))
         drawn = [mutant for mutant in drawn if mutant.diff(tree) in before]
-    survivors = []
-    for number, mutant in enumerate(drawn, start=1):
-        started = time.monotonic()
+    free: SimpleQueue[Path] = SimpleQueue()
+    for copy in trees:
+        free.put(copy)
+
+    def fate(mutant: Mutant) -> tuple[str, str]:
         tests = _chosen(reach.tests_of(mutant.file, mutant.fault.line), reach, asked.seconds)
-        seen = _tried(tree, mutant, tests, reach)
-        took = f"{len(tests)} tests, {time.monotonic() - started:.0f} s"
-        if seen:
-            print(f"{number:4} killed    {mutant}  {took}: {seen}", flush=True)
-        else:
-            survivors.append(mutant.diff(tree))
-            print(f"{number:4} SURVIVED  {mutant}  {took}\n{survivors[-1]}", flush=True)
+        copy, started = free.get(), time.monotonic()
+        try:
+            seen = _tried(copy, mutant, tests, reach)
+        finally:
+            free.put(copy)
+        return seen, f"{len(tests)} tests, {time.monotonic() - started:.0f} s"
+
+    survivors = []
+    with ThreadPoolExecutor(asked.workers) as pool:
+        for number, (mutant, (seen, took)) in enumerate(zip(drawn, pool.map(fate, drawn), strict=True), start=1):
+            if seen:
+                print(f"{number:4} killed    {mutant}  {took}: {seen}", flush=True)
+            else:
+                survivors.append(mutant.diff(tree))
+                print(f"{number:4} SURVIVED  {mutant}  {took}\n{survivors[-1]}", flush=True)
     report.write_text(json.dumps(survivors), encoding="utf-8")
     killed = len(drawn) - len(survivors)
     print(
@@ -87,9 +101,8 @@ def main() -> int:
     return 1 if survivors else 0
 
 
-def _copied() -> Path:
+def _copied(tree: Path) -> Path:
     """Copy the tree as it is now, with what is not committed."""
-    tree = STATE / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -148,7 +161,7 @@ def _tried(tree: Path, mutant: Mutant, tests: Sequence[str], reach: Reach) -> st
     """Put a fault in, run tests until one fails, and take it out. Say who saw it; nothing where it survived."""
     if not tests:
         return ""
-    file, listed, said = tree / mutant.file, STATE / "tests.txt", STATE / "said.txt"
+    file, listed, said = tree / mutant.file, tree.with_suffix(".tests"), tree.with_suffix(".said")
     source = file.read_text(encoding="utf-8")
     listed.write_text("\n".join(tests), encoding="utf-8")
     patience = PATIENCE + 10 * sum(reach.seconds.get(test, 1.0) for test in tests)

@@ -4,6 +4,7 @@ Tests on a server are left out: they take ten times as long, and most of them ar
 """
 
 import hashlib
+import itertools
 import json
 import os
 import resource
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class Reach:
         return sorted(found, key=lambda test: (self.seconds.get(test, 1.0), test))
 
 
-def learned(tree: Path, folder: Path) -> Reach:
+def learned(tree: Path, folder: Path, workers: int) -> Reach:
     """Tell what the tests of a tree come to. Those of a file that has changed since are run; the first time, all."""
     tests = {
         str(file.relative_to(tree)): _digest(file)
@@ -58,14 +60,22 @@ def learned(tree: Path, folder: Path) -> Reach:
         for name, digest in _read(record)["tests"].items()
         if digest == tests.get(name)
     }
-    for of_a_folder in sorted({str(Path(name).parent) for name in tests if name not in known}):
-        unknown = [name for name in tests if name not in known and str(Path(name).parent) == of_a_folder]
-        fresh = folder / str(len(records) + 1) / "done.json"
-        _run(tree, fresh.parent, unknown)
-        done = {"tests": {name: tests[name] for name in unknown}, "sources": _sources(tree)}
+    unknown: dict[str, list[str]] = defaultdict(list)
+    for name in tests:
+        if name not in known:
+            unknown[str(Path(name).parent)].append(name)
+
+    def learn(number: int, names: Sequence[str]) -> Path:
+        fresh = folder / str(number) / "done.json"
+        _run(tree, fresh.parent, names)
+        done = {"tests": {name: tests[name] for name in names}, "sources": _sources(tree)}
         fresh.write_text(json.dumps(done), encoding="utf-8")
-        records.append(fresh)
-        known |= dict.fromkeys(unknown, fresh)
+        return fresh
+
+    numbers = itertools.count(max((int(record.parent.name) for record in records), default=0) + 1)
+    with ThreadPoolExecutor(workers) as pool:
+        for names, fresh in zip(unknown.values(), pool.map(learn, numbers, unknown.values()), strict=True):
+            known |= dict.fromkeys(names, fresh)
     reach, now = Reach(), _sources(tree)
     for record in set(known.values()):
         _add(reach, record, {name for name, of in known.items() if of == record}, now)
