@@ -9,11 +9,20 @@ from sqlalchemy import Connection, Row, and_, select
 from skene_dagster.store.tables import OPEN, segment_members, segments
 
 
-def page(connection: Connection, segment: str, *, after: object, limit: int) -> Sequence[Row[Any, Any]]:
-    """List the next members by key, from behind `after` (None: from the first): user_id, entered_at."""
-    inside = segment_members.c.exited_at == OPEN
+def page(
+    connection: Connection, segment: str, *, as_of: datetime, after: object, limit: int
+) -> Sequence[Row[Any, Any]]:
+    """List the next who were members at a tick, by key, from behind `after` (None: from the first).
+
+    A refresh of a later tick may commit meanwhile: who enters by it is that tick's to decide about.
+
+    Returns:
+        user_id, entered_at
+    """
     query = select(segment_members.c.user_id, segment_members.c.entered_at).where(
-        segment_members.c.segment == segment, inside
+        segment_members.c.segment == segment,
+        segment_members.c.exited_at == OPEN,
+        segment_members.c.entered_at <= as_of,
     )
     if after is not None:
         query = query.where(segment_members.c.user_id > after)

@@ -153,12 +153,23 @@ def found_again(
 
 
 def page(
-    connection: Connection, channel: str, segment: str, *, since: datetime, after: tuple[object, str] | None, limit: int
+    connection: Connection,
+    channel: str,
+    segment: str,
+    *,
+    since: datetime,
+    as_of: datetime,
+    after: tuple[object, str] | None,
+    limit: int,
 ) -> Sequence[Row[Any, Any, Any]]:
-    """List the next rows by user and occurrence that were found since a moment: user_id, occurrence, entered_at."""
+    """List the next rows that were found by a tick, and not before `since`, by user and occurrence.
+
+    Returns:
+        user_id, occurrence, entered_at
+    """
     columns = triggered.c
     query = select(columns.user_id, columns.occurrence, columns.entered_at).where(
-        columns.channel == channel, columns.segment == segment, columns.entered_at >= since
+        columns.channel == channel, columns.segment == segment, columns.entered_at.between(since, as_of)
     )
     if after is not None:
         user_id, occurrence = after

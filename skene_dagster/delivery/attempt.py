@@ -24,9 +24,13 @@ from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.pacing import Turn
 from skene_dagster.delivery.providers.base import Accepted, Fatal, Refused, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal
+from skene_dagster.store.engine import CLOCKS_DIFFER
 
 LONGEST_LOOK = timedelta(seconds=20)
 """The most between the commit of an attempt and its POST, by two clocks: the call itself ends within the lease."""
+
+FRESH = timedelta(minutes=5)
+"""How old may be what freezing asked (who left, whom may we mail) when the first request for it is made."""
 
 KEY_IS_KEPT = timedelta(hours=24)
 """How long ago a key can have been used that the provider still knows."""
@@ -91,16 +95,31 @@ class _Begun:
     at_monotonic: float
 
 
-def _begin(desk: Desk, batch: Row[Any]) -> _Begun | None:
-    """Wait for a turn and write down that the provider may have the batch; None: it is not to be sent now."""
+@dataclass(frozen=True)
+class _Reissued:
+    """The batch is closed, and another one takes its place that is still to be frozen."""
 
-    def begin(connection: Connection, *, has_turn: bool) -> Turn | int | None:
+    child: str
+
+
+def _begin(desk: Desk, batch: Row[Any]) -> _Begun | None:
+    """Wait for a turn and write down that the provider may have the batch; None: it is not to be sent now.
+
+    A batch that waited for long (for a quota, a pause, a run that died) is reissued instead.
+    """
+
+    def begin(connection: Connection, *, has_turn: bool) -> "Turn | int | _Reissued | None":
         if not desk.may_send(connection, batch):
             return None
         turn = Turn(0.0) if has_turn else desk.pacing.take(connection)
-        return ledger.begin_attempt(connection, batch, desk.owner, at) if turn.is_now else turn
+        if not turn.is_now:
+            return turn
+        if _is_stale(batch, at):
+            child = ledger.renew(connection, batch, at)
+            return None if child is None else _Reissued(child)
+        return ledger.begin_attempt(connection, batch, desk.owner, at)
 
-    def resolve(connection: Connection, *, has_turn: bool) -> Turn | int | None:
+    def resolve(connection: Connection, *, has_turn: bool) -> "Turn | int | _Reissued | None":
         return ledger.begun(connection, batch, desk.owner, at) or begin(connection, has_turn=has_turn)
 
     at, at_monotonic = desk.clock(), desk.monotonic()
@@ -112,7 +131,17 @@ def _begin(desk: Desk, batch: Row[Any]) -> _Begun | None:
         at, at_monotonic = desk.clock(), desk.monotonic()
         begun = desk.do(partial(begin, has_turn=True), resolve=partial(resolve, has_turn=True))
         assert not isinstance(begun, Turn)
+    if isinstance(begun, _Reissued):
+        desk.cut.append(begun.child)
+        return None
     return None if begun is None else _Begun(begun, at, at_monotonic)
+
+
+def _is_stale(batch: Row[Any], now: datetime) -> bool:
+    """Whether a batch that the provider has nothing of was frozen too long ago: it is rendered and asked anew."""
+    if batch.unresolved_since is not None or batch.frozen_at is None:
+        return False
+    return not -CLOCKS_DIFFER <= now - batch.frozen_at <= FRESH
 
 
 def _waited_for(desk: Desk, turn: Turn) -> bool:

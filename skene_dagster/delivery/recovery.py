@@ -107,10 +107,7 @@ def _ours(desk: Desk, since: datetime | None, most: int) -> Iterator[Sent]:
 
 def _known(connection: Connection, emails: Sequence[Sent]) -> set[str]:
     """Name the sends of these of which the ledger knows that they may have left."""
-    batches = {sent.send_id: sent.origin.rpartition("-")[2] for sent in emails}
-    tried = ledger.tried(connection, set(batches.values()))
-    recovered = ledger.recovered(connection, list(batches))
-    return {send_id for send_id, batch in batches.items() if batch in tried or send_id in recovered}
+    return ledger.known(connection, {sent.send_id: sent.origin.rpartition("-")[2] for sent in emails})
 
 
 def _remember(connection: Connection, emails: Sequence[Sent]) -> int:

@@ -76,11 +76,19 @@ class Wave:
         """List the next of those to decide about, behind the last one of the page before."""
         if not self.step.by_row:
             last = None if after is None else after.user_id
-            return members.page(connection, self.segment, after=last, limit=self.size)
+            return members.page(connection, self.segment, as_of=self.as_of, after=last, limit=self.size)
         behind = None if after is None else (after.user_id, after.occurrence)
         # Twice as long as anything waits: what was deferred longer is skipped once, and then left alone.
         since = self.as_of - 2 * self.settings.limits.expires_after
-        return triggered.page(connection, self.channel.name, self.segment, since=since, after=behind, limit=self.size)
+        return triggered.page(
+            connection,
+            self.channel.name,
+            self.segment,
+            since=since,
+            as_of=self.as_of,
+            after=behind,
+            limit=self.size,
+        )
 
     def decide(self, connection: Connection, rows: Sequence[Any], rules: Rules) -> list[Decided]:
         """Decide about a page."""

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from choices import Choices, Made
-from oracle import KNOWN
 from product import Product
 from provider import MODES, RECORDS
 from restoring import restore
@@ -31,8 +30,6 @@ class Played:
     made: dict[str, int]
     """Its choices."""
     told: list[str]
-    noted: dict[str, str]
-    """Known violations, by kind."""
     requests: int
 
 
@@ -42,7 +39,6 @@ def play(
     seed: int | None = None,
     script: Made | None = None,
     given: Made | None = None,
-    excused: frozenset[str] = frozenset(KNOWN),
     looks_inside: bool = True,
 ) -> Played:
     """Play the history of a seed, or that of a script, to its end or to the first violation."""
@@ -50,7 +46,7 @@ def play(
     violation = None
     with numbered_ids():
         world = World(product, choices)
-        world.oracle.excused, world.oracle.looks_inside = excused, looks_inside
+        world.oracle.looks_inside = looks_inside
         try:
             for number in range(1 + choices.pick("rounds", 5, 0.9)):
                 _round(world, number)
@@ -60,8 +56,7 @@ def play(
         finally:
             world.scheduler.be_well()
             world.scheduler.kill_all()
-    oracle = world.oracle
-    return Played(violation, choices.made, world.scheduler.told, oracle.noted, len(world.provider.log))
+    return Played(violation, choices.made, world.scheduler.told, len(world.provider.log))
 
 
 def _round(world: World, number: int) -> None:

@@ -30,14 +30,6 @@ YOUNG_TICK = timedelta(minutes=15)
 
 OCCURRENCES = 16
 
-KNOWN = {
-    "mailed twice for one entry": "a page of members does not ask when they entered",
-    "mailed long after they left": "a frozen batch that nobody tried is not asked again",
-    "mailed long after a no": "a frozen batch that nobody tried is not asked again",
-    "mailed twice by a ledger from a backup": "what was throttled before the backup counts as known",
-}
-"""Kinds of violations that the code is known to be guilty of, and why; a history notes them and goes on."""
-
 
 @dataclass
 class Person:
@@ -85,18 +77,13 @@ class Oracle:
     """Send id, key, and the provider's id."""
     is_restored: bool = False
     """The ledger is that of a backup: it may not know what was accepted before."""
-    noted: dict[str, str] = field(default_factory=dict)
-    """The first of each kind of known violations."""
-    excused: frozenset[str] = frozenset(KNOWN)
     _first: dict[str, tuple[datetime, bytes]] = field(default_factory=dict)
     """When the first request with a key came, and its bytes."""
 
     def violated(self, kind: str, details: str) -> None:
         """Tell what must never be."""
         self.scheduler.say("", f"VIOLATION: {kind}: {details}")
-        if kind not in self.excused:
-            raise Violation(kind, details)
-        self.noted.setdefault(kind, details)
+        raise Violation(kind, details)
 
     def restored(self, paused_since: datetime | None) -> None:
         """The ledger is that of a backup from now on: it makes the bytes of what it never tried anew."""

@@ -33,16 +33,12 @@ class Found:
     requests: int = 0
     failed: list[tuple[int, str]] = field(default_factory=list)
     """Seeds, and what was violated, with the fewest choices."""
-    known: dict[str, list[int]] = field(default_factory=dict)
-    """Seeds by kind of known violations."""
 
     def add(self, other: "Found") -> None:
         self.histories += other.histories
         self.choices += other.choices
         self.requests += other.requests
         self.failed += other.failed
-        for kind, seeds in other.known.items():
-            self.known.setdefault(kind, []).extend(seeds)
 
 
 def shortest(made: Product, script: Made, kind: str, seconds: float = SHRINKING_SECONDS) -> dict[str, int]:
@@ -70,7 +66,7 @@ def played(made: Product, seeds: Sequence[int]) -> Found:
 
 def _one(made: Product, seed: int) -> Found:
     one = play(made, seed=seed)
-    found = Found(1, len(one.made), one.requests, known={kind: [seed] for kind in one.noted})
+    found = Found(1, len(one.made), one.requests)
     if one.violation is not None:
         script = shortest(made, one.made, one.violation.kind)
         found.failed.append((seed, f"{one.violation}\n{json.dumps(script)}"))
@@ -121,8 +117,6 @@ def main() -> int:
         f"{total.histories:,} histories in {minutes:.1f} minutes ({total.histories / minutes:,.0f} a minute), "
         f"with {total.choices:,} choices and {total.requests:,} requests that the provider worked on"
     )
-    for kind, seeds in total.known.items():
-        print(f"known: {kind}: {len(seeds):,} histories, such as {', '.join(map(str, seeds[:5]))}")
     print(f"{len(total.failed):,} violations")
     return int(bool(total.failed))
 

@@ -1,20 +1,21 @@
 """A tick that is late mails nobody who came back since it was due, and drops nobody out of a window of its own day."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from delivery_world import OUTBOX, START, World, make_world, planned
+from delivery_world import OUTBOX, START, Script, World, make_world, planned
 from neighbours import own
 from sqlalchemy import Engine, event, text, update
 
 from skene_dagster.audience import conditions, triggered
 from skene_dagster.audience.rollup import roll_up
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.providers.base import Throttled
+from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.errors import SegmentTimeout
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import Feature, Milestone
@@ -490,12 +491,12 @@ def test_what_cannot_be_asked_about_some_is_asked_again_when_its_answer_is_as_ol
     product.decide(START)
     waits(world, HOUR)
 
-    def come_back_while_it_waits(*_: object) -> Throttled:
+    def come_back_while_it_is_worked_on(provider: Script, messages: Sequence[Message], key: str) -> Accepted:
         world.change(*range(1, 201), last_activity_at=world.now)
         waits(world, timedelta(minutes=16))
-        return Throttled(1.0, "429: too many")
+        return provider.accept(messages, key)
 
-    world.provider.answers.append(come_back_while_it_waits)
+    world.provider.answers.append(come_back_while_it_is_worked_on)
     world.deliver()
 
     assert sorted(world.states().values()) == ["accepted"] * 100 + ["skipped:left_segment"] * 100

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery_world import LIVE, World, make_world
+from delivery_world import LIVE, World, lose_the_answer, make_world
 from neighbours import own
 from sqlalchemy import Engine, delete, insert, select
 
 from skene_dagster.delivery import freeze
-from skene_dagster.delivery.providers.base import Sent
+from skene_dagster.delivery.providers.base import Fatal, Sent
 from skene_dagster.delivery.recovery import recover, refuse_an_outdated_ledger
-from skene_dagster.errors import DeliveryError, LedgerOutdated
+from skene_dagster.errors import DeliveryError, LedgerOutdated, ProviderFatal, ProviderUnavailable
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, metadata, sends
@@ -142,6 +142,46 @@ def test_what_the_backup_holds_frozen_is_rendered_anew_without_who_was_mailed(wo
     assert frozen == {"frozen": 1}
     assert world.provider.mailed == ["u1@example.com", "u2@example.com"]
     assert world.states() == {1: "accepted", 2: "accepted"}
+
+
+def test_what_the_backup_knows_as_refused_may_have_been_accepted_since(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.answers.append(lambda *_: Fatal("the API key is not valid"))
+    with pytest.raises(ProviderFatal):
+        world.deliver(LIVE)
+    restore = backup(world)
+    world.now += timedelta(minutes=4)
+    world.deliver(LIVE)
+    restore()
+    world.days_pass(2)
+
+    with pytest.raises(LedgerOutdated):
+        world.deliver(LIVE)
+    recover(world.desk(LIVE))
+    world.deliver(LIVE)
+
+    assert world.provider.mailed == ["u1@example.com"]
+    assert world.states() == {1: "accepted"}
+
+
+def test_an_email_in_doubt_that_was_made_anew_makes_no_ledger_look_older_than_it_is(world: World) -> None:
+    world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
+    world.add(1)
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.answers.append(lose_the_answer)
+    with pytest.raises(ProviderUnavailable):
+        world.deliver(LIVE)
+    world.change(1, email="")
+    world.now += timedelta(hours=23)
+    world.deliver(LIVE)
+    world.add(2)
+
+    world.tick(LIVE)
+
+    assert world.states() == {1: "deferred:no_address", 2: "accepted"}
 
 
 def test_a_ledger_that_was_not_restored_is_not_stopped(world: World) -> None:

@@ -54,3 +54,18 @@ def test_each_member_is_decided_about_on_one_page(world: World) -> None:
     assert (reserved.counts, reserved.batches, pages) == ({"mail": 5}, 3, [2, 2, 1])
     world.deliver()
     assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 6)]
+
+
+def test_who_enters_at_a_later_tick_is_not_decided_about_at_an_earlier_one(world: World) -> None:
+    world.add(1)
+    world.refresh()
+    earlier = Wave(world.plan, world.step, world.settings, OUTBOX, world.now)
+    rules = earlier.rules_without_orders(world.now)
+    world.add(2)
+    world.days_pass(1)
+    world.refresh()
+
+    with world.engine.connect() as connection:
+        decided = earlier.decide(connection, earlier.page(connection, None), rules)
+
+    assert [one.user_id for one in decided] == [1]

@@ -31,7 +31,7 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
-from skene_dagster.delivery.ledger.recovering import newest_attempt, recovered, remember, render_anew, set_apart, tried
+from skene_dagster.delivery.ledger.recovering import known, newest_attempt, remember, render_anew, set_apart
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     LeftOut,
@@ -88,6 +88,7 @@ __all__ = [
     "in_doubt",
     "is_due",
     "is_free",
+    "known",
     "last_unanswered",
     "left_behind",
     "loops",
@@ -99,7 +100,6 @@ __all__ = [
     "open_batches",
     "own_wait",
     "put_off",
-    "recovered",
     "refuse",
     "release",
     "remember",
@@ -113,7 +113,6 @@ __all__ = [
     "split",
     "steps_with_open_batches",
     "steps_with_unsent_batches",
-    "tried",
     "unresolved",
     "waiting",
     "was_ever_reserved",

@@ -3,7 +3,7 @@
 This module owns skene_recovered.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,17 +28,27 @@ def newest_attempt(connection: Connection, channel: str, now: datetime) -> datet
     return found
 
 
-def tried(connection: Connection, batch_ids: Collection[str]) -> set[str]:
-    """Name those of some batches that the provider may have: they, or what they were cut into, were attempted."""
-    may_have_left = or_(batches.c.attempts > 0, batches.c.state == "split")
-    query = select(batches.c.batch_id).where(batches.c.batch_id.in_(batch_ids), may_have_left)
-    return set(connection.execute(query).scalars())
+def known(connection: Connection, emails: Mapping[str, str]) -> set[str]:
+    """Name those of some emails, by send_id, that this ledger would not send again as if they had never left.
 
+    Their send is final or in doubt, or its batch got no answer; or that batch got none by which they left; or this
+    ledger was told of them. An attempt that was refused or throttled is none of that.
 
-def recovered(connection: Connection, send_ids: Collection[str]) -> set[str]:
-    """Name those of some sends that this ledger was told of."""
-    known = known_to_the_provider.c.send_id
-    return set(connection.execute(select(known).where(known.in_(send_ids))).scalars())
+    Args:
+        emails: send_id → the batch by which it left, as its origin tag has it.
+    """
+    may_have_left = or_(batches.c.unanswered_at.is_not(None), batches.c.unresolved_since.is_not(None))
+    is_closed = sends.c.state.not_in(("reserved", "deferred"))
+    by_send = (
+        select(sends.c.send_id)
+        .outerjoin_from(sends, batches, batches.c.batch_id == sends.c.batch_id)
+        .where(sends.c.send_id.in_(emails), or_(is_closed, may_have_left))
+    )
+    told = select(known_to_the_provider.c.send_id).where(known_to_the_provider.c.send_id.in_(emails))
+    by_batch = select(batches.c.batch_id).where(batches.c.batch_id.in_(set(emails.values())), may_have_left)
+    unanswered = set(connection.execute(by_batch).scalars())
+    found = {*connection.execute(by_send).scalars(), *connection.execute(told).scalars()}
+    return found | {send_id for send_id, batch_id in emails.items() if batch_id in unanswered}
 
 
 def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]]) -> None:
@@ -50,9 +60,10 @@ def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]
 
 
 def render_anew(connection: Connection, channel: str, now: datetime) -> None:
-    """Have what is frozen, and by this ledger was never attempted, go through `set_apart` again."""
-    never_attempted = and_(batches.c.channel == channel, batches.c.state == "frozen", batches.c.attempts == 0)
-    for batch in connection.execute(select(*BATCH).where(never_attempted)).all():
+    """Have what is frozen, and by this ledger's knowledge never left, go through `set_apart` again."""
+    never_left = batches.c.unresolved_since.is_(None)
+    frozen = and_(batches.c.channel == channel, batches.c.state == "frozen", never_left)
+    for batch in connection.execute(select(*BATCH).where(frozen)).all():
         renew(connection, batch, now)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from skene_dagster.delivery.graphemes import cut
-from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, is_free
+from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, batch_of, is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -102,6 +102,8 @@ def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now
     """
     if not _close(connection, parent.batch_id, ("reserved", "frozen"), "split" if parts else "settled", now):
         return []
+    # Their bytes are no younger than those they are cut out of; the parent may be as it was before it was frozen.
+    frozen_at = batch_of(connection, parent.batch_id).frozen_at
     children = []
     for part in parts:
         child = child_of(
@@ -111,7 +113,7 @@ def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now
             size=len(part.send_ids),
             payload=part.packed,
             send_ids=" ".join(part.send_ids),
-            frozen_at=now,
+            frozen_at=frozen_at,
             due_at=now,
         )
         children.append(child)
