@@ -5,26 +5,27 @@ the tree, and the tests that come to its line are run until one fails. Nothing i
 """
 
 import argparse
+import ast
 import difflib
 import json
+import multiprocessing
 import os
 import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 
 from faults import Fault, changes, faults
-from reach import Reach, command, environment, learned
+from forked import preload, run_tests
+from reach import Reach, learned
 
 ROOT = Path(__file__).parents[2]
 STATE = ROOT / ".skene" / "mutants"
@@ -32,8 +33,16 @@ STATE = ROOT / ".skene" / "mutants"
 A_STORY = "skene_dagster/demo/"
 """Left out: what the people of the demo do is made up, and may be another story."""
 
-PATIENCE = 60.0
-"""Seconds that a fault's tests may take beyond ten times what they took without it: who hangs has been seen."""
+FIRST = 30
+"""Tests that are tried before the others: to collect many takes longer than to run few."""
+
+PROCESSES = {
+    "skene_dagster/edge/": ["tests/edge"],
+    "skene_dagster/cli/demo.py": ["tests/acceptance/test_demo.py"],
+    "skene_dagster/cli/serve.py": ["tests/edge"],
+    "skene_dagster/compiler/signs_of_life.py": ["tests/acceptance/test_signs_of_life.py"],
+}
+"""Tests of what runs in processes of its own, where it is not seen which lines they come to."""
 
 
 @dataclass(frozen=True)
@@ -63,30 +72,19 @@ def main() -> int:
     arguments.add_argument("--seconds", type=float, default=120.0, help="of tests that are tried per fault")
     arguments.add_argument("--workers", type=int, default=min(os.cpu_count() or 1, 4), help="faults tried at a time")
     asked = arguments.parse_args()
-    trees = [_copied(STATE / f"tree-{number}") for number in range(asked.workers)]
-    tree = trees[0]
+    tree = _copied(STATE / "tree-0")
     reach = learned(tree, STATE / "reach", asked.workers)
     drawn, possible = _drawn(tree, asked.seed, asked.count, asked.within)
     report = STATE / f"survivors-{asked.seed}.json"
     if asked.again:
         before = json.loads(report.read_text(encoding="utf-8"))
         drawn = [mutant for mutant in drawn if mutant.diff(tree) in before]
-    free: SimpleQueue[Path] = SimpleQueue()
-    for copy in trees:
-        free.put(copy)
-
-    def fate(mutant: Mutant) -> tuple[str, str]:
-        tests = _chosen(reach.tests_of(mutant.file, mutant.fault.line), reach, asked.seconds)
-        copy, started = free.get(), time.monotonic()
-        try:
-            seen = _tried(copy, mutant, tests, reach)
-        finally:
-            free.put(copy)
-        return seen, f"{len(tests)} tests, {time.monotonic() - started:.0f} s"
-
     survivors = []
-    with ThreadPoolExecutor(asked.workers) as pool:
-        for number, (mutant, (seen, took)) in enumerate(zip(drawn, pool.map(fate, drawn), strict=True), start=1):
+    preload()
+    known.append(reach)
+    with ProcessPoolExecutor(asked.workers, multiprocessing.get_context("fork")) as pool:
+        fates = pool.map(partial(_fate, seconds=asked.seconds), drawn)
+        for number, (mutant, (seen, took)) in enumerate(zip(drawn, fates, strict=True), start=1):
             if seen:
                 print(f"{number:4} killed    {mutant}  {took}: {seen}", flush=True)
             else:
@@ -157,41 +155,56 @@ def _chosen(tests: Sequence[str], reach: Reach, seconds: float) -> list[str]:
     return chosen
 
 
-def _tried(tree: Path, mutant: Mutant, tests: Sequence[str], reach: Reach) -> str:
-    """Put a fault in, run tests until one fails, and take it out. Say who saw it; nothing where it survived."""
-    if not tests:
-        return ""
-    file, listed, said = tree / mutant.file, tree.with_suffix(".tests"), tree.with_suffix(".said")
+known: list[Reach] = []
+"""What the processes have from the one that they are copies of."""
+
+
+def _fate(mutant: Mutant, *, seconds: float) -> tuple[str, str]:
+    """Put a fault into a tree of this process's own, run tests until one fails; say who saw it, and what that took."""
+    started, tree, (reach,) = time.monotonic(), STATE / f"tree-of-{os.getpid()}", known
+    if not tree.exists():
+        _copied(tree)
+    file = tree / mutant.file
     source = file.read_text(encoding="utf-8")
-    listed.write_text("\n".join(tests), encoding="utf-8")
-    patience = PATIENCE + 10 * sum(reach.seconds.get(test, 1.0) for test in tests)
     file.write_text(mutant.fault.into(source), encoding="utf-8")
-    with said.open("w") as output:
-        run = subprocess.Popen(
-            [*command(), "-x", f"@{listed}"],
-            cwd=tree,
-            env=environment(tree),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    tried, seen = 0, ""
     try:
-        if run.wait(patience) == 0:
-            return ""
-    except subprocess.TimeoutExpired:
-        return "it hung"
+        for tests, on_servers in _parts(mutant, source, reach, seconds):
+            tried += len(tests)
+            limit = 30 + 5 * sum(reach.seconds.get(test, 10.0) for test in tests)
+            if seen := run_tests(tree, tests, on_servers=on_servers, limit=limit):
+                break
     finally:
-        _end(run)
         file.write_text(source, encoding="utf-8")
-    failed = re.search(r"^(?:FAILED|ERROR) (.*)", said.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
-    return failed[1] if failed else "it cannot be imported"
+    return seen, f"{tried} tests, {time.monotonic() - started:.0f} s"
 
 
-def _end(run: "subprocess.Popen[bytes]") -> None:
-    """End a run with all that it has started."""
-    with suppress(ProcessLookupError):
-        os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+def _parts(mutant: Mutant, source: str, reach: Reach, seconds: float) -> Iterator[tuple[list[str], bool]]:
+    """List the tests to try, one part after the other, and whether they are those on a server."""
+    line = mutant.fault.line if _is_in_a_function(source, mutant.fault.line) else None
+    tests = _chosen(reach.tests_of(mutant.file, line), reach, seconds)
+    yield from ((part, False) for part in (tests[:FIRST], tests[FIRST:]) if part)
+    processes = [test for file, of in PROCESSES.items() if mutant.file.startswith(file) for test in of]
+    if processes:
+        yield processes, False
+    if shutil.which("mariadbd"):
+        yield from ((part, True) for part in [_on_a_server(tests)] if part)
+
+
+def _on_a_server(tests: Sequence[str]) -> list[str]:
+    """Ask for those of the first tests that are also made on a server, there."""
+    made_on_both = [test for test in tests if "sqlite" in test.partition("[")[2]][:FIRST]
+    names = sorted({re.split(r"::|\[", test)[-2] for test in made_on_both})
+    files = sorted({test.partition("::")[0] for test in made_on_both})
+    return [*files, "-k", f"mariadb and ({' or '.join(names)})"] if names else []
+
+
+def _is_in_a_function(source: str, line: int) -> bool:
+    """Whether a line runs when something is called, and not when its file is imported."""
+    functions = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return any(node.body[0].lineno <= line <= (node.end_lineno or line) for node in functions)
 
 
 if __name__ == "__main__":

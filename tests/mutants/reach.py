@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections import defaultdict
@@ -22,8 +21,8 @@ import pytest
 FOLDER = "SKENE_REACH"
 """The variable that names the folder in which a run of the tests leaves what it learned."""
 
-MOST_MEMORY = 4 * 1024**3
-"""Bytes that one process of the tests may have."""
+ON_SERVERS = "SKENE_MUTANTS_ON_SERVERS"
+"""The variable that asks for the tests on a server as well."""
 
 ANYWHERE = 0
 """The line of a file that has changed since: the test may come to any of its lines."""
@@ -39,10 +38,11 @@ class Reach:
     by_line: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def tests_of(self, file: str, line: int) -> list[str]:
-        """List the tests that come to a line, the fastest first; of one that runs at import, those of its file."""
+    def tests_of(self, file: str, line: int | None) -> list[str]:
+        """List the tests that come to a line (None: to a file), the fastest first."""
         lines = self.by_line[file]
-        found = lines[line] | lines[ANYWHERE] or {test for tests in lines.values() for test in tests}
+        found = set() if line is None else lines[line] | lines[ANYWHERE]
+        found = found or {test for tests in lines.values() for test in tests}
         return sorted(found, key=lambda test: (self.seconds.get(test, 1.0), test))
 
 
@@ -113,9 +113,10 @@ def command() -> list[str]:
     return [sys.executable, "-m", "pytest", *told]
 
 
-def environment(tree: Path) -> dict[str, str]:
+def environment(tree: Path, *, on_servers: bool = False) -> dict[str, str]:
     """Let the tests and what they start import the tree's package, not the one that is installed."""
-    return os.environ | {"PYTHONPATH": f"{tree}{os.pathsep}{tree / 'tests' / 'mutants'}"}
+    path = f"{tree}{os.pathsep}{tree / 'tests' / 'mutants'}"
+    return os.environ | {"PYTHONPATH": path, ON_SERVERS: "1" if on_servers else ""}
 
 
 def _sources(tree: Path) -> dict[str, str]:
@@ -168,14 +169,12 @@ class _Recorder:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A fault may fill a machine's memory; who does that has been seen.
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     if folder := os.environ.get(FOLDER):
         config.pluginmanager.register(_Recorder(Path(folder)), "recorder")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    on_servers = [item for item in items if _is_on_a_server(item)]
+    on_servers = [] if os.environ.get(ON_SERVERS) else [item for item in items if _is_on_a_server(item)]
     config.hook.pytest_deselected(items=on_servers)
     items[:] = [item for item in items if item not in on_servers]
 
