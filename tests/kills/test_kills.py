@@ -1,6 +1,6 @@
 """Processes are killed at every point of the protocol, and at random: nobody's email is lost, nobody's is doubled.
 
-Every run is a real `dagster job execute`; the provider is an HTTP server of its own process, which counts what it
+Every run is a real `dagster job execute` in a process of its own; the provider is an HTTP server of its own process, which counts what it
 accepted: one with faults, and one that others made. The verdict is taken from its count and the ledger, never from what
 the runs said.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import servers
+from dagster_dev import is_suspended
 from killed_at import POINTS, POST
 from resend_emulator import Emulator
 from resends import STORM, EmulatedResend, LocalResend, local_resend
@@ -103,7 +104,7 @@ def test_a_run_that_is_suspended_before_its_request_wakes_up_after_another_has_f
 ) -> None:
     scene.add_users(300)
     sleeper = scene.start(POST, "suspended", 2)
-    os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED)
+    scene.until(lambda: is_suspended(sleeper.pid))
     scene.finish()
     before = resend.posts()
     os.killpg(sleeper.pid, signal.SIGCONT)

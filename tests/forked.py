@@ -1,0 +1,88 @@
+"""Processes that begin with Dagster in memory: forked from one that has imported it once, by Python's own fork server.
+
+Each is a process of its own in all that it does and in how it ends: its environment, its working directory, its output,
+its memory, its connections, the signals that end it. It is spared the two seconds of importing, nine tenths of a small
+run. What a process does until it has imported everything is tested where one is started from nothing: `dagster dev` and
+the daemon in tests/kills and tests/acceptance, the command line in tests/acceptance, tests/docs and tests/edge.
+"""
+
+import functools
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+REPOSITORY = Path(__file__).parents[1]
+PRELOADED = (
+    "dagster._cli",
+    "skene_dagster.cli",
+    "skene_dagster.compiler",
+    "skene_dagster.delivery.providers.outbox",
+    "skene_dagster.delivery.providers.resend",
+)
+
+
+class Forked:
+    """A process that runs, or has ended."""
+
+    def __init__(self, work: Callable[..., object], *args: object, cwd: Path, env: Mapping[str, str], log: Path) -> None:
+        """Start it: it does `work`, and what it says is appended to the log.
+
+        Args:
+            work: a function of a module, for the process looks it up by its name.
+        """
+        self._process = _context().Process(target=_begin, args=(cwd, dict(env), log, work, *args), daemon=True)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    def poll(self) -> int | None:
+        """Say how it ended, as `subprocess` does; None where it has not."""
+        return self._process.exitcode
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end, and say how it ended."""
+        self._process.join(seconds)
+        status = self._process.exitcode
+        assert status is not None, f"process {self.pid} has not ended after {seconds:g} s"
+        return status
+
+
+def dagster(*arguments: str) -> None:
+    """Do what the command `dagster` does."""
+    from dagster._cli import main  # noqa: PLC0415 - only forked processes need it
+
+    sys.argv = ["dagster", *arguments]
+    main()  # type: ignore[no-untyped-call]
+
+
+def skene_dagster(*arguments: str) -> None:
+    """Do what the command `skene-dagster` does."""
+    from skene_dagster.cli import main  # noqa: PLC0415
+
+    main(arguments)
+
+
+@functools.cache
+def _context() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    # Python 3.11: the fork server knows nothing of `sys.path`.
+    with patch.dict(os.environ, PYTHONPATH=str(REPOSITORY)):
+        forkserver.ensure_running()
+    return context
+
+
+def _begin(cwd: Path, env: Mapping[str, str], log: Path, work: Callable[..., object], *args: object) -> None:
+    os.setsid()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for standard in (1, 2):
+        os.dup2(output, standard)
+    work(*args)
