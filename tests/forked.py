@@ -19,11 +19,22 @@ from unittest.mock import patch
 REPOSITORY = Path(__file__).parents[1]
 PRELOADED = (
     "dagster._cli",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.instance.runs.run_domain",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.storage.root",
+    "dagster._core.storage.sqlite_storage",
+    "dagster._daemon.controller",
+    "dagster._utils.test.definitions",
     "skene_dagster.cli",
     "skene_dagster.compiler",
     "skene_dagster.delivery.providers.outbox",
     "skene_dagster.delivery.providers.resend",
+    "sqlglot.dialects.mysql",
+    "upath.implementations.local",
 )
+"""What a run imports, `skene_dagster.definitions` aside: that is the project."""
 
 
 class Forked:

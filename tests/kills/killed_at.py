@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from forked import dagster
 
-LEASE = timedelta(seconds=2)
+LEASE = timedelta(seconds=1)
 ORDERS = "orders"
 """The file of a project that says where its processes die."""
 IN_CHILDREN = "in_children"
