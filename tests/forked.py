@@ -40,7 +40,9 @@ PRELOADED = (
 class Forked:
     """A process that runs, or has ended."""
 
-    def __init__(self, work: Callable[..., object], *args: object, cwd: Path, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, work: Callable[..., object], *args: object, cwd: Path, env: Mapping[str, str], log: Path
+    ) -> None:
         """Start it: it does `work`, and what it says is appended to the log.
 
         Args:
@@ -49,6 +51,7 @@ class Forked:
         self._process = _context().Process(target=_begin, args=(cwd, dict(env), log, work, *args), daemon=True)
         self._process.start()
         assert self._process.pid is not None
+        self.log = log
         self.pid: int = self._process.pid
 
     def poll(self) -> int | None:
