@@ -9,7 +9,9 @@ the daemon in tests/kills and tests/acceptance, the command line in tests/accept
 import functools
 import multiprocessing
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from multiprocessing import forkserver
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any
 from unittest.mock import patch
 
 REPOSITORY = Path(__file__).parents[1]
+PATIENCE = 240.0
+"""Seconds after which something that should end did not."""
 PRELOADED = (
     "dagster._cli",
     "dagster._core.executor.in_process",
@@ -41,14 +45,22 @@ class Forked:
     """A process that runs, or has ended."""
 
     def __init__(
-        self, work: Callable[..., object], *args: object, cwd: Path, env: Mapping[str, str], log: Path
+        self,
+        work: Callable[..., object],
+        *args: object,
+        cwd: Path,
+        env: Mapping[str, str],
+        log: Path,
+        errors: Path | None = None,
     ) -> None:
         """Start it: it does `work`, and what it says is appended to the log.
 
         Args:
             work: a function of a module, for the process looks it up by its name.
+            errors: the log of what it says on standard error, where that is another one.
         """
-        self._process = _context().Process(target=_begin, args=(cwd, dict(env), log, work, *args), daemon=True)
+        logs = {1: log, 2: errors or log}
+        self._process = _context().Process(target=_begin, args=(cwd, dict(env), logs, work, *args), daemon=True)
         self._process.start()
         assert self._process.pid is not None
         self.log = log
@@ -64,6 +76,21 @@ class Forked:
         status = self._process.exitcode
         assert status is not None, f"process {self.pid} has not ended after {seconds:g} s"
         return status
+
+
+def completed(
+    work: Callable[..., object], *args: object, cwd: Path, env: Mapping[str, str]
+) -> "subprocess.CompletedProcess[str]":
+    """Do `work` in a forked process, to its end; what came of it is told as `subprocess.run` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        status = Forked(work, *args, cwd=cwd, env=env, log=out, errors=err).wait(PATIENCE)
+        return subprocess.CompletedProcess(args, status, *(file.read_text(encoding="utf-8") for file in (out, err)))
+
+
+def program(text: str) -> None:
+    """Do what `python -c` does."""
+    exec(text, {"__name__": "__main__"})
 
 
 def dagster(*arguments: str) -> None:
@@ -91,12 +118,13 @@ def _context() -> Any:
     return context
 
 
-def _begin(cwd: Path, env: Mapping[str, str], log: Path, work: Callable[..., object], *args: object) -> None:
+def _begin(
+    cwd: Path, env: Mapping[str, str], logs: Mapping[int, Path], work: Callable[..., object], *args: object
+) -> None:
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for standard in (1, 2):
-        os.dup2(output, standard)
+    for standard, log in logs.items():
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), standard)
     work(*args)
