@@ -42,7 +42,7 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, the import contracts, codes
 
 test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then judge every SQL statement that they emitted to a server
 	rm -rf $(STATEMENTS)
-	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
+	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults drawn by SEED into a copy of the package, and see which the tests see

@@ -97,6 +97,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[COLLECTOR].listen(patch)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, lest a process be left alone with it at the end; else the order stays random."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None, None, None]:
     """Whoever lives beside a test of the store has after it what they had."""

@@ -142,6 +142,7 @@ def ids(shop: Engine, query: str, at: datetime | None = None) -> frozenset[int]:
         return frozenset(connection.execute(statement).scalars())
 
 
+@pytest.mark.long
 def test_thirty_three_days_of_cdnow_equal_the_oracle(
     project: Path, database_url: str, shop: Engine, purchases: pd.DataFrame
 ) -> None:

@@ -435,6 +435,7 @@ def test_definitions_validate_accepts_the_committed_workspace(root: Path, tmp_pa
     assert "Validation successful for code location skene_dagster.definitions." in done.stdout
 
 
+@pytest.mark.long
 def test_the_schedule_fires_under_the_daemon(tmp_path: Path) -> None:
     root = write_project(tmp_path / "project", {"retention.yaml": RETENTION.replace("0 9 * * *", "* * * * *")})
     write_users(root, dormant=3)

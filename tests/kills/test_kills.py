@@ -19,6 +19,7 @@ from resends import STORM, EmulatedResend, LocalResend, local_resend
 from scene import Scene, Verdict, make_scene
 
 KEPT = Verdict()
+pytestmark = pytest.mark.long
 CUTS = [(point, when) for point in [*POINTS, POST] for when in ("inside", "after")]
 
 
