@@ -68,12 +68,13 @@ class Forked:
 
     def poll(self) -> int | None:
         """Say how it ended, as `subprocess` does; None where it has not."""
-        return self._process.exitcode
+        status: int | None = self._process.exitcode
+        return status
 
     def wait(self, seconds: float) -> int:
         """Wait for its end, and say how it ended."""
         self._process.join(seconds)
-        status = self._process.exitcode
+        status = self.poll()
         assert status is not None, f"process {self.pid} has not ended after {seconds:g} s"
         return status
 
@@ -85,7 +86,7 @@ def completed(
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         status = Forked(work, *args, cwd=cwd, env=env, log=out, errors=err).wait(PATIENCE)
-        return subprocess.CompletedProcess(args, status, *(file.read_text(encoding="utf-8") for file in (out, err)))
+        return subprocess.CompletedProcess([*map(str, args)], status, *(file.read_text(encoding="utf-8") for file in (out, err)))
 
 
 def program(text: str) -> None:
