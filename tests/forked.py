@@ -86,7 +86,9 @@ def completed(
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         status = Forked(work, *args, cwd=cwd, env=env, log=out, errors=err).wait(PATIENCE)
-        return subprocess.CompletedProcess([*map(str, args)], status, *(file.read_text(encoding="utf-8") for file in (out, err)))
+        return subprocess.CompletedProcess(
+            [*map(str, args)], status, *(file.read_text(encoding="utf-8") for file in (out, err))
+        )
 
 
 def program(text: str) -> None:
