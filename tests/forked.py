@@ -124,6 +124,8 @@ def _context() -> Any:
 def _begin(
     cwd: Path, env: Mapping[str, str], logs: Mapping[int, Path], work: Callable[..., object], *args: object
 ) -> None:
+    # As in a process that was not forked: locks would leave a file behind where it is killed.
+    multiprocessing.set_start_method(None, force=True)
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
