@@ -107,7 +107,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, lest a process be left alone with it at the end; else the order stays random."""
+    """Begin with what takes long, lest a process be left alone with it at the end; else the order stays random.
+
+    It holds where tests are handed out one by one (`--maxschedchunk 1`).
+    """
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
