@@ -22,7 +22,7 @@ EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup format lint test simulate mutants soak check bench demo dev
+.PHONY: help setup format lint quick test simulate mutants soak check bench demo dev
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,8 +42,14 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, the import contracts, codes
 
 test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then judge every SQL statement that they emitted to a server
 	rm -rf $(STATEMENTS)
-	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4
+	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
+
+quick: $(VENV)/.installed-dev ## Lint, and run the unit tests and those of the store on SQLite (two minutes)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(IN_MEMORY) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(WORKERS) --maxprocesses 4
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults drawn by SEED into a copy of the package, and see which the tests see
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)

@@ -21,6 +21,8 @@ Server = TypeVar("Server")
 
 COLLECTOR = pytest.StashKey[Collector]()
 NOT_RUN = "not run on"
+SERVERS = {"mariadb", "tidb"}
+"""Fixtures, and what the kinds of databases are called that tests are given."""
 CONFIGURED = (
     *("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_PROJECT", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL"),
     "COLUMNS",
@@ -95,6 +97,21 @@ def pytest_configure(config: pytest.Config) -> None:
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     config.stash[COLLECTOR].listen(patch)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what asks a server, by its fixtures or by the database that it is given."""
+    given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    if SERVERS & {*getattr(item, "fixturenames", ()), *(one for one in given if isinstance(one, str))}:
+        item.add_marker(pytest.mark.server)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, lest a process be left alone with it at the end; else the order stays random.
+
+    It holds where tests are handed out one by one (`--maxschedchunk 1`).
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.hookimpl(wrapper=True)

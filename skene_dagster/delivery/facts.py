@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import BindParameter, Connection, Row, Select, and_, bindparam, select
 from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.audience.mailable import is_mailable
@@ -24,6 +24,30 @@ UNKNOWN_COLUMN = 1054
 
 MAILED = ("accepted", "in_doubt")
 """States of a send that was a mail, or may have been one."""
+
+
+def _history() -> Select[Any]:
+    member, send = segment_members.c, sends.c
+    first: BindParameter[Any] = bindparam("first")
+    last: BindParameter[Any] = bindparam("last")
+    inside = and_(
+        member.segment == bindparam("segment"),
+        member.exited_at == OPEN,
+        member.user_id == send.user_id,
+        member.user_id >= first,
+        member.user_id <= last,
+    )
+    return (
+        select(member.user_id, send.user_id, send.state, send.reason, send.as_of)
+        .select_from(sends.outerjoin(segment_members, inside))
+        .where(*(send[name] == bindparam(name) for name in ("channel", "loop", "step")))
+        .where(send.user_id >= first, send.user_id <= last)
+        .order_by(send.user_id, send.as_of, send.decided_at)
+    )
+
+
+# Built once, for to build it takes longer than to execute it.
+_HISTORY = _history()
 
 
 @dataclass(frozen=True)
@@ -103,21 +127,9 @@ def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dic
 
     A member is named as the segment spells his key, however the ledger did at the time.
     """
-    inside = and_(
-        segment_members.c.segment == segment_name(scope.loop, scope.step),
-        segment_members.c.exited_at == OPEN,
-        segment_members.c.user_id == sends.c.user_id,
-        segment_members.c.user_id >= keys[0],
-        segment_members.c.user_id <= keys[-1],
-    )
-    query = (
-        select(segment_members.c.user_id, sends.c.user_id, sends.c.state, sends.c.reason, sends.c.as_of)
-        .select_from(sends.outerjoin(segment_members, inside))
-        .where(sends_of(scope), sends.c.user_id >= keys[0], sends.c.user_id <= keys[-1])
-        .order_by(sends.c.user_id, sends.c.as_of, sends.c.decided_at)
-    )
+    of = {"segment": segment_name(scope.loop, scope.step), "first": keys[0], "last": keys[-1], **asdict(scope)}
     known: dict[object, Past] = {}
-    for member, decided, state, reason, decided_as_of in connection.execute(query):
+    for member, decided, state, reason, decided_as_of in connection.execute(_HISTORY, of):
         user_id = decided if member is None else member
         past = known.get(user_id)
         mailed = decided_as_of if state in MAILED else past.mailed_as_of if past else None

@@ -1,10 +1,15 @@
 """Planning of `users.mailable`: the SQL of skene.yaml that says who may be mailed at all, judged as a condition is."""
 
+from functools import lru_cache
+
 from skene_dagster.documents import Document
 from skene_dagster.errors import QueryRejected, SettingsError
 from skene_dagster.loops.dialect import read_test
 from skene_dagster.loops.plan import Expression
 from skene_dagster.settings import FILE, Users
+
+# Each page of users asks for it.
+_read_test = lru_cache(maxsize=16)(read_test)
 
 
 def plan_mailable(users: Users, document: Document | None = None) -> Expression:
@@ -19,6 +24,6 @@ def plan_mailable(users: Users, document: Document | None = None) -> Expression:
     document = document or Document(FILE, {})
     path = "users", "mailable"
     try:
-        return read_test(users.mailable, place=document.text_place(path), lines=document.text_lines(path))
+        return _read_test(users.mailable, place=document.text_place(path), lines=document.text_lines(path))
     except QueryRejected as bad:
         raise SettingsError(bad.message, advice=bad.advice, place=bad.place) from None

@@ -4,11 +4,11 @@ import logging
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from forked import completed, program
 from small_project import MJML, RETENTION, TEXT, write_project, write_users
 
 from skene_dagster import boundary
@@ -31,14 +31,8 @@ skene_dagster.project.plan_loop = failing
 UNLUCKY = f"name: unlucky\n{RETENTION}"
 
 
-def ran(root: Path, code: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", FAILS + code],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "SKENE_PROJECT": str(root), **environ},
-    )
+def ran(root: Path, code: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return completed(program, FAILS + code, cwd=root, env={**os.environ, "SKENE_PROJECT": str(root), **environ})
 
 
 @pytest.fixture

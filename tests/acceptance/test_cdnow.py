@@ -4,8 +4,6 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,6 +13,7 @@ from pathlib import Path
 import cdnow_oracle as oracle
 import pandas as pd
 import pytest
+from forked import Forked, dagster, skene_dagster
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -119,29 +118,22 @@ def a_day_passes(shop: Engine, purchases: pd.DataFrame, as_of: datetime, known: 
 
 
 def execute(project: Path, url: str, as_of: datetime) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dagster", "job", "execute", "-m", "skene_dagster.definitions", "-j", "retention",
-         "--tags", json.dumps({"skene/as_of": f"{as_of.isoformat()}+00:00"})],
-        cwd=project,
-        env={
-            **{k: v for k, v in os.environ.items() if k not in ("RESEND_API_KEY", "SKENE_REDIRECT_TO", "SKENE_ENV")},
-            "SKENE_PROJECT": str(project), "SKENE_DATABASE_URL": url, "DAGSTER_HOME": str(project / "dagster"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    tags = json.dumps({"skene/as_of": f"{as_of.isoformat()}+00:00"})
+    command = ("job", "execute", "-m", "skene_dagster.definitions", "-j", "retention", "--tags", tags)
+    done(Forked(dagster, *command, cwd=project, env=environment(project, url), log=project / "log"))
 
 
 def migrate(project: Path, url: str) -> None:
-    subprocess.run(
-        [str(Path(sys.executable).with_name("skene-dagster")), "migrate"],
-        cwd=project,
-        env={**os.environ, "SKENE_PROJECT": str(project), "SKENE_DATABASE_URL": url},
-        check=True,
-        capture_output=True,
-    )
+    done(Forked(skene_dagster, "migrate", cwd=project, env=environment(project, url), log=project / "log"))
+
+
+def done(process: Forked) -> None:
+    assert process.wait(120) == 0, process.log.read_text(encoding="utf-8")[-3000:]
+
+
+def environment(project: Path, url: str) -> dict[str, str]:
+    paths = {"SKENE_PROJECT": project, "DAGSTER_HOME": project / "dagster", "PYTHONPATH": ROOT}
+    return {**os.environ, "SKENE_DATABASE_URL": url, **{name: str(path) for name, path in paths.items()}}
 
 
 def ids(shop: Engine, query: str, at: datetime | None = None) -> frozenset[int]:
@@ -150,6 +142,7 @@ def ids(shop: Engine, query: str, at: datetime | None = None) -> frozenset[int]:
         return frozenset(connection.execute(statement).scalars())
 
 
+@pytest.mark.long
 def test_thirty_three_days_of_cdnow_equal_the_oracle(
     project: Path, database_url: str, shop: Engine, purchases: pd.DataFrame
 ) -> None:

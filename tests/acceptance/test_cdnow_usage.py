@@ -69,6 +69,7 @@ def two_in_a_row(rows: pd.DataFrame, as_of: datetime) -> dict[int, object]:
     return dict(zip(first.index.tolist(), first.dt.date.tolist(), strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("database_url", ["sqlite", "mariadb"], indirect=True)
 def test_eighteen_months_of_purchases_are_what_pandas_says(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "skene.yaml").write_text(SETTINGS, encoding="utf-8")

@@ -16,6 +16,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from commands import skene
+from forked import completed, dagster
 from resend_server import Scripted, refusal, resend_server
 from small_project import RETENTION, SETTINGS, write_project, write_users
 
@@ -428,12 +429,13 @@ def test_job_execute_of_a_broken_loop_says_where_and_fails(root: Path, tmp_path:
 
 
 def test_definitions_validate_accepts_the_committed_workspace(root: Path, tmp_path: Path) -> None:
-    done = dagster(root, tmp_path / "home", "definitions", "validate", "-w", str(REPOSITORY / "workspace.yaml"))
+    done = ran(root, tmp_path / "home", "definitions", "validate", "-w", str(REPOSITORY / "workspace.yaml"))
 
     assert done.returncode == 0, done.stderr
     assert "Validation successful for code location skene_dagster.definitions." in done.stdout
 
 
+@pytest.mark.long
 def test_the_schedule_fires_under_the_daemon(tmp_path: Path) -> None:
     root = write_project(tmp_path / "project", {"retention.yaml": RETENTION.replace("0 9 * * *", "* * * * *")})
     write_users(root, dormant=3)
@@ -449,20 +451,13 @@ def test_the_schedule_fires_under_the_daemon(tmp_path: Path) -> None:
     assert len(emails(root)) == 3
 
 
-def dagster(root: Path, home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def ran(root: Path, home: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     write_home(home)
-    return subprocess.run(
-        [sys.executable, "-m", "dagster", *arguments],
-        cwd=root,
-        env=environment_of(root, home) | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return completed(dagster, *arguments, cwd=root, env=environment_of(root, home) | environment)
 
 
-def job_execute(root: Path, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return dagster(root, home, "job", "execute", "-m", "skene_dagster.definitions", "-j", "retention", **environment)
+def job_execute(root: Path, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return ran(root, home, "job", "execute", "-m", "skene_dagster.definitions", "-j", "retention", **environment)
 
 
 def write_home(home: Path) -> None:

@@ -28,6 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 CONFIGURED = ("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "SKENE_PROJECT", "DAGSTER_HOME")
 DAYS = 5
 NOW = datetime(2026, 3, 14, 12, 30)
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

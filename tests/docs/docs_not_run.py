@@ -4,7 +4,7 @@ import re
 
 NOT_RUN = {
     r"make (demo|dev)": "takes minutes, or does not end; tests/acceptance/test_demo.py runs the demo",
-    r"make (setup|format|test|lint|check)": "installs, changes the files, or is what runs this test",
+    r"make (setup|format|quick|test|lint|check)": "installs, changes the files, or is what runs this test",
     r"\. \.venv/bin/activate": "is of the clone; these tests run with what it activates",
     r"mysql .*": "needs MySQL's client and a server; tests/acceptance/test_migrate.py executes what `--sql` prints",
     r"docker .*": "needs a container engine; tests/docs/test_deploy.py reads compose.yaml",

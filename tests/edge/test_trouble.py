@@ -129,6 +129,7 @@ def mortal(tmp_path: Path) -> Iterator[MortalMariadb]:
     server.kill()
 
 
+@pytest.mark.long
 def test_no_200_is_lost_when_the_database_dies_and_nothing_is_doubled(mortal: MortalMariadb, tmp_path: Path) -> None:
     engine = open_engine(mortal.url)
     make_users(engine)
@@ -175,6 +176,7 @@ def test_no_200_is_lost_when_the_database_dies_and_nothing_is_doubled(mortal: Mo
     engine.dispose()
 
 
+@pytest.mark.long
 def test_it_ends_at_the_first_sigterm_while_the_database_hangs_and_says_that_nobody_knows(
     mortal: MortalMariadb, tmp_path: Path
 ) -> None:
@@ -195,6 +197,7 @@ def test_it_ends_at_the_first_sigterm_while_the_database_hangs_and_says_that_nob
     engine.dispose()
 
 
+@pytest.mark.long
 def test_what_was_answered_survives_a_kill_of_the_process(engine: Engine, tmp_path: Path) -> None:
     make_users(engine)
     taken = []

@@ -4,6 +4,7 @@ Reads a case's name and folder per line, answers with what became of it as JSON.
 imports take longer than a case, and it has one thread, so that it may.
 """
 
+import gc
 import io
 import json
 import os
@@ -15,13 +16,17 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import dagster._utils.schedules
+import sqlglot.dialects.mysql
 from click.testing import CliRunner
 from corpus import CASES
 from hostile import Hostile
 from rendered import render_all
 
-from skene_dagster.cli import main
+from skene_dagster.cli import main, validate
 
+IMPORTED = (dagster._utils.schedules, sqlglot.dialects.mysql, validate)
+"""What is imported only when it is used: else each case would do so, which takes twenty times as long as the case."""
 HANGS_AFTER = 20.0
 """Seconds of waiting, on a machine that may have other work; the processor time that a case may take is far less."""
 MOST_MEMORY = 2 * 1024**3
@@ -76,6 +81,8 @@ def _in_the_child(case: Hostile, root: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    # Else the collector of each child would go through all that was imported, and so copy it.
+    gc.freeze()
     print("ready", flush=True)
     for line in sys.stdin:
         name, folder = json.loads(line)

@@ -59,7 +59,7 @@ class DagsterDev:
         """Start it, and wait until it serves the code location."""
         command = [sys.executable, "-m", "dagster", "dev", "-m", LOCATION, "-h", "127.0.0.1", "-p", str(self.port)]
         environment = self.scene.environment() | {
-            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(HERE)]),
+            "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, HERE, HERE.parent))),
             "TMPDIR": self.temporary,
         }
         with self.scene.output_file() as output:
@@ -187,6 +187,11 @@ def is_running(pid: int) -> bool:
         return False
     stat = Path(f"/proc/{pid}/stat")
     return not stat.exists() or _state_and_session(stat)[0] != "Z"
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether a process was stopped, and may be woken up (on Linux)."""
+    return _state_and_session(Path(f"/proc/{pid}/stat"))[0] == "T"
 
 
 def processes_of(session: int) -> list[Path]:

@@ -1,7 +1,5 @@
 """`dagster job execute` in a process that kills itself, with SIGKILL, at a named point of the protocol.
 
-    python killed_at.py POINT WHEN NTH        WHEN is `inside` (before the commit) or `after` it
-
 Nothing is mocked: the functions run as they are, and the process is gone at the NTH time that one of them is done.
 Leases are shortened, so that the next run need not wait a minute for the dead one's.
 """
@@ -9,13 +7,14 @@ Leases are shortened, so that the next run need not wait a minute for the dead o
 import functools
 import os
 import signal
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-LEASE = timedelta(seconds=2)
+from forked import dagster
+
+LEASE = timedelta(seconds=1)
 ORDERS = "orders"
 """The file of a project that says where its processes die."""
 IN_CHILDREN = "in_children"
@@ -120,16 +119,13 @@ def shorten_leases() -> None:
     turn.LEASE = reading.LEASE = LEASE
 
 
-def execute() -> None:
-    """Do what `dagster job execute` does."""
-    from dagster._cli import main  # noqa: PLC0415
+def run(*point: Any) -> None:
+    """Do what `dagster job execute` does; die at a point where one is given.
 
-    sys.argv = ["dagster", "job", "execute", "-m", "skene_dagster.definitions", "-j", "retention"]
-    main()  # type: ignore[no-untyped-call]
-
-
-if __name__ == "__main__":
+    Args:
+        point: its name; `inside` (before the commit) or `after` it; at the how manieth time.
+    """
     shorten_leases()
-    if len(sys.argv) > 1:
-        arm(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-    execute()
+    if point:
+        arm(*point)
+    dagster("job", "execute", "-m", "skene_dagster.definitions", "-j", "retention")

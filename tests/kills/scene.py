@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, BinaryIO
 
-from killed_at import ORDERS
+from forked import Forked, skene_dagster
+from killed_at import ORDERS, run
 from resends import KEY, Resend
 from sqlalchemy import create_engine, text
 
@@ -89,17 +88,9 @@ class Scene:
                 text("INSERT INTO users (id, email, name, dormant, reminded) VALUES (:id, :email, :name, 1, 0)"), rows
             )
 
-    def start(self, *point: object) -> "subprocess.Popen[bytes]":
+    def start(self, *point: object) -> Forked:
         """Start a run, which dies by itself at a point where one is given."""
-        with self.output_file() as output:
-            return subprocess.Popen(
-                [sys.executable, str(HERE / "killed_at.py"), *map(str, point)],
-                cwd=self.root,
-                env=self.environment(),
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        return self._forked(run, *point)
 
     def die_at(self, point: str, when: str, nth: int) -> None:
         """Run, and die there."""
@@ -120,7 +111,7 @@ class Scene:
         time.sleep(self.random.random() * 0.03)
         self.kill(process)
 
-    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+    def kill(self, process: Forked) -> None:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         if process.wait(PATIENCE) == -signal.SIGKILL:
@@ -162,10 +153,10 @@ class Scene:
         )
 
     def output_file(self) -> BinaryIO:
-        return (self.root / "output").open("ab")
+        return self._output.open("ab")
 
     def output(self) -> str:
-        shown = (self.root / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
+        shown = self._output.read_text(encoding="utf-8", errors="replace")[-3000:]
         return f"killed so far: {self.story}\n{shown}"
 
     def until(self, happened: Callable[[], bool], every: float = 0.05) -> None:
@@ -180,9 +171,7 @@ class Scene:
 
     def skene_dagster(self, *arguments: str) -> None:
         """Run the command, as a person does."""
-        code = "import sys; from skene_dagster.cli import main; main(sys.argv[1:])"
-        command = [sys.executable, "-c", code, *arguments]
-        subprocess.run(command, cwd=self.root, env=self.environment(), check=True, capture_output=True)
+        assert self._forked(skene_dagster, *arguments).wait(PATIENCE) == 0, self.output()
 
     def dies_in_turn(self, *orders: str) -> None:
         """Say where the next processes of `code_location` die, one order each: `post after 2`."""
@@ -202,6 +191,13 @@ class Scene:
     def execute(self, statement: str) -> None:
         with self._connected() as connection:
             connection.execute(text(statement))
+
+    @property
+    def _output(self) -> Path:
+        return self.root / "output"
+
+    def _forked(self, work: Callable[..., object], *arguments: object) -> Forked:
+        return Forked(work, *arguments, cwd=self.root, env=self.environment(), log=self._output)
 
     def _killed(self, where: str) -> None:
         self.kills += 1

@@ -19,6 +19,7 @@ from resends import LocalResend, local_resend
 from scene import Scene, Verdict, make_scene
 
 KEPT = Verdict()
+pytestmark = pytest.mark.long
 SUCCESS, FAILURE, STARTED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED
 DELIVER = {"skene__retention__main__sends.retention__main__deliver", "skene__retention__main__sends_nothing_in_doubt"}
 """The steps of a run that are left when everybody is reserved."""

@@ -18,6 +18,9 @@ ENDS_WITHIN = 45.0
 """Seconds: a sensor waits 10 for the database, Dagster's processes need some on a busy machine. None waits for ever."""
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture
 def mute() -> Iterator[socket.socket]:
     """A database that hangs, as one does that was stopped, or whose disk does not answer."""

@@ -13,6 +13,7 @@ ON_SQLITE = 1000
 ON_A_SERVER = 100
 PARTS = 10
 """So that several processes of pytest share them."""
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

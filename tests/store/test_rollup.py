@@ -1,6 +1,5 @@
 """What users do is rolled up incrementally, and is the same as if all of it were computed anew, in plain Python."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -499,6 +498,7 @@ HAPPENINGS = st.lists(
 )
 
 
+@pytest.mark.long
 @settings(
     max_examples=40,
     deadline=None,
@@ -514,24 +514,35 @@ HAPPENINGS = st.lists(
     retains=st.booleans(),
 )
 def test_any_order_of_arrival_and_any_crash_gives_what_is_computed_anew_and_in_plain_python(
-    happenings: list[Did], ticks: list[int], dies_after: int, chunk: int, retains: bool
+    on_sqlite: Engine, happenings: list[Did], ticks: list[int], dies_after: int, chunk: int, retains: bool
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        engine = open_engine(f"sqlite:///{Path(folder) / 'skene.db'}")
-        try:
-            world = own_events(engine) if retains else World(engine)
-            world.add(*range(1, 8), created_at=START)
-            _live(world, happenings, sorted(ticks), dies_after, chunk, retains=retains)
-            last = at(110, 0)
-            world.roll(last, chunk=chunk)
+    _empty(on_sqlite)
+    world = own_events(on_sqlite) if retains else World(on_sqlite)
+    world.add(*range(1, 8), created_at=START)
+    _live(world, happenings, sorted(ticks), dies_after, chunk, retains=retains)
+    last = at(110, 0)
+    world.roll(last, chunk=chunk)
 
-            incremental = world.all_of_it()
+    incremental = world.all_of_it()
 
-            again = counted_anew(world, at(110, 1)) if retains else computed_anew(world, last)
-            assert incremental == again
-            _compare(world, happenings, last)
-        finally:
-            engine.dispose()
+    again = counted_anew(world, at(110, 1)) if retains else computed_anew(world, last)
+    assert incremental == again
+    _compare(world, happenings, last)
+
+
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Iterator[Engine]:
+    """An engine for all examples, which compiles each statement once."""
+    engine = open_engine(f"sqlite:///{tmp_path / 'database' / 'skene.db'}")
+    yield engine
+    engine.dispose()
+
+
+def _empty(engine: Engine) -> None:
+    engine.dispose()
+    assert engine.url.database is not None
+    for file in Path(engine.url.database).parent.glob("*"):
+        file.unlink()
 
 
 def _live(world: World, happenings: list[Did], ticks: list[int], dies_after: int, chunk: int, *, retains: bool) -> None:

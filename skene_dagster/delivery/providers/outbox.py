@@ -12,9 +12,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -36,9 +38,18 @@ from skene_dagster.delivery.providers.base import (
 )
 from skene_dagster.delivery.providers.outbox_files import BATCHES, make_folders, replace
 
+
+class _Headers(HeaderRegistry):
+    """The kinds of headers of an email, and those that all emails of a batch have in common, made once."""
+
+    # Python, 2026-11: it makes a class for each header of each email, and parses a sender as often as he sends.
+    __getitem__ = lru_cache(HeaderRegistry.__getitem__)
+    __call__ = lru_cache(HeaderRegistry.__call__)
+
+
 # Python, 2026-11: a header longer than the limit and without spaces is written as an encoded word, which no mail
 # program reads as the address that List-Unsubscribe is. 998 is what SMTP allows.
-_POLICY = SMTP.clone(max_line_length=998)
+_POLICY = SMTP.clone(max_line_length=998, header_factory=_Headers())
 
 
 class OutboxProvider:
