@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 
 from faults import Fault, changes, faults
-from forked import preload, run_tests
 from reach import Reach, learned
+from running import preload, run_tests
 
 ROOT = Path(__file__).parents[2]
 STATE = ROOT / ".skene" / "mutants"
