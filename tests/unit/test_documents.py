@@ -1,15 +1,15 @@
 """What a YAML file says, and what is said of a value that the format does not know."""
 
 import math
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from skene_dagster.documents import Document, in_words, parse
+from skene_dagster.documents import Document, Spec, in_words, nearest, one_of, parse, shown, together
 from skene_dagster.durations import duration, duration_text
-from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, SettingsError
+from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, Place, SettingsError
 from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.model import Loop
 from skene_dagster.settings import ProjectFile, load
@@ -107,10 +107,27 @@ def test_a_text_that_begins_with_an_empty_line_begins_there() -> None:
     assert document.text_place(("query",)).line == 2
 
 
-def test_a_place_is_found_in_either_spelling() -> None:
-    document = read("steps:\n  - renamedFrom: x\n")
-
-    assert str(document.place(("steps", 0, "renamed_from"))) == "loops/x.yaml:2  step 1, renamedFrom"
+@pytest.mark.parametrize(
+    ("text", "path", "place"),
+    [
+        pytest.param("steps:\n  - renamedFrom: x", ("steps", 0, "renamed_from"), ":2  step 1, renamedFrom", id="camel"),
+        pytest.param("a: 1\nrenamed_from: x", ("renamed_from",), ":2  renamed_from", id="snake"),
+        pytest.param("a: 1", ("renamed_from",), ":1  renamed_from", id="a name that is missing"),
+        pytest.param("a: 1\nsteps: {}", ("steps", 0), ":2  step 1", id="a number in a mapping"),
+        pytest.param("a: 1\ngoal: 5", ("goal", "returns_within"), ":2  goal.returns_within", id="within a number"),
+        pytest.param("goal: itsReturnsWithin", ("goal", "returns_within"), ":1  goal.returns_within", id="in a text"),
+        pytest.param("goal: [returnsWithin]", ("goal", "returns_within"), ":1  goal.returns_within", id="in a list"),
+        pytest.param(
+            "\nreturnsWithin: x",
+            ("goal", "returns_within"),
+            ":2  goal.returns_within",
+            id="a name that stands elsewhere",
+        ),
+        pytest.param("steps:\n  - a: 1", ("steps", 5), ":1  step 6", id="beyond a list's end"),
+    ],
+)
+def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, ...], place: str) -> None:
+    assert str(read(text + "\n").place(path)) == f"loops/x.yaml{place}"
 
 
 @pytest.mark.parametrize(
@@ -415,6 +432,31 @@ def test_all_faults_of_a_file_are_said_in_its_order() -> None:
             id="a date",
         ),
         pytest.param("sender: {form: a@example.com}", "Did you mean 'from'?", id="a field called like a Python word"),
+        pytest.param(
+            "features: {Export: {title: Export, events: [export]}}",
+            "features.Export\n  'Export' is not a short name.",
+            id="an entry's name",
+        ),
+        pytest.param(
+            "features: {export: {title: Export, evens: [export]}}",
+            "features.export.evens\n  'evens' is not a field here. Use one of: title, events, sql, summary,",
+            id="a field of an entry",
+        ),
+        pytest.param(
+            "features: {export: {title: Export, events: [export], guide: [{title: Go, txt: x}]}}",
+            "'txt' is not a field here. Use one of: title, text, code, link. Did you mean 'text'?",
+            id="a field of a part in a list of an entry",
+        ),
+        pytest.param(
+            "features: {export: {title: Export, events: [5]}}",
+            "features.export.events.0\n  events.0 takes a text, not 5. Put it in quotes.",
+            id="an item of a list",
+        ),
+        pytest.param(
+            f"features: {{export: {{title: {'x' * 129}, events: [export]}}}}",
+            "'title' is longer than 128 characters.",
+            id="a text that is too long",
+        ),
     ],
 )
 def test_the_settings_are_refused_in_the_same_words(text: str, words: str) -> None:
@@ -423,6 +465,127 @@ def test_the_settings_are_refused_in_the_same_words(text: str, words: str) -> No
 
     assert str(caught.value).startswith("skene.yaml:1  ")
     assert words in str(caught.value)
+
+
+def test_a_file_that_is_no_mapping_is_refused_in_words() -> None:
+    with pytest.raises(LoopInvalid) as caught:
+        parse(Loop, Document("loops/x.yaml", 5), LoopInvalid)
+
+    assert str(caught.value) == "loops/x.yaml\n  the file takes a mapping, not 5."
+
+
+class Shop(Spec):
+    opens: time
+
+
+def test_a_kind_of_value_that_no_file_of_ours_has_yet_is_refused_in_its_checkers_words() -> None:
+    with pytest.raises(SettingsError, match=r"opens cannot be 5: .+\."):
+        parse(Shop, Document("shop.yaml", {"opens": 5}), SettingsError)
+
+
+def fault(number: int, file: str = "a.yaml", line: int | None = None) -> LoopInvalid:
+    return LoopInvalid(f"Fault {number}.", place=Place(file, line))
+
+
+def test_several_errors_are_told_by_file_and_line_and_first_what_is_of_a_whole_file() -> None:
+    nowhere = LoopInvalid("Fault 0.")
+    order = [
+        nowhere,
+        fault(1),
+        fault(2, line=1),
+        fault(3, line=9),
+        fault(4, line=10),
+        fault(5, "b.yaml"),
+        fault(6, "c"),
+    ]
+
+    assert list(together(reversed(order)).errors) == order
+    assert list(together([order[2], order[1]]).errors) == [order[1], order[2]]
+
+
+@pytest.mark.parametrize(
+    ("found", "more", "told"),
+    [
+        pytest.param(1, 0, ["Fault 1."], id="one"),
+        pytest.param(1, 1, ["Fault 1.", "There are 1 errors more."], id="one, and another that nobody named"),
+        pytest.param(20, 0, [f"Fault {n}." for n in range(1, 21)], id="twenty"),
+        pytest.param(
+            21, 0, [*(f"Fault {n}." for n in range(1, 21)), "There are 1 errors more."], id="one more than twenty"
+        ),
+        pytest.param(
+            25, 1_000, [*(f"Fault {n}." for n in range(1, 21)), "There are 1,005 errors more."], id="many more"
+        ),
+    ],
+)
+def test_twenty_errors_are_told_and_the_others_are_counted(found: int, more: int, told: list[str]) -> None:
+    raised = together([fault(n, line=n) for n in range(1, found + 1)], more=more)
+
+    assert [error.message for error in raised.errors] == told
+    assert isinstance(raised, LoopInvalid) == (len(told) == 1)
+
+
+def test_what_is_counted_stands_in_the_file_of_the_last_that_is_told() -> None:
+    found = [*(fault(n, line=n) for n in range(1, 20)), fault(20, "b.yaml", 3), fault(21, "c.yaml")]
+
+    assert together(found).errors[-1].place == Place("b.yaml")
+    assert together([LoopInvalid("Fault 1.")], more=1).errors[-1].place is None
+
+
+def test_a_file_with_more_than_twenty_errors_has_the_others_counted() -> None:
+    wrong = "".join(f"x{n}: 1\n" for n in range(30))
+
+    with pytest.raises(DocumentErrors) as caught:
+        parse(Loop, read(LOOP + wrong), LoopInvalid)
+
+    assert len(caught.value.errors) == 21
+    assert caught.value.errors[-1].message == "There are 10 errors more."
+
+
+CHOICES = [f"choice{n:02}" for n in range(1, 18)]
+
+
+@pytest.mark.parametrize(
+    ("given", "choices", "advice"),
+    [
+        pytest.param("nope", ["a", "b"], "Use one of: a, b.", id="nothing near"),
+        pytest.param("adi", ["ada", "adam"], "Use one of: ada, adam. Did you mean 'ada'?", id="the nearest only"),
+        pytest.param(5, ["5", "6"], "Use one of: 5, 6.", id="a number is near nothing"),
+        pytest.param(
+            "choice011",
+            CHOICES[:16],
+            f"Use one of: {', '.join(CHOICES[:16])}. Did you mean 'choice11'?",
+            id="sixteen are shown",
+        ),
+        pytest.param("choice011", CHOICES, "Did you mean 'choice11'?", id="of seventeen only the near one"),
+        pytest.param("nope", CHOICES, f"Use one of: {', '.join(CHOICES)}.", id="seventeen where none is near"),
+    ],
+)
+def test_the_possible_values_are_advised_and_the_one_that_was_meant(
+    given: object, choices: list[str], advice: str
+) -> None:
+    assert one_of(given, choices) == advice
+
+
+def test_a_long_text_is_near_to_nothing() -> None:
+    assert nearest("x" * 80, ["x" * 79]) == ["x" * 79]
+    assert nearest("x" * 81, ["x" * 80]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        pytest.param("x" * 80, f"'{'x' * 80}'", id="eighty characters"),
+        pytest.param("x" * 81, f"'{'x' * 80}'…", id="one more"),
+        pytest.param(10**80 - 1, "9" * 80, id="eighty digits"),
+        pytest.param(10**80, "a number of more than 80 digits", id="one digit more"),
+        pytest.param(-(10**80), "a number of more than 80 digits", id="less than nothing"),
+        pytest.param(1e300, "1e+300", id="a large number with a point"),
+        pytest.param(None, "nothing", id="nothing"),
+        pytest.param(False, "false", id="false"),
+    ],
+)
+def test_a_value_is_shown_in_the_words_of_a_file_and_shortened(value: object, words: str) -> None:
+    assert shown(value) == words
 
 
 def test_fields_are_suggested_in_camel_case_to_those_who_write_typescript() -> None:
@@ -473,6 +636,11 @@ def test_a_duration_is_written_with_the_largest_unit_that_fits(seconds: int, tex
         (("steps", 0), "step 1"),
         (("steps", 1, "condition", "query"), "step 2, condition.query"),
         (("recovery", "backoff"), "recovery.backoff"),
+        (("steps",), "steps"),
+        (("steps", "x"), "steps.x"),
+        (("links", 0), "links.0"),
+        (("x" * 80,), "x" * 80),
+        (("x" * 81,), "x" * 80 + "…"),
     ],
 )
 def test_a_path_is_named_as_its_author_would(path: tuple[str | int, ...], words: str) -> None:
