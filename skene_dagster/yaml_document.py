@@ -232,6 +232,8 @@ def _refusal(bad: yaml.MarkedYAMLError, file: str, error: type[DocumentError]) -
     mark, problem = bad.problem_mark or bad.context_mark, bad.problem or "it is not YAML"
     if bad.context_mark and ("end of stream" in problem or "<stream end>" in problem):
         mark, problem = bad.context_mark, "what begins here is never closed"
+    if bad.context_mark and problem.startswith("could not find expected ':'"):
+        mark = bad.context_mark  # PyYAML, 2026-11: it notices at the next field
     words = (pair for start, pair in _WORDS.items() if problem.startswith(start))
     problem, advice = next(words, (problem, ""))
     place = Place(file, mark.line + 1 if mark else None)

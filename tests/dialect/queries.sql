@@ -81,3 +81,9 @@ SELECT user_id, GROUP_CONCAT(DISTINCT name ORDER BY name DESC SEPARATOR ', ') AS
 --- servers
 SELECT user_id, GROUP_CONCAT(DISTINCT name ORDER BY name DESC SEPARATOR ', ') AS names FROM events GROUP BY user_id
 --- sqlite: GROUP_CONCAT() needs TiDB
+
+--- a window of days
+SELECT user_id FROM (SELECT user_id, COUNT(*) OVER (PARTITION BY user_id ORDER BY at RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW) AS n FROM events) t WHERE n > 3
+--- servers
+SELECT user_id FROM (SELECT user_id, COUNT(*) OVER (PARTITION BY user_id ORDER BY at RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW) AS n FROM events) t WHERE n > 3
+--- sqlite: A window with RANGE needs TiDB

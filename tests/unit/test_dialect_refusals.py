@@ -143,6 +143,9 @@ CONSTRUCTS = [
         "NOW() is added to, or subtracted from, without an INTERVAL; MySQL would compute with a number.",
     ),
     (f"{WHERE} INTERVAL 7 DAY + a < NOW()", "An INTERVAL stands where nothing is moved by it."),
+    (f"{WHERE} a > INTERVAL 7 DAY", "An INTERVAL stands where nothing is moved by it."),
+    (f"{WHERE} a * INTERVAL 7 DAY > 1", "An INTERVAL stands where nothing is moved by it."),
+    (f"{WHERE} COALESCE(INTERVAL 7 DAY, a) > 1", "An INTERVAL stands where nothing is moved by it."),
 ]
 
 INTERVALS = [

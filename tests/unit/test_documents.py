@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from skene_dagster import yaml_document
 from skene_dagster.documents import Document, Spec, in_words, nearest, one_of, parse, shown, together
 from skene_dagster.durations import duration, duration_text
 from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, Place, SettingsError
@@ -67,10 +68,91 @@ def refused(text: str) -> str:
         pytest.param("!!str 5", "5", id="a five that is said to be a text"),
         pytest.param("'5'", "5", id="a five in quotes"),
         pytest.param('"\\u263a"', "\u263a", id="an escaped character"),
+        pytest.param("Null", None, id="Null"),
+        pytest.param("nULL", "nULL", id="null is spelt in three ways only"),
+        pytest.param("TRUE", True, id="TRUE"),
+        pytest.param("false", False, id="false"),
+        pytest.param("0o8", "0o8", id="no octal"),
+        pytest.param("0xG", "0xG", id="no hexadecimal"),
+        pytest.param("-0o7", "-0o7", id="an octal has no sign"),
+        pytest.param("-12", -12, id="minus twelve"),
+        pytest.param("1.", 1.0, id="a point at the end"),
+        pytest.param("+.5e-1", 0.05, id="a point, a sign and an exponent"),
+        pytest.param(".inf", math.inf, id="infinity"),
+        pytest.param("inf", "inf", id="infinity without a point is a word"),
+        pytest.param("1e308", 1e308, id="the largest power of ten"),
+        pytest.param("9223372036854775807", 2**63 - 1, id="the largest whole number"),
+        pytest.param("-9223372036854775807", 1 - 2**63, id="the smallest whole number"),
+        pytest.param("0x7fffffffffffffff", 2**63 - 1, id="the largest in hexadecimal"),
+        pytest.param("0" * 29 + "7", 7, id="thirty digits"),
+        pytest.param("!!float 5", 5.0, id="a five that is said to have a point"),
+        pytest.param("!!int '5'", 5, id="a five in quotes that is said to be a number"),
+        pytest.param("!!bool 'true'", True, id="a word in quotes that is said to be a boolean"),
+        pytest.param("!!null 'x'", None, id="a word that is said to be nothing"),
     ],
 )
 def test_a_scalar_means_what_yaml_1_2_says(text: str, value: object) -> None:
     assert read(f"a: {text}\n").data == {"a": value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("9223372036854775808", id="one more than the largest"),
+        pytest.param("-9223372036854775808", id="one less than the smallest"),
+        pytest.param("0x8000000000000000", id="in hexadecimal"),
+        pytest.param("0" * 30 + "7", id="more than thirty digits"),
+        pytest.param("1e309", id="too large a power of ten"),
+        pytest.param("-1e309", id="below nothing"),
+    ],
+)
+def test_a_number_that_no_database_can_hold_is_refused(text: str) -> None:
+    assert refused(f"b: 1\na: {text}\n") == (
+        f"loops/x.yaml:2\n  '{text}' is out of range. Write a number that a database can hold."
+    )
+
+
+def test_a_field_may_be_called_like_a_merge_key_in_quotes() -> None:
+    assert read("'<<': {a: 1}\n").data == {"<<": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param(f"b: 1\na: {'[' * 20}{']' * 20}", None, id="twenty lists"),
+        pytest.param(f"b: 1\na: {'[' * 21}{']' * 21}", 2, id="one more"),
+        pytest.param(f"b: 1\na: {'[' * 19}5{']' * 19}", None, id="a number in nineteen lists"),
+        pytest.param(f"b: &b {'[' * 12}{']' * 12}\na: {'[' * 8}*b{']' * 8}", None, id="twenty, by an alias"),
+        pytest.param(f"b: &b {'[' * 12}{']' * 12}\na: {'[' * 9}*b{']' * 9}", 1, id="one more, by an alias"),
+    ],
+)
+def test_values_are_nested_twenty_deep_at_most(text: str, line: int | None) -> None:
+    if line is None:
+        read(text)
+    else:
+        assert refused(text) == f"loops/x.yaml:{line}\n  The YAML cannot be read: the values are nested too deeply."
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        pytest.param("a: [1, 2, 3, 4, 5, 6, 7, 8]", True, id="a list"),
+        pytest.param("a: [1, 2, 3, 4, 5, 6, 7, 8, 9]", False, id="a longer list"),
+        pytest.param("".join(f"a{n}: 1\n" for n in range(9)), True, id="fields"),
+        pytest.param("".join(f"a{n}: 1\n" for n in range(10)), False, id="more fields"),
+        pytest.param("a: &a [1, 2, 3]\nb: *a\nc: 1", True, id="a list twice"),
+        pytest.param("a: &a [1, 2, 3]\nb: *a\nc: 1\nd: 1", False, id="a list twice, and another value"),
+    ],
+)
+def test_each_value_of_a_file_counts_as_often_as_it_is_referred_to(
+    text: str, monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+) -> None:
+    monkeypatch.setattr(yaml_document, "MOST_VALUES", 10)
+
+    if is_read:
+        read(text)
+    else:
+        assert "more than 10,000 values" in refused(text)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "null\n", "---\n"])
@@ -165,6 +247,20 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
         pytest.param("a: 1\nb: \x07", 2, "The character U+0007 may not stand in YAML", id="a bell"),
         pytest.param('a: "\\ud83d"', 1, "half a character", id="half a character"),
         pytest.param("a: " + "[" * 600, 1, "nested too deeply", id="six hundred brackets"),
+        pytest.param("[]", 1, "The file is not a mapping", id="an empty list"),
+        pytest.param("false", 1, "The file is not a mapping", id="false"),
+        pytest.param("a: 1\nb: !!set {x}", 2, "The tag !!set means nothing here. Leave it out.", id="a set"),
+        pytest.param(
+            "a: !!str {b: 1}", 1, "The tag !!str means nothing here", id="a mapping that is said to be a text"
+        ),
+        pytest.param("a: !!map x", 1, "The tag !!map means nothing here", id="a text that is said to be a mapping"),
+        pytest.param("a: 1\n~: 2", 2, "A field's name must be a text", id="nothing as a name"),
+        pytest.param("? a: 1\n: 2", 1, "A field's name must be a text", id="a mapping as a name"),
+        pytest.param(
+            'a: 1\nb: "\\U00110000"', 2, "There is no such character or number. Correct it.", id="no character"
+        ),
+        pytest.param("a: 1\nb: x\u2028y", 2, "The character U+2028 may not stand in YAML", id="a hidden line end"),
+        pytest.param("a: 1\nb\nc: 2", 2, "a field has no ':'. Write `name: value`.", id="no colon"),
     ],
 )
 def test_yaml_that_cannot_be_read_is_refused_with_its_line(text: str, line: int | None, message: str) -> None:
