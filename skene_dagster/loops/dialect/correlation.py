@@ -84,7 +84,8 @@ def _words(text: str, line: int) -> list[Word]:
 
 
 def _touches_a_point(words: list[Word], at: int) -> bool:
-    return words[at].text in {".", ","} or (at > 0 and words[at - 1].text == ".")
+    # The first looks at the last, which is no point.
+    return words[at].text in {".", ","} or words[at - 1].text == "."
 
 
 def _key(word: Word) -> list[Word]:
