@@ -67,6 +67,7 @@ def refused(sql: str) -> str:
             id="of a join whose other table has no such column",
         ),
         pytest.param("SELECT u.id FROM (users u JOIN o ON o.x = u.id)", "id", ("id",), id="of a join in parentheses"),
+        pytest.param("SELECT id FROM (users)", "id", ("id",), id="of a table in parentheses"),
         pytest.param("SELECT id, COUNT(*) FROM users GROUP BY id", "id", ("id",), id="beside a column without a name"),
         pytest.param("SELECT id FROM users EXCEPT SELECT user_id FROM o", "id", ("id",), id="EXCEPT"),
         pytest.param("SELECT id FROM users EXCEPT SELECT x FROM o", "id", ("id",), id="EXCEPT of anything"),
@@ -143,6 +144,14 @@ def test_the_connected_databases_name_is_read_from_the_url(url: str, schema: str
         pytest.param("SELECT boss.id FROM users u LEFT JOIN users boss ON boss.id = u.boss", False, id="may be NULL"),
         pytest.param("SELECT u.id FROM users u RIGHT JOIN users boss ON boss.id = u.boss", False, id="RIGHT JOIN"),
         pytest.param("SELECT b.id FROM users u RIGHT JOIN users b ON b.id = u.boss", True, id="right of RIGHT JOIN"),
+        pytest.param(
+            "SELECT b.id FROM o LEFT JOIN (p JOIN users b ON b.id = p.x) ON p.y = o.id", False, id="within a LEFT JOIN"
+        ),
+        pytest.param("SELECT b.id FROM (o LEFT JOIN users b ON b.id = o.x)", False, id="a LEFT JOIN in parentheses"),
+        pytest.param("SELECT b.id FROM o JOIN (p JOIN users b ON b.id = p.x) ON p.y = o.id", True, id="within a JOIN"),
+        pytest.param(
+            "SELECT u.id FROM users u JOIN o ON o.x = u.id RIGHT JOIN p ON p.y = u.id", False, id="a RIGHT JOIN later"
+        ),
         pytest.param("SELECT id FROM users GROUP BY id WITH ROLLUP", False, id="ROLLUP"),
         pytest.param("SELECT id FROM users UNION SELECT referrer AS user_id FROM users", False, id="UNION with others"),
         pytest.param("SELECT referrer AS user_id FROM users", False, id="another column"),

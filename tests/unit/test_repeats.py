@@ -100,6 +100,21 @@ MINE = "o ON o.user_id = u.id"
             Repeated("d", "id", shown=False, line=0),
             id="a key without its table",
         ),
+        pytest.param(
+            "SELECT user_id FROM orders JOIN (SELECT id AS u FROM users) d ON d.u = orders.user_id",
+            Repeated("orders", "user_id", shown=False, line=0),
+            id="the key of the other table without its table",
+        ),
+        pytest.param(
+            "SELECT uid FROM (SELECT user_id AS uid, day FROM a) d JOIN (SELECT id AS u FROM users) x ON x.u = d.uid",
+            Repeated("d", "uid", shown=False, line=0),
+            id="the key of a derived table without its table",
+        ),
+        pytest.param(
+            "SELECT d.*, u.id FROM users u JOIN (SELECT user_id AS x, day FROM orders) d ON d.x = u.id",
+            Repeated("d", "u.id", shown=True, line=0),
+            id="all of another table before the key",
+        ),
     ],
 )
 def test_what_may_return_a_user_twice_is_found(sql: str, expected: Repeated) -> None:
@@ -139,6 +154,10 @@ def test_what_may_return_a_user_twice_is_found(sql: str, expected: Repeated) -> 
         ),
         pytest.param(
             "SELECT u.id FROM users u JOIN orders o ON o.user_id = u.id WHERE o.id = $1", id="of a row that triggered"
+        ),
+        pytest.param(
+            "SELECT d.id FROM (SELECT DISTINCT id, plan_id FROM users) d JOIN plans p ON p.id = d.plan_id",
+            id="the users' key out of a derived table",
         ),
         pytest.param("SELECT o.* FROM orders o JOIN users u ON u.id = o.user_id", id="a key that a * may hold"),
         pytest.param(
@@ -184,6 +203,11 @@ def test_of_what_cannot_nothing_is_said(sql: str) -> None:
             "o",
             id="an aggregate in a subquery of its list",
         ),
+        pytest.param(
+            "JOIN (SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b) b ON b.id = u.boss_id",
+            "b",
+            id="a derived UNION ALL of the users' keys",
+        ),
     ],
 )
 def test_a_join_that_several_rows_may_meet_is_found(joined: str, source: str) -> None:
@@ -223,6 +247,16 @@ def test_a_join_that_several_rows_may_meet_is_found(joined: str, source: str) ->
         pytest.param(
             f"JOIN (SELECT user_id, day FROM o GROUP BY user_id, day) {MINE} AND o.day = u.day",
             id="a group by all that it shows",
+        ),
+        pytest.param(f"JOIN (SELECT o.*, 1 AS one FROM orders o) {MINE}", id="columns of which some are not known"),
+        pytest.param(f"JOIN (SELECT user_id, COUNT(*) AS n FROM orders) {MINE}", id="one row, beside a column"),
+        pytest.param(
+            f"JOIN (SELECT user_id FROM (SELECT user_id, RANK() OVER (ORDER BY at) AS n FROM a) x WHERE n = 1) {MINE}",
+            id="what a window has chosen",
+        ),
+        pytest.param(
+            f"JOIN (SELECT user_id, day FROM orders GROUP BY user_id, day, kind) {MINE}",
+            id="a group by more than it shows",
         ),
     ],
 )
