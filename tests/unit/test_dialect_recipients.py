@@ -272,6 +272,25 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
             id="who is among the first",
         ),
         pytest.param("SELECT id FROM users ORDER BY id LIMIT 5", False, False, id="LIMIT"),
+        pytest.param("SELECT id, COUNT(*) AS n FROM users", False, False, id="COUNT without GROUP BY"),
+        pytest.param("SELECT user_id, GROUP_CONCAT(x) AS g FROM o", False, False, id="GROUP_CONCAT without GROUP BY"),
+        pytest.param("SELECT id, RANK() OVER (ORDER BY x) AS r FROM users", False, False, id="a window"),
+        pytest.param(
+            "SELECT user_id, RANK() OVER (ORDER BY COUNT(*)) AS r FROM o GROUP BY user_id",
+            False,
+            False,
+            id="a window over groups",
+        ),
+        pytest.param("SELECT user_id FROM o GROUP BY plan, day", False, False, id="GROUP BY others"),
+        pytest.param(
+            "SELECT user_id, MAX(x) AS m FROM o GROUP BY plan, User_Id", True, False, id="GROUP BY, with others"
+        ),
+        pytest.param("SELECT MAX(x) AS m, user_id AS uid FROM o GROUP BY user_id", True, False, id="GROUP BY, renamed"),
+        pytest.param("SELECT x AS m, user_id AS uid FROM o GROUP BY x", False, False, id="GROUP BY another item"),
+        pytest.param(
+            "SELECT u.* FROM users u JOIN o ON o.x = u.id GROUP BY u.id", True, False, id="GROUP BY, of all columns"
+        ),
+        pytest.param("SELECT id, LOWER(email) AS e, f_COUNT FROM users", True, True, id="a function of one row"),
         pytest.param("SELECT id FROM users UNION SELECT id FROM users", False, False, id="UNION"),
         pytest.param("WITH u AS (SELECT 1) SELECT id FROM users", False, False, id="WITH"),
     ],

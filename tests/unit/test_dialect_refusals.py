@@ -3,7 +3,7 @@
 import pytest
 
 from skene_dagster.errors import Place, QueryRejected
-from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.dialect import read_expression, read_query
 from skene_dagster.settings import Users
 
 PLACE = Place("loops/retention.yaml", 7, "step 1, condition.query")
@@ -96,6 +96,11 @@ FUNCTIONS = [
     (f"{WHERE} a < SYSDATE()", "SYSDATE() cannot be used."),
     (f"{WHERE} a < TIDB_CURRENT_TSO()", "TIDB_CURRENT_TSO() cannot be used."),
     (f"{WHERE} a < NOW(1, 2)", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW(a)", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW('6')", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW(6", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW(", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < UNIX_TIMESTAMP(", "A parenthesis is opened and not closed."),
     (f"{WHERE} CONCATT(a) = 1", "CONCATT() is not a function that is known here."),
     (f"{WHERE} app.f(id) = 1", ".f() is a stored function."),
     (f"{WHERE} `now`() = 1", "`now`() is a stored function."),
@@ -121,6 +126,16 @@ CONSTRUCTS = [
     ("SELECT HIGH_PRIORITY id FROM users", "HIGH_PRIORITY cannot be used."),
     ("SELECT SQL_CALC_FOUND_ROWS id FROM users", "SQL_CALC_FOUND_ROWS cannot be used."),
     ("SELECT SQL_NO_CACHE id FROM users", "SQL_NO_CACHE cannot be used."),
+    ("SELECT SQL_BUFFER_RESULT id FROM users", "SQL_BUFFER_RESULT cannot be used."),
+    ("/*+ HASH_JOIN(u) */ SELECT id FROM users", "The query begins with /*+ HASH_JOIN(u) */."),
+    ("SELECT /*+ HASH_JOIN(u; o) */ id FROM users u", "The hint HASH_JOIN(u; o) cannot be read."),
+    ("SELECT /*+ HASH_JOIN(u) what */ id FROM users u", "The hint 'what' cannot be read."),
+    ("SELECT /*+INDEX_JION(u)*/ id FROM users u", "INDEX_JION is not a hint that TiDB has."),
+    ("SELECT id FROM users INTERSECT ALL SELECT id FROM users", "INTERSECT ALL cannot be used."),
+    (f"{WHERE} id IN ((SELECT id FROM users) LIMIT 1)", "ORDER BY or LIMIT stands behind a query in parentheses."),
+    (f"{WHERE} MAX(a ORDER BY b) > 1", "ORDER BY stands inside a function: a ORDER BY b."),
+    (f"{WHERE} 'a' < 'b'", "'a' and 'b' are two strings; comparing them selects everybody or nobody."),
+    (f"{WHERE} 'a' <=> 'b'", "'a' and 'b' are two strings; comparing them selects everybody or nobody."),
     ("TABLE users", "TABLE is no SELECT."),
     ("SELECT u.id FROM users u FULL JOIN orders o ON o.user_id = u.id", "FULL JOIN cannot be used."),
     ("SELECT u.id FROM users u LEFT SEMI JOIN orders o ON o.user_id = u.id", "LEFT SEMI JOIN cannot be used."),
@@ -240,3 +255,44 @@ def test_a_query_that_is_nested_too_deeply_is_refused(sql: str) -> None:
 
 def test_a_query_that_is_too_long_is_refused() -> None:
     assert refusal(f"{WHERE} id IN ({'1, ' * 20_000} 1)").message == "The SQL has more than 50,000 characters."
+
+
+@pytest.mark.parametrize(
+    ("sql", "advice"),
+    [
+        pytest.param(
+            "SELECT u.id FROM users u FULL JOIN o ON o.x = u.id",
+            "TiDB does not know it. Write LEFT JOIN, and RIGHT JOIN in the second SELECT of a UNION.",
+            id="FULL JOIN",
+        ),
+        pytest.param(
+            "SELECT u.id FROM users u SEMI JOIN o ON o.x = u.id",
+            "TiDB does not know it. Write WHERE EXISTS (SELECT 1 FROM … WHERE …).",
+            id="SEMI JOIN",
+        ),
+        pytest.param(
+            "SELECT u.id FROM users u ASOF JOIN o ON o.x = u.id",
+            "TiDB does not know it. Write JOIN, LEFT JOIN or RIGHT JOIN.",
+            id="another join",
+        ),
+        pytest.param(
+            f"{WHERE} a < NOW() - INTERVAL '7 moons'",
+            "Use one of: years, months, weeks, days, hours, minutes, seconds, microseconds.",
+            id="a unit",
+        ),
+    ],
+)
+def test_what_is_refused_has_its_cure(sql: str, advice: str) -> None:
+    assert refusal(sql).advice == advice
+
+
+def test_a_hint_in_sql_about_one_row_is_refused() -> None:
+    with pytest.raises(QueryRejected, match=r"HASH_AGG\(\) \*/ stands where no server reads it"):
+        read_expression("/*+ HASH_AGG() */ name = 'export'", place=PLACE)
+
+
+def test_as_many_tables_are_joined_as_a_server_joins() -> None:
+    joins = [f" JOIN o o{n} ON o{n}.user_id = u.id" for n in range(61)]
+
+    assert refusal(f"SELECT u.id FROM users u{''.join(joins)}").message == "The query joins more than 61 tables."
+    assert read_query(f"SELECT u.id FROM users u{''.join(joins[:60])}", users=Users(), place=PLACE).key == "id"

@@ -120,7 +120,7 @@ def _refuse_unknown(node: exp.Expr, rewritten: Rewritten) -> None:
 def _refuse_parts(node: exp.Expr, rewritten: Rewritten) -> None:
     for part, value in node.args.items():
         if value and part not in _KNOWN[type(node)]:
-            name = value[0].name if part == "operation_modifiers" else part.strip("_").replace("_", " ").upper()
+            name = part.strip("_").replace("_", " ").upper()
             inside = value if isinstance(value, list) else [value]
             inner = next((one for one in inside if isinstance(one, exp.Expr)), node)
             shown, advice = word_for(name, inner, rewritten), _INSTEAD.get(name, _PLAINLY)
@@ -129,7 +129,7 @@ def _refuse_parts(node: exp.Expr, rewritten: Rewritten) -> None:
 
 def unwrapped(query: exp.Expr) -> exp.Expr:
     """Take the parentheses off that surround a whole query."""
-    while isinstance(query, exp.Subquery) and not query.alias and not query.args.get("order"):
+    while isinstance(query, exp.Subquery):
         query = query.this
     return query
 
