@@ -190,7 +190,7 @@ def _lines_of(node: yaml.ScalarNode) -> TextLines:
     first = node.start_mark.line + 1 + named[0].count("\n")
     if node.style == "|":
         return TextLines.as_written(node.value, first + 1)
-    lines = _LINE_BREAK.split(written[named.end() :].strip() if node.style != ">" else written[named.end() :])
+    lines = _LINE_BREAK.split(written[named.end() :].strip())
     if node.style == ">":
         lines[0] = ""
     if len(lines) == 1:

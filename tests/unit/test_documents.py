@@ -183,6 +183,26 @@ def test_a_text_in_a_block_begins_below_its_name() -> None:
     assert document.text_place(("other",)).line == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        pytest.param("query: &q\n  SELECT id\n  FROM users\n", ((0, 2), (10, 3)), id="below an anchor"),
+        pytest.param(
+            "query: !!str &q\n  'SELECT id\n  FROM users'\n", ((0, 2), (10, 3)), id="below a tag and an anchor"
+        ),
+        pytest.param("query: >\n  SELECT id\n  FROM users\n\nother: x\n", ((0, 2), (10, 3)), id="folded"),
+        pytest.param("query: >-\n\n  SELECT id\n", ((0, 3),), id="folded, behind an empty line"),
+        pytest.param('a: 1\nquery: " SELECT\\tid "\n', ((0, 2),), id="on one line"),
+        pytest.param("a: 1\nquery: ''\n", ((0, 2),), id="empty"),
+    ],
+)
+def test_the_lines_of_a_text_are_those_where_it_stands(text: str, lines: tuple[tuple[int, int], ...]) -> None:
+    found = read(text).text_lines(("query",))
+
+    assert found is not None
+    assert (found.known, found.starts) == (True, lines)
+
+
 def test_a_text_that_begins_with_an_empty_line_begins_there() -> None:
     document = read("query: |\n\n  SELECT id\n")
 
@@ -247,6 +267,7 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
         pytest.param("a: 1\nb: \x07", 2, "The character U+0007 may not stand in YAML", id="a bell"),
         pytest.param('a: "\\ud83d"', 1, "half a character", id="half a character"),
         pytest.param("a: " + "[" * 600, 1, "nested too deeply", id="six hundred brackets"),
+        pytest.param("a: " + "[" * 3000, 1, "nested too deeply", id="three thousand brackets"),
         pytest.param("[]", 1, "The file is not a mapping", id="an empty list"),
         pytest.param("false", 1, "The file is not a mapping", id="false"),
         pytest.param("a: 1\nb: !!set {x}", 2, "The tag !!set means nothing here. Leave it out.", id="a set"),

@@ -132,6 +132,9 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
             "The file raised Odd.",
             id="an exception that cannot be told",
         ),
+        pytest.param(
+            HEAD + "loop = define_loop(set={'a': 2, 5: 1})\n", "loops/x.py:2  set", "set is a dict, which", id="one key"
+        ),
         pytest.param(f"a = {'-' * 100_000}1\n", "loops/x.py", "The Python is nested too deeply.", id="many signs"),
         pytest.param("loop = None\n", "loops/x.py", "'loop' is not the result of define_loop", id="nothing"),
     ],
@@ -167,13 +170,21 @@ def test_a_file_holds_so_many_values_at_most(tmp_path: Path, items: int, monkeyp
 
 
 def test_the_lines_of_two_calls_are_told_apart(tmp_path: Path) -> None:
-    text = HEAD + "other = define_loop(\n  type='x',\n)\nloop = define_loop(\n  **{'holdout': 5},\n  type='y',\n)\n"
+    text = HEAD + "loop = define_loop(\n  **{'holdout': 5},\n  type='y',\n)\nother = define_loop(\n  type='x',\n)\n"
 
     document = read(tmp_path, text)
 
     assert document.data == {"holdout": 5, "type": "y"}
-    assert document.place(("type",)).line == 7
-    assert document.place(("holdout",)).line == 5
+    assert document.place(("type",)).line == 4
+    assert document.place(("holdout",)).line == 2
+
+
+def test_what_another_call_makes_has_the_line_of_the_loop(tmp_path: Path) -> None:
+    document = read(tmp_path, HEAD + "loop = define_loop(**dict(\n  type='y'), goal={**{'a': 1}, 'b':\n 2})\n")
+
+    assert document.data == {"type": "y", "goal": {"a": 1, "b": 2}}
+    assert document.place(("type",)).line == 2
+    assert document.place(("goal", "a")).line == 3
 
 
 def lines(folder: Path, text: str) -> TextLines:

@@ -57,6 +57,7 @@ def test_nobody_can_tell_the_lines_of_a_text_that_is_computed() -> None:
         pytest.param("ab x", ["ab"], None, id="a letter behind them"),
         pytest.param("ab cd", ["cd", "ab"], None, id="in another order"),
         pytest.param("ab", ["ab", "cd"], None, id="one that is not there"),
+        pytest.param("ab", ["ab", "cdef"], None, id="one that is longer than all"),
         pytest.param("  ", [""], None, id="nothing"),
     ],
 )
