@@ -28,6 +28,19 @@ SELECT id FROM users WHERE plan = 'pro' UNION ALL SELECT id FROM users WHERE pla
 --- sqlite
 SELECT id FROM users WHERE `plan` = 'pro' UNION ALL SELECT id FROM users WHERE `plan` = 'team'
 
+--- UNION of three
+SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b UNION SELECT id FROM users WHERE c
+--- servers
+SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b UNION SELECT id FROM users WHERE c
+--- sqlite
+SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b UNION SELECT id FROM users WHERE c
+
+--- EXCEPT of what is in parentheses
+SELECT id FROM users EXCEPT (SELECT id FROM users WHERE a EXCEPT SELECT id FROM users WHERE b)
+--- servers
+SELECT id FROM users EXCEPT (SELECT id FROM users WHERE a EXCEPT SELECT id FROM users WHERE b)
+--- sqlite: A query in parentheses inside UNION needs TiDB
+
 --- the best ten
 SELECT id FROM users ORDER BY score DESC, id LIMIT 5, 10
 --- servers

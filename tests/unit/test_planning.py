@@ -542,6 +542,7 @@ IMPOSSIBLE = [
     pytest.param("type: ret", "name: 2win\ntype: ret", ":1  name", "a letter first", id="digit first"),
     pytest.param("type: ret", "name: b\u00e9\ntype: ret", ":1  name", "lower-case letters", id="accent"),
     pytest.param("type: ret", f"name: {'a' * 49}\ntype: ret", ":1  name", "at most 48 characters", id="49 letters"),
+    pytest.param("type: ret", "name: 'win back'\ntype: ret", ":1  name", "single underscores", id="blank"),
     pytest.param("type: ret", "name: class\ntype: ret", ":1  name", "a word of Python", id="word of Python"),
     pytest.param("type: ret", "name: config\ntype: ret", ":1  name", "reserved by Dagster", id="word of Dagster"),
     pytest.param("- trigger:", "- name: 'a b'\n    trigger:", ":3  step 1, name", "the name of a step", id="step"),
@@ -891,3 +892,66 @@ def test_of_an_expression_that_cannot_be_read_it_is_told_what_to_write(text: str
         columns_read(text, Place("loops/x.yaml", 7))
 
     assert caught.value.advice == advice
+
+
+def test_a_name_has_forty_eight_letters_at_most() -> None:
+    assert plan(f"name: {'a' * 48}\n{LOOP}").name == "a" * 48
+
+
+def test_what_is_known_and_not_yet_run_is_told_of_each_step() -> None:
+    text = changed("  - name: last_call\n", "  - name: last_call\n    renamed_from: gone\n", TWO)
+
+    assert plan(f"priority: 1\n{text}").not_yet == (
+        "step 2: 'renamed_from' is known, not yet run.",
+        "The priority is known, not yet run.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "row"),
+    [
+        pytest.param("{type: level, is: dormant}", ["level", "since"], id="a level"),
+        pytest.param("{type: feature, name: export, state: untried}", [], id="a feature that nobody tried"),
+        pytest.param(
+            "{type: feature, name: export, state: tried, for: 7d}",
+            ["since", "first_at", "last_at", "uses", "days"],
+            id="a feature",
+        ),
+        pytest.param("{type: milestone, name: first}", ["reached_on"], id="a milestone"),
+        pytest.param("{type: usage, limit: {free: 1}, period: 1d}", ["uses", "allowed"], id="usage"),
+    ],
+)
+def test_the_columns_of_each_condition_can_be_shown_and_no_others(condition: str, row: list[str]) -> None:
+    text = TWO.replace("{type: query, query: SELECT id FROM users}", condition, 1)
+    configured: dict[str, Any] = {"features": {"export": EXPORT}, "milestones": {"first": FIRST}, "plan": "plan"}
+
+    def shows(column: str) -> str:
+        shown = f"{{type: email, template: hello, personalization: {{x: '{{{{row.{column}}}}}'}}}}"
+        return text.replace("{type: email, template: hello}", shown, 1)
+
+    for column in row:
+        assert plan(shows(column), **configured).steps[0].email is not None
+    (fault,) = faults(shows("other"), **configured)
+    assert "The condition has no column 'other'." in fault
+    assert fault.endswith(f"Use one of: {', '.join(row)}." if row else "'other'.")
+
+
+@pytest.mark.parametrize(
+    ("said", "users", "is_refused"),
+    [
+        pytest.param("state: untried, for: 7d", {}, True, id="untried for a while, since nobody knows when"),
+        pytest.param("state: untried, for: 7d", {"created_at": "made"}, False, id="since sign-up"),
+        pytest.param("state: untried", {}, False, id="untried at all"),
+        pytest.param("state: tried, for: 7d", {}, False, id="tried for a while"),
+    ],
+)
+def test_who_never_tried_something_is_counted_from_sign_up(
+    said: str, users: dict[str, Any], *, is_refused: bool
+) -> None:
+    text = TWO.replace("{type: query, query: SELECT id FROM users}", f"{{type: feature, name: export, {said}}}", 1)
+
+    if is_refused:
+        (fault,) = faults(text, features={"export": EXPORT}, **users)
+        assert fault.startswith("loops/x.yaml:5  step 1, condition.for\n")
+    else:
+        plan(text, features={"export": EXPORT}, **users)
