@@ -38,6 +38,9 @@ STATEMENTS = [
     ("SHOW TABLES", "SHOW returns no users."),
     ("VALUES ROW(1)", "VALUES returns no users."),
     ("hello", "The query begins with hello."),
+    ("(hello)", "The query begins with hello."),
+    ("((", "The query begins with (."),
+    ("SELECT id FROM users;; DELETE FROM users", "There is a second statement after the semicolon: ; …"),
     ("WITH x AS (SELECT 1) DELETE FROM users", "DELETE writes."),
     ("WITH x AS (DELETE FROM users) SELECT id FROM x", "DELETE writes."),
     ("SELECT id INTO @x FROM users", "INTO cannot be used."),
@@ -64,6 +67,14 @@ VALUES = [
     (f"{WHERE} name = ‘Ann’", "'‘' (left single quotation mark) is not SQL."),  # noqa: RUF001 - that is the point
     (f"{WHERE}\u00a0id = 1", "'\\xa0' (no-break space) is not SQL."),
     (f"{WHERE} a = 5--3", "-- cannot be used."),
+    (f"{WHERE} 1a = 2", "1a is neither a number nor a name."),
+    (f"{WHERE} a = {'9' * 66}", f"{'9' * 20}… has 66 digits; a number has 65 at most."),
+    (f"{WHERE} a = 1e309", "1e309 is larger or smaller than a number can be."),
+    (f"{WHERE} a = 1e-309", "1e-309 is larger or smaller than a number can be."),
+    (f"{WHERE} a = 1e1000", "1e1000 is larger or smaller than a number can be."),
+    (f"{WHERE} a = 1{'0' * 60}e1000", f"1{'0' * 39} is larger or smaller than a number can be."),
+    (f"{WHERE} a #> 'b'", "#> is an operator in PostgreSQL; in MySQL it begins a comment."),
+    (f"{WHERE} a #- 'b'", "#- is an operator in PostgreSQL; in MySQL it begins a comment."),
     (f"{WHERE} a = 'x' 'y'", "Two strings stand side by side."),
     (f"{WHERE} a = _utf8'x'", "_utf8'x': a string takes no character set."),
     (f"{WHERE} \"plan\" = 'pro'", "'plan' and 'pro' are two strings; comparing them selects everybody or nobody."),
@@ -150,6 +161,8 @@ CONSTRUCTS = [
     (f"{WHERE} a || b", "|| cannot be used."),
     (f"{WHERE} a == 1", "== cannot be used."),
     (f"{WHERE} a IS DISTINCT FROM b", "IS DISTINCT FROM cannot be used."),
+    (f"{WHERE} a IS NOT DISTINCT FROM b", "IS DISTINCT FROM cannot be used."),
+    ("SELECT id FROM users ORDER BY a NULLS FIRST, id LIMIT 3", "NULLS FIRST cannot be used."),
     (f"{WHERE} a SOUNDS LIKE b", "`a SOUNDS LIKE b` cannot be used."),
     (f"{WHERE} CAST(a AS INTEGER) = 1", "Nothing can be cast to INTEGER."),
     ("SELECT rank FROM users", "RANK cannot be used."),
@@ -275,6 +288,19 @@ def test_a_query_that_is_too_long_is_refused() -> None:
             "TiDB does not know it. Write JOIN, LEFT JOIN or RIGHT JOIN.",
             id="another join",
         ),
+        pytest.param("SELECT id FROM users ORDER BY a NULLS LAST", "Write ORDER BY x IS NULL, x.", id="NULLS LAST"),
+        pytest.param(
+            "SELECT id FROM users ORDER BY a NULLS FIRST", "Write ORDER BY x IS NOT NULL, x.", id="NULLS FIRST"
+        ),
+        pytest.param("TABLE people", "Write SELECT * FROM people.", id="TABLE"),
+        pytest.param(
+            f"{WHERE} a = 'x\u200b'",
+            "Take it out, or type it again by hand. If it is meant: CONCAT('…', x'E2808B', '…').",
+            id="what nobody sees in a string",
+        ),
+        pytest.param(
+            f"{WHERE} `a\u200b` = 1", "Take it out, or type it again by hand.", id="what nobody sees in a name"
+        ),
         pytest.param(
             f"{WHERE} a < NOW() - INTERVAL '7 moons'",
             "Use one of: years, months, weeks, days, hours, minutes, seconds, microseconds.",
@@ -296,3 +322,29 @@ def test_as_many_tables_are_joined_as_a_server_joins() -> None:
 
     assert refusal(f"SELECT u.id FROM users u{''.join(joins)}").message == "The query joins more than 61 tables."
     assert read_query(f"SELECT u.id FROM users u{''.join(joins[:60])}", users=Users(), place=PLACE).key == "id"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param(f"a = {'9' * 65}", id="sixty-five digits"),
+        pytest.param("a = 1e308 OR a = 1e-308 OR a = 1e+000308", id="the largest and the smallest exponent"),
+        pytest.param("nulls = 1 AND of = 2", id="columns that are called like words"),
+        pytest.param("a = 1 # >", id="a comment that begins with a blank"),
+        pytest.param("\u540da = 1", id="letters of scripts that look like no other"),
+        pytest.param("\u0438\u043c\u044f_1 = 1", id="a name with a digit"),
+        pytest.param("a = '\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f'", id="a flag"),
+    ],
+)
+def test_what_every_server_reads_is_let_pass(where: str) -> None:
+    assert read_query(WHERE + where, users=Users(), place=PLACE).key == "id"
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"),
+    [pytest.param(40, f"`-- {'x' * 37}`", id="forty"), pytest.param(41, f"`-- {'x' * 37}…`", id="more")],
+)
+def test_a_long_comment_is_shown_shortened(length: int, shown: str) -> None:
+    sql = f"SELECT id -- {'x' * (length - 3)}\rFROM users"
+
+    assert refusal(sql).message.startswith(f"The comment {shown} does not end at the ")
