@@ -192,6 +192,21 @@ NO_KEY = "The query returns no column that names the user; it returns: "
             id="crossed",
         ),
         pytest.param(
+            "SELECT name, id FROM users UNION SELECT name FROM leads",
+            "The second SELECT of the UNION has no user where the first has id: there is nothing.",
+            id="fewer columns",
+        ),
+        pytest.param(
+            " UNION ".join(["SELECT id FROM users"] * 8 + ["SELECT mail FROM leads"]),
+            "The ninth SELECT of the UNION has no user where the first has id: there is mail.",
+            id="not in the ninth branch",
+        ),
+        pytest.param(
+            " UNION ".join(["SELECT id FROM users"] * 9 + ["SELECT mail FROM leads"]),
+            "The 10th SELECT of the UNION has no user where the first has id: there is mail.",
+            id="not in the tenth branch",
+        ),
+        pytest.param(
             "SELECT id AS a, id AS b FROM users",
             "Two columns of the result could name the user: a and b.",
             id="the key twice, under other names",
@@ -241,6 +256,51 @@ def test_a_result_without_one_clear_key_is_refused(sql: str, message: str) -> No
     assert refused(sql) == message
 
 
+@pytest.mark.parametrize(
+    ("sql", "advice"),
+    [
+        pytest.param(
+            f"SELECT u.id, o.user_id {JOIN}",
+            "Return only one of them, for example: SELECT u.id, … without the other.",
+            id="the key and user_id",
+        ),
+        pytest.param(
+            f"SELECT u.*, o.* {JOIN}",
+            "Return only one of them, for example: SELECT u.id, … without the other.",
+            id="all of both",
+        ),
+        pytest.param(f"SELECT * {JOIN}", "Write u.id, and the other columns by name.", id="all of a join"),
+        pytest.param(
+            "SELECT id FROM users UNION SELECT mail FROM leads",
+            "Return the user's key there; if mail is it, write id AS user_id in the first SELECT.",
+            id="not in every branch",
+        ),
+        pytest.param(
+            "SELECT id, name FROM users UNION SELECT name, id FROM users",
+            "Write the columns in the same order in both.",
+            id="crossed",
+        ),
+        pytest.param(
+            "SELECT id, name, NAME FROM users", "Give one of them another name: … AS name.", id="one name twice"
+        ),
+        pytest.param(
+            "SELECT mail FROM leads",
+            "Select the users table's key, for example: SELECT id, email FROM users …",
+            id="no key, of a table that is called otherwise",
+        ),
+    ],
+)
+def test_a_result_without_one_clear_key_is_refused_with_what_to_write(sql: str, advice: str) -> None:
+    with pytest.raises(QueryRejected) as caught:
+        query(sql)
+
+    assert caught.value.advice == advice
+
+
+def test_a_key_that_is_called_user_id_may_come_from_any_table_of_a_join() -> None:
+    assert query("SELECT user_id FROM users JOIN orders USING (user_id)", key="user_id").key == "user_id"
+
+
 def test_a_users_table_under_another_schema_is_pointed_out() -> None:
     with pytest.raises(QueryRejected) as caught:
         query("SELECT id FROM app.users")
@@ -262,6 +322,7 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
         pytest.param(f"SELECT u.id {JOIN}", True, False, id="a join"),
         pytest.param("SELECT DISTINCT id FROM users", True, False, id="DISTINCT"),
         pytest.param("SELECT id FROM users GROUP BY id", True, False, id="GROUP BY"),
+        pytest.param("SELECT id FROM users HAVING id > 5", True, False, id="HAVING"),
         pytest.param("SELECT referrer AS user_id FROM users", True, False, id="another column of the users table"),
         pytest.param("SELECT user_id FROM answers", True, False, id="another table"),
         pytest.param("SELECT id FROM (SELECT id FROM users) AS u", True, False, id="a derived table"),
