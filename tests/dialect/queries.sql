@@ -100,3 +100,24 @@ SELECT user_id FROM (SELECT user_id, COUNT(*) OVER (PARTITION BY user_id ORDER B
 --- servers
 SELECT user_id FROM (SELECT user_id, COUNT(*) OVER (PARTITION BY user_id ORDER BY at RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW) AS n FROM events) t WHERE n > 3
 --- sqlite: A window with RANGE needs TiDB
+
+--- lists of names, in backticks and like a function
+WITH `a` (x) AS (SELECT id FROM users), count (y) AS (SELECT x FROM a) SELECT y AS user_id FROM count
+--- servers
+WITH `a` (x) AS (SELECT id FROM users), count (y) AS (SELECT x FROM a) SELECT y AS user_id FROM count
+--- sqlite
+WITH `a`(x) AS (SELECT id FROM users), count(y) AS (SELECT x FROM a) SELECT y AS user_id FROM count
+
+--- the order of a join, behind a hint
+SELECT /*+ HASH_JOIN(u, o) */ STRAIGHT_JOIN u.id FROM users u JOIN orders o ON o.user_id = u.id
+--- servers
+SELECT /*+ HASH_JOIN(u, o) */ STRAIGHT_JOIN u.id FROM users u JOIN orders o ON o.user_id = u.id
+--- sqlite
+SELECT u.id FROM users AS u JOIN orders AS o ON o.user_id = u.id
+
+--- columns that are called like words of SQL
+SELECT x.id FROM users x WHERE x.row = 1 AND row = 2
+--- servers
+SELECT x.id FROM users x WHERE x.row = 1 AND row = 2
+--- sqlite
+SELECT x.id FROM users AS x WHERE x.`row` = 1 AND `row` = 2

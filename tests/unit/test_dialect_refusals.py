@@ -59,6 +59,9 @@ VALUES = [
     (f"{WHERE} id = :id", ":id cannot be used."),
     (f"{WHERE} id = %s", "%s cannot be used."),
     (f"{WHERE} id = %(id)s", "%( cannot be used."),
+    (f"{WHERE} id IN (%s)", "%s cannot be used."),
+    (f"{WHERE} a = :", ": cannot be used."),
+    (f"{WHERE} a = N'x'", "N'x': a string takes no character set."),
     (f"{WHERE} id = $2", "$2 cannot be used."),
     (f"{WHERE} id = {{{{user.id}}}}", "{ cannot be used."),
     (f"{WHERE} name = 'it", "A string begins with ' and does not end."),
@@ -115,6 +118,8 @@ FUNCTIONS = [
     (f"{WHERE} CONCATT(a) = 1", "CONCATT() is not a function that is known here."),
     (f"{WHERE} app.f(id) = 1", ".f() is a stored function."),
     (f"{WHERE} `now`() = 1", "`now`() is a stored function."),
+    (f"{WHERE} `app`.`f`(1) = 1", "`f`() is a stored function."),
+    (f"{WHERE} CONVERT(a, INTEGER) = 1", "Nothing can be cast to INTEGER."),
     (f"{WHERE} DATE_TRUNC('day', a) = 1", "DATE_TRUNC() cannot be used."),
 ]
 
@@ -170,6 +175,9 @@ CONSTRUCTS = [
         f"{WHERE} a > NOW() - 7",
         "NOW() is added to, or subtracted from, without an INTERVAL; MySQL would compute with a number.",
     ),
+    (f"{WHERE} a < DATE_SUB(NOW(), INTERVAL '1 day 2 hours')", "INTERVAL '1 day 2 hours' has several parts."),
+    (f"{WHERE} - INTERVAL '1 day 2 hours' + a < NOW()", "INTERVAL '1 day 2 hours' has several parts."),
+    (f"{WHERE} {'(' * 26}a{')' * 26}", "Parentheses are nested deeper than 25."),
     (f"{WHERE} INTERVAL 7 DAY + a < NOW()", "An INTERVAL stands where nothing is moved by it."),
     (f"{WHERE} a > INTERVAL 7 DAY", "An INTERVAL stands where nothing is moved by it."),
     (f"{WHERE} a * INTERVAL 7 DAY > 1", "An INTERVAL stands where nothing is moved by it."),
@@ -247,6 +255,9 @@ def test_a_limit_needs_an_order(sql: str) -> None:
         pytest.param("SELECT id\n/* a\ncomment */ FROM users\nWHERE AND 1", 10, id="of what cannot be read"),
         pytest.param("SELECT id, 'a\nb' AS x\nFROM users WHERE AND 1", 9, id="after a string over two lines"),
         pytest.param("SELECT email\nFROM users", 7, id="of the whole query"),
+        pytest.param("SELECT id\nFROM users\nWHERE (a\nAND (b", 10, id="of the last parenthesis that is open"),
+        pytest.param("SELECT id\nFROM users\nWHERE a)\nAND b)", 9, id="of the first that was never opened"),
+        pytest.param("SELECT id\nFROM users;\nDELETE FROM users", 9, id="of a second statement"),
     ],
 )
 def test_the_line_is_that_of_the_authors_file(sql: str, line: int) -> None:
@@ -292,6 +303,11 @@ def test_a_query_that_is_too_long_is_refused() -> None:
         pytest.param(
             "SELECT id FROM users ORDER BY a NULLS FIRST", "Write ORDER BY x IS NOT NULL, x.", id="NULLS FIRST"
         ),
+        pytest.param(
+            f"{WHERE} a < DATE_SUB(NOW(), INTERVAL '1 day 2 hours')",
+            "Subtract them one by one: x - INTERVAL 1 DAY - INTERVAL 2 HOUR.",
+            id="an interval of several parts",
+        ),
         pytest.param("TABLE people", "Write SELECT * FROM people.", id="TABLE"),
         pytest.param(
             f"{WHERE} a = 'x\u200b'",
@@ -329,6 +345,9 @@ def test_as_many_tables_are_joined_as_a_server_joins() -> None:
     [
         pytest.param(f"a = {'9' * 65}", id="sixty-five digits"),
         pytest.param("a = 1e308 OR a = 1e-308 OR a = 1e+000308", id="the largest and the smallest exponent"),
+        pytest.param(f"{'(' * 25}a{')' * 25}", id="twenty-five parentheses"),
+        pytest.param("a %2 = 1 AND (a)%2 = 0 AND '5'%2 = 1 AND 5%2 = 1", id="what is left of a division"),
+        pytest.param("a = .50 AND b = 1.00 AND c = 1e2 AND d = 0 AND e = -0.0", id="numbers in each form"),
         pytest.param("nulls = 1 AND of = 2", id="columns that are called like words"),
         pytest.param("a = 1 # >", id="a comment that begins with a blank"),
         pytest.param("\u540da = 1", id="letters of scripts that look like no other"),
