@@ -104,7 +104,7 @@ def parse(model: type[SpecType], document: Document, error: type[DocumentError])
     try:
         return model.model_validate(document.data)
     except ValidationError as bad:
-        items = bad.errors(include_url=False)
+        items = bad.errors()
         found = [_fault(model, document, error, item) for item in items[:_MOST_ERRORS]]
     raise together(found, more=len(items) - len(found))
 

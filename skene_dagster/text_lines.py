@@ -55,7 +55,7 @@ class TextLines:
 
     def at(self, offset: int) -> int:
         """Say on which line the character at an offset stands."""
-        return self.starts[max(0, bisect_right(self.starts, offset, key=_OFFSET) - 1)][1]
+        return self.starts[bisect_right(self.starts, offset, key=_OFFSET) - 1][1]
 
     def cut(self, start: int, end: int) -> int | None:
         """Find the first place between two offsets where another line begins."""

@@ -17,9 +17,9 @@ _LONGEST = 30
 _LARGEST = 2**63 - 1
 
 
-def is_in_range(value: float) -> bool:
-    """Say whether a whole number fits into 64 bits; any other does."""
-    return not isinstance(value, int) or abs(value) <= _LARGEST
+def is_in_range(value: int) -> bool:
+    """Say whether a whole number fits into 64 bits."""
+    return abs(value) <= _LARGEST
 
 
 def whole_number(text: str, base: int = 10) -> int:

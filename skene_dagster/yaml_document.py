@@ -190,7 +190,7 @@ def _lines_of(node: yaml.ScalarNode) -> TextLines:
     first = node.start_mark.line + 1 + named[0].count("\n")
     if node.style == "|":
         return TextLines.as_written(node.value, first + 1)
-    lines = _LINE_BREAK.split(written[named.end() :].strip() if node.style != ">" else written[named.end() :])
+    lines = _LINE_BREAK.split(written[named.end() :].strip())
     if node.style == ">":
         lines[0] = ""
     if len(lines) == 1:
@@ -232,6 +232,8 @@ def _refusal(bad: yaml.MarkedYAMLError, file: str, error: type[DocumentError]) -
     mark, problem = bad.problem_mark or bad.context_mark, bad.problem or "it is not YAML"
     if bad.context_mark and ("end of stream" in problem or "<stream end>" in problem):
         mark, problem = bad.context_mark, "what begins here is never closed"
+    if bad.context_mark and problem.startswith("could not find expected ':'"):
+        mark = bad.context_mark  # PyYAML, 2026-11: it notices at the next field
     words = (pair for start, pair in _WORDS.items() if problem.startswith(start))
     problem, advice = next(words, (problem, ""))
     place = Place(file, mark.line + 1 if mark else None)

@@ -63,12 +63,11 @@ def fault_of_cron(cron: str) -> str:
 def _of_an_alias(alias: str) -> str:
     if alias in _ALIASES:
         return f"Write it in five fields: {_ALIASES[alias]}."
-    every = re.fullmatch(r"@every ([0-9]+)(m|h)", alias)
-    number = int(every[1]) if every else 0
-    if every and every[2] == "m" and number and 60 % number == 0:
-        return f"Write it in five fields: {'0' if number == 60 else '*' if number == 1 else f'*/{number}'} * * * *."
-    if every and every[2] == "h" and number and 24 % number == 0:
-        return f"Write it in five fields: 0 {'0' if number == 24 else '*' if number == 1 else f'*/{number}'} * * *."
+    if every := re.fullmatch(r"@every ([1-9][0-9]*)(m|h)", alias):
+        number, whole = int(every[1]), 60 if every[2] == "m" else 24
+        field = "0" if number == whole else "*" if number == 1 else f"*/{number}"
+        if whole % number == 0:
+            return f"Write it in five fields: {f'{field} *' if every[2] == 'm' else f'0 {field}'} * * *."
     if alias.startswith("@every"):
         return "It is about times of the clock, not about intervals; write such as */15 * * * *, or 0 */6 * * *."
     return f"There is no such word; {_FOR_EXAMPLE}"
@@ -164,7 +163,6 @@ def _of_a_word(field: _Field, said: str) -> str:
 
 def _forwards(field: _Field, first: int, last: int, step: int) -> str:
     """Write a range that runs over the end of its field in a way that everybody reads alike."""
-    first, last = (number % 7 if field.name == "weekday" else number for number in (first, last))
     size = field.last - field.least + 1
     length = (last - first) % size + 1
     numbers = [(first - field.least + n) % size + field.least for n in range(0, length, step)]

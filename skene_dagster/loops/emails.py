@@ -51,7 +51,7 @@ def plan_email(
         user |= read.user
         row |= read.row
         for column in sorted(read.row - set(columns if columns is not None else read.row)):
-            advice = one_of(column, columns or ()) if columns else ""
+            advice = one_of(column, columns) if columns else ""
             faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
     return Email(
         template=email.template,

@@ -120,7 +120,7 @@ def _inside(node: ast.expr, path: Path_) -> Iterator[tuple[Path_, int, ast.expr]
     elif isinstance(node, ast.List | ast.Tuple):
         found = [(number, value.lineno, value) for number, value in enumerate(node.elts)]
     elif isinstance(node, ast.Call):
-        found = [(word.arg, word.lineno, word.value) for word in node.keywords if word.arg is not None]
+        found = [(word.arg, word.lineno, word.value) for word in node.keywords]
     for part, line, value in found:
         yield (*path, part), line, value
         yield from _inside(value, (*path, part))

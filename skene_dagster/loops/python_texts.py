@@ -45,7 +45,7 @@ def _pieces(node: ast.expr, tree: ast.Module, source: str) -> Iterator[tuple[int
                 for statement in tree.body
                 if isinstance(statement, ast.Assign | ast.AnnAssign) and _names(statement) == [name]
             ]
-            if len(found) == 1 and found[0] is not None and not isinstance(found[0], ast.Name):
+            if len(found) == 1 and found[0] is not None:
                 yield from _pieces(found[0], tree, source)
         case ast.Call(func=ast.Attribute(attr="join"), args=[ast.List(elts=texts) | ast.Tuple(elts=texts)]):
             for text in texts:

@@ -41,9 +41,9 @@ class TidbFeature:
         """Whether a statement uses it."""
         return (
             (not self.kind or re.fullmatch(self.kind, statement.kind) is not None)
-            and (not self.text or re.search(self.text, statement.text) is not None)
-            and (not self.sample or re.search(self.sample, statement.sample) is not None)
-            and (not self.plan or re.search(self.plan, statement.plan) is not None)
+            and re.search(self.text, statement.text) is not None
+            and re.search(self.sample, statement.sample) is not None
+            and re.search(self.plan, statement.plan) is not None
         )
 
 

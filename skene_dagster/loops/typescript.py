@@ -22,6 +22,8 @@ _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]+)\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 _THEMSELVES = frozenset("'\"`\\$/{")
 _KEEP = "Write the text in backticks, without a backslash at the end of a line: they keep the lines."
+_SIGNED = re.compile(r"([-+]?)\s*(\S+)")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9a-fA-F])_(?=[0-9a-fA-F])")
 _DECIMAL = re.compile(r"(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _BASED = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 _QUOTED = re.compile(r"""(['"])(?:\\.|(?!\1)[^\\])*\1""")
@@ -120,18 +122,16 @@ class _Reading:
             before = before if child.type == "comment" else child.type
 
     def _number(self, node: Node, path: Path_) -> int | float:
-        argument, operator = node.child_by_field_name("argument"), node.child_by_field_name("operator")
-        signed = node.type == "unary_expression" and argument is not None and operator is not None
-        sign = {"-": -1, "+": 1}.get(_text(operator), 0) if signed and operator else 1
-        number = argument if signed and argument else node
-        text = _text(number)
-        if sign and number.type == "identifier" and text == "Infinity":
+        written = _SIGNED.fullmatch(_text(node))
+        if written is None:
+            self._computed(node, path)
+        sign, digits = -1 if written[1] == "-" else 1, _BETWEEN_DIGITS.sub("", written[2])
+        if digits == "Infinity":
             return sign * float("inf")
-        digits = text.replace("_", "")
         try:
-            if sign and number.type == "number" and _BASED.fullmatch(digits):
+            if _BASED.fullmatch(digits):
                 return sign * whole_number(digits, 0)
-            if not sign or number.type != "number" or not _DECIMAL.fullmatch(digits):
+            if not _DECIMAL.fullmatch(digits):
                 self._computed(node, path)
             # JavaScript knows one kind of number; 3.0 and 3 are the same.
             value = decimal_number(digits)
@@ -179,7 +179,7 @@ class _Reading:
 
 
 def _imports_names(statement: Node) -> bool:
-    return statement.type == "import_statement" and any(c.type == "import_clause" for c in statement.children)
+    return any(child.type == "import_clause" for child in statement.children)
 
 
 def _bare(node: Node) -> Node:

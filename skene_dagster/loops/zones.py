@@ -90,7 +90,7 @@ def _instead(name: str) -> str:
     key = said.replace(" ", "_").casefold()
     known = sorted(zone for zone in zoneinfo.available_timezones() if not _NO_ZONES.fullmatch(zone))
     same = [zone for zone in known if zone.casefold() == key]
-    cities = tuple(same or (zone for zone in known if zone.casefold().rpartition("/")[2] == key and "/" in zone))
+    cities = tuple(same or (zone for zone in known if zone.casefold().rpartition("/")[2] == key))
     if cities:
         return f"Write {' or '.join(cities)}."
     area = said.partition("/")[0]

@@ -61,3 +61,17 @@ SELECT id FROM users WHERE TIME(seen_at) < CURTIME() OR TIME(seen_at) < UTC_TIME
 --- servers
 SELECT id FROM users WHERE TIME(seen_at) < TIME(CAST(:as_of AS DATETIME(6))) OR TIME(seen_at) < TIME(CAST(:as_of AS DATETIME(6)))
 --- sqlite: TIME() needs TiDB
+
+--- columns that are called like functions of the clock
+SELECT id FROM users WHERE now < 3 AND unix_timestamp < 5
+--- servers
+SELECT id FROM users WHERE now < 3 AND unix_timestamp < 5
+--- sqlite
+SELECT id FROM users WHERE now < 3 AND unix_timestamp < 5
+
+--- a column that is called as our bind is
+SELECT id FROM users WHERE n > as_of - 7
+--- servers
+SELECT id FROM users WHERE n > as_of - 7
+--- sqlite
+SELECT id FROM users WHERE n > as_of - 7

@@ -84,6 +84,41 @@ SELECT id FROM users WHERE seen_at < DATE_SUB(CAST(:as_of AS DATETIME(6)), INTER
 --- sqlite
 SELECT id FROM users WHERE skene_moment(seen_at) < skene_moment(skene_shift(:as_of, -2, 'WEEK'))
 
+--- a comma between parts
+SELECT id FROM users WHERE seen_at < NOW() - INTERVAL '1 day, 2 hours'
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) - INTERVAL 1 DAY - INTERVAL 2 HOUR
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < skene_shift(skene_shift(:as_of, -1, 'DAY'), -2, 'HOUR')
+
+--- a year is a year
+SELECT id FROM users WHERE seen_at < NOW() - INTERVAL '1 year'
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) - INTERVAL 1 YEAR
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < skene_shift(:as_of, -1, 'YEAR')
+
+--- days and weeks, then time, each in its order
+SELECT id FROM users WHERE seen_at < NOW() - INTERVAL '3 s 1 day 1 week 2 min'
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) - INTERVAL 1 DAY - INTERVAL 1 WEEK - INTERVAL 3 SECOND - INTERVAL 2 MINUTE
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < skene_shift(skene_shift(skene_shift(skene_shift(:as_of, -1, 'DAY'), -1, 'WEEK'), -3, 'SECOND'), -2, 'MINUTE')
+
+--- months less a year
+SELECT id FROM users WHERE seen_at < NOW() - INTERVAL '2 mons -1 yr'
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) - INTERVAL -10 MONTH
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < skene_shift(:as_of, 10, 'MONTH')
+
+--- a week and a half
+SELECT id FROM users WHERE seen_at < NOW() - INTERVAL '1.5 w'
+--- servers
+SELECT id FROM users WHERE seen_at < CAST(:as_of AS DATETIME(6)) - INTERVAL 252 HOUR
+--- sqlite
+SELECT id FROM users WHERE skene_moment(seen_at) < skene_shift(:as_of, -252, 'HOUR')
+
 --- MySQL's own
 SELECT id FROM users WHERE seen_at < NOW() - INTERVAL 7 DAY
 --- servers

@@ -28,6 +28,19 @@ SELECT id FROM users WHERE plan = 'pro' UNION ALL SELECT id FROM users WHERE pla
 --- sqlite
 SELECT id FROM users WHERE `plan` = 'pro' UNION ALL SELECT id FROM users WHERE `plan` = 'team'
 
+--- UNION of three
+SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b UNION SELECT id FROM users WHERE c
+--- servers
+SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b UNION SELECT id FROM users WHERE c
+--- sqlite
+SELECT id FROM users WHERE a UNION ALL SELECT id FROM users WHERE b UNION SELECT id FROM users WHERE c
+
+--- EXCEPT of what is in parentheses
+SELECT id FROM users EXCEPT (SELECT id FROM users WHERE a EXCEPT SELECT id FROM users WHERE b)
+--- servers
+SELECT id FROM users EXCEPT (SELECT id FROM users WHERE a EXCEPT SELECT id FROM users WHERE b)
+--- sqlite: A query in parentheses inside UNION needs TiDB
+
 --- the best ten
 SELECT id FROM users ORDER BY score DESC, id LIMIT 5, 10
 --- servers
@@ -81,3 +94,30 @@ SELECT user_id, GROUP_CONCAT(DISTINCT name ORDER BY name DESC SEPARATOR ', ') AS
 --- servers
 SELECT user_id, GROUP_CONCAT(DISTINCT name ORDER BY name DESC SEPARATOR ', ') AS names FROM events GROUP BY user_id
 --- sqlite: GROUP_CONCAT() needs TiDB
+
+--- a window of days
+SELECT user_id FROM (SELECT user_id, COUNT(*) OVER (PARTITION BY user_id ORDER BY at RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW) AS n FROM events) t WHERE n > 3
+--- servers
+SELECT user_id FROM (SELECT user_id, COUNT(*) OVER (PARTITION BY user_id ORDER BY at RANGE BETWEEN INTERVAL 7 DAY PRECEDING AND CURRENT ROW) AS n FROM events) t WHERE n > 3
+--- sqlite: A window with RANGE needs TiDB
+
+--- lists of names, in backticks and like a function
+WITH `a` (x) AS (SELECT id FROM users), count (y) AS (SELECT x FROM a) SELECT y AS user_id FROM count
+--- servers
+WITH `a` (x) AS (SELECT id FROM users), count (y) AS (SELECT x FROM a) SELECT y AS user_id FROM count
+--- sqlite
+WITH `a`(x) AS (SELECT id FROM users), count(y) AS (SELECT x FROM a) SELECT y AS user_id FROM count
+
+--- the order of a join, behind a hint
+SELECT /*+ HASH_JOIN(u, o) */ STRAIGHT_JOIN u.id FROM users u JOIN orders o ON o.user_id = u.id
+--- servers
+SELECT /*+ HASH_JOIN(u, o) */ STRAIGHT_JOIN u.id FROM users u JOIN orders o ON o.user_id = u.id
+--- sqlite
+SELECT u.id FROM users AS u JOIN orders AS o ON o.user_id = u.id
+
+--- columns that are called like words of SQL
+SELECT x.id FROM users x WHERE x.row = 1 AND row = 2
+--- servers
+SELECT x.id FROM users x WHERE x.row = 1 AND row = 2
+--- sqlite
+SELECT x.id FROM users AS x WHERE x.`row` = 1 AND `row` = 2

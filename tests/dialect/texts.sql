@@ -75,3 +75,10 @@ FROM users
 --- sqlite
 SELECT id, 'a
 b' AS note FROM users
+
+--- names that look as our own stand-ins once did
+SELECT id FROM users WHERE `s0` = 'x' AND s1 = 'y'
+--- servers
+SELECT id FROM users WHERE `s0` = 'x' AND s1 = 'y'
+--- sqlite
+SELECT id FROM users WHERE `s0` = 'x' AND s1 = 'y'

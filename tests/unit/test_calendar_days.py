@@ -40,5 +40,24 @@ def test_what_is_due_in_a_week_is_a_week_old_then_unless_that_hour_does_not_come
     assert len(missed) <= 1
 
 
+@pytest.mark.parametrize(
+    ("moment", "duration", "since"),
+    [
+        pytest.param(datetime(2026, 4, 1, 7), WEEK, datetime(2026, 3, 25, 8), id="over the change"),
+        pytest.param(datetime(2026, 3, 28, 20), timedelta(hours=12), datetime(2026, 3, 28, 8), id="hours are exact"),
+        # 21:00 less 12 hours is 09:00, at +2; a day before is 09:00, at +1.
+        pytest.param(datetime(2026, 3, 29, 19), timedelta(hours=36), datetime(2026, 3, 28, 8), id="a day and hours"),
+        # 02:30 did not come on the 29th: the later one that it can mean is at +1.
+        pytest.param(datetime(2026, 3, 30, 0, 30), timedelta(days=1), datetime(2026, 3, 29, 1, 30), id="a gap"),
+        # 02:30 came twice on the 25th: last at +1.
+        pytest.param(datetime(2026, 10, 26, 1, 30), timedelta(days=1), datetime(2026, 10, 25, 1, 30), id="twice"),
+    ],
+)
+def test_what_is_past_is_the_later_moment_that_it_can_mean(
+    moment: datetime, duration: timedelta, since: datetime
+) -> None:
+    assert earlier(moment, duration, BERLIN) == since
+
+
 def test_in_utc_a_day_is_24_hours() -> None:
     assert later(datetime(2026, 3, 25, 8), WEEK, ZoneInfo("UTC")) == datetime(2026, 4, 1, 8)

@@ -19,6 +19,8 @@ from skene_dagster.loops.cron import either_day, fault_of_cron
         pytest.param("0 9 * * 5-1", 4, "5,6,0,1", id="weekdays over the weekend"),
         pytest.param("0 9 * * SAT-SUN", 4, "6,0", id="the weekend"),
         pytest.param("0 9 * * 7-2", 4, "0,1,2", id="from Sunday, as seven"),
+        pytest.param("0 9 25-5/2 * *", 2, "25,27,29,31,2,4", id="every second day over the end of the month"),
+        pytest.param("0 9 * 11-3/2 *", 3, "11,1,3", id="every second month over the end of the year"),
     ],
 )
 def test_a_range_that_runs_backwards_is_told_with_the_same_forwards(written: str, field: int, instead: str) -> None:
@@ -62,6 +64,10 @@ def test_another_way_of_writing_is_told_in_five_fields(written: str, instead: st
         pytest.param("0 0 99 * * *", "It has 6 fields; write five", id="six fields that are none without the first"),
         pytest.param("@every 7m", "not about intervals; write such as */15 * * * *", id="every seven minutes"),
         pytest.param("@every 90s", "not about intervals", id="every ninety seconds"),
+        pytest.param("@every 0m", "not about intervals", id="every nothing"),
+        pytest.param("@every 24m", "not about intervals", id="a divisor of the day, in minutes"),
+        pytest.param("@every 5h", "not about intervals", id="every five hours"),
+        pytest.param("@every 30h", "not about intervals", id="every thirty hours"),
         pytest.param("@reboot", "There is no such word", id="reboot"),
         pytest.param("0 9 ? * MON", "'?' is Quartz's word for any day; write *.", id="Quartz's question mark"),
         pytest.param("0 9 * * 5L", "'5L' is not known here. The last day of the month is L", id="the last Friday"),
@@ -69,6 +75,14 @@ def test_another_way_of_writing_is_told_in_five_fields(written: str, instead: st
         pytest.param("0 9 LW * *", "'LW' is not known here.", id="the last weekday"),
         pytest.param("0 9 15W * *", "'15W' is not known here.", id="the weekday next to the 15th"),
         pytest.param("0 9 L-3 * *", "'L-3' is not known here.", id="three days before the last"),
+        pytest.param("0 9 * * x#2", "'x#2' is not known here. The second Monday is MON#2", id="a second nothing"),
+        pytest.param("0 9 * * 8#2", "'8#2' is not known here. The second Monday is MON#2", id="a second weekday 8"),
+        pytest.param("0 9 * * 5#0", "The second Monday is MON#2", id="a zeroth Friday"),
+        pytest.param("0 9 */32 * *", "from 1 to 31: steps begin anew with each month", id="a step over the month"),
+        pytest.param("0 9 1 */13 *", "from 1 to 12: steps begin anew with each year", id="a step over the year"),
+        pytest.param("0 9 * * */8", "from 1 to 7: steps begin anew with each week", id="a step over the week"),
+        pytest.param("0 9 * * 2/2", "some without: write 2,4,6.", id="weekdays from Tuesday on, in steps"),
+        pytest.param("0 9 * * 2-7/2", "some without: write 2,4,6.", id="weekdays from Tuesday until Sunday, in steps"),
         pytest.param("0 9 * * 5#6", "The second Monday is MON#2", id="a sixth Friday"),
         pytest.param("0 9 * * MON#1,WED", "alone in the field of the weekday", id="a first Monday in a list"),
         pytest.param("0 9 1#2 * *", "The second Monday is MON#2", id="a second day"),
@@ -82,6 +96,9 @@ def test_another_way_of_writing_is_told_in_five_fields(written: str, instead: st
         pytest.param("0 9 * 13 *", "There is no month 13; they are 1 to 12.", id="month 13"),
         pytest.param("0 9 * * 8", "There is no weekday 8; they are 0 to 7; Sunday is 0 or 7.", id="weekday 8"),
         pytest.param("0 9 * * Monday", "'Monday' is no weekday; write MON.", id="a weekday in full"),
+        pytest.param("0 9 Monday * *", "'Monday' is no day; write 1 to 31.", id="a weekday in full for a day"),
+        pytest.param("0 9 31 4-6/2 *", "There is no 31 April or June.", id="31 of every second month"),
+        pytest.param("0 9 31 2/12 *", "There is no 31 February.", id="31 of every twelfth month"),
         pytest.param("0 9 * Sept *", "'Sept' is no month; write SEP.", id="a month in four letters"),
         pytest.param("0 9 * MON *", "'MON' is a weekday, and here stands the month", id="a weekday for a month"),
         pytest.param("0 9 * * x", "'x' is no weekday; write 0 to 7, or SUN to SAT.", id="a letter"),
@@ -109,10 +126,26 @@ def test_what_cannot_be_a_time_is_told_in_the_authors_words(written: str, words:
 
 
 @pytest.mark.parametrize(
-    "cron", ["0 9 29 2 *", "0 9 31 */2 *", "0 9 31 2-3 *", "0 9 L 2 *", "0 9 30,28 2 1", "0 9 1/5 2 *"]
+    "cron",
+    [
+        *("*/60 * * * *", "0 */24 * * *", "0 9 */31 * *", "0 9 1 */12 *", "0 9 * * */7"),
+        *("0 9 * * 7#2", "0 9 * * 0#5", "0 9 * * MON#1", "0 9 * * 7", "0 9 * * 1-5/2", "59 23 31 12 6", "0 0 1 1 0"),
+    ],
+)
+def test_the_largest_steps_and_numbers_are_times(cron: str) -> None:
+    assert fault_of_cron(cron) == ""
+
+
+@pytest.mark.parametrize(
+    "cron", ["0 9 29 2 *", "0 9 31 */2 *", "0 9 31 2-3 *", "0 9 31 4/2 *", "0 9 L 2 *", "0 9 30,28 2 1", "0 9 1/5 2 *"]
 )
 def test_a_day_that_comes_now_and_then_is_a_time(cron: str) -> None:
     assert fault_of_cron(cron) == ""
+
+
+def test_of_a_weekday_it_is_spoken_where_there_is_one() -> None:
+    assert fault_of_cron("0 9 31 2 *") == "There is no 31 February."
+    assert fault_of_cron("0 9 31 2 1") == "There is no 31 February. For the weekday alone write * as the day."
 
 
 @pytest.mark.parametrize(

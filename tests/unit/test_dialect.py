@@ -156,6 +156,16 @@ def test_whatever_is_written_it_is_read_or_refused_in_words(words: list[str]) ->
             ("a", "x"),
             id="a WITH name outside of its query is a table",
         ),
+        pytest.param(
+            "WITH a AS (SELECT user_id FROM b), b AS (SELECT user_id FROM x) SELECT user_id FROM a",
+            ("b", "x"),
+            id="a WITH name that comes later is a table",
+        ),
+        pytest.param(
+            "WITH RECURSIVE a AS (SELECT user_id FROM b), b AS (SELECT user_id FROM a) SELECT user_id FROM B",
+            ("b",),
+            id="of WITH RECURSIVE, too",
+        ),
     ],
 )
 def test_the_source_tables_are_known(sql: str, tables: tuple[str, ...]) -> None:

@@ -67,6 +67,7 @@ def refused(sql: str) -> str:
             id="of a join whose other table has no such column",
         ),
         pytest.param("SELECT u.id FROM (users u JOIN o ON o.x = u.id)", "id", ("id",), id="of a join in parentheses"),
+        pytest.param("SELECT id FROM (users)", "id", ("id",), id="of a table in parentheses"),
         pytest.param("SELECT id, COUNT(*) FROM users GROUP BY id", "id", ("id",), id="beside a column without a name"),
         pytest.param("SELECT id FROM users EXCEPT SELECT user_id FROM o", "id", ("id",), id="EXCEPT"),
         pytest.param("SELECT id FROM users EXCEPT SELECT x FROM o", "id", ("id",), id="EXCEPT of anything"),
@@ -143,6 +144,14 @@ def test_the_connected_databases_name_is_read_from_the_url(url: str, schema: str
         pytest.param("SELECT boss.id FROM users u LEFT JOIN users boss ON boss.id = u.boss", False, id="may be NULL"),
         pytest.param("SELECT u.id FROM users u RIGHT JOIN users boss ON boss.id = u.boss", False, id="RIGHT JOIN"),
         pytest.param("SELECT b.id FROM users u RIGHT JOIN users b ON b.id = u.boss", True, id="right of RIGHT JOIN"),
+        pytest.param(
+            "SELECT b.id FROM o LEFT JOIN (p JOIN users b ON b.id = p.x) ON p.y = o.id", False, id="within a LEFT JOIN"
+        ),
+        pytest.param("SELECT b.id FROM (o LEFT JOIN users b ON b.id = o.x)", False, id="a LEFT JOIN in parentheses"),
+        pytest.param("SELECT b.id FROM o JOIN (p JOIN users b ON b.id = p.x) ON p.y = o.id", True, id="within a JOIN"),
+        pytest.param(
+            "SELECT u.id FROM users u JOIN o ON o.x = u.id RIGHT JOIN p ON p.y = u.id", False, id="a RIGHT JOIN later"
+        ),
         pytest.param("SELECT id FROM users GROUP BY id WITH ROLLUP", False, id="ROLLUP"),
         pytest.param("SELECT id FROM users UNION SELECT referrer AS user_id FROM users", False, id="UNION with others"),
         pytest.param("SELECT referrer AS user_id FROM users", False, id="another column"),
@@ -181,6 +190,21 @@ NO_KEY = "The query returns no column that names the user; it returns: "
             "SELECT id, name FROM users UNION SELECT name, id FROM users",
             "The second SELECT of the UNION has the user in column 2, the first in column 1.",
             id="crossed",
+        ),
+        pytest.param(
+            "SELECT name, id FROM users UNION SELECT name FROM leads",
+            "The second SELECT of the UNION has no user where the first has id: there is nothing.",
+            id="fewer columns",
+        ),
+        pytest.param(
+            " UNION ".join(["SELECT id FROM users"] * 8 + ["SELECT mail FROM leads"]),
+            "The ninth SELECT of the UNION has no user where the first has id: there is mail.",
+            id="not in the ninth branch",
+        ),
+        pytest.param(
+            " UNION ".join(["SELECT id FROM users"] * 9 + ["SELECT mail FROM leads"]),
+            "The 10th SELECT of the UNION has no user where the first has id: there is mail.",
+            id="not in the tenth branch",
         ),
         pytest.param(
             "SELECT id AS a, id AS b FROM users",
@@ -232,6 +256,51 @@ def test_a_result_without_one_clear_key_is_refused(sql: str, message: str) -> No
     assert refused(sql) == message
 
 
+@pytest.mark.parametrize(
+    ("sql", "advice"),
+    [
+        pytest.param(
+            f"SELECT u.id, o.user_id {JOIN}",
+            "Return only one of them, for example: SELECT u.id, … without the other.",
+            id="the key and user_id",
+        ),
+        pytest.param(
+            f"SELECT u.*, o.* {JOIN}",
+            "Return only one of them, for example: SELECT u.id, … without the other.",
+            id="all of both",
+        ),
+        pytest.param(f"SELECT * {JOIN}", "Write u.id, and the other columns by name.", id="all of a join"),
+        pytest.param(
+            "SELECT id FROM users UNION SELECT mail FROM leads",
+            "Return the user's key there; if mail is it, write id AS user_id in the first SELECT.",
+            id="not in every branch",
+        ),
+        pytest.param(
+            "SELECT id, name FROM users UNION SELECT name, id FROM users",
+            "Write the columns in the same order in both.",
+            id="crossed",
+        ),
+        pytest.param(
+            "SELECT id, name, NAME FROM users", "Give one of them another name: … AS name.", id="one name twice"
+        ),
+        pytest.param(
+            "SELECT mail FROM leads",
+            "Select the users table's key, for example: SELECT id, email FROM users …",
+            id="no key, of a table that is called otherwise",
+        ),
+    ],
+)
+def test_a_result_without_one_clear_key_is_refused_with_what_to_write(sql: str, advice: str) -> None:
+    with pytest.raises(QueryRejected) as caught:
+        query(sql)
+
+    assert caught.value.advice == advice
+
+
+def test_a_key_that_is_called_user_id_may_come_from_any_table_of_a_join() -> None:
+    assert query("SELECT user_id FROM users JOIN orders USING (user_id)", key="user_id").key == "user_id"
+
+
 def test_a_users_table_under_another_schema_is_pointed_out() -> None:
     with pytest.raises(QueryRejected) as caught:
         query("SELECT id FROM app.users")
@@ -253,6 +322,7 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
         pytest.param(f"SELECT u.id {JOIN}", True, False, id="a join"),
         pytest.param("SELECT DISTINCT id FROM users", True, False, id="DISTINCT"),
         pytest.param("SELECT id FROM users GROUP BY id", True, False, id="GROUP BY"),
+        pytest.param("SELECT id FROM users HAVING id > 5", True, False, id="HAVING"),
         pytest.param("SELECT referrer AS user_id FROM users", True, False, id="another column of the users table"),
         pytest.param("SELECT user_id FROM answers", True, False, id="another table"),
         pytest.param("SELECT id FROM (SELECT id FROM users) AS u", True, False, id="a derived table"),
@@ -263,6 +333,25 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
             id="who is among the first",
         ),
         pytest.param("SELECT id FROM users ORDER BY id LIMIT 5", False, False, id="LIMIT"),
+        pytest.param("SELECT id, COUNT(*) AS n FROM users", False, False, id="COUNT without GROUP BY"),
+        pytest.param("SELECT user_id, GROUP_CONCAT(x) AS g FROM o", False, False, id="GROUP_CONCAT without GROUP BY"),
+        pytest.param("SELECT id, RANK() OVER (ORDER BY x) AS r FROM users", False, False, id="a window"),
+        pytest.param(
+            "SELECT user_id, RANK() OVER (ORDER BY COUNT(*)) AS r FROM o GROUP BY user_id",
+            False,
+            False,
+            id="a window over groups",
+        ),
+        pytest.param("SELECT user_id FROM o GROUP BY plan, day", False, False, id="GROUP BY others"),
+        pytest.param(
+            "SELECT user_id, MAX(x) AS m FROM o GROUP BY plan, User_Id", True, False, id="GROUP BY, with others"
+        ),
+        pytest.param("SELECT MAX(x) AS m, user_id AS uid FROM o GROUP BY user_id", True, False, id="GROUP BY, renamed"),
+        pytest.param("SELECT x AS m, user_id AS uid FROM o GROUP BY x", False, False, id="GROUP BY another item"),
+        pytest.param(
+            "SELECT u.* FROM users u JOIN o ON o.x = u.id GROUP BY u.id", True, False, id="GROUP BY, of all columns"
+        ),
+        pytest.param("SELECT id, LOWER(email) AS e, f_COUNT FROM users", True, True, id="a function of one row"),
         pytest.param("SELECT id FROM users UNION SELECT id FROM users", False, False, id="UNION"),
         pytest.param("WITH u AS (SELECT 1) SELECT id FROM users", False, False, id="WITH"),
     ],

@@ -3,7 +3,7 @@
 import pytest
 
 from skene_dagster.errors import Place, QueryRejected
-from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.dialect import read_expression, read_query
 from skene_dagster.settings import Users
 
 PLACE = Place("loops/retention.yaml", 7, "step 1, condition.query")
@@ -38,6 +38,9 @@ STATEMENTS = [
     ("SHOW TABLES", "SHOW returns no users."),
     ("VALUES ROW(1)", "VALUES returns no users."),
     ("hello", "The query begins with hello."),
+    ("(hello)", "The query begins with hello."),
+    ("((", "The query begins with (."),
+    ("SELECT id FROM users;; DELETE FROM users", "There is a second statement after the semicolon: ; …"),
     ("WITH x AS (SELECT 1) DELETE FROM users", "DELETE writes."),
     ("WITH x AS (DELETE FROM users) SELECT id FROM x", "DELETE writes."),
     ("SELECT id INTO @x FROM users", "INTO cannot be used."),
@@ -56,6 +59,9 @@ VALUES = [
     (f"{WHERE} id = :id", ":id cannot be used."),
     (f"{WHERE} id = %s", "%s cannot be used."),
     (f"{WHERE} id = %(id)s", "%( cannot be used."),
+    (f"{WHERE} id IN (%s)", "%s cannot be used."),
+    (f"{WHERE} a = :", ": cannot be used."),
+    (f"{WHERE} a = N'x'", "N'x': a string takes no character set."),
     (f"{WHERE} id = $2", "$2 cannot be used."),
     (f"{WHERE} id = {{{{user.id}}}}", "{ cannot be used."),
     (f"{WHERE} name = 'it", "A string begins with ' and does not end."),
@@ -64,6 +70,14 @@ VALUES = [
     (f"{WHERE} name = ‘Ann’", "'‘' (left single quotation mark) is not SQL."),  # noqa: RUF001 - that is the point
     (f"{WHERE}\u00a0id = 1", "'\\xa0' (no-break space) is not SQL."),
     (f"{WHERE} a = 5--3", "-- cannot be used."),
+    (f"{WHERE} 1a = 2", "1a is neither a number nor a name."),
+    (f"{WHERE} a = {'9' * 66}", f"{'9' * 20}… has 66 digits; a number has 65 at most."),
+    (f"{WHERE} a = 1e309", "1e309 is larger or smaller than a number can be."),
+    (f"{WHERE} a = 1e-309", "1e-309 is larger or smaller than a number can be."),
+    (f"{WHERE} a = 1e1000", "1e1000 is larger or smaller than a number can be."),
+    (f"{WHERE} a = 1{'0' * 60}e1000", f"1{'0' * 39} is larger or smaller than a number can be."),
+    (f"{WHERE} a #> 'b'", "#> is an operator in PostgreSQL; in MySQL it begins a comment."),
+    (f"{WHERE} a #- 'b'", "#- is an operator in PostgreSQL; in MySQL it begins a comment."),
     (f"{WHERE} a = 'x' 'y'", "Two strings stand side by side."),
     (f"{WHERE} a = _utf8'x'", "_utf8'x': a string takes no character set."),
     (f"{WHERE} \"plan\" = 'pro'", "'plan' and 'pro' are two strings; comparing them selects everybody or nobody."),
@@ -96,9 +110,16 @@ FUNCTIONS = [
     (f"{WHERE} a < SYSDATE()", "SYSDATE() cannot be used."),
     (f"{WHERE} a < TIDB_CURRENT_TSO()", "TIDB_CURRENT_TSO() cannot be used."),
     (f"{WHERE} a < NOW(1, 2)", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW(a)", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW('6')", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW(6", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < NOW(", "NOW() takes at most a number of digits."),
+    (f"{WHERE} a < UNIX_TIMESTAMP(", "A parenthesis is opened and not closed."),
     (f"{WHERE} CONCATT(a) = 1", "CONCATT() is not a function that is known here."),
     (f"{WHERE} app.f(id) = 1", ".f() is a stored function."),
     (f"{WHERE} `now`() = 1", "`now`() is a stored function."),
+    (f"{WHERE} `app`.`f`(1) = 1", "`f`() is a stored function."),
+    (f"{WHERE} CONVERT(a, INTEGER) = 1", "Nothing can be cast to INTEGER."),
     (f"{WHERE} DATE_TRUNC('day', a) = 1", "DATE_TRUNC() cannot be used."),
 ]
 
@@ -121,6 +142,16 @@ CONSTRUCTS = [
     ("SELECT HIGH_PRIORITY id FROM users", "HIGH_PRIORITY cannot be used."),
     ("SELECT SQL_CALC_FOUND_ROWS id FROM users", "SQL_CALC_FOUND_ROWS cannot be used."),
     ("SELECT SQL_NO_CACHE id FROM users", "SQL_NO_CACHE cannot be used."),
+    ("SELECT SQL_BUFFER_RESULT id FROM users", "SQL_BUFFER_RESULT cannot be used."),
+    ("/*+ HASH_JOIN(u) */ SELECT id FROM users", "The query begins with /*+ HASH_JOIN(u) */."),
+    ("SELECT /*+ HASH_JOIN(u; o) */ id FROM users u", "The hint HASH_JOIN(u; o) cannot be read."),
+    ("SELECT /*+ HASH_JOIN(u) what */ id FROM users u", "The hint 'what' cannot be read."),
+    ("SELECT /*+INDEX_JION(u)*/ id FROM users u", "INDEX_JION is not a hint that TiDB has."),
+    ("SELECT id FROM users INTERSECT ALL SELECT id FROM users", "INTERSECT ALL cannot be used."),
+    (f"{WHERE} id IN ((SELECT id FROM users) LIMIT 1)", "ORDER BY or LIMIT stands behind a query in parentheses."),
+    (f"{WHERE} MAX(a ORDER BY b) > 1", "ORDER BY stands inside a function: a ORDER BY b."),
+    (f"{WHERE} 'a' < 'b'", "'a' and 'b' are two strings; comparing them selects everybody or nobody."),
+    (f"{WHERE} 'a' <=> 'b'", "'a' and 'b' are two strings; comparing them selects everybody or nobody."),
     ("TABLE users", "TABLE is no SELECT."),
     ("SELECT u.id FROM users u FULL JOIN orders o ON o.user_id = u.id", "FULL JOIN cannot be used."),
     ("SELECT u.id FROM users u LEFT SEMI JOIN orders o ON o.user_id = u.id", "LEFT SEMI JOIN cannot be used."),
@@ -135,6 +166,8 @@ CONSTRUCTS = [
     (f"{WHERE} a || b", "|| cannot be used."),
     (f"{WHERE} a == 1", "== cannot be used."),
     (f"{WHERE} a IS DISTINCT FROM b", "IS DISTINCT FROM cannot be used."),
+    (f"{WHERE} a IS NOT DISTINCT FROM b", "IS DISTINCT FROM cannot be used."),
+    ("SELECT id FROM users ORDER BY a NULLS FIRST, id LIMIT 3", "NULLS FIRST cannot be used."),
     (f"{WHERE} a SOUNDS LIKE b", "`a SOUNDS LIKE b` cannot be used."),
     (f"{WHERE} CAST(a AS INTEGER) = 1", "Nothing can be cast to INTEGER."),
     ("SELECT rank FROM users", "RANK cannot be used."),
@@ -142,7 +175,13 @@ CONSTRUCTS = [
         f"{WHERE} a > NOW() - 7",
         "NOW() is added to, or subtracted from, without an INTERVAL; MySQL would compute with a number.",
     ),
+    (f"{WHERE} a < DATE_SUB(NOW(), INTERVAL '1 day 2 hours')", "INTERVAL '1 day 2 hours' has several parts."),
+    (f"{WHERE} - INTERVAL '1 day 2 hours' + a < NOW()", "INTERVAL '1 day 2 hours' has several parts."),
+    (f"{WHERE} {'(' * 26}a{')' * 26}", "Parentheses are nested deeper than 25."),
     (f"{WHERE} INTERVAL 7 DAY + a < NOW()", "An INTERVAL stands where nothing is moved by it."),
+    (f"{WHERE} a > INTERVAL 7 DAY", "An INTERVAL stands where nothing is moved by it."),
+    (f"{WHERE} a * INTERVAL 7 DAY > 1", "An INTERVAL stands where nothing is moved by it."),
+    (f"{WHERE} COALESCE(INTERVAL 7 DAY, a) > 1", "An INTERVAL stands where nothing is moved by it."),
 ]
 
 INTERVALS = [
@@ -216,6 +255,9 @@ def test_a_limit_needs_an_order(sql: str) -> None:
         pytest.param("SELECT id\n/* a\ncomment */ FROM users\nWHERE AND 1", 10, id="of what cannot be read"),
         pytest.param("SELECT id, 'a\nb' AS x\nFROM users WHERE AND 1", 9, id="after a string over two lines"),
         pytest.param("SELECT email\nFROM users", 7, id="of the whole query"),
+        pytest.param("SELECT id\nFROM users\nWHERE (a\nAND (b", 10, id="of the last parenthesis that is open"),
+        pytest.param("SELECT id\nFROM users\nWHERE a)\nAND b)", 9, id="of the first that was never opened"),
+        pytest.param("SELECT id\nFROM users;\nDELETE FROM users", 9, id="of a second statement"),
     ],
 )
 def test_the_line_is_that_of_the_authors_file(sql: str, line: int) -> None:
@@ -237,3 +279,91 @@ def test_a_query_that_is_nested_too_deeply_is_refused(sql: str) -> None:
 
 def test_a_query_that_is_too_long_is_refused() -> None:
     assert refusal(f"{WHERE} id IN ({'1, ' * 20_000} 1)").message == "The SQL has more than 50,000 characters."
+
+
+@pytest.mark.parametrize(
+    ("sql", "advice"),
+    [
+        pytest.param(
+            "SELECT u.id FROM users u FULL JOIN o ON o.x = u.id",
+            "TiDB does not know it. Write LEFT JOIN, and RIGHT JOIN in the second SELECT of a UNION.",
+            id="FULL JOIN",
+        ),
+        pytest.param(
+            "SELECT u.id FROM users u SEMI JOIN o ON o.x = u.id",
+            "TiDB does not know it. Write WHERE EXISTS (SELECT 1 FROM … WHERE …).",
+            id="SEMI JOIN",
+        ),
+        pytest.param(
+            "SELECT u.id FROM users u ASOF JOIN o ON o.x = u.id",
+            "TiDB does not know it. Write JOIN, LEFT JOIN or RIGHT JOIN.",
+            id="another join",
+        ),
+        pytest.param("SELECT id FROM users ORDER BY a NULLS LAST", "Write ORDER BY x IS NULL, x.", id="NULLS LAST"),
+        pytest.param(
+            "SELECT id FROM users ORDER BY a NULLS FIRST", "Write ORDER BY x IS NOT NULL, x.", id="NULLS FIRST"
+        ),
+        pytest.param(
+            f"{WHERE} a < DATE_SUB(NOW(), INTERVAL '1 day 2 hours')",
+            "Subtract them one by one: x - INTERVAL 1 DAY - INTERVAL 2 HOUR.",
+            id="an interval of several parts",
+        ),
+        pytest.param("TABLE people", "Write SELECT * FROM people.", id="TABLE"),
+        pytest.param(
+            f"{WHERE} a = 'x\u200b'",
+            "Take it out, or type it again by hand. If it is meant: CONCAT('…', x'E2808B', '…').",
+            id="what nobody sees in a string",
+        ),
+        pytest.param(
+            f"{WHERE} `a\u200b` = 1", "Take it out, or type it again by hand.", id="what nobody sees in a name"
+        ),
+        pytest.param(
+            f"{WHERE} a < NOW() - INTERVAL '7 moons'",
+            "Use one of: years, months, weeks, days, hours, minutes, seconds, microseconds.",
+            id="a unit",
+        ),
+    ],
+)
+def test_what_is_refused_has_its_cure(sql: str, advice: str) -> None:
+    assert refusal(sql).advice == advice
+
+
+def test_a_hint_in_sql_about_one_row_is_refused() -> None:
+    with pytest.raises(QueryRejected, match=r"HASH_AGG\(\) \*/ stands where no server reads it"):
+        read_expression("/*+ HASH_AGG() */ name = 'export'", place=PLACE)
+
+
+def test_as_many_tables_are_joined_as_a_server_joins() -> None:
+    joins = [f" JOIN o o{n} ON o{n}.user_id = u.id" for n in range(61)]
+
+    assert refusal(f"SELECT u.id FROM users u{''.join(joins)}").message == "The query joins more than 61 tables."
+    assert read_query(f"SELECT u.id FROM users u{''.join(joins[:60])}", users=Users(), place=PLACE).key == "id"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param(f"a = {'9' * 65}", id="sixty-five digits"),
+        pytest.param("a = 1e308 OR a = 1e-308 OR a = 1e+000308", id="the largest and the smallest exponent"),
+        pytest.param(f"{'(' * 25}a{')' * 25}", id="twenty-five parentheses"),
+        pytest.param("a %2 = 1 AND (a)%2 = 0 AND '5'%2 = 1 AND 5%2 = 1", id="what is left of a division"),
+        pytest.param("a = .50 AND b = 1.00 AND c = 1e2 AND d = 0 AND e = -0.0", id="numbers in each form"),
+        pytest.param("nulls = 1 AND of = 2", id="columns that are called like words"),
+        pytest.param("a = 1 # >", id="a comment that begins with a blank"),
+        pytest.param("\u540da = 1", id="letters of scripts that look like no other"),
+        pytest.param("\u0438\u043c\u044f_1 = 1", id="a name with a digit"),
+        pytest.param("a = '\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f'", id="a flag"),
+    ],
+)
+def test_what_every_server_reads_is_let_pass(where: str) -> None:
+    assert read_query(WHERE + where, users=Users(), place=PLACE).key == "id"
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"),
+    [pytest.param(40, f"`-- {'x' * 37}`", id="forty"), pytest.param(41, f"`-- {'x' * 37}…`", id="more")],
+)
+def test_a_long_comment_is_shown_shortened(length: int, shown: str) -> None:
+    sql = f"SELECT id -- {'x' * (length - 3)}\rFROM users"
+
+    assert refusal(sql).message.startswith(f"The comment {shown} does not end at the ")

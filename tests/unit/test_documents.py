@@ -1,15 +1,16 @@
 """What a YAML file says, and what is said of a value that the format does not know."""
 
 import math
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from skene_dagster.documents import Document, in_words, parse
+from skene_dagster import yaml_document
+from skene_dagster.documents import Document, Spec, in_words, nearest, one_of, parse, shown, together
 from skene_dagster.durations import duration, duration_text
-from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, SettingsError
+from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, Place, SettingsError
 from skene_dagster.loops.mailable import plan_mailable
 from skene_dagster.loops.model import Loop
 from skene_dagster.settings import ProjectFile, load
@@ -67,10 +68,91 @@ def refused(text: str) -> str:
         pytest.param("!!str 5", "5", id="a five that is said to be a text"),
         pytest.param("'5'", "5", id="a five in quotes"),
         pytest.param('"\\u263a"', "\u263a", id="an escaped character"),
+        pytest.param("Null", None, id="Null"),
+        pytest.param("nULL", "nULL", id="null is spelt in three ways only"),
+        pytest.param("TRUE", True, id="TRUE"),
+        pytest.param("false", False, id="false"),
+        pytest.param("0o8", "0o8", id="no octal"),
+        pytest.param("0xG", "0xG", id="no hexadecimal"),
+        pytest.param("-0o7", "-0o7", id="an octal has no sign"),
+        pytest.param("-12", -12, id="minus twelve"),
+        pytest.param("1.", 1.0, id="a point at the end"),
+        pytest.param("+.5e-1", 0.05, id="a point, a sign and an exponent"),
+        pytest.param(".inf", math.inf, id="infinity"),
+        pytest.param("inf", "inf", id="infinity without a point is a word"),
+        pytest.param("1e308", 1e308, id="the largest power of ten"),
+        pytest.param("9223372036854775807", 2**63 - 1, id="the largest whole number"),
+        pytest.param("-9223372036854775807", 1 - 2**63, id="the smallest whole number"),
+        pytest.param("0x7fffffffffffffff", 2**63 - 1, id="the largest in hexadecimal"),
+        pytest.param("0" * 29 + "7", 7, id="thirty digits"),
+        pytest.param("!!float 5", 5.0, id="a five that is said to have a point"),
+        pytest.param("!!int '5'", 5, id="a five in quotes that is said to be a number"),
+        pytest.param("!!bool 'true'", True, id="a word in quotes that is said to be a boolean"),
+        pytest.param("!!null 'x'", None, id="a word that is said to be nothing"),
     ],
 )
 def test_a_scalar_means_what_yaml_1_2_says(text: str, value: object) -> None:
     assert read(f"a: {text}\n").data == {"a": value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("9223372036854775808", id="one more than the largest"),
+        pytest.param("-9223372036854775808", id="one less than the smallest"),
+        pytest.param("0x8000000000000000", id="in hexadecimal"),
+        pytest.param("0" * 30 + "7", id="more than thirty digits"),
+        pytest.param("1e309", id="too large a power of ten"),
+        pytest.param("-1e309", id="below nothing"),
+    ],
+)
+def test_a_number_that_no_database_can_hold_is_refused(text: str) -> None:
+    assert refused(f"b: 1\na: {text}\n") == (
+        f"loops/x.yaml:2\n  '{text}' is out of range. Write a number that a database can hold."
+    )
+
+
+def test_a_field_may_be_called_like_a_merge_key_in_quotes() -> None:
+    assert read("'<<': {a: 1}\n").data == {"<<": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param(f"b: 1\na: {'[' * 20}{']' * 20}", None, id="twenty lists"),
+        pytest.param(f"b: 1\na: {'[' * 21}{']' * 21}", 2, id="one more"),
+        pytest.param(f"b: 1\na: {'[' * 19}5{']' * 19}", None, id="a number in nineteen lists"),
+        pytest.param(f"b: &b {'[' * 12}{']' * 12}\na: {'[' * 8}*b{']' * 8}", None, id="twenty, by an alias"),
+        pytest.param(f"b: &b {'[' * 12}{']' * 12}\na: {'[' * 9}*b{']' * 9}", 1, id="one more, by an alias"),
+    ],
+)
+def test_values_are_nested_twenty_deep_at_most(text: str, line: int | None) -> None:
+    if line is None:
+        read(text)
+    else:
+        assert refused(text) == f"loops/x.yaml:{line}\n  The YAML cannot be read: the values are nested too deeply."
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [
+        pytest.param("a: [1, 2, 3, 4, 5, 6, 7, 8]", True, id="a list"),
+        pytest.param("a: [1, 2, 3, 4, 5, 6, 7, 8, 9]", False, id="a longer list"),
+        pytest.param("".join(f"a{n}: 1\n" for n in range(9)), True, id="fields"),
+        pytest.param("".join(f"a{n}: 1\n" for n in range(10)), False, id="more fields"),
+        pytest.param("a: &a [1, 2, 3]\nb: *a\nc: 1", True, id="a list twice"),
+        pytest.param("a: &a [1, 2, 3]\nb: *a\nc: 1\nd: 1", False, id="a list twice, and another value"),
+    ],
+)
+def test_each_value_of_a_file_counts_as_often_as_it_is_referred_to(
+    text: str, monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+) -> None:
+    monkeypatch.setattr(yaml_document, "MOST_VALUES", 10)
+
+    if is_read:
+        read(text)
+    else:
+        assert "more than 10,000 values" in refused(text)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "null\n", "---\n"])
@@ -101,16 +183,53 @@ def test_a_text_in_a_block_begins_below_its_name() -> None:
     assert document.text_place(("other",)).line == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        pytest.param("query: &q\n  SELECT id\n  FROM users\n", ((0, 2), (10, 3)), id="below an anchor"),
+        pytest.param(
+            "query: !!str &q\n  'SELECT id\n  FROM users'\n", ((0, 2), (10, 3)), id="below a tag and an anchor"
+        ),
+        pytest.param("query: >\n  SELECT id\n  FROM users\n\nother: x\n", ((0, 2), (10, 3)), id="folded"),
+        pytest.param("query: >-\n\n  SELECT id\n", ((0, 3),), id="folded, behind an empty line"),
+        pytest.param('a: 1\nquery: " SELECT\\tid "\n', ((0, 2),), id="on one line"),
+        pytest.param("a: 1\nquery: ''\n", ((0, 2),), id="empty"),
+    ],
+)
+def test_the_lines_of_a_text_are_those_where_it_stands(text: str, lines: tuple[tuple[int, int], ...]) -> None:
+    found = read(text).text_lines(("query",))
+
+    assert found is not None
+    assert (found.known, found.starts) == (True, lines)
+
+
 def test_a_text_that_begins_with_an_empty_line_begins_there() -> None:
     document = read("query: |\n\n  SELECT id\n")
 
     assert document.text_place(("query",)).line == 2
 
 
-def test_a_place_is_found_in_either_spelling() -> None:
-    document = read("steps:\n  - renamedFrom: x\n")
-
-    assert str(document.place(("steps", 0, "renamed_from"))) == "loops/x.yaml:2  step 1, renamedFrom"
+@pytest.mark.parametrize(
+    ("text", "path", "place"),
+    [
+        pytest.param("steps:\n  - renamedFrom: x", ("steps", 0, "renamed_from"), ":2  step 1, renamedFrom", id="camel"),
+        pytest.param("a: 1\nrenamed_from: x", ("renamed_from",), ":2  renamed_from", id="snake"),
+        pytest.param("a: 1", ("renamed_from",), ":1  renamed_from", id="a name that is missing"),
+        pytest.param("a: 1\nsteps: {}", ("steps", 0), ":2  step 1", id="a number in a mapping"),
+        pytest.param("a: 1\ngoal: 5", ("goal", "returns_within"), ":2  goal.returns_within", id="within a number"),
+        pytest.param("goal: itsReturnsWithin", ("goal", "returns_within"), ":1  goal.returns_within", id="in a text"),
+        pytest.param("goal: [returnsWithin]", ("goal", "returns_within"), ":1  goal.returns_within", id="in a list"),
+        pytest.param(
+            "\nreturnsWithin: x",
+            ("goal", "returns_within"),
+            ":2  goal.returns_within",
+            id="a name that stands elsewhere",
+        ),
+        pytest.param("steps:\n  - a: 1", ("steps", 5), ":1  step 6", id="beyond a list's end"),
+    ],
+)
+def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, ...], place: str) -> None:
+    assert str(read(text + "\n").place(path)) == f"loops/x.yaml{place}"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +267,21 @@ def test_a_place_is_found_in_either_spelling() -> None:
         pytest.param("a: 1\nb: \x07", 2, "The character U+0007 may not stand in YAML", id="a bell"),
         pytest.param('a: "\\ud83d"', 1, "half a character", id="half a character"),
         pytest.param("a: " + "[" * 600, 1, "nested too deeply", id="six hundred brackets"),
+        pytest.param("a: " + "[" * 3000, 1, "nested too deeply", id="three thousand brackets"),
+        pytest.param("[]", 1, "The file is not a mapping", id="an empty list"),
+        pytest.param("false", 1, "The file is not a mapping", id="false"),
+        pytest.param("a: 1\nb: !!set {x}", 2, "The tag !!set means nothing here. Leave it out.", id="a set"),
+        pytest.param(
+            "a: !!str {b: 1}", 1, "The tag !!str means nothing here", id="a mapping that is said to be a text"
+        ),
+        pytest.param("a: !!map x", 1, "The tag !!map means nothing here", id="a text that is said to be a mapping"),
+        pytest.param("a: 1\n~: 2", 2, "A field's name must be a text", id="nothing as a name"),
+        pytest.param("? a: 1\n: 2", 1, "A field's name must be a text", id="a mapping as a name"),
+        pytest.param(
+            'a: 1\nb: "\\U00110000"', 2, "There is no such character or number. Correct it.", id="no character"
+        ),
+        pytest.param("a: 1\nb: x\u2028y", 2, "The character U+2028 may not stand in YAML", id="a hidden line end"),
+        pytest.param("a: 1\nb\nc: 2", 2, "a field has no ':'. Write `name: value`.", id="no colon"),
     ],
 )
 def test_yaml_that_cannot_be_read_is_refused_with_its_line(text: str, line: int | None, message: str) -> None:
@@ -415,6 +549,31 @@ def test_all_faults_of_a_file_are_said_in_its_order() -> None:
             id="a date",
         ),
         pytest.param("sender: {form: a@example.com}", "Did you mean 'from'?", id="a field called like a Python word"),
+        pytest.param(
+            "features: {Export: {title: Export, events: [export]}}",
+            "features.Export\n  'Export' is not a short name.",
+            id="an entry's name",
+        ),
+        pytest.param(
+            "features: {export: {title: Export, evens: [export]}}",
+            "features.export.evens\n  'evens' is not a field here. Use one of: title, events, sql, summary,",
+            id="a field of an entry",
+        ),
+        pytest.param(
+            "features: {export: {title: Export, events: [export], guide: [{title: Go, txt: x}]}}",
+            "'txt' is not a field here. Use one of: title, text, code, link. Did you mean 'text'?",
+            id="a field of a part in a list of an entry",
+        ),
+        pytest.param(
+            "features: {export: {title: Export, events: [5]}}",
+            "features.export.events.0\n  events.0 takes a text, not 5. Put it in quotes.",
+            id="an item of a list",
+        ),
+        pytest.param(
+            f"features: {{export: {{title: {'x' * 129}, events: [export]}}}}",
+            "'title' is longer than 128 characters.",
+            id="a text that is too long",
+        ),
     ],
 )
 def test_the_settings_are_refused_in_the_same_words(text: str, words: str) -> None:
@@ -423,6 +582,127 @@ def test_the_settings_are_refused_in_the_same_words(text: str, words: str) -> No
 
     assert str(caught.value).startswith("skene.yaml:1  ")
     assert words in str(caught.value)
+
+
+def test_a_file_that_is_no_mapping_is_refused_in_words() -> None:
+    with pytest.raises(LoopInvalid) as caught:
+        parse(Loop, Document("loops/x.yaml", 5), LoopInvalid)
+
+    assert str(caught.value) == "loops/x.yaml\n  the file takes a mapping, not 5."
+
+
+class Shop(Spec):
+    opens: time
+
+
+def test_a_kind_of_value_that_no_file_of_ours_has_yet_is_refused_in_its_checkers_words() -> None:
+    with pytest.raises(SettingsError, match=r"opens cannot be 5: .+\."):
+        parse(Shop, Document("shop.yaml", {"opens": 5}), SettingsError)
+
+
+def fault(number: int, file: str = "a.yaml", line: int | None = None) -> LoopInvalid:
+    return LoopInvalid(f"Fault {number}.", place=Place(file, line))
+
+
+def test_several_errors_are_told_by_file_and_line_and_first_what_is_of_a_whole_file() -> None:
+    nowhere = LoopInvalid("Fault 0.")
+    order = [
+        nowhere,
+        fault(1),
+        fault(2, line=1),
+        fault(3, line=9),
+        fault(4, line=10),
+        fault(5, "b.yaml"),
+        fault(6, "c"),
+    ]
+
+    assert list(together(reversed(order)).errors) == order
+    assert list(together([order[2], order[1]]).errors) == [order[1], order[2]]
+
+
+@pytest.mark.parametrize(
+    ("found", "more", "told"),
+    [
+        pytest.param(1, 0, ["Fault 1."], id="one"),
+        pytest.param(1, 1, ["Fault 1.", "There are 1 errors more."], id="one, and another that nobody named"),
+        pytest.param(20, 0, [f"Fault {n}." for n in range(1, 21)], id="twenty"),
+        pytest.param(
+            21, 0, [*(f"Fault {n}." for n in range(1, 21)), "There are 1 errors more."], id="one more than twenty"
+        ),
+        pytest.param(
+            25, 1_000, [*(f"Fault {n}." for n in range(1, 21)), "There are 1,005 errors more."], id="many more"
+        ),
+    ],
+)
+def test_twenty_errors_are_told_and_the_others_are_counted(found: int, more: int, told: list[str]) -> None:
+    raised = together([fault(n, line=n) for n in range(1, found + 1)], more=more)
+
+    assert [error.message for error in raised.errors] == told
+    assert isinstance(raised, LoopInvalid) == (len(told) == 1)
+
+
+def test_what_is_counted_stands_in_the_file_of_the_last_that_is_told() -> None:
+    found = [*(fault(n, line=n) for n in range(1, 20)), fault(20, "b.yaml", 3), fault(21, "c.yaml")]
+
+    assert together(found).errors[-1].place == Place("b.yaml")
+    assert together([LoopInvalid("Fault 1.")], more=1).errors[-1].place is None
+
+
+def test_a_file_with_more_than_twenty_errors_has_the_others_counted() -> None:
+    wrong = "".join(f"x{n}: 1\n" for n in range(30))
+
+    with pytest.raises(DocumentErrors) as caught:
+        parse(Loop, read(LOOP + wrong), LoopInvalid)
+
+    assert len(caught.value.errors) == 21
+    assert caught.value.errors[-1].message == "There are 10 errors more."
+
+
+CHOICES = [f"choice{n:02}" for n in range(1, 18)]
+
+
+@pytest.mark.parametrize(
+    ("given", "choices", "advice"),
+    [
+        pytest.param("nope", ["a", "b"], "Use one of: a, b.", id="nothing near"),
+        pytest.param("adi", ["ada", "adam"], "Use one of: ada, adam. Did you mean 'ada'?", id="the nearest only"),
+        pytest.param(5, ["5", "6"], "Use one of: 5, 6.", id="a number is near nothing"),
+        pytest.param(
+            "choice011",
+            CHOICES[:16],
+            f"Use one of: {', '.join(CHOICES[:16])}. Did you mean 'choice11'?",
+            id="sixteen are shown",
+        ),
+        pytest.param("choice011", CHOICES, "Did you mean 'choice11'?", id="of seventeen only the near one"),
+        pytest.param("nope", CHOICES, f"Use one of: {', '.join(CHOICES)}.", id="seventeen where none is near"),
+    ],
+)
+def test_the_possible_values_are_advised_and_the_one_that_was_meant(
+    given: object, choices: list[str], advice: str
+) -> None:
+    assert one_of(given, choices) == advice
+
+
+def test_a_long_text_is_near_to_nothing() -> None:
+    assert nearest("x" * 80, ["x" * 79]) == ["x" * 79]
+    assert nearest("x" * 81, ["x" * 80]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        pytest.param("x" * 80, f"'{'x' * 80}'", id="eighty characters"),
+        pytest.param("x" * 81, f"'{'x' * 80}'…", id="one more"),
+        pytest.param(10**80 - 1, "9" * 80, id="eighty digits"),
+        pytest.param(10**80, "a number of more than 80 digits", id="one digit more"),
+        pytest.param(-(10**80), "a number of more than 80 digits", id="less than nothing"),
+        pytest.param(1e300, "1e+300", id="a large number with a point"),
+        pytest.param(None, "nothing", id="nothing"),
+        pytest.param(False, "false", id="false"),
+    ],
+)
+def test_a_value_is_shown_in_the_words_of_a_file_and_shortened(value: object, words: str) -> None:
+    assert shown(value) == words
 
 
 def test_fields_are_suggested_in_camel_case_to_those_who_write_typescript() -> None:
@@ -473,6 +753,11 @@ def test_a_duration_is_written_with_the_largest_unit_that_fits(seconds: int, tex
         (("steps", 0), "step 1"),
         (("steps", 1, "condition", "query"), "step 2, condition.query"),
         (("recovery", "backoff"), "recovery.backoff"),
+        (("steps",), "steps"),
+        (("steps", "x"), "steps.x"),
+        (("links", 0), "links.0"),
+        (("x" * 80,), "x" * 80),
+        (("x" * 81,), "x" * 80 + "…"),
     ],
 )
 def test_a_path_is_named_as_its_author_would(path: tuple[str | int, ...], words: str) -> None:

@@ -39,6 +39,7 @@ def suggested(sql: str) -> list[str]:
         pytest.param("plan IN ('free', 'pro') AND created_at > 5", "plan | created_at", id="in"),
         pytest.param("last_activity_at IS NULL AND created_at <= 5", "last_activity_at | created_at", id="null"),
         pytest.param("plan <=> NULL", "plan", id="null or equal"),
+        pytest.param("1 = 1 AND plan = 'pro'", "plan", id="beside a comparison of values"),
         pytest.param("active AND NOT sent", "active sent", id="true and false"),
         pytest.param("created_at BETWEEN 1 AND NOW()", "| created_at", id="between"),
         pytest.param("email LIKE 'ada%'", "| email", id="a beginning"),
@@ -73,6 +74,9 @@ def test_an_index_begins_with_what_equals_a_value_and_ends_with_a_range(conditio
         pytest.param("(plan, sent) = ('pro', 0)", id="with others"),
         pytest.param("created_at < last_activity_at", id="with another column"),
         pytest.param("created_at BETWEEN last_activity_at AND NOW()", id="between columns"),
+        pytest.param("created_at BETWEEN NOW() AND last_activity_at", id="between a value and a column"),
+        pytest.param("LOWER(plan) = email", id="a column against another in a function"),
+        pytest.param("active IS TRUE", id="true by another word"),
         pytest.param("plan IN ('pro', email)", id="one of columns"),
         pytest.param("email LIKE '%@example.com'", id="an end"),
         pytest.param("email LIKE '_da%'", id="an unknown beginning"),
@@ -93,6 +97,9 @@ def test_no_index_is_suggested_for_what_none_could_find(condition: str) -> None:
             f"{ACTIONS} AND a.kind = 'x' WHERE u.plan = 'pro' AND at > 5",
             ["users: plan", "actions: kind | at"],
             id="of a join each table has its own, also where a column does not say whose it is",
+        ),
+        pytest.param(
+            f"{ACTIONS} WHERE u.kind = 'x' AND A.at > 5", ["users:", "actions: | at"], id="a column of the other table"
         ),
         pytest.param("SELECT u.id FROM users u, actions a WHERE a.kind = 'x'", ["users:", "actions: kind"], id="comma"),
         pytest.param(
@@ -149,3 +156,24 @@ def test_a_table_is_known_by_its_line_and_by_what_the_query_calls_it() -> None:
     found = [(reading.table, reading.name, reading.line) for reading in read(sql)]
 
     assert found == [("product.users", "u", 1), ("actions", "actions", 2)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "limited"),
+    [
+        pytest.param("SELECT id FROM users", [False], id="no LIMIT"),
+        pytest.param("SELECT id FROM users ORDER BY id LIMIT 5", [True], id="a LIMIT"),
+        pytest.param(
+            "SELECT id FROM users WHERE id IN (SELECT user_id FROM actions) ORDER BY id LIMIT 5",
+            [True, True],
+            id="a LIMIT around a subquery",
+        ),
+        pytest.param(
+            "SELECT u.id FROM (SELECT user_id FROM actions ORDER BY at LIMIT 5) a JOIN users u ON u.id = a.user_id",
+            [True, False],
+            id="a LIMIT in a derived table",
+        ),
+    ],
+)
+def test_it_is_known_which_reading_may_end_early(sql: str, limited: list[bool]) -> None:
+    assert [reading.limited for reading in read(sql)] == limited

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from skene_dagster import files
 from skene_dagster.errors import LoopError
+from skene_dagster.loops import loaders
 from skene_dagster.loops.loaders import load_file, load_folder
 
 YAML = """\
@@ -162,3 +164,23 @@ def test_a_fault_has_its_line_in_every_spelling(
     assert [(fault.place.file, fault.place.line) for fault in faults if fault.place] == list(
         zip(["loops/a.yaml", "loops/b.py", "loops/c.ts"], lines, strict=True)
     )
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_folder_holds_so_many_files_at_most(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (files, loaders):
+        monkeypatch.setattr(module, "MOST_NAMES", 2)
+    folder = write(tmp_path, **{f"a{n}__yaml": YAML for n in range(number)})
+
+    if number == 2:
+        assert len(load_folder(folder, tmp_path)) == 2
+    else:
+        with pytest.raises(LoopError, match=r"^loops/ holds more than 2 files\. Keep loops in a folder of"):
+            load_folder(folder, tmp_path)
+
+
+def test_a_folder_that_is_a_link_to_itself_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "loops").symlink_to("loops")
+
+    with pytest.raises(LoopError, match=r"^The folder loops/ cannot be read: .+\. Write a \.ts, \.yaml or"):
+        load_folder(tmp_path / "loops", tmp_path)

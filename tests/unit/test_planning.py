@@ -1,5 +1,6 @@
 """From what an author wrote to what it means: everything resolved, everything impossible refused with its line."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 
 from skene_dagster.documents import Document, parse
-from skene_dagster.errors import DocumentError, DocumentErrors, LoopInvalid, LoopSyntaxError
+from skene_dagster.errors import DocumentError, DocumentErrors, LoopInvalid, LoopSyntaxError, Place
+from skene_dagster.loops.expressions import columns_of as columns_read
+from skene_dagster.loops.faults import Faults
 from skene_dagster.loops.loaders import load_file
-from skene_dagster.loops.model import Loop
+from skene_dagster.loops.model import EventTrigger, Loop
 from skene_dagster.loops.plan import (
     After,
     AtLevel,
@@ -30,7 +33,18 @@ from skene_dagster.loops.plan import (
     UsedUp,
 )
 from skene_dagster.loops.planning import plan_loop
-from skene_dagster.settings import Environment, Feature, Limits, Milestone, MomentColumn, Sender, Settings, Users
+from skene_dagster.loops.triggers import plan_trigger
+from skene_dagster.settings import (
+    Environment,
+    Events,
+    Feature,
+    Limits,
+    Milestone,
+    MomentColumn,
+    Sender,
+    Settings,
+    Users,
+)
 from skene_dagster.yaml_document import parse_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +90,7 @@ def settings(
     environment: Environment = "development",
     features: dict[str, Feature] | None = None,
     milestones: dict[str, Milestone] | None = None,
-    **users: str,
+    **users: Any,
 ) -> Settings:
     return Settings(
         root=ROOT,
@@ -274,6 +288,76 @@ def test_a_trigger_says_what_runs_the_step(trigger: str, planned: Trigger) -> No
     assert loop.steps[1].trigger == planned
 
 
+ANY = TWO.replace("SELECT id", "SELECT *")
+SECONDS = {"column": "made", "unit": "seconds"}
+AS_SECONDS = MomentColumn(column="made", unit="seconds")
+
+
+@pytest.mark.parametrize(
+    ("said", "users", "at"),
+    [
+        pytest.param("event: insert", {}, MomentColumn(column="created_at"), id="as usual"),
+        pytest.param("event: insert", {"created_at": SECONDS}, AS_SECONDS, id="as skene.yaml has it"),
+        pytest.param("event: insert, at: made", {"created_at": SECONDS}, AS_SECONDS, id="by the name it has there"),
+        pytest.param("event: insert, at: x", {"created_at": SECONDS}, MomentColumn(column="x"), id="another column"),
+        pytest.param("event: insert, at: x", {}, MomentColumn(column="x"), id="a column that only the loop names"),
+        pytest.param(
+            "event: insert, at: {column: made, unit: milliseconds}",
+            {"created_at": SECONDS},
+            MomentColumn(column="made", unit="milliseconds"),
+            id="in another unit",
+        ),
+        pytest.param("event: update", {"updated_at": SECONDS}, AS_SECONDS, id="of changes"),
+        pytest.param("event: update, at: made", {"updated_at": SECONDS}, AS_SECONDS, id="of changes, by its name"),
+    ],
+)
+def test_the_moment_of_a_users_row_is_the_mapped_one_unless_the_trigger_names_another(
+    said: str, users: dict[str, Any], at: MomentColumn
+) -> None:
+    trigger = f"{{type: database, table: users, {said}}}"
+
+    loop = plan(changed("{type: after, step: nudge, wait: 5d}", trigger, ANY), key="no", **users)
+
+    assert loop.steps[1].trigger == Rows("users", "no", "no", at, changes="update" in said, name=None)
+
+
+def test_another_table_has_nothing_of_what_is_said_of_the_users() -> None:
+    trigger = "{type: database, table: orders, event: insert}"
+
+    loop = plan(changed("{type: after, step: nudge, wait: 5d}", trigger, ANY), key="no", created_at=SECONDS)
+
+    usual = MomentColumn(column="created_at")
+    assert loop.steps[1].trigger == Rows("orders", "id", "user_id", usual, changes=False, name=None)
+
+
+def test_changes_of_users_are_told_by_the_column_that_set_leaves_as_it_is() -> None:
+    trigger = "{type: database, table: users, event: update, at: other}"
+
+    (fault,) = faults(changed("{type: after, step: nudge, wait: 5d}", trigger, TWO), updated_at="changed")
+
+    assert "Add `updated_at: <the column>` under `users:`" in fault
+
+
+def test_an_event_is_as_old_as_it_happened_where_no_column_says_when_it_arrived() -> None:
+    events = Events.model_validate({"table": "ev", "at": "made"})
+    document = Document("x.yaml", {})
+
+    trigger = plan_trigger(
+        EventTrigger(type="event", name="x"), (), (), replace(settings(), events=events), Faults(document)
+    )
+
+    assert trigger == Rows("ev", "id", "user_id", MomentColumn(column="made"), changes=False, name=("name", "x"))
+
+
+def test_about_a_row_each_is_mailed_once_unless_the_author_says_otherwise() -> None:
+    by_event = changed("{type: after, step: nudge, wait: 5d}", "{type: event, name: x}", TWO)
+    once = "{type: email, template: hello, repeat: once}".join(by_event.rsplit("{type: email, template: hello}", 1))
+
+    actions = [plan(text).steps[1].action for text in (by_event, once)]
+
+    assert [action.repeat for action in actions if isinstance(action, Email)] == ["every_entry", "once"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -458,6 +542,7 @@ IMPOSSIBLE = [
     pytest.param("type: ret", "name: 2win\ntype: ret", ":1  name", "a letter first", id="digit first"),
     pytest.param("type: ret", "name: b\u00e9\ntype: ret", ":1  name", "lower-case letters", id="accent"),
     pytest.param("type: ret", f"name: {'a' * 49}\ntype: ret", ":1  name", "at most 48 characters", id="49 letters"),
+    pytest.param("type: ret", "name: 'win back'\ntype: ret", ":1  name", "single underscores", id="blank"),
     pytest.param("type: ret", "name: class\ntype: ret", ":1  name", "a word of Python", id="word of Python"),
     pytest.param("type: ret", "name: config\ntype: ret", ":1  name", "reserved by Dagster", id="word of Dagster"),
     pytest.param("- trigger:", "- name: 'a b'\n    trigger:", ":3  step 1, name", "the name of a step", id="step"),
@@ -616,6 +701,20 @@ STEPS = [
     ),
     pytest.param("  - name: nudge\n    tr", "  - tr", ":3  step 1, name", "The step has no name", id="no name"),
     pytest.param("step: nudge", "step: nugde", ":8  step 2, trigger.step", "Did you mean 'nudge'?", id="no such step"),
+    pytest.param(
+        "action: {type: email, template: hello}\n  - name: last_call",
+        "action: {type: block, message: Stop}\n  - name: last_call",
+        ":8  step 2, trigger.step",
+        "'nudge' blocks; it is followed by nothing.",
+        id="after a block",
+    ),
+    pytest.param(
+        "  - name: last_call\n",
+        "  - name: last_call\n    renamed_from: nudge\n",
+        ":8  step 2, renamed_from",
+        "'nudge' is still a step of this loop. Name the one that is gone.",
+        id="renamed from one that is there",
+    ),
     pytest.param("step: nudge", "step: last_call", ":8  step 2, trigger.step", "not an earlier step", id="itself"),
 ]
 
@@ -627,6 +726,20 @@ def test_steps_that_do_not_fit_together_are_refused(old: str, new: str, place: s
     first, _, rest = found[0].partition("\n")
     assert first == f"loops/x.yaml{place}"
     assert words in rest
+
+
+def test_a_step_may_follow_one_that_follows_a_block() -> None:
+    text = changed("  - name: nudge\n", "  - name: stop\n", TWO.replace("template: hello", "template: x", 1)).replace(
+        "type: email, template: x", "type: block, message: Stop"
+    )
+    text = text.replace(
+        "  - name: last_call\n",
+        "  - name: nudge\n    trigger: {type: schedule, cron: 0 9 * * *}\n"
+        "    condition: {type: query, query: SELECT id FROM users}\n"
+        "    action: {type: email, template: hello}\n  - name: last_call\n",
+    )
+
+    assert [step.name for step in plan(text).steps] == ["stop", "nudge", "last_call"]
 
 
 def test_the_first_step_comes_after_nothing() -> None:
@@ -735,6 +848,7 @@ def test_a_plan_is_equal_wherever_its_parts_stood() -> None:
         pytest.param("{retries: 12, backoff: exponential, delay: 30s}", False, id="exponential beyond a day"),
         pytest.param("{retries: 20, backoff: linear, delay: 1h}", True, id="linear within a day"),
         pytest.param("{retries: 20, backoff: linear, delay: 2h}", False, id="linear beyond a day"),
+        pytest.param("{retries: 1, backoff: none, delay: 1d}", True, id="one wait of a day"),
         pytest.param("{retries: 1, backoff: none, delay: 2d}", False, id="one wait beyond a day"),
     ],
 )
@@ -747,3 +861,97 @@ def test_no_retry_waits_longer_than_a_day(recovery: str, fine: bool) -> None:
         (fault,) = faults(text)
         assert "The wait before the last retry would be " in fault
         assert " days; one is the most." in fault
+
+
+@pytest.mark.parametrize("written", ["-0.1", "100%", "1", "true", "many", ".nan", "[0.1]", "-5%"])
+def test_what_is_no_share_is_refused(written: str) -> None:
+    with pytest.raises(DocumentError, match="is not a share below the whole"):
+        plan(f"holdout: {written}\n{LOOP}")
+
+
+def test_a_column_takes_a_number_with_a_point() -> None:
+    text = changed("template: hello", "template: hello\n      set: {a: 1.5, b: null, c: true}")
+
+    assert only_email(plan(text)).set == (("a", 1.5), ("b", None), ("c", True))
+
+
+WRITE = "Write {{user.x}} for a column of the users table, {{row.x}} for a column of the query."
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        pytest.param("{{ user.name || 'you' }}", "Write `or` in its place: x or 'there'.", id="as in JavaScript"),
+        pytest.param("{{ user.name", WRITE, id="an open expression"),
+        pytest.param("{{ name }}", WRITE, id="a name alone"),
+        pytest.param("{{ " + "(" * 5_000 + "user.a" + ")" * 5_000 + " }}", WRITE, id="five thousand brackets"),
+    ],
+)
+def test_of_an_expression_that_cannot_be_read_it_is_told_what_to_write(text: str, advice: str) -> None:
+    with pytest.raises(LoopInvalid) as caught:
+        columns_read(text, Place("loops/x.yaml", 7))
+
+    assert caught.value.advice == advice
+
+
+def test_a_name_has_forty_eight_letters_at_most() -> None:
+    assert plan(f"name: {'a' * 48}\n{LOOP}").name == "a" * 48
+
+
+def test_what_is_known_and_not_yet_run_is_told_of_each_step() -> None:
+    text = changed("  - name: last_call\n", "  - name: last_call\n    renamed_from: gone\n", TWO)
+
+    assert plan(f"priority: 1\n{text}").not_yet == (
+        "step 2: 'renamed_from' is known, not yet run.",
+        "The priority is known, not yet run.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "row"),
+    [
+        pytest.param("{type: level, is: dormant}", ["level", "since"], id="a level"),
+        pytest.param("{type: feature, name: export, state: untried}", [], id="a feature that nobody tried"),
+        pytest.param(
+            "{type: feature, name: export, state: tried, for: 7d}",
+            ["since", "first_at", "last_at", "uses", "days"],
+            id="a feature",
+        ),
+        pytest.param("{type: milestone, name: first}", ["reached_on"], id="a milestone"),
+        pytest.param("{type: usage, limit: {free: 1}, period: 1d}", ["uses", "allowed"], id="usage"),
+    ],
+)
+def test_the_columns_of_each_condition_can_be_shown_and_no_others(condition: str, row: list[str]) -> None:
+    text = TWO.replace("{type: query, query: SELECT id FROM users}", condition, 1)
+    configured: dict[str, Any] = {"features": {"export": EXPORT}, "milestones": {"first": FIRST}, "plan": "plan"}
+
+    def shows(column: str) -> str:
+        shown = f"{{type: email, template: hello, personalization: {{x: '{{{{row.{column}}}}}'}}}}"
+        return text.replace("{type: email, template: hello}", shown, 1)
+
+    for column in row:
+        assert plan(shows(column), **configured).steps[0].email is not None
+    (fault,) = faults(shows("other"), **configured)
+    assert "The condition has no column 'other'." in fault
+    assert fault.endswith(f"Use one of: {', '.join(row)}." if row else "'other'.")
+
+
+@pytest.mark.parametrize(
+    ("said", "users", "is_refused"),
+    [
+        pytest.param("state: untried, for: 7d", {}, True, id="untried for a while, since nobody knows when"),
+        pytest.param("state: untried, for: 7d", {"created_at": "made"}, False, id="since sign-up"),
+        pytest.param("state: untried", {}, False, id="untried at all"),
+        pytest.param("state: tried, for: 7d", {}, False, id="tried for a while"),
+    ],
+)
+def test_who_never_tried_something_is_counted_from_sign_up(
+    said: str, users: dict[str, Any], *, is_refused: bool
+) -> None:
+    text = TWO.replace("{type: query, query: SELECT id FROM users}", f"{{type: feature, name: export, {said}}}", 1)
+
+    if is_refused:
+        (fault,) = faults(text, features={"export": EXPORT}, **users)
+        assert fault.startswith("loops/x.yaml:5  step 1, condition.for\n")
+    else:
+        plan(text, features={"export": EXPORT}, **users)

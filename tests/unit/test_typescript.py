@@ -7,6 +7,7 @@ import pytest
 
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopSyntaxError
+from skene_dagster.loops import typescript
 from skene_dagster.loops.typescript import parse_typescript
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,8 @@ def test_the_page_s_file_is_read_as_it_stands() -> None:
         pytest.param(".5", 0.5, id="half"),
         pytest.param("1e3", 1000, id="exponent"),
         pytest.param("1_000", 1000, id="digits in groups"),
+        pytest.param("0xF_F", 255, id="hexadecimal digits in groups"),
+        pytest.param("-\n 2", -2, id="a sign on a line of its own"),
         pytest.param("0xFF", 255, id="hexadecimal"),
         pytest.param("-0b11", -3, id="binary"),
         pytest.param("Infinity", math.inf, id="infinity"),
@@ -74,6 +77,18 @@ def test_the_page_s_file_is_read_as_it_stands() -> None:
         pytest.param("[1] as const", [1], id="as const"),
         pytest.param("{b: 'c' as Kind} satisfies Part", {"b": "c"}, id="satisfies"),
         pytest.param("('a')", "a", id="parentheses"),
+        pytest.param("(('a'))", "a", id="two parentheses"),
+        pytest.param("9007199254740991", 2**53 - 1, id="the last whole number that JavaScript knows"),
+        pytest.param("9007199254740992", 2.0**53, id="the first that it does not"),
+        pytest.param("-3.0", -3, id="a whole number below nothing"),
+        pytest.param("0x7fffffffffffffff", 2**63 - 1, id="the largest in hexadecimal"),
+        pytest.param("0o17", 15, id="octal"),
+        pytest.param("1e308", 1e308, id="the largest power of ten"),
+        pytest.param("+Infinity", math.inf, id="plus infinity"),
+        pytest.param("0", 0, id="nothing"),
+        pytest.param(r"'a\0b'", "a\0b", id="a NUL"),
+        pytest.param(r"'\u{e9}\x2f'", "é/", id="short escapes"),
+        pytest.param("{'a b': 1, 'it\\'s': 2}", {"a b": 1, "it's": 2}, id="an escape in a name"),
     ],
 )
 def test_what_is_written_out_is_taken_as_javascript_means_it(written: str, value: object) -> None:
@@ -97,6 +112,14 @@ def test_what_is_written_out_is_taken_as_javascript_means_it(written: str, value
         "'a' + 'b'",
         "1 + 1",
         "!true",
+        "!1",
+        "~1",
+        "~Infinity",
+        "typeof 1",
+        "_1",
+        "a_1",
+        "-_1",
+        "infinity",
         "-x",
         "- -1",
         "x ? 1 : 2",
@@ -150,6 +173,18 @@ def test_a_computed_value_is_refused_in_the_author_s_words() -> None:
             loop("{b: 1,\n 'b': 2}"), "loops/x.ts:5  a", "'b' stands here twice. Keep one.", id="a name twice"
         ),
         pytest.param(loop("[1,, 2]"), "loops/x.ts:4  a", "A value is missing before this comma", id="a gap in a list"),
+        pytest.param(loop("[, 1]"), "loops/x.ts:4  a", "A value is missing before this comma", id="a comma first"),
+        pytest.param(loop("[1, /* x */, 2]"), "loops/x.ts:4  a", "A value is missing", id="a comment for a value"),
+        pytest.param(loop("1e999"), "loops/x.ts:4  a", "`1e999` is out of range. Write a number that", id="too large"),
+        pytest.param(loop("-1e999"), "loops/x.ts:4  a", "`-1e999` is out of range", id="too far below nothing"),
+        pytest.param(loop("0x8000000000000000"), "loops/x.ts:4  a", "is out of range", id="too large a hexadecimal"),
+        pytest.param(loop(r"'\8'"), "loops/x.ts:4  a", "begins no character", id="a digit escaped"),
+        pytest.param(loop(r"'\01'"), "loops/x.ts:4  a", "begins no character", id="a digit behind a NUL"),
+        pytest.param(loop("`a\nb\\q`"), "loops/x.ts:5  a", r"drops the backslash of \q", id="an escape below"),
+        pytest.param("export default defineLoop;", "loops/x.ts:1", "`defineLoop` is not a loop", id="no call"),
+        pytest.param(loop("f(" + "x" * 57 + ")"), "loops/x.ts:4  a", f"`f({'x' * 57})` is", id="sixty characters"),
+        pytest.param(loop("f(" + "x" * 58 + ")"), "loops/x.ts:4  a", f"`f({'x' * 58}…` is", id="one more"),
+        pytest.param(loop("f(\n)"), "loops/x.ts:4  a", "`f(…` is", id="two lines"),
         pytest.param(loop("{b: 1,, c: 2}"), "loops/x.ts:4  a", "A value is missing", id="a gap in an object"),
         pytest.param(loop(r"'\ud83d'"), "loops/x.ts:4  a", "begins no character", id="half a character"),
         pytest.param(loop(r"'\101'"), "loops/x.ts:4  a", "begins no character", id="an octal escape"),
@@ -185,6 +220,34 @@ def test_what_is_no_loop_is_refused_with_its_line(text: str, place: str, words: 
 )
 def test_what_only_concerns_types_is_passed_over(text: str) -> None:
     assert read(text).data == {"a": 1}
+
+
+def test_every_value_has_its_line() -> None:
+    document = read("export default defineLoop({\n  a: [\n    1,\n    {\n      b:\n        2}],\n  'c':\n 3})")
+
+    places = [(), ("a",), ("a", 0), ("a", 1), ("a", 1, "b"), ("c",)]
+    assert [document.place(path).line for path in places] == [1, 2, 3, 4, 5, 7]
+
+
+@pytest.mark.parametrize("deep", [20, 21])
+def test_values_are_nested_twenty_deep_at_most(deep: int) -> None:
+    text = loop("[" * deep + "]" * deep)
+
+    if deep == 20:
+        read(text)
+    else:
+        assert refused(text) == ("loops/x.ts:4", "  The values are nested too deeply.")
+
+
+@pytest.mark.parametrize("items", [8, 9])
+def test_a_file_holds_so_many_values_at_most(items: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typescript, "MOST_VALUES", 10)
+    text = loop(f"[{'1, ' * items}]")
+
+    if items == 8:
+        assert read(text).data == {"a": [1] * 8}
+    else:
+        assert refused(text) == ("loops/x.ts:4", "  The file holds more than 10 values.")
 
 
 def test_the_freemium_file_as_published_is_refused_with_what_to_do() -> None:

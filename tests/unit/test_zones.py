@@ -26,6 +26,12 @@ def test_an_iana_name_is_a_zone(name: str) -> None:
         pytest.param("utc -0500", "Etc/GMT+5 (5 h behind UTC", id="behind UTC"),
         pytest.param("UTC+05:30", "the city whose clock is meant", id="half an hour"),
         pytest.param("UTC+15", "the city whose clock is meant", id="an offset that is nowhere"),
+        pytest.param("UTC-13", "the city whose clock is meant, such as Europe/Berlin or Asia", id="too far behind"),
+        pytest.param("UTC+0:30", "the city whose clock is meant, such as Europe/Berlin or Asia", id="minutes alone"),
+        pytest.param(
+            "louisville", "Write America/Kentucky/Louisville or America/Louisville.", id="a city of two names"
+        ),
+        pytest.param("japan", "Write Japan.", id="a country in small letters"),
         pytest.param("+00:00", "Write UTC.", id="no offset"),
         pytest.param("Z", "Write UTC.", id="Zulu"),
         pytest.param("europe/berlin", "Write Europe/Berlin.", id="small letters"),
@@ -43,7 +49,17 @@ def test_what_was_meant_is_told(written: str, instead: str) -> None:
     assert instead in fault_of_timezone(written)
 
 
-@pytest.mark.parametrize("written", ["", "Europe", "../x", "Etc/GMT+15", "MSZ", "GTM", "Factory", "posix/Factory"])
+def test_one_zone_is_suggested_at_most_and_of_its_own_part_of_the_world() -> None:
+    assert fault_of_timezone("America/Argentina/San_Juam").endswith("Did you mean 'America/Argentina/San_Juan'?")
+    assert fault_of_timezone("Europe/Berlin1") == (
+        "Write an IANA name, such as Europe/Berlin. Did you mean 'Europe/Berlin'?"
+    )
+    assert fault_of_timezone("Asia/Berlin") == "Write an IANA name, such as Europe/Berlin."
+
+
+@pytest.mark.parametrize(
+    "written", ["right/Nowhere", "", "Europe", "../x", "Etc/GMT+15", "MSZ", "GTM", "Factory", "posix/Factory"]
+)
 def test_where_the_spelling_is_all_there_is_to_go_by_no_zone_is_named(written: str) -> None:
     assert fault_of_timezone(written) == "Write an IANA name, such as Europe/Berlin."
 
@@ -70,6 +86,9 @@ def test_a_zone_of_an_offset_has_that_offset(hours: int) -> None:
         ("Etc/GMT-2", "Etc/GMT-2 is 2 h ahead of UTC: its sign is the other way round."),
         ("Europe/Berlin", ""),
         ("HST", ""),
+        ("MST", "MST is 7 hours behind UTC all the year. With summer time it is America/Denver."),
+        ("Etc/GMT-14", "Etc/GMT-14 is 14 h ahead of UTC: its sign is the other way round."),
+        ("Etc/GMT+0", ""),
     ],
 )
 def test_of_a_zone_that_is_taken_for_another_its_hour_is_told(zone: str, said: str) -> None:

@@ -35,7 +35,4 @@ def is_by_key(tree: exp.Query, key: str) -> bool:
     # GROUP BY means a column of a table before it means an alias.
     named = next((item for item in query.expressions if item.alias_or_name.casefold() == key.casefold()), None)
     column = named.unalias().name if named is not None else key
-    return any(
-        isinstance(grouped, exp.Column) and grouped.name.casefold() == column.casefold()
-        for grouped in group.expressions
-    )
+    return any(grouped.name.casefold() == column.casefold() for grouped in group.expressions)

@@ -30,7 +30,7 @@ def is_clock(words: list[Word], *, called: bool) -> bool:
     upper = words[0].upper
     if upper not in _CLOCKS or (not called and upper in known.NEED_PARENTHESES):
         return False
-    return upper not in known.SECONDS or words[2:3] == [] or words[2].text == ")"
+    return upper not in known.SECONDS or [word.text for word in words[2:3]] == [")"]
 
 
 def clock(words: list[Word], *, called: bool) -> Clock:
@@ -41,8 +41,10 @@ def clock(words: list[Word], *, called: bool) -> Clock:
     """
     word, length = words[0], 1
     if called:
-        length = 3 if words[2:3] and words[2].text == ")" else 4
-        if length == 4 and ([w.kind for w in words[2:4]] != ["number", "operator"] or words[3].text != ")"):
+        # Its parentheses, and what stands between them.
+        inside = [inner.kind if inner.text != ")" else ")" for inner in words[2:]]
+        length = 3 if inside[:1] == [")"] else 4
+        if length == 4 and inside != ["number", ")"]:
             raise Refusal(f"{word.upper}() takes at most a number of digits.", f"Write {word.upper}().", word.line)
     if word.upper in known.NOW:
         return Clock(AS_OF, _NOW, f":{AS_OF}", length)

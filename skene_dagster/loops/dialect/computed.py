@@ -20,7 +20,8 @@ _THOUSANDS = (Fraction(1000), Fraction(1_000_000), Fraction(1, 1000))
 def is_number(node: exp.Expr, rewritten: Rewritten) -> bool:
     """Whether a value is computed, and a number whatever its columns hold; one that is written out is none."""
     plain = node.this if isinstance(node, exp.Neg) else node
-    return not isinstance(plain, exp.Literal | exp.Boolean | exp.Column) and kind_of(node, rewritten) == "number"
+    written_out = isinstance(plain, exp.Literal | exp.Boolean) or isinstance(node, exp.Column)
+    return not written_out and kind_of(node, rewritten) == "number"
 
 
 def is_text(node: exp.Expr, rewritten: Rewritten) -> bool:

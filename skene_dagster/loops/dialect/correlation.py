@@ -5,6 +5,8 @@ skene_trigger.skene_row_key`; whoever runs it says what `skene_trigger` is. Neit
 LATERAL.
 """
 
+from itertools import accumulate
+
 from sqlglot import exp
 
 from skene_dagster.loops.dialect.by_key import is_aggregate
@@ -58,12 +60,12 @@ def _refuse_what_would_mean_something_else(tree: exp.Query) -> None:
     if any(is_aggregate(item) for item in tree.expressions):
         raise Refusal("A query with $1 cannot count or sum its rows.", _PLAIN)
     for placeholder in tree.find_all(exp.Placeholder):
-        if placeholder.name == TRIGGER_KEY and _is_in_a_derived_table(placeholder, tree):
+        if placeholder.name == TRIGGER_KEY and _is_in_a_derived_table(placeholder):
             raise Refusal("$1 stands in a query inside FROM, which cannot see it.", _PLAIN)
 
 
-def _is_in_a_derived_table(node: exp.Expr, top: exp.Expr) -> bool:
-    while node.parent is not None and node.parent is not top:
+def _is_in_a_derived_table(node: exp.Expr) -> bool:
+    while node.parent is not None:
         node = node.parent
         if isinstance(node, exp.Subquery) and isinstance(node.parent, exp.From | exp.Join):
             return True
@@ -71,12 +73,8 @@ def _is_in_a_derived_table(node: exp.Expr, top: exp.Expr) -> bool:
 
 
 def _top_level_from(words: list[Word]) -> int:
-    depth = 0
-    for position, word in enumerate(words):
-        depth += {"(": 1, ")": -1}.get(word.upper, 0)
-        if depth == 0 and word.upper == "FROM":
-            return position
-    raise Refusal("A query with $1 reads no table.", _PLAIN)
+    depths = accumulate({"(": 1, ")": -1}.get(word.text, 0) for word in words)
+    return next(at for at, depth in enumerate(depths) if depth == 0 and words[at].upper == "FROM")
 
 
 def _words(text: str, line: int) -> list[Word]:
@@ -86,7 +84,8 @@ def _words(text: str, line: int) -> list[Word]:
 
 
 def _touches_a_point(words: list[Word], at: int) -> bool:
-    return words[at].text in {".", ","} or (at > 0 and words[at - 1].text == ".")
+    # The first looks at the last, which is no point.
+    return words[at].text in {".", ","} or words[at - 1].text == "."
 
 
 def _key(word: Word) -> list[Word]:

@@ -53,10 +53,7 @@ def postgres_terms(text: str, line: int) -> list[Term]:
     advice = "Write numbers with units, such as '7 days' or '1 day 2 hours'."
     parts: list[Term] = []
     position = 0
-    while position < len(text):
-        match = _PART.match(text, position)
-        if match is None:
-            break
+    while match := _PART.match(text, position):
         unit = _UNIT.get(match[2].lower())
         if unit is None:
             raise Refusal(
@@ -78,8 +75,8 @@ def _whole(number: Fraction, unit: str, text: str, line: int) -> Term:
     if number.denominator == 1:
         return Term(int(number), unit)
     if unit in _SECONDS:
-        for smaller in list(_SECONDS)[list(_SECONDS).index(unit) + 1 :]:
-            exact = number * _SECONDS[unit] / _SECONDS[smaller]
+        for smaller, seconds in _SECONDS.items():
+            exact = number * _SECONDS[unit] / seconds
             if exact.denominator == 1:
                 return Term(int(exact), smaller)
     raise Refusal(f"INTERVAL '{text}' is a fraction of a {unit.lower()}.", "Write whole numbers.", line)

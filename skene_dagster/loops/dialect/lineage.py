@@ -40,8 +40,6 @@ class Lineage:
     def outputs(self, query: exp.Expr) -> list[Output]:
         """List the columns of a query's result."""
         query = unwrapped(query)
-        if isinstance(query, exp.Subquery):
-            query = query.this
         if id(query) not in self._known:
             made = self._of_set(query) if isinstance(query, exp.SetOperation) else self._of_select(query)
             if not self._open:

@@ -32,7 +32,7 @@ def before_a_moment(tree: exp.Query) -> tuple[str, ...]:
     where = tree.args.get("where") if isinstance(tree, exp.Select) else None
     if where is None:
         return ()
-    asked = {node.this.name.casefold() for node in tree.find_all(exp.Is) if isinstance(node.this, exp.Column)}
+    asked = {node.this.name.casefold() for node in tree.find_all(exp.Is)}
     return tuple(dict.fromkeys(name for name in _before_a_moment(where.this) if name.casefold() not in asked))
 
 

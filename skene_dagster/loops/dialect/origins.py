@@ -128,7 +128,7 @@ def _named(derived: exp.Expr, name: str) -> list[exp.Expr]:
 
 def _items(query: exp.Expr, place: int | None, name: str) -> list[exp.Expr]:
     """List the items of a query's SELECT lists that make one of its columns: by its place, or else by its name."""
-    query = _bare(query)
+    query = unwrapped(query)
     if isinstance(query, exp.SetOperation):
         branches = [query.this, query.expression]
         if place is None:
@@ -143,7 +143,7 @@ def _items(query: exp.Expr, place: int | None, name: str) -> list[exp.Expr]:
 
 def _items_of_first(query: exp.Expr) -> list[exp.Expr]:
     while isinstance(query, exp.SetOperation):
-        query = _bare(query.this)
+        query = unwrapped(query.this)
     return query.args.get("expressions") or []
 
 
@@ -153,14 +153,9 @@ def _is_called(item: exp.Expr, name: str) -> bool:
 
 def _behind_a_star(query: exp.Expr) -> list[str]:
     """List the tables whose columns a query passes on by `*`."""
-    query = _bare(query)
+    query = unwrapped(query)
     if not any(is_star(item) for item in query.args.get("expressions") or []):
         return []
     nodes = [source.node for source in sources(query)]
     tables = [written(node) for node in nodes if isinstance(node, exp.Table) and common_table(node) is None]
     return tables + [table for node in nodes if isinstance(node, exp.Subquery) for table in _behind_a_star(node.this)]
-
-
-def _bare(query: exp.Expr) -> exp.Expr:
-    query = unwrapped(query)
-    return query.this if isinstance(query, exp.Subquery) else query

@@ -6,16 +6,22 @@ from sqlglot import exp
 
 from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
 from skene_dagster.loops.dialect.rewriting import STRING, TRIGGER_KEY, Rewritten
+from skene_dagster.loops.dialect.scanner import Word
 
 _LONGEST = 60
 _BINDS = {AS_OF: "NOW()", AS_OF_DATE: "CURDATE()", TRIGGER_KEY: "$1"}
 
 
+def string_of(literal: exp.Expr, rewritten: Rewritten) -> Word | None:
+    """Find the string of the author's, or the hexadecimal value; None for anything else."""
+    opaque = STRING.fullmatch(literal.name) if isinstance(literal, exp.Literal) else None
+    return rewritten.strings[int(opaque[1])] if opaque else None
+
+
 def string_value(literal: exp.Expr, rewritten: Rewritten) -> str | None:
     """Return what a string of the author's means; None for anything else."""
-    if isinstance(literal, exp.Literal) and STRING.fullmatch(literal.name):
-        return rewritten.strings[int(literal.name[1:])].value
-    return None
+    word = string_of(literal, rewritten)
+    return word.value if word else None
 
 
 def line_of(node: exp.Expr, rewritten: Rewritten) -> int | None:
@@ -49,10 +55,7 @@ def in_the_authors_words(text: str, rewritten: Rewritten, *, longest: int | None
     text = text.replace(f"{FUNCTION}FLOOR({FUNCTION}UNIX_TIMESTAMP(:{AS_OF}))", "UNIX_TIMESTAMP()")  # see `clocks`
     text = re.sub(rf"\b{FUNCTION}(?=[A-Z]\w*\b)", "", text)
     text = re.sub(r":(\w+)", lambda bind: _BINDS.get(bind[1], bind[0]), text)
-    strings = rewritten.strings
-    text = re.sub(
-        r"'(?:\$\.)?s(\d+)'", lambda at: strings[int(at[1])].text if int(at[1]) < len(strings) else at[0], text
-    )
+    text = re.sub(rf"'(?:\$\.)?{STRING.pattern}'", lambda at: rewritten.strings[int(at[1])].text, text)
     # Between the words that are judged there is always a blank.
     text = re.sub(r"\s*\.\s*|(?<=\()\s+|\s+(?=[,)])|(?<=\w)\s+(?=\()", lambda at: at[0].strip(), text)
     text = " ".join(text.split())

@@ -41,7 +41,7 @@ def repeated(
     Args:
         unique: what the database says; a column `id` is taken for a key of its table where it was not asked.
     """
-    if query.by_row or query.plain:
+    if query.by_row:
         return None
     tree = unwrapped(judge(rewrite(scan(query.author, lines))))
     if isinstance(tree, exp.Union):
@@ -117,7 +117,7 @@ class _Join:
             if common is None:
                 return any(key <= columns for key in self._keys(node))
             return _is_single_of(common.this, columns, self._lineage)
-        return not isinstance(node, exp.Subquery) or _is_single_of(node.this, columns, self._lineage)
+        return _is_single_of(node.this, columns, self._lineage)
 
     def _keys(self, table: exp.Table) -> Iterable[frozenset[str]]:
         if self._product.is_users(table):
@@ -149,7 +149,6 @@ class _Join:
         return source.nullable and any(
             isinstance(part, exp.Is)
             and isinstance(part.expression, exp.Null)
-            and not part.args.get("negate")
             and isinstance(part.this, exp.Column)
             and part.this.table.casefold() == source.name
             for part in (conjuncts(where.this) if where else ())
@@ -170,21 +169,21 @@ def _is_single_of(query: exp.Expr, columns: set[str], lineage: Lineage) -> bool:
     outputs = lineage.outputs(query)
     if any(output.unknown for output in outputs):
         return True
-    names = [output.name.casefold() for output in outputs]
+    names = {output.name.casefold() for output in outputs}
     if isinstance(query, exp.SetOperation):
-        return query.args.get("distinct") is not False and {*names} <= columns
+        return query.args.get("distinct") is not False and names <= columns
     grouped, limit = query.args.get("group"), query.args.get("limit")
     if limit is not None or query.find(exp.Window):
         return True
     if grouped is None and any(is_aggregate(item) for item in query.expressions):
         return True
     if query.args.get("distinct"):
-        return {*names} <= columns
+        return names <= columns
     if grouped is not None:
         by = {column.sql() for column in grouped.expressions}
-        shown = {name for name, output in zip(names, outputs, strict=True) if output.expression.sql() in by}
+        shown = {output.name.casefold() for output in outputs if output.expression.sql() in by}
         return len(shown) < len(by) or shown <= columns
-    own = {name for name, output in zip(names, outputs, strict=True) if output.names == "own"}
+    own = {output.name.casefold() for output in outputs if output.names == "own"}
     return len(sources(query)) > 1 or bool(own & columns)
 
 

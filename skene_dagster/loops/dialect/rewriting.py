@@ -4,8 +4,8 @@ A server gets the author's own words. Only a closed list of them is replaced: Po
 functions and `$1`; comments are left out. Nothing is generated from a parse tree, for sqlglot drops and rewrites what
 it knows better (2026-11: HIGH_PRIORITY vanishes, FULL JOIN becomes a UNION, TO_DAYS() becomes a difference).
 
-sqlglot sees the same words with strings and functions made opaque (`'s3'`, `f_CONCAT(…)`), so that there is nothing
-for it to reinterpret, and everything that it dropped can be counted.
+sqlglot sees the same words with strings and functions made opaque (`'skene_s3'`, `f_CONCAT(…)`), so that there is
+nothing for it to reinterpret, and everything that it dropped can be counted.
 """
 
 import re
@@ -27,7 +27,9 @@ from skene_dagster.loops.dialect.words import (
 )
 
 TRIGGER_KEY = "trigger_key"
-STRING = re.compile(r"s\d+")
+OPAQUE = "skene_s"
+"""How the strings begin that sqlglot is shown; a name in backticks must not be taken for one."""
+STRING = re.compile(rf"{OPAQUE}(\d+)")
 
 # sqlglot reads a parenthesis in some seventeen calls; Python allows a thousand.
 _DEEPEST = 25
@@ -94,8 +96,7 @@ def _rewrite_at(
         case "string":
             _string(word, before, after, done)
         case "hex":
-            done.strings.append(word)
-            _write(done, word, judged=f"'s{len(done.strings) - 1}'")
+            _write(done, word, judged=f"'{_opaque(word, done)}'")
         case "number":
             refuse_number(word)
             done.numbers[number_value(word.text)] += 1
@@ -137,11 +138,15 @@ def _string(word: Word, before: Word | None, after: Word | None, done: Rewritten
         raise Refusal(
             f"{before.text}{word.text}: a string takes no character set.", "Write the string alone.", word.line
         )
-    done.strings.append(word)
-    opaque = f"s{len(done.strings) - 1}"
+    opaque = _opaque(word, done)
     # sqlglot reads what follows an arrow as a JSON path; a path may be a name.
     after_arrow = before is not None and before.upper in ("->", "->>")
     _write(done, word, judged=f"'$.{opaque}'" if after_arrow else f"'{opaque}'")
+
+
+def _opaque(word: Word, done: Rewritten) -> str:
+    done.strings.append(word)
+    return f"{OPAQUE}{len(done.strings) - 1}"
 
 
 def _operator(word: Word, before: Word | None, after: Word | None, done: Rewritten) -> None:
@@ -187,8 +192,7 @@ def _word(words: list[Word], at: int, before: Word | None, after: Word | None, i
         raise Refusal("INTERVAL (…) cannot be used.", advice, word.line)
     if upper in ("DATE", "TIME", "TIMESTAMP") and after and after.kind == "string":
         _write(done, word, judged="")
-        done.strings.append(after)
-        _write(done, after, judged=f"{FUNCTION}{upper}('s{len(done.strings) - 1}')")
+        _write(done, after, judged=f"{FUNCTION}{upper}('{_opaque(after, done)}')")
         return 2
     is_type = (before is not None and before.upper == "AS" and inside == "CAST") or (
         before is not None and before.upper == "," and inside == "CONVERT"

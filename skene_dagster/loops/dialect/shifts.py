@@ -26,8 +26,8 @@ def refuse_interval(interval: exp.Interval, rewritten: Rewritten) -> None:
         raise Refusal(
             "An INTERVAL stands where nothing is moved by it.", "Write x + INTERVAL 7 DAY, or x - INTERVAL 7 DAY."
         )
-    number, unit = interval.this, (interval.text("unit") or "").upper()
-    if isinstance(number, exp.Tuple) or unit not in UNITS:
+    number, unit = interval.this, interval.text("unit").upper()
+    if unit not in UNITS:
         advice = "Write INTERVAL 7 DAY or INTERVAL '7 days'."
         raise Refusal(f"INTERVAL … {unit} cannot be used.".replace("  ", " "), advice)
     if not isinstance(number, exp.Literal) or unit in COMPOSITE_UNITS:

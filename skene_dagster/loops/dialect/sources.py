@@ -47,25 +47,25 @@ def sources(select: exp.Expr) -> list[Source]:
     found = list(_of(origin.this, None)) if origin else []
     for join in select.args.get("joins") or []:
         found += _of(join.this, join)
-    sides = [source.join.side if source.join else "" for source in found]
+    sides = [join.side if join else "" for _, join in found]
     return [
-        Source(source.node, source.join, side in ("LEFT", "FULL") or bool({"RIGHT", "FULL"} & {*sides[at + 1 :]}))
-        for at, (source, side) in enumerate(zip(found, sides, strict=True))
+        Source(node, join, sides[at] in ("LEFT", "FULL") or not {"RIGHT", "FULL"}.isdisjoint(sides[at + 1 :]))
+        for at, (node, join) in enumerate(found)
     ]
 
 
-def _of(node: exp.Expr, join: exp.Join | None) -> Iterator[Source]:
-    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):
+def _of(node: exp.Expr, join: exp.Join | None) -> Iterator[tuple[exp.Expr, exp.Join | None]]:
+    if isinstance(node.this, exp.Table):
         yield from _of(node.this, join)
         return
-    yield Source(node, join, nullable=False)
+    yield node, join
     for inner in node.args.get("joins") or []:
         yield from _of(inner.this, join or inner)
 
 
 def is_star(item: exp.Expr) -> bool:
     """Whether an item of a SELECT list is `*` or `t.*`."""
-    return isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star))
+    return isinstance(item, exp.Star) or isinstance(item.this, exp.Star)
 
 
 def tables(query: exp.Query) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ class _Queries:
         if len(kinds) > 1:
             raise NeedsTidb("UNION mixed with EXCEPT or INTERSECT")
         for branch in branches:
-            plain = isinstance(branch, exp.Select) or (branch is query.this and isinstance(branch, exp.SetOperation))
+            plain = isinstance(branch, exp.Select | exp.SetOperation)
             if not plain or any(branch.args.get(part) for part in ("order", "limit", "offset", "with_")):
                 raise NeedsTidb("A query in parentheses inside UNION")
         word = type(query).__name__.upper() + (" ALL" if query.args.get("distinct") is False else "")

@@ -14,7 +14,7 @@ from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.intervals import SIMPLE_UNITS
 from skene_dagster.loops.dialect.moments import Moments
 from skene_dagster.loops.dialect.origins import item_named
-from skene_dagster.loops.dialect.quoting import string_value
+from skene_dagster.loops.dialect.quoting import string_of, string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite_calls import CALLS, FORMATS, KEYWORDS, OF_THEIR_ARGUMENTS, PARTS
 from skene_dagster.loops.dialect.sqlite_values import (
@@ -120,17 +120,16 @@ class Expressions:
         return name.replace(":", r"\:")
 
     def _literal(self, node: exp.Literal) -> str:
-        value = string_value(node, self._rewritten)
-        return node.name if value is None else self._text(node, value)
-
-    def _text(self, node: exp.Literal, value: str) -> str:
-        if self._rewritten.strings[int(node.name[1:])].kind == "hex":
+        word = string_of(node, self._rewritten)
+        if word is None:
+            return node.name
+        if word.kind == "hex":
             raise NeedsTidb("A hexadecimal or binary value")
-        if "\0" in value:
+        if "\0" in word.value:
             raise NeedsTidb(r"A text with \0")
-        if dates.is_a_servers_own(value):
-            raise NeedsTidb(f"A date that is written as {value!r}, not as '2026-11-23' or '2026-11-23 09:00:00',")
-        return quoted(value)
+        if dates.is_a_servers_own(word.value):
+            raise NeedsTidb(f"A date that is written as {word.value!r}, not as '2026-11-23' or '2026-11-23 09:00:00',")
+        return quoted(word.value)
 
     def _case(self, node: exp.Case) -> str:
         if node.this is not None and kind_of(node.this, self._rewritten) == "moment":

@@ -11,7 +11,7 @@ from sqlglot.errors import ParseError
 from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.dates import refuse_an_offset
 from skene_dagster.loops.dialect.quoting import as_written, in_the_authors_words, line_of, string_value, word_for
-from skene_dagster.loops.dialect.rewriting import STRING, Rewritten, number_value
+from skene_dagster.loops.dialect.rewriting import OPAQUE, STRING, Rewritten, number_value
 from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.shifts import refuse_interval, refuse_numbers_from_clock
 from skene_dagster.settings import SYSTEM_SCHEMAS
@@ -120,7 +120,7 @@ def _refuse_unknown(node: exp.Expr, rewritten: Rewritten) -> None:
 def _refuse_parts(node: exp.Expr, rewritten: Rewritten) -> None:
     for part, value in node.args.items():
         if value and part not in _KNOWN[type(node)]:
-            name = value[0].name if part == "operation_modifiers" else part.strip("_").replace("_", " ").upper()
+            name = part.strip("_").replace("_", " ").upper()
             inside = value if isinstance(value, list) else [value]
             inner = next((one for one in inside if isinstance(one, exp.Expr)), node)
             shown, advice = word_for(name, inner, rewritten), _INSTEAD.get(name, _PLAINLY)
@@ -129,7 +129,7 @@ def _refuse_parts(node: exp.Expr, rewritten: Rewritten) -> None:
 
 def unwrapped(query: exp.Expr) -> exp.Expr:
     """Take the parentheses off that surround a whole query."""
-    while isinstance(query, exp.Subquery) and not query.alias and not query.args.get("order"):
+    while isinstance(query, exp.Subquery):
         query = query.this
     return query
 
@@ -254,6 +254,6 @@ def _nothing_lost(tree: exp.Expr, rewritten: Rewritten) -> None:
     contextual = {word.casefold() for word in known.CONTEXT}
     lost = [name for name in rewritten.names - names if name not in contextual]
     lost += list(rewritten.numbers - numbers)
-    lost += [word.text for index, word in enumerate(rewritten.strings) if f"s{index}" not in strings]
+    lost += [word.text for index, word in enumerate(rewritten.strings) if f"{OPAQUE}{index}" not in strings]
     if lost:
         raise Refusal(f"{', '.join(lost)}: this part of the SQL is not understood.", _PLAINLY)

@@ -93,6 +93,7 @@ REFUSED_WORDS = {
     "SQL_CALC_FOUND_ROWS": "Take it out.",
     "SQL_SMALL_RESULT": "Take it out.",
     "SQL_BIG_RESULT": "Take it out.",
+    "SQL_BUFFER_RESULT": "Take it out.",
     "CURRENT_USER": "It says who is connected, not who uses the product.",
     "CURRENT_ROLE": "It says who is connected, not who uses the product.",
     "TIDB_CURRENT_TSO": "Write NOW(), which is the run's time.",
