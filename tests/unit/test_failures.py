@@ -184,7 +184,11 @@ def test_a_duplicate_key_is_an_answer_and_any_other_refusal_a_failure(error: Exc
             "Truncated incorrect datetime value: '…' (1292)",
             id="a value at the end",
         ),
-        pytest.param(of_server(1411, "Incorrect argument: 'a' at row 1"), "Incorrect argument: '…' at row 1 (1411)", id="an argument"),
+        pytest.param(
+            of_server(1411, "Incorrect argument: 'a' at row 1"),
+            "Incorrect argument: '…' at row 1 (1411)",
+            id="an argument",
+        ),
         pytest.param(
             of_sqlite(sqlite3.OperationalError("user-defined function raised exception")),
             "a function met a value that it cannot read, such as a text that is not UTF-8",
@@ -194,7 +198,7 @@ def test_a_duplicate_key_is_an_answer_and_any_other_refusal_a_failure(error: Exc
         pytest.param(pymysql.err.InterfaceError(), "InterfaceError", id="nothing"),
         pytest.param(pymysql.err.InterfaceError("x", "y"), "('x', 'y')", id="no number"),
     ],
-)  # fmt: skip
+)
 def test_what_the_database_said_is_repeated_without_the_values_that_it_quotes(error: Exception, words: str) -> None:
     assert words_of(error) == words
 
