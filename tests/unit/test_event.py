@@ -1,5 +1,7 @@
 """An event is checked and frozen when it is told; what is refused is not repeated."""
 
+import json
+import time
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from types import MappingProxyType
@@ -38,6 +40,7 @@ class Unreadable(dict[str, Any]):
         pytest.param({"a": [10**310]}, "no database can hold", id="a huge number"),
         pytest.param({"a": 10**300}, "no database can hold", id="the first number that is too large"),
         pytest.param({"a": {"b": [1, -(10**300)]}}, "no database can hold", id="a huge number below zero"),
+        pytest.param({"a": 1, "b": ["x", 10**300]}, "no database can hold", id="a huge number beside others"),
         pytest.param({"a": [[], {}, [10**300]]}, "no database can hold", id="a huge number behind others"),
         pytest.param({"a": [{"b": [[]] * 19}, nested(DEEPEST)]}, "nested", id="deep behind what is not"),
         pytest.param(Unreadable(a=1), "as JSON", id="a mapping that raises"),
@@ -131,3 +134,36 @@ def test_an_event_without_an_id_has_one_of_its_own() -> None:
 def test_what_steers_a_terminal_is_in_no_name(sign: str) -> None:
     with pytest.raises(EventRefused, match="control characters"):
         new_event(7, f"a{sign}b")
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param(nested(20), id="twenty objects deep"),
+        pytest.param({"a": "{" * 100 + '\\"['}, id="brackets in a text"),
+        pytest.param({"a": list(range(50)), "b": [[]] * 30}, id="many brackets beside each other"),
+        pytest.param({"a": "9" * 400, "b": 1}, id="a long number in a text"),
+        pytest.param({"a": ["9" * 400, True, 1.5, None]}, id="a long number in a list"),
+    ],
+)
+def test_properties_that_only_look_odd_are_taken(properties: dict[str, Any]) -> None:
+    told = new_event(7, "used", properties).properties
+
+    assert told is not None
+    assert json.loads(told) == properties
+
+
+def test_objects_lie_no_more_than_twenty_deep() -> None:
+    with pytest.raises(EventRefused, match="more than 20 deep"):
+        new_event(7, "used", nested(21))
+
+
+def test_a_time_without_a_zone_is_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+
+    event = new_event(7, "used", at=AT)
+
+    monkeypatch.undo()
+    time.tzset()
+    assert event.occurred_at == AT

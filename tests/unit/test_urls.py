@@ -22,12 +22,14 @@ LABEL = "a" * 63
         pytest.param("mysql://me@[::1]:3306/db", "me", None, "::1", 3306, "db", id="IPv6"),
         pytest.param(f"mysql://me@{LABEL}.a/db", "me", None, f"{LABEL}.a", None, "db", id="a long label"),
         pytest.param(f"mysql://me@host/{'d' * 1000}", "me", None, "host", None, "d" * 1000, id="a long name"),
+        pytest.param("mysql://host/a%zz", None, None, "host", None, "a%zz", id="a % in a database's name"),
+        pytest.param("sqlite://", None, None, None, None, None, id="no file, which is told when it is opened"),
         pytest.param("sqlite:///x.db", None, None, None, None, "x.db", id="a file"),
         pytest.param("sqlite+pysqlite:////a/x.db", None, None, None, None, "/a/x.db", id="a path"),
     ],
 )
 def test_a_url_that_can_be_read_in_one_way_only_is_taken_apart(
-    url: str, user: str | None, password: str | None, host: str | None, port: int | None, database: str
+    url: str, user: str | None, password: str | None, host: str | None, port: int | None, database: str | None
 ) -> None:
     parsed = parse(url)
 

@@ -103,6 +103,7 @@ def test_what_fits_follows_from_how_the_key_is_declared(key: str, *, sqlite: boo
         pytest.param("varchar(4)", "abcd", "abcd", id="as many letters as there may be"),
         pytest.param("varchar(4)", " a", " a", id="a blank before it"),
         pytest.param("varchar(4)", 7, "7", id="a number for a text"),
+        pytest.param("varchar(36)", UUID(int=5), str(UUID(int=5)), id="a UUID for a text"),
         pytest.param("varchar(4)", "a~\u00a0b", "a~\u00a0b", id="letters beside those that steer"),
         pytest.param("varbinary(4)", b"a", b"a", id="one byte"),
         pytest.param("varbinary(4)", b"abcd", b"abcd", id="as many bytes as there may be"),
