@@ -91,7 +91,7 @@ def test_a_server_in_trouble_is_asked_again_later(number: int) -> None:
         pytest.param(1105, "please try again later", "cannot answer now", id="later"),
         pytest.param(1064, "No space left on device", "refused", id="a number that means something else"),
     ],
-)  # fmt: skip
+)
 def test_a_number_that_stands_for_anything_is_known_by_its_words(number: int, said: str, words: str) -> None:
     assert words in in_words(of_server(number, said)).message
 
