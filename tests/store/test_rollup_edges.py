@@ -4,9 +4,10 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
-from usage_world import DAY, OPEN, START, World, at, on
+from usage_world import DAY, START, World, at, on
 
 from skene_dagster.audience import engagement
+from skene_dagster.store.tables import OPEN, engagement_levels
 
 TICK = timedelta(microseconds=1)
 MANY = range(1, 8)
@@ -45,6 +46,24 @@ def test_what_a_tick_was_too_early_for_is_found_by_a_later_one_of_the_same_day(w
     world.roll(at(3))
     assert [row[:2] for row in world.days()] == [(1, on(0)), (1, on(1)), (2, on(2))]
     assert world.ahead() == []
+
+
+def test_a_late_event_counts_its_whole_day_anew_and_no_other(world: World) -> None:
+    moments = [at(0, 0) - TICK, at(0, 0), at(1, 0) - TICK, at(1, 0), at(2, 0) - TICK, at(2, 0)]
+    world.did(1, *moments)
+    world.did(2, at(0))
+    world.roll(at(3))
+    world.did(1, at(0, 6))
+
+    world.roll(at(4))
+
+    assert [(user, day, uses) for user, day, _, uses, *_ in world.days()] == [
+        (1, on(-1), 1),
+        (1, on(0), 3),
+        (1, on(1), 2),
+        (1, on(2), 1),
+        (2, on(0), 1),
+    ]
 
 
 def test_what_is_said_to_have_happened_before_1970_is_no_event(world: World) -> None:
@@ -147,6 +166,6 @@ def test_a_level_says_when_it_ends_if_nothing_happens(world: World) -> None:
     world.did(1, at(2))
     world.roll(at(3))
 
-    [(_, left, _, entered, changes)] = world.rows(engagement.engagement_levels)
+    [(_, left, _, entered, changes)] = world.rows(engagement_levels)
 
     assert (left, entered, changes) == (OPEN, at(0), at(14))
