@@ -105,7 +105,7 @@ def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
     try:
         with translated():
             found: list[Sequence[str | None]] = [about.get_pk_constraint(bare, **within)["constrained_columns"]]
-            # SQLAlchemy 2, 2026-11: of SQLite's constraints it finds none behind a type with a length, but their indexes.
+            # SQLAlchemy 2, 2026-11: behind a type with a length it finds no constraint of SQLite's, but its index.
             indexes = about.get_indexes(bare, **within, include_auto_indexes=True)
             found += [index["column_names"] for index in indexes if index["unique"] and not _is_partial(index)]
     except StoreError as error:
