@@ -90,7 +90,7 @@ async def read(request: Request, share: Share, limit: int, seconds: float) -> by
         raise slow_body(seconds) from None
     if inflater is not None and size and (not inflater.eof or inflater.unused_data):
         raise wrong("The body is not one whole gzip stream.")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return b"".join(parts)
 
 
 def _larger_than(limit: int) -> Refusal:

@@ -104,7 +104,7 @@ def _in_sqlite(connection: Connection, name: str, wanted: str) -> Found | None:
     schema, bare = parts(name)
     row = connection.execute(
         text("SELECT name, type FROM pragma_table_info(:table, :schema) WHERE lower(name) = lower(:wanted)"),
-        {"table": bare, "schema": schema or "main", "wanted": wanted},
+        {"table": bare, "schema": schema, "wanted": wanted},
     ).one_or_none()
     if row is None:
         return None

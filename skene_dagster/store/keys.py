@@ -198,7 +198,7 @@ def _server_columns(connection: Connection, table: str) -> list[_Found]:
 def _sqlite_columns(connection: Connection, table: str) -> list[_Found]:
     """Describe a table's columns; the collation of the primary key stands in its index only."""
     schema, name = parts(table)
-    where = {"table": name, "schema": schema or "main"}
+    where = {"table": name, "schema": schema}
     collations: dict[str, str] = {
         row.name: row.coll
         for row in connection.execute(

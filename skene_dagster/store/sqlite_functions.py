@@ -5,6 +5,7 @@ Every one is deterministic and answers NULL for NULL.
 
 import re
 import sqlite3
+import sys
 from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
@@ -40,16 +41,16 @@ def upper(value: Value) -> str | None:
     return "".join(letter.upper() if len(letter.upper()) == 1 else letter for letter in _text(value))
 
 
-def substring(value: Value, start: Value, length: Value = 2**31) -> str | None:
+def substring(value: Value, start: Value, length: Value = sys.maxsize) -> str | None:
     """Return a part of the text; letters count from one, from the end if negative."""
     first, many = decimal_of(start), decimal_of(length)
     if value is None or first is None or many is None:
         return None
     text, begin, size = _text(value), rounded(first), rounded(many)
-    if begin == 0 or size <= 0 or begin < -len(text):
+    if begin < -len(text):
         return ""
     at = begin - 1 if begin > 0 else len(text) + begin
-    return text[at : at + size]
+    return text[at : at + max(size, 0)]
 
 
 def right(value: Value, length: Value) -> str | None:
@@ -66,10 +67,9 @@ def substring_index(value: Value, delimiter: Value, count: Value) -> str | None:
     if value is None or delimiter is None or many is None:
         return None
     number, text, cut = rounded(many), _text(value), _text(delimiter)
-    if not cut or number == 0:
+    if not cut:
         return ""
-    pieces = text.split(cut) if number > 0 else text.rsplit(cut)
-    return cut.join(pieces[:number] if number > 0 else pieces[number:])
+    return cut.join(text.split(cut)[:number] if number >= 0 else text.rsplit(cut)[number:])
 
 
 def div(value: Value, divisor: Value) -> int | None:
@@ -101,7 +101,7 @@ def round_(value: Value, digits: Value = 0) -> int | float | None:
     number, places = decimal_of(value), decimal_of(digits)
     if number is None or places is None:
         return None
-    return _number(number.quantize(Decimal(1).scaleb(-rounded(places)), ROUND_HALF_UP))
+    return _number(number.quantize(Decimal(f"1e{-rounded(places)}"), ROUND_HALF_UP))
 
 
 def signed(value: Value) -> int | None:

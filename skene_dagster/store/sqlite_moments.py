@@ -20,13 +20,16 @@ _MOMENT = re.compile(
     )?\s*""",
     re.ASCII | re.VERBOSE,
 )
+_USUAL = re.compile(
+    r"([1-9]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8]) (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(\.\d{6})?", re.ASCII
+)
+"""Our own form, perhaps without fractions of a second, of days that each month has: told without the slow way."""
 _NUMBER = re.compile(r"([1-9]\d{3})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d))?", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?", re.ASCII)
 _OF_A_DAY = frozenset(("HOUR", "MINUTE", "SECOND", "MICROSECOND"))
+_EPOCH = datetime(1970, 1, 1)
 _YEARS = range(1901, 2156)
 """What a column of type YEAR holds."""
-_FULL, _TO_SECONDS = len("2026-11-23 09:00:00.000000"), len("2026-11-23 09:00:00")
-_FIRST_YEAR = "1000"
 _LAST_SECOND = 32_536_771_199
 """Of FROM_UNIXTIME(), on TiDB and MySQL."""
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
@@ -42,8 +45,8 @@ _MICROSECONDS = {
 
 def moment(value: Value) -> Value:
     """Bring a date or a time of day on a date into the full form."""
-    if isinstance(value, str) and len(value) in (_FULL, _TO_SECONDS) and _is_usual(value):
-        return value if len(value) == _FULL else f"{value}.000000"
+    if isinstance(value, str) and (usual := _USUAL.fullmatch(value)):
+        return f"{usual[1]}{usual[2] or '.000000'}"
     read = _read(value)
     return None if read is None else read.isoformat(" ", "microseconds")
 
@@ -59,7 +62,7 @@ def from_unixtime(value: Value) -> str | None:
     if seconds is None or not 0 <= seconds <= _LAST_SECOND:
         return None
     microseconds = rounded(seconds * 1_000_000)
-    return (datetime(1970, 1, 1) + timedelta(microseconds=microseconds)).isoformat(" ", "microseconds")
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(" ", "microseconds")
 
 
 def shift(value: Value, number: Value, unit: str) -> str | None:
@@ -96,7 +99,10 @@ def part(value: Value, name: str) -> int | None:
     """Return the year, quarter, … of a point in time; the hour, … of a time of day; the year of a year."""
     read = _read(value)
     if name in _OF_A_DAY and isinstance(value, str) and (time := _TIME.fullmatch(value)):
-        read = datetime(1, 1, 1, int(time[1]), int(time[2]), int(time[3] or 0), int(f"{time[4] or 0:0<6}"))
+        hour, minute, second, fraction = time.groups("0")
+        read = _EPOCH.replace(
+            hour=int(hour), minute=int(minute), second=int(second), microsecond=int(f"{fraction:0<6}")
+        )
     if name == "YEAR" and isinstance(value, int) and value in _YEARS:
         return value
     return None if read is None else _PARTS[name](read)
@@ -113,15 +119,15 @@ def timestampdiff(unit: str, earlier: Value, later: Value) -> int | None:
     first, second = _read(earlier), _read(later)
     if first is None or second is None:
         return None
-    if unit not in _MONTHS:
-        microseconds = (second - first) // timedelta(microseconds=1)
-        return _towards_zero(microseconds, _MICROSECONDS[unit])
-    sign = 1 if second >= first else -1
-    low, high = min(first, second), max(first, second)
-    months = (high.year - low.year) * 12 + high.month - low.month
-    if (high.day, high.time()) < (low.day, low.time()):
-        months -= 1
-    return sign * (months // _MONTHS[unit])
+    low, high = sorted((first, second))
+    if unit in _MONTHS:
+        months = (high.year - low.year) * 12 + high.month - low.month
+        if (high.day, high.time()) < (low.day, low.time()):
+            months -= 1
+        units = months // _MONTHS[unit]
+    else:
+        units = (high - low) // timedelta(microseconds=_MICROSECONDS[unit])
+    return units if low == first else -units
 
 
 def unix_timestamp(value: Value) -> int | float | None:
@@ -129,7 +135,7 @@ def unix_timestamp(value: Value) -> int | float | None:
     read = _read(value)
     if read is None:
         return None
-    microseconds = (read - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    microseconds = (read - _EPOCH) // timedelta(microseconds=1)
     seconds, rest = divmod(microseconds, 1_000_000)
     return seconds if rest == 0 else microseconds / 1_000_000
 
@@ -145,16 +151,6 @@ def date_format(value: Value, form: Value) -> str | None:
         return write(read) if write else letter[1]
 
     return re.sub("%(.)", written, form, flags=re.DOTALL)
-
-
-def _is_usual(value: str) -> bool:
-    """Whether a text has the full form, perhaps without fractions of a second: told without the slow way to read it."""
-    if value[10] != " " or value[19:20] not in ("", ".") or not value[5].isdigit() or value < _FIRST_YEAR:
-        return False
-    try:
-        return datetime.fromisoformat(value).tzinfo is None
-    except ValueError:
-        return False
 
 
 def _read(value: Value) -> datetime | None:
@@ -173,7 +169,7 @@ def _read(value: Value) -> datetime | None:
 
 
 def _is_date(value: Value) -> bool:
-    return isinstance(value, str | int) and ":" not in str(value) and len(str(value)) <= len("2026-11-23")
+    return len(str(value)) <= len("2026-11-23")
 
 
 def _months_later(start: datetime, months: int) -> datetime:
@@ -186,13 +182,9 @@ def _month_end(year: int, month: int) -> date:
     return date(year, month, calendar.monthrange(year, month)[1])
 
 
-def _towards_zero(number: int, size: int) -> int:
-    return number // size if number >= 0 else -(-number // size)
-
-
-def _ordinal(number: int) -> str:
-    special = 11 <= number % 100 <= 13
-    return f"{number}{'th' if special else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
+def _ordinal(day: int) -> str:
+    special = day in (11, 12, 13)
+    return f"{day}{'th' if special else {1: 'st', 2: 'nd', 3: 'rd'}.get(day % 10, 'th')}"
 
 
 _PARTS: dict[str, Callable[[datetime], int]] = {

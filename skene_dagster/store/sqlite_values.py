@@ -1,7 +1,7 @@
 """What a function of the embedded database is given, and how MySQL reads it as a number."""
 
 import re
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 
 Value = str | int | float | bytes | None
 
@@ -17,10 +17,9 @@ def decimal_of(value: Value) -> Decimal | None:
     if isinstance(value, str):
         match = _NUMBER.match(value)
         return Decimal(match[0].strip()) if match else Decimal(0)
-    try:
-        return Decimal(repr(value))
-    except InvalidOperation:
-        return None
+    number = Decimal(repr(value))
+    # SQLite has an infinity, and MySQL none.
+    return number if number.is_finite() else None
 
 
 def rounded(number: Decimal) -> int:

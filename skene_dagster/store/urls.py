@@ -72,7 +72,7 @@ def _check_server(rest: str) -> None:
         raise _wrong("can be read in two ways", _ENCODE)
     if at and not (_is_encoded(user) and _is_encoded(password)):
         raise _wrong("has a % in it that begins no character", _ENCODE)
-    authority = re.split(r"[/?#]", after if at else rest, maxsplit=1)[0]
+    authority = re.split(r"[/?#]", after if at else rest)[0]
     host, port = _host_and_port(authority)
     if authority and not (_HOST.fullmatch(host) and all(0 < len(label) < 64 for label in host.split("."))):
         raise _wrong("names no host", _ENCODE if at else FOR_EXAMPLE)

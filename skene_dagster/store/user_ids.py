@@ -42,8 +42,7 @@ class UserIds:
         """Read from the key's declaration what fits; SQLite takes any length and 64 bits, whatever is declared."""
         declared = key.sql.lower()
         if key.is_integer:
-            word = re.match(r"\w*", declared)
-            bits = 64 if sqlite or word is None else _BITS.get(word[0], 64)
+            bits = 64 if sqlite else _BITS.get(re.split(r"\W", declared)[0], 64)
             if "unsigned" in declared and not sqlite:
                 return UserIds("integer", 0, 2**bits - 1)
             return UserIds("integer", -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

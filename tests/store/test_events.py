@@ -4,7 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from skene_dagster.store import environment
 from skene_dagster.store.engine import database_time, is_sqlite, transaction
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589793)
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 
 
@@ -109,6 +110,21 @@ def test_an_event_was_received_when_the_database_says(engine: Engine, journal: J
     after = asked()
 
     assert before <= rows(engine)[0]["received_at"] <= after
+
+
+@on_sqlite
+def test_the_database_is_taken_to_have_told_its_time_in_the_middle_of_being_asked(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_users(engine)
+    # SQLite has this machine's time, and was asked for twenty seconds.
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    around = iter((now - timedelta(seconds=10), now + timedelta(seconds=10)))
+    monkeypatch.setattr("skene_dagster.audience.events._utc_now", lambda: next(around))
+
+    ahead = transaction(engine, lambda connection: write(connection, []))
+
+    assert abs(ahead) < timedelta(seconds=2)
 
 
 def test_an_event_that_lies_a_little_ahead_happened_when_it_was_received(engine: Engine, journal: Journal) -> None:

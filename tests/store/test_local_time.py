@@ -22,6 +22,7 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 
 LOOP = """\
 type: retention
@@ -48,7 +49,8 @@ class Product:
 
     def __init__(self, engine: Engine, root: Path) -> None:
         self.engine, self.root = engine, root
-        self.now = database_clock(engine)()
+        # Rows are written in whole seconds.
+        self.now = database_clock(engine)().replace(microsecond=0)
         for folder in ("loops", "templates"):
             (root / folder).mkdir()
         (root / "skene.yaml").write_text(
@@ -162,6 +164,29 @@ def test_a_column_that_triggers_is_told_at_its_trigger(product: Product) -> None
             "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
             id="one row at no zone's distance",
         ),
+        pytest.param(
+            [2 * HOUR - 2 * MINUTE - SECOND for _ in range(9)],
+            "9 rows are in the future; the newest is 1 h 58 min ahead of now. "
+            "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
+            id="nine rows at nearly a zone's distance",
+        ),
+        pytest.param(
+            [5 * MINUTE + SECOND],
+            "1 row is in the future; the newest is 5 min ahead of now. "
+            "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
+            id="further ahead than clocks differ",
+        ),
+        pytest.param(
+            [14 * HOUR + 5 * MINUTE],
+            "1 row is in the future; the newest is 14 h 05 min ahead of now. "
+            "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
+            id="as far ahead as the furthest zone",
+        ),
+        pytest.param(
+            [14 * HOUR + 5 * MINUTE + SECOND],
+            "1 row is far in the future; the newest is {0:%d %b %Y}. Correct or delete what is only test data.",
+            id="further ahead than any zone",
+        ),
     ],
 )
 def test_a_few_wrong_rows_are_not_called_local_time(product: Product, ahead: list[timedelta], expected: str) -> None:
@@ -171,6 +196,32 @@ def test_a_few_wrong_rows_are_not_called_local_time(product: Product, ahead: lis
     [said] = product.said()
 
     assert said.split("users.created_at: ")[1] == expected.format(product.now + ahead[0])
+
+
+@pytest.mark.parametrize(
+    ("ahead", "cause"),
+    [
+        pytest.param([2 * HOUR - 2 * MINUTE], " (that of UTC+2)", id="new as of two minutes"),
+        pytest.param([10 * MINUTE for _ in range(10)], "", id="ten rows at no zone's distance"),
+        pytest.param([14 * HOUR], " (that of UTC+14)", id="the furthest zone"),
+    ],
+)
+def test_many_rows_or_one_at_a_zones_distance_look_like_local_time(
+    product: Product, ahead: list[timedelta], cause: str
+) -> None:
+    product.make()
+    product.write("users", "created_at", *ahead)
+
+    [said] = product.said()
+
+    assert f"ahead of now. It looks like local time{cause}. Moments are read as UTC" in said
+
+
+def test_a_row_no_further_ahead_than_clocks_differ_is_of_now(product: Product) -> None:
+    product.make()
+    product.write("users", "created_at", 5 * MINUTE)
+
+    assert product.said() == []
 
 
 def test_a_row_of_the_far_future_hides_no_local_time(product: Product) -> None:
@@ -226,7 +277,8 @@ def test_a_column_whose_name_speaks_of_the_future_may_hold_it(product: Product) 
     [
         pytest.param([(n + 1) * HOUR / 2 for n in range(12)], id="an appointment each half hour"),
         pytest.param([2 * HOUR for _ in range(40)], id="many at one moment"),
-        pytest.param([2 * HOUR - n * MINUTE for n in range(8)], id="a few"),
+        pytest.param([2 * HOUR - n * MINUTE for n in range(9)], id="a few"),
+        pytest.param([2 * HOUR - n * 201 * SECOND for n in range(10)], id="ten, in more than half an hour"),
         pytest.param([127 * MINUTE - n * MINUTE for n in range(40)], id="many, up to no zone's distance"),
         pytest.param([3 * DAY, *(2 * HOUR - n * MINUTE for n in range(40))], id="many, and one that is planned"),
     ],
@@ -238,13 +290,26 @@ def test_of_a_column_of_a_condition_little_evidence_is_none(product: Product, ah
     assert product.said() == []
 
 
-def test_of_many_future_rows_only_the_first_thousand_are_counted(product: Product) -> None:
+def test_ten_moments_within_half_an_hour_of_a_zones_now_are_evidence(product: Product) -> None:
     product.make()
-    product.write("users", "created_at", *(HOUR for _ in range(1001)))
+    product.write("users", "seen_at", *(2 * HOUR - n * 200 * SECOND for n in range(10)))
 
     [said] = product.said()
 
-    assert "users.created_at: more than 1,000 rows are in the future;" in said
+    assert "users.seen_at: 10 rows are in the future" in said
+    assert "(that of UTC+2)" in said
+
+
+def test_of_many_future_rows_only_the_first_thousand_are_counted(product: Product) -> None:
+    product.make()
+    product.write("users", "created_at", *(HOUR for _ in range(1000)))
+
+    [thousand] = product.said()
+    product.write("users", "created_at", HOUR)
+    [more] = product.said()
+
+    assert "users.created_at: 1,000 rows are in the future;" in thousand
+    assert "users.created_at: more than 1,000 rows are in the future;" in more
 
 
 def test_of_a_big_table_without_an_index_the_last_rows_by_its_key_are_read(
@@ -317,8 +382,50 @@ FILLED = "seen_at DATETIME DEFAULT CURRENT_TIMESTAMP"
             "The newest is 5 h 02 min behind now. It may be local time: the server's zone is UTC-5.",
             id="written by the product, and new as far as the zone goes",
         ),
-        pytest.param(FILLED, "-05:00", -2 * HOUR, "", id="newer than local time could be"),
-        pytest.param(FILLED, "+02:00", timedelta(0), "", id="as new as now"),
+        pytest.param(
+            "seen_at DATETIME",
+            "-05:00",
+            -5 * HOUR - 30 * MINUTE,
+            "The newest is 5 h 30 min behind now. It may be local time: the server's zone is UTC-5.",
+            id="written by the product, half an hour before the zone's now",
+        ),
+        pytest.param(
+            "seen_at DATETIME", "-05:00", -5 * HOUR - 30 * MINUTE - SECOND, "", id="longer before the zone's now"
+        ),
+        pytest.param(
+            FILLED,
+            "+02:00",
+            -5 * MINUTE - SECOND,
+            "NOW() fills it, and the server's zone is UTC+2: sessions that set no zone of their own write local time. "
+            "The newest is 5 min behind now.",
+            id="further behind than clocks differ",
+        ),
+        pytest.param(
+            FILLED,
+            "-05:00",
+            -48 * HOUR,
+            "NOW() fills it, and the server's zone is UTC-5: sessions that set no zone of their own write local time. "
+            "The newest is 2 days behind now.",
+            id="two days behind",
+        ),
+        pytest.param(
+            FILLED,
+            "-05:00",
+            -48 * HOUR + MINUTE,
+            "NOW() fills it, and the server's zone is UTC-5: sessions that set no zone of their own write local time. "
+            "The newest is 47 h 59 min behind now.",
+            id="nearly two days behind",
+        ),
+        pytest.param(
+            FILLED,
+            "-05:00",
+            None,
+            "NOW() fills it, and the server's zone is UTC-5: sessions that set no zone of their own write local time.",
+            id="filled, and no row has it",
+        ),
+        pytest.param("seen_at DATETIME", "-05:00", None, "", id="written by the product, and no row has it"),
+        pytest.param(FILLED, "-05:00", -5 * HOUR + 5 * MINUTE, "", id="newer than local time could be"),
+        pytest.param(FILLED, "+02:00", -5 * MINUTE, "", id="as new as now"),
         pytest.param("seen_at DATETIME", "-05:00", -9 * HOUR, "", id="written by the product, hours ago"),
         pytest.param("seen_at DATETIME", "+02:00", -HOUR, "", id="written by the product east of UTC"),
         pytest.param(FILLED, "+00:00", -HOUR, "", id="filled by a server in UTC"),
@@ -328,7 +435,7 @@ FILLED = "seen_at DATETIME DEFAULT CURRENT_TIMESTAMP"
     ],
 )
 def test_what_a_server_of_another_zone_fills_in_itself_is_told(
-    product: Product, column: str, zone: str, newest_is: timedelta, says: str
+    product: Product, column: str, zone: str, newest_is: timedelta | None, says: str
 ) -> None:
     product.make(product.users.replace("seen_at DATETIME", column))
     product.write("users", "seen_at", newest_is)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LOOP, World, make_world, planned
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from skene_dagster.audience.preflight import check_loop
 from skene_dagster.documents import Document
+from skene_dagster.store.engine import is_sqlite
 
 
 @pytest.fixture
@@ -52,3 +53,15 @@ def test_one_mistake_is_one_fault_at_its_line(world: World, old: str, new: str, 
     assert says in fault.message
     assert fault.place is not None
     assert fault.place.line == line
+
+
+def test_a_table_of_ours_that_is_not_there_is_made_by_the_first_run_on_sqlite_alone(world: World) -> None:
+    plan = planned(world.root, world.settings, LOOP.replace("SELECT id FROM users", "SELECT user_id FROM skene_events"))
+    with world.engine.begin() as connection:
+        connection.execute(text("DROP TABLE skene_events"))
+
+    with world.engine.connect() as connection:
+        faults = check_loop(connection, plan, world.settings, Document("skene.yaml", {}, {}), world.now)
+
+    expected = [] if is_sqlite(world.engine) else ["The database refuses this SQL"]
+    assert [fault.message.partition(":")[0] for fault in faults] == expected

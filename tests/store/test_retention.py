@@ -202,6 +202,18 @@ def test_an_event_that_comes_after_its_day_was_let_go_changes_no_count_and_is_to
     assert world.days() == before["days"]
 
 
+def test_an_event_of_the_first_day_that_is_kept_is_counted(world: World) -> None:
+    lived(world)
+    world.now = at(40)
+    world.retain(events="30d")
+    world.did(1, at(10, 0), name="export")
+
+    found = world.roll(at(40, 13))
+
+    assert found.too_late == 0
+    assert [uses for _, day, event, uses, *_ in world.days() if (day, event) == (on(10), "export")] == [3]
+
+
 def test_the_day_from_which_events_are_kept_never_moves_back(world: World) -> None:
     lived(world)
     world.now = at(40)

@@ -245,6 +245,19 @@ def test_levels_change_by_mere_time_and_keep_their_history(world: World) -> None
     ]
 
 
+def test_a_level_that_late_events_give_another_name_was_never_another(world: World) -> None:
+    # Power from the moment at which they were no longer new, had all been known.
+    world.did(1, *(at(day) for day in range(0, 20, 2)))
+    world.roll(at(20))
+    before = world.history(1)
+    world.did(1, *(at(day) for day in range(1, 12, 2)))
+
+    world.roll(at(21))
+
+    assert before == [("active", at(14), None)]
+    assert world.history(1) == [("power", at(14), None)]
+
+
 def test_who_never_did_anything_has_no_level(world: World) -> None:
     world.add(1, 2)
     world.did(1, at(0))

@@ -110,6 +110,9 @@ def test_who_used_a_feature_has_an_event_of_it(server: Server) -> None:
     assert server.known() == {(ADA, "tidb:ttl"), (ADA, "tidb:cte")}
     assert found.people == {"cte": 1, "ttl": 1}
     assert found.offer.everybody
+    with server.engine.connect() as connection:
+        connection.execute(text("SELECT 1 FROM information_schema.cluster_statements_summary LIMIT 0"))
+    assert found.offer.of_cluster
 
 
 @on_tidb

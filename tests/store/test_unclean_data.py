@@ -187,6 +187,20 @@ def test_a_conditions_own_column_that_is_too_large_stops_its_own_email(world: Wo
     assert previewed(world, 2) == "the column called is no plain value but TooLarge"
 
 
+def test_sixty_thousand_bytes_of_a_conditions_own_columns_are_kept(world: World) -> None:
+    # `{"called":"…"}`, to which a server adds a blank.
+    names = len('{"called":""}') if is_sqlite(world.engine) else len('{"called": ""}')
+    world.add(1, 2)
+    put(world, 1, "bio", "b" * (60_000 - names))
+    put(world, 2, "bio", "b" * (60_001 - names))
+    plan_with(world, "{{row.called|length}}", "bio")
+
+    world.tick()
+
+    assert greetings(world) == {"u1@example.com": str(60_000 - names)}
+    assert details(world) == {2: "the column called is no plain value but TooLarge"}
+
+
 def test_five_megabytes_of_text_stop_their_own_email(world: World) -> None:
     world.add(1, 2)
     put(world, 1, "bio", "Ann")

@@ -1,12 +1,17 @@
 """An event is checked and frozen when it is told; what is refused is not repeated."""
 
-from datetime import datetime, timedelta, timezone
+import json
+import time
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 from event_rows import nested
 
-from skene_dagster.audience.event import DEEPEST, new_event
+from skene_dagster.audience.event import DEEPEST, is_id, new_event
 from skene_dagster.errors import EventRefused
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589793)
@@ -33,6 +38,11 @@ class Unreadable(dict[str, Any]):
         pytest.param(nested(DEEPEST + 1), "nested", id="deep"),
         pytest.param(nested(100_000), "nested", id="very deep"),
         pytest.param({"a": [10**310]}, "no database can hold", id="a huge number"),
+        pytest.param({"a": 10**300}, "no database can hold", id="the first number that is too large"),
+        pytest.param({"a": {"b": [1, -(10**300)]}}, "no database can hold", id="a huge number below zero"),
+        pytest.param({"a": 1, "b": ["x", 10**300]}, "no database can hold", id="a huge number beside others"),
+        pytest.param({"a": [[], {}, [10**300]]}, "no database can hold", id="a huge number behind others"),
+        pytest.param({"a": [{"b": [[]] * 19}, nested(DEEPEST)]}, "nested", id="deep behind what is not"),
         pytest.param(Unreadable(a=1), "as JSON", id="a mapping that raises"),
     ],
 )
@@ -83,3 +93,77 @@ def test_properties_are_frozen_when_the_event_is_told() -> None:
     properties["a"] = [2]
 
     assert event.properties == '{"a":[1],"when":"2026-03-14T09:26:53.589793"}'
+
+
+@pytest.mark.parametrize(
+    ("properties", "text"),
+    [
+        pytest.param({"a": "x" * 32_760}, '{"a":"' + "x" * 32_760 + '"}', id="32 KiB"),
+        pytest.param({"a": 10**300 - 1}, f'{{"a":{10**300 - 1}}}', id="the last number that is not too large"),
+        pytest.param({"a": -(10**300) + 1}, f'{{"a":{-(10**300) + 1}}}', id="the last one below zero"),
+        pytest.param({"a": date(2026, 11, 29)}, '{"a":"2026-11-29"}', id="a date"),
+        pytest.param({"a": Decimal("1.50")}, '{"a":"1.50"}', id="an amount"),
+        pytest.param({"a": UUID(int=5)}, '{"a":"00000000-0000-0000-0000-000000000005"}', id="a UUID"),
+        pytest.param({"ü": True}, '{"ü":true}', id="as few bytes as can be"),
+        pytest.param(MappingProxyType({"a": 1}), '{"a":1}', id="another mapping"),
+        pytest.param({}, None, id="an empty object"),
+        pytest.param(None, None, id="none"),
+    ],
+)
+def test_properties_are_written_as_json(properties: object, text: str | None) -> None:
+    assert new_event(7, "used", properties).properties == text
+
+
+def test_an_event_has_the_names_that_it_was_told() -> None:
+    event = new_event("ada", "n" * 128, at=AT, event_id="!" * 63 + "~")
+
+    assert (event.user, event.name, event.event_id) == ("ada", "n" * 128, "!" * 63 + "~")
+    assert event.occurred_at == AT
+    assert not event.by_our_clock
+
+
+def test_an_event_without_an_id_has_one_of_its_own() -> None:
+    first, second = new_event(7, "a"), new_event(7, "a")
+
+    assert is_id(first.event_id)
+    assert first.event_id != second.event_id
+    assert first.by_our_clock
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1f", "\x7f", "\x9f", "\ud800"])
+def test_what_steers_a_terminal_is_in_no_name(sign: str) -> None:
+    with pytest.raises(EventRefused, match="control characters"):
+        new_event(7, f"a{sign}b")
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        pytest.param(nested(20), id="twenty objects deep"),
+        pytest.param({"a": "{" * 100 + '\\"['}, id="brackets in a text"),
+        pytest.param({"a": list(range(50)), "b": [[]] * 30}, id="many brackets beside each other"),
+        pytest.param({"a": "9" * 400, "b": 1}, id="a long number in a text"),
+        pytest.param({"a": ["9" * 400, True, 1.5, None]}, id="a long number in a list"),
+    ],
+)
+def test_properties_that_only_look_odd_are_taken(properties: dict[str, Any]) -> None:
+    told = new_event(7, "used", properties).properties
+
+    assert told is not None
+    assert json.loads(told) == properties
+
+
+def test_objects_lie_no_more_than_twenty_deep() -> None:
+    with pytest.raises(EventRefused, match="more than 20 deep"):
+        new_event(7, "used", nested(21))
+
+
+def test_a_time_without_a_zone_is_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+
+    event = new_event(7, "used", at=AT)
+
+    monkeypatch.undo()
+    time.tzset()
+    assert event.occurred_at == AT
