@@ -80,6 +80,16 @@ def records(*, log: list[Row] | None = None, listed: list[Row] | None = None) ->
     )
 
 
+def noted(asked: list[str], whole: Mapping[str, Row]) -> Callable[[str], Row]:
+    """Give a record that is asked for alone, and note that it was."""
+
+    def ask(identity: str) -> Row:
+        asked.append(identity)
+        return whole[identity]
+
+    return ask
+
+
 OLD, OURS = request(LONG_BEFORE, a_batch(7)), a_batch(8)
 FOUND = Found(("id-1", "id-2"))
 TOO_OLD = f"the log: {NOT_AS_NEW}"
@@ -145,7 +155,7 @@ def test_a_request_is_looked_into_only_where_it_can_prove_something() -> None:
         OLD,
     ]
     whole = {row["id"]: row for row in rows}
-    counting = replace(records(log=rows), log=lambda identity: asked.append(identity) or whole[identity])
+    counting = replace(records(log=rows), log=noted(asked, whole))
 
     assert counting.find(BATCH, SINCE, UNTIL) == Absent()
     assert asked == [rows[0]["id"]]
@@ -212,10 +222,7 @@ def test_emails_to_others_are_looked_into_only_for_a_later_one_of_ours(at: datet
     others = emails(at, a_batch(*range(3, 53), ledger="another"))
     rows = [row | {"id": f"other-{n}"} for n, row in enumerate(others)]
 
-    def look(identity: str) -> Mapping[str, Any]:
-        asked.append(identity)
-        return next(row for row in rows if row["id"] == identity)
-
+    look = noted(asked, {row["id"]: row for row in rows})
     found = replace(records(listed=[*rows, *BEFORE_IT]), email=look).find(BATCH, SINCE, UNTIL)
 
     assert isinstance(found, Unprovable)
@@ -227,9 +234,9 @@ def test_once_the_list_is_known_to_be_new_no_other_email_is_looked_into() -> Non
     asked: list[str] = []
     whole = {row["id"]: row for row in rows}
 
-    found = replace(records(listed=rows), email=lambda identity: asked.append(identity) or whole[identity])
+    counting = replace(records(listed=rows), email=noted(asked, whole))
 
-    assert found.find(BATCH, SINCE, UNTIL) == Absent()
+    assert counting.find(BATCH, SINCE, UNTIL) == Absent()
     assert asked == ["id-9"]
 
 

@@ -192,7 +192,8 @@ def test_a_cancellation_is_about_what_was_reserved_until_then(connection: Connec
 def test_a_moment_further_ahead_than_clocks_differ_is_corrected_when_a_batch_is_claimed(connection: Connection) -> None:
     moments = ("reserved_at", "unresolved_since", "first_attempt_at", "last_attempt_at", "unanswered_at", "absent_at")
     as_far = NOW + 5 * A_MINUTE
-    kept, corrected = {}, {}
+    kept: dict[str, object] = {}
+    corrected: dict[str, object] = {}
     for moment in moments:
         for found, at in ((kept, as_far), (corrected, as_far + AN_INSTANT)):
             change(connection, {**dict.fromkeys(moments, BEFORE), moment: at})
