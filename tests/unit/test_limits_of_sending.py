@@ -1,5 +1,6 @@
 """The moments and counts at which sending decides otherwise, each at its limit: without a database."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,17 +9,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
-from template_world import email
+from template_world import email, plan_of
 
 from skene_dagster.delivery.attempt import _Begun, _is_stale, _slept, _waited_for, _waits
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.controls import Orders
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.delivery.freeze import halves
+from skene_dagster.delivery.graphemes import cut
+from skene_dagster.delivery.late import LateTicks
 from skene_dagster.delivery.look import Policy, is_for_the_records, key_is_over
 from skene_dagster.delivery.message import Frozen
 from skene_dagster.delivery.pacing import Turn
-from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Throttled, Unknown
+from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Throttled, Unknown, check_call
 from skene_dagster.delivery.providers.outbox import OutboxProvider
 from skene_dagster.settings import load
 
@@ -264,6 +267,58 @@ def test_the_first_failure_is_told_unless_there_was_silence(desk: Desk) -> None:
     desk.hears("b", SILENCE)
     with pytest.raises(Exception, match=r"^1 batches got no answer from outbox \(no route to host\)"):
         desk.complain()
+
+
+@pytest.mark.parametrize(
+    ("channel", "age", "is_late"),
+    [
+        pytest.param("live", 15 * A_MINUTE, False, id="a quarter of an hour"),
+        pytest.param("live", 15 * A_MINUTE + AN_INSTANT, True, id="longer"),
+        pytest.param("live", 30 * 24 * AN_HOUR, True, id="a month"),
+        pytest.param("outbox", 15 * A_MINUTE + AN_INSTANT, True, id="longer, in the outbox"),
+        pytest.param("outbox", 3 * 24 * AN_HOUR, True, id="as long as anything waits"),
+        pytest.param("outbox", 3 * 24 * AN_HOUR + AN_INSTANT, False, id="simulated time"),
+    ],
+)
+def test_a_tick_is_late_after_a_quarter_of_an_hour_unless_its_time_is_simulated(
+    desk: Desk, channel: Any, age: timedelta, is_late: bool
+) -> None:
+    plan, step = plan_of(email())
+
+    assert LateTicks(plan, step, desk.settings, Channel(channel, "a test"))._is_late(NOON - age, NOON) is is_late
+
+
+@pytest.mark.parametrize(
+    ("size", "key", "is_taken"),
+    [
+        pytest.param(1, "k", True, id="one email"),
+        pytest.param(100, "k" * 256, True, id="as many as may be"),
+        pytest.param(101, "k", False, id="one more"),
+        pytest.param(0, "k", False, id="none"),
+        pytest.param(1, "", False, id="no key"),
+        pytest.param(1, "k" * 257, False, id="a long key"),
+        pytest.param(1, "ké", False, id="another letter"),
+        pytest.param(1, "k\n", False, id="a line break"),
+    ],
+)
+def test_a_batch_has_1_to_100_emails_and_a_key_1_to_256_letters(size: int, key: str, is_taken: bool) -> None:
+    with nullcontext() if is_taken else pytest.raises(ValueError, match="has 1 to"):
+        check_call(a_part(size), key, 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "kept"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc"),
+        ("ae\u0301b", 3, "ae\u0301"),
+        ("ae\u0301b", 2, "a"),
+        ("e\u0301\u0301", 2, "e\u0301"),
+        ("", 0, ""),
+    ],
+)
+def test_a_text_is_cut_between_letters(text: str, most: int, kept: str) -> None:
+    assert cut(text, most) == kept
 
 
 @pytest.mark.parametrize(

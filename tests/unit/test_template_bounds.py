@@ -50,7 +50,7 @@ def an_account() -> Account:
         pytest.param("'a\\nb\\nc'|wordwrap(9, wrapstring='-' * N)|length", 100_000, TOO_LONG, id="lines of its own"),
         # Lines of 79 characters are what Jinja makes where nothing is said: the text has 100 of them.
         pytest.param("('a b ' * 1975)|wordwrap(wrapstring='-' * N)|length", 2_970, TOO_LONG, id="lines as is usual"),
-        pytest.param("('a' * N)|wordwrap|length", 10_000, "^a word of more than 10,000 char", id="a long word"),
+        pytest.param("('b ' ~ 'a' * N)|wordwrap|length", 10_000, "^a word of more than 10,000 char", id="a long word"),
         pytest.param("['a' * 150000, 'a' * (N - 150000)]|join|length", 300_000, TOO_LONG, id="a list that is joined"),
         pytest.param("['a', 'b', 'c']|join('-' * N)|length", 99_999, TOO_LONG, id="a list joined with a long text"),
         pytest.param("['a', 'b', 'c']|join(d='-' * N)|length", 99_999, TOO_LONG, id="a list joined by name"),

@@ -67,7 +67,7 @@ def test_an_email_that_is_as_large_as_gmail_shows_is_sent(
     told = (("name", "{{user.name}}"), ("part", part))
     small = world.render({"name": "x"}, personalization=told)
     around = len((small.html if part == "HTML" else small.text).encode()) - 1
-    user = {"name": "x" * (size - around)}
+    user: dict[str, object] = {"name": "x" * (size - around)}
 
     with pytest.raises(Unrenderable, match=f"the {part} has 104,449 bytes") if is_refused else nullcontext():
         world.render(user, personalization=told)

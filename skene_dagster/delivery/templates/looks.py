@@ -57,7 +57,7 @@ def _look_at_wordwrap(value: object, width: object = 79, *args: Any, **kwargs: A
     by = kwargs.get("wrapstring", args[1] if len(args) > 1 else None) or "\n"
     if isinstance(width, int) and (width < 1 or (len(str(value)) // width + _lines(value)) * len(by) > LONGEST):
         raise too_long()
-    if max(map(len, str(value).split()), default=0) > LONGEST_WORD:
+    if any(len(word) > LONGEST_WORD for word in str(value).split()):
         # Python copies what is left of a word for each line that it cuts off.
         raise Unrenderable(f"a word of more than {LONGEST_WORD:,} characters is cut into lines")
     return value
