@@ -12,6 +12,8 @@ MOST_WORK = 200_000
 """Steps of an email: a turn of a loop, a call, an operation; or 32 characters, or an item, of what it is about."""
 WIDEST = 1000
 """Characters to which a text is filled up."""
+USUAL_WIDTH = 79
+"""Characters of a line where a template does not say: Jinja's own."""
 LONGEST_WORD = 10_000
 """Characters of a word that is cut into lines."""
 
@@ -53,7 +55,7 @@ def _lines(value: object) -> int:
     return len(f"{value}\n".splitlines())
 
 
-def _look_at_wordwrap(value: object, width: object = 79, *args: Any, **kwargs: Any) -> object:
+def _look_at_wordwrap(value: object, width: object = USUAL_WIDTH, *args: Any, **kwargs: Any) -> object:
     by = kwargs.get("wrapstring", args[1] if len(args) > 1 else None) or "\n"
     if isinstance(width, int) and (width < 1 or (len(str(value)) // width + _lines(value)) * len(by) > LONGEST):
         raise too_long()
@@ -63,8 +65,8 @@ def _look_at_wordwrap(value: object, width: object = 79, *args: Any, **kwargs: A
     return value
 
 
-def width_of(width: object = 79, *_: object, **__: object) -> int:
-    return width if isinstance(width, int) else 79
+def width_of(width: object = USUAL_WIDTH, *_: object, **__: object) -> int:
+    return width if isinstance(width, int) else USUAL_WIDTH
 
 
 def look_at_join(value: Any, d: object = "", *_: object, **__: object) -> object:
