@@ -127,8 +127,6 @@ def test_what_is_frozen_and_never_left_is_rendered_anew(connection: Connection) 
 
     ledger.render_anew(connection, SCOPE.channel, NOW)
 
-    states = {
-        name: ledger.batch_of(connection, name).state for name in ("frozen", "attempted", "reserved", "another's")
     names = ("frozen", "attempted", "reserved", "another's")
     states = {name: ledger.batch_of(connection, name).state for name in names}
     assert states == {"frozen": "split", "attempted": "frozen", "reserved": "reserved", "another's": "frozen"}
