@@ -28,7 +28,7 @@ from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
-from skene_dagster.store.tables import controls, segment_members, sends
+from skene_dagster.store.tables import controls, sends
 
 
 @dataclass(frozen=True)
@@ -191,8 +191,8 @@ class _Desk:
         self._connection = connection
         self.key = users_key(connection, stage.settings.users)
         self._segment = segment_name(stage.plan.name, stage.step.name)
-        tables = inspect(connection)
-        self._known = all(tables.has_table(table.name) for table in (segment_members, sends, controls))
+        # Of the tables that are read here it is the one that is made last.
+        self._known = inspect(connection).has_table(controls.name)
         licence = segments.licence(connection, self._segment) if self._known else None
         first_as_of = licence.first_as_of if licence else stage.as_of
         wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)

@@ -83,7 +83,7 @@ def check_api_url(url: str) -> None:
     try:
         split = urlsplit(url)
         here = split.hostname in {"127.0.0.1", "localhost"}
-        usable = bool(split.hostname) and (split.port or 1) > 0 and _VISIBLE.fullmatch(url) is not None
+        usable = bool(split.hostname) and split.port != 0 and _VISIBLE.fullmatch(url) is not None
     except ValueError:
         usable = here = False
     if not usable or (split.scheme != "https" and not (split.scheme == "http" and here)):

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, inspect, text
 
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
-from skene_dagster.store import capabilities
+from skene_dagster.store import capabilities, environment
 from skene_dagster.store.engine import database_clock
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
@@ -236,6 +236,39 @@ def test_the_sender_s_domain_is_asked_for(
 
     assert says in told(result)
     assert result.exit_code == exit_code, result.output
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("may_read", "says"),
+    [
+        (True, "The ledger is no older than the provider's records."),
+        (False, "It was not checked whether the ledger is that of a backup: "),
+    ],
+)
+def test_the_ledger_is_compared_with_the_records_where_they_may_be_read(
+    engine: Engine, root: Path, resend: ResendServer, may_read: bool, says: str
+) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    environment.belong(engine, "production")
+    resend.may_read = may_read
+
+    assert says in told(doctor(root))
+
+
+@on_sqlite
+def test_a_users_key_that_changed_its_type_since_is_told(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE users"))
+        connection.execute(text("CREATE TABLE users (id VARCHAR(36) PRIMARY KEY, email TEXT, name TEXT)"))
+
+    result = doctor(root)
+
+    assert "The users key users.id is VARCHAR(36), but the skene_* tables have INTEGER." in told(result)
+    assert result.exit_code == 3
 
 
 @on_sqlite

@@ -289,17 +289,23 @@ def test_each_look_takes_its_turn_and_one_that_is_throttled_is_made_again(
 
 
 @pytest.mark.parametrize(
-    "answers",
-    [[refusal(429, "rate_limit_exceeded")] * 3, [refusal(429, "daily_quota_exceeded")]],
-    ids=["a rate that stays used up", "a quota"],
+    ("answer", "times"),
+    [
+        pytest.param(refusal(429, "rate_limit_exceeded", retry_after="60"), 3, id="a rate that stays used up"),
+        pytest.param(refusal(429, "rate_limit_exceeded", retry_after="61"), 1, id="a rate that is too far off"),
+        pytest.param(refusal(429, "daily_quota_exceeded"), 1, id="a quota"),
+    ],
 )
 def test_what_is_throttled_for_long_proves_nothing(
-    server: ResendServer, provider: ResendProvider, answers: list[Scripted]
+    server: ResendServer, provider: ResendProvider, answer: Scripted, times: int
 ) -> None:
     send_at(server, provider, NOON - timedelta(hours=1), 7)
-    server.reads += answers * 2
+    server.reads += [answer] * 10
+    before = len(server.requests)
 
     assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
+    # Of the log, and of the list.
+    assert len(server.requests) - before == 2 * times
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from itertools import pairwise
 import prepared_tables
 import pytest
 from delivery_world import START, users
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from skene_dagster.delivery.pacing import MARGIN, UNTIL_TOLD, Pacing, Turn
 from skene_dagster.delivery.providers.base import RateLimit
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import pacing
 
 
 class Clock:
@@ -163,3 +164,86 @@ def test_a_long_reason_is_cut_to_what_its_column_holds(engine: Engine, clock: Cl
     closed = other.turn()
     assert len(closed.reason) == 255
     assert closed.reason[:200] == reason[:200]
+
+
+def row(engine: Engine, **columns: object) -> None:
+    """Write the account's row, as another run or a wrong clock has left it."""
+
+    def write(connection: Connection) -> None:
+        connection.execute(delete(pacing))
+        plain = {"account": "one", "per_second": 2.0, "next_at": START, "closed_until": None, "reason": None}
+        connection.execute(insert(pacing).values({**plain, **columns}))
+
+    transaction(engine, write)
+
+
+TWO_MINUTES, A_DAY, AN_INSTANT = timedelta(minutes=2), timedelta(days=1, minutes=5), timedelta(microseconds=1)
+
+
+def test_a_turn_or_a_closure_further_ahead_than_it_can_be_was_written_by_a_wrong_clock(
+    engine: Engine, clock: Clock
+) -> None:
+    run = pace(engine, clock)
+    found = []
+    for columns in (
+        {"next_at": START + TWO_MINUTES},
+        {"next_at": START + TWO_MINUTES + AN_INSTANT},
+        {"closed_until": START + A_DAY, "reason": "a quota"},
+        {"closed_until": START + A_DAY + AN_INSTANT, "reason": "a quota"},
+        {"closed_until": START, "reason": "a quota"},
+    ):
+        row(engine, **columns)
+        found.append(run.turn())
+
+    closed = Turn(0.0, START + A_DAY, "a quota")
+    assert found == [Turn(120.0), Turn(0.0), closed, Turn(0.0), Turn(0.0)]
+
+
+def test_one_turn_that_nobody_used_is_caught_up_with_and_no_more(engine: Engine, clock: Clock) -> None:
+    run, interval = pace(engine, clock), 1 / (2 * MARGIN)
+    row(engine, next_at=START - timedelta(hours=1))
+
+    waits = [run.turn().wait for _ in range(3)]
+
+    assert waits == pytest.approx([0.0, 0.0, interval], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset", "wait"),
+    [
+        pytest.param(2, 0.5, 0.0, id="as much is left as is kept free"),
+        pytest.param(1, 0.5, 0.5, id="less, until the window ends"),
+        pytest.param(0, 7.0, 1.0, id="for a second at most"),
+        pytest.param(None, 0.5, 0.0, id="nothing said"),
+    ],
+)
+def test_room_is_made_where_less_is_left_than_what_is_kept_free(
+    engine: Engine, clock: Clock, remaining: int | None, reset: float, wait: float
+) -> None:
+    run = pace(engine, clock, share=0.5)
+    row(engine, per_second=4.0, next_at=START - timedelta(hours=1))
+    run.turn()
+    run.turn()
+    clock.now += timedelta(hours=1)
+
+    run.learn(RateLimit(4.0, remaining, reset))
+
+    assert run.turn().wait == pytest.approx(wait)
+
+
+def test_an_account_is_closed_for_a_day_at_most(engine: Engine, clock: Clock) -> None:
+    run = pace(engine, clock)
+    run.turn()
+
+    run.hold(START + timedelta(days=30), "monthly_quota_exceeded", closes=True)
+
+    assert run.turn().closed_until == START + timedelta(days=1)
+
+
+def test_an_account_that_opens_again_forgets_why_it_was_closed(engine: Engine, clock: Clock) -> None:
+    row(engine, closed_until=START, reason="a quota")
+
+    pace(engine, clock).turn()
+
+    with engine.connect() as connection:
+        assert connection.execute(select(pacing.c.closed_until, pacing.c.reason)).one() == (None, None)

@@ -118,6 +118,35 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
             facts(entered=FIRST), rules(start="new_only"), Skip(1, "there_at_start"), id="new_only skips the first"
         ),
         pytest.param(facts(entered=ago(1)), rules(start="new_only"), Mail(1), id="new_only mails who enters later"),
+        pytest.param(facts(entered=FIRST), rules(), Mail(1), id="everyone means also who was there at first"),
+        pytest.param(
+            facts(Past(1, "skipped", "once", ago(3), ago(9)), entered=ago(2)),
+            rules(timedelta(days=9)),
+            Mail(2),
+            id="who entered since the last decision is decided about anew",
+        ),
+        pytest.param(
+            facts(Past(1, "accepted", None, ago(3), ago(3)), entered=ago(3)),
+            rules("every_entry"),
+            Decided(),
+            id="who entered at the tick of the last decision has not entered since",
+        ),
+        pytest.param(
+            facts(Past(3, "deferred", "paused", ago(1), None), entered=ago(1)),
+            replace(rules(), hold="paused"),
+            Defer(3, "paused"),
+            id="an order holds who would be mailed",
+        ),
+        pytest.param(facts(), replace(rules(), is_cancelled=True), Skip(1, "cancelled"), id="a cancelled tick"),
+        pytest.param(
+            facts(),
+            replace(rules(), is_cancelled=True, hold="paused"),
+            Skip(1, "cancelled"),
+            id="what is cancelled does not wait for the end of a pause",
+        ),
+        pytest.param(
+            facts(email=None), replace(rules(), is_cancelled=True), Defer(1, "no_address"), id="nobody to cancel for"
+        ),
         pytest.param(facts(mailable=False), rules(), Defer(1, "not_mailable"), id="who may not be mailed waits"),
         pytest.param(
             facts(Past(1, "deferred", "not_mailable", ago(9), None), entered=ago(9)),
@@ -167,3 +196,33 @@ def test_a_row_causes_an_email_once_repeat_has_passed(mailed: datetime, expected
     row = RowFacts("17", NOW, "ada@example.com", mailable=True, state=None, mailed_as_of=mailed)
 
     assert decide_row(row, rules(), NOW, expires_after=timedelta(days=3)) == expected
+
+
+def a_row(**changed: object) -> RowFacts:
+    plain = {"occurrence": "17", "found_at": NOW, "email": "ada@example.com", "mailable": True}
+    return RowFacts(**{**plain, "state": None, "mailed_as_of": None, **changed})  # type: ignore[arg-type]
+
+
+THREE_DAYS = timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("row", "rules", "expected"),
+    [
+        pytest.param(a_row(), rules(), Mail("17"), id="a new row"),
+        pytest.param(a_row(state="deferred"), rules(), Mail("17"), id="a row that was deferred"),
+        pytest.param(a_row(state="skipped"), rules(), Decided(), id="a row that was skipped"),
+        pytest.param(a_row(state="reserved"), rules(), Decided(), id="a row on its way"),
+        pytest.param(a_row(mailed_as_of=ago(400)), rules("once"), Skip("17", "once"), id="once"),
+        pytest.param(a_row(mailed_as_of=NOW), rules("every_entry"), Mail("17"), id="each row"),
+        pytest.param(a_row(found_at=NOW - THREE_DAYS), rules(), Mail("17"), id="as long as anything waits"),
+        pytest.param(
+            a_row(found_at=NOW - THREE_DAYS - timedelta(microseconds=1)), rules(), Skip("17", "too_late"), id="longer"
+        ),
+        pytest.param(a_row(mailable=False), rules(), Defer("17", "not_mailable"), id="a user who may not be mailed"),
+        pytest.param(a_row(email=None), rules(), Defer("17", "no_address"), id="a user without an address"),
+        pytest.param(a_row(), replace(rules(), hold="paused"), Defer("17", "paused"), id="a pause"),
+    ],
+)
+def test_each_row_gets_one_answer_and_one_reason(row: RowFacts, rules: Rules, expected: Decision) -> None:
+    assert decide_row(row, rules, NOW, expires_after=THREE_DAYS) == expected

@@ -8,6 +8,7 @@ question: neither how long Resend keeps its records nor how soon it has them is 
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -237,12 +238,10 @@ def _moment(row: Record) -> datetime:
 
 
 def _decoded(body: object) -> object:
-    """Read a body that the log gives as JSON or as its text."""
+    """Read a body that the log gives as JSON or as its text; another text stays one."""
     if isinstance(body, str):
-        try:
+        with suppress(ValueError):
             return json.loads(body)
-        except ValueError:
-            return None
     return body
 
 

@@ -29,6 +29,7 @@ from skene_dagster.delivery.templates.looks import (
 from skene_dagster.delivery.templates.trees import MOST_BITS
 
 _A_STEP = 32
+_SIZED = (str, bytes, list, tuple)
 
 
 class Account(Context):
@@ -93,7 +94,7 @@ def bounded(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
 @pass_context
 def _counted(context: Account, value: Any) -> list[Any]:
     """Charge the turns of a loop."""
-    found = list(islice(iter(value), MOST_WORK + 1))
+    found = list(islice(value, MOST_WORK))
     context.charge(found)
     return found
 
@@ -132,10 +133,11 @@ def operate(context: Account, operator: str, left: Any, right: Any, work: Callab
     context.charge(left, right)
     if operator == "%" and isinstance(left, str | bytes):
         look_at_format(left, right)
-    elif (operator == "*" and _size(left) * _times(right) + _size(right) * _times(left) > LONGEST) or (
-        operator == "+" and _size(left) + _size(right) > LONGEST
-    ):
+    elif operator == "*" and (_is_too_long(left, right) or _is_too_long(right, left)):
         raise too_long()
+    elif operator == "+" and isinstance(left, _SIZED) and isinstance(right, _SIZED):
+        if len(left) + len(right) > LONGEST:
+            raise too_long()
     elif isinstance(left, int) and isinstance(right, int):
         bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
         if bits > MOST_BITS:
@@ -209,9 +211,5 @@ def _weight(value: object, levels: int = 3) -> int:
     return total
 
 
-def _size(value: object) -> int:
-    return len(value) if isinstance(value, str | bytes | list | tuple) else 0
-
-
-def _times(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _is_too_long(value: object, times: object) -> bool:
+    return isinstance(value, _SIZED) and isinstance(times, int) and len(value) * times > LONGEST

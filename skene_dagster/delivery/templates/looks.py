@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 from skene_dagster.delivery.templates.headers import Unrenderable
@@ -13,6 +12,8 @@ MOST_WORK = 200_000
 """Steps of an email: a turn of a loop, a call, an operation; or 32 characters, or an item, of what it is about."""
 WIDEST = 1000
 """Characters to which a text is filled up."""
+USUAL_WIDTH = 79
+"""Characters of a line where a template does not say: Jinja's own."""
 LONGEST_WORD = 10_000
 """Characters of a word that is cut into lines."""
 
@@ -25,38 +26,54 @@ def too_long() -> Unrenderable:
     return Unrenderable(f"an expression gives more than {LONGEST:,} characters")
 
 
-def _wide(value: object, width: object = 80, *_: object, **__: object) -> object:
+# The parameters are called what Jinja calls them: a template may name them.
+
+
+def _wide(value: object, width: object = None, *_: object, **__: object) -> object:
     if isinstance(width, int) and not 0 < width <= WIDEST:
         raise Unrenderable(f"a text is filled up to more than {WIDEST:,} characters")
     return value
 
 
+def _look_at_batch(value: object, linecount: object = None, *_: object, **__: object) -> object:
+    return _wide(value, linecount)
+
+
+def _look_at_slice(value: object, slices: object = None, *_: object, **__: object) -> object:
+    return _wide(value, slices)
+
+
 def _look_at_indent(value: object, width: object = 4, *_: object, **__: object) -> object:
     by = len(width) if isinstance(width, str) else width
-    if isinstance(by, int) and not 0 <= by * (1 + str(value).count("\n")) <= LONGEST:
+    if isinstance(by, int) and not 0 <= by * _lines(value) <= LONGEST:
         raise too_long()
     return value
 
 
-def _look_at_wordwrap(value: object, width: object = 79, *args: Any, **kwargs: Any) -> object:
+def _lines(value: object) -> int:
+    """Count lines as Jinja does: they end as Python has it, not only with a line feed."""
+    return len(f"{value}\n".splitlines())
+
+
+def _look_at_wordwrap(value: object, width: object = USUAL_WIDTH, *args: Any, **kwargs: Any) -> object:
     by = kwargs.get("wrapstring", args[1] if len(args) > 1 else None) or "\n"
-    if isinstance(width, int) and (width < 1 or (len(str(value)) // width + 1) * len(by) > LONGEST):
+    if isinstance(width, int) and (width < 1 or (len(str(value)) // width + _lines(value)) * len(by) > LONGEST):
         raise too_long()
-    if max(map(len, str(value).split()), default=0) > LONGEST_WORD:
+    if any(len(word) > LONGEST_WORD for word in str(value).split()):
         # Python copies what is left of a word for each line that it cuts off.
         raise Unrenderable(f"a word of more than {LONGEST_WORD:,} characters is cut into lines")
     return value
 
 
-def width_of(width: object = 79, *_: object, **__: object) -> int:
-    return width if isinstance(width, int) else 79
+def width_of(width: object = USUAL_WIDTH, *_: object, **__: object) -> int:
+    return width if isinstance(width, int) else USUAL_WIDTH
 
 
-def look_at_join(value: Any, by: object = "", *_: object, **__: object) -> object:
-    items = list(islice(iter(value), MOST_WORK + 1))
+def look_at_join(value: Any, d: object = "", *_: object, **__: object) -> object:
+    items = list(value)
     if any(isinstance(item, CONTAINERS) for item in items):
         raise Unrenderable("a list in a list is joined")
-    if sum(len(str(item)) for item in items) + len(str(by)) * len(items) > LONGEST:
+    if sum(len(str(item)) for item in items) + len(str(d)) * len(items) > LONGEST:
         raise too_long()
     return items
 
@@ -69,7 +86,7 @@ def _look_at_replace(value: object, old: object = "", new: object = "", *_: obje
     return value
 
 
-def _look_at_round(value: object, precision: object = 0, *_: object, **__: object) -> object:
+def _look_at_round(value: object, precision: object = None, *_: object, **__: object) -> object:
     if isinstance(precision, int) and abs(precision) > 30:
         raise Unrenderable("a number is rounded to more than 30 digits")
     return value
@@ -110,7 +127,9 @@ _TEXTS = (
 )
 LOOKS: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys((*_TEXTS, "wordcount", "filesizeformat", "int", "float"), _as_text),
-    **dict.fromkeys(("center", "batch", "slice"), _wide),
+    "center": _wide,
+    "batch": _look_at_batch,
+    "slice": _look_at_slice,
     "indent": _look_at_indent,
     "wordwrap": _look_at_wordwrap,
     "join": look_at_join,

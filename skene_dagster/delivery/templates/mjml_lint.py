@@ -137,7 +137,7 @@ class Lint(Values):
         self.handle_startendtag(tag, attrs)
         if tag not in VOID_TAGS and not TOKEN.search(tag):
             self._open.append(_Open(tag, self.line))
-            if len(self._open) == _DEEPEST:
+            if len(self._open) > _DEEPEST:
                 raise TooDeep(Fault(self.line, f"<{tag}> is nested too deeply.", f"Nest at most {_DEEPEST} tags."))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -40,7 +40,7 @@ def check_tree(tree: nodes.Node) -> None:
     """
     level: list[nodes.Node] = [tree]
     seen = 0
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST + 1):
         level = [child for node in level for child in children(node)]
         seen += len(level)
         if seen > MOST_NODES:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 
 from jinja2 import Undefined, UndefinedError
@@ -45,10 +46,9 @@ def _alone(text: str) -> str | None:
 
 def _column(row: object, name: str) -> object:
     assert isinstance(row, Row)
-    try:
+    with suppress(KeyError):
         return row[name]
-    except KeyError:
-        return None
+    return None
 
 
 def _or_none(evaluate: Callable[[], object]) -> object:

@@ -1,0 +1,132 @@
+"""What the ledger knows of a user, of a row and of an email, by rows that are written as they may stand there."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from delivery_world import START as NOW
+from delivery_world import World, make_world
+from sqlalchemy import Connection, Engine, insert
+
+from skene_dagster.delivery import facts, ledger
+from skene_dagster.delivery.eligibility import Past
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.store.tables import batches, recovered, sends
+
+SCOPE = Scope("outbox", "retention", "main")
+AN_INSTANT, A_DAY = timedelta(microseconds=1), timedelta(days=1)
+FIRST, SECOND, THIRD = NOW - 3 * A_DAY, NOW - 2 * A_DAY, NOW - A_DAY
+
+
+@pytest.fixture
+def connection(engine: Engine, tmp_path: Path) -> Iterator[Connection]:
+    world: World = make_world(engine, tmp_path)
+    with world.engine.connect() as connection:
+        yield connection
+        connection.rollback()
+
+
+def a_send(connection: Connection, user: int, occurrence: str, state: str, at: datetime, **columns: object) -> None:
+    plain = {"channel": SCOPE.channel, "loop": SCOPE.loop, "step": SCOPE.step, "send_id": f"{user}-{occurrence}"}
+    decided = {"user_id": user, "occurrence": occurrence, "state": state, "as_of": at, "decided_at": at}
+    connection.execute(insert(sends).values(plain | decided | columns))
+
+
+def a_batch(connection: Connection, name: str, **columns: object) -> None:
+    plain = {"batch_id": name, "channel": SCOPE.channel, "loop": SCOPE.loop, "step": SCOPE.step, "state": "frozen"}
+    numbers = {"size": 1, "attempts": 1, "as_of": FIRST, "reserved_at": FIRST}
+    connection.execute(insert(batches).values(plain | numbers | columns))
+
+
+def test_a_past_is_the_last_decision_and_the_last_mail_of_the_step(connection: Connection) -> None:
+    # What was decided last is not what was written last.
+    a_send(connection, 1, "3", "deferred", THIRD, reason="repeat")
+    a_send(connection, 1, "1", "accepted", FIRST)
+    a_send(connection, 1, "2", "skipped", SECOND, reason="once")
+    a_send(connection, 2, "2", "in_doubt", SECOND, decided_at=THIRD, reason="no_answer")
+    a_send(connection, 2, "1", "refused", SECOND)
+    a_send(connection, 3, "1", "reserved", FIRST)
+    for others in ({"channel": "redirect"}, {"loop": "other"}, {"step": "other"}):
+        a_send(connection, 3, "9", "accepted", THIRD, **others)
+
+    assert facts.history(connection, SCOPE, [1, 2, 3, 4]) == {
+        1: Past(3, "deferred", "repeat", THIRD, FIRST),
+        2: Past(2, "in_doubt", "no_answer", SECOND, SECOND),
+        3: Past(1, "reserved", None, FIRST, None),
+    }
+
+
+def test_a_page_knows_its_own_users_only(connection: Connection) -> None:
+    for user in (1, 2, 3, 4):
+        a_send(connection, user, "1", "accepted", FIRST)
+
+    assert set(facts.history(connection, SCOPE, [2, 3])) == {2, 3}
+
+
+def test_a_row_knows_its_own_decision_and_the_last_mail_to_its_user(connection: Connection) -> None:
+    a_send(connection, 1, "b", "accepted", SECOND)
+    a_send(connection, 1, "a", "accepted", FIRST)
+    a_send(connection, 2, "a", "reserved", FIRST)
+    a_send(connection, 3, "a", "skipped", FIRST, reason="too_late")
+    a_send(connection, 4, "a", "in_doubt", FIRST)
+    a_send(connection, 5, "a", "accepted", FIRST, step="other")
+    asked = [(1, "a"), (1, "c"), (2, "c"), (3, "a"), (3, "c"), (4, "c"), (5, "a")]
+
+    assert facts.of_rows(connection, SCOPE, asked) == {
+        (1, "a"): Past(1, "accepted", None, FIRST, SECOND),
+        (1, "c"): Past(1, "", None, datetime.min, SECOND),  # noqa: DTZ901
+        (2, "c"): Past(1, "", None, datetime.min, FIRST),  # noqa: DTZ901
+        (3, "a"): Past(1, "skipped", "too_late", FIRST, None),
+        (4, "c"): Past(1, "", None, datetime.min, FIRST),  # noqa: DTZ901
+    }
+
+
+def test_an_email_is_known_that_the_ledger_would_not_send_as_if_it_had_never_left(connection: Connection) -> None:
+    states = ("reserved", "deferred", "accepted", "skipped", "refused", "in_doubt")
+    for number, state in enumerate(states, start=1):
+        a_send(connection, number, state, state, FIRST)
+    a_batch(connection, "answered", last_attempt_at=FIRST)
+    a_batch(connection, "unanswered", unanswered_at=FIRST)
+    a_batch(connection, "unresolved", unresolved_since=FIRST)
+    for number, name in enumerate(("answered", "unanswered", "unresolved"), start=11):
+        a_send(connection, number, name, "reserved", FIRST, batch_id=name)
+    connection.execute(insert(recovered).values(send_id="told", provider_id="id", accepted_at=FIRST))
+    of_the_ledger = [
+        *(f"{number}-{state}" for number, state in enumerate(states, start=1)),
+        *("11-answered", "12-unanswered", "13-unresolved"),
+    ]
+    elsewhere = {"told": "gone", "new": "gone", "left by answered": "answered", "left by unanswered": "unanswered"}
+
+    known = ledger.known(connection, dict.fromkeys(of_the_ledger, "gone") | elsewhere)
+
+    assert known == {
+        *("3-accepted", "4-skipped", "5-refused", "6-in_doubt", "12-unanswered", "13-unresolved"),
+        *("told", "left by unanswered"),
+    }
+
+
+def test_the_newest_attempt_is_the_channels_own_and_by_no_wrong_clock(connection: Connection) -> None:
+    as_far = NOW + timedelta(minutes=5)
+
+    assert ledger.newest_attempt(connection, SCOPE.channel, NOW) is None
+    a_batch(connection, "first", last_attempt_at=FIRST)
+    a_batch(connection, "second", last_attempt_at=SECOND)
+    a_batch(connection, "another's", last_attempt_at=THIRD, channel="live")
+    a_batch(connection, "ahead", last_attempt_at=as_far + AN_INSTANT)
+    assert ledger.newest_attempt(connection, SCOPE.channel, NOW) == SECOND
+    a_batch(connection, "as far as clocks differ", last_attempt_at=as_far)
+    assert ledger.newest_attempt(connection, SCOPE.channel, NOW) == as_far
+
+
+def test_what_is_frozen_and_never_left_is_rendered_anew(connection: Connection) -> None:
+    a_batch(connection, "frozen")
+    a_batch(connection, "attempted", unresolved_since=FIRST)
+    a_batch(connection, "reserved", state="reserved")
+    a_batch(connection, "another's", channel="redirect")
+
+    ledger.render_anew(connection, SCOPE.channel, NOW)
+
+    names = ("frozen", "attempted", "reserved", "another's")
+    states = {name: ledger.batch_of(connection, name).state for name in names}
+    assert states == {"frozen": "split", "attempted": "frozen", "reserved": "reserved", "another's": "frozen"}
