@@ -75,6 +75,8 @@ def read(sql: str) -> list[str]:
         pytest.param("TIMESTAMPADD(DAY, n, seen_at) > NOW()", ["users.seen_at"], id="TIMESTAMPADD"),
         pytest.param("DATE_FORMAT(seen_at, form) = 'x'", ["users.seen_at"], id="a function of its first argument"),
         pytest.param("LOWER(name) = 'x'", [], id="another function"),
+        pytest.param("DATEDIFF(seen_at) > 7", ["users.seen_at"], id="DATEDIFF that lacks an argument"),
+        pytest.param("CONCAT('x', seen_at) = NOW()", ["users.seen_at text"], id="a word within a text"),
         pytest.param("EXTRACT(YEAR FROM seen_at) = 2026", ["users.seen_at"], id="EXTRACT"),
         pytest.param(
             "CAST(seen_at AS DATE) = made_at", ["users.made_at compared", "users.seen_at"], id="CAST to a date"

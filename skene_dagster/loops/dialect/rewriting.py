@@ -94,7 +94,7 @@ def _rewrite_at(
     word = words[at]
     match word.kind:
         case "string":
-            _string(word, before, after, done)
+            _string(word, before, done)
         case "hex":
             _write(done, word, judged=f"'{_opaque(word, done)}'")
         case "number":
@@ -131,8 +131,8 @@ def number_value(text: str) -> str:
     return str(abs(Decimal(text)).normalize())
 
 
-def _string(word: Word, before: Word | None, after: Word | None, done: Rewritten) -> None:
-    if (before and before.kind == "string") or (after and after.kind == "string"):
+def _string(word: Word, before: Word | None, done: Rewritten) -> None:
+    if before and before.kind == "string":
         raise Refusal("Two strings stand side by side.", "Write CONCAT(a, b), or double the quote inside.", word.line)
     if before and before.kind == "word" and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
         raise Refusal(
