@@ -65,7 +65,7 @@ def test_a_window_begins_behind_its_beginning_and_ends_with_its_end(world: World
 
 
 def test_rows_that_would_trigger_still_are_those_from_the_first_moment_to_the_last(world: World) -> None:
-    order(world, LOW - TICK, LOW, HIGH, HIGH + TICK)
+    order(world, LOW - TICK, LOW, HIGH, HIGH, HIGH + TICK)
 
     with world.engine.connect() as connection:
         query = triggers.still_there(
@@ -73,7 +73,7 @@ def test_rows_that_would_trigger_still_are_those_from_the_first_moment_to_the_la
             world.plan,
             replace(world.step, trigger=ORDERS),
             OUTBOX.name,
-            occurrences=["1", "2", "3", "4"],
+            occurrences=["1", "2", "3", "5"],
             users=[7],
             between=(LOW, HIGH),
         )
@@ -100,6 +100,13 @@ def test_the_newest_row_came_after_a_moment_and_by_now(
 
     with world.engine.connect() as connection:
         assert triggers.newest(connection, ORDERS, LOW, HIGH) == newest
+
+
+def test_the_newest_row_is_of_the_name_that_is_asked_for(world: World) -> None:
+    order(world, LOW + TICK, HIGH, kinds=["paid", "refunded"])
+
+    with world.engine.connect() as connection:
+        assert triggers.newest(connection, replace(ORDERS, name=("kind", "paid")), LOW, HIGH) == LOW + TICK
 
 
 @pytest.mark.parametrize(
@@ -218,11 +225,12 @@ def test_an_email_that_was_accepted_late_is_followed_though_its_time_has_passed(
         mailing,
         before={"as_of": LOW - WAIT, "accepted_at": LOW},
         since={"as_of": LOW - WAIT, "accepted_at": LOW + TICK},
+        due={"as_of": HIGH - WAIT},
         early={"as_of": HIGH - WAIT + TICK, "accepted_at": HIGH},
     )
 
-    assert followed(mailing, Window(LOW, HIGH, LOW)) == ["since"]
-    assert followed(mailing, Window(LOW, HIGH, None)) == []
+    assert followed(mailing, Window(LOW, HIGH, LOW)) == ["due", "since"]
+    assert followed(mailing, Window(LOW, HIGH, None)) == ["due"]
 
 
 def test_only_emails_of_the_step_that_left_are_followed(mailing: World) -> None:
@@ -237,3 +245,19 @@ def test_only_emails_of_the_step_that_left_are_followed(mailing: World) -> None:
     )
 
     assert followed(mailing, Window(LOW, HIGH, None)) == ["mine"]
+
+
+def test_emails_that_are_to_be_followed_still_are_those_of_the_users_and_occurrences(mailing: World) -> None:
+    sent(mailing, asked={}, of_another_user={}, another={}, refused={"state": "refused"})
+
+    with mailing.engine.connect() as connection:
+        query = triggers.still_there(
+            connection,
+            mailing.plan,
+            replace(mailing.step, trigger=After("first", WAIT)),
+            OUTBOX.name,
+            occurrences=["asked", "of_another_user", "refused"],
+            users=[1, 3, 4],
+            between=(LOW, HIGH),
+        )
+        assert [row[0] for row in connection.execute(query)] == ["asked"]
