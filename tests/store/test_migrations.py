@@ -1,13 +1,15 @@
 """The skene_* tables are what tables.py says, with the users key's own type, however they came about."""
 
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
-from sqlalchemy.types import NullType
+from sqlalchemy.types import NullType, TypeEngine
 
 from skene_dagster.errors import SchemaOutdated, SettingsError, SkeneError, StoreError
 from skene_dagster.settings import Users
@@ -46,6 +48,13 @@ def test_the_tables_are_those_of_the_code(engine: Engine) -> None:
     assert set(inspect(engine).get_table_names()) - {"users", "skene_schema_version"} == set(metadata.tables)
 
 
+def kind_of(engine: Engine, declared: TypeEngine[Any]) -> str:
+    """Name a type and its length, as the database does; of a whole number it is only how it is shown."""
+    words = re.match(r"\w+(\(\d+\))?", declared.compile(engine.dialect))
+    assert words is not None
+    return re.sub(r"INTEGER|INT", "INT", words[0].partition("(")[0]) if "INT" in words[0] else words[0]
+
+
 @each_table
 def test_a_table_has_the_columns_keys_and_indexes_of_the_code(engine: Engine, name: str) -> None:
     migrated(engine)
@@ -53,8 +62,17 @@ def test_a_table_has_the_columns_keys_and_indexes_of_the_code(engine: Engine, na
 
     found = inspect(engine)
 
-    columns = {column["name"]: column["nullable"] for column in found.get_columns(name)}
-    assert columns == {column.name: column.nullable for column in table.columns}
+    columns = {
+        column["name"]: (column["nullable"], kind_of(engine, column["type"])) for column in found.get_columns(name)
+    }
+    assert columns == {
+        # A users key has the type that it has in the users table.
+        column.name: (
+            column.nullable,
+            columns[column.name][1] if isinstance(column.type, NullType) else kind_of(engine, column.type),
+        )
+        for column in table.columns
+    }
     assert found.get_pk_constraint(name)["constrained_columns"] == [column.name for column in table.primary_key]
     indexes = {index["name"]: index["column_names"] for index in found.get_indexes(name)}
     assert indexes == {index.name: [column.name for column in index.columns] for index in table.indexes}

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from delivery_world import OUTBOX, World, make_world, planned
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 
 from skene_dagster.audience import triggers
 from skene_dagster.audience.triggers import LATE, Window
-from skene_dagster.loops.plan import Rows
+from skene_dagster.loops.plan import After, Rows
 from skene_dagster.settings import MomentColumn
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.tables import sends
 
 TICK = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
@@ -64,7 +65,7 @@ def test_a_window_begins_behind_its_beginning_and_ends_with_its_end(world: World
 
 
 def test_rows_that_would_trigger_still_are_those_from_the_first_moment_to_the_last(world: World) -> None:
-    order(world, LOW - TICK, LOW, HIGH, HIGH + TICK)
+    order(world, LOW - TICK, LOW, HIGH, HIGH, HIGH + TICK)
 
     with world.engine.connect() as connection:
         query = triggers.still_there(
@@ -72,7 +73,7 @@ def test_rows_that_would_trigger_still_are_those_from_the_first_moment_to_the_la
             world.plan,
             replace(world.step, trigger=ORDERS),
             OUTBOX.name,
-            occurrences=["1", "2", "3", "4"],
+            occurrences=["1", "2", "3", "5"],
             users=[7],
             between=(LOW, HIGH),
         )
@@ -99,6 +100,13 @@ def test_the_newest_row_came_after_a_moment_and_by_now(
 
     with world.engine.connect() as connection:
         assert triggers.newest(connection, ORDERS, LOW, HIGH) == newest
+
+
+def test_the_newest_row_is_of_the_name_that_is_asked_for(world: World) -> None:
+    order(world, LOW + TICK, HIGH, kinds=["paid", "refunded"])
+
+    with world.engine.connect() as connection:
+        assert triggers.newest(connection, replace(ORDERS, name=("kind", "paid")), LOW, HIGH) == LOW + TICK
 
 
 @pytest.mark.parametrize(
@@ -150,3 +158,106 @@ def test_a_tick_looks_back_as_far_as_rows_may_wait(
     expected = LOW - step.timeout - timedelta(minutes=10) if low is None else low
     assert (window.low, window.high) == (expected, HIGH)
     assert window.looked_at == (None if low == HIGH else HIGH - LATE)
+
+
+WAIT = timedelta(days=2)
+FOLLOWED = """\
+type: activation
+steps:
+  - name: other
+    trigger: {type: schedule, cron: "0 9 * * *"}
+    condition: {type: query, query: SELECT id FROM users}
+    action: {type: email, template: hello}
+  - name: first
+    trigger: {type: schedule, cron: "0 9 * * *"}
+    condition: {type: query, query: SELECT id FROM users}
+    action: {type: email, template: hello}
+"""
+
+
+def sent(world: World, **rows: dict[str, object]) -> None:
+    """Write emails into the ledger, accepted at their tick unless they say otherwise."""
+    usual: dict[str, object] = {
+        "channel": OUTBOX.name,
+        "loop": world.plan.name,
+        "step": "first",
+        "occurrence": "",
+        "state": "accepted",
+        "decided_at": LOW,
+        "as_of": HIGH - WAIT,
+    }
+    numbered = enumerate(rows.items(), start=1)
+    told = [{"user_id": n, "send_id": name, **usual, **row} for n, (name, row) in numbered]
+    with world.engine.begin() as connection:
+        connection.execute(insert(sends), [{"accepted_at": row["as_of"], **row} for row in told])
+
+
+def followed(world: World, within: Window) -> list[str]:
+    trigger = After("first", WAIT)
+    step = replace(world.step, trigger=trigger)
+    with world.engine.connect() as connection:
+        query = triggers.rows(connection, world.plan, step, OUTBOX.name, within)
+        found = sorted(row[0] for row in connection.execute(query))
+        assert triggers.is_due(connection, world.plan, trigger, OUTBOX.name, within) == bool(found)
+    return found
+
+
+@pytest.fixture
+def mailing(world: World) -> World:
+    world.plan = planned(world.root, world.settings, FOLLOWED)
+    return world
+
+
+def test_an_email_is_followed_in_the_window_in_which_its_wait_is_over(mailing: World) -> None:
+    sent(
+        mailing,
+        before={"as_of": LOW - WAIT},
+        soon={"as_of": LOW - WAIT + TICK},
+        last={"as_of": HIGH - WAIT},
+        later={"as_of": HIGH - WAIT + TICK},
+    )
+
+    assert followed(mailing, Window(LOW, HIGH, None)) == ["last", "soon"]
+
+
+def test_an_email_that_was_accepted_late_is_followed_though_its_time_has_passed(mailing: World) -> None:
+    sent(
+        mailing,
+        before={"as_of": LOW - WAIT, "accepted_at": LOW},
+        since={"as_of": LOW - WAIT, "accepted_at": LOW + TICK},
+        due={"as_of": HIGH - WAIT},
+        early={"as_of": HIGH - WAIT + TICK, "accepted_at": HIGH},
+    )
+
+    assert followed(mailing, Window(LOW, HIGH, LOW)) == ["due", "since"]
+    assert followed(mailing, Window(LOW, HIGH, None)) == ["due"]
+
+
+def test_only_emails_of_the_step_that_left_are_followed(mailing: World) -> None:
+    sent(
+        mailing,
+        mine={},
+        rehearsed={"channel": "live"},
+        of_another_loop={"loop": "freemium"},
+        of_another_step={"step": "other"},
+        refused={"state": "refused"},
+        reserved={"state": "reserved"},
+    )
+
+    assert followed(mailing, Window(LOW, HIGH, None)) == ["mine"]
+
+
+def test_emails_that_are_to_be_followed_still_are_those_of_the_users_and_occurrences(mailing: World) -> None:
+    sent(mailing, asked={}, of_another_user={}, another={}, refused={"state": "refused"})
+
+    with mailing.engine.connect() as connection:
+        query = triggers.still_there(
+            connection,
+            mailing.plan,
+            replace(mailing.step, trigger=After("first", WAIT)),
+            OUTBOX.name,
+            occurrences=["asked", "of_another_user", "refused"],
+            users=[1, 3, 4],
+            between=(LOW, HIGH),
+        )
+        assert [row[0] for row in connection.execute(query)] == ["asked"]

@@ -52,3 +52,37 @@ def test_a_line_of_the_log_may_hold_braces(caplog: pytest.LogCaptureFixture) -> 
     seldom.tell()
 
     assert caplog.messages == ["1: {a} %s"]
+
+
+def test_what_is_told_at_once_is_said_before_its_minute_and_never_twice(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    seldom = Seldom(clock=lambda: now)
+    kind = Kind(logging.WARNING, "{many} {words}")
+    said = []
+    for now, many, at_once in [
+        (0.0, 1_000, False),
+        (59.9, 2, False),
+        (59.9, 0, True),
+        (60.0, 0, True),
+        (119.8, 3, False),
+        (119.9, 1, False),
+    ]:
+        seldom.note(kind, many, f"at {now:g}")
+        seldom.tell(at_once=at_once)
+        said.append(len(caplog.messages))
+
+    assert caplog.messages == ["1,000 at 0", "2 at 59.9", "4 at 119.9"]
+    assert said == [1, 1, 2, 2, 2, 3]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_news_are_told_once_and_start_at_none() -> None:
+    tally = Tally()
+    nothing = tally.news()
+    tally.add("a")
+    tally.add("b")
+
+    assert nothing == (0, "")
+    assert tally.news() == (2, "b")
+    tally.add()
+    assert tally.news() == (1, "")
