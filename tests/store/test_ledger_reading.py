@@ -172,7 +172,7 @@ EARLIER, LATER = LONG_BEFORE - A_MINUTE, LONG_BEFORE + A_MINUTE
 def several(world: World) -> Iterator[Connection]:
     """A ledger of three batches of the step that were attempted; their names are not in the order of their times."""
     with world.engine.connect() as connection:
-        for name, size, moment, error in (("c", 2, EARLIER, "x"), ("a", 3, LATER, "x"), ("b", 4, LATER, "y")):
+        for name, size, moment, error in (("a", 3, LATER, "y"), ("c", 2, EARLIER, "y"), ("b", 4, LATER, "x")):
             row = {
                 "channel": SCOPE.channel,
                 "loop": SCOPE.loop,
@@ -198,13 +198,19 @@ def test_batches_are_listed_in_the_order_in_which_they_are_due(several: Connecti
     assert ledger.oldest_open(several, SCOPE) == EARLIER
 
 
+def test_a_step_with_several_unsent_batches_is_named_once(several: Connection) -> None:
+    several.execute(update(batches).where(batches_of(SCOPE)).values(unresolved_since=None))
+
+    assert _of_tests(ledger.steps_with_unsent_batches(several, SCOPE.channel)) == [(SCOPE.loop, SCOPE.step)]
+
+
 def test_what_waits_is_told_by_what_was_said_since_when_and_of_how_many(several: Connection) -> None:
     told = [
         (row.error, row.batches, row.emails, row.since, row.due_at, row.key_since)
         for row in ledger.waiting(several, SCOPE, NOW)
     ]
 
-    assert told == [("x", 2, 5, EARLIER, EARLIER, EARLIER), ("y", 1, 4, LATER, LATER, LATER)]
+    assert told == [("y", 2, 5, EARLIER, EARLIER, EARLIER), ("x", 1, 4, LATER, LATER, LATER)]
 
 
 def test_doubts_are_listed_from_the_oldest_on_and_their_emails_counted(several: Connection) -> None:
