@@ -30,6 +30,7 @@ PUT_IN = {
     "terminal.isatty": "a person who answers",
     "from unittest.mock import patch": "chance, of which a seed of the simulation decides",
     "skene_dagster.cli.validate.load": "a fault of our own, which nobody knows how to cause",
+    "skene_dagster.audience.events._utc_now": "the clock",
     "skene_dagster.store.engine._utc_now": "the clock",
 }
 """What tests put in the place of something else, besides constants that they make smaller."""

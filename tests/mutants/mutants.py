@@ -171,7 +171,7 @@ def _fate(mutant: Mutant, *, seconds: float) -> tuple[str, str]:
     try:
         for tests, on_servers in _parts(mutant, source, reach, seconds):
             tried += len(tests)
-            limit = 30 + 5 * sum(reach.seconds.get(test, 10.0) for test in tests)
+            limit = 60 + 10 * sum(reach.seconds.get(test, 10.0) for test in tests)
             if seen := run_tests(tree, tests, on_servers=on_servers, limit=limit):
                 break
     finally:
