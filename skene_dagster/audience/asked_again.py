@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Subquery
 from skene_dagster.audience import activity, adoption, days, engagement, turn
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.events import kept_since
+from skene_dagster.audience.key_ranges import Span
 from skene_dagster.audience.rollup import NAME
 from skene_dagster.audience.turn import ROLLUP
-from skene_dagster.audience.walk import Span
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.settings import OWN_EVENTS, Settings
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.selectable import HasPrefixes, NamedFromClause
 
-from skene_dagster.audience.walk import Span
+from skene_dagster.audience.key_ranges import Span
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.joins import FromFew, WithFew
 

@@ -28,11 +28,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from skene_dagster.audience import staging
+from skene_dagster.audience import staging_tables
 from skene_dagster.audience.chunks import delete_matching
+from skene_dagster.audience.key_ranges import Span
 from skene_dagster.audience.product_events import Source, source
 from skene_dagster.audience.turn import Turn
-from skene_dagster.audience.walk import Span
 from skene_dagster.loops.usage import UsagePlan
 from skene_dagster.store.joins import FromFew
 from skene_dagster.store.keys import Key
@@ -54,14 +54,16 @@ class Window:
 
 def stage(connection: Connection, turn: Turn, key: Key) -> tuple[Table, Table]:
     """Make the tables of the days that are touched, by user_id and day, and of the users that are."""
-    pairs = staging.fresh(
+    pairs = staging_tables.fresh(
         connection,
         turn,
         f"{turn.name}.pairs",
         Column("user_id", key.type, primary_key=True),
         Column("day", Date, primary_key=True),
     )
-    people = staging.fresh(connection, turn, f"{turn.name}.people", Column("user_id", key.type, primary_key=True))
+    people = staging_tables.fresh(
+        connection, turn, f"{turn.name}.people", Column("user_id", key.type, primary_key=True)
+    )
     return pairs, people
 
 

@@ -33,9 +33,9 @@ from sqlalchemy import (
     update,
 )
 
-from skene_dagster.audience import staging
+from skene_dagster.audience import staging, staging_tables
+from skene_dagster.audience.key_ranges import Span
 from skene_dagster.audience.turn import Turn
-from skene_dagster.audience.walk import Span
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.keys import Key
 from skene_dagster.store.sweeping import Swept, sweep
@@ -71,7 +71,7 @@ def keys_inside(segment: str) -> Select[tuple[object]]:
 
 def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
     """Create the table of the changes."""
-    return staging.fresh(
+    return staging_tables.fresh(
         connection,
         turn,
         turn.name,

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from skene_dagster.audience.chunks import Chunk
-from skene_dagster.audience.walk import Span
+from skene_dagster.audience.key_ranges import Span
 from skene_dagster.settings import Level, Levels
 from skene_dagster.store.moments import earliest, later, latest
 from skene_dagster.store.sweeping import Swept, sweep

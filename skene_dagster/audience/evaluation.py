@@ -14,11 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, Table, select, text
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.audience import difference, staging
+from skene_dagster.audience import difference, staging, staging_tables
 from skene_dagster.audience.conditions import Answer
-from skene_dagster.audience.parts import Parts, Write, in_the_first_way_that_fits
+from skene_dagster.audience.key_ranges import Parts, Span, Write, in_the_first_way_that_fits
 from skene_dagster.audience.turn import Turn
-from skene_dagster.audience.walk import Span
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import (
     Place,
@@ -96,7 +95,7 @@ def staged(work: Work) -> Iterator[tuple[Table, int]]:
         may_be_null, with_attributes = shape.may_be_null, bool(condition.columns)
         return staging.create(connection, work.turn, key, may_be_null=may_be_null, with_attributes=with_attributes)
 
-    with staging.while_used(engine, create) as table:
+    with staging_tables.while_used(engine, create) as table:
 
         def write(connection: Connection, span: Span) -> int:
             return staging.fill(connection, table, condition.answer.rows, condition.columns, span)
@@ -126,7 +125,7 @@ def compared(work: Work, answer: Table | None) -> Iterator[Table]:
         key = common_key(connection, work.users)
         return difference.create(connection, work.turn, key, may_be_null=may_be_null, with_attributes=with_attributes)
 
-    with staging.while_used(work.engine, create) as changes:
+    with staging_tables.while_used(work.engine, create) as changes:
 
         def write(connection: Connection, span: Span) -> int:
             asked = staging.selected(connection, condition.answer.rows, condition.columns) if answer is None else answer

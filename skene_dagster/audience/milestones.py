@@ -28,7 +28,7 @@ from sqlalchemy.dialects import mysql, sqlite
 from skene_dagster.audience import definitions, product_moments
 from skene_dagster.audience.activity import each_day
 from skene_dagster.audience.chunks import Chunk
-from skene_dagster.audience.walk import Span
+from skene_dagster.audience.key_ranges import Span
 from skene_dagster.loops.usage import MilestonePlan, UsagePlan
 from skene_dagster.settings import Milestone, Users
 from skene_dagster.store.engine import is_sqlite, users_table

@@ -14,14 +14,23 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, delete, func, select
 
-from skene_dagster.audience import activity, adoption, days, definitions, engagement, milestones, staging, turn
+from skene_dagster.audience import (
+    activity,
+    adoption,
+    days,
+    definitions,
+    engagement,
+    milestones,
+    staging_tables,
+    turn,
+)
 from skene_dagster.audience.chunks import Chunk
 from skene_dagster.audience.days import Window
 from skene_dagster.audience.definitions import Changes
 from skene_dagster.audience.events import kept_since
+from skene_dagster.audience.key_ranges import Span, end, walk
 from skene_dagster.audience.product_events import Source, own_names, source
 from skene_dagster.audience.turn import Turn
-from skene_dagster.audience.walk import Span, end, walk
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.usage import MilestonePlan, UsagePlan
 from skene_dagster.settings import OWN_EVENTS, Users
@@ -124,8 +133,8 @@ def all_of_them(
     finally:
         # What cannot be dropped now is dropped by the next rollup.
         with suppress(StoreError):
-            transaction(engine, lambda connection: staging.drop(connection, work.pairs))
-            transaction(engine, lambda connection: staging.drop(connection, work.people))
+            transaction(engine, lambda connection: staging_tables.drop(connection, work.pairs))
+            transaction(engine, lambda connection: staging_tables.drop(connection, work.people))
 
 
 def _do(work: _Work) -> Done:

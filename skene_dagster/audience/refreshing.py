@@ -9,8 +9,7 @@ from sqlalchemy import Connection, Row, Table, select
 from skene_dagster.audience import difference, staging, turn
 from skene_dagster.audience.difference import Survey
 from skene_dagster.audience.evaluation import Work, compared, staged
-from skene_dagster.audience.parts import Parts
-from skene_dagster.audience.walk import Span, end, walk
+from skene_dagster.audience.key_ranges import Parts, Span, end, walk
 from skene_dagster.errors import SegmentImplausible
 from skene_dagster.settings import Limits
 from skene_dagster.store.engine import reading, transaction, users_table

@@ -3,9 +3,7 @@
 Its name carries the fence of the refresh, so that a process that lost its turn never touches a newer one's.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +12,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Engine,
-    MetaData,
     Subquery,
     Table,
     TableClause,
@@ -25,19 +21,16 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    inspect,
     not_,
     null,
     or_,
     select,
 )
-from sqlalchemy.schema import SchemaItem
 
-from skene_dagster.audience import attributes
+from skene_dagster.audience import attributes, staging_tables
+from skene_dagster.audience.key_ranges import Span
 from skene_dagster.audience.turn import Turn
-from skene_dagster.audience.walk import Span
-from skene_dagster.errors import StoreError
-from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.keys import Key
 
 _FLOATS = frozenset({4, 5})
@@ -67,7 +60,7 @@ def describe(connection: Connection, answer: Subquery) -> Answer:
 
 def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
     """Create the staging table of this refresh, after what dead ones of the segment left behind is dropped."""
-    return fresh(
+    return staging_tables.fresh(
         connection,
         turn,
         turn.name,
@@ -86,45 +79,6 @@ def user_id(key: Key, *, may_be_null: bool) -> Column[Any]:
     """Make the column that says which user a row is about, each of them once."""
     # A clustered key is twice as fast to fill as a unique one beside the rows (measured 2026-11, TiDB and MariaDB).
     return Column("user_id", key.type, primary_key=not may_be_null, unique=may_be_null or None, nullable=may_be_null)
-
-
-def fresh(connection: Connection, turn: Turn, what: str, *columns: SchemaItem, part: str = "") -> Table:
-    """Create a table of a turn's own, after those of earlier turns for the same are dropped; dead ones left them.
-
-    Args:
-        part: tells this table from others of the same turn.
-    """
-    prefix = _prefix(what)
-    for name in inspect(connection).get_table_names():
-        if name.startswith(prefix) and int(name.removeprefix(prefix).partition("_")[0]) < turn.fence:
-            Table(name, MetaData()).drop(connection)
-    table = Table(
-        f"{prefix}{turn.fence}{part and '_'}{part}",
-        MetaData(),
-        *columns,
-        mysql_engine="InnoDB",
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-    )
-    table.create(connection)
-    return table
-
-
-@contextmanager
-def while_used(engine: Engine, create: Callable[[Connection], Table]) -> Iterator[Table]:
-    """Create a table, yield it, and drop it."""
-    table = transaction(engine, create)
-    try:
-        yield table
-    finally:
-        # What cannot be dropped now is dropped by the next refresh.
-        with suppress(StoreError):
-            transaction(engine, lambda connection: drop(connection, table))
-
-
-def drop(connection: Connection, staging: Table) -> None:
-    """Drop the staging table."""
-    staging.drop(connection, checkfirst=True)
 
 
 def selected(connection: Connection, answer: Subquery, columns: Sequence[str]) -> Subquery:
@@ -161,7 +115,3 @@ def twice(connection: Connection, answer: Subquery) -> object | None:
     return connection.execute(
         select(key).where(key.is_not(null())).group_by(key).having(func.count() > 1).limit(1)
     ).scalar()
-
-
-def _prefix(what: str) -> str:
-    return f"skene_staging_{hashlib.sha256(what.encode()).hexdigest()[:12]}_"

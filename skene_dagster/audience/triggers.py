@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, literal, or_, select
 
 from skene_dagster.audience import product_moments, turn
+from skene_dagster.audience.patterns import like
 from skene_dagster.loops.calendar_days import earlier
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import After, Calls, LoopPlan, Rows, StepPlan, segment_name
@@ -166,13 +167,6 @@ def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, which: ColumnEl
         sends.c.state == "accepted",
         which,
     )
-
-
-def like(pattern: str) -> str:
-    """Write a pattern, whose `*` stands for anything, for LIKE with the escape `!`."""
-    for special in "!%_":
-        pattern = pattern.replace(special, f"!{special}")
-    return pattern.replace("*", "%")
 
 
 def _source(trigger: Rows) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Double, Integer, Select, case, cast, func, literal, select
 
-from skene_dagster.audience import triggers
+from skene_dagster.audience.patterns import like
 from skene_dagster.loops.plan import UsedUp
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import users_table
@@ -27,9 +27,9 @@ def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Sequence
     uses = uses.where(user_days.c.day > since, user_days.c.day <= as_of.date())
     if condition.pattern is None:
         # A feature that is SQL is counted under a name of its own, beside the event's.
-        uses = uses.where(user_days.c.event.not_like(triggers.like("feature:*"), escape="!"))
+        uses = uses.where(user_days.c.event.not_like(like("feature:*"), escape="!"))
     else:
-        uses = uses.where(user_days.c.event.like(triggers.like(condition.pattern), escape="!"))
+        uses = uses.where(user_days.c.event.like(like(condition.pattern), escape="!"))
     if among is not None:
         uses = uses.where(user_days.c.user_id.in_(among))
     counted = uses.group_by(user_days.c.user_id).subquery("used")

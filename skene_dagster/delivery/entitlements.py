@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, 
 
 from skene_dagster.audience import segments
 from skene_dagster.audience.difference import inside
-from skene_dagster.audience.parts import Parts
-from skene_dagster.audience.walk import Span, end
+from skene_dagster.audience.key_ranges import Parts, Span, end
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.errors import Unlicensed

@@ -1,0 +1,8 @@
+"""Names with `*` in them, as the database compares them."""
+
+
+def like(pattern: str) -> str:
+    """Write a pattern, whose `*` stands for anything, for LIKE with the escape `!`."""
+    for special in "!%_":
+        pattern = pattern.replace(special, f"!{special}")
+    return pattern.replace("*", "%")
