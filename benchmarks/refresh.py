@@ -19,7 +19,8 @@ from sqlalchemy import column as named
 from benchmarks import databases, product, statements
 from benchmarks.apart import apart
 from benchmarks.shown import Grown, growth, ratio, seconds, show
-from skene_dagster.audience import conditions, segments
+from skene_dagster.audience import conditions
+from skene_dagster.audience.segments import refresh as refresh_segment
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, open_engine, transaction
@@ -117,7 +118,7 @@ def refresh(engine: Engine, plan: LoopPlan, settings: Settings, day: int) -> flo
     """Refresh the loop's segment for a day; return the seconds."""
     as_of = FIRST + timedelta(days=day)
     return timed(
-        lambda: segments.refresh(
+        lambda: refresh_segment(
             engine,
             plan=plan,
             step=plan.steps[0],

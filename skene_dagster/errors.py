@@ -28,7 +28,7 @@ SkeneError
 │   └── NotCounted               a condition asks for what no rollup has counted yet
 ├── EventRefused             an event cannot be stored as it was told; telling it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
-    ├── Unlicensed               the segment was not refreshed for this run's as_of
+    ├── NoClearance               the segment was not refreshed for this run's as_of
     ├── LedgerOutdated           the ledger is that of a backup, older than its newest email
     ├── ProviderFatal            the provider refuses everything (key, sender domain)
     └── ProviderUnavailable      no definite answer for now; worth a retry
@@ -209,7 +209,7 @@ class DeliveryError(SkeneError):
     """Sending stopped; what was not sent is still in the ledger."""
 
 
-class Unlicensed(DeliveryError):
+class NoClearance(DeliveryError):
     """The segment was not refreshed for this run's as_of, or as_of is not now: nothing may be sent."""
 
 

@@ -1,11 +1,12 @@
-"""Who is inside a segment now, for those who decide and render: read by pages of keys, never written."""
+"""Who is inside a segment now, for those who decide and render, by pages of keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import Connection, Row, and_, select, update
 
+from skene_dagster.audience.difference import inside
 from skene_dagster.store.tables import OPEN, segment_members, segments
 
 
@@ -60,3 +61,21 @@ def steps_of(connection: Connection, loop: str) -> list[str]:
     """Name the steps of a loop that ever had a segment, in any version of its file."""
     names = connection.execute(select(segments.c.segment)).scalars()
     return [step for name in names for owner, _, step in [name.partition(".")] if owner == loop]
+
+
+def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
+    """List the first members by key: user_id, entered_at."""
+    key = segment_members.c.user_id
+    return connection.execute(
+        select(key, segment_members.c.entered_at).where(inside(segment)).order_by(key).limit(limit)
+    ).all()
+
+
+def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
+    """Note that our own `set` was written for these users: if they leave at the next refresh, it is no collapse."""
+    for start in range(0, len(user_ids), 1000):
+        connection.execute(
+            update(segment_members)
+            .where(inside(segment), segment_members.c.user_id.in_(user_ids[start : start + 1000]))
+            .values(set_at=now)
+        )

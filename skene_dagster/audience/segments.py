@@ -1,26 +1,23 @@
 """Segments: who is inside, since when, and who left; refreshed inside the database, one tick after the other.
 
 A refresh finds what the condition would change, judges it, and writes the history in chunks. Whoever
-writes holds the segment's turn; a crash between chunks leaves no licence, and the next refresh repairs it.
+writes holds the segment's turn; a crash between chunks leaves no clearance, and the next refresh repairs it.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, select, update
+from sqlalchemy import Engine, Row
 
 from skene_dagster.audience import conditions, refreshing, turn
-from skene_dagster.audience.difference import inside
 from skene_dagster.audience.evaluation import Condition, Work
 from skene_dagster.audience.heartbeat import Beating, beating
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction
-from skene_dagster.store.tables import segment_members, segments
 
 CHUNK = 50_000
 """Keys per transaction."""
@@ -60,16 +57,6 @@ class Refreshed:
             sql=sql,
             seconds=seconds,
         )
-
-
-@dataclass(frozen=True)
-class Licence:
-    """The segment is complete and judged for `as_of`: its members may be mailed."""
-
-    as_of: datetime
-    first_as_of: datetime
-    """Of the segment's first refresh."""
-    members: int
 
 
 def refresh(
@@ -130,35 +117,3 @@ def refresh(
         with suppress(StoreError):
             transaction(engine, lambda connection: turn.release(connection, mine))
         raise
-
-
-def licence(connection: Connection, segment: str) -> Licence | None:
-    """Return the licence to mail the segment's members; None before the first refresh, and while half-written."""
-    row = turn.state(connection, segment)
-    if row is None or row.as_of is None or row.writing_as_of != row.as_of:
-        return None
-    return Licence(row.as_of, row.first_as_of, row.members)
-
-
-def accept(connection: Connection, segment: str, now: datetime) -> bool:
-    """Accept whatever change the segment's next refresh finds. False: it was never refreshed, so nothing is judged."""
-    refreshed = and_(segments.c.segment == segment, segments.c.refreshed_at.is_not(None))
-    return bool(connection.execute(update(segments).where(refreshed).values(accepted_at=now)).rowcount)
-
-
-def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
-    """Note that our own `set` was written for these users: if they leave at the next refresh, it is no collapse."""
-    for start in range(0, len(user_ids), 1000):
-        connection.execute(
-            update(segment_members)
-            .where(inside(segment), segment_members.c.user_id.in_(user_ids[start : start + 1000]))
-            .values(set_at=now)
-        )
-
-
-def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
-    """List the first members by key: user_id, entered_at."""
-    key = segment_members.c.user_id
-    return connection.execute(
-        select(key, segment_members.c.entered_at).where(inside(segment)).order_by(key).limit(limit)
-    ).all()

@@ -183,7 +183,7 @@ def keep(connection: Connection, turn: Turn, now: datetime, *, writes: bool = Fa
 
 
 def complete(connection: Connection, turn: Turn, now: datetime, **results: object) -> Row[Any]:
-    """Write that the work is done for its as_of (of a segment: the licence to send), with its results; end the turn.
+    """Write that the work is done for its as_of (of a segment: the clearance), with its results; end the turn.
 
     Returns:
         The row as it is then.

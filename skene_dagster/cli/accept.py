@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import clearance
 from skene_dagster.cli.choosing import plan_of, steps_of
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import open_screen
@@ -33,7 +33,7 @@ def accept(root: Path, *, loop: str, step: str | None) -> None:
         for one in steps:
             segment = segment_name(plan.name, one.name)
             name = f"{plan.name}, step {one.name},"
-            if transaction(engine, partial(segments.accept, segment=segment, now=clock())):
+            if transaction(engine, partial(clearance.accept, segment=segment, now=clock())):
                 screen.labelled("ok", f"The next refresh of {name} may change any number of its members.")
             else:
                 screen.labelled("ok", f"{name} was never refreshed: its first refresh needs no approval.")

@@ -6,7 +6,8 @@ from functools import partial
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.audience import segments, triggered, unreadable
+from skene_dagster.audience import members, triggered, unreadable
+from skene_dagster.audience.segments import refresh
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.recovery import retry_policy, working
@@ -43,14 +44,14 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             environment.belong(database, settings.environment)
             moment, clock = as_of(context.run, context.instance), database_clock(database)
             refuse_the_future(moment, clock(), settings)
-            refresh, newest = segments.refresh, segments.sample
+            bring, newest = refresh, members.sample
             if step.by_row:
                 channel = channels.choose(settings).name
-                refresh, newest = (
+                bring, newest = (
                     partial(triggered.refresh, channel=channel),
                     partial(triggered.sample, channel=channel),
                 )
-            refreshed = refresh(
+            refreshed = bring(
                 database,
                 plan=plan,
                 step=step,

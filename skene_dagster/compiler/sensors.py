@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 from sqlalchemy import Connection, Engine
 
-from skene_dagster.audience import segments, triggers
+from skene_dagster.audience import clearance, triggers
 from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.names import keys_of
 from skene_dagster.compiler.usage import keys_needed
@@ -141,8 +141,8 @@ def look(
 def _is_due(
     connection: Connection, plan: LoopPlan, step: StepPlan, trigger: After, settings: Settings, now: datetime
 ) -> bool:
-    licence = segments.licence(connection, segment_name(plan.name, step.name))
-    if licence is None:
+    cleared = clearance.of(connection, segment_name(plan.name, step.name))
+    if cleared is None:
         return True
-    within = triggers.Window(licence.as_of, now, None)
+    within = triggers.Window(cleared.as_of, now, None)
     return triggers.is_due(connection, plan, trigger, channels.choose(settings).name, within)

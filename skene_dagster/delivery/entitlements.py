@@ -9,12 +9,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, literal, select, update
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import clearance
 from skene_dagster.audience.difference import inside
 from skene_dagster.audience.key_ranges import Parts, Span, end
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.channels import Channel
-from skene_dagster.errors import Unlicensed
+from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
 from skene_dagster.store.engine import Clock, reading, transaction
 from skene_dagster.store.sweeping import Swept
@@ -40,7 +40,7 @@ def entitle(
     """Block the members of the step's segment, and lift the block of those who left it. Idempotent.
 
     Raises:
-        Unlicensed: the segment was not refreshed at this as_of.
+        NoClearance: the segment was not refreshed at this as_of.
         StoreError: the database refused.
     """
     segment = segment_name(plan.name, step.name)
@@ -49,7 +49,7 @@ def entitle(
         return Entitled(0, 0, paused=True)
 
     def lift(connection: Connection) -> int:
-        _refuse_without_licence(connection, segment, as_of)
+        _refuse_without_clearance(connection, segment, as_of)
         inside = exists().where(
             segment_members.c.segment == segment,
             segment_members.c.exited_at == OPEN,
@@ -64,7 +64,7 @@ def entitle(
     members = select(segment_members.c.user_id).where(inside(segment))
 
     def block(connection: Connection, span: Span) -> int:
-        _refuse_without_licence(connection, segment, as_of)
+        _refuse_without_clearance(connection, segment, as_of)
         return _block(connection, plan, step, channel, span, clock())
 
     blocked = Parts(engine, block, [members], CHUNK).by_ranges()
@@ -120,10 +120,10 @@ def _of(channel: Channel, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[
     ]
 
 
-def _refuse_without_licence(connection: Connection, segment: str, as_of: datetime) -> None:
-    licence = segments.licence(connection, segment)
-    if licence is None or licence.as_of != as_of:
-        raise Unlicensed(
+def _refuse_without_clearance(connection: Connection, segment: str, as_of: datetime) -> None:
+    cleared = clearance.of(connection, segment)
+    if cleared is None or cleared.as_of != as_of:
+        raise NoClearance(
             f"The segment {segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nobody is blocked.",
             advice="Run the job, not this asset alone.",
         )

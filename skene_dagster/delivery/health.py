@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import clearance
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.look import KEY_LIVES
@@ -88,7 +88,7 @@ def health(
         due: the last tick that should have been refreshed by now; None for a step without a clock.
     """
     scope = Scope(channel, plan.name, step.name)
-    licence = segments.licence(connection, segment_name(plan.name, step.name))
+    cleared = clearance.of(connection, segment_name(plan.name, step.name))
     orders = controls.orders(connection, plan.name, step.name)
     waits = deferred(connection, scope, by_row=step.by_row)
     open_ = ledger.batches_of(scope) & batches.c.state.in_(ledger.TO_DO)
@@ -99,7 +99,7 @@ def health(
     return StepHealth(
         loop=plan.name,
         step=step.name,
-        as_of=licence.as_of if licence else None,
+        as_of=cleared.as_of if cleared else None,
         due=due,
         paused=orders.paused,
         waiting=int(waiting),
@@ -109,7 +109,7 @@ def health(
         stuck=_stuck(connection, scope, open_, now),
         deferred=waits,
         unapproved=0 if orders.approved else waits.get("first_wave", 0),
-        ahead=licence is not None and licence.as_of > now + CLOCKS_DIFFER,
+        ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
     )
 
 

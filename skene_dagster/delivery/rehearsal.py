@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
-from skene_dagster.audience import attributes, conditions, members, segments, triggered
+from skene_dagster.audience import attributes, clearance, conditions, members, triggered
 from skene_dagster.audience.counted import Counted, counted_whole
 from skene_dagster.delivery import facts
 from skene_dagster.delivery.channels import Channel
@@ -193,8 +193,8 @@ class _Desk:
         self._segment = segment_name(stage.plan.name, stage.step.name)
         # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
-        licence = segments.licence(connection, self._segment) if self._known else None
-        first_as_of = licence.first_as_of if licence else stage.as_of
+        cleared = clearance.of(connection, self._segment) if self._known else None
+        first_as_of = cleared.first_as_of if cleared else stage.as_of
         wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
         self._rules = (
             wave.rules(connection, first_as_of, stage.as_of) if self._known else wave.rules_without_orders(first_as_of)

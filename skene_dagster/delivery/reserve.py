@@ -16,13 +16,13 @@ from sqlalchemy import Connection, Engine, Row, delete, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
-from skene_dagster.audience import members, segments
+from skene_dagster.audience import clearance, members
 from skene_dagster.delivery import eligibility, ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.eligibility import Decision, Defer, Mail, Skip
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.wave import PAGE, Decided, Wave
-from skene_dagster.errors import Unlicensed
+from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
@@ -61,7 +61,7 @@ def reserve(
         batch: messages per batch.
 
     Raises:
-        Unlicensed: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
+        NoClearance: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
             step is new while another of this loop is gone.
         StoreError: the database refused.
     """
@@ -71,16 +71,16 @@ def reserve(
     awaits_approval = wave.is_a_large_first_one(engine)
 
     def decide_page(connection: Connection, after: Row[Any] | None) -> _Page:
-        licence = segments.licence(connection, wave.segment)
-        if licence is None or licence.as_of != as_of:
-            raise Unlicensed(
+        cleared = clearance.of(connection, wave.segment)
+        if cleared is None or cleared.as_of != as_of:
+            raise NoClearance(
                 f"The segment {wave.segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nothing is sent.",
                 advice="Run the job, not this asset alone.",
             )
         rows = wave.page(connection, after)
         if not rows:
             return _Page(None, {}, 0)
-        rules = wave.rules(connection, licence.first_as_of, clock(), awaits_approval=awaits_approval)
+        rules = wave.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
         decided = wave.decide(connection, rows, rules)
         made = [one for one in decided if _is_new(one)]
         cut = _write(connection, wave.scope, made, as_of, clock(), batch)
@@ -120,14 +120,14 @@ def _read_again_when_overtaken(engine: Engine, decide: Callable[[Connection], _P
 
 def _refuse_other_times(channel: Channel, settings: Settings, as_of: datetime, now: datetime) -> None:
     if channel.leaves and as_of > now + CLOCKS_DIFFER:
-        raise Unlicensed(
+        raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is still to come; its emails may not leave. "
             f"{clocks(now)}",
             advice="Set the clocks right (NTP) and run it again. Simulated time is for the outbox: unset "
             "RESEND_API_KEY or SKENE_REDIRECT_TO.",
         )
     if channel.leaves and as_of < now - settings.limits.expires_after:
-        raise Unlicensed(
+        raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is not now; its emails may not leave.",
             advice="Past and simulated time is for the outbox: unset RESEND_API_KEY or SKENE_REDIRECT_TO.",
         )
@@ -142,7 +142,7 @@ def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: Scope)
         gone = Scope(scope.channel, scope.loop, name)
         if name not in present and _has_sends(connection, gone):
             people = sum(ledger.counts(connection, gone).values())
-            raise Unlicensed(
+            raise NoClearance(
                 f"Step {scope.step!r} of {plan.name!r} is new and {name!r} is gone: "
                 f"if it was renamed, {people:,} people would be mailed again.",
                 advice=f"Give the step its old name {name!r} back, or give the loop a new name.",

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
-from skene_dagster.audience import members, segments, triggered
+from skene_dagster.audience import clearance, members, triggered
+from skene_dagster.audience.clearance import Clearance
 from skene_dagster.delivery import controls, facts, ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, RowFacts, Rules, decide, decide_row
@@ -110,13 +111,13 @@ class Wave:
         most = self.settings.limits.first_wave
         if self.channel.name != "live":
             return False
-        licence = reading(engine, self._licence_of_a_first_wave)
-        if licence is None or (licence.members <= most and not self.step.by_row):
+        cleared = reading(engine, self._clearance_of_a_first_wave)
+        if cleared is None or (cleared.members <= most and not self.step.by_row):
             return False
         mailed = 0
         last: Row[Any] | None = None
         while mailed <= most:
-            counted = reading(engine, partial(self._count_page, first_as_of=licence.first_as_of, after=last))
+            counted = reading(engine, partial(self._count_page, first_as_of=cleared.first_as_of, after=last))
             if counted is None:
                 return False
             last, mails = counted
@@ -141,12 +142,12 @@ class Wave:
             decided.append(Decided(row.user_id, decision, past if state else None))
         return decided
 
-    def _licence_of_a_first_wave(self, connection: Connection) -> "segments.Licence | None":
+    def _clearance_of_a_first_wave(self, connection: Connection) -> Clearance | None:
         if ledger.was_ever_reserved(connection, self.scope):
             return None
         if controls.orders(connection, self.plan.name, self.step.name).approved:
             return None
-        return segments.licence(connection, self.segment)
+        return clearance.of(connection, self.segment)
 
     def _count_page(
         self, connection: Connection, first_as_of: datetime, after: Row[Any] | None

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, TableClause, Update, false, update
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import members
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.desk import Desk
 from skene_dagster.errors import StoreError
@@ -34,7 +34,7 @@ def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
                     f"The table {users.table!r} refuses what `set` writes: a key or a constraint stands against it.",
                     advice="Change the rows or the loop's `set`: it is written by the next run.",
                 ) from None
-            segments.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, desk.clock())
+            members.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, desk.clock())
         ledger.written_back(connection, batch.batch_id, desk.clock())
 
     desk.do(write)

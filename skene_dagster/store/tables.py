@@ -44,7 +44,7 @@ segments = Table(
     "skene_segments",
     metadata,
     Column("segment", String(100), primary_key=True),  # <loop>.<step>
-    Column("as_of", Moment),  # of the last refresh that was completed; the licence to send
+    Column("as_of", Moment),  # of the last refresh that was completed; the clearance
     Column("first_as_of", Moment),
     Column("writing_as_of", Moment),  # of the last refresh that wrote history; above as_of: it is half-written
     Column("fence", BigInteger, nullable=False),  # grows with every refresh that starts; only the highest may write

@@ -19,7 +19,7 @@ from scheduler import Scheduler, Trouble
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.audience import segments
+from skene_dagster.audience.segments import refresh
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.desk import Desk
@@ -176,7 +176,7 @@ class World:
         if not self.is_refreshed_for_real:
             refreshed(engine, self.plan, as_of)
             return
-        segments.refresh(
+        refresh(
             engine,
             plan=self.plan,
             step=self.step,

@@ -12,8 +12,10 @@ import prepared_tables
 from neighbours import own
 from sqlalchemy import Connection, Engine, inspect, select, text
 
-from skene_dagster.audience import turn
-from skene_dagster.audience.segments import Licence, Refreshed, expect_exits, licence, refresh
+from skene_dagster.audience import clearance, turn
+from skene_dagster.audience.clearance import Clearance
+from skene_dagster.audience.members import expect_exits
+from skene_dagster.audience.segments import Refreshed, refresh
 from skene_dagster.audience.turn import Turn
 from skene_dagster.documents import Document
 from skene_dagster.loops.plan import Email, LoopPlan, Query, RecoveryPlan, Schedule, StepPlan
@@ -170,10 +172,10 @@ class World:
 
         return transaction(self.engine, take)
 
-    def licence(self) -> Licence | None:
-        """The licence to mail the segment's members."""
+    def clearance(self) -> Clearance | None:
+        """The clearance to mail the segment's members."""
         with self.engine.connect() as connection:
-            return licence(connection, SEGMENT)
+            return clearance.of(connection, SEGMENT)
 
     def history(self, plan: LoopPlan | None = None) -> list[tuple[Any, int, int | None, str | None]]:
         """All of the segment's history, by key and entry: key, day of entry, day of exit, reason."""

@@ -18,7 +18,7 @@ from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.message import Message
 from skene_dagster.delivery.providers.base import Answer, Fatal, Found, Refused, Throttled
-from skene_dagster.errors import ProviderFatal, ProviderUnavailable, SegmentImplausible, Unlicensed
+from skene_dagster.errors import NoClearance, ProviderFatal, ProviderUnavailable, SegmentImplausible
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, sends
 
@@ -454,7 +454,7 @@ def test_nothing_is_reserved_without_a_refresh_for_this_very_tick(world: World) 
     world.add(1)
     world.refresh()
 
-    with pytest.raises(Unlicensed, match=r"was not refreshed for 2026-03-03"):
+    with pytest.raises(NoClearance, match=r"was not refreshed for 2026-03-03"):
         world.reserve(as_of=START + timedelta(days=1))
 
     assert world.states() == {}
@@ -469,7 +469,7 @@ def test_a_tick_that_is_not_now_never_sends_real_mail(world: World, days: int, s
     world.refresh()
     as_of, world.now = world.now, world.now - timedelta(days=days)
 
-    with pytest.raises(Unlicensed, match=said):
+    with pytest.raises(NoClearance, match=said):
         world.reserve(LIVE, as_of=as_of)
 
     assert world.states() == {}
@@ -482,7 +482,7 @@ def test_a_step_that_looks_renamed_mails_nobody_again(world: World) -> None:
     world.days_pass(1)
     world.refresh()
 
-    with pytest.raises(Unlicensed, match=r"Step 'nudge' of 'retention' is new and 'main' is gone.* 2 people"):
+    with pytest.raises(NoClearance, match=r"Step 'nudge' of 'retention' is new and 'main' is gone.* 2 people"):
         world.reserve()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.entitlements import Entitled, blocked_now, entitle
-from skene_dagster.errors import Unlicensed
+from skene_dagster.errors import NoClearance
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import OPEN, entitlements
 
@@ -104,7 +104,7 @@ def test_nobody_is_blocked_by_a_segment_that_is_not_of_this_tick(world: World, i
         world.refresh()
         world.days_pass(1)
 
-    with pytest.raises(Unlicensed, match="nobody is blocked"):
+    with pytest.raises(NoClearance, match="nobody is blocked"):
         again(world)
 
     assert blocks(world) == []

@@ -134,7 +134,7 @@ def test_what_is_too_large_even_in_the_smallest_chunk_is_told_and_leaves_nothing
         world.refresh(0, chunk=200)
 
     assert world.history() == []
-    assert world.licence() is None
+    assert world.clearance() is None
     assert world.refresh(0).members == 300
 
 

@@ -7,7 +7,8 @@ import pytest
 from segment_world import ELSEWHERE, SEGMENT, World, loop, tick
 from sqlalchemy import Engine
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import members
+from skene_dagster.audience.clearance import Clearance
 from skene_dagster.errors import SegmentError
 
 
@@ -264,7 +265,7 @@ def test_a_sample_has_the_first_members_by_key(engine: Engine) -> None:
     world.refresh(0)
 
     with engine.connect() as connection:
-        rows = segments.sample(connection, SEGMENT, limit=3)
+        rows = members.sample(connection, SEGMENT, limit=3)
 
     assert [tuple(row) for row in rows] == [(1, tick(0)), (2, tick(0)), (3, tick(0))]
 
@@ -279,20 +280,20 @@ def test_a_sample_has_neither_people_who_left_nor_members_of_another_segment(eng
     world.refresh(1, loop(name="welcome"))
 
     with engine.connect() as connection:
-        rows = segments.sample(connection, SEGMENT)
+        rows = members.sample(connection, SEGMENT)
 
     assert [row.user_id for row in rows] == [2, 3]
 
 
-def test_a_licence_is_for_the_last_tick_that_was_completed(engine: Engine) -> None:
+def test_a_clearance_is_for_the_last_tick_that_was_completed(engine: Engine) -> None:
     world = World(engine)
     world.add(1)
-    before = world.licence()
+    before = world.clearance()
     world.refresh(0)
     world.refresh(3)
 
-    licence = world.licence()
+    cleared = world.clearance()
 
     assert before is None
-    assert licence == segments.Licence(as_of=tick(3), first_as_of=tick(0), members=1)
-    assert isinstance(licence.as_of, datetime)
+    assert cleared == Clearance(as_of=tick(3), first_as_of=tick(0), members=1)
+    assert isinstance(cleared.as_of, datetime)

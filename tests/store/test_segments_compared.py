@@ -11,14 +11,15 @@ import pytest
 from segment_world import FROM_USERS, World, loop, tick
 from sqlalchemy import Engine, event
 
-from skene_dagster.audience import segments
+from skene_dagster.audience.clearance import Clearance
+from skene_dagster.audience.segments import LARGE
 from skene_dagster.errors import SegmentTimeout
 
 ALWAYS = -1
 """No segment is so small that its condition would be evaluated at once."""
 
 each_way = pytest.mark.parametrize("plain", [True, False], ids=["plain", "staged"])
-each_size = pytest.mark.parametrize("large", [segments.LARGE, ALWAYS], ids=["at once", "by ranges"])
+each_size = pytest.mark.parametrize("large", [LARGE, ALWAYS], ids=["at once", "by ranges"])
 WITH_PLAN = "SELECT id, plan FROM users WHERE dormant = 1"
 
 
@@ -105,7 +106,7 @@ def test_a_plain_condition_has_its_time_and_no_more(engine: Engine, large: int) 
         world.refresh(1, hasty, large=large)
 
     assert world.history() == before
-    assert world.licence() == segments.Licence(tick(0), tick(0), members=3)
+    assert world.clearance() == Clearance(tick(0), tick(0), members=3)
     assert world.tables() == []
 
 

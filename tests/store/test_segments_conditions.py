@@ -102,6 +102,6 @@ def test_a_condition_that_takes_longer_than_its_timeout_is_stopped_and_the_next_
 
     assert "loops/retention.yaml:7" in str(late.value)
     assert not late.value.retryable
-    assert world.licence() is None
+    assert world.clearance() is None
     assert world.tables() == []
     assert world.refresh(0).members == 300

@@ -6,7 +6,8 @@ import pytest
 from segment_world import SEGMENT, World, loop, tick
 from sqlalchemy import Engine
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import clearance
+from skene_dagster.audience.clearance import Clearance
 from skene_dagster.errors import SegmentImplausible
 from skene_dagster.settings import Limits
 from skene_dagster.store.engine import transaction
@@ -25,11 +26,11 @@ def test_a_source_that_is_empty_for_one_tick_changes_nothing(engine: Engine) -> 
         SegmentImplausible, match=r"would lose 10 of its 10 members(.|\n)*skene-dagster accept retention --step main"
     ):
         world.refresh(1)
-    licence = world.licence()
+    cleared = world.clearance()
     world.only(range(10))
     restored = world.refresh(2)
 
-    assert licence == segments.Licence(tick(0), tick(0), members=10)
+    assert cleared == Clearance(tick(0), tick(0), members=10)
     assert (restored.entered, restored.exited) == (0, 0)
     assert world.history() == before
 
@@ -156,7 +157,7 @@ def test_a_set_leaves_the_reasons_of_past_exits_as_they_were(engine: Engine) -> 
 
 def accept(world: World) -> bool:
     world.now += timedelta(minutes=1)
-    return transaction(world.engine, lambda connection: segments.accept(connection, SEGMENT, world.now))
+    return transaction(world.engine, lambda connection: clearance.accept(connection, SEGMENT, world.now))
 
 
 def test_a_person_may_say_that_the_change_is_right(engine: Engine) -> None:
@@ -172,7 +173,7 @@ def test_a_person_may_say_that_the_change_is_right(engine: Engine) -> None:
 
     assert accepted
     assert (refreshed.members, refreshed.exited) == (0, 10)
-    assert world.licence() == segments.Licence(tick(1), tick(0), members=0)
+    assert world.clearance() == Clearance(tick(1), tick(0), members=0)
 
 
 def test_what_a_person_accepts_is_the_next_refresh_and_no_later_one(engine: Engine) -> None:

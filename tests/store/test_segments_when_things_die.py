@@ -14,8 +14,10 @@ import pytest
 from segment_world import FIRST, World, loop, tick
 from sqlalchemy import Engine
 
-from skene_dagster.audience import segments, turn
+from skene_dagster.audience import turn
+from skene_dagster.audience.clearance import Clearance
 from skene_dagster.audience.heartbeat import beating
+from skene_dagster.audience.segments import Refreshed
 from skene_dagster.errors import SegmentBusy, SegmentError, SegmentOvertaken
 from skene_dagster.store.engine import open_engine, transaction
 
@@ -48,11 +50,11 @@ def test_a_crash_between_chunks_is_repaired_by_the_next_refresh(engine: Engine, 
     world.only([1, 2, 5, 7, 8, 9, 10])
     with pytest.raises(Died):
         world.refresh(1, clock=dies_at(CHUNK_STARTS + chunks_written))
-    licence = world.licence()
+    cleared = world.clearance()
 
     refreshed = world.refresh(1)
 
-    assert (licence is None) == (chunks_written > 0)
+    assert (cleared is None) == (chunks_written > 0)
     assert (refreshed.members, refreshed.entered, refreshed.exited) == (7, 4, 3)
     assert world.history() == [
         *[(1, 0, None, None), (2, 0, None, None), (3, 0, 1, "left"), (4, 0, 1, "left"), (5, 0, None, None)],
@@ -94,7 +96,7 @@ def test_a_half_written_tick_is_finished_by_a_newer_one(engine: Engine) -> None:
     assert world.history() == [(1, 0, 1, "left"), (2, 0, None, None), (3, 0, None, None)] + [
         (key, 1, None, None) for key in range(4, 8)
     ]
-    assert world.licence() == segments.Licence(tick(1), tick(1), members=6)
+    assert world.clearance() == Clearance(tick(1), tick(1), members=6)
 
 
 def test_an_older_tick_after_a_newer_one_writes_nothing_and_says_so(engine: Engine) -> None:
@@ -148,7 +150,7 @@ def test_two_refreshes_at_once_never_let_anyone_in_twice(database_url: str, engi
         thread.join()
 
     assert len(answers) == 2
-    assert any(isinstance(answer, segments.Refreshed) and not answer.already for answer in answers)
+    assert any(isinstance(answer, Refreshed) and not answer.already for answer in answers)
     assert world.history() == [(key, 0, None, None) for key in range(1, 31)]
 
 
@@ -216,7 +218,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_writes_no_more(engine: 
         (3, 0, None, None),
         *[(4, 0, 1, "left"), (5, 0, 1, "left"), (6, 0, 1, "left"), (9, 1, None, None)],
     ]
-    assert world.licence() == segments.Licence(tick(1), tick(1), members=3)
+    assert world.clearance() == Clearance(tick(1), tick(1), members=3)
     assert world.tables() == []
 
 

@@ -9,7 +9,7 @@ from delivery_world import LIVE, START, Script, World, lose_the_answer, make_wor
 from neighbours import own
 from sqlalchemy import Connection, Engine, select, text, update
 
-from skene_dagster.audience import segments
+from skene_dagster.audience import clearance
 from skene_dagster.audience.rollup import roll_up
 from skene_dagster.compiler import sensors
 from skene_dagster.compiler.sensors import Cursor
@@ -18,7 +18,7 @@ from skene_dagster.delivery.health import StepHealth, health
 from skene_dagster.delivery.message import origin
 from skene_dagster.delivery.providers.base import Absent, Found, Sent, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
-from skene_dagster.errors import LedgerOutdated, ProviderUnavailable, SegmentImplausible, Unlicensed
+from skene_dagster.errors import LedgerOutdated, NoClearance, ProviderUnavailable, SegmentImplausible
 from skene_dagster.loops.usage import plan_usage
 from skene_dagster.store import environment
 from skene_dagster.store.engine import CLOCKS_DIFFER, transaction
@@ -328,7 +328,7 @@ def test_a_change_is_accepted_once_by_whichever_clock(world: World) -> None:
     world.now += HOUR
     with pytest.raises(SegmentImplausible):
         world.refresh()
-    transaction(world.engine, lambda c: segments.accept(c, "retention.main", world.now))
+    transaction(world.engine, lambda c: clearance.accept(c, "retention.main", world.now))
 
     world.refresh()
     world.change(*range(8), dormant=True)
@@ -450,7 +450,7 @@ def test_a_tick_of_a_clock_that_ahead_is_refused_with_both_clocks(
 ) -> None:
     monkeypatch.setattr("skene_dagster.store.engine._utc_now", lambda: START + ahead)
 
-    with pytest.raises(Unlicensed) as refused:
+    with pytest.raises(NoClearance) as refused:
         world.reserve(LIVE, as_of=START + ahead)
 
     told = str(refused.value)
