@@ -1,4 +1,4 @@
-"""Advance: take one batch through its states as far as it goes now; deliver and reconcile both do it so. DESIGN §5."""
+"""Advance: take one batch through its states as far as it goes now; deliver and reconcile both do it so."""
 
 from dataclasses import dataclass
 from typing import Any

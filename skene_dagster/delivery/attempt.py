@@ -1,4 +1,4 @@
-"""One attempt to send a frozen batch, and what its answer proves. DESIGN §5.
+"""One attempt to send a frozen batch, and what its answer proves.
 
 A provider may have accepted what it never answered. So before each POST the ledger says that the provider may have
 the batch (`unresolved_since`), and the same bytes go out under the same key until there is a definite answer. Where the

@@ -1,4 +1,4 @@
-"""What people have ordered: pause, cancel, approve. Rows in the database, read before every POST. DESIGN §5.
+"""What people have ordered: pause, cancel, approve. Rows in the database, read before every POST.
 
 They stand in the database, not in Dagster's settings: a retry, a re-execution and `dagster job execute` on another
 machine obey as well.

@@ -1,4 +1,4 @@
-"""Deliver: drive what can go on now of a step's batches, in the order in which it is due. DESIGN §5."""
+"""Deliver: drive what can go on now of a step's batches, in the order in which it is due."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

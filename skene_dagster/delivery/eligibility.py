@@ -1,4 +1,4 @@
-"""Who is mailed at a tick: a pure function with one answer and one reason. DESIGN §3 «Repeats».
+"""Who is mailed at a tick: a pure function with one answer and one reason.
 
 A member is mailed when he has entered the segment since the step's last final decision about him, and `repeat` has
 passed since its last mail to him. What is `Deferred` is decided again at the next tick, in the same row.

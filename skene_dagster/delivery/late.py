@@ -1,4 +1,4 @@
-"""A tick that is late: who came back since it was due is not mailed for it. DESIGN §5.
+"""A tick that is late: who came back since it was due is not mailed for it.
 
 The condition is asked again when the email is made, with the tick's clock, over what is known now: not with the clock
 of now, by which a window such as "signed up yesterday" would lose its people.

@@ -1,4 +1,4 @@
-"""Ask the provider's records what became of a batch that its key can tell nothing more about. DESIGN §5.
+"""Ask the provider's records what became of a batch that its key can tell nothing more about.
 
 That is one whose key is over, or was refused after an attempt without answer. What the records show was accepted.
 What they do not show is absent only where two looks some minutes apart, the first of them well after the last attempt

@@ -1,4 +1,4 @@
-"""Reconcile: close what runs have left open behind them, whatever the cron of their loop. DESIGN §5.
+"""Reconcile: close what runs have left open behind them, whatever the cron of their loop.
 
 An attempt without answer is made again under its key while the key lives: its loop's next tick may be a month away.
 Where the key can tell nothing more, the provider's records are asked; and they are asked on about what is in doubt.

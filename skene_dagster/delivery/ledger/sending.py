@@ -1,4 +1,4 @@
-"""A batch on its way to the provider: claimed, frozen, attempted. DESIGN §5.
+"""A batch on its way to the provider: claimed, frozen, attempted.
 
 Each function is one compare-and-set on the batch's row: who lost his lease, or comes second, changes nothing.
 """

@@ -1,4 +1,4 @@
-"""What a template sees of a value that is not there. DESIGN §3 «A missing or NULL value».
+"""What a template sees of a value that is not there.
 
 It can be asked for (`or`, `default()`, `is defined`, `{% if name %}`), and what is made of it by filters, methods and
 arithmetic is missing as well, so that a fallback may stand at the end of a chain: `user.name|title or 'friend'`.
