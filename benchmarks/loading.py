@@ -14,8 +14,9 @@ import dagster as dg
 
 from skene_dagster import compiler, project
 from skene_dagster.compiler import compile_folder
-from skene_dagster.delivery.templates import Templates
-from skene_dagster.loops import loaders, planning
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.loops.files import loaders
+from skene_dagster.loops.planning import loop
 
 _spent: dict[str, float] = {}
 
@@ -27,7 +28,7 @@ def main() -> None:
     _timing(project, "load_folder", "  read the files")
     _timing(loaders, "parse", "    against the format")
     _timing(project, "plan_loop", "  plan")
-    _timing(planning, "read_query", "    the SQL")
+    _timing(loop, "read_query", "    the SQL")
     _timing(Templates, "check", "  check the templates")
     _timing(compiler, "compile_project", "  make Dagster's objects")
     with _whole("load, plan, compile"):

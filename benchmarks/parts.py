@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skene_dagster.delivery import message
+from skene_dagster.delivery.email import message
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers.resend import ResendProvider
-from skene_dagster.delivery.templates import Templates
 from skene_dagster.store import engine
 
 WHERE: dict[str, list[tuple[Any, str]]] = {

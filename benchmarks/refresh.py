@@ -19,9 +19,9 @@ from sqlalchemy import column as named
 from benchmarks import databases, product, statements
 from benchmarks.apart import apart
 from benchmarks.shown import Grown, growth, ratio, seconds, show
-from skene_dagster.audience import conditions
-from skene_dagster.audience.segments import refresh as refresh_segment
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.segments import conditions
+from skene_dagster.segments.refresh import refresh as refresh_segment
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, open_engine, transaction
 from skene_dagster.store.tables import OPEN, Moment, segment_members

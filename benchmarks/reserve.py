@@ -19,10 +19,10 @@ from benchmarks import databases, product, statements
 from benchmarks.apart import apart
 from benchmarks.refresh import FIRST, refresh, table_like, timed
 from benchmarks.shown import Grown, growth, ratio, seconds, show
-from skene_dagster.audience.difference import inside
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.reserve import reserve
+from skene_dagster.delivery.decide.reserve import reserve
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.segments.difference import inside
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, open_engine, transaction
 from skene_dagster.store.tables import Moment, segment_members, sends

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks import statements
 from benchmarks.peak import peak
-from skene_dagster.audience.rollup import roll_up
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.behaviour.rollup.roll_up import roll_up
+from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import load
 from skene_dagster.store.engine import open_engine
 

@@ -21,17 +21,17 @@ from sqlalchemy import Engine, text
 from benchmarks import databases, parts
 from benchmarks.shown import show
 from skene_dagster import settings as settings_module
-from skene_dagster.audience.segments import refresh
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.desk import Desk
-from skene_dagster.delivery.dispatch import Delivered, deliver
-from skene_dagster.delivery.message import Message, freeze
+from skene_dagster.delivery.decide.reserve import reserve
+from skene_dagster.delivery.email.message import Message, freeze
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.providers.resend import ResendProvider
-from skene_dagster.delivery.reserve import reserve
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.send.deliver import Delivered, deliver
+from skene_dagster.delivery.send.session import Desk
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import load_project
+from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import Settings
 from skene_dagster.store import schema
 from skene_dagster.store.engine import database_clock, open_engine

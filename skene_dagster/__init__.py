@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skene_dagster.loops.python_file import define_loop
+    from skene_dagster.loops.files.python_file import define_loop
     from skene_dagster.tracking import flush, track
 
 __all__ = ["define_loop", "flush", "track"]
@@ -14,6 +14,6 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for: a product that tracks events does not pay for loops, nor anybody for a database."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "loops.python_file" if name == "define_loop" else "tracking"
+    home = "loops.files.python_file" if name == "define_loop" else "tracking"
     value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
     return value

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from skene_dagster import boundary
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
-from skene_dagster.loops.loaders import Loaded, load_folder
-from skene_dagster.loops.mailable import plan_mailable
+from skene_dagster.loops.files.loaders import Loaded, load_folder
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.loops.planning import plan_loop
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.loops.planning.loop import plan_loop
+from skene_dagster.loops.planning.mailable import plan_mailable
+from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import FILE, Settings, read_settings
 
 

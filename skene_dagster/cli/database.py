@@ -7,15 +7,16 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from skene_dagster.delivery import channels
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.desk import Desk
-from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
+from skene_dagster.delivery import modes
+from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.send.session import Desk
 from skene_dagster.documents import Document
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.settings import Settings, read_settings
-from skene_dagster.store import environment, schema, urls
+from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import Clock, database_clock, open_engine, reading
+from skene_dagster.store.server import urls
 
 
 def shown_database(settings: Settings) -> str:
@@ -57,7 +58,7 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
 
 def open_desk(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> Desk:
     """Open a desk for a command that asks the provider's records."""
-    return Desk(engine, settings, channel, channels.provider(channel, settings, clock), clock, f"cli-{os.getpid()}")
+    return Desk(engine, settings, channel, modes.provider(channel, settings, clock), clock, f"cli-{os.getpid()}")
 
 
 def refuse_a_backup(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> str:

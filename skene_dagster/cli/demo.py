@@ -12,7 +12,7 @@ import click
 from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import reason_in_words
-from skene_dagster.delivery import channels
+from skene_dagster.delivery import modes
 from skene_dagster.demo import days, product, story
 from skene_dagster.demo.days import Day, World
 from skene_dagster.demo.people import DAY, Person
@@ -82,7 +82,7 @@ def _own_database(settings: Settings) -> Path:
     file = settings.root / ".skene" / "skene.db"
     if settings.database_url != f"sqlite:///{file}":
         raise click.UsageError("The demo makes a database of its own. Unset SKENE_DATABASE_URL.")
-    channel = channels.choose(settings)
+    channel = modes.choose(settings)
     if channel.leaves:
         raise click.UsageError(f"The demo sends nothing, but here emails would leave: {channel.why}.")
     if file.exists() and not product.is_demo(file):

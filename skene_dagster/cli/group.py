@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -50,6 +50,17 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
 )
 
 
+FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        "validating": ["validate"],
+        "doctoring": ["doctor"],
+        "looking": ["preview", "status", "send-test"],
+        "ordering": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "recover", "resume"],
+    }
+)
+"""Where commands are that have a folder; the others stand beside this file."""
+
+
 class Commands(click.Group):
     """Commands that are imported one at a time: `schema` does not pay for a database."""
 
@@ -60,7 +71,8 @@ class Commands(click.Group):
         if cmd_name not in SUMMARIES:
             return None
         name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"skene_dagster.cli.{name}"), name)
+        folder = next((f"{folder}." for folder, names in FOLDERS.items() if cmd_name in names), "")
+        command: click.Command = getattr(import_module(f"skene_dagster.cli.{folder}{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.audience import preflight
+from skene_dagster.checks import preflight
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.documents import together

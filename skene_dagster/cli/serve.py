@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.audience.events import open_journal
+from skene_dagster.behaviour.events import open_journal
 from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.screen import open_screen
-from skene_dagster.edge import serving
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import OWN_EVENTS, Settings, load
+from skene_dagster.web import serving
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from typing_extensions import assert_never
 
-from skene_dagster.delivery.eligibility import Decided, Defer, Mail, Skip
+from skene_dagster.delivery.decide.eligibility import Decided, Defer, Mail, Skip
 from skene_dagster.delivery.rehearsal import Case
 
 REASONS: Mapping[str, str] = MappingProxyType(

@@ -10,12 +10,12 @@ from skene_dagster.compiler.assets import entitlements_asset, segment_asset, sou
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.checks import doubt_check
+from skene_dagster.compiler.jobs.reconcile import reconciling
+from skene_dagster.compiler.jobs.retention import retaining
+from skene_dagster.compiler.jobs.rollup import is_used, usage_definitions
+from skene_dagster.compiler.jobs.tidb_usage import tidb_usage_definitions
 from skene_dagster.compiler.ops import sends_asset
-from skene_dagster.compiler.reconciling import reconciling
 from skene_dagster.compiler.resources import database
-from skene_dagster.compiler.retaining import retaining
-from skene_dagster.compiler.tidb_usage import tidb_usage_definitions
-from skene_dagster.compiler.usage import is_used, usage_definitions
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project

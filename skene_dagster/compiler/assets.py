@@ -6,20 +6,21 @@ from functools import partial
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.audience import members, triggered, unreadable
-from skene_dagster.audience.segments import refresh
+from skene_dagster.checks import unreadable
 from skene_dagster.compiler import descriptions, metadata
+from skene_dagster.compiler.jobs.rollup import is_used, keys_read
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
-from skene_dagster.compiler.recovery import retry_policy, working
-from skene_dagster.compiler.usage import is_used, keys_read
+from skene_dagster.compiler.retry_policy import retry_policy, working
 from skene_dagster.compiler.window import as_of, refuse_the_future
-from skene_dagster.delivery import channels
+from skene_dagster.delivery import modes
 from skene_dagster.delivery.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
+from skene_dagster.segments import members, trigger_rows
+from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store import environment, schema
-from skene_dagster.store.capabilities import capabilities
 from skene_dagster.store.engine import database_clock, reading
+from skene_dagster.store.server.capabilities import capabilities
 
 TABLES = "product_tables"
 """The group of the source tables."""
@@ -46,10 +47,10 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             refuse_the_future(moment, clock(), settings)
             bring, newest = refresh, members.sample
             if step.by_row:
-                channel = channels.choose(settings).name
+                channel = modes.choose(settings).name
                 bring, newest = (
-                    partial(triggered.refresh, channel=channel),
-                    partial(triggered.sample, channel=channel),
+                    partial(trigger_rows.refresh, channel=channel),
+                    partial(trigger_rows.sample, channel=channel),
                 )
             refreshed = bring(
                 database,
@@ -94,7 +95,7 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
             moment, clock, channel = (
                 as_of(context.run, context.instance),
                 database_clock(database),
-                channels.choose(settings),
+                modes.choose(settings),
             )
             changed = entitle(database, plan=plan, step=step, channel=channel, as_of=moment, clock=clock)
             blocked = reading(database, lambda connection: blocked_now(connection, plan, step, channel))

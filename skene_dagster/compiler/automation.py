@@ -3,7 +3,7 @@
 import dagster as dg
 
 from skene_dagster.compiler import descriptions
-from skene_dagster.compiler.sensors import is_woken, selected, sensor
+from skene_dagster.compiler.jobs.sensors import is_woken, selected, sensor
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.settings import Settings

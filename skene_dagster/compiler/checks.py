@@ -6,7 +6,7 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler.names import sends_key
-from skene_dagster.delivery import channels, ledger
+from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
@@ -22,7 +22,7 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
 
     @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
     def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
-        n = _in_doubt(database, Scope(channels.choose(settings).name, plan.name, step.name))
+        n = _in_doubt(database, Scope(modes.choose(settings).name, plan.name, step.name))
         return dg.AssetCheckResult(
             passed=n == 0, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(plan, n), description=_told(n)
         )

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from typing_extensions import assert_never
 
-from skene_dagster.audience.segments import Refreshed
 from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import After, Block, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan
+from skene_dagster.segments.refresh import Refreshed
 
 
 def loop(plan: LoopPlan) -> str:

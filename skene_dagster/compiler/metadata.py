@@ -12,15 +12,15 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Row
 
-from skene_dagster.audience.segments import Refreshed
-from skene_dagster.audience.unreadable import Unreadable
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.dispatch import Delivered
+from skene_dagster.checks.unreadable import Unreadable
+from skene_dagster.delivery.decide.reserve import Reserved
 from skene_dagster.delivery.entitlements import Entitled
-from skene_dagster.delivery.reserve import Reserved
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
+from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.settings import Settings
-from skene_dagster.store.capabilities import Capabilities
+from skene_dagster.store.server.capabilities import Capabilities
 
 STATES = ("accepted", "reserved", "deferred", "skipped", "refused", "in_doubt")
 """The states of a send; each is reported, also where it is 0, so that Dagster plots it from tick to tick."""

@@ -9,13 +9,14 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import code_version, op_name, segment_key, sends_key
-from skene_dagster.compiler.recovery import retry_policy, working
+from skene_dagster.compiler.retry_policy import retry_policy, working
 from skene_dagster.compiler.window import as_of
-from skene_dagster.delivery import channels, dispatch, ledger
-from skene_dagster.delivery.desk import Desk
+from skene_dagster.delivery import ledger, modes
+from skene_dagster.delivery.decide.reserve import reserve
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.reserve import reserve
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.send import deliver
+from skene_dagster.delivery.send.session import Desk
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
@@ -58,7 +59,7 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
-            channel = channels.choose(settings)
+            channel = modes.choose(settings)
             context.log.info("Emails go to: %s (%s).", channel.name, channel.why)
             reserved = reserve(
                 database,
@@ -89,18 +90,18 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
-            channel = channels.choose(settings)
+            channel = modes.choose(settings)
             clock = database_clock(database)
             desk = Desk(
                 database,
                 settings,
                 channel,
-                channels.provider(channel, settings, clock),
+                modes.provider(channel, settings, clock),
                 clock,
                 owner=f"{context.run.run_id}.{context.retry_number}.{os.getpid()}",
                 say=context.log.info,
             )
-            delivered = dispatch.deliver(
+            delivered = deliver.deliver(
                 desk,
                 plan=plan,
                 step=step,

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.compiler import signs_of_life
+from skene_dagster.compiler.jobs import dead_runs
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine
 
@@ -35,7 +35,7 @@ def database(settings: Settings) -> dg.ResourceDefinition:
     def opened(context: dg.InitResourceContext) -> Iterator[Engine]:
         run, instance = context.run, context.instance
         # A sensor has no run.
-        alive = nullcontext() if run is None or instance is None else signs_of_life.shown(instance, run.run_id)
+        alive = nullcontext() if run is None or instance is None else dead_runs.shown(instance, run.run_id)
         chosen = looking if run is None else engine
         with alive:
             try:

@@ -9,14 +9,14 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, literal, select, update
 
-from skene_dagster.audience import clearance
-from skene_dagster.audience.difference import inside
-from skene_dagster.audience.key_ranges import Parts, Span, end
 from skene_dagster.delivery import controls
-from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
+from skene_dagster.segments import clearance
+from skene_dagster.segments.difference import inside
 from skene_dagster.store.engine import Clock, reading, transaction
+from skene_dagster.store.key_ranges import Parts, Span, end
 from skene_dagster.store.sweeping import Swept
 from skene_dagster.store.tables import OPEN, Moment, entitlements, segment_members
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
-from skene_dagster.audience import clearance
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.look import KEY_LIVES
+from skene_dagster.delivery.send.records import KEY_LIVES
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.segments import clearance
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import OPEN, batches, pacing, segment_members, sends
 

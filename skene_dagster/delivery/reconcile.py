@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.advance import Source, advance
-from skene_dagster.delivery.desk import PAUSED, Desk
+from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.look import Policy, is_for_the_records
-from skene_dagster.delivery.recovery import refuse_an_outdated_ledger
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.send.advance import Source, advance
+from skene_dagster.delivery.send.records import Policy, is_for_the_records
+from skene_dagster.delivery.send.session import PAUSED, Desk
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store import environment
 from skene_dagster.store.engine import Clock, reading

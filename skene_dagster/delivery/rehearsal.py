@@ -12,19 +12,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
-from skene_dagster.audience import attributes, clearance, conditions, members, triggered
-from skene_dagster.audience.counted import Counted, counted_whole
-from skene_dagster.delivery import facts
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.eligibility import Decision, Facts, Mail, Past, decide
-from skene_dagster.delivery.facts import Person
+from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
+from skene_dagster.delivery.decide import facts
+from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, Past, decide
+from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.reserve import count
+from skene_dagster.delivery.decide.send_audience import PAGE, Wave
+from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope, send_id
-from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.reserve import count
-from skene_dagster.delivery.templates import Templates
-from skene_dagster.delivery.wave import PAGE, Wave
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.errors import NotCounted, QueryRejected
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.product import attributes
+from skene_dagster.segments import clearance, conditions, members, trigger_rows
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
@@ -242,7 +243,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
         if not inspect(asking).has_table(sends.name):
             return Rehearsal(0, 0, 0, {}, ())
         rules = wave.rules(asking, stage.as_of, stage.as_of)
-        to_come = triggered.to_come(reading, stage.plan, stage.step, stage.settings, stage.channel.name, stage.as_of)
+        to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.channel.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
             page = [_Row(row.user_id, row.occurrence, stage.as_of, row.attributes) for row in some]

@@ -13,12 +13,14 @@ from typing import Any, Protocol, get_args
 
 from sqlalchemy import Connection, Engine, Table
 
-from skene_dagster.audience import difference, engagement, events, members, rollup, triggered, triggers
+from skene_dagster.behaviour import engagement, events
+from skene_dagster.behaviour.rollup import roll_up
 from skene_dagster.delivery import entitlements, ledger
-from skene_dagster.delivery.channels import ChannelName
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.modes import ChannelName
 from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
-from skene_dagster.loops.usage import UsagePlan
+from skene_dagster.loops.planning.usage import UsagePlan
+from skene_dagster.segments import difference, members, trigger_rows, trigger_windows
 from skene_dagster.settings import OWN_EVENTS, Retention
 from skene_dagster.store import tables
 from skene_dagster.store.engine import Clock, reading, transaction
@@ -71,7 +73,7 @@ def retain(
     if retention.events is not None:
         needed = {f"the step {step}": look.after for step, look in looks.items() if look.at_our_events}
         wanted = (now - retention.events).date()
-        let_go = partial(rollup.let_go, plan=usage, wanted=wanted, needed=needed, now=now)
+        let_go = partial(roll_up.let_go, plan=usage, wanted=wanted, needed=needed, now=now)
         since, waits_for = transaction(engine, let_go)
         deleted[tables.events.name] = _all_of(engine, partial(events.forget, size=chunk))
     if retention.history is not None:
@@ -95,7 +97,7 @@ def _next_looks(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, 
     looks = {}
     for plan in plans:
         for step in plan.steps:
-            after = triggers.next_look(connection, plan, step) if step.by_row else None
+            after = trigger_windows.next_look(connection, plan, step) if step.by_row else None
             if after is not None:
                 # The database may be named before the table.
                 ours = isinstance(step.trigger, Rows) and step.trigger.table.endswith(OWN_EVENTS.table)
@@ -125,7 +127,7 @@ def _payloads(
             open_since = ledger.oldest_open(connection, Scope(channel, loop, step))
             before = min(now if open_since is None else open_since, now) - kept
             before = before if look is None else min(before, look.after)
-            parts.append(partial(triggered.forget, channel=channel, segment=segment, before=before, size=size))
+            parts.append(partial(trigger_rows.forget, channel=channel, segment=segment, before=before, size=size))
     return parts
 
 

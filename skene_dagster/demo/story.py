@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from skene_dagster.audience import adoption, engagement
-from skene_dagster.audience.adoption import Funnel
+from skene_dagster.behaviour import adoption, engagement
+from skene_dagster.behaviour.adoption import Funnel
 from skene_dagster.demo.people import Person, comes_anyway
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Level, Settings
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.tables import feature_adoption, sends, user_activity

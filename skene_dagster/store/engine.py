@@ -29,10 +29,11 @@ from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.errors import CommitUnknown, SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import Users
-from skene_dagster.store import sqlite_functions, urls
 from skene_dagster.store.failures import in_words, is_busy, is_lost, translated
 from skene_dagster.store.names import named
-from skene_dagster.store.server import open_server
+from skene_dagster.store.server import urls
+from skene_dagster.store.server.connections import open_server
+from skene_dagster.store.sqlite import functions
 from skene_dagster.store.tables import Moment
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -241,7 +242,7 @@ def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float
             _use_wal(dbapi_connection)
         for pragma in ("synchronous = FULL", "foreign_keys = ON", "case_sensitive_like = ON"):
             dbapi_connection.execute(f"PRAGMA {pragma}")
-        sqlite_functions.install(dbapi_connection)
+        functions.install(dbapi_connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

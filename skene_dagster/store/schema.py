@@ -12,8 +12,8 @@ from skene_dagster.errors import SchemaOutdated, StoreUnavailable
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.failures import translated
-from skene_dagster.store.held_back import held_back
 from skene_dagster.store.keys import KeyType, common_key, users_key
+from skene_dagster.store.migrations.offline_sql import held_back
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from skene_dagster.audience.event import new_event
+from skene_dagster.behaviour.event import new_event
 from skene_dagster.errors import EventRefused
 from skene_dagster.tracking.buffer import Buffer
 
 if TYPE_CHECKING:
-    from skene_dagster.audience.events import Journal
+    from skene_dagster.behaviour.events import Journal
 
 EXIT_SECONDS = 5.0
 """How long the end of the process waits for what is not yet written."""
@@ -63,7 +63,7 @@ def flush(timeout: float = EXIT_SECONDS) -> bool:
 
 def _open_journal() -> "Journal":
     # Imported by the thread that writes, not by the product when it first tells something.
-    from skene_dagster.audience.events import open_journal  # noqa: PLC0415
+    from skene_dagster.behaviour.events import open_journal  # noqa: PLC0415
     from skene_dagster.settings import load  # noqa: PLC0415
 
     return open_journal(load(Path(os.environ.get("SKENE_PROJECT") or ".").resolve()))

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from skene_dagster.audience.event import Event
+from skene_dagster.behaviour.event import Event
 from skene_dagster.errors import EventRefused, SkeneError
 from skene_dagster.tracking.seldom import Kind, Seldom, Tally
 
 if TYPE_CHECKING:
-    from skene_dagster.audience.events import Journal
+    from skene_dagster.behaviour.events import Journal
 
 LIMIT = 10_000
 """Events that wait to be written at most; with properties of 32 kB each they would take 320 MB."""

@@ -13,15 +13,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, select
 
-from skene_dagster.audience.event import new_event
-from skene_dagster.audience.events import Journal, last_named
+from skene_dagster.behaviour.event import new_event
+from skene_dagster.behaviour.events import Journal, last_named
+from skene_dagster.behaviour.user_ids import UserId, UserIds
 from skene_dagster.documents import Document
 from skene_dagster.errors import SettingsError
 from skene_dagster.loops.tidb_features import PREFIX, features_of
 from skene_dagster.settings import TidbUsage, Users
 from skene_dagster.store.engine import database_clock, is_sqlite, reading, users_table
 from skene_dagster.store.keys import common_key
-from skene_dagster.store.user_ids import UserId, UserIds
 from skene_dagster.tracking import tidb_statements
 from skene_dagster.tracking.tidb_statements import Offered
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, TableClause, column, func, literal, or_, select, table
 
-from skene_dagster.audience.asked import columns_in, refusal
+from skene_dagster.checks.db_errors import columns_in, refusal
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.tidb_features import Statement
-from skene_dagster.store import labels
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import DENIED, code_of, translated
+from skene_dagster.store.server import labels
 from skene_dagster.store.tables import Moment
 
 WINDOWS = ("statements_summary", "statements_summary_history")

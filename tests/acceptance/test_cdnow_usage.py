@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, select, text
 
-from skene_dagster.audience.rollup import roll_up
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.behaviour.rollup.roll_up import roll_up
+from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Settings, load
 from skene_dagster.store import schema
 from skene_dagster.store.engine import open_engine

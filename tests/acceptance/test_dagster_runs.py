@@ -21,7 +21,7 @@ from resend_server import Scripted, refusal, resend_server
 from small_project import RETENTION, SETTINGS, write_project, write_users
 
 from skene_dagster.compiler import compile_folder, compile_project
-from skene_dagster.compiler.recovery import working
+from skene_dagster.compiler.retry_policy import working
 from skene_dagster.errors import StoreError
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load

@@ -15,7 +15,7 @@ from printed_graph import printed
 from small_project import RETENTION, SETTINGS, write_project
 
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.usage import is_used
+from skene_dagster.compiler.jobs.rollup import is_used
 from skene_dagster.settings import load
 
 ROOT = Path(__file__).parents[2]

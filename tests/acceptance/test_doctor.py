@@ -18,8 +18,9 @@ from sqlalchemy import Engine, inspect, text
 
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
-from skene_dagster.store import capabilities, environment
+from skene_dagster.store import environment
 from skene_dagster.store.engine import database_clock
+from skene_dagster.store.server import capabilities
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
-from skene_dagster.store import capabilities
+from skene_dagster.store.server import capabilities
 
 pytestmark = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 

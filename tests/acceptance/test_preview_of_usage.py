@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from small_project import SETTINGS, write_project
 from sqlalchemy import text
 
-from skene_dagster.audience.counted import COUNT
+from skene_dagster.behaviour.rollup.counted import COUNT
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
 from skene_dagster.compiler.window import AS_OF

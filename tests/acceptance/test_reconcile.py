@@ -12,7 +12,7 @@ from resend_server import ResendServer, Scripted, resend_server
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.reconciling import NAME
+from skene_dagster.compiler.jobs.reconcile import NAME
 from skene_dagster.settings import load
 from skene_dagster.store.engine import open_engine
 

@@ -9,7 +9,7 @@ import pytest
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from skene_dagster.compiler import signs_of_life
+from skene_dagster.compiler.jobs import dead_runs
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
 
 
 def left_by_a_killed_process(instance: dg.DagsterInstance, run_id: str) -> None:
-    folder = Path(instance.root_directory, signs_of_life.FOLDER)
+    folder = Path(instance.root_directory, dead_runs.FOLDER)
     folder.mkdir(exist_ok=True)
     (folder / run_id).touch()
 
@@ -51,18 +51,18 @@ def left_by_a_killed_process(instance: dg.DagsterInstance, run_id: str) -> None:
 def test_a_run_whose_process_lives_is_left_alone_and_leaves_nothing_behind(instance: dg.DagsterInstance) -> None:
     run_id = started(instance)
 
-    with signs_of_life.shown(instance, run_id):
-        found = signs_of_life.fail_the_dead(instance)
+    with dead_runs.shown(instance, run_id):
+        found = dead_runs.fail_the_dead(instance)
 
     assert (found, status(instance, run_id)) == ([], dg.DagsterRunStatus.STARTED)
-    assert list(Path(instance.root_directory, signs_of_life.FOLDER).iterdir()) == []
+    assert list(Path(instance.root_directory, dead_runs.FOLDER).iterdir()) == []
 
 
 def test_a_run_whose_process_is_gone_is_failed_once(instance: dg.DagsterInstance) -> None:
     run_id = started(instance)
     left_by_a_killed_process(instance, run_id)
 
-    found = [signs_of_life.fail_the_dead(instance), signs_of_life.fail_the_dead(instance)]
+    found = [dead_runs.fail_the_dead(instance), dead_runs.fail_the_dead(instance)]
 
     assert (found, status(instance, run_id)) == ([[run_id], []], dg.DagsterRunStatus.FAILURE)
 
@@ -72,7 +72,7 @@ def test_a_run_that_has_ended_stays_as_it_ended(instance: dg.DagsterInstance) ->
     instance.report_run_canceled(instance.get_run_by_id(run_id))  # type: ignore[arg-type]  # it is there
     left_by_a_killed_process(instance, run_id)
 
-    assert signs_of_life.fail_the_dead(instance) == []
+    assert dead_runs.fail_the_dead(instance) == []
     assert status(instance, run_id) == dg.DagsterRunStatus.CANCELED
 
 
@@ -100,7 +100,7 @@ def test_a_failure_that_the_daemon_missed_is_told_once_more(instance: dg.Dagster
     missed = failed_for(3600, instance, LAUNCHED_BY_THE_DAEMON)
 
     for _ in range(3):
-        signs_of_life.fail_the_dead(instance)
+        dead_runs.fail_the_dead(instance)
 
     assert failures(instance, missed) == 2
 
@@ -111,6 +111,6 @@ def test_the_daemon_has_time_to_retry_and_what_it_cannot_retry_is_not_told_again
     retried = failed_for(3600, instance, LAUNCHED_BY_THE_DAEMON)
     instance.add_run_tags(retried, {"dagster/auto_retry_run_id": "another"})
 
-    signs_of_life.fail_the_dead(instance)
+    dead_runs.fail_the_dead(instance)
 
     assert [failures(instance, run_id) for run_id in (just_now, by_hand, retried)] == [1, 1, 1]

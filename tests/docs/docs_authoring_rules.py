@@ -18,7 +18,7 @@ from skene_dagster.settings import Feature, Level, Levels, Milestone, ProjectFil
 
 def exit_codes(table: Table) -> None:
     numbers = re.findall(r"^  (\d)  .*$", EXIT_CODES, re.MULTILINE)
-    ends_with_4 = {file.stem for file in (PACKAGE / "cli").glob("*.py") if re.search(r"\(LOOK\)", file.read_text())}
+    ends_with_4 = {file.stem for file in (PACKAGE / "cli").rglob("*.py") if re.search(r"\(LOOK\)", file.read_text())}
 
     same(table, (row[0] for _, row in table.rows), numbers)
     (look,) = (in_code(meaning) for _, (code, meaning, _) in table.rows if code == "4")

@@ -12,9 +12,11 @@ from docs_project import copy_example
 from rich.console import Console
 from small_project import RETENTION, write_project, write_users
 
-from skene_dagster.audience.scans import Scan
-from skene_dagster.cli import main, notices, status, validate
+from skene_dagster.checks.scans import Scan
+from skene_dagster.cli import main
+from skene_dagster.cli.looking import status
 from skene_dagster.cli.screen import Screen
+from skene_dagster.cli.validating import notices, validate
 from skene_dagster.delivery.health import Left, Wait
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load

@@ -12,14 +12,14 @@ from docs_compare import PACKAGE, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli.words import REASONS
-from skene_dagster.edge.app import make_app
-from skene_dagster.edge.limits import Limits
-from skene_dagster.edge.refusals import busy, long_head, slow_body, too_large, unavailable, unknown_key, wrong
 from skene_dagster.errors import StoreTooLarge
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store import failures
 from skene_dagster.store.tables import events, metadata
+from skene_dagster.web.app import make_app
+from skene_dagster.web.limits import Limits
+from skene_dagster.web.refusals import busy, long_head, slow_body, too_large, unavailable, unknown_key, wrong
 
 
 def states_of_a_batch(table: Table) -> None:

@@ -23,8 +23,8 @@ from sqlalchemy import Engine, insert, text
 
 from skene_dagster.cli import main
 from skene_dagster.cli.group import SUMMARIES
-from skene_dagster.delivery.templates.lint import lint
-from skene_dagster.delivery.templates.sandbox import HTML
+from skene_dagster.delivery.email.templates.lint import lint
+from skene_dagster.delivery.email.templates.sandbox import HTML
 from skene_dagster.demo import product
 from skene_dagster.settings import Feature, Users, load
 from skene_dagster.store import schema

@@ -10,12 +10,12 @@ from docs_pages import ROOT
 PACKAGE = ROOT / "skene_dagster"
 
 ASKS_THE_MACHINE = {
-    "audience/event.py": "an event that is tracked without a time happens now",
-    "audience/events.py": "how far the database's clock is from this machine's",
+    "behaviour/event.py": "an event that is tracked without a time happens now",
+    "behaviour/events.py": "how far the database's clock is from this machine's",
     "cli/demo.py": "the last simulated day is today",
-    "cli/validate.py": "the next tick, without asking a database",
-    "compiler/sensors.py": "runs of the last hour, by the time that Dagster gave them",
-    "compiler/signs_of_life.py": "runs that ended a while ago, by the time that Dagster gave them",
+    "cli/validating/validate.py": "the next tick, without asking a database",
+    "compiler/jobs/sensors.py": "runs of the last hour, by the time that Dagster gave them",
+    "compiler/jobs/dead_runs.py": "runs that ended a while ago, by the time that Dagster gave them",
     "store/engine.py": "the clock itself",
 }
 """Modules of the package that ask the machine what time it is, and for what."""
@@ -29,8 +29,8 @@ PUT_IN = {
     "sys.stdin": "a person who answers",
     "terminal.isatty": "a person who answers",
     "from unittest.mock import patch": "chance, of which a seed of the simulation decides",
-    "skene_dagster.cli.validate.load": "a fault of our own, which nobody knows how to cause",
-    "skene_dagster.audience.events._utc_now": "the clock",
+    "skene_dagster.cli.validating.validate.load": "a fault of our own, which nobody knows how to cause",
+    "skene_dagster.behaviour.events._utc_now": "the clock",
     "skene_dagster.store.engine._utc_now": "the clock",
 }
 """What tests put in the place of something else, besides constants that they make smaller."""

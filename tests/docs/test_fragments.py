@@ -13,9 +13,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 import skene_dagster
-from skene_dagster.delivery.templates.values import compile_value
-from skene_dagster.loops.conditions import columns_of
+from skene_dagster.delivery.email.templates.values import compile_value
 from skene_dagster.loops.plan import AtLevel, InState, Reached, UsedUp
+from skene_dagster.loops.planning.conditions import columns_of
 from skene_dagster.project import load_project
 from skene_dagster.settings import ProjectFile, load
 

@@ -5,10 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from skene_dagster.audience.events import open_journal
-from skene_dagster.edge import serving
-from skene_dagster.edge.limits import Limits
+from skene_dagster.behaviour.events import open_journal
 from skene_dagster.settings import load
+from skene_dagster.web import serving
+from skene_dagster.web.limits import Limits
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ import requests
 from edge_world import KEY, PATIENCE, Served, serving
 from event_rows import make_users
 
-from skene_dagster.edge.limits import Limits
 from skene_dagster.store.engine import open_engine
+from skene_dagster.web.limits import Limits
 
 BASIC = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
 BEGUN = b"POST /v1/track HTTP/1.1\r\nHost: x\r\n"

@@ -18,9 +18,9 @@ from event_rows import make_users
 from servers import Absent, MortalMariadb
 from sqlalchemy import Engine, insert
 
-from skene_dagster.edge.segment import event_of
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, events
+from skene_dagster.web.segment import event_of
 
 
 def url_of(engine: Engine) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
+from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.errors import SkeneError
 from skene_dagster.project import load_project
 from skene_dagster.settings import load

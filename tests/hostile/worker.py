@@ -23,7 +23,8 @@ from corpus import CASES
 from hostile import Hostile
 from rendered import render_all
 
-from skene_dagster.cli import main, validate
+from skene_dagster.cli import main
+from skene_dagster.cli.validating import validate
 
 IMPORTED = (dagster._utils.schedules, sqlglot.dialects.mysql, validate)
 """What is imported only when it is used: else each case would do so, which takes twenty times as long as the case."""

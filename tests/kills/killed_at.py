@@ -21,9 +21,9 @@ IN_CHILDREN = "in_children"
 """The job of `code_location` whose steps have a process each."""
 
 POINTS = {
-    "refresh": ("skene_dagster.audience.turn", "keep"),
-    "refreshed": ("skene_dagster.audience.turn", "complete"),
-    "reserve": ("skene_dagster.delivery.reserve", "_write"),
+    "refresh": ("skene_dagster.store.leasing.leases", "keep"),
+    "refreshed": ("skene_dagster.store.leasing.leases", "complete"),
+    "reserve": ("skene_dagster.delivery.decide.reserve", "_write"),
     "claim": ("skene_dagster.delivery.ledger", "claim"),
     "freeze": ("skene_dagster.delivery.ledger", "freeze"),
     "begin_attempt": ("skene_dagster.delivery.ledger", "begin_attempt"),
@@ -113,10 +113,10 @@ def arm(point: str, when: str, nth: int, obeyed: Callable[[], object] = lambda: 
 
 
 def shorten_leases() -> None:
-    from skene_dagster.audience import turn  # noqa: PLC0415
     from skene_dagster.delivery.ledger import reading  # noqa: PLC0415
+    from skene_dagster.store.leasing import leases  # noqa: PLC0415
 
-    turn.LEASE = reading.LEASE = LEASE
+    leases.LEASE = reading.LEASE = LEASE
 
 
 def run(*point: Any) -> None:

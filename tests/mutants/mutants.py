@@ -40,7 +40,7 @@ PROCESSES = {
     "skene_dagster/edge/": ["tests/edge"],
     "skene_dagster/cli/demo.py": ["tests/acceptance/test_demo.py"],
     "skene_dagster/cli/serve.py": ["tests/edge"],
-    "skene_dagster/compiler/signs_of_life.py": ["tests/acceptance/test_signs_of_life.py"],
+    "skene_dagster/compiler/jobs/dead_runs.py": ["tests/acceptance/test_signs_of_life.py"],
 }
 """Tests of what runs in processes of its own, where it is not seen which lines they come to."""
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from skene_dagster.delivery.message import Message, freeze
+from skene_dagster.delivery.email.message import Message, freeze
 from skene_dagster.delivery.providers.base import Accepted, Answer, Provider
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from contract import ProviderContract, Received, ids_of, message
 
-from skene_dagster.delivery.message import Message, freeze
+from skene_dagster.delivery.email.message import Message, freeze
 from skene_dagster.delivery.providers import outbox_page
 from skene_dagster.delivery.providers.base import Fatal, Unknown
 from skene_dagster.delivery.providers.outbox import OutboxProvider

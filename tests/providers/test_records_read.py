@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from contract import message
 
-from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, freeze, origin
+from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, freeze, origin
 from skene_dagster.delivery.providers.base import Absent, Denied, Finding, Found, Sent, Unprovable
 from skene_dagster.delivery.providers.resend_records import Records
 

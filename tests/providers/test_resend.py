@@ -9,7 +9,7 @@ import resend
 from contract import ids_of, message
 from resend_server import JSON, ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.email.message import freeze
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, RateLimit, Refused, Throttled, Unknown
 from skene_dagster.delivery.providers.resend import ResendProvider
 from skene_dagster.errors import SettingsError

@@ -13,7 +13,7 @@ from contract import ProviderContract, Received, ids_of, message
 from resend_emulator import Emulator
 from resend_server import resend_server
 
-from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.email.message import freeze
 from skene_dagster.delivery.providers.base import Found, Refused, Unknown, Unprovable
 from skene_dagster.delivery.providers.resend import ResendProvider
 

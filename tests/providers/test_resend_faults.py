@@ -11,7 +11,7 @@ import resend
 from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.message import freeze
+from skene_dagster.delivery.email.message import freeze
 from skene_dagster.delivery.providers.base import Accepted, Answer, RateLimit, Refused, Throttled, Unknown
 from skene_dagster.delivery.providers.resend import ResendProvider
 

@@ -10,7 +10,7 @@ import resend
 from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.message import ORIGIN_TAG, Frozen, Message, freeze, origin
+from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, freeze, origin
 from skene_dagster.delivery.providers import resend as resend_provider
 from skene_dagster.delivery.providers import resend_records
 from skene_dagster.delivery.providers.base import Absent, Denied, Found, Unprovable, at_once

@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from tables import judge_tables
 from world import EDITS, ORDERS, World, numbered_ids
 
-from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.email.message import Frozen
 
 EVENTS = ("run", "again", "reconcile", "edit", "edit", "edit", "order", "template", "deliver", "deliver")
 GAPS = (5, 61, 130, 600, 3_600, 84_000, 90_000)

@@ -13,8 +13,8 @@ from typing import Literal
 from eyes import Eyes
 from scheduler import Actor, Scheduler, Violation
 
+from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.ledger import LEASE, Scope, send_id
-from skene_dagster.delivery.message import Frozen, Message
 
 KEY_LIVES = timedelta(hours=24)
 """How long the provider knows a key."""

@@ -11,10 +11,10 @@ from databases import Database, Server, Sqlite
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, MetaData, String, Table
 
 from skene_dagster import settings as settings_module
-from skene_dagster.delivery.templates import Templates
-from skene_dagster.loops.loaders import load_file
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.loops.planning import plan_loop
+from skene_dagster.loops.planning.loop import plan_loop
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 from oracle import KEY_LIVES, Oracle
 from scheduler import Actor, Scheduler, Violation
 
-from skene_dagster.delivery.message import ORIGIN_TAG, SEND_TAG, Frozen
+from skene_dagster.delivery.email.message import ORIGIN_TAG, SEND_TAG, Frozen
 from skene_dagster.delivery.providers.base import (
     Absent,
     Accepted,

@@ -12,12 +12,12 @@ from scheduler import Scheduler
 from sqlalchemy import Connection, Engine, exists, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.audience import turn
-from skene_dagster.audience.heartbeat import Beating
-from skene_dagster.audience.turn import LEASE, Turn
 from skene_dagster.errors import SegmentBusy, SegmentOvertaken, StoreError
 from skene_dagster.loops.plan import LoopPlan, segment_name
 from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.leasing import leases
+from skene_dagster.store.leasing.heartbeat import Beating
+from skene_dagster.store.leasing.leases import LEASE, Turn
 from skene_dagster.store.tables import OPEN, Moment, segment_members, segments
 
 
@@ -72,7 +72,7 @@ def beating(scheduler: Scheduler) -> Beating:
                 if is_over or writer.is_dead or writer.is_over:
                     return
                 with suppress(SegmentBusy, StoreError):
-                    transaction(engine, lambda connection: turn.keep(connection, mine, clock()))
+                    transaction(engine, lambda connection: leases.keep(connection, mine, clock()))
 
         scheduler.spawn("beat", beat)
         try:

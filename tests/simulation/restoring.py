@@ -2,7 +2,7 @@
 
 from world import World
 
-from skene_dagster.delivery.look import WORKED_ON
+from skene_dagster.delivery.send.records import WORKED_ON
 
 
 def restore(world: World) -> None:

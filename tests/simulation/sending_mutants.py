@@ -12,11 +12,9 @@ import pytest
 from provider import Model
 from sqlalchemy import Connection, Engine, Row, func, literal, update
 
-from skene_dagster.delivery import advance, attempt, controls, eligibility, ledger, look
-from skene_dagster.delivery.attempt import attempt as attempted
-from skene_dagster.delivery.desk import Desk
-from skene_dagster.delivery.look import Next, Policy
-from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.decide import eligibility
+from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.base import (
     Absent,
     Accepted,
@@ -29,6 +27,10 @@ from skene_dagster.delivery.providers.base import (
     Unknown,
     Unprovable,
 )
+from skene_dagster.delivery.send import advance, attempt, records
+from skene_dagster.delivery.send.attempt import attempt as attempted
+from skene_dagster.delivery.send.records import Next, Policy
+from skene_dagster.delivery.send.session import Desk
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches
 
@@ -116,7 +118,7 @@ def the_ids_come_in_another_order(patch: pytest.MonkeyPatch) -> None:
 
 def a_key_is_trusted_for_ever(patch: pytest.MonkeyPatch) -> None:
     """What was accepted a day ago is sent again under its key."""
-    for module in (look, attempt):
+    for module in (records, attempt):
         patch.setattr(module, "key_is_over", lambda _batch, _now: False)
 
 

@@ -11,8 +11,9 @@ from history import play
 from product import Product, product
 from sqlalchemy import Connection, or_, select
 
-from skene_dagster.audience import members
-from skene_dagster.delivery import attempt, ledger
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.send import attempt
+from skene_dagster.segments import members
 from skene_dagster.store.tables import batches
 
 

@@ -19,17 +19,17 @@ from scheduler import Scheduler, Trouble
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.audience.segments import refresh
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.desk import Desk
-from skene_dagster.delivery.dispatch import deliver
+from skene_dagster.delivery.backup_recovery import recover
+from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
-from skene_dagster.delivery.recovery import recover
-from skene_dagster.delivery.reserve import reserve
+from skene_dagster.delivery.send.deliver import deliver
+from skene_dagster.delivery.send.session import Desk
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import StepPlan
+from skene_dagster.segments.refresh import refresh
 from skene_dagster.store.engine import transaction
 
 LIVE = Channel("live", "a simulation")

@@ -25,11 +25,11 @@ from sqlalchemy import (
 )
 
 from skene_dagster import settings as settings_module
-from skene_dagster.audience.segments import refresh
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.desk import Desk
-from skene_dagster.delivery.dispatch import Delivered, deliver
-from skene_dagster.delivery.message import Frozen, Message
+from skene_dagster.delivery.decide.reserve import Reserved, reserve
+from skene_dagster.delivery.decide.send_audience import PAGE
+from skene_dagster.delivery.email.message import Frozen, Message
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.providers.base import (
     Accepted,
     Answer,
@@ -43,12 +43,12 @@ from skene_dagster.delivery.providers.base import (
     Unprovable,
     at_once,
 )
-from skene_dagster.delivery.reserve import Reserved, reserve
-from skene_dagster.delivery.templates import Templates
-from skene_dagster.delivery.wave import PAGE
-from skene_dagster.loops.loaders import load_file
+from skene_dagster.delivery.send.deliver import Delivered, deliver
+from skene_dagster.delivery.send.session import Desk
+from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan, StepPlan
-from skene_dagster.loops.planning import plan_loop
+from skene_dagster.loops.planning.loop import plan_loop
+from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment
 from skene_dagster.store.tables import batches, sends

@@ -12,15 +12,16 @@ import prepared_tables
 from neighbours import own
 from sqlalchemy import Connection, Engine, inspect, select, text
 
-from skene_dagster.audience import clearance, turn
-from skene_dagster.audience.clearance import Clearance
-from skene_dagster.audience.members import expect_exits
-from skene_dagster.audience.segments import Refreshed, refresh
-from skene_dagster.audience.turn import Turn
 from skene_dagster.documents import Document
 from skene_dagster.loops.plan import Email, LoopPlan, Query, RecoveryPlan, Schedule, StepPlan
+from skene_dagster.segments import clearance
+from skene_dagster.segments.clearance import Clearance
+from skene_dagster.segments.members import expect_exits
+from skene_dagster.segments.refresh import Refreshed, refresh
 from skene_dagster.settings import Limits, Users, load
 from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.leasing import leases
+from skene_dagster.store.leasing.leases import Turn
 from skene_dagster.store.tables import OPEN, segment_members
 
 SEGMENT = "retention.main"
@@ -164,9 +165,9 @@ class World:
         """Take the turn to refresh, as a run does that then says nothing more."""
 
         def take(connection: Connection) -> Turn:
-            if turn.state(connection, SEGMENT) is None:
-                turn.introduce(connection, SEGMENT)
-            taken = turn.take(connection, SEGMENT, owner=owner, as_of=tick(day), now=self.now, lease=lease)
+            if leases.state(connection, SEGMENT) is None:
+                leases.introduce(connection, SEGMENT)
+            taken = leases.take(connection, SEGMENT, owner=owner, as_of=tick(day), now=self.now, lease=lease)
             assert taken is not None
             return taken
 

@@ -11,8 +11,8 @@ from neighbours import own
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.dispatch import deliver
-from skene_dagster.delivery.message import Frozen, Message
+from skene_dagster.delivery.email.message import Frozen, Message
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers.base import (
     Absent,
     Answer,
@@ -27,7 +27,7 @@ from skene_dagster.delivery.providers.base import (
     at_once,
 )
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import transaction

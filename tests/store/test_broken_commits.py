@@ -10,9 +10,9 @@ from delivery_world import LIVE, World, make_world
 from neighbours import own
 from sqlalchemy import Connection, Engine, select
 
-from skene_dagster.delivery.desk import Desk, Result
-from skene_dagster.delivery.dispatch import deliver
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.send.deliver import deliver
+from skene_dagster.delivery.send.session import Desk, Result
 from skene_dagster.errors import CommitUnknown
 from skene_dagster.settings import Limits
 from skene_dagster.store.tables import OPEN, batches, segment_members

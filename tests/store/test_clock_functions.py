@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine, text
 
-from skene_dagster.audience.moments import bound
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query, vocabulary
+from skene_dagster.product.tick_clock import bound
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import is_sqlite
 

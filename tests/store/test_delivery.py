@@ -13,11 +13,12 @@ from delivery_world import LIVE, START, Script, Scripted, World, lose_the_answer
 from neighbours import own
 from sqlalchemy import Engine, delete, func, select, update
 
-from skene_dagster.delivery import freeze, ledger
-from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.providers.base import Answer, Fatal, Found, Refused, Throttled
+from skene_dagster.delivery.send import freeze
 from skene_dagster.errors import NoClearance, ProviderFatal, ProviderUnavailable, SegmentImplausible
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, sends

@@ -13,8 +13,8 @@ from sqlalchemy import Engine, event, text
 
 from skene_dagster.errors import SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import Users
-from skene_dagster.store import server
 from skene_dagster.store.engine import database_clock, is_sqlite, open_engine, transaction, users_table
+from skene_dagster.store.server import connections
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -110,7 +110,7 @@ def test_a_server_that_is_not_there_is_worth_a_retry() -> None:
 def test_a_server_that_takes_a_connection_and_is_silent_is_given_up(
     patience: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         engine = open_engine(f"mysql://me:secret@127.0.0.1:{silent.getsockname()[1]}/db", patience=patience)
 
@@ -120,7 +120,7 @@ def test_a_server_that_takes_a_connection_and_is_silent_is_given_up(
 
 @on_servers
 def test_a_statement_may_take_longer_than_a_connection(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "CONNECT_SECONDS", 2)
+    monkeypatch.setattr(connections, "CONNECT_SECONDS", 2)
     engine = open_engine(database_url)
 
     with engine.connect() as connection:
@@ -140,7 +140,7 @@ def test_a_server_whose_machine_is_gone_is_noticed_while_a_statement_takes_its_t
         )
         assert driver._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
-    assert idle + between * count == server.GONE_SECONDS == unheard / 1000
+    assert idle + between * count == connections.GONE_SECONDS == unheard / 1000
 
 
 @on_servers

@@ -13,9 +13,9 @@ import pytest
 from event_rows import make_users, nested, rows
 from sqlalchemy import Engine, text
 
-from skene_dagster.audience.event import DEEPEST, Event, new_event
-from skene_dagster.audience.events import SETTLED_WITHIN, Fitted, Journal, open_journal, write
-from skene_dagster.audience.passes import OVERLAP
+from skene_dagster.behaviour.event import DEEPEST, Event, new_event
+from skene_dagster.behaviour.events import SETTLED_WITHIN, Fitted, Journal, open_journal, write
+from skene_dagster.behaviour.rollup.passes import OVERLAP
 from skene_dagster.errors import EventRefused, SchemaOutdated, StoreError, WrongEnvironment
 from skene_dagster.settings import Settings, load
 from skene_dagster.store import environment
@@ -120,7 +120,7 @@ def test_the_database_is_taken_to_have_told_its_time_in_the_middle_of_being_aske
     # SQLite has this machine's time, and was asked for twenty seconds.
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     around = iter((now - timedelta(seconds=10), now + timedelta(seconds=10)))
-    monkeypatch.setattr("skene_dagster.audience.events._utc_now", lambda: next(around))
+    monkeypatch.setattr("skene_dagster.behaviour.events._utc_now", lambda: next(around))
 
     ahead = transaction(engine, lambda connection: write(connection, []))
 
@@ -183,7 +183,7 @@ def test_a_failure_that_is_no_rows_own_is_raised_and_leaves_nothing(engine: Engi
 
 
 def test_what_took_too_long_is_not_committed(engine: Engine, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skene_dagster.audience.events.SETTLED_WITHIN", timedelta(0))
+    monkeypatch.setattr("skene_dagster.behaviour.events.SETTLED_WITHIN", timedelta(0))
 
     with pytest.raises(StoreError, match="too long"):
         transaction(engine, lambda connection: write(connection, fitted(journal, new_event(7, "used"))))

@@ -5,7 +5,7 @@ from pymysql.cursors import RE_INSERT_VALUES
 from sqlalchemy import Engine, text
 
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.labels import labelled, signed, thread
+from skene_dagster.store.server.labels import labelled, signed, thread
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 ME = text("SELECT info FROM information_schema.processlist WHERE id = CONNECTION_ID()")

@@ -6,7 +6,7 @@ import pytest
 from delivery_world import World, make_world
 from sqlalchemy import Engine
 
-from skene_dagster.delivery import lacking
+from skene_dagster.delivery import missing_values
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
 
 def said(world: World) -> list[str]:
     with world.engine.connect() as connection:
-        found = lacking.lacking(connection, [world.plan], world.settings, world.now)
+        found = missing_values.lacking(connection, [world.plan], world.settings, world.now)
     return [f"{one.place} {one.says}" for ones in found.values() for one in ones]
 
 
@@ -59,7 +59,7 @@ def test_a_moment_has_no_word_to_stand_in_for_it(world: World) -> None:
 
 
 def test_no_more_users_are_looked_at_than_a_server_reads_quickly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lacking, "MOST", 3)
+    monkeypatch.setattr(missing_values, "MOST", 3)
     world.add(1, 2, 3, 4, name=None)
 
     [notice] = said(world)

@@ -11,13 +11,13 @@ from delivery_world import OUTBOX, START, Script, World, make_world, planned
 from neighbours import own
 from sqlalchemy import Engine, event, text, update
 
-from skene_dagster.audience import conditions, triggered
-from skene_dagster.audience.rollup import roll_up
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.message import Message
+from skene_dagster.behaviour.rollup.roll_up import roll_up
+from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.errors import SegmentTimeout
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.segments import conditions, trigger_rows
 from skene_dagster.settings import Feature, Milestone
 from skene_dagster.store.tables import batches
 
@@ -569,7 +569,7 @@ steps:
 
 def found(product: Product, channel: Channel = OUTBOX, as_of: datetime | None = None) -> int:
     world = product.world
-    return triggered.refresh(
+    return trigger_rows.refresh(
         world.engine,
         plan=world.plan,
         step=world.step,

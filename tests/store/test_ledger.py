@@ -11,9 +11,9 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, Row, select, update
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.freeze import halves
-from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.base import Fatal, Throttled
+from skene_dagster.delivery.send.freeze import halves
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, sends

@@ -9,8 +9,9 @@ from delivery_world import START as NOW
 from delivery_world import World, make_world
 from sqlalchemy import Connection, Engine, insert
 
-from skene_dagster.delivery import facts, ledger
-from skene_dagster.delivery.eligibility import Past
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide import facts
+from skene_dagster.delivery.decide.eligibility import Past
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.store.tables import batches, recovered, sends
 

@@ -11,8 +11,8 @@ from delivery_world import World, make_world
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger import LeftOut, Scope
-from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.tables import batches, sends
 
 SCOPE = Scope("outbox", "retention", "main")

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from skene_dagster.errors import StoreError, StoreTimeout
 from skene_dagster.store.engine import is_sqlite, transaction
-from skene_dagster.store.limits import limited, stopper
+from skene_dagster.store.server.limits import limited, stopper
 
 SOON, IN_TIME = timedelta(seconds=1), timedelta(minutes=1)
 ENDLESS = "SELECT a.n FROM numbers a, numbers b, numbers c, numbers d, numbers e WHERE a.n + b.n + c.n + d.n + e.n < 0"

@@ -11,9 +11,9 @@ from refusing import another_user
 from sqlalchemy import Engine, text
 
 from skene_dagster import settings as settings_module
-from skene_dagster.audience import local_time
+from skene_dagster.checks import local_time
+from skene_dagster.product import newest
 from skene_dagster.settings import read_settings
-from skene_dagster.store import newest
 from skene_dagster.store.engine import database_clock
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Engine, text
 
-from skene_dagster.delivery import facts
+from skene_dagster.delivery.decide import facts
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import reading

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, column, insert, inspect, make_url, table, text
 from skene_dagster.settings import Users
 from skene_dagster.store import schema
 from skene_dagster.store.engine import open_engine
-from skene_dagster.store.held_back import held_back
+from skene_dagster.store.migrations.offline_sql import held_back
 
 USERS = Users()
 KEY = "varchar(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY"

@@ -10,11 +10,12 @@ import segment_world
 from segment_world import FIRST, World
 from sqlalchemy import Engine, text
 
-from skene_dagster.audience import conditions, unreadable
+from skene_dagster.checks import unreadable
 from skene_dagster.documents import Document
 from skene_dagster.errors import QueryRejected
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.segments import conditions
 from skene_dagster.settings import Users, load
 from skene_dagster.store.engine import is_sqlite, reading
 

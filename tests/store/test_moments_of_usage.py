@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Engine
 from test_triggers import MINUTE, make_shop, started
 from usage_world import DAY, START, World, at, on
 
-from skene_dagster.audience import adoption, sources, triggers, unreadable
+from skene_dagster.behaviour import adoption
+from skene_dagster.checks import event_sources, unreadable
 from skene_dagster.documents import Document
 from skene_dagster.errors import SettingsError
 from skene_dagster.loops.plan import Rows
+from skene_dagster.segments import trigger_windows
 from skene_dagster.settings import Events, Users
 from skene_dagster.store.engine import is_sqlite, reading
 
@@ -152,7 +154,8 @@ def test_rows_trigger_at_their_moments(engine: Engine, tmp_path: Path, form: For
 
     found = [shop.tick()]
     newest = reading(
-        shop.world.engine, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE, shop.world.now + 2 * MINUTE)
+        shop.world.engine,
+        lambda c: trigger_windows.newest(c, rows, shop.world.now - MINUTE, shop.world.now + 2 * MINUTE),
     )
     shop.world.now += timedelta(minutes=2)
     found.append(shop.tick())
@@ -178,7 +181,7 @@ def test_numbers_without_a_unit_are_refused_and_the_line_is_shown(engine: Engine
     did(world, form, 1, at(0))
     document = Document("skene.yaml", {}, {("events", "at"): 9})
 
-    errors = reading(engine, lambda c: sources.check_events(c, world.settings, document))
+    errors = reading(engine, lambda c: event_sources.check_events(c, world.settings, document))
     with pytest.raises(SettingsError) as refused:
         world.roll(at(1))
 

@@ -9,8 +9,8 @@ import pytest
 from delivery_world import START, users
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from skene_dagster.delivery.pacing import MARGIN, UNTIL_TOLD, Pacing, Turn
 from skene_dagster.delivery.providers.base import RateLimit
+from skene_dagster.delivery.send.pacing import MARGIN, UNTIL_TOLD, Pacing, Turn
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import pacing

@@ -6,7 +6,7 @@ import pytest
 from delivery_world import LOOP, World, make_world, planned
 from sqlalchemy import Engine, text
 
-from skene_dagster.audience.preflight import check_loop
+from skene_dagster.checks.preflight import check_loop
 from skene_dagster.documents import Document
 from skene_dagster.store.engine import is_sqlite
 

@@ -23,14 +23,14 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, select, update
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.desk import Desk, Result
-from skene_dagster.delivery.dispatch import deliver
 from skene_dagster.delivery.doubts import doubts, settle_doubt
-from skene_dagster.delivery.look import Policy, look
-from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.send.deliver import deliver
+from skene_dagster.delivery.send.records import Policy, look
+from skene_dagster.delivery.send.session import Desk, Result
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store.engine import transaction

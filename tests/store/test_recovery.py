@@ -13,9 +13,9 @@ from delivery_world import LIVE, World, lose_the_answer, make_world
 from neighbours import own
 from sqlalchemy import Engine, delete, insert, select
 
-from skene_dagster.delivery import freeze
+from skene_dagster.delivery.backup_recovery import recover, refuse_an_outdated_ledger
 from skene_dagster.delivery.providers.base import Fatal, Sent
-from skene_dagster.delivery.recovery import recover, refuse_an_outdated_ledger
+from skene_dagster.delivery.send import freeze
 from skene_dagster.errors import DeliveryError, LedgerOutdated, ProviderFatal, ProviderUnavailable
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction

@@ -10,9 +10,9 @@ import pytest
 from delivery_world import LIVE, LOOP, OUTBOX, World, make_world, planned, users
 from sqlalchemy import Engine, delete
 
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.eligibility import Mail
-from skene_dagster.delivery.facts import Person
+from skene_dagster.delivery.decide.eligibility import Mail
+from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, _keep_some, rehearse, rehearse_user
 from skene_dagster.errors import QueryRejected
 from skene_dagster.store.tables import metadata

@@ -8,7 +8,7 @@ import pytest
 from delivery_world import LIVE, Script, World, lose_the_answer, make_world
 from sqlalchemy import Engine
 
-from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Refused
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.errors import ProviderFatal

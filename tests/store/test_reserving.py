@@ -8,8 +8,8 @@ from delivery_world import OUTBOX, World, make_world
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.delivery.reserve import BATCH, _write
-from skene_dagster.delivery.wave import Decided, Wave
+from skene_dagster.delivery.decide.reserve import BATCH, _write
+from skene_dagster.delivery.decide.send_audience import Decided, Wave
 from skene_dagster.store.engine import transaction
 
 

@@ -8,9 +8,9 @@ from neighbours import own
 from segment_world import World, loop, tick
 from sqlalchemy import Engine, update
 
-from skene_dagster.delivery import facts
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.reserve import Reserved, reserve
+from skene_dagster.delivery.decide import facts
+from skene_dagster.delivery.decide.reserve import Reserved, reserve
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction

@@ -10,12 +10,12 @@ from segment_world import loop, tick
 from sqlalchemy import Engine, insert
 from usage_world import OWN_FEATURES, Died, World, at, dying, on, own_events
 
-from skene_dagster.audience import turn
 from skene_dagster.delivery.retention import Retained, retain
 from skene_dagster.errors import RollupBusy
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Feature, Retention, load
 from skene_dagster.store.engine import transaction
+from skene_dagster.store.leasing import leases
 from skene_dagster.store.tables import OPEN, entitlements, events
 
 # History
@@ -168,14 +168,14 @@ def test_events_wait_for_a_rollup_that_is_under_way_and_one_that_lost_its_turn_w
     lived(world)
     slow = world.take_turn("slow", at(40, 1))
     under_way = world.retain(events="30d")
-    world.now += turn.LEASE + timedelta(seconds=1)
+    world.now += leases.LEASE + timedelta(seconds=1)
 
     over = world.retain(events="30d")
 
     assert (under_way.events_since, under_way.waits_for) == (None, "a rollup of what users do")
     assert over.events_since is not None
     with pytest.raises(RollupBusy, match="taken over"):
-        transaction(world.engine, lambda connection: turn.keep(connection, slow, world.now))
+        transaction(world.engine, lambda connection: leases.keep(connection, slow, world.now))
 
 
 def test_events_stay_while_a_rollup_is_half_written(world: World) -> None:

@@ -26,7 +26,7 @@ from usage_world import (
     own_events,
 )
 
-from skene_dagster.audience import activity, adoption, engagement, milestones
+from skene_dagster.behaviour import activity, adoption, engagement, milestones
 from skene_dagster.errors import RollupBusy, SettingsError
 from skene_dagster.settings import Milestone
 from skene_dagster.store.engine import open_engine, reading

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 from usage_world import DAY, START, World, at, on
 
-from skene_dagster.audience import engagement
+from skene_dagster.behaviour import engagement
 from skene_dagster.store.tables import OPEN, engagement_levels
 
 TICK = timedelta(microseconds=1)

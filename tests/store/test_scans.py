@@ -8,7 +8,7 @@ from delivery_world import SETTINGS, planned
 from sqlalchemy import Engine, text
 
 from skene_dagster import settings as settings_module
-from skene_dagster.audience.scans import Scan, big_scans
+from skene_dagster.checks.scans import Scan, big_scans
 
 BIG = 50
 """What is big to these tests."""

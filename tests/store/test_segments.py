@@ -7,9 +7,9 @@ import pytest
 from segment_world import ELSEWHERE, SEGMENT, World, loop, tick
 from sqlalchemy import Engine
 
-from skene_dagster.audience import members
-from skene_dagster.audience.clearance import Clearance
 from skene_dagster.errors import SegmentError
+from skene_dagster.segments import members
+from skene_dagster.segments.clearance import Clearance
 
 
 @dataclass(frozen=True)

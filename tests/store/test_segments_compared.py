@@ -11,9 +11,9 @@ import pytest
 from segment_world import FROM_USERS, World, loop, tick
 from sqlalchemy import Engine, event
 
-from skene_dagster.audience.clearance import Clearance
-from skene_dagster.audience.segments import LARGE
 from skene_dagster.errors import SegmentTimeout
+from skene_dagster.segments.clearance import Clearance
+from skene_dagster.segments.refresh import LARGE
 
 ALWAYS = -1
 """No segment is so small that its condition would be evaluated at once."""

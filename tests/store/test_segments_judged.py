@@ -6,9 +6,9 @@ import pytest
 from segment_world import SEGMENT, World, loop, tick
 from sqlalchemy import Engine
 
-from skene_dagster.audience import clearance
-from skene_dagster.audience.clearance import Clearance
 from skene_dagster.errors import SegmentImplausible
+from skene_dagster.segments import clearance
+from skene_dagster.segments.clearance import Clearance
 from skene_dagster.settings import Limits
 from skene_dagster.store.engine import transaction
 

@@ -14,12 +14,12 @@ import pytest
 from segment_world import FIRST, World, loop, tick
 from sqlalchemy import Engine
 
-from skene_dagster.audience import turn
-from skene_dagster.audience.clearance import Clearance
-from skene_dagster.audience.heartbeat import beating
-from skene_dagster.audience.segments import Refreshed
 from skene_dagster.errors import SegmentBusy, SegmentError, SegmentOvertaken
+from skene_dagster.segments.clearance import Clearance
+from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.store.engine import open_engine, transaction
+from skene_dagster.store.leasing import leases
+from skene_dagster.store.leasing.heartbeat import beating
 
 CHUNK_STARTS = 5
 """Before its first chunk, a refresh looks at the clock when it begins, takes its turn, counts, leaves out strangers."""
@@ -181,15 +181,17 @@ def test_who_lost_the_turn_writes_no_more(engine: Engine) -> None:
     world = World(engine)
     stale = world.take_turn("stale", day=0, lease=timedelta(0))
     world.now = FIRST + timedelta(seconds=1)
-    world.take_turn("newer", day=0, lease=turn.LEASE)
+    world.take_turn("newer", day=0, lease=leases.LEASE)
 
     for write in (
-        lambda connection: turn.keep(connection, stale, world.now, writes=True),
-        lambda connection: turn.complete(connection, stale, world.now, members=0, entered=0, exited=0, unknown_keys=0),
+        lambda connection: leases.keep(connection, stale, world.now, writes=True),
+        lambda connection: leases.complete(
+            connection, stale, world.now, members=0, entered=0, exited=0, unknown_keys=0
+        ),
     ):
         with pytest.raises(SegmentBusy, match="taken over"):
             transaction(engine, write)
-    transaction(engine, lambda connection: turn.release(connection, stale))
+    transaction(engine, lambda connection: leases.release(connection, stale))
 
     with pytest.raises(SegmentBusy, match="by run newer"):
         world.refresh(0)
@@ -204,7 +206,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_writes_no_more(engine: 
 
     def sleepy() -> datetime:
         if next(looks) == CHUNK_STARTS + 2:
-            world.now += turn.LEASE + timedelta(seconds=1)
+            world.now += leases.LEASE + timedelta(seconds=1)
             world.only([2, 3, 9])
             world.refresh(1, run_id="newer")
         return world.now
@@ -233,16 +235,16 @@ def test_a_refresh_that_fails_gives_its_turn_back(engine: Engine) -> None:
 
 def test_a_refresh_that_works_for_long_keeps_its_turn(engine: Engine) -> None:
     world = World(engine)
-    mine = world.take_turn("slow", day=0, lease=turn.LEASE)
+    mine = world.take_turn("slow", day=0, lease=leases.LEASE)
     renewed = threading.Event()
 
     def clock() -> datetime:
         renewed.set()
-        return FIRST + turn.LEASE
+        return FIRST + leases.LEASE
 
     with beating(engine, mine, clock, every=timedelta(milliseconds=1)):
         assert renewed.wait(30)
-    world.now = FIRST + turn.LEASE + timedelta(seconds=1)
+    world.now = FIRST + leases.LEASE + timedelta(seconds=1)
 
     with pytest.raises(SegmentBusy, match="by run slow"):
         world.refresh(0)
@@ -256,11 +258,11 @@ def test_a_killed_process_leaves_nothing_that_the_next_refresh_does_not_put_righ
     killed = subprocess.run(
         [sys.executable, __file__, database_url], check=False, capture_output=True, cwd=Path(__file__).parent
     )
-    world.now = FIRST + turn.LEASE
+    world.now = FIRST + leases.LEASE
     with pytest.raises(SegmentBusy, match="by run killed"):
         world.refresh(0)
     left_behind = world.tables()
-    world.now = FIRST + turn.LEASE + timedelta(seconds=1)
+    world.now = FIRST + leases.LEASE + timedelta(seconds=1)
 
     refreshed = world.refresh(0)
 

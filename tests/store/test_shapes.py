@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from skene_dagster.store import shapes
+from skene_dagster.product import shapes
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 

@@ -8,8 +8,8 @@ from event_rows import make_users, rows
 from sqlalchemy import Engine, text
 from usage_world import World, at, own_events
 
-from skene_dagster.audience.event import new_event
-from skene_dagster.audience.events import Journal, open_journal
+from skene_dagster.behaviour.event import new_event
+from skene_dagster.behaviour.events import Journal, open_journal
 from skene_dagster.errors import EventRefused
 from skene_dagster.settings import load
 from skene_dagster.store.engine import is_sqlite

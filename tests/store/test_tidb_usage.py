@@ -10,11 +10,11 @@ import pymysql
 import pytest
 from sqlalchemy import Engine, make_url, select, text
 
-from skene_dagster.audience.rollup import roll_up
+from skene_dagster.behaviour.rollup.roll_up import roll_up
 from skene_dagster.cli.database import settings_file
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.tidb_usage import NAME
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.compiler.jobs.tidb_usage import NAME
+from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Settings, TidbUsage, Users, load
 from skene_dagster.store import schema
 from skene_dagster.store.engine import database_clock, open_engine, transaction

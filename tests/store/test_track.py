@@ -13,12 +13,12 @@ from event_rows import ids, make_users, rows
 from sqlalchemy import Engine
 from tracking_world import PATIENCE, opener, product, run, url_of
 
-from skene_dagster.audience.event import new_event
-from skene_dagster.audience.events import Journal
+from skene_dagster.behaviour.event import new_event
+from skene_dagster.behaviour.events import Journal
+from skene_dagster.behaviour.user_ids import UserIds
 from skene_dagster.errors import StoreUnavailable
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.keys import Key
-from skene_dagster.store.user_ids import UserIds
 from skene_dagster.tracking.buffer import Buffer
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

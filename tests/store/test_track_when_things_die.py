@@ -12,7 +12,7 @@ from servers import Absent, MortalMariadb
 from sqlalchemy import Engine, insert
 from tracking_world import PATIENCE, opener, product, run, url_of
 
-from skene_dagster.audience.event import new_event
+from skene_dagster.behaviour.event import new_event
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, events
 from skene_dagster.tracking.buffer import Buffer
@@ -92,7 +92,7 @@ def test_what_was_told_while_the_database_was_dead_is_written_once_when_it_is_ba
 def test_a_database_that_hangs_is_given_up_and_asked_again(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skene_dagster.audience.events.PATIENCE", 0.3)
+    monkeypatch.setattr("skene_dagster.behaviour.events.PATIENCE", 0.3)
     make_users(engine)
     buffer = Buffer(opener(url_of(engine), tmp_path))
     with engine.connect().execution_options(skene_writes=True) as other:

@@ -9,9 +9,9 @@ import pytest
 from delivery_world import OUTBOX, World, make_world, planned
 from sqlalchemy import Engine, insert, text
 
-from skene_dagster.audience import triggers
-from skene_dagster.audience.triggers import LATE, Window
 from skene_dagster.loops.plan import After, Rows
+from skene_dagster.segments import trigger_windows
+from skene_dagster.segments.trigger_windows import LATE, Window
 from skene_dagster.settings import MomentColumn
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import sends
@@ -54,7 +54,7 @@ def order(world: World, *moments: datetime, kinds: Sequence[str] = ()) -> None:
 def found(world: World, within: Window, trigger: Rows = ORDERS) -> list[int]:
     step = replace(world.step, trigger=trigger)
     with world.engine.connect() as connection:
-        query = triggers.rows(connection, world.plan, step, OUTBOX.name, within)
+        query = trigger_windows.rows(connection, world.plan, step, OUTBOX.name, within)
         return sorted(row[0] for row in connection.execute(query))
 
 
@@ -68,7 +68,7 @@ def test_rows_that_would_trigger_still_are_those_from_the_first_moment_to_the_la
     order(world, LOW - TICK, LOW, HIGH, HIGH, HIGH + TICK)
 
     with world.engine.connect() as connection:
-        query = triggers.still_there(
+        query = trigger_windows.still_there(
             connection,
             world.plan,
             replace(world.step, trigger=ORDERS),
@@ -99,14 +99,14 @@ def test_the_newest_row_came_after_a_moment_and_by_now(
         order(world, *moments)
 
     with world.engine.connect() as connection:
-        assert triggers.newest(connection, ORDERS, LOW, HIGH) == newest
+        assert trigger_windows.newest(connection, ORDERS, LOW, HIGH) == newest
 
 
 def test_the_newest_row_is_of_the_name_that_is_asked_for(world: World) -> None:
     order(world, LOW + TICK, HIGH, kinds=["paid", "refunded"])
 
     with world.engine.connect() as connection:
-        assert triggers.newest(connection, replace(ORDERS, name=("kind", "paid")), LOW, HIGH) == LOW + TICK
+        assert trigger_windows.newest(connection, replace(ORDERS, name=("kind", "paid")), LOW, HIGH) == LOW + TICK
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_a_row_that_changes_is_another_occurrence_each_time(world: World) -> Non
     order(world, HIGH)
 
     with world.engine.connect() as connection:
-        once = triggers._of_a_table(connection, ORDERS, Window(LOW, HIGH, None))
-        each = triggers._of_a_table(connection, replace(ORDERS, changes=True), Window(LOW, HIGH, None))
+        once = trigger_windows._of_a_table(connection, ORDERS, Window(LOW, HIGH, None))
+        each = trigger_windows._of_a_table(connection, replace(ORDERS, changes=True), Window(LOW, HIGH, None))
         occurrences = [connection.execute(query).one()[3] for query in (once, each)]
 
     assert occurrences[0] == "1"
@@ -153,7 +153,7 @@ def test_a_tick_looks_back_as_far_as_rows_may_wait(
 ) -> None:
     step = world.step
 
-    window = triggers.window(step, HIGH, last=last, first=first, at=HIGH)
+    window = trigger_windows.window(step, HIGH, last=last, first=first, at=HIGH)
 
     expected = LOW - step.timeout - timedelta(minutes=10) if low is None else low
     assert (window.low, window.high) == (expected, HIGH)
@@ -196,9 +196,9 @@ def followed(world: World, within: Window) -> list[str]:
     trigger = After("first", WAIT)
     step = replace(world.step, trigger=trigger)
     with world.engine.connect() as connection:
-        query = triggers.rows(connection, world.plan, step, OUTBOX.name, within)
+        query = trigger_windows.rows(connection, world.plan, step, OUTBOX.name, within)
         found = sorted(row[0] for row in connection.execute(query))
-        assert triggers.is_due(connection, world.plan, trigger, OUTBOX.name, within) == bool(found)
+        assert trigger_windows.is_due(connection, world.plan, trigger, OUTBOX.name, within) == bool(found)
     return found
 
 
@@ -251,7 +251,7 @@ def test_emails_that_are_to_be_followed_still_are_those_of_the_users_and_occurre
     sent(mailing, asked={}, of_another_user={}, another={}, refused={"state": "refused"})
 
     with mailing.engine.connect() as connection:
-        query = triggers.still_there(
+        query = trigger_windows.still_there(
             connection,
             mailing.plan,
             replace(mailing.step, trigger=After("first", WAIT)),

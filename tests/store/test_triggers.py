@@ -11,17 +11,17 @@ from delivery_world import LIVE, OUTBOX, START, World, make_world, never_arrive,
 from neighbours import own
 from sqlalchemy import Connection, Engine, select, text
 
-from skene_dagster.audience import triggered, triggers
-from skene_dagster.audience.rollup import roll_up
-from skene_dagster.audience.segments import Refreshed
+from skene_dagster.behaviour.rollup.roll_up import roll_up
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.channels import Channel
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.retention import retain as retain_
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import After, Rows
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.segments import trigger_rows, trigger_windows
+from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.settings import MomentColumn, Retention
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import triggered as table
@@ -98,7 +98,7 @@ class Shop:
 
     def refresh(self, channel: Channel = OUTBOX, step: int = 0) -> Refreshed:
         world = self.world
-        return triggered.refresh(
+        return trigger_rows.refresh(
             world.engine,
             plan=world.plan,
             step=world.plan.steps[step],
@@ -234,7 +234,7 @@ def test_a_sample_has_the_rows_of_this_step_that_were_found_last(shop: Shop) -> 
         shop.tick()
         shop.world.now += MINUTE
 
-    sample = look(shop, lambda c: triggered.sample(c, "outbox", "activation.main", limit=2))
+    sample = look(shop, lambda c: trigger_rows.sample(c, "outbox", "activation.main", limit=2))
 
     assert [row.user_id for row in sample] == [3, 2]
 
@@ -426,16 +426,16 @@ def test_a_sensor_asks_for_the_newest_row_and_for_what_is_due(shop: Shop) -> Non
     started(shop)
     rows = shop.world.plan.steps[0].trigger
     assert isinstance(rows, Rows)
-    before = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE, shop.world.now))
+    before = look(shop, lambda c: trigger_windows.newest(c, rows, shop.world.now - MINUTE, shop.world.now))
     shop.order(1)
-    after = look(shop, lambda c: triggers.newest(c, rows, shop.world.now - MINUTE, shop.world.now))
+    after = look(shop, lambda c: trigger_windows.newest(c, rows, shop.world.now - MINUTE, shop.world.now))
     shop.plan(FOLLOWED)
     followed(shop, 0)
     due = After("first", timedelta(days=5))
 
     def is_due(days: float) -> bool:
-        within = triggers.Window(shop.world.now, shop.world.now + timedelta(days=days), None)
-        return bool(look(shop, lambda c: triggers.is_due(c, shop.world.plan, due, "outbox", within)))
+        within = trigger_windows.Window(shop.world.now, shop.world.now + timedelta(days=days), None)
+        return bool(look(shop, lambda c: trigger_windows.is_due(c, shop.world.plan, due, "outbox", within)))
 
     assert (before, after) == (None, shop.world.now)
     assert (is_due(4), is_due(6)) == (False, True)

@@ -8,8 +8,8 @@ from delivery_world import LOOP, OUTBOX, World, make_world, planned
 from neighbours import own
 from sqlalchemy import Engine, func, select, text
 
+from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.delivery.rehearsal import Case, Stage, rehearse, rehearse_user, render
-from skene_dagster.delivery.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.errors import SegmentError, StoreError
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated

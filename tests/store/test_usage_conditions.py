@@ -10,8 +10,8 @@ from delivery_world import START, World, make_world, planned
 from neighbours import own
 from sqlalchemy import Engine, insert, select
 
-from skene_dagster.audience.rollup import roll_up
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.behaviour.rollup.roll_up import roll_up
+from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Feature, Milestone
 from skene_dagster.store.tables import OPEN, events, segment_members
 

@@ -10,9 +10,9 @@ from delivery_world import LIVE, Script, Scripted, World, lose_the_answer, make_
 from sqlalchemy import Engine, text
 
 from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.email.message import Message, origin
 from skene_dagster.delivery.health import Wait, health
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.message import Message, origin
 from skene_dagster.delivery.providers.base import (
     Absent,
     Answer,

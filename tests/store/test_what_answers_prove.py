@@ -10,12 +10,12 @@ from neighbours import own
 from sqlalchemy import Engine, select, update
 
 from skene_dagster.delivery import controls
-from skene_dagster.delivery.dispatch import Delivered, deliver
-from skene_dagster.delivery.message import Message
-from skene_dagster.delivery.pacing import Turn
+from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers.base import Answer, Fatal, RateLimit, Refused, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import reconcile
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.send.deliver import Delivered, deliver
+from skene_dagster.delivery.send.pacing import Turn
 from skene_dagster.errors import DeliveryError, ProviderFatal, ProviderUnavailable
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, pacing

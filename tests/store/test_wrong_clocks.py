@@ -9,17 +9,17 @@ from delivery_world import LIVE, START, Script, World, lose_the_answer, make_wor
 from neighbours import own
 from sqlalchemy import Connection, Engine, select, text, update
 
-from skene_dagster.audience import clearance
-from skene_dagster.audience.rollup import roll_up
-from skene_dagster.compiler import sensors
-from skene_dagster.compiler.sensors import Cursor
+from skene_dagster.behaviour.rollup.roll_up import roll_up
+from skene_dagster.compiler.jobs import sensors
+from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.email.message import origin
 from skene_dagster.delivery.health import StepHealth, health
-from skene_dagster.delivery.message import origin
 from skene_dagster.delivery.providers.base import Absent, Found, Sent, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.errors import LedgerOutdated, NoClearance, ProviderUnavailable, SegmentImplausible
-from skene_dagster.loops.usage import plan_usage
+from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.segments import clearance
 from skene_dagster.store import environment
 from skene_dagster.store.engine import CLOCKS_DIFFER, transaction
 from skene_dagster.store.tables import batches, pacing, rollups, user_days

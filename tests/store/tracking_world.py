@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from skene_dagster.audience.events import Journal, open_journal
+from skene_dagster.behaviour.events import Journal, open_journal
 from skene_dagster.settings import load
 
 PATIENCE = 60.0

@@ -11,11 +11,9 @@ import prepared_tables
 from sqlalchemy import Connection, Engine, Select, Table, event, inspect, select, text
 
 from skene_dagster import settings as settings_module
-from skene_dagster.audience import turn
-from skene_dagster.audience.rollup import NAME, RolledUp, roll_up
-from skene_dagster.audience.turn import ROLLUP, Turn
+from skene_dagster.behaviour.rollup.roll_up import NAME, RolledUp, roll_up
 from skene_dagster.delivery.retention import Retained, retain
-from skene_dagster.loops.usage import UsagePlan, plan_usage
+from skene_dagster.loops.planning.usage import UsagePlan, plan_usage
 from skene_dagster.settings import (
     OWN_EVENTS,
     Events,
@@ -28,6 +26,8 @@ from skene_dagster.settings import (
     Users,
 )
 from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.leasing import leases
+from skene_dagster.store.leasing.leases import ROLLUP, Turn
 from skene_dagster.store.tables import (
     OPEN,
     engagement_levels,
@@ -199,9 +199,11 @@ class World:
         """Take the turn to roll up, as a run does that then says nothing more."""
 
         def take(connection: Connection) -> Turn:
-            if turn.state(connection, NAME, ROLLUP) is None:
-                turn.introduce(connection, NAME, ROLLUP)
-            taken = turn.take(connection, NAME, owner=owner, as_of=as_of, now=self.now, lease=turn.LEASE, kind=ROLLUP)
+            if leases.state(connection, NAME, ROLLUP) is None:
+                leases.introduce(connection, NAME, ROLLUP)
+            taken = leases.take(
+                connection, NAME, owner=owner, as_of=as_of, now=self.now, lease=leases.LEASE, kind=ROLLUP
+            )
             assert taken is not None
             return taken
 

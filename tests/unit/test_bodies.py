@@ -9,10 +9,10 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from skene_dagster.edge.app import _basic, _parsed
-from skene_dagster.edge.bodies import Budget, read
-from skene_dagster.edge.limits import Limits
-from skene_dagster.edge.refusals import Refusal
+from skene_dagster.web.app import _basic, _parsed
+from skene_dagster.web.bodies import Budget, read
+from skene_dagster.web.limits import Limits
+from skene_dagster.web.refusals import Refusal
 
 LIMIT = 10
 ZIPPED = gzip.compress(b"0123456789")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.loops.calendar_days import earlier, later
+from skene_dagster.loops.times.calendar_days import earlier, later
 
 BERLIN = ZoneInfo("Europe/Berlin")  # 2026: +1 until 29 March 01:00 UTC, then +2 until 25 October 01:00 UTC
 WEEK = timedelta(days=7)

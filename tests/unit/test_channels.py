@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skene_dagster.delivery import channels
+from skene_dagster.delivery import modes
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.settings import load
 
@@ -26,7 +26,7 @@ PRODUCTION = {"SKENE_ENV": "production"}
     ],
 )
 def test_the_channel_is_that_of_the_environment(environ: dict[str, str], name: str, tmp_path: Path) -> None:
-    channel = channels.choose(load(tmp_path, environ))
+    channel = modes.choose(load(tmp_path, environ))
 
     assert channel.name == name
     assert channel.leaves == (name != "outbox")
@@ -35,4 +35,4 @@ def test_the_channel_is_that_of_the_environment(environ: dict[str, str], name: s
 @pytest.mark.parametrize("environ", [PRODUCTION, {**PRODUCTION, **REDIRECT}], ids=["alone", "with a redirect"])
 def test_production_without_a_key_is_fatal(environ: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(ProviderFatal, match="RESEND_API_KEY is not set"):
-        channels.choose(load(tmp_path, environ))
+        modes.choose(load(tmp_path, environ))

@@ -9,16 +9,19 @@ import pytest
 from rich.console import Console
 from template_world import email, plan_of
 
-from skene_dagster.audience.counted import Counted
-from skene_dagster.audience.scans import Scan
-from skene_dagster.audience.windows import Gap
-from skene_dagster.cli import email as of_email
-from skene_dagster.cli import examining, notices, preview, screen, serve, status, validate, words
-from skene_dagster.cli.asking import Answer
-from skene_dagster.cli.checked import Checked
+from skene_dagster.behaviour.rollup.counted import Counted
+from skene_dagster.checks.scans import Scan
+from skene_dagster.checks.schedule_gaps import Gap
+from skene_dagster.cli import screen, serve, words
+from skene_dagster.cli.doctoring import environment_checks
+from skene_dagster.cli.looking import email as of_email
+from skene_dagster.cli.looking import preview, status
 from skene_dagster.cli.screen import Screen, how_many
-from skene_dagster.delivery.eligibility import Decided, Decision, Defer, Mail, Past, Skip
-from skene_dagster.delivery.facts import Person
+from skene_dagster.cli.validating import notices, validate
+from skene_dagster.cli.validating.database_checks import Answer
+from skene_dagster.cli.validating.result import Checked
+from skene_dagster.delivery.decide.eligibility import Decided, Decision, Defer, Mail, Past, Skip
+from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepHealth, Wait
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
 from skene_dagster.errors import Place, SettingsError, StoreError, StoreUnavailable
@@ -369,7 +372,7 @@ def test_a_time_of_more_than_100_hours_is_told_in_days(hours: int, said: str) ->
     ],
 )
 def test_the_domain_of_the_sender_is_told(domains: dict[str, str], sender: str, checked: Checked) -> None:
-    found = examining._domain(domains, sender)
+    found = environment_checks._domain(domains, sender)
 
     assert found.label == checked.label
     assert checked.said in found.said

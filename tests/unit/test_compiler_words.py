@@ -9,26 +9,27 @@ import dagster as dg
 import pytest
 from template_world import email, plan_of
 
-from skene_dagster.audience.rollup import RolledUp
-from skene_dagster.audience.segments import Refreshed
-from skene_dagster.compiler import checks, metadata, sensors, usage, window
+from skene_dagster.behaviour.rollup.roll_up import RolledUp
+from skene_dagster.compiler import checks, metadata, window
 from skene_dagster.compiler.broken import broken_definitions
+from skene_dagster.compiler.jobs import rollup, sensors
+from skene_dagster.compiler.jobs.reconcile import _told as told_of_a_reconciliation
+from skene_dagster.compiler.jobs.retention import _events as events_kept
+from skene_dagster.compiler.jobs.retention import _told as told_of_a_deletion
+from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.compiler.names import keys_of, op_name, segment_key, sends_key, table_key
-from skene_dagster.compiler.reconciling import _told as told_of_a_reconciliation
-from skene_dagster.compiler.recovery import RETRIES, retry_policy, working
-from skene_dagster.compiler.retaining import _events as events_kept
-from skene_dagster.compiler.retaining import _told as told_of_a_deletion
-from skene_dagster.compiler.sensors import Cursor
-from skene_dagster.delivery.channels import Channel
-from skene_dagster.delivery.dispatch import Delivered
+from skene_dagster.compiler.retry_policy import RETRIES, retry_policy, working
 from skene_dagster.delivery.entitlements import Entitled
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.reconcile import Reconciled
 from skene_dagster.delivery.retention import Retained
+from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.errors import DocumentErrors, LoopError, SkeneError, StoreError, StoreUnavailable
 from skene_dagster.loops.plan import After, AtLevel, Block, Condition, InState, Manual, Reached, RecoveryPlan, UsedUp
 from skene_dagster.project import Broken
+from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.settings import Settings, load
-from skene_dagster.store.capabilities import Capabilities
+from skene_dagster.store.server.capabilities import Capabilities
 
 NOON = datetime(2026, 3, 2, 12)
 A_DAY = timedelta(days=1)
@@ -150,17 +151,17 @@ def test_in_production_no_run_is_for_a_moment_to_come(
 
 
 CONDITIONS: list[tuple[Condition, tuple[dg.AssetKey, ...]]] = [
-    (STEP.condition, (usage.LEVELS,)),
-    (InState("exports", "tried", None), (usage.ADOPTION,)),
-    (Reached("first_order"), (usage.MILESTONES,)),
-    (UsedUp((), A_DAY, None), (usage.ACTIVITY,)),
+    (STEP.condition, (rollup.LEVELS,)),
+    (InState("exports", "tried", None), (rollup.ADOPTION,)),
+    (Reached("first_order"), (rollup.MILESTONES,)),
+    (UsedUp((), A_DAY, None), (rollup.ACTIVITY,)),
 ]
 
 
 @pytest.mark.parametrize(("condition", "keys"), CONDITIONS, ids=lambda given: type(given).__name__)
 def test_a_condition_is_read_from_what_it_asks_about(condition: Condition, keys: tuple[dg.AssetKey, ...]) -> None:
-    assert usage.keys_read(condition) == keys
-    assert usage.keys_needed([replace(STEP, condition=condition)]) == list(usage.KEYS)
+    assert rollup.keys_read(condition) == keys
+    assert rollup.keys_needed([replace(STEP, condition=condition)]) == list(rollup.KEYS)
 
 
 @pytest.mark.parametrize(
@@ -174,12 +175,12 @@ def test_a_condition_is_read_from_what_it_asks_about(condition: Condition, keys:
     ],
 )
 def test_what_users_do_is_rolled_up_where_anything_is_said_of_it(tmp_path: Path, said: str, is_used: bool) -> None:
-    assert usage.is_used([], settings_of(tmp_path, said)) is is_used
+    assert rollup.is_used([], settings_of(tmp_path, said)) is is_used
 
 
 def test_what_users_do_is_rolled_up_where_a_loop_asks(settings: Settings) -> None:
     assert isinstance(STEP.condition, AtLevel)
-    assert usage.is_used([PLAN], settings)
+    assert rollup.is_used([PLAN], settings)
 
 
 def rolled_up(**changed: object) -> RolledUp:
@@ -219,7 +220,7 @@ def rolled_up(**changed: object) -> RolledUp:
     ],
 )
 def test_a_rollup_is_told_in_a_line(done: RolledUp, said: str) -> None:
-    assert usage._told(done) == said
+    assert rollup._told(done) == said
 
 
 def test_other_works_are_told_in_a_line() -> None:

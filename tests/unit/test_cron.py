@@ -2,7 +2,7 @@
 
 import pytest
 
-from skene_dagster.loops.cron import either_day, fault_of_cron
+from skene_dagster.loops.times.cron import either_day, fault_of_cron
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from template_world import email, plan_of
 
-from skene_dagster.audience.segments import Refreshed
 from skene_dagster.compiler import descriptions
 from skene_dagster.loops.plan import After
+from skene_dagster.segments.refresh import Refreshed
 
 AS_OF = datetime(2026, 3, 14, 9)
 

@@ -14,7 +14,7 @@ from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import Query
 from skene_dagster.settings import Users
-from skene_dagster.store import sqlite_functions
+from skene_dagster.store.sqlite import functions
 
 PAIRS = Path(__file__).parent.parent / "dialect"
 FILES = ("intervals", "clocks", "texts", "expressions", "queries")
@@ -173,19 +173,19 @@ def test_the_source_tables_are_known(sql: str, tables: tuple[str, ...]) -> None:
 
 
 def test_the_registered_functions_are_those_that_are_written() -> None:
-    folder = Path(sqlite_functions.__file__).parent.parent / "loops" / "dialect"
+    folder = Path(functions.__file__).parents[2] / "loops" / "dialect" / "sqlite"
     named = {
         name
-        for file in folder.glob("sqlite*.py")
+        for file in folder.glob("*.py")
         for name in re.findall(r"\bskene_[a-z_]+\b(?=\()", file.read_text(encoding="utf-8"))
     } | {"skene_div", "skene_mod"}
 
-    assert named == set(sqlite_functions.FUNCTIONS)
+    assert named == set(functions.FUNCTIONS)
 
 
 def test_the_seed_selects_the_dormant_on_sqlite() -> None:
     connection = sqlite3.connect(":memory:")
-    sqlite_functions.install(connection)
+    functions.install(connection)
     connection.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, last_activity_at TEXT, re_engagement_sent INTEGER)")
     connection.executemany(
         "INSERT INTO users VALUES (?, ?, ?)",

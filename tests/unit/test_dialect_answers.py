@@ -7,9 +7,9 @@ import pytest
 
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import read_expression, read_query
-from skene_dagster.loops.dialect.indexes import readings
-from skene_dagster.loops.dialect.nulls import forgotten
-from skene_dagster.loops.dialect.repeats import repeated
+from skene_dagster.loops.dialect.answers.indexes import readings
+from skene_dagster.loops.dialect.answers.nulls import forgotten
+from skene_dagster.loops.dialect.answers.repeats import repeated
 from skene_dagster.loops.dialect.vocabulary import EQUIVALENTS, REFUSED_FUNCTIONS
 from skene_dagster.settings import Users
 

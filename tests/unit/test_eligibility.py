@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.delivery.eligibility import (
+from skene_dagster.delivery.decide.eligibility import (
     Decided,
     Decision,
     Defer,

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from event_rows import nested
 
-from skene_dagster.audience.event import DEEPEST, is_id, new_event
+from skene_dagster.behaviour.event import DEEPEST, is_id, new_event
 from skene_dagster.errors import EventRefused
 
 AT = datetime(2026, 3, 14, 9, 26, 53, 589793)

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from sqlalchemy import create_engine
 
-from skene_dagster.audience.event import new_event
-from skene_dagster.audience.events import Journal
+from skene_dagster.behaviour.event import new_event
+from skene_dagster.behaviour.events import Journal
+from skene_dagster.behaviour.user_ids import UserIds
 from skene_dagster.errors import EventRefused
-from skene_dagster.store.user_ids import UserIds
 
 NOW = datetime(2026, 11, 29, 12)
 TICK = timedelta(microseconds=1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skene_dagster.delivery.templates.headers import body
+from skene_dagster.delivery.email.headers import body
 
 
 @pytest.mark.parametrize(

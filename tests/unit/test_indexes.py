@@ -4,7 +4,7 @@ import pytest
 
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
-from skene_dagster.loops.dialect.indexes import Reading, index, readings
+from skene_dagster.loops.dialect.answers.indexes import Reading, index, readings
 from skene_dagster.settings import Users
 
 COLUMNS = {

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from skene_dagster.errors import LoopSyntaxError, Place, QueryRejected
 from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.files.python_file import run_python
+from skene_dagster.loops.files.typescript import parse_typescript
 from skene_dagster.loops.plan import Query
-from skene_dagster.loops.python_file import run_python
-from skene_dagster.loops.typescript import parse_typescript
 from skene_dagster.settings import Users
 from skene_dagster.yaml_document import parse_yaml
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Select, Table, create_engine, insert, select, text
 
-from skene_dagster.store.joins import FromFew
+from skene_dagster.product.joins import FromFew
 
 metadata = MetaData()
 staged = Table("staged", metadata, Column("user_id", Integer, primary_key=True))

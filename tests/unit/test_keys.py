@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from skene_dagster.store.capabilities import Capabilities, _read
 from skene_dagster.store.keys import Key, _affinity
 from skene_dagster.store.names import named, parts
+from skene_dagster.store.server.capabilities import Capabilities, _read
 
 INTEGER = Key("bigint(20)", is_integer=True)
 TEXT = Key("varchar(36)", is_integer=False)

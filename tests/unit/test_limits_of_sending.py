@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import create_engine
 from template_world import email, plan_of
 
-from skene_dagster.delivery.attempt import _Begun, _is_stale, _slept, _waited_for, _waits
-from skene_dagster.delivery.channels import Channel
 from skene_dagster.delivery.controls import Orders
-from skene_dagster.delivery.desk import Desk
-from skene_dagster.delivery.freeze import halves
-from skene_dagster.delivery.graphemes import cut
-from skene_dagster.delivery.late import LateTicks
-from skene_dagster.delivery.look import Policy, is_for_the_records, key_is_over
-from skene_dagster.delivery.message import Frozen
-from skene_dagster.delivery.pacing import Turn
+from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Throttled, Unknown, check_call
 from skene_dagster.delivery.providers.outbox import OutboxProvider
+from skene_dagster.delivery.send.attempt import _Begun, _is_stale, _slept, _waited_for, _waits
+from skene_dagster.delivery.send.freeze import halves
+from skene_dagster.delivery.send.late import LateTicks
+from skene_dagster.delivery.send.pacing import Turn
+from skene_dagster.delivery.send.records import Policy, is_for_the_records, key_is_over
+from skene_dagster.delivery.send.session import Desk
 from skene_dagster.settings import load
 
 NOON = datetime(2026, 3, 2, 12)

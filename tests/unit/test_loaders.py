@@ -6,8 +6,8 @@ import pytest
 
 from skene_dagster import files
 from skene_dagster.errors import LoopError
-from skene_dagster.loops import loaders
-from skene_dagster.loops.loaders import load_file, load_folder
+from skene_dagster.loops.files import loaders
+from skene_dagster.loops.files.loaders import load_file, load_folder
 
 YAML = """\
 type: retention

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skene_dagster.delivery.message import Frozen, Message, freeze
+from skene_dagster.delivery.email.message import Frozen, Message, freeze
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 pairs = st.lists(st.tuples(text, text), max_size=3, unique_by=lambda pair: pair[0]).map(tuple)

@@ -4,7 +4,7 @@ import pytest
 
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
-from skene_dagster.loops.dialect.nulls import Forgotten, forgotten
+from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.settings import Users
 
 

@@ -9,9 +9,7 @@ import pytest
 
 from skene_dagster.documents import Document, parse
 from skene_dagster.errors import DocumentError, DocumentErrors, LoopInvalid, LoopSyntaxError, Place
-from skene_dagster.loops.expressions import columns_of as columns_read
-from skene_dagster.loops.faults import Faults
-from skene_dagster.loops.loaders import load_file
+from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.model import EventTrigger, Loop
 from skene_dagster.loops.plan import (
     After,
@@ -32,8 +30,10 @@ from skene_dagster.loops.plan import (
     Trigger,
     UsedUp,
 )
-from skene_dagster.loops.planning import plan_loop
-from skene_dagster.loops.triggers import plan_trigger
+from skene_dagster.loops.planning.expressions import columns_of as columns_read
+from skene_dagster.loops.planning.faults import Faults
+from skene_dagster.loops.planning.loop import plan_loop
+from skene_dagster.loops.planning.triggers import plan_trigger
 from skene_dagster.settings import (
     Environment,
     Events,

@@ -7,8 +7,8 @@ import pytest
 
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopSyntaxError
-from skene_dagster.loops import python_file
-from skene_dagster.loops.python_file import run_python
+from skene_dagster.loops.files import python_file
+from skene_dagster.loops.files.python_file import run_python
 from skene_dagster.text_lines import TextLines
 
 HEAD = "from skene_dagster import define_loop\n"

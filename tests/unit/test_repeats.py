@@ -4,7 +4,7 @@ import pytest
 
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
-from skene_dagster.loops.dialect.repeats import Repeated, UniqueKeys, repeated
+from skene_dagster.loops.dialect.answers.repeats import Repeated, UniqueKeys, repeated
 from skene_dagster.settings import Users
 
 

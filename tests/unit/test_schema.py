@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from skene_dagster.documents import Spec
 from skene_dagster.json_schema import explanations, text
 from skene_dagster.loops import model
-from skene_dagster.loops.loaders import load_file
+from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.model import Loop
 from skene_dagster.loops.schema import loop_schema
 from skene_dagster.settings import ProjectFile, read_settings

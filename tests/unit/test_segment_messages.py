@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from skene_dagster.audience.event import Event
-from skene_dagster.edge.segment import Type, event_of
+from skene_dagster.behaviour.event import Event
 from skene_dagster.errors import EventRefused
+from skene_dagster.web.segment import Type, event_of
 
 NOW = datetime(2026, 11, 29, 12)
 TRACK: dict[str, object] = {"type": "track", "userId": 7, "event": "used"}

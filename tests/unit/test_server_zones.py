@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from skene_dagster.store.server_zone import ServerZone, utc
+from skene_dagster.store.server.time_zone import ServerZone, utc
 
 
 @pytest.mark.parametrize(

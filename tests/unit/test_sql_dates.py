@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from skene_dagster.loops.dialect.dates import is_a_number, is_a_servers_own, is_moment, read, refuse_an_offset
 from skene_dagster.loops.dialect.scanner import Refusal
+from skene_dagster.loops.dialect.time.dates import is_a_number, is_a_servers_own, is_moment, read, refuse_an_offset
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from skene_dagster.store import sqlite_functions
+from skene_dagster.store.sqlite import functions
 
 
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
-    sqlite_functions.install(connection)
+    functions.install(connection)
     yield connection
     connection.close()
 

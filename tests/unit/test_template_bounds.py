@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pytest
 from jinja2.exceptions import SecurityError
 
-from skene_dagster.delivery.templates.bounds import Account, joined
-from skene_dagster.delivery.templates.headers import Unrenderable
-from skene_dagster.delivery.templates.sandbox import TEXT, compiled
+from skene_dagster.delivery.email.headers import Unrenderable
+from skene_dagster.delivery.email.templates.bounds import Account, joined
+from skene_dagster.delivery.email.templates.sandbox import TEXT, compiled
 
 TOO_LONG = "^an expression gives more than 300,000 characters$"
 TOO_WIDE = "^a text is filled up to more than 1,000 characters$"

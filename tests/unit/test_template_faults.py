@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from template_world import FOOTER, SENDER, TemplateWorld, email, mjml, plan_of
 
-from skene_dagster.delivery.templates import Templates
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.loops.plan import Block
 from skene_dagster.settings import Feature, Sender
 

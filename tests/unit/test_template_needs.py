@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from template_world import FOOTER, TemplateWorld, email, mjml
 
-from skene_dagster.delivery.templates import MissingValue, Templates
+from skene_dagster.delivery.email.templates import MissingValue, Templates
 
 NEEDED = [
     "{{ name }}",

@@ -7,9 +7,9 @@ import pytest
 from jinja2 import TemplateSyntaxError
 from template_world import FOOTER, TemplateWorld, mjml
 
-from skene_dagster.delivery.templates import Unrenderable
-from skene_dagster.delivery.templates.mjml import compile_mjml
-from skene_dagster.delivery.templates.sandbox import TEXT, compiled
+from skene_dagster.delivery.email.mjml.compiled import compile_mjml
+from skene_dagster.delivery.email.templates import Unrenderable
+from skene_dagster.delivery.email.templates.sandbox import TEXT, compiled
 
 
 @pytest.mark.parametrize(

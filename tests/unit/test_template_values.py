@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from template_world import SENDER, TemplateWorld, mjml
 
-from skene_dagster.delivery.templates import Unrenderable, check_address
+from skene_dagster.delivery.email.templates import Unrenderable, check_address
 from skene_dagster.settings import Sender
 
 SPRING = datetime(2026, 3, 12, 9, 4, 30)

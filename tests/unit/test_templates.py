@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from template_world import FOOTER, SENDER, TemplateWorld, mjml
 
-from skene_dagster.delivery.templates import MissingValue, Unrenderable
+from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
 from skene_dagster.errors import TemplateError
 from skene_dagster.settings import Feature, Milestone
 

@@ -7,8 +7,8 @@ import pytest
 
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopSyntaxError
-from skene_dagster.loops import typescript
-from skene_dagster.loops.typescript import parse_typescript
+from skene_dagster.loops.files import typescript
+from skene_dagster.loops.files.typescript import parse_typescript
 
 ROOT = Path(__file__).parents[2]
 COMPUTED = "is computed. A loop file is read without being executed: write the value itself."

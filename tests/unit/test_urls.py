@@ -3,7 +3,7 @@
 import pytest
 
 from skene_dagster.errors import SettingsError
-from skene_dagster.store.urls import parse
+from skene_dagster.store.server.urls import parse
 
 LABEL = "a" * 63
 

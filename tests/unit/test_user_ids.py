@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
+from skene_dagster.behaviour.user_ids import UserIds
 from skene_dagster.store.keys import Key
-from skene_dagster.store.user_ids import UserIds
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.audience.windows import Gap, Lost, looks_ahead, lost
+from skene_dagster.checks.schedule_gaps import Gap, Lost, looks_ahead, lost
 from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query

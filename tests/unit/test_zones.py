@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.loops.zones import CITIES, fault_of_timezone, trap_of_timezone
+from skene_dagster.loops.times.zones import CITIES, fault_of_timezone, trap_of_timezone
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT-2", "CET", "EST"])

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
 
+from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
-from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
 from skene_dagster.store.tables import batches, sends
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, literal, select, update
 
-from skene_dagster.delivery.graphemes import cut
+from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
-from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
 

@@ -22,10 +22,10 @@ from sqlalchemy import (
     update,
 )
 
-from skene_dagster.delivery.graphemes import cut
+from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, batch_of, is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
-from skene_dagster.delivery.message import Frozen
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import Moment, batches, sends
 

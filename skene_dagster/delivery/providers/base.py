@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
 
-from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.email.message import Frozen
 
 
 @dataclass(frozen=True)

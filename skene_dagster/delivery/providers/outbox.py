@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-from skene_dagster.delivery.message import Frozen, Message
+from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.providers import outbox_page
 from skene_dagster.delivery.providers.base import (
     Absent,

@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from skene_dagster.delivery.message import Message
+from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers.outbox_files import BATCHES, VIEW, replace
 
 LISTED = 500

@@ -11,7 +11,7 @@ import requests
 import resend
 from resend.exceptions import ResendError
 
-from skene_dagster.delivery.message import Frozen
+from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers import resend_answers as answers
 from skene_dagster.delivery.providers.base import (
     Answer,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from skene_dagster.delivery.message import ORIGIN_TAG, SEND_TAG, Frozen
+from skene_dagster.delivery.email.message import ORIGIN_TAG, SEND_TAG, Frozen
 from skene_dagster.delivery.providers.base import Absent, Denied, Finding, Found, Sent, Unprovable
 from skene_dagster.delivery.providers.resend_answers import ends_a_key, ids_in, refuses
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from skene_dagster.errors import Place, QueryRejected
-from skene_dagster.loops.dialect.by_key import is_by_key
-from skene_dagster.loops.dialect.correlation import ROW_AT, ROW_KEY, ROWS, correlated
+from skene_dagster.loops.dialect.answers.by_key import is_by_key
+from skene_dagster.loops.dialect.answers.correlation import ROW_AT, ROW_KEY, ROWS, correlated
+from skene_dagster.loops.dialect.answers.nulls import before_a_moment
+from skene_dagster.loops.dialect.answers.recipients import columns, is_plain, key, names_read
+from skene_dagster.loops.dialect.answers.sources import Product, tables
 from skene_dagster.loops.dialect.lone_expression import BEFORE, judge_expression
-from skene_dagster.loops.dialect.moments import Remedy, moments, remedies
-from skene_dagster.loops.dialect.nulls import before_a_moment
-from skene_dagster.loops.dialect.recipients import columns, is_plain, key, names_read
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
-from skene_dagster.loops.dialect.sources import Product, tables
-from skene_dagster.loops.dialect.sqlite import write_sqlite, write_sqlite_expression
-from skene_dagster.loops.dialect.sqlite_values import NeedsTidb
+from skene_dagster.loops.dialect.sqlite.queries import write_sqlite, write_sqlite_expression
+from skene_dagster.loops.dialect.sqlite.values import NeedsTidb
 from skene_dagster.loops.dialect.structure import judge
-from skene_dagster.loops.dialect.windows import windows
+from skene_dagster.loops.dialect.time.moments import Remedy, moments, remedies
+from skene_dagster.loops.dialect.time.windows import windows
 from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
 from skene_dagster.text_lines import TextLines

@@ -5,10 +5,10 @@ from dataclasses import replace
 from sqlglot import exp
 
 from skene_dagster.loops.dialect import vocabulary as known
-from skene_dagster.loops.dialect.clocks import FUNCTION
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten
 from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.structure import judge
+from skene_dagster.loops.dialect.time.clocks import FUNCTION
 from skene_dagster.loops.sql_reads import ROW
 
 BEFORE, _AFTER = f"SELECT * FROM {ROW} WHERE (", "\n)"

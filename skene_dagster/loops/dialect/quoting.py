@@ -4,9 +4,9 @@ import re
 
 from sqlglot import exp
 
-from skene_dagster.loops.dialect.clocks import AS_OF, AS_OF_DATE, FUNCTION
 from skene_dagster.loops.dialect.rewriting import STRING, TRIGGER_KEY, Rewritten
 from skene_dagster.loops.dialect.scanner import Word
+from skene_dagster.loops.dialect.time.clocks import AS_OF, AS_OF_DATE, FUNCTION
 
 _LONGEST = 60
 _BINDS = {AS_OF: "NOW()", AS_OF_DATE: "CURDATE()", TRIGGER_KEY: "$1"}

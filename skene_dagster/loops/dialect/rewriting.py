@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from skene_dagster.loops.dialect import vocabulary as known
-from skene_dagster.loops.dialect.clocks import FUNCTION, clock, is_clock
 from skene_dagster.loops.dialect.hints import check_hints
-from skene_dagster.loops.dialect.intervals import UNITS, postgres_terms
 from skene_dagster.loops.dialect.scanner import Refusal, Word
+from skene_dagster.loops.dialect.time.clocks import FUNCTION, clock, is_clock
+from skene_dagster.loops.dialect.time.intervals import UNITS, postgres_terms
 from skene_dagster.loops.dialect.words import (
     refuse_function,
     refuse_number,

@@ -9,11 +9,11 @@ from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import ParseError
 
 from skene_dagster.loops.dialect import vocabulary as known
-from skene_dagster.loops.dialect.dates import refuse_an_offset
 from skene_dagster.loops.dialect.quoting import as_written, in_the_authors_words, line_of, string_value, word_for
 from skene_dagster.loops.dialect.rewriting import OPAQUE, STRING, Rewritten, number_value
 from skene_dagster.loops.dialect.scanner import Refusal
-from skene_dagster.loops.dialect.shifts import refuse_interval, refuse_numbers_from_clock
+from skene_dagster.loops.dialect.time.dates import refuse_an_offset
+from skene_dagster.loops.dialect.time.shifts import refuse_interval, refuse_numbers_from_clock
 from skene_dagster.settings import SYSTEM_SCHEMAS
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)

@@ -1,0 +1,1 @@
+"""What users do: events, and the activity, adoption, levels and milestones that follow from them."""

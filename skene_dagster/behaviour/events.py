@@ -1,0 +1,210 @@
+"""The events that the product tells us: this module owns the table skene_events.
+
+An event is written once: its id is the key, and the same id told again changes nothing. A row is committed within
+`SETTLED_WITHIN` of its `received_at`, so that who reads by it and stays so far behind misses none. Old ones may be
+deleted (`retention` in skene.yaml); since when all of them are there stands in skene_meta, whose row of that is this
+module's, too.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy.dialects.mysql import insert as insert_on_server
+from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
+
+from skene_dagster.behaviour.event import Event
+from skene_dagster.behaviour.user_ids import UserId, UserIds
+from skene_dagster.errors import EventRefused, StoreError, StoreUnavailable
+from skene_dagster.settings import Settings
+from skene_dagster.store import environment, schema
+from skene_dagster.store.engine import Clock, database_clock, database_time, is_sqlite, open_engine, transaction
+from skene_dagster.store.failures import code_of, is_of_one_row, translated
+from skene_dagster.store.keys import common_key
+from skene_dagster.store.sweeping import Swept, sweep
+from skene_dagster.store.tables import events, meta
+
+AHEAD = timedelta(minutes=5)
+"""How far in the future an event may be said to have happened: clocks differ. It is stored as received now."""
+
+OLDEST = timedelta(days=3653)
+
+SETTLED_WITHIN = timedelta(seconds=30)
+"""How long after its `received_at` a row may be committed; one that would be later is written anew."""
+
+PATIENCE = 10.0
+"""Seconds after which a database that does not answer is given up."""
+
+SLICE = 50
+"""Rows of one statement: while its text is made, 13 µs a row, no other thread of a product that tracks can run."""
+
+_KEPT_SINCE = "events_kept_since"
+
+_ON_SERVER = insert_on_server(events).on_duplicate_key_update(event_id=events.c.event_id)
+_IN_SQLITE = insert_in_sqlite(events).on_conflict_do_nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """An event as the table takes it."""
+
+    event_id: str
+    user_id: UserId
+    name: str
+    occurred_at: datetime
+    properties: str | None
+
+
+class Journal:
+    """The table in a database that was found to be right: where events are stored, a transaction at a time."""
+
+    def __init__(self, engine: Engine, clock: Clock, user_ids: UserIds) -> None:
+        self.engine = engine
+        self.user_ids = user_ids
+        self._ahead = clock() - _utc_now()
+
+    def now(self) -> datetime:
+        """Return real time as the database has it: as it was when something was stored last."""
+        return _utc_now() + self._ahead
+
+    def fit(self, event: Event, now: datetime) -> Fitted:
+        """Bring an event to the table's types.
+
+        Raises:
+            EventRefused: it cannot be of one of the product's users, or of this time.
+        """
+        try:
+            user_id = self.user_ids.read(event.user)
+        except ValueError as wrong:
+            raise EventRefused(str(wrong)) from None
+        occurred_at = event.occurred_at + self._ahead if event.by_our_clock else event.occurred_at
+        if occurred_at > now:
+            if occurred_at > now + AHEAD:
+                raise EventRefused(f"The event lies more than {AHEAD.seconds // 60} minutes in the future.")
+            occurred_at = now
+        elif occurred_at < now - OLDEST:
+            raise EventRefused("The event lies more than 10 years in the past.")
+        return Fitted(event.event_id, user_id, event.name, occurred_at, event.properties)
+
+    def store(self, fitted: Sequence[Fitted]) -> dict[int, EventRefused]:
+        """Commit events; return those that the database refuses, by position. The others are in it.
+
+        Raises:
+            StoreUnavailable, StoreError: nobody knows which are in it; to store them all again does no harm.
+        """
+
+        def insert_them(connection: Connection) -> timedelta:
+            return write(connection, fitted)
+
+        try:
+            # This process may live for months, and its clock be set meanwhile.
+            self._ahead = transaction(self.engine, insert_them, resolve=insert_them)
+        except StoreError as error:
+            if not is_of_one_row(error):
+                raise
+            if len(fitted) == 1:
+                return {0: EventRefused(f"The database refused the event ({code_of(error)}).")}
+            half = len(fitted) // 2
+            first, second = self.store(fitted[:half]), self.store(fitted[half:])
+            return first | {half + position: refused for position, refused in second.items()}
+        return {}
+
+    def close(self) -> None:
+        """Close the connections; the next use opens others."""
+        self.engine.dispose()
+
+
+def open_journal(settings: Settings) -> Journal:
+    """Find the table, and that it is of this release and for this product's users.
+
+    Raises:
+        SettingsError: the URL, the users table or its key is not what it should be.
+        SchemaOutdated: the skene_* tables are not there, or of another release.
+        WrongEnvironment: the database belongs to another SKENE_ENV.
+        StoreError: the database refused, or there is none.
+    """
+    engine = open_engine(settings.database_url, must_exist=True, patience=PATIENCE)
+    try:
+        schema.ready(engine, settings.users)
+        environment.check(engine, settings.environment)
+        with translated(), engine.connect() as connection:
+            user_ids = UserIds.of(common_key(connection, settings.users), sqlite=is_sqlite(engine))
+        return Journal(engine, database_clock(engine), user_ids)
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def write(connection: Connection, fitted: Sequence[Fitted]) -> timedelta:
+    """Insert events whose id is not there yet; the others stay as they are. To be committed at once.
+
+    Returns:
+        How far the database's clock is ahead of this machine's.
+
+    Raises:
+        StoreUnavailable: it took so long that readers may have passed by.
+    """
+    started, before = time.monotonic(), _utc_now()
+    received_at = database_time(connection)
+    ahead = received_at - (before + (_utc_now() - before) / 2)
+    rows = [
+        {
+            "event_id": event.event_id,
+            "user_id": event.user_id,
+            "name": event.name,
+            "occurred_at": event.occurred_at,
+            "received_at": received_at,
+            "properties": event.properties,
+        }
+        for event in fitted
+    ]
+    # Not INSERT IGNORE, which would hide a value that does not fit.
+    statement = _IN_SQLITE if is_sqlite(connection) else _ON_SERVER
+    for start in range(0, len(rows), SLICE):
+        connection.execute(statement, rows[start : start + SLICE])
+    # Half of it is left for the COMMIT.
+    if time.monotonic() - started > SETTLED_WITHIN.total_seconds() / 2:
+        raise StoreUnavailable("The database took too long to insert events.", advice="Try again later.")
+    return ahead
+
+
+def last_named(connection: Connection, beginning: str) -> datetime | None:
+    """Say when the last event happened whose name begins so; a beginning has no `%` and no `_`."""
+    found: datetime | None = connection.execute(
+        select(func.max(events.c.occurred_at)).where(events.c.name.like(f"{beginning}%"))
+    ).scalar()
+    return found
+
+
+def kept_since(connection: Connection) -> date | None:
+    """Say from which day (UTC) on all events are there; None where none was ever let go."""
+    found = connection.execute(select(meta.c.value).where(meta.c.name == _KEPT_SINCE)).scalar_one_or_none()
+    return None if found is None else date.fromisoformat(found)
+
+
+def let_go(connection: Connection, since: date) -> date:
+    """Say that events from before a day may be gone from now on, and for ever; return that day, or a later one."""
+    before = kept_since(connection)
+    if before is None:
+        connection.execute(insert(meta).values(name=_KEPT_SINCE, value=since.isoformat()))
+        return since
+    if since > before:
+        connection.execute(update(meta).where(meta.c.name == _KEPT_SINCE).values(value=since.isoformat()))
+    return max(since, before)
+
+
+def forget(connection: Connection, *, since: datetime | None, size: int) -> Swept:
+    """Delete events that were let go: those that happened, and were received, before the day of `kept_since`."""
+    day = kept_since(connection)
+    if day is None:
+        return Swept(0, None)
+    begin = datetime(day.year, day.month, day.day)
+    # Clocks differ: one that was received just before that day may have happened on it.
+    happened, received = events.c.occurred_at < begin, events.c.received_at
+    return sweep(connection, events, received, "skene_events_received", happened, before=begin, since=since, size=size)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc).replace(tzinfo=None)

@@ -1,0 +1,117 @@
+"""The product's events where they are, as statements see them."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Subquery,
+    case,
+    func,
+    inspect,
+    literal,
+    select,
+    text,
+)
+
+from skene_dagster.errors import Place, QueryRejected, SettingsError
+from skene_dagster.loops.planning.usage import FeaturePlan, UsagePlan
+from skene_dagster.product import mapped_moments, sql_moments
+from skene_dagster.product.moments import ProductMoment
+from skene_dagster.settings import FILE, Events
+from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.moments import day_of, name_of
+from skene_dagster.store.names import named, parts
+
+LONGEST_NAME = 128
+
+
+@dataclass(frozen=True)
+class Source:
+    """The product's events, as statements see them."""
+
+    events: Events
+    rows: Subquery
+    """One row per event of a user: user_id, raw_at (as it is written), at, day, event, raw_arrived, arrived, and
+    `is_<feature>`."""
+    at: ProductMoment
+    arrived: ProductMoment | None
+    sql_features: tuple[FeaturePlan, ...]
+    by_user: bool
+    """The events of a user are found by an index."""
+
+
+def source(connection: Connection, plan: UsagePlan) -> Source:
+    """Describe the product's events.
+
+    Raises:
+        SettingsError: a feature's SQL needs TiDB, and this is the embedded database.
+    """
+    events = plan.events
+    moments = [events.at, *([events.arrived] if events.arrived else [])]
+    rows = named(events.table, events.user, events.name, *(one.column for one in moments))
+    user = rows.c[events.user]
+    at = mapped_moments.of(connection, events.table, events.at, rows.c[events.at.column], "events.at")
+    columns: list[ColumnElement[Any]] = [
+        user.label("user_id"),
+        at.raw.label("raw_at"),
+        at.moment.label("at"),
+        day_of(at.moment).label("day"),
+        _name(rows.c[events.name], plan).label("event"),
+    ]
+    arrived = None
+    if events.arrived:
+        raw = rows.c[events.arrived.column]
+        arrived = mapped_moments.of(connection, events.table, events.arrived, raw, "events.arrived")
+        columns += [raw.label("raw_arrived"), arrived.moment.label("arrived")]
+    columns += [_is_use(connection, feature, events.table).label(f"is_{feature.name}") for feature in plan.sql_features]
+    found = select(*columns).where(user.is_not(None)).subquery("e")
+    return Source(
+        events,
+        found,
+        replace(at, raw=found.c.raw_at),
+        None if arrived is None else replace(arrived, raw=found.c.raw_arrived),
+        plan.sql_features,
+        _has_index(connection, events),
+    )
+
+
+def own_names(plan: UsagePlan) -> list[str]:
+    """List the names under which not an event but a use of a feature is counted, a second time."""
+    return [name for feature in plan.sql_features for name in feature.counted_as]
+
+
+def _name(name: ColumnElement[Any], plan: UsagePlan) -> ColumnElement[Any]:
+    known = func.coalesce(name_of(name, LONGEST_NAME), "")
+    ours = own_names(plan)
+    # An event that bears such a name is activity, under no name.
+    return case((known.in_(ours), ""), else_=known) if ours else known
+
+
+def _has_index(connection: Connection, events: Events) -> bool:
+    """Whether an index begins with the users column. A server decides itself whether one is worth it."""
+    if not is_sqlite(connection):
+        return True
+    schema, name = parts(events.table)
+    about = inspect(connection)
+    keys = [index["column_names"] for index in about.get_indexes(name, schema=schema)]
+    keys.append(list(about.get_pk_constraint(name, schema=schema)["constrained_columns"]))
+    return any(key and (key[0] or "").lower() == events.user.lower() for key in keys)
+
+
+def _is_use(connection: Connection, feature: FeaturePlan, table_: str) -> ColumnElement[int]:
+    assert feature.sql is not None
+    place = Place(FILE, part=f"features.{feature.name}.sql")
+    try:
+        sql_moments.refuse_numbers(connection, feature.sql, place=place, row=table_)
+    except QueryRejected as bad:
+        raise SettingsError(bad.message, advice=bad.advice, place=bad.place) from None
+    sql = sql_moments.readable_text(connection, feature.sql, table_)
+    if sql is None:
+        raise SettingsError(
+            f"The SQL of feature {feature.name!r} cannot run on SQLite: {feature.sql.needs_tidb}.",
+            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it otherwise in {FILE}.",
+        )
+    return case((text(f"({sql})"), 1), else_=literal(0, Integer))

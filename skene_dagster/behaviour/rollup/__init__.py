@@ -1,0 +1,1 @@
+"""Rolling up what users do, one tick after the other."""

@@ -1,0 +1,43 @@
+"""Who has used up what his plan allows, counted in whole days (UTC)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Double, Integer, Select, case, cast, func, literal, select
+
+from skene_dagster.behaviour.patterns import like
+from skene_dagster.loops.plan import UsedUp
+from skene_dagster.settings import Users
+from skene_dagster.store.engine import users_table
+from skene_dagster.store.tables import user_days
+
+
+def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Sequence[object] | None = None) -> Select[Any]:
+    """Select the users who did what counts as often as their plan allows in the period: their key, uses, allowed.
+
+    A user on a plan that the condition does not name has no limit.
+
+    Args:
+        among: the keys of the users whose uses are counted; None: everybody's.
+    """
+    assert users.plan is not None, "planning refuses a limit without a plan"
+    since = (as_of - condition.period).date()
+    uses = select(user_days.c.user_id, cast(func.sum(user_days.c.uses), Integer).label("uses"))
+    uses = uses.where(user_days.c.day > since, user_days.c.day <= as_of.date())
+    if condition.pattern is None:
+        # A feature that is SQL is counted under a name of its own, beside the event's.
+        uses = uses.where(user_days.c.event.not_like(like("feature:*"), escape="!"))
+    else:
+        uses = uses.where(user_days.c.event.like(like(condition.pattern), escape="!"))
+    if among is not None:
+        uses = uses.where(user_days.c.user_id.in_(among))
+    counted = uses.group_by(user_days.c.user_id).subquery("used")
+    table = users_table(users, users.plan)
+    limits = {plan: literal(limit, Double) for plan, limit in condition.limit}
+    allowed = case(limits, value=table.c[users.plan]).label("allowed")
+    return (
+        select(table.c[users.key], counted.c.uses, allowed)
+        .join_from(table, counted, counted.c.user_id == table.c[users.key])
+        .where(counted.c.uses >= allowed)
+    )

@@ -1,0 +1,207 @@
+"""What only the database knows about a project: whether its tables and columns are there, and its SQL runs.
+
+Nothing is evaluated and nothing is written. What the database says is told at the author's line, in its own words.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, inspect, literal_column, select
+
+from skene_dagster.checks.db_errors import (
+    at,
+    at_word,
+    columns_in,
+    has,
+    meant,
+    names,
+    needed_at,
+    planned,
+    refusal,
+    unknown_column,
+    unknown_table,
+)
+from skene_dagster.checks.event_sources import check_moments, check_rows
+from skene_dagster.documents import Document
+from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejected, SettingsError, SkeneError, StoreError
+from skene_dagster.loops.dialect import ROWS
+from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
+from skene_dagster.loops.planning.expressions import columns_of
+from skene_dagster.product.mailable import is_mailable
+from skene_dagster.segments import conditions, trigger_windows
+from skene_dagster.settings import Settings, Users
+from skene_dagster.store.engine import is_sqlite, users_table
+from skene_dagster.store.keys import users_key
+from skene_dagster.store.names import parts
+from skene_dagster.store.tables import metadata
+
+_SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
+
+
+def check_users(connection: Connection, users: Users, settings_file: Document) -> list[SettingsError]:
+    """List what of `users:` in skene.yaml is not so in the database.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    try:
+        users_key(connection, users)
+    except SettingsError as error:
+        part = error.place.part if error.place else ""
+        return [SettingsError(error.message, advice=error.advice, place=at(settings_file, part))]
+    present = columns_in(connection, users.table)
+    moments = {"created_at": users.created_at, "updated_at": users.updated_at}
+    mapped = {"email": users.email, "name": users.name, "timezone": users.timezone, "locale": users.locale}
+    mapped |= {field: one.column for field, one in moments.items() if one is not None}
+    errors = [
+        SettingsError(
+            f"Table {users.table!r} has no column {column!r}.",
+            advice=names(column, present),
+            place=at(settings_file, f"users.{field}"),
+        )
+        for field, column in mapped.items()
+        if column is not None and not has(present, column)
+    ]
+    for field, one in moments.items():
+        if one is not None and has(present, one.column):
+            errors += check_moments(connection, users.table, one, settings_file, f"users.{field}")
+    try:
+        mailable = is_mailable(connection, users, _SOME_DAY, settings_file)
+    except SettingsError as error:
+        return [*errors, error]
+    said = planned(connection, select(mailable).select_from(users_table(users)))
+    if said:
+        errors.append(
+            SettingsError(
+                f"The database refuses this SQL: {said}.",
+                advice=meant(said, present, []),
+                place=at(settings_file, "users.mailable"),
+            )
+        )
+    return errors
+
+
+def check_loop(
+    connection: Connection, plan: LoopPlan, settings: Settings, settings_file: Document, as_of: datetime
+) -> list[SkeneError]:
+    """List what of a loop the database refuses: its SQL as it is sent, its columns, the columns that it sets.
+
+    Returns:
+        DocumentErrors; and for each right that the database user lacks a StoreError, at the text that needs it.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    present = columns_in(connection, settings.users.table)
+    errors: list[SkeneError] = []
+    for number, step in enumerate(plan.steps):
+        try:
+            errors += _check_step(connection, plan, number, step, settings, as_of)
+        except StoreError as denied:
+            if denied.place is None:
+                raise
+            errors.append(denied)
+        if step.email:
+            errors += _check_user_columns(plan, number, step.email, settings.users, present, settings_file)
+    return errors
+
+
+def _check_step(
+    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, settings: Settings, as_of: datetime
+) -> list[DocumentError]:
+    """List what of a step's trigger and SQL the database refuses.
+
+    Raises:
+        StoreError: it cannot be asked; or, with a place, the database user lacks a right.
+    """
+    with needed_at(plan.document.place(("steps", number, "trigger", "table"))):
+        of_the_trigger = list(check_rows(connection, plan, number, step, settings.users))
+    if of_the_trigger or not isinstance(step.condition, Query):
+        return of_the_trigger
+    with needed_at(plan.document.text_place(("steps", number, "condition", "query"))):
+        return list(_check_query(connection, plan, step, settings, as_of))
+
+
+def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
+    """List the columns of the users table that may be NULL, in lower case."""
+    schema, bare = parts(users.table)
+    columns = inspect(connection).get_columns(bare, schema=schema)
+    return frozenset(column["name"].lower() for column in columns if column["nullable"])
+
+
+def all_rows(
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
+) -> Select[Any]:
+    """Select all that a step's SQL returns, as a run asks it; where it has `$1`, for the rows of one tick.
+
+    Raises:
+        QueryRejected: it needs TiDB, and this is the embedded database.
+    """
+    condition = conditions.answer(connection, plan, step, settings, as_of)
+    every: Select[Any] = select(literal_column("*")).select_from(condition.rows)
+    if isinstance(step.condition, Query) and step.condition.by_row:
+        # A window of no length could be planned as one that reads nothing.
+        within = trigger_windows.window(step, as_of, last=as_of, first=as_of - timedelta(days=1), at=None)
+        every = every.add_cte(trigger_windows.rows(connection, plan, step, "outbox", within).cte(ROWS))
+    return every
+
+
+def _check_query(
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
+) -> Iterator[DocumentError]:
+    number, query = plan.steps.index(step), step.condition
+    assert isinstance(query, Query)
+    path = ("steps", number, "condition", "query")
+    place = plan.document.text_place(path)
+    try:
+        every = all_rows(connection, plan, step, settings, as_of)
+    except QueryRejected as error:
+        yield error
+        return
+    said = planned(connection, every)
+    columns: list[str] = []
+    if not said:
+        said = refusal(lambda: columns.extend(connection.execute(every.limit(0)).keys()))
+    if is_sqlite(connection) and unknown_table(said) in metadata.tables:
+        return  # the first run makes it
+    if said:
+        known = [name for source in query.tables for name in columns_in(connection, source)]
+        advice = meant(said, known, inspect(connection).get_table_names())
+        place = plan.document.text_place(path, at_word(query.author, unknown_column(said) or unknown_table(said)))
+        yield QueryRejected(f"The database refuses this SQL: {said}.", advice=advice, place=place)
+        return
+    if not has(columns, query.key):
+        yield QueryRejected(
+            f"The query returns no column {query.key!r}, which names the user.",
+            advice=names(query.key, columns),
+            place=place,
+        )
+    if step.email:
+        yield from _check_row_columns(plan, number, step.email, columns)
+
+
+def _check_row_columns(plan: LoopPlan, number: int, email: Email, columns: Sequence[str]) -> Iterator[DocumentError]:
+    for name, text in email.personalization:
+        place = plan.document.place(("steps", number, "action", "personalization", name))
+        for column in sorted(columns_of(text, place).row):
+            if not has(columns, column):
+                advice = names(column, columns)
+                yield LoopInvalid(f"The condition has no column {column!r}.", advice=advice, place=place)
+
+
+def _check_user_columns(
+    plan: LoopPlan, number: int, email: Email, users: Users, present: Sequence[str], settings_file: Document
+) -> Iterator[DocumentError]:
+    action = ("steps", number, "action")
+    read: dict[str, Place] = {}
+    for name, text in email.personalization:
+        place = plan.document.place((*action, "personalization", name))
+        read |= {column: place for column in columns_of(text, place).user if column not in read}
+    for column in email.user_columns:
+        read.setdefault(column, at(settings_file, "sender.unsubscribe_url"))
+    read |= {column: plan.document.place((*action, "set", column)) for column, _ in email.set}
+    for column, place in read.items():
+        if not has(present, column):
+            advice = names(column, present)
+            yield LoopInvalid(f"Table {users.table!r} has no column {column!r}.", advice=advice, place=place)

@@ -1,0 +1,45 @@
+"""skene-dagster doctor."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.database import shown_database
+from skene_dagster.cli.doctoring.environment_checks import examine_database, examine_sender
+from skene_dagster.cli.group import LOOK, REFUSED
+from skene_dagster.cli.screen import Screen, open_screen
+from skene_dagster.cli.validating.result import Checked
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+
+
+@click.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Check what a run needs: connection, encryption, rights, clocks, tables, each loop's SQL, the sender's domain.
+
+    Says what to do where something is missing. Sends nothing, and takes back what it writes to try a right. Ends with 3
+    when a run would fail, with 4 when a person should look.
+    """
+    root: Path = context.obj
+    screen = open_screen()
+    settings = load(root)
+    project = load_project(settings)
+    seen = _tell(screen, shown_database(settings), examine_database(settings, project))
+    screen.line()
+    seen |= _tell(screen, "Sender", examine_sender(settings))
+    if "error" in seen:
+        context.exit(REFUSED)
+    if "notice" in seen:
+        context.exit(LOOK)
+
+
+def _tell(screen: Screen, title: str, looked: Iterator[Checked]) -> set[str]:
+    """Print what was looked at as it comes; return the labels."""
+    screen.line(title, "bold")
+    seen: set[str] = set()
+    for one in looked:
+        seen.add(one.label)
+        screen.labelled(one.label, f"{one.said} {one.advice}".strip())
+    return seen

@@ -1,0 +1,226 @@
+"""What `doctor` asks the database and the provider, one thing after the other."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import parseaddr
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    literal_column,
+    select,
+    text,
+)
+
+from skene_dagster.checks import event_sources, preflight
+from skene_dagster.cli.database import open_ledger, refuse_a_backup, settings_file
+from skene_dagster.cli.doctoring.local_time import examine_moments
+from skene_dagster.cli.doctoring.loop_checks import examine_files, examine_loops
+from skene_dagster.cli.doctoring.rights import (
+    examine_collecting,
+    examine_file,
+    examine_migrating,
+    examine_reading,
+    examine_writing,
+)
+from skene_dagster.cli.validating.result import Checked
+from skene_dagster.delivery import modes
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.providers.base import Denied
+from skene_dagster.documents import Document
+from skene_dagster.errors import LedgerOutdated, SkeneError
+from skene_dagster.project import Project
+from skene_dagster.settings import Settings
+from skene_dagster.store import environment, schema
+from skene_dagster.store.engine import CLOCKS_DIFFER, clocks, database_time, how_far_ahead, is_sqlite, open_engine
+from skene_dagster.store.failures import translated
+from skene_dagster.store.server import urls
+from skene_dagster.store.server.capabilities import PROBES, Capabilities, capabilities
+
+CLOCKS = timedelta(seconds=5)
+"""How far this machine's clock and the database's may differ before it is said."""
+
+_HERE = frozenset({"localhost", "127.0.0.1", "::1", None})
+
+
+def examine_database(settings: Settings, project: Project) -> Iterator[Checked]:
+    """Look at the database, as a run would; stop where the rest could only fail."""
+    engine = open_engine(settings.database_url, read_only=settings.database_url.startswith("sqlite"))
+    try:
+        with translated():
+            yield from _examine(engine, settings, project)
+    except SkeneError as error:
+        yield Checked.of(error)
+    finally:
+        engine.dispose()
+
+
+def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
+    found = capabilities(engine)
+    yield from _product(found)
+    with engine.connect() as connection:
+        if "resource groups" in found.has:
+            group: str = connection.execute(select(literal_column("CURRENT_RESOURCE_GROUP()"))).scalar_one()
+            yield Checked("ok", f"Sessions work in the resource group {group}.")
+        if not is_sqlite(engine):
+            yield from _encryption(connection, settings)
+        yield from _time(connection)
+        file = settings_file(settings)
+        yield from examine_files(project)
+        if wrong := preflight.check_users(connection, settings.users, file):
+            yield from map(Checked.of, wrong)
+            return
+        yield Checked("ok", f"The users are in {settings.users.table}.")
+        yield from _events(connection, settings, file)
+        yield from examine_moments(connection, settings, project, file)
+        if settings.tidb_usage is not None:
+            yield from examine_collecting(connection)
+    if is_sqlite(engine):
+        yield from _embedded(engine, settings, project)
+    else:
+        yield from _server(engine, settings, project)
+
+
+def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
+    if schema.is_ready(engine):
+        schema.ready(engine, settings.users)
+        yield _belongs(engine, settings)
+        yield from examine_file(settings)
+    else:
+        yield Checked("ok", "The skene_* tables are made, or brought to this release, by the first run.")
+    yield from examine_loops(engine, settings, project)
+
+
+def _server(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
+    is_due = not schema.is_ready(engine)
+    yield from examine_migrating(engine, is_due=is_due)
+    schema.ready(engine, settings.users)
+    yield _belongs(engine, settings)
+    yield from examine_reading(engine, settings, project)
+    yield from examine_writing(engine)
+    yield from examine_loops(engine, settings, project)
+
+
+def _belongs(engine: Engine, settings: Settings) -> Checked:
+    environment.check(engine, settings.environment)
+    return Checked("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
+
+
+def _events(connection: Connection, settings: Settings, file: Document) -> Iterator[Checked]:
+    """Look at the events; loops that do not ask what users do run without them."""
+    wrong = event_sources.check_events(connection, settings, file)
+    yield from map(Checked.of, wrong)
+    if not wrong:
+        yield Checked("ok", f"The events are in {settings.events.table}.")
+
+
+def _product(found: Capabilities) -> Iterator[Checked]:
+    if found.is_too_old:
+        yield Checked("error", f"{found.name} is too old.", "Use TiDB 7.5 or newer.")
+    elif found.product in {"MariaDB", "MySQL"}:
+        yield Checked("notice", f"{found.name}: a stand-in, on which the tests run.", "Production is meant for TiDB.")
+    else:
+        yield Checked("ok", f"{found.name}.")
+    if found.product == "TiDB":
+        yield Checked("ok", f"It has: {', '.join(sorted(found.has)) or 'nothing of what is asked for'}.")
+        lacking = [name for name in PROBES if name not in found.has]
+        if lacking:
+            yield Checked("ok", f"It has not: {', '.join(lacking)}. Nothing needs them.")
+
+
+def _encryption(connection: Connection, settings: Settings) -> Iterator[Checked]:
+    url = urls.parse(settings.database_url)
+    row = connection.execute(text("SHOW SESSION STATUS LIKE 'Ssl_cipher'")).one_or_none()
+    encrypted, verified = bool(row and row[1]), "ssl_ca" in url.query
+    how = "Add ?ssl_ca=/path/to/ca.pem to SKENE_DATABASE_URL (/etc/ssl/certs/ca-certificates.crt for TiDB Cloud)."
+    if encrypted and verified:
+        yield Checked("ok", "The connection is encrypted, and the server's certificate and name are verified.")
+    elif encrypted:
+        yield Checked("notice", "The connection is encrypted, but nobody checks whose server it is.", how)
+    elif url.host not in _HERE:
+        yield Checked("notice", "The connection is not encrypted.", how)
+    else:
+        yield Checked("ok", "The connection is not encrypted; it stays on this machine.")
+
+
+def _time(connection: Connection) -> Iterator[Checked]:
+    if not is_sqlite(connection):
+        off: ColumnElement[int] = literal_column("TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW())", Integer)
+        ahead = connection.execute(select(off)).scalar_one()
+        if ahead:
+            yield Checked(
+                "error", f"The session's clock is {ahead} minutes off UTC.", "The server ignores SET time_zone."
+            )
+            return
+    apart, now = how_far_ahead(connection), database_time(connection)
+    if apart > CLOCKS_DIFFER:
+        yield Checked(
+            "error",
+            f"{clocks(now)} Ticks of a clock that is so far ahead are refused.",
+            "Use NTP, on the machine of Dagster's daemon as well.",
+        )
+    elif abs(apart) > CLOCKS:
+        seconds = abs(apart).total_seconds()
+        yield Checked("notice", f"{clocks(now)} They differ by {seconds:,.0f} s.", "Use NTP.")
+    else:
+        yield Checked("ok", "Sessions are in UTC; the clocks agree.")
+
+
+def examine_sender(settings: Settings) -> Iterator[Checked]:
+    """Look at where emails go, and whether the provider takes them."""
+    try:
+        channel = modes.choose(settings)
+    except SkeneError as error:
+        yield Checked("error", error.message, error.advice)
+        return
+    yield Checked("ok", f"Emails: {channel.name} ({channel.why}).")
+    if not channel.leaves:
+        return
+    from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415 - the SDK costs 0.2 s
+
+    assert settings.resend_api_key is not None
+    try:
+        provider = ResendProvider(settings.resend_api_key, settings.resend_url)
+    except SkeneError as error:
+        yield Checked("error", error.message, error.advice)
+        return
+    yield from _ledger(settings, channel)
+    try:
+        yield _domain(provider.domains(), settings.sender.from_)
+    except Denied as denied:
+        if "restricted_api_key" in str(denied):
+            yield Checked("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be asked for.")
+        else:
+            yield Checked("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
+    finally:
+        provider.close()
+
+
+def _ledger(settings: Settings, channel: Channel) -> Iterator[Checked]:
+    """Compare the ledger with the provider's newest records, as a run does before it sends."""
+    try:
+        with open_ledger(settings) as (engine, clock):
+            unread = refuse_a_backup(settings, channel, engine, clock)
+    except LedgerOutdated as error:
+        yield Checked.of(error)
+    except SkeneError:
+        return  # what the database lacks was said
+    else:
+        yield Checked("ok", unread or "The ledger is no older than the provider's records.")
+
+
+def _domain(domains: dict[str, str], sender: str) -> Checked:
+    domain = parseaddr(sender)[1].rpartition("@")[2].lower()
+    status = domains.get(domain)
+    if not domain:
+        return Checked("error", "sender.from in skene.yaml has no address.", "Write: Name <hello@example.com>.")
+    if status is None:
+        known = ", ".join(sorted(domains)) or "none"
+        return Checked(
+            "error", f"Resend does not know the sender's domain {domain}; it knows: {known}.", "Add it there."
+        )
+    if status != "verified":
+        return Checked("error", f"Resend has the sender's domain {domain} as {status!r}.", "Finish its DNS records.")
+    return Checked("ok", f"Resend has verified the sender's domain {domain}.")

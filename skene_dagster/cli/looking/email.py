@@ -1,0 +1,77 @@
+"""How an email looks in a terminal, and how it gets into a browser."""
+
+import tempfile
+import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
+
+from skene_dagster.cli.screen import Screen
+from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
+from skene_dagster.delivery.rehearsal import Stage, render
+
+MOST_LINES = 40
+
+
+def tell(
+    screen: Screen,
+    stage: Stage,
+    templates: Templates,
+    user_id: object,
+    person: Person,
+    row: Mapping[str, object],
+    *,
+    masked: bool,
+    browser: bool,
+) -> None:
+    """Print the email of one user, or why there is none."""
+    try:
+        message = render(stage, templates, user_id, person, row)
+    except MissingValue as missing:
+        screen.labelled("error", f"There is none: it needs a value that the user does not have ({missing}).")
+        return
+    except Unrenderable as bad:
+        screen.labelled("error", f"There is none: {bad}.")
+        return
+    to = mask(message.to) if masked else message.to
+    if stage.channel.name == "redirect":
+        to += f", redirected to {stage.settings.redirect_to}"
+    screen.facts(
+        {
+            "From": message.sender,
+            "To": to,
+            **({"Reply-To": message.reply_to} if message.reply_to else {}),
+            "Subject": message.subject,
+            **dict(message.headers),
+        }
+    )
+    screen.line()
+    lines = message.text.strip().splitlines()
+    for line in lines[:MOST_LINES]:
+        screen.paragraph(line, indent=2) if line.strip() else screen.line()
+    if len(lines) > MOST_LINES:
+        screen.line(f"  … {len(lines) - MOST_LINES} more lines")
+    screen.line()
+    if browser:
+        screen.line(_opened(message.html))
+    else:
+        screen.line(f"This is its text; the HTML has {len(message.html.encode()):,} bytes. --open shows it.")
+
+
+def mask(address: str) -> str:
+    """Show an address such that it is nobody's: `a…@example.com`."""
+    name, _, domain = address.rpartition("@")
+    return f"{name[:1]}…@{domain}"
+
+
+def shown_key(key: object) -> str:
+    """Show a user's key; one of bytes in hex."""
+    return key.hex() if isinstance(key, bytes) else str(key)
+
+
+def _opened(html: str) -> str:
+    with tempfile.NamedTemporaryFile("w", suffix=".html", prefix="skene-", delete=False, encoding="utf-8") as file:
+        file.write(html)
+    place = Path(file.name)
+    opened = webbrowser.open(place.as_uri())
+    return f"Opened in the browser: {place}" if opened else f"There is no browser here. The HTML is in {place}"

@@ -1,0 +1,216 @@
+"""skene-dagster preview."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+from sqlalchemy import Engine
+
+from skene_dagster.behaviour.rollup.counted import COUNT, Counted, shown_moment
+from skene_dagster.checks import preflight, unreadable
+from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.cli.group import LOOK
+from skene_dagster.cli.looking import email
+from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.words import decision_in_words, reason_in_words
+from skene_dagster.delivery import modes
+from skene_dagster.delivery.decide.eligibility import Mail
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
+from skene_dagster.documents import together
+from skene_dagster.errors import DocumentError, NotCounted
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
+from skene_dagster.project import load_project
+from skene_dagster.settings import Settings, load
+from skene_dagster.store.engine import database_clock, open_engine
+from skene_dagster.store.failures import translated
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        # Python 3.10 does not read the zone «Z».
+        moment = datetime.fromisoformat(value.removesuffix("Z") + ("+00:00" if value.endswith("Z") else ""))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no moment. Write it like 2026-03-14T09:00 (UTC).") from None
+    if not 1970 < moment.year < 2200:
+        raise click.BadParameter(f"The year {moment.year} is out of range.")
+    return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+@click.command()
+@click.argument("loop")
+@click.option("--step", help="Only this step of the loop.")
+@click.option("--user", metavar="KEY", help="This one user, by the users key: why, and the very email.")
+@click.option(
+    "--sample",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="How many of those who would be mailed are shown, with masked addresses.",
+)
+@click.option(
+    "--as-of", metavar="TIME", callback=_moment, help="At this tick, such as 2026-03-14T09:00 (UTC), not now."
+)
+@click.option("--open", "browser", is_flag=True, help="Show the email in the browser, too.")
+@click.pass_obj
+def preview(
+    root: Path, *, loop: str, step: str | None, user: str | None, sample: int, as_of: datetime | None, browser: bool
+) -> None:
+    """Show who would get which email of LOOP, and why.
+
+    The decisions are those of a run, made by the same code, but nothing is written and nothing is sent.
+    """
+    screen = open_screen()
+    settings = load(root)
+    plan = plan_of(load_project(settings), loop)
+    steps = steps_of(plan, step, _can_be_asked)
+    engine = open_engine(settings.database_url, read_only=True)
+    try:
+        channel = modes.choose(settings)
+        moment = as_of or database_clock(engine)()
+        _refuse_what_cannot_run(engine, settings, plan, moment)
+        stages = [Stage(engine, plan, one, settings, channel, moment) for one in steps]
+        if user is not None:
+            told = [_tell_user(screen, stage, user, browser=browser) for stage in stages]
+        else:
+            told = [_tell_everybody(screen, stage, sample, browser=browser) for stage in stages]
+    finally:
+        engine.dispose()
+    if not all(told):
+        raise click.exceptions.Exit(LOOK)
+
+
+def _can_be_asked(step: StepPlan) -> bool:
+    return step.email is not None
+
+
+def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, as_of: datetime) -> None:
+    """Raise what the database refuses, at the author's line, before anything is shown."""
+    file = settings_file(settings)
+    with translated(), engine.connect() as connection:
+        if wrong := preflight.check_users(connection, settings.users, file):
+            raise together(wrong)
+        errors = preflight.check_loop(connection, plan, settings, file, as_of)
+    if wrong_files := [error for error in errors if isinstance(error, DocumentError)]:
+        raise together(wrong_files)
+    for denied in errors:
+        raise denied
+
+
+def _tell_stage(screen: Screen, stage: Stage) -> bool:
+    """Print what is asked, of which database; say whether it can be answered."""
+    name = stage.plan.name if len(stage.plan.steps) == 1 else f"{stage.plan.name}, step {stage.step.name}"
+    where = {
+        "live": "to the people themselves",
+        "redirect": f"to {stage.settings.redirect_to} only",
+        "outbox": "into the outbox",
+    }[stage.channel.name]
+    facts = {
+        "As of": shown_moment(stage.as_of),
+        "Database": shown_database(stage.settings),
+        "Emails": f"{where} ({stage.channel.why}); this preview sends nothing",
+    }
+    missing, counted = None, None
+    try:
+        counted = known(stage)
+    except NotCounted as error:
+        missing = error
+    else:
+        facts |= {"Counted": _how_far(counted, stage.as_of)} if counted else {}
+    screen.line(name, "bold")
+    screen.facts(facts)
+    screen.line()
+    if missing is not None:
+        screen.labelled("notice", f"{missing.message} {missing.advice}")
+        screen.line()
+    elif counted is not None and counted.up_to < stage.as_of:
+        screen.labelled("notice", f"To count what came since:\n  {COUNT}")
+        screen.line()
+    if missing is None:
+        _tell_unreadable(screen, stage)
+    return missing is None
+
+
+def _tell_unreadable(screen: Screen, stage: Stage) -> None:
+    with translated(), stage.engine.connect() as connection:
+        found = unreadable.of_step(connection, stage.step, stage.settings)
+        if not isinstance(stage.step.condition, Query):
+            found += unreadable.of_usage(connection, stage.settings)
+    for one in found:
+        screen.labelled("notice", str(one))
+    if found:
+        screen.line()
+
+
+def _how_far(counted: Counted, as_of: datetime) -> str:
+    up_to = f"what users did until {shown_moment(counted.up_to)}"
+    if counted.up_to >= as_of:
+        return up_to
+    return f"{up_to}. A run first counts what came since, so its numbers may differ."
+
+
+def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -> bool:
+    if not _tell_stage(screen, stage):
+        return False
+    seen = 0
+    with screen.doing("Asking the database") as say:
+
+        def progress(more: int) -> None:
+            nonlocal seen
+            seen += more
+            say(f"{seen:,} users looked at")
+
+        found = rehearse(stage, size, progress)
+    _tell_counts(screen, found)
+    if not found.sample:
+        screen.paragraph("To see the email all the same, name a user: --user KEY.")
+        return True
+    screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
+    screen.facts({f"user {email.shown_key(case.user_id)}": decision_in_words(case) for case in found.sample})
+    case = found.sample[0]
+    screen.line()
+    screen.line(f"The email to user {email.shown_key(case.user_id)}", "bold")
+    templates = Templates(stage.settings.templates, stage.settings.root)
+    email.tell(screen, stage, templates, case.user_id, case.person, case.row, masked=True, browser=browser)
+    return True
+
+
+def _tell_counts(screen: Screen, found: Rehearsal) -> None:
+    total = found.entering + found.staying
+    screen.line(
+        f"{how_many(total, 'user')}: {found.entering:,} enter at this tick, {found.staying:,} are inside already."
+    )
+    rows = [(found.counts.get("mail", 0), "would be mailed")]
+    for outcome, n in sorted(found.counts.items()):
+        state, _, reason = outcome.partition(":")
+        if reason:
+            when = "not now" if state == "deferred" else "never for this entry"
+            rows.append((n, f"{when}: {reason_in_words(outcome)}"))
+    rows.append((found.counts.get("decided_before", 0), "decided before, and have not entered again since"))
+    rows.append((found.unknown_keys, "more rows are left out: their key is NULL, or no user's"))
+    for n, words in rows:
+        if n or words == "would be mailed":
+            screen.line(f"{n:>7,}  {words}")
+    screen.line()
+
+
+def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool:
+    person, case = rehearse_user(stage, key)
+    users = stage.settings.users
+    if person is None:
+        raise click.BadParameter(f"No user has {users.table}.{users.key} = {key}.", param_hint="--user")
+    is_known = _tell_stage(screen, stage)
+    if isinstance(case, Case):
+        screen.paragraph(f"User {key} {decision_in_words(case)}.")
+    elif is_known:
+        screen.line(f"User {key} is not selected by the condition, and gets nothing.")
+    screen.line()
+    would_be_mailed = isinstance(case, Case) and isinstance(case.decision, Mail)
+    screen.line("The email" if would_be_mailed else "The email, if it came to that", "bold")
+    row = case.row if isinstance(case, Case) else {}
+    templates = Templates(stage.settings.templates, stage.settings.root)
+    email.tell(screen, stage, templates, person.columns[users.key], person, row, masked=False, browser=browser)
+    return is_known

@@ -1,0 +1,86 @@
+"""skene-dagster send-test."""
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.screen import open_screen
+from skene_dagster.delivery import modes
+from skene_dagster.delivery.email.message import Message, freeze
+from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable, check_address
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.providers.base import Accepted
+from skene_dagster.delivery.rehearsal import Case, Stage, rehearse_user, render
+from skene_dagster.errors import DeliveryError, NotCounted
+from skene_dagster.loops.plan import StepPlan
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+from skene_dagster.store.engine import database_clock, open_engine
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    try:
+        check_address(value)
+    except Unrenderable as bad:
+        raise click.BadParameter(f"{bad}.") from None
+    return value
+
+
+def _can_be_sent(step: StepPlan) -> bool:
+    return step.email is not None
+
+
+@click.command()
+@click.argument("loop")
+@click.option("--step", help="This step of the loop; its first one where it is left out.")
+@click.option("--user", required=True, metavar="KEY", help="Whose email it is, by the users key.")
+@click.option("--to", required=True, metavar="ADDRESS", callback=_address, help="Who gets it.")
+@click.pass_obj
+def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) -> None:
+    """Send the email that a user would get from LOOP to yourself.
+
+    It is marked as a test and not recorded: it does not replace the user's real email. With RESEND_API_KEY it is sent
+    through Resend, whatever SKENE_ENV is; without, it is written to the outbox.
+    """
+    settings = load(root)
+    plan = plan_of(load_project(settings), loop)
+    one = steps_of(plan, step, _can_be_sent)[0]
+    engine = open_engine(settings.database_url, read_only=True)
+    clock = database_clock(engine)
+    real = settings.resend_api_key is not None
+    channel = Channel("live" if real else "outbox", "a test")
+    stage = Stage(engine, plan, one, settings, channel, clock())
+    person, case = rehearse_user(stage, user)
+    if person is None:
+        raise click.BadParameter(
+            f"No user has {settings.users.table}.{settings.users.key} = {user}.", param_hint="--user"
+        )
+    if isinstance(case, NotCounted) and stage.email.row_columns:
+        raise case
+    row = case.row if isinstance(case, Case) else {}
+    try:
+        key = person.columns[settings.users.key]
+        message = render(stage, Templates(settings.templates, settings.root), key, person, row)
+    except (MissingValue, Unrenderable) as bad:
+        raise DeliveryError(f"There is no such email: {bad}.") from None
+    answer = modes.provider(channel, settings, clock).send_batch(freeze([_marked(message, to)]), f"test-{uuid.uuid4()}")
+    if not isinstance(answer, Accepted):
+        raise DeliveryError(f"It was not accepted: {answer.reason}.")
+    screen = open_screen()
+    where = f"to {to}, as {answer.ids[0]}" if real else f"to the outbox: {settings.outbox / 'index.html'}"
+    screen.labelled("ok", f"Sent {where}.")
+    screen.labelled("notice", f"Its links are those of user {user}: to unsubscribe there would unsubscribe that user.")
+
+
+def _marked(message: Message, to: str) -> Message:
+    """Mark an email as a test: a mail program must not unsubscribe the user, nor the ledger know it again."""
+    return replace(
+        message,
+        to=to,
+        subject=f"[Test] {message.subject}",
+        headers=tuple(pair for pair in message.headers if not pair[0].startswith("List-Unsubscribe")),
+        tags=(("test", "true"), *(pair for pair in message.tags if pair[0] != "send")),
+    )

@@ -1,0 +1,151 @@
+"""skene-dagster status."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import click
+from sqlalchemy import Engine
+
+from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_database
+from skene_dagster.cli.group import LOOK
+from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.ticks import last_tick
+from skene_dagster.cli.words import REASONS
+from skene_dagster.delivery import modes
+from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.send.session import PAUSED
+from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.project import load_project
+from skene_dagster.settings import Settings, load
+from skene_dagster.store.engine import Clock, reading
+
+SHOWN = 3
+"""Reasons for which emails of a step wait that are told; the others are counted."""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> None:
+    """Say how each loop is doing, from what the database knows.
+
+    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more, emails
+    wait that should have left (since when, what the provider said, when they go on), something is in doubt, or unsent
+    for more than an hour, a first wave waits for approval, a file is broken. Where emails leave, the provider's newest
+    records are compared with the ledger: one that was restored from a backup has to be recovered.
+    """
+    root: Path = context.obj
+    settings = load(root)
+    project = load_project(settings)
+    channel = modes.choose(settings)
+    with open_ledger(settings) as (engine, clock):
+        now = clock()
+        steps = [
+            reading(
+                engine,
+                partial(health, plan=plan, step=step, channel=channel.name, now=now, due=_due(plan, step, now)),
+            )
+            for plan in project.loops
+            for step in plan.steps
+        ]
+        others = reading(engine, lambda connection: left_by_others(connection, project.loops, channel.name, now))
+        closed = reading(engine, lambda connection: closed_accounts(connection, now))
+        problems = _outdated(settings, channel, engine, clock)
+    problems += [problem for step in steps for problem in _problems(step, now)]
+    problems += [problem for left in others for problem in _open(left, now)]
+    problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
+    problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
+    if as_json:
+        found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
+        click.echo(json.dumps(found | {"channel": channel.name}, default=str, indent=2))
+    else:
+        screen = open_screen()
+        screen.facts({"Database": shown_database(settings), "Emails": f"{channel.name} ({channel.why})"})
+        for step in steps:
+            screen.line()
+            _tell(screen, step)
+        screen.line()
+        for problem in problems:
+            screen.labelled("look", problem)
+        if not problems:
+            screen.labelled("ok", "Nothing needs a person.")
+    if problems:
+        context.exit(LOOK)
+
+
+def _outdated(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> list[str]:
+    try:
+        refuse_a_backup(settings, channel, engine, clock)
+    except LedgerOutdated as error:
+        return [f"{error.message} {error.advice}"]
+    except StoreError as error:
+        # A turn to call the provider is written down, and the database may take no writes.
+        return [f"It was not checked whether the ledger is that of a backup: {error.message}"]
+    return []
+
+
+def _due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
+    trigger = plan.root_of(step).trigger
+    return last_tick(trigger, now - GRACE) if isinstance(trigger, Schedule) else None
+
+
+def _tell(screen: Screen, step: StepHealth) -> None:
+    screen.line(f"{step.loop}, step {step.step}", "bold")
+    facts = {"Refreshed": _moment(step.as_of) if step.as_of else "never yet"}
+    if step.waiting:
+        facts["On their way"] = how_many(step.waiting, "email")
+    if step.deferred:
+        waiting = [f"{n:,} {REASONS.get(reason, reason)}" for reason, n in step.deferred.items()]
+        facts["Asked again"] = "; ".join(waiting)
+    screen.facts(facts)
+
+
+def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
+    name = f"{step.loop}, step {step.step}:"
+    if step.late:
+        assert step.due is not None
+        yield f"{name} the tick of {_moment(step.due)} was missed; is Dagster's daemon running?"
+    if step.ahead:
+        assert step.as_of is not None
+        yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; until then its ticks fail"
+    if step.paused:
+        yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
+    yield from _open(step, now)
+    if step.unresolved:
+        batches = how_many(step.unresolved, "batch", "batches")
+        yield f"{name} {batches} without answer; is the sensor skene__reconcile on?"
+    if step.stuck and not step.paused:
+        yield f"{name} {how_many(step.stuck, 'email')} not sent for over an hour; look at the loop's last run"
+    if step.unapproved:
+        yield f"{name} a first wave of {step.unapproved:,} waits; skene-dagster approve {step.loop}"
+
+
+def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
+    name = f"{step.loop}, step {step.step}:"
+    if step.in_doubt:
+        yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
+    # A pause is told by itself.
+    waits = [wait for wait in step.waits if wait.said != PAUSED]
+    yield from (f"{name} {_wait(wait, now)}" for wait in waits[:SHOWN])
+    if more := sum(wait.emails for wait in waits[SHOWN:]):
+        yield f"{name} {how_many(more, 'email')} more wait for other reasons"
+
+
+def _wait(wait: Wait, now: datetime) -> str:
+    """Say what waits, since when, what was said to it, and when it goes on."""
+    emails = f"{how_many(wait.emails, 'email')} in {how_many(wait.batches, 'batch', 'batches')}"
+    records = f" The provider's records: {wait.records.rstrip('.')}." if wait.records else ""
+    then = f" They go on at {_moment(wait.due)}" if wait.due > now else " The next run goes on with them"
+    if wait.records and wait.key_ends is not None:
+        then += f", and without the records when their key ends, at {_moment(wait.key_ends)}"
+    return f"{emails} wait since {_moment(wait.since)}: {wait.said.rstrip('.')}.{records}{then}."
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%d %b %Y, %H:%M} UTC"

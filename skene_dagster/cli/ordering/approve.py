@@ -1,0 +1,42 @@
+"""skene-dagster approve."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.ordering import orders
+from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.delivery import controls, modes
+from skene_dagster.delivery.health import deferred
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.loops.plan import StepPlan
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+from skene_dagster.store.engine import reading
+
+
+def _sends(step: StepPlan) -> bool:
+    return step.email is not None
+
+
+@click.command()
+@click.argument("loop")
+@click.option("--step", help="Only this step of the loop.")
+@click.pass_obj
+def approve(root: Path, *, loop: str, step: str | None) -> None:
+    """Let the first wave of LOOP go, however large. Its next run sends it."""
+    settings = load(root)
+    plan = plan_of(load_project(settings), loop)
+    steps = steps_of(plan, step, _sends)
+    screen = open_screen()
+    channel = modes.choose(settings).name
+    with open_ledger(settings) as (engine, clock):
+        for one in steps:
+            scope = Scope(channel, plan.name, one.name)
+            waits = reading(engine, partial(deferred, scope=scope, by_row=one.by_row))
+            orders.order(engine, partial(controls.approve, loop=plan.name, step=one.name, now=clock()))
+            waiting = how_many(waits.get("first_wave", 0), "user waits", "users wait")
+            screen.labelled("ok", f"{plan.name}, step {one.name}, may send its first wave; {waiting} for it.")

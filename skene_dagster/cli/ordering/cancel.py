@@ -1,0 +1,32 @@
+"""skene-dagster cancel."""
+
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.ordering import orders
+from skene_dagster.cli.screen import confirmed, how_many, open_screen
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.store.engine import transaction
+
+
+@click.command()
+@click.argument("loop")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def cancel(root: Path, *, loop: str, yes: bool) -> None:
+    """Do not send what is reserved for LOOP now.
+
+    What was attempted already is left to be resolved. Later ticks go on; to stop those as well: pause.
+    """
+    settings = orders.chosen(root, loop, every=False)
+    with open_ledger(settings) as (engine, clock):
+        name = orders.known(engine, settings, loop)
+        if not yes:
+            confirmed(f"Cancel what is reserved for {name}?")
+        now = clock()
+        orders.order(engine, lambda connection: controls.cancel(connection, name, now))
+        dropped = transaction(engine, lambda connection: ledger.cancel(connection, name, now, clock()))
+    emails = how_many(dropped, "email")
+    open_screen().labelled("ok", f"{emails} of {name} will not be sent. A run that holds more drops it itself.")

@@ -1,0 +1,27 @@
+"""skene-dagster pause."""
+
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.ordering import orders
+from skene_dagster.cli.screen import open_screen
+from skene_dagster.delivery import controls
+
+
+@click.command()
+@click.argument("loop", required=False)
+@click.option("--all", "every", is_flag=True, help="All loops, those to come included.")
+@click.pass_obj
+def pause(root: Path, *, loop: str | None, every: bool) -> None:
+    """Send nothing more of LOOP until resume, whoever runs it.
+
+    At most the batch that is on its way still leaves. Ticks go on; who would be mailed is asked again at the next.
+    """
+    settings = orders.chosen(root, loop, every=every)
+    with open_ledger(settings) as (engine, clock):
+        name = None if loop is None else orders.known(engine, settings, loop)
+        orders.order(engine, lambda connection: controls.pause(connection, name, clock()))
+    what, back = ("All loops are", "--all") if name is None else (f"{name} is", name)
+    open_screen().labelled("ok", f"{what} paused. To go on: skene-dagster resume {back}")

@@ -1,0 +1,35 @@
+"""skene-dagster recover."""
+
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli.database import open_desk, open_ledger
+from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.delivery import modes
+from skene_dagster.delivery.backup_recovery import recover as told_by_the_provider
+from skene_dagster.settings import load
+
+
+@click.command()
+@click.option("--incomplete", is_flag=True, help="Take what the provider's records tell, even if they end too early.")
+@click.pass_obj
+def recover(root: Path, *, incomplete: bool) -> None:
+    """Tell a ledger that was restored from a backup what it has sent since then.
+
+    Until then nothing is sent. What the provider accepted counts as sent, and is not sent again.
+    """
+    settings = load(root)
+    screen = open_screen()
+    channel = modes.choose(settings)
+    if not channel.leaves:
+        screen.labelled("ok", f"Nothing leaves this machine ({channel.why}), so nothing was sent.")
+        return
+    with open_ledger(settings) as (engine, clock):
+        desk = open_desk(settings, channel, engine, clock)
+        with screen.doing("Reading the provider's records"):
+            found = told_by_the_provider(desk, incomplete=incomplete)
+    since = f" since {found.since:%d %b %Y, %H:%M} UTC" if found.since else ""
+    screen.labelled("ok", f"{how_many(found.emails, 'email')}{since} that the ledger did not know; now it does.")
+    if found.left:
+        screen.labelled("notice", f"There may be more: {found.left}.")

@@ -1,0 +1,1 @@
+"""Jobs and sensors beside the loops' own."""

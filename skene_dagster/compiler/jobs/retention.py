@@ -1,0 +1,73 @@
+"""The retention job and its schedule: once a day, what is old is deleted."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from skene_dagster.compiler.retry_policy import RETRIES, working
+from skene_dagster.delivery.retention import Retained, retain
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.settings import Settings
+from skene_dagster.store import environment, schema
+from skene_dagster.store.engine import database_clock
+
+NAME = "skene__retention"
+"""The job and its schedule; two underscores, so no loop can be named so."""
+
+DAILY = "40 3 * * *"
+"""When few are awake, and long after the day was rolled up (UTC)."""
+
+
+def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
+    """Define the job and its schedule, which is on from the start.
+
+    Args:
+        plans: the loops that are well.
+
+    Raises:
+        SettingsError: what skene.yaml says of what users do is impossible.
+    """
+    usage = plan_usage(settings)
+
+    @dg.op(
+        # Dagster, 2026-11: an op may not have the name of a job; only a code location that is loaded finds out.
+        name=f"{NAME}__delete",
+        description="Delete what skene.yaml's `retention` says is too old, some rows to a transaction. Stopped at any "
+        "moment, it goes on the next time.",
+        out=dg.Out(dg.Nothing),
+        retry_policy=RETRIES,
+    )
+    def delete(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
+        with working(context.run.run_id):
+            schema.ready(database, settings.users)
+            environment.belong(database, settings.environment)
+            clock = database_clock(database)
+            done = retain(database, retention=settings.retention, usage=usage, plans=plans, clock=clock)
+        context.log.info(_told(done))
+        context.add_output_metadata({**done.rows, **_events(done)})
+
+    @dg.job(name=NAME, description="Deletes what is older than skene.yaml says.")
+    def job() -> None:
+        delete()
+
+    schedule = dg.ScheduleDefinition(
+        name=NAME,
+        job=job,
+        cron_schedule=DAILY,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return dg.Definitions(jobs=[job], schedules=[schedule])
+
+
+def _events(done: Retained) -> dict[str, str]:
+    told = {"events_kept_since": str(done.events_since)} if done.events_since else {}
+    return told | ({"events_wait_for": done.waits_for} if done.waits_for else {})
+
+
+def _told(done: Retained) -> str:
+    rows = ", ".join(f"{n:,} of {table}" for table, n in done.rows.items())
+    waits = f" Events wait for {done.waits_for}." if done.waits_for else ""
+    return f"Rows deleted: {rows}.{waits}"

@@ -1,0 +1,55 @@
+"""A loop's `recovery`, as Dagster knows it: the retry policy of its ops, and which failures it is asked about."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from dagster._utils import interrupts
+
+from skene_dagster.errors import SkeneError
+from skene_dagster.loops.plan import RecoveryPlan
+from skene_dagster.store.server.labels import labelled
+
+_ADDRESS = re.compile(r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+")
+_BACKOFF = {"none": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}
+
+RETRIES = dg.RetryPolicy(max_retries=3, delay=10.0, backoff=dg.Backoff.EXPONENTIAL)
+"""Of what belongs to no loop."""
+
+
+def retry_policy(recovery: RecoveryPlan) -> dg.RetryPolicy | None:
+    """Translate a loop's recovery; None for a loop that is not retried."""
+    if recovery.retries == 0:
+        return None
+    return dg.RetryPolicy(
+        max_retries=recovery.retries,
+        delay=recovery.delay.total_seconds(),
+        backoff=_BACKOFF[recovery.backoff],
+        jitter=dg.Jitter.PLUS_MINUS,
+    )
+
+
+@contextmanager
+def working(run_id: str, *, loop: str = "", step: str = "") -> Iterator[None]:
+    """Sign the statements of a run's work, and turn our errors into Dagster's failures.
+
+    The sentence is what the UI shows, and only what may pass is retried. Who ends the run ends it: no attempt follows.
+    """
+    try:
+        with labelled(loop=loop, step=step, run=run_id):
+            yield
+    except SkeneError as error:
+        # Without its cause: a driver's error may repeat values of the statement; the event log is no place for them.
+        raise dg.Failure(description=_without_addresses(str(error)), allow_retries=error.retryable) from None
+    except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
+        # Dagster, 2026-11: it retries an op that has a retry policy also when SIGTERM or «Terminate» broke it off, and
+        # forgets that it was told to end. Told so once more, it ends the run where the attempt would begin.
+        interrupts._received_interrupt["received"] = True  # noqa: SLF001 - there is no other way to tell it
+        raise dg.RetryRequested(max_retries=sys.maxsize) from None
+
+
+def _without_addresses(text: str) -> str:
+    """Take email addresses out of a message: a database may quote a user's row, and a users key may be one."""
+    return _ADDRESS.sub("(an address)", text)

@@ -1,0 +1,117 @@
+"""A ledger that was restored from a backup: it does not know what it sent since, and would send it again.
+
+Each email that leaves names its ledger and batch in a tag. So the newest one in the provider's records tells whether
+the ledger is as new as they are; while it is not, nothing is sent. `recover` reads what was sent since: a send's id
+follows from its key alone, so that the same decision, made again, finds that its email has left.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.providers.base import Denied, Sent
+from skene_dagster.delivery.providers.resend_records import SKEW
+from skene_dagster.delivery.send.session import Desk
+from skene_dagster.errors import DeliveryError, LedgerOutdated
+from skene_dagster.store import environment
+
+LOOKS = 20
+"""Records that are looked into for the newest email of this ledger: others may send by the same account."""
+
+ALL = 20_000
+"""Records that are looked into for what a ledger does not know."""
+
+PAGE = 1000
+"""Emails per transaction."""
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What the provider's records told."""
+
+    emails: int
+    """Those that the ledger did not know; now it does."""
+    since: datetime | None
+    """How far back was looked: to the ledger's newest attempt. None: it knows of none."""
+    left: str
+    """Why the records could not be read as far; empty where they were."""
+
+
+def refuse_an_outdated_ledger(desk: Desk) -> None:
+    """Stop where the provider's records know of an email of this ledger's that the ledger does not.
+
+    Where they cannot be read, nothing is proven and nothing stopped.
+
+    Raises:
+        LedgerOutdated: the ledger is older than its newest email.
+    """
+    try:
+        newest = next(_ours(desk, _newest_attempt(desk), LOOKS), None)
+    except Denied as denied:
+        desk.say(f"It was not checked whether the ledger is that of a backup: {denied}.")
+        return
+    if newest is not None and not desk.do(lambda c: _known(c, [newest])):
+        raise LedgerOutdated(
+            f"{desk.provider.name} accepted an email of this ledger's at {newest.at:%Y-%m-%d %H:%M:%S} UTC of which "
+            "the ledger knows nothing: it was restored from an older backup. Nothing is sent.",
+            advice="Run: skene-dagster recover",
+        )
+
+
+def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
+    """Write down what the provider's records know of this ledger's emails and the ledger does not. Idempotent.
+
+    Args:
+        incomplete: keep what the records tell, even if they do not reach back to the ledger's newest attempt.
+
+    Raises:
+        DeliveryError: the records cannot be read, or not as far; nothing was written.
+        StoreError: the database refused.
+    """
+    since = _newest_attempt(desk)
+    found: dict[str, Sent] = {}
+    left = ""
+    try:
+        for sent in _ours(desk, since, ALL):
+            found[sent.send_id] = sent
+    except Denied as denied:
+        # A record of what the ledger knows is as far back as need be, though a young account has none before it.
+        reaches_back = bool(desk.do(lambda c: _known(c, list(found.values()))))
+        left = "" if reaches_back else str(denied)
+        if left and not incomplete:
+            raise DeliveryError(
+                f"What was sent since the backup cannot be told: {denied}.",
+                advice="Use an API key that may read. Or take what the records tell, and the risk of second emails to "
+                "all others: skene-dagster recover --incomplete",
+            ) from denied
+    emails, unknown = list(found.values()), 0
+    for start in range(0, len(emails), PAGE):
+        unknown += desk.do(lambda c, page=emails[start : start + PAGE]: _remember(c, page))  # type: ignore[misc]
+    desk.do(lambda c: ledger.render_anew(c, desk.channel.name, desk.clock()))
+    return Recovered(unknown, since, left)
+
+
+def _newest_attempt(desk: Desk) -> datetime | None:
+    return desk.do(lambda c: ledger.newest_attempt(c, desk.channel.name, desk.clock()))
+
+
+def _ours(desk: Desk, since: datetime | None, most: int) -> Iterator[Sent]:
+    """List this ledger's emails since a moment, the newest first, as the provider's records have them."""
+    mine = desk.do(environment.ledger_id)
+    records = desk.provider.sent(None if since is None else since - SKEW, desk.turn, most)
+    return (sent for sent in records if sent.origin.startswith(f"{mine}-"))
+
+
+def _known(connection: Connection, emails: Sequence[Sent]) -> set[str]:
+    """Name the sends of these of which the ledger knows that they may have left."""
+    return ledger.known(connection, {sent.send_id: sent.origin.rpartition("-")[2] for sent in emails})
+
+
+def _remember(connection: Connection, emails: Sequence[Sent]) -> int:
+    known = _known(connection, emails)
+    new = [sent for sent in emails if sent.send_id not in known]
+    ledger.remember(connection, {sent.send_id: (sent.provider_id, sent.at) for sent in new})
+    return len(new)

@@ -1,0 +1,1 @@
+"""Who is mailed at a tick, and why not."""

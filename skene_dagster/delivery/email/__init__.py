@@ -1,0 +1,1 @@
+"""One email, and what it is made from."""

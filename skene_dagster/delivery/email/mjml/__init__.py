@@ -1,0 +1,1 @@
+"""MJML, judged and compiled."""

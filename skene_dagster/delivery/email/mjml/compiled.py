@@ -1,0 +1,96 @@
+"""MJML to HTML, once: Jinja is taken out, mrml compiles what is left, Jinja is put back.
+
+So an expression may contain `<`, `&` and quotes, and no value of a user's ever meets an XML parser.
+"""
+
+import html
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import mrml
+
+from skene_dagster.delivery.email.mjml.lint import Lint, TooDeep, Values
+from skene_dagster.delivery.email.mjml.source import TOKEN, Fault, Protected
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """Jinja sources of one email."""
+
+    html: str
+    subject: str
+    in_order: bool
+    """The statements stand in the HTML in the order of the file: what the file pairs is paired there.
+
+    But for those of the subject, which MJML repeats; they are whole if the subject is.
+    """
+
+
+class Faulty(Exception):
+    """The file cannot be compiled; `faults` says why."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        super().__init__()
+        self.faults = tuple(faults)
+
+
+@lru_cache(maxsize=128)
+def compile_mjml(source: str) -> Compiled:
+    """Compile an MJML file with Jinja in it; a value in `href` or `src` is checked to be an address when it is printed.
+
+    Raises:
+        Faulty: with every fault that was found. Jinja's own syntax is taken as correct.
+    """
+    if word := TOKEN.search(source):
+        line = source[: word.start()].count("\n") + 1
+        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it otherwise.")])
+    protected = Protected(source)
+    lint = Lint(protected)
+    try:
+        lint.feed(protected.text)
+        lint.close()
+    except TooDeep as deep:
+        raise Faulty([deep.fault]) from None
+    lint.finish()
+    if lint.faults:
+        raise Faulty(lint.faults)
+    try:
+        output = mrml.to_html(protected.text)
+    except OSError as bad:
+        raise Faulty([_refused_by_mrml(str(bad), protected)]) from None
+    subject = " ".join(html.unescape(output.title or "").split())
+    # Once more, on what mrml made of it: two parsers need not agree on where a tag ends.
+    made = Values(protected)
+    made.feed(output.content)
+    made.close()
+    if made.faults:
+        raise Faulty(made.faults)
+    kept = {int(found[1]) for found in TOKEN.finditer(output.content)}
+    lost = [n for n in range(len(protected.constructs)) if n not in kept]
+    if lost:
+        raise Faulty(
+            Fault(protected.lines_of[n], f"{protected.shown(n)} stands where MJML prints nothing.") for n in lost
+        )
+    in_subject = protected.statements_in(output.title or "")
+    in_file, in_html = (
+        [number for number in protected.statements_in(where) if number not in in_subject]
+        for where in (protected.text, output.content)
+    )
+    return Compiled(
+        html=protected.restore(output.content, made.links),
+        subject=protected.restore(subject),
+        in_order=in_file == in_html,
+    )
+
+
+def _refused_by_mrml(text: str, protected: Protected) -> Fault:
+    found = re.search(r"position (\d+):(\d+)", text)
+    if found is None:
+        return Fault(None, f"This is no MJML: {text.replace(' in root template', '')}.")
+    before, here = (protected.text.encode()[: int(end)].decode(errors="ignore") for end in found.groups())
+    line = protected.author_line(before.count("\n") + 1)
+    here = here[len(before) :].strip()
+    shown = TOKEN.sub(lambda token: protected.shown(int(token[1])), here)
+    return Fault(line, f"{shown} cannot stand here.", "Text and values belong into <mj-text> or <mj-raw>.")

@@ -1,0 +1,79 @@
+"""Deliver: drive what can go on now of a step's batches, in the order in which it is due."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.send.advance import Source, advance
+from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.write_back import refuse_what_cannot_be_written
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.store import environment
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What the ledger says of the step after a delivery, and how many batches wait for a later run."""
+
+    counts: dict[str, int]
+    accepted: int
+    """Emails that the provider accepted in this delivery, of whichever tick."""
+    open: int
+    """Batches that wait: for their own time, for the provider's records, for a later run."""
+    parked: str
+    """Why nothing more is sent for now (`paused`, or what the provider said); empty when all was sent that can be."""
+
+
+def deliver(
+    desk: Desk,
+    *,
+    plan: LoopPlan,
+    step: StepPlan,
+    templates: Templates,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Delivered:
+    """Send what is reserved, by this run or any earlier one, until nothing more can go on now.
+
+    A batch before its time does not exist here. One that cannot be worked on holds up no other.
+
+    Args:
+        progress: is told the size of each batch that was worked on.
+
+    Raises:
+        LedgerOutdated: the ledger was restored from a backup, and does not know what it sent since.
+        ProviderFatal: the provider refuses everything; retrying does not help.
+        ProviderUnavailable: some batches got no answer; a retry sends them again with the same keys and bytes.
+        StoreError: the database refused, perhaps for one batch alone; before anything is sent, if it would refuse to
+            write `set`.
+    """
+    source = Source.of(desk, plan, step, templates, desk.do(environment.ledger_id))
+    policy, scope = source.policy(desk), Scope(desk.channel.name, plan.name, step.name)
+
+    def due() -> Sequence[Row[Any, Any, Any]]:
+        rows = desk.do(lambda c: ledger.due(c, scope, desk.clock(), except_for=desk.failed))
+        return [] if desk.stops else rows
+
+    if desk.channel.leaves and due():
+        refuse_an_outdated_ledger(desk)
+        if policy.write_back:
+            refuse_what_cannot_be_written(desk, source.email)
+    while waiting := due():
+        worked = False
+        for candidate in waiting:
+            batch = advance(desk, candidate.batch_id, policy, source)
+            if batch is not None:
+                worked = True
+                progress(batch.size)
+            if desk.stops:
+                break
+        if not worked:
+            desk.wait_for(waiting)
+    desk.complain()
+    counts = desk.do(lambda c: ledger.counts(c, scope))
+    return Delivered(counts, desk.accepted, desk.do(lambda c: ledger.open_batches(c, scope)), desk.parked)

@@ -1,0 +1,154 @@
+"""Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get his email."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide import facts
+from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
+from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, freeze, origin
+from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
+from skene_dagster.delivery.ledger import LeftOut
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.send.late import LateTicks
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.product import attributes
+from skene_dagster.segments import members, trigger_rows
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import Clock
+
+LARGEST_PAYLOAD = 4 * 1024 * 1024
+"""Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
+
+LONGEST_DETAIL = 255
+
+Reasons = dict[str, LeftOut]
+"""send_id → why there is no email."""
+
+
+def freeze_batch(
+    connection: Connection,
+    batch: Row[Any],
+    *,
+    plan: LoopPlan,
+    step: StepPlan,
+    settings: Settings,
+    channel: Channel,
+    templates: Templates,
+    clock: Clock,
+    ledger_id: str,
+    late: LateTicks,
+) -> Frozen | None:
+    """Render the batch's emails and keep their bytes; write down who is skipped and why.
+
+    Args:
+        ledger_id: what an email that leaves says of where it came from.
+        late: who does not qualify any more, where the tick is late.
+
+    Returns:
+        What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
+    """
+    now = clock()
+    waiting = ledger.members_of(connection, batch.batch_id)
+    left = late.who_left(connection, batch, waiting, now)
+    messages, left_out = _render(connection, batch, waiting, left, plan, step, settings, channel, templates)
+    if channel.leaves:
+        tag = (ORIGIN_TAG, origin(ledger_id, batch.batch_id))
+        messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
+    parts: list[Frozen] = []
+    for part in _small_enough(freeze(messages)) if messages else []:
+        if len(part.packed) > LARGEST_PAYLOAD:
+            left_out[part.send_ids[0]] = LeftOut("deferred", "too_large", f"{len(part.packed):,} bytes")
+        else:
+            parts.append(part)
+    if len(parts) > 1:
+        # The parent keeps no bytes: its parts do, under keys of their own.
+        nothing = Frozen(tuple(send_id for part in parts for send_id in part.send_ids), b"")
+        if ledger.freeze(connection, batch.batch_id, batch.owner, frozen=nothing, left_out=left_out, now=now):
+            ledger.split(connection, batch, parts, now)
+        return None
+    frozen = parts[0] if parts else None
+    ours = ledger.freeze(connection, batch.batch_id, batch.owner, frozen=frozen, left_out=left_out, now=now)
+    return frozen if ours else None
+
+
+def halves(batch: Frozen) -> list[Frozen]:
+    """Cut a batch in two."""
+    size = len(batch.send_ids)
+    middle = (size + 1) // 2
+    return [batch.only(part) for part in (range(middle), range(middle, size)) if part]
+
+
+def _small_enough(batch: Frozen) -> list[Frozen]:
+    """Cut a batch until each part fits into a row, or is one email that does not."""
+    if len(batch.packed) <= LARGEST_PAYLOAD or len(batch.send_ids) == 1:
+        return [batch]
+    return [part for half in halves(batch) for part in _small_enough(half)]
+
+
+def _render(
+    connection: Connection,
+    batch: Row[Any],
+    waiting: Sequence[Any],
+    left: Collection[str],
+    plan: LoopPlan,
+    step: StepPlan,
+    settings: Settings,
+    channel: Channel,
+    templates: Templates,
+) -> tuple[list[Message], Reasons]:
+    email = step.email
+    assert email is not None
+    keys = [row.user_id for row in waiting]
+    inside = _kept(connection, plan, step, channel, waiting)
+    people = facts.people(connection, settings.users, keys, email.user_columns, as_of=batch.as_of)
+    messages: list[Message] = []
+    left_out: Reasons = {}
+    for row in waiting:
+        person = people.get(row.user_id)
+        subject = (row.user_id, row.occurrence) if step.by_row else row.user_id
+        if subject not in inside:
+            left_out[row.send_id] = LeftOut("skipped", LEFT)
+        elif person is None:
+            left_out[row.send_id] = LeftOut("skipped", "gone")
+        elif row.send_id in left:
+            left_out[row.send_id] = LeftOut("skipped", LEFT)
+        elif not person.mailable:
+            left_out[row.send_id] = LeftOut("skipped", "not_mailable")
+        elif (fault := fault_of(person.address)) is not None:
+            left_out[row.send_id] = LeftOut("deferred", fault)
+        else:
+            try:
+                message = templates.render(
+                    email,
+                    user=person.columns,
+                    row=attributes.read(inside[subject], email.row_columns),
+                    sender=settings.sender,
+                    send_id=row.send_id,
+                    to=person.address or "",
+                    loop=plan.name,
+                    step=step.name,
+                )
+            except MissingValue as missing:
+                left_out[row.send_id] = LeftOut("deferred", "missing_value", cut(str(missing), LONGEST_DETAIL))
+            except Unrenderable as bad:
+                left_out[row.send_id] = LeftOut("deferred", "unrenderable", cut(str(bad), LONGEST_DETAIL))
+            else:
+                redirected = channel.name == "redirect" and settings.redirect_to
+                messages.append(replace(message, to=redirected) if redirected else message)
+    return messages, left_out
+
+
+def _kept(
+    connection: Connection, plan: LoopPlan, step: StepPlan, channel: Channel, waiting: Sequence[Any]
+) -> Mapping[Any, str | None]:
+    """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
+    segment = segment_name(plan.name, step.name)
+    if not step.by_row:
+        return members.kept(connection, segment, [row.user_id for row in waiting])
+    rows = [(row.user_id, row.occurrence) for row in waiting]
+    return trigger_rows.kept(connection, channel.name, segment, rows)

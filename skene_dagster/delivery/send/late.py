@@ -1,0 +1,96 @@
+"""A tick that is late: who came back since it was due is not mailed for it.
+
+The condition is asked again when the email is made, with the tick's clock, over what is known now: not with the clock
+of now, by which a window such as "signed up yesterday" would lose its people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
+from skene_dagster.segments import conditions, trigger_rows
+from skene_dagster.segments.evaluation import in_time
+from skene_dagster.segments.recheck import Again
+from skene_dagster.settings import Settings
+
+LATE = timedelta(minutes=15)
+"""How old an answer of a condition may be: a tick's first one, and one that was asked again."""
+
+
+@dataclass(frozen=True)
+class LateTicks:
+    """The late ticks of a step, and who does not qualify for them any more."""
+
+    plan: LoopPlan
+    step: StepPlan
+    settings: Settings
+    channel: Channel
+    _of_all: dict[datetime, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
+    """By tick: when its condition was asked about everybody, and who was not in the answer, by send_id."""
+    _looked_up: list[tuple[LoopPlan, StepPlan]] = field(default_factory=list)
+    """The plan and the step, once it is known what the columns hold that its query reads."""
+
+    def who_left(
+        self, connection: Connection, batch: Row[Any], waiting: Sequence[Any], now: datetime
+    ) -> frozenset[str]:
+        """Name the sends of a batch whose user, or row, does not qualify any more; none where its tick is not late.
+
+        Args:
+            waiting: the sends of the batch that are still to be made.
+
+        Raises:
+            SegmentTimeout: the condition took longer than its timeout.
+            QueryRejected, NotCounted: the condition has no answer.
+        """
+        if not waiting or not self._is_late(batch.as_of, now):
+            return frozenset()
+        place = conditions.place_of(self.plan, self.step)
+        with in_time(connection, self.step.timeout, place):
+            if not self._is_asked_by_key:
+                return self._not_in_the_whole_answer(connection, batch.as_of, now)
+            return self._not_in_the_answer(connection, batch, waiting, now)
+
+    def _is_late(self, as_of: datetime, now: datetime) -> bool:
+        # What does not leave may be of simulated time, which is never late: what comes later than its ticks is not
+        # what happened since, but the rest of the simulation.
+        is_simulated = not self.channel.leaves and now - as_of > self.settings.limits.expires_after
+        return now - as_of > LATE and not is_simulated
+
+    @property
+    def _is_asked_by_key(self) -> bool:
+        condition = self.step.condition
+        return self.step.by_row or not isinstance(condition, Query) or condition.by_key
+
+    def _not_in_the_answer(
+        self, connection: Connection, batch: Row[Any], waiting: Sequence[Any], now: datetime
+    ) -> frozenset[str]:
+        again = Again(list(dict.fromkeys(row.user_id for row in waiting)), now)
+        asked = connection, *self._known(connection), self.settings
+        if self.step.by_row:
+            keys = [(row.user_id, row.occurrence) for row in waiting]
+            rows = trigger_rows.found_again(*asked, self.channel.name, keys, batch.as_of, again)
+            return ledger.not_among(connection, ledger.in_batch(batch.batch_id), rows.c.user_id, rows.c.occurrence)
+        answer = conditions.answer_again(*asked, batch.as_of, again)
+        return ledger.not_among(connection, ledger.in_batch(batch.batch_id), answer.c[0])
+
+    def _not_in_the_whole_answer(self, connection: Connection, as_of: datetime, now: datetime) -> frozenset[str]:
+        """Ask about all of the tick at once what cannot be asked about some: it takes as long for one batch."""
+        asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
+        if asked_at is None or now - asked_at > LATE:
+            rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows
+            scope = Scope(self.channel.name, self.plan.name, self.step.name)
+            left = ledger.not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
+            self._of_all[as_of] = now, left
+        return left
+
+    def _known(self, connection: Connection) -> tuple[LoopPlan, StepPlan]:
+        if not self._looked_up:
+            self._looked_up.append(conditions.looked_up(connection, self.plan, self.step))
+        return self._looked_up[0]

@@ -1,0 +1,132 @@
+"""One pace for all runs that share an account of a provider: a row that says whose turn is when.
+
+The generic cell rate algorithm (ITU-T I.371), a token bucket of one spare token written as a time: each call takes
+the next free turn, and the one after it is an interval later. A run that dies wastes the one turn that it took; a
+Dagster pool would lose a place for ever (seen 2026-11).
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Engine, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.providers.base import RateLimit
+from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, transaction
+from skene_dagster.store.tables import pacing
+
+UNTIL_TOLD = 2.0
+"""Calls per second before the provider has said what it allows: the least that Resend ever documented."""
+
+MARGIN = 0.99
+"""Of the provider's limit: turns that come at its very rate come once too often in one of its windows when a few of
+them are milliseconds late, and that call costs a second (seen 2026-11: 473 of 500 emails a second; with it, 490)."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """When the provider may be called: after so many seconds, or not before `closed_until`, for this reason."""
+
+    wait: float
+    closed_until: datetime | None = None
+    reason: str = ""
+
+    @property
+    def is_now(self) -> bool:
+        """Whether the provider may be called at once."""
+        return self.wait == 0 and self.closed_until is None
+
+
+LONGEST_QUEUE = timedelta(minutes=2)
+"""How far ahead the next free turn can be while the account is open: a run waits for its turn a minute at most."""
+
+LONGEST_CLOSED = timedelta(days=1)
+"""How long the account is closed at a time; then it is tried whether a quota is back."""
+
+
+class Pacing:
+    """The pace of one account.
+
+    Args:
+        account: what the limits are counted by; None for a provider without limits.
+        share: of the provider's limit that the loops may use; the rest is for the product's own mail.
+    """
+
+    def __init__(self, engine: Engine, account: str | None, share: float, clock: Clock) -> None:
+        self._engine = engine
+        self._account = account
+        self._share = share
+        self._clock = clock
+        self._known: float | None = None
+
+    def take(self, connection: Connection) -> Turn:
+        """Take the next free turn; the account's row is then locked until the transaction ends."""
+        turn = None if self._account is not None else Turn(0.0)
+        while turn is None:
+            turn = self._take(connection)
+        return turn
+
+    def learn(self, limit: RateLimit | None) -> None:
+        """Adapt to what an answer said of the limits."""
+        if limit is None or self._account is None:
+            return
+        # Somebody else calls with this account: what is kept free for the product is being used, so make room.
+        makes_room = limit.remaining is not None and limit.remaining < (1 - self._share) * limit.per_second
+        if limit.per_second == self._known and not makes_room:
+            return
+        pause = timedelta(seconds=min(limit.reset, 1.0) if makes_room else 0.0)
+
+        def write(connection: Connection) -> None:
+            now = self._clock()
+            connection.execute(update(pacing).where(self._row).values(per_second=limit.per_second))
+            self._not_before(connection, now + pause)
+
+        transaction(self._engine, write)
+        self._known = limit.per_second
+
+    def hold(self, until: datetime, reason: str, *, closes: bool) -> None:
+        """Nobody calls before then (in LONGEST_CLOSED at most); `closes`: runs end rather than wait for it."""
+        if self._account is None:
+            return
+        until = min(until, self._clock() + LONGEST_CLOSED)
+
+        def write(connection: Connection) -> None:
+            self._not_before(connection, until)
+            if closes:
+                closed = update(pacing).where(
+                    self._row, or_(pacing.c.closed_until.is_(None), pacing.c.closed_until < until)
+                )
+                connection.execute(closed.values(closed_until=until, reason=cut(reason, 255)))
+
+        transaction(self._engine, write)
+
+    @property
+    def _row(self) -> ColumnElement[bool]:
+        return pacing.c.account == self._account
+
+    def _not_before(self, connection: Connection, until: datetime) -> None:
+        connection.execute(update(pacing).where(self._row, pacing.c.next_at < until).values(next_at=until))
+
+    def _take(self, connection: Connection) -> Turn | None:
+        """Take it; None where another run was faster."""
+        now = self._clock()
+        row = connection.execute(select(pacing).where(self._row)).one_or_none()
+        if row is None:
+            with suppress(IntegrityError), connection.begin_nested():
+                connection.execute(insert(pacing).values(account=self._account, per_second=UNTIL_TOLD, next_at=now))
+            return None
+        self._known = row.per_second
+        # Further ahead than they can be, both were written by a wrong clock.
+        if row.closed_until is not None and now < row.closed_until <= now + LONGEST_CLOSED + CLOCKS_DIFFER:
+            return Turn(0.0, row.closed_until, row.reason)
+        interval = timedelta(seconds=1 / (row.per_second * self._share * MARGIN))
+        # One interval that nobody used may be caught up with, so that a slow moment costs nothing of the rate.
+        mine = max(row.next_at, now - interval) if row.next_at <= now + LONGEST_QUEUE else now
+        taken = connection.execute(
+            update(pacing)
+            .where(self._row, pacing.c.next_at == row.next_at)
+            .values(next_at=mine + interval, closed_until=None, reason=None)
+        ).rowcount
+        return Turn(max(0.0, (mine - now).total_seconds())) if taken else None

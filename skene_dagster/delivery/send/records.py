@@ -1,0 +1,142 @@
+"""Ask the provider's records what became of a batch that its key can tell nothing more about.
+
+That is one whose key is over, or was refused after an attempt without answer. What the records show was accepted.
+What they do not show is absent only where two looks some minutes apart, the first of them well after the last attempt
+without answer, say so: a provider works on a request after its connection is cut, and may be late with its records.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+from typing_extensions import assert_never
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
+from skene_dagster.delivery.send.session import Desk
+from skene_dagster.loops.plan import Email
+from skene_dagster.store.engine import CLOCKS_DIFFER
+
+KEY_LIVES = timedelta(hours=23)
+"""How long a key is trusted; Resend keeps it 24 h."""
+
+WORKED_ON = timedelta(minutes=10)
+"""How long after an attempt without answer its request may still be worked on."""
+
+BETWEEN_LOOKS = timedelta(minutes=5)
+"""How far two looks that prove an absence are apart."""
+
+ASKED_AGAIN = timedelta(minutes=10)
+"""How long after records that proved nothing they are asked again, while the key lives."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the loop says of a batch's outcome."""
+
+    on_doubt: Literal["skip", "resend"] = "skip"
+    """`resend` takes the risk of a second email; `skip` that of none."""
+    write_back: bool = False
+    """`set` is to be written for who was accepted."""
+
+    @staticmethod
+    def of(desk: Desk, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
+        """Read it from a plan: a rehearsal writes no `set`."""
+        return Policy(on_doubt, desk.channel.name == "live" and bool(email.set))
+
+
+def key_is_over(batch: Row[Any], now: datetime) -> bool:
+    """Whether the provider may have forgotten the batch's key, so that another POST might be a second email.
+
+    Since when it is used is not known where a wrong clock wrote it down.
+    """
+    since = batch.unresolved_since
+    return since is not None and not now - KEY_LIVES < since <= now + CLOCKS_DIFFER
+
+
+def is_for_the_records(batch: Row[Any], now: datetime) -> bool:
+    """Whether only the provider's records can tell more."""
+    return batch.state == "in_doubt" or batch.refusal is not None or key_is_over(batch, now)
+
+
+Next = Literal["again", "done", "later"]
+"""Look at the batch again, for it has changed; it is settled; leave it for now."""
+
+
+def look(desk: Desk, batch: Row[Any], frozen: Frozen | None, policy: Policy) -> Next:
+    """Look into the records once, and close the batch, or write down when they are asked again."""
+    now = desk.clock()
+    is_over = key_is_over(batch, now)
+    ripe = ledger.last_unanswered(batch) + WORKED_ON
+    if frozen is None:
+        return wait_without_bytes(desk, batch)
+    if not is_over and now < ripe:
+        desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, ripe, batch.refusal or batch.error or ""))
+        return "later"
+    # A key that was used before our first attempt is over at once. Who takes the risk of a second email takes it once
+    # in a key's life all the same: what was answered may have been accepted, and the next one be answered alike.
+    own_end = max(batch.first_attempt_at or batch.unresolved_since, batch.unresolved_since) + KEY_LIVES
+    takes_the_risk = policy.on_doubt == "resend" and batch.state != "in_doubt"
+    found = desk.provider.find(frozen, batch.unresolved_since, ledger.last_unanswered(batch), desk.turn)
+    desk.pacing.learn(desk.provider.rate_limit)
+    match found:
+        case Found(ids=ids):
+            return settle(desk, batch, frozen, ids, policy)
+        case Absent() if batch.absent_at is not None and now - batch.absent_at >= BETWEEN_LOOKS:
+            _renew(desk, batch)
+        case Absent():
+            _wait_for_the_second_look(desk, batch, is_first=now >= ripe)
+        case Unprovable() if takes_the_risk and now >= own_end:
+            _renew(desk, batch)
+        case Unprovable(reason=reason) if is_over and not takes_the_risk:
+            desk.do(lambda c: ledger.doubt(c, batch.batch_id, reason, desk.clock()))
+        case Unprovable(reason=reason):
+            again = min(desk.clock() + ASKED_AGAIN, own_end)
+            desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, reason))
+        case _:
+            assert_never(found)
+    return "later"
+
+
+def settle(desk: Desk, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, ...], policy: Policy) -> Next:
+    """Write down that a batch was accepted; again: its `set` is still to be written."""
+    provider_ids = dict(zip(frozen.send_ids, ids, strict=True))
+    now = desk.clock()
+    desk.do(
+        lambda c: ledger.settle(c, batch.batch_id, provider_ids, write_back=policy.write_back, now=now),
+    )
+    desk.accepted += len(provider_ids)
+    return "again" if policy.write_back else "done"
+
+
+def _renew(desk: Desk, batch: Row[Any]) -> None:
+    child = desk.do(lambda c: ledger.renew(c, batch, desk.clock()))
+    if child is not None:
+        desk.cut.append(child)
+
+
+def _wait_for_the_second_look(desk: Desk, batch: Row[Any], *, is_first: bool) -> None:
+    now = desk.clock()
+    if is_first:
+        again = (batch.absent_at or now) + BETWEEN_LOOKS
+        desk.do(lambda c: ledger.shown_nothing(c, batch, now, again))
+    else:
+        again = ledger.last_unanswered(batch) + WORKED_ON
+        desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, batch.error or ""))
+
+
+def wait_without_bytes(desk: Desk, batch: Row[Any]) -> Next:
+    """Leave a batch whose bytes are gone and which the provider may have: nothing can be sent or found any more."""
+    gone = "its bytes are gone from the ledger"
+
+    def write(connection: Connection) -> None:
+        if key_is_over(batch, desk.clock()):
+            ledger.doubt(connection, batch.batch_id, gone, desk.clock())
+        else:
+            again = min(desk.clock() + ledger.LONGEST_WAIT, batch.unresolved_since + KEY_LIVES)
+            ledger.put_off(connection, batch.batch_id, batch.attempts, again, gone)
+
+    desk.do(write)
+    return "later"

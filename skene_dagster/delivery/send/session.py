@@ -1,0 +1,151 @@
+"""What one delivery works with, and what it has to leave to a later one."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Row
+
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.providers.base import Answer, Provider, Throttled, Unknown
+from skene_dagster.delivery.send.pacing import UNTIL_TOLD, Pacing
+from skene_dagster.errors import ProviderUnavailable, StoreError
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import Clock, transaction
+
+PATIENCE = 60.0
+"""The most seconds that are slept at a time, and in a row for a provider that is called too often."""
+
+GIVE_UP = 3
+"""Batches in a row without an answer, after which the provider counts as down and the run stops."""
+
+PAUSED = "paused"
+"""Why nothing is sent where a person paused the loop; the loops beside it go on."""
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Desk:
+    """One run's hands: a database, a provider, clocks, and a name to hold leases by.
+
+    `pause` waits so many seconds; `monotonic` is a clock that nobody sets; `owner` is unique per process and attempt;
+    `say` is told in words what is waited for.
+    """
+
+    engine: Engine
+    settings: Settings
+    channel: Channel
+    provider: Provider
+    clock: Clock
+    owner: str
+    pause: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    say: Callable[[str], None] = lambda _: None
+    unanswered: dict[str, str] = field(default_factory=dict)
+    """Batches of this run without an answer, and what came instead of it."""
+    silence: int = 0
+    """How many attempts in a row got no answer. Whatever the provider answers is a sign of its life."""
+    accepted: int = 0
+    """Emails that the provider accepted, as far as this run has seen it."""
+    throttled: float = 0.0
+    """Seconds in a row that were waited because it is called too often."""
+    parked: str = ""
+    """Why nothing more is sent for now."""
+    failed: dict[str, Exception] = field(default_factory=dict)
+    """Batches of this run that could not be worked on, and what went wrong."""
+    cut: list[str] = field(default_factory=list)
+    """Batches that this run cut out of others."""
+
+    def __post_init__(self) -> None:
+        share = self.settings.sender.rate_share
+        self.pacing = Pacing(self.engine, self.provider.account, share, self.clock)
+
+    @property
+    def stops(self) -> bool:
+        """Whether this run sends nothing more."""
+        return bool(self.parked) or self.silence >= GIVE_UP
+
+    def do(
+        self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
+    ) -> Result:
+        """Do it in one transaction; and again if the connection breaks during COMMIT, for it compares before it sets.
+
+        Args:
+            resolve: what is done then, where a second time would find another answer than the first.
+        """
+        return transaction(self.engine, work, resolve=resolve or work)
+
+    def key_of(self, batch_id: str) -> str:
+        """Name the idempotency key of a batch: such that a rehearsal with the same API key never meets it."""
+        return f"skene/{self.settings.environment}/{batch_id}"
+
+    def claim(self, batch_id: str) -> Row[Any] | None:
+        """Take a batch, as `ledger.claim` does."""
+        return self.do(lambda c: ledger.claim(c, batch_id, self.owner, self.clock()))
+
+    def release(self, batch_id: str) -> None:
+        """Give a batch back, with the reason why it is not done."""
+        why = self.unanswered.get(batch_id) or self.parked or None
+        # If the database is gone, the lease ends by itself.
+        with suppress(StoreError):
+            self.do(lambda c: ledger.release(c, batch_id, self.owner, why))
+
+    def hears(self, batch_id: str, answer: Answer) -> None:
+        """Count what is silence, and what is none."""
+        if isinstance(answer, Unknown) and not answer.answered:
+            self.silence += 1
+            self.unanswered[batch_id] = answer.reason
+        else:
+            self.silence = 0
+            self.unanswered.pop(batch_id, None)
+        if not isinstance(answer, Throttled):
+            self.throttled = 0.0
+
+    def wait_for(self, others: Sequence[Row[Any, Any, Any]]) -> None:
+        """All that is left is held by other runs: wait for the first of their leases, looking now and then."""
+        first = min(others, key=lambda row: row.lease_until or self.clock())
+        ends = first.lease_until or self.clock()
+        self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
+        self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
+
+    def turn(self, seconds: float) -> None:
+        """Wait for so many seconds, and then for a turn to read the provider's records: that uses up no quota."""
+        self.pause(min(seconds, PATIENCE))
+        turn = self.do(self.pacing.take)
+        self.pause(min(turn.wait, PATIENCE) if turn.closed_until is None else 1 / UNTIL_TOLD)
+
+    def may_send(self, connection: Connection, batch: Row[Any]) -> bool:
+        """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
+        orders = controls.orders(connection, batch.loop, batch.step)
+        now = self.clock()
+        was_tried = batch.unresolved_since is not None
+        # A page that was being reserved while the order came belongs to a tick before it.
+        if not was_tried and orders.cancels(min(batch.reserved_at, batch.as_of), now):
+            ledger.drop(connection, batch.batch_id, "cancelled", now)
+            return False
+        if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:
+            ledger.drop(connection, batch.batch_id, "too_late", now)
+            return False
+        if orders.paused:
+            self.parked = PAUSED
+        return not orders.paused
+
+    def complain(self) -> None:
+        """Fail for what got no answer in this run, and for what could not be worked on; not for what only waits.
+
+        Raises:
+            ProviderUnavailable: a retry sends these batches again with the same keys and bytes.
+            Exception: the first that kept a batch from being worked on.
+        """
+        if self.unanswered:
+            raise ProviderUnavailable(
+                f"{len(self.unanswered)} batches got no answer from {self.provider.name} "
+                f"({next(iter(self.unanswered.values()))}).",
+                advice="They are sent again under the same keys: nobody is mailed twice.",
+            )
+        for error in self.failed.values():
+            raise error

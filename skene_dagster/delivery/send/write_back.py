@@ -1,0 +1,76 @@
+"""The action's `set`: columns of the users table, written once the provider has accepted the email."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, TableClause, Update, false, update
+from sqlalchemy.exc import IntegrityError
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.send.session import Desk
+from skene_dagster.errors import StoreError
+from skene_dagster.loops.plan import Email, segment_name
+from skene_dagster.segments import members
+from skene_dagster.settings import Users
+from skene_dagster.store.engine import users_table
+
+
+def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
+    """Write `set` to the users of a batch whose email was accepted. Idempotent, and repeated until it is done.
+
+    Raises:
+        StoreError: the users table refuses it.
+    """
+    users = desk.settings.users
+
+    def write(connection: Connection) -> None:
+        accepted = ledger.accepted_in(connection, batch.batch_id)
+        if accepted and email.set:
+            table = _table(users, email)
+            try:
+                connection.execute(_change(table, users, email).where(table.c[users.key].in_(accepted)))
+            except IntegrityError:
+                # Without its cause, which repeats values of a row.
+                raise StoreError(
+                    f"The table {users.table!r} refuses what `set` writes: a key or a constraint stands against it.",
+                    advice="Change the rows or the loop's `set`: it is written by the next run.",
+                ) from None
+            members.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, desk.clock())
+        ledger.written_back(connection, batch.batch_id, desk.clock())
+
+    desk.do(write)
+
+
+def refuse_what_cannot_be_written(desk: Desk, email: Email) -> None:
+    """Have the database judge `set` by a change of nobody: afterwards the emails would be gone already.
+
+    Raises:
+        StoreError: it refuses: a right or a column is missing, or nothing can be written now.
+    """
+    users = desk.settings.users
+    change = change_of_nobody(users, email)
+    try:
+        desk.do(lambda connection: connection.execute(change))
+    except StoreError as error:
+        if error.retryable:
+            raise
+        columns = ", ".join(name for name, _ in email.set)
+        raise StoreError(
+            f"No email is sent, for `set` could not be written ({columns} of {users.table}). {error.message}",
+            advice=error.advice,
+        ) from error
+
+
+def change_of_nobody(users: Users, email: Email) -> Update:
+    """Write `set` to no row; whether it may be written is judged all the same."""
+    return _change(_table(users, email), users, email).where(false())
+
+
+def _table(users: Users, email: Email) -> TableClause:
+    return users_table(users, *dict(email.set), *([users.updated_at.column] if users.updated_at else []))
+
+
+def _change(table: TableClause, users: Users, email: Email) -> Update:
+    # The product's own moment of change stays as it is: what we write triggers no loop.
+    changed = users.updated_at.column if users.updated_at else None
+    kept = {} if changed is None else {changed: table.c[changed]}
+    return update(table).values({**dict(email.set), **kept})

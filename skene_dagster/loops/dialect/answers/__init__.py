@@ -1,0 +1,1 @@
+"""What a query's result has: whose rows, from which columns, how often."""

@@ -1,0 +1,229 @@
+"""Find which column of a query's result names the user."""
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from skene_dagster.documents import nearest
+from skene_dagster.loops.dialect.answers.lineage import USER_ID, Lineage, Output
+from skene_dagster.loops.dialect.answers.sources import Product, Source, is_star, sources, tables
+from skene_dagster.loops.dialect.quoting import in_the_authors_words, string_value
+from skene_dagster.loops.dialect.rewriting import Rewritten
+from skene_dagster.loops.dialect.scanner import Refusal
+from skene_dagster.loops.dialect.structure import unwrapped
+
+_HIDDEN = f"{USER_ID}, which a * may hold"
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+
+
+@dataclass(frozen=True)
+class Key:
+    """The result's column that is the user's key."""
+
+    name: str
+    own: bool
+    """It is the users table's own key, and never NULL."""
+
+
+def names_read(query: exp.Query) -> tuple[str, ...]:
+    """Return the names of the columns that the query reads, of whichever table, in lower case, sorted."""
+    return tuple(sorted({column.name.casefold() for column in query.find_all(exp.Column)}))
+
+
+def columns(query: exp.Query, rewritten: Rewritten) -> tuple[str, ...] | None:
+    """Return the names of the result's columns; None where a `*` leaves them to the database.
+
+    A computed column has only a name that is given to it.
+
+    Raises:
+        Refusal: two columns of one name.
+    """
+    items = _first(query).expressions
+    plain = [item for item in items if not is_star(item)]
+    names = [item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else "" for item in plain]
+    called = [name or _called(item, rewritten) for name, item in zip(names, plain, strict=True)]
+    # MySQL: names of columns are compared without regard to case.
+    folded = [name.casefold() for name in called]
+    for name in called:
+        if folded.count(name.casefold()) > 1:
+            raise Refusal(f"The result has two columns {name!r}.", "Give one of them another name: … AS name.")
+    return tuple(name for name in names if name) if len(plain) == len(items) else None
+
+
+def _called(item: exp.Expr, rewritten: Rewritten) -> str:
+    """Say what a server calls a column that has no name: as it is written."""
+    value = string_value(item, rewritten)
+    return in_the_authors_words(item.sql("mysql"), rewritten) if value is None else value
+
+
+def key(query: exp.Query, product: Product) -> Key:
+    """Find the result's column that is the user's key.
+
+    It is the users table's key where the outermost SELECT reads the users table, or else the column `user_id`; or the
+    only column that is one of them under another name.
+
+    Raises:
+        Refusal: none is there, or several could be meant.
+    """
+    lineage = Lineage(product)
+    outputs = lineage.outputs(query)
+    first = _first(query)
+    read = sources(first)
+    name = _chosen(outputs, lineage, read, product, first)
+    if name is None:
+        raise _nothing_found(query, outputs, lineage, product)
+    chosen = next((output for output in outputs if output.name == name), None)
+    # WITH ROLLUP adds rows whose key is NULL.
+    own = chosen is not None and chosen.names == "own" and query.find(exp.Rollup) is None
+    return Key(name, own)
+
+
+def is_plain(query: exp.Query, product: Product) -> bool:
+    """Whether each row of the answer is one user's own row: the outermost SELECT reads the users table and no other.
+
+    What it asks of a user may be in any table; but not who is among the first of them, for that depends on when it is
+    asked.
+    """
+    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in ("distinct", "group", "having")):
+        return False
+    read, lineage = sources(query), Lineage(product)
+    if len(read) != 1 or not isinstance(read[0].node, exp.Table) or not product.is_users(read[0].node):
+        return False
+    wanted = product.users.key.casefold()
+    named = any(output.names == "own" and output.name.casefold() == wanted for output in lineage.outputs(query))
+    return lineage.is_users(read[0]) and named and not query.find(exp.Limit)
+
+
+def _chosen(
+    outputs: list[Output], lineage: Lineage, read: list[Source], product: Product, first: exp.Select
+) -> str | None:
+    users_key = product.users.key.casefold()
+    users = [source for source in read if lineage.is_users(source)]
+    only_users = len(users) == len(read) == 1
+    by_key = next((output for output in outputs if output.names and output.name.casefold() == users_key), None)
+    by_name = next((output for output in outputs if output.name.casefold() == USER_ID), None)
+    # A column `user_id` may be behind the star; only the database can tell.
+    hidden = any(output.unknown and not output.of_users for output in outputs)
+    bare = any(isinstance(item, exp.Star) for item in first.expressions)
+    if by_key is None or (bare and len(read) > 1):
+        _refuse_ambiguous(first, read, users, product)
+    if by_key is not None:
+        other = by_name.name if by_name else _HIDDEN if hidden else ""
+        if other and by_key is not by_name and not only_users:
+            raise _two(by_key, other, product, read)
+        return by_key.name
+    renamed = [output for output in outputs if output.names and output is not by_name]
+    if by_name is not None:
+        if by_name.names != "own" and (own := next((one for one in renamed if one.names == "own"), None)):
+            raise _two(own, by_name.name, product, read)
+        return by_name.name
+    if hidden:
+        if renamed:
+            raise _two(renamed[0], _HIDDEN, product, read)
+        return USER_ID
+    others = [*renamed[1:], *(output for output in outputs if output.name.casefold() == users_key)]
+    if renamed and others:
+        raise _two(renamed[0], others[0].name, product, read)
+    return renamed[0].name if renamed else None
+
+
+def _two(output: Output, other: str, product: Product, read: list[Source]) -> Refusal:
+    table = read[0].node.alias_or_name if read else product.users.table
+    column = output.expression
+    shown = column.sql() if isinstance(column, exp.Column) and not is_star(column) else f"{table}.{product.users.key}"
+    return Refusal(
+        f"Two columns of the result could name the user: {output.name} and {other}.",
+        f"Return only one of them, for example: SELECT {shown}, … without the other.",
+    )
+
+
+def _refuse_ambiguous(first: exp.Select, read: list[Source], users: list[Source], product: Product) -> None:
+    if not users or len(read) < 2:
+        return
+    bare = any(isinstance(item, exp.Star) for item in first.expressions)
+    unqualified = any(
+        isinstance(item.unalias(), exp.Column)
+        and not item.unalias().table
+        and item.unalias().name.casefold() == product.users.key.casefold() != USER_ID
+        for item in first.expressions
+    )
+    if bare or unqualified:
+        raise Refusal(
+            f"{'*' if bare else product.users.key} of a join may come from any of its tables; which names the user?",
+            f"Write {users[0].name}.{product.users.key}, and the other columns by name.",
+        )
+
+
+def _nothing_found(query: exp.Query, outputs: list[Output], lineage: Lineage, product: Product) -> Refusal:
+    users = product.users
+    top = unwrapped(query)
+    if isinstance(top, exp.SetOperation) and any(output.names for output in lineage.outputs(top.this)):
+        return _branch(top, lineage, users.key)
+    returned = ", ".join("*" if output.unknown else _described(output, users.key) for output in outputs)
+    example = f"SELECT {users.key}, {users.email} FROM {users.table} …"
+    near = _nearly_users(query, product)
+    return Refusal(
+        f"The query returns no column that names the user; it returns: {returned}.",
+        f"Select the users table's key, for example: {example}"
+        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is another one." if near else ""),
+    )
+
+
+def _branch(query: exp.SetOperation, lineage: Lineage, users_key: str) -> Refusal:
+    """Say which SELECT of a set has no user where the first has one."""
+    branches = _branches(query)
+    first = lineage.outputs(branches[0])
+    at, named = next((at, output.name) for at, output in enumerate(first) if output.names)
+    word = type(query).__name__.upper()
+    for number, branch in enumerate(branches[1:], 1):
+        found = lineage.outputs(branch)
+        if at < len(found) and found[at].names:
+            continue
+        which = _ORDINALS[number] if number < len(_ORDINALS) else f"{number + 1}th"
+        elsewhere = next((place for place, output in enumerate(found) if output.names), None)
+        if elsewhere is not None:
+            return Refusal(
+                f"The {which} SELECT of the {word} has the user in column {elsewhere + 1}, the first in column "
+                f"{at + 1}.",
+                "Write the columns in the same order in both.",
+            )
+        shown = _described(found[at], users_key) if at < len(found) else "nothing"
+        return Refusal(
+            f"The {which} SELECT of the {word} has no user where the first has {named}: there is {shown}.",
+            f"Return the user's key there; if {shown} is it, write {named} AS {USER_ID} in the first SELECT.",
+        )
+    return Refusal(f"The SELECTs of the {word} have no column in common that names the user.", "Name the columns.")
+
+
+def _branches(query: exp.Expr) -> list[exp.Expr]:
+    query = unwrapped(query)
+    if isinstance(query, exp.SetOperation):
+        return [*_branches(query.this), *_branches(query.expression)]
+    return [query]
+
+
+def _described(output: Output, users_key: str) -> str:
+    if output.unknown:
+        return "*"
+    if not output.name:
+        return "a column without a name"
+    computed = output.name.casefold() == users_key.casefold() and not isinstance(output.expression, exp.Column)
+    return f"{output.name} (computed)" if computed else output.name
+
+
+def _first(query: exp.Expr) -> exp.Select:
+    query = unwrapped(query)
+    while isinstance(query, exp.SetOperation):
+        query = unwrapped(query.this)
+    query = query.this if isinstance(query, exp.Subquery) else query
+    assert isinstance(query, exp.Select)
+    return query
+
+
+def _nearly_users(query: exp.Query, product: Product) -> str:
+    """Name a source table that differs from the users table by its schema only, or by its spelling."""
+    own = product.users.table.casefold().rpartition(".")[2]
+    others = {name.casefold().rpartition(".")[2]: name for name in tables(query)}
+    if others.get(own, "").casefold() == product.users.table.casefold():
+        return ""
+    return next((others[name] for name in nearest(own, others)), "")

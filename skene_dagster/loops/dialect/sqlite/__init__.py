@@ -1,0 +1,1 @@
+"""Writing an author's SQL for the embedded database."""

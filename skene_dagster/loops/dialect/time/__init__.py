@@ -1,0 +1,1 @@
+"""Clocks, dates, intervals and windows in an author's SQL."""

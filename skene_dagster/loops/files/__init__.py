@@ -1,0 +1,1 @@
+"""Loop files in YAML, Python and TypeScript."""

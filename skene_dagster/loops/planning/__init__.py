@@ -1,0 +1,1 @@
+"""From what an author wrote to what it means."""

@@ -1,0 +1,145 @@
+"""From what an author wrote to what it means: every name, duration, SQL text and column resolved, or refused.
+
+Pure: nothing is written, no database is asked, the templates are not opened.
+"""
+
+from datetime import timedelta
+from typing import Literal
+
+from skene_dagster.documents import Document, Path_, shown
+from skene_dagster.loops import model
+from skene_dagster.loops.names import fault_of_name
+from skene_dagster.loops.plan import Block, Condition, Email, GoalPlan, LoopPlan, RecoveryPlan, StepPlan
+from skene_dagster.loops.planning.conditions import about, columns_of, plan_condition, read_condition
+from skene_dagster.loops.planning.emails import plan_email
+from skene_dagster.loops.planning.faults import Faults
+from skene_dagster.loops.planning.later import not_yet
+from skene_dagster.loops.planning.triggers import is_by_row, plan_trigger
+from skene_dagster.loops.times.retry_delays import last_wait
+from skene_dagster.settings import Settings
+
+LONGEST_WAIT = timedelta(days=1)
+"""Dagster waits inside the run, which lasts as long."""
+
+
+def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopPlan:
+    """Resolve a loop into its plan.
+
+    Raises:
+        DocumentErrors, or a single LoopError: everything that is impossible, each with its line.
+    """
+    faults = Faults(document)
+    name = loop.name or loop.type
+    _check_name(name, ("name",), "loop", faults)
+    _check_names_of_steps(loop.steps, faults)
+    plan = LoopPlan(
+        name=name,
+        type=loop.type,
+        opinion=loop.opinion,
+        steps=tuple(_step(number, loop.steps, settings, faults) for number in range(len(loop.steps))),
+        goal=_goal(loop.goal, settings, faults) if loop.goal else None,
+        holdout=loop.holdout,
+        priority=loop.priority,
+        start=loop.start,
+        recovery=_recovery(loop.recovery, faults),
+        on_doubt=loop.on_doubt,
+        not_yet=tuple(not_yet(loop)),
+        document=document,
+    )
+    faults.raise_any()
+    return plan
+
+
+def _recovery(recovery: model.Recovery, faults: Faults) -> RecoveryPlan:
+    last = last_wait(recovery.retries, recovery.backoff, recovery.delay)
+    if last > LONGEST_WAIT:
+        faults.refuse(
+            ("recovery",),
+            f"The wait before the last retry would be {last / LONGEST_WAIT:.1f} days; one is the most.",
+            "Write fewer retries, a shorter delay, or backoff: linear.",
+        )
+    return RecoveryPlan(recovery.retries, recovery.backoff, recovery.delay)
+
+
+def _check_name(name: str, path: Path_, what: str, faults: Faults) -> None:
+    if fault := fault_of_name(name):
+        faults.refuse(path, f"{shown(name)} cannot be the name of a {what}.", fault)
+
+
+def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
+    seen: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        path = ("steps", number, "name")
+        if step.name is None:
+            if len(steps) > 1:
+                advice = "In a loop of several steps each needs one, such as `name: nudge`."
+                faults.refuse(path, "The step has no name.", advice)
+            continue
+        _check_name(step.name, path, "step", faults)
+        if step.name in seen:
+            faults.refuse(
+                path, f"Step {seen[step.name] + 1} is called {shown(step.name)} as well.", "Choose another name."
+            )
+        seen.setdefault(step.name, number)
+    names = {step.name or "main" for step in steps}
+    for number, step in enumerate(steps):
+        if step.renamed_from is not None:
+            path = ("steps", number, "renamed_from")
+            _check_name(step.renamed_from, path, "step", faults)
+            if step.renamed_from in names:
+                faults.refuse(
+                    path, f"{shown(step.renamed_from)} is still a step of this loop.", "Name the one that is gone."
+                )
+
+
+def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faults) -> StepPlan:
+    step, path = steps[number], ("steps", number)
+    trigger = plan_trigger(step.trigger, (*path, "trigger"), steps[:number], settings, faults)
+    condition = plan_condition(step.condition, (*path, "condition"), trigger, settings, faults)
+    return StepPlan(
+        name=step.name or "main",
+        renamed_from=step.renamed_from,
+        trigger=trigger,
+        condition=condition,
+        timeout=step.condition.timeout,
+        action=_action(step.action, (*path, "action"), condition, settings, faults, by_row=is_by_row(trigger)),
+    )
+
+
+def _action(
+    action: model.Action, path: Path_, condition: Condition, settings: Settings, faults: Faults, *, by_row: bool
+) -> Email | Block:
+    shown = columns_of(condition), about(condition, settings)
+    if isinstance(action, model.EmailAction):
+        return plan_email(action, path, *shown, by_row=by_row, settings=settings, faults=faults)
+    if by_row:
+        advice = "Use a trigger of type schedule, api or manual."
+        faults.refuse((*path, "type"), "'block' is about who is inside, not about single rows.", advice)
+    prompt = action.upgrade_prompt
+    if prompt is None:
+        return Block(action.message, None)
+    inner = (*path, "upgrade_prompt")
+    return Block(action.message, plan_email(prompt, inner, *shown, by_row=by_row, settings=settings, faults=faults))
+
+
+def _goal(goal: model.Goal, settings: Settings, faults: Faults) -> GoalPlan | None:
+    if goal.query is not None:
+        read_condition(goal.query, ("goal", "query"), settings, faults)
+    kinds: list[tuple[Literal["event", "feature", "query"], str | None]] = [
+        ("event", goal.event),
+        ("feature", goal.feature),
+        ("query", goal.query),
+    ]
+    given = [(kind, value) for kind, value in kinds if value is not None]
+    if len(given) + (goal.returns_within is not None) != 1:
+        advice = "Write exactly one of returns_within, event, feature and query."
+        faults.refuse(("goal",), "The goal is not one goal.", advice)
+    elif goal.returns_within is not None:
+        if goal.within is not None:
+            faults.refuse(("goal", "within"), "returns_within says the time already.", "Leave `within` out.")
+        return GoalPlan("returns", "", goal.returns_within)
+    elif goal.within is None:
+        faults.refuse(("goal",), f"The goal {given[0][0]!r} has no end.", "Say by when: `within: 14d`.")
+    else:
+        return GoalPlan(*given[0], goal.within)
+    return None

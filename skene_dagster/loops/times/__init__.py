@@ -1,0 +1,1 @@
+"""Cron expressions, time zones, days of the calendar, waits."""

@@ -1,0 +1,1 @@
+"""What the product's own tables hold, as our statements see it."""

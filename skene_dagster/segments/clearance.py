@@ -1,0 +1,33 @@
+"""The clearance: whether a segment's members may be mailed at a tick, and a person's word that a change is right."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, update
+
+from skene_dagster.store.leasing import leases
+from skene_dagster.store.tables import segments
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """The segment is complete and judged for `as_of`: its members may be mailed."""
+
+    as_of: datetime
+    first_as_of: datetime
+    """Of the segment's first refresh."""
+    members: int
+
+
+def of(connection: Connection, segment: str) -> Clearance | None:
+    """Return the clearance to mail the segment's members; None before the first refresh, and while half-written."""
+    row = leases.state(connection, segment)
+    if row is None or row.as_of is None or row.writing_as_of != row.as_of:
+        return None
+    return Clearance(row.as_of, row.first_as_of, row.members)
+
+
+def accept(connection: Connection, segment: str, now: datetime) -> bool:
+    """Accept whatever change the segment's next refresh finds. False: it was never refreshed, so nothing is judged."""
+    refreshed = and_(segments.c.segment == segment, segments.c.refreshed_at.is_not(None))
+    return bool(connection.execute(update(segments).where(refreshed).values(accepted_at=now)).rowcount)

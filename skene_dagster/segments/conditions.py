@@ -1,0 +1,184 @@
+"""A condition as a part of our statements: who is in the segment at a tick, and what an email can show of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Select, Subquery, column, select, text
+from typing_extensions import assert_never
+
+from skene_dagster.behaviour import adoption, engagement, milestones, usage_limits
+from skene_dagster.behaviour.rollup.counted import counted
+from skene_dagster.errors import Place, QueryRejected
+from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
+from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
+from skene_dagster.product import sql_moments
+from skene_dagster.product.tick_clock import bound
+from skene_dagster.segments import recheck
+from skene_dagster.segments.recheck import Again
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import is_sqlite, reading
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who the condition selects, for statements to read."""
+
+    rows: Subquery
+    """Its first column is the users key; the columns that the email names follow."""
+    sql: str
+    """The condition, as the database gets it."""
+    only_users: bool
+    """The keys are the users table's own, and need not be asked whether they are any."""
+    by_key: bool
+    """It may be asked about some users alone."""
+    plain: bool
+    """It answers for each user of the users table alone, and for nobody else."""
+
+
+def answer(
+    database: Engine | Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
+) -> Answer:
+    """Make the step's condition a part of a statement, its clock being the tick's.
+
+    Where its author wrote `$1`, the rows that trigger have to be given to the statement as `dialect.ROWS`.
+
+    Raises:
+        QueryRejected: it needs TiDB, and this is the embedded database; or it reads numbers as moments.
+        NotCounted: it asks what users do, which is not counted.
+    """
+    condition = step.condition
+    if not isinstance(condition, Query):
+        look = partial(counted, condition=condition, settings=settings)
+        _asked(database, look)
+    kept = step.email.row_columns if step.email else ()
+    match condition:
+        case Query():
+            return _query(database, plan, step, condition, settings, as_of, kept)
+        case AtLevel():
+            found = engagement.at_level(condition.level, as_of=as_of, for_=condition.for_)
+        case InState():
+            state = partial(
+                adoption.in_state,
+                feature=condition.feature,
+                state=condition.state,
+                as_of=as_of,
+                for_=condition.for_,
+                users=settings.users,
+            )
+            found = _asked(database, state)
+        case Reached():
+            found = milestones.reached(condition.milestone, settings.milestones[condition.milestone])
+        case UsedUp():
+            found = usage_limits.used_up(condition, as_of, settings.users)
+        case _:
+            assert_never(condition)
+    only_users = isinstance(condition, UsedUp) or (isinstance(condition, InState) and condition.state == "untried")
+    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True, plain=False)
+
+
+def answer_again(
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime, again: Again
+) -> Subquery:
+    """Ask the step's condition about some users once more, over what is known now, its clock being the tick's as ever.
+
+    Its first column is the users key, as in `answer`. What is read from a rollup for as_of, or a later one, may not
+    know yet what these users did since: that is counted here.
+
+    Raises:
+        QueryRejected, NotCounted: as `answer` does.
+    """
+    rows = answer(connection, plan, step, settings, as_of).rows
+    condition = step.condition
+    found: Select[Any]
+    match condition:
+        case AtLevel():
+            levels = recheck.levels(connection, settings, again, as_of)
+            found = engagement.at_level(condition.level, as_of=as_of, for_=condition.for_, levels=levels)
+        case InState():
+            adopted = recheck.adopted(connection, settings, again, as_of, condition.feature)
+            found = adoption.in_state(
+                connection,
+                condition.feature,
+                condition.state,
+                as_of=as_of,
+                for_=condition.for_,
+                users=settings.users,
+                adoption=adopted,
+            )
+        case UsedUp():
+            found = usage_limits.used_up(condition, as_of, settings.users, among=again.users)
+        case Query() | Reached():
+            found = select(rows)
+        case _:
+            assert_never(condition)
+    return found.where(found.selected_columns[0].in_(again.users)).subquery("again")
+
+
+def looked_up(connection: Connection, plan: LoopPlan, step: StepPlan) -> tuple[LoopPlan, StepPlan]:
+    """Look up what the columns hold that a step's query reads as moments: what is returned needs no further look.
+
+    Raises:
+        QueryRejected: it reads numbers as moments.
+    """
+    query = step.condition
+    if not isinstance(query, Query) or not query.moments:
+        return plan, step
+    sql = _readable(connection, plan, step, query)
+    known = replace(query, moments=())
+    if sql is not None and not is_sqlite(connection):
+        known = replace(known, mysql=sql)
+    asked = replace(step, condition=known)
+    return replace(plan, steps=tuple(asked if one == step else one for one in plan.steps)), asked
+
+
+def place_of(plan: LoopPlan, step: StepPlan) -> Place:
+    """Say where a step's condition stands."""
+    path = ("steps", plan.steps.index(step), "condition")
+    return plan.document.place((*path, "query") if isinstance(step.condition, Query) else path)
+
+
+def _query(
+    database: Engine | Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    query: Query,
+    settings: Settings,
+    as_of: datetime,
+    kept: Sequence[str],
+) -> Answer:
+    if query.moments:
+        sql = _asked(database, partial(_readable, plan=plan, step=step, query=query))
+    else:
+        sql = query.sqlite if is_sqlite(database) else query.mysql
+    if sql is None:
+        raise QueryRejected(
+            f"The condition needs TiDB: {query.needs_tidb}.",
+            advice="Set SKENE_DATABASE_URL to a TiDB database, or write it with functions that both have.",
+            place=place_of(plan, step),
+        )
+    statement = bound(text(sql), as_of, plan.zone_of(step))
+    names = dict.fromkeys((query.key, *kept, *((ROW_KEY, ROW_AT) if query.by_row else ())))
+    # What is selected with the key may still be from another moment than the users table, were that another's.
+    only_users = query.plain or (query.own_key and query.tables == (settings.users.table,))
+    rows = statement.columns(*(column(name) for name in names)).subquery("q")
+    return Answer(rows, sql, only_users, query.by_key, query.plain)
+
+
+def _readable(connection: Connection, plan: LoopPlan, step: StepPlan, query: Query) -> str | None:
+    path = ("steps", plan.steps.index(step), "condition", "query")
+    place, lines = plan.document.text_place(path), plan.document.text_lines(path)
+    sql_moments.refuse_numbers(connection, query, place=place, lines=lines)
+    return sql_moments.readable_text(connection, query)
+
+
+def _asked(database: Engine | Connection, look: Callable[[Connection], Found]) -> Found:
+    return reading(database, look) if isinstance(database, Engine) else look(database)
+
+
+def _shown(database: Engine | Connection, found: Select[Any]) -> str:
+    return str(found.compile(dialect=database.dialect, compile_kwargs={"literal_binds": True}))

@@ -1,0 +1,81 @@
+"""Who is inside a segment now, for those who decide and render, by pages of keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, select, update
+
+from skene_dagster.segments.difference import inside
+from skene_dagster.store.tables import OPEN, segment_members, segments
+
+
+def page(
+    connection: Connection, segment: str, *, as_of: datetime, after: object, limit: int
+) -> Sequence[Row[Any, Any]]:
+    """List the next who were members at a tick, by key, from behind `after` (None: from the first).
+
+    A refresh of a later tick may commit meanwhile: who enters by it is that tick's to decide about.
+
+    Returns:
+        user_id, entered_at
+    """
+    query = select(segment_members.c.user_id, segment_members.c.entered_at).where(
+        segment_members.c.segment == segment,
+        segment_members.c.exited_at == OPEN,
+        segment_members.c.entered_at <= as_of,
+    )
+    if after is not None:
+        query = query.where(segment_members.c.user_id > after)
+    return connection.execute(query.order_by(segment_members.c.user_id).limit(limit)).all()
+
+
+def entered(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, datetime]:
+    """Say when each of the users who are inside now entered, by key."""
+    query = select(segment_members.c.user_id, segment_members.c.entered_at).where(
+        segment_members.c.segment == segment,
+        segment_members.c.user_id.in_(keys),
+        segment_members.c.exited_at == OPEN,
+    )
+    return dict(connection.execute(query).all())
+
+
+def kept(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, str | None]:
+    """Read the kept columns (JSON) of those of the users who are inside now, by key."""
+    query = select(segment_members.c.user_id, segment_members.c.attributes).where(
+        and_(
+            segment_members.c.segment == segment,
+            segment_members.c.user_id.in_(keys),
+            segment_members.c.exited_at == OPEN,
+        )
+    )
+    return dict(connection.execute(query).all())
+
+
+def all_segments(connection: Connection) -> Sequence[Row[Any, Any, Any]]:
+    """List every segment there ever was: segment, as_of, writing_as_of."""
+    return connection.execute(select(segments.c.segment, segments.c.as_of, segments.c.writing_as_of)).all()
+
+
+def steps_of(connection: Connection, loop: str) -> list[str]:
+    """Name the steps of a loop that ever had a segment, in any version of its file."""
+    names = connection.execute(select(segments.c.segment)).scalars()
+    return [step for name in names for owner, _, step in [name.partition(".")] if owner == loop]
+
+
+def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
+    """List the first members by key: user_id, entered_at."""
+    key = segment_members.c.user_id
+    return connection.execute(
+        select(key, segment_members.c.entered_at).where(inside(segment)).order_by(key).limit(limit)
+    ).all()
+
+
+def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
+    """Note that our own `set` was written for these users: if they leave at the next refresh, it is no collapse."""
+    for start in range(0, len(user_ids), 1000):
+        connection.execute(
+            update(segment_members)
+            .where(inside(segment), segment_members.c.user_id.in_(user_ids[start : start + 1000]))
+            .values(set_at=now)
+        )

@@ -1,0 +1,120 @@
+"""Segments: who is inside, since when, and who left; refreshed inside the database, one tick after the other.
+
+A refresh finds what the condition would change, judges it, and writes the history in chunks. Whoever
+writes holds the segment's turn; a crash between chunks leaves no clearance, and the next refresh repairs it.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, Row
+
+from skene_dagster.errors import StoreError
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.segments import conditions, refresh_passes
+from skene_dagster.segments.evaluation import Condition, Work
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.leasing import leases
+from skene_dagster.store.leasing.heartbeat import Beating, beating
+
+CHUNK = 50_000
+"""Keys per transaction."""
+
+LARGE = 1_000_000
+"""Members from which on a condition is not evaluated in one statement: TiDB would keep it all in memory."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh found and wrote."""
+
+    segment: str
+    as_of: datetime
+    members: int
+    entered: int
+    exited: int
+    unknown_keys: int
+    """Rows of the condition whose key is NULL or no user's; they are left out."""
+    already: bool
+    """This very as_of was refreshed before; nothing was done."""
+    sql: str
+    """The condition, as the database got it."""
+    seconds: float
+
+    @staticmethod
+    def of(row: Row[Any], sql: str = "", *, already: bool = False, seconds: float = 0.0) -> "Refreshed":
+        """Tell what a refresh found, as it stands in the segment's row."""
+        return Refreshed(
+            row.segment,
+            row.as_of,
+            row.members,
+            row.entered,
+            row.exited,
+            row.unknown_keys,
+            already=already,
+            sql=sql,
+            seconds=seconds,
+        )
+
+
+def refresh(
+    engine: Engine,
+    *,
+    plan: LoopPlan,
+    step: StepPlan,
+    settings: Settings,
+    as_of: datetime,
+    clock: Clock,
+    run_id: str,
+    chunk: int = CHUNK,
+    large: int = LARGE,
+    beating: Beating = beating,
+) -> Refreshed:
+    """Bring the step's segment to what its condition says at `as_of`. Doing it again changes nothing.
+
+    Args:
+        run_id: who refreshes, at most 64 characters; a run may take over from itself.
+        chunk: keys per transaction.
+        large: members from which on the condition is evaluated in parts from the start.
+        beating: keeps the turn while the condition is evaluated.
+
+    Raises:
+        SegmentBusy: another run is refreshing this segment.
+        SegmentOvertaken: a refresh for a newer as_of has written; nothing was written.
+        SegmentImplausible: the segment would collapse or explode, and nobody accepted that; nothing was written.
+        SegmentTimeout: the condition took longer than the step's timeout; nothing was written.
+        SegmentError: the condition cannot be evaluated, or returns a user twice; nothing was written.
+        QueryRejected: the condition needs TiDB.
+        StoreError: the database refused; what was half-written is repaired by the next refresh.
+    """
+    segment = segment_name(plan.name, step.name)
+    answer = conditions.answer(engine, plan, step, settings, as_of)
+    started = clock()
+    mine, before = leases.begin(engine, segment, owner=run_id, as_of=as_of, clock=clock)
+    if mine is None:
+        return Refreshed.of(before, answer.sql, already=True)
+    kept = step.email.row_columns if step.email else ()
+    condition = Condition(answer, kept, conditions.place_of(plan, step), step.timeout)
+    work = Work(
+        engine,
+        mine,
+        settings.users,
+        clock,
+        condition,
+        limits=None if before.accepted_at is not None else settings.limits,
+        chunk=chunk,
+        set_since=before.refreshed_at if step.sets_what_it_reads else None,
+        is_large=before.members > large,
+    )
+    try:
+        with beating(engine, mine, clock):
+            row = refresh_passes.refreshed(work)
+        return Refreshed.of(row, answer.sql, seconds=(row.refreshed_at - started).total_seconds())
+    except BaseException:
+        # If the database is gone, the turn ends with its lease.
+        with suppress(StoreError):
+            transaction(engine, lambda connection: leases.release(connection, mine))
+        raise

@@ -1,0 +1,1 @@
+"""Whose turn it is to write, held by a lease."""

@@ -1,0 +1,40 @@
+"""The sign of life of who has a turn: a lease is short, to replace a dead one soon; a statement may be long."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import timedelta
+from typing import TypeAlias
+
+from sqlalchemy import Engine
+
+from skene_dagster.errors import RollupBusy, SegmentBusy, StoreError
+from skene_dagster.store.engine import Clock, transaction
+from skene_dagster.store.leasing import leases
+from skene_dagster.store.leasing.leases import LEASE, Turn
+from skene_dagster.store.server import labels
+
+Beating: TypeAlias = Callable[[Engine, Turn, Clock], AbstractContextManager[None]]
+"""Keeps a turn alive as long as the block runs."""
+
+
+@contextmanager
+def beating(engine: Engine, mine: Turn, clock: Clock, every: timedelta = LEASE / 3) -> Iterator[None]:
+    """Renew the lease of a turn from a thread and connection of its own, as long as the block runs.
+
+    A beat that is missed does no harm: whoever writes asserts the turn again, and a lost one writes nothing.
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(every.total_seconds()):
+            with suppress(SegmentBusy, RollupBusy, StoreError):
+                transaction(engine, lambda connection: leases.keep(connection, mine, clock()))
+
+    thread = labels.thread(beat, f"skene {mine.name}")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

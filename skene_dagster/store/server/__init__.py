@@ -1,0 +1,1 @@
+"""Servers: TiDB, and what else speaks MySQL's protocol."""

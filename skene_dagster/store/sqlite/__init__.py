@@ -1,0 +1,1 @@
+"""The embedded database: functions with the meaning that they have in MySQL."""

@@ -1,0 +1,131 @@
+"""Group commit: what requests want written while one transaction is on its way goes into the next, all of it.
+
+A request is answered when its events are committed. One thread writes, so that there is one transaction at a time.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from skene_dagster.behaviour.events import Fitted, Journal
+from skene_dagster.errors import EventRefused, SkeneError
+from skene_dagster.tracking.seldom import LOG, Kind, Seldom
+from skene_dagster.web.limits import Limits
+from skene_dagster.web.refusals import Refusal, busy, unavailable
+
+UNWRITTEN = Kind(logging.ERROR, "{many} requests were answered with 503, for events cannot be written. {words}")
+
+CLOSE_SECONDS = 5.0
+"""For the transaction that is on its way when nobody waits for its answer any more."""
+
+Refused = dict[int, EventRefused]
+"""The events of a request that the database refused, by position."""
+
+
+@dataclass
+class _Waiting:
+    fitted: Sequence[Fitted]
+    answer: "asyncio.Future[Refused]"
+    outcome: Refused | Refusal = field(default_factory=dict)
+
+
+class Commits:
+    """The writer of one process; made and used in its event loop."""
+
+    def __init__(self, journal: Journal, limits: Limits, seldom: Seldom) -> None:
+        self._journal = journal
+        self._limits = limits
+        self._seldom = seldom
+        self._loop = asyncio.get_running_loop()
+        self._events = 0
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="skene_dagster.web", daemon=True)
+        self._thread.start()
+
+    async def commit(self, fitted: Sequence[Fitted]) -> Refused:
+        """Wait until the events are committed, together with those of others; return those that were refused.
+
+        Raises:
+            Refusal: too many are waiting, the database does not take them, or it takes too long: then nobody knows.
+        """
+        if self._events + len(fitted) > self._limits.waiting_events:
+            raise busy()
+        waiting = _Waiting(fitted, self._loop.create_future())
+        deadline = self._loop.call_later(self._limits.answer_seconds, _too_late, waiting.answer)
+        self._events += len(fitted)
+        self._queue.put(waiting)
+        try:
+            return await waiting.answer
+        finally:
+            deadline.cancel()
+
+    async def close(self) -> None:
+        """Commit what waits, and end the thread; a database that hangs is not waited for, all were told by now."""
+        self._queue.put(None)
+        await self._loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            group, going_on = self._group()
+            try:
+                self._write(group)
+            except SkeneError as error:
+                # Those behind them would meet the same; they are told at once, not each after its own time-out.
+                rest, more = self._group(everything=True)
+                group += rest
+                going_on &= more
+                self._seldom.note(UNWRITTEN, len(group), " ".join(str(error).split()))
+                self._seldom.tell()
+                for waiting in group:
+                    waiting.outcome = unavailable()
+            except Exception:  # noqa: BLE001 - a thread that dies would leave all requests without an answer
+                LOG.exception("Events could not be written, for a reason that was not foreseen.")
+                for waiting in group:
+                    waiting.outcome = unavailable()
+            with suppress(RuntimeError):  # the loop is over, and nobody waits any more
+                self._loop.call_soon_threadsafe(self._settle, group)
+
+    def _group(self, *, everything: bool = False) -> tuple[list[_Waiting], bool]:
+        """Take what waits, one request at least unless it is all that there is; False if it is the last."""
+        group: list[_Waiting] = []
+        size = 0
+        with suppress(queue.Empty):
+            while everything or size < self._limits.commit_events:
+                waiting = self._queue.get(block=not group and not everything)
+                if waiting is None:
+                    return group, False
+                group.append(waiting)
+                size += len(waiting.fitted)
+        return group, True
+
+    def _write(self, group: list[_Waiting]) -> None:
+        if not group:
+            return
+        refused = self._journal.store([one for waiting in group for one in waiting.fitted])
+        if not refused:
+            return
+        start = 0
+        for waiting in group:
+            end = start + len(waiting.fitted)
+            waiting.outcome = {place - start: why for place, why in refused.items() if start <= place < end}
+            start = end
+
+    def _settle(self, group: list[_Waiting]) -> None:
+        for waiting in group:
+            self._events -= len(waiting.fitted)
+            if waiting.answer.done():
+                continue
+            if isinstance(waiting.outcome, Refusal):
+                waiting.answer.set_exception(waiting.outcome)
+            else:
+                waiting.answer.set_result(waiting.outcome)
+
+
+def _too_late(answer: "asyncio.Future[Refused]") -> None:
+    if not answer.done():
+        answer.set_exception(unavailable())

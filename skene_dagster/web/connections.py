@@ -1,0 +1,143 @@
+"""Connections that end: a client that is slow, or sends headers without end, is told so and sent away.
+
+uvicorn, 2026-11: it waits for the head of a request for ever and lets it grow without end, for the parser keeps an
+unfinished line; only the time between two requests is limited. So this is uvicorn's own connection, with limits.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import NoReturn
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from skene_dagster.web.limits import Limits
+from skene_dagster.web.refusals import Refusal, busy, long_head, slow_head, wrong
+
+
+def limited(limits: Limits) -> type[HttpToolsProtocol]:
+    """Make the class of a server's connections."""
+
+    class Limited(HttpToolsProtocol):
+        _refusal: Refusal | None = None
+        """Why the parser was stopped."""
+        _refused = False
+        """What still comes is read and dropped."""
+        _unfinished = 0
+        """Bytes that came since the parser was last at the end of anything but a header."""
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait(limits.head_seconds)
+            if len(self.connections) > limits.connections:
+                self._refused = True
+                transport.write(_as_bytes(busy()))
+                transport.close()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_waiting()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            # The parser is never further past a limit than by one of these.
+            for start in range(0, len(data), limits.head_bytes):
+                self._parse(data[start : start + limits.head_bytes])
+
+        def _parse(self, data: bytes) -> None:
+            self._unfinished += len(data)
+            if self._refused:
+                if self._unfinished > limits.unread_bytes:
+                    self.transport.abort()
+                return
+            super().data_received(data)
+            if self._unfinished > limits.head_bytes:
+                self._refuse(long_head())
+            elif self._timer is None and self._is_idle():
+                self._wait(limits.head_seconds)
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            super().on_header(name, value)
+            if len(self.headers) > limits.headers:
+                self._stop_parsing(long_head())
+
+        def on_headers_complete(self) -> None:
+            if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > limits.head_bytes:
+                self._stop_parsing(long_head())
+            super().on_headers_complete()
+            self._unfinished = 0
+            self._stop_waiting()
+
+        def on_chunk_header(self) -> None:
+            self._unfinished = 0
+
+        def on_body(self, body: bytes) -> None:
+            super().on_body(body)
+            self._unfinished = 0
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete()
+            self._unfinished = 0
+
+        def pause_writing(self) -> None:
+            """Give a client that does not read its answers some time."""
+            super().pause_writing()
+            self._wait(limits.unread_seconds)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._stop_waiting()
+
+        def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its words are uvicorn's
+            """Answer what the parser does not understand, or was stopped at."""
+            self._refuse(self._refusal or wrong("The request is not HTTP."))
+
+        def _is_idle(self) -> bool:
+            """Whether no request is being worked on."""
+            return self.cycle is None or self.cycle.response_complete
+
+        def _stop_parsing(self, refusal: Refusal) -> NoReturn:
+            """Let the parser fail, upon which uvicorn calls `send_400_response`."""
+            self._refusal = refusal
+            raise ValueError
+
+        def _refuse(self, refusal: Refusal) -> None:
+            """Answer, and read on for a while: to close at once would reset the connection, and lose the answer."""
+            self._refused, self._unfinished = True, 0
+            if not self._is_idle():
+                if not self.cycle.more_body:
+                    # It is whole, and will be answered; what is refused came behind it.
+                    self.cycle.keep_alive = False
+                    return
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+            if not self.pipeline:
+                if self._is_idle() or not self.cycle.response_started:
+                    self.transport.write(_as_bytes(refusal))
+                self.transport.write_eof()
+            # Else the answer to the request before is on its way, and is the last.
+            self.flow.resume_reading()
+            self._wait(limits.unread_seconds)
+
+        def _wait(self, seconds: float) -> None:
+            self._stop_waiting()
+            self._timer = self.loop.call_later(seconds, self._too_late)
+
+        def _stop_waiting(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+        def _too_late(self) -> None:
+            if self._unfinished and self._is_idle() and not self._refused:
+                self._refuse(slow_head(limits.head_seconds))
+            else:
+                self.transport.abort()
+
+    return Limited
+
+
+def _as_bytes(refusal: Refusal) -> bytes:
+    answer = refusal.answer()
+    status = HTTPStatus(answer.status_code)
+    head = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode()), *(b"%s: %s" % pair for pair in answer.raw_headers)]
+    return b"\r\n".join([*head, b"connection: close", b"", bytes(answer.body)])
