@@ -28,7 +28,7 @@ from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.providers.resend import ResendProvider
 from skene_dagster.delivery.send.deliver import Delivered, deliver
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import load_project
 from skene_dagster.segments.refresh import refresh
@@ -113,14 +113,14 @@ def measure(root: Path, url: str, count: int, share: str, per_second: int, *, pr
     reserved = time.perf_counter() - started
     with sink(per_second) as address:
         provider = ResendProvider("re_benchmark", address)
-        desk = Desk(engine, settings, LIVE, provider, clock, "benchmark")
+        session = DeliverySession(engine, settings, LIVE, provider, clock, "benchmark")
         profile = cProfile.Profile()
         started = time.perf_counter()
         with parts.measured() as seconds:
             if profiled:
                 profile.enable()
             delivered = deliver(
-                desk, plan=plan, step=plan.steps[0], templates=Templates(settings.templates, settings.root)
+                session, plan=plan, step=plan.steps[0], templates=Templates(settings.templates, settings.root)
             )
             profile.disable()
         took = time.perf_counter() - started

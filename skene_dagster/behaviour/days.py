@@ -35,7 +35,7 @@ from skene_dagster.product.joins import FromFew
 from skene_dagster.store import staging_tables
 from skene_dagster.store.key_ranges import Span
 from skene_dagster.store.keys import Key
-from skene_dagster.store.leasing.leases import Turn
+from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.moments import days_later
 from skene_dagster.store.tables import OPEN, Moment, events_ahead, user_days
 
@@ -52,17 +52,17 @@ class Window:
     end: datetime = OPEN
 
 
-def stage(connection: Connection, turn: Turn, key: Key) -> tuple[Table, Table]:
+def stage(connection: Connection, lease: Lease, key: Key) -> tuple[Table, Table]:
     """Make the tables of the days that are touched, by user_id and day, and of the users that are."""
     pairs = staging_tables.fresh(
         connection,
-        turn,
-        f"{turn.name}.pairs",
+        lease,
+        f"{lease.name}.pairs",
         Column("user_id", key.type, primary_key=True),
         Column("day", Date, primary_key=True),
     )
     people = staging_tables.fresh(
-        connection, turn, f"{turn.name}.people", Column("user_id", key.type, primary_key=True)
+        connection, lease, f"{lease.name}.people", Column("user_id", key.type, primary_key=True)
     )
     return pairs, people
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.modes import Channel
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.documents import Document
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.settings import Settings, read_settings
@@ -56,9 +56,11 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         engine.dispose()
 
 
-def open_desk(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> Desk:
+def open_desk(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> DeliverySession:
     """Open a desk for a command that asks the provider's records."""
-    return Desk(engine, settings, channel, modes.provider(channel, settings, clock), clock, f"cli-{os.getpid()}")
+    return DeliverySession(
+        engine, settings, channel, modes.provider(channel, settings, clock), clock, f"cli-{os.getpid()}"
+    )
 
 
 def refuse_a_backup(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> str:
@@ -74,9 +76,9 @@ def refuse_a_backup(settings: Settings, channel: Channel, engine: Engine, clock:
     if not channel.leaves or reading(engine, environment.remembered) is None:
         return ""
     unread: list[str] = []
-    desk = open_desk(settings, channel, engine, clock)
-    desk.say = unread.append
-    refuse_an_outdated_ledger(desk)
+    session = open_desk(settings, channel, engine, clock)
+    session.say = unread.append
+    refuse_an_outdated_ledger(session)
     return " ".join(unread)
 
 

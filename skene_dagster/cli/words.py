@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from typing_extensions import assert_never
 
-from skene_dagster.delivery.decide.eligibility import Decided, Defer, Mail, Skip
+from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, Mail, Skip
 from skene_dagster.delivery.rehearsal import Case
 
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -52,7 +52,7 @@ def decision_in_words(case: Case) -> str:
             return f"{since}: would not be mailed for this entry, {REASONS.get(reason, reason)}"
         case Defer(reason=reason):
             return f"{since}: would not be mailed now, {REASONS.get(reason, reason)}"
-        case Decided():
+        case AlreadyDecided():
             return f"{since}, {_decided(case)}, and has not entered again since"
         case _:
             assert_never(case.decision)

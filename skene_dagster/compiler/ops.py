@@ -16,7 +16,7 @@ from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.send import deliver
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
@@ -92,7 +92,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             environment.belong(database, settings.environment)
             channel = modes.choose(settings)
             clock = database_clock(database)
-            desk = Desk(
+            session = DeliverySession(
                 database,
                 settings,
                 channel,
@@ -102,7 +102,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 say=context.log.info,
             )
             delivered = deliver.deliver(
-                desk,
+                session,
                 plan=plan,
                 step=step,
                 templates=Templates(settings.templates, settings.root),

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.providers.base import Denied, Sent
 from skene_dagster.delivery.providers.resend_records import SKEW
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import DeliveryError, LedgerOutdated
 from skene_dagster.store import environment
 
@@ -40,7 +40,7 @@ class Recovered:
     """Why the records could not be read as far; empty where they were."""
 
 
-def refuse_an_outdated_ledger(desk: Desk) -> None:
+def refuse_an_outdated_ledger(session: DeliverySession) -> None:
     """Stop where the provider's records know of an email of this ledger's that the ledger does not.
 
     Where they cannot be read, nothing is proven and nothing stopped.
@@ -49,19 +49,19 @@ def refuse_an_outdated_ledger(desk: Desk) -> None:
         LedgerOutdated: the ledger is older than its newest email.
     """
     try:
-        newest = next(_ours(desk, _newest_attempt(desk), LOOKS), None)
+        newest = next(_ours(session, _newest_attempt(session), LOOKS), None)
     except Denied as denied:
-        desk.say(f"It was not checked whether the ledger is that of a backup: {denied}.")
+        session.say(f"It was not checked whether the ledger is that of a backup: {denied}.")
         return
-    if newest is not None and not desk.do(lambda c: _known(c, [newest])):
+    if newest is not None and not session.do(lambda c: _known(c, [newest])):
         raise LedgerOutdated(
-            f"{desk.provider.name} accepted an email of this ledger's at {newest.at:%Y-%m-%d %H:%M:%S} UTC of which "
+            f"{session.provider.name} accepted an email of this ledger's at {newest.at:%Y-%m-%d %H:%M:%S} UTC of which "
             "the ledger knows nothing: it was restored from an older backup. Nothing is sent.",
             advice="Run: skene-dagster recover",
         )
 
 
-def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
+def recover(session: DeliverySession, *, incomplete: bool = False) -> Recovered:
     """Write down what the provider's records know of this ledger's emails and the ledger does not. Idempotent.
 
     Args:
@@ -71,15 +71,15 @@ def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
         DeliveryError: the records cannot be read, or not as far; nothing was written.
         StoreError: the database refused.
     """
-    since = _newest_attempt(desk)
+    since = _newest_attempt(session)
     found: dict[str, Sent] = {}
     left = ""
     try:
-        for sent in _ours(desk, since, ALL):
+        for sent in _ours(session, since, ALL):
             found[sent.send_id] = sent
     except Denied as denied:
         # A record of what the ledger knows is as far back as need be, though a young account has none before it.
-        reaches_back = bool(desk.do(lambda c: _known(c, list(found.values()))))
+        reaches_back = bool(session.do(lambda c: _known(c, list(found.values()))))
         left = "" if reaches_back else str(denied)
         if left and not incomplete:
             raise DeliveryError(
@@ -89,19 +89,19 @@ def recover(desk: Desk, *, incomplete: bool = False) -> Recovered:
             ) from denied
     emails, unknown = list(found.values()), 0
     for start in range(0, len(emails), PAGE):
-        unknown += desk.do(lambda c, page=emails[start : start + PAGE]: _remember(c, page))  # type: ignore[misc]
-    desk.do(lambda c: ledger.render_anew(c, desk.channel.name, desk.clock()))
+        unknown += session.do(lambda c, page=emails[start : start + PAGE]: _remember(c, page))  # type: ignore[misc]
+    session.do(lambda c: ledger.reissue_frozen(c, session.channel.name, session.clock()))
     return Recovered(unknown, since, left)
 
 
-def _newest_attempt(desk: Desk) -> datetime | None:
-    return desk.do(lambda c: ledger.newest_attempt(c, desk.channel.name, desk.clock()))
+def _newest_attempt(session: DeliverySession) -> datetime | None:
+    return session.do(lambda c: ledger.newest_attempt(c, session.channel.name, session.clock()))
 
 
-def _ours(desk: Desk, since: datetime | None, most: int) -> Iterator[Sent]:
+def _ours(session: DeliverySession, since: datetime | None, most: int) -> Iterator[Sent]:
     """List this ledger's emails since a moment, the newest first, as the provider's records have them."""
-    mine = desk.do(environment.ledger_id)
-    records = desk.provider.sent(None if since is None else since - SKEW, desk.turn, most)
+    mine = session.do(environment.ledger_id)
+    records = session.provider.sent(None if since is None else since - SKEW, session.turn, most)
     return (sent for sent in records if sent.origin.startswith(f"{mine}-"))
 
 

@@ -31,7 +31,7 @@ def settle_doubt(connection: Connection, batch: Row[Any], verdict: Verdict, *, w
             ledger.settle(connection, batch.batch_id, nobody_knows_the_ids, write_back=write_back, now=now)
         case "resend":
             # It waited for this word, not for its turn.
-            ledger.renew(connection, batch, now, waits_since=now)
+            ledger.reissue(connection, batch, now, waits_since=now)
         case "skip":
             ledger.give_up(connection, batch.batch_id, now)
         case _:

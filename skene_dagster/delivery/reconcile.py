@@ -18,7 +18,7 @@ from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.send.advance import Source, advance
 from skene_dagster.delivery.send.records import Policy, is_for_the_records
-from skene_dagster.delivery.send.session import PAUSED, Desk
+from skene_dagster.delivery.send.session import PAUSED, DeliverySession
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store import environment
 from skene_dagster.store.engine import Clock, reading
@@ -54,8 +54,8 @@ def is_wanted(engine: Engine, channel: str, clock: Clock, plans: Sequence[LoopPl
     return reading(engine, ask)
 
 
-def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
-    """Drive what runs have left behind on the desk's channel, and drop what steps that are gone have not sent.
+def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled:
+    """Drive what runs have left behind on the session's channel, and drop what steps that are gone have not sent.
 
     A batch that it cuts out of another it drives as well. What it does not come to within LONGEST is left to the next.
 
@@ -70,40 +70,40 @@ def reconcile(desk: Desk, plans: Sequence[LoopPlan]) -> Reconciled:
         LedgerOutdated: the ledger was restored from a backup, and does not know what it sent since.
         StoreError: the database refused, perhaps for one batch alone.
     """
-    until = desk.clock() + LONGEST
-    ledger_id = desk.do(environment.ledger_id)
-    templates = Templates(desk.settings.templates, desk.settings.root)
+    until = session.clock() + LONGEST
+    ledger_id = session.do(environment.ledger_id)
+    templates = Templates(session.settings.templates, session.settings.root)
     sources = {
-        (plan.name, step.name): Source.of(desk, plan, step, templates, ledger_id)
+        (plan.name, step.name): Source.of(session, plan, step, templates, ledger_id)
         for plan in plans
         for step in plan.steps
         if step.email is not None
     }
     well = {plan.name for plan in plans}
-    dropped = _drop_steps_that_are_gone(desk, plans)
-    channel = desk.channel.name
-    rows = desk.do(lambda c: _left_behind(c, channel, plans, desk.clock()))
-    if desk.channel.leaves and not all(row.unresolved for row in rows):
-        refuse_an_outdated_ledger(desk)
+    dropped = _drop_steps_that_are_gone(session, plans)
+    channel = session.channel.name
+    rows = session.do(lambda c: _left_behind(c, channel, plans, session.clock()))
+    if session.channel.leaves and not all(row.unresolved for row in rows):
+        refuse_an_outdated_ledger(session)
     left = deque((row.batch_id, row.loop, row.step) for row in rows)
     looked_at, paused = 0, ""
-    while left and not desk.stops and desk.clock() < until:
+    while left and not session.stops and session.clock() < until:
         batch_id, loop, step = left.popleft()
         source = sources.get((loop, step))
         unread = Policy(write_back=channel == "live" and loop not in well)
-        looked_at += advance(desk, batch_id, source.policy(desk) if source else unread, source) is not None
-        left.extendleft((part, loop, step) for part in reversed(desk.cut))
-        desk.cut.clear()
-        if desk.parked == PAUSED:
+        looked_at += advance(session, batch_id, source.policy(session) if source else unread, source) is not None
+        left.extendleft((part, loop, step) for part in reversed(session.cut))
+        session.cut.clear()
+        if session.parked == PAUSED:
             # An order about this loop; the others go on.
-            paused, desk.parked = PAUSED, ""
-    desk.complain()
+            paused, session.parked = PAUSED, ""
+    session.complain()
     return Reconciled(
         looked_at=looked_at,
-        unresolved=desk.do(lambda c: ledger.unresolved(c, channel)),
-        in_doubt=len(desk.do(lambda c: ledger.in_doubt(c, channel))),
+        unresolved=session.do(lambda c: ledger.unresolved(c, channel)),
+        in_doubt=len(session.do(lambda c: ledger.in_doubt(c, channel))),
         dropped=dropped,
-        parked=desk.parked or paused,
+        parked=session.parked or paused,
     )
 
 
@@ -120,12 +120,12 @@ def _can_go_on(connection: Connection, batch: Row[Any], now: datetime) -> bool:
     return sends_nothing or not controls.orders(connection, batch.loop, batch.step).paused
 
 
-def _drop_steps_that_are_gone(desk: Desk, plans: Sequence[LoopPlan]) -> int:
+def _drop_steps_that_are_gone(session: DeliverySession, plans: Sequence[LoopPlan]) -> int:
     def drop(connection: Connection) -> int:
-        gone = _gone(connection, desk.channel.name, plans)
-        return sum(ledger.drop_step(connection, scope, desk.clock()) for scope in gone)
+        gone = _gone(connection, session.channel.name, plans)
+        return sum(ledger.drop_step(connection, scope, session.clock()) for scope in gone)
 
-    return desk.do(drop)
+    return session.do(drop)
 
 
 def _gone(connection: Connection, channel: str, plans: Sequence[LoopPlan]) -> list[Scope]:

@@ -17,7 +17,7 @@ from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, Past, decide
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.reserve import count
-from skene_dagster.delivery.decide.send_audience import PAGE, Wave
+from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope, send_id
@@ -113,14 +113,14 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
-        desk = _Desk(stage, asking)
+        session = _Desk(stage, asking)
         last: object = None
         for page in _pages(reading, stage):
             for row in page:
                 if row[0] is not None and row[0] == last:
                     raise _twice(stage, last)
                 last = row[0]
-            cases = desk.decide(page)
+            cases = session.decide(page)
             unknown += len(page) - len(cases)
             for outcome, n in count(case.decision for case in cases).items():
                 counts[outcome] = counts.get(outcome, 0) + n
@@ -144,8 +144,8 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         StoreError: the database refused.
     """
     with translated(), stage.engine.connect() as connection:
-        desk = _Desk(stage, connection)
-        user_id = desk.key.read(key)
+        session = _Desk(stage, connection)
+        user_id = session.key.read(key)
         if user_id is None:
             return None, None
         columns = stage.email.user_columns
@@ -162,7 +162,7 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         query = _answer(connection, stage)
         key_column = query.selected_columns[0]
         rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
-        return person, next((case for case in desk.decide(rows) if case.user_id == user_id), None)
+        return person, next((case for case in session.decide(rows) if case.user_id == user_id), None)
 
 
 def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
@@ -196,9 +196,11 @@ class _Desk:
         self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, self._segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
-        wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
+        audience = SendAudience(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
         self._rules = (
-            wave.rules(connection, first_as_of, stage.as_of) if self._known else wave.rules_without_orders(first_as_of)
+            audience.rules(connection, first_as_of, stage.as_of)
+            if self._known
+            else audience.rules_without_orders(first_as_of)
         )
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
@@ -237,19 +239,19 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     counts: dict[str, int] = {}
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
-    wave = Wave(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
+    audience = SendAudience(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
     seen = mailed = 0
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not inspect(asking).has_table(sends.name):
             return Rehearsal(0, 0, 0, {}, ())
-        rules = wave.rules(asking, stage.as_of, stage.as_of)
+        rules = audience.rules(asking, stage.as_of, stage.as_of)
         to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.channel.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
             page = [_Row(row.user_id, row.occurrence, stage.as_of, row.attributes) for row in some]
             keys, columns = [row.user_id for row in page], stage.email.user_columns
             people = facts.people(asking, stage.settings.users, keys, columns, as_of=stage.as_of)
-            for row, decided in zip(page, wave.decide(asking, page, rules), strict=True):
+            for row, decided in zip(page, audience.decide(asking, page, rules), strict=True):
                 for outcome, n in count([decided.decision]).items():
                     counts[outcome] = counts.get(outcome, 0) + n
                 if isinstance(decided.decision, Mail):

@@ -38,7 +38,7 @@ from skene_dagster.store import staging_tables
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.key_ranges import Span
 from skene_dagster.store.keys import Key
-from skene_dagster.store.leasing.leases import Turn
+from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, Moment, segment_members
 
@@ -70,12 +70,12 @@ def keys_inside(segment: str) -> Select[tuple[object]]:
     return select(members.c.user_id).where(inside(segment))
 
 
-def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
+def create(connection: Connection, lease: Lease, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
     """Create the table of the changes."""
     return staging_tables.fresh(
         connection,
-        turn,
-        turn.name,
+        lease,
+        lease.name,
         staging.user_id(key, may_be_null=may_be_null),
         Column("what", String(8), nullable=False),
         *([Column("attributes", Text)] if with_attributes else []),

@@ -32,7 +32,7 @@ from skene_dagster.store.engine import Clock, is_sqlite, reading, users_table
 from skene_dagster.store.failures import translated, words_of
 from skene_dagster.store.key_ranges import Parts, Span, Write, in_the_first_way_that_fits
 from skene_dagster.store.keys import common_key
-from skene_dagster.store.leasing.leases import Turn
+from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.server.capabilities import capabilities
 from skene_dagster.store.server.limits import limited
 
@@ -54,7 +54,7 @@ class Work:
     """One refresh on its way."""
 
     engine: Engine
-    turn: Turn
+    lease: Lease
     users: Users
     clock: Clock
     condition: Condition
@@ -69,7 +69,7 @@ class Work:
 
     @property
     def segment(self) -> str:
-        return self.turn.name
+        return self.lease.name
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def staged(work: Work) -> Iterator[tuple[Table, int]]:
                 place=condition.place,
             )
         may_be_null, with_attributes = shape.may_be_null, bool(condition.columns)
-        return staging.create(connection, work.turn, key, may_be_null=may_be_null, with_attributes=with_attributes)
+        return staging.create(connection, work.lease, key, may_be_null=may_be_null, with_attributes=with_attributes)
 
     with staging_tables.while_used(engine, create) as table:
 
@@ -124,7 +124,7 @@ def compared(work: Work, answer: Table | None) -> Iterator[Table]:
         # SQLite lets a primary key be NULL.
         may_be_null, with_attributes = is_sqlite(connection), bool(condition.columns)
         key = common_key(connection, work.users)
-        return difference.create(connection, work.turn, key, may_be_null=may_be_null, with_attributes=with_attributes)
+        return difference.create(connection, work.lease, key, may_be_null=may_be_null, with_attributes=with_attributes)
 
     with staging_tables.while_used(work.engine, create) as changes:
 

@@ -79,7 +79,7 @@ def refresh(
         run_id: who refreshes, at most 64 characters; a run may take over from itself.
         chunk: keys per transaction.
         large: members from which on the condition is evaluated in parts from the start.
-        beating: keeps the turn while the condition is evaluated.
+        beating: keeps the lease while the condition is evaluated.
 
     Raises:
         SegmentBusy: another run is refreshing this segment.
@@ -114,7 +114,7 @@ def refresh(
             row = refresh_passes.refreshed(work)
         return Refreshed.of(row, answer.sql, seconds=(row.refreshed_at - started).total_seconds())
     except BaseException:
-        # If the database is gone, the turn ends with its lease.
+        # If the database is gone, the lease runs out.
         with suppress(StoreError):
             transaction(engine, lambda connection: leases.release(connection, mine))
         raise

@@ -22,23 +22,23 @@ def refreshed(work: Work) -> Row[Any]:
     Raises:
         SegmentBusy, SegmentImplausible, SegmentTimeout, SegmentError, StoreError: as `segments.refresh` does.
     """
-    if work.turn.repairs:
+    if work.lease.repairs:
         _take_back(work)
     inside = transaction(work.engine, lambda connection: _count_inside(connection, work))
     with _changes(work, inside) as (changes, survey, unknown):
-        if work.limits is not None and not work.turn.is_first:
+        if work.limits is not None and not work.lease.is_first:
             _judge(work, survey, inside, work.limits)
         _write(work, changes, survey, any_inside=inside > 0)
 
     def finish(connection: Connection) -> Row[Any]:
-        members, entered = difference.count_inside(connection, work.segment, work.turn.as_of)
-        exited = difference.count_exited(connection, work.segment, work.turn.as_of)
+        members, entered = difference.count_inside(connection, work.segment, work.lease.as_of)
+        exited = difference.count_exited(connection, work.segment, work.lease.as_of)
         found = {"members": members, "entered": entered, "exited": exited, "unknown_keys": unknown}
         # What a person accepted is used up, by whichever clock it was.
-        return leases.complete(connection, work.turn, work.clock(), accepted_at=None, **found)
+        return leases.complete(connection, work.lease, work.clock(), accepted_at=None, **found)
 
     def resolve(connection: Connection) -> Row[Any]:
-        return leases.completed(connection, work.turn) or finish(connection)
+        return leases.completed(connection, work.lease) or finish(connection)
 
     return transaction(work.engine, finish, resolve=resolve)
 
@@ -67,12 +67,12 @@ def _survey(work: Work, changes: Table) -> Survey:
 
 def _take_back(work: Work) -> None:
     """Take back what a refresh for this as_of wrote before it died; the condition may say something else by now."""
-    segment, as_of = work.segment, work.turn.as_of
+    segment, as_of = work.segment, work.lease.as_of
     written = difference.written_at(segment, as_of)
 
     def forget(low: object | None, size: int) -> object | None:
         def part(connection: Connection) -> object | None:
-            leases.keep(connection, work.turn, work.clock(), writes=True)
+            leases.keep(connection, work.lease, work.clock(), writes=True)
             high = end(connection, written, low, size)
             difference.forget(connection, segment, as_of, Span(low, high))
             return high
@@ -83,8 +83,8 @@ def _take_back(work: Work) -> None:
 
 
 def _count_inside(connection: Connection, work: Work) -> int:
-    leases.keep(connection, work.turn, work.clock())
-    number, _ = difference.count_inside(connection, work.segment, work.turn.as_of)
+    leases.keep(connection, work.lease, work.clock())
+    number, _ = difference.count_inside(connection, work.segment, work.lease.as_of)
     return number
 
 
@@ -93,7 +93,7 @@ def _leave_out_unknown(work: Work, table: Table) -> int:
     users, only_users = users_table(work.users), work.condition.answer.only_users
 
     def leave_out(connection: Connection, span: Span) -> int:
-        leases.keep(connection, work.turn, work.clock())
+        leases.keep(connection, work.lease, work.clock())
         return staging.leave_out_unknown(connection, table, users, work.users.key, span, only_users=only_users)
 
     parts = Parts(work.engine, leave_out, [select(table.c.user_id)], work.chunk)
@@ -125,7 +125,7 @@ def _write(work: Work, changes: Table, survey: Survey, *, any_inside: bool) -> N
 
     def write(low: object | None, size: int) -> object | None:
         def part(connection: Connection) -> object | None:
-            leases.keep(connection, work.turn, work.clock(), writes=True)
+            leases.keep(connection, work.lease, work.clock(), writes=True)
             # Whoever must make the chunks smaller than what is to be changed needs more than one.
             high = None if number <= size else end(connection, [select(changes.c.user_id)], low, size)
             _write_chunk(connection, work, changes, survey, Span(low, high), any_inside=any_inside)
@@ -145,7 +145,7 @@ def _write(work: Work, changes: Table, survey: Survey, *, any_inside: bool) -> N
 def _write_chunk(
     connection: Connection, work: Work, changes: Table, survey: Survey, span: Span, *, any_inside: bool
 ) -> None:
-    segment, as_of = work.segment, work.turn.as_of
+    segment, as_of = work.segment, work.lease.as_of
     users = users_table(work.users)
     if survey.leave:
         difference.write_exits(connection, segment, changes, as_of, span)

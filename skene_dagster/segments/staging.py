@@ -1,6 +1,6 @@
 """The staging table of one refresh: the condition's answer, evaluated once, before anything is judged or written.
 
-Its name carries the fence of the refresh, so that a process that lost its turn never touches a newer one's.
+Its name carries the fence of the refresh, so that a process that lost its lease never touches a newer one's.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from skene_dagster.store import staging_tables
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.key_ranges import Span
 from skene_dagster.store.keys import Key
-from skene_dagster.store.leasing.leases import Turn
+from skene_dagster.store.leasing.leases import Lease
 
 _FLOATS = frozenset({4, 5})
 """MySQL's field types FLOAT and DOUBLE: above 2^53 they are not the number that was meant."""
@@ -59,12 +59,12 @@ def describe(connection: Connection, answer: Subquery) -> Answer:
     return Answer(bool(may_be_null), kind in _FLOATS)
 
 
-def create(connection: Connection, turn: Turn, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
+def create(connection: Connection, lease: Lease, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
     """Create the staging table of this refresh, after what dead ones of the segment left behind is dropped."""
     return staging_tables.fresh(
         connection,
-        turn,
-        turn.name,
+        lease,
+        lease.name,
         user_id(key, may_be_null=may_be_null),
         *([Column("attributes", Text)] if with_attributes else []),
         # SQLite keeps a text in an INTEGER column; a server refuses it.

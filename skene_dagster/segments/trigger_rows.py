@@ -103,7 +103,7 @@ def refresh(
 
             return transaction(engine, find, resolve=resolve)
     except BaseException:
-        # If the database is gone, the turn ends with its lease.
+        # If the database is gone, the lease runs out.
         with suppress(StoreError):
             transaction(engine, lambda connection: leases.release(connection, mine))
         raise

@@ -1,6 +1,6 @@
-"""Tables of a turn's own: made for one piece of work, and dropped with it, or by the next one.
+"""Tables of a lease's own: made for one piece of work, and dropped with it, or by the next one.
 
-Their names carry the fence of the turn, so that a process that lost it never touches a newer one's.
+Their names carry the fence of the lease, so that a process that lost it never touches a newer one's.
 """
 
 import hashlib
@@ -12,21 +12,21 @@ from sqlalchemy.schema import SchemaItem
 
 from skene_dagster.errors import StoreError
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.leasing.leases import Turn
+from skene_dagster.store.leasing.leases import Lease
 
 
-def fresh(connection: Connection, turn: Turn, what: str, *columns: SchemaItem, part: str = "") -> Table:
-    """Create a table of a turn's own, after those of earlier turns for the same are dropped; dead ones left them.
+def fresh(connection: Connection, lease: Lease, what: str, *columns: SchemaItem, part: str = "") -> Table:
+    """Create a table of a lease's own, after those of earlier leases for the same are dropped; dead ones left them.
 
     Args:
         part: tells this table from others of the same turn.
     """
     prefix = _prefix(what)
     for name in inspect(connection).get_table_names():
-        if name.startswith(prefix) and int(name.removeprefix(prefix).partition("_")[0]) < turn.fence:
+        if name.startswith(prefix) and int(name.removeprefix(prefix).partition("_")[0]) < lease.fence:
             Table(name, MetaData()).drop(connection)
     table = Table(
-        f"{prefix}{turn.fence}{part and '_'}{part}",
+        f"{prefix}{lease.fence}{part and '_'}{part}",
         MetaData(),
         *columns,
         mysql_engine="InnoDB",

@@ -17,7 +17,7 @@ from skene_dagster.loops.plan import LoopPlan, segment_name
 from skene_dagster.store.engine import Clock, transaction
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.heartbeat import Beating
-from skene_dagster.store.leasing.leases import LEASE, Turn
+from skene_dagster.store.leasing.leases import LEASE, Lease
 from skene_dagster.store.tables import OPEN, Moment, segment_members, segments
 
 
@@ -60,10 +60,10 @@ def refreshed(engine: Engine, plan: LoopPlan, as_of: datetime) -> None:
 
 
 def beating(scheduler: Scheduler) -> Beating:
-    """Have an actor of its own renew the lease of a turn, as the real heartbeat's thread does."""
+    """Have an actor of its own renew the lease of a lease, as the real heartbeat's thread does."""
 
     @contextmanager
-    def beats(engine: Engine, mine: Turn, clock: Clock) -> Iterator[None]:
+    def beats(engine: Engine, mine: Lease, clock: Clock) -> Iterator[None]:
         writer, is_over = scheduler.me, False
 
         def beat() -> None:

@@ -30,7 +30,7 @@ from skene_dagster.delivery.providers.base import (
 from skene_dagster.delivery.send import advance, attempt, records
 from skene_dagster.delivery.send.attempt import attempt as attempted
 from skene_dagster.delivery.send.records import Next, Policy
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches
 
@@ -69,7 +69,7 @@ def an_email_is_encoded_again(patch: pytest.MonkeyPatch) -> None:
 
 def the_ledger_learns_of_an_attempt_after_it(patch: pytest.MonkeyPatch) -> None:
     """`unresolved_since` is written when there is no answer, not before the request."""
-    begin, send, make = ledger.begin_attempt, Model.send_batch, Desk.__post_init__
+    begin, send, make = ledger.begin_attempt, Model.send_batch, DeliverySession.__post_init__
     engines: list[Engine] = []
 
     def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: Any) -> int | None:
@@ -87,13 +87,13 @@ def the_ledger_learns_of_an_attempt_after_it(patch: pytest.MonkeyPatch) -> None:
             transaction(engines[-1], lambda c: c.execute(mine.values(unresolved_since=since)))
         return answer
 
-    def made(new: Desk) -> None:
+    def made(new: DeliverySession) -> None:
         make(new)
         engines.append(new.engine)
 
     patch.setattr(ledger, "begin_attempt", begin_attempt)
     patch.setattr(Model, "send_batch", send_batch)
-    patch.setattr(Desk, "__post_init__", made)
+    patch.setattr(DeliverySession, "__post_init__", made)
 
 
 def _answers(patch: pytest.MonkeyPatch, read: Callable[[Answer], Answer]) -> None:
@@ -132,7 +132,7 @@ def every_answer_is_definite(patch: pytest.MonkeyPatch) -> None:
         def __getattr__(self, name: str) -> Any:
             return None if name == "unresolved_since" else getattr(self._row, name)
 
-    def wrong(hands: Desk, batch: Any, frozen: Frozen, policy: Policy) -> Next:
+    def wrong(hands: DeliverySession, batch: Any, frozen: Frozen, policy: Policy) -> Next:
         return attempted(hands, Definite(batch), frozen, policy)  # type: ignore[arg-type]
 
     patch.setattr(advance, "attempt", wrong)
@@ -175,7 +175,7 @@ def what_was_accepted_late_is_not_found(patch: pytest.MonkeyPatch) -> None:
 
 def a_pause_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
     """Orders are obeyed only by what is not reserved yet."""
-    patch.setattr(Desk, "may_send", lambda _desk, _connection, _batch: True)
+    patch.setattr(DeliverySession, "may_send", lambda _desk, _connection, _batch: True)
 
 
 def who_slept_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
@@ -197,14 +197,14 @@ def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
         connection.execute(mine.values(unresolved_since=None))
         return real(connection, batch_id, reason, now)
 
-    def may_send(hands: Desk, connection: Connection, batch: Row[Any]) -> bool:
+    def may_send(hands: DeliverySession, connection: Connection, batch: Row[Any]) -> bool:
         orders = controls.orders(connection, batch.loop, batch.step)
         if orders.cancelled_at is not None and batch.as_of <= orders.cancelled_at:
             drop(connection, batch.batch_id, "cancelled", hands.clock())
             return False
         return not orders.paused
 
-    patch.setattr(Desk, "may_send", may_send)
+    patch.setattr(DeliverySession, "may_send", may_send)
 
 
 def set_is_written_once(patch: pytest.MonkeyPatch) -> None:

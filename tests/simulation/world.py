@@ -26,7 +26,7 @@ from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.modes import Channel
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.send.deliver import deliver
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import StepPlan
 from skene_dagster.segments.refresh import refresh
@@ -215,9 +215,9 @@ class World:
                 return
         op()
 
-    def _desk(self) -> Desk:
+    def _desk(self) -> DeliverySession:
         me, scheduler = self.scheduler.me, self.scheduler
-        return Desk(
+        return DeliverySession(
             self.database.engine,
             self.product.settings[self.version],
             LIVE,

@@ -44,7 +44,7 @@ from skene_dagster.delivery.providers.base import (
     at_once,
 )
 from skene_dagster.delivery.send.deliver import Delivered, deliver
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.planning.loop import plan_loop
@@ -235,17 +235,17 @@ class World:
         provider: Provider | None = None,
         engine: Engine | None = None,
     ) -> Delivered:
-        desk = self.desk(channel, owner, provider, engine)
-        return deliver(desk, plan=self.plan, step=self.step, templates=Templates(self.settings.templates, self.root))
+        session = self.session(channel, owner, provider, engine)
+        return deliver(session, plan=self.plan, step=self.step, templates=Templates(self.settings.templates, self.root))
 
-    def desk(
+    def session(
         self,
         channel: Channel = OUTBOX,
         owner: str = "one",
         provider: Provider | None = None,
         engine: Engine | None = None,
-    ) -> Desk:
-        return Desk(
+    ) -> DeliverySession:
+        return DeliverySession(
             engine or self.engine,
             self.settings,
             channel,

@@ -21,7 +21,7 @@ from skene_dagster.segments.refresh import Refreshed, refresh
 from skene_dagster.settings import Limits, Users, load
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.leasing import leases
-from skene_dagster.store.leasing.leases import Turn
+from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.tables import OPEN, segment_members
 
 SEGMENT = "retention.main"
@@ -161,13 +161,13 @@ class World:
         engine = arguments.pop("engine", self.engine)
         return refresh(engine, plan=plan, step=plan.steps[0], as_of=tick(day), **arguments)
 
-    def take_turn(self, owner: str, *, day: int, lease: timedelta) -> Turn:
-        """Take the turn to refresh, as a run does that then says nothing more."""
+    def take_lease(self, owner: str, *, day: int, lease: timedelta) -> Lease:
+        """Take the lease to refresh, as a run does that then says nothing more."""
 
-        def take(connection: Connection) -> Turn:
+        def take(connection: Connection) -> Lease:
             if leases.state(connection, SEGMENT) is None:
                 leases.introduce(connection, SEGMENT)
-            taken = leases.take(connection, SEGMENT, owner=owner, as_of=tick(day), now=self.now, lease=lease)
+            taken = leases.take(connection, SEGMENT, owner=owner, as_of=tick(day), now=self.now, lasts=lease)
             assert taken is not None
             return taken
 

@@ -113,7 +113,7 @@ def test_the_late_answer_of_one_who_lost_his_lease_proves_nothing_about_the_atte
 @pytest.mark.parametrize("which", ["wall", "set back", "monotonic"])
 def test_a_process_that_slept_before_its_post_does_not_post(world: World, which: str) -> None:
     reserved(world)
-    desk = world.desk()
+    session = world.session()
     attempts_at_post: list[int] = []
 
     def sleeps() -> bool:
@@ -128,11 +128,11 @@ def test_a_process_that_slept_before_its_post_does_not_post(world: World, which:
         return provider.accept(messages, key)
 
     jump = {"wall": 30, "set back": -30, "monotonic": 0}[which]
-    desk.clock = lambda: world.now + timedelta(seconds=jump if jump and sleeps() else 0)
-    desk.monotonic = lambda: 30.0 if which == "monotonic" and sleeps() else 0.0
+    session.clock = lambda: world.now + timedelta(seconds=jump if jump and sleeps() else 0)
+    session.monotonic = lambda: 30.0 if which == "monotonic" and sleeps() else 0.0
     world.provider.answers.append(accept)
 
-    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
+    deliver(session, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
 
     assert attempts_at_post == [2]
     assert world.states() == {1: "accepted"}
@@ -245,7 +245,7 @@ def test_a_doubt_is_closed_by_reconcile_as_soon_as_the_records_can_be_read(world
     world.provider.found = Found((f"id-{message.send_id}",))
     world.now += timedelta(minutes=63)
 
-    found = reconcile(world.desk(owner="reconcile"), [world.plan])
+    found = reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert (found.looked_at, found.in_doubt) == (1, 0)
     assert world.states() == {1: "accepted"}
@@ -257,7 +257,7 @@ def test_reconcile_sends_again_under_the_same_key_what_no_live_run_holds(world: 
     world.now += timedelta(minutes=3)
     later = is_wanted(world.engine, "outbox", world.clock, [])
 
-    found = reconcile(world.desk(owner="reconcile"), [])
+    found = reconcile(world.session(owner="reconcile"), [])
 
     assert (at_once, later) == (False, True)
     assert (found.looked_at, found.unresolved) == (1, 0)
@@ -274,7 +274,7 @@ def test_reconcile_writes_set_where_it_learns_of_an_acceptance(world: World) -> 
         world.deliver(LIVE)
     world.now += timedelta(minutes=3)
 
-    reconcile(world.desk(LIVE, owner="reconcile"), [world.plan])
+    reconcile(world.session(LIVE, owner="reconcile"), [world.plan])
 
     assert world.reminded() == {1}
     assert world.batch_states() == {"settled": 1}
@@ -282,11 +282,11 @@ def test_reconcile_writes_set_where_it_learns_of_an_acceptance(world: World) -> 
 
 def test_unsent_batches_of_a_step_that_is_gone_are_dropped_and_those_of_a_broken_file_kept(world: World) -> None:
     reserved(world)
-    kept = reconcile(world.desk(owner="reconcile"), [])
+    kept = reconcile(world.session(owner="reconcile"), [])
     world.rewrite_loop("  - trigger", "  - name: another\n    trigger")
 
     wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan])
-    dropped = reconcile(world.desk(owner="reconcile"), [world.plan])
+    dropped = reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert wanted
     assert not is_wanted(world.engine, "outbox", world.clock, [world.plan])
@@ -301,7 +301,7 @@ def test_a_pause_between_freeze_and_post_is_obeyed_also_by_reconcile(world: Worl
     world.now += timedelta(minutes=3)
 
     delivered = world.deliver()
-    reconciled = reconcile(world.desk(owner="reconcile"), [world.plan])
+    reconciled = reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert (delivered.parked, reconciled.parked) == ("paused", "paused")
     assert len(world.provider.tried) == 1
@@ -401,7 +401,7 @@ def test_what_was_attempted_within_two_minutes_is_left_to_its_own_run(world: Wor
     left_without_answer(world, never_arrive)
     world.now += timedelta(seconds=90)
     soon = is_wanted(world.engine, "outbox", world.clock, [world.plan])
-    left_alone = reconcile(world.desk(owner="reconcile"), [world.plan])
+    left_alone = reconcile(world.session(owner="reconcile"), [world.plan])
     world.now += timedelta(seconds=31)
 
     later = is_wanted(world.engine, "outbox", world.clock, [world.plan])

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.send.deliver import deliver
-from skene_dagster.delivery.send.session import Desk, Result
+from skene_dagster.delivery.send.session import DeliverySession, Result
 from skene_dagster.errors import CommitUnknown
 from skene_dagster.settings import Limits
 from skene_dagster.store.tables import OPEN, batches, segment_members
@@ -75,7 +75,7 @@ def test_a_commit_of_a_delivery_without_an_answer_is_resolved_by_the_ledger_and_
     assert user > 5
 
 
-class Unheard(Desk):
+class Unheard(DeliverySession):
     """No COMMIT of this run is ever heard of, though each of them happened."""
 
     def do(
@@ -92,9 +92,9 @@ def test_a_delivery_whose_every_commit_happened_unheard_sends_each_batch_in_one_
     world.add(1, 2)
     world.refresh()
     world.reserve(LIVE)
-    desk = Unheard(engine, world.settings, LIVE, world.provider, world.clock, "one", pause=world.pause)
+    session = Unheard(engine, world.settings, LIVE, world.provider, world.clock, "one", pause=world.pause)
 
-    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
+    deliver(session, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
 
     assert (len(world.provider.tried), attempts(world)) == (1, {1})
     assert world.states() == {1: "accepted", 2: "accepted"}

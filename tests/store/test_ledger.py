@@ -161,19 +161,19 @@ def test_a_settled_batch_keeps_no_bytes(world: World) -> None:
     assert read(world).payload is None
 
 
-@pytest.mark.parametrize("kind", ["split", "renew"])
+@pytest.mark.parametrize("kind", ["split", "reissue"])
 def test_a_batch_is_replaced_once(world: World, kind: str) -> None:
     batch = frozen(world)
     parts = halves(bytes_of(world, batch))
     replace = {
         "split": lambda c: ledger.split(c, batch, parts, world.now),
-        "renew": lambda c: ledger.renew(c, batch, world.now),
+        "reissue": lambda c: ledger.reissue(c, batch, world.now),
     }[kind]
 
     do(world, replace)
     do(world, replace)
 
-    children = {"split": {"frozen": 2}, "renew": {"reserved": 1}}[kind]
+    children = {"split": {"frozen": 2}, "reissue": {"reserved": 1}}[kind]
     assert world.batch_states() == {"split": 1, **children}
 
 

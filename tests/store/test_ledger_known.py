@@ -126,7 +126,7 @@ def test_what_is_frozen_and_never_left_is_rendered_anew(connection: Connection) 
     a_batch(connection, "reserved", state="reserved")
     a_batch(connection, "another's", channel="redirect")
 
-    ledger.render_anew(connection, SCOPE.channel, NOW)
+    ledger.reissue_frozen(connection, SCOPE.channel, NOW)
 
     names = ("frozen", "attempted", "reserved", "another's")
     states = {name: ledger.batch_of(connection, name).state for name in names}

@@ -97,7 +97,7 @@ DEEDS: dict[str, tuple[Callable[[Connection], object], set[str]]] = {
     "settle": (lambda c: ledger.settle(c, BATCH, {OTHER: None}, write_back=False, now=NOW), {"frozen", "in_doubt"}),
     "write back": (lambda c: ledger.written_back(c, BATCH, NOW), {"accepted"}),
     "split": (lambda c: ledger.split(c, the_batch(c), [BYTES], NOW), {"reserved", "frozen"}),
-    "renew": (lambda c: ledger.renew(c, the_batch(c), NOW), {"frozen", "in_doubt"}),
+    "reissue": (lambda c: ledger.reissue(c, the_batch(c), NOW), {"frozen", "in_doubt"}),
     "drop": (lambda c: ledger.drop(c, BATCH, "cancelled", NOW), {"reserved", "frozen"}),
     "give up": (lambda c: ledger.give_up(c, BATCH, NOW), {"in_doubt"}),
     "doubt": (lambda c: ledger.doubt(c, BATCH, "why", NOW), {"frozen", "in_doubt"}),

@@ -10,7 +10,7 @@ from delivery_world import START, users
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from skene_dagster.delivery.providers.base import RateLimit
-from skene_dagster.delivery.send.pacing import MARGIN, UNTIL_TOLD, Pacing, Turn
+from skene_dagster.delivery.send.pacing import MARGIN, UNTIL_TOLD, Pacing, RateSlot
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import pacing
@@ -34,7 +34,7 @@ def clock(engine: Engine) -> Clock:
 class Run(Pacing):
     """One run's pacing, which takes each turn in a transaction of its own."""
 
-    def turn(self) -> Turn:
+    def turn(self) -> RateSlot:
         return transaction(self._engine, self.take)
 
 
@@ -195,8 +195,8 @@ def test_a_turn_or_a_closure_further_ahead_than_it_can_be_was_written_by_a_wrong
         row(engine, **columns)
         found.append(run.turn())
 
-    closed = Turn(0.0, START + A_DAY, "a quota")
-    assert found == [Turn(120.0), Turn(0.0), closed, Turn(0.0), Turn(0.0)]
+    closed = RateSlot(0.0, START + A_DAY, "a quota")
+    assert found == [RateSlot(120.0), RateSlot(0.0), closed, RateSlot(0.0), RateSlot(0.0)]
 
 
 def test_one_turn_that_nobody_used_is_caught_up_with_and_no_more(engine: Engine, clock: Clock) -> None:

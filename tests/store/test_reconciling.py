@@ -30,7 +30,7 @@ from skene_dagster.delivery.providers.base import Absent, Answer, RateLimit, Thr
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.delivery.send.records import Policy, look
-from skene_dagster.delivery.send.session import Desk, Result
+from skene_dagster.delivery.send.session import DeliverySession, Result
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store.engine import transaction
@@ -69,7 +69,7 @@ def test_a_loop_that_is_paused_holds_up_no_other(world: World) -> None:
     transaction(world.engine, lambda c: controls.pause(c, "paused_one", world.now))
     world.now += timedelta(minutes=3)
 
-    found = reconcile(world.desk(LIVE, owner="reconcile"), plans)
+    found = reconcile(world.session(LIVE, owner="reconcile"), plans)
 
     assert (states_of(world, "paused_one"), states_of(world, "other")) == ({"reserved"}, {"accepted"})
     assert found.parked == "paused"
@@ -80,7 +80,7 @@ def test_set_is_written_by_the_next_run_for_what_was_resolved_while_the_file_was
     left_without_answer(world)
     world.now += timedelta(minutes=3)
 
-    reconcile(world.desk(LIVE, owner="reconcile"), [])
+    reconcile(world.session(LIVE, owner="reconcile"), [])
     world.deliver(LIVE)
 
     assert states_of(world, "retention") == {"accepted"}
@@ -117,7 +117,7 @@ def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: W
     bytes_ = transaction(world.engine, lambda c: ledger.frozen(c, asked.batch_id))
 
     def say_it_now(provider: Script, messages: Sequence[Message], key: str) -> Answer:
-        look(world.desk(LIVE, owner="reconcile"), asked, bytes_, Policy())
+        look(world.session(LIVE, owner="reconcile"), asked, bytes_, Policy())
         return provider.accept(messages, key)
 
     world.provider.answers.append(say_it_now)
@@ -128,7 +128,7 @@ def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: W
 
 
 @dataclass
-class Overtaken(Desk):
+class Overtaken(DeliverySession):
     """Just when this run has claimed the batch, a sender that had lost its lease learns that it was accepted."""
 
     def do(
@@ -153,12 +153,12 @@ def test_a_batch_that_another_settles_at_the_moment_of_the_claim_is_left_alone(
     world.add(1)
     plan = left_without_answer(world)
     world.now += timedelta(hours=hours)
-    desk = Overtaken(world.engine, world.settings, LIVE, world.provider, world.clock, "overtaken", pause=world.pause)
+    session = Overtaken(world.engine, world.settings, LIVE, world.provider, world.clock, "overtaken", pause=world.pause)
 
     if who == "deliver":
-        deliver(desk, plan=plan, step=world.step, templates=Templates(world.settings.templates, world.root))
+        deliver(session, plan=plan, step=world.step, templates=Templates(world.settings.templates, world.root))
     else:
-        reconcile(desk, [plan])
+        reconcile(session, [plan])
 
     assert len(world.provider.tried) == 1
     assert states_of(world, "retention") == {"accepted"}
@@ -170,11 +170,11 @@ def test_the_records_are_read_at_the_pace_of_all_and_tell_the_limit(world: World
     world.provider.account, world.provider.rate_limit = "one", RateLimit(5.0, None, 1.0)
     world.provider.found = Unprovable("denied")
     world.now += timedelta(hours=23)
-    pacing = world.desk().pacing
+    pacing = world.session().pacing
     transaction(world.engine, pacing.take)
     pacing.hold(world.now + timedelta(seconds=7), "slow down", closes=False)
 
-    reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+    reconcile(world.session(LIVE, owner="reconcile"), [plan])
 
     assert sum(world.paused) == pytest.approx(7.0)
     with world.engine.connect() as connection:
@@ -192,7 +192,7 @@ def test_what_is_in_doubt_is_asked_about_once_an_hour(world: World) -> None:
     world.now += timedelta(minutes=2)
     hourly = is_wanted(world.engine, "live", world.clock, [plan])
 
-    found = [reconcile(world.desk(LIVE, owner="reconcile"), [plan]) for _ in range(2)]
+    found = [reconcile(world.session(LIVE, owner="reconcile"), [plan]) for _ in range(2)]
 
     assert (within, hourly) == (False, True)
     assert [(one.looked_at, one.in_doubt) for one in found] == [(1, 1), (0, 1)]
@@ -214,7 +214,7 @@ def test_batches_that_never_get_an_answer_hold_up_no_other(world: World) -> None
     for _ in range(2):
         world.now += timedelta(minutes=5)
         with pytest.raises(ProviderUnavailable):
-            reconcile(world.desk(LIVE, owner="reconcile"), plans)
+            reconcile(world.session(LIVE, owner="reconcile"), plans)
 
     assert states_of(world, "d") == {"accepted"}
 
@@ -229,7 +229,7 @@ def test_a_batch_whose_bytes_are_gone_is_in_doubt_once_its_key_is_over(world: Wo
     if who == "deliver":
         world.deliver(LIVE)
     else:
-        reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+        reconcile(world.session(LIVE, owner="reconcile"), [plan])
 
     assert states_of(world, "retention") == {"in_doubt"}
 
@@ -251,7 +251,7 @@ def test_what_a_live_run_holds_is_left_to_it(world: World) -> None:
     transaction(world.engine, lambda c: ledger.claim(c, batch.batch_id, "a live run", world.now))
 
     wanted = is_wanted(world.engine, "live", world.clock, [plan])
-    found = reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+    found = reconcile(world.session(LIVE, owner="reconcile"), [plan])
 
     assert (wanted, found.looked_at) == (False, 0)
     assert len(world.provider.tried) == 1
@@ -265,7 +265,7 @@ def test_what_another_channel_left_open_is_none_of_this_ones(world: World, hours
         world.deliver(LIVE)
 
     wanted = is_wanted(world.engine, "outbox", world.clock, [plan])
-    found = reconcile(world.desk(OUTBOX, owner="reconcile"), [plan])
+    found = reconcile(world.session(OUTBOX, owner="reconcile"), [plan])
 
     assert (wanted, found.looked_at, found.in_doubt) == (False, 0, 0)
 
@@ -273,7 +273,7 @@ def test_what_another_channel_left_open_is_none_of_this_ones(world: World, hours
 def test_a_key_that_is_over_is_not_used_by_reconcile_either(world: World) -> None:
     plan = in_doubt(world)
 
-    reconcile(world.desk(LIVE, owner="reconcile"), [plan])
+    reconcile(world.session(LIVE, owner="reconcile"), [plan])
 
     assert len(world.provider.tried) == 1
     assert states_of(world, "retention") == {"in_doubt"}
@@ -283,7 +283,7 @@ def test_a_key_that_is_over_is_not_used_by_reconcile_either(world: World) -> Non
 def test_only_a_loop_that_says_so_takes_the_risk_of_a_second_email(world: World, is_well: bool, state: str) -> None:
     plan = in_doubt(world, "on_doubt: resend\n")
 
-    reconcile(world.desk(LIVE, owner="reconcile"), [plan] if is_well else [])
+    reconcile(world.session(LIVE, owner="reconcile"), [plan] if is_well else [])
 
     assert states_of(world, "retention") == {state}
 
@@ -296,7 +296,7 @@ def test_a_quota_that_is_used_up_ends_the_reconciliation(world: World) -> None:
     world.now += timedelta(minutes=3)
     world.provider.answers.append(lambda *_: Throttled(3600.0, "daily_quota_exceeded"))
 
-    found = reconcile(world.desk(LIVE, owner="reconcile"), plans)
+    found = reconcile(world.session(LIVE, owner="reconcile"), plans)
 
     assert (found.parked, found.unresolved) == ("daily_quota_exceeded", 2)
     assert len(world.provider.tried) == 3

@@ -124,9 +124,9 @@ def test_what_was_cut_out_of_a_batch_is_as_old_as_that(world: World) -> None:
 def test_while_nothing_can_be_sent_it_is_not_reissued(world: World) -> None:
     frozen(world, 1)
     world.provider.account = "an account"
-    desk = world.desk(LIVE)
-    desk.do(desk.pacing.take)
-    desk.pacing.hold(world.now + timedelta(hours=12), "the quota is used up", closes=True)
+    session = world.session(LIVE)
+    session.do(session.pacing.take)
+    session.pacing.hold(world.now + timedelta(hours=12), "the quota is used up", closes=True)
     for _ in range(3):
         world.now += timedelta(hours=1)
         world.deliver(LIVE)
@@ -144,7 +144,7 @@ def test_the_reconciliation_sends_what_it_reissues(world: World) -> None:
     world.change(1, verified=False)
     world.now += timedelta(hours=1)
 
-    reconcile(world.desk(LIVE), [world.plan])
+    reconcile(world.session(LIVE), [world.plan])
 
     assert world.provider.mailed == ["u2@example.com"]
     assert world.states() == {1: "skipped:not_mailable", 2: "accepted"}
@@ -159,7 +159,7 @@ def test_the_reconciliation_sends_nothing_that_a_broken_loop_would_have_to_rende
         world.deliver(LIVE)
     world.now += timedelta(hours=1)
 
-    reconcile(world.desk(LIVE), [])
+    reconcile(world.session(LIVE), [])
     assert world.provider.mailed == []
 
     world.deliver(LIVE)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery.decide.reserve import BATCH, _write
-from skene_dagster.delivery.decide.send_audience import Decided, Wave
+from skene_dagster.delivery.decide.send_audience import MemberDecision, SendAudience
 from skene_dagster.store.engine import transaction
 
 
@@ -18,9 +18,9 @@ def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
 
 
-def decided(world: World) -> list[Decided]:
+def decided(world: World) -> list[MemberDecision]:
     """What a run decides about everybody now; it is still to be written."""
-    tick = Wave(world.plan, world.step, world.settings, OUTBOX, world.now)
+    tick = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now)
     rules = tick.rules_without_orders(world.now)
     return transaction(world.engine, lambda c: tick.decide(c, tick.page(c, None), rules))
 
@@ -34,7 +34,7 @@ def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_
     late = decided(world)
     world.reserve()
     world.deliver()
-    scope = Wave(world.plan, world.step, world.settings, OUTBOX, world.now).scope
+    scope = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now).scope
 
     with pytest.raises(IntegrityError):
         transaction(world.engine, partial(_write, scope=scope, made=late, as_of=world.now, now=world.now, batch=BATCH))
@@ -59,7 +59,7 @@ def test_each_member_is_decided_about_on_one_page(world: World) -> None:
 def test_who_enters_at_a_later_tick_is_not_decided_about_at_an_earlier_one(world: World) -> None:
     world.add(1)
     world.refresh()
-    earlier = Wave(world.plan, world.step, world.settings, OUTBOX, world.now)
+    earlier = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now)
     rules = earlier.rules_without_orders(world.now)
     world.add(2)
     world.days_pass(1)

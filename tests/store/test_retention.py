@@ -166,7 +166,7 @@ def test_events_that_no_rollup_has_looked_at_stay(world: World) -> None:
 
 def test_events_wait_for_a_rollup_that_is_under_way_and_one_that_lost_its_turn_writes_no_more(world: World) -> None:
     lived(world)
-    slow = world.take_turn("slow", at(40, 1))
+    slow = world.take_lease("slow", at(40, 1))
     under_way = world.retain(events="30d")
     world.now += leases.LEASE + timedelta(seconds=1)
 

@@ -165,7 +165,7 @@ def test_the_same_tick_again_changes_nothing(world: World) -> None:
 
 def test_two_rollups_at_once_are_one_that_is_told_to_wait(world: World) -> None:
     world.now = at(1)
-    world.take_turn("another", at(1))
+    world.take_lease("another", at(1))
 
     with pytest.raises(RollupBusy, match="by run another"):
         world.roll(at(1), run_id="one")

@@ -22,7 +22,7 @@ from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.heartbeat import beating
 
 CHUNK_STARTS = 5
-"""Before its first chunk, a refresh looks at the clock when it begins, takes its turn, counts, leaves out strangers."""
+"""Before its first chunk, a refresh looks at the clock when it begins, takes its lease, counts, drops strangers."""
 
 
 class Died(BaseException):
@@ -157,7 +157,7 @@ def test_two_refreshes_at_once_never_let_anyone_in_twice(database_url: str, engi
 def test_a_segment_that_another_run_refreshes_is_busy_until_its_lease_is_over(engine: Engine) -> None:
     world = World(engine)
     world.add(1)
-    world.take_turn("another", day=0, lease=timedelta(minutes=15))
+    world.take_lease("another", day=0, lease=timedelta(minutes=15))
 
     world.now = FIRST + timedelta(minutes=14)
     with pytest.raises(SegmentBusy, match="by run another") as busy:
@@ -172,16 +172,16 @@ def test_a_segment_that_another_run_refreshes_is_busy_until_its_lease_is_over(en
 def test_a_run_takes_over_from_itself(engine: Engine) -> None:
     world = World(engine)
     world.add(1)
-    world.take_turn("mine", day=0, lease=timedelta(minutes=15))
+    world.take_lease("mine", day=0, lease=timedelta(minutes=15))
 
     assert world.refresh(0, run_id="mine").members == 1
 
 
 def test_who_lost_the_turn_writes_no_more(engine: Engine) -> None:
     world = World(engine)
-    stale = world.take_turn("stale", day=0, lease=timedelta(0))
+    stale = world.take_lease("stale", day=0, lease=timedelta(0))
     world.now = FIRST + timedelta(seconds=1)
-    world.take_turn("newer", day=0, lease=leases.LEASE)
+    world.take_lease("newer", day=0, lease=leases.LEASE)
 
     for write in (
         lambda connection: leases.keep(connection, stale, world.now, writes=True),
@@ -235,7 +235,7 @@ def test_a_refresh_that_fails_gives_its_turn_back(engine: Engine) -> None:
 
 def test_a_refresh_that_works_for_long_keeps_its_turn(engine: Engine) -> None:
     world = World(engine)
-    mine = world.take_turn("slow", day=0, lease=leases.LEASE)
+    mine = world.take_lease("slow", day=0, lease=leases.LEASE)
     renewed = threading.Event()
 
     def clock() -> datetime:

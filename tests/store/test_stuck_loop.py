@@ -44,7 +44,7 @@ class Outage:
         self.world.deliver(LIVE, provider=self.provider)
 
     def reconcile(self) -> None:
-        reconcile(self.world.desk(LIVE, "reconcile", self.provider), [self.world.plan])
+        reconcile(self.world.session(LIVE, "reconcile", self.provider), [self.world.plan])
 
     def wait_until(self, happened: Callable[[], bool], most: timedelta) -> timedelta:
         """Let a run and the reconcile job follow each other, some minutes apart; return how long it took."""

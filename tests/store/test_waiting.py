@@ -158,7 +158,7 @@ def test_a_key_that_was_refused_after_an_attempt_without_answer_is_not_used_agai
     for _ in range(22):
         world.now += timedelta(hours=1)
         world.deliver()
-        reconcile(world.desk(owner="reconcile"), [world.plan])
+        reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert len(keys(world)) == 2
     assert len(world.provider.asked) >= 20
@@ -194,7 +194,7 @@ def test_reconcile_renders_a_template_that_is_a_link_within_the_project(world: W
 
     for _ in range(5):
         world.now += 5 * MINUTE
-        reconcile(world.desk(owner="reconcile"), [world.plan])
+        reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert world.states() == {1: "accepted"}
 
@@ -257,7 +257,7 @@ def test_a_key_that_was_used_for_other_emails_is_not_used_again_and_the_records_
 
     world.deliver()
     world.now += timedelta(hours=2)
-    reconcile(world.desk(owner="reconcile"), [world.plan])
+    reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert len(keys(world)) == 1
     assert {since for _, since, _ in world.provider.asked} == {began - timedelta(hours=24)}
@@ -331,7 +331,7 @@ def test_what_was_put_off_when_its_run_ended_is_sent_by_reconcile(world: World) 
     world.now += 8 * MINUTE
     wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan])
 
-    reconcile(world.desk(owner="reconcile"), [world.plan])
+    reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert (delivered.open, delivered.parked, wanted) == (1, "", True)
     assert world.states() == {1: "accepted"}
@@ -350,7 +350,7 @@ def test_reconcile_goes_on_with_what_it_cuts_out_of_others(world: World) -> None
     world.provider.found = Absent()
     for _ in range(30):
         world.now += MINUTE
-        reconcile(world.desk(owner="reconcile"), [world.plan])
+        reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert world.provider.mailed == sorted(f"u{n}@example.com" for n in range(1, 11) if n != 7)
     assert world.states()[7] == "refused:provider"
@@ -407,7 +407,7 @@ def test_one_reconciliation_ends_after_a_while_whatever_there_is_to_do(world: Wo
 
     world.provider.answers += [slow] * 20
 
-    reconcile(world.desk(owner="reconcile"), [world.plan])
+    reconcile(world.session(owner="reconcile"), [world.plan])
 
     assert world.now - began == 12 * MINUTE
     assert len(keys(world)) - tried == 4
@@ -434,7 +434,7 @@ def test_what_was_cut_before_a_backup_is_not_sent_by_reconcile_either(world: Wor
     world.now += 5 * MINUTE
 
     with pytest.raises(LedgerOutdated):
-        reconcile(world.desk(LIVE, owner="reconcile"), [world.plan])
+        reconcile(world.session(LIVE, owner="reconcile"), [world.plan])
 
     assert len(keys(world)) == 2
 
@@ -443,8 +443,8 @@ def test_a_batch_that_was_given_back_meanwhile_is_waited_for_only_a_moment(world
     world.add(1)
     world.refresh()
     world.reserve()
-    desk = world.desk()
+    session = world.session()
 
-    desk.wait_for(desk.do(lambda c: ledger.due(c, Scope("outbox", "retention", "main"), world.now)))
+    session.wait_for(session.do(lambda c: ledger.due(c, Scope("outbox", "retention", "main"), world.now)))
 
     assert world.paused == [0.1]

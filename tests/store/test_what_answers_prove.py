@@ -15,7 +15,7 @@ from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers.base import Answer, Fatal, RateLimit, Refused, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.delivery.send.deliver import Delivered, deliver
-from skene_dagster.delivery.send.pacing import Turn
+from skene_dagster.delivery.send.pacing import RateSlot
 from skene_dagster.errors import DeliveryError, ProviderFatal, ProviderUnavailable
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, pacing
@@ -47,9 +47,9 @@ def unanswered(world: World, *answers: Scripted) -> None:
         world.deliver()
 
 
-def next_turn(world: World) -> Turn:
+def next_turn(world: World) -> RateSlot:
     """Say when another run of the same account may call."""
-    return transaction(world.engine, world.desk(owner="another").pacing.take)
+    return transaction(world.engine, world.session(owner="another").pacing.take)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_key_that_ends_while_its_batch_waits_for_a_turn_is_not_used(world: Wor
     reserved(world)
     unanswered(world, never_arrive)
     world.now += timedelta(hours=23) - timedelta(seconds=30)
-    world.desk().pacing.hold(world.now + timedelta(seconds=40), "slow down", closes=False)
+    world.session().pacing.hold(world.now + timedelta(seconds=40), "slow down", closes=False)
 
     world.deliver()
 
@@ -118,17 +118,17 @@ def test_an_order_that_comes_while_a_batch_waits_for_its_turn_is_obeyed(world: W
     world.provider.account = "one"
     reserved(world)
     next_turn(world)
-    world.desk().pacing.hold(world.now + timedelta(seconds=10), "slow down", closes=False)
-    desk = world.desk()
+    world.session().pacing.hold(world.now + timedelta(seconds=10), "slow down", closes=False)
+    session = world.session()
 
     def pause(seconds: float) -> None:
         transaction(world.engine, lambda c: controls.pause(c, "retention", world.now))
         world.pause(seconds)
 
-    desk.pause = pause
+    session.pause = pause
 
     delivered = deliver(
-        desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root)
+        session, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root)
     )
 
     assert delivered.parked == "paused"
@@ -143,7 +143,7 @@ def test_a_doubt_of_before_is_not_risked_because_the_loop_now_says_resend(world:
     world.deliver()
     world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
 
-    reconcile(world.desk(owner="reconcile"), [world.plan])
+    reconcile(world.session(owner="reconcile"), [world.plan])
     world.deliver()
 
     assert len(world.provider.tried) == 1
@@ -157,7 +157,7 @@ def test_reconcile_gives_back_what_got_no_answer_again(world: World) -> None:
     world.provider.answers.append(never_arrive)
 
     with pytest.raises(ProviderUnavailable):
-        reconcile(world.desk(owner="reconcile"), [world.plan])
+        reconcile(world.session(owner="reconcile"), [world.plan])
 
     with world.engine.connect() as connection:
         assert connection.execute(select(batches.c.owner, batches.c.lease_until).where(own(batches))).all() == [
@@ -169,17 +169,17 @@ def test_a_rate_limit_makes_other_runs_wait_as_well(world: World) -> None:
     world.provider.account = "one"
     reserved(world)
     seen: list[float] = []
-    desk = world.desk()
+    session = world.session()
 
     def look(seconds: float) -> None:
         seen.append(next_turn(world).wait)
         world.pause(seconds)
 
-    desk.pause = look
+    session.pause = look
     world.now += timedelta(seconds=10)
     world.provider.answers.append(answer(Throttled(5.0, "slow down")))
 
-    deliver(desk, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
+    deliver(session, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
 
     assert seen[0] >= 5.0
 
@@ -199,7 +199,7 @@ def parked(world: World, seconds: float, *, closes: bool) -> Delivered:
     world.provider.account = "one"
     reserved(world)
     next_turn(world)
-    world.desk().pacing.hold(world.now + timedelta(seconds=seconds), "daily quota", closes=closes)
+    world.session().pacing.hold(world.now + timedelta(seconds=seconds), "daily quota", closes=closes)
     return world.deliver()
 
 

@@ -70,7 +70,7 @@ def test_what_a_clock_that_was_ahead_sent_is_looked_up_and_not_sent_again(world:
     wanted = is_wanted(world.engine, "outbox", world.clock, [world.plan])
     world.provider.found = Found(("id",))
 
-    reconcile(world.desk(), [world.plan])
+    reconcile(world.session(), [world.plan])
 
     assert wanted
     assert (len(keys(world)), world.states()) == (1, {1: "accepted"})
@@ -86,11 +86,11 @@ def test_it_is_looked_up_although_its_loop_is_paused_for_that_sends_nothing(worl
 def test_its_key_stays_over_when_the_moment_that_was_written_is_reached(world: World) -> None:
     unanswered(world, DAY)
     world.provider.found = Unprovable("the records are gone")
-    reconcile(world.desk(), [world.plan])
+    reconcile(world.session(), [world.plan])
     at_first = world.states()
     world.now += DAY + MINUTE
 
-    reconcile(world.desk(), [world.plan])
+    reconcile(world.session(), [world.plan])
     world.deliver()
 
     assert len(keys(world)) == 1
@@ -102,7 +102,7 @@ def test_records_prove_its_absence_only_as_far_back_as_it_may_be(world: World) -
     world.provider.found = Absent()
 
     for _ in range(3):
-        reconcile(world.desk(), [world.plan])
+        reconcile(world.session(), [world.plan])
         world.now += timedelta(minutes=11)
 
     (first, *_), corrected = world.provider.asked, START + PASSED
@@ -220,8 +220,8 @@ def test_a_turn_far_ahead_makes_no_run_wait(world: World, ahead: timedelta) -> N
     world.add(1, 2)
     world.refresh()
     world.now += ahead
-    transaction(world.engine, world.desk().pacing.take)
-    transaction(world.engine, world.desk().pacing.take)
+    transaction(world.engine, world.session().pacing.take)
+    transaction(world.engine, world.session().pacing.take)
     put_right(world, ahead)
     world.reserve(as_of=START)
 
@@ -238,9 +238,9 @@ def test_a_quota_that_ends_further_ahead_than_one_can_be_is_tried(world: World) 
     world.add(1)
     world.refresh()
     world.reserve()
-    transaction(world.engine, world.desk().pacing.take)
+    transaction(world.engine, world.session().pacing.take)
     world.now += DAY
-    world.desk().pacing.hold(world.now + HOUR, "daily_quota_exceeded", closes=True)
+    world.session().pacing.hold(world.now + HOUR, "daily_quota_exceeded", closes=True)
     put_right(world, DAY)
 
     delivered = world.deliver()
@@ -269,13 +269,13 @@ def test_nothing_is_closed_for_longer_than_a_day_at_a_time(world: World) -> None
 
 def test_no_sleep_before_the_records_are_read_is_longer_than_a_minute(world: World) -> None:
     limited(world)
-    desk = world.desk()
-    transaction(world.engine, desk.pacing.take)
+    session = world.session()
+    transaction(world.engine, session.pacing.take)
     transaction(
         world.engine, lambda c: c.execute(update(pacing).where(own(pacing)).values(next_at=world.now + 170 * SECOND))
     )
 
-    desk.turn(3600.0)
+    session.turn(3600.0)
 
     assert max(world.paused) <= 60
 

@@ -27,7 +27,7 @@ from skene_dagster.settings import (
 )
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.leasing import leases
-from skene_dagster.store.leasing.leases import ROLLUP, Turn
+from skene_dagster.store.leasing.leases import ROLLUP, Lease
 from skene_dagster.store.tables import (
     OPEN,
     engagement_levels,
@@ -195,14 +195,14 @@ class World:
         retention = Retention.model_validate(kept)
         return retain(self.engine, retention=retention, usage=self.plan, plans=(), clock=self.clock, chunk=3)
 
-    def take_turn(self, owner: str, as_of: datetime) -> Turn:
-        """Take the turn to roll up, as a run does that then says nothing more."""
+    def take_lease(self, owner: str, as_of: datetime) -> Lease:
+        """Take the lease to roll up, as a run does that then says nothing more."""
 
-        def take(connection: Connection) -> Turn:
+        def take(connection: Connection) -> Lease:
             if leases.state(connection, NAME, ROLLUP) is None:
                 leases.introduce(connection, NAME, ROLLUP)
             taken = leases.take(
-                connection, NAME, owner=owner, as_of=as_of, now=self.now, lease=leases.LEASE, kind=ROLLUP
+                connection, NAME, owner=owner, as_of=as_of, now=self.now, lasts=leases.LEASE, kind=ROLLUP
             )
             assert taken is not None
             return taken

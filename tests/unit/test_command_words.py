@@ -20,7 +20,7 @@ from skene_dagster.cli.screen import Screen, how_many
 from skene_dagster.cli.validating import notices, validate
 from skene_dagster.cli.validating.database_checks import Answer
 from skene_dagster.cli.validating.result import Checked
-from skene_dagster.delivery.decide.eligibility import Decided, Decision, Defer, Mail, Past, Skip
+from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Past, Skip
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepHealth, Wait
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
@@ -182,17 +182,17 @@ def a_past(state: str, reason: str | None = None, mailed: datetime | None = None
             a_case(Defer(1, "unheard_of")), "enters at this tick: would not be mailed now, unheard_of", id="deferred"
         ),
         pytest.param(
-            a_case(Decided(), a_past("accepted"), NOON),
+            a_case(AlreadyDecided(), a_past("accepted"), NOON),
             f"is inside since {NOON_SAID}, was mailed on {NOON_SAID}, and has not entered again since",
             id="decided: mailed",
         ),
         pytest.param(
-            a_case(Decided(), a_past("in_doubt"), NOON),
+            a_case(AlreadyDecided(), a_past("in_doubt"), NOON),
             f"is inside since {NOON_SAID}, was decided on {NOON_SAID}: in doubt, and has not entered again since",
             id="decided: in doubt",
         ),
         pytest.param(
-            a_case(Decided(), a_past("skipped", "gone"), NOON),
+            a_case(AlreadyDecided(), a_past("skipped", "gone"), NOON),
             f"is inside since {NOON_SAID}, was decided on {NOON_SAID}: skipped (no user any more), "
             "and has not entered again since",
             id="decided: skipped",

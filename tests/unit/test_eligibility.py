@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from skene_dagster.delivery.decide.eligibility import (
-    Decided,
+    AlreadyDecided,
     Decision,
     Defer,
     Facts,
@@ -47,7 +47,10 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
     [
         pytest.param(facts(), rules(), Mail(1), id="a user who enters for the first time is mailed"),
         pytest.param(
-            facts(accepted(40), entered=ago(40)), rules(), Decided(), id="who stays inside is not mailed again, ever"
+            facts(accepted(40), entered=ago(40)),
+            rules(),
+            AlreadyDecided(),
+            id="who stays inside is not mailed again, ever",
         ),
         pytest.param(
             facts(accepted(40), entered=ago(2)), rules(), Mail(2), id="who comes back after repeat is mailed again"
@@ -87,19 +90,19 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
         pytest.param(
             facts(Past(1, "skipped", "left_segment", NOW, None), entered=NOW),
             rules(),
-            Decided(),
+            AlreadyDecided(),
             id="who was found to have left after this very tick is not mailed for it",
         ),
         pytest.param(
             facts(Past(1, "skipped", "gone", ago(3), None), entered=ago(3)),
             rules(),
-            Decided(),
+            AlreadyDecided(),
             id="another reason says nothing of having left",
         ),
         pytest.param(
             facts(Past(1, "reserved", None, ago(3), None), entered=NOW),
             rules("every_entry"),
-            Decided(),
+            AlreadyDecided(),
             id="a send on its way allows no other",
         ),
         pytest.param(
@@ -111,7 +114,7 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
         pytest.param(
             facts(Past(1, "refused", "provider", ago(3), None), entered=ago(3)),
             rules(),
-            Decided(),
+            AlreadyDecided(),
             id="a refused send is not tried again while he stays",
         ),
         pytest.param(
@@ -128,7 +131,7 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
         pytest.param(
             facts(Past(1, "accepted", None, ago(3), ago(3)), entered=ago(3)),
             rules("every_entry"),
-            Decided(),
+            AlreadyDecided(),
             id="who entered at the tick of the last decision has not entered since",
         ),
         pytest.param(
@@ -211,8 +214,8 @@ THREE_DAYS = timedelta(days=3)
     [
         pytest.param(a_row(), rules(), Mail("17"), id="a new row"),
         pytest.param(a_row(state="deferred"), rules(), Mail("17"), id="a row that was deferred"),
-        pytest.param(a_row(state="skipped"), rules(), Decided(), id="a row that was skipped"),
-        pytest.param(a_row(state="reserved"), rules(), Decided(), id="a row on its way"),
+        pytest.param(a_row(state="skipped"), rules(), AlreadyDecided(), id="a row that was skipped"),
+        pytest.param(a_row(state="reserved"), rules(), AlreadyDecided(), id="a row on its way"),
         pytest.param(a_row(mailed_as_of=ago(400)), rules("once"), Skip("17", "once"), id="once"),
         pytest.param(a_row(mailed_as_of=NOW), rules("every_entry"), Mail("17"), id="each row"),
         pytest.param(a_row(found_at=NOW - THREE_DAYS), rules(), Mail("17"), id="as long as anything waits"),

@@ -20,9 +20,9 @@ from skene_dagster.delivery.providers.outbox import OutboxProvider
 from skene_dagster.delivery.send.attempt import _Begun, _is_stale, _slept, _waited_for, _waits
 from skene_dagster.delivery.send.freeze import halves
 from skene_dagster.delivery.send.late import LateTicks
-from skene_dagster.delivery.send.pacing import Turn
+from skene_dagster.delivery.send.pacing import RateSlot
 from skene_dagster.delivery.send.records import Policy, is_for_the_records, key_is_over
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.settings import load
 
 NOON = datetime(2026, 3, 2, 12)
@@ -133,7 +133,7 @@ def clocks() -> Clocks:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, clocks: Clocks) -> Desk:
+def session(tmp_path: Path, clocks: Clocks) -> DeliverySession:
     (tmp_path / "skene.yaml").write_text("", encoding="utf-8")
 
     def now() -> datetime:
@@ -141,7 +141,9 @@ def desk(tmp_path: Path, clocks: Clocks) -> Desk:
 
     provider = OutboxProvider(tmp_path / "outbox", now)
     engine, settings, channel = create_engine("sqlite://"), load(tmp_path, {}), Channel("outbox", "a test")
-    return Desk(engine, settings, channel, provider, now, "one", pause=clocks.pause, monotonic=lambda: clocks.ran)
+    return DeliverySession(
+        engine, settings, channel, provider, now, "one", pause=clocks.pause, monotonic=lambda: clocks.ran
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,36 +157,40 @@ def desk(tmp_path: Path, clocks: Clocks) -> Desk:
     ],
 )
 def test_a_process_that_slept_20_seconds_does_not_send(
-    desk: Desk, clocks: Clocks, by_the_wall: timedelta, by_itself: float, slept: bool
+    session: DeliverySession, clocks: Clocks, by_the_wall: timedelta, by_itself: float, slept: bool
 ) -> None:
     begun = _Begun(1, NOON, 0.0)
     clocks.now += by_the_wall
     clocks.ran += by_itself
 
-    assert _slept(desk, begun) is slept
+    assert _slept(session, begun) is slept
 
 
 @pytest.mark.parametrize(
     ("turn", "parked"),
     [
-        pytest.param(Turn(0.5), "", id="soon"),
-        pytest.param(Turn(60.0), "", id="in a minute"),
-        pytest.param(Turn(60.1), "outbox is called as often as it allows", id="later"),
-        pytest.param(Turn(0.0, NOON, "a quota"), "a quota", id="closed"),
+        pytest.param(RateSlot(0.5), "", id="soon"),
+        pytest.param(RateSlot(60.0), "", id="in a minute"),
+        pytest.param(RateSlot(60.1), "outbox is called as often as it allows", id="later"),
+        pytest.param(RateSlot(0.0, NOON, "a quota"), "a quota", id="closed"),
     ],
 )
-def test_a_turn_is_waited_for_a_minute_at_most(desk: Desk, clocks: Clocks, turn: Turn, parked: str) -> None:
-    assert _waited_for(desk, turn) is not bool(parked)
-    assert desk.parked == parked
+def test_a_turn_is_waited_for_a_minute_at_most(
+    session: DeliverySession, clocks: Clocks, turn: RateSlot, parked: str
+) -> None:
+    assert _waited_for(session, turn) is not bool(parked)
+    assert session.parked == parked
     assert clocks.paused == ([] if parked else [turn.wait])
 
 
-def test_a_provider_that_throttles_is_waited_for_a_minute_in_a_row_at_most(desk: Desk, clocks: Clocks) -> None:
+def test_a_provider_that_throttles_is_waited_for_a_minute_in_a_row_at_most(
+    session: DeliverySession, clocks: Clocks
+) -> None:
     half, more = Throttled(30.0, "a rate"), Throttled(0.1, "a rate again")
 
-    assert [_waits(desk, half), _waits(desk, half), _waits(desk, more)] == [True, True, False]
+    assert [_waits(session, half), _waits(session, half), _waits(session, more)] == [True, True, False]
     assert clocks.paused == [30.0, 30.0]
-    assert desk.parked == "a rate again"
+    assert session.parked == "a rate again"
 
 
 SILENCE, ODD = Unknown("no route to host"), Unknown("another payload", answered=True)
@@ -201,13 +207,13 @@ SILENCE, ODD = Unknown("no route to host"), Unknown("another payload", answered=
     ],
 )
 def test_a_run_stops_after_three_silences_in_a_row(
-    desk: Desk, answers: list[Answer], stops: bool, unanswered: dict[str, str]
+    session: DeliverySession, answers: list[Answer], stops: bool, unanswered: dict[str, str]
 ) -> None:
     for answer in answers:
-        desk.hears("b", answer)
+        session.hears("b", answer)
 
-    assert desk.stops is stops
-    assert desk.unanswered == unanswered
+    assert session.stops is stops
+    assert session.unanswered == unanswered
 
 
 @pytest.mark.parametrize(
@@ -215,12 +221,12 @@ def test_a_run_stops_after_three_silences_in_a_row(
     [(Throttled(1.0, "a rate"), 42.0), (Accepted(()), 0.0), (SILENCE, 0.0)],
     ids=lambda given: type(given).__name__,
 )
-def test_whatever_else_is_answered_ends_a_row_of_waits(desk: Desk, answer: Answer, waited: float) -> None:
-    desk.throttled = 42.0
+def test_whatever_else_is_answered_ends_a_row_of_waits(session: DeliverySession, answer: Answer, waited: float) -> None:
+    session.throttled = 42.0
 
-    desk.hears("b", answer)
+    session.hears("b", answer)
 
-    assert desk.throttled == waited
+    assert session.throttled == waited
 
 
 @pytest.mark.parametrize(
@@ -233,40 +239,40 @@ def test_whatever_else_is_answered_ends_a_row_of_waits(desk: Desk, answer: Answe
     ],
 )
 def test_the_lease_of_others_is_waited_for(
-    desk: Desk, clocks: Clocks, leases: list[timedelta | None], seconds: float
+    session: DeliverySession, clocks: Clocks, leases: list[timedelta | None], seconds: float
 ) -> None:
     others: list[Any] = [
         SimpleNamespace(owner="another", lease_until=None if lease is None else NOON + lease) for lease in leases
     ]
 
-    desk.wait_for(others)
+    session.wait_for(others)
 
     assert clocks.paused == [seconds]
 
 
 @pytest.mark.parametrize(("asked", "paused"), [(7.0, 7.0), (60.0, 60.0), (61.0, 60.0)])
 def test_records_are_waited_for_a_minute_at_a_time_at_most(
-    desk: Desk, clocks: Clocks, asked: float, paused: float
+    session: DeliverySession, clocks: Clocks, asked: float, paused: float
 ) -> None:
-    desk.turn(asked)
+    session.turn(asked)
 
     assert clocks.paused == [paused, 0.0]
 
 
-def test_a_desk_that_is_parked_sends_nothing_more(desk: Desk) -> None:
-    assert not desk.stops
-    desk.parked = "a quota"
-    assert desk.stops
+def test_a_desk_that_is_parked_sends_nothing_more(session: DeliverySession) -> None:
+    assert not session.stops
+    session.parked = "a quota"
+    assert session.stops
 
 
-def test_the_first_failure_is_told_unless_there_was_silence(desk: Desk) -> None:
-    desk.complain()
-    desk.failed |= {"a": ValueError("first"), "b": ValueError("second")}
+def test_the_first_failure_is_told_unless_there_was_silence(session: DeliverySession) -> None:
+    session.complain()
+    session.failed |= {"a": ValueError("first"), "b": ValueError("second")}
     with pytest.raises(ValueError, match="first"):
-        desk.complain()
-    desk.hears("b", SILENCE)
+        session.complain()
+    session.hears("b", SILENCE)
     with pytest.raises(Exception, match=r"^1 batches got no answer from outbox \(no route to host\)"):
-        desk.complain()
+        session.complain()
 
 
 @pytest.mark.parametrize(
@@ -281,11 +287,11 @@ def test_the_first_failure_is_told_unless_there_was_silence(desk: Desk) -> None:
     ],
 )
 def test_a_tick_is_late_after_a_quarter_of_an_hour_unless_its_time_is_simulated(
-    desk: Desk, channel: Any, age: timedelta, is_late: bool
+    session: DeliverySession, channel: Any, age: timedelta, is_late: bool
 ) -> None:
     plan, step = plan_of(email())
 
-    assert LateTicks(plan, step, desk.settings, Channel(channel, "a test"))._is_late(NOON - age, NOON) is is_late
+    assert LateTicks(plan, step, session.settings, Channel(channel, "a test"))._is_late(NOON - age, NOON) is is_late
 
 
 @pytest.mark.parametrize(
@@ -326,8 +332,8 @@ def test_a_text_is_cut_between_letters(text: str, most: int, kept: str) -> None:
     [("live", (("reminded", 1),), True), ("live", (), False), ("redirect", (("reminded", 1),), False)],
 )
 def test_what_a_loop_sets_is_written_for_real_emails_only(
-    desk: Desk, channel: Any, set_: tuple[tuple[str, int], ...], writes: bool
+    session: DeliverySession, channel: Any, set_: tuple[tuple[str, int], ...], writes: bool
 ) -> None:
-    policy = Policy.of(replace(desk, channel=Channel(channel, "a test")), email(set=set_), "skip")
+    policy = Policy.of(replace(session, channel=Channel(channel, "a test")), email(set=set_), "skip")
 
     assert policy == Policy("skip", writes)

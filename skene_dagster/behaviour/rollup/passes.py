@@ -1,4 +1,4 @@
-"""What a rollup does, one transaction after the other, each of which asserts the turn.
+"""What a rollup does, one transaction after the other, each of which asserts the lease.
 
 First the days that new and late events touch are staged. Then chunk by chunk, in the order of the keys, these days are
 counted anew and all that follows from them is computed for their users, in one transaction. At last comes what time
@@ -28,7 +28,7 @@ from skene_dagster.store import keys, staging_tables
 from skene_dagster.store.engine import Clock, transaction, users_table
 from skene_dagster.store.key_ranges import Span, end, walk
 from skene_dagster.store.leasing import leases
-from skene_dagster.store.leasing.leases import Turn
+from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.tables import user_days
 
 OVERLAP = timedelta(minutes=10)
@@ -58,7 +58,7 @@ class _Work:
     """One rollup on its way."""
 
     engine: Engine
-    turn: Turn
+    lease: Lease
     plan: UsagePlan
     users: Users
     clock: Clock
@@ -77,29 +77,29 @@ class _Work:
 
     @property
     def as_of(self) -> datetime:
-        return self.turn.as_of
+        return self.lease.as_of
 
     @property
     def anew(self) -> bool:
         """Something may have been written before."""
-        return not self.turn.is_untouched
+        return not self.lease.is_untouched
 
     @property
     def by_arrival(self) -> bool:
         return self.plan.events.arrived is not None
 
     def write(self, part: Callable[[Connection], Result]) -> Result:
-        """Do a part of the work in a transaction that asserts the turn."""
+        """Do a part of the work in a transaction that asserts the lease."""
 
         def asserted(connection: Connection) -> Result:
-            leases.keep(connection, self.turn, self.clock(), writes=True)
+            leases.keep(connection, self.lease, self.clock(), writes=True)
             return part(connection)
 
         return transaction(self.engine, asserted)
 
 
 def all_of_them(
-    engine: Engine, mine: Turn, *, plan: UsagePlan, users: Users, clock: Clock, size: int, started: datetime
+    engine: Engine, mine: Lease, *, plan: UsagePlan, users: Users, clock: Clock, size: int, started: datetime
 ) -> Done:
     """Do all that a rollup does.
 
@@ -261,4 +261,4 @@ def _finish(work: _Work, connection: Connection) -> None:
     if work.by_arrival:
         days.forget_ahead(connection, work.as_of)
     watermark = work.started if work.by_arrival else work.as_of
-    leases.complete(connection, work.turn, work.clock(), watermark=watermark)
+    leases.complete(connection, work.lease, work.clock(), watermark=watermark)

@@ -1,7 +1,7 @@
 """Roll up what users do: days, activity, adoption, levels and milestones, in the database, one tick after the other.
 
 A rollup looks at the events that arrived since the last one, counts the days anew that they touch, and computes from
-the days what follows for the users of those days (`passes`). Whoever writes holds the turn; a crash between chunks is
+the days what follows for the users of those days (`passes`). Whoever writes holds the lease; a crash between chunks is
 repaired by the next rollup, which looks at the same events again. Who rolls up everything from the start gets the same.
 """
 
@@ -90,7 +90,7 @@ def roll_up(
         with beating(engine, mine, clock):
             done = passes.all_of_them(engine, mine, plan=plan, users=users, clock=clock, size=chunk, started=started)
     except BaseException:
-        # If the database is gone, the turn ends with its lease.
+        # If the database is gone, the lease runs out.
         with suppress(StoreError):
             transaction(engine, lambda connection: leases.release(connection, mine))
         raise

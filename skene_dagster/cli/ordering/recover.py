@@ -26,9 +26,9 @@ def recover(root: Path, *, incomplete: bool) -> None:
         screen.labelled("ok", f"Nothing leaves this machine ({channel.why}), so nothing was sent.")
         return
     with open_ledger(settings) as (engine, clock):
-        desk = open_desk(settings, channel, engine, clock)
+        session = open_desk(settings, channel, engine, clock)
         with screen.doing("Reading the provider's records"):
-            found = told_by_the_provider(desk, incomplete=incomplete)
+            found = told_by_the_provider(session, incomplete=incomplete)
     since = f" since {found.since:%d %b %Y, %H:%M} UTC" if found.since else ""
     screen.labelled("ok", f"{how_many(found.emails, 'email')}{since} that the ledger did not know; now it does.")
     if found.left:

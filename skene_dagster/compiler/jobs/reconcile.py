@@ -12,7 +12,7 @@ from skene_dagster.compiler.jobs.sensors import is_on_its_way
 from skene_dagster.compiler.retry_policy import working
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.reconcile import Reconciled, is_wanted, reconcile
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
@@ -47,9 +47,9 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
             channel, clock = modes.choose(settings), database_clock(database)
             owner = f"{context.run.run_id}.{context.retry_number}.{os.getpid()}"
             provider = modes.provider(channel, settings, clock)
-            desk = Desk(database, settings, channel, provider, clock, owner, say=context.log.info)
+            session = DeliverySession(database, settings, channel, provider, clock, owner, say=context.log.info)
             try:
-                found = reconcile(desk, plans)
+                found = reconcile(session, plans)
             finally:
                 report_doubts(context.instance, database, plans, channel.name)
         context.log.info(_told(found))

@@ -98,11 +98,11 @@ class Defer:
 
 
 @dataclass(frozen=True)
-class Decided:
+class AlreadyDecided:
     """There is nothing to decide: it was decided before, and he has not entered since."""
 
 
-Decision = Mail | Skip | Defer | Decided
+Decision = Mail | Skip | Defer | AlreadyDecided
 
 
 def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
@@ -113,7 +113,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
     elif past.state in UNDECIDED:
         occurrence = past.occurrences
     elif past.state in IN_FLIGHT or not (facts.entered_at > past.decided_as_of or _had_left(past, as_of)):
-        return Decided()
+        return AlreadyDecided()
     else:
         occurrence = past.occurrences + 1
 
@@ -130,7 +130,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
 def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: timedelta) -> Decision:
     """Decide about one row that triggered, at one tick. What has to wait too long is skipped."""
     if facts.state is not None and facts.state not in UNDECIDED:
-        return Decided()
+        return AlreadyDecided()
     if facts.mailed_as_of is not None:
         if rules.repeat == "once":
             return Skip(facts.occurrence, "once")

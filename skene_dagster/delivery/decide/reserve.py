@@ -19,7 +19,7 @@ from typing_extensions import assert_never
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import eligibility
 from skene_dagster.delivery.decide.eligibility import Decision, Defer, Mail, Skip
-from skene_dagster.delivery.decide.send_audience import PAGE, Decided, Wave
+from skene_dagster.delivery.decide.send_audience import PAGE, MemberDecision, SendAudience
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.modes import Channel
 from skene_dagster.errors import NoClearance
@@ -66,25 +66,25 @@ def reserve(
             step is new while another of this loop is gone.
         StoreError: the database refused.
     """
-    wave = Wave(plan, step, settings, channel, as_of, page)
+    audience = SendAudience(plan, step, settings, channel, as_of, page)
     _refuse_other_times(channel, settings, as_of, clock())
-    reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, wave.scope))
-    awaits_approval = wave.is_a_large_first_one(engine)
+    reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
+    awaits_approval = audience.is_a_large_first_one(engine)
 
     def decide_page(connection: Connection, after: Row[Any] | None) -> _Page:
-        cleared = clearance.of(connection, wave.segment)
+        cleared = clearance.of(connection, audience.segment)
         if cleared is None or cleared.as_of != as_of:
             raise NoClearance(
-                f"The segment {wave.segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nothing is sent.",
+                f"The segment {audience.segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nothing is sent.",
                 advice="Run the job, not this asset alone.",
             )
-        rows = wave.page(connection, after)
+        rows = audience.page(connection, after)
         if not rows:
             return _Page(None, {}, 0)
-        rules = wave.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
-        decided = wave.decide(connection, rows, rules)
+        rules = audience.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
+        decided = audience.decide(connection, rows, rules)
         made = [one for one in decided if _is_new(one)]
-        cut = _write(connection, wave.scope, made, as_of, clock(), batch)
+        cut = _write(connection, audience.scope, made, as_of, clock(), batch)
         return _Page(rows[-1], count(one.decision for one in decided), cut)
 
     counts: dict[str, int] = {}
@@ -155,9 +155,9 @@ def _has_sends(connection: Connection, scope: Scope) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _is_new(one: Decided) -> bool:
+def _is_new(one: MemberDecision) -> bool:
     match one.decision:
-        case eligibility.Decided():
+        case eligibility.AlreadyDecided():
             return False
         case Defer(reason=reason):
             return one.past is None or one.past.state != "deferred" or one.past.reason != reason
@@ -168,7 +168,7 @@ def _is_new(one: Decided) -> bool:
 
 
 def _write(
-    connection: Connection, scope: Scope, made: Sequence[Decided], as_of: datetime, now: datetime, batch: int
+    connection: Connection, scope: Scope, made: Sequence[MemberDecision], as_of: datetime, now: datetime, batch: int
 ) -> int:
     """Write the new decisions of a page and cut its batches; return how many batches."""
     _forget_deferred(connection, scope, made)
@@ -178,7 +178,7 @@ def _write(
     mail = 0
     for one in made:
         user_id, decision = one.user_id, one.decision
-        assert not isinstance(decision, eligibility.Decided)
+        assert not isinstance(decision, eligibility.AlreadyDecided)
         row: dict[str, object] = {
             "channel": scope.channel,
             "loop": scope.loop,
@@ -226,12 +226,14 @@ def _write(
     return len(ids)
 
 
-def _forget_deferred(connection: Connection, scope: Scope, made: Sequence[Decided]) -> None:
+def _forget_deferred(connection: Connection, scope: Scope, made: Sequence[MemberDecision]) -> None:
     """Make room for new decisions where the last one was to ask again."""
     keys = [
         (one.user_id, str(one.decision.occurrence))
         for one in made
-        if one.past is not None and one.past.state == "deferred" and not isinstance(one.decision, eligibility.Decided)
+        if one.past is not None
+        and one.past.state == "deferred"
+        and not isinstance(one.decision, eligibility.AlreadyDecided)
     ]
     for start in range(0, len(keys), 1000):
         row = tuple_(sends.c.user_id, sends.c.occurrence).in_(keys[start : start + 1000])
@@ -249,7 +251,7 @@ def count(decisions: Iterable[Decision]) -> dict[str, int]:
                 outcome = f"skipped:{reason}"
             case Defer(reason=reason):
                 outcome = f"deferred:{reason}"
-            case eligibility.Decided():
+            case eligibility.AlreadyDecided():
                 outcome = "decided_before"
             case _:
                 assert_never(decision)

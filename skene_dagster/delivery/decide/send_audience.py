@@ -25,7 +25,7 @@ PAGE = 5_000
 
 
 @dataclass(frozen=True)
-class Decided:
+class MemberDecision:
     """One user, what was decided about him or about one of his rows, and what the ledger knew before."""
 
     user_id: object
@@ -34,7 +34,7 @@ class Decided:
 
 
 @dataclass(frozen=True)
-class Wave:
+class SendAudience:
     """Whom one step mails at one tick."""
 
     plan: LoopPlan
@@ -92,7 +92,7 @@ class Wave:
             limit=self.size,
         )
 
-    def decide(self, connection: Connection, rows: Sequence[Any], rules: Rules) -> list[Decided]:
+    def decide(self, connection: Connection, rows: Sequence[Any], rules: Rules) -> list[MemberDecision]:
         """Decide about a page."""
         keys = list(dict.fromkeys(row.user_id for row in rows))
         people = facts.people(connection, self.settings.users, keys, as_of=self.as_of)
@@ -104,7 +104,7 @@ class Wave:
             person, past = people.get(row.user_id), pasts.get(row.user_id)
             address, mailable = (person.address, person.mailable) if person else (None, False)
             decision = decide(Facts(row.entered_at, address, mailable, past), rules, self.as_of)
-            decided.append(Decided(row.user_id, decision, past))
+            decided.append(MemberDecision(row.user_id, decision, past))
         return decided
 
     def is_a_large_first_one(self, engine: Engine) -> bool:
@@ -127,7 +127,7 @@ class Wave:
 
     def _decide_rows(
         self, connection: Connection, rows: Sequence[Any], rules: Rules, people: dict[object, Person]
-    ) -> list[Decided]:
+    ) -> list[MemberDecision]:
         pasts = facts.of_rows(connection, self.scope, [(row.user_id, row.occurrence) for row in rows])
         mailed_now: set[object] = set()
         decided = []
@@ -140,7 +140,7 @@ class Wave:
             decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
             if isinstance(decision, Mail):
                 mailed_now.add(row.user_id)
-            decided.append(Decided(row.user_id, decision, past if state else None))
+            decided.append(MemberDecision(row.user_id, decision, past if state else None))
         return decided
 
     def _clearance_of_a_first_wave(self, connection: Connection) -> Clearance | None:

@@ -31,7 +31,7 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
-from skene_dagster.delivery.ledger.recovering import known, newest_attempt, remember, render_anew, set_apart
+from skene_dagster.delivery.ledger.recovering import known, newest_attempt, reissue_frozen, remember, set_apart
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     LeftOut,
@@ -54,7 +54,7 @@ from skene_dagster.delivery.ledger.settling import (
     drop_step,
     give_up,
     refuse,
-    renew,
+    reissue,
     settle,
     split,
     written_back,
@@ -101,10 +101,10 @@ __all__ = [
     "own_wait",
     "put_off",
     "refuse",
+    "reissue",
+    "reissue_frozen",
     "release",
     "remember",
-    "render_anew",
-    "renew",
     "send_id",
     "sends_of",
     "set_apart",

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
 from skene_dagster.delivery.ledger.reading import BATCH
-from skene_dagster.delivery.ledger.settling import child_of, renew
+from skene_dagster.delivery.ledger.settling import child_of, reissue
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
 from skene_dagster.store.tables import recovered as known_to_the_provider
@@ -59,12 +59,12 @@ def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]
         connection.execute(insert(known_to_the_provider), rows)
 
 
-def render_anew(connection: Connection, channel: str, now: datetime) -> None:
+def reissue_frozen(connection: Connection, channel: str, now: datetime) -> None:
     """Have what is frozen, and by this ledger's knowledge never left, go through `set_apart` again."""
     never_left = batches.c.unresolved_since.is_(None)
     frozen = and_(batches.c.channel == channel, batches.c.state == "frozen", never_left)
     for batch in connection.execute(select(*BATCH).where(frozen)).all():
-        renew(connection, batch, now)
+        reissue(connection, batch, now)
 
 
 def set_apart(connection: Connection, batch: Row[Any], *, write_back: bool, now: datetime) -> None:

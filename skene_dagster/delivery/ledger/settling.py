@@ -125,7 +125,9 @@ def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now
     return children
 
 
-def renew(connection: Connection, batch: Row[Any], now: datetime, *, waits_since: datetime | None = None) -> str | None:
+def reissue(
+    connection: Connection, batch: Row[Any], now: datetime, *, waits_since: datetime | None = None
+) -> str | None:
     """Replace a batch by one under a new key that is rendered and checked anew; return its id.
 
     Only where the provider has nothing of it for certain, or its author (`on_doubt: resend`) or a person takes the

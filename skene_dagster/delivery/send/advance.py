@@ -12,7 +12,7 @@ from skene_dagster.delivery.send.attempt import attempt
 from skene_dagster.delivery.send.freeze import freeze_batch
 from skene_dagster.delivery.send.late import LateTicks
 from skene_dagster.delivery.send.records import Next, Policy, is_for_the_records, look, wait_without_bytes
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.write_back import write_back
 from skene_dagster.errors import DeliveryError, SkeneError, StoreUnavailable
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
@@ -32,9 +32,9 @@ class Source:
     late: LateTicks
 
     @staticmethod
-    def of(desk: Desk, plan: LoopPlan, step: StepPlan, templates: Templates, ledger_id: str) -> "Source":
+    def of(session: DeliverySession, plan: LoopPlan, step: StepPlan, templates: Templates, ledger_id: str) -> "Source":
         """Describe a step's emails for one run."""
-        return Source(plan, step, templates, ledger_id, LateTicks(plan, step, desk.settings, desk.channel))
+        return Source(plan, step, templates, ledger_id, LateTicks(plan, step, session.settings, session.channel))
 
     @property
     def email(self) -> Email:
@@ -42,15 +42,15 @@ class Source:
         assert self.step.email is not None
         return self.step.email
 
-    def policy(self, desk: Desk) -> Policy:
+    def policy(self, session: DeliverySession) -> Policy:
         """Read what the loop says of a batch's outcome."""
-        return Policy.of(desk, self.email, self.plan.on_doubt)
+        return Policy.of(session, self.email, self.plan.on_doubt)
 
 
-def advance(desk: Desk, batch_id: str, policy: Policy, source: Source | None) -> Row[Any] | None:
+def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Source | None) -> Row[Any] | None:
     """Work on a batch until it is settled, or has to wait; then give it back.
 
-    What goes wrong with this batch alone is kept with it and in `desk.failed`: it holds up no other.
+    What goes wrong with this batch alone is kept with it and in `session.failed`: it holds up no other.
 
     Args:
         source: None where its loop is broken or gone: nothing of it is rendered then, and no `set` written.
@@ -64,21 +64,23 @@ def advance(desk: Desk, batch_id: str, policy: Policy, source: Source | None) ->
     """
     claimed, is_done = None, False
     try:
-        claimed, frozen = _claim(desk, batch_id, policy, source)
+        claimed, frozen = _claim(session, batch_id, policy, source)
         if claimed is not None:
-            is_done = _drive(desk, claimed, frozen, policy, source)
+            is_done = _drive(session, claimed, frozen, policy, source)
     except Exception as error:
         if isinstance(error, StoreUnavailable | DeliveryError):
             raise
-        _fail(desk, batch_id, error)
+        _fail(session, batch_id, error)
     finally:
         # Who closes a batch gives it back with it.
         if claimed is not None and not is_done:
-            desk.release(batch_id)
+            session.release(batch_id)
     return claimed
 
 
-def _claim(desk: Desk, batch_id: str, policy: Policy, source: Source | None) -> tuple[Row[Any] | None, Frozen | None]:
+def _claim(
+    session: DeliverySession, batch_id: str, policy: Policy, source: Source | None
+) -> tuple[Row[Any] | None, Frozen | None]:
     """Take a batch, and freeze it where that is still to be done.
 
     Returns:
@@ -86,43 +88,45 @@ def _claim(desk: Desk, batch_id: str, policy: Policy, source: Source | None) -> 
     """
 
     def claim(connection: Connection) -> tuple[Row[Any] | None, Frozen | None]:
-        batch = ledger.claim(connection, batch_id, desk.owner, desk.clock())
+        batch = ledger.claim(connection, batch_id, session.owner, session.clock())
         if batch is None or batch.state != "reserved" or source is None:
             return batch, None
-        if desk.channel.leaves:
-            ledger.set_apart(connection, batch, write_back=policy.write_back, now=desk.clock())
-        if not desk.may_send(connection, batch):
+        if session.channel.leaves:
+            ledger.set_apart(connection, batch, write_back=policy.write_back, now=session.clock())
+        if not session.may_send(connection, batch):
             return batch, None
         return batch, freeze_batch(
             connection,
             batch,
             plan=source.plan,
             step=source.step,
-            settings=desk.settings,
-            channel=desk.channel,
+            settings=session.settings,
+            channel=session.channel,
             templates=source.templates,
-            clock=desk.clock,
+            clock=session.clock,
             ledger_id=source.ledger_id,
             late=source.late,
         )
 
-    return desk.do(claim)
+    return session.do(claim)
 
 
-def _drive(desk: Desk, claimed: Row[Any], frozen: Frozen | None, policy: Policy, source: Source | None) -> bool:
+def _drive(
+    session: DeliverySession, claimed: Row[Any], frozen: Frozen | None, policy: Policy, source: Source | None
+) -> bool:
     """Bring a claimed batch from state to state; return whether it is closed."""
     batch: Row[Any] | None = claimed
     for _ in range(STEPS):
         if batch is None:
             return False
-        frozen = frozen or desk.do(lambda c: ledger.frozen(c, claimed.batch_id))
-        next_ = _step(desk, batch, frozen, policy, source)
+        frozen = frozen or session.do(lambda c: ledger.frozen(c, claimed.batch_id))
+        next_ = _step(session, batch, frozen, policy, source)
         if next_ != "again":
             return next_ == "done"
-        batch = desk.claim(claimed.batch_id)
+        batch = session.claim(claimed.batch_id)
     if batch is not None:
-        wait = desk.clock() + ledger.own_wait(batch.attempts)
-        desk.do(
+        wait = session.clock() + ledger.own_wait(batch.attempts)
+        session.do(
             lambda c: ledger.put_off(
                 c, batch.batch_id, batch.attempts, wait, batch.error or "it was tried too often at once"
             )
@@ -130,44 +134,46 @@ def _drive(desk: Desk, claimed: Row[Any], frozen: Frozen | None, policy: Policy,
     return False
 
 
-def _step(desk: Desk, batch: Row[Any], frozen: Frozen | None, policy: Policy, source: Source | None) -> Next:
+def _step(
+    session: DeliverySession, batch: Row[Any], frozen: Frozen | None, policy: Policy, source: Source | None
+) -> Next:
     match batch.state:
         case "accepted" if source is not None:
-            write_back(desk, batch, source.email)
+            write_back(session, batch, source.email)
             return "done"
-        case "frozen" | "in_doubt" if is_for_the_records(batch, desk.clock()):
-            return look(desk, batch, frozen, policy)
+        case "frozen" | "in_doubt" if is_for_the_records(batch, session.clock()):
+            return look(session, batch, frozen, policy)
         case "frozen" | "reserved" if frozen is not None:
-            return attempt(desk, batch, frozen, policy)
+            return attempt(session, batch, frozen, policy)
         case "frozen":
-            return _go_on_without_bytes(desk, batch)
+            return _go_on_without_bytes(session, batch)
         case _:
             return "later"
 
 
-def _go_on_without_bytes(desk: Desk, batch: Row[Any]) -> Next:
+def _go_on_without_bytes(session: DeliverySession, batch: Row[Any]) -> Next:
     """Go on with a batch whose bytes are gone: another closed it meanwhile, or somebody took them out of the ledger."""
     if batch.unresolved_since is not None:
-        return wait_without_bytes(desk, batch)
+        return wait_without_bytes(session, batch)
 
-    def renew(connection: Connection) -> str | None:
+    def reissue(connection: Connection) -> str | None:
         # The provider has nothing of it, so it may be rendered anew.
         is_open = ledger.batch_of(connection, batch.batch_id).state == "frozen"
-        return ledger.renew(connection, batch, desk.clock()) if is_open else None
+        return ledger.reissue(connection, batch, session.clock()) if is_open else None
 
-    child = desk.do(renew)
-    desk.cut += [] if child is None else [child]
+    child = session.do(reissue)
+    session.cut += [] if child is None else [child]
     return "again"
 
 
-def _fail(desk: Desk, batch_id: str, error: Exception) -> None:
+def _fail(session: DeliverySession, batch_id: str, error: Exception) -> None:
     """Keep what went wrong with a batch, and send it to the end of the line: it is due again, after all others."""
-    desk.failed[batch_id] = error
+    session.failed[batch_id] = error
     # What is no error of ours may say what is in a row.
     said = error.message if isinstance(error, SkeneError) else f"this failed: {type(error).__name__}"
 
     def write(connection: Connection) -> None:
         batch = ledger.batch_of(connection, batch_id)
-        ledger.put_off(connection, batch_id, batch.attempts, desk.clock(), said)
+        ledger.put_off(connection, batch_id, batch.attempts, session.clock(), said)
 
-    desk.do(write)
+    session.do(write)

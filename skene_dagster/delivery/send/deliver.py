@@ -11,7 +11,7 @@ from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.send.advance import Source, advance
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.write_back import refuse_what_cannot_be_written
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.store import environment
@@ -31,7 +31,7 @@ class Delivered:
 
 
 def deliver(
-    desk: Desk,
+    session: DeliverySession,
     *,
     plan: LoopPlan,
     step: StepPlan,
@@ -52,28 +52,28 @@ def deliver(
         StoreError: the database refused, perhaps for one batch alone; before anything is sent, if it would refuse to
             write `set`.
     """
-    source = Source.of(desk, plan, step, templates, desk.do(environment.ledger_id))
-    policy, scope = source.policy(desk), Scope(desk.channel.name, plan.name, step.name)
+    source = Source.of(session, plan, step, templates, session.do(environment.ledger_id))
+    policy, scope = source.policy(session), Scope(session.channel.name, plan.name, step.name)
 
     def due() -> Sequence[Row[Any, Any, Any]]:
-        rows = desk.do(lambda c: ledger.due(c, scope, desk.clock(), except_for=desk.failed))
-        return [] if desk.stops else rows
+        rows = session.do(lambda c: ledger.due(c, scope, session.clock(), except_for=session.failed))
+        return [] if session.stops else rows
 
-    if desk.channel.leaves and due():
-        refuse_an_outdated_ledger(desk)
+    if session.channel.leaves and due():
+        refuse_an_outdated_ledger(session)
         if policy.write_back:
-            refuse_what_cannot_be_written(desk, source.email)
+            refuse_what_cannot_be_written(session, source.email)
     while waiting := due():
         worked = False
         for candidate in waiting:
-            batch = advance(desk, candidate.batch_id, policy, source)
+            batch = advance(session, candidate.batch_id, policy, source)
             if batch is not None:
                 worked = True
                 progress(batch.size)
-            if desk.stops:
+            if session.stops:
                 break
         if not worked:
-            desk.wait_for(waiting)
-    desk.complain()
-    counts = desk.do(lambda c: ledger.counts(c, scope))
-    return Delivered(counts, desk.accepted, desk.do(lambda c: ledger.open_batches(c, scope)), desk.parked)
+            session.wait_for(waiting)
+    session.complain()
+    counts = session.do(lambda c: ledger.counts(c, scope))
+    return Delivered(counts, session.accepted, session.do(lambda c: ledger.open_batches(c, scope)), session.parked)

@@ -26,7 +26,7 @@ them are milliseconds late, and that call costs a second (seen 2026-11: 473 of 5
 
 
 @dataclass(frozen=True)
-class Turn:
+class RateSlot:
     """When the provider may be called: after so many seconds, or not before `closed_until`, for this reason."""
 
     wait: float
@@ -61,12 +61,12 @@ class Pacing:
         self._clock = clock
         self._known: float | None = None
 
-    def take(self, connection: Connection) -> Turn:
+    def take(self, connection: Connection) -> RateSlot:
         """Take the next free turn; the account's row is then locked until the transaction ends."""
-        turn = None if self._account is not None else Turn(0.0)
-        while turn is None:
-            turn = self._take(connection)
-        return turn
+        slot = None if self._account is not None else RateSlot(0.0)
+        while slot is None:
+            slot = self._take(connection)
+        return slot
 
     def learn(self, limit: RateLimit | None) -> None:
         """Adapt to what an answer said of the limits."""
@@ -109,7 +109,7 @@ class Pacing:
     def _not_before(self, connection: Connection, until: datetime) -> None:
         connection.execute(update(pacing).where(self._row, pacing.c.next_at < until).values(next_at=until))
 
-    def _take(self, connection: Connection) -> Turn | None:
+    def _take(self, connection: Connection) -> RateSlot | None:
         """Take it; None where another run was faster."""
         now = self._clock()
         row = connection.execute(select(pacing).where(self._row)).one_or_none()
@@ -120,7 +120,7 @@ class Pacing:
         self._known = row.per_second
         # Further ahead than they can be, both were written by a wrong clock.
         if row.closed_until is not None and now < row.closed_until <= now + LONGEST_CLOSED + CLOCKS_DIFFER:
-            return Turn(0.0, row.closed_until, row.reason)
+            return RateSlot(0.0, row.closed_until, row.reason)
         interval = timedelta(seconds=1 / (row.per_second * self._share * MARGIN))
         # One interval that nobody used may be caught up with, so that a slow moment costs nothing of the rate.
         mine = max(row.next_at, now - interval) if row.next_at <= now + LONGEST_QUEUE else now
@@ -129,4 +129,4 @@ class Pacing:
             .where(self._row, pacing.c.next_at == row.next_at)
             .values(next_at=mine + interval, closed_until=None, reason=None)
         ).rowcount
-        return Turn(max(0.0, (mine - now).total_seconds())) if taken else None
+        return RateSlot(max(0.0, (mine - now).total_seconds())) if taken else None

@@ -15,7 +15,7 @@ from typing_extensions import assert_never
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.plan import Email
 from skene_dagster.store.engine import CLOCKS_DIFFER
 
@@ -42,9 +42,9 @@ class Policy:
     """`set` is to be written for who was accepted."""
 
     @staticmethod
-    def of(desk: Desk, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
+    def of(session: DeliverySession, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
         """Read it from a plan: a rehearsal writes no `set`."""
-        return Policy(on_doubt, desk.channel.name == "live" and bool(email.set))
+        return Policy(on_doubt, session.channel.name == "live" and bool(email.set))
 
 
 def key_is_over(batch: Row[Any], now: datetime) -> bool:
@@ -65,78 +65,82 @@ Next = Literal["again", "done", "later"]
 """Look at the batch again, for it has changed; it is settled; leave it for now."""
 
 
-def look(desk: Desk, batch: Row[Any], frozen: Frozen | None, policy: Policy) -> Next:
+def look(session: DeliverySession, batch: Row[Any], frozen: Frozen | None, policy: Policy) -> Next:
     """Look into the records once, and close the batch, or write down when they are asked again."""
-    now = desk.clock()
+    now = session.clock()
     is_over = key_is_over(batch, now)
     ripe = ledger.last_unanswered(batch) + WORKED_ON
     if frozen is None:
-        return wait_without_bytes(desk, batch)
+        return wait_without_bytes(session, batch)
     if not is_over and now < ripe:
-        desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, ripe, batch.refusal or batch.error or ""))
+        session.do(
+            lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, ripe, batch.refusal or batch.error or "")
+        )
         return "later"
     # A key that was used before our first attempt is over at once. Who takes the risk of a second email takes it once
     # in a key's life all the same: what was answered may have been accepted, and the next one be answered alike.
     own_end = max(batch.first_attempt_at or batch.unresolved_since, batch.unresolved_since) + KEY_LIVES
     takes_the_risk = policy.on_doubt == "resend" and batch.state != "in_doubt"
-    found = desk.provider.find(frozen, batch.unresolved_since, ledger.last_unanswered(batch), desk.turn)
-    desk.pacing.learn(desk.provider.rate_limit)
+    found = session.provider.find(frozen, batch.unresolved_since, ledger.last_unanswered(batch), session.turn)
+    session.pacing.learn(session.provider.rate_limit)
     match found:
         case Found(ids=ids):
-            return settle(desk, batch, frozen, ids, policy)
+            return settle(session, batch, frozen, ids, policy)
         case Absent() if batch.absent_at is not None and now - batch.absent_at >= BETWEEN_LOOKS:
-            _renew(desk, batch)
+            _reissue(session, batch)
         case Absent():
-            _wait_for_the_second_look(desk, batch, is_first=now >= ripe)
+            _wait_for_the_second_look(session, batch, is_first=now >= ripe)
         case Unprovable() if takes_the_risk and now >= own_end:
-            _renew(desk, batch)
+            _reissue(session, batch)
         case Unprovable(reason=reason) if is_over and not takes_the_risk:
-            desk.do(lambda c: ledger.doubt(c, batch.batch_id, reason, desk.clock()))
+            session.do(lambda c: ledger.doubt(c, batch.batch_id, reason, session.clock()))
         case Unprovable(reason=reason):
-            again = min(desk.clock() + ASKED_AGAIN, own_end)
-            desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, reason))
+            again = min(session.clock() + ASKED_AGAIN, own_end)
+            session.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, reason))
         case _:
             assert_never(found)
     return "later"
 
 
-def settle(desk: Desk, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, ...], policy: Policy) -> Next:
+def settle(
+    session: DeliverySession, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, ...], policy: Policy
+) -> Next:
     """Write down that a batch was accepted; again: its `set` is still to be written."""
     provider_ids = dict(zip(frozen.send_ids, ids, strict=True))
-    now = desk.clock()
-    desk.do(
+    now = session.clock()
+    session.do(
         lambda c: ledger.settle(c, batch.batch_id, provider_ids, write_back=policy.write_back, now=now),
     )
-    desk.accepted += len(provider_ids)
+    session.accepted += len(provider_ids)
     return "again" if policy.write_back else "done"
 
 
-def _renew(desk: Desk, batch: Row[Any]) -> None:
-    child = desk.do(lambda c: ledger.renew(c, batch, desk.clock()))
+def _reissue(session: DeliverySession, batch: Row[Any]) -> None:
+    child = session.do(lambda c: ledger.reissue(c, batch, session.clock()))
     if child is not None:
-        desk.cut.append(child)
+        session.cut.append(child)
 
 
-def _wait_for_the_second_look(desk: Desk, batch: Row[Any], *, is_first: bool) -> None:
-    now = desk.clock()
+def _wait_for_the_second_look(session: DeliverySession, batch: Row[Any], *, is_first: bool) -> None:
+    now = session.clock()
     if is_first:
         again = (batch.absent_at or now) + BETWEEN_LOOKS
-        desk.do(lambda c: ledger.shown_nothing(c, batch, now, again))
+        session.do(lambda c: ledger.shown_nothing(c, batch, now, again))
     else:
         again = ledger.last_unanswered(batch) + WORKED_ON
-        desk.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, batch.error or ""))
+        session.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, batch.error or ""))
 
 
-def wait_without_bytes(desk: Desk, batch: Row[Any]) -> Next:
+def wait_without_bytes(session: DeliverySession, batch: Row[Any]) -> Next:
     """Leave a batch whose bytes are gone and which the provider may have: nothing can be sent or found any more."""
     gone = "its bytes are gone from the ledger"
 
     def write(connection: Connection) -> None:
-        if key_is_over(batch, desk.clock()):
-            ledger.doubt(connection, batch.batch_id, gone, desk.clock())
+        if key_is_over(batch, session.clock()):
+            ledger.doubt(connection, batch.batch_id, gone, session.clock())
         else:
-            again = min(desk.clock() + ledger.LONGEST_WAIT, batch.unresolved_since + KEY_LIVES)
+            again = min(session.clock() + ledger.LONGEST_WAIT, batch.unresolved_since + KEY_LIVES)
             ledger.put_off(connection, batch.batch_id, batch.attempts, again, gone)
 
-    desk.do(write)
+    session.do(write)
     return "later"

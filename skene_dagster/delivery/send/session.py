@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Desk:
+class DeliverySession:
     """One run's hands: a database, a provider, clocks, and a name to hold leases by.
 
     `pause` waits so many seconds; `monotonic` is a clock that nobody sets; `owner` is unique per process and attempt;

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Row, TableClause, Update, false, update
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.send.session import Desk
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import Email, segment_name
 from skene_dagster.segments import members
@@ -14,13 +14,13 @@ from skene_dagster.settings import Users
 from skene_dagster.store.engine import users_table
 
 
-def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
+def write_back(session: DeliverySession, batch: Row[Any], email: Email) -> None:
     """Write `set` to the users of a batch whose email was accepted. Idempotent, and repeated until it is done.
 
     Raises:
         StoreError: the users table refuses it.
     """
-    users = desk.settings.users
+    users = session.settings.users
 
     def write(connection: Connection) -> None:
         accepted = ledger.accepted_in(connection, batch.batch_id)
@@ -34,22 +34,22 @@ def write_back(desk: Desk, batch: Row[Any], email: Email) -> None:
                     f"The table {users.table!r} refuses what `set` writes: a key or a constraint stands against it.",
                     advice="Change the rows or the loop's `set`: it is written by the next run.",
                 ) from None
-            members.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, desk.clock())
-        ledger.written_back(connection, batch.batch_id, desk.clock())
+            members.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, session.clock())
+        ledger.written_back(connection, batch.batch_id, session.clock())
 
-    desk.do(write)
+    session.do(write)
 
 
-def refuse_what_cannot_be_written(desk: Desk, email: Email) -> None:
+def refuse_what_cannot_be_written(session: DeliverySession, email: Email) -> None:
     """Have the database judge `set` by a change of nobody: afterwards the emails would be gone already.
 
     Raises:
         StoreError: it refuses: a right or a column is missing, or nothing can be written now.
     """
-    users = desk.settings.users
+    users = session.settings.users
     change = change_of_nobody(users, email)
     try:
-        desk.do(lambda connection: connection.execute(change))
+        session.do(lambda connection: connection.execute(change))
     except StoreError as error:
         if error.retryable:
             raise

@@ -11,18 +11,18 @@ from sqlalchemy import Engine
 from skene_dagster.errors import RollupBusy, SegmentBusy, StoreError
 from skene_dagster.store.engine import Clock, transaction
 from skene_dagster.store.leasing import leases
-from skene_dagster.store.leasing.leases import LEASE, Turn
+from skene_dagster.store.leasing.leases import LEASE, Lease
 from skene_dagster.store.server import labels
 
-Beating: TypeAlias = Callable[[Engine, Turn, Clock], AbstractContextManager[None]]
-"""Keeps a turn alive as long as the block runs."""
+Beating: TypeAlias = Callable[[Engine, Lease, Clock], AbstractContextManager[None]]
+"""Keeps a lease alive as long as the block runs."""
 
 
 @contextmanager
-def beating(engine: Engine, mine: Turn, clock: Clock, every: timedelta = LEASE / 3) -> Iterator[None]:
-    """Renew the lease of a turn from a thread and connection of its own, as long as the block runs.
+def beating(engine: Engine, mine: Lease, clock: Clock, every: timedelta = LEASE / 3) -> Iterator[None]:
+    """Renew the lease of a lease from a thread and connection of its own, as long as the block runs.
 
-    A beat that is missed does no harm: whoever writes asserts the turn again, and a lost one writes nothing.
+    A beat that is missed does no harm: whoever writes asserts the lease again, and a lost one writes nothing.
     """
     over = threading.Event()
 

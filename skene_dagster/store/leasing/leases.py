@@ -1,7 +1,7 @@
 """Whose turn it is to write: one row of a table, taken by compare-and-set, held by a lease.
 
 There are turns to refresh a segment (`skene_segments`) and to roll up what users do (`skene_rollups`). The fence grows
-with every turn. Each transaction that writes first asserts its fence on the row; so a process that lost its turn, and
+with every lease. Each transaction that writes first asserts its fence on the row; so a process that lost its lease, and
 wakes up again, writes nothing.
 """
 
@@ -62,7 +62,7 @@ ROLLUP = Kind(
 
 
 @dataclass(frozen=True)
-class Turn:
+class Lease:
     """The right to write."""
 
     name: str
@@ -80,25 +80,25 @@ class Turn:
 
 def begin(
     engine: Engine, name: str, *, owner: str, as_of: datetime, clock: Clock, kind: Kind = SEGMENT
-) -> tuple[Turn | None, Row[Any]]:
-    """Take the turn, of what is new as well; return it (None: it was completed for this as_of) and the row before it.
+) -> tuple[Lease | None, Row[Any]]:
+    """Take the lease, of what is new as well; return it (None: it was completed for this as_of) and the row before it.
 
     Raises:
         SegmentOvertaken, RollupOvertaken: one for a newer as_of has written.
-        SegmentBusy, RollupBusy: another run holds the turn.
+        SegmentBusy, RollupBusy: another run holds the lease.
         StoreError: the database refused.
     """
 
-    def take_it(connection: Connection) -> tuple[Turn | None, Row[Any]]:
+    def take_it(connection: Connection) -> tuple[Lease | None, Row[Any]]:
         before = state(connection, name, kind)
         if before is None:
             introduce(connection, name, kind)
             before = state(connection, name, kind)
         assert before is not None
-        return take(connection, name, owner=owner, as_of=as_of, now=clock(), lease=LEASE, kind=kind), before
+        return take(connection, name, owner=owner, as_of=as_of, now=clock(), lasts=LEASE, kind=kind), before
 
     try:
-        # A run that has its turn may take it again.
+        # A run that has its lease may take it again.
         return transaction(engine, take_it, resolve=take_it)
     except IntegrityError:
         # Another process introduced it at the same moment.
@@ -122,16 +122,16 @@ def take(
     owner: str,
     as_of: datetime,
     now: datetime,
-    lease: timedelta,
+    lasts: timedelta,
     kind: Kind = SEGMENT,
-) -> Turn | None:
-    """Take the turn; None when it was completed for this as_of already.
+) -> Lease | None:
+    """Take the lease; None when it was completed for this as_of already.
 
-    A run may take its turn over from itself: it was started again because its first process died.
+    A run may take its lease over from itself: it was started again because its first process died.
 
     Raises:
         SegmentOvertaken, RollupOvertaken: one for a newer as_of has written.
-        SegmentBusy, RollupBusy: another run holds the turn.
+        SegmentBusy, RollupBusy: another run holds the lease.
     """
     rows = kind.table.c
     taken = connection.execute(
@@ -142,11 +142,11 @@ def take(
             or_(rows.writing_as_of.is_(None), rows.writing_as_of <= as_of),
             or_(rows.owner.is_(None), rows.owner == owner, is_over(rows.lease_until, LEASE, now)),
         )
-        .values(fence=rows.fence + 1, owner=owner, lease_until=now + lease)
+        .values(fence=rows.fence + 1, owner=owner, lease_until=now + lasts)
     ).rowcount
     row = connection.execute(select(kind.table).where(kind.name == name)).one()
     if taken:
-        return Turn(
+        return Lease(
             name,
             owner,
             row.fence,
@@ -170,20 +170,20 @@ def take(
     )
 
 
-def keep(connection: Connection, turn: Turn, now: datetime, *, writes: bool = False) -> None:
-    """Assert the turn and renew its lease; first of all in every transaction of its work.
+def keep(connection: Connection, lease: Lease, now: datetime, *, writes: bool = False) -> None:
+    """Assert the lease and renew its lease; first of all in every transaction of its work.
 
     Raises:
         SegmentBusy, RollupBusy: another run has taken over.
     """
     values: dict[str, object] = {"lease_until": now + LEASE}
     if writes:
-        values["writing_as_of"] = turn.as_of
-    _mine(connection, turn, values)
+        values["writing_as_of"] = lease.as_of
+    _mine(connection, lease, values)
 
 
-def complete(connection: Connection, turn: Turn, now: datetime, **results: object) -> Row[Any]:
-    """Write that the work is done for its as_of (of a segment: the clearance), with its results; end the turn.
+def complete(connection: Connection, lease: Lease, now: datetime, **results: object) -> Row[Any]:
+    """Write that the work is done for its as_of (of a segment: the clearance), with its results; end the lease.
 
     Returns:
         The row as it is then.
@@ -193,30 +193,30 @@ def complete(connection: Connection, turn: Turn, now: datetime, **results: objec
     """
     _mine(
         connection,
-        turn,
+        lease,
         {
-            "as_of": turn.as_of,
-            "writing_as_of": turn.as_of,
-            "first_as_of": func.coalesce(turn.kind.table.c.first_as_of, turn.as_of),
-            turn.kind.finished.name: now,
+            "as_of": lease.as_of,
+            "writing_as_of": lease.as_of,
+            "first_as_of": func.coalesce(lease.kind.table.c.first_as_of, lease.as_of),
+            lease.kind.finished.name: now,
             "owner": None,
             "lease_until": None,
             **results,
         },
     )
-    row = state(connection, turn.name, turn.kind)
+    row = state(connection, lease.name, lease.kind)
     assert row is not None
     return row
 
 
-def completed(connection: Connection, turn: Turn) -> Row[Any] | None:
+def completed(connection: Connection, lease: Lease) -> Row[Any] | None:
     """Read the row if it says that this very turn was completed; None: it was not."""
-    row = state(connection, turn.name, turn.kind)
-    return row if row is not None and row.fence == turn.fence and row.as_of == turn.as_of else None
+    row = state(connection, lease.name, lease.kind)
+    return row if row is not None and row.fence == lease.fence and row.as_of == lease.as_of else None
 
 
 def between(connection: Connection, name: str, now: datetime, kind: Kind = SEGMENT) -> Row[Any] | None:
-    """Read the row if nobody has the turn and nothing is half-written; until this transaction ends nobody takes it.
+    """Read the row if nobody has the lease and nothing is half-written; until this transaction ends nobody takes it.
 
     Whoever lost it and does not know it yet writes no more.
     """
@@ -238,20 +238,20 @@ def doubt_the_watermark(connection: Connection, name: str, now: datetime) -> Non
     connection.execute(update(rollups).where(rollups.c.rollup == name, ahead).values(watermark=None))
 
 
-def release(connection: Connection, turn: Turn) -> None:
-    """End the turn without a result; nothing happens if it is another's by now."""
-    connection.execute(update(turn.kind.table).where(_is_mine(turn)).values(owner=None, lease_until=None))
+def release(connection: Connection, lease: Lease) -> None:
+    """End the lease without a result; nothing happens if it is another's by now."""
+    connection.execute(update(lease.kind.table).where(_is_mine(lease)).values(owner=None, lease_until=None))
 
 
-def _mine(connection: Connection, turn: Turn, values: dict[str, Any]) -> None:
+def _mine(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
     # MySQL counts the rows that match, changed or not: SQLAlchemy asks for that.
-    if not connection.execute(update(turn.kind.table).where(_is_mine(turn)).values(values)).rowcount:
-        raise turn.kind.busy(
-            f"Another run has taken over: {turn.kind.noun.lower()} {turn.name}; this one wrote no further.",
+    if not connection.execute(update(lease.kind.table).where(_is_mine(lease)).values(values)).rowcount:
+        raise lease.kind.busy(
+            f"Another run has taken over: {lease.kind.noun.lower()} {lease.name}; this one wrote no further.",
             advice="Wait for that run.",
         )
 
 
-def _is_mine(turn: Turn) -> Any:
-    rows = turn.kind.table.c
-    return (turn.kind.name == turn.name) & (rows.owner == turn.owner) & (rows.fence == turn.fence)
+def _is_mine(lease: Lease) -> Any:
+    rows = lease.kind.table.c
+    return (lease.kind.name == lease.name) & (rows.owner == lease.owner) & (rows.fence == lease.fence)
