@@ -20,7 +20,7 @@ from benchmarks.apart import apart
 from benchmarks.refresh import FIRST, refresh, table_like, timed
 from benchmarks.shown import Grown, growth, ratio, seconds, show
 from skene_dagster.delivery.decide.reserve import reserve
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.segments.difference import inside
 from skene_dagster.settings import Settings
@@ -30,7 +30,7 @@ from skene_dagster.store.tables import Moment, segment_members, sends
 POPULATIONS = {100_000: 3, 1_000_000: 2}
 """How many rounds with how many users; two in five are members."""
 
-OUTBOX = Channel("outbox", "a benchmark")
+OUTBOX = Mode("outbox", "a benchmark")
 
 
 @dataclass
@@ -100,7 +100,7 @@ def insert_bare(engine: Engine, plan: LoopPlan) -> float:
     padded = func.printf("%032d", user) if is_sqlite(engine) else func.lpad(cast(user, String(32)), 32, "0")
     in_batch = place % 100
     columns = {
-        "channel": literal("outbox"),
+        "mode": literal("outbox"),
         "loop": literal(plan.name),
         "step": literal(step.name),
         "user_id": user,
@@ -130,7 +130,7 @@ def _reserve(engine: Engine, plan: LoopPlan, settings: Settings) -> None:
         plan=plan,
         step=plan.steps[0],
         settings=settings,
-        channel=OUTBOX,
+        mode=OUTBOX,
         as_of=FIRST,
         clock=lambda: FIRST,
     )

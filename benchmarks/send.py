@@ -24,7 +24,7 @@ from skene_dagster import settings as settings_module
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.message import Message, freeze
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.providers.resend import ResendProvider
 from skene_dagster.delivery.send.deliver import Delivered, deliver
@@ -36,7 +36,7 @@ from skene_dagster.settings import Settings
 from skene_dagster.store import schema
 from skene_dagster.store.engine import database_clock, open_engine
 
-LIVE = Channel("live", "a benchmark")
+LIVE = Mode("live", "a benchmark")
 PARAGRAPH = "<mj-text>{{ name }}, we kept your place. " + "Come back and see what is new. " * 9 + "</mj-text>\n"
 FILES = {
     "skene.yaml": """\
@@ -109,7 +109,7 @@ def measure(root: Path, url: str, count: int, share: str, per_second: int, *, pr
         run_id="benchmark",
     )  # fmt: skip
     started = time.perf_counter()
-    reserve(engine, plan=plan, step=plan.steps[0], settings=settings, channel=LIVE, as_of=as_of, clock=clock)
+    reserve(engine, plan=plan, step=plan.steps[0], settings=settings, mode=LIVE, as_of=as_of, clock=clock)
     reserved = time.perf_counter() - started
     with sink(per_second) as address:
         provider = ResendProvider("re_benchmark", address)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.documents import Document
 from skene_dagster.errors import SchemaOutdated
@@ -56,14 +56,12 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         engine.dispose()
 
 
-def open_desk(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> DeliverySession:
+def open_desk(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> DeliverySession:
     """Open a desk for a command that asks the provider's records."""
-    return DeliverySession(
-        engine, settings, channel, modes.provider(channel, settings, clock), clock, f"cli-{os.getpid()}"
-    )
+    return DeliverySession(engine, settings, mode, modes.provider(mode, settings, clock), clock, f"cli-{os.getpid()}")
 
 
-def refuse_a_backup(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> str:
+def refuse_a_backup(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> str:
     """Compare the ledger with the provider's newest records, as a run does before it sends.
 
     Returns:
@@ -73,10 +71,10 @@ def refuse_a_backup(settings: Settings, channel: Channel, engine: Engine, clock:
         LedgerOutdated: the ledger was restored from a backup.
         StoreError: the database refused.
     """
-    if not channel.leaves or reading(engine, environment.remembered) is None:
+    if not mode.leaves or reading(engine, environment.remembered) is None:
         return ""
     unread: list[str] = []
-    session = open_desk(settings, channel, engine, clock)
+    session = open_desk(settings, mode, engine, clock)
     session.say = unread.append
     refuse_an_outdated_ledger(session)
     return " ".join(unread)

@@ -82,9 +82,9 @@ def _own_database(settings: Settings) -> Path:
     file = settings.root / ".skene" / "skene.db"
     if settings.database_url != f"sqlite:///{file}":
         raise click.UsageError("The demo makes a database of its own. Unset SKENE_DATABASE_URL.")
-    channel = modes.choose(settings)
-    if channel.leaves:
-        raise click.UsageError(f"The demo sends nothing, but here emails would leave: {channel.why}.")
+    mode = modes.choose(settings)
+    if mode.leaves:
+        raise click.UsageError(f"The demo sends nothing, but here emails would leave: {mode.why}.")
     if file.exists() and not product.is_demo(file):
         raise StoreError(
             f"{shown_database(settings)} is a database that the demo did not make; it is left alone.",

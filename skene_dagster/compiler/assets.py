@@ -47,10 +47,10 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
             refuse_the_future(moment, clock(), settings)
             bring, newest = refresh, members.sample
             if step.by_row:
-                channel = modes.choose(settings).name
+                mode = modes.choose(settings).name
                 bring, newest = (
-                    partial(trigger_rows.refresh, channel=channel),
-                    partial(trigger_rows.sample, channel=channel),
+                    partial(trigger_rows.refresh, mode=mode),
+                    partial(trigger_rows.sample, mode=mode),
                 )
             refreshed = bring(
                 database,
@@ -92,15 +92,15 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
         with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
-            moment, clock, channel = (
+            moment, clock, mode = (
                 as_of(context.run, context.instance),
                 database_clock(database),
                 modes.choose(settings),
             )
-            changed = entitle(database, plan=plan, step=step, channel=channel, as_of=moment, clock=clock)
-            blocked = reading(database, lambda connection: blocked_now(connection, plan, step, channel))
+            changed = entitle(database, plan=plan, step=step, mode=mode, as_of=moment, clock=clock)
+            blocked = reading(database, lambda connection: blocked_now(connection, plan, step, mode))
         context.log.info(descriptions.entitled(changed, blocked))
-        return dg.MaterializeResult(metadata=metadata.entitled(changed, blocked, channel))
+        return dg.MaterializeResult(metadata=metadata.entitled(changed, blocked, mode))
 
     return entitlements
 

@@ -30,13 +30,13 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
     return nothing_in_doubt
 
 
-def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequence[LoopPlan], channel: str) -> None:
+def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequence[LoopPlan], mode: str) -> None:
     """Report the check anew for every step, so that it turns green without a run of the loop."""
     for plan in plans:
         for step in plan.steps:
             if step.email is None:
                 continue
-            n = _in_doubt(database, Scope(channel, plan.name, step.name))
+            n = _in_doubt(database, Scope(mode, plan.name, step.name))
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
                     asset_key=sends_key(plan, step),

@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from skene_dagster.checks.unreadable import Unreadable
 from skene_dagster.delivery.decide.reserve import Reserved
 from skene_dagster.delivery.entitlements import Entitled
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.segments.refresh import Refreshed
@@ -71,27 +71,27 @@ def unreadable(found: Sequence[Unreadable]) -> Metadata:
     return told
 
 
-def entitled(changed: Entitled, blocked: int, channel: Channel) -> Metadata:
+def entitled(changed: Entitled, blocked: int, mode: Mode) -> Metadata:
     """Report an update of the entitlements: how many are blocked now, and who came and went."""
     return {
         "dagster/row_count": dg.MetadataValue.int(blocked),
         "blocked": dg.MetadataValue.int(changed.blocked),
         "lifted": dg.MetadataValue.int(changed.lifted),
         "paused": dg.MetadataValue.bool(changed.paused),
-        "channel": dg.MetadataValue.text(f"{channel.name}: {channel.why}"),
+        "mode": dg.MetadataValue.text(f"{mode.name}: {mode.why}"),
     }
 
 
-def reserved(found: Reserved, channel: Channel) -> Metadata:
+def reserved(found: Reserved, mode: Mode) -> Metadata:
     """Report what was decided in this attempt."""
     return {
-        "channel": dg.MetadataValue.text(f"{channel.name}: {channel.why}"),
+        "mode": dg.MetadataValue.text(f"{mode.name}: {mode.why}"),
         "batches": dg.MetadataValue.int(found.batches),
         "decisions": dg.MetadataValue.json(found.counts),
     }
 
 
-def sends(delivered: Delivered, counts: Mapping[str, int], channel: Channel, settings: Settings) -> Metadata:
+def sends(delivered: Delivered, counts: Mapping[str, int], mode: Mode, settings: Settings) -> Metadata:
     """Report a delivery: what became of this tick's decisions (`counts`), and what of all the step's ever."""
     found: Metadata = {
         state: dg.MetadataValue.int(sum(n for name, n in counts.items() if name.split(":")[0] == state))
@@ -99,10 +99,10 @@ def sends(delivered: Delivered, counts: Mapping[str, int], channel: Channel, set
     }
     found["outcomes"] = _outcomes(counts, delivered.counts)
     found["batches_waiting"] = dg.MetadataValue.int(delivered.open)
-    found["channel"] = dg.MetadataValue.text(f"{channel.name}: {channel.why}")
+    found["mode"] = dg.MetadataValue.text(f"{mode.name}: {mode.why}")
     if delivered.parked:
         found["parked"] = dg.MetadataValue.text(delivered.parked)
-    if not channel.leaves:
+    if not mode.leaves:
         found["outbox"] = dg.MetadataValue.path(settings.outbox / "index.html")
     return found
 

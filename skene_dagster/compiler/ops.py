@@ -59,20 +59,20 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
-            channel = modes.choose(settings)
-            context.log.info("Emails go to: %s (%s).", channel.name, channel.why)
+            mode = modes.choose(settings)
+            context.log.info("Emails go to: %s (%s).", mode.name, mode.why)
             reserved = reserve(
                 database,
                 plan=plan,
                 step=step,
                 settings=settings,
-                channel=channel,
+                mode=mode,
                 as_of=as_of(context.run, context.instance),
                 clock=database_clock(database),
                 progress=_telling(context, "members decided"),
             )
         context.log.info(descriptions.counted("Reserved", reserved.counts))
-        context.add_output_metadata(metadata.reserved(reserved, channel))
+        context.add_output_metadata(metadata.reserved(reserved, mode))
 
     return reserve_members
 
@@ -90,13 +90,13 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         with working(context.run.run_id, loop=plan.name, step=step.name):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
-            channel = modes.choose(settings)
+            mode = modes.choose(settings)
             clock = database_clock(database)
             session = DeliverySession(
                 database,
                 settings,
-                channel,
-                modes.provider(channel, settings, clock),
+                mode,
+                modes.provider(mode, settings, clock),
                 clock,
                 owner=f"{context.run.run_id}.{context.retry_number}.{os.getpid()}",
                 say=context.log.info,
@@ -109,12 +109,12 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 progress=_telling(context, "emails worked on"),
             )
             moment = as_of(context.run, context.instance)
-            scope = Scope(channel.name, plan.name, step.name)
+            scope = Scope(mode.name, plan.name, step.name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, moment))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.parked:
             context.log.info("%s batches wait; skene-dagster status says for what.", f"{delivered.open:,}")
-        context.add_output_metadata(metadata.sends(delivered, counts, channel, settings))
+        context.add_output_metadata(metadata.sends(delivered, counts, mode, settings))
 
     return send
 

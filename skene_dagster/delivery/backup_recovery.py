@@ -90,12 +90,12 @@ def recover(session: DeliverySession, *, incomplete: bool = False) -> Recovered:
     emails, unknown = list(found.values()), 0
     for start in range(0, len(emails), PAGE):
         unknown += session.do(lambda c, page=emails[start : start + PAGE]: _remember(c, page))  # type: ignore[misc]
-    session.do(lambda c: ledger.reissue_frozen(c, session.channel.name, session.clock()))
+    session.do(lambda c: ledger.reissue_frozen(c, session.mode.name, session.clock()))
     return Recovered(unknown, since, left)
 
 
 def _newest_attempt(session: DeliverySession) -> datetime | None:
-    return session.do(lambda c: ledger.newest_attempt(c, session.channel.name, session.clock()))
+    return session.do(lambda c: ledger.newest_attempt(c, session.mode.name, session.clock()))
 
 
 def _ours(session: DeliverySession, since: datetime | None, most: int) -> Iterator[Sent]:

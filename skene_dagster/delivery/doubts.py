@@ -13,9 +13,9 @@ Verdict = Literal["sent", "resend", "skip"]
 """It was sent; it was not, or the risk of a second one is taken; it was not, and shall not be."""
 
 
-def doubts(connection: Connection, channel: str, loop: str | None = None) -> Sequence[Row[Any]]:
-    """List the batches of a channel that are in doubt, the oldest first."""
-    found = ledger.in_doubt(connection, channel)
+def doubts(connection: Connection, mode: str, loop: str | None = None) -> Sequence[Row[Any]]:
+    """List the batches of a mode that are in doubt, the oldest first."""
+    found = ledger.in_doubt(connection, mode)
     return [ledger.batch_of(connection, row.batch_id) for row in found if loop in (None, row.loop)]
 
 

@@ -1,7 +1,7 @@
 """Who is blocked: rows of skene_entitlements that the product reads before it lets a user do something.
 
 SELECT message FROM skene_entitlements
-WHERE channel = 'live' AND user_id = ? AND lifted_at = '9999-12-31'
+WHERE mode = 'live' AND user_id = ? AND lifted_at = '9999-12-31'
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, literal, select, update
 
 from skene_dagster.delivery import controls
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
@@ -34,9 +34,7 @@ class Entitled:
     """A person has paused the loop: nothing was changed."""
 
 
-def entitle(
-    engine: Engine, *, plan: LoopPlan, step: StepPlan, channel: Channel, as_of: datetime, clock: Clock
-) -> Entitled:
+def entitle(engine: Engine, *, plan: LoopPlan, step: StepPlan, mode: Mode, as_of: datetime, clock: Clock) -> Entitled:
     """Block the members of the step's segment, and lift the block of those who left it. Idempotent.
 
     Raises:
@@ -55,7 +53,7 @@ def entitle(
             segment_members.c.exited_at == OPEN,
             segment_members.c.user_id == entitlements.c.user_id,
         )
-        ours = _of(channel, plan, step)
+        ours = _of(mode, plan, step)
         return connection.execute(
             update(entitlements).where(*ours, entitlements.c.lifted_at == OPEN, ~inside).values(lifted_at=clock())
         ).rowcount
@@ -65,23 +63,23 @@ def entitle(
 
     def block(connection: Connection, span: Span) -> int:
         _refuse_without_clearance(connection, segment, as_of)
-        return _block(connection, plan, step, channel, span, clock())
+        return _block(connection, plan, step, mode, span, clock())
 
     blocked = Parts(engine, block, [members], CHUNK).by_ranges()
     return Entitled(blocked, lifted, paused=False)
 
 
-def blocked_now(connection: Connection, plan: LoopPlan, step: StepPlan, channel: Channel) -> int:
+def blocked_now(connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode) -> int:
     """Count who is blocked."""
-    query = select(func.count()).where(*_of(channel, plan, step), entitlements.c.lifted_at == OPEN)
+    query = select(func.count()).where(*_of(mode, plan, step), entitlements.c.lifted_at == OPEN)
     return connection.execute(query).scalar_one()
 
 
-def forget_lifted(connection: Connection, channel: str, *, before: datetime, since: object, size: int) -> Swept:
+def forget_lifted(connection: Connection, mode: str, *, before: datetime, since: object, size: int) -> Swept:
     """Delete blocks that were lifted before a moment; a user's key after the other, for no index knows the moment."""
     user = entitlements.c.user_id
-    high = end(connection, [select(user).where(entitlements.c.channel == channel)], since, size)
-    theirs = entitlements.c.channel == channel, Span(since, high).of(user)
+    high = end(connection, [select(user).where(entitlements.c.mode == mode)], since, size)
+    theirs = entitlements.c.mode == mode, Span(since, high).of(user)
     deleted = connection.execute(delete(entitlements).where(*theirs, entitlements.c.lifted_at < before)).rowcount
     return Swept(deleted, high)
 
@@ -90,17 +88,17 @@ def _block(
     connection: Connection,
     plan: LoopPlan,
     step: StepPlan,
-    channel: Channel,
+    mode: Mode,
     span: Span,
     now: datetime,
 ) -> int:
     assert isinstance(step.action, Block)
     members = segment_members.c
     known = exists().where(
-        *_of(channel, plan, step), entitlements.c.user_id == members.user_id, entitlements.c.lifted_at == OPEN
+        *_of(mode, plan, step), entitlements.c.user_id == members.user_id, entitlements.c.lifted_at == OPEN
     )
     new = select(
-        literal(channel.name),
+        literal(mode.name),
         members.user_id,
         literal(plan.name),
         literal(step.name),
@@ -108,13 +106,13 @@ def _block(
         literal(now, Moment),
         literal(step.action.message),
     ).where(inside(segment_name(plan.name, step.name)), span.of(members.user_id), ~known)
-    names = ["channel", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
+    names = ["mode", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
     return connection.execute(insert(entitlements).from_select(names, new)).rowcount
 
 
-def _of(channel: Channel, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]:
+def _of(mode: Mode, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]:
     return [
-        entitlements.c.channel == channel.name,
+        entitlements.c.mode == mode.name,
         entitlements.c.loop == plan.name,
         entitlements.c.step == step.name,
     ]

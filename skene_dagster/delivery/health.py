@@ -78,7 +78,7 @@ def health(
     connection: Connection,
     plan: LoopPlan,
     step: StepPlan,
-    channel: str,
+    mode: str,
     now: datetime,
     due: datetime | None = None,
 ) -> StepHealth:
@@ -87,7 +87,7 @@ def health(
     Args:
         due: the last tick that should have been refreshed by now; None for a step without a clock.
     """
-    scope = Scope(channel, plan.name, step.name)
+    scope = Scope(mode, plan.name, step.name)
     cleared = clearance.of(connection, segment_name(plan.name, step.name))
     orders = controls.orders(connection, plan.name, step.name)
     waits = deferred(connection, scope, by_row=step.by_row)
@@ -124,10 +124,10 @@ class Left:
     """Emails in doubt."""
 
 
-def left_by_others(connection: Connection, plans: Sequence[LoopPlan], channel: str, now: datetime) -> list[Left]:
+def left_by_others(connection: Connection, plans: Sequence[LoopPlan], mode: str, now: datetime) -> list[Left]:
     """List what steps have left open that none of these loops has."""
     known = {(plan.name, step.name) for plan in plans for step in plan.steps}
-    scopes = [Scope(channel, *row) for row in ledger.steps_with_open_batches(connection, channel) if row not in known]
+    scopes = [Scope(mode, *row) for row in ledger.steps_with_open_batches(connection, mode) if row not in known]
     return [
         Left(scope.loop, scope.step, _waits(connection, scope, now), ledger.emails_in_doubt(connection, scope))
         for scope in scopes

@@ -13,14 +13,14 @@ from skene_dagster.errors import ProviderFatal
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock
 
-ChannelName = Literal["live", "redirect", "outbox"]
+ModeName = Literal["live", "redirect", "outbox"]
 
 
 @dataclass(frozen=True)
-class Channel:
+class Mode:
     """Where the emails of a run go, and why there."""
 
-    name: ChannelName
+    name: ModeName
     why: str
 
     @property
@@ -29,8 +29,8 @@ class Channel:
         return self.name != "outbox"
 
 
-def choose(settings: Settings) -> Channel:
-    """Choose the channel of this environment.
+def choose(settings: Settings) -> Mode:
+    """Choose the mode of this environment.
 
     Raises:
         ProviderFatal: in production without a key.
@@ -42,17 +42,17 @@ def choose(settings: Settings) -> Channel:
                 "SKENE_ENV is production, but RESEND_API_KEY is not set.",
                 advice="Set the key, or another SKENE_ENV for a rehearsal.",
             )
-        return Channel("live", "SKENE_ENV is production and RESEND_API_KEY is set")
+        return Mode("live", "SKENE_ENV is production and RESEND_API_KEY is set")
     if settings.redirect_to is None:
-        return Channel("outbox", f"SKENE_ENV is {settings.environment}")
+        return Mode("outbox", f"SKENE_ENV is {settings.environment}")
     if not key:
-        return Channel("outbox", "SKENE_REDIRECT_TO is set, but RESEND_API_KEY is not")
-    return Channel("redirect", f"SKENE_ENV is {settings.environment}; SKENE_REDIRECT_TO is set")
+        return Mode("outbox", "SKENE_REDIRECT_TO is set, but RESEND_API_KEY is not")
+    return Mode("redirect", f"SKENE_ENV is {settings.environment}; SKENE_REDIRECT_TO is set")
 
 
-def provider(channel: Channel, settings: Settings, clock: Clock) -> Provider:
-    """Open the provider that serves a channel."""
-    if not channel.leaves:
+def provider(mode: Mode, settings: Settings, clock: Clock) -> Provider:
+    """Open the provider that serves a mode."""
+    if not mode.leaves:
         return OutboxProvider(settings.outbox, clock)
     # Imported here: the SDK costs 0.2 s, and a rehearsal never needs it.
     from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415

@@ -43,19 +43,19 @@ class Reconciled:
     """Why nothing more is sent for now; empty when all was looked at."""
 
 
-def is_wanted(engine: Engine, channel: str, clock: Clock, plans: Sequence[LoopPlan]) -> bool:
+def is_wanted(engine: Engine, mode: str, clock: Clock, plans: Sequence[LoopPlan]) -> bool:
     """Whether there is something to reconcile now; a few queries, bounded by what is open."""
 
     def ask(connection: Connection) -> bool:
         now = clock()
-        left = _left_behind(connection, channel, plans, now)
-        return any(_can_go_on(connection, row, now) for row in left) or bool(_gone(connection, channel, plans))
+        left = _left_behind(connection, mode, plans, now)
+        return any(_can_go_on(connection, row, now) for row in left) or bool(_gone(connection, mode, plans))
 
     return reading(engine, ask)
 
 
 def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled:
-    """Drive what runs have left behind on the session's channel, and drop what steps that are gone have not sent.
+    """Drive what runs have left behind on the session's mode, and drop what steps that are gone have not sent.
 
     A batch that it cuts out of another it drives as well. What it does not come to within LONGEST is left to the next.
 
@@ -81,16 +81,16 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     }
     well = {plan.name for plan in plans}
     dropped = _drop_steps_that_are_gone(session, plans)
-    channel = session.channel.name
-    rows = session.do(lambda c: _left_behind(c, channel, plans, session.clock()))
-    if session.channel.leaves and not all(row.unresolved for row in rows):
+    mode = session.mode.name
+    rows = session.do(lambda c: _left_behind(c, mode, plans, session.clock()))
+    if session.mode.leaves and not all(row.unresolved for row in rows):
         refuse_an_outdated_ledger(session)
     left = deque((row.batch_id, row.loop, row.step) for row in rows)
     looked_at, paused = 0, ""
     while left and not session.stops and session.clock() < until:
         batch_id, loop, step = left.popleft()
         source = sources.get((loop, step))
-        unread = Policy(write_back=channel == "live" and loop not in well)
+        unread = Policy(write_back=mode == "live" and loop not in well)
         looked_at += advance(session, batch_id, source.policy(session) if source else unread, source) is not None
         left.extendleft((part, loop, step) for part in reversed(session.cut))
         session.cut.clear()
@@ -100,17 +100,17 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     session.complain()
     return Reconciled(
         looked_at=looked_at,
-        unresolved=session.do(lambda c: ledger.unresolved(c, channel)),
-        in_doubt=len(session.do(lambda c: ledger.in_doubt(c, channel))),
+        unresolved=session.do(lambda c: ledger.unresolved(c, mode)),
+        in_doubt=len(session.do(lambda c: ledger.in_doubt(c, mode))),
         dropped=dropped,
         parked=session.parked or paused,
     )
 
 
-def _left_behind(connection: Connection, channel: str, plans: Sequence[LoopPlan], now: datetime) -> list[Row[Any]]:
+def _left_behind(connection: Connection, mode: str, plans: Sequence[LoopPlan], now: datetime) -> list[Row[Any]]:
     """List what was left behind, but for what only a loop that is well could go on with."""
     steps = {(plan.name, step.name) for plan in plans for step in plan.steps if step.email is not None}
-    rows = ledger.left_behind(connection, channel, now)
+    rows = ledger.left_behind(connection, mode, now)
     return [row for row in rows if row.unresolved or (row.loop, row.step) in steps]
 
 
@@ -122,17 +122,17 @@ def _can_go_on(connection: Connection, batch: Row[Any], now: datetime) -> bool:
 
 def _drop_steps_that_are_gone(session: DeliverySession, plans: Sequence[LoopPlan]) -> int:
     def drop(connection: Connection) -> int:
-        gone = _gone(connection, session.channel.name, plans)
+        gone = _gone(connection, session.mode.name, plans)
         return sum(ledger.drop_step(connection, scope, session.clock()) for scope in gone)
 
     return session.do(drop)
 
 
-def _gone(connection: Connection, channel: str, plans: Sequence[LoopPlan]) -> list[Scope]:
+def _gone(connection: Connection, mode: str, plans: Sequence[LoopPlan]) -> list[Scope]:
     """List the steps that are gone from a loop that is well, and have batches that were never attempted."""
     steps: Mapping[str, set[str]] = {plan.name: {step.name for step in plan.steps} for plan in plans}
     return [
-        Scope(channel, loop, step)
-        for loop, step in ledger.steps_with_unsent_batches(connection, channel)
+        Scope(mode, loop, step)
+        for loop, step in ledger.steps_with_unsent_batches(connection, mode)
         if loop in steps and step not in steps[loop]
     ]

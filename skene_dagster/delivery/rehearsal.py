@@ -21,7 +21,7 @@ from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope, send_id
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NotCounted, QueryRejected
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.product import attributes
@@ -68,7 +68,7 @@ class Stage:
     plan: LoopPlan
     step: StepPlan
     settings: Settings
-    channel: Channel
+    mode: Mode
     as_of: datetime
 
     @property
@@ -80,7 +80,7 @@ class Stage:
     @property
     def scope(self) -> Scope:
         """Whose ledger is read."""
-        return Scope(self.channel.name, self.plan.name, self.step.name)
+        return Scope(self.mode.name, self.plan.name, self.step.name)
 
 
 def known(stage: Stage) -> Counted | None:
@@ -196,7 +196,7 @@ class _Desk:
         self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, self._segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
-        audience = SendAudience(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
+        audience = SendAudience(stage.plan, stage.step, stage.settings, stage.mode, stage.as_of)
         self._rules = (
             audience.rules(connection, first_as_of, stage.as_of)
             if self._known
@@ -239,13 +239,13 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     counts: dict[str, int] = {}
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
-    audience = SendAudience(stage.plan, stage.step, stage.settings, stage.channel, stage.as_of)
+    audience = SendAudience(stage.plan, stage.step, stage.settings, stage.mode, stage.as_of)
     seen = mailed = 0
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not inspect(asking).has_table(sends.name):
             return Rehearsal(0, 0, 0, {}, ())
         rules = audience.rules(asking, stage.as_of, stage.as_of)
-        to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.channel.name, stage.as_of)
+        to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.mode.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
             page = [_Row(row.user_id, row.occurrence, stage.as_of, row.attributes) for row in some]

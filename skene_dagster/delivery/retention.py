@@ -17,7 +17,7 @@ from skene_dagster.behaviour import engagement, events
 from skene_dagster.behaviour.rollup import roll_up
 from skene_dagster.delivery import entitlements, ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.modes import ChannelName
+from skene_dagster.delivery.modes import ModeName
 from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
 from skene_dagster.loops.planning.usage import UsagePlan
 from skene_dagster.segments import difference, members, trigger_rows, trigger_windows
@@ -29,7 +29,7 @@ from skene_dagster.store.sweeping import Swept
 CHUNK = 5_000
 """Rows per transaction; an event's may have 32 kB."""
 
-CHANNELS: tuple[str, ...] = get_args(ChannelName)
+CHANNELS: tuple[str, ...] = get_args(ModeName)
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def _next_looks(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, 
 
 def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Table, _Part]]:
     yield tables.engagement_levels, partial(engagement.forget_left, before=before, size=size)
-    for channel in CHANNELS:
-        yield tables.entitlements, partial(entitlements.forget_lifted, channel=channel, before=before, size=size)
+    for mode in CHANNELS:
+        yield tables.entitlements, partial(entitlements.forget_lifted, mode=mode, before=before, size=size)
     for segment, *refreshed in reading(engine, members.all_segments):
         # A refresh that is done again looks at those who left at its own tick.
         last = min([before, *(moment for moment in refreshed if moment is not None)])
@@ -123,11 +123,11 @@ def _payloads(
     for segment, *_ in members.all_segments(connection):
         loop, _, step = segment.partition(".")
         look = looks.get(segment)
-        for channel in CHANNELS:
-            open_since = ledger.oldest_open(connection, Scope(channel, loop, step))
+        for mode in CHANNELS:
+            open_since = ledger.oldest_open(connection, Scope(mode, loop, step))
             before = min(now if open_since is None else open_since, now) - kept
             before = before if look is None else min(before, look.after)
-            parts.append(partial(trigger_rows.forget, channel=channel, segment=segment, before=before, size=size))
+            parts.append(partial(trigger_rows.forget, mode=mode, segment=segment, before=before, size=size))
     return parts
 
 

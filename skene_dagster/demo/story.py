@@ -66,7 +66,7 @@ def mailed(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, dict[
     """Say when each user got the last email of a step, by step (`retention.main`) and key."""
     query = (
         select(sends.c.loop, sends.c.step, sends.c.user_id, func.max(sends.c.as_of))
-        .where(sends.c.channel == "outbox", sends.c.state == "accepted")
+        .where(sends.c.mode == "outbox", sends.c.state == "accepted")
         .group_by(sends.c.loop, sends.c.step, sends.c.user_id)
     )
     found: dict[str, dict[int, datetime]] = {f"{plan.name}.{step.name}": {} for plan in plans for step in plan.steps}

@@ -49,7 +49,7 @@ def refresh(
     plan: LoopPlan,
     step: StepPlan,
     settings: Settings,
-    channel: str,
+    mode: str,
     as_of: datetime,
     clock: Clock,
     run_id: str,
@@ -59,7 +59,7 @@ def refresh(
     The first refresh finds nothing: it says where history ends.
 
     Args:
-        channel: whose rows they are: what a rehearsal has seen is seen anew when emails leave.
+        mode: whose rows they are: what a rehearsal has seen is seen anew when emails leave.
         run_id: who refreshes, at most 64 characters.
 
     Raises:
@@ -87,10 +87,10 @@ def refresh(
                 if isinstance(step.trigger, Rows):
                     same_as_users_key(connection, settings.users, step.trigger.table, step.trigger.user)
                 leases.keep(connection, mine, clock(), writes=True)
-                rows = trigger_windows.rows(connection, plan, step, channel, within)
+                rows = trigger_windows.rows(connection, plan, step, mode, within)
                 found = _found(connection, step, settings, rows, answer.rows)
                 with in_time(connection, step.timeout, conditions.place_of(plan, step)):
-                    written = _write(connection, channel, segment, as_of, found)
+                    written = _write(connection, mode, segment, as_of, found)
                 return told(
                     leases.complete(
                         connection, mine, clock(), members=written, entered=written, exited=0, unknown_keys=0
@@ -110,16 +110,16 @@ def refresh(
 
 
 def to_come(
-    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, channel: str, as_of: datetime
+    connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, mode: str, as_of: datetime
 ) -> Subquery:
     """Select what a refresh for `as_of` would find: user_id, occurrence, triggered_at, attributes."""
     before = leases.state(connection, segment_name(plan.name, step.name))
     last, first, at = (before.as_of, before.first_as_of, before.refreshed_at) if before else (None, None, None)
     within = trigger_windows.window(step, as_of, last=last, first=first, at=at)
     answer = conditions.answer(connection, plan, step, settings, as_of)
-    rows = trigger_windows.rows(connection, plan, step, channel, within)
+    rows = trigger_windows.rows(connection, plan, step, mode, within)
     found = _found(connection, step, settings, rows, answer.rows)
-    return select(found).where(~_is_known(found, channel, segment_name(plan.name, step.name))).subquery("to_come")
+    return select(found).where(~_is_known(found, mode, segment_name(plan.name, step.name))).subquery("to_come")
 
 
 def found_again(
@@ -127,7 +127,7 @@ def found_again(
     plan: LoopPlan,
     step: StepPlan,
     settings: Settings,
-    channel: str,
+    mode: str,
     keys: Sequence[tuple[object, str]],
     as_of: datetime,
     again: Again,
@@ -138,7 +138,7 @@ def found_again(
         QueryRejected, NotCounted: as `conditions.answer` does.
     """
     columns = triggered.c
-    mine = and_(columns.channel == channel, columns.segment == segment_name(plan.name, step.name))
+    mine = and_(columns.mode == mode, columns.segment == segment_name(plan.name, step.name))
     known = select(func.min(columns.triggered_at), func.max(columns.triggered_at)).where(
         mine, tuple_(columns.user_id, columns.occurrence).in_(keys)
     )
@@ -147,7 +147,7 @@ def found_again(
         connection,
         plan,
         step,
-        channel,
+        mode,
         occurrences=[occurrence for _, occurrence in keys],
         users=again.users,
         between=(first or as_of, last or as_of),
@@ -158,7 +158,7 @@ def found_again(
 
 def page(
     connection: Connection,
-    channel: str,
+    mode: str,
     segment: str,
     *,
     since: datetime,
@@ -173,7 +173,7 @@ def page(
     """
     columns = triggered.c
     query = select(columns.user_id, columns.occurrence, columns.entered_at).where(
-        columns.channel == channel, columns.segment == segment, columns.entered_at.between(since, as_of)
+        columns.mode == mode, columns.segment == segment, columns.entered_at.between(since, as_of)
     )
     if after is not None:
         user_id, occurrence = after
@@ -182,21 +182,21 @@ def page(
     return connection.execute(query.order_by(columns.user_id, columns.occurrence).limit(limit)).all()
 
 
-def sample(connection: Connection, channel: str, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
+def sample(connection: Connection, mode: str, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
     """List the rows that were found last: user_id, entered_at."""
     columns = triggered.c
-    query = select(columns.user_id, columns.entered_at).where(columns.channel == channel, columns.segment == segment)
+    query = select(columns.user_id, columns.entered_at).where(columns.mode == mode, columns.segment == segment)
     return connection.execute(query.order_by(columns.entered_at.desc()).limit(limit)).all()
 
 
 def kept(
-    connection: Connection, channel: str, segment: str, keys: Sequence[tuple[object, str]]
+    connection: Connection, mode: str, segment: str, keys: Sequence[tuple[object, str]]
 ) -> dict[tuple[object, str], str | None]:
     """Read the kept columns (JSON) of rows that were found, by user and occurrence."""
     columns = triggered.c
     rows = connection.execute(
         select(columns.user_id, columns.occurrence, columns.attributes).where(
-            columns.channel == channel,
+            columns.mode == mode,
             columns.segment == segment,
             tuple_(columns.user_id, columns.occurrence).in_(keys),
         )
@@ -205,13 +205,13 @@ def kept(
 
 
 def forget(
-    connection: Connection, channel: str, segment: str, *, before: datetime, since: datetime | None, size: int
+    connection: Connection, mode: str, segment: str, *, before: datetime, since: datetime | None, size: int
 ) -> Swept:
     """Delete rows that were found before a moment.
 
     Only what no tick looks at, and no email waits for: one that is found again is decided in the ledger already.
     """
-    mine = and_(triggered.c.channel == channel, triggered.c.segment == segment)
+    mine = and_(triggered.c.mode == mode, triggered.c.segment == segment)
     index, found_at = "skene_triggered_entered", triggered.c.entered_at
     return sweep(connection, triggered, found_at, index, mine, before=before, since=since, size=size)
 
@@ -241,28 +241,28 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
     )
 
 
-def _write(connection: Connection, channel: str, segment: str, as_of: datetime, found: Subquery) -> int:
+def _write(connection: Connection, mode: str, segment: str, as_of: datetime, found: Subquery) -> int:
     new = select(
-        literal(channel),
+        literal(mode),
         literal(segment),
         found.c.user_id,
         found.c.occurrence,
         found.c.triggered_at,
         literal(as_of, Moment),
         found.c.attributes,
-    ).where(~_is_known(found, channel, segment))
-    names = ["channel", "segment", "user_id", "occurrence", "triggered_at", "entered_at", "attributes"]
+    ).where(~_is_known(found, mode, segment))
+    names = ["mode", "segment", "user_id", "occurrence", "triggered_at", "entered_at", "attributes"]
     connection.execute(insert(triggered).from_select(names, new))
     # SQLite, 2026-11: does not tell how many rows a statement wrote that begins with WITH.
     written = select(func.count()).where(
-        triggered.c.channel == channel, triggered.c.segment == segment, triggered.c.entered_at == as_of
+        triggered.c.mode == mode, triggered.c.segment == segment, triggered.c.entered_at == as_of
     )
     return connection.execute(written).scalar_one()
 
 
-def _is_known(found: Subquery, channel: str, segment: str) -> ColumnElement[bool]:
+def _is_known(found: Subquery, mode: str, segment: str) -> ColumnElement[bool]:
     return exists().where(
-        triggered.c.channel == channel,
+        triggered.c.mode == mode,
         triggered.c.segment == segment,
         triggered.c.user_id == found.c.user_id,
         triggered.c.occurrence == found.c.occurrence,

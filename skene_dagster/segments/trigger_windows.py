@@ -50,13 +50,13 @@ def window(
     return Window(max(first, last - step.timeout - LATE), as_of, None if at is None else at - LATE)
 
 
-def rows(connection: Connection, plan: LoopPlan, step: StepPlan, channel: str, within: Window) -> Select[Any]:
+def rows(connection: Connection, plan: LoopPlan, step: StepPlan, mode: str, within: Window) -> Select[Any]:
     """Select the rows that trigger in a window: their key, user, moment and occurrence."""
     match step.trigger:
         case Rows() as trigger:
             return _of_a_table(connection, trigger, within)
         case After() as trigger:
-            return _of_the_ledger(plan, trigger, channel, _due(plan, trigger, within))
+            return _of_the_ledger(plan, trigger, mode, _due(plan, trigger, within))
         case _:
             raise AssertionError(f"{step.name} is not about rows")
 
@@ -65,7 +65,7 @@ def still_there(
     connection: Connection,
     plan: LoopPlan,
     step: StepPlan,
-    channel: str,
+    mode: str,
     *,
     occurrences: Collection[str],
     users: Collection[object],
@@ -85,7 +85,7 @@ def still_there(
             return found.where(found.selected_columns[OCCURRENCE].in_(occurrences))
         case After() as trigger:
             named = and_(sends.c.user_id.in_(users), sends.c.send_id.in_(occurrences))
-            return _of_the_ledger(plan, trigger, channel, named)
+            return _of_the_ledger(plan, trigger, mode, named)
         case _:
             raise AssertionError(f"{step.name} is not about rows")
 
@@ -118,9 +118,9 @@ def of_calls(calls: Calls, events: Events) -> Rows:
     return Rows(events.table, events.key, events.user, at, changes=False, name=(events.name, calls.pattern))
 
 
-def is_due(connection: Connection, plan: LoopPlan, trigger: After, channel: str, within: Window) -> bool:
+def is_due(connection: Connection, plan: LoopPlan, trigger: After, mode: str, within: Window) -> bool:
     """Whether an email's time to be followed has come in a window."""
-    query = _of_the_ledger(plan, trigger, channel, _due(plan, trigger, within)).limit(1)
+    query = _of_the_ledger(plan, trigger, mode, _due(plan, trigger, within)).limit(1)
     return connection.execute(query).first() is not None
 
 
@@ -155,14 +155,14 @@ def _due(plan: LoopPlan, trigger: After, within: Window) -> ColumnElement[bool]:
     return due
 
 
-def _of_the_ledger(plan: LoopPlan, trigger: After, channel: str, which: ColumnElement[bool]) -> Select[Any]:
+def _of_the_ledger(plan: LoopPlan, trigger: After, mode: str, which: ColumnElement[bool]) -> Select[Any]:
     return select(
         sends.c.send_id.label(ROW_KEY),
         sends.c.user_id.label(ROW_USER),
         sends.c.as_of.label(ROW_AT),
         sends.c.send_id.label(OCCURRENCE),
     ).where(
-        sends.c.channel == channel,
+        sends.c.mode == mode,
         sends.c.loop == plan.name,
         sends.c.step == trigger.step,
         sends.c.state == "accepted",

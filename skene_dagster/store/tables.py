@@ -74,8 +74,8 @@ segment_members = Table(
 sends = Table(
     "skene_sends",
     metadata,
-    # One row per channel, loop, step, user and occurrence: this key is the promise that nobody is mailed twice.
-    Column("channel", String(16), primary_key=True),  # live | redirect | outbox
+    # One row per mode, loop, step, user and occurrence: this key is the promise that nobody is mailed twice.
+    Column("mode", String(16), primary_key=True),  # live | redirect | outbox
     Column("loop", String(48), primary_key=True),
     Column("step", String(48), primary_key=True),
     Column("user_id", NullType, primary_key=True),
@@ -97,7 +97,7 @@ batches = Table(
     "skene_batches",
     metadata,
     Column("batch_id", String(32), primary_key=True),  # the idempotency key's last part
-    Column("channel", String(16), nullable=False),
+    Column("mode", String(16), nullable=False),
     Column("loop", String(48), nullable=False),
     Column("step", String(48), nullable=False),
     # reserved → frozen → (accepted, while `set` is still to be written) → settled; or split, in_doubt
@@ -122,7 +122,7 @@ batches = Table(
     Column("unanswered_at", Moment),  # the last attempt that got no answer; the records are asked about it
     Column("absent_at", Moment),  # when the provider's records first showed nothing of the batch
     Column("refusal", String(500)),  # what the key was refused with after an attempt without answer: it is used no more
-    Index("skene_batches_open", "channel", "loop", "step", "state"),
+    Index("skene_batches_open", "mode", "loop", "step", "state"),
     Index("skene_batches_state", "state", "unresolved_since"),
 )
 
@@ -276,21 +276,21 @@ triggered = Table(
     "skene_triggered",
     metadata,
     # A row of the product that triggered a step, and for which its condition held: who is mailed about it.
-    Column("channel", String(16), primary_key=True),
+    Column("mode", String(16), primary_key=True),
     Column("segment", String(100), primary_key=True),
     Column("user_id", NullType, primary_key=True),
     Column("occurrence", String(64), primary_key=True),  # the trigger row's key; the parent send's id for `after`
     Column("triggered_at", Moment, nullable=False),
     Column("entered_at", Moment, nullable=False),  # the tick at which the condition held
     Column("attributes", Text),  # JSON of the columns that the email names
-    Index("skene_triggered_entered", "channel", "segment", "entered_at"),
+    Index("skene_triggered_entered", "mode", "segment", "entered_at"),
 )
 
 entitlements = Table(
     "skene_entitlements",
     metadata,
     # What the product reads before it lets a user do something: blocked while lifted_at is OPEN.
-    Column("channel", String(16), primary_key=True),
+    Column("mode", String(16), primary_key=True),
     Column("user_id", NullType, primary_key=True),
     Column("loop", String(48), primary_key=True),
     Column("step", String(48), primary_key=True),

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
 
-BATCH = "INSERT INTO skene_batches (batch_id, channel, loop, step, state, size, as_of, reserved_at, attempts{}) "
+BATCH = "INSERT INTO skene_batches (batch_id, mode, loop, step, state, size, as_of, reserved_at, attempts{}) "
 RESERVED = (
     BATCH.format("") + "VALUES ('x', 'outbox', 'retention', 'main', 'reserved', 7, '2020-01-01', '2020-01-01', 0)"
 )

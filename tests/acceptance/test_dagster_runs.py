@@ -102,7 +102,7 @@ def test_the_job_fills_the_segment_and_mails_each_member_once(root: Path, instan
         "refused": 0,
         "in_doubt": 0,
     }
-    assert str(sends["channel"]).startswith("outbox: SKENE_ENV is development")
+    assert str(sends["mode"]).startswith("outbox: SKENE_ENV is development")
     assert Path(str(sends["outbox"])).is_file()
 
 

@@ -66,18 +66,16 @@ def test_one_doubt_of_several_is_settled_by_its_batch(stuck: Path) -> None:
 
 
 @pytest.mark.parametrize("is_broken", [False, True], ids=["well", "broken"])
-@pytest.mark.parametrize(("channel", "state"), [("live", "accepted"), ("outbox", "settled")])
+@pytest.mark.parametrize(("mode", "state"), [("live", "accepted"), ("outbox", "settled")])
 def test_set_is_left_to_the_next_run_for_what_a_person_says_was_really_sent(
-    root: Path, monkeypatch: pytest.MonkeyPatch, channel: str, state: str, is_broken: bool
+    root: Path, monkeypatch: pytest.MonkeyPatch, mode: str, state: str, is_broken: bool
 ) -> None:
     with_set = RETENTION.replace("      personalization", "      set: {name: Reminded}\n      personalization")
     write_project(root, {"retention.yaml": with_set})
     run(root)
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
-        connection.execute(
-            "UPDATE skene_batches SET state = 'in_doubt', channel = ?, unresolved_since = as_of", [channel]
-        )
-    if channel == "live":
+        connection.execute("UPDATE skene_batches SET state = 'in_doubt', mode = ?, unresolved_since = as_of", [mode])
+    if mode == "live":
         monkeypatch.setenv("SKENE_ENV", "production")
         monkeypatch.setenv("RESEND_API_KEY", "re_test")
         skene(root, "adopt", "--yes")

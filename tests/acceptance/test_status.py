@@ -37,7 +37,7 @@ def test_status_for_programs_is_one_object(root: Path) -> None:
 
     found = json.loads(skene(root, "status", "--json").output)
 
-    assert set(found) == {"steps", "problems", "channel"}
+    assert set(found) == {"steps", "problems", "mode"}
     assert found["problems"] == []
     assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
         "loop": "retention",
@@ -51,7 +51,7 @@ def test_status_for_programs_is_one_object(root: Path) -> None:
 
 REFUSED = "'422 validation_error: Invalid `to` field.'"
 WAITS = (
-    "UPDATE skene_batches SET state = 'frozen', channel = 'outbox', attempts = 2, "
+    "UPDATE skene_batches SET state = 'frozen', mode = 'outbox', attempts = 2, "
     "unresolved_since = '2999-01-01 09:00:00.000000', due_at = '2999-01-01 09:20:00.000000', "
     f"refusal = {REFUSED}, error = {{}}"
 )

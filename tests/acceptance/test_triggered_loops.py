@@ -175,7 +175,7 @@ def calls(root: Path, user: int, times: int, *, days_ago: int = 0, name: str = "
 def blocked(root: Path) -> list[tuple[int, str]]:
     return ask(
         root,
-        "SELECT user_id, message FROM skene_entitlements WHERE channel = 'outbox' AND lifted_at LIKE '9999-12-31%'",
+        "SELECT user_id, message FROM skene_entitlements WHERE mode = 'outbox' AND lifted_at LIKE '9999-12-31%'",
     )
 
 

@@ -214,7 +214,7 @@ def test_the_product_finds_who_is_blocked(engine: Engine) -> None:
         connection.execute(text("CREATE TABLE users (id INTEGER PRIMARY KEY)"))
     schema.upgrade(engine, Users())
     blocked = {
-        "channel": "live",
+        "mode": "live",
         "loop": "freemium",
         "step": "main",
         "blocked_at": datetime(2026, 3, 1),

@@ -23,7 +23,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.delivery.send.session import DeliverySession
@@ -32,7 +32,7 @@ from skene_dagster.loops.plan import StepPlan
 from skene_dagster.segments.refresh import refresh
 from skene_dagster.store.engine import transaction
 
-LIVE = Channel("live", "a simulation")
+LIVE = Mode("live", "a simulation")
 RETRIES = 2
 
 EDITS = ("membership", "no", "address", "name", "sours")
@@ -194,7 +194,7 @@ class World:
             plan=self.plan,
             step=self.step,
             settings=self.product.settings[0],
-            channel=LIVE,
+            mode=LIVE,
             as_of=as_of,
             clock=self.scheduler.clock,
             page=self.page,

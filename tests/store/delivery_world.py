@@ -29,7 +29,7 @@ from skene_dagster.delivery.decide.reserve import Reserved, reserve
 from skene_dagster.delivery.decide.send_audience import PAGE
 from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import (
     Accepted,
     Answer,
@@ -54,8 +54,8 @@ from skene_dagster.store import environment
 from skene_dagster.store.tables import batches, sends
 
 START = datetime(2026, 3, 2, 9)
-OUTBOX = Channel("outbox", "a test")
-LIVE = Channel("live", "a test")
+OUTBOX = Mode("outbox", "a test")
+LIVE = Mode("live", "a test")
 
 SETTINGS = """\
 users: {name: name, mailable: "verified = 1"}
@@ -211,7 +211,7 @@ class World:
 
     def reserve(
         self,
-        channel: Channel = OUTBOX,
+        mode: Mode = OUTBOX,
         as_of: datetime | None = None,
         progress: Callable[[int], None] = lambda _: None,
         page: int = PAGE,
@@ -221,7 +221,7 @@ class World:
             plan=self.plan,
             step=self.step,
             settings=self.settings,
-            channel=channel,
+            mode=mode,
             as_of=as_of or self.now,
             clock=self.clock,
             progress=progress,
@@ -230,17 +230,17 @@ class World:
 
     def deliver(
         self,
-        channel: Channel = OUTBOX,
+        mode: Mode = OUTBOX,
         owner: str = "one",
         provider: Provider | None = None,
         engine: Engine | None = None,
     ) -> Delivered:
-        session = self.session(channel, owner, provider, engine)
+        session = self.session(mode, owner, provider, engine)
         return deliver(session, plan=self.plan, step=self.step, templates=Templates(self.settings.templates, self.root))
 
     def session(
         self,
-        channel: Channel = OUTBOX,
+        mode: Mode = OUTBOX,
         owner: str = "one",
         provider: Provider | None = None,
         engine: Engine | None = None,
@@ -248,7 +248,7 @@ class World:
         return DeliverySession(
             engine or self.engine,
             self.settings,
-            channel,
+            mode,
             provider or self.provider,
             self.clock,
             owner,
@@ -256,10 +256,10 @@ class World:
             monotonic=self.monotonic,
         )
 
-    def tick(self, channel: Channel = OUTBOX) -> Delivered:
+    def tick(self, mode: Mode = OUTBOX) -> Delivered:
         self.refresh()
-        self.reserve(channel)
-        return self.deliver(channel)
+        self.reserve(mode)
+        return self.deliver(mode)
 
     def days_pass(self, days: float) -> None:
         self.now += timedelta(days=days)

@@ -37,7 +37,7 @@ OURS = ("retention", "activation")
 
 _SEGMENTS = [f"{LOOP}.main", *(f"{loop}.{STEP}" for loop in OURS)]
 _SCOPES = [
-    *((channel, LOOP, "main") for channel in CHANNELS),
+    *((mode, LOOP, "main") for mode in CHANNELS),
     *((MODE, loop, step) for loop in OURS for step in ("main", STEP)),
 ]
 """Whose ledger they have. A step that is gone and had sends would make tests' own look renamed: so STEP has none."""
@@ -45,11 +45,11 @@ _SCOPES = [
 _THEIRS: dict[Table, ColumnElement[bool]] = {
     segments: segments.c.segment.in_(_SEGMENTS),
     segment_members: segment_members.c.segment.in_(_SEGMENTS),
-    sends: or_(sends.c.loop == LOOP, sends.c.channel == MODE),
-    batches: or_(batches.c.loop == LOOP, batches.c.channel == MODE),
-    triggered: or_(triggered.c.segment == f"{LOOP}.main", triggered.c.channel == MODE),
+    sends: or_(sends.c.loop == LOOP, sends.c.mode == MODE),
+    batches: or_(batches.c.loop == LOOP, batches.c.mode == MODE),
+    triggered: or_(triggered.c.segment == f"{LOOP}.main", triggered.c.mode == MODE),
     controls: or_(controls.c.loop == LOOP, controls.c.step == STEP),
-    entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.channel == MODE, entitlements.c.step == STEP),
+    entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.mode == MODE, entitlements.c.step == STEP),
     pacing: pacing.c.account == LOOP,
 }
 
@@ -122,7 +122,7 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
         batches: [row for scope in _SCOPES for row in _batches(len(users), *scope)],
         triggered: [
             {
-                "channel": channel,
+                "mode": mode,
                 "segment": segment,
                 "user_id": user,
                 "occurrence": "1",
@@ -130,7 +130,7 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
                 "entered_at": FAR_AHEAD,
                 "attributes": '{"amount": "theirs"}',
             }
-            for channel, segment in ((MODE, "activation.main"), ("outbox", f"{LOOP}.main"), ("live", f"{LOOP}.main"))
+            for mode, segment in ((MODE, "activation.main"), ("outbox", f"{LOOP}.main"), ("live", f"{LOOP}.main"))
             for user in users
         ],
         # A pause and a cancellation are about all steps of a loop, an approval is about one.
@@ -143,7 +143,7 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
         ],
         entitlements: [
             {
-                "channel": channel,
+                "mode": mode,
                 "user_id": user,
                 "loop": loop,
                 "step": step,
@@ -151,7 +151,7 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
                 "blocked_at": LONG_AGO,
                 "message": "theirs",
             }
-            for channel, loop, step in (*_SCOPES, *(("outbox", loop, STEP) for loop in OURS))
+            for mode, loop, step in (*_SCOPES, *(("outbox", loop, STEP) for loop in OURS))
             for user in users
             for lifted_at in (OPEN, FAR_AHEAD)
         ],
@@ -159,9 +159,9 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
     }
 
 
-def _sends(users: Sequence[object], channel: str, loop: str, step: str) -> list[dict[str, object]]:
+def _sends(users: Sequence[object], mode: str, loop: str, step: str) -> list[dict[str, object]]:
     """Two of each user: one was accepted, the other is on its way."""
-    scope = {"channel": channel, "loop": loop, "step": step}
+    scope = {"mode": mode, "loop": loop, "step": step}
     when = {"as_of": LONG_AGO, "decided_at": LONG_AGO}
     return [
         scope
@@ -179,16 +179,16 @@ def _sends(users: Sequence[object], channel: str, loop: str, step: str) -> list[
     ]
 
 
-def _batches(size: int, channel: str, loop: str, step: str) -> list[dict[str, object]]:
+def _batches(size: int, mode: str, loop: str, step: str) -> list[dict[str, object]]:
     """One that is done, and an open one: of a mode of their own, such that everything there is would look at it."""
-    scope = {"channel": channel, "loop": loop, "step": step, "size": size}
+    scope = {"mode": mode, "loop": loop, "step": step, "size": size}
     when = dict.fromkeys(("as_of", "reserved_at", "due_at"), LONG_AGO)
     nothing = {"attempts": 0, **dict.fromkeys(("unresolved_since", "last_attempt_at", "first_attempt_at"))}
     unresolved = {"attempts": 1, "unresolved_since": LONG_AGO, "last_attempt_at": LONG_AGO}
-    of_it = {"state": "in_doubt", **unresolved, "first_attempt_at": LONG_AGO} if channel == MODE else nothing
+    of_it = {"state": "in_doubt", **unresolved, "first_attempt_at": LONG_AGO} if mode == MODE else nothing
     return [
-        {**scope, **when, **nothing, "batch_id": _identity(channel, loop, step, "done"), "state": "settled"},
-        {**scope, **when, "state": "reserved", **of_it, "batch_id": _identity(channel, loop, step, "open")},
+        {**scope, **when, **nothing, "batch_id": _identity(mode, loop, step, "done"), "state": "settled"},
+        {**scope, **when, "state": "reserved", **of_it, "batch_id": _identity(mode, loop, step, "open")},
     ]
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, delete, func, select, update
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.delivery.send import freeze
 from skene_dagster.errors import NoClearance, ProviderFatal, ProviderUnavailable, SegmentImplausible
@@ -424,7 +424,7 @@ def test_a_redirected_email_goes_to_the_one_address_and_to_nobody_else(world: Wo
     world.settings = replace(world.settings, redirect_to="me@example.com")
     world.add(1, 2)
 
-    world.tick(Channel("redirect", "a test"))
+    world.tick(Mode("redirect", "a test"))
 
     assert world.provider.mailed == ["me@example.com"] * 2
     assert world.reminded() == set()

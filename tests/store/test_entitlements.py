@@ -32,7 +32,7 @@ def tick(world: World) -> Entitled:
 def again(world: World) -> Entitled:
     """Do what a run does once more after the refresh."""
     plan, step, now = world.plan, world.step, world.now
-    return entitle(world.engine, plan=plan, step=step, channel=OUTBOX, as_of=now, clock=world.clock)
+    return entitle(world.engine, plan=plan, step=step, mode=OUTBOX, as_of=now, clock=world.clock)
 
 
 def blocks(world: World) -> list[tuple[int, bool]]:

@@ -26,7 +26,7 @@ def look(engine: Engine, tmp_path: Path) -> Callable[..., StepHealth]:
         long_ago = NOW - 2 * AN_HOUR
         row = {
             "batch_id": "b" * 32,
-            "channel": "live",
+            "mode": "live",
             "loop": world.plan.name,
             "step": world.step.name,
             "state": "frozen",

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, text, update
 
 from skene_dagster.behaviour.rollup.roll_up import roll_up
 from skene_dagster.delivery.email.message import Message
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.errors import SegmentTimeout
 from skene_dagster.loops.planning.usage import plan_usage
@@ -567,14 +567,14 @@ steps:
 """
 
 
-def found(product: Product, channel: Channel = OUTBOX, as_of: datetime | None = None) -> int:
+def found(product: Product, mode: Mode = OUTBOX, as_of: datetime | None = None) -> int:
     world = product.world
     return trigger_rows.refresh(
         world.engine,
         plan=world.plan,
         step=world.step,
         settings=world.settings,
-        channel=channel.name,
+        mode=mode.name,
         as_of=as_of or world.now,
         clock=world.clock,
         run_id="run",

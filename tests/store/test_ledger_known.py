@@ -29,13 +29,13 @@ def connection(engine: Engine, tmp_path: Path) -> Iterator[Connection]:
 
 
 def a_send(connection: Connection, user: int, occurrence: str, state: str, at: datetime, **columns: object) -> None:
-    plain = {"channel": SCOPE.channel, "loop": SCOPE.loop, "step": SCOPE.step, "send_id": f"{user}-{occurrence}"}
+    plain = {"mode": SCOPE.mode, "loop": SCOPE.loop, "step": SCOPE.step, "send_id": f"{user}-{occurrence}"}
     decided = {"user_id": user, "occurrence": occurrence, "state": state, "as_of": at, "decided_at": at}
     connection.execute(insert(sends).values(plain | decided | columns))
 
 
 def a_batch(connection: Connection, name: str, **columns: object) -> None:
-    plain = {"batch_id": name, "channel": SCOPE.channel, "loop": SCOPE.loop, "step": SCOPE.step, "state": "frozen"}
+    plain = {"batch_id": name, "mode": SCOPE.mode, "loop": SCOPE.loop, "step": SCOPE.step, "state": "frozen"}
     numbers = {"size": 1, "attempts": 1, "as_of": FIRST, "reserved_at": FIRST}
     connection.execute(insert(batches).values(plain | numbers | columns))
 
@@ -48,7 +48,7 @@ def test_a_past_is_the_last_decision_and_the_last_mail_of_the_step(connection: C
     a_send(connection, 2, "2", "in_doubt", SECOND, decided_at=THIRD, reason="no_answer")
     a_send(connection, 2, "1", "refused", SECOND)
     a_send(connection, 3, "1", "reserved", FIRST)
-    for others in ({"channel": "redirect"}, {"loop": "other"}, {"step": "other"}):
+    for others in ({"mode": "redirect"}, {"loop": "other"}, {"step": "other"}):
         a_send(connection, 3, "9", "accepted", THIRD, **others)
 
     assert facts.history(connection, SCOPE, [1, 2, 3, 4]) == {
@@ -110,23 +110,23 @@ def test_an_email_is_known_that_the_ledger_would_not_send_as_if_it_had_never_lef
 def test_the_newest_attempt_is_the_channels_own_and_by_no_wrong_clock(connection: Connection) -> None:
     as_far = NOW + timedelta(minutes=5)
 
-    assert ledger.newest_attempt(connection, SCOPE.channel, NOW) is None
+    assert ledger.newest_attempt(connection, SCOPE.mode, NOW) is None
     a_batch(connection, "first", last_attempt_at=FIRST)
     a_batch(connection, "second", last_attempt_at=SECOND)
-    a_batch(connection, "another's", last_attempt_at=THIRD, channel="live")
+    a_batch(connection, "another's", last_attempt_at=THIRD, mode="live")
     a_batch(connection, "ahead", last_attempt_at=as_far + AN_INSTANT)
-    assert ledger.newest_attempt(connection, SCOPE.channel, NOW) == SECOND
+    assert ledger.newest_attempt(connection, SCOPE.mode, NOW) == SECOND
     a_batch(connection, "as far as clocks differ", last_attempt_at=as_far)
-    assert ledger.newest_attempt(connection, SCOPE.channel, NOW) == as_far
+    assert ledger.newest_attempt(connection, SCOPE.mode, NOW) == as_far
 
 
 def test_what_is_frozen_and_never_left_is_rendered_anew(connection: Connection) -> None:
     a_batch(connection, "frozen")
     a_batch(connection, "attempted", unresolved_since=FIRST)
     a_batch(connection, "reserved", state="reserved")
-    a_batch(connection, "another's", channel="redirect")
+    a_batch(connection, "another's", mode="redirect")
 
-    ledger.reissue_frozen(connection, SCOPE.channel, NOW)
+    ledger.reissue_frozen(connection, SCOPE.mode, NOW)
 
     names = ("frozen", "attempted", "reserved", "another's")
     states = {name: ledger.batch_of(connection, name).state for name in names}

@@ -30,13 +30,13 @@ LEFT = NOW - timedelta(minutes=2)
 QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "due": lambda c: ledger.due(c, SCOPE, NOW),
     "open": lambda c: ledger.open_batches(c, SCOPE),
-    "left behind": lambda c: ledger.left_behind(c, SCOPE.channel, NOW),
-    "unresolved": lambda c: ledger.unresolved(c, SCOPE.channel),
+    "left behind": lambda c: ledger.left_behind(c, SCOPE.mode, NOW),
+    "unresolved": lambda c: ledger.unresolved(c, SCOPE.mode),
     "waiting": lambda c: ledger.waiting(c, SCOPE, NOW),
-    "in doubt": lambda c: [row for row in ledger.in_doubt(c, SCOPE.channel) if row.batch_id == BATCH],
+    "in doubt": lambda c: [row for row in ledger.in_doubt(c, SCOPE.mode) if row.batch_id == BATCH],
     "emails in doubt": lambda c: ledger.emails_in_doubt(c, SCOPE),
-    "a step with unsent": lambda c: _of_tests(ledger.steps_with_unsent_batches(c, SCOPE.channel)),
-    "a step with open": lambda c: _of_tests(ledger.steps_with_open_batches(c, SCOPE.channel)),
+    "a step with unsent": lambda c: _of_tests(ledger.steps_with_unsent_batches(c, SCOPE.mode)),
+    "a step with open": lambda c: _of_tests(ledger.steps_with_open_batches(c, SCOPE.mode)),
     "the oldest open": lambda c: ledger.oldest_open(c, SCOPE),
     "ever reserved": lambda c: ledger.was_ever_reserved(c, SCOPE),
 }
@@ -51,7 +51,7 @@ def a_batch(connection: Connection, **columns: object) -> Iterator[None]:
     """Have one batch of a step that was reserved a while ago, for as long as one asks about it."""
     row = {
         "batch_id": BATCH,
-        "channel": SCOPE.channel,
+        "mode": SCOPE.mode,
         "loop": SCOPE.loop,
         "step": SCOPE.step,
         "state": "reserved",
@@ -97,13 +97,13 @@ BATCHES: dict[str, tuple[dict[str, object], set[str]]] = {
     "accepted, put off": ({**PUT_OFF, "state": "accepted"}, OF_THE_STEP - {"a step with unsent"}),
     "of another step": ({"step": "other"}, {"a step with unsent", "a step with open"}),
     "of another loop": ({"loop": "other"}, {"a step with unsent", "a step with open"}),
-    "of another channel": ({"channel": "redirect"}, set()),
+    "of another mode": ({"mode": "redirect"}, set()),
     "of another step, in doubt": (
         {"step": "other", "state": "in_doubt", **UNRESOLVED},
         {"left behind", "in doubt", "a step with open"},
     ),
-    "of another channel, in doubt": ({"channel": "redirect", "state": "in_doubt", **UNRESOLVED}, set()),
-    "of another channel, attempted": ({"channel": "redirect", "state": "frozen", **UNRESOLVED}, set()),
+    "of another mode, in doubt": ({"mode": "redirect", "state": "in_doubt", **UNRESOLVED}, set()),
+    "of another mode, attempted": ({"mode": "redirect", "state": "frozen", **UNRESOLVED}, set()),
     "of another step, attempted": (
         {"step": "other", "state": "frozen", **UNRESOLVED},
         {"left behind", "unresolved", "a step with open"},
@@ -174,7 +174,7 @@ def several(world: World) -> Iterator[Connection]:
     with world.engine.connect() as connection:
         for name, size, moment, error in (("a", 3, LATER, "y"), ("c", 2, EARLIER, "y"), ("b", 4, LATER, "x")):
             row = {
-                "channel": SCOPE.channel,
+                "mode": SCOPE.mode,
                 "loop": SCOPE.loop,
                 "step": SCOPE.step,
                 "attempts": 1,
@@ -193,7 +193,7 @@ def several(world: World) -> Iterator[Connection]:
 def test_batches_are_listed_in_the_order_in_which_they_are_due(several: Connection) -> None:
     assert [row.batch_id[0] for row in ledger.due(several, SCOPE, NOW)] == ["c", "a", "b"]
     assert [row.batch_id[0] for row in ledger.due(several, SCOPE, NOW, {"a" * 32})] == ["c", "b"]
-    assert [row.batch_id[0] for row in ledger.left_behind(several, SCOPE.channel, NOW)] == ["c", "a", "b"]
+    assert [row.batch_id[0] for row in ledger.left_behind(several, SCOPE.mode, NOW)] == ["c", "a", "b"]
     assert ledger.open_batches(several, SCOPE) == 3
     assert ledger.oldest_open(several, SCOPE) == EARLIER
 
@@ -201,7 +201,7 @@ def test_batches_are_listed_in_the_order_in_which_they_are_due(several: Connecti
 def test_a_step_with_several_unsent_batches_is_named_once(several: Connection) -> None:
     several.execute(update(batches).where(batches_of(SCOPE)).values(unresolved_since=None))
 
-    assert _of_tests(ledger.steps_with_unsent_batches(several, SCOPE.channel)) == [(SCOPE.loop, SCOPE.step)]
+    assert _of_tests(ledger.steps_with_unsent_batches(several, SCOPE.mode)) == [(SCOPE.loop, SCOPE.step)]
 
 
 def test_what_waits_is_told_by_what_was_said_since_when_and_of_how_many(several: Connection) -> None:
@@ -216,11 +216,11 @@ def test_what_waits_is_told_by_what_was_said_since_when_and_of_how_many(several:
 def test_doubts_are_listed_from_the_oldest_on_and_their_emails_counted(several: Connection) -> None:
     several.execute(update(batches).where(batches_of(SCOPE)).values(state="in_doubt"))
 
-    listed = [row for row in ledger.in_doubt(several, SCOPE.channel) if row.loop == SCOPE.loop]
+    listed = [row for row in ledger.in_doubt(several, SCOPE.mode) if row.loop == SCOPE.loop]
 
     assert [row.batch_id[0] for row in listed] == ["c", "a", "b"]
     assert ledger.emails_in_doubt(several, SCOPE) == 9
-    assert ledger.steps_with_open_batches(several, SCOPE.channel) == [("neighbour", "main"), (SCOPE.loop, SCOPE.step)]
+    assert ledger.steps_with_open_batches(several, SCOPE.mode) == [("neighbour", "main"), (SCOPE.loop, SCOPE.step)]
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ def sent(world: World) -> Iterator[Connection]:
     with world.engine.connect() as connection:
         for user, occurrence, state, reason, position, as_of in rows:
             row = {
-                "channel": SCOPE.channel,
+                "mode": SCOPE.mode,
                 "loop": SCOPE.loop,
                 "step": SCOPE.step,
                 "user_id": user,
@@ -274,7 +274,7 @@ def test_what_a_tick_may_still_have_to_mail_is_what_is_reserved_or_in_doubt(sent
 
     assert open_at(SCOPE, NOW) == {2, 3, 4}
     assert open_at(SCOPE, NOW - A_MINUTE) == set()
-    assert open_at(Scope(SCOPE.channel, SCOPE.loop, "other"), NOW) == set()
+    assert open_at(Scope(SCOPE.mode, SCOPE.loop, "other"), NOW) == set()
 
 
 def test_who_is_not_in_an_answer_is_found_among_those_who_are_asked_about(sent: Connection) -> None:

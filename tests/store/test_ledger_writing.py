@@ -29,7 +29,7 @@ BYTES = Frozen((SEND,), b"[]")
 def connection(engine: Engine, tmp_path: Path) -> Iterator[Connection]:
     """A connection to a ledger with one batch of one send, whose attempt got no answer; `one` holds it."""
     world: World = make_world(engine, tmp_path)
-    scope = {"channel": SCOPE.channel, "loop": SCOPE.loop, "step": SCOPE.step, "as_of": BEFORE}
+    scope = {"mode": SCOPE.mode, "loop": SCOPE.loop, "step": SCOPE.step, "as_of": BEFORE}
     batch = {
         "batch_id": BATCH,
         "state": "frozen",
@@ -64,7 +64,7 @@ def change(connection: Connection, columns: Mapping[str, object]) -> None:
 def every_row(connection: Connection) -> list[object]:
     return [
         *connection.execute(select(batches).order_by(batches.c.batch_id)),
-        *connection.execute(select(sends).order_by(sends.c.channel, sends.c.loop, sends.c.step, sends.c.send_id)),
+        *connection.execute(select(sends).order_by(sends.c.mode, sends.c.loop, sends.c.step, sends.c.send_id)),
     ]
 
 
@@ -158,7 +158,7 @@ OBSTACLES: dict[str, tuple[Callable[[Connection], object], dict[str, dict[str, o
             "held": {},
             "perhaps sent": {"owner": None, **UNRESOLVED},
             "of another step": {"owner": None, "step": "other"},
-            "of another channel": {"owner": None, "channel": "redirect"},
+            "of another mode": {"owner": None, "mode": "redirect"},
         },
     ),
 }

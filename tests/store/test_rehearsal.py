@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete
 
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.facts import Person
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, _keep_some, rehearse, rehearse_user
 from skene_dagster.errors import QueryRejected
 from skene_dagster.store.tables import metadata
@@ -23,8 +23,8 @@ def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
 
 
-def stage(world: World, channel: Channel = OUTBOX) -> Stage:
-    return Stage(world.engine, world.plan, world.step, world.settings, channel, world.now)
+def stage(world: World, mode: Mode = OUTBOX) -> Stage:
+    return Stage(world.engine, world.plan, world.step, world.settings, mode, world.now)
 
 
 def rehearsed(world: World, size: int = 10, progress: Callable[[int], None] = lambda _: None) -> Rehearsal:

@@ -10,13 +10,13 @@ from sqlalchemy import Engine, update
 
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.reserve import Reserved, reserve
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import sends
 
-OUTBOX = Channel("outbox", "a test")
+OUTBOX = Mode("outbox", "a test")
 
 
 def every_entry() -> LoopPlan:
@@ -41,7 +41,7 @@ def decide(world: World, plan: LoopPlan, day: int, root: Path) -> Reserved:
         plan=plan,
         step=plan.steps[0],
         settings=load(root, {}),
-        channel=OUTBOX,
+        mode=OUTBOX,
         as_of=tick(day),
         clock=world.clock,
     )

@@ -81,9 +81,9 @@ def test_blocks_that_were_lifted_long_ago_are_forgotten(engine: Engine) -> None:
     world = World(engine)
     lifted = {1: at(1), 2: OPEN, 3: at(30), 4: at(2), 5: OPEN, 6: at(3), 7: at(4)}
     rows = [
-        {"channel": channel, "user_id": user, "loop": "freemium", "step": "main", "lifted_at": moment}
+        {"mode": mode, "user_id": user, "loop": "freemium", "step": "main", "lifted_at": moment}
         | {"blocked_at": at(0), "message": "Upgrade"}
-        for channel in ("live", "outbox")
+        for mode in ("live", "outbox")
         for user, moment in lifted.items()
     ]
     transaction(engine, lambda connection: connection.execute(insert(entitlements), rows))
@@ -91,8 +91,8 @@ def test_blocks_that_were_lifted_long_ago_are_forgotten(engine: Engine) -> None:
     deleted = without_history(engine, at(40))
 
     assert deleted.rows["skene_entitlements"] == 8
-    assert sorted(world.rows(entitlements, "channel", "user_id")) == [
-        (channel, user) for channel in ("live", "outbox") for user in (2, 3, 5)
+    assert sorted(world.rows(entitlements, "mode", "user_id")) == [
+        (mode, user) for mode in ("live", "outbox") for user in (2, 3, 5)
     ]
 
 

@@ -65,7 +65,7 @@ class Outage:
         return len(times)
 
     def look(self) -> StepHealth:
-        look = partial(health, plan=self.world.plan, step=self.world.step, channel="live", now=self.world.now)
+        look = partial(health, plan=self.world.plan, step=self.world.step, mode="live", now=self.world.now)
         return transaction(self.world.engine, look)
 
 

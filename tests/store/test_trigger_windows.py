@@ -178,7 +178,7 @@ steps:
 def sent(world: World, **rows: dict[str, object]) -> None:
     """Write emails into the ledger, accepted at their tick unless they say otherwise."""
     usual: dict[str, object] = {
-        "channel": OUTBOX.name,
+        "mode": OUTBOX.name,
         "loop": world.plan.name,
         "step": "first",
         "occurrence": "",
@@ -237,7 +237,7 @@ def test_only_emails_of_the_step_that_left_are_followed(mailing: World) -> None:
     sent(
         mailing,
         mine={},
-        rehearsed={"channel": "live"},
+        rehearsed={"mode": "live"},
         of_another_loop={"loop": "freemium"},
         of_another_step={"step": "other"},
         refused={"state": "refused"},

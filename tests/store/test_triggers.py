@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select, text
 
 from skene_dagster.behaviour.rollup.roll_up import roll_up
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.retention import retain as retain_
@@ -96,24 +96,24 @@ class Shop:
     def plan(self, loop: str) -> None:
         self.world.plan = planned(self.world.root, self.world.settings, loop)
 
-    def refresh(self, channel: Channel = OUTBOX, step: int = 0) -> Refreshed:
+    def refresh(self, mode: Mode = OUTBOX, step: int = 0) -> Refreshed:
         world = self.world
         return trigger_rows.refresh(
             world.engine,
             plan=world.plan,
             step=world.plan.steps[step],
             settings=world.settings,
-            channel=channel.name,
+            mode=mode.name,
             as_of=world.now,
             clock=world.clock,
             run_id="run",
         )
 
-    def tick(self, channel: Channel = OUTBOX) -> int:
+    def tick(self, mode: Mode = OUTBOX) -> int:
         """Refresh, reserve and deliver the loop's first step; say how many rows triggered."""
-        found = self.refresh(channel)
-        self.world.reserve(channel)
-        self.world.deliver(channel)
+        found = self.refresh(mode)
+        self.world.reserve(mode)
+        self.world.deliver(mode)
         return found.entered
 
     def found(self) -> list[tuple[Any, str]]:

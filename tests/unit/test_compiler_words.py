@@ -20,7 +20,7 @@ from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.compiler.names import keys_of, op_name, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import RETRIES, retry_policy, working
 from skene_dagster.delivery.entitlements import Entitled
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.reconcile import Reconciled
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.send.deliver import Delivered
@@ -240,7 +240,7 @@ def test_other_works_are_told_in_a_line() -> None:
     assert checks._metadata(PLAN, 1)["what_to_do"].value == "skene-dagster doubts retention"
 
 
-OUTBOX, LIVE = Channel("outbox", "a test"), Channel("live", "a test")
+OUTBOX, LIVE = Mode("outbox", "a test"), Mode("live", "a test")
 
 
 def shown(found: metadata.Metadata) -> dict[str, object]:
@@ -261,7 +261,7 @@ def test_a_delivery_reports_each_state_and_what_waits(settings: Settings) -> Non
         "refused": 0,
         "in_doubt": 0,
         "batches_waiting": 4,
-        "channel": "outbox: a test",
+        "mode": "outbox: a test",
         "parked": "a quota",
         "outbox": str(settings.outbox / "index.html"),
     }
@@ -293,7 +293,7 @@ def test_entitlements_report_who_is_blocked() -> None:
         "blocked": 3,
         "lifted": 2,
         "paused": True,
-        "channel": "live: a test",
+        "mode": "live: a test",
     }
 
 

@@ -14,7 +14,7 @@ from template_world import email, plan_of
 from skene_dagster.delivery.controls import Orders
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Throttled, Unknown, check_call
 from skene_dagster.delivery.providers.outbox import OutboxProvider
 from skene_dagster.delivery.send.attempt import _Begun, _is_stale, _slept, _waited_for, _waits
@@ -140,9 +140,9 @@ def session(tmp_path: Path, clocks: Clocks) -> DeliverySession:
         return clocks.now
 
     provider = OutboxProvider(tmp_path / "outbox", now)
-    engine, settings, channel = create_engine("sqlite://"), load(tmp_path, {}), Channel("outbox", "a test")
+    engine, settings, mode = create_engine("sqlite://"), load(tmp_path, {}), Mode("outbox", "a test")
     return DeliverySession(
-        engine, settings, channel, provider, now, "one", pause=clocks.pause, monotonic=lambda: clocks.ran
+        engine, settings, mode, provider, now, "one", pause=clocks.pause, monotonic=lambda: clocks.ran
     )
 
 
@@ -276,7 +276,7 @@ def test_the_first_failure_is_told_unless_there_was_silence(session: DeliverySes
 
 
 @pytest.mark.parametrize(
-    ("channel", "age", "is_late"),
+    ("mode", "age", "is_late"),
     [
         pytest.param("live", 15 * A_MINUTE, False, id="a quarter of an hour"),
         pytest.param("live", 15 * A_MINUTE + AN_INSTANT, True, id="longer"),
@@ -287,11 +287,11 @@ def test_the_first_failure_is_told_unless_there_was_silence(session: DeliverySes
     ],
 )
 def test_a_tick_is_late_after_a_quarter_of_an_hour_unless_its_time_is_simulated(
-    session: DeliverySession, channel: Any, age: timedelta, is_late: bool
+    session: DeliverySession, mode: Any, age: timedelta, is_late: bool
 ) -> None:
     plan, step = plan_of(email())
 
-    assert LateTicks(plan, step, session.settings, Channel(channel, "a test"))._is_late(NOON - age, NOON) is is_late
+    assert LateTicks(plan, step, session.settings, Mode(mode, "a test"))._is_late(NOON - age, NOON) is is_late
 
 
 @pytest.mark.parametrize(
@@ -328,12 +328,12 @@ def test_a_text_is_cut_between_letters(text: str, most: int, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "set_", "writes"),
+    ("mode", "set_", "writes"),
     [("live", (("reminded", 1),), True), ("live", (), False), ("redirect", (("reminded", 1),), False)],
 )
 def test_what_a_loop_sets_is_written_for_real_emails_only(
-    session: DeliverySession, channel: Any, set_: tuple[tuple[str, int], ...], writes: bool
+    session: DeliverySession, mode: Any, set_: tuple[tuple[str, int], ...], writes: bool
 ) -> None:
-    policy = Policy.of(replace(session, channel=Channel(channel, "a test")), email(set=set_), "skip")
+    policy = Policy.of(replace(session, mode=Mode(mode, "a test")), email(set=set_), "skip")
 
     assert policy == Policy("skip", writes)

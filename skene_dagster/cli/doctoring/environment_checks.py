@@ -27,7 +27,7 @@ from skene_dagster.cli.doctoring.rights import (
 )
 from skene_dagster.cli.validating.result import Checked
 from skene_dagster.delivery import modes
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Denied
 from skene_dagster.documents import Document
 from skene_dagster.errors import LedgerOutdated, SkeneError
@@ -171,12 +171,12 @@ def _time(connection: Connection) -> Iterator[Checked]:
 def examine_sender(settings: Settings) -> Iterator[Checked]:
     """Look at where emails go, and whether the provider takes them."""
     try:
-        channel = modes.choose(settings)
+        mode = modes.choose(settings)
     except SkeneError as error:
         yield Checked("error", error.message, error.advice)
         return
-    yield Checked("ok", f"Emails: {channel.name} ({channel.why}).")
-    if not channel.leaves:
+    yield Checked("ok", f"Emails: {mode.name} ({mode.why}).")
+    if not mode.leaves:
         return
     from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415 - the SDK costs 0.2 s
 
@@ -186,7 +186,7 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
     except SkeneError as error:
         yield Checked("error", error.message, error.advice)
         return
-    yield from _ledger(settings, channel)
+    yield from _ledger(settings, mode)
     try:
         yield _domain(provider.domains(), settings.sender.from_)
     except Denied as denied:
@@ -198,11 +198,11 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
         provider.close()
 
 
-def _ledger(settings: Settings, channel: Channel) -> Iterator[Checked]:
+def _ledger(settings: Settings, mode: Mode) -> Iterator[Checked]:
     """Compare the ledger with the provider's newest records, as a run does before it sends."""
     try:
         with open_ledger(settings) as (engine, clock):
-            unread = refuse_a_backup(settings, channel, engine, clock)
+            unread = refuse_a_backup(settings, mode, engine, clock)
     except LedgerOutdated as error:
         yield Checked.of(error)
     except SkeneError:

@@ -34,7 +34,7 @@ def tell(
         screen.labelled("error", f"There is none: {bad}.")
         return
     to = mask(message.to) if masked else message.to
-    if stage.channel.name == "redirect":
+    if stage.mode.name == "redirect":
         to += f", redirected to {stage.settings.redirect_to}"
     screen.facts(
         {

@@ -69,10 +69,10 @@ def preview(
     steps = steps_of(plan, step, _can_be_asked)
     engine = open_engine(settings.database_url, read_only=True)
     try:
-        channel = modes.choose(settings)
+        mode = modes.choose(settings)
         moment = as_of or database_clock(engine)()
         _refuse_what_cannot_run(engine, settings, plan, moment)
-        stages = [Stage(engine, plan, one, settings, channel, moment) for one in steps]
+        stages = [Stage(engine, plan, one, settings, mode, moment) for one in steps]
         if user is not None:
             told = [_tell_user(screen, stage, user, browser=browser) for stage in stages]
         else:
@@ -107,11 +107,11 @@ def _tell_stage(screen: Screen, stage: Stage) -> bool:
         "live": "to the people themselves",
         "redirect": f"to {stage.settings.redirect_to} only",
         "outbox": "into the outbox",
-    }[stage.channel.name]
+    }[stage.mode.name]
     facts = {
         "As of": shown_moment(stage.as_of),
         "Database": shown_database(stage.settings),
-        "Emails": f"{where} ({stage.channel.why}); this preview sends nothing",
+        "Emails": f"{where} ({stage.mode.why}); this preview sends nothing",
     }
     missing, counted = None, None
     try:

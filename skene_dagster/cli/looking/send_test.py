@@ -11,7 +11,7 @@ from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.email.message import Message, freeze
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable, check_address
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.rehearsal import Case, Stage, rehearse_user, render
 from skene_dagster.errors import DeliveryError, NotCounted
@@ -51,8 +51,8 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
     engine = open_engine(settings.database_url, read_only=True)
     clock = database_clock(engine)
     real = settings.resend_api_key is not None
-    channel = Channel("live" if real else "outbox", "a test")
-    stage = Stage(engine, plan, one, settings, channel, clock())
+    mode = Mode("live" if real else "outbox", "a test")
+    stage = Stage(engine, plan, one, settings, mode, clock())
     person, case = rehearse_user(stage, user)
     if person is None:
         raise click.BadParameter(
@@ -66,7 +66,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
         message = render(stage, Templates(settings.templates, settings.root), key, person, row)
     except (MissingValue, Unrenderable) as bad:
         raise DeliveryError(f"There is no such email: {bad}.") from None
-    answer = modes.provider(channel, settings, clock).send_batch(freeze([_marked(message, to)]), f"test-{uuid.uuid4()}")
+    answer = modes.provider(mode, settings, clock).send_batch(freeze([_marked(message, to)]), f"test-{uuid.uuid4()}")
     if not isinstance(answer, Accepted):
         raise DeliveryError(f"It was not accepted: {answer.reason}.")
     screen = open_screen()

@@ -17,7 +17,7 @@ from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
 from skene_dagster.errors import LedgerOutdated, StoreError
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
@@ -43,30 +43,30 @@ def status(context: click.Context, *, as_json: bool) -> None:
     root: Path = context.obj
     settings = load(root)
     project = load_project(settings)
-    channel = modes.choose(settings)
+    mode = modes.choose(settings)
     with open_ledger(settings) as (engine, clock):
         now = clock()
         steps = [
             reading(
                 engine,
-                partial(health, plan=plan, step=step, channel=channel.name, now=now, due=_due(plan, step, now)),
+                partial(health, plan=plan, step=step, mode=mode.name, now=now, due=_due(plan, step, now)),
             )
             for plan in project.loops
             for step in plan.steps
         ]
-        others = reading(engine, lambda connection: left_by_others(connection, project.loops, channel.name, now))
+        others = reading(engine, lambda connection: left_by_others(connection, project.loops, mode.name, now))
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
-        problems = _outdated(settings, channel, engine, clock)
+        problems = _outdated(settings, mode, engine, clock)
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
     problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
         found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
-        click.echo(json.dumps(found | {"channel": channel.name}, default=str, indent=2))
+        click.echo(json.dumps(found | {"mode": mode.name}, default=str, indent=2))
     else:
         screen = open_screen()
-        screen.facts({"Database": shown_database(settings), "Emails": f"{channel.name} ({channel.why})"})
+        screen.facts({"Database": shown_database(settings), "Emails": f"{mode.name} ({mode.why})"})
         for step in steps:
             screen.line()
             _tell(screen, step)
@@ -79,9 +79,9 @@ def status(context: click.Context, *, as_json: bool) -> None:
         context.exit(LOOK)
 
 
-def _outdated(settings: Settings, channel: Channel, engine: Engine, clock: Clock) -> list[str]:
+def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> list[str]:
     try:
-        refuse_a_backup(settings, channel, engine, clock)
+        refuse_a_backup(settings, mode, engine, clock)
     except LedgerOutdated as error:
         return [f"{error.message} {error.advice}"]
     except StoreError as error:

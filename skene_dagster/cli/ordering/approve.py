@@ -32,10 +32,10 @@ def approve(root: Path, *, loop: str, step: str | None) -> None:
     plan = plan_of(load_project(settings), loop)
     steps = steps_of(plan, step, _sends)
     screen = open_screen()
-    channel = modes.choose(settings).name
+    mode = modes.choose(settings).name
     with open_ledger(settings) as (engine, clock):
         for one in steps:
-            scope = Scope(channel, plan.name, one.name)
+            scope = Scope(mode, plan.name, one.name)
             waits = reading(engine, partial(deferred, scope=scope, by_row=one.by_row))
             orders.order(engine, partial(controls.approve, loop=plan.name, step=one.name, now=clock()))
             waiting = how_many(waits.get("first_wave", 0), "user waits", "users wait")

@@ -37,10 +37,10 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
     """
     settings = load(root)
     screen = open_screen()
-    channel = modes.choose(settings).name
+    mode = modes.choose(settings).name
     with open_ledger(settings) as (engine, clock):
         name = None if loop is None else orders.known(engine, settings, loop)
-        listed = reading(engine, lambda connection: found_doubts(connection, channel, name))
+        listed = reading(engine, lambda connection: found_doubts(connection, mode, name))
         rows = [row for row in listed if batch in (None, row.batch_id)]
         if batch is not None and not rows:
             raise click.BadParameter(f"No batch {batch!r} is in doubt.", param_hint="--batch")
@@ -61,7 +61,7 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
             confirmed(f"{emails}: {MEANS[settle]}. Do it?")
         project = load_project(settings)
         for row in rows:
-            write_back = channel == "live" and _sets(project, row.loop, row.step)
+            write_back = mode == "live" and _sets(project, row.loop, row.step)
             settled = partial(settle_doubt, batch=row, verdict=settle, write_back=write_back, now=clock())
             transaction(engine, settled)
         screen.labelled("ok", f"{emails}: {MEANS[settle]}.")

@@ -21,12 +21,12 @@ def recover(root: Path, *, incomplete: bool) -> None:
     """
     settings = load(root)
     screen = open_screen()
-    channel = modes.choose(settings)
-    if not channel.leaves:
-        screen.labelled("ok", f"Nothing leaves this machine ({channel.why}), so nothing was sent.")
+    mode = modes.choose(settings)
+    if not mode.leaves:
+        screen.labelled("ok", f"Nothing leaves this machine ({mode.why}), so nothing was sent.")
         return
     with open_ledger(settings) as (engine, clock):
-        session = open_desk(settings, channel, engine, clock)
+        session = open_desk(settings, mode, engine, clock)
         with screen.doing("Reading the provider's records"):
             found = told_by_the_provider(session, incomplete=incomplete)
     since = f" since {found.since:%d %b %Y, %H:%M} UTC" if found.since else ""

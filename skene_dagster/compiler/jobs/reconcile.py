@@ -44,14 +44,14 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         with working(context.run.run_id):
             schema.ready(database, settings.users)
             environment.belong(database, settings.environment)
-            channel, clock = modes.choose(settings), database_clock(database)
+            mode, clock = modes.choose(settings), database_clock(database)
             owner = f"{context.run.run_id}.{context.retry_number}.{os.getpid()}"
-            provider = modes.provider(channel, settings, clock)
-            session = DeliverySession(database, settings, channel, provider, clock, owner, say=context.log.info)
+            provider = modes.provider(mode, settings, clock)
+            session = DeliverySession(database, settings, mode, provider, clock, owner, say=context.log.info)
             try:
                 found = reconcile(session, plans)
             finally:
-                report_doubts(context.instance, database, plans, channel.name)
+                report_doubts(context.instance, database, plans, mode.name)
         context.log.info(_told(found))
         context.add_output_metadata(
             {
@@ -100,8 +100,8 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
 def _is_wanted(database: Engine, settings: Settings, plans: Sequence[LoopPlan]) -> bool:
     if not schema.is_ready(database):
         return False
-    channel = modes.choose(settings)
-    return is_wanted(database, channel.name, database_clock(database), plans)
+    mode = modes.choose(settings)
+    return is_wanted(database, mode.name, database_clock(database), plans)
 
 
 def _told(found: Reconciled) -> str:

@@ -40,7 +40,7 @@ def _history() -> Select[Any]:
     return (
         select(member.user_id, send.user_id, send.state, send.reason, send.as_of)
         .select_from(sends.outerjoin(segment_members, inside))
-        .where(*(send[name] == bindparam(name) for name in ("channel", "loop", "step")))
+        .where(*(send[name] == bindparam(name) for name in ("mode", "loop", "step")))
         .where(send.user_id >= first, send.user_id <= last)
         .order_by(send.user_id, send.as_of, send.decided_at)
     )

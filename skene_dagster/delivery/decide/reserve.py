@@ -21,7 +21,7 @@ from skene_dagster.delivery.decide import eligibility
 from skene_dagster.delivery.decide.eligibility import Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.send_audience import PAGE, MemberDecision, SendAudience
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.segments import clearance, members
@@ -47,7 +47,7 @@ def reserve(
     plan: LoopPlan,
     step: StepPlan,
     settings: Settings,
-    channel: Channel,
+    mode: Mode,
     as_of: datetime,
     clock: Clock,
     progress: Callable[[int], None] = lambda _: None,
@@ -66,8 +66,8 @@ def reserve(
             step is new while another of this loop is gone.
         StoreError: the database refused.
     """
-    audience = SendAudience(plan, step, settings, channel, as_of, page)
-    _refuse_other_times(channel, settings, as_of, clock())
+    audience = SendAudience(plan, step, settings, mode, as_of, page)
+    _refuse_other_times(mode, settings, as_of, clock())
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
     awaits_approval = audience.is_a_large_first_one(engine)
 
@@ -119,15 +119,15 @@ def _read_again_when_overtaken(engine: Engine, decide: Callable[[Connection], _P
     raise AssertionError("a page was overtaken more often than it has members")
 
 
-def _refuse_other_times(channel: Channel, settings: Settings, as_of: datetime, now: datetime) -> None:
-    if channel.leaves and as_of > now + CLOCKS_DIFFER:
+def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: datetime) -> None:
+    if mode.leaves and as_of > now + CLOCKS_DIFFER:
         raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is still to come; its emails may not leave. "
             f"{clocks(now)}",
             advice="Set the clocks right (NTP) and run it again. Simulated time is for the outbox: unset "
             "RESEND_API_KEY or SKENE_REDIRECT_TO.",
         )
-    if channel.leaves and as_of < now - settings.limits.expires_after:
+    if mode.leaves and as_of < now - settings.limits.expires_after:
         raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is not now; its emails may not leave.",
             advice="Past and simulated time is for the outbox: unset RESEND_API_KEY or SKENE_REDIRECT_TO.",
@@ -140,7 +140,7 @@ def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: Scope)
         return
     present = {step.name for step in plan.steps}
     for name in members.steps_of(connection, plan.name):
-        gone = Scope(scope.channel, scope.loop, name)
+        gone = Scope(scope.mode, scope.loop, name)
         if name not in present and _has_sends(connection, gone):
             people = sum(ledger.counts(connection, gone).values())
             raise NoClearance(
@@ -180,7 +180,7 @@ def _write(
         user_id, decision = one.user_id, one.decision
         assert not isinstance(decision, eligibility.AlreadyDecided)
         row: dict[str, object] = {
-            "channel": scope.channel,
+            "mode": scope.mode,
             "loop": scope.loop,
             "step": scope.step,
             "user_id": user_id,
@@ -210,7 +210,7 @@ def _write(
             [
                 {
                     "batch_id": identity,
-                    "channel": scope.channel,
+                    "mode": scope.mode,
                     "loop": scope.loop,
                     "step": scope.step,
                     "state": "reserved",

@@ -13,7 +13,7 @@ from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, Past, RowFacts, Rules, decide, decide_row
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance, members, trigger_rows
 from skene_dagster.segments.clearance import Clearance
@@ -40,7 +40,7 @@ class SendAudience:
     plan: LoopPlan
     step: StepPlan
     settings: Settings
-    channel: Channel
+    mode: Mode
     as_of: datetime
     size: int = PAGE
     """How many are decided in one transaction."""
@@ -54,7 +54,7 @@ class SendAudience:
     @property
     def scope(self) -> Scope:
         """Whose ledger it is."""
-        return Scope(self.channel.name, self.plan.name, self.step.name)
+        return Scope(self.mode.name, self.plan.name, self.step.name)
 
     @property
     def segment(self) -> str:
@@ -84,7 +84,7 @@ class SendAudience:
         since = self.as_of - 2 * self.settings.limits.expires_after
         return trigger_rows.page(
             connection,
-            self.channel.name,
+            self.mode.name,
             self.segment,
             since=since,
             as_of=self.as_of,
@@ -110,7 +110,7 @@ class SendAudience:
     def is_a_large_first_one(self, engine: Engine) -> bool:
         """Whether the step never mailed anybody real before, and would now mail more than `limits.first_wave`."""
         most = self.settings.limits.first_wave
-        if self.channel.name != "live":
+        if self.mode.name != "live":
             return False
         cleared = reading(engine, self._clearance_of_a_first_wave)
         if cleared is None or (cleared.members <= most and not self.step.by_row):

@@ -75,8 +75,8 @@ def open_batches(connection: Connection, scope: Scope) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def left_behind(connection: Connection, channel: str, now: datetime) -> Sequence[Row[Any]]:
-    """List what runs have left open on a channel, in the order in which it is due, without its bytes; and `unresolved`.
+def left_behind(connection: Connection, mode: str, now: datetime) -> Sequence[Row[Any]]:
+    """List what runs have left open on a mode, in the order in which it is due, without its bytes; and `unresolved`.
 
     That is what was attempted without answer, what is in doubt, what was cut out of another batch, and what was put off
     after an attempt, so that its run ended before its time came. Only what has been due for a while and is held by
@@ -88,7 +88,7 @@ def left_behind(connection: Connection, channel: str, now: datetime) -> Sequence
         select(*BATCH, is_unresolved.label("unresolved"))
         .where(
             batches.c.state.in_(OPEN),
-            batches.c.channel == channel,
+            batches.c.mode == mode,
             or_(is_unresolved, batches.c.parent_id.is_not(None), was_put_off),
             is_due(now, RECONCILED_AFTER),
             is_free(now),
@@ -98,10 +98,10 @@ def left_behind(connection: Connection, channel: str, now: datetime) -> Sequence
     return connection.execute(query).all()
 
 
-def unresolved(connection: Connection, channel: str) -> int:
-    """Count the batches of a channel that an attempt left without answer."""
+def unresolved(connection: Connection, mode: str) -> int:
+    """Count the batches of a mode that an attempt left without answer."""
     query = select(func.count()).where(
-        batches.c.state == "frozen", batches.c.unresolved_since.is_not(None), batches.c.channel == channel
+        batches.c.state == "frozen", batches.c.unresolved_since.is_not(None), batches.c.mode == mode
     )
     return int(connection.execute(query).scalar_one())
 
@@ -134,11 +134,11 @@ def waiting(connection: Connection, scope: Scope, now: datetime) -> Sequence[Row
     ).all()
 
 
-def in_doubt(connection: Connection, channel: str) -> Sequence[Row[Any, Any, Any]]:
-    """List the batches of a channel that are in doubt, the oldest first: batch_id, loop, step."""
+def in_doubt(connection: Connection, mode: str) -> Sequence[Row[Any, Any, Any]]:
+    """List the batches of a mode that are in doubt, the oldest first: batch_id, loop, step."""
     return connection.execute(
         select(batches.c.batch_id, batches.c.loop, batches.c.step)
-        .where(batches.c.state == "in_doubt", batches.c.channel == channel)
+        .where(batches.c.state == "in_doubt", batches.c.mode == mode)
         .order_by(batches.c.unresolved_since, batches.c.batch_id)
     ).all()
 
@@ -154,17 +154,17 @@ def loops(connection: Connection) -> set[str]:
     return set(connection.execute(select(batches.c.loop).distinct()).scalars())
 
 
-def steps_with_unsent_batches(connection: Connection, channel: str) -> Sequence[Row[Any, Any]]:
-    """List the loops and steps of a channel that have batches of which the provider has nothing."""
+def steps_with_unsent_batches(connection: Connection, mode: str) -> Sequence[Row[Any, Any]]:
+    """List the loops and steps of a mode that have batches of which the provider has nothing."""
     query = select(batches.c.loop, batches.c.step).where(
-        batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), batches.c.channel == channel
+        batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), batches.c.mode == mode
     )
     return connection.execute(query.distinct()).all()
 
 
-def steps_with_open_batches(connection: Connection, channel: str) -> list[tuple[str, str]]:
-    """List the loops and steps of a channel that have batches of which not all is known."""
-    query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(OPEN), batches.c.channel == channel)
+def steps_with_open_batches(connection: Connection, mode: str) -> list[tuple[str, str]]:
+    """List the loops and steps of a mode that have batches of which not all is known."""
+    query = select(batches.c.loop, batches.c.step).where(batches.c.state.in_(OPEN), batches.c.mode == mode)
     rows = connection.execute(query.distinct().order_by(batches.c.loop, batches.c.step))
     return [(row.loop, row.step) for row in rows]
 

@@ -16,13 +16,13 @@ from skene_dagster.store.tables import batches, sends
 from skene_dagster.store.tables import recovered as known_to_the_provider
 
 
-def newest_attempt(connection: Connection, channel: str, now: datetime) -> datetime | None:
-    """Say when the last attempt on a channel began; None before the first.
+def newest_attempt(connection: Connection, mode: str, now: datetime) -> datetime | None:
+    """Say when the last attempt on a mode began; None before the first.
 
     What a wrong clock dated ahead is left out: the provider's records would show nothing newer.
     """
     query = select(func.max(batches.c.last_attempt_at)).where(
-        batches.c.channel == channel, batches.c.last_attempt_at <= now + CLOCKS_DIFFER
+        batches.c.mode == mode, batches.c.last_attempt_at <= now + CLOCKS_DIFFER
     )
     found: datetime | None = connection.execute(query).scalar()
     return found
@@ -59,10 +59,10 @@ def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]
         connection.execute(insert(known_to_the_provider), rows)
 
 
-def reissue_frozen(connection: Connection, channel: str, now: datetime) -> None:
+def reissue_frozen(connection: Connection, mode: str, now: datetime) -> None:
     """Have what is frozen, and by this ledger's knowledge never left, go through `set_apart` again."""
     never_left = batches.c.unresolved_since.is_(None)
-    frozen = and_(batches.c.channel == channel, batches.c.state == "frozen", never_left)
+    frozen = and_(batches.c.mode == mode, batches.c.state == "frozen", never_left)
     for batch in connection.execute(select(*BATCH).where(frozen)).all():
         reissue(connection, batch, now)
 

@@ -12,24 +12,24 @@ NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
 
 @dataclass(frozen=True)
 class Scope:
-    """One step of one loop on one channel: what a ledger query is about."""
+    """One step of one loop on one mode: what a ledger query is about."""
 
-    channel: str
+    mode: str
     loop: str
     step: str
 
 
 def send_id(scope: Scope, user_id: object, occurrence: int | str) -> str:
-    """Name a send: always the same 32 hex digits for the same channel, loop, step, user and occurrence."""
+    """Name a send: always the same 32 hex digits for the same mode, loop, step, user and occurrence."""
     key = user_id.hex() if isinstance(user_id, bytes) else str(user_id)
-    return uuid.uuid5(NAMESPACE, "\x1f".join((scope.channel, scope.loop, scope.step, key, str(occurrence)))).hex
+    return uuid.uuid5(NAMESPACE, "\x1f".join((scope.mode, scope.loop, scope.step, key, str(occurrence)))).hex
 
 
 def sends_of(scope: Scope) -> ColumnElement[bool]:
     """The sends of one step, as a condition."""
-    return and_(sends.c.channel == scope.channel, sends.c.loop == scope.loop, sends.c.step == scope.step)
+    return and_(sends.c.mode == scope.mode, sends.c.loop == scope.loop, sends.c.step == scope.step)
 
 
 def batches_of(scope: Scope) -> ColumnElement[bool]:
     """The batches of one step, as a condition."""
-    return and_(batches.c.channel == scope.channel, batches.c.loop == scope.loop, batches.c.step == scope.step)
+    return and_(batches.c.mode == scope.mode, batches.c.loop == scope.loop, batches.c.step == scope.step)

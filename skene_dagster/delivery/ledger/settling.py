@@ -254,7 +254,7 @@ def child_of(connection: Connection, parent: Row[Any], waits_since: datetime | N
     connection.execute(
         insert(batches).values(
             batch_id=child,
-            channel=parent.channel,
+            mode=parent.mode,
             loop=parent.loop,
             step=parent.step,
             parent_id=parent.batch_id,

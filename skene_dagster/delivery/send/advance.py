@@ -34,7 +34,7 @@ class Source:
     @staticmethod
     def of(session: DeliverySession, plan: LoopPlan, step: StepPlan, templates: Templates, ledger_id: str) -> "Source":
         """Describe a step's emails for one run."""
-        return Source(plan, step, templates, ledger_id, LateTicks(plan, step, session.settings, session.channel))
+        return Source(plan, step, templates, ledger_id, LateTicks(plan, step, session.settings, session.mode))
 
     @property
     def email(self) -> Email:
@@ -91,7 +91,7 @@ def _claim(
         batch = ledger.claim(connection, batch_id, session.owner, session.clock())
         if batch is None or batch.state != "reserved" or source is None:
             return batch, None
-        if session.channel.leaves:
+        if session.mode.leaves:
             ledger.set_apart(connection, batch, write_back=policy.write_back, now=session.clock())
         if not session.may_send(connection, batch):
             return batch, None
@@ -101,7 +101,7 @@ def _claim(
             plan=source.plan,
             step=source.step,
             settings=session.settings,
-            channel=session.channel,
+            mode=session.mode,
             templates=source.templates,
             clock=session.clock,
             ledger_id=source.ledger_id,

@@ -53,13 +53,13 @@ def deliver(
             write `set`.
     """
     source = Source.of(session, plan, step, templates, session.do(environment.ledger_id))
-    policy, scope = source.policy(session), Scope(session.channel.name, plan.name, step.name)
+    policy, scope = source.policy(session), Scope(session.mode.name, plan.name, step.name)
 
     def due() -> Sequence[Row[Any, Any, Any]]:
         rows = session.do(lambda c: ledger.due(c, scope, session.clock(), except_for=session.failed))
         return [] if session.stops else rows
 
-    if session.channel.leaves and due():
+    if session.mode.leaves and due():
         refuse_an_outdated_ledger(session)
         if policy.write_back:
             refuse_what_cannot_be_written(session, source.email)

@@ -13,7 +13,7 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, freeze, origin
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.delivery.ledger import LeftOut
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.late import LateTicks
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.product import attributes
@@ -37,7 +37,7 @@ def freeze_batch(
     plan: LoopPlan,
     step: StepPlan,
     settings: Settings,
-    channel: Channel,
+    mode: Mode,
     templates: Templates,
     clock: Clock,
     ledger_id: str,
@@ -55,8 +55,8 @@ def freeze_batch(
     now = clock()
     waiting = ledger.members_of(connection, batch.batch_id)
     left = late.who_left(connection, batch, waiting, now)
-    messages, left_out = _render(connection, batch, waiting, left, plan, step, settings, channel, templates)
-    if channel.leaves:
+    messages, left_out = _render(connection, batch, waiting, left, plan, step, settings, mode, templates)
+    if mode.leaves:
         tag = (ORIGIN_TAG, origin(ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
     parts: list[Frozen] = []
@@ -98,13 +98,13 @@ def _render(
     plan: LoopPlan,
     step: StepPlan,
     settings: Settings,
-    channel: Channel,
+    mode: Mode,
     templates: Templates,
 ) -> tuple[list[Message], Reasons]:
     email = step.email
     assert email is not None
     keys = [row.user_id for row in waiting]
-    inside = _kept(connection, plan, step, channel, waiting)
+    inside = _kept(connection, plan, step, mode, waiting)
     people = facts.people(connection, settings.users, keys, email.user_columns, as_of=batch.as_of)
     messages: list[Message] = []
     left_out: Reasons = {}
@@ -138,17 +138,17 @@ def _render(
             except Unrenderable as bad:
                 left_out[row.send_id] = LeftOut("deferred", "unrenderable", cut(str(bad), LONGEST_DETAIL))
             else:
-                redirected = channel.name == "redirect" and settings.redirect_to
+                redirected = mode.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)
     return messages, left_out
 
 
 def _kept(
-    connection: Connection, plan: LoopPlan, step: StepPlan, channel: Channel, waiting: Sequence[Any]
+    connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[Any]
 ) -> Mapping[Any, str | None]:
     """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
     segment = segment_name(plan.name, step.name)
     if not step.by_row:
         return members.kept(connection, segment, [row.user_id for row in waiting])
     rows = [(row.user_id, row.occurrence) for row in waiting]
-    return trigger_rows.kept(connection, channel.name, segment, rows)
+    return trigger_rows.kept(connection, mode.name, segment, rows)

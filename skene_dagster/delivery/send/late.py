@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.segments import conditions, trigger_rows
 from skene_dagster.segments.evaluation import in_time
@@ -31,7 +31,7 @@ class LateTicks:
     plan: LoopPlan
     step: StepPlan
     settings: Settings
-    channel: Channel
+    mode: Mode
     _of_all: dict[datetime, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
     """By tick: when its condition was asked about everybody, and who was not in the answer, by send_id."""
     _looked_up: list[tuple[LoopPlan, StepPlan]] = field(default_factory=list)
@@ -60,7 +60,7 @@ class LateTicks:
     def _is_late(self, as_of: datetime, now: datetime) -> bool:
         # What does not leave may be of simulated time, which is never late: what comes later than its ticks is not
         # what happened since, but the rest of the simulation.
-        is_simulated = not self.channel.leaves and now - as_of > self.settings.limits.expires_after
+        is_simulated = not self.mode.leaves and now - as_of > self.settings.limits.expires_after
         return now - as_of > LATE and not is_simulated
 
     @property
@@ -75,7 +75,7 @@ class LateTicks:
         asked = connection, *self._known(connection), self.settings
         if self.step.by_row:
             keys = [(row.user_id, row.occurrence) for row in waiting]
-            rows = trigger_rows.found_again(*asked, self.channel.name, keys, batch.as_of, again)
+            rows = trigger_rows.found_again(*asked, self.mode.name, keys, batch.as_of, again)
             return ledger.not_among(connection, ledger.in_batch(batch.batch_id), rows.c.user_id, rows.c.occurrence)
         answer = conditions.answer_again(*asked, batch.as_of, again)
         return ledger.not_among(connection, ledger.in_batch(batch.batch_id), answer.c[0])
@@ -85,7 +85,7 @@ class LateTicks:
         asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
         if asked_at is None or now - asked_at > LATE:
             rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows
-            scope = Scope(self.channel.name, self.plan.name, self.step.name)
+            scope = Scope(self.mode.name, self.plan.name, self.step.name)
             left = ledger.not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
             self._of_all[as_of] = now, left
         return left

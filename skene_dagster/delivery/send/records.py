@@ -44,7 +44,7 @@ class Policy:
     @staticmethod
     def of(session: DeliverySession, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
         """Read it from a plan: a rehearsal writes no `set`."""
-        return Policy(on_doubt, session.channel.name == "live" and bool(email.set))
+        return Policy(on_doubt, session.mode.name == "live" and bool(email.set))
 
 
 def key_is_over(batch: Row[Any], now: datetime) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Row
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.modes import Channel
+from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Answer, Provider, Throttled, Unknown
 from skene_dagster.delivery.send.pacing import UNTIL_TOLD, Pacing
 from skene_dagster.errors import ProviderUnavailable, StoreError
@@ -38,7 +38,7 @@ class DeliverySession:
 
     engine: Engine
     settings: Settings
-    channel: Channel
+    mode: Mode
     provider: Provider
     clock: Clock
     owner: str

@@ -1,4 +1,4 @@
-"""Columns that a release adds to a table of an older one."""
+"""Columns that a release adds to a table of an older one, or calls otherwise."""
 
 from typing import Any
 
@@ -17,3 +17,11 @@ def add(table: str, *columns: "sa.Column[Any]") -> None:
     for column in columns:
         if column.name not in there:
             op.add_column(table, column)
+
+
+def rename(table: str, old: str, new: str) -> None:
+    """Rename a column, unless it was renamed before: see `add`."""
+    found = sa.inspect(op.get_bind())
+    if not found.has_table(table) or old in {known["name"] for known in found.get_columns(table)}:
+        # Alembic would say CHANGE, with the type, of which a server makes a copy of the table.
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")

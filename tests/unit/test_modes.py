@@ -25,11 +25,11 @@ PRODUCTION = {"SKENE_ENV": "production"}
         pytest.param({**KEY, **REDIRECT, **PRODUCTION}, "live", id="production is not redirected"),
     ],
 )
-def test_the_channel_is_that_of_the_environment(environ: dict[str, str], name: str, tmp_path: Path) -> None:
-    channel = modes.choose(load(tmp_path, environ))
+def test_the_mode_is_that_of_the_environment(environ: dict[str, str], name: str, tmp_path: Path) -> None:
+    mode = modes.choose(load(tmp_path, environ))
 
-    assert channel.name == name
-    assert channel.leaves == (name != "outbox")
+    assert mode.name == name
+    assert mode.leaves == (name != "outbox")
 
 
 @pytest.mark.parametrize("environ", [PRODUCTION, {**PRODUCTION, **REDIRECT}], ids=["alone", "with a redirect"])
