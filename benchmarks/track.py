@@ -1,6 +1,6 @@
-"""Events a second: through `edge` over HTTP from another process, and through track(); and what a call of it takes.
+"""Events a second: over HTTP from another process, and through track(); and what a call of it takes.
 
-An answer of edge means committed; the rows are counted at the end. track() is measured while its thread writes: in a
+An answer means committed; the rows are counted at the end. track() is measured while its thread writes: in a
 burst that its buffer holds, at a steady pace, and as fast as the database takes what is told.
 """
 
@@ -23,7 +23,7 @@ from skene_dagster.settings import Users
 from skene_dagster.store import schema
 from skene_dagster.store.engine import open_engine
 
-EDGE = [(1, 1), (64, 1), (256, 1), (16, 100)]
+OVER_HTTP = [(1, 1), (64, 1), (256, 1), (16, 100)]
 """Clients at a time, and events in each request."""
 
 CALLS = ["nothing", "burst", "steady", "fastest"]
@@ -35,21 +35,21 @@ def main() -> None:
     options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
     chosen = options.parse_args()
     seconds = 1.0 if chosen.quick else 5.0
-    edge, calls = [], []
+    over_http, calls = [], []
     with tempfile.TemporaryDirectory() as name, closing(databases.each(Path(name))) as each:
         for database, url in each:
             if chosen.only not in (None, database):
                 continue
             engine = open_engine(url)
             _product(engine)
-            for clients, events in EDGE:
-                edge.append([database, *through_edge(engine, url, clients, events, seconds)])
+            for clients, events in OVER_HTTP:
+                over_http.append([database, *through_web(engine, url, clients, events, seconds)])
             calls += [[database, *through_track(engine, url, way, seconds)] for way in CALLS]
             engine.dispose()
     show(
-        "Through edge, committed when answered",
+        "Over HTTP, committed when answered",
         ["database", "clients", "events a request", "requests/s", "events/s", "p50", "p99", "longest", "CPU an event"],
-        edge,
+        over_http,
     )
     show(
         "track(), what the caller pays",
@@ -58,7 +58,7 @@ def main() -> None:
     )
 
 
-def through_edge(engine: Engine, url: str, clients: int, events: int, seconds: float) -> list[str]:
+def through_web(engine: Engine, url: str, clients: int, events: int, seconds: float) -> list[str]:
     before = _count(engine)
     with serving(url) as (address, key, process):
         started = _processor_seconds(process)

@@ -3,7 +3,7 @@
 Each is a process of its own in all that it does and in how it ends: its environment, its working directory, its output,
 its memory, its connections, the signals that end it. It is spared the two seconds of importing, nine tenths of a small
 run. What a process does until it has imported everything is tested where one is started from nothing: `dagster dev` and
-the daemon in tests/kills and tests/acceptance, the command line in tests/acceptance, tests/docs and tests/edge.
+the daemon in tests/kills and tests/acceptance, the command line in tests/acceptance, tests/docs and tests/web.
 """
 
 import functools

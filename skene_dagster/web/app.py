@@ -61,21 +61,21 @@ def make_app(journal: Journal, *, write_key: str | None, limits: Limits | None =
         write_key: what a client must show; None takes from anybody.
     """
     limits = limits or Limits()
-    edge = _Edge(journal, write_key, limits)
+    intake = _Intake(journal, write_key, limits)
     return Starlette(
         routes=[
-            *(Route(f"/v1/{type_}", edge.single(type_), methods=["POST"]) for type_ in get_args(Type)),
-            Route("/v1/batch", edge.batch, methods=["POST"]),
-            Route("/healthz", edge.healthz),
-            Route("/readyz", edge.readyz),
+            *(Route(f"/v1/{type_}", intake.single(type_), methods=["POST"]) for type_ in get_args(Type)),
+            Route("/v1/batch", intake.batch, methods=["POST"]),
+            Route("/healthz", intake.healthz),
+            Route("/readyz", intake.readyz),
         ],
         exception_handlers={Refusal: _refused, HTTPException: _not_here, ClientDisconnect: _nobody},
         middleware=[Middleware(Unread, limits)],
-        lifespan=edge.lifespan,
+        lifespan=intake.lifespan,
     )
 
 
-class _Edge:
+class _Intake:
     def __init__(self, journal: Journal, write_key: str | None, limits: Limits) -> None:
         self._journal = journal
         self._write_key = None if write_key is None else write_key.encode()

@@ -8,11 +8,11 @@ NOT_RUN = {
     r"\. \.venv/bin/activate": "is of the clone; these tests run with what it activates",
     r"mysql .*": "needs MySQL's client and a server; tests/acceptance/test_migrate.py executes what `--sql` prints",
     r"docker .*": "needs a container engine; tests/docs/test_deploy.py reads compose.yaml",
-    r"curl .*": "needs what serves HTTPS in front; tests/edge sends the same request",
-    r"SKENE_WRITE_KEY='.*' skene-dagster serve .*": "does not end; tests/edge/test_serve.py starts it",
+    r"curl .*": "needs what serves HTTPS in front; tests/web sends the same request",
+    r"SKENE_WRITE_KEY='.*' skene-dagster serve .*": "does not end; tests/web/test_serve.py starts it",
     r"docs/deploy.md: yaml values.yaml": "needs a Kubernetes cluster; what it says of Dagster is compared here",
     r"docs/tidb.md: sql": "needs a server; tests/acceptance/test_doctor.py executes the grants, and works with them",
-    r"docs/tracking.md: js": "needs Node and Segment's published package; tests/edge runs its Python client",
+    r"docs/tracking.md: js": "needs Node and Segment's published package; tests/web runs its Python client",
 }
 """Commands of `sh` blocks, and other blocks by page, kind and title, as patterns."""
 

@@ -122,7 +122,7 @@ def files_that_are_named(table: Table) -> None:
     for line, row in table.rows:
         for code in (code for cell in row for code in in_code(cell)):
             is_a_path = "/" in code and " " not in code
-            there = any((folder / code).exists() for folder in (ROOT, PACKAGE, PACKAGE / "delivery"))
+            there = any((folder / code).exists() for folder in (ROOT, PACKAGE))
             assert there or not is_a_path, f"{table.at(line)}: there is no {code}"
 
 

@@ -37,9 +37,9 @@ FIRST = 30
 """Tests that are tried before the others: to collect many takes longer than to run few."""
 
 PROCESSES = {
-    "skene_dagster/edge/": ["tests/edge"],
+    "skene_dagster/web/": ["tests/web"],
     "skene_dagster/cli/demo.py": ["tests/acceptance/test_demo.py"],
-    "skene_dagster/cli/serve.py": ["tests/edge"],
+    "skene_dagster/cli/serve.py": ["tests/web"],
     "skene_dagster/compiler/jobs/dead_runs.py": ["tests/acceptance/test_signs_of_life.py"],
 }
 """Tests of what runs in processes of its own, where it is not seen which lines they come to."""

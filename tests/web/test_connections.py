@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from edge_world import KEY, PATIENCE, Served, serving
 from event_rows import make_users
+from web_world import KEY, PATIENCE, Served, serving
 
 from skene_dagster.store.engine import open_engine
 from skene_dagster.web.limits import Limits
@@ -29,7 +29,7 @@ LIMITS = {"head_seconds": 1, "idle_seconds": 1, "body_seconds": 1.5, "unread_sec
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One process for all, with limits that a test can wait for."""
-    root = tmp_path_factory.mktemp("edge")
+    root = tmp_path_factory.mktemp("web")
     url = f"sqlite:///{root / 'skene.db'}"
     engine = open_engine(url)
     make_users(engine)

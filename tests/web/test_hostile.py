@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from edge_world import KEY, PATIENCE, Served, message_ids, serving
 from event_rows import make_users, rows
 from sqlalchemy import Engine
+from web_world import KEY, PATIENCE, Served, message_ids, serving
 
 from skene_dagster.store.engine import open_engine
 
@@ -24,7 +24,7 @@ GZIP = {"Content-Encoding": "gzip"}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Engine]]:
-    root = tmp_path_factory.mktemp("edge")
+    root = tmp_path_factory.mktemp("web")
     url = f"sqlite:///{root / 'skene.db'}"
     engine = open_engine(url)
     make_users(engine)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from edge_world import HERE, KEY, PATIENCE, Answer, Client, Served, message_ids, serving
 from event_rows import make_users
 from servers import Absent, MortalMariadb
 from sqlalchemy import Engine, insert
+from web_world import HERE, KEY, PATIENCE, Answer, Client, Served, message_ids, serving
 
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, events

@@ -1,4 +1,4 @@
-"""Segment's official Python client sends to edge, through a way that loses answers: `segment_client.py PORT KEY`.
+"""Segment's official Python client sends to us, through a way that loses answers: `segment_client.py PORT KEY`.
 
 Every second request is passed on, and its answer is not: the client cannot know that it was taken, and sends it again.
 Prints what the client was told to send, how many messages were passed on, and what the client reports as failed.

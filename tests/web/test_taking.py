@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edge_world import KEY, Served, message_ids, serving
 from event_rows import ids, make_users, rows
 from sqlalchemy import Engine
+from web_world import KEY, Served, message_ids, serving
 
 from skene_dagster.store.engine import open_engine
 
@@ -26,7 +26,7 @@ def served(engine: Engine, tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Engine]]:
     """One process on SQLite for all tests that the database makes no difference to."""
-    root = tmp_path_factory.mktemp("edge")
+    root = tmp_path_factory.mktemp("web")
     url = f"sqlite:///{root / 'skene.db'}"
     engine = open_engine(url)
     make_users(engine)

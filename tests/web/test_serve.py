@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from edge_world import PATIENCE, Served, command, environment
 from event_rows import make_users
+from web_world import PATIENCE, Served, command, environment
 
 from skene_dagster.store.engine import open_engine
 
