@@ -65,6 +65,7 @@ def _moment(at: datetime) -> str:
 def _decided(case: Case) -> str:
     past = case.past
     assert past is not None
+    assert past.state is not None
     when = _moment(past.decided_as_of)
     if past.state == "accepted":
         return f"was mailed on {when}"

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.model import WaitingBatches
 from skene_dagster.delivery.send.records import KEY_LIVES
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
@@ -160,11 +160,11 @@ def _waits(connection: Connection, scope: Scope, now: datetime) -> tuple[Wait, .
     return tuple(_wait(row) for row in ledger.waiting(connection, scope, now))
 
 
-def _wait(row: Row[Any]) -> Wait:
+def _wait(row: WaitingBatches) -> Wait:
     said = row.refusal or row.error or "no answer; whoever sent them has ended"
     return Wait(
         batches=row.batches,
-        emails=int(row.emails),
+        emails=row.emails,
         since=row.since,
         said=said,
         records="" if row.error in (None, said) else row.error,

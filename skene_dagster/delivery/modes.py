@@ -5,15 +5,13 @@ production a missing key stops the run rather than filling a folder in silence.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
+from skene_dagster.delivery.model import ModeName
 from skene_dagster.delivery.providers.base import Provider
 from skene_dagster.delivery.providers.outbox import OutboxProvider
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock
-
-ModeName = Literal["live", "redirect", "outbox"]
 
 
 @dataclass(frozen=True)

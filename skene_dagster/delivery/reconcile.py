@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.send.advance import Source, advance
 from skene_dagster.delivery.send.records import Policy, is_for_the_records
 from skene_dagster.delivery.send.session import PAUSED, DeliverySession
@@ -83,7 +83,7 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     dropped = _drop_steps_that_are_gone(session, plans)
     mode = session.mode.name
     rows = session.do(lambda c: _left_behind(c, mode, plans, session.clock()))
-    if session.mode.leaves and not all(row.unresolved for row in rows):
+    if session.mode.leaves and not all(row.is_unresolved for row in rows):
         refuse_an_outdated_ledger(session)
     left = deque((row.batch_id, row.loop, row.step) for row in rows)
     looked_at, paused = 0, ""
@@ -107,14 +107,14 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     )
 
 
-def _left_behind(connection: Connection, mode: str, plans: Sequence[LoopPlan], now: datetime) -> list[Row[Any]]:
+def _left_behind(connection: Connection, mode: str, plans: Sequence[LoopPlan], now: datetime) -> list[Batch]:
     """List what was left behind, but for what only a loop that is well could go on with."""
     steps = {(plan.name, step.name) for plan in plans for step in plan.steps if step.email is not None}
     rows = ledger.left_behind(connection, mode, now)
-    return [row for row in rows if row.unresolved or (row.loop, row.step) in steps]
+    return [row for row in rows if row.is_unresolved or (row.loop, row.step) in steps]
 
 
-def _can_go_on(connection: Connection, batch: Row[Any], now: datetime) -> bool:
+def _can_go_on(connection: Connection, batch: Batch, now: datetime) -> bool:
     """Whether anything can be done for a batch; a pause, which may last for weeks, leaves only what sends nothing."""
     sends_nothing = batch.state == "accepted" or is_for_the_records(batch, now)
     return sends_nothing or not controls.orders(connection, batch.loop, batch.step).paused

@@ -17,7 +17,7 @@ from skene_dagster.behaviour import engagement, events
 from skene_dagster.behaviour.rollup import roll_up
 from skene_dagster.delivery import entitlements, ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.modes import ModeName
+from skene_dagster.delivery.model import ModeName
 from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
 from skene_dagster.loops.planning.usage import UsagePlan
 from skene_dagster.segments import difference, members, trigger_rows, trigger_windows

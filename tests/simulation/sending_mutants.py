@@ -4,17 +4,18 @@ A mutant is applied in a test only. Those of the provider's answers are what an 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from provider import Model
-from sqlalchemy import Connection, Engine, Row, func, literal, update
+from sqlalchemy import Connection, Engine, func, literal, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.model import Batch, SkipReason
 from skene_dagster.delivery.providers.base import (
     Absent,
     Accepted,
@@ -72,7 +73,7 @@ def the_ledger_learns_of_an_attempt_after_it(patch: pytest.MonkeyPatch) -> None:
     begin, send, make = ledger.begin_attempt, Model.send_batch, DeliverySession.__post_init__
     engines: list[Engine] = []
 
-    def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: Any) -> int | None:
+    def begin_attempt(connection: Connection, batch: Batch, owner: str, now: Any) -> int | None:
         number = begin(connection, batch, owner, now)
         if number is not None and batch.unresolved_since is None:
             mine = update(batches).where(batches.c.batch_id == batch.batch_id)
@@ -125,15 +126,8 @@ def a_key_is_trusted_for_ever(patch: pytest.MonkeyPatch) -> None:
 def every_answer_is_definite(patch: pytest.MonkeyPatch) -> None:
     """A refusal or a 429 says, too, that attempts before it were not accepted."""
 
-    class Definite:
-        def __init__(self, row: Row[Any]) -> None:
-            self._row = row
-
-        def __getattr__(self, name: str) -> Any:
-            return None if name == "unresolved_since" else getattr(self._row, name)
-
-    def wrong(hands: DeliverySession, batch: Any, frozen: Frozen, policy: Policy) -> Next:
-        return attempted(hands, Definite(batch), frozen, policy)  # type: ignore[arg-type]
+    def wrong(hands: DeliverySession, batch: Batch, frozen: Frozen, policy: Policy) -> Next:
+        return attempted(hands, replace(batch, unresolved_since=None), frozen, policy)
 
     patch.setattr(advance, "attempt", wrong)
 
@@ -192,12 +186,12 @@ def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
     """Whatever is open is dropped, with or without an unanswered attempt."""
     real = ledger.drop
 
-    def drop(connection: Connection, batch_id: str, reason: str, now: Any) -> bool:
+    def drop(connection: Connection, batch_id: str, reason: SkipReason, now: Any) -> bool:
         mine = update(batches).where(batches.c.batch_id == batch_id)
         connection.execute(mine.values(unresolved_since=None))
         return real(connection, batch_id, reason, now)
 
-    def may_send(hands: DeliverySession, connection: Connection, batch: Row[Any]) -> bool:
+    def may_send(hands: DeliverySession, connection: Connection, batch: Batch) -> bool:
         orders = controls.orders(connection, batch.loop, batch.step)
         if orders.cancelled_at is not None and batch.as_of <= orders.cancelled_at:
             drop(connection, batch.batch_id, "cancelled", hands.clock())

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, select, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.providers.base import Fatal, Throttled
 from skene_dagster.delivery.send.freeze import halves
 from skene_dagster.errors import ProviderFatal
@@ -42,7 +43,7 @@ def reserved(world: World) -> str:
     return str(read(world).batch_id)
 
 
-def frozen(world: World) -> Row[Any]:
+def frozen(world: World) -> Batch:
     """Claim a batch that is frozen, for the owner `one`; the provider has nothing of it."""
     batch_id = reserved(world)
     world.provider.answers.append(lambda *_: Fatal("the key is wrong"))
@@ -51,50 +52,50 @@ def frozen(world: World) -> Row[Any]:
     return claimed(world, batch_id, "one")
 
 
-def claimed(world: World, batch_id: str, owner: str) -> Row[Any]:
+def claimed(world: World, batch_id: str, owner: str) -> Batch:
     batch = do(world, lambda c: ledger.claim(c, batch_id, owner, world.now))
     assert batch is not None
     return batch
 
 
-def begin(world: World, batch: Row[Any], owner: str = "one") -> int | None:
+def begin(world: World, batch: Batch, owner: str = "one") -> int | None:
     return do(world, lambda c: ledger.begin_attempt(c, batch, owner, world.now))
 
 
-def bytes_of(world: World, batch: Row[Any]) -> Frozen:
+def bytes_of(world: World, batch: Batch) -> Frozen:
     kept = do(world, lambda c: ledger.frozen(c, batch.batch_id))
     assert kept is not None
     return kept
 
 
-def in_doubt(world: World) -> Row[Any]:
+def in_doubt(world: World) -> Batch:
     batch = frozen(world)
     begin(world, batch)
     do(world, lambda c: ledger.doubt(c, batch.batch_id, "denied", world.now))
     return read(world)
 
 
-def late(world: World, _batch: Row[Any]) -> None:
+def late(world: World, _batch: Batch) -> None:
     world.now += ledger.LEASE
 
 
-def taken_by_another(world: World, batch: Row[Any]) -> None:
+def taken_by_another(world: World, batch: Batch) -> None:
     world.now += ledger.LEASE + timedelta(seconds=1)
     claimed(world, batch.batch_id, "another")
 
 
-def tried_by_its_double(world: World, batch: Row[Any]) -> None:
+def tried_by_its_double(world: World, batch: Batch) -> None:
     """A run that is started again may have the name of the one that still lives."""
     begin(world, claimed(world, batch.batch_id, "one"))
 
 
-def closed(world: World, batch: Row[Any]) -> None:
+def closed(world: World, batch: Batch) -> None:
     do(world, lambda c: c.execute(update(batches).where(batches.c.batch_id == batch.batch_id).values(state="settled")))
 
 
 @pytest.mark.parametrize("meanwhile", [late, taken_by_another, tried_by_its_double, closed])
 def test_an_attempt_begins_only_while_the_batch_is_as_it_was_claimed(
-    world: World, meanwhile: Callable[[World, Row[Any]], None]
+    world: World, meanwhile: Callable[[World, Batch], None]
 ) -> None:
     batch = frozen(world)
     meanwhile(world, batch)
@@ -106,11 +107,11 @@ def test_an_attempt_begins_only_while_the_batch_is_as_it_was_claimed(
 
 def test_an_attempt_renews_the_lease_of_a_minute(world: World) -> None:
     batch = frozen(world)
-    assert batch.lease_until - world.now == timedelta(seconds=60)
+    assert batch.lease_until == world.now + timedelta(seconds=60)
     world.now += timedelta(seconds=50)
 
     assert begin(world, batch) == batch.attempts + 1
-    assert read(world).lease_until - world.now == timedelta(seconds=60)
+    assert read(world).lease_until == world.now + timedelta(seconds=60)
 
 
 def test_nobody_gives_back_what_another_holds(world: World) -> None:
@@ -145,7 +146,7 @@ def test_a_late_answer_clears_no_doubt_that_the_records_are_asked_about(world: W
 def test_what_a_person_settled_is_not_opened_again_by_a_late_acceptance(world: World) -> None:
     batch = in_doubt(world)
     do(world, lambda c: ledger.give_up(c, batch.batch_id, world.now))
-    ids = dict.fromkeys(batch.send_ids.split(), "id")
+    ids = dict.fromkeys(batch.frozen_sends, "id")
 
     do(world, lambda c: ledger.settle(c, batch.batch_id, ids, write_back=True, now=world.now))
 
@@ -199,7 +200,7 @@ def test_what_may_have_been_sent_is_not_dropped(world: World) -> None:
 
 def test_an_accepted_email_is_neither_refused_nor_doubted_nor_given_up(world: World) -> None:
     batch = frozen(world)
-    ids = dict.fromkeys(batch.send_ids.split(), "id")
+    ids = dict.fromkeys(batch.frozen_sends, "id")
     do(world, lambda c: ledger.settle(c, batch.batch_id, ids, write_back=False, now=world.now))
 
     do(world, lambda c: ledger.refuse(c, batch.batch_id, next(iter(ids)), "bad", world.now))
@@ -289,7 +290,7 @@ def test_what_is_paused_before_it_was_rendered_is_rendered_when_it_goes_on(world
 
 def test_set_is_written_for_nobody_whose_email_was_not_accepted(world: World) -> None:
     batch = frozen(world)
-    ids = dict.fromkeys(batch.send_ids.split(), "id")
+    ids = dict.fromkeys(batch.frozen_sends, "id")
     refused = next(iter(ids))
     do(world, lambda c: ledger.refuse(c, batch.batch_id, refused, "bad", world.now))
 

@@ -110,7 +110,10 @@ def test_what_the_records_said_before_an_attempt_began_replaces_nothing(world: W
         world.engine,
         lambda c: c.execute(update(batches).where(own(batches)).values(absent_at=world.now - timedelta(minutes=5))),
     )
-    (asked,) = transaction(world.engine, lambda c: c.execute(select(batches).where(own(batches))).all())
+    (batch_id,) = transaction(
+        world.engine, lambda c: c.execute(select(batches.c.batch_id).where(own(batches))).scalars()
+    )
+    asked = transaction(world.engine, lambda c: ledger.batch_of(c, batch_id))
     slept = partial(ledger.nothing_happened, batch_id=asked.batch_id, attempt=asked.attempts, error="429")
     transaction(world.engine, slept)
     world.provider.found = Absent()

@@ -10,12 +10,13 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
+from skene_dagster.delivery.model import DeferReason, HoldReason, Reason, SendState, SkipReason
 from skene_dagster.loops.times.calendar_days import later
 
-UNDECIDED = frozenset({"deferred"})
-IN_FLIGHT = frozenset({"reserved"})
+UNDECIDED: frozenset[SendState] = frozenset({"deferred"})
+IN_FLIGHT: frozenset[SendState] = frozenset({"reserved"})
 """States of a send that forbid another occurrence: it may still become a mail."""
-LEFT = "left_segment"
+LEFT: Literal["left_segment"] = "left_segment"
 """Why a send is skipped whose user, or row, did not qualify any more when its email was to be made."""
 
 
@@ -25,9 +26,9 @@ class Past:
 
     occurrences: int
     """How many rows there are, the deferred one included."""
-    state: str
-    """Of the latest decision."""
-    reason: str | None
+    state: SendState | None
+    """Of the latest decision; None: there is none, and the other fields tell of another row of the same user."""
+    reason: Reason | None
     decided_as_of: datetime
     mailed_as_of: datetime | None
     """The tick of the last mail that the provider accepted, or may have: a doubt counts as a mail."""
@@ -53,7 +54,7 @@ class Rules:
     """The tick of the segment's first refresh."""
     zone: ZoneInfo
     """Whose days `repeat` counts."""
-    hold: str | None = None
+    hold: HoldReason | None = None
     """Why nobody is mailed for now, whom the next tick may mail; a person's order."""
     is_cancelled: bool = False
     """Whether a person has cancelled what this tick would mail."""
@@ -68,7 +69,7 @@ class RowFacts:
     """The tick at which its condition held."""
     email: str | None
     mailable: bool
-    state: str | None
+    state: SendState | None
     """What was decided about it before."""
     mailed_as_of: datetime | None
     """The tick of the step's last mail to its user that the provider accepted, or may have."""
@@ -86,7 +87,7 @@ class Skip:
     """Do not mail him for this entry, finally."""
 
     occurrence: int | str
-    reason: str
+    reason: SkipReason
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Defer:
     """Do not mail him now; ask again at the next tick."""
 
     occurrence: int | str
-    reason: str
+    reason: DeferReason
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _by_address(occurrence: int | str, email: str | None, rules: Rules, *, maila
     return Defer(occurrence, rules.hold) if rules.hold is not None else Mail(occurrence)
 
 
-def fault_of(email: str | None) -> str | None:
+def fault_of(email: str | None) -> Literal["no_address", "invalid_address"] | None:
     """Say for which reason nobody can be mailed at an address; None where somebody can."""
     if email is None or not email.strip():
         return "no_address"

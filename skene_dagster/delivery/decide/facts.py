@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.delivery.decide.eligibility import IN_FLIGHT, Past
 from skene_dagster.delivery.ledger import Scope, sends_of
+from skene_dagster.delivery.model import Reason, SendState
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.product.mailable import is_mailable
@@ -22,7 +23,7 @@ from skene_dagster.store.tables import OPEN, segment_members, sends
 
 UNKNOWN_COLUMN = 1054
 
-MAILED = ("accepted", "in_doubt")
+MAILED: tuple[SendState, ...] = ("accepted", "in_doubt")
 """States of a send that was a mail, or may have been one."""
 
 
@@ -140,7 +141,7 @@ def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dic
 def of_rows(connection: Connection, scope: Scope, keys: Sequence[tuple[object, str]]) -> dict[tuple[object, str], Past]:
     """Read what the ledger knows about rows that triggered, by user and occurrence.
 
-    For a row without a decision there is the last mail to its user, if there was one: `state` is empty then.
+    For a row without a decision there is the last mail to its user, if there was one: `state` is None then.
     """
     users = list(dict.fromkeys(user_id for user_id, _ in keys))
     columns = sends.c
@@ -149,7 +150,7 @@ def of_rows(connection: Connection, scope: Scope, keys: Sequence[tuple[object, s
         .where(sends_of(scope), columns.user_id.in_(users))
         .order_by(columns.as_of, columns.decided_at)
     )
-    decided: dict[tuple[object, str], tuple[str, str | None, datetime]] = {}
+    decided: dict[tuple[object, str], tuple[SendState | None, Reason | None, datetime]] = {}
     mailed: dict[object, datetime] = {}
     for user_id, occurrence, state, reason, as_of in connection.execute(query):
         decided[user_id, occurrence] = state, reason, as_of
@@ -157,7 +158,7 @@ def of_rows(connection: Connection, scope: Scope, keys: Sequence[tuple[object, s
             mailed[user_id] = as_of
     known: dict[tuple[object, str], Past] = {}
     for user_id, occurrence in keys:
-        state, reason, as_of = decided.get((user_id, occurrence), ("", None, datetime.min))  # noqa: DTZ901 - none
+        state, reason, as_of = decided.get((user_id, occurrence), (None, None, datetime.min))  # noqa: DTZ901 - none
         if state or user_id in mailed:
             known[user_id, occurrence] = Past(1, state, reason, as_of, mailed.get(user_id))
     return known

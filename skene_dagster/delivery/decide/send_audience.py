@@ -13,6 +13,7 @@ from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, Past, RowFacts, Rules, decide, decide_row
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.model import HoldReason
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance, members, trigger_rows
@@ -66,7 +67,9 @@ class SendAudience:
     ) -> Rules:
         """Say by which rules it is decided now: those of the loop, and the orders that people gave."""
         orders = controls.orders(connection, self.plan.name, self.step.name)
-        hold = "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
+        hold: HoldReason | None = (
+            "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
+        )
         is_cancelled = orders.cancels(self.as_of, now)
         return replace(self.rules_without_orders(first_as_of), hold=hold, is_cancelled=is_cancelled)
 
@@ -135,7 +138,7 @@ class SendAudience:
             person, past = people.get(row.user_id), pasts.get((row.user_id, row.occurrence))
             address, mailable = (person.address, person.mailable) if person else (None, False)
             mailed_as_of = self.as_of if row.user_id in mailed_now else past.mailed_as_of if past else None
-            state = (past.state or None) if past else None
+            state = past.state if past else None
             asked = RowFacts(row.occurrence, row.entered_at, address, mailable, state, mailed_as_of)
             decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
             if isinstance(decision, Mail):

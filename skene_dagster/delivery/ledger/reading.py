@@ -1,20 +1,22 @@
 """What the ledger knows: counts for people, and the batches with work left."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
+from skene_dagster.delivery.model import Batch, BatchState, DueBatch, ReservedSend, SendState, WaitingBatches
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
 from skene_dagster.store.tables import batches, sends
 
-TO_DO = ("reserved", "frozen", "accepted")
+TO_DO: tuple[BatchState, ...] = ("reserved", "frozen", "accepted")
 """Batches with work left: to render, to send, or with `set` still to be written."""
 
-OPEN = (*TO_DO, "in_doubt")
+OPEN: tuple[BatchState, ...] = (*TO_DO, "in_doubt")
 """Batches of which not all is known."""
 
 LEASE = timedelta(seconds=60)
@@ -23,7 +25,7 @@ LEASE = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(hours=1)
 """The most that a batch is put off: what waits for longer is looked at in between."""
 
-NOT_DONE = ("reserved", "in_doubt")
+NOT_DONE: tuple[SendState, ...] = ("reserved", "in_doubt")
 """Sends that may still become accepted."""
 
 RECONCILED_AFTER = timedelta(minutes=2)
@@ -34,7 +36,7 @@ NEXT = 100
 
 _DUE = func.coalesce(batches.c.due_at, batches.c.reserved_at)
 
-BATCH = tuple(column for column in batches.c if column is not batches.c.payload)
+BATCH = tuple(batches.c[field.name] for field in fields(Batch))
 """A batch without its bytes: a megabyte that is read only where it is needed."""
 
 # Built once, for to build it takes longer than to execute it.
@@ -50,23 +52,21 @@ def counts(connection: Connection, scope: Scope, as_of: datetime | None = None) 
     return {f"{state}:{reason}" if reason else state: n for state, reason, n in sorted(rows, key=str)}
 
 
-def due(
-    connection: Connection, scope: Scope, now: datetime, except_for: Collection[str] = ()
-) -> Sequence[Row[Any, Any, Any]]:
+def due(connection: Connection, scope: Scope, now: datetime, except_for: Collection[str] = ()) -> list[DueBatch]:
     """List the next batches of a step that can go on now, in the order in which they are due.
 
     Args:
         except_for: batches that are left out.
 
     Returns:
-        batch_id, owner and lease_until of so many that what becomes due meanwhile is not passed over for long.
+        So many that what becomes due meanwhile is not passed over for long.
     """
     query = select(batches.c.batch_id, batches.c.owner, batches.c.lease_until).where(
         batches_of(scope), batches.c.state.in_(TO_DO), is_due(now)
     )
     if except_for:
         query = query.where(batches.c.batch_id.not_in(except_for))
-    return connection.execute(query.order_by(_DUE, batches.c.batch_id).limit(NEXT)).all()
+    return [DueBatch(*row) for row in connection.execute(query.order_by(_DUE, batches.c.batch_id).limit(NEXT))]
 
 
 def open_batches(connection: Connection, scope: Scope) -> int:
@@ -75,8 +75,8 @@ def open_batches(connection: Connection, scope: Scope) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def left_behind(connection: Connection, mode: str, now: datetime) -> Sequence[Row[Any]]:
-    """List what runs have left open on a mode, in the order in which it is due, without its bytes; and `unresolved`.
+def left_behind(connection: Connection, mode: str, now: datetime) -> list[Batch]:
+    """List what runs have left open in a mode, in the order in which it is due.
 
     That is what was attempted without answer, what is in doubt, what was cut out of another batch, and what was put off
     after an attempt, so that its run ended before its time came. Only what has been due for a while and is held by
@@ -85,7 +85,7 @@ def left_behind(connection: Connection, mode: str, now: datetime) -> Sequence[Ro
     is_unresolved = or_(batches.c.unresolved_since.is_not(None), batches.c.state == "in_doubt")
     was_put_off = and_(batches.c.state == "frozen", batches.c.due_at > batches.c.last_attempt_at)
     query: Select[Any] = (
-        select(*BATCH, is_unresolved.label("unresolved"))
+        select(*BATCH)
         .where(
             batches.c.state.in_(OPEN),
             batches.c.mode == mode,
@@ -95,7 +95,7 @@ def left_behind(connection: Connection, mode: str, now: datetime) -> Sequence[Ro
         )
         .order_by(_DUE, batches.c.batch_id)
     )
-    return connection.execute(query).all()
+    return [Batch(*row) for row in connection.execute(query)]
 
 
 def unresolved(connection: Connection, mode: str) -> int:
@@ -106,14 +106,10 @@ def unresolved(connection: Connection, mode: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def waiting(connection: Connection, scope: Scope, now: datetime) -> Sequence[Row[Any]]:
-    """List what is left open of a step and held by nobody, by what was said last; not what nobody has tried yet.
-
-    Returns:
-        For each: batches, emails, since, due_at, refusal, error, key_since (of the first that may have been sent).
-    """
+def waiting(connection: Connection, scope: Scope, now: datetime) -> list[WaitingBatches]:
+    """List what is left open of a step and held by nobody, by what was said last; not what nobody has tried yet."""
     since = func.coalesce(batches.c.unresolved_since, batches.c.reserved_at)
-    return connection.execute(
+    rows = connection.execute(
         select(
             func.count().label("batches"),
             func.sum(batches.c.size).label("emails"),
@@ -131,16 +127,18 @@ def waiting(connection: Connection, scope: Scope, now: datetime) -> Sequence[Row
         )
         .group_by(batches.c.refusal, batches.c.error)
         .order_by(func.min(since), batches.c.refusal, batches.c.error)
-    ).all()
+    )
+    return [replace(WaitingBatches(*row), emails=int(row.emails)) for row in rows]
 
 
-def in_doubt(connection: Connection, mode: str) -> Sequence[Row[Any, Any, Any]]:
-    """List the batches of a mode that are in doubt, the oldest first: batch_id, loop, step."""
-    return connection.execute(
-        select(batches.c.batch_id, batches.c.loop, batches.c.step)
+def in_doubt(connection: Connection, mode: str) -> list[Batch]:
+    """List the batches of a mode that are in doubt, the oldest first."""
+    query = (
+        select(*BATCH)
         .where(batches.c.state == "in_doubt", batches.c.mode == mode)
         .order_by(batches.c.unresolved_since, batches.c.batch_id)
-    ).all()
+    )
+    return [Batch(*row) for row in connection.execute(query)]
 
 
 def emails_in_doubt(connection: Connection, scope: Scope) -> int:
@@ -154,12 +152,12 @@ def loops(connection: Connection) -> set[str]:
     return set(connection.execute(select(batches.c.loop).distinct()).scalars())
 
 
-def steps_with_unsent_batches(connection: Connection, mode: str) -> Sequence[Row[Any, Any]]:
+def steps_with_unsent_batches(connection: Connection, mode: str) -> list[tuple[str, str]]:
     """List the loops and steps of a mode that have batches of which the provider has nothing."""
     query = select(batches.c.loop, batches.c.step).where(
         batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), batches.c.mode == mode
     )
-    return connection.execute(query.distinct()).all()
+    return [(row.loop, row.step) for row in connection.execute(query.distinct())]
 
 
 def steps_with_open_batches(connection: Connection, mode: str) -> list[tuple[str, str]]:
@@ -176,9 +174,9 @@ def oldest_open(connection: Connection, scope: Scope) -> datetime | None:
     return found
 
 
-def batch_of(connection: Connection, batch_id: str) -> Row[Any]:
+def batch_of(connection: Connection, batch_id: str) -> Batch:
     """Read a batch, without its bytes."""
-    return connection.execute(_BATCH_OF, {"batch_id": batch_id}).one()
+    return Batch(*connection.execute(_BATCH_OF, {"batch_id": batch_id}).one())
 
 
 def frozen(connection: Connection, batch_id: str) -> Frozen | None:
@@ -188,13 +186,14 @@ def frozen(connection: Connection, batch_id: str) -> Frozen | None:
     return None if row.payload is None else Frozen.unpacked(row.send_ids.split(), row.payload)
 
 
-def members_of(connection: Connection, batch_id: str) -> Sequence[Row[Any, Any, Any]]:
-    """List the sends of a batch that are still to be made: send_id, user_id, occurrence, in their order."""
-    return connection.execute(
+def members_of(connection: Connection, batch_id: str) -> list[ReservedSend]:
+    """List the sends of a batch that are still to be made, in their order."""
+    query = (
         select(sends.c.send_id, sends.c.user_id, sends.c.occurrence)
         .where(in_batch(batch_id))
         .order_by(sends.c.position)
-    ).all()
+    )
+    return [ReservedSend(*row) for row in connection.execute(query)]
 
 
 def not_among(

@@ -5,12 +5,13 @@ This module owns skene_recovered.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select
 
+from skene_dagster.delivery.ledger.moves import sends_become
 from skene_dagster.delivery.ledger.reading import BATCH
 from skene_dagster.delivery.ledger.settling import child_of, reissue
+from skene_dagster.delivery.model import Batch, BatchState
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
 from skene_dagster.store.tables import recovered as known_to_the_provider
@@ -63,11 +64,11 @@ def reissue_frozen(connection: Connection, mode: str, now: datetime) -> None:
     """Have what is frozen, and by this ledger's knowledge never left, go through `set_apart` again."""
     never_left = batches.c.unresolved_since.is_(None)
     frozen = and_(batches.c.mode == mode, batches.c.state == "frozen", never_left)
-    for batch in connection.execute(select(*BATCH).where(frozen)).all():
-        reissue(connection, batch, now)
+    for row in connection.execute(select(*BATCH).where(frozen)).all():
+        reissue(connection, Batch(*row), now)
 
 
-def set_apart(connection: Connection, batch: Row[Any], *, write_back: bool, now: datetime) -> None:
+def set_apart(connection: Connection, batch: Batch, *, write_back: bool, now: datetime) -> None:
     """Take out of a reserved batch what was sent before: it is accepted, in a batch of its own."""
     known = known_to_the_provider.c
     before = connection.execute(
@@ -77,11 +78,11 @@ def set_apart(connection: Connection, batch: Row[Any], *, write_back: bool, now:
     ).all()
     if not before:
         return
-    state = "accepted" if write_back else "settled"
+    state: BatchState = "accepted" if write_back else "settled"
     apart = child_of(connection, batch, state=state, size=len(before), settled_at=now, due_at=now)
     for send_id, provider_id, accepted_at in before:
         connection.execute(
-            update(sends)
-            .where(sends.c.batch_id == batch.batch_id, sends.c.send_id == send_id)
-            .values(batch_id=apart, state="accepted", reason=None, provider_id=provider_id, accepted_at=accepted_at)
+            sends_become(batch.batch_id, "accepted")
+            .where(sends.c.send_id == send_id)
+            .values(batch_id=apart, reason=None, provider_id=provider_id, accepted_at=accepted_at)
         )

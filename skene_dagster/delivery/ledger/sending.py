@@ -6,13 +6,15 @@ Each function is one compare-and-set on the batch's row: who lost his lease, or 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Connection, Row, func, literal, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
+from skene_dagster.delivery.model import Batch, BatchState, DeferReason, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
 
@@ -35,7 +37,7 @@ class LeftOut:
 
     state: Literal["skipped", "deferred"]
     """`deferred` where the cause can be mended: the next tick decides again, under the same occurrence."""
-    reason: str
+    reason: DeferReason | SkipReason
     detail: str | None = None
 
 
@@ -44,7 +46,7 @@ def own_wait(attempts: int) -> timedelta:
     return min(FIRST_WAIT * (1 << min(max(attempts - 1, 0), 10)), LONGEST_OWN_WAIT)
 
 
-def claim(connection: Connection, batch_id: str, owner: str, now: datetime) -> Row[Any] | None:
+def claim(connection: Connection, batch_id: str, owner: str, now: datetime) -> Batch | None:
     """Take a batch whose lease is free or over; None when another was faster or it is done.
 
     What a wrong clock wrote into it, which lies ahead, is corrected to what is safe: its key counts as over.
@@ -64,7 +66,7 @@ def claim(connection: Connection, batch_id: str, owner: str, now: datetime) -> R
     return batch_of(connection, batch_id)
 
 
-def _corrections(batch: Row[Any], now: datetime) -> dict[str, datetime | None]:
+def _corrections(batch: Batch, now: datetime) -> dict[str, datetime | None]:
     """Say what is true instead, as far as anybody knows, of moments in the past that lie ahead of now."""
     is_ahead = {name for name in _PAST if (at := getattr(batch, name)) is not None and at > now + CLOCKS_DIFFER}
     corrections: dict[str, datetime | None] = dict.fromkeys(is_ahead, now)
@@ -117,11 +119,11 @@ def freeze(
     From here on nothing of it is rendered again. False: the batch is no longer ours, nothing was written. A batch
     in which nobody is left (frozen None) is settled.
     """
+    state: BatchState = "settled" if frozen is None else "frozen"
     values: dict[str, object] = (
-        {"state": "settled", "settled_at": now, "owner": None, "lease_until": None}
+        {"settled_at": now, "owner": None, "lease_until": None}
         if frozen is None
         else {
-            "state": "frozen",
             "payload": frozen.packed,
             "send_ids": " ".join(frozen.send_ids),
             "size": len(frozen.send_ids),
@@ -130,23 +132,21 @@ def freeze(
         }
     )
     ours = connection.execute(
-        update(batches)
-        .where(batches.c.batch_id == batch_id, batches.c.owner == owner, batches.c.state == "reserved")
-        .values(values)
+        batch_becomes(batch_id, state, from_=("reserved",)).where(batches.c.owner == owner).values(values)
     ).rowcount
     if not ours:
         return False
     for identity, why in left_out.items():
         apart = {"batch_id": None, "position": None} if why.state == "deferred" else {}
         connection.execute(
-            update(sends)
-            .where(sends.c.batch_id == batch_id, sends.c.send_id == identity)
-            .values(state=why.state, reason=why.reason, detail=why.detail, decided_at=now, **apart)
+            sends_become(batch_id, why.state)
+            .where(sends.c.send_id == identity)
+            .values(reason=why.reason, detail=why.detail, decided_at=now, **apart)
         )
     return True
 
 
-def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: datetime) -> int | None:
+def begin_attempt(connection: Connection, batch: Batch, owner: str, now: datetime) -> int | None:
     """Write down that the provider may have the batch from now on; return the number of the attempt.
 
     None: the batch is no longer as it was claimed, do not send it.
@@ -177,7 +177,7 @@ def begin_attempt(connection: Connection, batch: Row[Any], owner: str, now: date
     return batch.attempts + 1 if begun else None
 
 
-def begun(connection: Connection, batch: Row[Any], owner: str, at: datetime) -> int | None:
+def begun(connection: Connection, batch: Batch, owner: str, at: datetime) -> int | None:
     """Return the number of the attempt on a batch that was begun at this very moment; None: it was not."""
     number: int | None = connection.execute(
         select(batches.c.attempts).where(
@@ -210,7 +210,7 @@ def nothing_happened(connection: Connection, batch_id: str, attempt: int, error:
 
 
 def answered(
-    connection: Connection, batch: Row[Any], attempt: int, said: str, *, refused: bool, since: datetime | None = None
+    connection: Connection, batch: Batch, attempt: int, said: str, *, refused: bool, since: datetime | None = None
 ) -> None:
     """An attempt was answered, which proves nothing about those before it: they stay without answer, and in question.
 
@@ -233,13 +233,14 @@ def answered(
     )
 
 
-def last_unanswered(batch: Row[Any]) -> datetime:
+def last_unanswered(batch: Batch) -> datetime:
     """Say when the last attempt without answer began; only of a batch that is unresolved."""
-    moment: datetime = batch.unanswered_at or batch.last_attempt_at or batch.unresolved_since
+    moment = batch.unanswered_at or batch.last_attempt_at or batch.unresolved_since
+    assert moment is not None
     return moment
 
 
-def shown_nothing(connection: Connection, batch: Row[Any], now: datetime, due_at: datetime) -> None:
+def shown_nothing(connection: Connection, batch: Batch, now: datetime, due_at: datetime) -> None:
     """The provider's records show nothing of a batch, for the first time; they are looked at again."""
     connection.execute(
         update(batches)

@@ -4,12 +4,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     String,
     Update,
     and_,
@@ -24,10 +22,15 @@ from sqlalchemy import (
 
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, batch_of, is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
+from skene_dagster.delivery.model import Batch, BatchState, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import Moment, batches, sends
+
+UNSENT: tuple[BatchState, ...] = ("reserved", "frozen")
+"""Batches of which the provider may have nothing yet."""
 
 DOUBTS_ASKED_EVERY = LONGEST_WAIT
 """How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
@@ -41,11 +44,9 @@ def settle(
     for n, (identity, provider_id) in enumerate(provider_ids.items()):
         values |= {f"send_{n}": identity, f"id_{n}": provider_id}
     connection.execute(_accept(len(provider_ids)), values)
+    state: BatchState = "accepted" if write_back else "settled"
     connection.execute(
-        update(batches)
-        .where(batches.c.batch_id == batch_id, batches.c.state.in_(("frozen", "in_doubt")))
-        .values(
-            state="accepted" if write_back else "settled",
+        batch_becomes(batch_id, state, from_=("frozen", "in_doubt")).values(
             settled_at=now,
             due_at=now,
             payload=None,
@@ -79,23 +80,20 @@ def _accept(count: int) -> Update:
 
 def written_back(connection: Connection, batch_id: str, now: datetime) -> None:
     """`set` has been written for the accepted sends of the batch."""
-    connection.execute(
-        update(batches)
-        .where(batches.c.batch_id == batch_id, batches.c.state == "accepted")
-        .values(state="settled", written_back_at=now, owner=None, lease_until=None)
-    )
+    settled = batch_becomes(batch_id, "settled", from_=("accepted",))
+    connection.execute(settled.values(written_back_at=now, owner=None, lease_until=None))
 
 
 def refuse(connection: Connection, batch_id: str, identity: str, reason: str, now: datetime) -> None:
     """The provider will never accept this one message."""
     connection.execute(
-        update(sends)
-        .where(sends.c.batch_id == batch_id, sends.c.send_id == identity, sends.c.state == "reserved")
-        .values(state="refused", reason="provider", detail=cut(reason, 255), decided_at=now)
+        sends_become(batch_id, "refused")
+        .where(sends.c.send_id == identity)
+        .values(reason="provider", detail=cut(reason, 255), decided_at=now)
     )
 
 
-def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now: datetime) -> list[str]:
+def split(connection: Connection, parent: Batch, parts: Sequence[Frozen], now: datetime) -> list[str]:
     """Replace a batch by smaller ones under new keys, and return their ids; without parts, close it.
 
     Only for a batch of which the provider has nothing for certain.
@@ -125,9 +123,7 @@ def split(connection: Connection, parent: Row[Any], parts: Sequence[Frozen], now
     return children
 
 
-def reissue(
-    connection: Connection, batch: Row[Any], now: datetime, *, waits_since: datetime | None = None
-) -> str | None:
+def reissue(connection: Connection, batch: Batch, now: datetime, *, waits_since: datetime | None = None) -> str | None:
     """Replace a batch by one under a new key that is rendered and checked anew; return its id.
 
     Only where the provider has nothing of it for certain, or its author (`on_doubt: resend`) or a person takes the
@@ -139,31 +135,19 @@ def reissue(
     if not _close(connection, batch.batch_id, ("frozen", "in_doubt"), "split", now, attempts=batch.attempts):
         return None
     child = child_of(connection, batch, waits_since, state="reserved", size=batch.size, due_at=now)
-    connection.execute(
-        update(sends)
-        .where(sends.c.batch_id == batch.batch_id, sends.c.state.in_(NOT_DONE))
-        .values(batch_id=child, state="reserved", reason=None)
-    )
+    connection.execute(sends_become(batch.batch_id, "reserved", from_=NOT_DONE).values(batch_id=child, reason=None))
     return child
 
 
-def drop(connection: Connection, batch_id: str, reason: str, now: datetime) -> bool:
+def drop(connection: Connection, batch_id: str, reason: SkipReason, now: datetime) -> bool:
     """Nobody of the batch is mailed any more, for this reason. Only where the provider has nothing of it."""
     dropped = connection.execute(
-        update(batches)
-        .where(
-            batches.c.batch_id == batch_id,
-            batches.c.state.in_(("reserved", "frozen")),
-            batches.c.unresolved_since.is_(None),
-        )
-        .values(state="settled", settled_at=now, payload=None, owner=None, lease_until=None)
+        batch_becomes(batch_id, "settled", from_=UNSENT)
+        .where(batches.c.unresolved_since.is_(None))
+        .values(settled_at=now, payload=None, owner=None, lease_until=None)
     ).rowcount
     if dropped:
-        connection.execute(
-            update(sends)
-            .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
-            .values(state="skipped", reason=reason, decided_at=now)
-        )
+        connection.execute(sends_become(batch_id, "skipped").values(reason=reason, decided_at=now))
     return bool(dropped)
 
 
@@ -179,7 +163,7 @@ def cancel(connection: Connection, loop: str, cancelled_at: datetime, now: datet
         batches.c.reserved_at > now + CLOCKS_DIFFER,
     )
     of_the_loop = and_(batches.c.loop == loop, until_then)
-    return sum(row.size for row in _drop_all(connection, of_the_loop, "cancelled", now))
+    return sum(_drop_all(connection, of_the_loop, "cancelled", now))
 
 
 def drop_step(connection: Connection, scope: Scope, now: datetime) -> int:
@@ -190,11 +174,8 @@ def drop_step(connection: Connection, scope: Scope, now: datetime) -> int:
 def give_up(connection: Connection, batch_id: str, now: datetime) -> None:
     """A person says that what is in doubt was not sent, and shall not be."""
     if _close(connection, batch_id, ("in_doubt",), "settled", now):
-        connection.execute(
-            update(sends)
-            .where(sends.c.batch_id == batch_id, sends.c.state == "in_doubt")
-            .values(state="skipped", reason="doubt", decided_at=now)
-        )
+        skipped = sends_become(batch_id, "skipped", from_=("in_doubt",))
+        connection.execute(skipped.values(reason="doubt", decided_at=now))
 
 
 def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> None:
@@ -204,10 +185,7 @@ def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> 
         reason: why they prove nothing.
     """
     doubted = connection.execute(
-        update(batches)
-        .where(batches.c.batch_id == batch_id, batches.c.state.in_(("frozen", "in_doubt")))
-        .values(
-            state="in_doubt",
+        batch_becomes(batch_id, "in_doubt", from_=("frozen", "in_doubt")).values(
             settled_at=now,
             owner=None,
             lease_until=None,
@@ -216,24 +194,20 @@ def doubt(connection: Connection, batch_id: str, reason: str, now: datetime) -> 
         )
     ).rowcount
     if doubted:
-        connection.execute(
-            update(sends)
-            .where(sends.c.batch_id == batch_id, sends.c.state == "reserved")
-            .values(state="in_doubt", reason="no_answer", decided_at=now)
-        )
+        connection.execute(sends_become(batch_id, "in_doubt").values(reason="no_answer", decided_at=now))
 
 
-def _drop_all(connection: Connection, which: ColumnElement[bool], reason: str, now: datetime) -> list[Row[Any, Any]]:
-    unsent = and_(batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), is_free(now))
+def _drop_all(connection: Connection, which: ColumnElement[bool], reason: SkipReason, now: datetime) -> list[int]:
+    unsent = and_(batches.c.state.in_(UNSENT), batches.c.unresolved_since.is_(None), is_free(now))
     found = connection.execute(select(batches.c.batch_id, batches.c.size).where(which, unsent)).all()
-    return [row for row in found if drop(connection, row.batch_id, reason, now)]
+    return [row.size for row in found if drop(connection, row.batch_id, reason, now)]
 
 
 def _close(
     connection: Connection,
     batch_id: str,
-    states: tuple[str, ...],
-    state: str,
+    from_: tuple[BatchState, ...],
+    state: BatchState,
     now: datetime,
     *,
     attempts: int | None = None,
@@ -241,14 +215,16 @@ def _close(
     as_it_was = true() if attempts is None else batches.c.attempts == attempts
     return bool(
         connection.execute(
-            update(batches)
-            .where(batches.c.batch_id == batch_id, batches.c.state.in_(states), as_it_was)
-            .values(state=state, payload=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
+            batch_becomes(batch_id, state, from_=from_)
+            .where(as_it_was)
+            .values(payload=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
         ).rowcount
     )
 
 
-def child_of(connection: Connection, parent: Row[Any], waits_since: datetime | None = None, **values: object) -> str:
+def child_of(
+    connection: Connection, parent: Batch, waits_since: datetime | None = None, *, state: BatchState, **values: object
+) -> str:
     """Cut a batch that goes on with what another one began; return its id."""
     child = uuid.uuid4().hex
     connection.execute(
@@ -261,6 +237,7 @@ def child_of(connection: Connection, parent: Row[Any], waits_since: datetime | N
             as_of=parent.as_of,
             reserved_at=waits_since or parent.reserved_at,
             attempts=0,
+            state=state,
             **values,
         )
     )

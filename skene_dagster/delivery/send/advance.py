@@ -1,13 +1,13 @@
 """Advance: take one batch through its states as far as it goes now; deliver and reconcile both do it so."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.send.attempt import attempt
 from skene_dagster.delivery.send.freeze import freeze_batch
 from skene_dagster.delivery.send.late import LateTicks
@@ -47,7 +47,7 @@ class Source:
         return Policy.of(session, self.email, self.plan.on_doubt)
 
 
-def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Source | None) -> Row[Any] | None:
+def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Source | None) -> Batch | None:
     """Work on a batch until it is settled, or has to wait; then give it back.
 
     What goes wrong with this batch alone is kept with it and in `session.failed`: it holds up no other.
@@ -80,14 +80,14 @@ def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Sou
 
 def _claim(
     session: DeliverySession, batch_id: str, policy: Policy, source: Source | None
-) -> tuple[Row[Any] | None, Frozen | None]:
+) -> tuple[Batch | None, Frozen | None]:
     """Take a batch, and freeze it where that is still to be done.
 
     Returns:
         None where another has it; and its bytes, unless they lie in the ledger, or nothing of it is to be sent.
     """
 
-    def claim(connection: Connection) -> tuple[Row[Any] | None, Frozen | None]:
+    def claim(connection: Connection) -> tuple[Batch | None, Frozen | None]:
         batch = ledger.claim(connection, batch_id, session.owner, session.clock())
         if batch is None or batch.state != "reserved" or source is None:
             return batch, None
@@ -112,10 +112,10 @@ def _claim(
 
 
 def _drive(
-    session: DeliverySession, claimed: Row[Any], frozen: Frozen | None, policy: Policy, source: Source | None
+    session: DeliverySession, claimed: Batch, frozen: Frozen | None, policy: Policy, source: Source | None
 ) -> bool:
     """Bring a claimed batch from state to state; return whether it is closed."""
-    batch: Row[Any] | None = claimed
+    batch: Batch | None = claimed
     for _ in range(STEPS):
         if batch is None:
             return False
@@ -134,9 +134,7 @@ def _drive(
     return False
 
 
-def _step(
-    session: DeliverySession, batch: Row[Any], frozen: Frozen | None, policy: Policy, source: Source | None
-) -> Next:
+def _step(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: Policy, source: Source | None) -> Next:
     match batch.state:
         case "accepted" if source is not None:
             write_back(session, batch, source.email)
@@ -151,7 +149,7 @@ def _step(
             return "later"
 
 
-def _go_on_without_bytes(session: DeliverySession, batch: Row[Any]) -> Next:
+def _go_on_without_bytes(session: DeliverySession, batch: Batch) -> Next:
     """Go on with a batch whose bytes are gone: another closed it meanwhile, or somebody took them out of the ledger."""
     if batch.unresolved_since is not None:
         return wait_without_bytes(session, batch)

@@ -11,13 +11,13 @@ What remains possible: a process that is frozen between the last check and the P
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from typing_extensions import assert_never
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.providers.base import Accepted, Fatal, Refused, Throttled, Unknown
 from skene_dagster.delivery.send.freeze import halves
 from skene_dagster.delivery.send.pacing import RateSlot
@@ -36,7 +36,7 @@ KEY_IS_KEPT = timedelta(hours=24)
 """How long ago a key can have been used that the provider still knows."""
 
 
-def attempt(session: DeliverySession, batch: Row[Any], frozen: Frozen, policy: Policy) -> Next:
+def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Policy) -> Next:
     """Send a frozen batch once, and say what is to be done next.
 
     Raises:
@@ -102,7 +102,7 @@ class _Reissued:
     child: str
 
 
-def _begin(session: DeliverySession, batch: Row[Any]) -> _Begun | None:
+def _begin(session: DeliverySession, batch: Batch) -> _Begun | None:
     """Wait for a turn and write down that the provider may have the batch; None: it is not to be sent now.
 
     A batch that waited for long (for a quota, a pause, a run that died) is reissued instead.
@@ -137,7 +137,7 @@ def _begin(session: DeliverySession, batch: Row[Any]) -> _Begun | None:
     return None if begun is None else _Begun(begun, at, at_monotonic)
 
 
-def _is_stale(batch: Row[Any], now: datetime) -> bool:
+def _is_stale(batch: Batch, now: datetime) -> bool:
     """Whether a batch that the provider has nothing of was frozen too long ago: it is rendered and asked anew."""
     if batch.unresolved_since is not None or batch.frozen_at is None:
         return False
@@ -159,7 +159,7 @@ def _slept(session: DeliverySession, begun: _Begun) -> bool:
     return not timedelta(0) <= by_the_wall < LONGEST_LOOK or by_itself >= LONGEST_LOOK
 
 
-def _nothing_more(session: DeliverySession, batch: Row[Any], number: int, reason: str) -> None:
+def _nothing_more(session: DeliverySession, batch: Batch, number: int, reason: str) -> None:
     """The provider has nothing more of a batch than it had before this attempt."""
     if batch.unresolved_since is None:
         session.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
@@ -180,7 +180,7 @@ def _waits(session: DeliverySession, answer: Throttled) -> bool:
     return True
 
 
-def _isolate(session: DeliverySession, batch: Row[Any], frozen: Frozen, answer: Refused, number: int) -> None:
+def _isolate(session: DeliverySession, batch: Batch, frozen: Frozen, answer: Refused, number: int) -> None:
     """Take the refused message out; where the answer does not name it, halve the batch until it is alone."""
     size = len(frozen.send_ids)
     index = 0 if size == 1 else answer.index

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Row
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.model import DueBatch
 from skene_dagster.delivery.send.advance import Source, advance
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.write_back import refuse_what_cannot_be_written
@@ -55,7 +53,7 @@ def deliver(
     source = Source.of(session, plan, step, templates, session.do(environment.ledger_id))
     policy, scope = source.policy(session), Scope(session.mode.name, plan.name, step.name)
 
-    def due() -> Sequence[Row[Any, Any, Any]]:
+    def due() -> Sequence[DueBatch]:
         rows = session.do(lambda c: ledger.due(c, scope, session.clock(), except_for=session.failed))
         return [] if session.stops else rows
 

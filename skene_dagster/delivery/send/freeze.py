@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
@@ -13,6 +13,7 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, freeze, origin
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.delivery.ledger import LeftOut
+from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.late import LateTicks
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
@@ -32,7 +33,7 @@ Reasons = dict[str, LeftOut]
 
 def freeze_batch(
     connection: Connection,
-    batch: Row[Any],
+    batch: Batch,
     *,
     plan: LoopPlan,
     step: StepPlan,
@@ -52,6 +53,7 @@ def freeze_batch(
     Returns:
         What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
     """
+    assert batch.owner is not None
     now = clock()
     waiting = ledger.members_of(connection, batch.batch_id)
     left = late.who_left(connection, batch, waiting, now)
@@ -92,8 +94,8 @@ def _small_enough(batch: Frozen) -> list[Frozen]:
 
 def _render(
     connection: Connection,
-    batch: Row[Any],
-    waiting: Sequence[Any],
+    batch: Batch,
+    waiting: Sequence[ReservedSend],
     left: Collection[str],
     plan: LoopPlan,
     step: StepPlan,
@@ -144,7 +146,7 @@ def _render(
 
 
 def _kept(
-    connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[Any]
+    connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[ReservedSend]
 ) -> Mapping[Any, str | None]:
     """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
     segment = segment_name(plan.name, step.name)

@@ -7,12 +7,12 @@ of now, by which a window such as "signed up yesterday" would lose its people.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.segments import conditions, trigger_rows
@@ -38,7 +38,7 @@ class LateTicks:
     """The plan and the step, once it is known what the columns hold that its query reads."""
 
     def who_left(
-        self, connection: Connection, batch: Row[Any], waiting: Sequence[Any], now: datetime
+        self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], now: datetime
     ) -> frozenset[str]:
         """Name the sends of a batch whose user, or row, does not qualify any more; none where its tick is not late.
 
@@ -69,7 +69,7 @@ class LateTicks:
         return self.step.by_row or not isinstance(condition, Query) or condition.by_key
 
     def _not_in_the_answer(
-        self, connection: Connection, batch: Row[Any], waiting: Sequence[Any], now: datetime
+        self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], now: datetime
     ) -> frozenset[str]:
         again = Again(list(dict.fromkeys(row.user_id for row in waiting)), now)
         asked = connection, *self._known(connection), self.settings

@@ -7,13 +7,14 @@ without answer, say so: a provider works on a request after its connection is cu
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from typing_extensions import assert_never
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.plan import Email
@@ -47,7 +48,7 @@ class Policy:
         return Policy(on_doubt, session.mode.name == "live" and bool(email.set))
 
 
-def key_is_over(batch: Row[Any], now: datetime) -> bool:
+def key_is_over(batch: Batch, now: datetime) -> bool:
     """Whether the provider may have forgotten the batch's key, so that another POST might be a second email.
 
     Since when it is used is not known where a wrong clock wrote it down.
@@ -56,7 +57,7 @@ def key_is_over(batch: Row[Any], now: datetime) -> bool:
     return since is not None and not now - KEY_LIVES < since <= now + CLOCKS_DIFFER
 
 
-def is_for_the_records(batch: Row[Any], now: datetime) -> bool:
+def is_for_the_records(batch: Batch, now: datetime) -> bool:
     """Whether only the provider's records can tell more."""
     return batch.state == "in_doubt" or batch.refusal is not None or key_is_over(batch, now)
 
@@ -65,11 +66,12 @@ Next = Literal["again", "done", "later"]
 """Look at the batch again, for it has changed; it is settled; leave it for now."""
 
 
-def look(session: DeliverySession, batch: Row[Any], frozen: Frozen | None, policy: Policy) -> Next:
+def look(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: Policy) -> Next:
     """Look into the records once, and close the batch, or write down when they are asked again."""
     now = session.clock()
     is_over = key_is_over(batch, now)
-    ripe = ledger.last_unanswered(batch) + WORKED_ON
+    ripe, since = ledger.last_unanswered(batch) + WORKED_ON, batch.unresolved_since
+    assert since is not None
     if frozen is None:
         return wait_without_bytes(session, batch)
     if not is_over and now < ripe:
@@ -79,9 +81,9 @@ def look(session: DeliverySession, batch: Row[Any], frozen: Frozen | None, polic
         return "later"
     # A key that was used before our first attempt is over at once. Who takes the risk of a second email takes it once
     # in a key's life all the same: what was answered may have been accepted, and the next one be answered alike.
-    own_end = max(batch.first_attempt_at or batch.unresolved_since, batch.unresolved_since) + KEY_LIVES
+    own_end = max(batch.first_attempt_at or since, since) + KEY_LIVES
     takes_the_risk = policy.on_doubt == "resend" and batch.state != "in_doubt"
-    found = session.provider.find(frozen, batch.unresolved_since, ledger.last_unanswered(batch), session.turn)
+    found = session.provider.find(frozen, since, ledger.last_unanswered(batch), session.turn)
     session.pacing.learn(session.provider.rate_limit)
     match found:
         case Found(ids=ids):
@@ -102,9 +104,7 @@ def look(session: DeliverySession, batch: Row[Any], frozen: Frozen | None, polic
     return "later"
 
 
-def settle(
-    session: DeliverySession, batch: Row[Any], frozen: Frozen, ids: tuple[str | None, ...], policy: Policy
-) -> Next:
+def settle(session: DeliverySession, batch: Batch, frozen: Frozen, ids: tuple[str | None, ...], policy: Policy) -> Next:
     """Write down that a batch was accepted; again: its `set` is still to be written."""
     provider_ids = dict(zip(frozen.send_ids, ids, strict=True))
     now = session.clock()
@@ -115,13 +115,13 @@ def settle(
     return "again" if policy.write_back else "done"
 
 
-def _reissue(session: DeliverySession, batch: Row[Any]) -> None:
+def _reissue(session: DeliverySession, batch: Batch) -> None:
     child = session.do(lambda c: ledger.reissue(c, batch, session.clock()))
     if child is not None:
         session.cut.append(child)
 
 
-def _wait_for_the_second_look(session: DeliverySession, batch: Row[Any], *, is_first: bool) -> None:
+def _wait_for_the_second_look(session: DeliverySession, batch: Batch, *, is_first: bool) -> None:
     now = session.clock()
     if is_first:
         again = (batch.absent_at or now) + BETWEEN_LOOKS
@@ -131,15 +131,16 @@ def _wait_for_the_second_look(session: DeliverySession, batch: Row[Any], *, is_f
         session.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, batch.error or ""))
 
 
-def wait_without_bytes(session: DeliverySession, batch: Row[Any]) -> Next:
+def wait_without_bytes(session: DeliverySession, batch: Batch) -> Next:
     """Leave a batch whose bytes are gone and which the provider may have: nothing can be sent or found any more."""
-    gone = "its bytes are gone from the ledger"
+    gone, since = "its bytes are gone from the ledger", batch.unresolved_since
+    assert since is not None
 
     def write(connection: Connection) -> None:
         if key_is_over(batch, session.clock()):
             ledger.doubt(connection, batch.batch_id, gone, session.clock())
         else:
-            again = min(session.clock() + ledger.LONGEST_WAIT, batch.unresolved_since + KEY_LIVES)
+            again = min(session.clock() + ledger.LONGEST_WAIT, since + KEY_LIVES)
             ledger.put_off(connection, batch.batch_id, batch.attempts, again, gone)
 
     session.do(write)

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.model import Batch, DueBatch
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Answer, Provider, Throttled, Unknown
 from skene_dagster.delivery.send.pacing import UNTIL_TOLD, Pacing
@@ -83,7 +84,7 @@ class DeliverySession:
         """Name the idempotency key of a batch: such that a rehearsal with the same API key never meets it."""
         return f"skene/{self.settings.environment}/{batch_id}"
 
-    def claim(self, batch_id: str) -> Row[Any] | None:
+    def claim(self, batch_id: str) -> Batch | None:
         """Take a batch, as `ledger.claim` does."""
         return self.do(lambda c: ledger.claim(c, batch_id, self.owner, self.clock()))
 
@@ -105,7 +106,7 @@ class DeliverySession:
         if not isinstance(answer, Throttled):
             self.throttled = 0.0
 
-    def wait_for(self, others: Sequence[Row[Any, Any, Any]]) -> None:
+    def wait_for(self, others: Sequence[DueBatch]) -> None:
         """All that is left is held by other runs: wait for the first of their leases, looking now and then."""
         first = min(others, key=lambda row: row.lease_until or self.clock())
         ends = first.lease_until or self.clock()
@@ -118,7 +119,7 @@ class DeliverySession:
         turn = self.do(self.pacing.take)
         self.pause(min(turn.wait, PATIENCE) if turn.closed_until is None else 1 / UNTIL_TOLD)
 
-    def may_send(self, connection: Connection, batch: Row[Any]) -> bool:
+    def may_send(self, connection: Connection, batch: Batch) -> bool:
         """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
         orders = controls.orders(connection, batch.loop, batch.step)
         now = self.clock()

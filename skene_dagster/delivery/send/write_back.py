@@ -1,11 +1,10 @@
 """The action's `set`: columns of the users table, written once the provider has accepted the email."""
 
-from typing import Any
-
-from sqlalchemy import Connection, Row, TableClause, Update, false, update
+from sqlalchemy import Connection, TableClause, Update, false, update
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import Email, segment_name
@@ -14,7 +13,7 @@ from skene_dagster.settings import Users
 from skene_dagster.store.engine import users_table
 
 
-def write_back(session: DeliverySession, batch: Row[Any], email: Email) -> None:
+def write_back(session: DeliverySession, batch: Batch, email: Email) -> None:
     """Write `set` to the users of a batch whose email was accepted. Idempotent, and repeated until it is done.
 
     Raises:

@@ -1,0 +1,163 @@
+"""The ledger's batches and sends: their states and reasons, and which state follows which.
+
+A batch, which is one call of the provider:
+
+    reserved ──▶ frozen ──▶ accepted ──▶ settled        accepted: `set` is still to be written
+       │           ├──────────────────────▶ settled     accepted without a `set`; or nobody of it is to be mailed
+       │           ├──▶ in_doubt ──▶ accepted, settled, split
+       └───────────┴──▶ split                           cut up, or replaced: its sends are in other batches
+
+A send, which is one email to one user:
+
+    deferred ──▶ (decided again, in a new row)
+    reserved ──▶ accepted, refused, skipped, deferred
+       └──▶ in_doubt ──▶ accepted, skipped, reserved    reserved again: by its author's word, or a person's
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal
+
+ModeName = Literal["live", "redirect", "outbox"]
+"""Where emails go; see `modes`."""
+
+BatchState = Literal["reserved", "frozen", "in_doubt", "accepted", "settled", "split"]
+
+SendState = Literal["deferred", "skipped", "reserved", "in_doubt", "accepted", "refused"]
+
+HoldReason = Literal["paused", "first_wave"]
+"""Why nobody of a step is mailed now: a person's order, or one that is awaited."""
+
+DeferReason = Literal[
+    HoldReason,
+    "repeat",
+    "not_mailable",
+    "no_address",
+    "invalid_address",
+    "missing_value",
+    "unrenderable",
+    "too_large",
+]
+"""Why a user is not mailed now, and is asked about again at the next tick."""
+
+SkipReason = Literal[
+    "there_at_start",
+    "once",
+    "repeat",
+    "too_late",
+    "cancelled",
+    "left_segment",
+    "gone",
+    "not_mailable",
+    "step_removed",
+    "doubt",
+]
+"""Why a user is not mailed for this entry, or this row, at all."""
+
+Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
+"""`provider`: it refused the email; `no_answer`: nobody knows whether it accepted it."""
+
+BATCH_BECOMES: Mapping[BatchState, frozenset[BatchState]] = MappingProxyType(
+    {
+        "reserved": frozenset({"frozen", "settled", "split"}),
+        "frozen": frozenset({"accepted", "settled", "in_doubt", "split"}),
+        "in_doubt": frozenset({"accepted", "settled", "in_doubt", "split"}),
+        "accepted": frozenset({"settled"}),
+        "settled": frozenset(),
+        "split": frozenset(),
+    }
+)
+
+SEND_BECOMES: Mapping[SendState, frozenset[SendState]] = MappingProxyType(
+    {
+        "deferred": frozenset(),
+        "skipped": frozenset(),
+        "reserved": frozenset({"accepted", "refused", "skipped", "deferred", "in_doubt", "reserved"}),
+        "in_doubt": frozenset({"accepted", "skipped", "reserved"}),
+        "accepted": frozenset(),
+        "refused": frozenset(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as the ledger has it, without its bytes."""
+
+    batch_id: str
+    """The last part of the idempotency key."""
+    mode: ModeName
+    loop: str
+    step: str
+    state: BatchState
+    size: int
+    """Emails."""
+    parent_id: str | None
+    """The batch that it was cut out of, or replaces."""
+    as_of: datetime
+    reserved_at: datetime
+    owner: str | None
+    lease_until: datetime | None
+    send_ids: str | None
+    """Whose emails the frozen bytes hold, in their order, with spaces between: see `frozen_sends`."""
+    frozen_at: datetime | None
+    first_attempt_at: datetime | None
+    unresolved_since: datetime | None
+    """Since when the provider may have it; None: for certain it has nothing of it."""
+    last_attempt_at: datetime | None
+    attempts: int
+    error: str | None
+    """What was said last."""
+    settled_at: datetime | None
+    written_back_at: datetime | None
+    due_at: datetime | None
+    unanswered_at: datetime | None
+    """When the last attempt began that got no answer."""
+    absent_at: datetime | None
+    """When the provider's records first showed nothing of it."""
+    refusal: str | None
+    """What its key was refused with after an attempt without answer: it is used no more."""
+
+    @property
+    def frozen_sends(self) -> list[str]:
+        """The ids of the sends whose emails the frozen bytes hold, in their order."""
+        return (self.send_ids or "").split()
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether the provider may have it."""
+        return self.unresolved_since is not None or self.state == "in_doubt"
+
+
+@dataclass(frozen=True)
+class DueBatch:
+    """A batch that can go on now, and who holds it."""
+
+    batch_id: str
+    owner: str | None
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True)
+class ReservedSend:
+    """An email of a batch that is still to be made."""
+
+    send_id: str
+    user_id: object
+    occurrence: str
+
+
+@dataclass(frozen=True)
+class WaitingBatches:
+    """Batches of a step that wait, and of which the same was said last."""
+
+    batches: int
+    emails: int
+    since: datetime
+    due_at: datetime
+    key_since: datetime | None
+    """Since when the first of them may have been sent."""
+    refusal: str | None
+    error: str | None
