@@ -72,7 +72,7 @@ def in_doubt(world: World) -> Batch:
     batch = frozen(world)
     begin(world, batch)
     do(world, lambda c: ledger.doubt(c, batch.batch_id, "denied", world.now))
-    return read(world)
+    return do(world, lambda c: ledger.batch_of(c, batch.batch_id))
 
 
 def late(world: World, _batch: Batch) -> None:
