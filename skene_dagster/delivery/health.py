@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import Connection, select
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope
@@ -13,7 +13,7 @@ from skene_dagster.delivery.send.records import KEY_LIVES
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
 from skene_dagster.store.engine import CLOCKS_DIFFER
-from skene_dagster.store.tables import OPEN, batches, pacing, segment_members, sends
+from skene_dagster.store.tables import pacing
 
 GRACE = timedelta(minutes=15)
 """How long after its tick a segment may still be on its way."""
@@ -90,23 +90,18 @@ def health(
     scope = Scope(mode, plan.name, step.name)
     cleared = clearance.of(connection, segment_name(plan.name, step.name))
     orders = controls.orders(connection, plan.name, step.name)
-    waits = deferred(connection, scope, by_row=step.by_row)
-    open_ = ledger.batches_of(scope) & batches.c.state.in_(ledger.TO_DO)
-    waiting = connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(open_)).scalar_one()
-    unresolved = select(func.count()).where(
-        open_, batches.c.unresolved_since < now - STUCK, ledger.is_due(now, STUCK), ledger.is_free(now)
-    )
+    waits = ledger.deferred(connection, scope, by_row=step.by_row)
     return StepHealth(
         loop=plan.name,
         step=step.name,
         as_of=cleared.as_of if cleared else None,
         due=due,
         paused=orders.paused,
-        waiting=int(waiting),
-        unresolved=connection.execute(unresolved).scalar_one(),
+        waiting=ledger.open_emails(connection, scope),
+        unresolved=ledger.left_unresolved(connection, scope, now, STUCK),
         waits=_waits(connection, scope, now),
         in_doubt=ledger.emails_in_doubt(connection, scope),
-        stuck=_stuck(connection, scope, open_, now),
+        stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE),
         deferred=waits,
         unapproved=0 if orders.approved else waits.get("first_wave", 0),
         ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
@@ -134,22 +129,6 @@ def left_by_others(connection: Connection, plans: Sequence[LoopPlan], mode: str,
     ]
 
 
-def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str, int]:
-    """Count what is decided again at the next tick, by reason; a member who left meanwhile is none of them."""
-    inside = and_(
-        segment_members.c.segment == segment_name(scope.loop, scope.step),
-        segment_members.c.exited_at == OPEN,
-        segment_members.c.user_id == sends.c.user_id,
-    )
-    query = (
-        select(sends.c.reason, func.count().label("n"))
-        .select_from(sends if by_row else sends.join(segment_members, inside))
-        .where(ledger.sends_of(scope), sends.c.state == "deferred")
-        .group_by(sends.c.reason)
-    )
-    return {row.reason: row.n for row in connection.execute(query.order_by(sends.c.reason))}
-
-
 def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetime, str]]:
     """List until when a provider takes nothing more, and why."""
     query = select(pacing.c.closed_until, pacing.c.reason).where(pacing.c.closed_until > now)
@@ -171,13 +150,3 @@ def _wait(row: WaitingBatches) -> Wait:
         due=row.due_at,
         key_ends=None if row.key_since is None else row.key_since + KEY_LIVES,
     )
-
-
-def _stuck(connection: Connection, scope: Scope, open_: ColumnElement[bool], now: datetime) -> int:
-    """Count emails that nobody sends: due for an hour, and no batch of the step is held or was just attempted."""
-    just_attempted = batches.c.last_attempt_at.between(now - GRACE, now + CLOCKS_DIFFER)
-    at_work = or_(~ledger.is_free(now), just_attempted)
-    if connection.execute(select(batches.c.batch_id).where(ledger.batches_of(scope), at_work).limit(1)).first():
-        return 0
-    old = select(func.coalesce(func.sum(batches.c.size), 0)).where(open_, ledger.is_due(now, STUCK))
-    return int(connection.execute(old).scalar_one())

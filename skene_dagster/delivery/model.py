@@ -161,3 +161,38 @@ class WaitingBatches:
     """Since when the first of them may have been sent."""
     refusal: str | None
     error: str | None
+
+
+UNDECIDED: frozenset[SendState] = frozenset({"deferred"})
+IN_FLIGHT: frozenset[SendState] = frozenset({"reserved"})
+"""States of a send that forbid another occurrence: it may still become a mail."""
+
+MAILED: tuple[SendState, ...] = ("accepted", "in_doubt")
+"""States of a send that was a mail, or may have been one."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the ledger knows about one user and one step."""
+
+    occurrences: int
+    """How many rows there are, the deferred one included."""
+    state: SendState | None
+    """Of the latest decision; None: there is none, and the other fields tell of another row of the same user."""
+    reason: Reason | None
+    decided_as_of: datetime
+    mailed_as_of: datetime | None
+    """The tick of the last mail that the provider accepted, or may have: a doubt counts as a mail."""
+
+
+@dataclass(frozen=True)
+class NewSend:
+    """A decision that is still to be written down."""
+
+    user_id: object
+    occurrence: str
+    state: Literal["reserved", "skipped", "deferred"]
+    reason: DeferReason | SkipReason | None
+    """None of those who are mailed."""
+    was_deferred: bool
+    """It takes the place of one that said to ask again."""

@@ -13,14 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
 from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
-from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, Past, decide
+from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, decide
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.reserve import count
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope, send_id
+from skene_dagster.delivery.model import Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NotCounted, QueryRejected
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
@@ -212,7 +214,7 @@ class _Desk:
             return []
         people = facts.people(self._connection, settings.users, keys, email.user_columns, as_of=self._stage.as_of)
         inside = members.entered(self._connection, self._segment, keys) if self._known else {}
-        pasts = facts.history(self._connection, self._stage.scope, keys) if self._known else {}
+        pasts = ledger.history(self._connection, self._stage.scope, keys) if self._known else {}
         cases = []
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from skene_dagster.behaviour import adoption, engagement
 from skene_dagster.behaviour.adoption import Funnel
+from skene_dagster.delivery import ledger
 from skene_dagster.demo.people import Person, comes_anyway
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Level, Settings
 from skene_dagster.store.engine import users_table
-from skene_dagster.store.tables import feature_adoption, sends, user_activity
+from skene_dagster.store.tables import feature_adoption, user_activity
 
 BROUGHT_BACK = ("retention.main", "win_back.nudge", "win_back.last_call")
 DISCOVER, GUIDE = "feature_discovery.discover", "feature_discovery.guide"
@@ -64,13 +65,8 @@ class Story:
 
 def mailed(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, dict[int, datetime]]:
     """Say when each user got the last email of a step, by step (`retention.main`) and key."""
-    query = (
-        select(sends.c.loop, sends.c.step, sends.c.user_id, func.max(sends.c.as_of))
-        .where(sends.c.mode == "outbox", sends.c.state == "accepted")
-        .group_by(sends.c.loop, sends.c.step, sends.c.user_id)
-    )
     found: dict[str, dict[int, datetime]] = {f"{plan.name}.{step.name}": {} for plan in plans for step in plan.steps}
-    for loop, step, user_id, as_of in connection.execute(query):
+    for loop, step, user_id, as_of in ledger.last_mails(connection, "outbox"):
         found.setdefault(f"{loop}.{step}", {})[user_id] = as_of
     return found
 

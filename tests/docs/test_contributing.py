@@ -36,6 +36,13 @@ PUT_IN = {
 """What tests put in the place of something else, besides constants that they make smaller."""
 
 
+NAMES_THE_LEDGER = {
+    "segments/trigger_windows.py": "`after` is a condition on what was accepted, and lies below the ledger",
+    "delivery/rehearsal.py": "asks whether the tables are there at all",
+}
+"""Modules besides the ledger that name its tables, and for what."""
+
+
 def python_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
 
@@ -125,3 +132,16 @@ def test_the_versions_of_python_are_the_same_everywhere() -> None:
         text = (ROOT / name).read_text("utf-8")
         assert f"Python {range_}" in text, name
         assert "3.10 or newer" not in text, name
+
+
+def test_the_ledger_alone_names_its_tables() -> None:
+    def names(file: Path) -> bool:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        of_tables = [node for node in imports if node.module == "skene_dagster.store.tables"]
+        return any(one.name in {"sends", "batches", "recovered"} for node in of_tables for one in node.names)
+
+    found = {str(file.relative_to(PACKAGE)) for file in python_files(PACKAGE) if names(file)}
+
+    of_others = {file for file in found if not file.startswith("delivery/ledger/")}
+    assert of_others == NAMES_THE_LEDGER.keys()

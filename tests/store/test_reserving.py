@@ -8,7 +8,8 @@ from delivery_world import OUTBOX, World, make_world
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.delivery.decide.reserve import BATCH, _write
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.reserve import BATCH, _new_send
 from skene_dagster.delivery.decide.send_audience import MemberDecision, SendAudience
 from skene_dagster.store.engine import transaction
 
@@ -36,8 +37,11 @@ def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_
     world.deliver()
     scope = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now).scope
 
+    sends = [_new_send(one) for one in late]
+    write = partial(ledger.decide, scope=scope, made=sends, as_of=world.now, now=world.now, size=BATCH)
+
     with pytest.raises(IntegrityError):
-        transaction(world.engine, partial(_write, scope=scope, made=late, as_of=world.now, now=world.now, batch=BATCH))
+        transaction(world.engine, write)
 
     world.deliver()
     assert world.provider.mailed == ["u1@example.com"]

@@ -12,13 +12,13 @@ from skene_dagster.delivery.decide.eligibility import (
     Defer,
     Facts,
     Mail,
-    Past,
     RowFacts,
     Rules,
     Skip,
     decide,
     decide_row,
 )
+from skene_dagster.delivery.model import Past
 
 NOW = datetime(2026, 3, 31, 9)
 FIRST = datetime(2026, 1, 1, 9)

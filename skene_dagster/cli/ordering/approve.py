@@ -9,8 +9,7 @@ from skene_dagster.cli.choosing import plan_of, steps_of
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.ordering import orders
 from skene_dagster.cli.screen import how_many, open_screen
-from skene_dagster.delivery import controls, modes
-from skene_dagster.delivery.health import deferred
+from skene_dagster.delivery import controls, ledger, modes
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
@@ -36,7 +35,7 @@ def approve(root: Path, *, loop: str, step: str | None) -> None:
     with open_ledger(settings) as (engine, clock):
         for one in steps:
             scope = Scope(mode, plan.name, one.name)
-            waits = reading(engine, partial(deferred, scope=scope, by_row=one.by_row))
+            waits = reading(engine, partial(ledger.deferred, scope=scope, by_row=one.by_row))
             orders.order(engine, partial(controls.approve, loop=plan.name, step=one.name, now=clock()))
             waiting = how_many(waits.get("first_wave", 0), "user waits", "users wait")
             screen.labelled("ok", f"{plan.name}, step {one.name}, may send its first wave; {waiting} for it.")

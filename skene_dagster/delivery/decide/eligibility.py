@@ -10,28 +10,19 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
-from skene_dagster.delivery.model import DeferReason, HoldReason, Reason, SendState, SkipReason
+from skene_dagster.delivery.model import (
+    IN_FLIGHT,
+    UNDECIDED,
+    DeferReason,
+    HoldReason,
+    Past,
+    SendState,
+    SkipReason,
+)
 from skene_dagster.loops.times.calendar_days import later
 
-UNDECIDED: frozenset[SendState] = frozenset({"deferred"})
-IN_FLIGHT: frozenset[SendState] = frozenset({"reserved"})
-"""States of a send that forbid another occurrence: it may still become a mail."""
 LEFT: Literal["left_segment"] = "left_segment"
 """Why a send is skipped whose user, or row, did not qualify any more when its email was to be made."""
-
-
-@dataclass(frozen=True)
-class Past:
-    """What the ledger knows about one user and one step."""
-
-    occurrences: int
-    """How many rows there are, the deferred one included."""
-    state: SendState | None
-    """Of the latest decision; None: there is none, and the other fields tell of another row of the same user."""
-    reason: Reason | None
-    decided_as_of: datetime
-    mailed_as_of: datetime | None
-    """The tick of the last mail that the provider accepted, or may have: a doubt counts as a mail."""
 
 
 @dataclass(frozen=True)

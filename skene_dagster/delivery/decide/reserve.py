@@ -5,14 +5,13 @@ batches are written together. The unique key of skene_sends is what keeps two ru
 whoever comes second reads the page again and finds it decided.
 """
 
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, tuple_
+from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
@@ -21,13 +20,13 @@ from skene_dagster.delivery.decide import eligibility
 from skene_dagster.delivery.decide.eligibility import Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.send_audience import PAGE, MemberDecision, SendAudience
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.model import NewSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.segments import clearance, members
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
-from skene_dagster.store.tables import batches, sends
 
 BATCH = 100
 """Messages per batch: what Resend takes in one call."""
@@ -83,8 +82,8 @@ def reserve(
             return _Page(None, {}, 0)
         rules = audience.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
         decided = audience.decide(connection, rows, rules)
-        made = [one for one in decided if _is_new(one)]
-        cut = _write(connection, audience.scope, made, as_of, clock(), batch)
+        sends = [_new_send(one) for one in decided if _is_new(one)]
+        cut = ledger.decide(connection, audience.scope, sends, as_of=as_of, now=clock(), size=batch)
         return _Page(rows[-1], count(one.decision for one in decided), cut)
 
     counts: dict[str, int] = {}
@@ -136,23 +135,18 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
 
 def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: Scope) -> None:
     """A step that is new while another is gone may be a renamed one: everybody would be mailed again."""
-    if _has_sends(connection, scope):
+    if ledger.has_sends(connection, scope):
         return
     present = {step.name for step in plan.steps}
     for name in members.steps_of(connection, plan.name):
         gone = Scope(scope.mode, scope.loop, name)
-        if name not in present and _has_sends(connection, gone):
+        if name not in present and ledger.has_sends(connection, gone):
             people = sum(ledger.counts(connection, gone).values())
             raise NoClearance(
                 f"Step {scope.step!r} of {plan.name!r} is new and {name!r} is gone: "
                 f"if it was renamed, {people:,} people would be mailed again.",
                 advice=f"Give the step its old name {name!r} back, or give the loop a new name.",
             )
-
-
-def _has_sends(connection: Connection, scope: Scope) -> bool:
-    query = select(sends.c.state).where(ledger.sends_of(scope)).limit(1)
-    return connection.execute(query).first() is not None
 
 
 def _is_new(one: MemberDecision) -> bool:
@@ -167,77 +161,19 @@ def _is_new(one: MemberDecision) -> bool:
             assert_never(one.decision)
 
 
-def _write(
-    connection: Connection, scope: Scope, made: Sequence[MemberDecision], as_of: datetime, now: datetime, batch: int
-) -> int:
-    """Write the new decisions of a page and cut its batches; return how many batches."""
-    _forget_deferred(connection, scope, made)
-    mails = sum(isinstance(one.decision, Mail) for one in made)
-    ids = [uuid.uuid4().hex for _ in range(-(-mails // batch))]
-    rows: list[dict[str, object]] = []
-    mail = 0
-    for one in made:
-        user_id, decision = one.user_id, one.decision
-        assert not isinstance(decision, eligibility.AlreadyDecided)
-        row: dict[str, object] = {
-            "mode": scope.mode,
-            "loop": scope.loop,
-            "step": scope.step,
-            "user_id": user_id,
-            "occurrence": str(decision.occurrence),
-            "send_id": ledger.send_id(scope, user_id, decision.occurrence),
-            "state": "reserved",
-            "reason": None,
-            "as_of": as_of,
-            "decided_at": now,
-            "batch_id": None,
-            "position": None,
-        }
-        if isinstance(decision, Mail):
-            row |= {"batch_id": ids[mail // batch], "position": mail % batch}
-            mail += 1
-        else:
-            row |= {
-                "state": "skipped" if isinstance(decision, Skip) else "deferred",
-                "reason": decision.reason,
-            }
-        rows.append(row)
-    if rows:
-        connection.execute(insert(sends), rows)
-    if ids:
-        connection.execute(
-            insert(batches),
-            [
-                {
-                    "batch_id": identity,
-                    "mode": scope.mode,
-                    "loop": scope.loop,
-                    "step": scope.step,
-                    "state": "reserved",
-                    "size": min(batch, mails - number * batch),
-                    "as_of": as_of,
-                    "reserved_at": now,
-                    "due_at": now,
-                    "attempts": 0,
-                }
-                for number, identity in enumerate(ids)
-            ],
-        )
-    return len(ids)
-
-
-def _forget_deferred(connection: Connection, scope: Scope, made: Sequence[MemberDecision]) -> None:
-    """Make room for new decisions where the last one was to ask again."""
-    keys = [
-        (one.user_id, str(one.decision.occurrence))
-        for one in made
-        if one.past is not None
-        and one.past.state == "deferred"
-        and not isinstance(one.decision, eligibility.AlreadyDecided)
-    ]
-    for start in range(0, len(keys), 1000):
-        row = tuple_(sends.c.user_id, sends.c.occurrence).in_(keys[start : start + 1000])
-        connection.execute(delete(sends).where(ledger.sends_of(scope), row, sends.c.state == "deferred"))
+def _new_send(one: MemberDecision) -> NewSend:
+    decision = one.decision
+    assert not isinstance(decision, eligibility.AlreadyDecided)
+    was_deferred = one.past is not None and one.past.state == "deferred"
+    match decision:
+        case Mail(occurrence=occurrence):
+            return NewSend(one.user_id, str(occurrence), "reserved", None, was_deferred)
+        case Skip(occurrence=occurrence, reason=reason):
+            return NewSend(one.user_id, str(occurrence), "skipped", reason, was_deferred)
+        case Defer(occurrence=occurrence, reason=reason):
+            return NewSend(one.user_id, str(occurrence), "deferred", reason, was_deferred)
+        case _:
+            assert_never(decision)
 
 
 def count(decisions: Iterable[Decision]) -> dict[str, int]:

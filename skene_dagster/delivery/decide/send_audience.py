@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Engine, Row
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
-from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, Past, RowFacts, Rules, decide, decide_row
+from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, RowFacts, Rules, decide, decide_row
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.model import HoldReason
+from skene_dagster.delivery.model import HoldReason, Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance, members, trigger_rows
@@ -101,7 +101,7 @@ class SendAudience:
         people = facts.people(connection, self.settings.users, keys, as_of=self.as_of)
         if self.step.by_row:
             return self._decide_rows(connection, rows, rules, people)
-        pasts = facts.history(connection, self.scope, keys)
+        pasts = ledger.history(connection, self.scope, keys)
         decided = []
         for row in rows:
             person, past = people.get(row.user_id), pasts.get(row.user_id)
@@ -131,7 +131,7 @@ class SendAudience:
     def _decide_rows(
         self, connection: Connection, rows: Sequence[Any], rules: Rules, people: dict[object, Person]
     ) -> list[MemberDecision]:
-        pasts = facts.of_rows(connection, self.scope, [(row.user_id, row.occurrence) for row in rows])
+        pasts = ledger.of_rows(connection, self.scope, [(row.user_id, row.occurrence) for row in rows])
         mailed_now: set[object] = set()
         decided = []
         for row in rows:

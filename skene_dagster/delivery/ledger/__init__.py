@@ -4,6 +4,9 @@ This package and `reserve` own skene_sends and skene_batches: rows are decided a
 that happens to them afterwards stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.deciding import decide, has_sends
+from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.past import history, last_mails, of_rows
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -76,6 +79,8 @@ __all__ = [
     "cancel",
     "claim",
     "counts",
+    "decide",
+    "deferred",
     "doubt",
     "drop",
     "drop_step",
@@ -84,20 +89,26 @@ __all__ = [
     "freeze",
     "frozen",
     "give_up",
+    "has_sends",
+    "history",
     "in_batch",
     "in_doubt",
     "is_due",
     "is_free",
     "known",
+    "last_mails",
     "last_unanswered",
     "left_behind",
+    "left_unresolved",
     "loops",
     "members_of",
     "newest_attempt",
     "not_among",
     "nothing_happened",
+    "of_rows",
     "oldest_open",
     "open_batches",
+    "open_emails",
     "own_wait",
     "put_off",
     "refuse",
@@ -113,6 +124,7 @@ __all__ = [
     "split",
     "steps_with_open_batches",
     "steps_with_unsent_batches",
+    "stuck_emails",
     "unresolved",
     "waiting",
     "was_ever_reserved",

@@ -1,0 +1,61 @@
+"""Counts for people: what is open of a step, what nobody sends, and what is asked about again."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
+from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
+from skene_dagster.loops.plan import segment_name
+from skene_dagster.store.engine import CLOCKS_DIFFER
+from skene_dagster.store.tables import OPEN, batches, segment_members, sends
+
+
+def open_emails(connection: Connection, scope: Scope) -> int:
+    """Count the emails of a step in batches with work left."""
+    return _emails(connection, _open(scope))
+
+
+def left_unresolved(connection: Connection, scope: Scope, now: datetime, for_: timedelta) -> int:
+    """Count the batches without an answer that nobody took up for so long after they were due."""
+    query = select(func.count()).where(
+        _open(scope), batches.c.unresolved_since < now - for_, is_due(now, for_), is_free(now)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def stuck_emails(connection: Connection, scope: Scope, now: datetime, *, for_: timedelta, idle: timedelta) -> int:
+    """Count emails that nobody sends: due for so long, and no batch of the step is held, or was attempted lately.
+
+    Args:
+        idle: how long ago an attempt was not lately.
+    """
+    just_attempted = batches.c.last_attempt_at.between(now - idle, now + CLOCKS_DIFFER)
+    at_work = or_(~is_free(now), just_attempted)
+    if connection.execute(select(batches.c.batch_id).where(batches_of(scope), at_work).limit(1)).first():
+        return 0
+    return _emails(connection, and_(_open(scope), is_due(now, for_)))
+
+
+def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str, int]:
+    """Count what is decided again at the next tick, by reason; a member who left meanwhile is none of them."""
+    inside = and_(
+        segment_members.c.segment == segment_name(scope.loop, scope.step),
+        segment_members.c.exited_at == OPEN,
+        segment_members.c.user_id == sends.c.user_id,
+    )
+    query = (
+        select(sends.c.reason, func.count().label("n"))
+        .select_from(sends if by_row else sends.join(segment_members, inside))
+        .where(sends_of(scope), sends.c.state == "deferred")
+        .group_by(sends.c.reason)
+    )
+    return {row.reason: row.n for row in connection.execute(query.order_by(sends.c.reason))}
+
+
+def _open(scope: Scope) -> ColumnElement[bool]:
+    return and_(batches_of(scope), batches.c.state.in_(TO_DO))
+
+
+def _emails(connection: Connection, which: ColumnElement[bool]) -> int:
+    return int(connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(which)).scalar_one())

@@ -1,0 +1,88 @@
+"""What the ledger knows about users, and about rows that triggered, when a tick decides about them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select
+
+from skene_dagster.delivery.ledger.scope import Scope, sends_of
+from skene_dagster.delivery.model import IN_FLIGHT, MAILED, Past, Reason, SendState
+from skene_dagster.loops.plan import segment_name
+from skene_dagster.store.tables import OPEN, segment_members, sends
+
+
+def _history() -> Select[Any]:
+    member, send = segment_members.c, sends.c
+    first: BindParameter[Any] = bindparam("first")
+    last: BindParameter[Any] = bindparam("last")
+    inside = and_(
+        member.segment == bindparam("segment"),
+        member.exited_at == OPEN,
+        member.user_id == send.user_id,
+        member.user_id >= first,
+        member.user_id <= last,
+    )
+    return (
+        select(member.user_id, send.user_id, send.state, send.reason, send.as_of)
+        .select_from(sends.outerjoin(segment_members, inside))
+        .where(*(send[name] == bindparam(name) for name in ("mode", "loop", "step")))
+        .where(send.user_id >= first, send.user_id <= last)
+        .order_by(send.user_id, send.as_of, send.decided_at)
+    )
+
+
+# Built once, for to build it takes longer than to execute it.
+_HISTORY = _history()
+
+
+def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Past]:
+    """Read what the ledger knows about each user of a page (keys in ascending order).
+
+    A member is named as the segment spells his key, however the ledger did at the time.
+    """
+    of = {"segment": segment_name(scope.loop, scope.step), "first": keys[0], "last": keys[-1], **asdict(scope)}
+    known: dict[object, Past] = {}
+    for member, decided, state, reason, decided_as_of in connection.execute(_HISTORY, of):
+        user_id = decided if member is None else member
+        past = known.get(user_id)
+        mailed = decided_as_of if state in MAILED else past.mailed_as_of if past else None
+        known[user_id] = Past(past.occurrences + 1 if past else 1, state, reason, decided_as_of, mailed)
+    return known
+
+
+def of_rows(connection: Connection, scope: Scope, keys: Sequence[tuple[object, str]]) -> dict[tuple[object, str], Past]:
+    """Read what the ledger knows about rows that triggered, by user and occurrence.
+
+    For a row without a decision there is the last mail to its user, if there was one: `state` is None then.
+    """
+    users = list(dict.fromkeys(user_id for user_id, _ in keys))
+    columns = sends.c
+    query = (
+        select(columns.user_id, columns.occurrence, columns.state, columns.reason, columns.as_of)
+        .where(sends_of(scope), columns.user_id.in_(users))
+        .order_by(columns.as_of, columns.decided_at)
+    )
+    decided: dict[tuple[object, str], tuple[SendState | None, Reason | None, datetime]] = {}
+    mailed: dict[object, datetime] = {}
+    for user_id, occurrence, state, reason, as_of in connection.execute(query):
+        decided[user_id, occurrence] = state, reason, as_of
+        if state in (*MAILED, *IN_FLIGHT):
+            mailed[user_id] = as_of
+    known: dict[tuple[object, str], Past] = {}
+    for user_id, occurrence in keys:
+        state, reason, as_of = decided.get((user_id, occurrence), (None, None, datetime.min))  # noqa: DTZ901 - none
+        if state or user_id in mailed:
+            known[user_id, occurrence] = Past(1, state, reason, as_of, mailed.get(user_id))
+    return known
+
+
+def last_mails(connection: Connection, mode: str) -> list[tuple[str, str, Any, datetime]]:
+    """List the ticks of the last emails that were accepted: loop, step, user, tick."""
+    query = (
+        select(sends.c.loop, sends.c.step, sends.c.user_id, func.max(sends.c.as_of))
+        .where(sends.c.mode == mode, sends.c.state == "accepted")
+        .group_by(sends.c.loop, sends.c.step, sends.c.user_id)
+    )
+    return [tuple(row) for row in connection.execute(query)]
