@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
+from typing_extensions import assert_never
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
@@ -145,8 +146,10 @@ def _step(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy:
             return attempt(session, batch, frozen, policy)
         case "frozen":
             return _go_on_without_bytes(session, batch)
-        case _:
+        case "reserved" | "accepted" | "in_doubt" | "settled" | "split":
             return "later"
+        case _:
+            assert_never(batch.state)
 
 
 def _go_on_without_bytes(session: DeliverySession, batch: Batch) -> Next:
