@@ -16,9 +16,10 @@ from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.model import Batch
-from skene_dagster.delivery.send.advance import Source, advance
+from skene_dagster.delivery.send.advance import advance
 from skene_dagster.delivery.send.records import Policy, is_for_the_records
 from skene_dagster.delivery.send.session import PAUSED, DeliverySession
+from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store import environment
 from skene_dagster.store.engine import Clock, reading

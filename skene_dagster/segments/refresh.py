@@ -60,7 +60,7 @@ class Refreshed:
         )
 
 
-def refresh(
+def refresh(  # noqa: PLR0913 - what it needs, and how much at a time, each by its name
     engine: Engine,
     *,
     plan: LoopPlan,

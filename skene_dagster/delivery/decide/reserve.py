@@ -40,7 +40,7 @@ class Reserved:
     batches: int
 
 
-def reserve(
+def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by its name
     engine: Engine,
     *,
     plan: LoopPlan,

@@ -1,51 +1,21 @@
 """Advance: take one batch through its states as far as it goes now; deliver and reconcile both do it so."""
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection
 from typing_extensions import assert_never
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.send.attempt import attempt
 from skene_dagster.delivery.send.freeze import freeze_batch
-from skene_dagster.delivery.send.late import LateTicks
 from skene_dagster.delivery.send.records import Next, Policy, is_for_the_records, look, wait_without_bytes
 from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.delivery.send.source import Source
 from skene_dagster.delivery.send.write_back import write_back
 from skene_dagster.errors import DeliveryError, SkeneError, StoreUnavailable
-from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 
 STEPS = 20
 """How often one batch is taken up before others have their turn, whatever becomes of it."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the emails of a step are made from."""
-
-    plan: LoopPlan
-    step: StepPlan
-    templates: Templates
-    ledger_id: str
-    late: LateTicks
-
-    @staticmethod
-    def of(session: DeliverySession, plan: LoopPlan, step: StepPlan, templates: Templates, ledger_id: str) -> "Source":
-        """Describe a step's emails for one run."""
-        return Source(plan, step, templates, ledger_id, LateTicks(plan, step, session.settings, session.mode))
-
-    @property
-    def email(self) -> Email:
-        """The step's own."""
-        assert self.step.email is not None
-        return self.step.email
-
-    def policy(self, session: DeliverySession) -> Policy:
-        """Read what the loop says of a batch's outcome."""
-        return Policy.of(session, self.email, self.plan.on_doubt)
 
 
 def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Source | None) -> Batch | None:
@@ -96,18 +66,7 @@ def _claim(
             ledger.set_apart(connection, batch, write_back=policy.write_back, now=session.clock())
         if not session.may_send(connection, batch):
             return batch, None
-        return batch, freeze_batch(
-            connection,
-            batch,
-            plan=source.plan,
-            step=source.step,
-            settings=session.settings,
-            mode=session.mode,
-            templates=source.templates,
-            clock=session.clock,
-            ledger_id=source.ledger_id,
-            late=source.late,
-        )
+        return batch, freeze_batch(connection, batch, source, session)
 
     return session.do(claim)
 

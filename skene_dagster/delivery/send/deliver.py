@@ -8,8 +8,9 @@ from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.model import DueBatch
-from skene_dagster.delivery.send.advance import Source, advance
+from skene_dagster.delivery.send.advance import advance
 from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.delivery.send.source import Source
 from skene_dagster.delivery.send.write_back import refuse_what_cannot_be_written
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.store import environment

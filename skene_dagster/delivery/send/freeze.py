@@ -11,16 +11,15 @@ from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, freeze, origin
-from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
+from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
 from skene_dagster.delivery.ledger import LeftOut
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.delivery.send.late import LateTicks
+from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.product import attributes
 from skene_dagster.segments import members, trigger_rows
-from skene_dagster.settings import Settings
-from skene_dagster.store.engine import Clock
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
@@ -31,35 +30,19 @@ Reasons = dict[str, LeftOut]
 """send_id → why there is no email."""
 
 
-def freeze_batch(
-    connection: Connection,
-    batch: Batch,
-    *,
-    plan: LoopPlan,
-    step: StepPlan,
-    settings: Settings,
-    mode: Mode,
-    templates: Templates,
-    clock: Clock,
-    ledger_id: str,
-    late: LateTicks,
-) -> Frozen | None:
+def freeze_batch(connection: Connection, batch: Batch, source: Source, session: DeliverySession) -> Frozen | None:
     """Render the batch's emails and keep their bytes; write down who is skipped and why.
-
-    Args:
-        ledger_id: what an email that leaves says of where it came from.
-        late: who does not qualify any more, where the tick is late.
 
     Returns:
         What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
     """
     assert batch.owner is not None
-    now = clock()
+    now = session.clock()
     waiting = ledger.members_of(connection, batch.batch_id)
-    left = late.who_left(connection, batch, waiting, now)
-    messages, left_out = _render(connection, batch, waiting, left, plan, step, settings, mode, templates)
-    if mode.leaves:
-        tag = (ORIGIN_TAG, origin(ledger_id, batch.batch_id))
+    left = source.late.who_left(connection, batch, waiting, now)
+    messages, left_out = _render(connection, batch, waiting, left, source, session)
+    if session.mode.leaves:
+        tag = (ORIGIN_TAG, origin(source.ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
     parts: list[Frozen] = []
     for part in _small_enough(freeze(messages)) if messages else []:
@@ -97,14 +80,11 @@ def _render(
     batch: Batch,
     waiting: Sequence[ReservedSend],
     left: Collection[str],
-    plan: LoopPlan,
-    step: StepPlan,
-    settings: Settings,
-    mode: Mode,
-    templates: Templates,
+    source: Source,
+    session: DeliverySession,
 ) -> tuple[list[Message], Reasons]:
-    email = step.email
-    assert email is not None
+    plan, step, email = source.plan, source.step, source.email
+    settings, mode = session.settings, session.mode
     keys = [row.user_id for row in waiting]
     inside = _kept(connection, plan, step, mode, waiting)
     people = facts.people(connection, settings.users, keys, email.user_columns, as_of=batch.as_of)
@@ -125,7 +105,7 @@ def _render(
             left_out[row.send_id] = LeftOut("deferred", fault)
         else:
             try:
-                message = templates.render(
+                message = source.templates.render(
                     email,
                     user=person.columns,
                     row=attributes.read(inside[subject], email.row_columns),

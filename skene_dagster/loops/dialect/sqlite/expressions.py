@@ -50,7 +50,7 @@ class Expressions:
         terms = (self.expression(term.this) + (" DESC" if term.args.get("desc") else "") for term in order.expressions)
         return f"ORDER BY {', '.join(terms)}"
 
-    def expression(self, node: exp.Expr) -> str:
+    def expression(self, node: exp.Expr) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
         """Write anything that stands inside a SELECT."""
         match node:
             case exp.Star() if not any(node.args.values()):

@@ -78,7 +78,7 @@ class Remedy:
     milliseconds: str
 
 
-def moments(tree: exp.Expr, rewritten: Rewritten, *, around: int = 0) -> Moments:
+def moments(tree: exp.Expr, rewritten: Rewritten, *, around: int = 0) -> Moments:  # noqa: C901 - each case is short
     """Find the columns that SQL reads as moments.
 
     Args:
