@@ -1,17 +1,17 @@
 """What the pages say of sending, the database, the house and HTTP: rules for their tables."""
 
-import ast
 import configparser
 import re
 from itertools import chain
-from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import yaml
 from docs_compare import PACKAGE, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli.words import REASONS
+from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipReason
 from skene_dagster.errors import StoreTooLarge
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
@@ -23,54 +23,16 @@ from skene_dagster.web.refusals import busy, long_head, slow_body, too_large, un
 
 
 def states_of_a_batch(table: Table) -> None:
-    same(table, first_code_of_each(table), batch_states_in_code())
-
-
-def batch_states_in_code() -> set[str]:
-    """Every state that a statement gives a batch."""
-    calls = [node for file in (PACKAGE / "delivery").rglob("*.py") for node in calls_in(file)]
-    closing = [call.args[3] for call in calls if ast.unparse(call.func) == "_close"]
-    written = [
-        word.value
-        for call in calls
-        if ast.unparse(call.func) == "child_of" or ast.unparse(call.func).startswith("update(batches)")
-        for word in call.keywords
-        if word.arg == "state"
-    ]
-    # The first state is that of a row of a page, not of a statement.
-    return {"reserved"} | {text for node in (*closing, *written) for text in texts_in(node)}
-
-
-def calls_in(file: Path) -> list[ast.Call]:
-    return [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-
-
-def texts_in(node: ast.AST) -> list[str]:
-    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    same(table, first_code_of_each(table), get_args(BatchState))
 
 
 def reasons(table: Table) -> None:
     shown: dict[str, str] = {reason: row[1] for _, row in table.rows for reason in in_code(row[0])}
     same(table, shown, REASONS)
-    for state, reason in reasons_in_code():
-        assert state in shown[reason], f"{table.place}: {reason} is {state}, too"
-
-
-def reasons_in_code() -> set[tuple[str, str]]:
-    """Every state and reason that the code writes down together."""
-    found = set()
-    states = {"Skip": "skipped", "Defer": "deferred"}
-    for call in (call for file in (PACKAGE / "delivery").rglob("*.py") for call in calls_in(file)):
-        name = ast.unparse(call.func)
-        texts = [text for argument in call.args if isinstance(argument, ast.Constant) for text in texts_in(argument)]
-        told = {word.arg: texts_in(word.value) for word in call.keywords}
-        if name == "LeftOut" and len(texts) > 1:
-            found.add((texts[0], texts[1]))
-        elif name in states and texts:
-            found.add((states[name], texts[-1]))
-        elif told.get("reason") and told.get("state"):
-            found.add((told["state"][0], told["reason"][0]))
-    return found
+    same(table, shown, get_args(Reason))
+    for state, of_it in (("deferred", get_args(DeferReason)), ("skipped", get_args(SkipReason))):
+        for reason in of_it:
+            assert state in shown[reason], f"{table.place}: {reason} is {state}, too"
 
 
 def refusals(table: Table) -> None:
