@@ -1,4 +1,4 @@
-"""How active each user ever was: since when, until when, on how many days, and when he last came back.
+"""How active each user ever was: since when, until when, on how many days, and when they last came back.
 
 Computed from the days alone (and so with them, whole). Nothing here changes when time passes: what follows from that is
 `engagement`'s. This module owns skene_user_activity.

@@ -1,7 +1,7 @@
 """Who tried, adopted and lapsed from which feature of the product, and since when.
 
 Who used a feature has tried it; who used it often enough on enough days has adopted it; who adopted it and has not used
-it for long has lapsed, until he uses it again. Who never used it is untried and has no row. This module owns
+it for long has lapsed, until they use it again. Who never used it is untried and has no row. This module owns
 skene_feature_adoption.
 """
 

@@ -1,4 +1,4 @@
-"""At which level of engagement each user is, since when, and at which ones he was.
+"""At which level of engagement each user is, since when, and at which ones they were.
 
 The level follows from a user's activity and from the time alone; docs/engagement.md defines each. `entered_at` is the
 moment at which it really began, not that of the rollup that found it; the history is what rollups found. This module
@@ -137,7 +137,7 @@ def _now(levels: Levels, as_of: datetime, known: NamedFromClause = user_activity
     a = known.c
     slips, falls = later(a.last_at, levels.slipping), later(a.last_at, levels.dormant)
     grown = later(a.first_at, levels.new)
-    # Who never came back has settled before he began.
+    # Whoever never came back has settled before they began.
     settled = func.coalesce(later(a.returned_at, levels.resurrected), a.active_since, type_=Moment)
     no_power = func.coalesce(a.power_until, a.active_since, type_=Moment)
     cases: list[tuple[Level, ColumnElement[bool], ColumnElement[Any], ColumnElement[Any]]] = [

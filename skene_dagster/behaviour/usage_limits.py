@@ -1,4 +1,4 @@
-"""Who has used up what his plan allows, counted in whole days (UTC)."""
+"""Who has used up what their plan allows, counted in whole days (UTC)."""
 
 from collections.abc import Sequence
 from datetime import datetime

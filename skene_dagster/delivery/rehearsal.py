@@ -168,11 +168,11 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
 
 
 def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
-    """Make the email of one user, as a run would make his first.
+    """Make the email of one user, as a run would make their first.
 
     Raises:
         MissingValue: it needs a value that the user does not have.
-        Unrenderable: his values give no email that can be sent.
+        Unrenderable: their values give no email that can be sent.
     """
     return templates.render(
         stage.email,

@@ -7,7 +7,7 @@ from random import Random
 from skene_dagster.demo.people import DAY, SEED, Person, answer, visit
 
 Mailed = Mapping[str, Mapping[int, datetime]]
-"""When each user got the last email of a step, by the step (`retention.main`) and his key."""
+"""When each user got the last email of a step, by the step (`retention.main`) and their key."""
 
 CALL = "POST /api/features/questions"
 """The event of each question: what the freemium loop counts."""
@@ -17,7 +17,7 @@ _DISCOVERY = "feature_discovery.discover"
 
 
 def deeds(someone: Person, tick: datetime, mailed: Mailed) -> Iterator[tuple[datetime, str]]:
-    """List what he does in the 24 hours that end at `tick`, as usage events: when, and its name."""
+    """List what they do in the 24 hours that end at `tick`, as usage events: when, and its name."""
     since = tick - DAY
     if since < someone.created_at <= tick and someone.comes > 0:
         yield someone.created_at, "Signed Up"
@@ -35,7 +35,7 @@ def deeds(someone: Person, tick: datetime, mailed: Mailed) -> Iterator[tuple[dat
 
 
 def starts_at_once(someone: Person) -> bool:
-    """Whether a new user makes his first project on his first day."""
+    """Whether a new user makes their first project on their first day."""
     return Random(f"{SEED}/starts/{someone.id}").random() < 0.6  # noqa: S311 - invented people, no secrets
 
 
@@ -51,7 +51,7 @@ def _visits(someone: Person, tick: datetime, mailed: Mailed) -> Iterator[datetim
 
 
 def _tries(someone: Person, mailed: Mailed) -> datetime | None:
-    """Say when an email about Monday summaries makes him try them, if it does: within three days."""
+    """Say when an email about Monday summaries makes them try those, if it does: within three days."""
     at = mailed.get(_DISCOVERY, {}).get(someone.id)
     if at is None:
         return None

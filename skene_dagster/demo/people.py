@@ -31,29 +31,29 @@ _LAST_NAMES = (
 
 @dataclass(frozen=True)
 class Person:
-    """One user and his habits."""
+    """One user and their habits."""
 
     id: int
     name: str | None
     email: str | None
     created_at: datetime
     flagged: bool
-    """Whether the product's own `re_engagement_sent` is set: somebody wrote to him by hand once."""
+    """Whether the product's own `re_engagement_sent` is set: somebody wrote to them by hand once."""
     comes: float
     """How likely a visit is on a day; 0 for who signed up and was never seen."""
     quits: datetime | None
-    """From when on he no longer comes by himself."""
+    """From when on they no longer come by themselves."""
     answers: float
-    """How likely an email brings him back."""
+    """How likely an email brings them back."""
     closes: datetime | None
-    """When he closes his account."""
+    """When they close their account."""
     plan: str
     asks: int
-    """How many questions he asks at a visit, at most."""
+    """How many questions they ask at a visit, at most."""
     summarises: bool
-    """Whether he found Monday summaries by himself."""
+    """Whether they found Monday summaries by themselves."""
     tries: float
-    """How likely an email about them makes him try."""
+    """How likely an email about them makes them try."""
 
 
 def person(identity: int, first_tick: datetime, signed_up: datetime | None = None) -> Person:
@@ -93,7 +93,7 @@ def person(identity: int, first_tick: datetime, signed_up: datetime | None = Non
 
 
 def visit(someone: Person, day: datetime) -> datetime | None:
-    """Say when he comes by himself in the 24 hours that end at `day`, if he does."""
+    """Say when they come by themselves in the 24 hours that end at `day`, if they do."""
     draw = Random(f"{SEED}/visit/{someone.id}/{day:%Y-%m-%d}")  # noqa: S311 - invented people, no secrets
     comes, at = draw.random() < someone.comes, day - timedelta(seconds=draw.randrange(1, 86400))
     gone = at >= min(someone.quits or datetime.max, someone.closes or datetime.max)  # noqa: DTZ901 - a bound, no moment
@@ -107,7 +107,7 @@ def comes_anyway(someone: Person, after: datetime, ticks: Iterable[datetime]) ->
 
 
 def answer(someone: Person, mailed_at: datetime) -> datetime | None:
-    """Say when an email brings him back, if it does: within three days."""
+    """Say when an email brings them back, if it does: within three days."""
     draw = Random(f"{SEED}/answer/{someone.id}/{mailed_at:%Y-%m-%d}")  # noqa: S311 - invented people, no secrets
     at = mailed_at + timedelta(seconds=draw.randrange(600, 3 * 86400))
     closed = someone.closes is not None and at >= someone.closes
@@ -115,7 +115,7 @@ def answer(someone: Person, mailed_at: datetime) -> datetime | None:
 
 
 def last_visit(someone: Person, first_tick: datetime) -> datetime | None:
-    """Say when he was last seen before the demo begins; None for who was never seen."""
+    """Say when they were last seen before the demo begins; None for who was never seen."""
     visits = (visit(someone, first_tick - n * DAY) for n in range(HISTORY))
     seen = next((at for at in visits if at is not None), None)
     if seen is None and someone.comes > 0:

@@ -152,7 +152,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class UsedUp:
-    """Who has used as much as his plan allows in the days of the period, today included."""
+    """Who has used as much as their plan allows in the days of the period, today included."""
 
     limit: tuple[tuple[str, float], ...]
     """Uses by plan, without those plans that have no limit, in the author's order."""

@@ -226,10 +226,10 @@ user_activity = Table(
     Column("days", Integer, nullable=False),  # on which the user was active
     Column("uses", BigInteger, nullable=False),
     # All of these are of what was done, and do not change when time passes.
-    Column("active_since", Moment, nullable=False),  # when he last came back after `levels.slipping`; else first_at
-    Column("returned_at", Moment),  # when he last came back after `levels.dormant` without activity
-    Column("power_since", Moment),  # when he last became a power user
-    Column("power_until", Moment),  # when his days in the window are too few again, if nothing more is done
+    Column("active_since", Moment, nullable=False),  # when they last came back after `levels.slipping`; else first_at
+    Column("returned_at", Moment),  # when they last came back after `levels.dormant` without activity
+    Column("power_since", Moment),  # when they last became a power user
+    Column("power_until", Moment),  # when their days in the window are too few again, if nothing more is done
     Index("skene_user_activity_last", "last_at"),
 )
 

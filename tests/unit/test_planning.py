@@ -376,7 +376,7 @@ def test_about_a_row_each_is_mailed_once_unless_the_author_says_otherwise() -> N
         pytest.param(
             "{type: query, query: SELECT id FROM users}",
             "{type: feature, name: export, state: untried, for: 7d}",
-            "Who never tried something is counted from his sign-up. Add `created_at: <the column>` under `users:`",
+            "Who never tried something is counted from their sign-up. Add `created_at: <the column>` under `users:`",
             id="untried since when",
         ),
         pytest.param(

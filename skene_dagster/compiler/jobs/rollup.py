@@ -100,12 +100,12 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
         specs=[
             spec(
                 ACTIVITY,
-                "What each user did on each day, and when he was first and last active. New and late events have their "
-                "days counted anew. Kept in `skene_user_days` and `skene_user_activity`.",
+                "What each user did on each day, and when they were first and last active. New and late events have "
+                "their days counted anew. Kept in `skene_user_days` and `skene_user_activity`.",
                 [table_key(plan.events.table)],
             ),
             spec(ADOPTION, "Who tried, adopted and lapsed from which feature, and since when.", [ACTIVITY]),
-            spec(LEVELS, "At which level of engagement each user is, since when, and at which he was.", [ACTIVITY]),
+            spec(LEVELS, "At which level of engagement each user is, since when, and at which they were.", [ACTIVITY]),
             spec(MILESTONES, "Who has reached what, and on which day: once, for ever.", [ACTIVITY]),
         ],
         retry_policy=RETRIES,

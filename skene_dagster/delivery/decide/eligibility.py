@@ -1,7 +1,7 @@
 """Who is mailed at a tick: a pure function with one answer and one reason.
 
-A member is mailed when he has entered the segment since the step's last final decision about him, and `repeat` has
-passed since its last mail to him. What is `Deferred` is decided again at the next tick, in the same row.
+A member is mailed when they have entered the segment since the step's last final decision about them, and `repeat`
+has passed since its last mail to them. What is `Deferred` is decided again at the next tick, in the same row.
 """
 
 from dataclasses import dataclass
@@ -68,14 +68,14 @@ class RowFacts:
 
 @dataclass(frozen=True)
 class Mail:
-    """Mail him; this is the how-manieth time, or about which row."""
+    """Mail them; this is the how-manieth time, or about which row."""
 
     occurrence: int | str
 
 
 @dataclass(frozen=True)
 class Skip:
-    """Do not mail him for this entry, finally."""
+    """Do not mail them for this entry, finally."""
 
     occurrence: int | str
     reason: SkipReason
@@ -83,7 +83,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Defer:
-    """Do not mail him now; ask again at the next tick."""
+    """Do not mail them now; ask again at the next tick."""
 
     occurrence: int | str
     reason: DeferReason
@@ -91,7 +91,7 @@ class Defer:
 
 @dataclass(frozen=True)
 class AlreadyDecided:
-    """There is nothing to decide: it was decided before, and he has not entered since."""
+    """There is nothing to decide: it was decided before, and they have not entered since."""
 
 
 Decision = Mail | Skip | Defer | AlreadyDecided

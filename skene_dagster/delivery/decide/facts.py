@@ -21,11 +21,11 @@ UNKNOWN_COLUMN = 1054
 
 @dataclass(frozen=True)
 class Person:
-    """A user as the database has him now."""
+    """A user as the database has them now."""
 
     address: str | None
     mailable: bool
-    """Whether skene.yaml allows him to be mailed at all."""
+    """Whether skene.yaml allows them to be mailed at all."""
     columns: Mapping[str, object]
     """The columns asked for, the key and the address."""
 

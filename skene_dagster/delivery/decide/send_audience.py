@@ -27,7 +27,7 @@ PAGE = 5_000
 
 @dataclass(frozen=True)
 class MemberDecision:
-    """One user, what was decided about him or about one of his rows, and what the ledger knew before."""
+    """One user, what was decided about them or about one of their rows, and what the ledger knew before."""
 
     user_id: object
     decision: Decision

@@ -15,7 +15,7 @@ LARGEST_TEXT = LARGEST_HTML
 
 
 class Unrenderable(Exception):
-    """An email cannot be made for its user; the argument says why, without his values."""
+    """An email cannot be made for its user; the argument says why, without their values."""
 
 
 _CONTROLS_IN_BODY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")

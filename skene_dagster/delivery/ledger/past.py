@@ -40,7 +40,7 @@ _HISTORY = _history()
 def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Past]:
     """Read what the ledger knows about each user of a page (keys in ascending order).
 
-    A member is named as the segment spells his key, however the ledger did at the time.
+    A member is named as the segment spells their key, however the ledger did at the time.
     """
     of = {"segment": segment_name(scope.loop, scope.step), "first": keys[0], "last": keys[-1], **asdict(scope)}
     known: dict[object, Past] = {}

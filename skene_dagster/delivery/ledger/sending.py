@@ -1,6 +1,6 @@
 """A batch on its way to the provider: claimed, frozen, attempted.
 
-Each function is one compare-and-set on the batch's row: who lost his lease, or comes second, changes nothing.
+Each function is one compare-and-set on the batch's row: whoever lost their lease, or comes second, changes nothing.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get his email."""
+"""Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get their email."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace

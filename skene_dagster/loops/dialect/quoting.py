@@ -39,7 +39,7 @@ def as_written(node: exp.Expr, rewritten: Rewritten) -> str:
 
 
 def word_for(name: str, node: exp.Expr, rewritten: Rewritten) -> str:
-    """Call a part by its name, if that is a word of its author's; else quote him."""
+    """Call a part by its name, if that is a word of its author's; else quote them."""
     written = {word.upper() for word in re.findall(r"\w+", "".join(rewritten.judged))}
     if {*name.split()} <= written:
         return name

@@ -30,7 +30,7 @@ def plan_condition(
             _check_known(condition.name, settings.features, "feature", path, faults)
             if condition.state == "untried" and condition.for_ and settings.users.created_at is None:
                 advice = f"Add `created_at: <the column>` under `users:` in {FILE}."
-                faults.refuse((*path, "for"), "Who never tried something is counted from his sign-up.", advice)
+                faults.refuse((*path, "for"), "Who never tried something is counted from their sign-up.", advice)
             return InState(condition.name, condition.state, condition.for_)
         case model.MilestoneCondition():
             _check_known(condition.name, settings.milestones, "milestone", path, faults)
