@@ -23,7 +23,7 @@ IN_CHILDREN = "in_children"
 POINTS = {
     "refresh": ("skene_dagster.store.leasing.leases", "keep"),
     "refreshed": ("skene_dagster.store.leasing.leases", "complete"),
-    "reserve": ("skene_dagster.delivery.decide.reserve", "_write"),
+    "reserve": ("skene_dagster.delivery.ledger", "decide"),
     "claim": ("skene_dagster.delivery.ledger", "claim"),
     "freeze": ("skene_dagster.delivery.ledger", "freeze"),
     "begin_attempt": ("skene_dagster.delivery.ledger", "begin_attempt"),
