@@ -10,9 +10,8 @@ from delivery_world import World, make_world
 from sqlalchemy import Connection, Engine, insert
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.decide import facts
-from skene_dagster.delivery.decide.eligibility import Past
 from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.model import Past
 from skene_dagster.store.tables import batches, recovered, sends
 
 SCOPE = Scope("outbox", "retention", "main")
@@ -51,7 +50,7 @@ def test_a_past_is_the_last_decision_and_the_last_mail_of_the_step(connection: C
     for others in ({"mode": "redirect"}, {"loop": "other"}, {"step": "other"}):
         a_send(connection, 3, "9", "accepted", THIRD, **others)
 
-    assert facts.history(connection, SCOPE, [1, 2, 3, 4]) == {
+    assert ledger.history(connection, SCOPE, [1, 2, 3, 4]) == {
         1: Past(3, "deferred", "repeat", THIRD, FIRST),
         2: Past(2, "in_doubt", "no_answer", SECOND, SECOND),
         3: Past(1, "reserved", None, FIRST, None),
@@ -62,7 +61,7 @@ def test_a_page_knows_its_own_users_only(connection: Connection) -> None:
     for user in (1, 2, 3, 4):
         a_send(connection, user, "1", "accepted", FIRST)
 
-    assert set(facts.history(connection, SCOPE, [2, 3])) == {2, 3}
+    assert set(ledger.history(connection, SCOPE, [2, 3])) == {2, 3}
 
 
 def test_a_row_knows_its_own_decision_and_the_last_mail_to_its_user(connection: Connection) -> None:
@@ -74,12 +73,12 @@ def test_a_row_knows_its_own_decision_and_the_last_mail_to_its_user(connection: 
     a_send(connection, 5, "a", "accepted", FIRST, step="other")
     asked = [(1, "a"), (1, "c"), (2, "c"), (3, "a"), (3, "c"), (4, "c"), (5, "a")]
 
-    assert facts.of_rows(connection, SCOPE, asked) == {
+    assert ledger.of_rows(connection, SCOPE, asked) == {
         (1, "a"): Past(1, "accepted", None, FIRST, SECOND),
-        (1, "c"): Past(1, "", None, datetime.min, SECOND),  # noqa: DTZ901
-        (2, "c"): Past(1, "", None, datetime.min, FIRST),  # noqa: DTZ901
+        (1, "c"): Past(1, None, None, datetime.min, SECOND),  # noqa: DTZ901
+        (2, "c"): Past(1, None, None, datetime.min, FIRST),  # noqa: DTZ901
         (3, "a"): Past(1, "skipped", "too_late", FIRST, None),
-        (4, "c"): Past(1, "", None, datetime.min, FIRST),  # noqa: DTZ901
+        (4, "c"): Past(1, None, None, datetime.min, FIRST),  # noqa: DTZ901
     }
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from delivery_world import START as NOW
 from delivery_world import World, make_world
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger import LeftOut, Scope
+from skene_dagster.delivery.model import Batch
 from skene_dagster.store.tables import batches, sends
 
 SCOPE = Scope("outbox", "retention", "main")
@@ -53,8 +53,8 @@ def connection(engine: Engine, tmp_path: Path) -> Iterator[Connection]:
         connection.rollback()
 
 
-def the_batch(connection: Connection) -> Row[Any]:
-    return connection.execute(select(batches).where(batches.c.batch_id == BATCH)).one()
+def the_batch(connection: Connection) -> Batch:
+    return ledger.batch_of(connection, BATCH)
 
 
 def change(connection: Connection, columns: Mapping[str, object]) -> None:
