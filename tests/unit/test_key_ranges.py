@@ -3,8 +3,7 @@
 import pytest
 
 from skene_dagster.errors import StoreTooLarge
-from skene_dagster.segments.parts import in_the_first_way_that_fits
-from skene_dagster.segments.walk import walk
+from skene_dagster.store.key_ranges import in_the_first_way_that_fits, walk
 
 
 def walked(size: int, *, most: int, keys: int = 1000) -> list[tuple[int, int]]:
