@@ -140,11 +140,17 @@ def _drawn(tree: Path, seed: int, count: int, within: str) -> tuple[list[Mutant]
 
 
 def _chosen(tests: Sequence[str], reach: Reach, seconds: float) -> list[str]:
-    """Choose so many seconds of tests, the fastest first, and of each file one after the other."""
-    by_file: dict[str, deque[str]] = defaultdict(deque)
+    """Choose so many seconds of tests: half of that the fastest, and half of each file one after the other."""
+    fast, taken = [], 0.0
     for test in tests:
+        if taken >= seconds / 2:
+            break
+        fast.append(test)
+        taken += reach.seconds.get(test, 1.0)
+    by_file: dict[str, deque[str]] = defaultdict(deque)
+    for test in tests[len(fast) :]:
         by_file[test.partition("::")[0]].append(test)
-    chosen, taken = [], 0.0
+    chosen = list(fast)
     while by_file and taken < seconds:
         for file in list(by_file):
             test = by_file[file].popleft()

@@ -6,9 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment
+from jinja2.filters import do_truncate
 from template_world import FOOTER, SENDER, TemplateWorld, mjml
 
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
+from skene_dagster.delivery.email.templates.sandbox import truncate
 from skene_dagster.errors import TemplateError
 from skene_dagster.settings import Feature, Milestone
 
@@ -430,6 +433,18 @@ class TestColumnsThatAreNotClean:
         world.write(mjml("[{{ name|truncate(10, true, '…', 0) }}]"))
 
         assert "[👨‍👩‍👧‍👦…]" in world.render({"name": "👨‍👩‍👧‍👦" * 3}).html
+
+    @pytest.mark.parametrize("killwords", [True, False])
+    @pytest.mark.parametrize("end", ["", "…", "..."])
+    @pytest.mark.parametrize("leeway", [0, 3])
+    def test_a_text_of_single_letters_is_cut_as_jinjas_own_filter_cuts_it(
+        self, killwords: bool, end: str, leeway: int
+    ) -> None:
+        environment, text = Environment(autoescape=True), "All that is gold does not glitter"
+
+        for length in range(len(end), len(text) + 2):
+            as_jinja_does = do_truncate(environment, text, length, killwords, end, leeway)
+            assert truncate(text, length, killwords, end, leeway) == as_jinja_does
 
     def test_one_letter_under_a_thousand_accents_is_still_cut(self, world: TemplateWorld) -> None:
         world.write(mjml(subject="{{ name }}"))

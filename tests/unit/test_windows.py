@@ -185,6 +185,7 @@ def test_ticks_that_are_further_apart_at_times_leave_out_what_is_between(
         pytest.param(A_DAY, "0 9 * * *", "UTC", id="a day in UTC"),
         pytest.param(A_DAY, "0 9 * * *", "Asia/Tokyo", id="a day where the clocks never change"),
         pytest.param(A_DAY, "0 9 * * MON", "Europe/Berlin", id="a day, once a week"),
+        pytest.param(A_DAY, "0 9 29 2 *", "Europe/Berlin", id="a day, once in four years"),
         pytest.param(YESTERDAY, "0 0 * * MON", "Europe/Berlin", id="yesterday, once a week"),
         pytest.param("created_at >= NOW() - INTERVAL 25 HOUR", "0 9 * * *", "Europe/Berlin", id="an hour more"),
         pytest.param("created_at >= NOW() - INTERVAL 30 DAY", "0 9 * * *", "Europe/Berlin", id="many days"),
