@@ -18,9 +18,9 @@ from skene_dagster.errors import InternalError, LoopInvalid
 # Nothing of ours fails on purpose; so something that ours relies on is made to, on a file that is right.
 FAILS = """\
 import sys
-from skene_dagster.loops import planning
+from skene_dagster.loops.planning.loop import plan_loop
 
-def failing(loop, *args, planned=planning.plan_loop):
+def failing(loop, *args, planned=plan_loop):
     if loop.name == "unlucky":
         raise RecursionError("with a secret of the file")
     return planned(loop, *args)
