@@ -56,8 +56,8 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         engine.dispose()
 
 
-def open_desk(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> DeliverySession:
-    """Open a desk for a command that asks the provider's records."""
+def open_session(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> DeliverySession:
+    """Open a delivery session for a command that asks the provider's records."""
     return DeliverySession(engine, settings, mode, modes.provider(mode, settings, clock), clock, f"cli-{os.getpid()}")
 
 
@@ -74,7 +74,7 @@ def refuse_a_backup(settings: Settings, mode: Mode, engine: Engine, clock: Clock
     if not mode.leaves or reading(engine, environment.remembered) is None:
         return ""
     unread: list[str] = []
-    session = open_desk(settings, mode, engine, clock)
+    session = open_session(settings, mode, engine, clock)
     session.say = unread.append
     refuse_an_outdated_ledger(session)
     return " ".join(unread)

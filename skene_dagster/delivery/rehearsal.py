@@ -115,14 +115,14 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
-        session = _Desk(stage, asking)
+        rehearsal = _Rehearsal(stage, asking)
         last: object = None
         for page in _pages(reading, stage):
             for row in page:
                 if row[0] is not None and row[0] == last:
                     raise _twice(stage, last)
                 last = row[0]
-            cases = session.decide(page)
+            cases = rehearsal.decide(page)
             unknown += len(page) - len(cases)
             for outcome, n in count(case.decision for case in cases).items():
                 counts[outcome] = counts.get(outcome, 0) + n
@@ -146,8 +146,8 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         StoreError: the database refused.
     """
     with translated(), stage.engine.connect() as connection:
-        session = _Desk(stage, connection)
-        user_id = session.key.read(key)
+        rehearsal = _Rehearsal(stage, connection)
+        user_id = rehearsal.key.read(key)
         if user_id is None:
             return None, None
         columns = stage.email.user_columns
@@ -164,7 +164,7 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         query = _answer(connection, stage)
         key_column = query.selected_columns[0]
         rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
-        return person, next((case for case in session.decide(rows) if case.user_id == user_id), None)
+        return person, next((case for case in rehearsal.decide(rows) if case.user_id == user_id), None)
 
 
 def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
@@ -186,7 +186,7 @@ def render(stage: Stage, templates: Templates, user_id: object, person: Person, 
     )
 
 
-class _Desk:
+class _Rehearsal:
     """Where rows of the condition are decided: what does not change from page to page is read once."""
 
     def __init__(self, stage: Stage, connection: Connection) -> None:

@@ -19,7 +19,7 @@ def fresh(connection: Connection, lease: Lease, what: str, *columns: SchemaItem,
     """Create a table of a lease's own, after those of earlier leases for the same are dropped; dead ones left them.
 
     Args:
-        part: tells this table from others of the same turn.
+        part: tells this table from others of the same lease.
     """
     prefix = _prefix(what)
     for name in inspect(connection).get_table_names():

@@ -149,10 +149,10 @@ controls = Table(
 pacing = Table(
     "skene_pacing",
     metadata,
-    # One row per account of a provider, shared by all runs: whose turn is when.
+    # One row per account of a provider, shared by all runs: when the next may call.
     Column("account", String(64), primary_key=True),
     Column("per_second", Double, nullable=False),  # calls, the provider's whole limit
-    Column("next_at", Moment, nullable=False),  # the next free turn
+    Column("next_at", Moment, nullable=False),  # the next free slot
     Column("closed_until", Moment),  # a quota is used up
     Column("reason", String(255)),
 )
@@ -175,7 +175,7 @@ events = Table(
 rollups = Table(
     "skene_rollups",
     metadata,
-    # One row per rollup: how far it has come, and whose turn it is.
+    # One row per rollup: how far it has come, and who is at it.
     Column("rollup", String(64), primary_key=True),
     Column("as_of", Moment),  # of the last one that was completed
     Column("first_as_of", Moment),

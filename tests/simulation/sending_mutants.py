@@ -169,12 +169,12 @@ def what_was_accepted_late_is_not_found(patch: pytest.MonkeyPatch) -> None:
 
 def a_pause_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
     """Orders are obeyed only by what is not reserved yet."""
-    patch.setattr(DeliverySession, "may_send", lambda _desk, _connection, _batch: True)
+    patch.setattr(DeliverySession, "may_send", lambda _session, _connection, _batch: True)
 
 
 def who_slept_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
     """A process that was suspended after its attempt began goes on with it."""
-    patch.setattr(attempt, "_slept", lambda _desk, _begun: False)
+    patch.setattr(attempt, "_slept", lambda _session, _begun: False)
 
 
 def who_is_in_flight_may_be_mailed(patch: pytest.MonkeyPatch) -> None:

@@ -96,17 +96,17 @@ class World:
         """The last op alone, as Dagster tries it again."""
         me = self.scheduler.me
         templates = self.product.templates[self.version]
-        delivered = deliver(self._desk(), plan=self.plan, step=self.step, templates=templates)
+        delivered = deliver(self._session(), plan=self.plan, step=self.step, templates=templates)
         self.scheduler.say(me.name, f"{delivered}")
 
     def reconcile(self) -> None:
         """The job that closes what runs left behind, if it has anything to do."""
         if is_wanted(self.database.engine, "live", self.scheduler.clock, [self.plan]):
-            self.scheduler.say(self.scheduler.me.name, f"{reconcile(self._desk(), [self.plan])}")
+            self.scheduler.say(self.scheduler.me.name, f"{reconcile(self._session(), [self.plan])}")
 
     def recover(self) -> None:
         """A person tells a ledger from a backup what it sent since."""
-        self.scheduler.say(self.scheduler.me.name, f"{recover(self._desk())}")
+        self.scheduler.say(self.scheduler.me.name, f"{recover(self._session())}")
 
     def an_edit(self, what: str, user: int) -> Callable[[], None]:
         """The product changes something about a user: what was true is not, and the other way round."""
@@ -215,7 +215,7 @@ class World:
                 return
         op()
 
-    def _desk(self) -> DeliverySession:
+    def _session(self) -> DeliverySession:
         me, scheduler = self.scheduler.me, self.scheduler
         return DeliverySession(
             self.database.engine,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.cli.database import open_desk, open_ledger
+from skene_dagster.cli.database import open_ledger, open_session
 from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.backup_recovery import recover as told_by_the_provider
@@ -26,7 +26,7 @@ def recover(root: Path, *, incomplete: bool) -> None:
         screen.labelled("ok", f"Nothing leaves this machine ({mode.why}), so nothing was sent.")
         return
     with open_ledger(settings) as (engine, clock):
-        session = open_desk(settings, mode, engine, clock)
+        session = open_session(settings, mode, engine, clock)
         with screen.doing("Reading the provider's records"):
             found = told_by_the_provider(session, incomplete=incomplete)
     since = f" since {found.since:%d %b %Y, %H:%M} UTC" if found.since else ""

@@ -1,7 +1,7 @@
-"""One pace for all runs that share an account of a provider: a row that says whose turn is when.
+"""One pace for all runs that share an account of a provider: a row that says who may call when.
 
 The generic cell rate algorithm (ITU-T I.371), a token bucket of one spare token written as a time: each call takes
-the next free turn, and the one after it is an interval later. A run that dies wastes the one turn that it took; a
+the next free slot, and the one after it is an interval later. A run that dies wastes the one slot that it took; a
 Dagster pool would lose a place for ever (seen 2026-11).
 """
 
@@ -21,7 +21,7 @@ UNTIL_TOLD = 2.0
 """Calls per second before the provider has said what it allows: the least that Resend ever documented."""
 
 MARGIN = 0.99
-"""Of the provider's limit: turns that come at its very rate come once too often in one of its windows when a few of
+"""Of the provider's limit: slots that come at its very rate come once too often in one of its windows when a few of
 them are milliseconds late, and that call costs a second (seen 2026-11: 473 of 500 emails a second; with it, 490)."""
 
 
@@ -40,7 +40,7 @@ class RateSlot:
 
 
 LONGEST_QUEUE = timedelta(minutes=2)
-"""How far ahead the next free turn can be while the account is open: a run waits for its turn a minute at most."""
+"""How far ahead the next free slot can be while the account is open: a run waits for its slot a minute at most."""
 
 LONGEST_CLOSED = timedelta(days=1)
 """How long the account is closed at a time; then it is tried whether a quota is back."""
@@ -62,7 +62,7 @@ class Pacing:
         self._known: float | None = None
 
     def take(self, connection: Connection) -> RateSlot:
-        """Take the next free turn; the account's row is then locked until the transaction ends."""
+        """Take the next free slot; the account's row is then locked until the transaction ends."""
         slot = None if self._account is not None else RateSlot(0.0)
         while slot is None:
             slot = self._take(connection)

@@ -1,1 +1,1 @@
-"""Whose turn it is to write, held by a lease."""
+"""Leases: one process at a time writes."""

@@ -1,4 +1,4 @@
-"""The sign of life of who has a turn: a lease is short, to replace a dead one soon; a statement may be long."""
+"""The sign of life of whoever holds a lease: it is short, to replace a dead one soon; a statement may be long."""
 
 import threading
 from collections.abc import Callable, Iterator

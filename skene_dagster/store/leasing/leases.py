@@ -1,6 +1,6 @@
-"""Whose turn it is to write: one row of a table, taken by compare-and-set, held by a lease.
+"""Leases: the right to write, which is one row of a table, taken by compare-and-set.
 
-There are turns to refresh a segment (`skene_segments`) and to roll up what users do (`skene_rollups`). The fence grows
+There are leases to refresh a segment (`skene_segments`) and to roll up what users do (`skene_rollups`). The fence grows
 with every lease. Each transaction that writes first asserts its fence on the row; so a process that lost its lease, and
 wakes up again, writes nothing.
 """
@@ -18,12 +18,12 @@ from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, is_over, transactio
 from skene_dagster.store.tables import rollups, segments
 
 LEASE = timedelta(seconds=60)
-"""How long a turn lasts without a sign of life. Each transaction of the writer renews it, and `heartbeat` between."""
+"""How long a lease lasts without a sign of life. Each transaction of the writer renews it, and `heartbeat` between."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What turns are about: the table with a row for each, and how they are called."""
+    """What leases are for: the table with a row for each, and how they are called."""
 
     table: Table
     name: Column[str]
@@ -210,7 +210,7 @@ def complete(connection: Connection, lease: Lease, now: datetime, **results: obj
 
 
 def completed(connection: Connection, lease: Lease) -> Row[Any] | None:
-    """Read the row if it says that this very turn was completed; None: it was not."""
+    """Read the row if it says that the work of this very lease was completed; None: it was not."""
     row = state(connection, lease.name, lease.kind)
     return row if row is not None and row.fence == lease.fence and row.as_of == lease.as_of else None
 
