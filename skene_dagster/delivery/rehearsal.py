@@ -21,7 +21,7 @@ from skene_dagster.delivery.decide.reserve import count
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.ledger import Scope, send_id
+from skene_dagster.delivery.ledger import send_id
 from skene_dagster.delivery.model import Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NotCounted, QueryRejected
@@ -74,15 +74,14 @@ class Stage:
     as_of: datetime
 
     @property
-    def email(self) -> Email:
-        """What the step sends."""
-        assert self.step.email is not None
-        return self.step.email
+    def audience(self) -> SendAudience:
+        """Whom a run would decide about."""
+        return SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of)
 
     @property
-    def scope(self) -> Scope:
-        """Whose ledger is read."""
-        return Scope(self.mode.name, self.plan.name, self.step.name)
+    def email(self) -> Email:
+        """What the step sends."""
+        return self.audience.email
 
 
 def known(stage: Stage) -> Counted | None:
@@ -115,14 +114,14 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
-        rehearsal = _Rehearsal(stage, asking)
+        decisions = _Decisions(stage, asking)
         last: object = None
         for page in _pages(reading, stage):
             for row in page:
                 if row[0] is not None and row[0] == last:
                     raise _twice(stage, last)
                 last = row[0]
-            cases = rehearsal.decide(page)
+            cases = decisions.decide(page)
             unknown += len(page) - len(cases)
             for outcome, n in count(case.decision for case in cases).items():
                 counts[outcome] = counts.get(outcome, 0) + n
@@ -146,8 +145,8 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         StoreError: the database refused.
     """
     with translated(), stage.engine.connect() as connection:
-        rehearsal = _Rehearsal(stage, connection)
-        user_id = rehearsal.key.read(key)
+        decisions = _Decisions(stage, connection)
+        user_id = decisions.key.read(key)
         if user_id is None:
             return None, None
         columns = stage.email.user_columns
@@ -164,7 +163,7 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         query = _answer(connection, stage)
         key_column = query.selected_columns[0]
         rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
-        return person, next((case for case in rehearsal.decide(rows) if case.user_id == user_id), None)
+        return person, next((case for case in decisions.decide(rows) if case.user_id == user_id), None)
 
 
 def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
@@ -179,14 +178,14 @@ def render(stage: Stage, templates: Templates, user_id: object, person: Person, 
         user=person.columns,
         row=row,
         sender=stage.settings.sender,
-        send_id=send_id(stage.scope, user_id, 1),
+        send_id=send_id(stage.audience.scope, user_id, 1),
         to=person.address or "",
         loop=stage.plan.name,
         step=stage.step.name,
     )
 
 
-class _Rehearsal:
+class _Decisions:
     """Where rows of the condition are decided: what does not change from page to page is read once."""
 
     def __init__(self, stage: Stage, connection: Connection) -> None:
@@ -198,7 +197,7 @@ class _Rehearsal:
         self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, self._segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
-        audience = SendAudience(stage.plan, stage.step, stage.settings, stage.mode, stage.as_of)
+        audience = stage.audience
         self._rules = (
             audience.rules(connection, first_as_of, stage.as_of)
             if self._known
@@ -214,7 +213,7 @@ class _Rehearsal:
             return []
         people = facts.people(self._connection, settings.users, keys, email.user_columns, as_of=self._stage.as_of)
         inside = members.entered(self._connection, self._segment, keys) if self._known else {}
-        pasts = ledger.history(self._connection, self._stage.scope, keys) if self._known else {}
+        pasts = ledger.history(self._connection, self._stage.audience.scope, keys) if self._known else {}
         cases = []
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)
@@ -241,7 +240,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     counts: dict[str, int] = {}
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
-    audience = SendAudience(stage.plan, stage.step, stage.settings, stage.mode, stage.as_of)
+    audience = stage.audience
     seen = mailed = 0
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not inspect(asking).has_table(sends.name):

@@ -21,10 +21,11 @@ LIBRARIES = (
 MOST_MEMORY = 4 * 1024**3
 """Bytes that a process of the tests may have: a fault may fill a machine's memory, and who does that has been seen."""
 
-
 FAILED = 3
+"""Exit code of pytest: it broke off."""
+
 PASSED = (0, 5)
-"""Exit codes of pytest: all passed, or there were none."""
+"""Its exit codes where all passed, or there were none."""
 
 
 def preload() -> None:

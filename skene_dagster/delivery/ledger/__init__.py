@@ -1,7 +1,7 @@
 """The ledger: what was decided about each member, and each batch on its way to the provider.
 
-This package and `reserve` own skene_sends and skene_batches: rows are decided and batches cut there, and everything
-that happens to them afterwards stands here, one statement or two to a function.
+This package owns skene_sends and skene_batches, and it alone names them: what happens to their rows stands here, one
+statement or two to a function.
 """
 
 from skene_dagster.delivery.ledger.deciding import decide, has_sends

@@ -13,7 +13,10 @@ from skene_dagster.delivery.model import Batch, BatchState, DueBatch, ReservedSe
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
 from skene_dagster.store.tables import batches, sends
 
-TO_DO: tuple[BatchState, ...] = ("reserved", "frozen", "accepted")
+UNSENT: tuple[BatchState, ...] = ("reserved", "frozen")
+"""Batches of which the provider may have nothing yet."""
+
+TO_DO: tuple[BatchState, ...] = (*UNSENT, "accepted")
 """Batches with work left: to render, to send, or with `set` still to be written."""
 
 OPEN: tuple[BatchState, ...] = (*TO_DO, "in_doubt")
@@ -155,7 +158,7 @@ def loops(connection: Connection) -> set[str]:
 def steps_with_unsent_batches(connection: Connection, mode: str) -> list[tuple[str, str]]:
     """List the loops and steps of a mode that have batches of which the provider has nothing."""
     query = select(batches.c.loop, batches.c.step).where(
-        batches.c.state.in_(("reserved", "frozen")), batches.c.unresolved_since.is_(None), batches.c.mode == mode
+        batches.c.state.in_(UNSENT), batches.c.unresolved_since.is_(None), batches.c.mode == mode
     )
     return [(row.loop, row.step) for row in connection.execute(query.distinct())]
 

@@ -23,14 +23,11 @@ from sqlalchemy import (
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
-from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, batch_of, is_free
+from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, UNSENT, batch_of, is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.model import Batch, BatchState, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import Moment, batches, sends
-
-UNSENT: tuple[BatchState, ...] = ("reserved", "frozen")
-"""Batches of which the provider may have nothing yet."""
 
 DOUBTS_ASKED_EVERY = LONGEST_WAIT
 """How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
@@ -98,7 +95,7 @@ def split(connection: Connection, parent: Batch, parts: Sequence[Frozen], now: d
 
     Only for a batch of which the provider has nothing for certain.
     """
-    if not _close(connection, parent.batch_id, ("reserved", "frozen"), "split" if parts else "settled", now):
+    if not _close(connection, parent.batch_id, UNSENT, "split" if parts else "settled", now):
         return []
     # Their bytes are no younger than those they are cut out of; the parent may be as it was before it was frozen.
     frozen_at = batch_of(connection, parent.batch_id).frozen_at
