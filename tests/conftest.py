@@ -25,7 +25,7 @@ SERVERS = {"mariadb", "tidb"}
 """Fixtures, and what the kinds of databases are called that tests are given."""
 CONFIGURED = (
     *("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_PROJECT", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL"),
-    "COLUMNS",
+    *("DAGSTER_HOME", "COLUMNS"),
 )
 
 

@@ -23,11 +23,9 @@ def retry_policy(recovery: RecoveryPlan) -> dg.RetryPolicy | None:
     """Translate a loop's recovery; None for a loop that is not retried."""
     if recovery.retries == 0:
         return None
+    # Dagster, 2026-11: no jitter, since its PLUS_MINUS takes off, or adds, up to the whole delay.
     return dg.RetryPolicy(
-        max_retries=recovery.retries,
-        delay=recovery.delay.total_seconds(),
-        backoff=_BACKOFF[recovery.backoff],
-        jitter=dg.Jitter.PLUS_MINUS,
+        max_retries=recovery.retries, delay=recovery.delay.total_seconds(), backoff=_BACKOFF[recovery.backoff]
     )
 
 
