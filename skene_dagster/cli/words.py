@@ -11,6 +11,7 @@ from skene_dagster.delivery.rehearsal import Case
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
+        "in_flight": "entered again while their last email is on its way",
         "repeat": "mailed too short a time ago (repeat)",
         "not_mailable": "not mailable (users.mailable in skene.yaml)",
         "no_address": "without an address",

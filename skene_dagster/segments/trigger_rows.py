@@ -160,21 +160,28 @@ def page(
     connection: Connection,
     mode: str,
     segment: str,
+    which: ColumnElement[bool],
     *,
-    since: datetime,
+    since: datetime | None,
     as_of: datetime,
     after: tuple[object, str] | None,
     limit: int,
 ) -> Sequence[Row[Any, Any, Any]]:
-    """List the next rows that were found by a tick, and not before `since`, by user and occurrence.
+    """List the next rows that were found up to a tick, by user and occurrence.
+
+    Args:
+        which: a condition on skene_triggered.
+        since: only what was found after that; None: all.
 
     Returns:
         user_id, occurrence, entered_at
     """
     columns = triggered.c
     query = select(columns.user_id, columns.occurrence, columns.entered_at).where(
-        columns.mode == mode, columns.segment == segment, columns.entered_at.between(since, as_of)
+        columns.mode == mode, columns.segment == segment, columns.entered_at <= as_of, which
     )
+    if since is not None:
+        query = query.where(columns.entered_at > since)
     if after is not None:
         user_id, occurrence = after
         same_user = and_(columns.user_id == user_id, columns.occurrence > occurrence)
