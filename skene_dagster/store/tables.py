@@ -103,6 +103,7 @@ steps = Table(
     Column("reserved_as_of", Moment),  # the last tick of which everybody is decided; NULL: nobody, look at all
     Column("digest", String(64), nullable=False),  # of what decisions depend on beside the user
     Column("hold", String(16)),  # why nobody of the step is decided now: paused | first_wave
+    Column("fence", BigInteger, nullable=False),  # grows with every page: whoever decides about one holds the row
 )
 
 deferred = Table(

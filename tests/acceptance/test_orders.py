@@ -31,7 +31,8 @@ def test_a_paused_loop_sends_nothing_and_goes_on_where_it_stood(root: Path, name
     assert run(root)
 
     assert emails(root) == 0
-    assert outcomes(root) == [("deferred", "paused")]
+    assert outcomes(root) == []
+    assert "3 the loop is paused" in skene(root, "status").output
     assert skene(root, "resume", *name).exit_code == 0
     assert run(root)
     assert emails(root) == 3

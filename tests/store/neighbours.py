@@ -58,7 +58,7 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
 }
 
 _SCOPE = ("mode", "loop", "step")
-_DECIDED = {"reserved_as_of": LONG_AGO, "digest": "theirs", "hold": "paused"}
+_DECIDED = {"reserved_as_of": LONG_AGO, "digest": "theirs", "hold": "paused", "fence": 7}
 _WAITS = {
     "occurrence": "3",
     "reason": "repeat",

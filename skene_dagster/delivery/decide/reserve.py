@@ -72,7 +72,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     decided_up_to = _begin(engine, audience).reserved_as_of
 
     def decide_page(connection: Connection, find: _Find, after: Candidate | None) -> _Page:
-        ledger.locked(connection, audience.scope)
+        ledger.lock(connection, audience.scope)
         first_as_of = _clearance(connection, audience).first_as_of
         since = audience.since(decided_up_to, first_as_of)
         rules = audience.rules(connection, first_as_of, clock(), awaits_approval=awaits_approval)

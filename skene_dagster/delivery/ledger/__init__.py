@@ -10,7 +10,7 @@ from skene_dagster.delivery.ledger.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.deferring import waits
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.progress import begin, complete, held, hold, locked
+from skene_dagster.delivery.ledger.progress import begin, complete, held, hold, lock
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -113,7 +113,7 @@ __all__ = [
     "last_unanswered",
     "left_behind",
     "left_unresolved",
-    "locked",
+    "lock",
     "loops",
     "members_of",
     "newest_attempt",
