@@ -41,7 +41,7 @@ def minutes(time: timedelta) -> float:
 
 CLAIMS: list[tuple[str, str, list[float]]] = [
     ("cli.md", r"more than ([\d,]+) rows\) a condition reads", [scans.BIG]),
-    ("cli.md", r"counts them, no further than to ([\d,]+)", [scans.BIG + 1]),
+    ("cli.md", r"counts them, up to ([\d,]+)", [scans.BIG + 1]),
     ("cli.md", r"missed by more than (\d+) minutes", [minutes(health.GRACE)]),
     ("loop-format.md", r"more than nothing, at most (\w+) years", [durations._LONGEST / 86400 / 365]),
     ("loop-format.md", r"A file has at most (\d+) KiB", [files.LARGEST / 1024]),

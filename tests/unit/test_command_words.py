@@ -148,7 +148,7 @@ def test_status_tells_of_a_step_what_there_is() -> None:
         "retention, step main",
         "  Refreshed     never yet",
         "  On their way  1 email",
-        "  Asked again   1,200 mailed too short a time ago (repeat); 1 some_other",
+        "  Deferred      1,200 mailed too short a time ago (repeat); 1 some_other",
     ]
 
 
@@ -316,7 +316,7 @@ def test_a_table_that_is_read_as_a_whole_is_told_with_an_index_where_one_would_s
     told = validate._whole_table(Scan(place, "users", "about 1,200,000", index))
 
     assert validate._whole_table(Scan(place, "users", "9", "")).endswith("no index would serve it.")
-    assert told.startswith("Every run reads all of users (about 1,200,000 rows). An index may spare it that:\n  CREATE")
+    assert told.startswith("Every run reads all of users (about 1,200,000 rows). An index may avoid this:\n  CREATE")
     assert re.search(r"\n    \S", told), "its second line is indented further, so that it can be copied as one"
     assert max(map(len, told.splitlines()[1:])) <= 72
 

@@ -72,7 +72,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
             _tell(screen, step)
         screen.line()
         for problem in problems:
-            screen.labelled("look", problem)
+            screen.labelled("notice", problem)
         if not problems:
             screen.labelled("ok", "Nothing needs a person.")
     if problems:
@@ -102,7 +102,7 @@ def _tell(screen: Screen, step: StepHealth) -> None:
         facts["On their way"] = how_many(step.waiting, "email")
     if step.deferred:
         waiting = [f"{n:,} {REASONS.get(reason, reason)}" for reason, n in step.deferred.items()]
-        facts["Asked again"] = "; ".join(waiting)
+        facts["Deferred"] = "; ".join(waiting)
     screen.facts(facts)
 
 

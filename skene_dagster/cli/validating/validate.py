@@ -155,7 +155,7 @@ def _whole_table(scan: "Scan") -> str:
         return f"{reads} As the condition is written, no index would serve it."
     # Indented, so that the lines stay as they are, and can be copied.
     statement = textwrap.indent(textwrap.fill(scan.index, _WIDEST_SQL, subsequent_indent="  "), "  ")
-    return f"{reads} An index may spare it that:\n{statement}"
+    return f"{reads} An index may avoid this:\n{statement}"
 
 
 def _summary(ok: int, wrong: int, answer: "Answer | None") -> str:
