@@ -24,7 +24,7 @@ def around(file: str) -> Iterator[None]:
         _log.debug("%s: failed", file, exc_info=True)
         # Its text may quote anything; its kind cannot.
         raise InternalError(
-            f"skene-dagster failed on this file ({type(bad).__name__}): the fault is its own, not the file's.",
-            advice="Please report it, with the file and what `skene-dagster --traceback validate` prints.",
+            f"skene-dagster failed on this file ({type(bad).__name__}): the bug is in skene-dagster, not in the file.",
+            advice="Please report it, with the file and the output of `skene-dagster --traceback validate`.",
             place=Place(file),
         ) from bad

@@ -120,7 +120,7 @@ def together(errors: Iterable[DocumentError], *, more: int = 0) -> DocumentError
     if more:
         last = found[:_MOST_ERRORS][-1]
         place = Place(last.place.file) if last.place else None
-        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} errors more.", place=place)]
+        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} more errors.", place=place)]
     return found[0] if len(found) == 1 else DocumentErrors(found)
 
 
@@ -208,7 +208,7 @@ def _fault(model: type[Spec], document: Document, error: type[DocumentError], it
     if kind == "string_pattern_mismatch":
         return error(
             f"{shown(value)} is not a short name.",
-            advice="Write small letters, digits and underscores, a letter first: bulk_export.",
+            advice="Write lower-case letters, digits and underscores, a letter first: bulk_export.",
             place=place,
         )
     if kind in {"too_short", "string_too_short"}:
@@ -235,7 +235,7 @@ def _unknown_field(
         # Pydantic calls the second spelling of one field an unknown field.
         if name in pair:
             return error(
-                f"{pair[1]!r} and {pair[0]!r} are one field in two spellings.",
+                f"{pair[1]!r} and {pair[0]!r} are two spellings of the same field.",
                 advice="Keep one.",
                 place=document.place(path),
             )

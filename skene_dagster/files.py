@@ -37,14 +37,14 @@ def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path)
     try:
         path = file.resolve(strict=True)
         if not path.is_relative_to(boundary(file.parent, root).resolve()):
-            advice = "Put the file itself there."
-            raise error("The file is a link that leads out of the project.", advice=advice, place=place)
+            advice = "Replace it by the file itself."
+            raise error("The file is a link to a place outside the project.", advice=advice, place=place)
         raw = _read(path, error, place)
     except OSError as bad:
-        raise error(f"The file cannot be read: {bad.strerror or 'it is nowhere'}.", place=place) from None
+        raise error(f"The file cannot be read: {bad.strerror or 'it does not exist'}.", place=place) from None
     except (ValueError, RuntimeError):
         # A NUL in the path; Python before 3.13, 2026-11: a link to itself.
-        raise error("The file cannot be read: it is nowhere.", place=place) from None
+        raise error("The file cannot be read: it does not exist.", place=place) from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
@@ -90,11 +90,11 @@ def _read(path: Path, error: type[DocumentError], place: Place) -> bytes:
 def _check(found: os.stat_result, error: type[DocumentError], place: Place) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        raise error(f"This is {kind}, not a file.", advice="Put a file there, or take it away.", place=place)
+        raise error(f"This is {kind}, not a file.", advice="Replace it by a file, or remove it.", place=place)
     if found.st_size > LARGEST:
         raise _too_large(error, place)
 
 
 def _too_large(error: type[DocumentError], place: Place) -> DocumentError:
     message = f"The file has more than {LARGEST // 1024} KiB, the most that is read."
-    return error(message, advice="Make it shorter, or cut it in two.", place=place)
+    return error(message, advice="Shorten it, or split it.", place=place)

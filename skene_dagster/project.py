@@ -105,6 +105,6 @@ def _one_of_several(loaded: Loaded, files: list[Loaded]) -> LoopInvalid:
     assert loaded.document is not None
     return LoopInvalid(
         f"There is another loop named {name!r}, in {' and '.join(others)}.",
-        advice="The name is what the ledger knows a loop by: give each its own 'name'.",
+        advice="The ledger identifies a loop by its name: give each its own 'name'.",
         place=loaded.document.place(("name" if "name" in loaded.document.data else "type",)),
     )

@@ -82,10 +82,10 @@ class Journal:
         occurred_at = event.occurred_at + self._ahead if event.by_our_clock else event.occurred_at
         if occurred_at > now:
             if occurred_at > now + AHEAD:
-                raise EventRefused(f"The event lies more than {AHEAD.seconds // 60} minutes in the future.")
+                raise EventRefused(f"The event is more than {AHEAD.seconds // 60} minutes in the future.")
             occurred_at = now
         elif occurred_at < now - OLDEST:
-            raise EventRefused("The event lies more than 10 years in the past.")
+            raise EventRefused("The event is more than 10 years in the past.")
         return Fitted(event.event_id, user_id, event.name, occurred_at, event.properties)
 
     def store(self, fitted: Sequence[Fitted]) -> dict[int, EventRefused]:

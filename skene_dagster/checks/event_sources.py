@@ -115,7 +115,7 @@ def check_rows(
         return
     for field, name in (("key", trigger.key), ("user", trigger.user), ("at", trigger.at.column)):
         if not has(present, name):
-            advice = f"{names(name, present)} Name it in the trigger: `{field}: …`."
+            advice = f"{names(name, present)} Name the column in the trigger: `{field}: …`."
             place = plan.document.place((*path, field))
             yield LoopInvalid(f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place)
             return

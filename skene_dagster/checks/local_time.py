@@ -148,13 +148,13 @@ def _said(
         rows = f"{_rows(seen.ahead.number, seen)} in the future; the newest is {_long(ahead)} ahead of now."
         which = f" ({'; '.join(hints)})" if hints else ""
         cause = f" It looks like local time{which}." if is_local else ""
-        yield f"{rows}{cause} {_READ_AS_UTC}{'' if is_local else ', or correct what is only a slip'}."
+        yield f"{rows}{cause} {_READ_AS_UTC}{'' if is_local else ', or correct rows that are only mistakes'}."
     elif zone is not None and zone.ahead:
         yield from _by_the_server(seen, column, zone, now)
     if of_the_past and seen.far.newest is not None:
         yield (
             f"{_rows(seen.far.number, seen)} far in the future; the newest is {seen.far.newest:%d %b %Y}. "
-            "Correct or delete what is only test data."
+            "Correct or delete rows that are only test data."
         )
 
 

@@ -173,7 +173,7 @@ def _check_query(
         return
     if not has(columns, query.key):
         yield QueryRejected(
-            f"The query returns no column {query.key!r}, which names the user.",
+            f"The query does not return the column {query.key!r}, which names the user.",
             advice=names(query.key, columns),
             place=place,
         )

@@ -45,8 +45,8 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         reader.dispose()
     if not there:
         raise SchemaOutdated(
-            "The skene_* tables are not in the database, or of an older release.",
-            advice="They are made, or upgraded, by the next run on SQLite, and on a server by: skene-dagster migrate",
+            "The skene_* tables are not in the database, or belong to an older release.",
+            advice="On SQLite the next run makes or upgrades them; on a server, run: skene-dagster migrate",
         )
     engine = open_engine(settings.database_url)
     try:

@@ -100,7 +100,7 @@ def confirmed(question: str) -> None:
         click.Abort: the answer is no.
     """
     if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask on; --yes does it without asking.")
+        raise click.UsageError("There is no terminal to ask for confirmation; use --yes.")
     click.confirm(question, abort=True)
 
 

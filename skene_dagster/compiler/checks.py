@@ -14,7 +14,7 @@ from skene_dagster.store.engine import reading
 
 IN_DOUBT = "nothing_in_doubt"
 
-_WHAT = "No email of this step is in doubt: sent, perhaps, without an answer that would prove it."
+_WHAT = "No email of this step is in doubt (it may or may not have been sent)."
 
 
 def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetChecksDefinition:

@@ -101,7 +101,7 @@ def sends(delivered: Delivered, counts: Mapping[str, int], mode: Mode, settings:
     found["batches_waiting"] = dg.MetadataValue.int(delivered.open)
     found["mode"] = dg.MetadataValue.text(f"{mode.name}: {mode.why}")
     if delivered.parked:
-        found["parked"] = dg.MetadataValue.text(delivered.parked)
+        found["stopped_because"] = dg.MetadataValue.text(delivered.parked)
     if not mode.leaves:
         found["outbox"] = dg.MetadataValue.path(settings.outbox / "index.html")
     return found

@@ -40,10 +40,10 @@ def refuse_the_future(moment: datetime, now: datetime, settings: Settings) -> No
     """
     if settings.environment == "production" and moment > now + CLOCKS_DIFFER:
         raise SkeneError(
-            f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is as it was. "
+            f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is unchanged. "
             f"{clocks(now)}",
-            advice=f"Set the clocks right (NTP), or correct the run's tag {AS_OF}. Simulated time is for another "
-            "SKENE_ENV than production.",
+            advice=f"Set the clocks right (NTP), or correct the run's tag {AS_OF}. Simulated time needs a "
+            "SKENE_ENV other than production.",
         )
 
 
@@ -60,6 +60,6 @@ def _moment(tag: str) -> datetime:
         if moment.tzinfo is not None and utc.year in YEARS:
             return utc
     raise SkeneError(
-        f"The run's tag {AS_OF} is {tag!r}, which is no moment with a time zone.",
+        f"The run's tag {AS_OF} is {tag!r}, which is not a time with a time zone.",
         advice="Write it like 2026-03-14T09:00:00+00:00, or leave the tag out for now.",
     )

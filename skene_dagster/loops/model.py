@@ -137,9 +137,9 @@ class QueryCondition(Spec):
 
     type: Literal["query"]
     query: Text
-    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is accepted as well."""
+    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is accepted, too."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database, and how long a `database`, `event` or `after` trigger waits for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class LevelCondition(Spec):
@@ -151,7 +151,7 @@ class LevelCondition(Spec):
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """How long they have been there, at least."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database, and how long a `database`, `event` or `after` trigger waits for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class FeatureCondition(Spec):
@@ -165,7 +165,7 @@ class FeatureCondition(Spec):
     for_: Annotated[Duration | None, Field(alias="for")] = None
     """How long they have been there, at least."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database, and how long a `database`, `event` or `after` trigger waits for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class MilestoneCondition(Spec):
@@ -175,7 +175,7 @@ class MilestoneCondition(Spec):
     name: Text
     """The milestone's name, as skene.yaml has it."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database, and how long a `database`, `event` or `after` trigger waits for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class UsageCondition(Spec):
@@ -187,7 +187,7 @@ class UsageCondition(Spec):
     period: Duration
     """The period that the uses are counted in: whole days (UTC), today included."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database, and how long a `database`, `event` or `after` trigger waits for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 Condition = Annotated[

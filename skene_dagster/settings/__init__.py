@@ -178,7 +178,7 @@ def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[S
         yield SettingsError(
             f"'retention.events' is about {OWN_EVENTS.table}, but 'events' has another table read, which is the "
             "product's: nothing is ever deleted there.",
-            advice="Leave one of the two out.",
+            advice="Remove one of the two.",
             place=document.place(("retention", "events")),
         )
     waits = 2 * project.limits.expires_after

@@ -110,10 +110,10 @@ class Feature(Spec):
     @model_validator(mode="after")
     def _says_what_a_use_is(self) -> "Feature":
         if bool(self.events) == bool(self.sql.strip()):
-            raise ValueError("A feature needs either 'events' or 'sql': what is a use of it")
+            raise ValueError("A feature needs either 'events' or 'sql', to say what counts as a use of it")
         # Days are what is kept: a pause within one would not be seen.
         if self.lapsed_after < timedelta(days=1):
-            raise ValueError("'lapsed_after' must be a day at least")
+            raise ValueError("'lapsed_after' must be at least a day")
         return self
 
 
@@ -123,7 +123,7 @@ class TidbUsage(Spec):
     db_users: dict[str, Address] = Field(default_factory=dict)
     """The person behind a database user, by their address in the users table: `analyst: ada@example.com`."""
     resource_groups: dict[str, Address] = Field(default_factory=dict)
-    """The person behind a resource group. For a statement that ran in one of these, it counts before the database user."""
+    """The person behind a resource group. A statement that ran in one of these counts as theirs, whatever its user."""
     slow_log: bool = False
     """Also ask the slow log who else ran a statement. Exact, but for slow statements only, and expensive to read."""
 
@@ -156,11 +156,11 @@ class Levels(Spec):
     def _follow_each_other(self) -> "Levels":
         # Days are what is kept: a pause within one would not be seen.
         if self.slipping < timedelta(days=1):
-            raise ValueError("'slipping' must be a day at least")
+            raise ValueError("'slipping' must be at least a day")
         if self.slipping >= self.dormant:
-            raise ValueError("'slipping' must be shorter than 'dormant': who is dormant was slipping before")
+            raise ValueError("'slipping' must be shorter than 'dormant', because dormant users were slipping before")
         if self.window % timedelta(days=1):
-            raise ValueError("'window' must be whole days")
+            raise ValueError("'window' must be a whole number of days")
         if self.power > self.window.days:
             raise ValueError(f"'power' asks for {self.power} days of a window that has {self.window.days}")
         return self
@@ -188,7 +188,7 @@ class Milestone(Spec):
     def _is_one_of_them(self) -> "Milestone":
         given = [name for name in ("event", "feature", "streak", "anniversary") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("A milestone is exactly one of event, feature, streak and anniversary")
+            raise ValueError("A milestone needs exactly one of event, feature, streak and anniversary")
         if self.count != 1 and given[0] not in {"event", "feature"}:
             raise ValueError(f"'count' goes with event or feature, not with {given[0]}")
         return self

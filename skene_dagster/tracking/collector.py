@@ -95,7 +95,7 @@ def check(connection: Connection, usage: TidbUsage, users: Users, settings_file:
     people = _people(connection, usage, users)
     return [
         SettingsError(
-            f"Not one user has the address {address!r}.",
+            f"No user, or more than one, has the address {address!r}.",
             advice=f"Write one that stands in {users.table}.{users.email}, once.",
             place=settings_file.place(("tidb_usage", part, name)),
         )

@@ -187,9 +187,9 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise wrong("The body is not JSON in UTF-8.") from None
     except RecursionError:
-        raise wrong("The body is not JSON that can be read: it is nested too deep.") from None
+        raise wrong("The body is not readable JSON: it is nested too deeply.") from None
     except ValueError:
-        raise wrong("The body is not JSON that can be read: it has a number of thousands of digits.") from None
+        raise wrong("The body is not readable JSON: it has a number with thousands of digits.") from None
     if not isinstance(data, dict):
         raise wrong("The body is not a JSON object.")
     return data
@@ -206,7 +206,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(constant: str) -> NoReturn:
-    raise wrong(f"The body is not JSON: {constant} is no number there.")
+    raise wrong(f"The body is not JSON: {constant} is not a JSON number.")
 
 
 def _basic(header: str) -> str | None:

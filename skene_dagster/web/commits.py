@@ -17,7 +17,7 @@ from skene_dagster.tracking.seldom import LOG, Kind, Seldom
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import Refusal, busy, unavailable
 
-UNWRITTEN = Kind(logging.ERROR, "{many} requests were answered with 503, for events cannot be written. {words}")
+UNWRITTEN = Kind(logging.ERROR, "{many} requests were answered with 503, because events cannot be written. {words}")
 
 CLOSE_SECONDS = 5.0
 """For the transaction that is on its way when nobody waits for its answer any more."""
@@ -84,7 +84,7 @@ class Commits:
                 for waiting in group:
                     waiting.outcome = unavailable()
             except Exception:  # noqa: BLE001 - a thread that dies would leave all requests without an answer
-                LOG.exception("Events could not be written, for a reason that was not foreseen.")
+                LOG.exception("Events could not be written, for an unexpected reason.")
                 for waiting in group:
                     waiting.outcome = unavailable()
             with suppress(RuntimeError):  # the loop is over, and nobody waits any more

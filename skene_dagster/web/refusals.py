@@ -48,7 +48,7 @@ def slow_body(seconds: float) -> Refusal:
 
 def unknown_key() -> Refusal:
     """Refuse a request with another write key, or none."""
-    sentence = "The write key is missing or wrong. Give it as the user of Basic authentication, or as writeKey."
+    sentence = "The write key is missing or wrong. Send it as the user name of Basic authentication, or as writeKey."
     return Refusal(401, "invalid_write_key", sentence, {"www-authenticate": "Basic"})
 
 
@@ -59,5 +59,5 @@ def busy() -> Refusal:
 
 def unavailable() -> Refusal:
     """Ask a client to come again: the database is away. The events may or may not have been written."""
-    sentence = "The database does not take events now. Send them again, with the same messageId."
+    sentence = "The database does not accept events now. Send them again, with the same messageId."
     return Refusal(503, "unavailable", sentence, {"retry-after": "5"})

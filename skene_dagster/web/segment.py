@@ -73,7 +73,7 @@ def _id(named: object, message: Mapping[str, Any]) -> str:
     if isinstance(named, int) and not isinstance(named, bool):
         named = str(named)
     if not isinstance(named, str):
-        raise EventRefused("The message's messageId is not a text.")
+        raise EventRefused("The message's messageId is not a string.")
     # When it was sent is another time each time, and so is what follows from that.
     said = json.dumps([named, *(message.get(part) for part in _SAID)], sort_keys=True)
     return f"{_NOT_IN_IDS.sub('_', named)[:_NAMED]}.{hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]}"
@@ -95,11 +95,11 @@ def _corrected(message: Mapping[str, Any], sent_at: object, received: datetime) 
     try:
         return received - (_time(sent, "sentAt") - happened)
     except OverflowError:
-        raise EventRefused("The message's timestamp and sentAt lie too far apart.") from None
+        raise EventRefused("The message's timestamp and sentAt are too far apart.") from None
 
 
 def _time(told: object, name: str) -> datetime:
-    wrong = EventRefused(f"The message's {name} is not a time as ISO 8601 writes it.")
+    wrong = EventRefused(f"The message's {name} is not a time in ISO 8601 format.")
     if not isinstance(told, str):
         raise wrong
     try:

@@ -223,7 +223,7 @@ THREE_DAYS = timedelta(days=3)
             a_row(found_at=NOW - THREE_DAYS - timedelta(microseconds=1)), rules(), Skip("17", "too_late"), id="longer"
         ),
         pytest.param(a_row(mailable=False), rules(), Defer("17", "not_mailable"), id="a user who may not be mailed"),
-        pytest.param(a_row(email=None), rules(), Defer("17", "no_address"), id="a user without an address"),
+        pytest.param(a_row(email=None), rules(), Defer("17", "no_address"), id="a user no address"),
         pytest.param(a_row(), replace(rules(), hold="paused"), Defer("17", "paused"), id="a pause"),
     ],
 )

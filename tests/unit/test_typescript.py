@@ -169,9 +169,7 @@ def test_a_computed_value_is_refused_in_the_author_s_words() -> None:
         pytest.param("export default defineLoop({}, {});", "loops/x.ts:1", "is not a loop", id="two arguments"),
         pytest.param("export default defineLoop([]);", "loops/x.ts:1", "is not a loop", id="a list"),
         pytest.param("export default async () => 1;", "loops/x.ts:1", "is not a loop", id="a function"),
-        pytest.param(
-            loop("{b: 1,\n 'b': 2}"), "loops/x.ts:5  a", "'b' stands here twice. Keep one.", id="a name twice"
-        ),
+        pytest.param(loop("{b: 1,\n 'b': 2}"), "loops/x.ts:5  a", "'b' appears twice. Keep one.", id="a name twice"),
         pytest.param(loop("[1,, 2]"), "loops/x.ts:4  a", "A value is missing before this comma", id="a gap in a list"),
         pytest.param(loop("[, 1]"), "loops/x.ts:4  a", "A value is missing before this comma", id="a comma first"),
         pytest.param(loop("[1, /* x */, 2]"), "loops/x.ts:4  a", "A value is missing", id="a comment for a value"),

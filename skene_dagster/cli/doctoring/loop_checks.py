@@ -41,7 +41,7 @@ def examine_loops(engine: Engine, settings: Settings, project: Project) -> Itera
             taken += 1
             yield from _unwritable(engine, plan, settings)
     if taken:
-        yield Checked("ok", f"The database takes the SQL of {how_many(taken, 'loop')}.")
+        yield Checked("ok", f"The database accepts the SQL of {how_many(taken, 'loop')}.")
 
 
 def _refused(engine: Engine, plan: LoopPlan, settings: Settings, file: Document) -> Sequence[SkeneError]:

@@ -100,7 +100,7 @@ def examine_writing(engine: Engine) -> Iterator[Checked]:
         engine,
         {
             "write the skene_* tables (SELECT, INSERT, UPDATE, DELETE)": _write_ours,
-            "make and drop the staging tables skene_staging_… (CREATE, DROP)": _make_and_drop_staging,
+            "create and drop the staging tables skene_staging_… (CREATE, DROP)": _make_and_drop_staging,
         },
     )
 
@@ -136,7 +136,7 @@ def examine_collecting(connection: Connection) -> Iterator[Checked]:
     """Ask whether the server shows what others run, as `tidb_usage` needs it."""
     offer = tidb_statements.offered(connection)
     if isinstance(offer, str):
-        yield Checked("notice", f"tidb_usage collects nothing: {offer}.", "Take it out of skene.yaml.")
+        yield Checked("notice", f"tidb_usage collects nothing: {offer}.", "Remove it from skene.yaml.")
     elif not offer.everybody:
         name, _, host = str(connection.execute(select(func.current_user())).scalar_one()).rpartition("@")
         yield Checked(

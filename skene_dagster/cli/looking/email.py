@@ -28,7 +28,7 @@ def tell(
     try:
         message = render(stage, templates, user_id, person, row)
     except MissingValue as missing:
-        screen.labelled("error", f"There is none: it needs a value that the user does not have ({missing}).")
+        screen.labelled("error", f"There is no email: it needs a value that the user does not have ({missing}).")
         return
     except Unrenderable as bad:
         screen.labelled("error", f"There is none: {bad}.")
@@ -55,7 +55,7 @@ def tell(
     if browser:
         screen.line(_opened(message.html))
     else:
-        screen.line(f"This is its text; the HTML has {len(message.html.encode()):,} bytes. --open shows it.")
+        screen.line(f"This is the plain text; the HTML has {len(message.html.encode()):,} bytes. --open shows it.")
 
 
 def mask(address: str) -> str:

@@ -30,7 +30,7 @@ SHOWN = 3
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
     """Say how each loop is doing, from what the database knows.
@@ -59,7 +59,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         problems = _outdated(settings, mode, engine, clock)
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
-    problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
+    problems += [f"The provider accepts nothing more until {_moment(until)}: {why}" for until, why in closed]
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
         found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
@@ -86,7 +86,7 @@ def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> l
         return [f"{error.message} {error.advice}"]
     except StoreError as error:
         # A turn to call the provider is written down, and the database may take no writes.
-        return [f"It was not checked whether the ledger is that of a backup: {error.message}"]
+        return [f"Could not check whether the ledger was restored from a backup: {error.message}"]
     return []
 
 
@@ -101,7 +101,7 @@ def _tell(screen: Screen, step: StepHealth) -> None:
     if step.waiting:
         facts["On their way"] = how_many(step.waiting, "email")
     if step.deferred:
-        waiting = [f"{n:,} {REASONS.get(reason, reason)}" for reason, n in step.deferred.items()]
+        waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in step.deferred.items()]
         facts["Deferred"] = "; ".join(waiting)
     screen.facts(facts)
 
@@ -113,7 +113,7 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
         yield f"{name} the tick of {_moment(step.due)} was missed; is Dagster's daemon running?"
     if step.ahead:
         assert step.as_of is not None
-        yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; until then its ticks fail"
+        yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; its ticks fail until then"
     if step.paused:
         yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
     yield from _open(step, now)
@@ -141,7 +141,7 @@ def _wait(wait: Wait, now: datetime) -> str:
     """Say what waits, since when, what was said to it, and when it goes on."""
     emails = f"{how_many(wait.emails, 'email')} in {how_many(wait.batches, 'batch', 'batches')}"
     records = f" The provider's records: {wait.records.rstrip('.')}." if wait.records else ""
-    then = f" They go on at {_moment(wait.due)}" if wait.due > now else " The next run goes on with them"
+    then = f" They go on at {_moment(wait.due)}" if wait.due > now else " The next run continues with them"
     if wait.records and wait.key_ends is not None:
         then += f", and without the records when their key ends, at {_moment(wait.key_ends)}"
     return f"{emails} wait since {_moment(wait.since)}: {wait.said.rstrip('.')}.{records}{then}."

@@ -13,7 +13,7 @@ from skene_dagster.store.engine import open_engine, reading
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def adopt(root: Path, *, yes: bool) -> None:
     """Let the database belong to the present SKENE_ENV.

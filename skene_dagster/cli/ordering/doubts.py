@@ -17,7 +17,7 @@ from skene_dagster.store.engine import reading, transaction
 
 MEANS = {
     "sent": "they count as sent",
-    "resend": "they are sent again by the next run; who has one gets a second",
+    "resend": "they are sent again by the next run; users who have one get a second",
     "skip": "they count as not sent, and are not sent",
 }
 
@@ -25,10 +25,12 @@ MEANS = {
 @click.command()
 @click.argument("loop", required=False)
 @click.option(
-    "--settle", type=click.Choice(list(MEANS)), help="Close what is listed: it was sent; send it again; let it be."
+    "--settle",
+    type=click.Choice(list(MEANS)),
+    help="Settle the listed emails: they were sent; send them again; leave them unsent.",
 )
 @click.option("--batch", help="Only this batch.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str | None, yes: bool) -> None:
     """List the emails of which nobody knows whether they were sent; of LOOP, or all.

@@ -12,7 +12,7 @@ from skene_dagster.delivery import controls
 
 @click.command()
 @click.argument("loop", required=False)
-@click.option("--all", "every", is_flag=True, help="All loops, those to come included.")
+@click.option("--all", "every", is_flag=True, help="All loops, including future ones.")
 @click.pass_obj
 def pause(root: Path, *, loop: str | None, every: bool) -> None:
     """Send nothing more of LOOP until resume, whoever runs it.

@@ -28,7 +28,7 @@ _WIDEST_SQL = 70
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--database", is_flag=True, help="Ask the database too: tables, columns, and the SQL as it is sent. Reads only."
+    "--database", is_flag=True, help="Also check against the database: tables, columns, and the exact SQL. Only reads."
 )
 @click.pass_obj
 def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
@@ -62,7 +62,7 @@ def _ask(screen: Screen, settings: Settings, project: Project) -> "Answer":
     # Imported here: SQLAlchemy costs 0.25 s, and only this option needs it.
     from skene_dagster.cli.validating.database_checks import ask  # noqa: PLC0415
 
-    with screen.doing("Asking the database"):
+    with screen.doing("Querying the database"):
         return ask(settings, project)
 
 
@@ -76,7 +76,7 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
         places = {file.resolve(), (settings.root / file).resolve()}
         named = next((name for name in known if (settings.root / name).resolve() in places), None)
         if named is None:
-            raise click.BadParameter(f"{file} is no loop file of {settings.loops}.", param_hint="FILES")
+            raise click.BadParameter(f"{file} is not a loop file in {settings.loops}.", param_hint="FILES")
         wanted.add(named)
     return Project(
         tuple(plan for plan in project.loops if plan.document.file in wanted),
@@ -152,7 +152,7 @@ def _when(plan: LoopPlan) -> str:
 def _whole_table(scan: "Scan") -> str:
     reads = f"Every run reads all of {scan.table} ({scan.rows} rows)."
     if not scan.index:
-        return f"{reads} As the condition is written, no index would serve it."
+        return f"{reads} No index would help the condition as it is written."
     # Indented, so that the lines stay as they are, and can be copied.
     statement = textwrap.indent(textwrap.fill(scan.index, _WIDEST_SQL, subsequent_indent="  "), "  ")
     return f"{reads} An index may avoid this:\n{statement}"

@@ -61,14 +61,16 @@ def fail_the_dead(instance: dg.DagsterInstance) -> list[str]:
         record = instance.get_run_record_by_id(file.name)
         if record is not None and record.dagster_run.status == dg.DagsterRunStatus.STARTED:
             instance.report_run_failed(
-                record.dagster_run, "The process of this run was killed, and so was what watched over it."
+                record.dagster_run, "The process of this run was killed, and so was the process that watched it."
             )
             failed.append(record.dagster_run.run_id)
             continue
         if record is not None and _is_waiting(record):
             if time.time() - (record.end_time or 0) < RETRIED_WITHIN:
                 continue
-            instance.report_run_failed(record.dagster_run, "This run was not started again: its failure is told anew.")
+            instance.report_run_failed(
+                record.dagster_run, "This run was not started again: its failure is reported once more."
+            )
         file.unlink(missing_ok=True)
     return failed
 

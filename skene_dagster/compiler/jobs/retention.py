@@ -34,8 +34,8 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
     @dg.op(
         # Dagster, 2026-11: an op may not have the name of a job; only a code location that is loaded finds out.
         name=f"{NAME}__delete",
-        description="Delete what skene.yaml's `retention` says is too old, some rows to a transaction. Stopped at any "
-        "moment, it goes on the next time.",
+        description="Deletes rows older than `retention` in skene.yaml, some rows to a transaction. If it is stopped, "
+        "it continues the next time.",
         out=dg.Out(dg.Nothing),
         retry_policy=RETRIES,
     )

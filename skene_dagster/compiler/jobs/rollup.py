@@ -100,13 +100,13 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
         specs=[
             spec(
                 ACTIVITY,
-                "What each user did on each day, and when they were first and last active. New and late events have "
-                "their days counted anew. Kept in `skene_user_days` and `skene_user_activity`.",
+                "What each user did on each day, and when they were first and last active. Days with new or "
+                "late events are counted again. Kept in `skene_user_days` and `skene_user_activity`.",
                 [table_key(plan.events.table)],
             ),
-            spec(ADOPTION, "Who tried, adopted and lapsed from which feature, and since when.", [ACTIVITY]),
-            spec(LEVELS, "At which level of engagement each user is, since when, and at which they were.", [ACTIVITY]),
-            spec(MILESTONES, "Who has reached what, and on which day: once, for ever.", [ACTIVITY]),
+            spec(ADOPTION, "Who has tried, adopted or lapsed from each feature, and since when.", [ACTIVITY]),
+            spec(LEVELS, "Each user's level of engagement, since when, and their earlier levels.", [ACTIVITY]),
+            spec(MILESTONES, "Who has reached which milestone, and on which day: once, for ever.", [ACTIVITY]),
         ],
         retry_policy=RETRIES,
     )
@@ -171,12 +171,12 @@ def _reports(
 
 def _told(done: roll_up.RolledUp) -> str:
     if done.newer is not None:
-        return f"Nothing was written: it is rolled up as of {done.newer} UTC already."
+        return f"Nothing was written: it is already rolled up as of {done.newer} UTC."
     if done.already:
-        return "It was rolled up for this moment before."
+        return "It was already rolled up for this moment."
     if done.everybody:
         stays = f" Days before {done.since} stay as they were counted: their events are deleted." if done.since else ""
-        return f"Everybody was looked at.{stays}"
-    late = f" {done.too_late:,} days that late events are of stay as they were counted." if done.too_late else ""
-    known = f"{done.users or 0:,} users did something that was not known yet"
-    return f"{known}; {done.days or 0:,} days were counted anew.{late}"
+        return f"All users were rolled up.{stays}"
+    late = f" {done.too_late:,} days with late events stay as they were counted." if done.too_late else ""
+    known = f"{done.users or 0:,} users had new events"
+    return f"{known}; {done.days or 0:,} days were counted again.{late}"

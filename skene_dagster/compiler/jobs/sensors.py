@@ -70,7 +70,7 @@ def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefin
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
         if is_on_its_way(context.instance, plan.name):
-            yield dg.SkipReason("A run of this loop is on its way.")
+            yield dg.SkipReason("A run of this loop is already in progress.")
             return
         before = Cursor.read(context.cursor)
         try:
@@ -83,7 +83,7 @@ def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefin
             yield dg.SkipReason(str(error))
             return
         if after is None:
-            yield dg.SkipReason("Nothing came.")
+            yield dg.SkipReason("Nothing new.")
             return
         context.update_cursor(after.written())
         yield dg.RunRequest(tags={AS_OF: f"{now.isoformat()}+00:00"}, asset_selection=keys)

@@ -61,7 +61,7 @@ def _refuse_what_would_mean_something_else(tree: exp.Query) -> None:
         raise Refusal("A query with $1 cannot count or sum its rows.", _PLAIN)
     for placeholder in tree.find_all(exp.Placeholder):
         if placeholder.name == TRIGGER_KEY and _is_in_a_derived_table(placeholder):
-            raise Refusal("$1 stands in a query inside FROM, which cannot see it.", _PLAIN)
+            raise Refusal("$1 is in a query inside FROM, where it is not visible.", _PLAIN)
 
 
 def _is_in_a_derived_table(node: exp.Expr) -> bool:
