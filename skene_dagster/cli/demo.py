@@ -46,10 +46,10 @@ _COLUMNS = {
 @click.option("--verbose", is_flag=True, help="Show Dagster's log on the terminal.")
 @click.pass_obj
 def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
-    """Run the six shipped loops over a small invented product, day by day, through Dagster.
+    """Run the six example loops on a small simulated product, day by day, through Dagster.
 
-    Makes the product's database (.skene/skene.db), and puts the emails into a folder; nothing leaves this machine.
-    Running it again starts afresh. A database that the demo did not make is never touched.
+    Creates the product's database (.skene/skene.db), and writes the emails to a folder; nothing leaves this machine.
+    Running it again starts over. A database that the demo did not create is never touched.
     """
     screen = open_screen()
     settings = load(root)

@@ -25,8 +25,8 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def serve(root: Path, *, host: str, port: int) -> None:
     """Receive what users do over HTTP, in the format of Segment's libraries.
 
-    POST /v1/track, /v1/batch, and what is taken and not stored: /v1/identify, /v1/page, …; GET /healthz, /readyz. Runs
-    until SIGTERM or Ctrl+C, and ends when what it has taken is written.
+    POST /v1/track and /v1/batch; accepted but not stored: /v1/identify, /v1/page, …; GET /healthz and /readyz. Runs
+    until SIGTERM or Ctrl+C, and ends once everything it accepted is written.
     """
     settings = load(root)
     _guarded(settings, host)

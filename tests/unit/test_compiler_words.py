@@ -208,10 +208,10 @@ def rolled_up(**changed: object) -> RolledUp:
             "All users were rolled up. Days before 2026-01-05 stay as they were counted: their events are deleted.",
             id="everybody, since a day",
         ),
-        pytest.param(rolled_up(already=True), "It was rolled up for this moment before.", id="a second time"),
+        pytest.param(rolled_up(already=True), "It was already rolled up for this moment.", id="a second time"),
         pytest.param(
             rolled_up(newer=NOON, already=True),
-            "Nothing was written: it is rolled up as of 2026-03-02 12:00:00 UTC already.",
+            "Nothing was written: it is already rolled up as of 2026-03-02 12:00:00 UTC.",
             id="for an older moment",
         ),
     ],
@@ -222,7 +222,7 @@ def test_a_rollup_is_told_in_a_line(done: RolledUp, said: str) -> None:
 
 def test_other_works_are_told_in_a_line() -> None:
     assert told_of_a_reconciliation(Reconciled(1200, 2, 3, 0, "")) == (
-        "1,200 batches worked on; 2 still without answer, 3 in doubt."
+        "1,200 batches worked on; 2 still without an answer, 3 in doubt."
     )
     assert told_of_a_reconciliation(Reconciled(1, 0, 0, 0, "a quota")).endswith("0 in doubt. Stopped because: a quota.")
     assert told_of_a_deletion(Retained({"a": 1200, "b": 0}, None, "")) == "Rows deleted: 1,200 of a, 0 of b."

@@ -239,12 +239,12 @@ NO_KEY = "The query returns no column that names the user; it returns: "
         ),
         pytest.param(
             f"SELECT * {JOIN}",
-            "* of a join may come from any of its tables; which of them is the user?",
+            "* of a join may come from any of its tables; which is the user?",
             id="all of a join",
         ),
         pytest.param(
             f"SELECT id {JOIN}",
-            "id of a join may come from any of its tables; which of them is the user?",
+            "id of a join may come from any of its tables; which is the user?",
             id="the key of a join without its table",
         ),
         pytest.param("SELECT id, 1 + 1, 1+1 FROM users", "The result has two columns '1 + 1'.", id="one text twice"),

@@ -236,7 +236,7 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
     ("text", "line", "message"),
     [
         pytest.param("a: 1\na: 2", 2, "'a' appears twice. Keep one.", id="a field twice"),
-        pytest.param('"a": 1\nb: 2\na: 2', 3, "'a' stands here twice", id="a field twice, once in quotes"),
+        pytest.param('"a": 1\nb: 2\na: 2', 3, "'a' appears twice", id="a field twice, once in quotes"),
         pytest.param("- a", 1, "The file is not a mapping", id="a list"),
         pytest.param("retention", 1, "The file is not a mapping", id="a word"),
         pytest.param("---\na: 1\n---\nb: 2", 4, "A second document begins here", id="two documents"),

@@ -78,13 +78,13 @@ def test_a_server_in_trouble_is_asked_again_later(number: int) -> None:
 @pytest.mark.parametrize(
     ("number", "said", "words"),
     [
-        pytest.param(1290, "running with the --read-only option", "takes no writes", id="read-only"),
-        pytest.param(1290, "running with the --super-read-only option", "takes no writes", id="super-read-only"),
-        pytest.param(1290, "running with the --innodb-read-only option", "takes no writes", id="innodb-read-only"),
+        pytest.param(1290, "running with the --read-only option", "accepts no writes", id="read-only"),
+        pytest.param(1290, "running with the --super-read-only option", "accepts no writes", id="super-read-only"),
+        pytest.param(1290, "running with the --innodb-read-only option", "accepts no writes", id="innodb-read-only"),
         pytest.param(3, "Error writing file (Errcode: 28 x)", "refused", id="another spelling of an error"),
-        pytest.param(3, "Error writing file (OS errno: 28)", "no room left", id="an error of the operating system"),
-        pytest.param(1026, "No space left on device", "no room left", id="an error of a file"),
-        pytest.param(1030, "Got error 28 from storage engine", "no room left", id="an error of the storage"),
+        pytest.param(3, "Error writing file (OS errno: 28)", "no space left", id="an error of the operating system"),
+        pytest.param(1026, "No space left on device", "no space left", id="an error of a file"),
+        pytest.param(1030, "Got error 28 from storage engine", "no space left", id="an error of the storage"),
         pytest.param(1105, "Information schema is changed", "cannot answer now", id="a changed schema"),
         pytest.param(1105, "Region is unavailable", "cannot answer now", id="a region that is away"),
         pytest.param(1105, "region unavailable", "cannot answer now", id="a region that is away, in other words"),
@@ -100,7 +100,7 @@ def test_a_number_that_stands_for_anything_is_known_by_its_words(number: int, sa
     ("said", "words"),
     [
         pytest.param("attempt to write a readonly database", "file cannot be written", id="read-only"),
-        pytest.param("database or disk is full", "no room left", id="full"),
+        pytest.param("database or disk is full", "no space left", id="full"),
         pytest.param("unable to open database file", "file cannot be used", id="a folder"),
         pytest.param("file is not a database", "file cannot be used", id="another file"),
         pytest.param("database is locked", "was busy", id="locked"),

@@ -618,7 +618,7 @@ IMPOSSIBLE = [
         "hello\n",
         "hello\n      personalization: {x: '{% if user.a %}b{% endif %}'}\n",
         ":12  step 1, action.personalization.x",
-        "Only {{ … }} may stand here",
+        "Only {{ … }} may be used here",
         id="a statement",
     ),
     pytest.param(
@@ -681,7 +681,7 @@ IMPOSSIBLE = [
         "type: ret",
         "goal: {event: a}\ntype: ret",
         ":1  goal",
-        "The goal 'event' has no time limit. Say by when",
+        "The goal 'event' has no time limit. Add a time limit",
         id="no end",
     ),
     pytest.param(
@@ -704,9 +704,7 @@ def test_the_impossible_is_refused_with_its_line(old: str, new: str, place: str,
 
 
 STEPS = [
-    pytest.param(
-        "name: last_call", "name: nudge", ":7  step 2, name", "Step 1 is called 'nudge' as well", id="one name"
-    ),
+    pytest.param("name: last_call", "name: nudge", ":7  step 2, name", "Step 1 is called 'nudge', too", id="one name"),
     pytest.param("  - name: nudge\n    tr", "  - tr", ":3  step 1, name", "The step has no name", id="no name"),
     pytest.param("step: nudge", "step: nugde", ":8  step 2, trigger.step", "Did you mean 'nudge'?", id="no such step"),
     pytest.param(

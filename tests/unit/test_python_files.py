@@ -165,7 +165,7 @@ def test_a_file_holds_so_many_values_at_most(tmp_path: Path, items: int, monkeyp
     if items == 7:
         assert read(tmp_path, text).data == {"a": [1] * 7, "b": []}
     else:
-        with pytest.raises(LoopSyntaxError, match="b is a value after 10 others, which a loop cannot hold"):
+        with pytest.raises(LoopSyntaxError, match="b is a value after 10 others, which a loop cannot contain"):
             read(tmp_path, text)
 
 

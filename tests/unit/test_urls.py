@@ -64,11 +64,17 @@ def test_a_parameter_that_means_something_is_taken(name: str) -> None:
         pytest.param("mysql://me#secret@host/db", "is ambiguous", id="a # in a user's name"),
         pytest.param("mysql://[secret@host/db", "is ambiguous", id="a [ in a user's name"),
         pytest.param("mysql://]secret@host/db", "is ambiguous", id="a ] in a user's name"),
-        pytest.param("mysql://me:secret%zz@host/db", "begins no character", id="no encoding in a password"),
-        pytest.param("mysql://secret%zz:x@host/db", "begins no character", id="no encoding in a user's name"),
-        pytest.param("mysql://me:secret%2@host/db", "begins no character", id="half an encoding"),
-        pytest.param("mysql://me:secret%ff@host/db", "begins no character", id="an encoding that is not UTF-8"),
-        pytest.param("mysql://me:secret%00@host/db", "begins no character", id="an encoded NUL"),
+        pytest.param(
+            "mysql://me:secret%zz@host/db", "does not begin an encoded character", id="no encoding in a password"
+        ),
+        pytest.param(
+            "mysql://secret%zz:x@host/db", "does not begin an encoded character", id="no encoding in a user's name"
+        ),
+        pytest.param("mysql://me:secret%2@host/db", "does not begin an encoded character", id="half an encoding"),
+        pytest.param(
+            "mysql://me:secret%ff@host/db", "does not begin an encoded character", id="an encoding that is not UTF-8"
+        ),
+        pytest.param("mysql://me:secret%00@host/db", "does not begin an encoded character", id="an encoded NUL"),
         pytest.param("mysql://me:secret@ho st/db", "names no host", id="a blank in a host"),
         pytest.param("mysql://me:secret@a..b/db", "names no host", id="a label without letters"),
         pytest.param(f"mysql://me:secret@{LABEL}a/db", "names no host", id="a label too long"),

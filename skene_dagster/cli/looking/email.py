@@ -31,7 +31,7 @@ def tell(
         screen.labelled("error", f"There is no email: it needs a value that the user does not have ({missing}).")
         return
     except Unrenderable as bad:
-        screen.labelled("error", f"There is none: {bad}.")
+        screen.labelled("error", f"There is no email: {bad}.")
         return
     to = mask(message.to) if masked else message.to
     if stage.mode.name == "redirect":

@@ -61,7 +61,7 @@ def preview(
 ) -> None:
     """Show who would get which email of LOOP, and why.
 
-    The decisions are those of a run, made by the same code, but nothing is written and nothing is sent.
+    The decisions are made by the same code as in a run, but nothing is written and nothing is sent.
     """
     screen = open_screen()
     settings = load(root)

@@ -40,7 +40,7 @@ def _can_be_sent(step: StepPlan) -> bool:
 @click.option("--to", required=True, metavar="ADDRESS", callback=_address, help="The address to send it to.")
 @click.pass_obj
 def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) -> None:
-    """Send the email that a user would get from LOOP to yourself.
+    """Send yourself the email that a user would get from LOOP.
 
     It is marked as a test and not recorded: it does not replace the user's real email. With RESEND_API_KEY it is sent
     through Resend, whatever SKENE_ENV is; without, it is written to the outbox.

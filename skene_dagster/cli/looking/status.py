@@ -33,12 +33,12 @@ SHOWN = 3
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Say how each loop is doing, from what the database knows.
+    """Report how each loop is doing, from what the database knows.
 
-    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more, emails
-    wait that should have left (since when, what the provider said, when they go on), something is in doubt, or unsent
-    for more than an hour, a first wave waits for approval, a file is broken. Where emails leave, the provider's newest
-    records are compared with the ledger: one that was restored from a backup has to be recovered.
+    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider accepts nothing more,
+    emails are waiting that should have left (since when, what the provider said, when they go on), emails are in doubt,
+    or unsent for more than an hour, a first wave needs approval, a file is broken. Where mail may leave, the provider's
+    newest records are compared with the ledger: one that was restored from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)

@@ -16,9 +16,9 @@ from skene_dagster.store.engine import transaction
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def cancel(root: Path, *, loop: str, yes: bool) -> None:
-    """Do not send what is reserved for LOOP now.
+    """Drop the emails that are reserved for LOOP now.
 
-    What was attempted already is left to be resolved. Later ticks go on; to stop those as well: pause.
+    Emails already attempted are left to be settled. Later ticks go on; to stop those as well, use pause.
     """
     settings = orders.chosen(root, loop, every=False)
     with open_ledger(settings) as (engine, clock):

@@ -33,9 +33,9 @@ MEANS = {
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str | None, yes: bool) -> None:
-    """List the emails of which nobody knows whether they were sent; of LOOP, or all.
+    """List the emails of LOOP, or of all loops, that may or may not have been sent.
 
-    The provider got no answer through to us, its memory of the key is over, and its records prove nothing.
+    The provider never answered, no longer knows the key, and has no record that proves either.
     """
     settings = load(root)
     screen = open_screen()

@@ -17,9 +17,9 @@ from skene_dagster.settings import load
 )
 @click.pass_obj
 def recover(root: Path, *, incomplete: bool) -> None:
-    """Tell a ledger that was restored from a backup what it has sent since then.
+    """Record in a ledger restored from a backup what was sent since then.
 
-    Until then nothing is sent. What the provider accepted counts as sent, and is not sent again.
+    Until then nothing is sent. Emails that the provider accepted count as sent, and are not sent again.
     """
     settings = load(root)
     screen = open_screen()

@@ -16,7 +16,7 @@ from skene_dagster.store.engine import reading, transaction
 @click.option("--all", "every", is_flag=True, help="End the pause of all loops; those paused by name stay paused.")
 @click.pass_obj
 def resume(root: Path, *, loop: str | None, every: bool) -> None:
-    """End the pause of LOOP. What waits is sent by its next run, unless it has waited too long."""
+    """End the pause of LOOP. Its next run sends the waiting emails, unless they have waited too long."""
     settings = orders.chosen(root, loop, every=every)
     screen = open_screen()
     with open_ledger(settings) as (engine, _):

@@ -32,7 +32,7 @@ _WIDEST_SQL = 70
 )
 @click.pass_obj
 def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
-    """Check skene.yaml, every loop and its templates; or the given loop FILES only.
+    """Check skene.yaml, every loop and its templates; or only the given loop FILES.
 
     Nothing is run, written or sent. Each error names its file and line.
     """
