@@ -27,7 +27,7 @@ class Document:
     """The lines of each text; it may begin below its name."""
 
     def place(self, path: Path_, *, part: str | None = None) -> Place:
-        """Say where `path` stands: the line of its nearest known ancestor, in the spelling of the file."""
+        """Return the place of `path`: the line of its nearest known ancestor, in the spelling of the file."""
         path = self._as_written(path)
         known = path
         while known and known not in self.lines:
@@ -89,7 +89,7 @@ _MOST_CHOICES = 16
 """What fits into an error of a few lines."""
 
 _MOST_ERRORS = 20
-"""Errors of one file that are told; the others are counted."""
+"""The most errors of one file that are shown; the others are counted."""
 
 _MOST_QUOTED = 80
 """Characters of an author's value."""
@@ -125,7 +125,7 @@ def together(errors: Iterable[DocumentError], *, more: int = 0) -> DocumentError
 
 
 def one_of(given: object, choices: Iterable[str]) -> str:
-    """Advise the possible values, if they are not too many, and the one that was probably meant."""
+    """Suggest the possible values, if there are not too many, and the one that was probably meant."""
     known = list(choices)
     near = nearest(given, known) if isinstance(given, str) else []
     told = [] if near and len(known) > _MOST_CHOICES else [f"Use one of: {', '.join(known)}."]
@@ -133,7 +133,7 @@ def one_of(given: object, choices: Iterable[str]) -> str:
 
 
 def nearest(given: str, known: Iterable[str]) -> list[str]:
-    """Find the one that was probably meant, if any is near; a long text is none, and takes long to compare."""
+    """Find the name that was probably meant, if any is near; a long text is not, and takes long to compare."""
     return difflib.get_close_matches(given, list(known), n=1, cutoff=0.6) if len(given) <= _MOST_QUOTED else []
 
 

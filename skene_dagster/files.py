@@ -8,10 +8,10 @@ from pathlib import Path
 from skene_dagster.errors import DocumentError, Place
 
 LARGEST = 256 * 1024
-"""Bytes of a file. Its parsers are written in Python: what is much larger would take them seconds."""
+"""The most bytes of a file. The parsers are written in Python, and would take seconds for much larger ones."""
 
 MOST_NAMES = 10_000
-"""Names in a folder."""
+"""The most names in a folder."""
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -20,7 +20,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# Nothing is waited for, and no link is followed that was put there after the look. Windows has neither flag.
+# Waits for nothing, and follows no link that was put there after the check. Windows has neither flag.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -31,7 +31,7 @@ def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path)
         root: the project's folder, which no link may leave. (A folder that skene.yaml names elsewhere is its own root.)
 
     Raises:
-        error: for a file that is absent, no regular file, too large, elsewhere or not UTF-8. It quotes nothing of it.
+        error: the file is missing, not regular, too large, elsewhere or not UTF-8. It quotes nothing of the file.
     """
     place = Place(shown)
     try:
@@ -54,7 +54,7 @@ def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path)
 
 
 def boundary(folder: Path, root: Path) -> Path:
-    """Say what the files of a folder must not lead out of."""
+    """Return the folder that the files of a folder must not lead out of."""
     there = Path(os.path.normpath(folder))
     return root if there.is_relative_to(root) else there
 
@@ -77,7 +77,7 @@ def shown_path(file: Path, root: Path) -> str:
 
 
 def _read(path: Path, error: type[DocumentError], place: Place) -> bytes:
-    # To open a device can do something already, so before it is opened; and after, for it may be another by then.
+    # Opening a device may already have an effect, so check before; and after, because it may be another file by then.
     _check(path.lstat(), error, place)
     with os.fdopen(os.open(path, _FLAGS), "rb") as opened:
         _check(os.fstat(opened.fileno()), error, place)

@@ -18,7 +18,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's scanner and parser with the core schema of YAML 1.2, which stop where a file has too much.
+    """PyYAML's scanner and parser with the core schema of YAML 1.2, which stop when a file has too much.
 
     PyYAML, 2026-11: its own schema is that of YAML 1.1, where `no` is false, 12:30 is 750 and a date is an object.
     """
@@ -181,7 +181,7 @@ class _Reading:
 
 
 def _lines_of(node: yaml.ScalarNode) -> TextLines:
-    """Find the lines of the file that a text was made of: all but `|` may join them."""
+    """Find the file's lines that a text was made from: every style but `|` may join them."""
     buffer = node.start_mark.buffer
     assert buffer is not None, "PyYAML, 2026-11: it is kept of what is read from a text"
     written = buffer[node.start_mark.pointer : node.end_mark.pointer]
@@ -204,7 +204,7 @@ def _lines_of(node: yaml.ScalarNode) -> TextLines:
 
 
 def _unquoted(line: str, style: str | None, *, is_first: bool, is_last: bool) -> str:
-    """Read what one line of a text adds to it, but for the blanks around it."""
+    """Read what one line adds to a text, except for the spaces around it."""
     line = line.strip()
     if style not in {"'", '"'}:
         return line

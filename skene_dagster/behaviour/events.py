@@ -32,7 +32,7 @@ AHEAD = timedelta(minutes=5)
 OLDEST = timedelta(days=3653)
 
 SETTLED_WITHIN = timedelta(seconds=30)
-"""How long after its `received_at` a row may be committed; one that would be later is written anew."""
+"""How long after its `received_at` a row may be committed; one that would be later is written again."""
 
 PATIENCE = 10.0
 """Seconds after which a database that does not answer is given up."""
@@ -99,7 +99,7 @@ class Journal:
             return write(connection, fitted)
 
         try:
-            # This process may live for months, and its clock be set meanwhile.
+            # This process may live for months, and its clock be set in the meantime.
             self._ahead = transaction(self.engine, insert_them, resolve=insert_them)
         except StoreError as error:
             if not is_of_one_row(error):

@@ -64,7 +64,7 @@ def planned(connection: Connection, statement: Select[Any]) -> str:
     except StoreError as error:
         if code_of(error) != NO_SHOW_VIEW:
             raise
-    # It may be read all the same: without a row of the answer the names and types are judged, too.
+    # It may be read all the same: without a row of the answer the names and types are checked, too.
     return refusal(lambda: connection.execute(statement.limit(0)))
 
 

@@ -22,7 +22,7 @@ from skene_dagster.store.sqlite import functions
 _MOST_TICKS = 2_000
 """Ticks that are looked at; a schedule that ticks twice a day has less than that in two years."""
 _MOST_OF_THE_CALENDAR = 120
-"""Ticks of two years at which windows are looked at that are of another length each time; weekly, or seldom."""
+"""Ticks of two years at which windows are looked at that are of another length each time; weekly, or rarely."""
 
 _SHORTEST = timedelta(minutes=15)
 """Ticks that follow each other faster than that are left alone."""

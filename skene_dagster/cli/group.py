@@ -80,7 +80,7 @@ class Commands(click.Group):
             formatter.write_dl(list(SUMMARIES.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; print what a user can mend without a stack trace, and let anything else show one."""
+        """Run a command; print what a user can fix without a stack trace, and let anything else show one."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # A terminal that is not UTF-8 gets a question mark, not an exception.

@@ -31,7 +31,7 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
 
 
 def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequence[LoopPlan], mode: str) -> None:
-    """Report the check anew for every step, so that it turns green without a run of the loop."""
+    """Report the check again for every step, so that it turns green without a run of the loop."""
     for plan in plans:
         for step in plan.steps:
             if step.email is None:

@@ -1,4 +1,4 @@
-"""What things are called in Dagster. The keys are where their history hangs: a change of one starts it anew."""
+"""What things are called in Dagster. Their history belongs to the keys: changing one starts a new history."""
 
 import hashlib
 

@@ -15,7 +15,7 @@ def page(
 ) -> Sequence[Row[Any, Any]]:
     """List the next who were members at a tick, by key, from behind `after` (None: from the first).
 
-    A refresh of a later tick may commit meanwhile: who enters by it is that tick's to decide about.
+    A refresh of a later tick may commit in the meantime: who enters by it is that tick's to decide about.
 
     Returns:
         user_id, entered_at

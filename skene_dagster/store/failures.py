@@ -17,7 +17,7 @@ WHOLE_TRANSACTION_AGAIN = frozenset(
         8002,  # TiDB: SELECT FOR UPDATE met a write
         8005,  # TiDB: the start timestamp is stale
         8022,  # TiDB: the commit failed and was rolled back
-        8028,  # TiDB: the table changed meanwhile
+        8028,  # TiDB: the table changed in the meantime
         9007,  # TiDB: write conflict
         1205,  # lock wait timeout; only the statement was rolled back, so all of it is done again
         1213,  # deadlock

@@ -96,7 +96,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
             return self.cycle is None or self.cycle.response_complete
 
         def _stop_parsing(self, refusal: Refusal) -> NoReturn:
-            """Let the parser fail, upon which uvicorn calls `send_400_response`."""
+            """Let the parser fail, whereupon uvicorn calls `send_400_response`."""
             self._refusal = refusal
             raise ValueError
 

@@ -90,7 +90,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_sent(world: World) -> None:
     [
         pytest.param(1021, "Disk full (/tmp); waiting", StoreUnavailable, "no space left", id="disk full"),
         pytest.param(1114, "The table 'x' is full", StoreUnavailable, "no space left", id="table full"),
-        pytest.param(1026, "Error writing file (Errcode: 28 No space left)", StoreUnavailable, "no space left", id="28"),
+        pytest.param(1026, "Error writing file (Errcode: 28 No space left)", StoreUnavailable, "no space", id="28"),
         pytest.param(1026, "Error writing file (Errcode: 13 Permission denied)", StoreError, "refused", id="not 28"),
         pytest.param(1030, "Got error 28 from storage engine", StoreUnavailable, "no space left", id="error 28"),
         pytest.param(1105, "[tikv:x] tikv disk full", StoreUnavailable, "no space left", id="TiKV is full"),

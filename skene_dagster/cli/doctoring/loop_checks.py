@@ -27,7 +27,7 @@ def examine_files(project: Project) -> Iterator[Checked]:
 
 
 def examine_loops(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
-    """Have the database plan each loop's SQL, and judge its `set`, with the rights that a run has.
+    """Have the database plan each loop's SQL, and check its `set`, with the rights that a run has.
 
     Raises:
         StoreUnavailable: the database cannot answer now.

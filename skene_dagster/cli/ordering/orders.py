@@ -28,7 +28,7 @@ def known(engine: Engine, settings: Settings, loop: str) -> str:
 
 
 def order(engine: Engine, write: Callable[[Connection], None]) -> None:
-    """Write an order; a second time, when another process wrote the first row about it meanwhile."""
+    """Write an order; a second time, when another process wrote the first row about it in the meantime."""
     try:
         transaction(engine, write)
     except IntegrityError:

@@ -94,7 +94,7 @@ def _hold(file: Path) -> BinaryIO | None:
 
 
 def _is_left(file: Path) -> bool:
-    """Whether nobody holds the file, and its run did not end meanwhile."""
+    """Whether nobody holds the file, and its run did not end in the meantime."""
     if fcntl is None:
         return False
     with suppress(OSError), file.open("rb") as found:

@@ -17,7 +17,7 @@ NAME = "skene__tidb_usage"
 """The job and its schedule; two underscores, so no loop can be named so."""
 
 HOURLY = "20 * * * *"
-"""A server remembers half a day, and may forget sooner what is run seldom."""
+"""A server remembers half a day, and may forget sooner what is run rarely."""
 
 SOURCE = "information_schema.statements_summary"
 

@@ -40,7 +40,7 @@ def write_back(session: DeliverySession, batch: Batch, email: Email) -> None:
 
 
 def refuse_what_cannot_be_written(session: DeliverySession, email: Email) -> None:
-    """Have the database judge `set` by a change of nobody: afterwards the emails would be gone already.
+    """Have the database check `set` by a change of nobody: afterwards the emails would be gone already.
 
     Raises:
         StoreError: it refuses: a right or a column is missing, or nothing can be written now.
@@ -60,7 +60,7 @@ def refuse_what_cannot_be_written(session: DeliverySession, email: Email) -> Non
 
 
 def change_of_nobody(users: Users, email: Email) -> Update:
-    """Write `set` to no row; whether it may be written is judged all the same."""
+    """Write `set` to no row; whether it may be written is checked all the same."""
     return _change(_table(users, email), users, email).where(false())
 
 

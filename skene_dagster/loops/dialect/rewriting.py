@@ -1,4 +1,4 @@
-"""Turn the author's words into the text for servers, and into the text that sqlglot judges.
+"""Turn the author's words into the text for servers, and into the text that sqlglot checks.
 
 A server gets the author's own words. Only a closed list of them is replaced: PostgreSQL's intervals, the clock
 functions and `$1`; comments are left out. Nothing is generated from a parse tree, for sqlglot drops and rewrites what
@@ -215,7 +215,7 @@ def _word(words: list[Word], at: int, before: Word | None, after: Word | None, i
 
 
 def _in_its_place(upper: str, before: Word | None, after: Word | None, inside: str) -> str | None:
-    """Say what is judged in the place of a word that servers read and sqlglot, 2026-11, does not."""
+    """Say what is checked in the place of a word that servers read and sqlglot, 2026-11, does not."""
     previous = before.upper if before else ""
     match upper:
         case "FROM" | "FOR" if inside in ("SUBSTRING", "SUBSTR"):

@@ -235,7 +235,7 @@ def _refuse_in_query(query: exp.Expr) -> None:
 
 
 def _nothing_lost(tree: exp.Expr, rewritten: Rewritten) -> None:
-    """Account for every name, number and string of the author's: what the parser dropped was not judged."""
+    """Account for every name, number and string of the author's: what the parser dropped was not checked."""
     names: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
     strings: set[str] = set()

@@ -53,7 +53,7 @@ class UsagePlan:
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """What each part says, in short; a part that changes its digest is computed anew.
+        """What each part says, in short; a part that changes its digest is computed again.
 
         `events` are the facts that all others are computed from; `levels` are what activity and the levels need.
         """

@@ -230,7 +230,7 @@ def between(connection: Connection, name: str, now: datetime, kind: Kind = SEGME
 
 
 def doubt_the_watermark(connection: Connection, name: str, now: datetime) -> None:
-    """Have everything counted anew that was counted by a clock that was ahead: what came until then was passed over.
+    """Have everything counted again that was counted by a clock that was ahead: what came until then was passed over.
 
     Once its moment is reached it looks right: so it may not stay.
     """

@@ -1,4 +1,4 @@
-"""What mrml would drop, mend or misread without a word: judged on the file, and once more on what mrml made of it."""
+"""What mrml would drop, fix or misread without a word: checked on the file, and once more on what mrml made of it."""
 
 import re
 from collections.abc import Iterable

@@ -27,7 +27,7 @@ def correlated(words: list[Word], tree: exp.Query) -> list[Word]:
     """Return the words of the query about all rows that triggered; its result also has their key and moment.
 
     Args:
-        tree: the judged query.
+        tree: the checked query.
 
     Raises:
         Refusal: the query cannot be asked about several rows at once without meaning something else.
