@@ -80,7 +80,7 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
 
 
 def _own_database(settings: Settings) -> Path:
-    """Say which file the demo makes, and refuse to run where it would touch anything else."""
+    """Return the file that the demo creates; refuse to run where it would touch anything else."""
     file = settings.root / ".skene" / "skene.db"
     if settings.database_url != f"sqlite:///{file}":
         raise click.UsageError("The demo creates its own database. Unset SKENE_DATABASE_URL.")
@@ -109,7 +109,7 @@ def _loops(project: Project) -> list[LoopPlan]:
 
 
 def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> Sequence[Person]:
-    """Print a line for each day as soon as it is over, and what they come to; return who lived on the last."""
+    """Print a line for each day as soon as it is over, and the totals; return the people of the last day."""
     screen.line(_row("day", "active", *_COLUMNS), "bold")
     lived: list[Day] = []
     while True:
@@ -146,7 +146,7 @@ def _row(first: str, *cells: object) -> str:
 
 
 def _tell_story(screen: Screen, told: Story) -> None:
-    """Say what became of everybody, as the page has it: found, mailed, adopted, guided, celebrated."""
+    """Report what became of everybody: found, mailed, adopted, guided, celebrated."""
     screen.line()
     levels = ", ".join(f"{n:,} {level}" for level, n in told.levels.items())
     screen.paragraph(f"At the end, by engagement: {levels}.")

@@ -35,7 +35,7 @@ def serve(root: Path, *, host: str, port: int) -> None:
     # is away, we say.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     screen = open_screen()
-    # Before it listens: who connects should not be refused for what is known now.
+    # Before it listens: no client should be refused for something that is already known.
     journal = open_journal(settings)
     try:
         try:
@@ -50,7 +50,7 @@ def serve(root: Path, *, host: str, port: int) -> None:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         screen.labelled("ok", f"Receiving events at {address} and writing them to {shown_database(settings)}.")
-        # Who waits for this line reads a pipe.
+        # A program that waits for this line reads a pipe.
         sys.stdout.flush()
         serving.run(listener, journal, write_key=settings.write_key)
     finally:
@@ -58,7 +58,7 @@ def serve(root: Path, *, host: str, port: int) -> None:
 
 
 def _guarded(settings: Settings, host: str) -> None:
-    """Refuse to take events from anybody, but on one's own machine."""
+    """Refuse to accept events from everybody, except on the developer's own machine."""
     if settings.write_key or (host in LOOPBACK and settings.environment == "development"):
         return
     raise SettingsError(

@@ -41,7 +41,7 @@ def reason_in_words(outcome: str) -> str:
 
 
 def decision_in_words(case: Case) -> str:
-    """Say what would become of a user, and why: what follows «user 42»."""
+    """Say what would happen to a user, and why: the words after "user 42"."""
     since = "enters at this tick" if case.inside_since is None else f"is inside since {_moment(case.inside_since)}"
     match case.decision:
         case Mail():

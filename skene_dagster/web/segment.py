@@ -1,7 +1,7 @@
 """Messages as Segment's libraries send them, read as events. Only `track` is stored.
 
-`identify` and the others say who somebody is: that stands in the product's own users table, which is read where it is.
-Who is known by an anonymousId only is nobody of that table. Both are taken, counted and not stored.
+`identify` and the others say who somebody is; for that we read the product's own users table. A message with only an
+anonymousId matches nobody in that table. Both kinds are accepted, counted and not stored.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
 def event_of(message: object, *, sent_at: object, received: datetime, type_: Type | None = None) -> Event | None:
-    """Read a message; None for one that is taken and not stored.
+    """Read a message; None for one that is accepted but not stored.
 
     Args:
         sent_at: when the client says that it sent the message's batch, where the message does not say so itself.
@@ -44,7 +44,7 @@ def event_of(message: object, *, sent_at: object, received: datetime, type_: Typ
         type_: what the message is, where its path says so.
 
     Raises:
-        EventRefused: it is no message, or no event that can be stored.
+        EventRefused: it is not a message, or not an event that can be stored.
     """
     if not isinstance(message, dict):
         raise EventRefused("The message is not a JSON object.")
@@ -80,7 +80,7 @@ def _id(named: object, message: Mapping[str, Any]) -> str:
 
 
 def _corrected(message: Mapping[str, Any], sent_at: object, received: datetime) -> datetime:
-    """Say when it happened by our clock: as long before it was received as it was before it was sent, by the client's.
+    """Convert the time of an event from the client's clock to ours.
 
     Segment, 2026-11: timestamp = receivedAt - (sentAt - originalTimestamp), where the client gives both.
     """

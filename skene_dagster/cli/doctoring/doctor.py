@@ -36,7 +36,7 @@ def doctor(context: click.Context) -> None:
 
 
 def _tell(screen: Screen, title: str, looked: Iterator[Checked]) -> set[str]:
-    """Print what was looked at as it comes; return the labels."""
+    """Print the results as they come; return their labels."""
     screen.line(title, "bold")
     seen: set[str] = set()
     for one in looked:

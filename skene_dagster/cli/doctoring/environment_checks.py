@@ -1,4 +1,4 @@
-"""What `doctor` asks the database and the provider, one thing after the other."""
+"""What `doctor` checks of the database and the provider, one thing after the other."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -40,13 +40,13 @@ from skene_dagster.store.server import urls
 from skene_dagster.store.server.capabilities import PROBES, Capabilities, capabilities
 
 CLOCKS = timedelta(seconds=5)
-"""How far this machine's clock and the database's may differ before it is said."""
+"""How far this machine's clock and the database's may differ before it is reported."""
 
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", None})
 
 
 def examine_database(settings: Settings, project: Project) -> Iterator[Checked]:
-    """Look at the database, as a run would; stop where the rest could only fail."""
+    """Check the database, as a run would; stop when the rest could only fail."""
     engine = open_engine(settings.database_url, read_only=settings.database_url.startswith("sqlite"))
     try:
         with translated():
@@ -109,7 +109,7 @@ def _belongs(engine: Engine, settings: Settings) -> Checked:
 
 
 def _events(connection: Connection, settings: Settings, file: Document) -> Iterator[Checked]:
-    """Look at the events; loops that do not ask what users do run without them."""
+    """Check the events; loops whose conditions do not use them run without them."""
     wrong = event_sources.check_events(connection, settings, file)
     yield from map(Checked.of, wrong)
     if not wrong:
@@ -171,7 +171,7 @@ def _time(connection: Connection) -> Iterator[Checked]:
 
 
 def examine_sender(settings: Settings) -> Iterator[Checked]:
-    """Look at where emails go, and whether the provider takes them."""
+    """Check where emails go, and whether the provider accepts them."""
     try:
         mode = modes.choose(settings)
     except SkeneError as error:

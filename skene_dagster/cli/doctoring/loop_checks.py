@@ -1,4 +1,4 @@
-"""What `doctor` asks for each loop by itself: what one of them lacks hides no other."""
+"""What `doctor` checks for each loop by itself: a problem in one hides no other."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ from skene_dagster.store.failures import translated
 
 
 def examine_files(project: Project) -> Iterator[Checked]:
-    """Name the files that are wrong: nothing of them runs."""
+    """List the broken files: nothing in them runs."""
     for broken in project.broken:
         yield from map(Checked.of, broken.error.errors)
 

@@ -59,7 +59,7 @@ def tell(
 
 
 def mask(address: str) -> str:
-    """Show an address such that it is nobody's: `a…@example.com`."""
+    """Mask an address: `a…@example.com`."""
     name, _, domain = address.rpartition("@")
     return f"{name[:1]}…@{domain}"
 

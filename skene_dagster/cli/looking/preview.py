@@ -88,7 +88,7 @@ def _can_be_asked(step: StepPlan) -> bool:
 
 
 def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, as_of: datetime) -> None:
-    """Raise what the database refuses, at the author's line, before anything is shown."""
+    """Raise what the database refuses, with the author's line, before anything is shown."""
     file = settings_file(settings)
     with translated(), engine.connect() as connection:
         if wrong := preflight.check_users(connection, settings.users, file):
@@ -101,7 +101,7 @@ def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, 
 
 
 def _tell_stage(screen: Screen, stage: Stage) -> bool:
-    """Print what is asked, of which database; say whether it can be answered."""
+    """Print what the preview is about, on which database; return whether the condition can be answered."""
     name = stage.plan.name if len(stage.plan.steps) == 1 else f"{stage.plan.name}, step {stage.step.name}"
     where = {
         "live": "to the users themselves",

@@ -76,7 +76,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
 
 
 def _marked(message: Message, to: str) -> Message:
-    """Mark an email as a test: a mail program must not unsubscribe the user, nor the ledger know it again."""
+    """Mark an email as a test: a mail client must not unsubscribe the user, nor the ledger recognize it."""
     return replace(
         message,
         to=to,

@@ -26,7 +26,7 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import Clock, reading
 
 SHOWN = 3
-"""Reasons for which emails of a step wait that are told; the others are counted."""
+"""The most reasons of a step's waiting emails that are shown; the others are counted."""
 
 
 @click.command()
@@ -85,7 +85,7 @@ def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> l
     except LedgerOutdated as error:
         return [f"{error.message} {error.advice}"]
     except StoreError as error:
-        # A turn to call the provider is written down, and the database may take no writes.
+        # A call to the provider needs a slot, which is written, and the database may accept no writes.
         return [f"Could not check whether the ledger was restored from a backup: {error.message}"]
     return []
 
@@ -130,7 +130,7 @@ def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
     name = f"{step.loop}, step {step.step}:"
     if step.in_doubt:
         yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
-    # A pause is told by itself.
+    # A pause is reported separately.
     waits = [wait for wait in step.waits if wait.said != PAUSED]
     yield from (f"{name} {_wait(wait, now)}" for wait in waits[:SHOWN])
     if more := sum(wait.emails for wait in waits[SHOWN:]):
@@ -138,7 +138,7 @@ def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
 
 
 def _wait(wait: Wait, now: datetime) -> str:
-    """Say what waits, since when, what was said to it, and when it goes on."""
+    """Say what waits, since when, what the provider said, and when it goes on."""
     emails = f"{how_many(wait.emails, 'email')} in {how_many(wait.batches, 'batch', 'batches')}"
     records = f" The provider's records: {wait.records.rstrip('.')}." if wait.records else ""
     then = f" They go on at {_moment(wait.due)}" if wait.due > now else " The next run continues with them"

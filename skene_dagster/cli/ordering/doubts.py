@@ -70,7 +70,7 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
 
 
 def _sets(project: Project, loop: str, step: str) -> bool:
-    """Whether the step writes columns of the users table when its email was sent; perhaps, where its file is broken."""
+    """Whether the step writes columns of the users table once its email is sent; assumed if its file is broken."""
     plan = next((plan for plan in project.loops if plan.name == loop), None)
     if plan is None:
         return True

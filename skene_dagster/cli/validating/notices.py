@@ -1,4 +1,4 @@
-"""What `validate` says of a loop that is well: nothing of it is an error, and it may still surprise."""
+"""What `validate` says of a loop without errors: things that may still surprise."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 _TICKS_SHOWN = 5
 _EACH_DAY = 100
-"""Gaps of less than a day, so many a year, are told by the time of day."""
+"""Gaps of less than a day, if there are this many a year, are shown by the time of day."""
 _TIMES_SHOWN = 3
 
 
 def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: datetime) -> Iterator[tuple[Place, str]]:
-    """Say what may surprise; `answer` is None where the database was not asked."""
+    """List what may surprise; `answer` is None if the database was not queried."""
     for number, step in enumerate(plan.steps):
         if isinstance(step.trigger, Schedule):
             yield from _of_a_schedule(plan, number, step.trigger, now)
@@ -102,7 +102,7 @@ def _left_out(found: Lost, window: Window, schedule: Schedule) -> str:
 
 
 def _times(gaps: tuple[Gap, ...], zone: ZoneInfo) -> str:
-    """Say at which times of the day gaps are that come each day; in summer at others than in winter."""
+    """Say at which times of day the daily gaps are; they may differ between summer and winter."""
     found = dict.fromkeys(_between(gap, zone, "%H:%M") for gap in gaps)
     return " or ".join([*found][:_TIMES_SHOWN])
 
@@ -150,6 +150,6 @@ def _comes_twice(found: Repeated) -> str:
 
 def _may_be_null(missed: Forgotten, nullable: frozenset[str] | None) -> bool:
     if nullable is None:
-        # Not asked, so only names that speak for themselves: what happened last may never have happened.
+        # Without the database, only column names tell: what happened `last` may never have happened.
         return missed.column.lower().startswith("last_")
     return missed.column.lower() in nullable

@@ -67,7 +67,7 @@ def _ask(screen: Screen, settings: Settings, project: Project) -> "Answer":
 
 
 def _only(project: Project, files: Sequence[Path], settings: Settings) -> Project:
-    """Leave only the loops of these files, if any are named; a path is from here, or from the project."""
+    """Keep only the loops of these files, if any are named; a path is relative to here, or to the project."""
     if not files:
         return project
     known = [plan.document.file for plan in project.loops] + [broken.file for broken in project.broken]
@@ -86,7 +86,7 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
 
 @dataclass(frozen=True)
 class _Look:
-    """What there is to say of a loop that is well."""
+    """What there is to say of a loop without errors."""
 
     next_ticks: str
     notices: list[tuple[Place, str]]
@@ -95,7 +95,7 @@ class _Look:
 def _looked_at(
     project: Project, errors: dict[str, Sequence[SkeneError]], settings: Settings, answer: "Answer | None"
 ) -> dict[str, _Look]:
-    """Look at each loop that is well; to fail on one is an error of its file."""
+    """Examine each loop without errors; a failure is reported as an error of its file."""
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     found: dict[str, _Look] = {}
     for plan in project.loops:
