@@ -1,4 +1,4 @@
-"""Files that are wrong, where a person looks: an asset and a job for each, which fail with the file's error."""
+"""Broken files, shown where people look: an asset and a job for each, which fail with the file's error."""
 
 import re
 from collections.abc import Container, Sequence
@@ -17,7 +17,7 @@ def broken_definitions(broken: Sequence[Broken], loops: Container[str]) -> dg.De
     """Define the assets `skene/broken/<stem>`, and a job of the name that the file's loop would have had.
 
     Args:
-        loops: the names of the loops that are well; their jobs are theirs.
+        loops: the names of the loops without errors, which have their own jobs.
     """
     assets: dict[str, dg.AssetsDefinition] = {}
     jobs: dict[str, list[dg.AssetKey]] = {}

@@ -1,4 +1,4 @@
-"""What Dagster shows as passed or failed about a step's emails. The checks report; what enforces is the ledger."""
+"""What Dagster shows as passed or failed about a step's emails. The checks only report; the ledger enforces."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _WHAT = "No email of this step is in doubt (it may or may not have been sent)."
 
 
 def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetChecksDefinition:
-    """Define the check that nothing of a step is in doubt. A failure is a warning: the step itself goes on."""
+    """Define the check that no email of a step is in doubt. A failure is a warning: the step itself goes on."""
 
     @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
     def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:

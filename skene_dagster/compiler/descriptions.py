@@ -1,4 +1,4 @@
-"""What a stranger reads in the UI: why a loop exists, what each of its parts does, and when."""
+"""What the UI tells a newcomer: why a loop exists, what each of its parts does, and when."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from skene_dagster.segments.refresh import Refreshed
 
 
 def loop(plan: LoopPlan) -> str:
-    """Describe a loop: its opinion, and what of it cannot run yet."""
+    """Describe a loop: its opinion, and which parts of it cannot run yet."""
     later = "".join(f"\n- {part}" for part in plan.not_yet)
     return (plan.opinion or f"The {plan.type} loop.") + (f"\n{later}" if later else "")
 
@@ -55,12 +55,12 @@ def entitlements(plan: LoopPlan, step: StepPlan) -> str:
 
 
 def sensor(plan: LoopPlan, step: StepPlan) -> str:
-    """Describe what a sensor wakes."""
+    """Describe what a sensor starts."""
     return f"Starts {step.name} of {plan.name}. {_when(step)}"
 
 
 def refreshed(step: StepPlan, found: Refreshed) -> str:
-    """Tell a refresh in a line."""
+    """Report a refresh in one line."""
     if step.by_row:
         what = "already looked at" if found.already else f"{found.entered:,} rows triggered"
         return f"{found.segment} as of {found.as_of} UTC: {what}."
@@ -69,18 +69,18 @@ def refreshed(step: StepPlan, found: Refreshed) -> str:
 
 
 def entitled(changed: Entitled, blocked: int) -> str:
-    """Tell an update of the entitlements in a line."""
+    """Report an update of the entitlements in one line."""
     what = "paused" if changed.paused else f"{changed.blocked:,} more, {changed.lifted:,} lifted"
     return f"{blocked:,} are blocked; {what}."
 
 
 def counted(what: str, counts: Mapping[str, int]) -> str:
-    """Tell counts in a line."""
+    """Report counts in one line."""
     return f"{what}: {', '.join(f'{n:,} {name}' for name, n in counts.items()) or 'nobody'}."
 
 
 def delivered(accepted: int, counts: Mapping[str, int]) -> str:
-    """Tell a delivery in a line: a run also sends what earlier ticks reserved."""
+    """Report a delivery in one line: a run also sends what earlier ticks reserved."""
     return f"{accepted:,} emails accepted in this run, for any tick. {counted('Reserved for this tick', counts)}"
 
 

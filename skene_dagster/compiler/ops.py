@@ -1,4 +1,4 @@
-"""The emails of a step, a graph-asset of two ops: `reserve` decides, `deliver` sends, the ledger knows both."""
+"""The emails of a step, a graph-asset of two ops: `reserve` decides, `deliver` sends, the ledger records both."""
 
 import os
 from collections.abc import Callable
@@ -120,7 +120,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
 
 
 def _telling(context: dg.OpExecutionContext, what: str) -> Callable[[int], None]:
-    """Return a function that adds up and writes a line to the run's log now and then."""
+    """Return a function that adds up counts, and writes a line to the run's log now and then."""
     total = 0
 
     def tell(more: int) -> None:

@@ -64,7 +64,7 @@ class Commits:
             deadline.cancel()
 
     async def close(self) -> None:
-        """Commit what waits, and end the thread. It does not wait for a database that hangs: all clients are answered."""
+        """Commit what waits, and end the thread. It does not wait for a hanging database: all clients are answered."""
         self._queue.put(None)
         await self._loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
 

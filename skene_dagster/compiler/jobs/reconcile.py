@@ -1,4 +1,4 @@
-"""The reconcile job and its sensor: what a run left without answer is closed, whatever the cron of its loop."""
+"""The reconcile job and its sensor: they settle what a run left without an answer, whatever its loop's cron."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,17 +20,17 @@ from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import database_clock
 
 NAME = "skene__reconcile"
-"""The job and its sensor; two underscores, so no loop can be named so."""
+"""The job and its sensor. Two underscores: no loop can have this name."""
 
 LOOK_EVERY = 60
-"""Seconds between two looks at what is open."""
+"""Seconds between two checks for open batches."""
 
 
 def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
     """Define the job and its sensor, which is on from the start.
 
     Args:
-        plans: the loops that are well.
+        plans: the loops without errors.
     """
 
     @dg.op(
@@ -69,7 +69,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
 
     @dg.sensor(
         name=NAME,
-        # Dagster, 2026-11: with the job itself in place of its name, it warns of a beta that nobody asked for.
+        # Dagster, 2026-11: given the job itself instead of its name, it warns about an unrelated beta feature.
         job_name=NAME,
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,

@@ -1,4 +1,4 @@
-"""Who uses which feature of TiDB, as Dagster shows it: an asset that writes events, made each hour."""
+"""Which users use which TiDB features, as Dagster shows it: an asset that writes events, made each hour."""
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -14,10 +14,10 @@ from skene_dagster.store import environment, schema
 from skene_dagster.tracking.collector import Collected, collect
 
 NAME = "skene__tidb_usage"
-"""The job and its schedule; two underscores, so no loop can be named so."""
+"""The job and its schedule. Two underscores: no loop can have this name."""
 
 HOURLY = "20 * * * *"
-"""A server remembers half a day, and may forget sooner what is run rarely."""
+"""A server remembers half a day, and may forget rare statements sooner."""
 
 SOURCE = "information_schema.statements_summary"
 
