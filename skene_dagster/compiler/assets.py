@@ -27,7 +27,7 @@ TABLES = "product_tables"
 
 
 def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset of a step's segment; its run brings members, entries and exits up to date in the database."""
+    """Define the asset of a step's segment; its run updates members, entries and exits in the database."""
 
     @dg.asset(
         key=segment_key(plan, step),
@@ -74,7 +74,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
 
 
 def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset of whom a step blocks: the rows that the product reads."""
+    """Define the asset of the users whom a step blocks: the rows that the product reads."""
 
     @dg.asset(
         key=entitlements_key(plan, step),

@@ -33,7 +33,7 @@ class Recovered:
     """What the provider's records told."""
 
     emails: int
-    """Those that the ledger did not know; now it does."""
+    """Emails that the ledger did not know, which are now recorded."""
     since: datetime | None
     """How far back was looked: to the ledger's newest attempt. None: it knows of none."""
     left: str
@@ -51,7 +51,7 @@ def refuse_an_outdated_ledger(session: DeliverySession) -> None:
     try:
         newest = next(_ours(session, _newest_attempt(session), LOOKS), None)
     except Denied as denied:
-        session.say(f"It was not checked whether the ledger is that of a backup: {denied}.")
+        session.say(f"Could not check whether the ledger was restored from a backup: {denied}.")
         return
     if newest is not None and not session.do(lambda c: _known(c, [newest])):
         raise LedgerOutdated(
@@ -83,7 +83,7 @@ def recover(session: DeliverySession, *, incomplete: bool = False) -> Recovered:
         left = "" if reaches_back else str(denied)
         if left and not incomplete:
             raise DeliveryError(
-                f"What was sent since the backup cannot be told: {denied}.",
+                f"Cannot find out what was sent since the backup: {denied}.",
                 advice="Use an API key that may read. Or take what the records tell, and the risk of second emails to "
                 "all others: skene-dagster recover --incomplete",
             ) from denied

@@ -140,7 +140,7 @@ def _waits(connection: Connection, scope: Scope, now: datetime) -> tuple[Wait, .
 
 
 def _wait(row: WaitingBatches) -> Wait:
-    said = row.refusal or row.error or "no answer; whoever sent them has ended"
+    said = row.refusal or row.error or "no answer; the process that sent them has ended"
     return Wait(
         batches=row.batches,
         emails=row.emails,

@@ -94,7 +94,7 @@ def open_instance(home: Path, settings: Settings) -> Iterator[dg.DagsterInstance
 
 @contextmanager
 def quiet(log: Path | None) -> Iterator[None]:
-    """Keep what is written to the terminal meanwhile in a file; None leaves it there."""
+    """Keep what is written to the terminal in the meantime in a file; None leaves it there."""
     if log is None:
         yield
         return

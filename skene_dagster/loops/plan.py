@@ -41,7 +41,7 @@ class Query:
     own_key: bool
     """That column is the users table's own key, and never NULL."""
     by_row: bool
-    """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment as well."""
+    """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment, too."""
     by_key: bool
     """It may be asked about some users alone."""
     plain: bool

@@ -48,7 +48,7 @@ def refuse_numbers(
             if found.holds_moments:
                 remedy = remedies_of(sql, lines)[number]
                 raise QueryRejected(
-                    f"{remedy.value} is a date and time{found.in_brackets}, and is compared with a number here.",
+                    f"{remedy.value} is a date and time{found.in_brackets}, but is compared with a number here.",
                     advice=f"Write: {remedy.seconds}",
                     place=_place(place, remedy),
                 )
@@ -63,7 +63,7 @@ def refuse_numbers(
                 advice={
                     "seconds": f"It looks like seconds since 1970. Write: {remedy.seconds}",
                     "milliseconds": f"It looks like milliseconds since 1970. Write: {remedy.milliseconds}",
-                    "dates": f"It looks like dates. Write DATE({remedy.value}) in its place.",
+                    "dates": f"It looks like dates. Write DATE({remedy.value}) instead.",
                     "": f"If it counts seconds since 1970, write: {remedy.seconds}\n"
                     f"If it counts milliseconds: {remedy.milliseconds}",
                 }[counted],

@@ -22,7 +22,7 @@ def page(
 ) -> Sequence[Row[Any, Any]]:
     """List the next who entered up to a tick and are inside, by key, from behind `after` (None: from the first).
 
-    A refresh of a later tick may commit meanwhile: who enters by it is that tick's to decide about.
+    A refresh of a later tick may commit in the meantime: who enters by it is that tick's to decide about.
 
     Args:
         which: a condition on skene_segment_members.

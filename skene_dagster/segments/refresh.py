@@ -1,6 +1,6 @@
 """Segments: who is inside, since when, and who left; refreshed inside the database, one tick after the other.
 
-A refresh finds what the condition would change, judges it, and writes the history in chunks. Whoever
+A refresh finds what the condition would change, checks it, and writes the history in chunks. Whoever
 writes holds the segment's lease; a crash between chunks leaves no clearance, and the next refresh repairs it.
 """
 

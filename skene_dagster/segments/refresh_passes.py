@@ -1,4 +1,4 @@
-"""One refresh on its way: the condition's answer is compared with those inside, judged, and written chunk by chunk."""
+"""One refresh on its way: the condition's answer is compared with those inside, checked, and written chunk by chunk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The staging table of one refresh: the condition's answer, evaluated once, before anything is judged or written.
+"""The staging table of one refresh: the condition's answer, evaluated once, before anything is checked or written.
 
 Its name carries the fence of the refresh, so that a process that lost its lease never touches a newer one's.
 """

@@ -59,7 +59,7 @@ def refresh(
     The first refresh finds nothing: it says where history ends.
 
     Args:
-        mode: whose rows they are: what a rehearsal has seen is seen anew when emails leave.
+        mode: whose rows they are: what a rehearsal has seen is seen again when emails leave.
         run_id: who refreshes, at most 64 characters.
 
     Raises:

@@ -41,7 +41,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
     url = environ.get("SKENE_DATABASE_URL") or None
     if url is not None and not (url.isprintable() and url.strip() == url):
         raise SettingsError(
-            "SKENE_DATABASE_URL has a blank around it, a line break or another character that no URL has.",
+            "SKENE_DATABASE_URL has a space at an end, a line break or another character that is not allowed in a URL.",
             advice="Set it again, on one line.",
         )
     key = environ.get("RESEND_API_KEY") or None
@@ -58,7 +58,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
     write_key = environ.get("SKENE_WRITE_KEY") or None
     if write_key is not None and _VISIBLE.fullmatch(write_key) is None:
         raise SettingsError(
-            "SKENE_WRITE_KEY has a blank, a line break or a letter outside ASCII.",
+            "SKENE_WRITE_KEY has a space, a line break or a character outside ASCII.",
             advice="Use a long random text of letters and digits.",
         )
     return Variables(url, cast("Environment", environment), key, redirect_to, resend_url, write_key)
@@ -88,4 +88,4 @@ def check_api_url(url: str) -> None:
         usable = here = False
     if not usable or (split.scheme != "https" and not (split.scheme == "http" and here)):
         # Not quoted: it may hold a name and a password, or be the key itself.
-        raise SettingsError("RESEND_API_URL is no address to send a key to.", advice="Use https://.")
+        raise SettingsError("RESEND_API_URL is not an address that a key may be sent to.", advice="Use https://.")

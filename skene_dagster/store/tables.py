@@ -220,7 +220,7 @@ rollups = Table(
 definitions = Table(
     "skene_definitions",
     metadata,
-    # What skene.yaml said at the last rollup. What has changed since is computed anew, for everybody.
+    # What skene.yaml said at the last rollup. What has changed since is computed again, for everybody.
     Column("name", String(64), primary_key=True),  # events | levels | feature:<name> | milestone:<name>
     Column("digest", String(64), nullable=False),
     Column("first_on", Date, nullable=False),  # the day (UTC) of the first rollup that knew it as it is now
@@ -237,7 +237,7 @@ events_ahead = Table(
 user_days = Table(
     "skene_user_days",
     metadata,
-    # What a user did on a day (UTC), by event (`feature:<name>` for a feature's SQL); counted anew, never added to.
+    # What a user did on a day (UTC), by event (`feature:<name>` for a feature's SQL); counted again, never added to.
     Column("user_id", NullType, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("event", String(128), primary_key=True),

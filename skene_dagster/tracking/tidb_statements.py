@@ -1,8 +1,8 @@
 """What a TiDB server remembers of the statements that it ran, and who ran them.
 
-The statement summary is memory of each TiDB server: windows of half an hour, twelve hours of them, 3,000 kinds of
-statements; what is more is forgotten (https://docs.pingcap.com/tidb/stable/statement-summary-tables). It knows one
-user of each kind of statement and window, or all of them where the server groups by user.
+Each TiDB server keeps its statement summary in memory: windows of half an hour, twelve hours of them, 3,000 kinds of
+statements; the rest is forgotten (https://docs.pingcap.com/tidb/stable/statement-summary-tables). It knows one user
+for each kind of statement and window, or all of them if the server groups by user.
 """
 
 from collections.abc import Collection, Iterator
@@ -21,16 +21,16 @@ from skene_dagster.store.server import labels
 from skene_dagster.store.tables import Moment
 
 WINDOWS = ("statements_summary", "statements_summary_history")
-"""The window that is open, and those that are closed."""
+"""The open window, and the closed ones."""
 
 _SCHEMA = "information_schema"
 _COLUMNS = ("stmt_type", "digest", "digest_text", "query_sample_text", "plan", "sample_user", "resource_group")
 _COUNTED = ("exec_count", "sum_errors", "first_seen", "last_seen")
 _PAGE = 200
-"""Rows that are held at a time; a row has a plan and may be tens of kilobytes."""
+"""Rows held at a time; a row includes a plan and may take tens of kilobytes."""
 
 _SLOW_LOG_DAYS = timedelta(days=1)
-"""How far back the slow log is read at most: files are searched."""
+"""How far back the slow log is read at most: it searches files."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Offered:
     """What the server offers."""
 
     of_cluster: bool
-    """All TiDB servers are asked, not this one alone."""
+    """All TiDB servers are asked, not only this one."""
     by_user: bool
-    """The summary tells all users of a statement, not one of them."""
+    """The summary names all users of a statement, not just one."""
     everybody: bool
     """This database user may see what others ran: it has the right PROCESS."""
     evicted: int
-    """Kinds of statements that were forgotten before their time."""
+    """Kinds of statements that were forgotten early."""
 
 
 def offered(connection: Connection) -> Offered | str:
@@ -80,7 +80,7 @@ def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator
         names = [*_COLUMNS, *_COUNTED, *(["user"] if offer.by_user else [])]
         rows = _table(f"cluster_{window}" if offer.of_cluster else window, *names)
         user = rows.c.user if offer.by_user else rows.c.sample_user
-        # Those that failed are counted too: who was denied a feature has not used it.
+        # The summary counts failed statements, too: a user who was denied a feature has not used it.
         wanted = select(*(rows.c[name] for name in _COLUMNS), user.label("db_user"), rows.c.first_seen).where(
             rows.c.exec_count > rows.c.sum_errors,
             rows.c.last_seen >= literal(since, Moment),
@@ -112,7 +112,7 @@ def slow_runs(
 
 
 def _evicted(connection: Connection) -> int | None:
-    """Count what was forgotten before its time; None where this database user may not ask."""
+    """Count what was forgotten early; None if this database user may not ask."""
     rows = table("statements_summary_evicted", column("evicted_count"), schema=_SCHEMA)
     try:
         with translated():

@@ -1,6 +1,6 @@
-"""Connections that end: a client that is slow, or sends headers without end, is told so and sent away.
+"""Connections with limits: a client that is slow, or sends endless headers, gets an error and is disconnected.
 
-uvicorn, 2026-11: it waits for the head of a request for ever and lets it grow without end, for the parser keeps an
+uvicorn, 2026-11: it waits for a request's head for ever and lets it grow without end, because the parser keeps an
 unfinished line; only the time between two requests is limited. So this is uvicorn's own connection, with limits.
 """
 
@@ -21,9 +21,9 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
         _refusal: Refusal | None = None
         """Why the parser was stopped."""
         _refused = False
-        """What still comes is read and dropped."""
+        """The rest of what the client sends is read and dropped."""
         _unfinished = 0
-        """Bytes that came since the parser was last at the end of anything but a header."""
+        """Bytes received since the parser last finished anything but a header."""
         _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -88,7 +88,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
             self._stop_waiting()
 
         def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its words are uvicorn's
-            """Answer what the parser does not understand, or was stopped at."""
+            """Answer a request that the parser does not understand, or where it was stopped."""
             self._refuse(self._refusal or wrong("The request is not HTTP."))
 
         def _is_idle(self) -> bool:
@@ -96,16 +96,16 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
             return self.cycle is None or self.cycle.response_complete
 
         def _stop_parsing(self, refusal: Refusal) -> NoReturn:
-            """Let the parser fail, upon which uvicorn calls `send_400_response`."""
+            """Let the parser fail, whereupon uvicorn calls `send_400_response`."""
             self._refusal = refusal
             raise ValueError
 
         def _refuse(self, refusal: Refusal) -> None:
-            """Answer, and read on for a while: to close at once would reset the connection, and lose the answer."""
+            """Answer, and keep reading for a while: closing at once would reset the connection, and lose the answer."""
             self._refused, self._unfinished = True, 0
             if not self._is_idle():
                 if not self.cycle.more_body:
-                    # It is whole, and will be answered; what is refused came behind it.
+                    # It is complete, and will be answered; the refused one came after it.
                     self.cycle.keep_alive = False
                     return
                 self.cycle.disconnected = True
@@ -114,7 +114,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
                 if self._is_idle() or not self.cycle.response_started:
                     self.transport.write(_as_bytes(refusal))
                 self.transport.write_eof()
-            # Else the answer to the request before is on its way, and is the last.
+            # Otherwise the answer to the previous request is on its way, and is the last.
             self.flow.resume_reading()
             self._wait(limits.unread_seconds)
 

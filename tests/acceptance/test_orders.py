@@ -79,7 +79,7 @@ def test_resuming_one_loop_while_all_are_paused_says_so(root: Path) -> None:
 
     said = skene(root, "resume", "retention").output
 
-    assert "All loops are paused, this one with them: skene-dagster resume --all" in said
+    assert "All loops are paused, including this one: skene-dagster resume --all" in said
 
 
 def test_a_cancellation_holds_for_what_is_reserved_and_not_for_later_ticks(root: Path) -> None:

@@ -48,7 +48,7 @@ def test_what_takes_too_long_is_stopped_and_its_transaction_rolled_back(numbers:
         with limited(connection, SOON):
             connection.execute(text(statement)).close()
 
-    with pytest.raises(StoreTimeout, match=r"^It took longer than 1s, and was stopped; nothing of it was written\.$"):
+    with pytest.raises(StoreTimeout, match=r"^It took longer than 1s and was stopped; nothing was written\.$"):
         transaction(numbers, work)
 
     assert running(numbers) == []

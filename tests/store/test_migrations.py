@@ -264,7 +264,7 @@ def test_a_users_key_that_changed_its_type_is_not_compared(engine: Engine) -> No
         pytest.param(
             "CREATE TABLE users (id BIGINT NOT NULL)",
             USERS,
-            "'id' is not the primary key of 'users', for it has none",
+            "'id' is not the primary key of 'users', which has none",
             id="no key",
         ),
         pytest.param(

@@ -233,7 +233,7 @@ def test_records_that_cannot_be_read_stop_nothing_and_that_is_said(world: World)
 
     refuse_an_outdated_ledger(session)
 
-    assert said == ["It was not checked whether the ledger is that of a backup: this key may only send."]
+    assert said == ["Could not check whether the ledger was restored from a backup: this key may only send."]
 
 
 def test_records_that_end_too_early_recover_only_what_a_person_takes(world: World) -> None:

@@ -87,7 +87,7 @@ STEP = "retention, step main:"
         ),
         pytest.param(
             a_step(ahead=True),
-            [f"refreshed for {NOON_SAID} UTC, by a clock that was ahead; until then its ticks fail"],
+            [f"refreshed for {NOON_SAID} UTC, by a clock that was ahead; its ticks fail until then"],
             id="a clock was ahead",
         ),
         pytest.param(a_step(paused=True), ["paused; skene-dagster resume retention, or --all"], id="paused"),
@@ -113,7 +113,7 @@ STEP = "retention, step main:"
         ),
         pytest.param(
             a_step(waits=(a_wait(due=NOON, emails=3, batches=2),)),
-            [f"3 emails in 2 batches wait since {NOON_SAID} UTC: a quota. The next run goes on with them."],
+            [f"3 emails in 2 batches wait since {NOON_SAID} UTC: a quota. The next run continues with them."],
             id="what is due",
         ),
         pytest.param(
@@ -148,7 +148,7 @@ def test_status_tells_of_a_step_what_there_is() -> None:
         "retention, step main",
         "  Refreshed     never yet",
         "  On their way  1 email",
-        "  Asked again   1,200 mailed too short a time ago (repeat); 1 some_other",
+        "  Deferred      mailed too recently (repeat): 1,200; some_other: 1",
     ]
 
 
@@ -191,7 +191,7 @@ def a_past(state: SendState, reason: Reason | None = None, mailed: datetime | No
         ),
         pytest.param(
             a_case(AlreadyDecided(), a_past("skipped", "gone"), NOON),
-            f"is inside since {NOON_SAID}, was decided on {NOON_SAID}: skipped (no user any more), "
+            f"is inside since {NOON_SAID}, was decided on {NOON_SAID}: skipped (no longer a user), "
             "and has not entered again since",
             id="decided: skipped",
         ),
@@ -202,7 +202,7 @@ def test_a_decision_is_said_in_words(case: Case, said: str) -> None:
 
 
 def test_the_ledgers_reasons_are_said_in_words() -> None:
-    assert words.reason_in_words("deferred:no_address") == "without an address"
+    assert words.reason_in_words("deferred:no_address") == "no address"
     assert words.reason_in_words("skipped:some_other") == "some other"
 
 
@@ -223,10 +223,10 @@ def test_the_ledgers_reasons_are_said_in_words() -> None:
             Rehearsal(2, 1, 4, {"skipped:once": 1, "deferred:no_address": 1, "decided_before": 1}, ()),
             "3 users: 2 enter at this tick, 1 are inside already.\n"
             "      0  would be mailed\n"
-            "      1  not now: without an address\n"
+            "      1  not now: no address\n"
             "      1  never for this entry: mailed before (repeat: once)\n"
             "      1  decided before, and have not entered again since\n"
-            "      4  more rows are left out: their key is NULL, or no user's\n\n",
+            "      4  more rows are left out: their key is NULL, or belongs to no user\n\n",
             id="of each kind",
         ),
     ],
@@ -310,8 +310,10 @@ def test_a_table_that_is_read_as_a_whole_is_told_with_an_index_where_one_would_s
 
     told = validate._whole_table(Scan(place, "users", "about 1,200,000", index))
 
-    assert validate._whole_table(Scan(place, "users", "9", "")).endswith("no index would serve it.")
-    assert told.startswith("Every run reads all of users (about 1,200,000 rows). An index may spare it that:\n  CREATE")
+    assert validate._whole_table(Scan(place, "users", "9", "")).endswith(
+        "No index would help the condition as it is written."
+    )
+    assert told.startswith("Every run reads all of users (about 1,200,000 rows). An index may avoid this:\n  CREATE")
     assert re.search(r"\n    \S", told), "its second line is indented further, so that it can be copied as one"
     assert max(map(len, told.splitlines()[1:])) <= 72
 

@@ -239,12 +239,12 @@ NO_KEY = "The query returns no column that names the user; it returns: "
         ),
         pytest.param(
             f"SELECT * {JOIN}",
-            "* of a join may come from any of its tables; which names the user?",
+            "* of a join may come from any of its tables; which is the user?",
             id="all of a join",
         ),
         pytest.param(
             f"SELECT id {JOIN}",
-            "id of a join may come from any of its tables; which names the user?",
+            "id of a join may come from any of its tables; which is the user?",
             id="the key of a join without its table",
         ),
         pytest.param("SELECT id, 1 + 1, 1+1 FROM users", "The result has two columns '1 + 1'.", id="one text twice"),
@@ -305,7 +305,7 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
     with pytest.raises(QueryRejected) as caught:
         query("SELECT id FROM app.users")
 
-    assert caught.value.advice.endswith("The users table is 'users' in skene.yaml; 'app.users' is another one.")
+    assert caught.value.advice.endswith("The users table is 'users' in skene.yaml; 'app.users' is a different table.")
 
 
 @pytest.mark.parametrize(
@@ -373,4 +373,4 @@ def test_a_table_that_is_nearly_called_like_the_users_table_is_named() -> None:
     with pytest.raises(QueryRejected) as caught:
         query("SELECT id FROM user WHERE plan = 'free'")
 
-    assert "The users table is 'users' in skene.yaml; 'user' is another one." in caught.value.advice
+    assert "The users table is 'users' in skene.yaml; 'user' is a different table." in caught.value.advice

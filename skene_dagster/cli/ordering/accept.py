@@ -24,7 +24,7 @@ def _has_segment(step: StepPlan) -> bool:
 @click.option("--step", help="Only this step of the loop.")
 @click.pass_obj
 def accept(root: Path, *, loop: str, step: str | None) -> None:
-    """Accept that the segments of LOOP collapse or explode at their next refresh, and at no later one."""
+    """Allow the segments of LOOP to collapse or explode at their next refresh only."""
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
     steps = steps_of(plan, step, _has_segment, "has no segment: single rows trigger it")

@@ -26,7 +26,7 @@ def _sends(step: StepPlan) -> bool:
 @click.option("--step", help="Only this step of the loop.")
 @click.pass_obj
 def approve(root: Path, *, loop: str, step: str | None) -> None:
-    """Let the first wave of LOOP go, however large. Its next run sends it."""
+    """Allow the first wave of LOOP, however large. Its next run sends it."""
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
     steps = steps_of(plan, step, _sends)

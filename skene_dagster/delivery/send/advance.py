@@ -112,12 +112,12 @@ def _step(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy:
 
 
 def _go_on_without_bytes(session: DeliverySession, batch: Batch) -> Next:
-    """Go on with a batch whose bytes are gone: another closed it meanwhile, or somebody took them out of the ledger."""
+    """Continue a batch whose bytes are gone: another process closed it, or somebody took them out of the ledger."""
     if batch.unresolved_since is not None:
         return wait_without_bytes(session, batch)
 
     def reissue(connection: Connection) -> str | None:
-        # The provider has nothing of it, so it may be rendered anew.
+        # The provider has nothing of it, so it may be rendered again.
         is_open = ledger.batch_of(connection, batch.batch_id).state == "frozen"
         return ledger.reissue(connection, batch, session.clock()) if is_open else None
 

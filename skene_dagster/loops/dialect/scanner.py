@@ -1,6 +1,6 @@
 """Cut the author's SQL into words by MySQL's lexical rules.
 
-The words are what a server will be given; sqlglot only judges them. So their boundaries are found here, by the
+The words are what a server will be given; sqlglot only checks them. So their boundaries are found here, by the
 rules of the server and not by those of a tolerant parser: what is a comment, where a string ends, what runs.
 """
 

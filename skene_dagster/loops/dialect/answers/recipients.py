@@ -149,7 +149,7 @@ def _refuse_ambiguous(first: exp.Select, read: list[Source], users: list[Source]
     )
     if bare or unqualified:
         raise Refusal(
-            f"{'*' if bare else product.users.key} of a join may come from any of its tables; which names the user?",
+            f"{'*' if bare else product.users.key} of a join may come from any of its tables; which is the user?",
             f"Write {users[0].name}.{product.users.key}, and the other columns by name.",
         )
 
@@ -165,7 +165,7 @@ def _nothing_found(query: exp.Query, outputs: list[Output], lineage: Lineage, pr
     return Refusal(
         f"The query returns no column that names the user; it returns: {returned}.",
         f"Select the users table's key, for example: {example}"
-        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is another one." if near else ""),
+        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is a different table." if near else ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""Write a judged query for the embedded database, or say which construct needs TiDB."""
+"""Write a checked query for the embedded database, or say which construct needs TiDB."""
 
 from sqlglot import exp
 
