@@ -28,6 +28,8 @@ _SHORTEST = timedelta(minutes=15)
 """Ticks that follow each other faster than that are left alone."""
 _NEARLY = 0.9
 """How much of the time between two ticks a window has that is meant to reach from one to the next."""
+_OVERLAPS = 4
+"""How many times as long as the time between two ticks is needless to look at. A whole hour is four quarters."""
 _BACK, _AHEAD, _PARTS = 400, 40, 4
 """Where a window is looked for: so many periods before and after a tick, each in so many parts."""
 _ELSEWHERE = timedelta(hours=26)
@@ -62,7 +64,7 @@ class Lost:
     longest: timedelta
     """Between two ticks."""
     instead: str
-    """What to write in place of what the condition asks of the column; empty where nothing as simple would do."""
+    """What to write in place of what the condition asks of the column; empty where that would not do."""
 
 
 def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | None:
@@ -96,7 +98,7 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
             return None
         # Overlapping windows mail nobody twice: a user in two that follow each other has not left the segment.
         instead = successive.overlapping(window.column, windows)
-        wider = successive.windows(_Evaluated(window_of(instead), zone, database)) if instead else []
+        wider = successive.windows(_Evaluated(window_of(instead), zone, database))
         return Lost(gaps, successive.longest, instead if wider and not any(successive.gaps(wider)) else "")
 
 
@@ -223,7 +225,10 @@ class _Successive:
         self._step = next(step for step in _STEPS if all((tick - _EPOCH) % step == _NOW for tick in ticks))
 
     def windows(self, window: _Evaluated) -> _Windows:
-        """Find the windows; none where they are not meant to reach from tick to tick, or overlap anyhow."""
+        """Find the windows; none where they are not meant to reach from tick to tick, or overlap anyhow.
+
+        A window of several parts leaves out on purpose what is between them.
+        """
         tick = self._ticks[len(self._ticks) // 2]
         whole = _Span(-_BACK * self.shortest, _AHEAD * self.shortest)
         part = self.shortest / _PARTS
@@ -235,8 +240,9 @@ class _Successive:
         endless = spans[-1].end > whole.end - part
         end = _NOW if endless and self._clip else spans[-1].end + around
         hull = _Span(spans[0].start - around, end)
-        length = sum((span.end - span.start for span in window.spans(tick, hull, self._step)), _NOW)
-        if not _NEARLY * self.shortest <= length <= 2 * self.longest:
+        exactly = window.spans(tick, hull, self._step)
+        length = exactly[0].end - exactly[0].start if len(exactly) == 1 else _NOW
+        if not _NEARLY * self.shortest <= length <= _OVERLAPS * self.longest:
             return []
         known: dict[tuple[time, timedelta, date | None], list[_Span]] = {}
         found: _Windows = []
@@ -268,9 +274,7 @@ class _Successive:
                 covered = until if covered is None else max(covered, until)
 
     def overlapping(self, column: str, windows: _Windows) -> str:
-        """Write a window that reaches as far as two ticks may be apart; empty where it would have to be several."""
-        if any(len(spans) > 1 for _, spans in windows):
-            return ""
+        """Write a window that reaches as far as two ticks may be apart."""
         first, last = _outermost(windows)
         if first >= _NOW:
             return f"{column} >= {_moment(first)} AND {column} < {_moment(first + self.longest)}"
