@@ -83,7 +83,7 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
     with closing(sqlite3.connect(":memory:")) as database:
         functions.install(database)
         evaluated = _Evaluated(window, zone, database)
-        if words[-1] in _DAYS or evaluated.holds(_LONG_AGO, first):
+        if words[-1] in _DAYS:
             return None
         end = first + 2 * _YEAR
         read = [first, *islice(takewhile(lambda tick: tick < end, ticks), _MOST_TICKS)]
@@ -149,10 +149,6 @@ class _Evaluated:
         self._zone = zone
         self._database = database
         self._statement = _MOMENTS.format(window.sqlite)
-
-    def holds(self, moment: datetime, tick: datetime) -> bool:
-        """Whether a moment is in a tick's window."""
-        return bool(self._numbers(moment, _NOW, 1, tick))
 
     def held(self, span: _Span, step: timedelta, tick: datetime) -> set[bool]:
         """Say which answers there are for a span's moments, whether they are in a tick's window."""

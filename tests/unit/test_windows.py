@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.checks.schedule_gaps import Gap, Lost, looks_ahead, lost
+from skene_dagster.checks.schedule_gaps import Gap, Lost, bare, looks_ahead, lost, speaks_of_the_future
 from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
@@ -185,7 +185,9 @@ def test_an_hour_that_a_change_of_the_clocks_leaves_out_is_found(
 def test_what_a_window_is_too_short_for_is_found_between_any_ticks(
     period: timedelta, asked: str, between: timedelta, instead: str
 ) -> None:
-    ticks = (tick + period * (period < timedelta(days=1)) * 7 / 15 for tick in each(period))
+    # Within an hour's ticks minutes are told apart only if the ticks are of any minute.
+    within_a_day = period < timedelta(days=1)
+    ticks = (tick + period * within_a_day * 7 / 15 for tick in islice(each(period), 100 if within_a_day else None))
 
     missed = found_at(f"created_at >= NOW() - INTERVAL {asked}", ticks)
 
@@ -419,6 +421,12 @@ def test_a_window_has_the_line_on_which_it_begins() -> None:
         pytest.param("at >= NOW() - INTERVAL 1 DAY AND at < NOW() + INTERVAL 1 DAY", id="a day before and after"),
         pytest.param("DATE(at) = CURDATE() + INTERVAL 1 DAY", id="tomorrow"),
         pytest.param("DATEDIFF(at, NOW()) <= 30", id="a month to come"),
+        pytest.param("at < NOW() + INTERVAL 5 MINUTE", id="five minutes more"),
+        pytest.param("at > NOW() + INTERVAL 399 DAY", id="what is far"),
+        pytest.param(
+            "at > NOW() - INTERVAL 1 HOUR AND at < CURDATE() + INTERVAL 1 DAY + INTERVAL 1 HOUR",
+            id="an hour of tomorrow",
+        ),
     ],
 )
 def test_a_window_that_ends_or_begins_after_the_clock_looks_ahead(condition: str) -> None:
@@ -437,9 +445,38 @@ def test_a_window_that_ends_or_begins_after_the_clock_looks_ahead(condition: str
         pytest.param("DATE(at) = CURDATE()", id="today"),
         pytest.param("YEAR(at) = YEAR(NOW()) AND MONTH(at) = MONTH(NOW())", id="this month"),
         pytest.param("HOUR(at) = HOUR(NOW())", id="an hour of each day"),
+        pytest.param("at >= NOW() - INTERVAL 1 HOUR AND at < NOW()", id="the last hour"),
+        pytest.param("at < CURDATE() + INTERVAL 1 DAY", id="all until the day is over"),
+        pytest.param(
+            "at >= CURDATE() - INTERVAL DAYOFWEEK(CURDATE()) - 1 DAY AND at < CURDATE() + INTERVAL 8 - "
+            "DAYOFWEEK(CURDATE()) DAY",
+            id="this week",
+        ),
+        pytest.param(
+            "at > NOW() - INTERVAL 60 YEAR AND at < NOW() - INTERVAL 50 YEAR", id="before all that is looked at"
+        ),
     ],
 )
 def test_a_window_of_what_has_happened_looks_ahead_nowhere(condition: str) -> None:
     (window,) = windows(f"SELECT id FROM users WHERE {condition}")
 
     assert not looks_ahead(window)
+
+
+@pytest.mark.parametrize(
+    ("column", "is_ahead"),
+    [
+        pytest.param("expires_at", True, id="what expires"),
+        pytest.param("`shop`.`Orders`.`nextRenewal`", True, id="of a table, two words in one"),
+        pytest.param("DUE", True, id="in capitals"),
+        pytest.param("created_at", False, id="what was created"),
+        pytest.param("ended_at", False, id="what has ended"),
+        pytest.param("scheduled.created_at", False, id="a table whose name says so"),
+    ],
+)
+def test_a_columns_name_may_speak_of_the_future(column: str, *, is_ahead: bool) -> None:
+    assert speaks_of_the_future(column) == is_ahead
+
+
+def test_a_column_is_called_by_its_bare_name() -> None:
+    assert [bare(name) for name in ("at", "`at`", "u.at", "`a`.`b`.`at`")] == ["at"] * 4
