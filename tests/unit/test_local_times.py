@@ -111,6 +111,7 @@ def test_what_is_far_ahead_is_told_of_what_has_happened() -> None:
 
 
 BY_ITSELF = "sessions that set no zone of their own write local time."
+FILLS_IT = "NOW() fills it, and the server's zone is x"
 
 
 @pytest.mark.parametrize(
@@ -120,21 +121,21 @@ BY_ITSELF = "sessions that set no zone of their own write local time."
             behind(5 * HOUR),
             FILLED,
             WEST,
-            f"NOW() fills it, and the server's zone is x, UTC-5: {BY_ITSELF} The newest is 5 h 00 min behind now. {READ_AS_UTC} (SET",
+            f"{FILLS_IT}, UTC-5: {BY_ITSELF} The newest is 5 h 00 min behind now. {READ_AS_UTC} (SET",
             id="filled, west of UTC",
         ),
         pytest.param(
             behind(6 * MINUTE),
             FILLED,
             EAST,
-            f"NOW() fills it, and the server's zone is x, UTC+2: {BY_ITSELF} The newest is 6 min behind now. {READ_AS_UTC}",
+            f"{FILLS_IT}, UTC+2: {BY_ITSELF} The newest is 6 min behind now. {READ_AS_UTC}",
             id="filled, east of UTC",
         ),
         pytest.param(
             behind(None),
             FILLED,
             EAST,
-            f"NOW() fills it, and the server's zone is x, UTC+2: {BY_ITSELF} {READ_AS_UTC} (SET",
+            f"{FILLS_IT}, UTC+2: {BY_ITSELF} {READ_AS_UTC} (SET",
             id="filled, of no row",
         ),
         pytest.param(

@@ -1,4 +1,4 @@
-"""A server's plan names what is read from end to end, and its statistics whether that is much and what would spare it."""
+"""A server's plan names what is read from end to end; its statistics say whether that is much, and what spares it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
