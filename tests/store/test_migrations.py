@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from skene_dagster.errors import SchemaOutdated, SettingsError, SkeneError, Stor
 from skene_dagster.settings import Users
 from skene_dagster.store import migrations, schema
 from skene_dagster.store.engine import open_engine
-from skene_dagster.store.tables import metadata
+from skene_dagster.store.tables import OPEN, metadata
 
 USERS = Users()
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
@@ -159,6 +160,10 @@ def test_user_id_is_declared_as_the_users_key_is(engine: Engine, kind: str) -> N
         made = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'skene_sends'")).scalar_one()
 
     assert f"user_id {kind} NOT NULL" in made
+
+
+def test_what_is_not_over_is_so_until_the_last_day_that_there_is() -> None:
+    assert OPEN == datetime(9999, 12, 31), "it is written in every database"
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:

@@ -23,8 +23,8 @@ def database(engine: Engine) -> Engine:
                 "created_at DATETIME, seen BIGINT, verified INTEGER)"
             ),
             (
-                "CREATE TABLE clicks (id BIGINT NOT NULL PRIMARY KEY, user_id BIGINT, code VARCHAR(20), name VARCHAR(99), "
-                "at DATETIME, number BIGINT, size BIGINT)"
+                "CREATE TABLE clicks (id BIGINT NOT NULL PRIMARY KEY, user_id BIGINT, code VARCHAR(20), "
+                "name VARCHAR(99), at DATETIME, number BIGINT, size BIGINT)"
             ),
             "INSERT INTO users VALUES (1, 'u@example.com', 'U', '2026-01-01 00:00:00', 1767225600, 1)",
             "INSERT INTO clicks VALUES (1, 1, 'x', 'y', '2026-01-01 00:00:00', 1767225600, 5)",

@@ -12,7 +12,7 @@ import pymysql
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
-from skene_dagster.errors import SettingsError, StoreError
+from skene_dagster.errors import SettingsError, StoreError, StoreUnavailable
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.server import capabilities, connections, time_zone
 from skene_dagster.store.server.connections import GONE_SECONDS
@@ -196,3 +196,14 @@ def test_what_a_database_takes_is_found_by_trying() -> None:
     assert found.name == f"SQLite {version}"
     assert found.has == frozenset()
     assert not found.is_too_old
+
+
+def test_a_database_that_is_away_has_not_refused_what_was_tried() -> None:
+    def lose(*_: object) -> None:
+        raise pymysql.err.OperationalError(2013, "gone")
+
+    with create_engine("sqlite://").connect() as connection:
+        event.listen(connection, "before_cursor_execute", lose)
+
+        with pytest.raises(StoreUnavailable):
+            capabilities._takes(connection, "SELECT 1")
