@@ -89,7 +89,12 @@ def test_of_everybody_no_numbers_of_those_who_were_touched_are_told(world: World
     assert not {"users_touched", "days_counted", "days_too_late"} & set(reports(world, done)["user_activity"])
 
 
-CONDITIONS = [AtLevel("new", None), InState("share", "tried", None), Reached("streak"), UsedUp((), DAY, None)]
+CONDITIONS: list[Condition] = [
+    AtLevel("new", None),
+    InState("share", "tried", None),
+    Reached("streak"),
+    UsedUp((), DAY, None),
+]
 each = pytest.mark.parametrize("condition", CONDITIONS, ids=lambda given: type(given).__name__)
 
 
