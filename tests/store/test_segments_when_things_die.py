@@ -112,6 +112,18 @@ def test_an_older_tick_after_a_newer_one_writes_nothing_and_says_so(engine: Engi
     assert world.history() == before
 
 
+def test_of_two_newer_ticks_the_newest_is_named(engine: Engine) -> None:
+    world = World(engine)
+    world.add(*range(1, 6))
+    world.refresh(5)
+    world.only([1])
+    with pytest.raises(Died):
+        world.refresh(6, clock=dies_at(CHUNK_STARTS + 1))
+
+    with pytest.raises(SegmentOvertaken, match=r"was refreshed for 2026-03-07 09:00:00 UTC, which is after 2026-03-05"):
+        world.refresh(4)
+
+
 def test_an_older_tick_writes_nothing_after_a_newer_one_that_died(engine: Engine) -> None:
     world = World(engine)
     world.add(*range(1, 6))
