@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import pymysql
 import pytest
 from segment_world import loop
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, event, literal_column, select, table, text
 
 from skene_dagster.checks import scans
 from skene_dagster.checks.scans import Scan
-from skene_dagster.errors import Place
+from skene_dagster.errors import Place, StoreError
 from skene_dagster.loops.dialect.answers.indexes import Reading
-from skene_dagster.loops.plan import Rows
+from skene_dagster.loops.plan import After, Rows
 from skene_dagster.settings import MomentColumn
 
 PLAN = loop()
@@ -76,6 +78,8 @@ def test_what_triggers_is_read_beside_a_condition_of_rows() -> None:
     assert list(scans._read_whole(by_row, read, whole("orders"))) == []
     assert list(scans._read_whole(by_row, read, whole("orders", "orders"))) == read
     assert list(scans._read_whole(alone, read, whole("orders"))) == read
+    after = replace(by_row, trigger=After("first", timedelta(days=1)))
+    assert list(scans._read_whole(after, read, whole("orders"))) == read
 
 
 @pytest.fixture
@@ -114,6 +118,26 @@ def scan(connection: Connection, known: int | None, read: Reading, *, big: int =
     )
     connection.execute(text("INSERT INTO users VALUES (:id)"), [{"id": n} for n in range(there)] or [{"id": 0}])
     return list(scans._scan(connection, PLAN, STEP, read, big))
+
+
+@pytest.mark.parametrize(
+    ("number", "is_passed_over"),
+    [pytest.param(1345, True, id="SHOW VIEW, which lacks"), pytest.param(1142, False, id="another right")],
+)
+def test_a_view_whose_plan_may_not_be_seen_has_none(
+    connection: Connection, number: int, *, is_passed_over: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise pymysql.err.OperationalError(number, "it said so")
+
+    statement = select(literal_column("id")).select_from(table("users"))
+    event.listen(connection, "before_cursor_execute", refuse)
+
+    if is_passed_over:
+        assert scans._explained(connection, statement) == []
+    else:
+        with pytest.raises(StoreError, match="it said so"):
+            scans._explained(connection, statement)
 
 
 AN_INDEX = "CREATE INDEX users_kind ON users (kind);"
