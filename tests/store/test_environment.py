@@ -1,6 +1,7 @@
 """A database belongs to the environment whose run came first, until a person says otherwise; its ledger has a name."""
 
 import re
+from collections.abc import Callable
 from datetime import date
 
 import prepared_tables
@@ -9,7 +10,7 @@ from sqlalchemy import Engine, insert, select, text
 
 from skene_dagster.behaviour import events
 from skene_dagster.errors import WrongEnvironment
-from skene_dagster.settings import Users
+from skene_dagster.settings import Environment, Users
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import meta
@@ -30,12 +31,12 @@ def known(engine: Engine) -> dict[str, str]:
 
 
 def test_the_first_run_makes_a_database_its_environments_and_the_next_one_changes_nothing(database: Engine) -> None:
-    environment.belong(database, "staging")
+    environment.belong(database, "test")
     first = known(database)
-    environment.belong(database, "staging")
+    environment.belong(database, "test")
 
     assert known(database) == first
-    assert (first["environment"], first["events_kept_since"]) == ("staging", "2026-01-01")
+    assert (first["environment"], first["events_kept_since"]) == ("test", "2026-01-01")
     assert re.fullmatch("[0-9a-f]{32}", first["ledger"])
 
 
@@ -48,12 +49,14 @@ def test_who_only_looks_makes_it_nobodys(database: Engine) -> None:
 
 
 @pytest.mark.parametrize("ask", [environment.belong, environment.check], ids=["a run", "a look"])
-def test_a_database_of_another_environment_is_left_alone(database: Engine, ask: object) -> None:
+def test_a_database_of_another_environment_is_left_alone(
+    database: Engine, ask: Callable[[Engine, Environment], None]
+) -> None:
     environment.belong(database, "production")
     before = known(database)
 
     with pytest.raises(WrongEnvironment, match="belongs to production, but SKENE_ENV is development"):
-        ask(database, "development")  # type: ignore[operator]  # either takes both
+        ask(database, "development")
 
     assert known(database) == before
 

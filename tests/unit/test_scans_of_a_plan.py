@@ -8,7 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 from segment_world import loop
-from sqlalchemy import Connection, create_engine, event, literal_column, select, table, text
+from sqlalchemy import Connection, Select, create_engine, event, literal_column, select, table, text
 
 from skene_dagster.checks import scans
 from skene_dagster.checks.scans import Scan
@@ -130,7 +130,7 @@ def test_a_view_whose_plan_may_not_be_seen_has_none(
     def refuse(*_: object) -> None:
         raise pymysql.err.OperationalError(number, "it said so")
 
-    statement = select(literal_column("id")).select_from(table("users"))
+    statement: Select[Any] = select(literal_column("id")).select_from(table("users"))
     event.listen(connection, "before_cursor_execute", refuse)
 
     if is_passed_over:
