@@ -70,12 +70,11 @@ class Buffer:
 
     def put(self, event: Event) -> None:
         """Take an event; drop it if too many are waiting."""
-        waiting = len(self._queue)
-        if waiting >= self._limit:
+        if len(self._queue) >= self._limit:
             self._dropped.add(self._limit_in_words)
         else:
             self._queue.append(event)
-        self._go(urgent=waiting >= self._batch)
+        self._go(urgent=len(self._queue) >= self._batch)
 
     def refuse(self, reason: str) -> None:
         """Count an event that cannot be stored; the log will say why, for the last one."""

@@ -172,6 +172,8 @@ def test_the_end_commits_what_waits_and_asks_the_database_for_nothing_more() -> 
         asked = [await world.ask("a")]
         await world.begun()
         asked += [await world.ask("b"), await world.ask("c")]
+        (thread,) = (one for one in threading.enumerate() if one.name == "skene_dagster.web")
+        assert thread.daemon, "it holds up no process that ends otherwise"
         closing = asyncio.create_task(world.commits.close())
         await asyncio.sleep(0)
         world.journal.may.release(2)
