@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +80,7 @@ def answered(
 
     answer = asyncio.run(alive())
     assert journal.is_closed
+    assert "skene_dagster.web" not in {one.name for one in threading.enumerate()}
     return answer
 
 
