@@ -61,8 +61,10 @@ def collect(engine: Engine, usage: TidbUsage, users: Users) -> Collected | str:
         StoreError: the database refused; to collect again does no harm.
     """
     offer = reading(engine, tidb_statements.offered)
-    if isinstance(offer, str):
-        return offer
+    return offer if isinstance(offer, str) else _collect(engine, offer, usage, users)
+
+
+def _collect(engine: Engine, offer: Offered, usage: TidbUsage, users: Users) -> Collected:
     journal = reading(engine, lambda connection: _journal(engine, connection, users))
     now = journal.now()
     looked = reading(engine, lambda connection: _look(connection, offer, usage, users, now))

@@ -26,6 +26,7 @@ WINDOWS = ("statements_summary", "statements_summary_history")
 _SCHEMA = "information_schema"
 _COLUMNS = ("stmt_type", "digest", "digest_text", "query_sample_text", "plan", "sample_user", "resource_group")
 _COUNTED = ("exec_count", "sum_errors", "first_seen", "last_seen")
+_MOMENTS = ("first_seen", "last_seen", "time")
 _PAGE = 200
 """Rows that are held at a time; a row has a plan and may be tens of kilobytes."""
 
@@ -89,7 +90,7 @@ def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator
             rows.c.query_sample_text.not_like(f"%/* {labels.PROGRAM}%"),
         )
         for row in connection.execution_options(stream_results=True, yield_per=_PAGE).execute(wanted):
-            text = Statement(row.stmt_type, row.digest_text, row.query_sample_text or "", row.plan or "")
+            text = Statement(row.stmt_type, row.digest_text, row.query_sample_text, row.plan or "")
             yield Seen(text, row.digest, row.db_user, row.resource_group or "", row.first_seen)
 
 
@@ -124,7 +125,7 @@ def _evicted(connection: Connection) -> int | None:
 
 
 def _table(name: str, *columns: str) -> TableClause:
-    return table(name, *(column(found) for found in columns), schema=_SCHEMA)
+    return table(name, *(column(one, Moment if one in _MOMENTS else None) for one in columns), schema=_SCHEMA)
 
 
 def _refusal(connection: Connection, name: str) -> str:

@@ -48,7 +48,7 @@ async def asked(app: Starlette, path: str, body: object, headers: Sequence[tuple
     answer = Answer()
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": data}
+        return {"type": "http.disconnect"} if body is None else {"type": "http.request", "body": data}
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -296,6 +296,10 @@ def test_the_process_is_alive_and_the_database_is_not_ready() -> None:
     assert (ready.status, ready.body) == (
         503, {"ok": False, "message": "The skene_* tables are missing, or of another release."},
     )  # fmt: skip
+
+
+def test_a_client_that_has_gone_is_answered_as_well_as_can_be() -> None:
+    assert answered("/v1/track", None).status == 400
 
 
 def test_requests_and_bodies_are_counted_together() -> None:
