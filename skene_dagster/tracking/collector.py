@@ -9,7 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine, select
 
@@ -175,7 +175,7 @@ def _people(connection: Connection, usage: TidbUsage, users: Users) -> Mapping[s
 
 
 def _half_hour(at: datetime) -> datetime:
-    return at - (at - datetime(1970, 1, 1)) % HALF_HOUR
+    return at - (at - datetime.combine(at, time.min)) % HALF_HOUR
 
 
 def _id(user: UserId, feature: str, at: datetime) -> str:
