@@ -203,12 +203,26 @@ def test_a_batch_has_so_many_messages(count: int, status: int) -> None:
         assert (answer.body["code"], answer.body["message"]) == ("too_large", "The batch has more than 3 messages.")
 
 
-def test_the_sizes_are_segments() -> None:
-    limits = Limits()
+def test_the_limits_are_those_that_clients_are_told() -> None:
+    told = Limits(
+        message_bytes=32_768,
+        batch_bytes=512_000,
+        batch_messages=2500,
+        connections=4000,
+        head_bytes=16_384,
+        headers=100,
+        head_seconds=10,
+        idle_seconds=5,
+        body_seconds=10,
+        unread_bytes=33_554_432,
+        unread_seconds=5,
+        requests=2000,
+        body_bytes=67_108_864,
+        waiting_events=20_000,
+        answer_seconds=20,
+    )
 
-    assert limits.message_bytes == 32 * 1024
-    assert limits.batch_bytes == 500 * 1024
-    assert limits.batch_messages == 2500
+    assert Limits() == told
 
 
 @pytest.mark.parametrize(
