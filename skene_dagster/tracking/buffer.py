@@ -28,6 +28,9 @@ BATCH = 500
 EVERY = 1.0
 """Seconds that an event waits for others to be written with it."""
 
+FIRST_PAUSE = 0.5
+"""Seconds between the first attempt to write and the next; each pause is twice as long as the one before."""
+
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts to write, when many have failed."""
 
@@ -170,7 +173,7 @@ class Buffer:
 
     def _write(self, batch: list[Event]) -> bool:
         """Write a batch, however often it takes; return whether it is written, not so if the buffer was closed."""
-        pause = 0.0
+        pause = FIRST_PAUSE
         while not self._closed:
             try:
                 with self._working:
@@ -181,10 +184,11 @@ class Buffer:
                 self._tell()
             else:
                 return True
-            pause = min(max(2 * pause, 0.5), LONGEST_PAUSE)
             if self._urgent.wait(pause):
                 self._urgent.clear()
-                pause = 0.0
+                pause = FIRST_PAUSE
+            else:
+                pause = min(2 * pause, LONGEST_PAUSE)
         return False
 
     def _store(self, batch: list[Event]) -> None:
