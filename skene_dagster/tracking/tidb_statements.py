@@ -64,15 +64,7 @@ def offered(connection: Connection) -> Offered | str:
     """Say what the server offers, or why it offers nothing."""
     if is_sqlite(connection):
         return "SQLite, the embedded database, has none of TiDB's features"
-    refused = _refusal(connection, WINDOWS[0])
-    if refused:
-        return f"the server has no statement summary: {refused}"
-    by_user = "user" in {name.lower() for name in columns_in(connection, f"{_SCHEMA}.{WINDOWS[0]}")}
-    evicted = _evicted(connection)
-    if evicted is None:
-        return Offered(of_cluster=False, by_user=by_user, everybody=False, evicted=0)
-    of_cluster = not _refusal(connection, f"cluster_{WINDOWS[0]}")
-    return Offered(of_cluster, by_user, everybody=True, evicted=evicted)
+    return _offered_by_a_server(connection)
 
 
 def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator[Seen]:
@@ -110,6 +102,18 @@ def slow_runs(
     for row in connection.execution_options(stream_results=True, yield_per=_PAGE).execute(wanted):
         if row.digest in digests:
             yield row.digest, row.user, row.resource_group or "", row.time
+
+
+def _offered_by_a_server(connection: Connection) -> Offered | str:
+    refused = _refusal(connection, WINDOWS[0])
+    if refused:
+        return f"the server has no statement summary: {refused}"
+    by_user = "user" in {name.lower() for name in columns_in(connection, f"{_SCHEMA}.{WINDOWS[0]}")}
+    evicted = _evicted(connection)
+    if evicted is None:
+        return Offered(of_cluster=False, by_user=by_user, everybody=False, evicted=0)
+    of_cluster = not _refusal(connection, f"cluster_{WINDOWS[0]}")
+    return Offered(of_cluster, by_user, everybody=True, evicted=evicted)
 
 
 def _evicted(connection: Connection) -> int | None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event, text
 from skene_dagster.behaviour.event import new_event
 from skene_dagster.behaviour.events import Fitted, write
 from skene_dagster.documents import Document
+from skene_dagster.errors import StoreError
 from skene_dagster.loops.tidb_features import Statement
 from skene_dagster.settings import TidbUsage, Users
 from skene_dagster.store.engine import open_engine
@@ -178,6 +179,51 @@ def test_what_was_forgotten_is_counted(engine: Engine, counts: list[int], sum_: 
 
     with engine.connect() as connection:
         assert tidb_statements._evicted(connection) == sum_
+
+
+def offered(engine: Engine, *statements: str) -> Offered | str:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+        return tidb_statements._offered_by_a_server(connection)
+
+
+def test_what_a_server_offers_is_told(engine: Engine) -> None:
+    ran(engine, "statements_summary_evicted", evicted_count=7)
+
+    assert offered(engine) == Offered(of_cluster=True, by_user=True, everybody=True, evicted=7)
+
+
+@pytest.mark.parametrize(
+    ("statement", "offer"),
+    [
+        pytest.param(
+            "DROP TABLE information_schema.cluster_statements_summary",
+            Offered(of_cluster=False, by_user=True, everybody=True, evicted=0),
+            id="of one server only",
+        ),
+        pytest.param(
+            "ALTER TABLE information_schema.statements_summary DROP COLUMN user",
+            Offered(of_cluster=True, by_user=False, everybody=True, evicted=0),
+            id="of one user of each statement",
+        ),
+    ],
+)
+def test_what_a_server_does_not_offer_is_done_without(engine: Engine, statement: str, offer: Offered) -> None:
+    assert offered(engine, statement) == offer
+
+
+def test_a_server_without_a_summary_is_told(engine: Engine) -> None:
+    said = offered(engine, "DROP TABLE information_schema.statements_summary")
+
+    assert isinstance(said, str)
+    assert said.startswith("the server has no statement summary: ")
+    with pytest.raises(StoreError):
+        offered(
+            engine,
+            f"CREATE TABLE information_schema.statements_summary ({', '.join(RUN)})",
+            "DROP TABLE information_schema.statements_summary_evicted",
+        )
 
 
 USAGE = TidbUsage(db_users={"ada": "ada@example.com", "ben": "ben@example.com"})
