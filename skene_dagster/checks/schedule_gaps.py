@@ -27,15 +27,9 @@ _MOST_OF_THE_CALENDAR = 120
 _SHORTEST = timedelta(minutes=15)
 """Ticks that follow each other faster than this are not examined."""
 _NEARLY = 0.9
-<<<<<<< HEAD
 """The share of the time between two ticks that a window covers if it is meant to reach from one to the next."""
 _OVERLAPS = 4
 """Windows this many times as long as the time between two ticks need not be examined."""
-=======
-"""How much of the time between two ticks a window has that is meant to reach from one to the next."""
-_OVERLAPS = 4
-"""How many times as long as the time between two ticks is needless to look at. A whole hour is four quarters."""
->>>>>>> bc1dcb9cb9617726e00ab6cd0d637398f590cdf6
 _BACK, _AHEAD, _PARTS = 400, 40, 4
 """Where a window is searched for: this many periods before and after a tick, each in this many parts."""
 _ELSEWHERE = timedelta(hours=26)
@@ -70,11 +64,7 @@ class Lost:
     longest: timedelta
     """Between two ticks."""
     instead: str
-<<<<<<< HEAD
     """What to write instead of the condition on the column; empty if nothing simple would do."""
-=======
-    """What to write in place of what the condition asks of the column; empty where that would not do."""
->>>>>>> bc1dcb9cb9617726e00ab6cd0d637398f590cdf6
 
 
 def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | None:
@@ -231,14 +221,10 @@ class _Successive:
         self._step = next(step for step in _STEPS if all((tick - _EPOCH) % step == _NOW for tick in ticks))
 
     def windows(self, window: _Evaluated) -> _Windows:
-<<<<<<< HEAD
-        """Find the windows; none if they are not meant to reach from tick to tick, or overlap anyway."""
-=======
-        """Find the windows; none where they are not meant to reach from tick to tick, or overlap anyhow.
+        """Find the windows; none if they are not meant to reach from tick to tick, or overlap anyway.
 
-        A window of several parts leaves out on purpose what is between them.
+        The gaps inside a window of several parts are intended.
         """
->>>>>>> bc1dcb9cb9617726e00ab6cd0d637398f590cdf6
         tick = self._ticks[len(self._ticks) // 2]
         whole = _Span(-_BACK * self.shortest, _AHEAD * self.shortest)
         part = self.shortest / _PARTS
@@ -284,13 +270,7 @@ class _Successive:
                 covered = until if covered is None else max(covered, until)
 
     def overlapping(self, column: str, windows: _Windows) -> str:
-<<<<<<< HEAD
-        """Write a window that reaches as far as two ticks may be apart; empty if it would take several."""
-        if any(len(spans) > 1 for _, spans in windows):
-            return ""
-=======
         """Write a window that reaches as far as two ticks may be apart."""
->>>>>>> bc1dcb9cb9617726e00ab6cd0d637398f590cdf6
         first, last = _outermost(windows)
         if first >= _NOW:
             return f"{column} >= {_moment(first)} AND {column} < {_moment(first + self.longest)}"

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from typing_extensions import assert_never
-
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, Mail, Skip
 from skene_dagster.delivery.rehearsal import Case
 
@@ -55,8 +53,6 @@ def decision_in_words(case: Case) -> str:
             return f"{since}: would not be mailed now, {REASONS.get(reason, reason)}"
         case AlreadyDecided():
             return f"{since}, {_decided(case)}, and has not entered again since"
-        case _:
-            assert_never(case.decision)
 
 
 def _moment(at: datetime) -> str:

@@ -1,7 +1,9 @@
 """What commands say, sentence by sentence: what stands there, when it is left out, and how a number is written."""
 
 import re
+import sys
 from datetime import datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -260,11 +262,39 @@ def test_sentences_are_wrapped_to_the_terminal_and_at_most_to_100_columns(width:
     assert max(map(len, lines)) == widest
 
 
+def test_a_sentence_has_100_columns_where_the_terminal_has_more() -> None:
+    lines = printed(Screen.paragraph, "xx " + "x " * 150, width=101).splitlines()
+
+    assert max(map(len, lines)) == 100
+
+
+def test_a_line_stays_one_however_long_it_is() -> None:
+    assert printed(Screen.line, SENTENCE, width=60) == f"{SENTENCE}\n"
+    assert printed(Screen.labelled, "ok", SENTENCE, "below", width=60).splitlines()[0] == f"ok      {SENTENCE}"
+
+
+def test_what_goes_on_is_shown_on_a_terminal_only_and_leaves_other_streams_alone() -> None:
+    shown: list[str] = []
+    for is_terminal in (True, False):
+        console = Console(width=80, file=StringIO(), force_terminal=is_terminal, color_system=None)
+        before = sys.stdout, sys.stderr
+        with Screen(console).doing("Asking\x1b the database") as say:
+            assert (sys.stdout, sys.stderr) == before
+            say("7 users")
+        assert isinstance(console.file, StringIO)
+        shown.append(console.file.getvalue())
+
+    assert "Asking\ufffd the database" in shown[0]
+    assert shown[0].endswith("\x1b[2K")
+    assert shown[1] == ""
+
+
 def test_what_belongs_to_a_label_stands_below_it_indented() -> None:
     said = printed(Screen.labelled, "ok", SENTENCE)
     with_a_place = printed(Screen.labelled, "error", "loops/a.yaml:7", "It is wrong.\n  SELECT 1")
 
     assert said.startswith("ok      word")
+    assert len(said.splitlines()) == 3
     assert all(line.startswith("        word") for line in said.splitlines()[1:])
     assert with_a_place == "error   loops/a.yaml:7\n        It is wrong.\n          SELECT 1\n"
 
