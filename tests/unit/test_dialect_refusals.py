@@ -75,6 +75,7 @@ VALUES = [
     (f"{WHERE} a = 1e309", "1e309 is larger or smaller than a number can be."),
     (f"{WHERE} a = 1e-309", "1e-309 is larger or smaller than a number can be."),
     (f"{WHERE} a = 1e1000", "1e1000 is larger or smaller than a number can be."),
+    (f"{WHERE} a = 1e{'9' * 5000}", f"1e{'9' * 38} is larger or smaller than a number can be."),
     (f"{WHERE} a = 1{'0' * 60}e1000", f"1{'0' * 39} is larger or smaller than a number can be."),
     (f"{WHERE} a #> 'b'", "#> is an operator in PostgreSQL; in MySQL it begins a comment."),
     (f"{WHERE} a #- 'b'", "#- is an operator in PostgreSQL; in MySQL it begins a comment."),
@@ -258,6 +259,8 @@ def test_a_limit_needs_an_order(sql: str) -> None:
         pytest.param("SELECT id\nFROM users\nWHERE (a\nAND (b", 10, id="of the last parenthesis that is open"),
         pytest.param("SELECT id\nFROM users\nWHERE a)\nAND b)", 9, id="of the first that was never opened"),
         pytest.param("SELECT id\nFROM users;\nDELETE FROM users", 9, id="of a second statement"),
+        pytest.param("(\n(", 7, id="of parentheses and nothing else"),
+        pytest.param("\n", 7, id="of nothing at all"),
     ],
 )
 def test_the_line_is_that_of_the_authors_file(sql: str, line: int) -> None:
@@ -309,6 +312,7 @@ def test_a_query_that_is_too_long_is_refused() -> None:
             id="an interval of several parts",
         ),
         pytest.param("TABLE people", "Write SELECT * FROM people.", id="TABLE"),
+        pytest.param("TABLE", "A condition is exactly one SELECT, which only reads.", id="TABLE of nothing"),
         pytest.param(
             f"{WHERE} a = 'x\u200b'",
             "Take it out, or type it again by hand. If it is meant: CONCAT('…', x'E2808B', '…').",
@@ -349,6 +353,7 @@ def test_as_many_tables_are_joined_as_a_server_joins() -> None:
         pytest.param("a %2 = 1 AND (a)%2 = 0 AND '5'%2 = 1 AND 5%2 = 1", id="what is left of a division"),
         pytest.param("a = .50 AND b = 1.00 AND c = 1e2 AND d = 0 AND e = -0.0", id="numbers in each form"),
         pytest.param("nulls = 1 AND of = 2", id="columns that are called like words"),
+        pytest.param("start = 1 AND admin = 2 AND batch = 3", id="columns that are called like statements"),
         pytest.param("a = 1 # >", id="a comment that begins with a blank"),
         pytest.param("\u540da = 1", id="letters of scripts that look like no other"),
         pytest.param("\u0438\u043c\u044f_1 = 1", id="a name with a digit"),
