@@ -72,7 +72,7 @@ def rewrite_part(words: list[Word]) -> Rewritten:
         before = words[position - 1] if position else None
         after = words[position + 1] if position + 1 < len(words) else None
         if word.upper == "(":
-            inside.append(before.upper if before and before.kind == "word" else "")
+            inside.append(before.upper if before else "")
             opened.append(word.line)
         elif word.upper == ")":
             if not inside:
@@ -134,7 +134,7 @@ def number_value(text: str) -> str:
 def _string(word: Word, before: Word | None, done: Rewritten) -> None:
     if before and before.kind == "string":
         raise Refusal("Two strings stand side by side.", "Write CONCAT(a, b), or double the quote inside.", word.line)
-    if before and before.kind == "word" and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
+    if before and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
         raise Refusal(
             f"{before.text}{word.text}: a string takes no character set.", "Write the string alone.", word.line
         )
