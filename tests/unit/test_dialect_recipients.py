@@ -137,6 +137,7 @@ def test_the_connected_databases_name_is_read_from_the_url(url: str, schema: str
     ("sql", "own"),
     [
         pytest.param("SELECT id FROM users", True, id="the users table"),
+        pytest.param("SELECT email, id FROM users", True, id="behind another column"),
         pytest.param(
             "SELECT u.id FROM users u LEFT JOIN users boss ON boss.id = u.boss", True, id="the left of a join"
         ),
@@ -250,6 +251,8 @@ NO_KEY = "The query returns no column that names the user; it returns: "
         pytest.param("SELECT id, 1 + 1, 1+1 FROM users", "The result has two columns '1 + 1'.", id="one text twice"),
         pytest.param("SELECT id, 'ID' FROM users", "The result has two columns 'id'.", id="a text that is a name"),
         pytest.param("SELECT id, name, NAME FROM users", "The result has two columns 'name'.", id="two of a name"),
+        pytest.param("SELECT id, a AS x, b AS X FROM users", "The result has two columns 'x'.", id="two that are named"),
+        pytest.param(f"SELECT u.id, o.at, u.at {JOIN}", "The result has two columns 'at'.", id="two of two tables"),
     ],
 )
 def test_a_result_without_one_clear_key_is_refused(sql: str, message: str) -> None:

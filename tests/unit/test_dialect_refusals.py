@@ -263,6 +263,7 @@ def test_a_limit_needs_an_order(sql: str) -> None:
         pytest.param("SELECT id\nFROM users\nWHERE a)\nAND b)", 9, id="of the first that was never opened"),
         pytest.param("SELECT id\nFROM users;\nDELETE FROM users", 9, id="of a second statement"),
         pytest.param("SELECT id, a AS `a\nb`\nFROM users WHERE AND 1", 9, id="after a name over two lines"),
+        pytest.param("INSERT INTO users\nVALUES (1)", 7, id="of the first word"),
         pytest.param("(\n(", 7, id="of parentheses and nothing else"),
         pytest.param("\n", 7, id="of nothing at all"),
     ],

@@ -40,14 +40,17 @@ def columns(query: exp.Query, rewritten: Rewritten) -> tuple[str, ...] | None:
     """
     items = _first(query).expressions
     plain = [item for item in items if not is_star(item)]
-    names = [item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else "" for item in plain]
-    called = [name or _called(item, rewritten) for name, item in zip(names, plain, strict=True)]
+    called = [_named(item) or _called(item, rewritten) for item in plain]
     # MySQL: names of columns are compared without regard to case.
     folded = [name.casefold() for name in called]
     for name in called:
         if folded.count(name.casefold()) > 1:
             raise Refusal(f"The result has two columns {name!r}.", "Give one of them another name: … AS name.")
-    return tuple(name for name in names if name) if len(plain) == len(items) else None
+    return tuple(filter(None, map(_named, items))) if len(plain) == len(items) else None
+
+
+def _named(item: exp.Expr) -> str:
+    return item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else ""
 
 
 def _called(item: exp.Expr, rewritten: Rewritten) -> str:
