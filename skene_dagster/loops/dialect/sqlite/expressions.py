@@ -53,7 +53,7 @@ class Expressions:
     def expression(self, node: exp.Expr) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
         """Write anything that stands inside a SELECT."""
         match node:
-            case exp.Star() if not any(node.args.values()):
+            case exp.Star():
                 return "*"
             case exp.Null():
                 return "NULL"
@@ -82,7 +82,7 @@ class Expressions:
                 return f"DISTINCT {self.expression(node.expressions[0])}"
             case exp.Exists():
                 return f"EXISTS ({self._query(node.this)})"
-            case exp.Subquery() if not node.alias:
+            case exp.Subquery():
                 return f"({self._query(node)})"
             case exp.Case():
                 return self._case(node)

@@ -99,8 +99,6 @@ class _Queries:
         if source.args.get("joins"):
             raise NeedsTidb("A join in parentheses")
         alias = source.args.get("alias")
-        if alias is not None and alias.columns:
-            raise NeedsTidb("A derived table with a list of columns")
         named = f" AS {self._expressions.expression(alias.this)}" if alias else ""
         if isinstance(source, exp.Table):
             # Index hints change no result; SQLite has none of those indexes.
