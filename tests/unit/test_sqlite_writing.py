@@ -7,9 +7,11 @@ import pytest
 
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.dialect.sqlite.calls import FORMATS
 from skene_dagster.loops.plan import Query
 from skene_dagster.settings import Users
 
+EACH_FORMAT = "".join(f"%{letter}" for letter in sorted(FORMATS))
 WHERE = "SELECT id FROM users WHERE "
 
 
@@ -50,10 +52,10 @@ def query(sql: str) -> Query:
         ("NOW() - INTERVAL 7 DAY < NOW()", "skene_shift(:as_of, -7, 'DAY') < :as_of"),
         ("TIMESTAMPADD(DAY, 3, a) < NOW()", "skene_moment(skene_shift(a, 3, 'DAY')) < :as_of"),
         ("TIMESTAMPDIFF(HOUR, a, NOW()) > 3", "skene_timestampdiff('HOUR', a, :as_of) > 3"),
-        ("DATE_FORMAT(a, '%j') = 'x'", "skene_date_format(a, '%j') = 'x'"),
+        (f"DATE_FORMAT(a, '{EACH_FORMAT}') = 'x'", f"skene_date_format(a, '{EACH_FORMAT}') = 'x'"),
         ("EXTRACT(DAY FROM a) = 3", "skene_part(a, 'DAY') = 3"),
         ("CAST(a AS DATETIME(6)) < NOW()", "skene_moment(skene_moment(a)) < :as_of"),
-        ("a = b", "a = b"),
+        ("a = b AND 5 < a AND a < 5", "a = b AND 5 < a AND a < 5"),
         (
             "a <= b",
             "CASE WHEN skene_any_moment(a, b) THEN skene_moment(a) <= skene_moment(b) ELSE a <= b END",
@@ -82,6 +84,7 @@ def test_a_condition_is_written_with_the_meaning_that_it_has_in_mysql(condition:
         ("DATE_FORMAT(a, plan) = '3'", "DATE_FORMAT() with this format"),
         ("DATE_FORMAT(a, '%v') = '3'", "DATE_FORMAT() with this format"),
         ("EXTRACT(DAY_HOUR FROM a) = 3", "EXTRACT() of this unit"),
+        ("a IN b", "This form of IN"),
         ("CAST(a AS DATETIME) < NOW()", "CAST to DATETIME"),
         ("CAST(a AS CHAR(3)) = 'abc'", "CAST to CHAR(3)"),
         ("a * DATE(b) = 1", "Arithmetic with points in time"),
@@ -122,11 +125,20 @@ def test_what_cannot_be_said_alike_needs_tidb(condition: str, what: str) -> None
             "SELECT id, SUM(a) OVER (ORDER BY c ROWS UNBOUNDED PRECEDING) AS s FROM users",
         ),
         ("WITH o (a, b) AS (SELECT 1, 2) SELECT id FROM users", "WITH o(a, b) AS (SELECT 1, 2) SELECT id FROM users"),
+        (
+            "SELECT user_id FROM o WHERE a GROUP BY user_id, b HAVING COUNT(*) > 3",
+            "SELECT user_id FROM o WHERE a GROUP BY user_id, b HAVING COUNT(*) > 3",
+        ),
         ("SELECT u.id FROM users u, o", "SELECT u.id FROM users AS u, o"),
         ("SELECT u.id FROM users u CROSS JOIN o", "SELECT u.id FROM users AS u CROSS JOIN o"),
         ("SELECT u.id FROM users u NATURAL JOIN o", "SELECT u.id FROM users AS u NATURAL JOIN o"),
         ("SELECT u.id FROM users u JOIN o USING (a, b)", "SELECT u.id FROM users AS u JOIN o USING (a, b)"),
         ("(SELECT id FROM users)", "SELECT id FROM users"),
+        ("WITH a AS (SELECT 1) (SELECT id FROM users)", "WITH a AS (SELECT 1) SELECT id FROM users"),
+        (
+            "SELECT d.user_id FROM ((SELECT user_id FROM o)) d",
+            "SELECT d.user_id FROM (SELECT user_id FROM o) AS d",
+        ),
         (
             "SELECT id FROM users EXCEPT SELECT user_id FROM o ORDER BY id LIMIT 3",
             "SELECT id FROM users EXCEPT SELECT user_id FROM o ORDER BY id LIMIT 3",
@@ -141,6 +153,8 @@ def test_a_query_is_written_with_all_of_its_clauses(sql: str, written: str) -> N
     ("sql", "what"),
     [
         ("SELECT id, SUM(a) OVER w AS s FROM users WINDOW w AS (ORDER BY b)", "WINDOW"),
+        ("SELECT id FROM users WINDOW w AS (ORDER BY b)", "WINDOW"),
+        ("SELECT id, SUM(a) OVER w AS s FROM users", "WINDOW"),
         ("SELECT id, SUM(a) OVER (ORDER BY c RANGE UNBOUNDED PRECEDING) AS s FROM users", "A window with RANGE"),
         ("SELECT id FROM users HAVING id > 3", "HAVING without GROUP BY"),
         ("SELECT id FROM users GROUP BY id WITH ROLLUP", "WITH ROLLUP"),
@@ -151,8 +165,16 @@ def test_a_query_is_written_with_all_of_its_clauses(sql: str, written: str) -> N
             "SELECT id FROM users UNION SELECT user_id FROM o EXCEPT SELECT user_id FROM p",
             "UNION mixed with EXCEPT or INTERSECT",
         ),
+        (
+            "SELECT id FROM users UNION WITH a AS (SELECT 1) SELECT user_id FROM o",
+            "A query in parentheses inside UNION",
+        ),
         ("(SELECT id FROM users) UNION SELECT user_id FROM o", "A query in parentheses inside UNION"),
         ("SELECT id FROM users UNION (SELECT user_id FROM o)", "A query in parentheses inside UNION"),
+        (
+            "WITH users AS (SELECT u.id FROM users u JOIN o ON o.x = u.id) SELECT id FROM users",
+            "WITH under the name of the table that it reads",
+        ),
         ("WITH users AS (SELECT id FROM users) SELECT id FROM users", "WITH under the name of the table that it reads"),
     ],
 )

@@ -168,8 +168,7 @@ class Expressions:
         name, arguments = node.name.removeprefix(FUNCTION), node.expressions
         match name:
             case "DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE" if len(arguments) == 2:
-                sign = 1 if name in ("DATE_ADD", "ADDDATE") else -1
-                return self._shift(arguments[0], arguments[1], sign)
+                return self._shift(arguments[0], arguments[1], back=name in ("DATE_SUB", "SUBDATE"))
             case "TIMESTAMPADD" | "TIMESTAMPDIFF" if len(arguments) == 3:
                 return self._with_unit(name, arguments)
             case "DATE_FORMAT" if len(arguments) == 2:
@@ -216,7 +215,7 @@ class Expressions:
     def _operation(self, node: exp.Expr) -> str:
         match node:
             case exp.Add() | exp.Sub() if isinstance(node.expression, exp.Interval):
-                return self._shift(node.this, node.expression, 1 if isinstance(node, exp.Add) else -1)
+                return self._shift(node.this, node.expression, back=isinstance(node, exp.Sub))
             case exp.Add() | exp.Sub() | exp.Mul():
                 if "moment" in (kind_of(node.this, self._rewritten), kind_of(node.expression, self._rewritten)):
                     raise NeedsTidb("Arithmetic with points in time")
@@ -282,7 +281,7 @@ class Expressions:
             return quoted(literal)
         return self._operand(node) if in_full(node) else f"skene_moment({self._operand(node)})"
 
-    def _shift(self, moment: exp.Expr, interval: exp.Expr, sign: int) -> str:
+    def _shift(self, moment: exp.Expr, interval: exp.Expr, *, back: bool) -> str:
         number, unit = interval, "DAY"
         if isinstance(interval, exp.Interval):
             number, unit = interval.this, interval.text("unit").upper()
@@ -290,6 +289,6 @@ class Expressions:
             raise NeedsTidb(f"INTERVAL … {unit}")
         value = string_value(number, self._rewritten)
         written = value.strip().removeprefix("+") if value is not None else self._operand(number)
-        if sign < 0:
+        if back:
             written = negative(written)
         return f"skene_shift({self._operand(moment)}, {written}, '{unit}')"
