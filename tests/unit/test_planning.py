@@ -819,6 +819,18 @@ def test_production_unsubscribes_over_https_only(environment: Environment, accep
         assert "In production, sender.unsubscribe_url must be https, not 'http://example.com/u/" in fault
 
 
+@pytest.mark.parametrize(
+    ("loop", "unsubscribe_url"),
+    [
+        pytest.param(LOOP, "https://example.com/u/{{user.id}}", id="https"),
+        pytest.param(LOOP, "HTTPS://example.com/u/{{user.id}}", id="https in capitals"),
+        pytest.param(f"{LOOP}      transactional: true\n", "http://example.com/u/{{user.id}}", id="no marketing"),
+    ],
+)
+def test_production_takes_https_and_asks_nothing_of_mail_that_was_asked_for(loop: str, unsubscribe_url: str) -> None:
+    assert plan(loop, sender=SENDER | {"unsubscribe_url": unsubscribe_url}, environment="production").steps
+
+
 def test_the_unsubscribe_address_reads_users_only() -> None:
     (row,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{row.id}}"})
     (name,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{id}}"})

@@ -141,5 +141,6 @@ def _goal(goal: model.Goal, settings: Settings, faults: Faults) -> GoalPlan | No
     elif goal.within is None:
         faults.refuse(("goal",), f"The goal {given[0][0]!r} has no time limit.", "Add a time limit: `within: 14d`.")
     else:
-        return GoalPlan(*given[0], goal.within)
+        (said,) = given
+        return GoalPlan(*said, goal.within)
     return None
