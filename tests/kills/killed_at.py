@@ -119,13 +119,13 @@ def shorten_leases() -> None:
     leases.LEASE = reading.LEASE = LEASE
 
 
-def run(*point: Any) -> None:
+def run(job: str, *point: Any) -> None:
     """Do what `dagster job execute` does; die at a point where one is given.
 
     Args:
-        point: its name; `inside` (before the commit) or `after` it; at the how manieth time.
+        point: its name; `inside` (before the commit) or `after` it; at the nth time.
     """
     shorten_leases()
     if point:
         arm(*point)
-    dagster("job", "execute", "-m", "skene_dagster.definitions", "-j", "retention")
+    dagster("job", "execute", "-m", "skene_dagster.definitions", "-j", job)

@@ -75,6 +75,8 @@ class Scene:
     random: Random
     users: int = 0
     kills: int = 0
+    job: str = "retention"
+    """What is run."""
     home: Path | None = None
     """The folder of Dagster's instance; without it, each run has one of its own, which goes with it."""
     story: list[str] = field(default_factory=list)
@@ -90,7 +92,7 @@ class Scene:
 
     def start(self, *point: object) -> Forked:
         """Start a run, which dies by itself at a point where one is given."""
-        return self._forked(run, *point)
+        return self._forked(run, self.job, *point)
 
     def die_at(self, point: str, when: str, nth: int) -> None:
         """Run, and die there."""
@@ -187,6 +189,10 @@ class Scene:
         self.home.mkdir()
         (self.home / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
         return self.home
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with self._connected() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
 
     def execute(self, statement: str) -> None:
         with self._connected() as connection:
