@@ -69,6 +69,11 @@ VALUES = [
     ("SELECT id /* FROM users", "A comment begins with /* and does not end."),
     (f"{WHERE} name = ‘Ann’", "'‘' (left single quotation mark) is not SQL."),  # noqa: RUF001 - that is the point
     (f"{WHERE}\u00a0id = 1", "'\\xa0' (no-break space) is not SQL."),
+    (f"{WHERE} a = '\U000e0001'", "'\\U000e0001' (language tag) cannot be seen in a string."),
+    (
+        "SELECT id FROM us\u0435rs",
+        "`us\u0435rs` has the letter '\u0435' (cyrillic small letter ie) among others that look alike.",
+    ),
     (f"{WHERE} a = 5--3", "-- cannot be used."),
     (f"{WHERE} 1a = 2", "1a is neither a number nor a name."),
     (f"{WHERE} a = {'9' * 66}", f"{'9' * 20}… has 66 digits; a number has 65 at most."),
