@@ -168,6 +168,11 @@ CONSTRUCTS = [
     ("SELECT id FROM users FETCH FIRST 3 ROWS ONLY", "FETCH cannot be used."),
     ("SELECT id FROM users QUALIFY id = 1", "QUALIFY cannot be used."),
     ("SELECT id FROM a.b.users", "a.b.users is not a table."),
+    ("SELECT id FROM LOWER('x')", "LOWER('x') is not a table."),
+    (
+        f"{WHERE} at > '2026-02-22T09:00:00Z'",
+        "'2026-02-22T09:00:00Z' names its offset from UTC, which databases read differently.",
+    ),
     ("SELECT id FROM MySQL.user", "MySQL.user is the database server's own table."),
     (
         "SELECT id FROM \u0130nformation_schema.tables",
