@@ -55,6 +55,8 @@ def query(sql: str) -> Query:
         (f"DATE_FORMAT(a, '{EACH_FORMAT}') = 'x'", f"skene_date_format(a, '{EACH_FORMAT}') = 'x'"),
         ("EXTRACT(DAY FROM a) = 3", "skene_part(a, 'DAY') = 3"),
         ("CAST(a AS DATETIME(6)) < NOW()", "skene_moment(skene_moment(a)) < :as_of"),
+        ("a < (DATE(b))", "skene_moment(a) < skene_moment((skene_date(b)))"),
+        ("CONCAT(a, b) < NOW()", "skene_moment(skene_concat(a, b)) < :as_of"),
         ("a = b AND 5 < a AND a < 5", "a = b AND 5 < a AND a < 5"),
         (
             "a <= b",
@@ -156,6 +158,11 @@ def test_a_query_is_written_with_all_of_its_clauses(sql: str, written: str) -> N
         ("SELECT id FROM users WINDOW w AS (ORDER BY b)", "WINDOW"),
         ("SELECT id, SUM(a) OVER w AS s FROM users", "WINDOW"),
         ("SELECT id, SUM(a) OVER (ORDER BY c RANGE UNBOUNDED PRECEDING) AS s FROM users", "A window with RANGE"),
+        ("SELECT id, COUNT(*) OVER () > '5' AS many FROM users", "Comparing a number with a text"),
+        (
+            "SELECT user_id, DATE(MAX(at)) AS d FROM o GROUP BY user_id HAVING d > 'x'",
+            "Comparing a point in time with another text",
+        ),
         ("SELECT id FROM users HAVING id > 3", "HAVING without GROUP BY"),
         ("SELECT id FROM users GROUP BY id WITH ROLLUP", "WITH ROLLUP"),
         ("SELECT u.id FROM o RIGHT JOIN users u ON u.id = o.x", "RIGHT JOIN"),
