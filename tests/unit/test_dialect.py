@@ -157,6 +157,7 @@ WHERE = "SELECT id FROM users WHERE a"
         pytest.param(f"{WHERE} = 'pro'", WHERE, "'pro'", id="a string"),
         pytest.param(f"{WHERE} = x'41'", WHERE, "x'41'", id="a hexadecimal value"),
         pytest.param(f"{WHERE} OR plan", WHERE, "plan", id="a name"),
+        pytest.param(f"{WHERE} OR a", WHERE, "a", id="a name that is there twice"),
         pytest.param(f"{WHERE} OR `plan`", WHERE, "plan", id="a name in backticks"),
         pytest.param(f"{WHERE} OR o.plan", WHERE, "o, plan", id="a name with its table"),
     ],

@@ -25,7 +25,9 @@ def test_an_iana_name_is_a_zone(name: str) -> None:
         pytest.param("+02:00", "Etc/GMT-2", id="ahead, as ISO 8601 has it"),
         pytest.param("utc -0500", "Etc/GMT+5 (5 h behind UTC", id="behind UTC"),
         pytest.param("UTC+05:30", "the city whose clock is meant", id="half an hour"),
-        pytest.param("UTC+15", "the city whose clock is meant", id="an offset that is nowhere"),
+        pytest.param(
+            "UTC+15", "the city whose clock is meant, such as Europe/Berlin or Asia", id="an offset that is nowhere"
+        ),
         pytest.param("UTC-13", "the city whose clock is meant, such as Europe/Berlin or Asia", id="too far behind"),
         pytest.param("UTC+0:30", "the city whose clock is meant, such as Europe/Berlin or Asia", id="minutes alone"),
         pytest.param(
@@ -54,6 +56,7 @@ def test_one_zone_is_suggested_at_most_and_of_its_own_part_of_the_world() -> Non
     assert fault_of_timezone("Europe/Berlin1") == (
         "Write an IANA name, such as Europe/Berlin. Did you mean 'Europe/Berlin'?"
     )
+    assert fault_of_timezone("America/Istanbul") == "Write an IANA name, such as Europe/Berlin."
     assert fault_of_timezone("Asia/Berlin") == "Write an IANA name, such as Europe/Berlin."
 
 

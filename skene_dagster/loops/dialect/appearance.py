@@ -72,7 +72,7 @@ def check_word(text: str, start: int, end: int, lines: TextLines, line: int) -> 
     word = text[start:end]
     cut = lines.cut(start, end)
     if cut is not None and text[cut - 1] != "\n" and not word.startswith("/*"):
-        if word[0] in "'\"`":
+        if word[:1] in "'\"`":
             what = f"The lines are joined, so the line break in {_shown(word)} is lost."
             raise Refusal(what, lines.keep, line)
         raise Refusal(
@@ -82,7 +82,7 @@ def check_word(text: str, start: int, end: int, lines: TextLines, line: int) -> 
         )
     if word.isascii() and word.isprintable():
         return
-    quoted = word[0] in "'\""
+    quoted = word[:1] in "'\""
     for character in word:
         if _is_hidden(character) and (character not in _JOINS or not quoted):
             raise no_sql(character, line, "a string" if quoted else "a name")

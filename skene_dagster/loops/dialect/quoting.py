@@ -35,7 +35,9 @@ def as_written(node: exp.Expr, rewritten: Rewritten) -> str:
     span = _span(node)
     if span is None:
         return ""
-    return in_the_authors_words("".join(rewritten.judged)[span[0] : span[1] + 1], rewritten)
+    text = "".join(rewritten.judged)[span[0] : span[1] + 1]
+    # sqlglot, 2026-11: it does not say where a call ends.
+    return in_the_authors_words(text + ")" * (text.count("(") - text.count(")")), rewritten)
 
 
 def word_for(name: str, node: exp.Expr, rewritten: Rewritten) -> str:

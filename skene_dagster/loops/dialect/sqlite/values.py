@@ -103,7 +103,7 @@ def are_moments(node: exp.Expr, sides: list[exp.Expr], rewritten: Rewritten) -> 
 
 def in_full(node: exp.Expr) -> bool:
     """Whether a point in time has date, time and fraction whatever happens."""
-    if isinstance(node, (exp.Add, exp.Sub)) and isinstance(node.expression, exp.Interval):
+    if isinstance(node, (exp.Add, exp.Sub)):
         return in_full(node.this)
     return isinstance(node, exp.Placeholder) and node.name == AS_OF
 
