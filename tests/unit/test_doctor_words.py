@@ -20,9 +20,19 @@ SECOND = timedelta(seconds=1)
     [
         pytest.param("SQLite", (3, 40), frozenset[str](), [("ok", "SQLite 3.40.")], id="SQLite"),
         pytest.param(
-            "MariaDB", (10, 11), frozenset[str](), [("notice", "MariaDB 10.11: a stand-in, on which")], id="MariaDB"
+            "MariaDB",
+            (10, 11),
+            frozenset[str](),
+            [("notice", "MariaDB 10.11: the tests run on it, in place of TiDB.")],
+            id="MariaDB",
         ),
-        pytest.param("MySQL", (8, 0), frozenset[str](), [("notice", "MySQL 8.0: a stand-in, on which")], id="MySQL"),
+        pytest.param(
+            "MySQL",
+            (8, 0),
+            frozenset[str](),
+            [("notice", "MySQL 8.0: the tests run on it, in place of TiDB.")],
+            id="MySQL",
+        ),
         pytest.param(
             "TiDB",
             (7, 5),
@@ -34,7 +44,7 @@ SECOND = timedelta(seconds=1)
             "TiDB",
             (7, 4, 9),
             ALL - {"TTL", "bulk DML"},
-            [("error", "TiDB 7.4.9 is too old."), ("ok", "It has: "), ("ok", "It has not: TTL, bulk DML. Nothing")],
+            [("error", "TiDB 7.4.9 is too old."), ("ok", "It has: "), ("ok", "It lacks: TTL, bulk DML. Nothing")],
             id="an older one",
         ),
         pytest.param(
@@ -43,8 +53,8 @@ SECOND = timedelta(seconds=1)
             frozenset[str](),
             [
                 ("ok", "TiDB 8.5."),
-                ("ok", "It has: nothing of what is asked for."),
-                ("ok", f"It has not: {', '.join(PROBES)}."),
+                ("ok", "It has: none of what can be used."),
+                ("ok", f"It lacks: {', '.join(PROBES)}."),
             ],
             id="one that has nothing",
         ),
