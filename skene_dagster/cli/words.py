@@ -14,6 +14,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "not_mailable": "not mailable (users.mailable in skene.yaml)",
         "no_address": "no address",
         "invalid_address": "invalid address",
+        "reconsidered": "decided again (reconsider)",
         "there_at_start": "inside before the loop began (start: new_only)",
         "once": "mailed before (repeat: once)",
         "left_segment": "left the segment in the meantime",

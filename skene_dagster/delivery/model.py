@@ -36,6 +36,7 @@ DeferReason = Literal[
     "repeat",
     "in_flight",
     "left_segment",
+    "reconsidered",
     "not_mailable",
     "no_address",
     "invalid_address",

@@ -192,7 +192,7 @@ class _Decisions:
         self._stage = stage
         self._connection = connection
         self.key = users_key(connection, stage.settings.users)
-        self._segment = segment_name(stage.plan.name, stage.step.name)
+        self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
         # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, self._segment) if self._known else None

@@ -70,7 +70,7 @@ def refresh(
         SettingsError: the rows name their users in another type than the users key has.
         StoreError: the database refused.
     """
-    segment = segment_name(plan.name, step.name)
+    segment = segment_name(plan.name, step.ledger_name)
     started = clock()
     mine, before = leases.begin(engine, segment, owner=run_id, as_of=as_of, clock=clock)
     if mine is None:
@@ -113,13 +113,13 @@ def to_come(
     connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, mode: str, as_of: datetime
 ) -> Subquery:
     """Select what a refresh for `as_of` would find: user_id, occurrence, triggered_at, attributes."""
-    before = leases.state(connection, segment_name(plan.name, step.name))
+    before = leases.state(connection, segment_name(plan.name, step.ledger_name))
     last, first, at = (before.as_of, before.first_as_of, before.refreshed_at) if before else (None, None, None)
     within = trigger_windows.window(step, as_of, last=last, first=first, at=at)
     answer = conditions.answer(connection, plan, step, settings, as_of)
     rows = trigger_windows.rows(connection, plan, step, mode, within)
     found = _found(connection, step, settings, rows, answer.rows)
-    return select(found).where(~_is_known(found, mode, segment_name(plan.name, step.name))).subquery("to_come")
+    return select(found).where(~_is_known(found, mode, segment_name(plan.name, step.ledger_name))).subquery("to_come")
 
 
 def found_again(
@@ -138,7 +138,7 @@ def found_again(
         QueryRejected, NotCounted: as `conditions.answer` does.
     """
     columns = triggered.c
-    mine = and_(columns.mode == mode, columns.segment == segment_name(plan.name, step.name))
+    mine = and_(columns.mode == mode, columns.segment == segment_name(plan.name, step.ledger_name))
     known = select(func.min(columns.triggered_at), func.max(columns.triggered_at)).where(
         mine, tuple_(columns.user_id, columns.occurrence).in_(keys)
     )

@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, OUTBOX, World, make_world
 from neighbours import own
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
-from skene_dagster.delivery import controls
+from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import Scope, complete
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import deferred, sends, steps
@@ -260,3 +261,66 @@ def test_how_far_a_step_has_decided_never_goes_back(world: World) -> None:
 
     with world.engine.connect() as connection:
         assert connection.execute(select(steps.c.reserved_as_of).where(own(steps))).scalars().all() == [world.now]
+
+
+def reconsidered(world: World) -> int:
+    scope = Scope("outbox", "retention", "main")
+
+    def work(connection: Connection) -> int:
+        ledger.look_at_everybody(connection, scope)
+        return ledger.reconsider(connection, scope, by_row=False)
+
+    return transaction(world.engine, work)
+
+
+def test_who_was_cancelled_is_mailed_after_all_once_a_person_has_it_decided_again(world: World) -> None:
+    world.add(1, 2)
+    world.refresh()
+    world.reserve()
+    order = partial(ledger.cancel, loop="retention", cancelled_at=world.now, now=world.now)
+    transaction(world.engine, order)
+    world.add(3)
+    world.days_pass(1)
+    world.tick()
+    world.change(1, dormant=False)
+    world.days_pass(1)
+    world.refresh()
+
+    found = reconsidered(world)
+
+    assert (found, occurrences(world)) == (
+        1,
+        [(1, "1", "skipped"), (2, "1", "reconsidered"), (3, "1", "accepted")],
+    )
+    assert next_tick(world) == {"mail": 1, "decided_before": 2}
+    world.deliver()
+    assert world.provider.mailed == ["u2@example.com", "u3@example.com"]
+
+
+def test_who_was_skipped_and_mailed_since_is_not_decided_again(world: World) -> None:
+    world.rewrite_loop(A_WEEK[0], A_WEEK[1].replace("7d", "once"))
+    world.add(1)
+    world.tick()
+    for is_inside in (False, True):
+        world.change(1, dormant=is_inside)
+        next_tick(world)
+    world.rewrite_loop(*EVERY_ENTRY)
+    for is_inside in (False, True):
+        world.change(1, dormant=is_inside)
+        next_tick(world)
+    world.deliver()
+    assert [became for *_, became in occurrences(world)] == ["accepted", "skipped", "accepted"]
+
+    assert reconsidered(world) == 0
+    assert next_tick(world) == {"decided_before": 1}
+
+
+def test_who_was_there_at_the_start_is_mailed_once_everyone_is_and_a_person_has_it_decided_again(world: World) -> None:
+    world.rewrite_loop("type: retention\n", "type: retention\nstart: new_only\n")
+    world.add(1)
+    world.tick()
+    world.rewrite_loop("type: retention\n", "type: retention\nstart: everyone\n")
+    before = next_tick(world)
+
+    assert (before, reconsidered(world)) == ({}, 0)
+    assert next_tick(world) == {"mail": 1}

@@ -176,7 +176,7 @@ def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: Scope)
     """A step that is new while another is gone may be a renamed one: everybody would be mailed again."""
     if ledger.has_decided(connection, scope):
         return
-    present = {step.name for step in plan.steps}
+    present = {step.ledger_name for step in plan.steps}
     for name in members.steps_of(connection, plan.name):
         gone = Scope(scope.mode, scope.loop, name)
         if name not in present and ledger.has_decided(connection, gone):
@@ -184,7 +184,7 @@ def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: Scope)
             raise NoClearance(
                 f"Step {scope.step!r} of {plan.name!r} is new and {name!r} is gone: "
                 f"if it was renamed, {people:,} people would be mailed again.",
-                advice=f"Give the step its old name {name!r} back, or give the loop a new name.",
+                advice=f"If it was, add `renamed_from: {name}` to the step; otherwise give the loop a new name.",
             )
 
 

@@ -79,18 +79,18 @@ class SendAudience:
     @property
     def scope(self) -> Scope:
         """Whose ledger it is."""
-        return Scope(self.mode.name, self.plan.name, self.step.name)
+        return Scope(self.mode.name, self.plan.name, self.step.ledger_name)
 
     @property
     def segment(self) -> str:
         """Whose members they are."""
-        return segment_name(self.plan.name, self.step.name)
+        return segment_name(self.plan.name, self.step.ledger_name)
 
     def rules(
         self, connection: Connection, first_as_of: datetime, now: datetime, *, awaits_approval: bool = False
     ) -> Rules:
         """Say by which rules it is decided now: those of the loop, and the orders that people gave."""
-        orders = controls.orders(connection, self.plan.name, self.step.name)
+        orders = controls.orders(connection, self.plan.name, self.step.ledger_name)
         hold: HoldReason | None = (
             "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
         )
@@ -238,7 +238,7 @@ class SendAudience:
     def _clearance_of_a_first_wave(self, connection: Connection) -> Clearance | None:
         if ledger.was_ever_reserved(connection, self.scope):
             return None
-        if controls.orders(connection, self.plan.name, self.step.name).approved:
+        if controls.orders(connection, self.plan.name, self.step.ledger_name).approved:
             return None
         return clearance.of(connection, self.segment)
 

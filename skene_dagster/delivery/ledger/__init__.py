@@ -6,11 +6,12 @@ their rows stands here, one statement or two to a function.
 
 from skene_dagster.delivery.ledger.deciding import decide, has_decided
 from skene_dagster.delivery.ledger.deferring import due as due_again
+from skene_dagster.delivery.ledger.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.deferring import waiting as waiting_users
-from skene_dagster.delivery.ledger.deferring import waits
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.past import history, last_mails, of_rows
 from skene_dagster.delivery.ledger.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -114,6 +115,7 @@ __all__ = [
     "left_behind",
     "left_unresolved",
     "lock",
+    "look_at_everybody",
     "loops",
     "members_of",
     "newest_attempt",
@@ -125,6 +127,7 @@ __all__ = [
     "open_emails",
     "own_wait",
     "put_off",
+    "reconsider",
     "refuse",
     "reissue",
     "reissue_frozen",

@@ -5,15 +5,33 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    true,
+    tuple_,
+)
 
 from skene_dagster.delivery.ledger.scope import Scope
-from skene_dagster.delivery.model import NewDeferral, Waiting
+from skene_dagster.delivery.model import NewDeferral, SkipReason, Waiting
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.tables import OPEN, deferred, segment_members, triggered
+from skene_dagster.store.tables import OPEN, deferred, segment_members, sends, triggered
 
 SOME = 1000
 """Keys of a statement."""
+
+RECONSIDERED: tuple[SkipReason, ...] = (*("cancelled", "too_late", "not_mailable", "once", "repeat", "step_removed"),)
+"""Reasons to skip that a person, or another rule, may have removed."""
 
 
 def defer(connection: Connection, scope: Scope, made: Sequence[NewDeferral], *, as_of: datetime, now: datetime) -> None:
@@ -59,6 +77,40 @@ def due(
         .limit(limit)
     )
     return connection.execute(query).all()
+
+
+def reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:
+    """Have those decided again whose last decision was to skip them for a reason that may no longer hold; count them.
+
+    Only members who are still inside, and rows that are still known.
+    """
+    later, again = sends.alias("later"), sends.alias("again")
+    same_user = (later.c[name] == again.c[name] for name in ("mode", "loop", "step", "user_id"))
+    is_last = ~exists().where(*same_user, later.c.as_of > again.c.as_of)
+    if by_row:
+        table, is_last = triggered, true()
+        known = and_(triggered.c.mode == scope.mode, triggered.c.occurrence == again.c.occurrence)
+    else:
+        table, known = segment_members, segment_members.c.exited_at == OPEN
+    segment = segment_name(scope.loop, scope.step)
+    is_there = exists().where(table.c.segment == segment, table.c.user_id == again.c.user_id, known)
+    found = select(
+        *(again.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")),
+        literal("reconsidered"),
+        null(),
+        again.c.as_of,
+        again.c.decided_at,
+        again.c.as_of,
+    ).where(_skipped(again, scope), is_last, is_there, ~waits(scope, again.c.user_id, again.c.occurrence))
+    connection.execute(insert(deferred).from_select(list(deferred.c), found))
+    moved = delete(sends).where(_skipped(sends, scope), waits(scope, sends.c.user_id, sends.c.occurrence))
+    return connection.execute(moved).rowcount
+
+
+def _skipped(table: FromClause, scope: Scope) -> ColumnElement[bool]:
+    columns = table.c
+    mine = and_(columns.mode == scope.mode, columns.loop == scope.loop, columns.step == scope.step)
+    return and_(mine, columns.state == "skipped", columns.reason.in_(RECONSIDERED))
 
 
 def waiting(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Waiting]:

@@ -40,6 +40,11 @@ def complete(connection: Connection, scope: Scope, as_of: datetime) -> None:
     connection.execute(update(steps).where(_of(scope)).values(hold=None))
 
 
+def forget(connection: Connection, scope: Scope) -> None:
+    """Have the step's next tick look at everybody who is inside."""
+    connection.execute(update(steps).where(_of(scope)).values(reserved_as_of=None))
+
+
 def hold(connection: Connection, scope: Scope, reason: HoldReason, since: datetime | None) -> None:
     """Nobody of the step is decided now, for this reason; who entered after `since` (None: everybody) waits."""
     connection.execute(update(steps).where(_of(scope)).values(hold=reason, reserved_as_of=since))

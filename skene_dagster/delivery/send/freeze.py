@@ -130,7 +130,7 @@ def _kept(
     connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[ReservedSend]
 ) -> Mapping[Any, str | None]:
     """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
-    segment = segment_name(plan.name, step.name)
+    segment = segment_name(plan.name, step.ledger_name)
     if not step.by_row:
         return members.kept(connection, segment, [row.user_id for row in waiting])
     rows = [(row.user_id, row.occurrence) for row in waiting]
