@@ -96,7 +96,7 @@ def test_entitlements_are_told_in_a_line_and_with_what_the_blocked_read() -> Non
     blocking = replace(STEP, action=Block("Upgrade, please.", None))
 
     assert descriptions.entitlements(PLAN, blocking).endswith("They see: Upgrade, please.")
-    assert descriptions.entitled(Entitled(3, 2, paused=False), 1200) == "1,200 are blocked; 3 more, 2 let go."
+    assert descriptions.entitled(Entitled(3, 2, paused=False), 1200) == "1,200 are blocked; 3 more, 2 lifted."
     assert descriptions.entitled(Entitled(0, 0, paused=True), 7) == "7 are blocked; paused."
     assert descriptions.counted("Reserved", {"mail": 1200, "skipped": 2}) == "Reserved: 1,200 mail, 2 skipped."
 

@@ -142,7 +142,9 @@ def test_how_the_command_is_called_is_told(
 ) -> None:
     folder = (tmp_path if is_here else tmp_path.parent / "elsewhere") / ".venv" / "bin"
     monkeypatch.setattr(sys, "executable", f"{folder / 'python'}")
-    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if is_on_the_path else None)
+    on_the_path = tmp_path / "skene-dagster"
+    on_the_path.touch(mode=0o755 if is_on_the_path else 0o644)
+    monkeypatch.setenv("PATH", f"{tmp_path}")
 
     assert demo._program(tmp_path) == program
 

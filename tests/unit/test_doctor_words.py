@@ -1,7 +1,7 @@
 """What `doctor` says of a database's product and of clocks, and when it is an error."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, create_engine
@@ -12,6 +12,7 @@ from skene_dagster.errors import LoopError, Place, StoreError
 from skene_dagster.store.server.capabilities import PROBES, Capabilities
 
 ALL = frozenset(PROBES)
+NOW = datetime(2026, 3, 2, 9)
 SECOND = timedelta(seconds=1)
 
 
@@ -94,7 +95,9 @@ def connection() -> Iterator[Connection]:
 def test_clocks_that_differ_are_told(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, apart: timedelta, label: str, said: str
 ) -> None:
-    monkeypatch.setattr(environment_checks, "how_far_ahead", lambda _: apart)
+    # SQLite's clock is this machine's: read first here, twice there, and here again for the message.
+    readings = iter([NOW + apart, NOW, NOW, NOW + apart])
+    monkeypatch.setattr("skene_dagster.store.engine._utc_now", lambda: next(readings))
 
     (found,) = environment_checks._time(connection)
 

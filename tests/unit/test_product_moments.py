@@ -130,7 +130,7 @@ def test_a_column_is_read_as_it_holds_moments(
             [20_260_302],
             None,
             "orders.at holds numbers, and numbers are not times.",
-            "They look like dates. Name a column of type DATETIME, or make a view that has one.",
+            "They look like dates. Name a column of type DATETIME, or create a view that has one.",
             id="dates",
         ),
         pytest.param(
@@ -147,7 +147,7 @@ def test_a_column_is_read_as_it_holds_moments(
             ["2026-03-02"],
             "seconds",
             "orders.at does not hold numbers (TEXT), but 'events.at' says that it holds seconds.",
-            "Leave the unit out: `at: at`.",
+            "Remove the unit: `at: at`.",
             id="texts of a unit",
         ),
         pytest.param(
@@ -155,7 +155,7 @@ def test_a_column_is_read_as_it_holds_moments(
             ["2026-03-02"],
             "seconds",
             "orders.at does not hold numbers (text), but 'events.at' says that it holds seconds.",
-            "Leave the unit out: `at: at`.",
+            "Remove the unit: `at: at`.",
             id="texts of a unit, in a column of no type",
         ),
     ],

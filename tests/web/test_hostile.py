@@ -52,7 +52,7 @@ def head(length: int, *more: str) -> bytes:
         pytest.param(b"\xff\xfe{\x00}\x00", "not JSON", id="UTF-16"),
         pytest.param(b"\xef\xbb\xbf{}", "not JSON", id="a byte order mark"),
         pytest.param(b'{"userId":7,"event":"\xff"}', "not JSON", id="no UTF-8"),
-        pytest.param(b"[" * 30_000, "not JSON", id="deep, and unfinished"),
+        pytest.param(b"[" * 30_000, "not readable JSON", id="deep, and unfinished"),
         pytest.param(b"[" * 15_000 + b"]" * 15_000, "nested too deep", id="deep"),
         pytest.param(b'{"userId":7,"event":"used","properties":{"a":NaN}}', "not JSON", id="NaN"),
         pytest.param(b'{"userId":7,"event":"used","properties":{"a":-Infinity}}', "not JSON", id="Infinity"),
