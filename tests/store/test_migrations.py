@@ -1,4 +1,4 @@
-"""The skene_* tables are what tables.py says, with the users key's own type, however they came about."""
+"""The skene_* tables are what store/tables says, with the users key's own type, however they came about."""
 
 import re
 import threading

@@ -271,7 +271,7 @@ def test_a_database_that_is_away_is_tried_again_after_pauses(
 
     until(lambda: len(world.journal.transactions) == len(seconds) + 1)
     assert pauses.seconds == seconds
-    assert caplog.messages == ["Events cannot be written (1 attempts), and are kept. It is away."]
+    assert caplog.messages == ["Events cannot be written (1 attempts); they are kept. It is away."]
     assert caplog.records[0].levelno == logging.ERROR
 
 
@@ -292,7 +292,7 @@ def test_of_an_error_that_is_none_of_ours_only_its_kind_is_said(world: World, ca
     buffer.put(event("a"))
 
     assert buffer.flush(PATIENCE)
-    assert caplog.messages == ["Events cannot be written (1 attempts), and are kept. ZeroDivisionError"]
+    assert caplog.messages == ["Events cannot be written (1 attempts); they are kept. ZeroDivisionError"]
 
 
 def test_what_cannot_be_stored_is_counted_and_the_rest_is_written(

@@ -126,7 +126,7 @@ def test_where_the_database_is_away_all_who_wait_are_told_at_once_and_later_ones
     world = run(story, Limits(commit_events=2, waiting_events=5))
 
     assert world.journal.transactions[:2] == [["a"], ["f"]]
-    assert caplog.messages == ["3 requests were answered with 503, for events cannot be written. It is away."]
+    assert caplog.messages == ["3 requests were answered with 503, because events cannot be written. It is away."]
     assert caplog.records[0].levelno == logging.ERROR
 
 
@@ -140,7 +140,7 @@ def test_what_nobody_foresaw_is_logged_and_ends_nothing(caplog: pytest.LogCaptur
     run(story)
 
     (record,) = caplog.records
-    assert record.message == "Events could not be written, for a reason that was not foreseen."
+    assert record.message == "Events could not be written, for an unexpected reason."
     assert record.exc_info is not None
 
 

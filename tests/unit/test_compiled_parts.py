@@ -56,7 +56,7 @@ def test_a_step_says_when_it_runs(trigger: Trigger, when: str) -> None:
 
 
 def test_a_segment_of_rows_is_kept_elsewhere_than_one_of_users() -> None:
-    assert "`skene_triggered`, a row each" in descriptions.segment(PLAN, replace(STEP, trigger=ROWS))
+    assert "`skene_triggered`, one row for each" in descriptions.segment(PLAN, replace(STEP, trigger=ROWS))
     assert "`skene_segment_members`, with those who left" in descriptions.segment(PLAN, STEP)
 
 
@@ -77,10 +77,10 @@ def test_a_loop_says_why_it_exists(opinion: str, not_yet: tuple[str, ...], said:
 @pytest.mark.parametrize(
     ("repeat", "trigger", "said"),
     [
-        pytest.param("once", STEP.trigger, "once in a lifetime", id="once"),
-        pytest.param("every_entry", STEP.trigger, "once for each time that they enter", id="each entry"),
+        pytest.param("once", STEP.trigger, "only once, ever", id="once"),
+        pytest.param("every_entry", STEP.trigger, "once each time they enter", id="each entry"),
         pytest.param("every_entry", ROWS, "once for each row", id="each row"),
-        pytest.param(7 * A_DAY, STEP.trigger, "once for each time that they enter, at most every 7d", id="a pause"),
+        pytest.param(7 * A_DAY, STEP.trigger, "once each time they enter, at most every 7d", id="a pause"),
         pytest.param(7 * A_DAY, ROWS, "once for each row, at most every 7d", id="a pause between rows"),
     ],
 )
@@ -95,8 +95,8 @@ def test_emails_say_how_often_they_come(repeat: Any, trigger: Trigger, said: str
 def test_entitlements_are_told_in_a_line_and_with_what_the_blocked_read() -> None:
     blocking = replace(STEP, action=Block("Upgrade, please.", None))
 
-    assert descriptions.entitlements(PLAN, blocking).endswith("They are told: Upgrade, please.")
-    assert descriptions.entitled(Entitled(3, 2, paused=False), 1200) == "1,200 are blocked; 3 more, 2 let go."
+    assert descriptions.entitlements(PLAN, blocking).endswith("They see: Upgrade, please.")
+    assert descriptions.entitled(Entitled(3, 2, paused=False), 1200) == "1,200 are blocked; 3 more, 2 lifted."
     assert descriptions.entitled(Entitled(0, 0, paused=True), 7) == "7 are blocked; paused."
     assert descriptions.counted("Reserved", {"mail": 1200, "skipped": 2}) == "Reserved: 1,200 mail, 2 skipped."
 
@@ -293,7 +293,7 @@ def collected(**changed: Any) -> Collected:
         pytest.param(collected(), [], id="all is told"),
         pytest.param(
             collected(offer=Offered(of_cluster=True, by_user=True, everybody=False, evicted=0)),
-            ["of its own statements only: GRANT PROCESS"],
+            ["only its own statements: GRANT PROCESS"],
             id="only its own statements",
         ),
         pytest.param(
@@ -301,7 +301,11 @@ def collected(**changed: Any) -> Collected:
             ["forgot 1,200 kinds of statements"],
             id="some are forgotten",
         ),
-        pytest.param(collected(unknown=2), ["below tidb_usage 2 are no user's"], id="addresses that are nobody's"),
+        pytest.param(
+            collected(unknown=2),
+            ["2 of the addresses under tidb_usage in skene.yaml belong to no user, or to several"],
+            id="addresses that are nobody's",
+        ),
     ],
 )
 def test_what_the_server_does_not_tell_is_warned_of(found: Collected, words: list[str]) -> None:

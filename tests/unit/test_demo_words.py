@@ -61,8 +61,8 @@ def test_each_day_is_a_line_and_what_they_come_to_the_last() -> None:
         ["together", "7", "1,001", "0", "0", "0", "0", "0"],
     ]
     assert " ".join(lines[5:]) == (
-        "Found, but not mailed: 3 without an address, 5 mailed before (repeat: once). "
-        "Users who are deferred are asked about again at every tick."
+        "Found, but not mailed: no address: 3; mailed before (repeat: once): 5. "
+        "Deferred users are decided about again at every tick."
     )
     assert lived == [ADA]
 
@@ -142,7 +142,9 @@ def test_how_the_command_is_called_is_told(
 ) -> None:
     folder = (tmp_path if is_here else tmp_path.parent / "elsewhere") / ".venv" / "bin"
     monkeypatch.setattr(sys, "executable", f"{folder / 'python'}")
-    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if is_on_the_path else None)
+    on_the_path = tmp_path / "skene-dagster"
+    on_the_path.touch(mode=0o755 if is_on_the_path else 0o644)
+    monkeypatch.setenv("PATH", f"{tmp_path}")
 
     assert demo._program(tmp_path) == program
 
@@ -153,7 +155,7 @@ def test_a_database_that_the_demo_did_not_make_is_left_alone(settings: Settings)
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"")
 
-    with pytest.raises(StoreError, match=r"^\.skene/skene\.db is a database that the demo did not make"):
+    with pytest.raises(StoreError, match=r"^\.skene/skene\.db is a database that the demo did not create"):
         demo._own_database(settings)
 
 
@@ -162,7 +164,9 @@ def test_a_database_that_the_demo_did_not_make_is_left_alone(settings: Settings)
     [
         pytest.param({"SKENE_DATABASE_URL": "sqlite:////elsewhere/skene.db"}, "Unset SKENE_DATABASE_URL", id="another"),
         pytest.param(
-            {"SKENE_REDIRECT_TO": "me@example.com", "RESEND_API_KEY": "re_123"}, "emails would leave", id="real emails"
+            {"SKENE_REDIRECT_TO": "me@example.com", "RESEND_API_KEY": "re_123"},
+            "emails would be sent",
+            id="real emails",
         ),
     ],
 )

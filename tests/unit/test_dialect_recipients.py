@@ -227,7 +227,7 @@ NO_KEY = "The query returns no column that names the user; it returns: "
         pytest.param("SELECT MAX(id) AS top FROM users", f"{NO_KEY}top.", id="computed, under another name"),
         pytest.param(
             f"SELECT id, o.amount {JOIN}",
-            "id of a join may come from any of its tables; which names the user?",
+            "id of a join may come from any of its tables; which is the user?",
             id="the key of a join without its table, and another column",
         ),
         pytest.param(
@@ -278,7 +278,7 @@ NO_KEY = "The query returns no column that names the user; it returns: "
         ),
         pytest.param(
             f"SELECT *, 1 AS one {JOIN}",
-            "* of a join may come from any of its tables; which names the user?",
+            "* of a join may come from any of its tables; which is the user?",
             id="all of a join, and a number",
         ),
         pytest.param(

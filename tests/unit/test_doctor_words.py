@@ -1,7 +1,7 @@
 """What `doctor` says of a database's product and of clocks, and when it is an error."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, create_engine
@@ -12,6 +12,7 @@ from skene_dagster.errors import LoopError, Place, StoreError
 from skene_dagster.store.server.capabilities import PROBES, Capabilities
 
 ALL = frozenset(PROBES)
+NOW = datetime(2026, 3, 2, 9)
 SECOND = timedelta(seconds=1)
 
 
@@ -20,9 +21,19 @@ SECOND = timedelta(seconds=1)
     [
         pytest.param("SQLite", (3, 40), frozenset[str](), [("ok", "SQLite 3.40.")], id="SQLite"),
         pytest.param(
-            "MariaDB", (10, 11), frozenset[str](), [("notice", "MariaDB 10.11: a stand-in, on which")], id="MariaDB"
+            "MariaDB",
+            (10, 11),
+            frozenset[str](),
+            [("notice", "MariaDB 10.11: the tests run on it, in place of TiDB.")],
+            id="MariaDB",
         ),
-        pytest.param("MySQL", (8, 0), frozenset[str](), [("notice", "MySQL 8.0: a stand-in, on which")], id="MySQL"),
+        pytest.param(
+            "MySQL",
+            (8, 0),
+            frozenset[str](),
+            [("notice", "MySQL 8.0: the tests run on it, in place of TiDB.")],
+            id="MySQL",
+        ),
         pytest.param(
             "TiDB",
             (7, 5),
@@ -34,7 +45,7 @@ SECOND = timedelta(seconds=1)
             "TiDB",
             (7, 4, 9),
             ALL - {"TTL", "bulk DML"},
-            [("error", "TiDB 7.4.9 is too old."), ("ok", "It has: "), ("ok", "It has not: TTL, bulk DML. Nothing")],
+            [("error", "TiDB 7.4.9 is too old."), ("ok", "It has: "), ("ok", "It lacks: TTL, bulk DML. Nothing")],
             id="an older one",
         ),
         pytest.param(
@@ -43,8 +54,8 @@ SECOND = timedelta(seconds=1)
             frozenset[str](),
             [
                 ("ok", "TiDB 8.5."),
-                ("ok", "It has: nothing of what is asked for."),
-                ("ok", f"It has not: {', '.join(PROBES)}."),
+                ("ok", "It has: none of what can be used."),
+                ("ok", f"It lacks: {', '.join(PROBES)}."),
             ],
             id="one that has nothing",
         ),
@@ -84,7 +95,9 @@ def connection() -> Iterator[Connection]:
 def test_clocks_that_differ_are_told(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, apart: timedelta, label: str, said: str
 ) -> None:
-    monkeypatch.setattr(environment_checks, "how_far_ahead", lambda _: apart)
+    # SQLite's clock is this machine's: read first here, twice there, and here again for the message.
+    readings = iter([NOW + apart, NOW, NOW, NOW + apart])
+    monkeypatch.setattr("skene_dagster.store.engine._utc_now", lambda: next(readings))
 
     (found,) = environment_checks._time(connection)
 

@@ -81,5 +81,5 @@ def test_an_address_that_is_none_is_refused_without_being_repeated(text: str) ->
 
 def test_an_unsubscribe_address_is_one_of_the_web() -> None:
     assert check_header_link("https://example.com/u/7") == "https://example.com/u/7"
-    with pytest.raises(Unrenderable, match="no https: address"):
+    with pytest.raises(Unrenderable, match="not an https: address"):
         check_header_link("https://example.com/<7>")

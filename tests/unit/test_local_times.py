@@ -68,7 +68,7 @@ def test_a_moment_ahead_may_be_local_time(seen: Newest, zone: ServerZone | None,
 def test_a_few_moments_ahead_at_no_zones_distance_may_be_a_slip(seen: Newest, zone: ServerZone | None) -> None:
     (told,) = said(seen, zone=zone)
 
-    assert told.endswith(f"ahead of now. {READ_AS_UTC}, or correct what is only a slip.")
+    assert told.endswith(f"ahead of now. {READ_AS_UTC}, or correct rows that are only mistakes.")
 
 
 def test_ten_moments_ahead_are_no_slip() -> None:
@@ -105,7 +105,7 @@ def test_what_is_far_ahead_is_told_of_what_has_happened() -> None:
     seen = Newest(None, NONE, Rows(2, NOW + 900 * DAY, None), None)
 
     assert said(seen) == [
-        "2 rows are far in the future; the newest is 26 Aug 2028. Correct or delete what is only test data."
+        "2 rows are far in the future; the newest is 26 Aug 2028. Correct or delete rows that are only test data."
     ]
     assert said(seen, of_the_past=False) == []
 

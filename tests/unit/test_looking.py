@@ -104,7 +104,7 @@ def test_an_email_is_shown_with_whom_it_goes_to(tmp_path: Path, masked: bool, mo
     lines = shown(tmp_path, masked=masked, mode=mode)
 
     assert [line.split() for line in lines[:2]] == [["From", "Orbit", "<hello@example.com>"], ["To", *to.split()]]
-    assert lines[-1].startswith("This is its text; the HTML has ")
+    assert lines[-1].startswith("This is the plain text; the HTML has ")
 
 
 @pytest.mark.parametrize(("count", "last"), [(40, "  the end"), (41, "  … 1 more lines"), (42, "  … 2 more lines")])
@@ -246,7 +246,7 @@ def test_what_is_lacking_for_writing_is_told_work_by_work(tmp_path: Path) -> Non
 
     assert found == [
         ("error", "The database user cannot write the skene_* tables (SELECT, INSERT, UPDATE, DELETE)"),
-        ("ok", "The database user can make and drop the staging tables skene_staging_… (CREATE, DROP)."),
+        ("ok", "The database user can create and drop the staging tables skene_staging_… (CREATE, DROP)."),
     ]
     with engine.connect() as connection:
         assert inspect(connection).get_table_names() == []

@@ -67,7 +67,7 @@ def test_why_there_are_gaps_is_told(window: Window, number: int, why: str) -> No
 def test_what_to_write_is_told_with_each_condition_on_a_line_of_its_own() -> None:
     said = left_out(Lost(gaps(1), 25 * HOUR, "seen >= a AND seen < b"))
 
-    assert said.endswith(f"{OVERLAP} Write in place of what is asked of users.seen:\n  seen >= a\n  AND seen < b")
+    assert said.endswith(f"{OVERLAP} Replace the condition on users.seen with:\n  seen >= a\n  AND seen < b")
 
 
 def test_a_gap_is_told_in_the_schedules_zone_too() -> None:
@@ -87,19 +87,19 @@ def test_a_gap_is_told_in_the_schedules_zone_too() -> None:
     [
         pytest.param(
             Repeated("", "u.id", shown=False, line=0),
-            "A user who is in both SELECTs comes twice, and the run fails. Write UNION in place of UNION ALL.",
+            "A user in both SELECTs is returned twice, and the run fails. Write UNION instead of UNION ALL.",
             id="of both SELECTs",
         ),
         pytest.param(
             Repeated("orders", "u.id", shown=True, line=0),
-            "A user with several rows in orders comes several times, and the run fails. "
-            "Write GROUP BY u.id, and MAX(…) or the like around the columns of orders.",
+            "A user with several rows in orders is returned several times, and the run fails. "
+            "Write GROUP BY u.id, and MAX(…) or similar around the columns of orders.",
             id="of a table whose columns are shown",
         ),
         pytest.param(
             Repeated("orders", "u.id", shown=False, line=0),
-            "A user with several rows in orders comes several times, and the run fails. "
-            "Write SELECT DISTINCT u.id, or WHERE EXISTS (SELECT 1 FROM orders WHERE …) in place of the join.",
+            "A user with several rows in orders is returned several times, and the run fails. "
+            "Write SELECT DISTINCT u.id, or WHERE EXISTS (SELECT 1 FROM orders WHERE …) instead of the join.",
             id="of a table that is only joined",
         ),
     ],
@@ -140,7 +140,9 @@ def test_a_day_and_a_weekday_are_told_with_the_next_five_ticks() -> None:
     ((_, said),) = notices._of_a_schedule(plan, 0, Schedule("0 9 13 * 5", "UTC"), NOON)
 
     why, *following = said.splitlines()
-    assert why.startswith("Day 13 OR weekday 5: it runs on every day that is one of them")
+    assert why.startswith(
+        "Day 13 OR weekday 5: it runs on every day that matches either, not only on days that match both"
+    )
     assert why.endswith("The next 5 ticks (UTC):")
     assert following == [
         "  Fri 06 Mar 2026, 09:00",

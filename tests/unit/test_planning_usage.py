@@ -110,20 +110,18 @@ API = 'api: {title: API, sql: "name = 1"}'
         pytest.param(
             "events: {table: clicks}\ntidb_usage: {db_users: {a: ada@example.com}}",
             "skene.yaml:2  tidb_usage\n"
-            "  What is found of TiDB's use goes into skene_events, but 'events' has another table read. "
-            "Leave one of the two out.",
+            "  What is found of TiDB's use goes into skene_events, but 'events' names a different table. "
+            "Remove one of the two.",
             id="TiDB's use beside the product's events",
         ),
         pytest.param(
             "tidb_usage: {db_users: {a: ada@example.com}}\nfeatures:\n  x: {title: X, events: ['tidb:jsn']}",
-            "skene.yaml:3  features.x.events\n"
-            "  'jsn' is not a feature of TiDB that is recognized. Did you mean 'json'?",
+            "skene.yaml:3  features.x.events\n  'jsn' is not a TiDB feature that is recognized. Did you mean 'json'?",
             id="a feature that TiDB does not have",
         ),
         pytest.param(
             "tidb_usage: {db_users: {a: ada@example.com}}\nmilestones:\n  x: {title: X, event: 'tidb:jsn'}",
-            "skene.yaml:3  milestones.x.event\n"
-            "  'jsn' is not a feature of TiDB that is recognized. Did you mean 'json'?",
+            "skene.yaml:3  milestones.x.event\n  'jsn' is not a TiDB feature that is recognized. Did you mean 'json'?",
             id="a milestone of one that TiDB does not have",
         ),
     ],

@@ -74,7 +74,7 @@ def test_a_resource_group_is_no_parameter_of_the_drivers(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["g" * 33, "a-b", "a%20b", "a%3Bb"])
 def test_a_resource_group_that_is_no_name_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match="a resource_group that is no name"):
+    with pytest.raises(SettingsError, match="a resource_group that is not a valid name"):
         open_engine(f"{URL}?resource_group={name}")
 
 

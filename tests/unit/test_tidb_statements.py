@@ -309,8 +309,8 @@ def test_addresses_that_are_no_users_are_errors_at_their_place(engine: Engine) -
         wrong = check(connection, usage, Users(), Document("skene.yaml", {}))
 
     assert [one.message for one in wrong] == [
-        "Not one user has the address 'x@example.com'.",
-        "Not one user has the address 'y@example.com'.",
+        "No user, or more than one, has the address 'x@example.com'.",
+        "No user, or more than one, has the address 'y@example.com'.",
     ]
 
 

@@ -63,7 +63,7 @@ def test_the_files_that_are_named_are_those_that_are_looked_at(
 
 @pytest.mark.parametrize("file", ["one.yaml", "loops", "templates/one.yaml", "loops/one"])
 def test_a_file_that_is_no_loop_is_refused(settings: Settings, file: str) -> None:
-    with pytest.raises(click.BadParameter, match=f"{file} is no loop file of"):
+    with pytest.raises(click.BadParameter, match=f"{file} is not a loop file in"):
         validate._only(PROJECT, [Path(file)], settings)
 
 
@@ -113,15 +113,15 @@ def test_what_the_database_says_stands_with_the_loop_or_behind_all() -> None:
     assert printed(Project(PROJECT.loops, ()), answer) == [
         "ok      one  loops/one.yaml  0 9 * * * UTC",
         "notice  loops/one.yaml:7",
-        "        Every run reads all of logs (9 rows). As the condition is written, no index would serve it.",
+        "        Every run reads all of logs (9 rows). No index would help the condition as it is written.",
         "notice  loops/one.yaml",
-        "        users.seen: 2 values are no dates or times, and count as NULL.",
+        "        users.seen: 2 values are not dates or times, and count as NULL.",
         "notice  loops/one.yaml:7",
         "        5 users have no name.",
         "notice  skene.yaml:4",
         "        It seems to be local time.",
         "notice  skene.yaml",
-        "        events.at: 1 value is no date or time, and counts as NULL.",
+        "        events.at: 1 value is not a date or time, and counts as NULL.",
         "error   loops/two.yaml:9",
         "        There is no such column.",
     ]

@@ -21,7 +21,7 @@ AS_BASIC = ("authorization", "Basic YS13cml0ZS1rZXk6")
 TRACK = {"type": "track", "userId": 7, "event": "used"}
 IDENTIFY = {"type": "identify", "userId": 7}
 NOBODYS = {"type": "track", "userId": 100, "event": "used"}
-REFUSED = "The user's id is not between 0 and 99, as the users key is."
+REFUSED = "The user's id is not between 0 and 99, the range of the users key."
 
 
 @dataclass

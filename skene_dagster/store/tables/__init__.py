@@ -1,0 +1,48 @@
+"""The skene_* tables, as statements see them. The migrations create them; a test holds the two together.
+
+Times are DATETIME(6) in UTC. `user_id` has the very type and collation of the mapped users key (NullType here:
+values pass through as the driver gives them); TiDB compares a number column with a text column as DOUBLE and
+matches the wrong people (seen 2026-11), so no statement may ever compare the key with anything else.
+"""
+
+from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
+from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
+from skene_dagster.store.tables.sending import batches, controls, deferred, pacing, recovered, sends, steps
+from skene_dagster.store.tables.usage import (
+    definitions,
+    engagement_levels,
+    events,
+    events_ahead,
+    feature_adoption,
+    milestones,
+    rollups,
+    user_activity,
+    user_days,
+)
+
+__all__ = [
+    "OPEN",
+    "Moment",
+    "batches",
+    "controls",
+    "deferred",
+    "definitions",
+    "engagement_levels",
+    "entitlements",
+    "events",
+    "events_ahead",
+    "feature_adoption",
+    "meta",
+    "metadata",
+    "milestones",
+    "pacing",
+    "recovered",
+    "rollups",
+    "segment_members",
+    "segments",
+    "sends",
+    "steps",
+    "triggered",
+    "user_activity",
+    "user_days",
+]
