@@ -62,7 +62,7 @@ class Lost:
     longest: timedelta
     """Between two ticks."""
     instead: str
-    """What to write instead of the condition on the column; empty if nothing simple would do."""
+    """What to write instead of the condition on the column; empty if none is simple."""
 
 
 def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | None:
