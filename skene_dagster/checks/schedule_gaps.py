@@ -66,7 +66,7 @@ class Lost:
 
 
 def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | None:
-    """Find the moments of a year that are in no tick's window, though the windows are as long as the time between ticks.
+    """Find the moments of a year that are in no tick's window, though windows are as long as the time between ticks.
 
     Nothing is lost if a window has no beginning, or is much shorter than that, which leaves people out on purpose. A
     value of the column is assumed to exist from its moment on; if the column's name suggests the future, always. If a

@@ -1,4 +1,4 @@
-"""Who is inside a segment now, for those who decide and render, by pages of keys."""
+"""Who is inside a segment now, for deciding and rendering, by pages of keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ def page(
 ) -> Sequence[Row[Any, Any]]:
     """List the next who were members at a tick, by key, from behind `after` (None: from the first).
 
-    A refresh of a later tick may commit in the meantime: who enters by it is that tick's to decide about.
+    A refresh of a later tick may commit in the meantime; that tick decides about users who enter by it.
 
     Returns:
         user_id, entered_at
@@ -53,7 +53,7 @@ def kept(connection: Connection, segment: str, keys: Sequence[object]) -> dict[o
 
 
 def all_segments(connection: Connection) -> Sequence[Row[Any, Any, Any]]:
-    """List every segment there ever was: segment, as_of, writing_as_of."""
+    """List every segment that ever existed: segment, as_of, writing_as_of."""
     return connection.execute(select(segments.c.segment, segments.c.as_of, segments.c.writing_as_of)).all()
 
 
@@ -72,7 +72,7 @@ def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Ro
 
 
 def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
-    """Note that our own `set` was written for these users: if they leave at the next refresh, it is no collapse."""
+    """Record that our own `set` was written for these users: if they leave at the next refresh, it is no collapse."""
     for start in range(0, len(user_ids), 1000):
         connection.execute(
             update(segment_members)
