@@ -1,4 +1,4 @@
-"""Cron expressions: what Dagster takes and no cron program reads otherwise; for anything else, what to write."""
+"""Cron expressions that Dagster accepts and every cron program reads alike; for anything else, what to write."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ _FOR_EXAMPLE = "write five: minute hour day month weekday, such as 0 9 * * *."
 
 
 def fault_of_cron(cron: str) -> str:
-    """Say what is wrong with a cron expression, and what to write; empty when nothing is."""
+    """Say what is wrong with a cron expression, and what to write; empty if nothing is."""
     fields = cron.split()
     if cron.strip().startswith("@"):
         return _of_an_alias(cron.strip().lower())

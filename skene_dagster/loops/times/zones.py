@@ -1,4 +1,4 @@
-"""Time zones: an IANA name, or what to write in its place. Where a near spelling is another hour, none is offered."""
+"""Time zones: an IANA name, or what to write instead. If a similar spelling is another hour, it is not suggested."""
 
 import difflib
 import re
@@ -43,17 +43,17 @@ CITIES: dict[str, tuple[str, ...]] = {
     "WAT": ("Africa/Lagos",),
     "CAT": ("Africa/Maputo",),
 }
-"""Abbreviations that are no names of zones, and the cities where they are used."""
+"""Abbreviations that are not names of zones, and the cities where they are used."""
 
 _FIXED = {"EST": (5, _NEW_YORK), "MST": (7, _DENVER)}
-"""Names of zones that people take for others: hours behind UTC all the year, and whom they think of."""
+"""Names of zones that people mistake for others: hours behind UTC all year round, and the city they mean."""
 
 # Files of the system's zone database that are no zones, are another one on each machine, or count leap seconds.
 _NO_ZONES = re.compile(r"(posix|right)/.*|localtime|posixrules|Factory")
 
 
 def fault_of_timezone(name: str) -> str:
-    """Say what to write in place of a time zone that is none; empty when it is one."""
+    """Say what to write instead of an invalid time zone; empty if it is valid."""
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -62,7 +62,7 @@ def fault_of_timezone(name: str) -> str:
 
 
 def trap_of_timezone(name: str) -> str:
-    """Say of a zone that is one, but perhaps not the one that was meant, which hour it is; empty of any other."""
+    """Say which hour a zone has that is valid but perhaps not the one that was meant; empty for any other."""
     if name in _FIXED:
         hours, city = _FIXED[name]
         return f"{name} is {hours} hours behind UTC all the year. With summer time it is {city}."

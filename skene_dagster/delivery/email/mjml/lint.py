@@ -1,4 +1,4 @@
-"""What mrml would drop, fix or misread without a word: checked on the file, and once more on what mrml made of it."""
+"""What mrml would silently drop, repair or misread: checked on the file, and once more on mrml's output."""
 
 import re
 from collections.abc import Iterable
@@ -203,7 +203,7 @@ class Lint(Values):
         self.faults.append(Fault(one.line, f"<{one.tag}> is never closed.", f"Add </{one.tag}>{where}."))
 
     def _place(self, tag: str) -> None:
-        """Judge a tag that MJML or HTML knows by the tag around it."""
+        """Check a known tag against the tag around it."""
         parent = self._inside
         if parent is None or (parent.tag in HTML_TAGS and tag not in TAGS) or tag in CHILDREN.get(parent.tag, ()):
             return
@@ -215,7 +215,7 @@ class Lint(Values):
         parent.misplaced.append(Fault(self.line, message, f"It belongs in {home}." if home else ""))
 
     def _text(self, data: str, parent: _Open) -> None:
-        """Judge text that stands where only tags may; statements of Jinja may stand between tags."""
+        """Check text where only tags are allowed; Jinja statements may be between tags."""
         said = TOKEN.sub(lambda found: found[0] if self.protected.is_value(int(found[1])) else "", data)
         if not said.strip():
             return
@@ -235,7 +235,7 @@ class Lint(Values):
                 self.fault(f"{name!r} is not an attribute of MJML.", self._nearest(name, ATTRIBUTES, "{}"))
 
     def _nearest(self, name: str, known: Iterable[str], form: str) -> str:
-        """Advise the name that was probably meant; of the first faults only, for it takes long to compare."""
+        """Suggest the name that was probably meant; for the first faults only, because comparing takes long."""
         return _nearest(name, known, form) if len(self.faults) < _MOST_ADVISED else ""
 
 

@@ -1,4 +1,4 @@
-"""A look at what a filter would make of what it is given, before it does: what would be too much is refused."""
+"""Limits on what a filter may make of its arguments, checked before it runs: too much is refused."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ from skene_dagster.delivery.email.headers import Unrenderable
 LONGEST = 300_000
 """Characters of any text: three times the HTML that Gmail shows."""
 MOST_WORK = 200_000
-"""Steps of an email: a turn of a loop, a call, an operation; or 32 characters, or an item, of what it is about."""
+"""Steps of an email: an iteration of a loop, a call, an operation; or 32 characters, or an item, of its operands."""
 WIDEST = 1000
 """Characters to which a text is filled up."""
 USUAL_WIDTH = 79
