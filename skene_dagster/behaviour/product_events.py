@@ -112,6 +112,6 @@ def _is_use(connection: Connection, feature: FeaturePlan, table_: str) -> Column
     if sql is None:
         raise SettingsError(
             f"The SQL of feature {feature.name!r} cannot run on SQLite: {feature.sql.needs_tidb}.",
-            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it otherwise in {FILE}.",
+            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it differently in {FILE}.",
         )
     return case((text(f"({sql})"), 1), else_=literal(0, Integer))

@@ -33,7 +33,7 @@ def is_mailable(
     if sql is None:
         raise SettingsError(
             f"'users.mailable' cannot run on SQLite: {test.needs_tidb}.",
-            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it otherwise in {FILE}.",
+            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it differently in {FILE}.",
             place=place,
         )
     return case((bound(text(f"({sql})"), as_of), 1), else_=literal(0, Integer))

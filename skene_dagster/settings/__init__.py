@@ -176,7 +176,7 @@ def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[S
     events, payloads = project.retention.events, project.retention.payloads
     if events is not None and project.events not in (None, OWN_EVENTS):
         yield SettingsError(
-            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' has another table read, which is the "
+            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' names a different table, which is the "
             "product's: nothing is ever deleted there.",
             advice="Remove one of the two.",
             place=document.place(("retention", "events")),

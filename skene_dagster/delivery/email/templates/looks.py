@@ -31,7 +31,7 @@ def too_long() -> Unrenderable:
 
 def _wide(value: object, width: object = None, *_: object, **__: object) -> object:
     if isinstance(width, int) and not 0 < width <= WIDEST:
-        raise Unrenderable(f"a text is filled up to more than {WIDEST:,} characters")
+        raise Unrenderable(f"a string is padded to more than {WIDEST:,} characters")
     return value
 
 
@@ -96,7 +96,7 @@ def look_at_format(pattern: Any, values: Any = (), *more: Any, **named: Any) -> 
     text = str(pattern)
     given = [*_inside(values), *more, *named.values()]
     if any(isinstance(one, CONTAINERS) for one in given):
-        raise Unrenderable("a list is formatted as a text")
+        raise Unrenderable("a list is formatted as a string")
     widest = max((len(str(one)) for one in given), default=0)
     if (
         any(_TOO_WIDE.match(part) for part in text.split("%")[1:])
@@ -117,7 +117,7 @@ def _inside(values: object) -> Iterator[object]:
 
 def _as_text(value: object, *_: object, **__: object) -> object:
     if isinstance(value, CONTAINERS):
-        raise Unrenderable("a list is used as a text")
+        raise Unrenderable("a list is used as a string")
     return value
 
 
