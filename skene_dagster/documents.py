@@ -121,7 +121,8 @@ def together(errors: Iterable[DocumentError], *, more: int = 0) -> DocumentError
         last = found[:_MOST_ERRORS][-1]
         place = Place(last.place.file) if last.place else None
         found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} more errors.", place=place)]
-    return found[0] if len(found) == 1 else DocumentErrors(found)
+    first, *others = found
+    return DocumentErrors(found) if others else first
 
 
 def one_of(given: object, choices: Iterable[str]) -> str:
@@ -230,7 +231,7 @@ def _unknown_field(
     document: Document, error: type[DocumentError], path: Path_, owners: tuple[type[BaseModel], ...]
 ) -> DocumentError:
     name = str(path[-1])
-    fields = [(field_name, info.alias or field_name) for m in owners for field_name, info in m.model_fields.items()]
+    fields = [(field_name, str(info.alias)) for m in owners for field_name, info in m.model_fields.items()]
     for pair in fields:
         # Pydantic calls the second spelling of one field an unknown field.
         if name in pair:

@@ -97,10 +97,12 @@ class _Reading:
             line = loader.get_mark().line + 1
             place = Place(self._file, line)
             raise self._error("There is no such character or number.", advice="Correct it.", place=place) from None
+        if first is None:
+            return Document(self._file, {})
         if second:
             raise self._refused("A second document begins here.", "Write one file for each.", second)
-        data = self._value(first, ()) if first else None
-        if first and not isinstance(data, dict | None):
+        data = self._value(first, ())
+        if not isinstance(data, dict | None):
             raise self._refused("The file is not a mapping.", "Write fields: `name: value`.", first)
         return Document(self._file, data or {}, self._lines, self._texts)
 

@@ -28,6 +28,8 @@ _SHORTEST = timedelta(minutes=15)
 """Ticks that follow each other faster than this are not examined."""
 _NEARLY = 0.9
 """The share of the time between two ticks that a window covers if it is meant to reach from one to the next."""
+_OVERLAPS = 4
+"""Windows this many times as long as the time between two ticks need not be examined."""
 _BACK, _AHEAD, _PARTS = 400, 40, 4
 """Where a window is searched for: this many periods before and after a tick, each in this many parts."""
 _ELSEWHERE = timedelta(hours=26)
@@ -81,7 +83,7 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
     with closing(sqlite3.connect(":memory:")) as database:
         functions.install(database)
         evaluated = _Evaluated(window, zone, database)
-        if words[-1] in _DAYS or evaluated.holds(_LONG_AGO, first):
+        if words[-1] in _DAYS:
             return None
         end = first + 2 * _YEAR
         read = [first, *islice(takewhile(lambda tick: tick < end, ticks), _MOST_TICKS)]
@@ -96,7 +98,7 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
             return None
         # Overlapping windows mail nobody twice: a user in two that follow each other has not left the segment.
         instead = successive.overlapping(window.column, windows)
-        wider = successive.windows(_Evaluated(window_of(instead), zone, database)) if instead else []
+        wider = successive.windows(_Evaluated(window_of(instead), zone, database))
         return Lost(gaps, successive.longest, instead if wider and not any(successive.gaps(wider)) else "")
 
 
@@ -147,10 +149,6 @@ class _Evaluated:
         self._zone = zone
         self._database = database
         self._statement = _MOMENTS.format(window.sqlite)
-
-    def holds(self, moment: datetime, tick: datetime) -> bool:
-        """Whether a moment is in a tick's window."""
-        return bool(self._numbers(moment, _NOW, 1, tick))
 
     def held(self, span: _Span, step: timedelta, tick: datetime) -> set[bool]:
         """Return which answers occur for a span's moments: whether they are in a tick's window."""
@@ -223,7 +221,10 @@ class _Successive:
         self._step = next(step for step in _STEPS if all((tick - _EPOCH) % step == _NOW for tick in ticks))
 
     def windows(self, window: _Evaluated) -> _Windows:
-        """Find the windows; none if they are not meant to reach from tick to tick, or overlap anyway."""
+        """Find the windows; none if they are not meant to reach from tick to tick, or overlap anyway.
+
+        The gaps inside a window of several parts are intended.
+        """
         tick = self._ticks[len(self._ticks) // 2]
         whole = _Span(-_BACK * self.shortest, _AHEAD * self.shortest)
         part = self.shortest / _PARTS
@@ -235,8 +236,9 @@ class _Successive:
         endless = spans[-1].end > whole.end - part
         end = _NOW if endless and self._clip else spans[-1].end + around
         hull = _Span(spans[0].start - around, end)
-        length = sum((span.end - span.start for span in window.spans(tick, hull, self._step)), _NOW)
-        if not _NEARLY * self.shortest <= length <= 2 * self.longest:
+        exactly = window.spans(tick, hull, self._step)
+        length = exactly[0].end - exactly[0].start if len(exactly) == 1 else _NOW
+        if not _NEARLY * self.shortest <= length <= _OVERLAPS * self.longest:
             return []
         known: dict[tuple[time, timedelta, date | None], list[_Span]] = {}
         found: _Windows = []
@@ -268,9 +270,7 @@ class _Successive:
                 covered = until if covered is None else max(covered, until)
 
     def overlapping(self, column: str, windows: _Windows) -> str:
-        """Write a window that reaches as far as two ticks may be apart; empty if it would take several."""
-        if any(len(spans) > 1 for _, spans in windows):
-            return ""
+        """Write a window that reaches as far as two ticks may be apart."""
         first, last = _outermost(windows)
         if first >= _NOW:
             return f"{column} >= {_moment(first)} AND {column} < {_moment(first + self.longest)}"

@@ -38,6 +38,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "cancel": "Drop the emails that are reserved for a loop now.",
         "approve": "Allow a large first wave to be sent.",
         "accept": "Allow a segment to collapse or explode at its next refresh.",
+        "reconsider": "Decide again about users who were skipped.",
         "doubts": "List the emails that may or may not have been sent; settle them.",
         "recover": "Update a ledger restored from a backup from the provider's records.",
         "send-test": "Send one user's email to yourself, without recording it.",
@@ -55,7 +56,7 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "validating": ["validate"],
         "doctoring": ["doctor"],
         "looking": ["preview", "status", "send-test"],
-        "ordering": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "recover", "resume"],
+        "ordering": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )
 """Where commands are that have a folder; the others stand beside this file."""

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from typing_extensions import assert_never
-
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, Mail, Skip
 from skene_dagster.delivery.rehearsal import Case
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
+        "in_flight": "entered again while their last email is on its way",
         "repeat": "mailed too recently (repeat)",
         "not_mailable": "not mailable (users.mailable in skene.yaml)",
         "no_address": "no address",
         "invalid_address": "invalid address",
+        "reconsidered": "decided again (reconsider)",
         "there_at_start": "inside before the loop began (start: new_only)",
         "once": "mailed before (repeat: once)",
         "left_segment": "left the segment in the meantime",
@@ -54,8 +54,6 @@ def decision_in_words(case: Case) -> str:
             return f"{since}: would not be mailed now, {REASONS.get(reason, reason)}"
         case AlreadyDecided():
             return f"{since}, {_decided(case)}, and has not entered again since"
-        case _:
-            assert_never(case.decision)
 
 
 def _moment(at: datetime) -> str:

@@ -61,7 +61,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
                 clock=clock,
                 run_id=context.run.run_id,
             )
-            name = segment_name(plan.name, step.name)
+            name = segment_name(plan.name, step.ledger_name)
             sample = reading(database, partial(newest, segment=name))
             server = capabilities(database)
             bad = reading(database, lambda connection: unreadable.of_step(connection, step, settings))
@@ -126,7 +126,7 @@ def _upstream(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
     """Name what a segment is read from."""
     keys = [*(table_key(table) for table in _tables(step)), *keys_read(step.condition)]
     if isinstance(step.trigger, After):
-        parent = next(one for one in plan.steps if one.name == step.trigger.step)
+        parent = plan.step(step.trigger.step)
         keys.append(sends_key(plan, parent))
     return keys
 

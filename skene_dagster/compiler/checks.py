@@ -22,7 +22,7 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
 
     @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
     def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
-        n = _in_doubt(database, Scope(modes.choose(settings).name, plan.name, step.name))
+        n = _in_doubt(database, Scope(modes.choose(settings).name, plan.name, step.ledger_name))
         return dg.AssetCheckResult(
             passed=n == 0, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(plan, n), description=_told(n)
         )
@@ -36,7 +36,7 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
         for step in plan.steps:
             if step.email is None:
                 continue
-            n = _in_doubt(database, Scope(mode, plan.name, step.name))
+            n = _in_doubt(database, Scope(mode, plan.name, step.ledger_name))
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
                     asset_key=sends_key(plan, step),

@@ -109,7 +109,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 progress=_telling(context, "emails worked on"),
             )
             moment = as_of(context.run, context.instance)
-            scope = Scope(mode.name, plan.name, step.name)
+            scope = Scope(mode.name, plan.name, step.ledger_name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, moment))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.parked:

@@ -137,7 +137,7 @@ class QueryCondition(Spec):
 
     type: Literal["query"]
     query: Text
-    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is accepted, too."""
+    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is accepted as well."""
     timeout: Duration = timedelta(minutes=10)
     """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
@@ -234,7 +234,7 @@ class Step(Spec):
     name: Text | None = None
     """Optional in a loop with one step, which is then called `main`."""
     renamed_from: Text | None = None
-    """The step's former name: users mailed under that name count as mailed by this step."""
+    """The step's first name, under which the database goes on: its segment, its decisions, its orders."""
     trigger: Trigger
     """When the step runs."""
     condition: Condition

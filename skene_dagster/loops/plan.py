@@ -194,11 +194,17 @@ class Block:
 class StepPlan:
     name: str
     renamed_from: str | None
+    """What it was called first."""
     trigger: Trigger
     condition: Condition
     timeout: timedelta
     """How long the query may run; where rows trigger the step, how long it waits for the condition to hold."""
     action: Email | Block
+
+    @property
+    def ledger_name(self) -> str:
+        """What the step is called in the database: a renamed step goes on under its first name."""
+        return self.renamed_from or self.name
 
     @property
     def email(self) -> Email | None:
@@ -258,8 +264,12 @@ class LoopPlan:
     def root_of(self, step: StepPlan) -> StepPlan:
         """Find the step that a step follows, over any number of `after`; itself, if it follows none."""
         while isinstance(step.trigger, After):
-            step = next(one for one in self.steps if one.name == step.trigger.step)
+            step = self.step(step.trigger.step)
         return step
+
+    def step(self, name: str) -> StepPlan:
+        """Find a step by its name; there is one."""
+        return next(one for one in self.steps if one.name == name)
 
 
 def segment_name(loop: str, step: str) -> str:

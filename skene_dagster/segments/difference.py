@@ -77,7 +77,7 @@ def create(connection: Connection, lease: Lease, key: Key, *, may_be_null: bool,
         lease,
         lease.name,
         staging.user_id(key, may_be_null=may_be_null),
-        Column("what", String(8), nullable=False),
+        Column("what", String(8)),
         *([Column("attributes", Text)] if with_attributes else []),
         part="changes",
     )

@@ -28,6 +28,9 @@ BATCH = 500
 EVERY = 1.0
 """Seconds that an event waits for others to be written with it."""
 
+FIRST_PAUSE = 0.5
+"""Seconds between the first attempt to write and the next; each pause is twice as long as the one before."""
+
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts to write, when many have failed."""
 
@@ -70,12 +73,11 @@ class Buffer:
 
     def put(self, event: Event) -> None:
         """Take an event; drop it if too many are waiting."""
-        waiting = len(self._queue)
-        if waiting >= self._limit:
+        if len(self._queue) >= self._limit:
             self._dropped.add(self._limit_in_words)
         else:
             self._queue.append(event)
-        self._go(urgent=waiting >= self._batch)
+        self._go(urgent=len(self._queue) >= self._batch)
 
     def refuse(self, reason: str) -> None:
         """Count an event that cannot be stored; the log will say why, for the last one."""
@@ -171,7 +173,7 @@ class Buffer:
 
     def _write(self, batch: list[Event]) -> bool:
         """Write a batch, however many attempts it takes; False if the buffer was closed first."""
-        pause = 0.0
+        pause = FIRST_PAUSE
         while not self._closed:
             try:
                 with self._working:
@@ -182,10 +184,11 @@ class Buffer:
                 self._tell()
             else:
                 return True
-            pause = min(max(2 * pause, 0.5), LONGEST_PAUSE)
             if self._urgent.wait(pause):
                 self._urgent.clear()
-                pause = 0.0
+                pause = FIRST_PAUSE
+            else:
+                pause = min(2 * pause, LONGEST_PAUSE)
         return False
 
     def _store(self, batch: list[Event]) -> None:

@@ -9,7 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine, select
 
@@ -61,8 +61,10 @@ def collect(engine: Engine, usage: TidbUsage, users: Users) -> Collected | str:
         StoreError: the database refused; collecting again does no harm.
     """
     offer = reading(engine, tidb_statements.offered)
-    if isinstance(offer, str):
-        return offer
+    return offer if isinstance(offer, str) else _collect(engine, offer, usage, users)
+
+
+def _collect(engine: Engine, offer: Offered, usage: TidbUsage, users: Users) -> Collected:
     journal = reading(engine, lambda connection: _journal(engine, connection, users))
     now = journal.now()
     looked = reading(engine, lambda connection: _look(connection, offer, usage, users, now))
@@ -173,7 +175,7 @@ def _people(connection: Connection, usage: TidbUsage, users: Users) -> Mapping[s
 
 
 def _half_hour(at: datetime) -> datetime:
-    return at - (at - datetime(1970, 1, 1)) % HALF_HOUR
+    return at - (at - datetime.combine(at, time.min)) % HALF_HOUR
 
 
 def _id(user: UserId, feature: str, at: datetime) -> str:

@@ -26,6 +26,7 @@ WINDOWS = ("statements_summary", "statements_summary_history")
 _SCHEMA = "information_schema"
 _COLUMNS = ("stmt_type", "digest", "digest_text", "query_sample_text", "plan", "sample_user", "resource_group")
 _COUNTED = ("exec_count", "sum_errors", "first_seen", "last_seen")
+_MOMENTS = ("first_seen", "last_seen", "time")
 _PAGE = 200
 """Rows held at a time; a row includes a plan and may take tens of kilobytes."""
 
@@ -63,15 +64,7 @@ def offered(connection: Connection) -> Offered | str:
     """Say what the server offers, or why it offers nothing."""
     if is_sqlite(connection):
         return "SQLite, the embedded database, has none of TiDB's features"
-    refused = _refusal(connection, WINDOWS[0])
-    if refused:
-        return f"the server has no statement summary: {refused}"
-    by_user = "user" in {name.lower() for name in columns_in(connection, f"{_SCHEMA}.{WINDOWS[0]}")}
-    evicted = _evicted(connection)
-    if evicted is None:
-        return Offered(of_cluster=False, by_user=by_user, everybody=False, evicted=0)
-    of_cluster = not _refusal(connection, f"cluster_{WINDOWS[0]}")
-    return Offered(of_cluster, by_user, everybody=True, evicted=evicted)
+    return _offered_by_a_server(connection)
 
 
 def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator[Seen]:
@@ -89,7 +82,7 @@ def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator
             rows.c.query_sample_text.not_like(f"%/* {labels.PROGRAM}%"),
         )
         for row in connection.execution_options(stream_results=True, yield_per=_PAGE).execute(wanted):
-            text = Statement(row.stmt_type, row.digest_text, row.query_sample_text or "", row.plan or "")
+            text = Statement(row.stmt_type, row.digest_text, row.query_sample_text, row.plan or "")
             yield Seen(text, row.digest, row.db_user, row.resource_group or "", row.first_seen)
 
 
@@ -111,6 +104,18 @@ def slow_runs(
             yield row.digest, row.user, row.resource_group or "", row.time
 
 
+def _offered_by_a_server(connection: Connection) -> Offered | str:
+    refused = _refusal(connection, WINDOWS[0])
+    if refused:
+        return f"the server has no statement summary: {refused}"
+    by_user = "user" in {name.lower() for name in columns_in(connection, f"{_SCHEMA}.{WINDOWS[0]}")}
+    evicted = _evicted(connection)
+    if evicted is None:
+        return Offered(of_cluster=False, by_user=by_user, everybody=False, evicted=0)
+    of_cluster = not _refusal(connection, f"cluster_{WINDOWS[0]}")
+    return Offered(of_cluster, by_user, everybody=True, evicted=evicted)
+
+
 def _evicted(connection: Connection) -> int | None:
     """Count what was forgotten early; None if this database user may not ask."""
     rows = table("statements_summary_evicted", column("evicted_count"), schema=_SCHEMA)
@@ -124,7 +129,7 @@ def _evicted(connection: Connection) -> int | None:
 
 
 def _table(name: str, *columns: str) -> TableClause:
-    return table(name, *(column(found) for found in columns), schema=_SCHEMA)
+    return table(name, *(column(one, Moment if one in _MOMENTS else None) for one in columns), schema=_SCHEMA)
 
 
 def _refusal(connection: Connection, name: str) -> str:

@@ -40,8 +40,6 @@ _SHOWN = 20
 _NAME = 64
 """Characters of a key that the answer repeats."""
 
-_TAKEN = b'{"success":true}'
-
 
 @dataclass
 class _Read:
@@ -162,8 +160,6 @@ class _Intake:
             for number, refused in (await self._commits.commit(told.fitted)).items():
                 told.refused[told.positions[number]] = str(refused)
                 stored -= 1
-        if not told.refused and not told.ignored:
-            return Response(_TAKEN, media_type="application/json")
         said: dict[str, object] = {"success": True}
         if told.ignored:
             said["ignored"] = told.ignored

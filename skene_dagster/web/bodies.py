@@ -73,7 +73,7 @@ async def read(request: Request, share: Share, limit: int, seconds: float) -> by
         ClientDisconnect: the client is gone.
     """
     inflater = _inflater(request.headers.get("content-encoding", "identity"))
-    if int(request.headers.get("content-length", 0)) > limit:
+    if int(request.headers.get("content-length", "0")) > limit:
         raise _larger_than(limit)
     parts = []
     size = 0

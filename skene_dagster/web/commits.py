@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import anyio
+
 from skene_dagster.behaviour.events import Fitted, Journal
 from skene_dagster.errors import EventRefused, SkeneError
 from skene_dagster.tracking.throttled_log import LOG, Kind, ThrottledLog
@@ -55,13 +57,13 @@ class Commits:
         if self._events + len(fitted) > self._limits.waiting_events:
             raise busy()
         waiting = _Waiting(fitted, self._loop.create_future())
-        deadline = self._loop.call_later(self._limits.answer_seconds, _too_late, waiting.answer)
         self._events += len(fitted)
         self._queue.put(waiting)
         try:
-            return await waiting.answer
-        finally:
-            deadline.cancel()
+            with anyio.fail_after(self._limits.answer_seconds):
+                return await waiting.answer
+        except TimeoutError:
+            raise unavailable() from None
 
     async def close(self) -> None:
         """Commit what waits, and end the thread. It does not wait for a hanging database: all clients are answered."""
@@ -107,8 +109,6 @@ class Commits:
         if not group:
             return
         refused = self._journal.store([one for waiting in group for one in waiting.fitted])
-        if not refused:
-            return
         start = 0
         for waiting in group:
             end = start + len(waiting.fitted)
@@ -124,8 +124,3 @@ class Commits:
                 waiting.answer.set_exception(waiting.outcome)
             else:
                 waiting.answer.set_result(waiting.outcome)
-
-
-def _too_late(answer: "asyncio.Future[Refused]") -> None:
-    if not answer.done():
-        answer.set_exception(unavailable())

@@ -25,17 +25,21 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
         _unfinished = 0
         """Bytes received since the parser last finished anything but a header."""
         _timer: asyncio.TimerHandle | None = None
+        """For a head to end, or, after a refusal, for the client to go."""
+        _unread: asyncio.TimerHandle | None = None
+        """For the client to read what it is sent."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._wait(limits.head_seconds)
             if len(self.connections) > limits.connections:
-                self._refused = True
                 transport.write(_as_bytes(busy()))
                 transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
+            if self._unread is not None:
+                self._unread.cancel()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -64,32 +68,36 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
             if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > limits.head_bytes:
                 self._stop_parsing(long_head())
             super().on_headers_complete()
-            self._unfinished = 0
+            self._at_an_end()
             self._stop_waiting()
 
         def on_chunk_header(self) -> None:
-            self._unfinished = 0
+            self._at_an_end()
 
         def on_body(self, body: bytes) -> None:
             super().on_body(body)
-            self._unfinished = 0
+            self._at_an_end()
 
         def on_message_complete(self) -> None:
             super().on_message_complete()
-            self._unfinished = 0
+            self._at_an_end()
 
         def pause_writing(self) -> None:
             """Give a client that does not read its answers some time."""
             super().pause_writing()
-            self._wait(limits.unread_seconds)
+            self._unread = self.loop.call_later(limits.unread_seconds, self.transport.abort)
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self._stop_waiting()
+            if self._unread is not None:
+                self._unread.cancel()
 
         def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its words are uvicorn's
             """Answer a request that the parser does not understand, or where it was stopped."""
             self._refuse(self._refusal or wrong("The request is not HTTP."))
+
+        def _at_an_end(self) -> None:
+            self._unfinished = 0
 
         def _is_idle(self) -> bool:
             """Whether no request is being worked on."""
@@ -128,7 +136,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
                 self._timer = None
 
         def _too_late(self) -> None:
-            if self._unfinished and self._is_idle() and not self._refused:
+            if self._unfinished and not self._refused:
                 self._refuse(slow_head(limits.head_seconds))
             else:
                 self.transport.abort()

@@ -305,7 +305,10 @@ def test_a_preview_says_who_would_get_what_and_why(root: Path, users: str) -> No
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert "4 users: 4 enter at this tick, 0 are inside already." in lines
+    assert lines[0] == "retention"
     assert "      3  would be mailed" in lines
+    assert "All of them" in lines
+    assert "The email to user 1" in lines
     assert "      1  not now: no address" in lines
     assert "  user 1  enters at this tick, was never mailed: would be mailed" in lines
     assert "  To                     a…@example.com" in lines
@@ -315,11 +318,30 @@ def test_a_preview_says_who_would_get_what_and_why(root: Path, users: str) -> No
     assert tables(users) == ["users"]
 
 
+def test_a_preview_shows_some_of_those_who_would_be_mailed(root: Path) -> None:
+    write_users(root, dormant=3)
+
+    lines = run(root, "preview", "retention", "--as-of", TICK, "--sample", "2").output.splitlines()
+
+    assert "Some who would be mailed" in lines
+    assert sum("would be mailed" in line and line.startswith("  user ") for line in lines) == 2
+
+
+def test_a_preview_of_nobody_says_how_to_see_the_email(root: Path) -> None:
+    write_users(root, dormant=0, active=1)
+
+    lines = run(root, "preview", "retention", "--as-of", TICK).output.splitlines()
+
+    assert "      0  would be mailed" in lines
+    assert lines[-1] == "To see the email all the same, name a user: --user KEY."
+
+
 def test_a_preview_of_a_user_shows_the_very_email(root: Path, users: str) -> None:
     result = run(root, "preview", "retention", "--as-of", TICK, "--user", "2")
 
     assert result.exit_code == 0, result.output
     assert "User 2 enters at this tick, was never mailed: would be mailed." in result.output
+    assert "The email" in result.output.splitlines()
     assert "ben@example.com" in result.output
     assert "Hello Ben" in result.output
     assert tables(users) == ["users"]
@@ -345,6 +367,8 @@ def test_a_preview_says_why_a_user_gets_nothing(root: Path, user: str, says: str
 
     assert result.exit_code == 0, result.output
     assert says in " ".join(result.output.split())
+    title = "The email" if user == "4" else "The email, if it came to that"
+    assert title in result.output.splitlines()
 
 
 def test_a_preview_opens_the_html_in_the_browser(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

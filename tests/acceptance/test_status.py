@@ -84,7 +84,7 @@ WAITS = (
         pytest.param(RESERVED, "7 emails not sent for over an hour; look at the loop's last run", id="stuck"),
         pytest.param(CLOSED, "The provider accepts nothing more until 01 Jan 2999, 00:00 UTC: daily_quota", id="quota"),
         pytest.param(
-            "UPDATE skene_sends SET state = 'deferred', reason = 'first_wave'",
+            "UPDATE skene_steps SET hold = 'first_wave', reserved_as_of = NULL",
             "a first wave of 3 waits; skene-dagster approve retention",
             id="first wave",
         ),
@@ -155,7 +155,10 @@ def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> N
     run(root)
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         connection.execute(RESERVED)
-        connection.execute("UPDATE skene_sends SET state = 'deferred', reason = 'repeat' WHERE user_id = 1")
+        connection.execute(
+            "INSERT INTO skene_deferred SELECT mode, loop, step, user_id, 2, 'repeat', NULL, as_of, as_of, as_of "
+            "FROM skene_sends WHERE user_id = 1"
+        )
 
     said = skene(root, "status").output
 

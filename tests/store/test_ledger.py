@@ -128,7 +128,7 @@ def test_a_batch_is_frozen_once_and_by_its_owner(world: World) -> None:
     nothing = Frozen((), b"[]")
 
     def freeze(owner: str) -> bool:
-        gone = {"0" * 32: ledger.LeftOut("skipped", "gone")}
+        gone = {"0" * 32: ledger.Skipped("gone")}
         return do(world, lambda c: ledger.freeze(c, batch_id, owner, frozen=nothing, left_out=gone, now=world.now))
 
     assert [freeze(owner) for owner in ("another", "one", "one")] == [False, True, False]

@@ -85,3 +85,16 @@ def test_a_transaction_that_is_between_two_statements_is_not_stopped(numbers: En
     transaction(numbers, work)
 
     assert count(numbers) == 500 + 500 + 1
+
+
+def test_a_connection_on_which_something_was_stopped_is_given_to_nobody_else(numbers: Engine) -> None:
+    with numbers.connect() as connection:
+        with pytest.raises(StoreTimeout), limited(connection, timedelta(milliseconds=10)):
+            connection.execute(text(ENDLESS)).close()
+
+        assert connection.invalidated
+    with numbers.connect() as connection:
+        with limited(connection, IN_TIME):
+            connection.execute(text("SELECT 1")).close()
+
+        assert not connection.invalidated

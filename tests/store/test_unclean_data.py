@@ -13,7 +13,7 @@ from skene_dagster.delivery.rehearsal import Case, Stage, rehearse, rehearse_use
 from skene_dagster.errors import SegmentError, StoreError
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import sends
+from skene_dagster.store.tables import deferred, sends
 
 NO_TEXT = "not a text in UTF-8"
 OF_SQLITE = {"raw": "BLOB", "old": "TEXT", "four": "TEXT", "three": "TEXT", "bio": "TEXT"}
@@ -62,7 +62,7 @@ def greetings(world: World) -> dict[str, str]:
 
 def details(world: World) -> dict[int, str | None]:
     with world.engine.connect() as connection:
-        query = select(sends.c.user_id, sends.c.detail).where(own(sends), sends.c.state == "deferred")
+        query = select(deferred.c.user_id, deferred.c.detail).where(own(deferred))
         return dict(connection.execute(query).all())
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 import zlib
 from collections.abc import Sequence
 
@@ -18,7 +19,14 @@ LIMIT = 10
 ZIPPED = gzip.compress(b"0123456789")
 
 
-def body(parts: Sequence[bytes], headers: dict[str, str] | None = None, *, room: int = 100, ends: bool = True) -> bytes:
+def body(
+    parts: Sequence[bytes],
+    headers: dict[str, str] | None = None,
+    *,
+    room: int = 100,
+    limit: int = LIMIT,
+    ends: bool = True,
+) -> bytes:
     """Read a body that arrives in parts."""
     left = list(parts)
     encoded = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
@@ -31,7 +39,7 @@ def body(parts: Sequence[bytes], headers: dict[str, str] | None = None, *, room:
     async def reading() -> bytes:
         with Budget(Limits(body_bytes=room)).one() as share:
             request = Request({"type": "http", "method": "POST", "headers": encoded}, receive)
-            got = await read(request, share, LIMIT, 0.05)
+            got = await read(request, share, limit, 0.05)
             assert share.held == len(got)
             return got
 
@@ -101,6 +109,22 @@ def test_all_bodies_together_have_so_much_room() -> None:
 
     assert (refused.value.status, refused.value.code) == (429, "busy")
     assert refused.value.headers == {"retry-after": "1"}
+
+
+@pytest.mark.parametrize("cut", [1, 20], ids=["at once", "by and by"])
+def test_what_inflates_without_end_takes_no_more_room_than_it_takes_to_see_that(cut: int) -> None:
+    bomb = gzip.compress(b"0123456789" * 10_000)
+
+    with pytest.raises(Refusal, match="larger than 10 bytes"):
+        body([bomb[:cut], bomb[cut:]], {"content-encoding": "gzip"}, room=LIMIT + 1)
+
+
+def test_what_a_gzip_stream_repeats_may_stand_as_far_back_as_gzip_can_see() -> None:
+    block = random.Random(1).randbytes(30_000)
+
+    got = body([gzip.compress(block * 2)], {"content-encoding": "gzip"}, room=60_000, limit=60_000)
+
+    assert got == block * 2
 
 
 def test_what_a_request_held_is_given_back() -> None:

@@ -260,6 +260,8 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
             "A string that begins with {{ is a mapping unless it is quoted",
             id="an expression without quotes",
         ),
+        pytest.param("a: 1\nb:\n  - c\n  d: 1", 4, "the line fits nowhere", id="a field among items"),
+        pytest.param("a:\n  - b\n c: 1", 3, "the line fits nowhere", id="a field that is indented by itself"),
         pytest.param("a: @x", 1, "Put the text in quotes", id="an at sign first"),
         pytest.param("1: 2", 1, "A field's name must be a string. Put it in quotes.", id="a number as a name"),
         pytest.param("? [1]\n: 2", 1, "A field's name must be a string", id="a list as a name"),

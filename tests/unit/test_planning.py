@@ -721,6 +721,13 @@ STEPS = [
         "'nudge' is still a step of this loop. Name the one that is gone.",
         id="renamed from one that is there",
     ),
+    pytest.param(
+        TWO,
+        TWO.replace("    trigger", "    renamed_from: first\n    trigger"),
+        ":9  step 2, renamed_from",
+        "'first' is still a step of this loop. Name the one that is gone.",
+        id="two renamed from one",
+    ),
     pytest.param("step: nudge", "step: last_call", ":8  step 2, trigger.step", "not an earlier step", id="itself"),
 ]
 
@@ -819,6 +826,18 @@ def test_production_unsubscribes_over_https_only(environment: Environment, accep
         assert "In production, sender.unsubscribe_url must be https, not 'http://example.com/u/" in fault
 
 
+@pytest.mark.parametrize(
+    ("loop", "unsubscribe_url"),
+    [
+        pytest.param(LOOP, "https://example.com/u/{{user.id}}", id="https"),
+        pytest.param(LOOP, "HTTPS://example.com/u/{{user.id}}", id="https in capitals"),
+        pytest.param(f"{LOOP}      transactional: true\n", "http://example.com/u/{{user.id}}", id="no marketing"),
+    ],
+)
+def test_production_takes_https_and_asks_nothing_of_mail_that_was_asked_for(loop: str, unsubscribe_url: str) -> None:
+    assert plan(loop, sender=SENDER | {"unsubscribe_url": unsubscribe_url}, environment="production").steps
+
+
 def test_the_unsubscribe_address_reads_users_only() -> None:
     (row,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{row.id}}"})
     (name,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{id}}"})
@@ -904,13 +923,8 @@ def test_a_name_has_forty_eight_letters_at_most() -> None:
     assert plan(f"name: {'a' * 48}\n{LOOP}").name == "a" * 48
 
 
-def test_what_is_known_and_not_yet_run_is_told_of_each_step() -> None:
-    text = changed("  - name: last_call\n", "  - name: last_call\n    renamed_from: gone\n", TWO)
-
-    assert plan(f"priority: 1\n{text}").not_yet == (
-        "step 2: 'renamed_from' is known, not yet run.",
-        "The priority is known, not yet run.",
-    )
+def test_what_is_known_and_not_yet_run_is_told() -> None:
+    assert plan(f"priority: 1\n{TWO}").not_yet == ("The priority is known, not yet run.",)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def accept(root: Path, *, loop: str, step: str | None) -> None:
     screen = open_screen()
     with open_ledger(settings) as (engine, clock):
         for one in steps:
-            segment = segment_name(plan.name, one.name)
+            segment = segment_name(plan.name, one.ledger_name)
             name = f"{plan.name}, step {one.name},"
             if transaction(engine, partial(clearance.accept, segment=segment, now=clock())):
                 screen.labelled("ok", f"The next refresh of {name} may change any number of its members.")

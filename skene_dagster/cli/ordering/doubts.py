@@ -74,4 +74,4 @@ def _sets(project: Project, loop: str, step: str) -> bool:
     plan = next((plan for plan in project.loops if plan.name == loop), None)
     if plan is None:
         return True
-    return any(one.email is not None and bool(one.email.set) for one in plan.steps if one.name == step)
+    return any(one.email is not None and bool(one.email.set) for one in plan.steps if one.ledger_name == step)

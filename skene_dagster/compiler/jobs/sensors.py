@@ -141,7 +141,7 @@ def look(
 def _is_due(
     connection: Connection, plan: LoopPlan, step: StepPlan, trigger: After, settings: Settings, now: datetime
 ) -> bool:
-    cleared = clearance.of(connection, segment_name(plan.name, step.name))
+    cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     if cleared is None:
         return True
     within = trigger_windows.Window(cleared.as_of, now, None)

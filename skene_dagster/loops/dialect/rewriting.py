@@ -72,7 +72,7 @@ def rewrite_part(words: list[Word]) -> Rewritten:
         before = words[position - 1] if position else None
         after = words[position + 1] if position + 1 < len(words) else None
         if word.upper == "(":
-            inside.append(before.upper if before and before.kind == "word" else "")
+            inside.append(before.upper if before else "")
             opened.append(word.line)
         elif word.upper == ")":
             if not inside:
@@ -136,7 +136,7 @@ def _string(word: Word, before: Word | None, done: Rewritten) -> None:
         raise Refusal(
             "Two strings are next to each other.", "Write CONCAT(a, b), or double the quote inside.", word.line
         )
-    if before and before.kind == "word" and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
+    if before and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
         raise Refusal(
             f"{before.text}{word.text}: a string cannot have a character set here.",
             "Write the string alone.",

@@ -147,7 +147,7 @@ def conjuncts(clause: exp.Expr) -> Iterator[exp.Expr]:
 
 def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
     try:
-        trees = parse(text, read="mysql", error_level=ErrorLevel.RAISE)
+        (tree,) = parse(text, read="mysql", error_level=ErrorLevel.RAISE)
     except ParseError as bad:
         first = bad.errors[0] if bad.errors else {}
         near = in_the_authors_words(str(first.get("highlight") or ""), rewritten)
@@ -160,8 +160,7 @@ def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
         raise Refusal(
             "The SQL cannot be read.", "Check its syntax, for example in the database's own client."
         ) from None
-    tree = trees[0]
-    if len(trees) != 1 or not isinstance(tree, _QUERIES):
+    if not isinstance(tree, _QUERIES):
         raise Refusal("This is not one SELECT.", "A condition is exactly one SELECT, which only reads.")
     return tree
 

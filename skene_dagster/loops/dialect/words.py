@@ -6,13 +6,13 @@ from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.scanner import Refusal, Word
 
 _MOST_DIGITS = 65
-_LARGEST_EXPONENT = 308
+_LARGEST_EXPONENT = "308"
 
 
 def refuse_other_statements(words: list[Word]) -> None:
     """Refuse what is not exactly one SELECT, by what it is."""
     if not words:
-        raise Refusal("The query is empty.", "Write one SELECT of the users.", 1)
+        raise Refusal("The query is empty.", "Write one SELECT of the users.")
     first = next((word for word in words if word.text != "("), words[0])
     if first.upper not in ("SELECT", "WITH"):
         does = known.STATEMENTS.get(first.upper)
@@ -34,7 +34,9 @@ def refuse_second_statement(words: list[Word]) -> None:
 def refuse_number(word: Word) -> None:
     """Refuse a number that no database can hold: MySQL, 2026-11, refuses some of them and cuts others off."""
     digits, _, exponent = word.text.upper().partition("E")
-    if len(exponent.lstrip("+-0")) > 3 or abs(int(exponent or "0")) > _LARGEST_EXPONENT:
+    magnitude = exponent.lstrip("+-0")
+    # It may have more digits than Python makes an integer of.
+    if (len(magnitude), magnitude) > (len(_LARGEST_EXPONENT), _LARGEST_EXPONENT):
         raise Refusal(f"{word.text[:40]} is outside the range of numbers.", "Write another.", word.line)
     if len(digits) > _MOST_DIGITS:
         raise Refusal(

@@ -81,15 +81,16 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
                 path, f"Step {seen[step.name] + 1} is called {shown(step.name)}, too.", "Choose another name."
             )
         seen.setdefault(step.name, number)
-    names = {step.name or "main" for step in steps}
+    taken = {step.name or "main" for step in steps}
     for number, step in enumerate(steps):
         if step.renamed_from is not None:
             path = ("steps", number, "renamed_from")
             _check_name(step.renamed_from, path, "step", faults)
-            if step.renamed_from in names:
+            if step.renamed_from in taken:
                 faults.refuse(
                     path, f"{shown(step.renamed_from)} is still a step of this loop.", "Name the one that is gone."
                 )
+            taken.add(step.renamed_from)
 
 
 def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faults) -> StepPlan:
@@ -141,5 +142,6 @@ def _goal(goal: model.Goal, settings: Settings, faults: Faults) -> GoalPlan | No
     elif goal.within is None:
         faults.refuse(("goal",), f"The goal {given[0][0]!r} has no time limit.", "Add a time limit: `within: 14d`.")
     else:
-        return GoalPlan(*given[0], goal.within)
+        (said,) = given
+        return GoalPlan(*said, goal.within)
     return None
