@@ -84,8 +84,8 @@ def recover(session: DeliverySession, *, incomplete: bool = False) -> Recovered:
         if left and not incomplete:
             raise DeliveryError(
                 f"Cannot find out what was sent since the backup: {denied}.",
-                advice="Use an API key that may read. Or take what the records tell, and the risk of second emails to "
-                "all others: skene-dagster recover --incomplete",
+                advice="Use an API key that may read. Or accept the incomplete records, and risk second emails to all "
+                "others: skene-dagster recover --incomplete",
             ) from denied
     emails, unknown = list(found.values()), 0
     for start in range(0, len(emails), PAGE):

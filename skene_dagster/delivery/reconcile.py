@@ -1,7 +1,7 @@
-"""Reconcile: close what runs have left open behind them, whatever the cron of their loop.
+"""Reconcile: settle what runs have left open, whatever their loop's cron.
 
-An attempt without answer is made again under its key while the key lives: its loop's next tick may be a month away.
-Where the key can tell nothing more, the provider's records are asked; and they are asked on about what is in doubt.
+An attempt without an answer is repeated under its key while the key lives: its loop's next tick may be a month away. If
+the key cannot settle it any more, the provider's records are checked; for what is in doubt, again and again.
 """
 
 from collections import deque
@@ -41,7 +41,7 @@ class Reconciled:
     dropped: int
     """Batches never attempted whose step is gone from its loop."""
     parked: str
-    """Why nothing more is sent for now; empty when all was looked at."""
+    """Why nothing more is sent for now; empty if everything was examined."""
 
 
 def is_wanted(engine: Engine, mode: str, clock: Clock, plans: Sequence[LoopPlan]) -> bool:

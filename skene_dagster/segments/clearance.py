@@ -1,4 +1,4 @@
-"""The clearance: whether a segment's members may be mailed at a tick, and a person's word that a change is right."""
+"""The clearance: whether a segment's members may be mailed at a tick; and a person's approval of a change."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,6 @@ def of(connection: Connection, segment: str) -> Clearance | None:
 
 
 def accept(connection: Connection, segment: str, now: datetime) -> bool:
-    """Accept whatever change the segment's next refresh finds. False: it was never refreshed, so nothing is checked."""
+    """Accept any change that the segment's next refresh finds. False: it was never refreshed, so nothing is checked."""
     refreshed = and_(segments.c.segment == segment, segments.c.refreshed_at.is_not(None))
     return bool(connection.execute(update(segments).where(refreshed).values(accepted_at=now)).rowcount)

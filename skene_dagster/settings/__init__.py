@@ -103,7 +103,7 @@ class Settings:
     redirect_to: str | None
     resend_url: str = RESEND_URL
     write_key: str | None = field(default=None, repr=False)
-    """What a client of `skene-dagster serve` must show."""
+    """The key that clients of `skene-dagster serve` must present."""
     events: Events = OWN_EVENTS
     """Where usage events are read: the product's own table, or ours."""
     features: Mapping[str, Feature] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class Settings:
 
     @property
     def schema(self) -> str:
-        """The name of the connected database, as SQL may write it before a table; empty where the URL has none."""
+        """The name of the connected database, with which SQL may qualify a table; empty if the URL has none."""
         if self.database_url.startswith("sqlite"):
             return "main"
         try:
@@ -124,7 +124,7 @@ class Settings:
 
 
 def read_settings(root: Path) -> Document:
-    """Read skene.yaml as it is written, with its lines; nothing where there is none.
+    """Read skene.yaml as it is written, with its lines; empty if there is none.
 
     Raises:
         SettingsError: it cannot be read.
@@ -136,7 +136,7 @@ def read_settings(root: Path) -> Document:
 
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read `root`/skene.yaml (all defaults where there is none) and the SKENE_* variables.
+    """Read `root`/skene.yaml (all defaults if there is none) and the SKENE_* variables.
 
     Raises:
         SettingsError: with the file and line, or the variable's name.
@@ -176,7 +176,7 @@ def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[S
     events, payloads = project.retention.events, project.retention.payloads
     if events is not None and project.events not in (None, OWN_EVENTS):
         yield SettingsError(
-            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' has another table read, which is the "
+            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' names a different table, which is the "
             "product's: nothing is ever deleted there.",
             advice="Remove one of the two.",
             place=document.place(("retention", "events")),

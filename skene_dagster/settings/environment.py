@@ -1,4 +1,4 @@
-"""What the environment's variables may say. A message never quotes one that holds a secret."""
+"""The environment variables, checked. A message never quotes one that may contain a secret."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _ADDRESS = re.compile(r"[!#-'*+\-./0-9=?A-Z^-~]{1,64}@[A-Za-z0-9.-]{1,190}")
 
 @dataclass(frozen=True)
 class Variables:
-    """The variables, checked; None where one is not set, or empty."""
+    """The variables, checked; None if one is not set, or empty."""
 
     database_url: str | None = field(repr=False)
     environment: Environment
@@ -65,20 +65,20 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
 
 
 def check_api_key(key: str) -> None:
-    """Refuse what cannot stand in an HTTP header.
+    """Refuse what cannot be used in an HTTP header.
 
     Raises:
-        SettingsError: it is no key.
+        SettingsError: it is not a key.
     """
     if _VISIBLE.fullmatch(key) is None:
         raise SettingsError("RESEND_API_KEY is not a key.", advice="Copy it again, without spaces and quotes.")
 
 
 def check_api_url(url: str) -> None:
-    """Refuse to send a key in clear to another machine.
+    """Refuse to send a key unencrypted to another machine.
 
     Raises:
-        SettingsError: it is no address, or neither https nor of this machine.
+        SettingsError: it is not an address, or neither https nor on this machine.
     """
     try:
         split = urlsplit(url)

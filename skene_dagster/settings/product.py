@@ -1,4 +1,4 @@
-"""What skene.yaml says of the users, of who writes to them, and of when to stop."""
+"""The parts of skene.yaml about the users, the sender, and when to stop."""
 
 from datetime import timedelta
 

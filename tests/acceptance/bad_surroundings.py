@@ -49,7 +49,7 @@ def called(
 IN_THE_SETTINGS = {
     "an unknown setting": settings("userz: {table: people}\n", "Did you mean 'users'?", 1),
     "a table with a blank": settings("users:\n  table: my users\n", "'my users' is not a name of a table or column", 2),
-    "a number for a column": settings("users:\n  key: 7\n", "key takes a text, not 7", 2),
+    "a number for a column": settings("users:\n  key: 7\n", "key takes a string, not 7", 2),
     "a limit out of range": settings("limits:\n  collapse: 2\n", "collapse must be at most 1", 2),
     "a feature's wrong name": settings(
         f"features:\n  Bulk-Export: {FEATURE}\n", "'Bulk-Export' is not a short name", 2
@@ -85,11 +85,11 @@ IN_THE_SETTINGS = {
         "tidb_usage:\n  db_users:\n    ada: Ada\n", "'Ada' is not an email address", 3
     ),
     "tidb_usage beside other events": settings(
-        "events: {table: actions}\ntidb_usage: {db_users: {ada: a@example.com}}\n", "has another table read", 2
+        "events: {table: actions}\ntidb_usage: {db_users: {ada: a@example.com}}\n", "names a different table", 2
     ),
     "too little retention": settings("retention:\n  history: 7d\n", "7d is too short. Keep it for 30d at least", 2),
     "retention of the product's events": settings(
-        "events: {table: actions}\nretention:\n  events: 90d\n", "has another table read, which is the product's", 3
+        "events: {table: actions}\nretention:\n  events: 90d\n", "names a different table, which is the product's", 3
     ),
     "less retention than emails wait": settings(
         "limits: {expires_after: 20d}\nretention:\n  payloads: 30d\n", "may be needed for 40d", 3
@@ -116,11 +116,13 @@ IN_THE_SETTINGS = {
 }
 
 IN_THE_TEMPLATE = {
-    "HTML with what nothing provides": template("{{ namee }} is provided", "mjml:5", mjml=html("{{ namee }}")),
-    "text with what nothing provides": template("{{ namee }} is provided", "txt:1", text=TEXT.replace("name", "namee")),
+    "HTML with what nothing provides": template("{{ namee }} is not provided", "mjml:5", mjml=html("{{ namee }}")),
+    "text with what nothing provides": template(
+        "{{ namee }} is not provided", "txt:1", text=TEXT.replace("name", "namee")
+    ),
     "an unknown tag": template("<mj-txt> is not a tag of MJML", "mjml:5", mjml=html("<mj-txt>Hello</mj-txt>")),
     "a text right in the body": template(
-        "<mj-text> cannot stand in <mj-body>. It belongs in <mj-column>",
+        "<mj-text> cannot be used in <mj-body>. It belongs in <mj-column>",
         "mjml:4",
         mjml=MJML.replace("<mj-body>\n", "<mj-body>\n    <mj-text>x</mj-text>\n"),
     ),
@@ -177,9 +179,7 @@ IN_THE_DATABASE = {
         ASK,
         users=True,
     ),
-    "SELECT * of a join": asked(
-        QUERY, "SELECT * FROM users AS u JOIN users AS v ON u.id = v.id", "which of them is the user?"
-    ),
+    "SELECT * of a join": asked(QUERY, "SELECT * FROM users AS u JOIN users AS v ON u.id = v.id", "which is the user?"),
     "SQL in lines names a missing column": Wrong(
         {
             "loops/loop.yaml": YAML.replace(
@@ -209,7 +209,7 @@ ON_THE_COMMAND_LINE = {
     "preview of no step": called("preview win_back --step nudge", "win_back has no step 'nudge'", 2),
     "preview of no user": called("preview win_back --user 99", "No user has users.id = 99", 2, users=True),
     "preview of no key": called("preview win_back --user Ada", "No user has users.id = Ada", 2, users=True),
-    "preview at no moment": called("preview win_back --as-of tomorrow", "'tomorrow' is no moment", 2),
+    "preview at no moment": called("preview win_back --as-of tomorrow", "'tomorrow' is not a time", 2),
     "preview without a key in production": called(
         "preview win_back", "RESEND_API_KEY is not set", 3, {"SKENE_ENV": "production"}
     ),

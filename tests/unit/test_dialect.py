@@ -91,7 +91,7 @@ def test_every_string_means_the_same_on_sqlite(value: str, quote: str) -> None:
     read = query(f"SELECT user_id, {mysql_literal(value, quote)} AS v FROM (SELECT 1 AS user_id) AS t")
 
     if "\0" in value:
-        assert read.needs_tidb == r"A text with \0 needs TiDB"
+        assert read.needs_tidb == r"A string with \0 needs TiDB"
         return
     assert read.sqlite is not None
     engine = create_engine("sqlite://")

@@ -80,7 +80,7 @@ def test_a_condition_is_written_with_the_meaning_that_it_has_in_mysql(condition:
     ("condition", "what"),
     [
         ("CASE CURDATE() WHEN a THEN 1 ELSE 0 END = 1", "CASE with a point in time"),
-        (r"note = 'a\0b'", r"A text with \0"),
+        (r"note = 'a\0b'", r"A string with \0"),
         (
             "at > '2026/01/02'",
             "A date that is written as '2026/01/02', not as '2026-11-23' or '2026-11-23 09:00:00',",

@@ -1,11 +1,11 @@
 """One attempt to send a frozen batch, and what its answer proves.
 
-A provider may have accepted what it never answered. So before each POST the ledger says that the provider may have
-the batch (`unresolved_since`), and the same bytes go out under the same key until there is a definite answer. Where the
-key can tell nothing more, the provider's records are asked (`look`).
+A provider may have accepted a request that it never answered. So before each POST the ledger records that the provider
+may have the batch (`unresolved_since`), and the same bytes are sent under the same key until there is a definite
+answer. If the key cannot settle it any more, the provider's records are checked (`look`).
 
-What remains possible: a process that is frozen between the last check and the POST, for longer than the key lives
-(a machine suspended for a day in those microseconds), sends under a key that is forgotten.
+What remains possible: a process that is suspended between the last check and the POST, for longer than the key lives
+(a machine suspended for a day in those microseconds), sends under a key that the provider has forgotten.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ LONGEST_LOOK = timedelta(seconds=20)
 """The most between the commit of an attempt and its POST, by two clocks: the call itself ends within the lease."""
 
 FRESH = timedelta(minutes=5)
-"""How old may be what freezing asked (who left, whom may we mail) when the first request for it is made."""
+"""How old the checks of freezing (who left, whom may we mail) may be when the first request is made."""
 
 KEY_IS_KEPT = timedelta(hours=24)
-"""How long ago a key can have been used that the provider still knows."""
+"""How long ago a key may have been used for the provider to still know it."""
 
 
 def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Policy) -> Next:
@@ -68,7 +68,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
             _nothing_more(session, batch, number, reason)
             return "again" if _waits(session, answer) else "later"
         case Throttled(after=after, reason=reason):
-            # It tells of another attempt, and proves nothing: the doubt stays.
+            # It is about another attempt, and proves nothing: the outcome stays open.
             wait = min(max(timedelta(seconds=after), ledger.own_wait(number)), ledger.LONGEST_WAIT)
             session.do(lambda c: ledger.put_off(c, batch.batch_id, number, session.clock() + wait, reason))
             return "later"
@@ -76,7 +76,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
             _nothing_more(session, batch, number, reason)
             raise ProviderFatal(f"{session.provider.name} refuses to send: {reason}")
         case Unknown(reason=reason, answered=True):
-            # Perhaps it speaks of what came under this key before our first attempt.
+            # It may be about something sent under this key before our first attempt.
             since = session.clock() - KEY_IS_KEPT
             session.do(lambda c: ledger.answered(c, batch, number, reason, refused=True, since=since))
             return "again"
@@ -88,7 +88,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
 
 @dataclass(frozen=True)
 class _Begun:
-    """An attempt of which the ledger knows, and when it was begun by both clocks."""
+    """An attempt that the ledger knows of, and when it began, by both clocks."""
 
     number: int
     at: datetime
@@ -97,13 +97,13 @@ class _Begun:
 
 @dataclass(frozen=True)
 class _Reissued:
-    """The batch is closed, and another one takes its place that is still to be frozen."""
+    """The batch is closed, and a new one, still to be frozen, takes its place."""
 
     child: str
 
 
 def _begin(session: DeliverySession, batch: Batch) -> _Begun | None:
-    """Wait for a turn and write down that the provider may have the batch; None: it is not to be sent now.
+    """Wait for a slot and record that the provider may have the batch; None: it is not to be sent now.
 
     A batch that waited for long (for a quota, a pause, a run that died) is reissued instead.
     """
@@ -127,7 +127,7 @@ def _begin(session: DeliverySession, batch: Batch) -> _Begun | None:
     if isinstance(begun, RateSlot):
         if not _waited_for(session, begun):
             return None
-        # While it waited somebody may have given an order: all is asked again.
+        # Somebody may have given an order while it waited: everything is checked again.
         at, at_monotonic = session.clock(), session.monotonic()
         begun = session.do(partial(begin, has_slot=True), resolve=partial(resolve, has_slot=True))
         assert not isinstance(begun, RateSlot)
@@ -160,7 +160,7 @@ def _slept(session: DeliverySession, begun: _Begun) -> bool:
 
 
 def _nothing_more(session: DeliverySession, batch: Batch, number: int, reason: str) -> None:
-    """The provider has nothing more of a batch than it had before this attempt."""
+    """The provider has no more of a batch than it had before this attempt."""
     if batch.unresolved_since is None:
         session.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
     else:
@@ -168,7 +168,7 @@ def _nothing_more(session: DeliverySession, batch: Batch, number: int, reason: s
 
 
 def _waits(session: DeliverySession, answer: Throttled) -> bool:
-    """Wait for a throttled provider, together with all other runs; False: it takes too long, the run parks."""
+    """Wait for a throttled provider, together with all other runs; False: it takes too long, the run stops sending."""
     parks = session.throttled + answer.after > PATIENCE
     until = session.clock() + timedelta(seconds=answer.after)
     session.pacing.hold(until, answer.reason, closes=parks)

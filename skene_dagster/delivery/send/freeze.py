@@ -1,4 +1,4 @@
-"""Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get their email."""
+"""Freeze: render a batch once, for ever. This is the only place that checks who should no longer get their email."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -31,10 +31,10 @@ Reasons = dict[str, LeftOut]
 
 
 def freeze_batch(connection: Connection, batch: Batch, source: Source, session: DeliverySession) -> Frozen | None:
-    """Render the batch's emails and keep their bytes; write down who is skipped and why.
+    """Render the batch's emails and keep their bytes; record who is skipped and why.
 
     Returns:
-        What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
+        What is to be sent now; None if nothing is, if it was split, or if another run has it by now.
     """
     assert batch.owner is not None
     now = session.clock()
@@ -62,14 +62,14 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
 
 
 def halves(batch: Frozen) -> list[Frozen]:
-    """Cut a batch in two."""
+    """Split a batch in two."""
     size = len(batch.send_ids)
     middle = (size + 1) // 2
     return [batch.only(part) for part in (range(middle), range(middle, size)) if part]
 
 
 def _small_enough(batch: Frozen) -> list[Frozen]:
-    """Cut a batch until each part fits into a row, or is one email that does not."""
+    """Split a batch until each part fits into a row, or is a single email that does not."""
     if len(batch.packed) <= LARGEST_PAYLOAD or len(batch.send_ids) == 1:
         return [batch]
     return [part for half in halves(batch) for part in _small_enough(half)]
@@ -129,7 +129,7 @@ def _render(
 def _kept(
     connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[ReservedSend]
 ) -> Mapping[Any, str | None]:
-    """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
+    """Read the kept columns of those who are to be mailed: by user, or by user and occurrence if rows trigger it."""
     segment = segment_name(plan.name, step.ledger_name)
     if not step.by_row:
         return members.kept(connection, segment, [row.user_id for row in waiting])

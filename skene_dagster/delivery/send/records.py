@@ -1,8 +1,9 @@
-"""Ask the provider's records what became of a batch that its key can tell nothing more about.
+"""Check the provider's records for what became of a batch that its key cannot settle any more.
 
-That is one whose key is over, or was refused after an attempt without answer. What the records show was accepted.
-What they do not show is absent only where two looks some minutes apart, the first of them well after the last attempt
-without answer, say so: a provider works on a request after its connection is cut, and may be late with its records.
+That is a batch whose key has expired, or was refused after an attempt without an answer. What the records show was
+accepted. What they do not show counts as absent only if two looks agree, some minutes apart, the first well after the
+last attempt without an answer: a provider may still process a request after its connection is cut, and its records may
+be late.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,13 @@ KEY_LIVES = timedelta(hours=23)
 """How long a key is trusted; Resend keeps it 24 h."""
 
 WORKED_ON = timedelta(minutes=10)
-"""How long after an attempt without answer its request may still be worked on."""
+"""How long after an attempt without an answer its request may still be processed."""
 
 BETWEEN_LOOKS = timedelta(minutes=5)
-"""How far two looks that prove an absence are apart."""
+"""The time between two looks that prove an absence."""
 
 ASKED_AGAIN = timedelta(minutes=10)
-"""How long after records that proved nothing they are asked again, while the key lives."""
+"""How long after a look that proved nothing the records are checked again, while the key lives."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Policy:
     """What the loop says of a batch's outcome."""
 
     on_doubt: Literal["skip", "resend"] = "skip"
-    """`resend` takes the risk of a second email; `skip` that of none."""
+    """`resend` risks a second email; `skip` risks none at all."""
     write_back: bool = False
-    """`set` is to be written for who was accepted."""
+    """`set` is to be written for users whose email was accepted."""
 
     @staticmethod
     def of(session: DeliverySession, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
@@ -51,14 +52,14 @@ class Policy:
 def key_is_over(batch: Batch, now: datetime) -> bool:
     """Whether the provider may have forgotten the batch's key, so that another POST might be a second email.
 
-    Since when it is used is not known where a wrong clock wrote it down.
+    If a wrong clock recorded it, the time of its first use is unknown.
     """
     since = batch.unresolved_since
     return since is not None and not now - KEY_LIVES < since <= now + CLOCKS_DIFFER
 
 
 def is_for_the_records(batch: Batch, now: datetime) -> bool:
-    """Whether only the provider's records can tell more."""
+    """Whether only the provider's records can settle the batch."""
     return batch.state == "in_doubt" or batch.refusal is not None or key_is_over(batch, now)
 
 
@@ -67,7 +68,7 @@ Next = Literal["again", "done", "later"]
 
 
 def look(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: Policy) -> Next:
-    """Look into the records once, and close the batch, or write down when they are asked again."""
+    """Look into the records once, and close the batch, or record when to look again."""
     now = session.clock()
     is_over = key_is_over(batch, now)
     ripe, since = ledger.last_unanswered(batch) + WORKED_ON, batch.unresolved_since
@@ -105,7 +106,7 @@ def look(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: 
 
 
 def settle(session: DeliverySession, batch: Batch, frozen: Frozen, ids: tuple[str | None, ...], policy: Policy) -> Next:
-    """Write down that a batch was accepted; again: its `set` is still to be written."""
+    """Record that a batch was accepted; "again" means that its `set` is still to be written."""
     provider_ids = dict(zip(frozen.send_ids, ids, strict=True))
     now = session.clock()
     session.do(
@@ -132,7 +133,7 @@ def _wait_for_the_second_look(session: DeliverySession, batch: Batch, *, is_firs
 
 
 def wait_without_bytes(session: DeliverySession, batch: Batch) -> Next:
-    """Leave a batch whose bytes are gone and which the provider may have: nothing can be sent or found any more."""
+    """Leave a batch whose bytes are gone and that the provider may have: it can be neither sent nor found any more."""
     gone, since = "its bytes are gone from the ledger", batch.unresolved_since
     assert since is not None
 

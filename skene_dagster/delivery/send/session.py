@@ -18,23 +18,23 @@ from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction
 
 PATIENCE = 60.0
-"""The most seconds that are slept at a time, and in a row for a provider that is called too often."""
+"""The most seconds to sleep at a time, and in a row for a provider that is called too often."""
 
 GIVE_UP = 3
 """Batches in a row without an answer, after which the provider counts as down and the run stops."""
 
 PAUSED = "paused"
-"""Why nothing is sent where a person paused the loop; the loops beside it go on."""
+"""The reason while a person has paused the loop; other loops go on."""
 
 Result = TypeVar("Result")
 
 
 @dataclass
 class DeliverySession:
-    """One run's hands: a database, a provider, clocks, and a name to hold leases by.
+    """The tools of one run: a database, a provider, clocks, and a name to hold leases by.
 
     `pause` waits so many seconds; `monotonic` is a clock that nobody sets; `owner` is unique per process and attempt;
-    `say` is told in words what is waited for.
+    `say` is called with a sentence about what the run waits for.
     """
 
     engine: Engine
@@ -49,17 +49,17 @@ class DeliverySession:
     unanswered: dict[str, str] = field(default_factory=dict)
     """Batches of this run without an answer, and what came instead of it."""
     silence: int = 0
-    """How many attempts in a row got no answer. Whatever the provider answers is a sign of its life."""
+    """How many attempts in a row got no answer. Any answer shows that the provider is alive."""
     accepted: int = 0
     """Emails that the provider accepted, as far as this run has seen it."""
     throttled: float = 0.0
-    """Seconds in a row that were waited because it is called too often."""
+    """Seconds spent waiting in a row because the provider is called too often."""
     parked: str = ""
     """Why nothing more is sent for now."""
     failed: dict[str, Exception] = field(default_factory=dict)
     """Batches of this run that could not be worked on, and what went wrong."""
     cut: list[str] = field(default_factory=list)
-    """Batches that this run cut out of others."""
+    """Batches that this run split off from others."""
 
     def __post_init__(self) -> None:
         share = self.settings.sender.rate_share
@@ -73,15 +73,15 @@ class DeliverySession:
     def do(
         self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
     ) -> Result:
-        """Do it in one transaction; and again if the connection breaks during COMMIT, for it compares before it sets.
+        """Do it in one transaction, and again if the connection breaks during COMMIT, since it compares before it sets.
 
         Args:
-            resolve: what is done then, where a second time would find another answer than the first.
+            resolve: what to do then, if a second time would give another answer than the first.
         """
         return transaction(self.engine, work, resolve=resolve or work)
 
     def key_of(self, batch_id: str) -> str:
-        """Name the idempotency key of a batch: such that a rehearsal with the same API key never meets it."""
+        """Return the idempotency key of a batch, which a rehearsal with the same API key never uses."""
         return f"skene/{self.settings.environment}/{batch_id}"
 
     def claim(self, batch_id: str) -> Batch | None:
@@ -91,12 +91,12 @@ class DeliverySession:
     def release(self, batch_id: str) -> None:
         """Give a batch back, with the reason why it is not done."""
         why = self.unanswered.get(batch_id) or self.parked or None
-        # If the database is gone, the lease ends by itself.
+        # If the database is gone, the lease expires by itself.
         with suppress(StoreError):
             self.do(lambda c: ledger.release(c, batch_id, self.owner, why))
 
     def hears(self, batch_id: str, answer: Answer) -> None:
-        """Count what is silence, and what is none."""
+        """Count attempts without an answer; any answer resets the count."""
         if isinstance(answer, Unknown) and not answer.answered:
             self.silence += 1
             self.unanswered[batch_id] = answer.reason
@@ -107,20 +107,20 @@ class DeliverySession:
             self.throttled = 0.0
 
     def wait_for(self, others: Sequence[DueBatch]) -> None:
-        """All that is left is held by other runs: wait for the first of their leases, looking now and then."""
+        """Other runs hold all that is left: wait for the first of their leases, checking now and then."""
         first = min(others, key=lambda row: row.lease_until or self.clock())
         ends = first.lease_until or self.clock()
         self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
         self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
 
     def turn(self, seconds: float) -> None:
-        """Wait for so many seconds, and then for a turn to read the provider's records: that uses up no quota."""
+        """Wait for so many seconds, and then for a slot to read the provider's records, which uses no quota."""
         self.pause(min(seconds, PATIENCE))
         turn = self.do(self.pacing.take)
         self.pause(min(turn.wait, PATIENCE) if turn.closed_until is None else 1 / UNTIL_TOLD)
 
     def may_send(self, connection: Connection, batch: Batch) -> bool:
-        """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
+        """Read people's orders and the clock; False: the batch is dropped, or everything stops."""
         orders = controls.orders(connection, batch.loop, batch.step)
         now = self.clock()
         was_tried = batch.unresolved_since is not None
@@ -136,7 +136,7 @@ class DeliverySession:
         return not orders.paused
 
     def complain(self) -> None:
-        """Fail for what got no answer in this run, and for what could not be worked on; not for what only waits.
+        """Fail if batches got no answer in this run, or could not be worked on; not because others only wait.
 
         Raises:
             ProviderUnavailable: a retry sends these batches again with the same keys and bytes.

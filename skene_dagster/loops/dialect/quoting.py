@@ -1,4 +1,4 @@
-"""Say of a part of the tree what its author wrote there, and on which line."""
+"""Find what the author wrote for a part of the tree, and on which line."""
 
 import re
 
@@ -25,7 +25,7 @@ def string_value(literal: exp.Expr, rewritten: Rewritten) -> str | None:
 
 
 def line_of(node: exp.Expr, rewritten: Rewritten) -> int | None:
-    """Say on which line a part stands, as near as it is known."""
+    """Return the line of a part, as near as it is known."""
     span = _span(node)
     return "".join(rewritten.judged).count("\n", 0, span[0]) + 1 if span else None
 

@@ -163,7 +163,7 @@ def _rendered(template: Template, context: Mapping[str, object], part: str) -> s
 
 
 def _reason(part: str, bad: Exception) -> MissingValue | Unrenderable:
-    """Say why one user's values give no email."""
+    """Say why no email can be made from one user's values."""
     match bad:
         case Unrenderable():
             return bad
