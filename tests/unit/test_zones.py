@@ -25,9 +25,7 @@ def test_an_iana_name_is_a_zone(name: str) -> None:
         pytest.param("+02:00", "Etc/GMT-2", id="ahead, as ISO 8601 has it"),
         pytest.param("utc -0500", "Etc/GMT+5 (5 h behind UTC", id="behind UTC"),
         pytest.param("UTC+05:30", "the city that you mean", id="half an hour"),
-        pytest.param(
-            "UTC+15", "the city that you mean, such as Europe/Berlin or Asia", id="an offset that is nowhere"
-        ),
+        pytest.param("UTC+15", "the city that you mean, such as Europe/Berlin or Asia", id="an offset that is nowhere"),
         pytest.param("UTC-13", "the city that you mean, such as Europe/Berlin or Asia", id="too far behind"),
         pytest.param("UTC+0:30", "the city that you mean, such as Europe/Berlin or Asia", id="minutes alone"),
         pytest.param(
