@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -96,7 +97,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 database,
                 settings,
                 mode,
-                modes.provider(mode, settings, clock),
+                partial(modes.provider, mode, settings, clock),
                 clock,
                 owner=f"{context.run.run_id}.{context.retry_number}.{os.getpid()}",
                 say=context.log.info,

@@ -100,7 +100,6 @@ batches = Table(
     Column("mode", String(16), nullable=False),
     Column("loop", String(48), nullable=False),
     Column("step", String(48), nullable=False),
-    # reserved → frozen → (accepted, while `set` is still to be written) → settled; or split, in_doubt
     Column("state", String(16), nullable=False),
     Column("size", Integer, nullable=False),
     Column("parent_id", String(32)),
@@ -109,6 +108,7 @@ batches = Table(
     Column("owner", String(64)),
     Column("lease_until", Moment),
     Column("payload", Blob),  # the frozen body, zlib; gone when settled
+    Column("provider", String(16)),  # who made the frozen body, and takes it; NULL before
     Column("send_ids", Text),  # whose emails the frozen body holds, in its order: hex digits with spaces between
     Column("frozen_at", Moment),
     Column("first_attempt_at", Moment),

@@ -25,7 +25,7 @@ PUT_IN = {
     "shutil.disk_usage": "a disk that is nearly full",
     "resend.api_key": "a setting of the SDK",
     "resend.api_url": "a setting of the SDK",
-    "records.list": "records of the SDK in a shape that Resend's own never have",
+    "kind.list": "records of the SDK in a shape that Resend's own never have",
     "sys.stdin": "a person who answers",
     "terminal.isatty": "a person who answers",
     "from unittest.mock import patch": "chance, of which a seed of the simulation decides",

@@ -26,6 +26,7 @@ from skene_dagster.delivery.providers.base import (
     Unprovable,
     at_once,
 )
+from skene_dagster.delivery.providers.json_emails import messages_of
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.errors import ProviderUnavailable
@@ -71,7 +72,7 @@ def test_while_the_provider_is_called_the_ledger_says_that_it_may_have_the_batch
             frozen = ledger.frozen(connection, row.batch_id)
         seen.extend([row.state, row.unresolved_since, row.attempts, key.endswith(f"/{row.batch_id}")])
         assert frozen is not None
-        assert frozen.messages() == tuple(messages)
+        assert messages_of(frozen) == tuple(messages)
         return provider.accept(messages, key)
 
     world.provider.answers.append(look)

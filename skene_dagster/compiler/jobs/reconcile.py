@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -46,8 +47,8 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
             environment.belong(database, settings.environment)
             mode, clock = modes.choose(settings), database_clock(database)
             owner = f"{context.run.run_id}.{context.retry_number}.{os.getpid()}"
-            provider = modes.provider(mode, settings, clock)
-            session = DeliverySession(database, settings, mode, provider, clock, owner, say=context.log.info)
+            opened = partial(modes.provider, mode, settings, clock)
+            session = DeliverySession(database, settings, mode, opened, clock, owner, say=context.log.info)
             try:
                 found = reconcile(session, plans)
             finally:

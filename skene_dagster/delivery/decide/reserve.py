@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
-from skene_dagster.delivery import ledger
+from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide import eligibility
 from skene_dagster.delivery.decide.eligibility import Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.send_audience import PAGE, MemberDecision, SendAudience
@@ -28,8 +28,8 @@ from skene_dagster.segments import clearance, members
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
 
-BATCH = 100
-"""Messages per batch: what Resend takes in one call."""
+OUTBOX = "set another SKENE_ENV than production, and no SKENE_REDIRECT_TO."
+"""How no email leaves."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,22 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     clock: Clock,
     progress: Callable[[int], None] = lambda _: None,
     page: int = PAGE,
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Reserved:
     """Decide about every member of the step's segment as of this tick. Idempotent: what is decided stays.
 
     Args:
         progress: is told how many members of each page were decided.
         page: members per transaction.
-        batch: messages per batch.
+        batch: messages per batch; as many as the step's provider takes where it is left out.
 
     Raises:
         NoClearance: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
             step is new while another of this loop is gone.
         StoreError: the database refused.
     """
+    assert step.email is not None
+    size = batch or modes.terms(mode.name, step.email.provider).batch_limit
     audience = SendAudience(plan, step, settings, mode, as_of, page)
     _refuse_other_times(mode, settings, as_of, clock())
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
@@ -83,7 +85,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         rules = audience.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
         decided = audience.decide(connection, rows, rules)
         sends = [_new_send(one) for one in decided if _is_new(one)]
-        cut = ledger.decide(connection, audience.scope, sends, as_of=as_of, now=clock(), size=batch)
+        cut = ledger.decide(connection, audience.scope, sends, as_of=as_of, now=clock(), size=size)
         return _Page(rows[-1], count(one.decision for one in decided), cut)
 
     counts: dict[str, int] = {}
@@ -123,13 +125,12 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
         raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is still to come; its emails may not leave. "
             f"{clocks(now)}",
-            advice="Set the clocks right (NTP) and run it again. Simulated time is for the outbox: unset "
-            "RESEND_API_KEY or SKENE_REDIRECT_TO.",
+            advice=f"Set the clocks right (NTP) and run it again. Simulated time is for the outbox: {OUTBOX}",
         )
     if mode.leaves and as_of < now - settings.limits.expires_after:
         raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is not now; its emails may not leave.",
-            advice="Past and simulated time is for the outbox: unset RESEND_API_KEY or SKENE_REDIRECT_TO.",
+            advice=f"Past and simulated time is for the outbox: {OUTBOX}",
         )
 
 

@@ -111,6 +111,7 @@ def freeze(
     owner: str,
     *,
     frozen: Frozen | None,
+    provider: str,
     left_out: Mapping[str, LeftOut],
     now: datetime,
 ) -> bool:
@@ -126,6 +127,7 @@ def freeze(
         else {
             "payload": frozen.packed,
             "send_ids": " ".join(frozen.send_ids),
+            "provider": provider,
             "size": len(frozen.send_ids),
             "frozen_at": now,
             "lease_until": leased(now),
