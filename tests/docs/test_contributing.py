@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from docs_pages import ROOT
 
 PACKAGE = ROOT / "skene_dagster"
@@ -53,6 +54,19 @@ def test_only_listed_modules_ask_the_machine_what_time_it_is() -> None:
     asks = {str(file.relative_to(PACKAGE)) for file in python_files(PACKAGE) if clock.search(file.read_text("utf-8"))}
 
     assert asks == {*ASKS_THE_MACHINE}
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        pytest.param("environment.belong(", {"compiler/work.py"}, id="every op begins"),
+        pytest.param("DeliverySession(", {"compiler/work.py", "cli/database.py"}, id="a delivery session is opened"),
+    ],
+)
+def test_there_is_one_way_in_which(what: str, where: set[str]) -> None:
+    files = {str(file.relative_to(PACKAGE)): file.read_text("utf-8") for file in python_files(PACKAGE)}
+
+    assert {name for name, text in files.items() if re.search(rf"(?<!class ){re.escape(what)}", text)} == where
 
 
 def test_nothing_of_ours_is_mocked_but_what_is_listed() -> None:

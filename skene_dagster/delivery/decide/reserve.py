@@ -73,12 +73,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     awaits_approval = audience.is_a_large_first_one(engine)
 
     def decide_page(connection: Connection, after: Row[Any] | None) -> _Page:
-        cleared = clearance.of(connection, audience.segment)
-        if cleared is None or cleared.as_of != as_of:
-            raise NoClearance(
-                f"The segment {audience.segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nothing is sent.",
-                advice="Run the job, not this asset alone.",
-            )
+        cleared = clearance.require(connection, audience.segment, as_of, "nothing is sent")
         rows = audience.page(connection, after)
         if not rows:
             return _Page(None, {}, 0)
