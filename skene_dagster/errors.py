@@ -8,28 +8,28 @@ SkeneError
 │   │   ├── LoopInvalid              it says something impossible
 │   │   └── QueryRejected            its SQL cannot be used
 │   ├── TemplateError            an email template is missing or wrong
-│   ├── InternalError            we failed on a file, which may well be right
+│   ├── InternalError            we failed on a file, which may be correct
 │   └── DocumentErrors           several of these, found in one reading
 ├── StoreError               the database refused
-│   ├── StoreUnavailable         …for now; worth a retry
+│   ├── StoreUnavailable         … for now; worth a retry
 │   │   └── CommitUnknown            the connection broke during COMMIT
 │   ├── StoreTimeout             it took too long, and was stopped
-│   ├── StoreTooLarge            more than one transaction may hold
-│   ├── SchemaOutdated           its skene_* tables are not of this release
+│   ├── StoreTooLarge            more than one transaction can hold
+│   ├── SchemaOutdated           its skene_* tables do not match this release
 │   └── WrongEnvironment         it belongs to another SKENE_ENV
-├── SegmentError             a segment was not refreshed; history is as it was
+├── SegmentError             a segment was not refreshed; its history is unchanged
 │   ├── SegmentBusy              another run is refreshing it; worth a retry
 │   ├── SegmentTimeout           its condition took longer than its timeout
-│   ├── SegmentOvertaken         a newer tick was there first
+│   ├── SegmentOvertaken         a newer tick was first
 │   └── SegmentImplausible       it collapsed or exploded; a person decides
-├── RollupError              what users do was not rolled up; what was rolled up before is as it was
+├── RollupError              what users do was not rolled up; earlier results are unchanged
 │   ├── RollupBusy               another run is rolling up; worth a retry
-│   ├── RollupOvertaken          a newer one has begun to write, and did not end
-│   └── NotCounted               a condition asks for what no rollup has counted yet
-├── EventRefused             an event cannot be stored as it was told; telling it again never helps
+│   ├── RollupOvertaken          a newer one has begun to write, and has not finished
+│   └── NotCounted               a condition needs what no rollup has counted yet
+├── EventRefused             an event cannot be stored as it was sent; sending it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── NoClearance               the segment was not refreshed for this run's as_of
-    ├── LedgerOutdated           the ledger is that of a backup, older than its newest email
+        ├── LedgerOutdated           the ledger was restored from a backup older than its newest email
     ├── ProviderFatal            the provider refuses everything (key, sender domain)
     └── ProviderUnavailable      no definite answer for now; worth a retry
 """
@@ -75,7 +75,7 @@ class SkeneError(Exception):
 
 
 class DocumentError(SkeneError):
-    """A file of the author's is wrong. What its message repeats of the file is cut to what a person reads."""
+    """A file of the author's is wrong. What its message quotes from the file is shortened for people."""
 
     def __init__(self, message: str, *, advice: str = "", place: Place | None = None) -> None:
         super().__init__(_cut(message), advice=_cut(advice), place=place)
@@ -116,7 +116,7 @@ class TemplateError(DocumentError):
 
 
 class InternalError(DocumentError):
-    """We failed on a file in a way that nobody foresaw; the fault is ours."""
+    """We failed on a file in an unforeseen way; the fault is ours."""
 
 
 class DocumentErrors(DocumentError):
@@ -146,15 +146,15 @@ class CommitUnknown(StoreUnavailable):
 
 
 class StoreTooLarge(StoreError):
-    """More than a statement or a transaction may hold; a smaller part of it would be taken."""
+    """More than a statement or a transaction can hold; a smaller part of it would be accepted."""
 
 
 class StoreTimeout(StoreError):
-    """What was asked took longer than it may, and was stopped in the database."""
+    """A statement took longer than allowed, and was stopped in the database."""
 
 
 class SchemaOutdated(StoreError):
-    """The skene_* tables are missing, or of another release."""
+    """The skene_* tables are missing, or belong to another release."""
 
 
 class WrongEnvironment(StoreError):
@@ -162,7 +162,7 @@ class WrongEnvironment(StoreError):
 
 
 class SegmentError(SkeneError):
-    """A segment was not refreshed; its history is as it was."""
+    """A segment was not refreshed; its history is unchanged."""
 
 
 class SegmentBusy(SegmentError):
@@ -176,7 +176,7 @@ class SegmentTimeout(SegmentError):
 
 
 class SegmentOvertaken(SegmentError):
-    """A refresh for a newer as_of was there first; nothing was written."""
+    """A refresh for a newer as_of was first; nothing was written."""
 
 
 class SegmentImplausible(SegmentError):
@@ -198,11 +198,11 @@ class RollupOvertaken(RollupError):
 
 
 class NotCounted(RollupError):
-    """What users do was not counted, or not as skene.yaml describes it now: a condition on it has no answer."""
+    """What users do was not counted, or not as skene.yaml now defines it: a condition on it has no answer."""
 
 
 class EventRefused(SkeneError):
-    """An event cannot be stored as it was told. The message repeats nothing of it: it goes into logs."""
+    """An event cannot be stored as it was sent. The message quotes nothing of it, because it goes into logs."""
 
 
 class DeliveryError(SkeneError):
@@ -210,11 +210,11 @@ class DeliveryError(SkeneError):
 
 
 class NoClearance(DeliveryError):
-    """The segment was not refreshed for this run's as_of, or as_of is not now: nothing may be sent."""
+    """The segment was not refreshed for this run's as_of, or as_of is too far from now: nothing may be sent."""
 
 
 class LedgerOutdated(DeliveryError):
-    """The ledger was restored from a backup, and does not know what it sent since."""
+    """The ledger was restored from a backup, and does not know what was sent since."""
 
 
 class ProviderFatal(DeliveryError):

@@ -8,10 +8,10 @@ from pathlib import Path
 from skene_dagster.errors import DocumentError, Place
 
 LARGEST = 256 * 1024
-"""Bytes of a file. Its parsers are written in Python: what is much larger would take them seconds."""
+"""The most bytes of a file. The parsers are written in Python, and would take seconds for much larger ones."""
 
 MOST_NAMES = 10_000
-"""Names in a folder."""
+"""The most names in a folder."""
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -20,7 +20,7 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# Nothing is waited for, and no link is followed that was put there after the look. Windows has neither flag.
+# Waits for nothing, and follows no link that was put there after the check. Windows has neither flag.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -31,20 +31,20 @@ def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path)
         root: the project's folder, which no link may leave. (A folder that skene.yaml names elsewhere is its own root.)
 
     Raises:
-        error: for a file that is absent, no regular file, too large, elsewhere or not UTF-8. It quotes nothing of it.
+        error: the file is missing, not regular, too large, elsewhere or not UTF-8. It quotes nothing of the file.
     """
     place = Place(shown)
     try:
         path = file.resolve(strict=True)
         if not path.is_relative_to(boundary(file.parent, root).resolve()):
-            advice = "Put the file itself there."
-            raise error("The file is a link that leads out of the project.", advice=advice, place=place)
+            advice = "Replace it by the file itself."
+            raise error("The file is a link to a place outside the project.", advice=advice, place=place)
         raw = _read(path, error, place)
     except OSError as bad:
-        raise error(f"The file cannot be read: {bad.strerror or 'it is nowhere'}.", place=place) from None
+        raise error(f"The file cannot be read: {bad.strerror or 'it does not exist'}.", place=place) from None
     except (ValueError, RuntimeError):
         # A NUL in the path; Python before 3.13, 2026-11: a link to itself.
-        raise error("The file cannot be read: it is nowhere.", place=place) from None
+        raise error("The file cannot be read: it does not exist.", place=place) from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
@@ -54,7 +54,7 @@ def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path)
 
 
 def boundary(folder: Path, root: Path) -> Path:
-    """Say what the files of a folder must not lead out of."""
+    """Return the folder that the files of a folder must not lead out of."""
     there = Path(os.path.normpath(folder))
     return root if there.is_relative_to(root) else there
 
@@ -77,7 +77,7 @@ def shown_path(file: Path, root: Path) -> str:
 
 
 def _read(path: Path, error: type[DocumentError], place: Place) -> bytes:
-    # To open a device can do something already, so before it is opened; and after, for it may be another by then.
+    # Opening a device may already have an effect, so check before; and after, because it may be another file by then.
     _check(path.lstat(), error, place)
     with os.fdopen(os.open(path, _FLAGS), "rb") as opened:
         _check(os.fstat(opened.fileno()), error, place)
@@ -90,11 +90,11 @@ def _read(path: Path, error: type[DocumentError], place: Place) -> bytes:
 def _check(found: os.stat_result, error: type[DocumentError], place: Place) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-        raise error(f"This is {kind}, not a file.", advice="Put a file there, or take it away.", place=place)
+        raise error(f"This is {kind}, not a file.", advice="Replace it by a file, or remove it.", place=place)
     if found.st_size > LARGEST:
         raise _too_large(error, place)
 
 
 def _too_large(error: type[DocumentError], place: Place) -> DocumentError:
     message = f"The file has more than {LARGEST // 1024} KiB, the most that is read."
-    return error(message, advice="Make it shorter, or cut it in two.", place=place)
+    return error(message, advice="Shorten it, or split it.", place=place)

@@ -35,7 +35,7 @@ def text(schema: dict[str, Any]) -> str:
 def explanations(model: type[BaseModel]) -> dict[str, str]:
     """Read the text under each field of a model.
 
-    Pydantic can do it too, but does it when the model is made: 0.1 s of every process (measured 2026-11).
+    Pydantic can do this too, but does it when the model is defined: 0.1 s in every process (measured 2026-11).
     """
     (made,) = ast.parse(inspect.getsource(model)).body
     assert isinstance(made, ast.ClassDef)
@@ -59,7 +59,7 @@ def _explain(part: dict[str, Any], texts: dict[str, str]) -> None:
 
 
 def _show_defaults(part: dict[str, Any], model: type[BaseModel]) -> None:
-    """Write a duration as people do (pydantic writes P3D); what a whole part is by default, the part itself says."""
+    """Write a duration as people do (pydantic writes P3D); a whole part describes its default itself."""
     for name, field in model.model_fields.items():
         if isinstance(field.default, timedelta):
             part["properties"][name]["default"] = duration_text(field.default)
@@ -68,7 +68,7 @@ def _show_defaults(part: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def _close(part: dict[str, Any]) -> None:
-    """Refuse entries whose name is none; JSON Schema lets them pass, the models do not."""
+    """Refuse entries with an invalid name; JSON Schema lets them pass, the models do not."""
     for named in part["properties"].values():
         if "patternProperties" in named:
             named["additionalProperties"] = False
@@ -76,7 +76,7 @@ def _close(part: dict[str, Any]) -> None:
 
 def _spell(part: dict[str, Any]) -> None:
     properties = part.get("properties", {})
-    # `is_` and `for_` are Python's way to write words that Python keeps for itself.
+    # `is_` and `for_` are how Python writes its own keywords as names.
     part["properties"] = {name.rstrip("_"): value for name, value in properties.items()}
     if "required" in part:
         part["required"] = [name.rstrip("_") for name in part["required"]]

@@ -1,4 +1,4 @@
-"""A project as it stands on disk: every loop planned, and every file that is wrong with its error."""
+"""A project on disk: every loop planned, and every broken file with its error."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from skene_dagster.settings import FILE, Settings, read_settings
 
 @dataclass(frozen=True)
 class Broken:
-    """A file that gives no loop that can run, and why."""
+    """A file without a loop that can run, and why."""
 
     file: str
     """The file as it is shown to its author, relative to the project."""
     stem: str
     """The file's name without its last ending."""
     loop: str | None
-    """The loop's name, where the file says as much."""
+    """The loop's name, if the file can be read that far."""
     error: DocumentError
 
     @staticmethod
@@ -44,7 +44,7 @@ class Project:
 
 
 def load_project(settings: Settings) -> Project:
-    """Load and plan every loop file and check its templates; a file's fault becomes a `Broken` and hides no other.
+    """Load and plan every loop file and check its templates; an error in a file becomes a `Broken` and hides no other.
 
     Raises:
         SettingsError: skene.yaml, or the environment, is at fault, not a loop.
@@ -108,6 +108,6 @@ def _one_of_several(loaded: Loaded, files: list[Loaded]) -> LoopInvalid:
     assert loaded.document is not None
     return LoopInvalid(
         f"There is another loop named {name!r}, in {' and '.join(others)}.",
-        advice="The name is what the ledger knows a loop by: give each its own 'name'.",
+        advice="The ledger identifies a loop by its name: give each its own 'name'.",
         place=loaded.document.place(("name" if "name" in loaded.document.data else "type",)),
     )

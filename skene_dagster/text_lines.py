@@ -16,7 +16,7 @@ class TextLines:
     keep: str = ""
     """What its author can do to have the lines kept."""
     known: bool = True
-    """False of a text that the file computes: its lines cannot be told."""
+    """False for a text that the file computes: its lines are unknown."""
 
     @staticmethod
     def as_written(text: str, line: int) -> "TextLines":
@@ -25,12 +25,12 @@ class TextLines:
 
     @staticmethod
     def computed(line: int, keep: str) -> "TextLines":
-        """Nobody can tell the lines; the text belongs to this one."""
+        """The lines are unknown; the text belongs to this one."""
         return TextLines(((0, line),), keep, known=False)
 
     @staticmethod
     def of(pieces: Iterable[tuple[int, str]], keep: str = "") -> "TextLines":
-        """Join pieces, each of which stands on one line."""
+        """Join pieces, each of which is on one line."""
         starts: list[tuple[int, int]] = []
         offset = 0
         for line, piece in pieces:
@@ -41,7 +41,7 @@ class TextLines:
 
     @staticmethod
     def between_blanks(text: str, parts: Iterable[tuple[int, str]], keep: str = "") -> "TextLines | None":
-        """Find the parts of a text, each of which stands on one line; None unless all but blanks is one of them."""
+        """Find the parts of a text, each of which is on one line; None unless they cover everything but white space."""
         starts: list[tuple[int, int]] = []
         end = 0
         for line, part in ((line, part.strip()) for line, part in parts):

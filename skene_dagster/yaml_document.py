@@ -10,7 +10,7 @@ from skene_dagster.errors import DocumentError, Place
 from skene_dagster.text_lines import TextLines
 from skene_dagster.values import DEEPEST, IN_RANGE, LONE_HALF, MOST_VALUES, decimal_number, whole_number
 
-_KEEP = "Use `|` after the field's name, and write the text on the lines below it: `|` keeps the lines."
+_KEEP = "Use `|` after the field's name, and write the text on the lines below it: `|` keeps the line breaks."
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 """What may stand before a text: its anchor, its tag."""
 _HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
@@ -18,7 +18,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's scanner and parser with the core schema of YAML 1.2, which stop where a file has too much.
+    """PyYAML's scanner and parser with the core schema of YAML 1.2, which stop when a file has too much.
 
     PyYAML, 2026-11: its own schema is that of YAML 1.1, where `no` is false, 12:30 is 750 and a date is an object.
     """
@@ -66,12 +66,12 @@ def parse_yaml(text: str, shown: str, error: type[DocumentError]) -> Document:
     if hidden := _HIDDEN_BREAK.search(text):
         # PyYAML, 2026-11: these end a line, as in YAML 1.1, which editors do not show.
         line = text[: hidden.start()].count("\n") + 1
-        raise error(f"The character U+{ord(hidden[0]):04X} may not stand in YAML.", place=Place(shown, line))
+        raise error(f"The character U+{ord(hidden[0]):04X} is not allowed in YAML.", place=Place(shown, line))
     try:
         return _Reading(shown, error).document(text)
     except yaml.reader.ReaderError as bad:
         line = text[: bad.position].count("\n") + 1
-        raise error(f"The character U+{bad.character:04X} may not stand in YAML.", place=Place(shown, line)) from None
+        raise error(f"The character U+{bad.character:04X} is not allowed in YAML.", place=Place(shown, line)) from None
     except yaml.MarkedYAMLError as bad:
         raise _refusal(bad, shown, error) from None
 
@@ -97,10 +97,12 @@ class _Reading:
             line = loader.get_mark().line + 1
             place = Place(self._file, line)
             raise self._error("There is no such character or number.", advice="Correct it.", place=place) from None
+        if first is None:
+            return Document(self._file, {})
         if second:
             raise self._refused("A second document begins here.", "Write one file for each.", second)
-        data = self._value(first, ()) if first else None
-        if first and not isinstance(data, dict | None):
+        data = self._value(first, ())
+        if not isinstance(data, dict | None):
             raise self._refused("The file is not a mapping.", "Write fields: `name: value`.", first)
         return Document(self._file, data or {}, self._lines, self._texts)
 
@@ -112,7 +114,7 @@ class _Reading:
         if len(self._open) > DEEPEST:
             raise self._refused(f"The YAML cannot be read: {_TOO_DEEP}.", "", node)
         if any(node is outer for outer in self._open):
-            raise self._refused("This value contains itself.", "Write it out instead of the alias.", node)
+            raise self._refused("This value contains itself.", "Write the value itself instead of the alias.", node)
         self._lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             scalar = self._scalar(node)
@@ -141,7 +143,7 @@ class _Reading:
             if key == "<<" and key_node.style is None:
                 raise self._refused("'<<' (merging) is not YAML 1.2.", "Write the fields out.", key_node)
             if key in found:
-                raise self._refused(f"{shown(key)} stands here twice.", "Keep one.", key_node)
+                raise self._refused(f"{shown(key)} appears twice.", "Keep one.", key_node)
             inner = (*path, key)
             self._lines[inner] = key_node.start_mark.line + 1
             found[key] = self._value(value_node, inner)
@@ -162,7 +164,7 @@ class _Reading:
         except OverflowError:
             raise self._refused(f"{shown(text)} is out of range.", IN_RANGE, node) from None
         except (ValueError, KeyError):
-            raise self._refused(f"{shown(text)} is not of the kind {kind!r}.", "", node) from None
+            raise self._refused(f"{shown(text)} is not a valid {kind!r}.", "", node) from None
         if LONE_HALF.search(text):
             raise self._refused("The text holds half a character.", "Write both halves, or the character.", node)
         return text
@@ -181,7 +183,7 @@ class _Reading:
 
 
 def _lines_of(node: yaml.ScalarNode) -> TextLines:
-    """Find the lines of the file that a text was made of: all but `|` may join them."""
+    """Find the file's lines that a text was made from: every style but `|` may join them."""
     buffer = node.start_mark.buffer
     assert buffer is not None, "PyYAML, 2026-11: it is kept of what is read from a text"
     written = buffer[node.start_mark.pointer : node.end_mark.pointer]
@@ -204,7 +206,7 @@ def _lines_of(node: yaml.ScalarNode) -> TextLines:
 
 
 def _unquoted(line: str, style: str | None, *, is_first: bool, is_last: bool) -> str:
-    """Read what one line of a text adds to it, but for the blanks around it."""
+    """Read what one line adds to a text, except for the spaces around it."""
     line = line.strip()
     if style not in {"'", '"'}:
         return line
@@ -219,10 +221,10 @@ def _unquoted(line: str, style: str | None, *, is_first: bool, is_last: bool) ->
 
 
 _WORDS = {
-    "found character '\\t'": ("a tab stands where the line is indented", "Use spaces."),
-    "found character": ("a text begins with a character that means something else", "Put the text in quotes."),
-    "mapping values": ("a ': ' stands where none may", "Check the indentation; a text with ': ' needs quotes."),
-    "expected <block end>": ("the line fits no other", "Check the indentation and the quotes."),
+    "found character '\\t'": ("a tab is used for indentation", "Use spaces."),
+    "found character": ("a text begins with a reserved character", "Put the text in quotes."),
+    "mapping values": ("a ': ' is not allowed there", "Check the indentation; a text with ': ' needs quotes."),
+    "expected <block end>": ("the line fits nowhere", "Check the indentation and the quotes."),
     "could not find expected ':'": ("a field has no ':'", "Write `name: value`."),
     "found undefined alias": ("the alias names nothing", "Name the value before it is used: &name."),
 }

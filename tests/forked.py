@@ -58,7 +58,7 @@ class Forked:
 
         Args:
             work: a function of a module, for the process looks it up by its name.
-            errors: the log of what it says on standard error, where that is another one.
+            errors: the log of what it says on standard error, where that is a different table.
         """
         logs = {1: log, 2: errors or log}
         self._process = _context().Process(target=_begin, args=(cwd, dict(env), logs, work, *args), daemon=True)

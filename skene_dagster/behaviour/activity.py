@@ -37,7 +37,7 @@ def write(connection: Connection, plan: UsagePlan, chunk: Chunk, *, anew: bool) 
     """Compute the activity of a chunk of users.
 
     Args:
-        anew: it may have been computed before.
+        again: it may have been computed before.
     """
     if anew:
         chunk.forget(connection, user_activity)

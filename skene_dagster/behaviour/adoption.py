@@ -115,7 +115,7 @@ def write(connection: Connection, plan: UsagePlan, chunk: Chunk, as_of: datetime
     """Compute the adoption of all features by a chunk of users.
 
     Args:
-        anew: it may have been computed before.
+        again: it may have been computed before.
     """
     if anew:
         chunk.forget(connection, feature_adoption)

@@ -1,6 +1,6 @@
 """What each user did on each day (UTC), counted from the product's events where they are.
 
-A day that a new or late event touches is counted anew as a whole, never added to: so it does not matter how often, or
+A day that a new or late event touches is counted again as a whole, never added to: so it does not matter how often, or
 in which order, events are looked at. This module owns skene_user_days and skene_events_ahead.
 """
 
@@ -121,7 +121,7 @@ def forget_ahead(connection: Connection, as_of: datetime | None) -> None:
 
 
 def count_touched(connection: Connection, events: Source, pairs: Table, span: Span, as_of: datetime) -> None:
-    """Count the staged days of a range of users anew, whole."""
+    """Count the staged days of a range of users again, whole."""
     rows = events.rows
     delete_matching(connection, user_days, pairs, span, ["user_id", "day"])
     on = (rows.c.user_id == pairs.c.user_id) & events.at.since(pairs.c.day)
@@ -148,7 +148,7 @@ def count_all(
     """Count all days of a range of users.
 
     Args:
-        anew: some were counted before.
+        again: some were counted before.
         since: days before it stay as they were counted, for not all their events are there.
         gone: names that stand for no feature any more; what was counted under them goes nevertheless.
     """

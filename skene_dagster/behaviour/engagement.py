@@ -71,7 +71,7 @@ def write(connection: Connection, levels: Levels, chunk: Chunk, as_of: datetime,
     What was written for a time after the new level's beginning never was, for late events say so: it is taken back.
 
     Args:
-        anew: they may have been written before.
+        again: they may have been written before.
     """
     now = _now(levels, as_of)
     if anew:

@@ -67,17 +67,17 @@ def new_event(
     if not isinstance(user, int | str | bytes | UUID):
         raise EventRefused(f"The user's id is of type {type(user).__name__}.")
     if not isinstance(name, str):
-        raise EventRefused("The event's name is not a text.")
+        raise EventRefused("The event's name is not a string.")
     # On a server a name and the same one with blanks behind it are one name.
     name = str.strip(name)
     if not name or len(name) > NAME_LENGTH:
-        raise EventRefused(f"The event's name has not 1 to {NAME_LENGTH} characters.")
+        raise EventRefused(f"The event's name must have 1 to {NAME_LENGTH} characters.")
     if _CONTROL.search(name):
         raise EventRefused("The event's name has control characters, or half a character.")
     if event_id is None:
         event_id = uuid4().hex
     elif not is_id(event_id):
-        raise EventRefused("The event's id has not 1 to 64 ASCII characters without blanks.")
+        raise EventRefused("The event's id must have 1 to 64 ASCII characters, without spaces.")
     occurred_at = datetime.now(timezone.utc).replace(tzinfo=None) if at is None else _in_utc(at)
     assert isinstance(event_id, str)
     return Event(str.__str__(event_id), user, name, occurred_at, _json(properties) if properties else None, at is None)
@@ -101,13 +101,13 @@ def _in_utc(at: object) -> datetime:
 
 def _json(properties: object) -> str:
     if not isinstance(properties, Mapping):
-        raise EventRefused("The event's properties are not an object with names.")
+        raise EventRefused("The event's properties are not an object with string keys.")
     try:
         given = properties if isinstance(properties, dict) else dict(properties)
         text = json.dumps(given, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
         size = len(text.encode())
     except UnicodeEncodeError:
-        raise EventRefused("The event's properties have half a character in a text.") from None
+        raise EventRefused("The event's properties have half a character in a string.") from None
     except RecursionError:
         raise EventRefused(f"The event's properties are nested more than {DEEPEST} deep.") from None
     except Exception as error:  # noqa: BLE001 - an object of the caller's may raise anything when it is read

@@ -32,7 +32,7 @@ AHEAD = timedelta(minutes=5)
 OLDEST = timedelta(days=3653)
 
 SETTLED_WITHIN = timedelta(seconds=30)
-"""How long after its `received_at` a row may be committed; one that would be later is written anew."""
+"""How long after its `received_at` a row may be committed; one that would be later is written again."""
 
 PATIENCE = 10.0
 """Seconds after which a database that does not answer is given up."""
@@ -82,10 +82,10 @@ class Journal:
         occurred_at = event.occurred_at + self._ahead if event.by_our_clock else event.occurred_at
         if occurred_at > now:
             if occurred_at > now + AHEAD:
-                raise EventRefused(f"The event lies more than {AHEAD.seconds // 60} minutes in the future.")
+                raise EventRefused(f"The event is more than {AHEAD.seconds // 60} minutes in the future.")
             occurred_at = now
         elif occurred_at < now - OLDEST:
-            raise EventRefused("The event lies more than 10 years in the past.")
+            raise EventRefused("The event is more than 10 years in the past.")
         return Fitted(event.event_id, user_id, event.name, occurred_at, event.properties)
 
     def store(self, fitted: Sequence[Fitted]) -> dict[int, EventRefused]:
@@ -99,7 +99,7 @@ class Journal:
             return write(connection, fitted)
 
         try:
-            # This process may live for months, and its clock be set meanwhile.
+            # This process may live for months, and its clock be set in the meantime.
             self._ahead = transaction(self.engine, insert_them, resolve=insert_them)
         except StoreError as error:
             if not is_of_one_row(error):

@@ -72,12 +72,12 @@ class UserIds:
     def _integer(self, told: object) -> int:
         if isinstance(told, str):
             if not _INTEGER.fullmatch(told):
-                raise ValueError("The users key is an integer, and the user's id is not one in plain digits.")
+                raise ValueError("The users key is an integer, but the user's id is not an integer in plain digits.")
             told = int(told)
         if not isinstance(told, int) or isinstance(told, bool):
             raise _mistaken("an integer", told)
         if not self.least <= told <= self.most:
-            raise ValueError(f"The user's id is not between {self.least} and {self.most}, as the users key is.")
+            raise ValueError(f"The user's id is not between {self.least} and {self.most}, the range of the users key.")
         return int(told)
 
     def _text(self, told: object) -> str:
@@ -89,7 +89,7 @@ class UserIds:
             raise ValueError("The user's id is empty, or has control characters.")
         if told.endswith(" "):
             # Most collations of a server compare it as if it had none; SQLite, and some of a server, do not.
-            raise ValueError("The user's id ends with a blank, under which some databases find somebody else.")
+            raise ValueError("The user's id ends with a space, with which some databases find a different user.")
         if len(told) > self.most:
             raise ValueError(f"The user's id is longer than the users key: {self.most} characters.")
         # Of a subclass, such as a member of an enum, the text itself.
@@ -100,15 +100,15 @@ class UserIds:
             told = told.bytes
         if isinstance(told, str):
             if not _HEX.fullmatch(told):
-                raise ValueError("The users key is binary, and the user's id is not written in hex digits.")
+                raise ValueError("The users key is binary, but the user's id is not written in hex digits.")
             told = bytes.fromhex(told.replace("-", ""))
         if not isinstance(told, bytes):
             raise _mistaken("binary", told)
         if not self.least <= len(told) <= self.most:
             exactly = f"{self.most}" if self.least == self.most else f"{self.least} to {self.most}"
-            raise ValueError(f"The user's id has not {exactly} bytes, as the users key has.")
+            raise ValueError(f"The user's id must have {exactly} bytes, like the users key.")
         return bytes(told)
 
 
 def _mistaken(key: str, told: object) -> ValueError:
-    return ValueError(f"The users key is {key}, and the user's id is of type {type(told).__name__}.")
+    return ValueError(f"The users key is {key}, but the user's id is of type {type(told).__name__}.")

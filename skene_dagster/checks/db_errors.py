@@ -24,7 +24,7 @@ NO_SHOW_VIEW = 1345
 
 
 def columns_in(connection: Connection, name: str) -> tuple[str, ...]:
-    """List a table's (or view's) columns; none where there is no such table."""
+    """List a table's (or view's) columns; none if there is no such table."""
     every: Select[Any] = select(literal_column("*")).select_from(named(name)).limit(0)
     found: list[tuple[str, ...]] = []
     refusal(lambda: found.append(tuple(connection.execute(every).keys())))
@@ -32,7 +32,7 @@ def columns_in(connection: Connection, name: str) -> tuple[str, ...]:
 
 
 class Explain(Executable, ClauseElement):
-    """EXPLAIN of a SELECT: the database plans it and tells nothing of the data."""
+    """EXPLAIN of a SELECT: the database plans it and reveals no data."""
 
     inherit_cache = False
 
@@ -46,7 +46,7 @@ def _explain(element: Explain, compiler: SQLCompiler, **kw: object) -> str:
 
 
 def refusal(work: Callable[[], object]) -> str:
-    """Do `work`; return the database's words if it is the SQL that it refuses, and nothing if it does not."""
+    """Do `work`; return the database's message if it refuses the SQL, and otherwise an empty text."""
     try:
         with translated():
             work()
@@ -58,19 +58,19 @@ def refusal(work: Callable[[], object]) -> str:
 
 
 def planned(connection: Connection, statement: Select[Any]) -> str:
-    """Have a SELECT planned; return the database's words if it refuses the SQL, and nothing if it does not."""
+    """Have a SELECT planned; return the database's message if it refuses the SQL, and otherwise an empty text."""
     try:
         return refusal(lambda: connection.execute(Explain(statement)))
     except StoreError as error:
         if code_of(error) != NO_SHOW_VIEW:
             raise
-    # It may be read all the same: without a row of the answer the names and types are judged, too.
+    # It may be read all the same: without a row of the answer the names and types are checked, too.
     return refusal(lambda: connection.execute(statement.limit(0)))
 
 
 @contextmanager
 def needed_at(place: Place) -> Iterator[None]:
-    """Say where the text stands that needs a right which the database user lacks.
+    """Add to an error about a missing right the place of the text that needs it.
 
     Raises:
         StoreError: with that place; whatever else the database says passes as it is.
@@ -84,13 +84,13 @@ def needed_at(place: Place) -> Iterator[None]:
 
 
 def at(document: Document, part: str) -> Place:
-    """Say where a setting stands in skene.yaml, as near as its lines tell."""
+    """Return the place of a setting in skene.yaml, as near as its lines tell."""
     path = tuple(part.split(".")) if part else ()
     return document.place(path) if path in document.lines else Place(FILE, part=part)
 
 
 def at_word(text: str, word: str) -> int:
-    """Say at which offset of a text a word stands; 0 where it does not."""
+    """Return the offset of a word in a text; 0 if it is not there."""
     found = re.search(rf"\b{re.escape(word)}\b", text) if word else None
     return found.start() if found else 0
 
@@ -102,7 +102,7 @@ def has(columns: Iterable[str], name: str) -> bool:
 
 
 def names(wanted: str, known: Iterable[str]) -> str:
-    """Advise the names that there are, or the one that was probably meant."""
+    """Suggest the existing names, or the one that was probably meant."""
     names = list(dict.fromkeys(known))
     near = nearest(wanted, names)
     if near:

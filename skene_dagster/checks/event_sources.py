@@ -18,7 +18,7 @@ from skene_dagster.store.keys import same_as_users_key
 
 
 def check_events(connection: Connection, settings: Settings, settings_file: Document) -> Sequence[SkeneError]:
-    """List what of `events:` in skene.yaml, and of the features' SQL, is not so in the database.
+    """List what in `events:` of skene.yaml, and in the features' SQL, does not match the database.
 
     Returns:
         SettingsErrors; or a StoreError at the text that needs a right which the database user lacks.
@@ -39,7 +39,7 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
     events = settings.events
     present = columns_in(connection, events.table)
     if events.table == tables.events.name:
-        # They are made with the other tables of ours.
+        # They are created with our other tables.
         return _check_features(connection, settings, settings_file) if present else []
     if not present:
         known = inspect(connection).get_table_names()
@@ -69,7 +69,7 @@ def _check_events(connection: Connection, settings: Settings, settings_file: Doc
 
 
 def _check_features(connection: Connection, settings: Settings, settings_file: Document) -> list[SettingsError]:
-    """List the features whose SQL the database refuses, as a rollup asks it."""
+    """List the features whose SQL the database refuses, in the form that a rollup uses."""
     usage = plan_usage(settings, settings_file)
     errors = []
     for feature in usage.sql_features:
@@ -90,7 +90,7 @@ def _check_features(connection: Connection, settings: Settings, settings_file: D
 def check_moments(
     connection: Connection, table: str, mapped: MomentColumn, settings_file: Document, part: str
 ) -> Iterator[SettingsError]:
-    """Check that a column which skene.yaml names for moments holds some, or numbers of a unit that it says."""
+    """Check that a column that skene.yaml names for moments holds moments, or numbers with a unit."""
     try:
         mapped_moments.check(connection, table, mapped, part)
     except SettingsError as bad:
@@ -115,7 +115,7 @@ def check_rows(
         return
     for field, name in (("key", trigger.key), ("user", trigger.user), ("at", trigger.at.column)):
         if not has(present, name):
-            advice = f"{names(name, present)} Name it in the trigger: `{field}: …`."
+            advice = f"{names(name, present)} Name the column in the trigger: `{field}: …`."
             place = plan.document.place((*path, field))
             yield LoopInvalid(f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place)
             return

@@ -1,7 +1,7 @@
 """Which of the product's columns seem to hold local time, where UTC is read.
 
-Certain is only what is in the future: rows of a column that tells what has happened. Local time west of UTC lies in the
-past, like any other moment; there the server's own zone, and what it fills in itself, are the only hints.
+Only rows in the future are certain, in a column that says what has happened. Local time west of UTC lies in the past,
+like any other moment; there the server's own zone, and what it fills in itself, are the only hints.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,16 +23,16 @@ from skene_dagster.store.failures import DENIED, code_of, translated
 from skene_dagster.store.server.time_zone import ServerZone, server_zone, utc
 
 STEP = timedelta(minutes=15)
-"""Zones differ from UTC by whole quarters of an hour."""
+"""Time zones differ from UTC by multiples of a quarter of an hour."""
 
 JUST_NOW = timedelta(minutes=2)
-"""How old the newest row of a product in use may be, for its distance from now to tell the zone."""
+"""How old the newest row of a product in use may be if its distance from now is to reveal the zone."""
 
 QUIET = timedelta(minutes=30)
 """How long a product in use may write nothing."""
 
 MANY = 10
-"""Rows in the future, of a column that tells what has happened, that are no slip of one hand."""
+"""Rows in the future, in a column that says what has happened, that are more than a few mistakes."""
 
 _READ_AS_UTC = "Moments are read as UTC: let the product store UTC"
 
@@ -52,16 +52,16 @@ class _Watched:
     table: str
     column: str
     of_the_past: bool
-    """It tells what has happened, so that nothing of it lies in the future."""
+    """It says what has happened, so none of it can be in the future."""
 
 
 def suspects(
     connection: Connection, plans: Sequence[LoopPlan], settings: Settings, settings_file: Document, now: datetime
 ) -> list[Suspect]:
-    """Look at the newest moments of each column that settings map, that triggers read, and that conditions name.
+    """Check the newest moments of each column that settings map, that triggers read, or that conditions name.
 
-    A table that may not be read, or that is not there, is passed over: others tell of it. So is what only conditions
-    name and may hold what is to come.
+    A table that is missing, or may not be read, is skipped: other checks report it. So is a column that only conditions
+    name and that may hold future moments.
 
     Raises:
         StoreError: the database cannot be asked.
@@ -110,7 +110,7 @@ def _watched(plans: Sequence[LoopPlan], settings: Settings, settings_file: Docum
 
 
 def _planned(plans: Sequence[LoopPlan]) -> Iterator[tuple[str, str]]:
-    """Name the tables and columns that may hold what is to come, by a condition or by their names."""
+    """Name the tables and columns that may hold future moments, by a condition or by their names."""
     conditions = [step.condition for plan in plans for step in plan.steps]
     for query in (one for one in conditions if isinstance(one, Query)):
         ahead = {bare(window.column).casefold() for window in query.windows if looks_ahead(window)}
@@ -136,7 +136,7 @@ def _newest(connection: Connection, table: str, column: str, now: datetime) -> N
 def _said(
     seen: Newest, column: MomentColumn, zone: ServerZone | None, now: datetime, *, of_the_past: bool
 ) -> Iterator[str]:
-    """Say what of a column is not as UTC would be."""
+    """Say what in a column is not as it would be in UTC."""
     # The server converts a TIMESTAMP, whatever its zone.
     zone = None if column.has_zone else zone
     ahead = None if seen.ahead.newest is None else seen.ahead.newest - now
@@ -148,18 +148,18 @@ def _said(
         rows = f"{_rows(seen.ahead.number, seen)} in the future; the newest is {_long(ahead)} ahead of now."
         which = f" ({'; '.join(hints)})" if hints else ""
         cause = f" It looks like local time{which}." if is_local else ""
-        yield f"{rows}{cause} {_READ_AS_UTC}{'' if is_local else ', or correct what is only a slip'}."
+        yield f"{rows}{cause} {_READ_AS_UTC}{'' if is_local else ', or correct rows that are only mistakes'}."
     elif zone is not None and zone.ahead:
         yield from _by_the_server(seen, column, zone, now)
     if of_the_past and seen.far.newest is not None:
         yield (
             f"{_rows(seen.far.number, seen)} far in the future; the newest is {seen.far.newest:%d %b %Y}. "
-            "Correct or delete what is only test data."
+            "Correct or delete rows that are only test data."
         )
 
 
 def _ends_as_a_zone_does(seen: Newest, now: datetime) -> bool:
-    """Whether a product in use would write so in local time: without a pause up to its now, and nothing beyond."""
+    """Whether this is how a product in use writes local time: without a pause up to its now, and nothing beyond."""
     if seen.ahead.newest is None or seen.ahead.steady is None or seen.far.number:
         return False
     return _to_next_zone(seen.ahead.newest - now) <= JUST_NOW and seen.ahead.newest - seen.ahead.steady <= QUIET
@@ -170,7 +170,7 @@ def _to_next_zone(ahead: timedelta) -> timedelta:
 
 
 def _hints(ahead: timedelta, zone: ServerZone | None) -> Iterator[str]:
-    """Say of which zone's local time the newest row may be."""
+    """Say which zone's local time the newest row may be in."""
     missing = _to_next_zone(ahead)
     if missing <= JUST_NOW:
         yield f"that of {utc(ahead + missing)}"
@@ -179,7 +179,7 @@ def _hints(ahead: timedelta, zone: ServerZone | None) -> Iterator[str]:
 
 
 def _by_the_server(seen: Newest, column: MomentColumn, zone: ServerZone, now: datetime) -> Iterator[str]:
-    """Judge a column of which nothing is in the future, on a server whose zone is not UTC."""
+    """Examine a column without rows in the future, on a server whose zone is not UTC."""
     behind = None if seen.past is None else now - seen.past
     if behind is not None and behind <= max(CLOCKS_DIFFER, -zone.ahead - CLOCKS_DIFFER):
         return  # local time would not be as new

@@ -1,6 +1,6 @@
-"""What only the database knows about a project: whether its tables and columns are there, and its SQL runs.
+"""What only the database knows about a project: whether its tables and columns exist, and whether its SQL runs.
 
-Nothing is evaluated and nothing is written. What the database says is told at the author's line, in its own words.
+Nothing is evaluated and nothing is written. What the database says is reported at the author's line, in its own words.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ _SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
 
 
 def check_users(connection: Connection, users: Users, settings_file: Document) -> list[SettingsError]:
-    """List what of `users:` in skene.yaml is not so in the database.
+    """List what in `users:` of skene.yaml does not match the database.
 
     Raises:
         StoreError: the database cannot be asked.
@@ -85,7 +85,7 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
 def check_loop(
     connection: Connection, plan: LoopPlan, settings: Settings, settings_file: Document, as_of: datetime
 ) -> list[SkeneError]:
-    """List what of a loop the database refuses: its SQL as it is sent, its columns, the columns that it sets.
+    """List what the database refuses in a loop: its exact SQL, its columns, the columns that it sets.
 
     Returns:
         DocumentErrors; and for each right that the database user lacks a StoreError, at the text that needs it.
@@ -110,7 +110,7 @@ def check_loop(
 def _check_step(
     connection: Connection, plan: LoopPlan, number: int, step: StepPlan, settings: Settings, as_of: datetime
 ) -> list[DocumentError]:
-    """List what of a step's trigger and SQL the database refuses.
+    """List what the database refuses in a step's trigger and SQL.
 
     Raises:
         StoreError: it cannot be asked; or, with a place, the database user lacks a right.
@@ -133,7 +133,7 @@ def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
 def all_rows(
     connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
 ) -> Select[Any]:
-    """Select all that a step's SQL returns, as a run asks it; where it has `$1`, for the rows of one tick.
+    """Select everything that a step's SQL returns, in the form that a run uses; with `$1`, for the rows of one tick.
 
     Raises:
         QueryRejected: it needs TiDB, and this is the embedded database.
@@ -141,7 +141,7 @@ def all_rows(
     condition = conditions.answer(connection, plan, step, settings, as_of)
     every: Select[Any] = select(literal_column("*")).select_from(condition.rows)
     if isinstance(step.condition, Query) and step.condition.by_row:
-        # A window of no length could be planned as one that reads nothing.
+        # An empty window could be planned as one that reads nothing.
         within = trigger_windows.window(step, as_of, last=as_of, first=as_of - timedelta(days=1), at=None)
         every = every.add_cte(trigger_windows.rows(connection, plan, step, "outbox", within).cte(ROWS))
     return every
@@ -164,7 +164,7 @@ def _check_query(
     if not said:
         said = refusal(lambda: columns.extend(connection.execute(every.limit(0)).keys()))
     if is_sqlite(connection) and unknown_table(said) in metadata.tables:
-        return  # the first run makes it
+        return  # the first run creates it
     if said:
         known = [name for source in query.tables for name in columns_in(connection, source)]
         advice = meant(said, known, inspect(connection).get_table_names())
@@ -173,7 +173,7 @@ def _check_query(
         return
     if not has(columns, query.key):
         yield QueryRejected(
-            f"The query returns no column {query.key!r}, which names the user.",
+            f"The query does not return the column {query.key!r}, which names the user.",
             advice=names(query.key, columns),
             place=place,
         )

@@ -1,4 +1,4 @@
-"""Which big tables a condition reads from end to end, by the server's own plan, and which index may spare it that."""
+"""Which big tables a condition reads from end to end, by the server's own plan, and which index may avoid it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import code_of, translated
 
 BIG = 100_000
-"""Rows. A table that has no more is read before anybody waits for it."""
+"""Rows. A table with no more is read before anybody notices."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Scan:
     place: Place
     table: str
     rows: str
-    """How many it has: `about 1,200,000` by the server's statistics, or `more than 100,000`, no further counted."""
+    """How many it has: `about 1,200,000` by the server's statistics, or `more than 100,000`."""
     index: str
-    """The statement that makes an index for it; empty where none would serve the condition as it is written."""
+    """The statement that creates an index for it; empty if none would help the condition as it is written."""
 
 
 def big_scans(
     connection: Connection, plan: LoopPlan, settings: Settings, as_of: datetime, *, big: int = BIG
 ) -> Iterator[Scan]:
-    """Find the product's big tables that a loop's SQL reads from end to end for want of an index.
+    """Find the product's big tables that a loop's SQL reads from end to end for lack of an index.
 
-    A server that has the index and reads all nevertheless has its reason: most of the rows are wanted. SQLite is not
-    asked; it is for one machine.
+    If a server has the index and still reads everything, it has a reason: most of the rows are wanted. SQLite is not
+    examined; it is for one machine.
 
     Raises:
         StoreError: the database cannot be asked.
@@ -56,7 +56,7 @@ def big_scans(
 
 
 def _explained(connection: Connection, statement: Select[Any]) -> Sequence[RowMapping]:
-    """Ask for a plan; of a view whose plan this user may not see there is none (`doctor` tells)."""
+    """Ask for a plan; there is none for a view whose plan this user may not see (`doctor` reports that)."""
     try:
         with translated():
             return connection.execute(Explain(statement)).mappings().all()
@@ -74,7 +74,7 @@ def _read_whole(step: StepPlan, read: Sequence[Reading], explained: Sequence[Row
     whole = Counter(name.casefold() for name in _names_read_whole(explained))
     for reading in read:
         name = reading.name.casefold()
-        # A plan names tables only so; when it reads one of several of a name, it does not say which.
+        # A plan names tables only like this; if several have the same name, it does not say which.
         is_sure = whole[name] >= named[name] and not reading.limited
         if is_sure and not _bare(reading.table).startswith("skene_"):
             yield reading

@@ -1,6 +1,6 @@
-"""Find the moments that no tick selects: the windows of a condition at a schedule's real ticks, laid side by side.
+"""Find the moments that no tick selects, by comparing a condition's windows at a schedule's real ticks.
 
-A window is evaluated as a run on the embedded database does it: by the same SQL, functions and binds.
+A window is evaluated as in a run on the embedded database: by the same SQL, functions and binds.
 """
 
 import re
@@ -20,18 +20,20 @@ from skene_dagster.loops.times.calendar_days import date_in
 from skene_dagster.store.sqlite import functions
 
 _MOST_TICKS = 2_000
-"""Ticks that are looked at; a schedule that ticks twice a day has less than that in two years."""
+"""The most ticks that are examined; a schedule that ticks twice a day has fewer in two years."""
 _MOST_OF_THE_CALENDAR = 120
-"""Ticks of two years at which windows are looked at that are of another length each time; weekly, or seldom."""
+"""The most ticks in two years for windows whose length changes each time: weekly, or rarer."""
 
 _SHORTEST = timedelta(minutes=15)
-"""Ticks that follow each other faster than that are left alone."""
+"""Ticks that follow each other faster than this are not examined."""
 _NEARLY = 0.9
-"""How much of the time between two ticks a window has that is meant to reach from one to the next."""
+"""The share of the time between two ticks that a window covers if it is meant to reach from one to the next."""
+_OVERLAPS = 4
+"""Windows this many times as long as the time between two ticks need not be examined."""
 _BACK, _AHEAD, _PARTS = 400, 40, 4
-"""Where a window is looked for: so many periods before and after a tick, each in so many parts."""
+"""Where a window is searched for: this many periods before and after a tick, each in this many parts."""
 _ELSEWHERE = timedelta(hours=26)
-"""By how much a window can be earlier or later at another tick: of another date, with other clocks."""
+"""How much earlier or later a window can be at another tick, with another date and other clocks."""
 _STEPS = tuple(timedelta(minutes=minutes) for minutes in (15, 5, 1))
 _HOUR, _DAY, _YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=366)
 _NOW = timedelta()
@@ -62,15 +64,15 @@ class Lost:
     longest: timedelta
     """Between two ticks."""
     instead: str
-    """What to write in place of what the condition asks of the column; empty where nothing as simple would do."""
+    """What to write instead of the condition on the column; empty if nothing simple would do."""
 
 
 def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | None:
-    """Say which moments of a year are in no tick's window, though the windows are as long as the time between ticks.
+    """Find the moments of a year in no tick's window, though the windows are as long as the time between ticks.
 
-    Nothing is lost where a window is much shorter than that, which leaves people out on purpose, or has no beginning. A
-    value of the column is taken to be there from its moment on; if its name speaks of the future, always. Of a column
-    that is called a date it is not known in which zone it is one.
+    Nothing is lost if a window has no beginning, or is much shorter than that, which leaves people out on purpose. A
+    value of the column is assumed to exist from its moment on; if the column's name suggests the future, always. If a
+    column's name says that it is a date, its zone is unknown.
 
     Args:
         ticks: successive ones of the schedule, in UTC and naive; those of two years are read.
@@ -81,7 +83,7 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
     with closing(sqlite3.connect(":memory:")) as database:
         functions.install(database)
         evaluated = _Evaluated(window, zone, database)
-        if words[-1] in _DAYS or evaluated.holds(_LONG_AGO, first):
+        if words[-1] in _DAYS:
             return None
         end = first + 2 * _YEAR
         read = [first, *islice(takewhile(lambda tick: tick < end, ticks), _MOST_TICKS)]
@@ -96,24 +98,24 @@ def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | No
             return None
         # Overlapping windows mail nobody twice: a user in two that follow each other has not left the segment.
         instead = successive.overlapping(window.column, windows)
-        wider = successive.windows(_Evaluated(window_of(instead), zone, database)) if instead else []
+        wider = successive.windows(_Evaluated(window_of(instead), zone, database))
         return Lost(gaps, successive.longest, instead if wider and not any(successive.gaps(wider)) else "")
 
 
 def bare(column: str) -> str:
-    """Leave out of a column's name the table's, and the quotes."""
+    """Strip the table's name and the quotes from a column's name."""
     return column.rpartition(".")[2].strip("`")
 
 
 def speaks_of_the_future(column: str) -> bool:
-    """Whether a column's name says that it may hold what is still to come."""
+    """Whether a column's name says that it may hold future moments."""
     return not _OF_THE_FUTURE.isdisjoint(_words(column))
 
 
 def looks_ahead(window: Window) -> bool:
-    """Whether a window begins or ends after its tick, so that its column may hold what is still to come.
+    """Whether a window begins or ends after its tick, so that its column may hold future moments.
 
-    The end of the current day, month or year tells nothing: what has happened is asked for so as well.
+    The end of the current day, month or year proves nothing: conditions on the past use it, too.
     """
     with closing(sqlite3.connect(":memory:")) as database:
         functions.install(database)
@@ -148,18 +150,14 @@ class _Evaluated:
         self._database = database
         self._statement = _MOMENTS.format(window.sqlite)
 
-    def holds(self, moment: datetime, tick: datetime) -> bool:
-        """Whether a moment is in a tick's window."""
-        return bool(self._numbers(moment, _NOW, 1, tick))
-
     def held(self, span: _Span, step: timedelta, tick: datetime) -> set[bool]:
-        """Say which answers there are for a span's moments, whether they are in a tick's window."""
+        """Return which answers occur for a span's moments: whether they are in a tick's window."""
         steps = ceil((span.end - span.start) / step)
         found = len(self._numbers(tick + span.start + step / 2, step, steps, tick))
         return {answer for answer, number in ((True, found), (False, steps - found)) if number}
 
     def spans(self, tick: datetime, within: _Span, step: timedelta) -> list[_Span]:
-        """Say when a tick's window is, the middle of a step standing for all of it."""
+        """Return when a tick's window is; the middle of a step represents all of it."""
         # The steps are the same ones for all ticks, so that where one window ends another begins.
         start = _EPOCH + (tick + within.start - _EPOCH) // step * step
         spans: list[_Span] = []
@@ -171,7 +169,7 @@ class _Evaluated:
         return spans
 
     def key(self, tick: datetime) -> tuple[time, timedelta, date | None]:
-        """Say all of a tick that its window's distance from it depends on."""
+        """Return everything about a tick that its window's distance from it depends on."""
         day = tick.date()
         return tick.time(), date_in(self._zone, tick) - day, day if self.calendar else None
 
@@ -214,7 +212,7 @@ class _Successive:
     """Ticks that follow each other."""
 
     def __init__(self, ticks: Sequence[datetime], *, clip: bool) -> None:
-        """Take the ticks; with `clip`, nothing is there before its moment has come."""
+        """Take the ticks; with `clip`, nothing exists before its moment."""
         self._ticks = ticks
         self._clip = clip
         between = [later - earlier for earlier, later in pairwise(ticks)]
@@ -223,7 +221,10 @@ class _Successive:
         self._step = next(step for step in _STEPS if all((tick - _EPOCH) % step == _NOW for tick in ticks))
 
     def windows(self, window: _Evaluated) -> _Windows:
-        """Find the windows; none where they are not meant to reach from tick to tick, or overlap anyhow."""
+        """Find the windows; none if they are not meant to reach from tick to tick, or overlap anyway.
+
+        The gaps inside a window of several parts are intended.
+        """
         tick = self._ticks[len(self._ticks) // 2]
         whole = _Span(-_BACK * self.shortest, _AHEAD * self.shortest)
         part = self.shortest / _PARTS
@@ -231,12 +232,13 @@ class _Successive:
         if not spans or spans[0].start <= whole.start:
             return []
         around = _ELSEWHERE + part
-        # What has no end ends with what is there.
+        # A window without an end reaches as far as there are values.
         endless = spans[-1].end > whole.end - part
         end = _NOW if endless and self._clip else spans[-1].end + around
         hull = _Span(spans[0].start - around, end)
-        length = sum((span.end - span.start for span in window.spans(tick, hull, self._step)), _NOW)
-        if not _NEARLY * self.shortest <= length <= 2 * self.longest:
+        exactly = window.spans(tick, hull, self._step)
+        length = exactly[0].end - exactly[0].start if len(exactly) == 1 else _NOW
+        if not _NEARLY * self.shortest <= length <= _OVERLAPS * self.longest:
             return []
         known: dict[tuple[time, timedelta, date | None], list[_Span]] = {}
         found: _Windows = []
@@ -268,9 +270,7 @@ class _Successive:
                 covered = until if covered is None else max(covered, until)
 
     def overlapping(self, column: str, windows: _Windows) -> str:
-        """Write a window that reaches as far as two ticks may be apart; empty where it would have to be several."""
-        if any(len(spans) > 1 for _, spans in windows):
-            return ""
+        """Write a window that reaches as far as two ticks may be apart."""
         first, last = _outermost(windows)
         if first >= _NOW:
             return f"{column} >= {_moment(first)} AND {column} < {_moment(first + self.longest)}"
@@ -284,7 +284,7 @@ def _outermost(windows: _Windows) -> tuple[timedelta, timedelta]:
 
 
 def _moment(from_tick: timedelta) -> str:
-    """Write a moment by its distance from the tick, no nearer than it is, in whole hours or days."""
+    """Write a moment as its distance from the tick, rounded away from it to whole hours or days."""
     hours = -(-abs(from_tick) // _HOUR)
     days = -(-abs(from_tick) // _DAY)
     number = f"{days} DAY" if hours % 24 == 0 or hours > _MOST_HOURS else f"{hours} HOUR"

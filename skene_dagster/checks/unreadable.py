@@ -1,4 +1,4 @@
-"""Which values count as NULL because they are no moments: of what a step reads, and of what skene.yaml maps."""
+"""Which values count as NULL because they are not moments, in what a step reads and what skene.yaml maps."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from skene_dagster.settings import Settings
 __all__ = ["Unreadable", "of_step", "of_usage"]
 
 MOST, MOST_OF_ROWS = 1_000_000, 100_000
-"""Rows of a table, above which nothing is counted in it; the second of what single rows trigger, which may be each
+"""Tables with more rows are not counted; the second number is for steps that single rows trigger, perhaps every
 minute."""
 
 
@@ -32,7 +32,7 @@ def _of_step(connection: Connection, step: StepPlan, settings: Settings) -> Iter
 
 
 def of_usage(connection: Connection, settings: Settings) -> list[Unreadable]:
-    """Count them in the columns that what users do is counted from."""
+    """Count them in the columns from which events are counted."""
     users, events = settings.users, settings.events
     mapped = [(users.table, users.created_at), (events.table, events.at), (events.table, events.arrived)]
     return [

@@ -17,13 +17,15 @@ from skene_dagster.cli.group import EXIT_CODES, Commands
     show_envvar=True,
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
-    help="The folder with skene.yaml, loops/ and templates/; the current one where it is left out.",
+    help="The folder with skene.yaml, loops/ and templates/. Default: the current folder.",
 )
-@click.option("--traceback", is_flag=True, help="Show the stack of a fault that is skene-dagster's own, to report it.")
+@click.option(
+    "--traceback", is_flag=True, help="Show the stack trace of a fault in skene-dagster itself, for a bug report."
+)
 @click.version_option(package_name="skene-dagster", prog_name="skene-dagster", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context, project: Path, *, traceback: bool) -> None:
-    """Growth loops on TiDB: who, when, what to send, and what should come of it."""
+    """Growth loops on TiDB: whom to mail, when, with what, and to what end."""
     if traceback:
         logging.basicConfig(format="%(message)s")
         logging.getLogger(boundary.__name__).setLevel(logging.DEBUG)

@@ -1,6 +1,6 @@
-"""Which loop and step a command is about; a name that there is not is answered with those that there are.
+"""Which loop and step a command is about; for an unknown name, the error lists those that exist.
 
-A loop is found by its name, and where none has that name, by its file: the command then says which loop that is.
+A loop is found by its name or, if no loop has that name, by its file: the command then says which loop that is.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ def steps_of(
     """Find the steps of a loop that a command is about: one by its name, or all.
 
     Args:
-        otherwise: what is said of the loop or the step where there is none.
+        otherwise: what to say of the loop or the step if there is none.
 
     Raises:
         click.UsageError: there is none.
@@ -57,7 +57,7 @@ def known_loop(project: Project, names_in_database: set[str], name: str) -> str:
     """Find the name of a loop that may be in the database only: its file was removed, or is broken.
 
     Raises:
-        click.BadParameter: nobody knows it.
+        click.BadParameter: neither the project nor the database knows it.
     """
     known = names_in_database | {plan.name for plan in project.loops} | {one.loop for one in project.broken if one.loop}
     if name not in known:

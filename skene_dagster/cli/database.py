@@ -1,4 +1,4 @@
-"""The database as commands name it, and what they refuse before they begin."""
+"""How commands show and open the database, and what they refuse before they begin."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from skene_dagster.store.server import urls
 
 
 def shown_database(settings: Settings) -> str:
-    """Name the database without its password; a file as it is seen from the project."""
+    """Name the database without its password; a file relative to the project."""
     url = urls.parse(settings.database_url)
     if url.drivername in urls.SQLITE:
         file = Path(url.database or "")
@@ -47,8 +47,8 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         reader.dispose()
     if not there:
         raise SchemaOutdated(
-            "The skene_* tables are not in the database, or of an older release.",
-            advice="They are made, or upgraded, by the next run on SQLite, and on a server by: skene-dagster migrate",
+            "The skene_* tables are not in the database, or belong to an older release.",
+            advice="On SQLite the next run makes or upgrades them; on a server, run: skene-dagster migrate",
         )
     engine = open_engine(settings.database_url)
     try:
@@ -70,7 +70,7 @@ def refuse_a_backup(settings: Settings, mode: Mode, engine: Engine, clock: Clock
     """Compare the ledger with the provider's newest records, as a run does before it sends.
 
     Returns:
-        Why they could not be read; nothing where they were, or where there is nothing to compare.
+        Why they could not be read; empty if they were, or if there is nothing to compare.
 
     Raises:
         LedgerOutdated: the ledger was restored from a backup.

@@ -39,15 +39,17 @@ _COLUMNS = {
 
 
 @click.command()
-@click.option("--users", default=1000, show_default=True, type=click.IntRange(50, 100_000), help="How many users.")
-@click.option("--days", "how_long", default=30, show_default=True, type=click.IntRange(1, 60), help="How many days.")
-@click.option("--verbose", is_flag=True, help="Leave Dagster's log on the terminal.")
+@click.option("--users", default=1000, show_default=True, type=click.IntRange(50, 100_000), help="The number of users.")
+@click.option(
+    "--days", "how_long", default=30, show_default=True, type=click.IntRange(1, 60), help="The number of days."
+)
+@click.option("--verbose", is_flag=True, help="Show Dagster's log on the terminal.")
 @click.pass_obj
 def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
-    """Run the six shipped loops over a small invented product, day by day, through Dagster.
+    """Run the six example loops on a small simulated product, day by day, through Dagster.
 
-    Makes the product's database (.skene/skene.db), and puts the emails into a folder; nothing leaves this machine.
-    Running it again starts afresh. A database that the demo did not make is never touched.
+    Creates the product's database (.skene/skene.db), and writes the emails to a folder; nothing leaves this machine.
+    Running it again starts over. A database that the demo did not create is never touched.
     """
     screen = open_screen()
     settings = load(root)
@@ -59,7 +61,7 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     log = None if verbose else file.parent / "demo.log"
 
     if file.exists():
-        screen.line("Starting afresh: the last demo's database, emails and runs are removed.")
+        screen.line("Starting over: the last demo's database, emails and runs are removed.")
         product.remove(file, settings.outbox)
     with screen.doing("Inventing a product and its users"):
         people = product.create(file, users, moments[0])
@@ -78,16 +80,16 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
 
 
 def _own_database(settings: Settings) -> Path:
-    """Say which file the demo makes, and refuse to run where it would touch anything else."""
+    """Return the file that the demo creates; refuse to run where it would touch anything else."""
     file = settings.root / ".skene" / "skene.db"
     if settings.database_url != f"sqlite:///{file}":
-        raise click.UsageError("The demo makes a database of its own. Unset SKENE_DATABASE_URL.")
+        raise click.UsageError("The demo creates its own database. Unset SKENE_DATABASE_URL.")
     mode = modes.choose(settings)
     if mode.leaves:
-        raise click.UsageError(f"The demo sends nothing, but here emails would leave: {mode.why}.")
+        raise click.UsageError(f"The demo must not send anything, but here emails would be sent: {mode.why}.")
     if file.exists() and not product.is_demo(file):
         raise StoreError(
-            f"{shown_database(settings)} is a database that the demo did not make; it is left alone.",
+            f"{shown_database(settings)} is a database that the demo did not create; it is left alone.",
             advice="Move it elsewhere, or run the demo in another copy of the project.",
         )
     return file
@@ -107,7 +109,7 @@ def _loops(project: Project) -> list[LoopPlan]:
 
 
 def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> Sequence[Person]:
-    """Print a line for each day as soon as it is over, and what they come to; return who lived on the last."""
+    """Print a line for each day as soon as it is over, and the totals; return the people of the last day."""
     screen.line(_row("day", "active", *_COLUMNS), "bold")
     lived: list[Day] = []
     while True:
@@ -125,9 +127,9 @@ def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> Sequence[Pe
             if outcome.startswith(("deferred", "skipped")):
                 reasons[outcome] = reasons.get(outcome, 0) + n
     if reasons:
-        said = ", ".join(f"{n:,} {reason_in_words(outcome)}" for outcome, n in sorted(reasons.items()))
+        said = "; ".join(f"{reason_in_words(outcome)}: {n:,}" for outcome, n in sorted(reasons.items()))
         screen.line()
-        screen.paragraph(f"Found, but not mailed: {said}. Users who are deferred are asked about again at every tick.")
+        screen.paragraph(f"Found, but not mailed: {said}. Deferred users are decided about again at every tick.")
     return lived[-1].people
 
 
@@ -144,7 +146,7 @@ def _row(first: str, *cells: object) -> str:
 
 
 def _tell_story(screen: Screen, told: Story) -> None:
-    """Say what became of everybody, as the page has it: found, mailed, adopted, guided, celebrated."""
+    """Report what became of everybody: found, mailed, adopted, guided, celebrated."""
     screen.line()
     levels = ", ".join(f"{n:,} {level}" for level, n in told.levels.items())
     screen.paragraph(f"At the end, by engagement: {levels}.")

@@ -24,27 +24,28 @@ Exit codes:
   1  a file of the project, or a SKENE_* variable, is wrong
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
-  4  all works, but a person should look (status, doctor, preview)
+  4  everything works, but a person should look (status, doctor, preview)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
-        "validate": "Check loops, templates and settings; --database: their SQL, too.",
+        "validate": "Check loops, templates and settings; with --database, their SQL too.",
         "preview": "Show who would get what, and why. Writes nothing, sends nothing.",
-        "status": "Say how each loop is doing; ends with 4 if a person should look.",
+        "status": "Report how each loop is doing; ends with 4 if a person should look.",
         "doctor": "Check what a run needs: rights, encryption, clocks, the sender's domain.",
-        "pause": "Send nothing more of a loop, or of all, until resume.",
+        "pause": "Stop a loop, or all loops, from sending until resume.",
         "resume": "End a pause.",
-        "cancel": "Do not send what is reserved for a loop now.",
-        "approve": "Let a large first wave go.",
-        "accept": "Accept that a segment collapses or explodes at its next refresh.",
-        "doubts": "List the emails of which nobody knows whether they were sent; settle them.",
-        "recover": "Tell a ledger from a backup what was sent since, by the provider's records.",
-        "send-test": "Send one user's email to yourself, outside the ledger.",
-        "adopt": "Let the database belong to this SKENE_ENV.",
-        "demo": "Run the six shipped loops over a small product, day by day.",
-        "serve": "Take what users do over HTTP, as Segment's libraries send it.",
-        "migrate": "Bring the skene_* tables of a server up to this release.",
+        "cancel": "Drop the emails that are reserved for a loop now.",
+        "approve": "Allow a large first wave to be sent.",
+        "accept": "Allow a segment to collapse or explode at its next refresh.",
+        "reconsider": "Decide again about users who were skipped.",
+        "doubts": "List the emails that may or may not have been sent; settle them.",
+        "recover": "Update a ledger restored from a backup from the provider's records.",
+        "send-test": "Send one user's email to yourself, without recording it.",
+        "adopt": "Assign the database to this SKENE_ENV.",
+        "demo": "Run the six example loops on a small product, day by day.",
+        "serve": "Receive what users do over HTTP, in the format of Segment's libraries.",
+        "migrate": "Upgrade a server's skene_* tables to this release.",
         "schema": "Print the JSON Schema of loop files, for editors.",
     }
 )
@@ -55,7 +56,7 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "validating": ["validate"],
         "doctoring": ["doctor"],
         "looking": ["preview", "status", "send-test"],
-        "ordering": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "recover", "resume"],
+        "ordering": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )
 """Where commands are that have a folder; the others stand beside this file."""
@@ -80,7 +81,7 @@ class Commands(click.Group):
             formatter.write_dl(list(SUMMARIES.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; print what a user can mend without a stack trace, and let anything else show one."""
+        """Run a command; print what a user can fix without a stack trace, and let anything else show one."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # A terminal that is not UTF-8 gets a question mark, not an exception.

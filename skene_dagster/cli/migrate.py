@@ -19,10 +19,10 @@ from skene_dagster.store.failures import translated
 @click.option("--sql", is_flag=True, help="Change nothing; print the SQL that would be executed now.")
 @click.pass_obj
 def migrate(root: Path, *, check: bool, sql: bool) -> None:
-    """Bring the skene_* tables of the database up to this release.
+    """Upgrade the database's skene_* tables to this release.
 
-    Only this command changes a server's schema, but for the working tables that a run makes and drops. The embedded
-    SQLite database migrates itself when a loop runs.
+    Only this command changes a server's schema, except for the working tables that a run creates and drops. The
+    embedded SQLite database migrates itself when a loop runs.
     """
     if check and sql:
         raise click.UsageError("Take --check or --sql, not both.")

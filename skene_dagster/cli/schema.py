@@ -8,7 +8,7 @@ from skene_dagster.settings.schema import settings_schema
 
 
 @click.command()
-@click.option("--settings", is_flag=True, help="That of skene.yaml instead.")
+@click.option("--settings", is_flag=True, help="Print the schema of skene.yaml instead.")
 def schema(*, settings: bool) -> None:
     """Print the JSON Schema of a loop file.
 

@@ -14,16 +14,16 @@ from rich.text import Text
 from skene_dagster.errors import DocumentError, SkeneError
 
 LABEL = 8
-"""Columns of the first word of a line; what belongs to it stands below, indented as much."""
+"""The width of a line's label; the lines that belong to it are indented as much."""
 
 WIDEST = 100
-"""Sentences are not drawn out further, however wide the terminal is."""
+"""Sentences are wrapped at this width, however wide the terminal is."""
 
 _STYLES = {"ok": "green", "error": "bold red", "notice": "yellow"}
 
 
 class Screen:
-    """A stream that is written line by line; nothing that it is given can steer the terminal."""
+    """A stream that is written line by line; no text given to it can control the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -43,7 +43,7 @@ class Screen:
             self.line(_wrapped(line, self.width, " " * indent), style)
 
     def labelled(self, label: str, text: str, below: str = "") -> None:
-        """Print `label   text`, and below it what there is to say."""
+        """Print `label   text`, and the details below it."""
         body = _wrapped(text, self.width, " " * LABEL)[LABEL:] if not below else text
         head = (f"{label:<{LABEL}}", _STYLES.get(label, ""))
         self._console.print(Text.assemble(head, printable(body)), soft_wrap=True)
@@ -68,7 +68,7 @@ class Screen:
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Show on a terminal what goes on, and leave no trace of it; yield a function that says something newer."""
+        """Show progress on a terminal, and leave no trace of it; yield a function that updates the text."""
         if not self._console.is_terminal:
             yield lambda _: None
             return
@@ -93,14 +93,14 @@ def open_screen(*, stderr: bool = False) -> Screen:
 
 
 def confirmed(question: str) -> None:
-    """Ask before something that cannot be taken back.
+    """Ask before something that cannot be undone.
 
     Raises:
         click.UsageError: nobody is there to answer.
         click.Abort: the answer is no.
     """
     if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask on; --yes does it without asking.")
+        raise click.UsageError("There is no terminal to ask for confirmation; use --yes.")
     click.confirm(question, abort=True)
 
 
@@ -114,7 +114,7 @@ _JOINS = frozenset({"\n", "\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))
 
 
 def printable(text: str) -> str:
-    """Replace what steers a terminal (a name in the database may hold anything)."""
+    """Replace characters that control a terminal (a name in the database may contain anything)."""
     return "".join(c if c.isprintable() or c in _JOINS else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

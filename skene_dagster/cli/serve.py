@@ -19,14 +19,14 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 is any that is free."
+    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 means any free port."
 )
 @click.pass_obj
 def serve(root: Path, *, host: str, port: int) -> None:
-    """Take what users do over HTTP, as Segment's libraries send it.
+    """Receive what users do over HTTP, in the format of Segment's libraries.
 
-    POST /v1/track, /v1/batch, and what is taken and not stored: /v1/identify, /v1/page, …; GET /healthz, /readyz. Runs
-    until SIGTERM or Ctrl+C, and ends when what it has taken is written.
+    POST /v1/track and /v1/batch; accepted but not stored: /v1/identify, /v1/page, …; GET /healthz and /readyz. Runs
+    until SIGTERM or Ctrl+C, and ends once everything it accepted is written.
     """
     settings = load(root)
     _guarded(settings, host)
@@ -35,7 +35,7 @@ def serve(root: Path, *, host: str, port: int) -> None:
     # is away, we say.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     screen = open_screen()
-    # Before it listens: who connects should not be refused for what is known now.
+    # Before it listens: no client should be refused for something that is already known.
     journal = open_journal(settings)
     try:
         try:
@@ -44,13 +44,13 @@ def serve(root: Path, *, host: str, port: int) -> None:
             raise click.UsageError(f"Nothing can listen on {host}, port {port}: {error.strerror}.") from None
         if settings.events != OWN_EVENTS:
             said = (
-                f"skene.yaml reads events from {settings.events.table}: what is written to skene_events, no loop reads."
+                f"skene.yaml reads events from {settings.events.table}: no loop reads what is written to skene_events."
             )
             screen.labelled("notice", said)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        screen.labelled("ok", f"Events are taken at {address} and written to {shown_database(settings)}.")
-        # Who waits for this line reads a pipe.
+        screen.labelled("ok", f"Receiving events at {address} and writing them to {shown_database(settings)}.")
+        # A program that waits for this line reads a pipe.
         sys.stdout.flush()
         serving.run(listener, journal, write_key=settings.write_key)
     finally:
@@ -58,11 +58,11 @@ def serve(root: Path, *, host: str, port: int) -> None:
 
 
 def _guarded(settings: Settings, host: str) -> None:
-    """Refuse to take events from anybody, but on one's own machine."""
+    """Refuse to accept events from everybody, except on the developer's own machine."""
     if settings.write_key or (host in LOOPBACK and settings.environment == "development"):
         return
     raise SettingsError(
-        "SKENE_WRITE_KEY is not set: anybody could write events.",
-        advice="Set it to a long random text, and give the same to the clients. Without it, events are taken on "
-        "127.0.0.1 in development only.",
+        "SKENE_WRITE_KEY is not set: anyone could write events.",
+        advice="Set it to a long random text, and give it to the clients. Without it, events are accepted on "
+        "127.0.0.1 only, in development.",
     )

@@ -1,4 +1,4 @@
-"""When a schedule ticks, by the iterator by which Dagster's daemon starts runs: nothing else here computes a tick."""
+"""When a schedule ticks, by the iterator that Dagster's daemon uses: nothing else here computes a tick."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone

@@ -4,31 +4,31 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from typing_extensions import assert_never
-
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, Mail, Skip
 from skene_dagster.delivery.rehearsal import Case
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "repeat": "mailed too short a time ago (repeat)",
+        "in_flight": "entered again while their last email is on its way",
+        "repeat": "mailed too recently (repeat)",
         "not_mailable": "not mailable (users.mailable in skene.yaml)",
-        "no_address": "without an address",
-        "invalid_address": "with an address that is not valid",
+        "no_address": "no address",
+        "invalid_address": "invalid address",
+        "reconsidered": "decided again (reconsider)",
         "there_at_start": "inside before the loop began (start: new_only)",
         "once": "mailed before (repeat: once)",
-        "left_segment": "left the segment meanwhile",
-        "gone": "no user any more",
-        "missing_value": "without a value that the email needs",
-        "unrenderable": "whose values give no email that can be sent",
+        "left_segment": "left the segment in the meantime",
+        "gone": "no longer a user",
+        "missing_value": "a value that the email needs is missing",
+        "unrenderable": "no valid email can be made from their values",
         "too_late": "waited too long (limits.expires_after)",
-        "too_large": "whose email is too large",
+        "too_large": "the email is too large",
         "provider": "refused by the provider",
-        "no_answer": "without an answer of the provider",
+        "no_answer": "no answer from the provider",
         "paused": "the loop is paused",
         "first_wave": "a first wave this large waits for: skene-dagster approve",
         "cancelled": "cancelled by a person",
-        "step_removed": "of a step that is gone",
+        "step_removed": "the step was removed",
         "doubt": "in doubt, and settled as not sent",
     }
 )
@@ -41,7 +41,7 @@ def reason_in_words(outcome: str) -> str:
 
 
 def decision_in_words(case: Case) -> str:
-    """Say what would become of a user, and why: what follows «user 42»."""
+    """Say what would happen to a user, and why: the words after "user 42"."""
     since = "enters at this tick" if case.inside_since is None else f"is inside since {_moment(case.inside_since)}"
     match case.decision:
         case Mail():
@@ -54,8 +54,6 @@ def decision_in_words(case: Case) -> str:
             return f"{since}: would not be mailed now, {REASONS.get(reason, reason)}"
         case AlreadyDecided():
             return f"{since}, {_decided(case)}, and has not entered again since"
-        case _:
-            assert_never(case.decision)
 
 
 def _moment(at: datetime) -> str:

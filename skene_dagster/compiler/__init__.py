@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def compile_folder(root: Path) -> dg.Definitions:
-    """Load and compile the project in a folder; a fault of its files is in the definitions and the log."""
+    """Load and compile the project in a folder; errors in its files appear in the definitions and the log."""
     try:
         settings = load(root)
         return compile_project(load_project(settings), settings)
@@ -35,10 +35,10 @@ def compile_folder(root: Path) -> dg.Definitions:
 
 
 def compile_project(project: Project, settings: Settings) -> dg.Definitions:
-    """Compile every loop of a project; what is broken becomes an asset that says why. Opens no connection.
+    """Compile every loop of a project; a broken file becomes an asset that says why. Opens no connection.
 
     Raises:
-        SettingsError: the database's URL is none.
+        SettingsError: the database's URL is not valid.
     """
     loops: dict[str, dg.Definitions] = {}
     broken = list(project.broken)

@@ -25,7 +25,7 @@ TABLES = "product_tables"
 
 
 def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset of a step's segment; its run brings members, entries and exits up to date in the database."""
+    """Define the asset of a step's segment; its run updates members, entries and exits in the database."""
 
     @dg.asset(
         key=segment_key(plan, step),
@@ -53,7 +53,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
                 clock=work.clock,
                 run_id=work.run_id,
             )
-            name = segment_name(plan.name, step.name)
+            name = segment_name(plan.name, step.ledger_name)
             sample = reading(database, partial(newest, segment=name))
             server = capabilities(database)
             bad = reading(database, lambda connection: unreadable.of_step(connection, step, settings))
@@ -66,7 +66,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
 
 
 def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset of whom a step blocks: the rows that the product reads."""
+    """Define the asset of the users whom a step blocks: the rows that the product reads."""
 
     @dg.asset(
         key=entitlements_key(plan, step),
@@ -112,7 +112,7 @@ def _upstream(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
     """Name what a segment is read from."""
     keys = [*(table_key(table) for table in _tables(step)), *keys_read(step.condition)]
     if isinstance(step.trigger, After):
-        parent = next(one for one in plan.steps if one.name == step.trigger.step)
+        parent = plan.step(step.trigger.step)
         keys.append(sends_key(plan, parent))
     return keys
 

@@ -1,4 +1,4 @@
-"""When a loop runs: one job per loop, and a schedule for each time of the clock that its steps name."""
+"""When a loop runs: one job per loop, and a schedule for each distinct schedule of its steps."""
 
 import dagster as dg
 
@@ -22,7 +22,7 @@ def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
     )
     times: dict[Schedule, list[StepPlan]] = {}
     for step in plan.steps:
-        # What follows an email rides on the ticks of the step that it follows.
+        # A step that follows an email runs at the ticks of the step that it follows.
         root = plan.root_of(step).trigger
         if isinstance(root, Schedule):
             times.setdefault(root, []).append(step)

@@ -1,4 +1,4 @@
-"""Files that are wrong, where a person looks: an asset and a job for each, which fail with the file's error."""
+"""Broken files, shown where people look: an asset and a job for each, which fail with the file's error."""
 
 import re
 from collections.abc import Container, Sequence
@@ -17,7 +17,7 @@ def broken_definitions(broken: Sequence[Broken], loops: Container[str]) -> dg.De
     """Define the assets `skene/broken/<stem>`, and a job of the name that the file's loop would have had.
 
     Args:
-        loops: the names of the loops that are well; their jobs are theirs.
+        loops: the names of the loops without errors, which have their own jobs.
     """
     assets: dict[str, dg.AssetsDefinition] = {}
     jobs: dict[str, list[dg.AssetKey]] = {}
@@ -37,7 +37,7 @@ def broken_definitions(broken: Sequence[Broken], loops: Container[str]) -> dg.De
             dg.define_asset_job(
                 job,
                 selection=dg.AssetSelection.assets(*keys),
-                description="A file of this loop is wrong; the run says where.",
+                description="A file of this loop has an error; the run says where.",
             )
             for job, keys in jobs.items()
         ],
@@ -51,7 +51,7 @@ def broken_asset(name: str, error: DocumentError) -> dg.AssetsDefinition:
         key=["skene", "broken", name],
         group_name=GROUP,
         kinds={"broken"},
-        description=f"This file is wrong; nothing of it runs until it is mended.\n\n```\n{wrapped(str(error))}\n```",
+        description=f"This file has an error; nothing in it runs until it is fixed.\n\n```\n{wrapped(str(error))}\n```",
     )
     def wrong() -> None:
         raise dg.Failure(description=str(error), allow_retries=False)

@@ -1,4 +1,4 @@
-"""What Dagster shows as passed or failed about a step's emails. The checks report; what enforces is the ledger."""
+"""What Dagster shows as passed or failed about a step's emails. The checks only report; the ledger enforces."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ from skene_dagster.store.engine import reading
 
 IN_DOUBT = "nothing_in_doubt"
 
-_WHAT = "No email of this step is in doubt: sent, perhaps, without an answer that would prove it."
+_WHAT = "No email of this step is in doubt (it may or may not have been sent)."
 
 
 def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetChecksDefinition:
-    """Define the check that nothing of a step is in doubt. A failure is a warning: the step itself goes on."""
+    """Define the check that no email of a step is in doubt. A failure is a warning: the step itself goes on."""
 
     @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
     def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
-        n = _in_doubt(database, Scope(modes.choose(settings).name, plan.name, step.name))
+        n = _in_doubt(database, Scope(modes.choose(settings).name, plan.name, step.ledger_name))
         return dg.AssetCheckResult(
             passed=n == 0, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(plan, n), description=_told(n)
         )
@@ -31,12 +31,12 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
 
 
 def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequence[LoopPlan], mode: str) -> None:
-    """Report the check anew for every step, so that it turns green without a run of the loop."""
+    """Report the check again for every step, so that it turns green without a run of the loop."""
     for plan in plans:
         for step in plan.steps:
             if step.email is None:
                 continue
-            n = _in_doubt(database, Scope(mode, plan.name, step.name))
+            n = _in_doubt(database, Scope(mode, plan.name, step.ledger_name))
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
                     asset_key=sends_key(plan, step),

@@ -1,4 +1,4 @@
-"""What a stranger reads in the UI: why a loop exists, what each of its parts does, and when."""
+"""What the UI tells a newcomer: why a loop exists, what each of its parts does, and when."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from skene_dagster.segments.refresh import Refreshed
 
 
 def loop(plan: LoopPlan) -> str:
-    """Describe a loop: its opinion, and what of it cannot run yet."""
+    """Describe a loop: its opinion, and which parts of it cannot run yet."""
     later = "".join(f"\n- {part}" for part in plan.not_yet)
     return (plan.opinion or f"The {plan.type} loop.") + (f"\n{later}" if later else "")
 
@@ -21,12 +21,12 @@ def segment(plan: LoopPlan, step: StepPlan) -> str:
     """Describe a step's segment."""
     if step.by_row:
         return (
-            f"{loop(plan)}\n\n**Who:** the users about whom a row came, and for whom the condition of `{step.name}` "
-            f"then held. Kept in `skene_triggered`, a row each. {_when(step)}"
+            f"{loop(plan)}\n\n**Who:** the users with a row that triggered `{step.name}`, for whom its condition then "
+            f"held. Kept in `skene_triggered`, one row for each. {_when(step)}"
         )
     return (
-        f"{loop(plan)}\n\n**Who:** the users whom the condition of `{step.name}` selects now, and since when each "
-        f"is among them. Kept in `skene_segment_members`, with those who left. {_when(step)}"
+        f"{loop(plan)}\n\n**Who:** the users that the condition of `{step.name}` selects now, and since when. "
+        f"Kept in `skene_segment_members`, with those who left. {_when(step)}"
     )
 
 
@@ -35,8 +35,8 @@ def sends(plan: LoopPlan, step: StepPlan) -> str:
     assert step.email is not None
     return (
         f"{loop(plan)}\n\n**What:** the email `{step.email.template}` to the members of the segment, "
-        f"{_how_often(step)}. The first op reserves, the second delivers; every decision has its "
-        "row in `skene_sends`, and running it again sends nothing twice."
+        f"{_how_often(step)}. The first op reserves, the second delivers; every decision has a "
+        "row in `skene_sends`, and running them again sends nothing twice."
     )
 
 
@@ -50,38 +50,38 @@ def entitlements(plan: LoopPlan, step: StepPlan) -> str:
     assert isinstance(step.action, Block)
     return (
         f"{loop(plan)}\n\n**What:** the members of the segment are blocked, in `skene_entitlements`, which the product "
-        f"reads; who leaves is let go. They are told: {step.action.message}"
+        f"reads; when they leave, the block is lifted. They see: {step.action.message}"
     )
 
 
 def sensor(plan: LoopPlan, step: StepPlan) -> str:
-    """Describe what a sensor wakes."""
+    """Describe what a sensor starts."""
     return f"Starts {step.name} of {plan.name}. {_when(step)}"
 
 
 def refreshed(step: StepPlan, found: Refreshed) -> str:
-    """Tell a refresh in a line."""
+    """Report a refresh in one line."""
     if step.by_row:
-        what = "looked at before" if found.already else f"{found.entered:,} rows triggered"
+        what = "already looked at" if found.already else f"{found.entered:,} rows triggered"
         return f"{found.segment} as of {found.as_of} UTC: {what}."
-    changes = "refreshed before" if found.already else f"{found.entered:,} entered, {found.exited:,} left"
+    changes = "already refreshed" if found.already else f"{found.entered:,} entered, {found.exited:,} left"
     return f"{found.segment} as of {found.as_of} UTC: {found.members:,} members; {changes}."
 
 
 def entitled(changed: Entitled, blocked: int) -> str:
-    """Tell an update of the entitlements in a line."""
-    what = "paused" if changed.paused else f"{changed.blocked:,} more, {changed.lifted:,} let go"
+    """Report an update of the entitlements in one line."""
+    what = "paused" if changed.paused else f"{changed.blocked:,} more, {changed.lifted:,} lifted"
     return f"{blocked:,} are blocked; {what}."
 
 
 def counted(what: str, counts: Mapping[str, int]) -> str:
-    """Tell counts in a line."""
+    """Report counts in one line."""
     return f"{what}: {', '.join(f'{n:,} {name}' for name, n in counts.items()) or 'nobody'}."
 
 
 def delivered(accepted: int, counts: Mapping[str, int]) -> str:
-    """Tell a delivery in a line: a run also sends what earlier ticks reserved."""
-    return f"{accepted:,} emails accepted in this run, of whichever tick. {counted('Reserved for this tick', counts)}"
+    """Report a delivery in one line: a run also sends what earlier ticks reserved."""
+    return f"{accepted:,} emails accepted in this run, for any tick. {counted('Reserved for this tick', counts)}"
 
 
 def _when(step: StepPlan) -> str:
@@ -103,10 +103,10 @@ def _when(step: StepPlan) -> str:
 
 def _how_often(step: StepPlan) -> str:
     assert step.email is not None
-    each = "once for each row" if step.by_row else "once for each time that they enter"
+    each = "once for each row" if step.by_row else "once each time they enter"
     match step.email.repeat:
         case "once":
-            return "once in a lifetime"
+            return "only once, ever"
         case "every_entry":
             return each
         case timedelta() as pause:

@@ -1,7 +1,7 @@
 """What a run reports. Counts come from the database, not from the op: after a retry only the ledger knows them.
 
-Dagster's event log is kept for ever and seen by many: no address and no name may reach it, and a user's key only
-where it cannot be one.
+Dagster's event log is kept for ever and seen by many: no address and no name may reach it, and a user's key only if it
+cannot be one.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from skene_dagster.settings import Settings
 from skene_dagster.store.server.capabilities import Capabilities
 
 STATES = ("accepted", "reserved", "deferred", "skipped", "refused", "in_doubt")
-"""The states of a send; each is reported, also where it is 0, so that Dagster plots it from tick to tick."""
+"""The states of a send; each is reported, even if it is 0, so that Dagster plots it from tick to tick."""
 
 COLUMN = 60
 """Characters that a column of the UI shows."""
@@ -32,7 +32,7 @@ Metadata = dict[str, dg.MetadataValue]
 
 
 def of_segment(plan: LoopPlan, step: StepPlan) -> Metadata:
-    """Say where a segment's condition stands, and as its author wrote it."""
+    """Report a segment's condition, where it is written and in its author's words."""
     found = _of_file(plan)
     if isinstance(step.condition, Query):
         found["condition"] = _sql(step.condition.author)
@@ -40,7 +40,7 @@ def of_segment(plan: LoopPlan, step: StepPlan) -> Metadata:
 
 
 def of_sends(plan: LoopPlan, step: StepPlan) -> Metadata:
-    """Say where a step stands, and which template it sends."""
+    """Report where a step is written, and which template it sends."""
     found = _of_file(plan)
     if step.email is not None:
         found["template"] = dg.MetadataValue.text(step.email.template)
@@ -64,7 +64,7 @@ def segment(refreshed: Refreshed, sample: Sequence[Row[Any, Any]], server: Capab
 
 
 def unreadable(found: Sequence[Unreadable]) -> Metadata:
-    """Report values that count as NULL because they are no moments, and how many there are in all."""
+    """Report values that count as NULL because they are not moments, and how many there are in all."""
     told: Metadata = {"unreadable_moments": dg.MetadataValue.int(sum(one.values for one in found))}
     if found:
         told["unreadable"] = dg.MetadataValue.md("\n".join(f"- {one}" for one in found))
@@ -92,7 +92,7 @@ def reserved(found: Reserved, mode: Mode) -> Metadata:
 
 
 def sends(delivered: Delivered, counts: Mapping[str, int], mode: Mode, settings: Settings) -> Metadata:
-    """Report a delivery: what became of this tick's decisions (`counts`), and what of all the step's ever."""
+    """Report a delivery: the outcomes of this tick's decisions (`counts`), and of all the step's decisions so far."""
     found: Metadata = {
         state: dg.MetadataValue.int(sum(n for name, n in counts.items() if name.split(":")[0] == state))
         for state in STATES
@@ -101,14 +101,14 @@ def sends(delivered: Delivered, counts: Mapping[str, int], mode: Mode, settings:
     found["batches_waiting"] = dg.MetadataValue.int(delivered.open)
     found["mode"] = dg.MetadataValue.text(f"{mode.name}: {mode.why}")
     if delivered.parked:
-        found["parked"] = dg.MetadataValue.text(delivered.parked)
+        found["stopped_because"] = dg.MetadataValue.text(delivered.parked)
     if not mode.leaves:
         found["outbox"] = dg.MetadataValue.path(settings.outbox / "index.html")
     return found
 
 
 def masked(key: object) -> str:
-    """Show a user's key such that it can be recognised but tells nobody who it is: a text may be an address."""
+    """Show a user's key so that it can be recognised but identifies nobody: a string may be an address."""
     if isinstance(key, int):
         return str(key)
     text = key if isinstance(key, bytes) else str(key).encode()

@@ -1,4 +1,4 @@
-"""What things are called in Dagster. The keys are where their history hangs: a change of one starts it anew."""
+"""What things are called in Dagster. Their history belongs to the keys: changing one starts a new history."""
 
 import hashlib
 
@@ -18,7 +18,7 @@ def sends_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
 
 
 def entitlements_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
-    """Name the asset of whom a step blocks."""
+    """Name the asset of the users whom a step blocks."""
     return dg.AssetKey(["skene", plan.name, step.name, "entitlements"])
 
 
@@ -33,7 +33,7 @@ def keys_of(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
 
 
 TIDB_USAGE = dg.AssetKey(["skene", "tidb_usage"])
-"""The asset that writes events of who uses which feature of TiDB."""
+"""The asset that writes events about the use of TiDB features."""
 
 
 def table_key(table: str) -> dg.AssetKey:
@@ -42,7 +42,7 @@ def table_key(table: str) -> dg.AssetKey:
 
 
 def op_name(plan: LoopPlan, step: StepPlan, verb: str) -> str:
-    """Name an op. Dagster, 2026-11: two ops of one name in a code location are refused, so the loop stands in it."""
+    """Name an op. Dagster, 2026-11: two ops of one name in a code location are refused, so it includes the loop."""
     return f"{plan.name}__{step.name}__{verb}"
 
 

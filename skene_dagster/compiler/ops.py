@@ -1,4 +1,4 @@
-"""The emails of a step, a graph-asset of two ops: `reserve` decides, `deliver` sends, the ledger knows both."""
+"""The emails of a step, a graph-asset of two ops: `reserve` decides, `deliver` sends, the ledger records both."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,8 +46,8 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Assets
 def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefinition:
     @dg.op(
         name=op_name(plan, step, "reserve"),
-        description="Reserve: decide about every member, write each decision with its reason, and cut the batches. "
-        "Nothing is sent here; running it again decides nothing twice.",
+        description="Reserve: decides about every member, records each decision with its reason, and makes the "
+        "batches. Nothing is sent here; running it again decides nothing twice.",
         ins={"segment": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         retry_policy=retry_policy(plan.recovery),
@@ -75,8 +75,8 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
 def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefinition:
     @dg.op(
         name=op_name(plan, step, "deliver"),
-        description="Hand every open batch of the step to the provider, each under its own key, and write down what it "
-        "answers. Running it again sends nobody anything twice.",
+        description="Deliver: hands every open batch of the step to the provider, each under its own key, and records "
+        "the answer. Running it again sends nothing twice.",
         ins={"reserved": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         retry_policy=retry_policy(plan.recovery),
@@ -92,18 +92,18 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                     templates=Templates(settings.templates, settings.root),
                     progress=_telling(context, "emails worked on"),
                 )
-            scope = Scope(mode.name, plan.name, step.name)
+            scope = Scope(mode.name, plan.name, step.ledger_name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.parked:
-            context.log.info("%s batches wait; skene-dagster status says for what.", f"{delivered.open:,}")
+            context.log.info("%s batches wait; skene-dagster status says why.", f"{delivered.open:,}")
         context.add_output_metadata(metadata.sends(delivered, counts, mode, settings))
 
     return send
 
 
 def _telling(context: dg.OpExecutionContext, what: str) -> Callable[[int], None]:
-    """Return a function that adds up and writes a line to the run's log now and then."""
+    """Return a function that adds up counts, and writes a line to the run's log now and then."""
     total = 0
 
     def tell(more: int) -> None:

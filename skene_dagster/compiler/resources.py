@@ -11,22 +11,22 @@ from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine
 
 PATIENCE = 25.0
-"""Seconds after which a sensor gives a database up that does not answer.
+"""Seconds after which a sensor gives up on a database that does not answer.
 
 Dagster, 2026-11: a code server that is told to end waits for its sensors; after 30 s the daemon does so no longer, and
-after 60 s the tick has failed. What hangs then keeps its place in the code server for ever, until there is none left.
+after 60 s the tick has failed. A sensor that hangs then occupies a thread of the code server for ever.
 """
 
 
 def database(settings: Settings) -> dg.ResourceDefinition:
     """Define the resource `database`: the product's database, connected when a run first uses it.
 
-    Every op has it, and for as long as its process lives: so it is what shows that a run is alive.
+    Every op uses it for as long as its process lives, so it is also what shows that a run is alive.
 
-    Its URL is a secret and no configuration: it stands in no run, no event and on no page of the UI.
+    Its URL is a secret, not configuration: it appears in no run, no event and on no page of the UI.
 
     Raises:
-        SettingsError: the URL is none, or of a database that is not supported.
+        SettingsError: the URL is not valid, or names a database that is not supported.
     """
     engine = open_engine(settings.database_url, must_exist=True)
     looking = open_engine(settings.database_url, must_exist=True, patience=PATIENCE)

@@ -1,4 +1,4 @@
-"""A loop's `recovery`, as Dagster knows it: the retry policy of its ops, and which failures it is asked about."""
+"""A loop's `recovery` in Dagster's terms: the retry policy of its ops, and which failures it applies to."""
 
 import re
 import sys
@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+")
 _BACKOFF = {"none": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=10.0, backoff=dg.Backoff.EXPONENTIAL)
-"""Of what belongs to no loop."""
+"""For jobs that belong to no loop."""
 
 
 def retry_policy(recovery: RecoveryPlan) -> dg.RetryPolicy | None:
@@ -31,15 +31,15 @@ def retry_policy(recovery: RecoveryPlan) -> dg.RetryPolicy | None:
 
 @contextmanager
 def working(run_id: str, *, loop: str = "", step: str = "") -> Iterator[None]:
-    """Sign the statements of a run's work, and turn our errors into Dagster's failures.
+    """Label the statements of a run, and turn our errors into Dagster's failures.
 
-    The sentence is what the UI shows, and only what may pass is retried. Who ends the run ends it: no attempt follows.
+    The UI shows the error's sentence, and only a failure that may pass is retried. A terminated run is not retried.
     """
     try:
         with labelled(loop=loop, step=step, run=run_id):
             yield
     except SkeneError as error:
-        # Without its cause: a driver's error may repeat values of the statement; the event log is no place for them.
+        # Without its cause: a driver's error may quote values of the statement, which must not reach the event log.
         raise dg.Failure(description=_without_addresses(str(error)), allow_retries=error.retryable) from None
     except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
         # Dagster, 2026-11: it retries an op that has a retry policy also when SIGTERM or «Terminate» broke it off, and

@@ -13,14 +13,14 @@ AS_OF = "skene/as_of"
 """The run tag that says which moment a run is for: ISO 8601 with a time zone. A schedule sets it to its tick."""
 
 YEARS = range(1970, 9999)
-"""The years that a run may be for; the end of 9999 stands for «not yet» in the tables."""
+"""The years that a run may be for; the end of 9999 means "not yet" in the tables."""
 
 
 def as_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> datetime:
-    """Say which moment the run is for, in UTC without a zone: its tag's, else when the first run of its kind started.
+    """Return the moment that the run is for, in UTC without a zone: its tag's, or when the first attempt started.
 
     Raises:
-        SkeneError: the tag is no moment.
+        SkeneError: the tag is not a moment.
     """
     tag = run.tags.get(AS_OF)
     if tag is not None:
@@ -33,22 +33,22 @@ def as_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> datetime:
 
 
 def refuse_the_future(moment: datetime, now: datetime, settings: Settings) -> None:
-    """In production, refuse a moment that is still to come: until then every real tick would be older than history.
+    """In production, refuse a moment in the future: until then every real tick would be older than the history.
 
     Raises:
-        SkeneError: the moment lies ahead of the clock.
+        SkeneError: the moment is ahead of the clock.
     """
     if settings.environment == "production" and moment > now + CLOCKS_DIFFER:
         raise SkeneError(
-            f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is as it was. "
+            f"The run is for {moment:%Y-%m-%d %H:%M:%S} UTC, which is still to come; the segment is unchanged. "
             f"{clocks(now)}",
-            advice=f"Set the clocks right (NTP), or correct the run's tag {AS_OF}. Simulated time is for another "
-            "SKENE_ENV than production.",
+            advice=f"Set the clocks right (NTP), or correct the run's tag {AS_OF}. Simulated time needs a "
+            "SKENE_ENV other than production.",
         )
 
 
 def tag_of(moment: datetime) -> str:
-    """Write a moment (with a zone) as the run tag does: ISO 8601 in UTC."""
+    """Write a moment (with a zone) in the form of the run tag: ISO 8601 in UTC."""
     return moment.astimezone(timezone.utc).isoformat()
 
 
@@ -60,6 +60,6 @@ def _moment(tag: str) -> datetime:
         if moment.tzinfo is not None and utc.year in YEARS:
             return utc
     raise SkeneError(
-        f"The run's tag {AS_OF} is {tag!r}, which is no moment with a time zone.",
+        f"The run's tag {AS_OF} is {tag!r}, which is not a time with a time zone.",
         advice="Write it like 2026-03-14T09:00:00+00:00, or leave the tag out for now.",
     )

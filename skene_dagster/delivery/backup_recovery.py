@@ -32,7 +32,7 @@ class Recovered:
     """What the provider's records told."""
 
     emails: int
-    """Those that the ledger did not know; now it does."""
+    """Emails that the ledger did not know, which are now recorded."""
     since: datetime | None
     """How far back was looked: to the ledger's newest attempt. None: it knows of none."""
     left: str
@@ -53,7 +53,7 @@ def refuse_an_outdated_ledger(session: DeliverySession, provider: str) -> None:
     try:
         newest = next(_ours(session, provider, _newest_attempt(session), LOOKS), None)
     except Denied as denied:
-        session.say(f"It was not checked whether the ledger is that of a backup: {denied}.")
+        session.say(f"Could not check whether the ledger was restored from a backup: {denied}.")
         return
     if newest is not None and not session.do(lambda c: _known(c, [newest])):
         raise LedgerOutdated(
@@ -85,7 +85,7 @@ def recover(session: DeliverySession, providers: Sequence[str], *, incomplete: b
     left = "; ".join(unread)
     if left and not incomplete:
         raise DeliveryError(
-            f"What was sent since the backup cannot be told: {left}.",
+            f"Cannot find out what was sent since the backup: {left}.",
             advice="Use a key that may read, where the provider has records. Or take what they tell, and the risk of "
             "second emails to all others: skene-dagster recover --incomplete",
         )

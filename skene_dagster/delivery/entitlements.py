@@ -40,8 +40,8 @@ def entitle(engine: Engine, *, plan: LoopPlan, step: StepPlan, mode: Mode, as_of
         NoClearance: the segment was not refreshed at this as_of.
         StoreError: the database refused.
     """
-    segment = segment_name(plan.name, step.name)
-    paused = reading(engine, lambda connection: controls.orders(connection, plan.name, step.name).paused)
+    segment = segment_name(plan.name, step.ledger_name)
+    paused = reading(engine, lambda connection: controls.orders(connection, plan.name, step.ledger_name).paused)
     if paused:
         return Entitled(0, 0, paused=True)
 
@@ -100,11 +100,11 @@ def _block(
         literal(mode.name),
         members.user_id,
         literal(plan.name),
-        literal(step.name),
+        literal(step.ledger_name),
         literal(OPEN, Moment),
         literal(now, Moment),
         literal(step.action.message),
-    ).where(inside(segment_name(plan.name, step.name)), span.of(members.user_id), ~known)
+    ).where(inside(segment_name(plan.name, step.ledger_name)), span.of(members.user_id), ~known)
     names = ["mode", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
     return connection.execute(insert(entitlements).from_select(names, new)).rowcount
 
@@ -113,5 +113,5 @@ def _of(mode: Mode, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]
     return [
         entitlements.c.mode == mode.name,
         entitlements.c.loop == plan.name,
-        entitlements.c.step == step.name,
+        entitlements.c.step == step.ledger_name,
     ]

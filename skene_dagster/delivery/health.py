@@ -86,9 +86,9 @@ def health(
     Args:
         due: the last tick that should have been refreshed by now; None for a step without a clock.
     """
-    scope = Scope(mode, plan.name, step.name)
-    cleared = clearance.of(connection, segment_name(plan.name, step.name))
-    orders = controls.orders(connection, plan.name, step.name)
+    scope = Scope(mode, plan.name, step.ledger_name)
+    cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
+    orders = controls.orders(connection, plan.name, step.ledger_name)
     waits = ledger.deferred(connection, scope, by_row=step.by_row)
     return StepHealth(
         loop=plan.name,
@@ -120,7 +120,7 @@ class Left:
 
 def left_by_others(connection: Connection, plans: Sequence[LoopPlan], mode: str, now: datetime) -> list[Left]:
     """List what steps have left open that none of these loops has."""
-    known = {(plan.name, step.name) for plan in plans for step in plan.steps}
+    known = {(plan.name, step.ledger_name) for plan in plans for step in plan.steps}
     scopes = [Scope(mode, *row) for row in ledger.steps_with_open_batches(connection, mode) if row not in known]
     return [
         Left(scope.loop, scope.step, _waits(connection, scope, now), ledger.emails_in_doubt(connection, scope))
@@ -139,7 +139,7 @@ def _waits(connection: Connection, scope: Scope, now: datetime) -> tuple[Wait, .
 
 
 def _wait(row: WaitingBatches, mode: str) -> Wait:
-    said = row.refusal or row.error or "no answer; whoever sent them has ended"
+    said = row.refusal or row.error or "no answer; the process that sent them has ended"
     lives = None if row.key_since is None else modes.terms(mode, row.provider).key_lives
     return Wait(
         batches=row.batches,

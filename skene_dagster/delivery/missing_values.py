@@ -82,7 +82,7 @@ def _needed(plan: LoopPlan, settings: Settings) -> Iterator[_Needed]:
 def _cure(one: _Needed, *, is_text: bool) -> str:
     if is_text:
         return f"Write a fallback: {{{{ user.{one.column} or 'there' }}}}."
-    return f"Ask for it in the template: {{% if {one.name} %}} … {{% endif %}}."
+    return f"Test for it in the template: {{% if {one.name} %}} … {{% endif %}}."
 
 
 def _texts(connection: Connection, settings: Settings) -> frozenset[str]:

@@ -9,12 +9,13 @@ A batch, which is one call of the provider:
 
 A send, which is one email to one user:
 
-    deferred ──▶ (decided again, in a new row)
-    reserved ──▶ accepted, refused, skipped, deferred
+    reserved ──▶ accepted, refused, skipped             or deferred: it goes back to those who are asked again
        └──▶ in_doubt ──▶ accepted, skipped, reserved    reserved again: by its author's word, or a person's
+
+Who is deferred waits in a table of their own, under the key that their send will have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -25,14 +26,17 @@ ModeName = Literal["live", "redirect", "outbox"]
 
 BatchState = Literal["reserved", "frozen", "in_doubt", "accepted", "settled", "split"]
 
-SendState = Literal["deferred", "skipped", "reserved", "in_doubt", "accepted", "refused"]
+SendState = Literal["skipped", "reserved", "in_doubt", "accepted", "refused"]
 
 HoldReason = Literal["paused", "first_wave"]
-"""Why nobody of a step is mailed now: a person's order, or one that is awaited."""
+"""Why nobody of a step is decided now: a person's order, or one that is awaited."""
 
 DeferReason = Literal[
     HoldReason,
     "repeat",
+    "in_flight",
+    "left_segment",
+    "reconsidered",
     "not_mailable",
     "no_address",
     "invalid_address",
@@ -40,7 +44,11 @@ DeferReason = Literal[
     "unrenderable",
     "too_large",
 ]
-"""Why a user is not mailed now, and is asked about again at the next tick."""
+"""Why a user is not mailed now, and is decided again at a later tick.
+
+`in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
+more when their email was to be made, and no refresh has seen them leave yet.
+"""
 
 SkipReason = Literal[
     "there_at_start",
@@ -72,9 +80,8 @@ BATCH_BECOMES: Mapping[BatchState, frozenset[BatchState]] = MappingProxyType(
 
 SEND_BECOMES: Mapping[SendState, frozenset[SendState]] = MappingProxyType(
     {
-        "deferred": frozenset(),
         "skipped": frozenset(),
-        "reserved": frozenset({"accepted", "refused", "skipped", "deferred", "in_doubt", "reserved"}),
+        "reserved": frozenset({"accepted", "refused", "skipped", "in_doubt", "reserved"}),
         "in_doubt": frozenset({"accepted", "skipped", "reserved"}),
         "accepted": frozenset(),
         "refused": frozenset(),
@@ -166,7 +173,6 @@ class WaitingBatches:
     error: str | None
 
 
-UNDECIDED: frozenset[SendState] = frozenset({"deferred"})
 IN_FLIGHT: frozenset[SendState] = frozenset({"reserved"})
 """States of a send that forbid another occurrence: it may still become a mail."""
 
@@ -179,7 +185,7 @@ class Past:
     """What the ledger knows about one user and one step."""
 
     occurrences: int
-    """How many rows there are, the deferred one included."""
+    """The last one that was decided."""
     state: SendState | None
     """Of the latest decision; None: there is none, and the other fields tell of another row of the same user."""
     reason: Reason | None
@@ -189,13 +195,49 @@ class Past:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What the ledger knows about one who is decided again later."""
+
+    occurrence: str
+    reason: DeferReason
+    ask_at: datetime
+    """From which tick on."""
+
+
+@dataclass(frozen=True)
 class NewSend:
-    """A decision that is still to be written down."""
+    """A final decision that is still to be written down."""
 
     user_id: object
     occurrence: str
-    state: Literal["reserved", "skipped", "deferred"]
-    reason: DeferReason | SkipReason | None
+    state: Literal["reserved", "skipped"]
+    reason: SkipReason | None
     """None of those who are mailed."""
-    was_deferred: bool
-    """It takes the place of one that said to ask again."""
+
+
+@dataclass(frozen=True)
+class NewDeferral:
+    """A decision that is still to be written down, and is taken again later."""
+
+    user_id: object
+    waiting: Waiting
+
+
+@dataclass(frozen=True)
+class NewDecisions:
+    """What was decided about a page."""
+
+    sends: Sequence[NewSend]
+    deferrals: Sequence[NewDeferral]
+    answered: Sequence[tuple[object, str]]
+    """Who was due, by user and occurrence: they wait no more, or again."""
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """How far a step has decided."""
+
+    reserved_as_of: datetime | None
+    """The last tick of which everybody is decided; None: nobody."""
+    hold: HoldReason | None
+    """Why nobody was decided at its last tick."""

@@ -75,7 +75,7 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     ledger_id = session.do(environment.ledger_id)
     templates = Templates(session.settings.templates, session.settings.root)
     sources = {
-        (plan.name, step.name): Source.of(session, plan, step, templates, ledger_id)
+        (plan.name, step.ledger_name): Source.of(session, plan, step, templates, ledger_id)
         for plan in plans
         for step in plan.steps
         if step.email is not None
@@ -120,7 +120,7 @@ def _provider(batch: Batch, sources: Mapping[tuple[str, str], Source]) -> str | 
 
 def _left_behind(connection: Connection, mode: str, plans: Sequence[LoopPlan], now: datetime) -> list[Batch]:
     """List what was left behind, but for what only a loop that is well could go on with."""
-    steps = {(plan.name, step.name) for plan in plans for step in plan.steps if step.email is not None}
+    steps = {(plan.name, step.ledger_name) for plan in plans for step in plan.steps if step.email is not None}
     rows = ledger.left_behind(connection, mode, now)
     return [row for row in rows if row.is_unresolved or (row.loop, row.step) in steps]
 
@@ -141,7 +141,7 @@ def _drop_steps_that_are_gone(session: DeliverySession, plans: Sequence[LoopPlan
 
 def _gone(connection: Connection, mode: str, plans: Sequence[LoopPlan]) -> list[Scope]:
     """List the steps that are gone from a loop that is well, and have batches that were never attempted."""
-    steps: Mapping[str, set[str]] = {plan.name: {step.name for step in plan.steps} for plan in plans}
+    steps: Mapping[str, set[str]] = {plan.name: {step.ledger_name for step in plan.steps} for plan in plans}
     return [
         Scope(mode, loop, step)
         for loop, step in ledger.steps_with_unsent_batches(connection, mode)

@@ -18,7 +18,7 @@ from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, decide
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.reserve import count
-from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
+from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, SendAudience
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
@@ -192,7 +192,7 @@ class _Decisions:
         self._stage = stage
         self._connection = connection
         self.key = users_key(connection, stage.settings.users)
-        self._segment = segment_name(stage.plan.name, stage.step.name)
+        self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
         # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, self._segment) if self._known else None
@@ -213,26 +213,19 @@ class _Decisions:
             return []
         people = facts.people(self._connection, settings.users, keys, email.user_columns, as_of=self._stage.as_of)
         inside = members.entered(self._connection, self._segment, keys) if self._known else {}
-        pasts = ledger.history(self._connection, self._stage.audience.scope, keys) if self._known else {}
+        scope = self._stage.audience.scope
+        pasts = ledger.history(self._connection, scope, keys) if self._known else {}
+        waiting = ledger.waiting_users(self._connection, scope, keys) if self._known else {}
         cases = []
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)
             if person is not None:
-                asked = Facts(since or self._stage.as_of, person.address, person.mailable, past)
+                entered_at = since or self._stage.as_of
+                asked = Facts(entered_at, person.address, person.mailable, past, waiting.get(key))
                 decision = decide(asked, self._rules, self._stage.as_of)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row that would trigger at this tick."""
-
-    user_id: object
-    occurrence: str
-    entered_at: datetime
-    attributes: str | None
 
 
 def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> Rehearsal:
@@ -249,10 +242,10 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
         to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.mode.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
-            page = [_Row(row.user_id, row.occurrence, stage.as_of, row.attributes) for row in some]
-            keys, columns = [row.user_id for row in page], stage.email.user_columns
+            page = [Candidate(row.user_id, stage.as_of, row.occurrence) for row in some]
+            keys, columns = [row.user_id for row in some], stage.email.user_columns
             people = facts.people(asking, stage.settings.users, keys, columns, as_of=stage.as_of)
-            for row, decided in zip(page, audience.decide(asking, page, rules), strict=True):
+            for row, decided in zip(some, audience.decide(asking, page, rules), strict=True):
                 for outcome, n in count([decided.decision]).items():
                     counts[outcome] = counts.get(outcome, 0) + n
                 if isinstance(decided.decision, Mail):

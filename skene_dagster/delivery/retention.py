@@ -101,7 +101,7 @@ def _next_looks(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, 
             if after is not None:
                 # The database may be named before the table.
                 ours = isinstance(step.trigger, Rows) and step.trigger.table.endswith(OWN_EVENTS.table)
-                looks[segment_name(plan.name, step.name)] = _Look(after, ours)
+                looks[segment_name(plan.name, step.ledger_name)] = _Look(after, ours)
     return looks
 
 

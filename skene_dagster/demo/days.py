@@ -94,7 +94,7 @@ def open_instance(home: Path, settings: Settings) -> Iterator[dg.DagsterInstance
 
 @contextmanager
 def quiet(log: Path | None) -> Iterator[None]:
-    """Keep what is written to the terminal meanwhile in a file; None leaves it there."""
+    """Keep what is written to the terminal in the meantime in a file; None leaves it there."""
     if log is None:
         yield
         return
@@ -127,7 +127,7 @@ def run_days(world: World, people: list[Person], moments: Sequence[datetime]) ->
             if not result.success:
                 raise SkeneError(f"Run {result.run_id} failed. {_why(result)}")
             for step in plan.steps:
-                counts = partial(ledger.counts, scope=Scope("outbox", plan.name, step.name), as_of=moment)
+                counts = partial(ledger.counts, scope=Scope("outbox", plan.name, step.ledger_name), as_of=moment)
                 sends[f"{plan.name}.{step.name}"] = reading(world.engine, counts)
         yield Day(tick, product.active(world.file, tick), sends, people)
 

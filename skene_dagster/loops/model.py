@@ -73,7 +73,7 @@ class ScheduleTrigger(Spec):
     cron: Text
     """When, as a five-field cron expression: `0 9 * * *` is each day at nine."""
     timezone: Text = "UTC"
-    """The IANA time zone that the cron expression is read in."""
+    """The IANA time zone of the cron expression."""
 
 
 class DatabaseTrigger(Spec):
@@ -85,15 +85,15 @@ class DatabaseTrigger(Spec):
     event: Literal["insert", "update"]
     """Which rows: new ones, or changed ones."""
     key: Identifier | None = None
-    """The column that names a row, unique; of the users table its key, else `id`."""
+    """The column that identifies a row; unique. Default: the users key for the users table, otherwise `id`."""
     user: Identifier | None = None
-    """The column with the users key; of the users table its key, else `user_id`."""
+    """The column with the users key. Default: the users key for the users table, otherwise `user_id`."""
     at: Moments | None = None
-    """The column with when (UTC) the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
+    """The time (UTC) when the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
 
 
 class EventTrigger(Spec):
-    """The step runs for each usage event of a name."""
+    """The step runs for each usage event with a given name."""
 
     type: Literal["event"]
     name: Text
@@ -101,7 +101,7 @@ class EventTrigger(Spec):
 
 
 class AfterTrigger(Spec):
-    """The step runs for those whom another step mailed, some time later."""
+    """The step runs for the users that another step mailed, some time later."""
 
     type: Literal["after"]
     step: Text
@@ -115,7 +115,7 @@ class ApiTrigger(Spec):
 
     type: Literal["api"]
     endpoint: Text
-    """The endpoint's path; `*` stands for anything."""
+    """The endpoint's path; `*` matches anything."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     """The request's method."""
 
@@ -137,9 +137,9 @@ class QueryCondition(Spec):
 
     type: Literal["query"]
     query: Text
-    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is read as well."""
+    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is accepted, too."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class LevelCondition(Spec):
@@ -149,13 +149,13 @@ class LevelCondition(Spec):
     is_: Annotated[Literal["new", "active", "power", "slipping", "dormant", "resurrected"], Field(alias="is")]
     """The level."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
-    """For how long they have been there, at least."""
+    """How long they have been there, at least."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class FeatureCondition(Spec):
-    """The users in a state of adopting a feature."""
+    """The users in one state of adopting a feature."""
 
     type: Literal["feature"]
     name: Text
@@ -163,9 +163,9 @@ class FeatureCondition(Spec):
     state: Literal["untried", "tried", "adopted", "lapsed"]
     """How far they are with it."""
     for_: Annotated[Duration | None, Field(alias="for")] = None
-    """For how long they have been there, at least."""
+    """How long they have been there, at least."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class MilestoneCondition(Spec):
@@ -175,7 +175,7 @@ class MilestoneCondition(Spec):
     name: Text
     """The milestone's name, as skene.yaml has it."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 class UsageCondition(Spec):
@@ -187,7 +187,7 @@ class UsageCondition(Spec):
     period: Duration
     """The period that the uses are counted in: whole days (UTC), today included."""
     timeout: Duration = timedelta(minutes=10)
-    """How long it may run in the database; a `database`, `event` or `after` trigger waits so long for it to hold."""
+    """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
 
 Condition = Annotated[
@@ -203,14 +203,14 @@ class EmailAction(Spec):
     provider: ProviderName | None = None
     """Who delivers it; `sender.provider` of skene.yaml where it is left out."""
     template: Text
-    """The file name, without ending, of `templates/<template>.mjml` and `.txt`."""
+    """The file name, without extension, of `templates/<template>.mjml` and `.txt`."""
     personalization: dict[str, str] = Field(default_factory=dict)
-    """What the template may use: a name, and a text with expressions such as `{{user.name}}`."""
+    """What the template may use: names, each with a text that may contain expressions such as `{{user.name}}`."""
     repeat: Repeat = timedelta(days=30)
     """When a user who entered again may be mailed again: `once`, `every_entry` or after a duration. Where rows trigger
     the step, the default is `every_entry`: once for each row."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
-    """Columns of the users table, written when the provider accepted the email."""
+    """Columns of the users table, written once the provider has accepted the email."""
     transactional: bool = False
     """True for mail that the recipient asked for; everything else carries an unsubscribe link."""
 
@@ -232,9 +232,9 @@ class Step(Spec):
     """Who, when, what."""
 
     name: Text | None = None
-    """May be left out in a loop of one step, which is then called `main`."""
+    """Optional in a loop with one step, which is then called `main`."""
     renamed_from: Text | None = None
-    """The step's former name: whom that one mailed, this one has mailed."""
+    """The step's first name, under which the database goes on: its segment, its decisions, its orders."""
     trigger: Trigger
     """When the step runs."""
     condition: Condition
@@ -259,21 +259,21 @@ class Goal(Spec):
 
 
 class Recovery(Spec):
-    """What happens when a run fails for a reason that may pass."""
+    """What to do when a run fails for a reason that may pass."""
 
     retries: Annotated[int, Field(ge=0, le=20)] = 3
-    """How often to try again."""
+    """How many times to try again."""
     backoff: Literal["none", "linear", "exponential"] = "exponential"
-    """How the delay grows from try to try."""
+    """How the delay grows from one try to the next."""
     delay: Duration = timedelta(seconds=30)
-    """How long to wait before the first new try."""
+    """How long to wait before the first retry."""
 
 
 class Loop(Spec):
     """A growth loop, as its author wrote it."""
 
     name: Text | None = None
-    """The loop's name; the type where it is left out. It is the ledger's key: keep it."""
+    """The loop's name. Default: its type. The ledger's key contains it, so keep it."""
     type: Literal["retention", "activation", "adoption", "milestone", "freemium"]
     """What kind of loop this is."""
     opinion: str = ""
@@ -285,10 +285,10 @@ class Loop(Spec):
     holdout: Share = 0.0
     """The share of members who get no email, to measure against: `10%` or `0.1`."""
     priority: int = 0
-    """Which loop wins when only one email may be sent; the larger number."""
+    """Which loop wins when only one email may be sent: the one with the larger number."""
     start: Literal["everyone", "new_only"] = "everyone"
-    """Whether those in the segment at the first refresh are mailed."""
+    """Whether users who are in the segment at the first refresh are mailed."""
     recovery: Recovery = Recovery()
-    """What happens when a run fails for a reason that may pass."""
+    """What to do when a run fails for a reason that may pass."""
     on_doubt: Literal["skip", "resend"] = "skip"
-    """What becomes of an email of which nobody can tell whether it was sent."""
+    """What to do with an email in doubt, which may or may not have been sent."""

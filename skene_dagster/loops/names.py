@@ -19,7 +19,7 @@ def fault_of_name(name: str) -> str:
     if len(name) > LONGEST:
         return f"Write at most {LONGEST} characters."
     if keyword.iskeyword(name):
-        return "It is a word of Python; choose another."
+        return "It is a Python keyword; choose another."
     if name in _RESERVED_BY_DAGSTER:
         return "It is reserved by Dagster; choose another."
     return ""

@@ -41,7 +41,7 @@ class Query:
     own_key: bool
     """That column is the users table's own key, and never NULL."""
     by_row: bool
-    """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment as well."""
+    """The author wrote `$1`: the texts read the rows that triggered, and return their key and moment, too."""
     by_key: bool
     """It may be asked about some users alone."""
     plain: bool
@@ -195,11 +195,17 @@ class Block:
 class StepPlan:
     name: str
     renamed_from: str | None
+    """What it was called first."""
     trigger: Trigger
     condition: Condition
     timeout: timedelta
     """How long the query may run; where rows trigger the step, how long it waits for the condition to hold."""
     action: Email | Block
+
+    @property
+    def ledger_name(self) -> str:
+        """What the step is called in the database: a renamed step goes on under its first name."""
+        return self.renamed_from or self.name
 
     @property
     def email(self) -> Email | None:
@@ -259,8 +265,12 @@ class LoopPlan:
     def root_of(self, step: StepPlan) -> StepPlan:
         """Find the step that a step follows, over any number of `after`; itself, if it follows none."""
         while isinstance(step.trigger, After):
-            step = next(one for one in self.steps if one.name == step.trigger.step)
+            step = self.step(step.trigger.step)
         return step
+
+    def step(self, name: str) -> StepPlan:
+        """Find a step by its name; there is one."""
+        return next(one for one in self.steps if one.name == name)
 
 
 def segment_name(loop: str, step: str) -> str:

@@ -25,8 +25,8 @@ class Unreadable:
 
     def __str__(self) -> str:
         if self.values == 1:
-            return f"{self.table}.{self.column}: 1 value is no date or time, and counts as NULL."
-        return f"{self.table}.{self.column}: {self.values:,} values are no dates or times, and count as NULL."
+            return f"{self.table}.{self.column}: 1 value is not a date or time, and counts as NULL."
+        return f"{self.table}.{self.column}: {self.values:,} values are not dates or times, and count as NULL."
 
 
 def of(connection: Connection, table: str, mapped: MomentColumn, raw: ColumnElement[Any], part: str) -> ProductMoment:
@@ -73,14 +73,14 @@ def _form(connection: Connection, table: str, mapped: MomentColumn, part: str) -
         if found.kind == "number" or (is_sqlite(connection) and found.is_empty):
             return mapped.unit
         raise SettingsError(
-            f"{table}.{found.column} holds no numbers ({found.declared or found.kind}), but {part!r} says that "
+            f"{table}.{found.column} does not hold numbers ({found.declared or found.kind}), but {part!r} says that "
             f"it holds {mapped.unit}.",
-            advice=f"Leave the unit out: `{_last(part)}: {mapped.column}`.",
+            advice=f"Remove the unit: `{_last(part)}: {mapped.column}`.",
             place=Place(FILE, part=part),
         )
     if found.kind == "number":
         raise SettingsError(
-            f"{table}.{found.column} holds numbers{found.in_brackets}, and numbers are no times.",
+            f"{table}.{found.column} holds numbers{found.in_brackets}, and numbers are not times.",
             advice=_say_the_unit(connection, found, part),
             place=Place(FILE, part=part),
         )
@@ -93,7 +93,7 @@ def _say_the_unit(connection: Connection, found: Found, part: str) -> str:
         case "seconds" | "milliseconds" as unit:
             return f"They look like {unit} since 1970. Write: `{line % unit}`"
         case "dates":
-            return "They look like dates. Name a column of type DATETIME, or make a view that has one."
+            return "They look like dates. Name a column of type DATETIME, or create a view that has one."
     return f"If they count seconds since 1970, write: `{line % 'seconds'}`; if milliseconds: `{line % 'milliseconds'}`"
 
 

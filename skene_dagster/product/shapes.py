@@ -36,21 +36,7 @@ class MomentColumn:
 
 def moment_columns(connection: Connection, name: str) -> list[MomentColumn]:
     """List the columns of a table that may hold moments; SQLite's own types are only what their names say."""
-    if is_sqlite(connection):
-        schema, bare = parts(name)
-        about, within = inspect(connection), {"schema": schema}
-        found = about.get_columns(bare, **within) if about.has_table(bare, **within) else []
-        named = [column["name"] for column in found if re.search("TIME|TEXT", str(column["type"]).upper())]
-        return [MomentColumn(one, has_zone=False, is_filled=False) for one in named]
-    query = text(
-        "SELECT column_name AS name, data_type AS kind, CONCAT_WS(' ', column_default, extra) AS filled "
-        "FROM information_schema.columns WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name "
-        "AND data_type IN ('datetime', 'timestamp') ORDER BY ordinal_position"
-    )
-    return [
-        MomentColumn(row.name, row.kind.lower() == "timestamp", "current_timestamp" in row.filled.lower())
-        for row in connection.execute(query, _names(name))
-    ]
+    return _moments_in_sqlite(connection, name) if is_sqlite(connection) else _moments_on_server(connection, name)
 
 
 def known_rows(connection: Connection, name: str) -> int | None:
@@ -123,6 +109,26 @@ def create_index(connection: Connection, name: str, columns: Sequence[str]) -> s
     called = "_".join([parts(name)[1], *columns])[:_LONGEST_NAME].rstrip("_")
     on = ".".join(map(quote, name.split(".")))
     return f"CREATE INDEX {quote(called)} ON {on} ({', '.join(map(quote, columns))});"
+
+
+def _moments_in_sqlite(connection: Connection, name: str) -> list[MomentColumn]:
+    schema, bare = parts(name)
+    about, within = inspect(connection), {"schema": schema}
+    found = about.get_columns(bare, **within) if about.has_table(bare, **within) else []
+    named = [column["name"] for column in found if re.search("TIME|TEXT", str(column["type"]).upper())]
+    return [MomentColumn(one, has_zone=False, is_filled=False) for one in named]
+
+
+def _moments_on_server(connection: Connection, name: str) -> list[MomentColumn]:
+    query = text(
+        "SELECT column_name AS name, data_type AS kind, CONCAT_WS(' ', column_default, extra) AS filled "
+        "FROM information_schema.columns WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name "
+        "AND data_type IN ('datetime', 'timestamp') ORDER BY ordinal_position"
+    )
+    return [
+        MomentColumn(row.name, row.kind.lower() == "timestamp", "current_timestamp" in row.filled.lower())
+        for row in connection.execute(query, _names(name))
+    ]
 
 
 def _is_partial(index: ReflectedIndex) -> bool:

@@ -20,6 +20,8 @@ from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import Moment
 from skene_dagster.text_lines import TextLines
 
+_EARLIEST = datetime.fromisoformat(readable.EARLIEST)
+
 _WRITTEN: dict[ReadAs, tuple[Kind, ...]] = {
     "moment": ("text", "moment"),
     "text": ("text", "moment", "other"),
@@ -48,7 +50,7 @@ def refuse_numbers(
             if found.holds_moments:
                 remedy = remedies_of(sql, lines)[number]
                 raise QueryRejected(
-                    f"{remedy.value} is a date and time{found.in_brackets}, and is compared with a number here.",
+                    f"{remedy.value} is a date and time{found.in_brackets}, but is compared with a number here.",
                     advice=f"Write: {remedy.seconds}",
                     place=_place(place, remedy),
                 )
@@ -63,7 +65,7 @@ def refuse_numbers(
                 advice={
                     "seconds": f"It looks like seconds since 1970. Write: {remedy.seconds}",
                     "milliseconds": f"It looks like milliseconds since 1970. Write: {remedy.milliseconds}",
-                    "dates": f"It looks like dates. Write DATE({remedy.value}) in its place.",
+                    "dates": f"It looks like dates. Write DATE({remedy.value}) instead.",
                     "": f"If it counts seconds since 1970, write: {remedy.seconds}\n"
                     f"If it counts milliseconds: {remedy.milliseconds}",
                 }[counted],
@@ -137,7 +139,7 @@ def _found(connection: Connection, sql: Query | Expression, row: str) -> Iterato
 
 def _has_zero_dates(connection: Connection, found: Found) -> bool:
     rows, raw = source(found.table, found.column)
-    zero = select(literal(1)).select_from(rows).where(raw < literal(datetime(1000, 1, 1), Moment)).limit(1)
+    zero = select(literal(1)).select_from(rows).where(raw < literal(_EARLIEST, Moment)).limit(1)
     return connection.execute(zero).scalar() is not None
 
 
@@ -145,7 +147,7 @@ def _count(connection: Connection, found: Found) -> int:
     rows, raw = source(found.table, found.column)
     if found.kind == "moment" and found.is_indexed:
         # A look into the index, in place of all rows: a server keeps no other zero dates but in very old modes.
-        bad = [raw < literal(datetime(1000, 1, 1), Moment)]
+        bad = [raw < literal(_EARLIEST, Moment)]
     else:
         form: Form = "text" if is_sqlite(connection) or found.kind == "text" else "moment"
         bad = mapped_moments.is_unreadable(ProductMoment(raw, form, is_sqlite(connection)))

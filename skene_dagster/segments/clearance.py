@@ -12,7 +12,7 @@ from skene_dagster.store.tables import segments
 
 @dataclass(frozen=True)
 class Clearance:
-    """The segment is complete and judged for `as_of`: its members may be mailed."""
+    """The segment is complete and checked for `as_of`: its members may be mailed."""
 
     as_of: datetime
     first_as_of: datetime
@@ -47,6 +47,6 @@ def require(connection: Connection, segment: str, as_of: datetime, otherwise: st
 
 
 def accept(connection: Connection, segment: str, now: datetime) -> bool:
-    """Accept whatever change the segment's next refresh finds. False: it was never refreshed, so nothing is judged."""
+    """Accept whatever change the segment's next refresh finds. False: it was never refreshed, so nothing is checked."""
     refreshed = and_(segments.c.segment == segment, segments.c.refreshed_at.is_not(None))
     return bool(connection.execute(update(segments).where(refreshed).values(accepted_at=now)).rowcount)

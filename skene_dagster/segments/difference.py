@@ -77,7 +77,7 @@ def create(connection: Connection, lease: Lease, key: Key, *, may_be_null: bool,
         lease,
         lease.name,
         staging.user_id(key, may_be_null=may_be_null),
-        Column("what", String(8), nullable=False),
+        Column("what", String(8)),
         *([Column("attributes", Text)] if with_attributes else []),
         part="changes",
     )
@@ -246,7 +246,7 @@ def _changes_inside(connection: Connection, answer: Table | Subquery, set_since:
             .select_from(members.outerjoin(answer, same))
             .where(or_(not_(stays), *differ))
         ]
-    # SQLite 3.40, 2026-11: on the right of an outer join it works out for each row anew what a condition has of
+    # SQLite 3.40, 2026-11: on the right of an outer join it works out for each row again what a condition has of
     # constants, seven times as slow. A transaction of its sees one answer.
     found = [select(members.c.user_id, leaves, *(null() for _ in attributes)).where(not_(exists().where(same)))]
     if differ:

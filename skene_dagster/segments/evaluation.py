@@ -157,7 +157,7 @@ def in_time(
         raise SegmentTimeout(
             f"The condition took longer than its timeout of {duration_text(timeout)}. It was stopped, and nothing was "
             "written.",
-            advice="Look at its plan (EXPLAIN), and whether an index would help; or give it a longer `timeout`.",
+            advice="Look at its plan (EXPLAIN) and see whether an index would help, or give it a longer `timeout`.",
             place=place,
         ) from error
 
@@ -192,8 +192,8 @@ def _evaluated(work: Work, write: Write, keys: Sequence[Select[Any]]) -> int:
             return in_the_first_way_that_fits(ways[-1:] if work.is_large else ways)
         except StoreTooLarge as refused:
             raise SegmentError(
-                f"The condition selects more than one transaction may hold here: {words_of(refused)}.",
-                advice="Select the users' keys without UNION, LIMIT or a window function: then they are taken in "
+                f"The condition selects more than one transaction can hold here: {words_of(refused)}.",
+                advice="Select the users' keys without UNION, LIMIT or a window function: then they are read in "
                 "parts. Or raise tidb_mem_quota_query for this database user.",
                 place=condition.place,
             ) from refused

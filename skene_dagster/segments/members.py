@@ -4,18 +4,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
 from skene_dagster.segments.difference import inside
 from skene_dagster.store.tables import OPEN, segment_members, segments
 
 
 def page(
-    connection: Connection, segment: str, *, as_of: datetime, after: object, limit: int
+    connection: Connection,
+    segment: str,
+    which: ColumnElement[bool],
+    *,
+    since: datetime | None,
+    as_of: datetime,
+    after: object,
+    limit: int,
 ) -> Sequence[Row[Any, Any]]:
-    """List the next who were members at a tick, by key, from behind `after` (None: from the first).
+    """List the next who entered up to a tick and are inside, by key, from behind `after` (None: from the first).
 
-    A refresh of a later tick may commit meanwhile: who enters by it is that tick's to decide about.
+    A refresh of a later tick may commit in the meantime: who enters by it is that tick's to decide about.
+
+    Args:
+        which: a condition on skene_segment_members.
+        since: only who entered after that; None: all.
 
     Returns:
         user_id, entered_at
@@ -24,7 +35,10 @@ def page(
         segment_members.c.segment == segment,
         segment_members.c.exited_at == OPEN,
         segment_members.c.entered_at <= as_of,
+        which,
     )
+    if since is not None:
+        query = query.where(segment_members.c.entered_at > since)
     if after is not None:
         query = query.where(segment_members.c.user_id > after)
     return connection.execute(query.order_by(segment_members.c.user_id).limit(limit)).all()
@@ -72,10 +86,7 @@ def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Ro
 
 
 def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
-    """Note that our own `set` was written for these users: if they leave at the next refresh, it is no collapse."""
-    for start in range(0, len(user_ids), 1000):
-        connection.execute(
-            update(segment_members)
-            .where(inside(segment), segment_members.c.user_id.in_(user_ids[start : start + 1000]))
-            .values(set_at=now)
-        )
+    """Note that our own `set` was written for users of a batch: to leave at the next refresh is no collapse."""
+    connection.execute(
+        update(segment_members).where(inside(segment), segment_members.c.user_id.in_(user_ids)).values(set_at=now)
+    )

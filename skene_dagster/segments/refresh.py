@@ -1,6 +1,6 @@
 """Segments: who is inside, since when, and who left; refreshed inside the database, one tick after the other.
 
-A refresh finds what the condition would change, judges it, and writes the history in chunks. Whoever
+A refresh finds what the condition would change, checks it, and writes the history in chunks. Whoever
 writes holds the segment's lease; a crash between chunks leaves no clearance, and the next refresh repairs it.
 """
 
@@ -90,7 +90,7 @@ def refresh(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         QueryRejected: the condition needs TiDB.
         StoreError: the database refused; what was half-written is repaired by the next refresh.
     """
-    segment = segment_name(plan.name, step.name)
+    segment = segment_name(plan.name, step.ledger_name)
     answer = conditions.answer(engine, plan, step, settings, as_of)
     started = clock()
     mine, before = leases.begin(engine, segment, owner=run_id, as_of=as_of, clock=clock)

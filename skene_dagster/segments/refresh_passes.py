@@ -1,4 +1,4 @@
-"""One refresh on its way: the condition's answer is compared with those inside, judged, and written chunk by chunk."""
+"""One refresh on its way: the condition's answer is compared with those inside, checked, and written chunk by chunk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,9 @@ def refreshed(work: Work) -> Row[Any]:
     """
     if work.lease.repairs:
         _take_back(work)
-    inside = transaction(work.engine, lambda connection: _count_inside(connection, work))
+    inside, _ = reading(
+        work.engine, lambda connection: difference.count_inside(connection, work.segment, work.lease.as_of)
+    )
     with _changes(work, inside) as (changes, survey, unknown):
         if work.limits is not None and not work.lease.is_first:
             _judge(work, survey, inside, work.limits)
@@ -80,12 +82,6 @@ def _take_back(work: Work) -> None:
         return transaction(work.engine, part, resolve=part)
 
     walk(forget, work.chunk)
-
-
-def _count_inside(connection: Connection, work: Work) -> int:
-    leases.keep(connection, work.lease, work.clock())
-    number, _ = difference.count_inside(connection, work.segment, work.lease.as_of)
-    return number
 
 
 def _leave_out_unknown(work: Work, table: Table) -> int:

@@ -1,4 +1,4 @@
-"""The staging table of one refresh: the condition's answer, evaluated once, before anything is judged or written.
+"""The staging table of one refresh: the condition's answer, evaluated once, before anything is checked or written.
 
 Its name carries the fence of the refresh, so that a process that lost its lease never touches a newer one's.
 """
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pymysql.constants import FIELD_TYPE
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -34,8 +35,8 @@ from skene_dagster.store.key_ranges import Span
 from skene_dagster.store.keys import Key
 from skene_dagster.store.leasing.leases import Lease
 
-_FLOATS = frozenset({4, 5})
-"""MySQL's field types FLOAT and DOUBLE: above 2^53 they are not the number that was meant."""
+_FLOATS = frozenset({FIELD_TYPE.FLOAT, FIELD_TYPE.DOUBLE})
+"""Above 2^53 they are not the number that was meant."""
 
 _INTEGERS_ONLY = "a key is an integer"
 

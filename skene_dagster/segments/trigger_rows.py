@@ -59,7 +59,7 @@ def refresh(
     The first refresh finds nothing: it says where history ends.
 
     Args:
-        mode: whose rows they are: what a rehearsal has seen is seen anew when emails leave.
+        mode: whose rows they are: what a rehearsal has seen is seen again when emails leave.
         run_id: who refreshes, at most 64 characters.
 
     Raises:
@@ -70,7 +70,7 @@ def refresh(
         SettingsError: the rows name their users in another type than the users key has.
         StoreError: the database refused.
     """
-    segment = segment_name(plan.name, step.name)
+    segment = segment_name(plan.name, step.ledger_name)
     started = clock()
     mine, before = leases.begin(engine, segment, owner=run_id, as_of=as_of, clock=clock)
     if mine is None:
@@ -113,13 +113,13 @@ def to_come(
     connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, mode: str, as_of: datetime
 ) -> Subquery:
     """Select what a refresh for `as_of` would find: user_id, occurrence, triggered_at, attributes."""
-    before = leases.state(connection, segment_name(plan.name, step.name))
+    before = leases.state(connection, segment_name(plan.name, step.ledger_name))
     last, first, at = (before.as_of, before.first_as_of, before.refreshed_at) if before else (None, None, None)
     within = trigger_windows.window(step, as_of, last=last, first=first, at=at)
     answer = conditions.answer(connection, plan, step, settings, as_of)
     rows = trigger_windows.rows(connection, plan, step, mode, within)
     found = _found(connection, step, settings, rows, answer.rows)
-    return select(found).where(~_is_known(found, mode, segment_name(plan.name, step.name))).subquery("to_come")
+    return select(found).where(~_is_known(found, mode, segment_name(plan.name, step.ledger_name))).subquery("to_come")
 
 
 def found_again(
@@ -138,7 +138,7 @@ def found_again(
         QueryRejected, NotCounted: as `conditions.answer` does.
     """
     columns = triggered.c
-    mine = and_(columns.mode == mode, columns.segment == segment_name(plan.name, step.name))
+    mine = and_(columns.mode == mode, columns.segment == segment_name(plan.name, step.ledger_name))
     known = select(func.min(columns.triggered_at), func.max(columns.triggered_at)).where(
         mine, tuple_(columns.user_id, columns.occurrence).in_(keys)
     )
@@ -160,21 +160,28 @@ def page(
     connection: Connection,
     mode: str,
     segment: str,
+    which: ColumnElement[bool],
     *,
-    since: datetime,
+    since: datetime | None,
     as_of: datetime,
     after: tuple[object, str] | None,
     limit: int,
 ) -> Sequence[Row[Any, Any, Any]]:
-    """List the next rows that were found by a tick, and not before `since`, by user and occurrence.
+    """List the next rows that were found up to a tick, by user and occurrence.
+
+    Args:
+        which: a condition on skene_triggered.
+        since: only what was found after that; None: all.
 
     Returns:
         user_id, occurrence, entered_at
     """
     columns = triggered.c
     query = select(columns.user_id, columns.occurrence, columns.entered_at).where(
-        columns.mode == mode, columns.segment == segment, columns.entered_at.between(since, as_of)
+        columns.mode == mode, columns.segment == segment, columns.entered_at <= as_of, which
     )
+    if since is not None:
+        query = query.where(columns.entered_at > since)
     if after is not None:
         user_id, occurrence = after
         same_user = and_(columns.user_id == user_id, columns.occurrence > occurrence)

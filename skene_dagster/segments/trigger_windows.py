@@ -92,7 +92,7 @@ def still_there(
 
 def next_look(connection: Connection, plan: LoopPlan, step: StepPlan) -> datetime | None:
     """Say after which moment the next tick looks at rows; None before the first."""
-    row = leases.state(connection, segment_name(plan.name, step.name))
+    row = leases.state(connection, segment_name(plan.name, step.ledger_name))
     if row is None or row.as_of is None:
         return None
     return window(step, row.as_of, last=row.as_of, first=row.first_as_of, at=None).low
@@ -145,7 +145,7 @@ def _of_a_table(connection: Connection, trigger: Rows, within: Window) -> Select
 
 def _due(plan: LoopPlan, trigger: After, within: Window) -> ColumnElement[bool]:
     """Say that an email's time to be followed lies in a window."""
-    zone = plan.zone_of(next(one for one in plan.steps if one.name == trigger.step))
+    zone = plan.zone_of(plan.step(trigger.step))
     low, high = (earlier(moment, trigger.wait, zone) for moment in (within.low, within.high))
     due = and_(sends.c.as_of > low, sends.c.as_of <= high)
     if within.looked_at is not None:
@@ -156,6 +156,7 @@ def _due(plan: LoopPlan, trigger: After, within: Window) -> ColumnElement[bool]:
 
 
 def _of_the_ledger(plan: LoopPlan, trigger: After, mode: str, which: ColumnElement[bool]) -> Select[Any]:
+    parent = plan.step(trigger.step)
     return select(
         sends.c.send_id.label(ROW_KEY),
         sends.c.user_id.label(ROW_USER),
@@ -164,7 +165,7 @@ def _of_the_ledger(plan: LoopPlan, trigger: After, mode: str, which: ColumnEleme
     ).where(
         sends.c.mode == mode,
         sends.c.loop == plan.name,
-        sends.c.step == trigger.step,
+        sends.c.step == parent.ledger_name,
         sends.c.state == "accepted",
         which,
     )

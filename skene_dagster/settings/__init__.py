@@ -70,21 +70,21 @@ class ProjectFile(Spec):
     sender: Sender = Sender()
     limits: Limits = Limits()
     events: Events | None = None
-    """The product's own table of usage events; `skene_events` where it is left out."""
+    """The product's own table of usage events; `skene_events` by default."""
     features: dict[Key, Feature] = Field(default_factory=dict)
     """The product's features, by a short name."""
     levels: Levels = Levels()
     milestones: dict[Key, Milestone] = Field(default_factory=dict)
     """What users reach, by a short name."""
     tidb_usage: TidbUsage | None = None
-    """Whose use of TiDB's own features is collected; nobody's where it is left out."""
+    """The users whose use of TiDB's own features is collected. Default: nobody."""
     retention: Retention = Retention()
     loops: Folder = "loops"
     """The folder of the loop files."""
     templates: Folder = "templates"
     """The folder of the email templates."""
     outbox: Folder = ".skene/outbox"
-    """The folder that receives emails when none may leave."""
+    """The folder for emails that may not be sent."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[S
         yield SettingsError(
             f"'retention.events' is about {OWN_EVENTS.table}, but 'events' has another table read, which is the "
             "product's: nothing is ever deleted there.",
-            advice="Leave one of the two out.",
+            advice="Remove one of the two.",
             place=document.place(("retention", "events")),
         )
     waits = 2 * project.limits.expires_after

@@ -106,7 +106,7 @@ def _link(text: str) -> str:
 def _unsubscribing(text: str) -> str:
     if text.strip() and not is_header_link(_EXPRESSION.sub("x", text)):
         raise ValueError(
-            f"{shown(text)} is no address that unsubscribes. Write https://example.com/unsubscribe/{{{{user.id}}}}"
+            f"{shown(text)} is not an unsubscribe address. Write https://example.com/unsubscribe/{{{{user.id}}}}"
         )
     return text
 

@@ -37,7 +37,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
     url = environ.get("SKENE_DATABASE_URL") or None
     if url is not None and not (url.isprintable() and url.strip() == url):
         raise SettingsError(
-            "SKENE_DATABASE_URL has a blank around it, a line break or another character that no URL has.",
+            "SKENE_DATABASE_URL has a space at an end, a line break or another character that is not allowed in a URL.",
             advice="Set it again, on one line.",
         )
     redirect_to = environ.get("SKENE_REDIRECT_TO") or None
@@ -49,7 +49,7 @@ def read_variables(environ: Mapping[str, str]) -> Variables:
     write_key = environ.get("SKENE_WRITE_KEY") or None
     if write_key is not None and _VISIBLE.fullmatch(write_key) is None:
         raise SettingsError(
-            "SKENE_WRITE_KEY has a blank, a line break or a letter outside ASCII.",
+            "SKENE_WRITE_KEY has a space, a line break or a character outside ASCII.",
             advice="Use a long random text of letters and digits.",
         )
     return Variables(url, cast("Environment", environment), redirect_to, write_key)

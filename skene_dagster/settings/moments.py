@@ -19,7 +19,7 @@ class MomentColumn(Spec):
     """What its numbers count since the beginning of 1970 (UTC); left out where it holds dates and times."""
 
     def __repr__(self) -> str:
-        # What is rolled up is counted anew when this changes: a name alone is what it was before there were units.
+        # What is rolled up is counted again when this changes: a name alone is what it was before there were units.
         return repr(self.column) if self.unit is None else f"{self.column!r} in {self.unit}"
 
 

@@ -22,17 +22,17 @@ class Users(Spec):
     email: Identifier = "email"
     """The column with the address."""
     name: Identifier | None = None
-    """The column with the name by which a person is addressed."""
+    """The column with the name used to address a person."""
     timezone: Identifier | None = None
     """The column with an IANA time zone."""
     locale: Identifier | None = None
     """The column with a language tag."""
     created_at: Moments | None = None
-    """The column that says since when somebody is a user (UTC)."""
+    """The column with the time of sign-up (UTC)."""
     updated_at: Moments | None = None
-    """The column that says when the row was changed (UTC); an action's `set` leaves it as it is."""
+    """The column with the time of the row's last change (UTC); an action's `set` leaves it unchanged."""
     plan: Identifier | None = None
-    """The column with the plan that a user is on, for conditions of type `usage`."""
+    """The column with the user's plan, for conditions of type `usage`."""
     mailable: str = "1 = 1"
     """SQL, true for users who may be mailed at all: not staff, not deleted, not unverified."""
 
@@ -45,7 +45,7 @@ class Sender(Spec):
     provider: ProviderName = DEFAULT_PROVIDER
     """Who delivers the emails of actions that do not say."""
     reply_to: SenderText | None = None
-    """Where answers go."""
+    """The address for replies."""
     postal_address: str = ""
     """The sender's postal address, printed in every marketing email (CAN-SPAM)."""
     unsubscribe_url: UnsubscribeUrl = ""
@@ -62,7 +62,7 @@ class Limits(Spec):
     explosion: float = Field(default=3.0, gt=0)
     """A segment that gains more than this multiple of its members in one refresh stops the step until `accept`."""
     least_change: int = Field(default=500, ge=0)
-    """Changes of fewer users than this are never implausible."""
+    """Changes of fewer users than this never stop a step."""
     first_wave: int = Field(default=1000, ge=0)
     """A loop's first wave in production larger than this waits for `skene-dagster approve`."""
     expires_after: Duration = timedelta(days=3)

@@ -25,7 +25,7 @@ class Retention(Spec):
     """How long to keep rows that no rule needs any more. Default: for ever. At least 30 days each."""
 
     history: Kept | None = None
-    """Who left a segment or a level of engagement, and whose block was lifted; counted from then."""
+    """Past memberships, levels of engagement and blocks; counted from their end."""
     events: Kept | None = None
     """Events in `skene_events`, counted from when they were received; deleted by whole days (UTC), once rolled up."""
     payloads: Kept | None = None

@@ -44,15 +44,15 @@ class Events(Spec):
     table: TableName
     """The table with one row per event, optionally `schema.table`."""
     key: Identifier = "id"
-    """The column that names an event: unique, and never changed."""
+    """The column that identifies an event: unique, and never changed."""
     user: Identifier = "user_id"
-    """The column with the users key; of the very type of that key."""
+    """The column with the users key; of exactly that key's type."""
     name: Identifier = "name"
-    """The column with what happened."""
+    """The column with the event's name."""
     at: Moments = MomentColumn(column="created_at")
-    """The column with when it happened (UTC)."""
+    """The column with the time when it happened (UTC)."""
     arrived: Moments | None = None
-    """The column with when the row was written (UTC), if that is another; it should be indexed."""
+    """The column with the time when the row was written (UTC), if there is one; it should be indexed."""
     late: Duration = timedelta(days=3)
     """How long after it happened an event may still be written; only where there is no `arrived`."""
 
@@ -87,9 +87,9 @@ class Feature(Spec):
     title: Name
     """Its name, as users know it."""
     events: list[Name] = Field(default_factory=list)
-    """The names of the events that are a use of it."""
+    """The names of the events that count as a use of it."""
     sql: str = ""
-    """Or: SQL over the columns of the events table, true for the events that are a use of it."""
+    """Or: SQL over the columns of the events table, true for the events that count as a use of it."""
     summary: str = ""
     """What it is for, in a sentence."""
     examples: list[Example] = Field(default_factory=list)
@@ -99,21 +99,21 @@ class Feature(Spec):
     guide: list[Example] = Field(default_factory=list)
     """What comes after the first steps, for users who have adopted it."""
     link: Link = ""
-    """Where it is, or is explained."""
+    """Where to find it, or its documentation."""
     adopted_uses: int = Field(default=3, ge=1)
     """Uses needed to count as adopted."""
     adopted_days: int = Field(default=2, ge=1)
     """Days on which those uses must fall."""
     lapsed_after: Duration = timedelta(days=30)
-    """How long without a use until a user who adopted it has lapsed."""
+    """How long a user who adopted it may go without a use before they have lapsed."""
 
     @model_validator(mode="after")
     def _says_what_a_use_is(self) -> "Feature":
         if bool(self.events) == bool(self.sql.strip()):
-            raise ValueError("A feature needs either 'events' or 'sql': what is a use of it")
+            raise ValueError("A feature needs either 'events' or 'sql', to say what counts as a use of it")
         # Days are what is kept: a pause within one would not be seen.
         if self.lapsed_after < timedelta(days=1):
-            raise ValueError("'lapsed_after' must be a day at least")
+            raise ValueError("'lapsed_after' must be at least a day")
         return self
 
 
@@ -121,9 +121,9 @@ class TidbUsage(Spec):
     """Who uses which feature of TiDB itself, as the server's statement summary tells it. docs/tidb-usage.md."""
 
     db_users: dict[str, Address] = Field(default_factory=dict)
-    """Whose database user it is, by the address in the users table: `analyst: ada@example.com`."""
+    """The person behind a database user, by their address in the users table: `analyst: ada@example.com`."""
     resource_groups: dict[str, Address] = Field(default_factory=dict)
-    """Whose resource group it is. Wherever a statement ran in one of these, it counts before the database user."""
+    """The person behind a resource group. A statement that ran in one of these counts as theirs, whatever its user."""
     slow_log: bool = False
     """Also ask the slow log who else ran a statement. Exact, but for slow statements only, and expensive to read."""
 
@@ -140,27 +140,27 @@ class Levels(Spec):
     """Where one level of engagement ends and the next begins. docs/engagement.md shows how they follow each other."""
 
     new: Duration = timedelta(days=14)
-    """How long after the first activity a user is new."""
+    """How long a user counts as new after their first activity."""
     window: Duration = timedelta(days=28)
-    """The days that are looked at for `power`."""
+    """The number of days considered for `power`."""
     power: int = Field(default=12, ge=1)
-    """Active days in the window that make a power user."""
+    """Active days in the window that make a user a power user."""
     slipping: Duration = timedelta(days=14)
-    """How long without activity until a user is slipping."""
+    """How long a user must be inactive to be slipping."""
     dormant: Duration = timedelta(days=30)
-    """How long without activity until a user is dormant."""
+    """How long a user must be inactive to be dormant."""
     resurrected: Duration = timedelta(days=14)
-    """How long after coming back from dormancy a user is resurrected."""
+    """How long a user counts as resurrected after coming back from dormancy."""
 
     @model_validator(mode="after")
     def _follow_each_other(self) -> "Levels":
         # Days are what is kept: a pause within one would not be seen.
         if self.slipping < timedelta(days=1):
-            raise ValueError("'slipping' must be a day at least")
+            raise ValueError("'slipping' must be at least a day")
         if self.slipping >= self.dormant:
-            raise ValueError("'slipping' must be shorter than 'dormant': who is dormant was slipping before")
+            raise ValueError("'slipping' must be shorter than 'dormant', because dormant users were slipping before")
         if self.window % timedelta(days=1):
-            raise ValueError("'window' must be whole days")
+            raise ValueError("'window' must be a whole number of days")
         if self.power > self.window.days:
             raise ValueError(f"'power' asks for {self.power} days of a window that has {self.window.days}")
         return self
@@ -170,25 +170,25 @@ class Milestone(Spec):
     """Something that a user reaches once: exactly one of `event`, `feature`, `streak` and `anniversary`."""
 
     title: Name
-    """What was reached, as the email says it."""
+    """What was reached, as emails put it."""
     event: Name | None = None
     """The `count`-th event of this name."""
     feature: Name | None = None
     """The `count`-th use of this feature."""
     count: int = Field(default=1, ge=1)
-    """Of how many events or uses."""
+    """The number of events or uses."""
     streak: int | None = Field(default=None, ge=2)
-    """So many days in a row with activity."""
+    """The number of days in a row with activity."""
     anniversary: Duration | None = None
     """Time since sign-up (`users.created_at`)."""
     since: Date | None = None
-    """What was reached before this day is not celebrated; the day of the first rollup where it is left out."""
+    """Milestones reached before this day are not celebrated. Default: the day of the first rollup."""
 
     @model_validator(mode="after")
     def _is_one_of_them(self) -> "Milestone":
         given = [name for name in ("event", "feature", "streak", "anniversary") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("A milestone is exactly one of event, feature, streak and anniversary")
+            raise ValueError("A milestone needs exactly one of event, feature, streak and anniversary")
         if self.count != 1 and given[0] not in {"event", "feature"}:
             raise ValueError(f"'count' goes with event or feature, not with {given[0]}")
         return self

@@ -137,8 +137,8 @@ def _once(engine: Engine, work: Callable[[Connection], Result]) -> Result:
             if is_lost(error):
                 raise CommitUnknown(
                     f"The connection broke during COMMIT ({in_words(error).message}); "
-                    "whether the transaction happened is not known.",
-                    advice="Run again: what was done is found, and not done twice.",
+                    "it is unknown whether the transaction was committed.",
+                    advice="Run it again: what was done is found, and is not done twice.",
                 ) from None
             raise
         return result
@@ -226,7 +226,7 @@ def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"The folder of the database, {file.parent}, cannot be made: {error.strerror}.",
+                f"The folder of the database, {file.parent}, cannot be created: {error.strerror}.",
                 advice="Check SKENE_DATABASE_URL.",
             ) from None
         return None  # SQLAlchemy connects

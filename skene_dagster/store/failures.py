@@ -17,7 +17,7 @@ WHOLE_TRANSACTION_AGAIN = frozenset(
         8002,  # TiDB: SELECT FOR UPDATE met a write
         8005,  # TiDB: the start timestamp is stale
         8022,  # TiDB: the commit failed and was rolled back
-        8028,  # TiDB: the table changed meanwhile
+        8028,  # TiDB: the table changed in the meantime
         9007,  # TiDB: write conflict
         1205,  # lock wait timeout; only the statement was rolled back, so all of it is done again
         1213,  # deadlock
@@ -98,7 +98,7 @@ class _Refusal:
 _REFUSALS = (
     _Refusal(
         "The database cannot be reached",
-        "Check SKENE_DATABASE_URL, and that the server runs.",
+        "Check SKENE_DATABASE_URL, and that the server is running.",
         frozenset({2002, 2003, 2005}),
         error=StoreUnavailable,
     ),
@@ -110,11 +110,11 @@ _REFUSALS = (
     ),
     _Refusal(
         "The database file cannot be written",
-        "Let this system user write the file and its folder.",
+        "Allow this system user to write the file and its folder.",
         words=("readonly database",),
     ),
     _Refusal(
-        "The database takes no writes: it is read-only",
+        "The database accepts no writes: it is read-only",
         "It may be a failover or maintenance, which passes. If not: SKENE_DATABASE_URL names a replica, or somebody "
         "has set read_only (on TiDB: tidb_super_read_only, tidb_restricted_read_only).",
         frozenset({1036, 1792, 1836, 1874}),
@@ -122,7 +122,7 @@ _REFUSALS = (
         StoreUnavailable,
     ),
     _Refusal(
-        "The database has no room left",
+        "The database has no space left",
         "Free disk space where the database keeps its files, or give it more; the next run goes on from here.",
         frozenset({1021, 1114}),
         ("disk is full", "disk full", "no space left", "errno: 28", "got error 28"),
@@ -148,7 +148,7 @@ _REFUSALS = (
         frozenset({1049}),
     ),
     _Refusal(
-        "The database does not let this user in",
+        "The database refuses this user's login",
         "Check the user and password in SKENE_DATABASE_URL.",
         frozenset({1045, 1130, 1698, 1820, 1862}),
     ),
@@ -158,7 +158,7 @@ _REFUSALS = (
         frozenset({1044}),
     ),
     _Refusal(
-        "The database user may not see how a view is read, and so not EXPLAIN it",
+        "The database user may not see how a view is read, so it cannot be EXPLAINed",
         "Grant SHOW VIEW on the views that conditions and settings read.",
         frozenset({1345}),
     ),
@@ -184,7 +184,7 @@ def words_of(error: BaseException) -> str:
     code = code_of(original)
     if "user-defined function raised exception" in str(original):
         # SQLite, 2026-11: a text that is not UTF-8 cannot even be handed to a function of ours.
-        return "a function met a value that it cannot read, such as a text that is not UTF-8"
+        return "a function got a value that it cannot read, such as text that is not UTF-8"
     if code is None or len(original.args) < 2:
         return str(original) or type(original).__name__
     said = _A_VALUE.sub(r"\1 '…'", str(original.args[1]))
@@ -237,8 +237,8 @@ def translated() -> Iterator[None]:
     except UnicodeEncodeError as error:
         # SQLite, 2026-11: a key that arrived as no UTF-8 can be read, but not asked for.
         raise StoreError(
-            "A users key is a text that is not UTF-8, and cannot be asked for.",
-            advice="Write it anew in the users table; hex() shows its bytes.",
+            "A users key is text that is not UTF-8, so it cannot be queried.",
+            advice="Correct it in the users table; hex() shows its bytes.",
         ) from error
 
 

@@ -94,7 +94,7 @@ def users_key(connection: Connection, users: Users) -> Key:
             place=Place(FILE, part="users.key"),
         )
     if primary != [found.name]:
-        whole = f"which is ({', '.join(primary)})" if primary else "for it has none"
+        whole = f"which is ({', '.join(primary)})" if primary else "which has none"
         raise SettingsError(
             f"Column {users.key!r} is not the primary key of {users.table!r}, {whole}.",
             advice=f"Set users.key in {FILE} to a primary key of one column; keys of several are not supported.",
@@ -144,8 +144,8 @@ def same_as_users_key(connection: Connection, users: Users, table: str, column: 
     if not same:
         raise SettingsError(
             f"{table}.{column} is {found.key.sql}, but the users key {users.table}.{users.key} is {key.sql}: the "
-            "database would take some users for others.",
-            advice=f"Give {table}.{column} the type and collation of the users key, or make a view that does.",
+            "database would mistake some users for others.",
+            advice=f"Give {table}.{column} the type and collation of the users key, or create a view that does.",
         )
 
 

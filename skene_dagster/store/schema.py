@@ -1,7 +1,7 @@
 """The skene_* tables' release: is it this one, and making it so."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from skene_dagster.store.migrations.offline_sql import held_back
 if TYPE_CHECKING:
     from alembic.config import Config
 
-RELEASES = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+RELEASES = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 
 They stand here so that a run, which only compares, need not load Alembic: 0.1 s of every process.
@@ -68,12 +68,7 @@ def upgrade_as_sql(engine: Engine, users: Users) -> str:
     with _alone(engine) as connection, held_back(connection) as statements:
         current = _current(connection)
         _upgrade(connection, users)
-    tables = f"-- skene-dagster migrate: the skene_* tables in {engine.url.database}"
-    if not statements:
-        return f"{tables} are of release {current}; nothing is due.\n"
-    since = f"release {current}" if current else "nothing"
-    head = f"{tables}, from {since} to release {RELEASES[-1]}.\n"
-    return head + "".join(f"\n{statement};\n" for statement in statements)
+    return _as_sql(str(engine.url.database), current, statements)
 
 
 def ready(engine: Engine, users: Users) -> None:
@@ -95,8 +90,7 @@ def ready(engine: Engine, users: Users) -> None:
     if is_sqlite(engine):
         upgrade(engine, users)
         return
-    state = f"of release {current}, and this one needs {RELEASES[-1]}" if current else "not in the database"
-    raise SchemaOutdated(f"The skene_* tables are {state}.", advice="Run: skene-dagster migrate")
+    raise _outdated(current)
 
 
 def is_ready(engine: Engine) -> bool:
@@ -126,6 +120,20 @@ def _current(connection: Connection) -> str | None:
     if not inspect(connection).has_table(_version.name):
         return None
     return connection.execute(select(_version.c.version_num)).scalar_one_or_none()
+
+
+def _as_sql(database: str, current: str | None, statements: Sequence[str]) -> str:
+    tables = f"-- skene-dagster migrate: the skene_* tables in {database}"
+    if not statements:
+        return f"{tables} are of release {current}; nothing is due.\n"
+    since = f"release {current}" if current else "nothing"
+    head = f"{tables}, from {since} to release {RELEASES[-1]}.\n"
+    return "".join((head, *(f"\n{statement};\n" for statement in statements)))
+
+
+def _outdated(current: str | None) -> SchemaOutdated:
+    state = f"of release {current}, and this one needs {RELEASES[-1]}" if current else "not in the database"
+    return SchemaOutdated(f"The skene_* tables are {state}.", advice="Run: skene-dagster migrate")
 
 
 def _not_newer(current: str | None) -> None:

@@ -81,7 +81,7 @@ sends = Table(
     Column("user_id", NullType, primary_key=True),
     Column("occurrence", String(64), primary_key=True),
     Column("send_id", String(32), nullable=False),  # uuid5 of the key above, in hex
-    Column("state", String(16), nullable=False),  # deferred | skipped | reserved | accepted | refused | in_doubt
+    Column("state", String(16), nullable=False),  # skipped | reserved | accepted | refused | in_doubt
     Column("reason", String(64)),
     Column("detail", String(255)),
     Column("as_of", Moment, nullable=False),  # the tick of the decision
@@ -91,6 +91,36 @@ sends = Table(
     Column("provider_id", String(64)),
     Column("accepted_at", Moment),
     Index("skene_sends_batch", "batch_id", "position"),
+)
+
+steps = Table(
+    "skene_steps",
+    metadata,
+    # How far a step has decided. A tick looks at who entered after that, and at who is due in skene_deferred.
+    Column("mode", String(16), primary_key=True),
+    Column("loop", String(48), primary_key=True),
+    Column("step", String(48), primary_key=True),
+    Column("reserved_as_of", Moment),  # the last tick of which everybody is decided; NULL: nobody, look at all
+    Column("digest", String(64), nullable=False),  # of what decisions depend on beside the user
+    Column("hold", String(16)),  # why nobody of the step is decided now: paused | first_wave
+    Column("fence", BigInteger, nullable=False),  # grows with every page: whoever decides about one holds the row
+)
+
+deferred = Table(
+    "skene_deferred",
+    metadata,
+    # Who is decided again: at the first tick from ask_at on. A row has its key as skene_sends will have it.
+    Column("mode", String(16), primary_key=True),
+    Column("loop", String(48), primary_key=True),
+    Column("step", String(48), primary_key=True),
+    Column("user_id", NullType, primary_key=True),
+    Column("occurrence", String(64), primary_key=True),
+    Column("reason", String(64), nullable=False),
+    Column("detail", String(255)),
+    Column("as_of", Moment, nullable=False),  # the tick of the decision
+    Column("decided_at", Moment, nullable=False),
+    Column("ask_at", Moment, nullable=False),  # in the time of ticks
+    Index("skene_deferred_due", "mode", "loop", "step", "ask_at", "user_id"),
 )
 
 batches = Table(
@@ -190,7 +220,7 @@ rollups = Table(
 definitions = Table(
     "skene_definitions",
     metadata,
-    # What skene.yaml said at the last rollup. What has changed since is computed anew, for everybody.
+    # What skene.yaml said at the last rollup. What has changed since is computed again, for everybody.
     Column("name", String(64), primary_key=True),  # events | levels | feature:<name> | milestone:<name>
     Column("digest", String(64), nullable=False),
     Column("first_on", Date, nullable=False),  # the day (UTC) of the first rollup that knew it as it is now
@@ -207,7 +237,7 @@ events_ahead = Table(
 user_days = Table(
     "skene_user_days",
     metadata,
-    # What a user did on a day (UTC), by event (`feature:<name>` for a feature's SQL); counted anew, never added to.
+    # What a user did on a day (UTC), by event (`feature:<name>` for a feature's SQL); counted again, never added to.
     Column("user_id", NullType, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("event", String(128), primary_key=True),

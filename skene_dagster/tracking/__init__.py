@@ -1,8 +1,8 @@
-"""Tell what users do, from inside the product: `skene_dagster.track("42", "Signed Up", {"plan": "pro"})`.
+"""Record what users do, from inside the product: `skene_dagster.track("42", "Signed Up", {"plan": "pro"})`.
 
-`track` never raises, and never waits for the database: a thread writes what was told, in batches, to the table
-skene_events of the database that SKENE_DATABASE_URL names. What was told is kept while the database is away, up to
-`LIMIT` events; what does not fit is dropped, counted, and logged (logger `skene_dagster`). docs/tracking.md says more.
+`track` never raises, and never waits for the database: a thread writes the events, in batches, to the table
+skene_events of the database that SKENE_DATABASE_URL names. Events are kept while the database is down, up to
+`LIMIT`; any more are dropped, counted, and logged (logger `skene_dagster`). docs/tracking.md says more.
 """
 
 import atexit
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skene_dagster.behaviour.events import Journal
 
 EXIT_SECONDS = 5.0
-"""How long the end of the process waits for what is not yet written."""
+"""How long the end of the process waits for events to be written."""
 
 
 def track(
@@ -39,7 +39,7 @@ def track(
         event: what happened, in up to 128 characters: `Signed Up`.
         properties: what else there is to say, as JSON of up to 32 kB.
         at: when it happened, if that is not now; a naive datetime is in UTC.
-        event_id: 1 to 64 ASCII characters; the same id told twice is one event. A new one where it is left out.
+        event_id: 1 to 64 ASCII characters; the same id sent twice is one event. Default: a new id.
     """
     try:
         _buffer.put(new_event(user, event, properties, at=at, event_id=event_id))
@@ -50,19 +50,19 @@ def track(
 
 
 def flush(timeout: float = EXIT_SECONDS) -> bool:
-    """Wait until all that this process has told by now is written or refused.
+    """Wait until all events of this process so far are written or refused.
 
     Args:
         timeout: seconds to wait at most.
 
     Returns:
-        Whether it is; if not, it is still tried.
+        Whether they are; if not, writing goes on.
     """
     return _buffer.flush(timeout)
 
 
 def _open_journal() -> "Journal":
-    # Imported by the thread that writes, not by the product when it first tells something.
+    # Imported by the thread that writes, not by the product's first call.
     from skene_dagster.behaviour.events import open_journal  # noqa: PLC0415
     from skene_dagster.settings import load  # noqa: PLC0415
 
@@ -70,7 +70,7 @@ def _open_journal() -> "Journal":
 
 
 _buffer = Buffer(_open_journal)
-# Registered now, so that what the product does at its end, and registered later, may still track.
+# Registered now, so that exit handlers that the product registers later may still track.
 atexit.register(_buffer.close, EXIT_SECONDS)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

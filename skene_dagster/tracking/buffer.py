@@ -1,8 +1,8 @@
-"""What was told and is not yet written, and the one thread of a process that writes it.
+"""Events that are not yet written, and the one thread of a process that writes them.
 
-Whoever tells something waits for nobody: the queue is a deque, whose steps are the interpreter's own, and all locks
-are between the writer and a fork. A forked child starts with an empty buffer and a thread of its own; what its parent
-told is the parent's to write.
+A caller waits for nobody: the queue is a deque, whose operations are atomic in the interpreter, and all locks are
+between the writer and a fork. A forked child starts with an empty buffer and a thread of its own; events queued before
+the fork stay with the parent.
 """
 
 import logging
@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from skene_dagster.behaviour.events import Journal
 
 LIMIT = 10_000
-"""Events that wait to be written at most; with properties of 32 kB each they would take 320 MB."""
+"""The most events that wait to be written; with properties of 32 kB each they would take 320 MB."""
 
 BATCH = 500
 """Events that are written in one transaction."""
 
 EVERY = 1.0
 """Seconds that an event waits for others to be written with it."""
+
+FIRST_PAUSE = 0.5
+"""Seconds between the first attempt to write and the next; each pause is twice as long as the one before."""
 
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts to write, when many have failed."""
@@ -36,7 +39,7 @@ FORK_SECONDS = 1.0
 
 DROPPED = Kind(logging.ERROR, "{many} events were dropped: more than {words} were waiting to be written.")
 REFUSED = Kind(logging.WARNING, "{many} events were refused. The last one: {words}")
-UNWRITTEN = Kind(logging.ERROR, "Events cannot be written ({many} attempts), and are kept. {words}")
+UNWRITTEN = Kind(logging.ERROR, "Events cannot be written ({many} attempts); they are kept. {words}")
 LOST = Kind(logging.ERROR, "{many} events were not written before the process ended.")
 
 
@@ -56,7 +59,7 @@ class Buffer:
 
     def _begin(self) -> None:
         self._queue: deque[Event | threading.Event] = deque()
-        """Events, and between them who waits until those before are written."""
+        """Events, and between them callers of `flush`, who wait until the events before them are written."""
         self._in_hand = 0
         self._wake = threading.Event()
         self._urgent = threading.Event()
@@ -70,12 +73,11 @@ class Buffer:
 
     def put(self, event: Event) -> None:
         """Take an event; drop it if too many are waiting."""
-        waiting = len(self._queue)
-        if waiting >= self._limit:
+        if len(self._queue) >= self._limit:
             self._dropped.add(self._limit_in_words)
         else:
             self._queue.append(event)
-        self._go(urgent=waiting >= self._batch)
+        self._go(urgent=len(self._queue) >= self._batch)
 
     def refuse(self, reason: str) -> None:
         """Count an event that cannot be stored; the log will say why, for the last one."""
@@ -83,7 +85,7 @@ class Buffer:
         self._go(urgent=False)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until what was put by now is written or refused, at most so many seconds; return whether it is."""
+        """Wait until all events so far are written or refused, at most so many seconds; return whether they are."""
         if self._thread is None and not self._queue:
             return True
         written = threading.Event()
@@ -93,7 +95,7 @@ class Buffer:
         return written.wait(timeout)
 
     def close(self, timeout: float) -> None:
-        """Flush, say what was lost, and end the thread; what is put from now on is lost."""
+        """Flush, log what was lost, and end the thread; events put from now on are lost."""
         if self._closed:
             return
         flushed = self.flush(timeout)
@@ -106,20 +108,20 @@ class Buffer:
         self._tell(at_once=True)
 
     def before_fork(self) -> None:
-        """Let the batch be written that is being written, and leave the child no connection that is in use here."""
+        """Let the current batch finish, and leave the child no connection that is in use here."""
         if self._working.acquire(timeout=FORK_SECONDS) and self._journal is not None:
             with suppress(Exception):
                 self._journal.close()
 
     def after_fork_in_parent(self) -> None:
         """Let the thread go on."""
-        # Not ours: it was not got in time.
+        # Not ours: it was not acquired in time.
         with suppress(RuntimeError):
             self._working.release()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew."""
-        # Never to be collected: to close the parent's connection would be to speak on it.
+        """Start over."""
+        # Never to be collected: closing the parent's connection would send something on it.
         self._inherited = (self._inherited, self._journal, self._thread)
         self._begin()
 
@@ -170,8 +172,8 @@ class Buffer:
             waits.set()
 
     def _write(self, batch: list[Event]) -> bool:
-        """Write a batch, however often it takes; return whether it is written, not so if the buffer was closed."""
-        pause = 0.0
+        """Write a batch, however many attempts it takes; False if the buffer was closed first."""
+        pause = FIRST_PAUSE
         while not self._closed:
             try:
                 with self._working:
@@ -182,10 +184,11 @@ class Buffer:
                 self._tell()
             else:
                 return True
-            pause = min(max(2 * pause, 0.5), LONGEST_PAUSE)
             if self._urgent.wait(pause):
                 self._urgent.clear()
-                pause = 0.0
+                pause = FIRST_PAUSE
+            else:
+                pause = min(2 * pause, LONGEST_PAUSE)
         return False
 
     def _store(self, batch: list[Event]) -> None:

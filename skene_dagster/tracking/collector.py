@@ -1,15 +1,15 @@
-"""Find who uses which feature of TiDB, and write it down as events of the product's users.
+"""Find which users use which TiDB features, and record that as events of the product's users.
 
-An event says: this user used this feature in this half hour. Its id is made of these three, so that whatever is looked
-at twice, or told by two servers, is one event; nothing else is kept. What follows from events (who tried, adopted and
-lapsed from a feature) is the rollup's.
+An event says: this user used this feature in this half hour. Its id is made of these three, so that a use found twice,
+or on two servers, is one event; nothing else is kept. The rollup computes the rest (who tried, adopted and lapsed from
+a feature).
 """
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import Connection, Engine, select
 
@@ -27,13 +27,13 @@ from skene_dagster.tracking.tidb_statements import Offered
 
 HALF_HOUR = timedelta(minutes=30)
 OVERLAP = timedelta(hours=2)
-"""How long before the last event statements are looked at again: several collections see a window grow."""
+"""How far before the last event statements are read again: a window grows over several collections."""
 LONGEST = timedelta(days=7)
-"""How far back is looked at most; servers keep half a day unless they are told otherwise."""
+"""How far back to read at most; servers keep half a day unless configured otherwise."""
 BATCH = 1000
 """Events per transaction."""
 MOST_NAMES = 20
-"""Of those of whom nobody knows whose they are."""
+"""The most unknown database users that are reported."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Collected:
 
     offer: Offered
     statements: int
-    """Kinds of statements that were looked at, window by window."""
+    """Kinds of statements that were read, window by window."""
     people: Mapping[str, int]
     """By feature: how many users have used it since it was last looked at."""
     written: int
@@ -50,19 +50,21 @@ class Collected:
     unmapped: tuple[str, ...]
     """Database users that skene.yaml does not name."""
     unknown: int
-    """Addresses in skene.yaml that are no user's, or those of several."""
+    """Addresses in skene.yaml that belong to no user, or to several."""
 
 
 def collect(engine: Engine, usage: TidbUsage, users: Users) -> Collected | str:
-    """Write an event for each use of a feature of TiDB that the server remembers; or say why it tells nothing.
+    """Write an event for each use of a TiDB feature that the server remembers; or say why it remembers none.
 
     Raises:
         SettingsError: the users table is not what skene.yaml says.
-        StoreError: the database refused; to collect again does no harm.
+        StoreError: the database refused; collecting again does no harm.
     """
     offer = reading(engine, tidb_statements.offered)
-    if isinstance(offer, str):
-        return offer
+    return offer if isinstance(offer, str) else _collect(engine, offer, usage, users)
+
+
+def _collect(engine: Engine, offer: Offered, usage: TidbUsage, users: Users) -> Collected:
     journal = reading(engine, lambda connection: _journal(engine, connection, users))
     now = journal.now()
     looked = reading(engine, lambda connection: _look(connection, offer, usage, users, now))
@@ -87,7 +89,7 @@ def collect(engine: Engine, usage: TidbUsage, users: Users) -> Collected | str:
 
 
 def check(connection: Connection, usage: TidbUsage, users: Users, settings_file: Document) -> list[SettingsError]:
-    """List the addresses below `tidb_usage:` in skene.yaml that are no user's, or those of several.
+    """List the addresses under `tidb_usage:` in skene.yaml that belong to no user, or to several.
 
     Raises:
         StoreError: the database cannot be asked.
@@ -95,7 +97,7 @@ def check(connection: Connection, usage: TidbUsage, users: Users, settings_file:
     people = _people(connection, usage, users)
     return [
         SettingsError(
-            f"Not one user has the address {address!r}.",
+            f"No user, or more than one, has the address {address!r}.",
             advice=f"Write one that stands in {users.table}.{users.email}, once.",
             place=settings_file.place(("tidb_usage", part, name)),
         )
@@ -161,8 +163,8 @@ def _addresses(usage: TidbUsage) -> set[str]:
 
 
 def _people(connection: Connection, usage: TidbUsage, users: Users) -> Mapping[str, UserId]:
-    """Find the users with the addresses in skene.yaml; who shares an address with another is nobody."""
-    # Where the column's collation does not tell cases apart, what comes back may be written otherwise.
+    """Find the users with the addresses in skene.yaml; users who share an address are left out."""
+    # If the column's collation ignores case, the result may be spelled differently.
     wanted = {address.lower(): address for address in _addresses(usage)}
     table = users_table(users, users.email)
     email = table.c[users.email]
@@ -173,7 +175,7 @@ def _people(connection: Connection, usage: TidbUsage, users: Users) -> Mapping[s
 
 
 def _half_hour(at: datetime) -> datetime:
-    return at - (at - datetime(1970, 1, 1)) % HALF_HOUR
+    return at - (at - datetime.combine(at, time.min)) % HALF_HOUR
 
 
 def _id(user: UserId, feature: str, at: datetime) -> str:

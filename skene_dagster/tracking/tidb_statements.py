@@ -1,8 +1,8 @@
 """What a TiDB server remembers of the statements that it ran, and who ran them.
 
-The statement summary is memory of each TiDB server: windows of half an hour, twelve hours of them, 3,000 kinds of
-statements; what is more is forgotten (https://docs.pingcap.com/tidb/stable/statement-summary-tables). It knows one
-user of each kind of statement and window, or all of them where the server groups by user.
+Each TiDB server keeps its statement summary in memory: windows of half an hour, twelve hours of them, 3,000 kinds of
+statements; the rest is forgotten (https://docs.pingcap.com/tidb/stable/statement-summary-tables). It knows one user
+for each kind of statement and window, or all of them if the server groups by user.
 """
 
 from collections.abc import Collection, Iterator
@@ -21,16 +21,17 @@ from skene_dagster.store.server import labels
 from skene_dagster.store.tables import Moment
 
 WINDOWS = ("statements_summary", "statements_summary_history")
-"""The window that is open, and those that are closed."""
+"""The open window, and the closed ones."""
 
 _SCHEMA = "information_schema"
 _COLUMNS = ("stmt_type", "digest", "digest_text", "query_sample_text", "plan", "sample_user", "resource_group")
 _COUNTED = ("exec_count", "sum_errors", "first_seen", "last_seen")
+_MOMENTS = ("first_seen", "last_seen", "time")
 _PAGE = 200
-"""Rows that are held at a time; a row has a plan and may be tens of kilobytes."""
+"""Rows held at a time; a row includes a plan and may take tens of kilobytes."""
 
 _SLOW_LOG_DAYS = timedelta(days=1)
-"""How far back the slow log is read at most: files are searched."""
+"""How far back the slow log is read at most: it searches files."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +51,20 @@ class Offered:
     """What the server offers."""
 
     of_cluster: bool
-    """All TiDB servers are asked, not this one alone."""
+    """All TiDB servers are asked, not only this one."""
     by_user: bool
-    """The summary tells all users of a statement, not one of them."""
+    """The summary names all users of a statement, not just one."""
     everybody: bool
     """This database user may see what others ran: it has the right PROCESS."""
     evicted: int
-    """Kinds of statements that were forgotten before their time."""
+    """Kinds of statements that were forgotten early."""
 
 
 def offered(connection: Connection) -> Offered | str:
     """Say what the server offers, or why it offers nothing."""
     if is_sqlite(connection):
         return "SQLite, the embedded database, has none of TiDB's features"
-    refused = _refusal(connection, WINDOWS[0])
-    if refused:
-        return f"the server has no statement summary: {refused}"
-    by_user = "user" in {name.lower() for name in columns_in(connection, f"{_SCHEMA}.{WINDOWS[0]}")}
-    evicted = _evicted(connection)
-    if evicted is None:
-        return Offered(of_cluster=False, by_user=by_user, everybody=False, evicted=0)
-    of_cluster = not _refusal(connection, f"cluster_{WINDOWS[0]}")
-    return Offered(of_cluster, by_user, everybody=True, evicted=evicted)
+    return _offered_by_a_server(connection)
 
 
 def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator[Seen]:
@@ -80,7 +73,7 @@ def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator
         names = [*_COLUMNS, *_COUNTED, *(["user"] if offer.by_user else [])]
         rows = _table(f"cluster_{window}" if offer.of_cluster else window, *names)
         user = rows.c.user if offer.by_user else rows.c.sample_user
-        # Those that failed are counted too: who was denied a feature has not used it.
+        # The summary counts failed statements, too: a user who was denied a feature has not used it.
         wanted = select(*(rows.c[name] for name in _COLUMNS), user.label("db_user"), rows.c.first_seen).where(
             rows.c.exec_count > rows.c.sum_errors,
             rows.c.last_seen >= literal(since, Moment),
@@ -89,7 +82,7 @@ def summary(connection: Connection, offer: Offered, since: datetime) -> Iterator
             rows.c.query_sample_text.not_like(f"%/* {labels.PROGRAM}%"),
         )
         for row in connection.execution_options(stream_results=True, yield_per=_PAGE).execute(wanted):
-            text = Statement(row.stmt_type, row.digest_text, row.query_sample_text or "", row.plan or "")
+            text = Statement(row.stmt_type, row.digest_text, row.query_sample_text, row.plan or "")
             yield Seen(text, row.digest, row.db_user, row.resource_group or "", row.first_seen)
 
 
@@ -111,8 +104,20 @@ def slow_runs(
             yield row.digest, row.user, row.resource_group or "", row.time
 
 
+def _offered_by_a_server(connection: Connection) -> Offered | str:
+    refused = _refusal(connection, WINDOWS[0])
+    if refused:
+        return f"the server has no statement summary: {refused}"
+    by_user = "user" in {name.lower() for name in columns_in(connection, f"{_SCHEMA}.{WINDOWS[0]}")}
+    evicted = _evicted(connection)
+    if evicted is None:
+        return Offered(of_cluster=False, by_user=by_user, everybody=False, evicted=0)
+    of_cluster = not _refusal(connection, f"cluster_{WINDOWS[0]}")
+    return Offered(of_cluster, by_user, everybody=True, evicted=evicted)
+
+
 def _evicted(connection: Connection) -> int | None:
-    """Count what was forgotten before its time; None where this database user may not ask."""
+    """Count what was forgotten early; None if this database user may not ask."""
     rows = table("statements_summary_evicted", column("evicted_count"), schema=_SCHEMA)
     try:
         with translated():
@@ -124,7 +129,7 @@ def _evicted(connection: Connection) -> int | None:
 
 
 def _table(name: str, *columns: str) -> TableClause:
-    return table(name, *(column(found) for found in columns), schema=_SCHEMA)
+    return table(name, *(column(one, Moment if one in _MOMENTS else None) for one in columns), schema=_SCHEMA)
 
 
 def _refusal(connection: Connection, name: str) -> str:

@@ -1,7 +1,7 @@
 """The app: POST /v1/track, /v1/batch and the others, as Segment's libraries send them, GET /healthz and /readyz.
 
-200 means committed. Whatever else is answered, a client may send the same message again: it is stored once. Nothing of
-what was sent is logged.
+200 means committed. After any other answer a client may send the same message again: it is stored once. Nothing that
+was sent is logged.
 """
 
 import base64
@@ -35,12 +35,10 @@ from skene_dagster.web.unread import Unread
 REFUSED = Kind(logging.WARNING, "{many} messages were refused. The last one: {words}")
 
 _SHOWN = 20
-"""Refused messages of a batch that the answer names."""
+"""The most refused messages of a batch that the answer lists."""
 
 _NAME = 64
 """Characters of a key that the answer repeats."""
-
-_TAKEN = b'{"success":true}'
 
 
 @dataclass
@@ -58,7 +56,7 @@ def make_app(journal: Journal, *, write_key: str | None, limits: Limits | None =
     """Make the app over an opened journal, which it closes when it ends.
 
     Args:
-        write_key: what a client must show; None takes from anybody.
+        write_key: what a client must present; None accepts everybody.
     """
     limits = limits or Limits()
     intake = _Intake(journal, write_key, limits)
@@ -123,7 +121,7 @@ class _Intake:
             return await self._answer(self._read(messages, body.get("sentAt"), None))
 
     async def _body(self, request: Request, share: Share, limit: int) -> dict[str, Any]:
-        """Read the body of who shows the write key, in a header or in the body."""
+        """Read the body of a request that has the write key, in a header or in the body."""
         shown = request.headers.get("authorization")
         if shown is not None:
             self._check(_basic(shown))
@@ -155,15 +153,13 @@ class _Intake:
         return told
 
     async def _answer(self, told: _Read) -> Response:
-        """Commit what was told, and say so; what was refused is named, and refused whole if there is nothing else."""
+        """Commit the events, and list the refused messages; if all are refused, so is the request."""
         stored = len(told.fitted)
         if told.fitted:
             assert self._commits is not None
             for number, refused in (await self._commits.commit(told.fitted)).items():
                 told.refused[told.positions[number]] = str(refused)
                 stored -= 1
-        if not told.refused and not told.ignored:
-            return Response(_TAKEN, media_type="application/json")
         said: dict[str, object] = {"success": True}
         if told.ignored:
             said["ignored"] = told.ignored
@@ -187,16 +183,16 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise wrong("The body is not JSON in UTF-8.") from None
     except RecursionError:
-        raise wrong("The body is not JSON that can be read: it is nested too deep.") from None
+        raise wrong("The body is not readable JSON: it is nested too deeply.") from None
     except ValueError:
-        raise wrong("The body is not JSON that can be read: it has a number of thousands of digits.") from None
+        raise wrong("The body is not readable JSON: it has a number with thousands of digits.") from None
     if not isinstance(data, dict):
         raise wrong("The body is not a JSON object.")
     return data
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that stands twice in an object: of the two values json would take the last, others the first."""
+    """Refuse a key that appears twice in an object: json would take the last value, others the first."""
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
@@ -206,7 +202,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(constant: str) -> NoReturn:
-    raise wrong(f"The body is not JSON: {constant} is no number there.")
+    raise wrong(f"The body is not JSON: {constant} is not a JSON number.")
 
 
 def _basic(header: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded in size, also when it is inflated, in time, and in what all of them take."""
+"""Reading a request's body: limited in size (decompressed, too), in time, and in what all bodies take together."""
 
 import zlib
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Budget:
 
     @contextmanager
     def one(self) -> Iterator["Share"]:
-        """Take a request on; what it holds is given back when it is over.
+        """Accept a request; what it holds is released when it ends.
 
         Raises:
             Refusal: there are too many.
@@ -70,10 +70,10 @@ async def read(request: Request, share: Share, limit: int, seconds: float) -> by
 
     Raises:
         Refusal: it is too large, too slow, or not what its headers say.
-        ClientDisconnect: nobody is there any more.
+        ClientDisconnect: the client is gone.
     """
     inflater = _inflater(request.headers.get("content-encoding", "identity"))
-    if int(request.headers.get("content-length", 0)) > limit:
+    if int(request.headers.get("content-length", "0")) > limit:
         raise _larger_than(limit)
     parts = []
     size = 0

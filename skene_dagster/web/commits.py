@@ -1,4 +1,4 @@
-"""Group commit: what requests want written while one transaction is on its way goes into the next, all of it.
+"""Group commit: everything that requests want to write during one transaction goes into the next.
 
 A request is answered when its events are committed. One thread writes, so that there is one transaction at a time.
 """
@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import anyio
+
 from skene_dagster.behaviour.events import Fitted, Journal
 from skene_dagster.errors import EventRefused, SkeneError
 from skene_dagster.tracking.seldom import LOG, Kind, Seldom
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import Refusal, busy, unavailable
 
-UNWRITTEN = Kind(logging.ERROR, "{many} requests were answered with 503, for events cannot be written. {words}")
+UNWRITTEN = Kind(logging.ERROR, "{many} requests were answered with 503, because events cannot be written. {words}")
 
 CLOSE_SECONDS = 5.0
-"""For the transaction that is on its way when nobody waits for its answer any more."""
+"""Seconds for a transaction that is still running when nobody waits for its answer any more."""
 
 Refused = dict[int, EventRefused]
 """The events of a request that the database refused, by position."""
@@ -50,21 +52,21 @@ class Commits:
         """Wait until the events are committed, together with those of others; return those that were refused.
 
         Raises:
-            Refusal: too many are waiting, the database does not take them, or it takes too long: then nobody knows.
+            Refusal: too many are waiting, the database refuses them, or it takes too long (the outcome is unknown).
         """
         if self._events + len(fitted) > self._limits.waiting_events:
             raise busy()
         waiting = _Waiting(fitted, self._loop.create_future())
-        deadline = self._loop.call_later(self._limits.answer_seconds, _too_late, waiting.answer)
         self._events += len(fitted)
         self._queue.put(waiting)
         try:
-            return await waiting.answer
-        finally:
-            deadline.cancel()
+            with anyio.fail_after(self._limits.answer_seconds):
+                return await waiting.answer
+        except TimeoutError:
+            raise unavailable() from None
 
     async def close(self) -> None:
-        """Commit what waits, and end the thread; a database that hangs is not waited for, all were told by now."""
+        """Commit what waits, and end the thread. It does not wait for a hanging database: all clients are answered."""
         self._queue.put(None)
         await self._loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
 
@@ -75,7 +77,7 @@ class Commits:
             try:
                 self._write(group)
             except SkeneError as error:
-                # Those behind them would meet the same; they are told at once, not each after its own time-out.
+                # Those behind them would fail as well; they are answered at once, not each after its own timeout.
                 rest, more = self._group(everything=True)
                 group += rest
                 going_on &= more
@@ -84,7 +86,7 @@ class Commits:
                 for waiting in group:
                     waiting.outcome = unavailable()
             except Exception:  # noqa: BLE001 - a thread that dies would leave all requests without an answer
-                LOG.exception("Events could not be written, for a reason that was not foreseen.")
+                LOG.exception("Events could not be written, for an unexpected reason.")
                 for waiting in group:
                     waiting.outcome = unavailable()
             with suppress(RuntimeError):  # the loop is over, and nobody waits any more
@@ -107,8 +109,6 @@ class Commits:
         if not group:
             return
         refused = self._journal.store([one for waiting in group for one in waiting.fitted])
-        if not refused:
-            return
         start = 0
         for waiting in group:
             end = start + len(waiting.fitted)
@@ -124,8 +124,3 @@ class Commits:
                 waiting.answer.set_exception(waiting.outcome)
             else:
                 waiting.answer.set_result(waiting.outcome)
-
-
-def _too_late(answer: "asyncio.Future[Refused]") -> None:
-    if not answer.done():
-        answer.set_exception(unavailable())

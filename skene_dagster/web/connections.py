@@ -1,6 +1,6 @@
-"""Connections that end: a client that is slow, or sends headers without end, is told so and sent away.
+"""Connections with limits: a client that is slow, or sends endless headers, gets an error and is disconnected.
 
-uvicorn, 2026-11: it waits for the head of a request for ever and lets it grow without end, for the parser keeps an
+uvicorn, 2026-11: it waits for a request's head for ever and lets it grow without end, because the parser keeps an
 unfinished line; only the time between two requests is limited. So this is uvicorn's own connection, with limits.
 """
 
@@ -21,21 +21,25 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
         _refusal: Refusal | None = None
         """Why the parser was stopped."""
         _refused = False
-        """What still comes is read and dropped."""
+        """The rest of what the client sends is read and dropped."""
         _unfinished = 0
-        """Bytes that came since the parser was last at the end of anything but a header."""
+        """Bytes received since the parser last finished anything but a header."""
         _timer: asyncio.TimerHandle | None = None
+        """For a head to end, or, after a refusal, for the client to go."""
+        _unread: asyncio.TimerHandle | None = None
+        """For the client to read what it is sent."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             self._wait(limits.head_seconds)
             if len(self.connections) > limits.connections:
-                self._refused = True
                 transport.write(_as_bytes(busy()))
                 transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
+            if self._unread is not None:
+                self._unread.cancel()
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -64,48 +68,52 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
             if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > limits.head_bytes:
                 self._stop_parsing(long_head())
             super().on_headers_complete()
-            self._unfinished = 0
+            self._at_an_end()
             self._stop_waiting()
 
         def on_chunk_header(self) -> None:
-            self._unfinished = 0
+            self._at_an_end()
 
         def on_body(self, body: bytes) -> None:
             super().on_body(body)
-            self._unfinished = 0
+            self._at_an_end()
 
         def on_message_complete(self) -> None:
             super().on_message_complete()
-            self._unfinished = 0
+            self._at_an_end()
 
         def pause_writing(self) -> None:
             """Give a client that does not read its answers some time."""
             super().pause_writing()
-            self._wait(limits.unread_seconds)
+            self._unread = self.loop.call_later(limits.unread_seconds, self.transport.abort)
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self._stop_waiting()
+            if self._unread is not None:
+                self._unread.cancel()
 
         def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - its words are uvicorn's
-            """Answer what the parser does not understand, or was stopped at."""
+            """Answer a request that the parser does not understand, or where it was stopped."""
             self._refuse(self._refusal or wrong("The request is not HTTP."))
+
+        def _at_an_end(self) -> None:
+            self._unfinished = 0
 
         def _is_idle(self) -> bool:
             """Whether no request is being worked on."""
             return self.cycle is None or self.cycle.response_complete
 
         def _stop_parsing(self, refusal: Refusal) -> NoReturn:
-            """Let the parser fail, upon which uvicorn calls `send_400_response`."""
+            """Let the parser fail, whereupon uvicorn calls `send_400_response`."""
             self._refusal = refusal
             raise ValueError
 
         def _refuse(self, refusal: Refusal) -> None:
-            """Answer, and read on for a while: to close at once would reset the connection, and lose the answer."""
+            """Answer, and keep reading for a while: closing at once would reset the connection, and lose the answer."""
             self._refused, self._unfinished = True, 0
             if not self._is_idle():
                 if not self.cycle.more_body:
-                    # It is whole, and will be answered; what is refused came behind it.
+                    # It is complete, and will be answered; the refused one came after it.
                     self.cycle.keep_alive = False
                     return
                 self.cycle.disconnected = True
@@ -114,7 +122,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
                 if self._is_idle() or not self.cycle.response_started:
                     self.transport.write(_as_bytes(refusal))
                 self.transport.write_eof()
-            # Else the answer to the request before is on its way, and is the last.
+            # Otherwise the answer to the previous request is on its way, and is the last.
             self.flow.resume_reading()
             self._wait(limits.unread_seconds)
 
@@ -128,7 +136,7 @@ def limited(limits: Limits) -> type[HttpToolsProtocol]:  # noqa: C901 - a class:
                 self._timer = None
 
         def _too_late(self) -> None:
-            if self._unfinished and self._is_idle() and not self._refused:
+            if self._unfinished and not self._refused:
                 self._refuse(slow_head(limits.head_seconds))
             else:
                 self.transport.abort()

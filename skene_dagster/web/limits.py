@@ -1,4 +1,4 @@
-"""How much the app takes at a time, and how long it waits."""
+"""How much the app accepts at a time, and how long it waits."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Limits:
     connections: int = 4_000
     """That are open at a time; more are told to come again (429)."""
     head_bytes: int = 16 * 1024
-    """Of a request's line and headers; of the trailers behind a body, too."""
+    """Of a request's line and headers; also of the trailers after a body."""
     headers: int = 100
     """In a request."""
     head_seconds: float = 10.0
@@ -28,7 +28,7 @@ class Limits:
     unread_bytes: int = 32 * 1024 * 1024
     """That are read and dropped after an answer that did not wait for them."""
     unread_seconds: float = 5.0
-    """For a client to hear an answer: to end what it sends, or to read what it is sent."""
+    """For a client to get an answer: to finish what it sends, or to read what it is sent."""
     requests: int = 2_000
     """That are worked on at a time; more are told to come again (429)."""
     body_bytes: int = 64 * 1024 * 1024
@@ -38,6 +38,6 @@ class Limits:
     commit_events: int = 1_000
     """From several requests, in one transaction."""
     answer_seconds: float = 20.0
-    """For a commit; then the answer is that nobody knows (503)."""
+    """For a commit; after that the outcome is unknown (503)."""
     stop_seconds: int = 30
     """For the requests that are worked on when the app is told to stop."""

@@ -1,4 +1,4 @@
-"""Whether the database answers and has the right tables, asked at most once a second, however often it is probed."""
+"""Whether the database answers and has the right tables; checked at most once a second, however often it is probed."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _NO_TABLES = "The skene_* tables are missing, or of another release."
 
 
 class Readiness:
-    """The last answer, and the question that is on its way."""
+    """The last answer, and the check in progress."""
 
     def __init__(self, engine: Engine, seldom: Seldom) -> None:
         self._engine = engine
@@ -30,7 +30,7 @@ class Readiness:
         self._answer: asyncio.Future[str] | None = None
 
     async def lacks(self) -> str:
-        """Say what is missing; nothing if all is there. What is said names no host and no user: anybody may probe."""
+        """Say what is missing, if anything. It names no host and no user, because anyone may probe."""
         loop = asyncio.get_running_loop()
         if self._answer is None or (self._answer.done() and loop.time() - self._asked_at > FRESH):
             self._asked_at = loop.time()

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse
 
 
 class Refusal(Exception):
-    """A request that is not taken."""
+    """A request that is refused."""
 
     def __init__(self, status: int, code: str, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
@@ -22,7 +22,7 @@ class Refusal(Exception):
 
 
 def wrong(sentence: str) -> Refusal:
-    """Say what is wrong with a request; to send it again never helps."""
+    """Say what is wrong with a request; sending it again does not help."""
     return Refusal(400, "invalid_request", sentence)
 
 
@@ -48,16 +48,16 @@ def slow_body(seconds: float) -> Refusal:
 
 def unknown_key() -> Refusal:
     """Refuse a request with another write key, or none."""
-    sentence = "The write key is missing or wrong. Give it as the user of Basic authentication, or as writeKey."
+    sentence = "The write key is missing or wrong. Send it as the user name of Basic authentication, or as writeKey."
     return Refusal(401, "invalid_write_key", sentence, {"www-authenticate": "Basic"})
 
 
 def busy() -> Refusal:
-    """Ask a client to come again: there is more to do than can be done now."""
+    """Ask a client to try again later: there is too much to do now."""
     return Refusal(429, "busy", "Too much is waiting to be written. Send it again.", {"retry-after": "1"})
 
 
 def unavailable() -> Refusal:
-    """Ask a client to come again: the database is away. The events may or may not have been written."""
-    sentence = "The database does not take events now. Send them again, with the same messageId."
+    """Ask a client to try again later: the database is down. The events may or may not have been written."""
+    sentence = "The database does not accept events now. Send them again, with the same messageId."
     return Refusal(503, "unavailable", sentence, {"retry-after": "5"})

@@ -1,7 +1,7 @@
 """Messages as Segment's libraries send them, read as events. Only `track` is stored.
 
-`identify` and the others say who somebody is: that stands in the product's own users table, which is read where it is.
-Who is known by an anonymousId only is nobody of that table. Both are taken, counted and not stored.
+`identify` and the others say who somebody is; for that we read the product's own users table. A message with only an
+anonymousId matches nobody in that table. Both kinds are accepted, counted and not stored.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
 def event_of(message: object, *, sent_at: object, received: datetime, type_: Type | None = None) -> Event | None:
-    """Read a message; None for one that is taken and not stored.
+    """Read a message; None for one that is accepted but not stored.
 
     Args:
         sent_at: when the client says that it sent the message's batch, where the message does not say so itself.
@@ -44,7 +44,7 @@ def event_of(message: object, *, sent_at: object, received: datetime, type_: Typ
         type_: what the message is, where its path says so.
 
     Raises:
-        EventRefused: it is no message, or no event that can be stored.
+        EventRefused: it is not a message, or not an event that can be stored.
     """
     if not isinstance(message, dict):
         raise EventRefused("The message is not a JSON object.")
@@ -73,14 +73,14 @@ def _id(named: object, message: Mapping[str, Any]) -> str:
     if isinstance(named, int) and not isinstance(named, bool):
         named = str(named)
     if not isinstance(named, str):
-        raise EventRefused("The message's messageId is not a text.")
+        raise EventRefused("The message's messageId is not a string.")
     # When it was sent is another time each time, and so is what follows from that.
     said = json.dumps([named, *(message.get(part) for part in _SAID)], sort_keys=True)
     return f"{_NOT_IN_IDS.sub('_', named)[:_NAMED]}.{hashlib.sha256(said.encode()).hexdigest()[:_DIGITS]}"
 
 
 def _corrected(message: Mapping[str, Any], sent_at: object, received: datetime) -> datetime:
-    """Say when it happened by our clock: as long before it was received as it was before it was sent, by the client's.
+    """Convert the time of an event from the client's clock to ours.
 
     Segment, 2026-11: timestamp = receivedAt - (sentAt - originalTimestamp), where the client gives both.
     """
@@ -95,11 +95,11 @@ def _corrected(message: Mapping[str, Any], sent_at: object, received: datetime) 
     try:
         return received - (_time(sent, "sentAt") - happened)
     except OverflowError:
-        raise EventRefused("The message's timestamp and sentAt lie too far apart.") from None
+        raise EventRefused("The message's timestamp and sentAt are too far apart.") from None
 
 
 def _time(told: object, name: str) -> datetime:
-    wrong = EventRefused(f"The message's {name} is not a time as ISO 8601 writes it.")
+    wrong = EventRefused(f"The message's {name} is not a time in ISO 8601 format.")
     if not isinstance(told, str):
         raise wrong
     try:

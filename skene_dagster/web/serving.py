@@ -1,4 +1,4 @@
-"""Running the app with uvicorn, until a signal: then no request is taken any more, and what was taken is committed."""
+"""Running the app with uvicorn, until a signal: then it accepts no more requests, and commits those it accepted."""
 
 import signal
 import socket
@@ -38,11 +38,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def run(listener: socket.socket, journal: Journal, *, write_key: str | None, limits: Limits | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; return when what was taken is answered."""
+    """Serve until SIGTERM or SIGINT; return when all accepted requests are answered."""
     limits = _with_room(limits or Limits())
     config = uvicorn.Config(
         make_app(journal, write_key=write_key, limits=limits),
-        # Our own log: uvicorn's would say who sent what, and at each scan of the port something.
+        # Our own log: uvicorn's would show who sent what, and a line for each port scan.
         log_config=None,
         log_level="error",
         access_log=False,
@@ -60,9 +60,9 @@ def run(listener: socket.socket, journal: Journal, *, write_key: str | None, lim
 
 
 def _with_room(limits: Limits) -> Limits:
-    """Let the process have as many files open as it may; no more connections than that leaves room for.
+    """Raise the limit of open files as far as allowed, and limit the connections to what that leaves room for.
 
-    One more would take the database's place, and an event loop that cannot accept does nothing else for a while.
+    One more would take a file from the database, and an event loop that cannot accept does nothing else for a while.
     """
     if resource is None:
         return limits
@@ -77,7 +77,7 @@ def _with_room(limits: Limits) -> Limits:
 
 @contextmanager
 def _signals_end_it() -> Iterator[None]:
-    """Let a signal be a good end: uvicorn, 2026-11, raises it once more when it has stopped in order."""
+    """Treat a signal as a regular end: uvicorn, 2026-11, raises it once more after an orderly stop."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         sys.exit(0)

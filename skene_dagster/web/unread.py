@@ -1,4 +1,4 @@
-"""An answer is heard also by a client that is still sending: the rest of its body is read and dropped.
+"""A client that is still sending gets its answer, too: the rest of its body is read and dropped.
 
 A connection that is closed while bytes are unread is reset, and the answer is lost with it (RFC 9112, 9.6).
 """
@@ -11,7 +11,7 @@ from skene_dagster.web.limits import Limits
 
 
 class Unread:
-    """Around the app: what it leaves of a body is dropped after its answer, and the connection ends with it."""
+    """Wraps the app: the rest of a body is dropped after the answer, and then the connection ends."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app

@@ -77,7 +77,7 @@ IN_THE_SETTINGS = {
     ),
     "a line break in the unsubscribe address": settings(
         'sender:\n  unsubscribe_url: "https://example.com/{{user.id}}\\r\\nBcc: x"\n',
-        "is no address that unsubscribes",
+        "is not an unsubscribe address",
         2,
     ),
     "tidb_usage of nobody": settings("tidb_usage: {slow_log: true}\n", "'tidb_usage' names nobody", 1),
@@ -131,7 +131,7 @@ IN_THE_TEMPLATE = {
         "In a style sheet put a space between", "mjml:5", mjml=html("<style>@media all {#a b{c:d}}</style>")
     ),
     "a link that runs a script": template(
-        "is no link that an email may have", "mjml:5", mjml=html("<a href='JavaScript:alert(1)'>x</a>")
+        "is not a link that an email may have", "mjml:5", mjml=html("<a href='JavaScript:alert(1)'>x</a>")
     ),
     "a button in VML": template(
         "For a button write <mj-button>", "mjml:5", mjml=html("<!--[if mso]><v:rect href='{{ name }}'/><![endif]-->")
@@ -178,7 +178,7 @@ IN_THE_DATABASE = {
         users=True,
     ),
     "SELECT * of a join": asked(
-        QUERY, "SELECT * FROM users AS u JOIN users AS v ON u.id = v.id", "which names the user?"
+        QUERY, "SELECT * FROM users AS u JOIN users AS v ON u.id = v.id", "which of them is the user?"
     ),
     "SQL in lines names a missing column": Wrong(
         {
@@ -216,16 +216,16 @@ ON_THE_COMMAND_LINE = {
     "migration of no database": called("migrate", "There is no database", 3),
     "migration checked and printed": called("migrate --check --sql", "Take --check or --sql, not both.", 2),
     "migration with a wrong key": mapped("key: user_id", "Table 'users' has no column 'user_id'", command="migrate"),
-    "demo on another's database": called("demo", "is a database that the demo did not make", 3, users=True),
+    "demo on another's database": called("demo", "is a database that the demo did not create", 3, users=True),
     "demo on a server": called("demo", "Unset SKENE_DATABASE_URL", 2, SERVER),
     "demo where emails would leave": called(
-        "demo", "here emails would leave", 2, {"SKENE_REDIRECT_TO": "me@example.com", "RESEND_API_KEY": "re_x"}
+        "demo", "here emails would be sent", 2, {"SKENE_REDIRECT_TO": "me@example.com", "RESEND_API_KEY": "re_x"}
     ),
     "demo without its loops": called("demo", "The project lacks loops that the demo runs: activation, feature_disc", 1),
     "demo of a broken loop": Wrong(
         {"loops/a.yaml": RETENTION + "x: 1\n"}, "'x' is not a field", "loops/a.yaml:13", "demo"
     ),
-    "validation of no loop": called("validate README.md", "is no loop file", 2),
+    "validation of no loop": called("validate README.md", "is not a loop file", 2),
     "no such command": called("vallidate", "No such command 'vallidate'", 2),
     "no such option": called("validate --databse", "No such option", 2),
 }

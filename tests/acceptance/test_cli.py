@@ -119,8 +119,8 @@ def test_a_join_that_may_return_a_user_twice_is_spoken_of_until_a_key_says_other
 
     assert "notice  loops/retention.yaml:9  step 1, condition.query\n" in offline.output
     assert (
-        "A user with several rows in profiles comes several times, and the run fails. Write SELECT DISTINCT u.id, or "
-        "WHERE EXISTS (SELECT 1 FROM profiles WHERE …) in place of the join."
+        "A user with several rows in profiles is returned several times, and the run fails. Write SELECT DISTINCT "
+        "u.id, or WHERE EXISTS (SELECT 1 FROM profiles WHERE …) instead of the join."
     ) in " ".join(offline.output.split())
     assert "several" not in asked.output
     assert (offline.exit_code, asked.exit_code) == (0, 0)
@@ -151,7 +151,7 @@ YESTERDAY = "created_at >= CURDATE() - INTERVAL 1 DAY AND created_at < CURDATE()
             YESTERDAY,
             "Users whose created_at is between 22:00 and 00:00 UTC (07:00 and 09:00 JST) are in no tick's window: "
             "CURDATE() is the date in Asia/Tokyo, and created_at is in UTC. Windows may overlap: a user who is in two "
-            "of them in a row is mailed once. Write in place of what is asked of created_at: "
+            "of them in a row is mailed once. Replace the condition on created_at with: "
             "created_at >= NOW() - INTERVAL 1 DAY",
             id="each day",
         ),
@@ -160,8 +160,8 @@ YESTERDAY = "created_at >= CURDATE() - INTERVAL 1 DAY AND created_at < CURDATE()
             "UTC",
             "created_at >= NOW() - INTERVAL 27 DAY",
             "more such gaps within a year) are in no tick's window: ticks are up to 31 days apart, and a window is "
-            "shorter. Windows may overlap: a user who is in two of them in a row is mailed once. Write in place of "
-            "what is asked of created_at: created_at >= NOW() - INTERVAL 31 DAY",
+            "shorter. Windows may overlap: a user who is in two of them in a row is mailed once. Replace the "
+            "condition on created_at with: created_at >= NOW() - INTERVAL 31 DAY",
             id="now and then",
         ),
     ],
@@ -190,8 +190,8 @@ def test_a_cron_expression_with_a_day_and_a_weekday_is_told_with_its_next_five_t
 
     assert lines[2:5] == [
         "notice  loops/retention.yaml:4  step 1, trigger.cron",
-        "        Day */2 OR weekday 1: it runs on every day that is one of them, not only",
-        "        where they meet. The next 5 ticks (Europe/Berlin):",
+        "        Day */2 OR weekday 1: it runs on every day that matches either, not only",
+        "        on days that match both. The next 5 ticks (Europe/Berlin):",
     ]
     days = [datetime.strptime(line.strip(), "%a %d %b %Y, %H:%M") for line in lines[5:10]]  # noqa: DTZ007 - of the zone
     assert all(day.hour == 9 and (day.day % 2 == 1 or day.isoweekday() == 1) for day in days)
@@ -212,7 +212,7 @@ def test_users_who_were_never_active_are_spoken_of(root: Path) -> None:
     assert result.output.splitlines()[2:7] == [
         "notice  loops/retention.yaml:10  step 1, condition.query",
         "        Users whose last_activity_at is NULL (never active) are not among them.",
-        "        If they should be, write in its place:",
+        "        To include them, write instead:",
         "          (last_activity_at < NOW() - INTERVAL 7 DAY",
         "           OR last_activity_at IS NULL)",
     ]
@@ -305,8 +305,11 @@ def test_a_preview_says_who_would_get_what_and_why(root: Path, users: str) -> No
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert "4 users: 4 enter at this tick, 0 are inside already." in lines
+    assert lines[0] == "retention"
     assert "      3  would be mailed" in lines
-    assert "      1  not now: without an address" in lines
+    assert "All of them" in lines
+    assert "The email to user 1" in lines
+    assert "      1  not now: no address" in lines
     assert "  user 1  enters at this tick, was never mailed: would be mailed" in lines
     assert "  To                     a…@example.com" in lines
     assert "  Subject                We miss you, Ada" in lines
@@ -315,11 +318,30 @@ def test_a_preview_says_who_would_get_what_and_why(root: Path, users: str) -> No
     assert tables(users) == ["users"]
 
 
+def test_a_preview_shows_some_of_those_who_would_be_mailed(root: Path) -> None:
+    write_users(root, dormant=3)
+
+    lines = run(root, "preview", "retention", "--as-of", TICK, "--sample", "2").output.splitlines()
+
+    assert "Some who would be mailed" in lines
+    assert sum("would be mailed" in line and line.startswith("  user ") for line in lines) == 2
+
+
+def test_a_preview_of_nobody_says_how_to_see_the_email(root: Path) -> None:
+    write_users(root, dormant=0, active=1)
+
+    lines = run(root, "preview", "retention", "--as-of", TICK).output.splitlines()
+
+    assert "      0  would be mailed" in lines
+    assert lines[-1] == "To see the email all the same, name a user: --user KEY."
+
+
 def test_a_preview_of_a_user_shows_the_very_email(root: Path, users: str) -> None:
     result = run(root, "preview", "retention", "--as-of", TICK, "--user", "2")
 
     assert result.exit_code == 0, result.output
     assert "User 2 enters at this tick, was never mailed: would be mailed." in result.output
+    assert "The email" in result.output.splitlines()
     assert "ben@example.com" in result.output
     assert "Hello Ben" in result.output
     assert tables(users) == ["users"]
@@ -328,8 +350,8 @@ def test_a_preview_of_a_user_shows_the_very_email(root: Path, users: str) -> Non
 @pytest.mark.parametrize(
     ("user", "says"),
     [
-        pytest.param("3", "User 3 enters at this tick: would not be mailed now, without an address.", id="no address"),
-        pytest.param("4", "There is none: it needs a value that the user does not have", id="no name"),
+        pytest.param("3", "User 3 enters at this tick: would not be mailed now, no address.", id="no address"),
+        pytest.param("4", "There is no email: it needs a value that the user does not have", id="no name"),
         pytest.param("5", "User 5 is not selected by the condition, and gets nothing.", id="active"),
         pytest.param("6", "User 6 is not selected by the condition, and gets nothing.", id="never active"),
     ],
@@ -345,6 +367,8 @@ def test_a_preview_says_why_a_user_gets_nothing(root: Path, user: str, says: str
 
     assert result.exit_code == 0, result.output
     assert says in " ".join(result.output.split())
+    title = "The email" if user == "4" else "The email, if it came to that"
+    assert title in result.output.splitlines()
 
 
 def test_a_preview_opens_the_html_in_the_browser(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

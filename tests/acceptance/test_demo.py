@@ -227,7 +227,7 @@ def test_a_second_demo_says_that_it_starts_afresh_and_does_the_same(tmp_path: Pa
 
     second = run_demo(root, "--users", "50", "--days", "2")
 
-    assert second.startswith("Starting afresh: the last demo's database, emails and runs are removed.\n")
+    assert second.startswith("Starting over: the last demo's database, emails and runs are removed.\n")
     assert table(second) == table(first)
     assert len(emails(root)) == sum(sum(row[1:]) for row in table(second))
     with dg.DagsterInstance.from_config(str(root / ".skene" / "dagster")) as instance:

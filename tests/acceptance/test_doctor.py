@@ -41,7 +41,7 @@ def test_a_database_that_is_ready_is_found_well(engine: Engine, root: Path) -> N
 
     assert result.exit_code == (4 if "MariaDB" in result.output else 0), result.output
     assert "error" not in result.output
-    assert "The skene_* tables are of this release, and belong to development." in told(result)
+    assert "The skene_* tables match this release, and belong to development." in told(result)
     assert "Sessions are in UTC; the clocks agree." in told(result)
     # The name of a file is not broken, however long.
     assert all(len(line) <= 80 for line in result.output.splitlines() if "skene.db" not in line)
@@ -97,7 +97,7 @@ steps:
 @pytest.mark.parametrize(
     ("ahead", "ends_with", "said"),
     [
-        pytest.param(timedelta(minutes=6), 3, "Ticks of a clock that is so far ahead are refused", id="refused ticks"),
+        pytest.param(timedelta(minutes=6), 3, "Ticks from a clock that far ahead are refused", id="refused ticks"),
         pytest.param(timedelta(minutes=4), 4, r"They differ by (239|240) s\. Use NTP\.", id="ahead"),
         pytest.param(timedelta(minutes=-6), 4, r"They differ by (360|361) s\. Use NTP\.", id="behind"),
     ],
@@ -174,7 +174,7 @@ def test_a_server_that_is_read_only_is_told_once(engine: Engine, root: Path, mon
         result = doctor(root)
 
     assert result.exit_code == 3
-    assert told(result).count("The database takes no writes: it is read-only") == 1
+    assert told(result).count("The database accepts no writes: it is read-only") == 1
     assert "It may be a failover or maintenance, which passes." in told(result)
     assert "cannot write" not in told(result)
 
@@ -224,7 +224,7 @@ def resend(monkeypatch: pytest.MonkeyPatch) -> Iterator[ResendServer]:
     ("domains", "exit_code", "says"),
     [
         ({"example.com": "verified"}, 0, "Resend has verified the sender's domain example.com."),
-        ({"example.com": "pending"}, 3, "Resend has the sender's domain example.com as 'pending'."),
+        ({"example.com": "pending"}, 3, "Resend lists the sender's domain example.com as 'pending'."),
         ({"example.org": "verified"}, 3, "does not know the sender's domain example.com; it knows: example.org."),
     ],
 )
@@ -245,7 +245,7 @@ def test_the_sender_s_domain_is_asked_for(
     ("may_read", "says"),
     [
         (True, "The ledger is no older than the provider's records."),
-        (False, "It was not checked whether the ledger is that of a backup: "),
+        (False, "Could not check whether the ledger was restored from a backup: "),
     ],
 )
 def test_the_ledger_is_compared_with_the_records_where_they_may_be_read(
@@ -315,7 +315,7 @@ def by_smtp(root: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "name", "exit_code", "says"),
     [
-        (401, "restricted_api_key", 0, "RESEND_API_KEY may only send, so the sender's domain cannot be asked for."),
+        (401, "restricted_api_key", 0, "RESEND_API_KEY may only send, so the sender's domain cannot be checked."),
         (403, "invalid_api_key", 3, "Check RESEND_API_KEY."),
     ],
 )

@@ -125,7 +125,7 @@ def test_a_right_that_one_loop_lacks_is_told_at_its_line_and_hides_no_other(prod
     lacks = "The database user has no right to do this: SELECT command denied"
     assert f"error {denied}: {lacks}" in told(looked)
     assert "error loops/typo.yaml:8 step 1, condition.query: The database refuses this SQL" in told(looked)
-    assert "The database takes the SQL of 1 loop." in told(looked)
+    assert "The database accepts the SQL of 1 loop." in told(looked)
     assert looked.exit_code == 3
     assert f"error {denied} {lacks}" in told(checked)
     assert "1 loop ok, 2 errors. Checked against" in told(checked)

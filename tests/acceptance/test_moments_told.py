@@ -11,7 +11,7 @@ from test_preview_and_run import execute
 from skene_dagster.compiler import compile_folder
 from skene_dagster.store.engine import is_sqlite, open_engine
 
-BAD = "users.last_activity_at: 2 values are no dates or times, and count as NULL."
+BAD = "users.last_activity_at: 2 values are not dates or times, and count as NULL."
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ def test_a_paused_loop_sends_nothing_and_goes_on_where_it_stood(root: Path, name
     assert run(root)
 
     assert emails(root) == 0
-    assert outcomes(root) == [("deferred", "paused")]
+    assert outcomes(root) == []
+    assert "the loop is paused: 3" in skene(root, "status").output
     assert skene(root, "resume", *name).exit_code == 0
     assert run(root)
     assert emails(root) == 3
@@ -78,7 +79,7 @@ def test_resuming_one_loop_while_all_are_paused_says_so(root: Path) -> None:
 
     said = skene(root, "resume", "retention").output
 
-    assert "All loops are paused, this one with them: skene-dagster resume --all" in said
+    assert "All loops are paused, including this one: skene-dagster resume --all" in said
 
 
 def test_a_cancellation_holds_for_what_is_reserved_and_not_for_later_ticks(root: Path) -> None:
@@ -96,7 +97,7 @@ def test_a_cancellation_holds_for_what_is_reserved_and_not_for_later_ticks(root:
     assert emails(root) == 3
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "approve", "doubts"])
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel", "approve", "reconsider", "doubts"])
 def test_a_loop_that_nobody_knows_is_answered_with_those_that_there_are(root: Path, command: str) -> None:
     run(root)
 
@@ -191,3 +192,20 @@ def test_a_test_email_goes_to_whom_is_said_is_marked_and_stands_in_no_ledger(roo
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'skene_sends'").fetchone()
     assert tables == (0,)
+
+
+def test_a_loop_decides_again_about_whom_it_skipped_when_a_person_says_so(root: Path) -> None:
+    write_active(root)
+    run(root)
+    write_dormant(root)
+    run(root)
+    skipped = "UPDATE skene_sends SET state = 'skipped', reason = 'cancelled' WHERE user_id <= 2"
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute(skipped)
+    before = emails(root)
+
+    said = skene(root, "reconsider", "retention", "--yes")
+    assert run(root)
+
+    assert said.output == ("ok      retention, step main: its next tick decides again about 2 skipped users.\n")
+    assert emails(root) == before + 2

@@ -94,14 +94,14 @@ def test_the_next_run_does_what_the_preview_said(root: Path, database_url: str) 
     assert first == {
         "would be mailed": 5,
         "not now: not mailable (users.mailable in skene.yaml)": 1,
-        "not now: without an address": 1,
+        "not now: no address": 1,
     }
     assert mailed_first == 5
     assert second == {
         "would be mailed": 1,
         "not now: not mailable (users.mailable in skene.yaml)": 1,
-        "not now: without an address": 1,
-        "not now: mailed too short a time ago (repeat)": 1,
+        "not now: no address": 1,
+        "not now: mailed too recently (repeat)": 1,
         "decided before, and have not entered again since": 4,
     }
     assert mailed_second == 1

@@ -256,7 +256,7 @@ def test_of_one_user_the_email_is_shown_and_that_nobody_knows_whether_it_comes(r
     assert result.exit_code == 4
     assert "never counted" in said(result)
     assert "not selected" not in result.output
-    assert "The email, if it came to that" in result.output
+    assert "The email, if they were mailed" in result.output
     assert "We miss you, User 2" in result.output
 
 

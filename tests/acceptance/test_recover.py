@@ -65,7 +65,7 @@ def test_where_nothing_leaves_there_is_nothing_to_recover(tmp_path: Path) -> Non
     result = skene(root, "recover")
 
     assert result.exit_code == 0
-    assert "Nothing leaves this machine" in result.output
+    assert "No emails leave this machine" in result.output
 
 
 def test_status_of_a_key_that_may_not_read_says_nothing_of_a_backup(tmp_path: Path, resend: ResendServer) -> None:

@@ -78,13 +78,13 @@ WAITS = (
         ),
         pytest.param(
             WAITS.format("NULL").replace(REFUSED, "NULL"),
-            "3 emails in 1 batch wait since 01 Jan 2999, 09:00 UTC: no answer; whoever sent them has ended.",
+            "3 emails in 1 batch wait since 01 Jan 2999, 09:00 UTC: no answer; the process that sent them has ended.",
             id="a run that was killed",
         ),
         pytest.param(RESERVED, "7 emails not sent for over an hour; look at the loop's last run", id="stuck"),
-        pytest.param(CLOSED, "The provider takes nothing more until 01 Jan 2999, 00:00 UTC: daily_quota", id="quota"),
+        pytest.param(CLOSED, "The provider accepts nothing more until 01 Jan 2999, 00:00 UTC: daily_quota", id="quota"),
         pytest.param(
-            "UPDATE skene_sends SET state = 'deferred', reason = 'first_wave'",
+            "UPDATE skene_steps SET hold = 'first_wave', reserved_as_of = NULL",
             "a first wave of 3 waits; skene-dagster approve retention",
             id="first wave",
         ),
@@ -155,12 +155,15 @@ def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> N
     run(root)
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         connection.execute(RESERVED)
-        connection.execute("UPDATE skene_sends SET state = 'deferred', reason = 'repeat' WHERE user_id = 1")
+        connection.execute(
+            "INSERT INTO skene_deferred SELECT mode, loop, step, user_id, 2, 'repeat', NULL, as_of, as_of, as_of "
+            "FROM skene_sends WHERE user_id = 1"
+        )
 
     said = skene(root, "status").output
 
     assert "On their way  7 emails" in said
-    assert "1 mailed too short a time ago (repeat)" in said
+    assert "mailed too recently (repeat): 1" in said
 
 
 def test_a_missed_tick_is_late(root: Path) -> None:
@@ -194,7 +197,9 @@ def test_tables_that_are_older_than_the_code_are_said_to_be_that(root: Path) -> 
 
     result = skene(root, "status")
 
-    assert "or of an older release. They are made, or upgraded, by the next run" in " ".join(result.output.split())
+    assert "or belong to an older release. On SQLite the next run makes or upgrades them" in " ".join(
+        result.output.split()
+    )
     assert result.exit_code == 3
 
 

@@ -53,7 +53,7 @@ def test_the_other_loop_goes_on(root: Path) -> None:
     assert len(list((root / ".skene" / "outbox").glob("*.eml"))) == 2
     assert said(root, "preview", "well")[1] == 0
     assert "ok well loops/well.yaml" in said(root, "validate")[0]
-    assert "ok The database takes the SQL of 1 loop." in said(root, "doctor")[0]
+    assert "ok The database accepts the SQL of 1 loop." in said(root, "doctor")[0]
     status, exit_code = said(root, "status")
     for file in ("a", "b"):
         assert f"loops/{file}.yaml is broken: skene-dagster validate" in status

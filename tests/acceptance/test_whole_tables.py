@@ -52,7 +52,7 @@ def test_a_big_table_that_is_read_whole_is_noticed_until_it_has_its_index(
     for told in (big, known):
         assert "notice  loops/retention.yaml:7  step 1, condition.query\n" in told.output
         assert re.search(
-            r"Every run reads all of users \((about 130,000|more than 100,000) rows\)\. An index may spare it that: "
+            r"Every run reads all of users \((about 130,000|more than 100,000) rows\)\. An index may avoid this: "
             r"CREATE INDEX users_re_engagement_sent_last_activity_at ON users "
             r"\(re_engagement_sent, last_activity_at\);",
             " ".join(told.output.split()),

@@ -29,6 +29,21 @@ SELECT id FROM users WHERE note LIKE '50\%%' AND note NOT LIKE '%|_%' ESCAPE '|'
 --- sqlite
 SELECT id FROM users WHERE note LIKE '50\%%' ESCAPE '\' AND note NOT LIKE '%|_%' ESCAPE '|'
 
+--- a comment that stands between two words alone
+SELECT id/* the key */FROM users/* who
+*/WHERE age > 3
+--- servers
+SELECT id FROM users
+WHERE age > 3
+--- sqlite
+SELECT id FROM users WHERE age > 3
+
+--- hexadecimal and binary values
+SELECT id FROM users WHERE token = x'4142' AND flags = 0xff AND bits = b'101'
+--- servers
+SELECT id FROM users WHERE token = x'4142' AND flags = 0xff AND bits = b'101'
+--- sqlite: A hexadecimal or binary value needs TiDB
+
 --- percent signs
 SELECT id FROM users WHERE note = '%s %(x)s 100%'
 --- servers

@@ -75,7 +75,7 @@ def waiting_emails(_root: Path, _database: Path) -> str:
     said = "422 validation_error: Invalid `to` field"
     left = Left("win_back", "nudge", (Wait(3, 300, nine, said, "", later, None),), in_doubt=0)
     (problem,) = status._open(left, nine)
-    return printed(lambda screen: screen.labelled("look", problem))
+    return printed(lambda screen: screen.labelled("notice", problem))
 
 
 SCENES: dict[str, Scene] = {

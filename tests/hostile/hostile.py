@@ -26,7 +26,7 @@ class Hostile:
     hides_all: bool = False
     """The settings or the environment are wrong, so that nothing can be said of loops."""
     renders: bool = False
-    """Emails are made as well."""
+    """Emails are made, too."""
 
 
 def named(cases: Iterator[tuple[str, Hostile]]) -> dict[str, Hostile]:

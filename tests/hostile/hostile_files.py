@@ -11,7 +11,7 @@ from small_project import MJML, SETTINGS, TEXT
 
 SECRET = "the-secret-of-another"
 OUTSIDE = "../outside/secret.txt"
-OUT = "is a link that leads out"
+OUT = "is a link to a place outside"
 PLACES = {
     "loops/bad.yaml": "loops/bad.yaml",
     "loops/bad.ts": "loops/bad.ts",

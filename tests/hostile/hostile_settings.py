@@ -137,7 +137,7 @@ def _no_mail_server(url: str) -> Hostile:
 def _no_api(url: str) -> Hostile:
     secrets = (SECRET, SECRET[:6])
     environ = {"RESEND_API_URL": url}
-    return Hostile(environ=environ, says="is no address to send a key to", hides_all=True, secrets=secrets)
+    return Hostile(environ=environ, says="is not an address that a key may be sent to", hides_all=True, secrets=secrets)
 
 
 HOSTILE_SETTINGS = named(_fields()) | named(_milestones()) | named(_variables())

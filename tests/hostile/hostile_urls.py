@@ -1,4 +1,4 @@
-"""URLs of databases that are none, or can be read in two ways; no part of a password may ever be shown."""
+"""URLs of databases that are none, or is ambiguous; no part of a password may ever be shown."""
 
 from collections.abc import Iterator
 

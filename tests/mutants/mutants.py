@@ -41,8 +41,9 @@ PROCESSES = {
     "skene_dagster/cli/demo.py": ["tests/acceptance/test_demo.py"],
     "skene_dagster/cli/serve.py": ["tests/web"],
     "skene_dagster/compiler/jobs/dead_runs.py": ["tests/acceptance/test_signs_of_life.py"],
+    "skene_dagster/store/tables.py": ["tests/store/test_migrations.py"],
 }
-"""Tests of what runs in processes of its own, where it is not seen which lines they come to."""
+"""Tests of what runs in processes of its own, or as a whole when it is imported: no line tells which come to it."""
 
 
 @dataclass(frozen=True)

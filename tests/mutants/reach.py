@@ -22,7 +22,7 @@ FOLDER = "SKENE_REACH"
 """The variable that names the folder in which a run of the tests leaves what it learned."""
 
 ON_SERVERS = "SKENE_MUTANTS_ON_SERVERS"
-"""The variable that asks for the tests on a server as well."""
+"""The variable that asks for the tests on a server, too."""
 
 ANYWHERE = 0
 """The line of a file that has changed since: the test may come to any of its lines."""

@@ -1,4 +1,4 @@
-"""Which faults can be put into a source, and that each leaves a program that is another one."""
+"""Which faults can be put into a source, and that each leaves a program that is a different table."""
 
 import pytest
 from faults import changes, faults

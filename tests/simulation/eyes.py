@@ -8,7 +8,7 @@ from databases import Database
 from product import users
 from sqlalchemy import Column, Row, and_, delete, exists, func, insert, select
 
-from skene_dagster.store.tables import OPEN, batches, controls, metadata, pacing, segment_members, sends
+from skene_dagster.store.tables import OPEN, batches, controls, deferred, metadata, pacing, segment_members, sends
 
 Backup: TypeAlias = dict[str, list[dict[str, Any]]]
 """Rows by table."""
@@ -53,10 +53,10 @@ class Eyes:
     def undecided(self) -> list[int]:
         """List who is inside without a decision since they entered."""
         decided = exists().where(
-            sends.c.user_id == segment_members.c.user_id,
-            (sends.c.as_of >= segment_members.c.entered_at) | (sends.c.state == "deferred"),
+            sends.c.user_id == segment_members.c.user_id, sends.c.as_of >= segment_members.c.entered_at
         )
-        inside = and_(segment_members.c.exited_at == OPEN, ~decided)
+        waits = exists().where(deferred.c.user_id == segment_members.c.user_id)
+        inside = and_(segment_members.c.exited_at == OPEN, ~decided, ~waits)
         return [row[0] for row in self._rows(select(segment_members.c.user_id).where(inside))]
 
     def outside(self) -> list[int]:

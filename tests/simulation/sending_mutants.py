@@ -5,7 +5,7 @@ A mutant is applied in a test only. Those of the provider's answers are what an 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +13,9 @@ from provider import Model
 from sqlalchemy import Connection, Engine, func, literal, update
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.decide import eligibility
+from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.model import Batch, SkipReason
+from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
 from skene_dagster.delivery.providers.base import (
     Absent,
     Accepted,
@@ -37,6 +37,8 @@ from skene_dagster.store.tables import batches
 
 DENIED = "accepted, and the ledger says otherwise"
 TWICE = "mailed twice"
+UNDECIDED = "a member without a decision"
+ESCAPED = "what escapes is IntegrityError"
 RESENT = "mailed twice within a key's life"
 
 
@@ -182,6 +184,46 @@ def who_is_in_flight_may_be_mailed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(eligibility, "IN_FLIGHT", frozenset[str]())
 
 
+def who_enters_in_flight_is_passed_over(patch: pytest.MonkeyPatch) -> None:
+    """A member who enters again while the last email is on its way is taken for decided."""
+    real = eligibility.decide
+
+    def decide(*arguments: Any) -> eligibility.Decision:
+        decision = real(*arguments)
+        is_in_flight = isinstance(decision, eligibility.Defer) and decision.reason == "in_flight"
+        return eligibility.AlreadyDecided() if is_in_flight else decision
+
+    patch.setattr(send_audience, "decide", decide)
+
+
+def a_tick_counts_as_decided_before_it_is(patch: pytest.MonkeyPatch) -> None:
+    """How far a step has decided is written when a tick begins."""
+    real = ledger.begin
+
+    def begin(connection: Connection, scope: ledger.Scope, digest: str, as_of: datetime) -> StepProgress:
+        before = real(connection, scope, digest, as_of)
+        ledger.complete(connection, scope, as_of)
+        return before
+
+    patch.setattr(ledger, "begin", begin)
+
+
+def a_pause_counts_as_a_decision(patch: pytest.MonkeyPatch) -> None:
+    """Whom a pause holds is passed over when it ends."""
+    real = ledger.hold
+
+    def hold(connection: Connection, scope: ledger.Scope, reason: HoldReason, since: datetime | None) -> None:
+        real(connection, scope, reason, since)
+        ledger.complete(connection, scope, datetime(2027, 1, 1))
+
+    patch.setattr(ledger, "hold", hold)
+
+
+def two_decide_about_a_step_at_once(patch: pytest.MonkeyPatch) -> None:
+    """Nothing keeps two runs from reading the same page."""
+    patch.setattr(ledger, "lock", lambda _connection, _scope: None)
+
+
 def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
     """Whatever is open is dropped, with or without an unanswered attempt."""
     real = ledger.drop
@@ -266,8 +308,31 @@ MUTANTS = (
         {TWICE},
         20,
         CALM
-        | {"rounds": 3, "variant": 0, "users": 0, "mode0": QUOTA, "mode1": QUOTA, "mode2": QUOTA}
-        | {"events0": 1, "events1": 1, "event0#0": EDIT, "event1#0": EDIT, "edit0": 0, "edit1": 0},
+        | {"rounds": 4, "variant": 0, "users": 0, **{f"mode{number}": QUOTA for number in range(4)}}
+        | {"events0": 1, "events1": 0, "events2": 1, "events3": 0}
+        | {"event0#0": EDIT, "event2#0": EDIT, "edit0": 0, "edit2": 0},
+    ),
+    Mutant(
+        who_enters_in_flight_is_passed_over,
+        {UNDECIDED},
+        20,
+        CALM
+        | {"rounds": 4, "variant": 1, "users": 0, **{f"mode{number}": QUOTA for number in range(4)}}
+        | {"events0": 1, "events1": 0, "events2": 1, "events3": 0}
+        | {"event0#0": EDIT, "event2#0": EDIT, "edit0": 0, "edit2": 0},
+    ),
+    Mutant(a_tick_counts_as_decided_before_it_is, {UNDECIDED}, 40, {"profile": 1, "rounds": 3, "users": 5}),
+    Mutant(
+        a_pause_counts_as_a_decision,
+        {UNDECIDED},
+        20,
+        CALM | {"rounds": 2, "events0": 1, "event0#0": ORDER, "order0": 0, "events1": 0},
+    ),
+    Mutant(
+        two_decide_about_a_step_at_once,
+        {TWICE, ESCAPED},
+        200,
+        {"late locks": 1, "events0": 1, "event0": AGAIN, "outside": 0},
     ),
     Mutant(
         a_cancel_drops_what_may_have_left,

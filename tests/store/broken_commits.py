@@ -1,12 +1,16 @@
 """A COMMIT whose answer never comes: the connection is cut before the server heard of it, or after it obeyed."""
 
 import socket
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
+
+from skene_dagster.store.engine import is_sqlite
 
 
 def cut_off(connection: Connection) -> None:
@@ -34,8 +38,13 @@ def breaking_off(engine: Engine, *, at: int, happens: bool) -> Iterator[BreaksOf
         breaks.commits += 1
         if breaks.commits != breaks.at:
             return
+        driver: Any = connection.connection.driver_connection
         if breaks.happens:
-            connection.connection.driver_connection.commit()  # type: ignore[union-attr]
+            driver.commit()
+        if is_sqlite(engine):
+            # There is no connection to be cut: it is said to have been.
+            driver.rollback()
+            raise OperationalError("COMMIT", None, sqlite3.OperationalError("gone"), connection_invalidated=True)
         cut_off(connection)
 
     event.listen(engine, "commit", cut)

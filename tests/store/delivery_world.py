@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     func,
     insert,
+    literal,
     select,
     update,
 )
@@ -54,7 +55,7 @@ from skene_dagster.loops.planning.loop import plan_loop
 from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment
-from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import batches, deferred, sends
 
 SKEW = timedelta(minutes=2)
 START = datetime(2026, 3, 2, 9)
@@ -306,10 +307,11 @@ class World:
 
     def states(self) -> dict[int, str]:
         """The latest decision about each user: `accepted`, `skipped:left_segment` …"""
-        query = select(sends.c.user_id, sends.c.state, sends.c.reason).where(own(sends))
-        query = query.order_by(sends.c.as_of, sends.c.decided_at)
+        made = select(sends.c.user_id, sends.c.state, sends.c.reason).where(own(sends))
+        made = made.order_by(sends.c.as_of, sends.c.decided_at)
+        waiting = select(deferred.c.user_id, literal("deferred"), deferred.c.reason).where(own(deferred))
         with self.engine.connect() as connection:
-            rows = connection.execute(query).all()
+            rows = [*connection.execute(made), *connection.execute(waiting)]
         return {user: f"{state}:{reason}" if reason else state for user, state, reason in rows}
 
     def batch_states(self) -> dict[str, int]:

@@ -15,11 +15,13 @@ from skene_dagster.store.tables import (
     OPEN,
     batches,
     controls,
+    deferred,
     entitlements,
     pacing,
     segment_members,
     segments,
     sends,
+    steps,
     triggered,
 )
 
@@ -46,11 +48,22 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     segments: segments.c.segment.in_(_SEGMENTS),
     segment_members: segment_members.c.segment.in_(_SEGMENTS),
     sends: or_(sends.c.loop == LOOP, sends.c.mode == MODE),
+    steps: or_(steps.c.loop == LOOP, steps.c.mode == MODE),
+    deferred: or_(deferred.c.loop == LOOP, deferred.c.mode == MODE),
     batches: or_(batches.c.loop == LOOP, batches.c.mode == MODE),
     triggered: or_(triggered.c.segment == f"{LOOP}.main", triggered.c.mode == MODE),
     controls: or_(controls.c.loop == LOOP, controls.c.step == STEP),
     entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.mode == MODE, entitlements.c.step == STEP),
     pacing: pacing.c.account == LOOP,
+}
+
+_SCOPE = ("mode", "loop", "step")
+_DECIDED = {"reserved_as_of": LONG_AGO, "digest": "theirs", "hold": "paused", "fence": 7}
+_WAITS = {
+    "occurrence": "3",
+    "reason": "repeat",
+    "detail": "theirs",
+    **dict.fromkeys(("as_of", "decided_at", "ask_at"), LONG_AGO),
 }
 
 _settled: list[tuple[Engine, dict[Table, list[Row[Any]]]]] = []
@@ -119,6 +132,10 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
             for exited_at in (OPEN, AFTERWARDS)
         ],
         sends: [row for scope in _SCOPES for row in _sends(users, *scope)],
+        steps: [dict(zip(_SCOPE, scope, strict=True)) | _DECIDED for scope in _SCOPES],
+        deferred: [
+            dict(zip(_SCOPE, scope, strict=True)) | _WAITS | {"user_id": user} for scope in _SCOPES for user in users
+        ],
         batches: [row for scope in _SCOPES for row in _batches(len(users), *scope)],
         triggered: [
             {

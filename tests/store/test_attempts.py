@@ -18,6 +18,7 @@ from skene_dagster.delivery.providers.base import (
     Answer,
     Finding,
     Found,
+    RateLimit,
     Refused,
     Sent,
     Throttled,
@@ -32,7 +33,7 @@ from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import batches, pacing, sends
 
 
 @pytest.fixture
@@ -87,6 +88,31 @@ def test_a_key_names_the_environment_so_that_a_rehearsal_never_meets_the_real_th
     world.deliver()
 
     assert [key.rpartition("/")[0] for key, _ in world.provider.tried] == ["skene/development"]
+
+
+def test_what_an_answer_tells_of_the_limit_is_the_pace_from_then_on(world: World) -> None:
+    reserved(world)
+    world.provider.account, world.provider.rate_limit = "one", RateLimit(5.0, None, 1.0)
+
+    world.deliver()
+
+    with world.engine.connect() as connection:
+        assert connection.execute(select(pacing.c.per_second).where(own(pacing))).scalar_one() == 5.0
+
+
+def test_a_key_that_ends_while_a_turn_is_waited_for_is_not_used_again(world: World) -> None:
+    left_without_answer(world, never_arrive)
+    world.provider.account = "one"
+    world.now = START + timedelta(hours=23, seconds=-3)
+    pace = world.session().outlet("resend").pacing
+    transaction(world.engine, pace.take)
+    pace.hold(world.now + timedelta(seconds=7), "slow down", closes=False)
+
+    world.deliver()
+
+    assert world.now > START + timedelta(hours=23)
+    assert len(world.provider.tried) == 1
+    assert world.batch_states() == {"in_doubt": 1}
 
 
 @pytest.mark.parametrize("late", [Throttled(1.0, "slow down"), Refused("bad address")], ids=["throttled", "refused"])
@@ -359,14 +385,16 @@ def test_a_tick_that_began_before_the_cancellation_mails_nobody_more(world: Worl
 def test_a_large_first_wave_of_real_mail_waits_until_it_is_approved(world: World) -> None:
     world.settings = _most(world, 2)
     world.add(1, 2, 3)
-    world.tick(LIVE)
-    waited = world.states()
+    world.refresh()
+    waited = world.reserve(LIVE).counts
+    world.deliver(LIVE)
+    nobody = world.states()
     transaction(world.engine, lambda c: controls.approve(c, "retention", "main", world.now))
     world.days_pass(1)
 
     world.tick(LIVE)
 
-    assert set(waited.values()) == {"deferred:first_wave"}
+    assert (waited, nobody) == ({"deferred:first_wave": 3}, {})
     assert set(world.states().values()) == {"accepted"}
 
 

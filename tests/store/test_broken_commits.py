@@ -17,11 +17,9 @@ from skene_dagster.errors import CommitUnknown
 from skene_dagster.settings import Limits
 from skene_dagster.store.tables import OPEN, batches, segment_members
 
-on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 happens = pytest.mark.parametrize("happens", [True, False], ids=["it happened", "it did not"])
 
 
-@on_servers
 @happens
 def test_a_commit_of_a_refresh_without_an_answer_changes_nothing_that_is_written(
     engine: Engine, tmp_path: Path, *, happens: bool
@@ -50,7 +48,6 @@ def test_a_commit_of_a_refresh_without_an_answer_changes_nothing_that_is_written
     assert user > 5
 
 
-@on_servers
 @happens
 def test_a_commit_of_a_delivery_without_an_answer_is_resolved_by_the_ledger_and_nobody_is_mailed_twice(
     engine: Engine, tmp_path: Path, *, happens: bool

@@ -96,6 +96,13 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}")
+
+    with pytest.raises(StoreError, match="is not a file"):
+        transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
+
+
 def test_a_server_that_is_not_there_is_worth_a_retry() -> None:
     engine = open_engine("mysql://me:secret@127.0.0.1:1/db")
 

@@ -129,7 +129,7 @@ def a_wait(said: str, records: str = "", key_ends: datetime | None = None) -> Wa
 @pytest.mark.parametrize(
     ("row", "wait"),
     [
-        pytest.param(Told(None, None), a_wait("no answer; whoever sent them has ended"), id="nothing"),
+        pytest.param(Told(None, None), a_wait("no answer; the process that sent them has ended"), id="nothing"),
         pytest.param(Told(None, "429"), a_wait("429"), id="the provider"),
         pytest.param(Told("422", "422"), a_wait("422"), id="a refusal"),
         pytest.param(Told("422", "nothing of it"), a_wait("422", "nothing of it"), id="a refusal, then the records"),

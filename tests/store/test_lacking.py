@@ -55,7 +55,7 @@ def test_a_moment_has_no_word_to_stand_in_for_it(world: World) -> None:
 
     [notice] = said(world)
 
-    assert "2 of 2 mailable users: they have no last_activity_at. Ask for it in the template: {% if name %}" in notice
+    assert "2 of 2 mailable users: they have no last_activity_at. Test for it in the template: {% if name %}" in notice
 
 
 def test_no_more_users_are_looked_at_than_a_server_reads_quickly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

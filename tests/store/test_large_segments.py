@@ -145,7 +145,7 @@ def test_an_answer_that_can_be_had_in_no_parts_is_refused_with_what_to_do(engine
 
     with (
         refusing(engine, "INSERT INTO skene_staging", 8175, above=100),
-        pytest.raises(SegmentError, match=r"yaml:7  .*\n.*selects more than one transaction may hold.*without UNION"),
+        pytest.raises(SegmentError, match=r"yaml:7  .*\n.*selects more than one transaction can hold.*without UNION"),
     ):
         world.refresh(0, UNION)
 

@@ -129,7 +129,7 @@ def test_a_batch_is_frozen_once_and_by_its_owner(world: World) -> None:
     nothing = Frozen((), b"[]")
 
     def freeze(owner: str) -> bool:
-        gone = {"0" * 32: ledger.LeftOut("skipped", "gone")}
+        gone = {"0" * 32: ledger.Skipped("gone")}
         return do(
             world,
             lambda c: ledger.freeze(

@@ -41,7 +41,7 @@ def a_batch(connection: Connection, name: str, **columns: object) -> None:
 
 def test_a_past_is_the_last_decision_and_the_last_mail_of_the_step(connection: Connection) -> None:
     # What was decided last is not what was written last.
-    a_send(connection, 1, "3", "deferred", THIRD, reason="repeat")
+    a_send(connection, 1, "10", "skipped", THIRD, reason="repeat")
     a_send(connection, 1, "1", "accepted", FIRST)
     a_send(connection, 1, "2", "skipped", SECOND, reason="once")
     a_send(connection, 2, "2", "in_doubt", SECOND, decided_at=THIRD, reason="no_answer")
@@ -51,7 +51,7 @@ def test_a_past_is_the_last_decision_and_the_last_mail_of_the_step(connection: C
         a_send(connection, 3, "9", "accepted", THIRD, **others)
 
     assert ledger.history(connection, SCOPE, [1, 2, 3, 4]) == {
-        1: Past(3, "deferred", "repeat", THIRD, FIRST),
+        1: Past(10, "skipped", "repeat", THIRD, FIRST),
         2: Past(2, "in_doubt", "no_answer", SECOND, SECOND),
         3: Past(1, "reserved", None, FIRST, None),
     }
@@ -83,7 +83,7 @@ def test_a_row_knows_its_own_decision_and_the_last_mail_to_its_user(connection: 
 
 
 def test_an_email_is_known_that_the_ledger_would_not_send_as_if_it_had_never_left(connection: Connection) -> None:
-    states = ("reserved", "deferred", "accepted", "skipped", "refused", "in_doubt")
+    states = ("reserved", "accepted", "skipped", "refused", "in_doubt")
     for number, state in enumerate(states, start=1):
         a_send(connection, number, state, state, FIRST)
     a_batch(connection, "answered", last_attempt_at=FIRST)
@@ -101,7 +101,7 @@ def test_an_email_is_known_that_the_ledger_would_not_send_as_if_it_had_never_lef
     known = ledger.known(connection, dict.fromkeys(of_the_ledger, "gone") | elsewhere)
 
     assert known == {
-        *("3-accepted", "4-skipped", "5-refused", "6-in_doubt", "12-unanswered", "13-unresolved"),
+        *("2-accepted", "3-skipped", "4-refused", "5-in_doubt", "12-unanswered", "13-unresolved"),
         *("told", "left by unanswered"),
     }
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger import LeftOut, Scope
+from skene_dagster.delivery.ledger import Scope, Skipped
 from skene_dagster.delivery.model import Batch
 from skene_dagster.store.tables import batches, sends
 
@@ -80,7 +80,7 @@ def changes(connection: Connection, columns: Mapping[str, object], work: Callabl
 
 
 OPEN = {"reserved", "frozen", "accepted", "in_doubt"}
-LEFT_OUT = {SEND: LeftOut("skipped", "left_segment")}
+LEFT_OUT = {SEND: Skipped("left_segment")}
 
 # What people and runs do, and in which states of a batch it does anything.
 DEEDS: dict[str, tuple[Callable[[Connection], object], set[str]]] = {

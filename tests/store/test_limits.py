@@ -48,7 +48,7 @@ def test_what_takes_too_long_is_stopped_and_its_transaction_rolled_back(numbers:
         with limited(connection, SOON):
             connection.execute(text(statement)).close()
 
-    with pytest.raises(StoreTimeout, match=r"^It took longer than 1s, and was stopped; nothing of it was written\.$"):
+    with pytest.raises(StoreTimeout, match=r"^It took longer than 1s and was stopped; nothing was written\.$"):
         transaction(numbers, work)
 
     assert running(numbers) == []
@@ -85,3 +85,16 @@ def test_a_transaction_that_is_between_two_statements_is_not_stopped(numbers: En
     transaction(numbers, work)
 
     assert count(numbers) == 500 + 500 + 1
+
+
+def test_a_connection_on_which_something_was_stopped_is_given_to_nobody_else(numbers: Engine) -> None:
+    with numbers.connect() as connection:
+        with pytest.raises(StoreTimeout), limited(connection, timedelta(milliseconds=10)):
+            connection.execute(text(ENDLESS)).close()
+
+        assert connection.invalidated
+    with numbers.connect() as connection:
+        with limited(connection, IN_TIME):
+            connection.execute(text("SELECT 1")).close()
+
+        assert not connection.invalidated

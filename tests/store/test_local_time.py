@@ -155,36 +155,36 @@ def test_a_column_that_triggers_is_told_at_its_trigger(product: Product) -> None
     [
         pytest.param(
             [26800 * DAY],
-            "1 row is far in the future; the newest is {0:%d %b %Y}. Correct or delete what is only test data.",
+            "1 row is far in the future; the newest is {0:%d %b %Y}. Correct or delete rows that are only test data.",
             id="a test row",
         ),
         pytest.param(
             [37 * MINUTE],
             "1 row is in the future; the newest is 37 min ahead of now. "
-            "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
+            "Moments are read as UTC: let the product store UTC, or correct rows that are only mistakes.",
             id="one row at no zone's distance",
         ),
         pytest.param(
             [2 * HOUR - 2 * MINUTE - SECOND for _ in range(9)],
             "9 rows are in the future; the newest is 1 h 58 min ahead of now. "
-            "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
+            "Moments are read as UTC: let the product store UTC, or correct rows that are only mistakes.",
             id="nine rows at nearly a zone's distance",
         ),
         pytest.param(
             [5 * MINUTE + SECOND],
             "1 row is in the future; the newest is 5 min ahead of now. "
-            "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
+            "Moments are read as UTC: let the product store UTC, or correct rows that are only mistakes.",
             id="further ahead than clocks differ",
         ),
         pytest.param(
             [14 * HOUR + 5 * MINUTE],
             "1 row is in the future; the newest is 14 h 05 min ahead of now. "
-            "Moments are read as UTC: let the product store UTC, or correct what is only a slip.",
+            "Moments are read as UTC: let the product store UTC, or correct rows that are only mistakes.",
             id="as far ahead as the furthest zone",
         ),
         pytest.param(
             [14 * HOUR + 5 * MINUTE + SECOND],
-            "1 row is far in the future; the newest is {0:%d %b %Y}. Correct or delete what is only test data.",
+            "1 row is far in the future; the newest is {0:%d %b %Y}. Correct or delete rows that are only test data.",
             id="further ahead than any zone",
         ),
     ],

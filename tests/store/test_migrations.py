@@ -10,12 +10,13 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.types import NullType, TypeEngine
+from transactions import transactions
 
 from skene_dagster.errors import SchemaOutdated, SettingsError, SkeneError, StoreError
 from skene_dagster.settings import Users
 from skene_dagster.store import migrations, schema
 from skene_dagster.store.engine import open_engine
-from skene_dagster.store.tables import metadata
+from skene_dagster.store.tables import OPEN, metadata
 
 USERS = Users()
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
@@ -161,6 +162,58 @@ def test_user_id_is_declared_as_the_users_key_is(engine: Engine, kind: str) -> N
     assert f"user_id {kind} NOT NULL" in made
 
 
+def test_what_is_not_over_is_so_until_the_last_day_that_there_is() -> None:
+    assert f"{OPEN:%Y-%m-%d %H:%M:%S.%f}" == "9999-12-31 00:00:00.000000", "it is written in every database"
+
+
+@pytest.mark.parametrize(
+    ("current", "statements", "told"),
+    [
+        pytest.param("0007", [], " are of release 0007; nothing is due.\n", id="nothing"),
+        pytest.param(None, ["A", "B"], ", from nothing to release 0007.\n\nA;\n\nB;\n", id="all of it"),
+        pytest.param("0003", ["A"], ", from release 0003 to release 0007.\n\nA;\n", id="a later part"),
+    ],
+)
+def test_what_is_due_is_written_down_below_from_where_to_where(
+    current: str | None, statements: list[str], told: str
+) -> None:
+    begins = "-- skene-dagster migrate: the skene_* tables in app"
+
+    assert schema._as_sql("app", current, statements) == begins + told.replace("0007", schema.RELEASES[-1])
+
+
+@pytest.mark.parametrize(
+    ("current", "state"),
+    [
+        pytest.param(None, "not in the database", id="none"),
+        pytest.param("0003", f"of release 0003, and this one needs {schema.RELEASES[-1]}", id="older ones"),
+    ],
+)
+def test_tables_that_are_not_of_this_release_are_told(current: str | None, state: str) -> None:
+    assert schema._outdated(current).message == f"The skene_* tables are {state}."
+
+
+def test_tables_of_this_release_are_left_as_they_are(engine: Engine) -> None:
+    do(engine, "CREATE TABLE users (id BIGINT PRIMARY KEY NOT NULL)")
+    before = schema.is_ready(engine)
+    schema.upgrade(engine, USERS)
+
+    with transactions(engine) as done:
+        schema.ready(engine, USERS)
+
+    assert (before, schema.is_ready(engine)) == (False, True)
+    assert [one.sql for part in done for one in part if one.sql.startswith("BEGIN IMMEDIATE")] == []
+    assert not any(statement.writes("skene_") for part in done for statement in part)
+
+
+def test_tables_of_an_earlier_release_are_not_ready(engine: Engine) -> None:
+    do(engine, "CREATE TABLE users (id BIGINT PRIMARY KEY NOT NULL)")
+    schema.upgrade(engine, USERS)
+    do(engine, f"UPDATE skene_schema_version SET version_num = '{schema.RELEASES[0]}'")
+
+    assert not schema.is_ready(engine)
+
+
 def test_migrating_again_changes_nothing(engine: Engine) -> None:
     migrated(engine)
     do(engine, "INSERT INTO skene_meta (name, value) VALUES ('environment', 'test')")
@@ -264,7 +317,7 @@ def test_a_users_key_that_changed_its_type_is_not_compared(engine: Engine) -> No
         pytest.param(
             "CREATE TABLE users (id BIGINT NOT NULL)",
             USERS,
-            "'id' is not the primary key of 'users', for it has none",
+            "'id' is not the primary key of 'users', which has none",
             id="no key",
         ),
         pytest.param(

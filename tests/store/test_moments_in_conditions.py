@@ -138,7 +138,7 @@ def test_zeros_for_never_do_not_make_a_column_one_of_numbers(engine: Engine) -> 
     world = make(engine, "VARCHAR(40)", "2026-01-01 00:00:00", "2026-03-01 00:00:00", *["0"] * 6)
 
     assert selected(world, AWAY) == [1]
-    assert counted(world, AWAY) == ["users.seen_at: 6 values are no dates or times, and count as NULL."]
+    assert counted(world, AWAY) == ["users.seen_at: 6 values are not dates or times, and count as NULL."]
 
 
 def test_the_unit_of_numbers_is_told_by_those_that_are_not_zero(engine: Engine) -> None:
@@ -174,7 +174,7 @@ def test_numbers_that_are_dates_are_compared_by_what_the_refusal_says(engine: En
     world = make(engine, "BIGINT", 20260221, 20260222)
     with pytest.raises(QueryRejected) as refused:
         world.refresh(0, loop("SELECT id FROM users WHERE seen_at < CURDATE() - INTERVAL 7 DAY"))
-    assert refused.value.advice == "It looks like dates. Write DATE(seen_at) in its place."
+    assert refused.value.advice == "It looks like dates. Write DATE(seen_at) instead."
 
     assert selected(world, "SELECT id FROM users WHERE DATE(seen_at) < CURDATE() - INTERVAL 7 DAY") == [1]
 
@@ -228,7 +228,7 @@ def test_a_value_that_is_no_moment_counts_as_null_and_stops_nobody(engine: Engin
         world.refresh(day, loop(sql.replace("NOW()", f"NOW() - INTERVAL {day} DAY")))
 
         assert world.inside() == inside, sql
-        assert counted(world, sql) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
+        assert counted(world, sql) == ["users.seen_at: 1 value is not a date or time, and counts as NULL."]
 
 
 GROUPED = [
@@ -351,7 +351,7 @@ def test_a_zero_date_in_an_indexed_column_counts_as_null(engine: Engine) -> None
     world.do("CREATE INDEX seen ON users (seen_at)")
 
     assert selected(world, AWAY) == [1]
-    assert counted(world, AWAY) == ["users.seen_at: 1 value is no date or time, and counts as NULL."]
+    assert counted(world, AWAY) == ["users.seen_at: 1 value is not a date or time, and counts as NULL."]
 
 
 # The edge is 2026-02-22 09:00 UTC.

@@ -19,7 +19,7 @@ from skene_dagster.delivery.send import freeze
 from skene_dagster.errors import DeliveryError, LedgerOutdated, ProviderFatal, ProviderUnavailable
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.tables import batches, metadata, sends
+from skene_dagster.store.tables import batches, metadata, sends, steps
 
 
 @pytest.fixture
@@ -215,6 +215,7 @@ def test_a_copy_that_was_adopted_is_another_ledger(world: World) -> None:
     with world.engine.begin() as connection:
         connection.execute(delete(sends).where(own(sends)))
         connection.execute(delete(batches).where(own(batches)))
+        connection.execute(delete(steps).where(own(steps)))
 
     environment.adopt(world.engine, "production")
 
@@ -232,7 +233,7 @@ def test_records_that_cannot_be_read_stop_nothing_and_that_is_said(world: World)
 
     refuse_an_outdated_ledger(session, "resend")
 
-    assert said == ["It was not checked whether the ledger is that of a backup: this key may only send."]
+    assert said == ["Could not check whether the ledger was restored from a backup: this key may only send."]
 
 
 def test_records_that_end_too_early_recover_only_what_a_person_takes(world: World) -> None:

@@ -52,7 +52,7 @@ def test_a_transaction_that_may_only_read_is_told_like_a_server_that_may(engine:
         connection.exec_driver_sql("START TRANSACTION READ ONLY")
         connection.execute(text("INSERT INTO things VALUES (1)"))
 
-    with pytest.raises(StoreUnavailable, match=r"takes no writes: it is read-only: .* \(1792\)"):
+    with pytest.raises(StoreUnavailable, match=r"accepts no writes: it is read-only: .* \(1792\)"):
         transaction(engine, write)
 
 
@@ -73,7 +73,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_sent(world: World) -> None:
         # Not a page more than there is: as a disk without room.
         dbapi_connection.execute(f"PRAGMA max_page_count = {pages}")
 
-    with pytest.raises(StoreUnavailable, match="has no room left: database or disk is full") as refused:
+    with pytest.raises(StoreUnavailable, match="has no space left: database or disk is full") as refused:
         world.deliver(LIVE, engine=full)
     full.dispose()
     tried = list(world.provider.tried)
@@ -88,12 +88,12 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_sent(world: World) -> None:
 @pytest.mark.parametrize(
     ("number", "said", "kind", "words"),
     [
-        pytest.param(1021, "Disk full (/tmp); waiting", StoreUnavailable, "no room left", id="disk full"),
-        pytest.param(1114, "The table 'x' is full", StoreUnavailable, "no room left", id="table full"),
-        pytest.param(1026, "Error writing file (Errcode: 28 No space left)", StoreUnavailable, "no room left", id="28"),
+        pytest.param(1021, "Disk full (/tmp); waiting", StoreUnavailable, "no space left", id="disk full"),
+        pytest.param(1114, "The table 'x' is full", StoreUnavailable, "no space left", id="table full"),
+        pytest.param(1026, "Error writing file (Errcode: 28 No space left)", StoreUnavailable, "no space", id="28"),
         pytest.param(1026, "Error writing file (Errcode: 13 Permission denied)", StoreError, "refused", id="not 28"),
-        pytest.param(1030, "Got error 28 from storage engine", StoreUnavailable, "no room left", id="error 28"),
-        pytest.param(1105, "[tikv:x] tikv disk full", StoreUnavailable, "no room left", id="TiKV is full"),
+        pytest.param(1030, "Got error 28 from storage engine", StoreUnavailable, "no space left", id="error 28"),
+        pytest.param(1105, "[tikv:x] tikv disk full", StoreUnavailable, "no space left", id="TiKV is full"),
         pytest.param(1836, "Running in read-only mode", StoreUnavailable, "read-only", id="TiDB is read-only"),
         pytest.param(1290, "running with the --secure-file-priv option", StoreError, "refused", id="another option"),
         pytest.param(1203, "too many active connections", StoreUnavailable, "no connection", id="a user's sessions"),
@@ -133,7 +133,7 @@ def test_a_set_that_may_not_be_written_is_told_before_any_email_leaves(world: Wo
     tried = list(world.provider.tried)
     world.deliver(LIVE)
 
-    assert "No email is sent, for `set` could not be written (reminded of users)" in str(refused.value)
+    assert "No email is sent, because `set` could not be written (reminded of users)" in str(refused.value)
     assert "docs/tidb.md" in refused.value.advice
     assert not refused.value.retryable
     assert tried == []

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.decide.reserve import _new_send
-from skene_dagster.delivery.decide.send_audience import MemberDecision, SendAudience
+from skene_dagster.delivery.decide.reserve import _new_decisions
+from skene_dagster.delivery.decide.send_audience import CandidateDecision, SendAudience
 from skene_dagster.store.engine import transaction
 
 
@@ -19,11 +19,11 @@ def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
 
 
-def decided(world: World) -> list[MemberDecision]:
-    """What a run decides about everybody now; it is still to be written."""
+def found(world: World) -> list[CandidateDecision]:
+    """What a run decides about everybody who is due now; it is still to be written."""
     tick = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now)
     rules = tick.rules_without_orders(world.now)
-    return transaction(world.engine, lambda c: tick.decide(c, tick.page(c, None), rules))
+    return transaction(world.engine, lambda c: tick.decide(c, tick.due(c), rules))
 
 
 def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_again(world: World) -> None:
@@ -32,13 +32,12 @@ def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_
     world.change(1, verified=True)
     world.days_pass(1)
     world.refresh()
-    late = decided(world)
+    late = found(world)
     world.reserve()
     world.deliver()
     scope = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now).scope
 
-    sends = [_new_send(one) for one in late]
-    write = partial(ledger.decide, scope=scope, made=sends, as_of=world.now, now=world.now, size=100)
+    write = partial(ledger.decide, scope=scope, made=_new_decisions(late), as_of=world.now, now=world.now, size=100)
 
     with pytest.raises(IntegrityError):
         transaction(world.engine, write)
@@ -70,6 +69,6 @@ def test_who_enters_at_a_later_tick_is_not_decided_about_at_an_earlier_one(world
     world.refresh()
 
     with world.engine.connect() as connection:
-        decided = earlier.decide(connection, earlier.page(connection, None), rules)
+        decided = earlier.decide(connection, earlier.entered(connection, None, None), rules)
 
-    assert [one.user_id for one in decided] == [1]
+    assert [one.candidate.user_id for one in decided] == [1]

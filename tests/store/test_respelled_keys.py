@@ -1,4 +1,4 @@
-"""Under the collation of the users key `ada` and `ADA` may be one user: then it is one, in the ledger as well."""
+"""Under the collation of the users key `ada` and `ADA` may be one user: then it is one, in the ledger, too."""
 
 from dataclasses import replace
 from pathlib import Path

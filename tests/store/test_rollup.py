@@ -200,7 +200,7 @@ def test_events_whose_users_are_of_another_type_are_refused_in_words(engine: Eng
     world.sql("CREATE TABLE clicks (id BIGINT, user_id VARCHAR(20), name VARCHAR(20), created_at DATETIME)")
     world.events = ACTIONS.model_copy(update={"table": "clicks", "at": "created_at", "arrived": None})
 
-    with pytest.raises(SettingsError, match=r"clicks\.user_id is .*the database would take some users for others"):
+    with pytest.raises(SettingsError, match=r"clicks\.user_id is .*the database would mistake some users for others"):
         world.roll(at(1))
 
 

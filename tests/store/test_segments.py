@@ -270,6 +270,24 @@ def test_a_sample_has_the_first_members_by_key(engine: Engine) -> None:
     assert [tuple(row) for row in rows] == [(1, tick(0)), (2, tick(0)), (3, tick(0))]
 
 
+def test_a_sample_has_ten_unless_others_are_asked_for(engine: Engine) -> None:
+    world = World(engine)
+    world.add(*range(11))
+    world.refresh(0)
+
+    with engine.connect() as connection:
+        assert len(members.sample(connection, SEGMENT)) == 10
+
+
+def test_a_user_who_comes_twice_only_as_the_keys_type_has_it_is_refused(engine: Engine) -> None:
+    world = World(engine, INT.of(engine))
+    world.do("CREATE TABLE spelled (user_id VARCHAR(9))")
+    world.do("INSERT INTO spelled VALUES ('1'), ('01')")
+
+    with pytest.raises(SegmentError, match=r"more than once, as its key's type has it: "):
+        world.refresh(0, loop("SELECT user_id FROM spelled", key="user_id", tables=("spelled",)))
+
+
 def test_a_sample_has_neither_people_who_left_nor_members_of_another_segment(engine: Engine) -> None:
     world = World(engine)
     world.add(1, 2, 3)

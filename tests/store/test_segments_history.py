@@ -45,7 +45,7 @@ class Tick:
 
 
 ticks = st.lists(
-    st.builds(Tick, people, st.one_of(st.none(), people), st.integers(min_value=3, max_value=9)), min_size=1, max_size=6
+    st.builds(Tick, people, st.one_of(st.none(), people), st.integers(min_value=3, max_value=8)), min_size=1, max_size=6
 )
 numbers = itertools.count()
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from skene_dagster.errors import SegmentImplausible
 from skene_dagster.segments import clearance
 from skene_dagster.segments.clearance import Clearance
+from skene_dagster.segments.members import expect_exits
 from skene_dagster.settings import Limits
 from skene_dagster.store.engine import transaction
 
@@ -117,6 +118,16 @@ def test_a_set_that_made_nobody_leave_hides_no_later_collapse(engine: Engine) ->
         world.refresh(2)
 
 
+def test_a_set_of_the_moment_of_the_last_refresh_explains_an_exit(engine: Engine) -> None:
+    world = World(engine, limits=LIMITS)
+    world.add(*range(10))
+    world.refresh(0)
+    transaction(engine, lambda connection: expect_exits(connection, SEGMENT, [*range(10)], world.now))
+    world.only([])
+
+    assert world.refresh(1).exited == 10
+
+
 def test_a_set_of_a_column_that_the_condition_does_not_read_explains_no_exit(engine: Engine) -> None:
     world = World(engine, limits=LIMITS)
     world.add(*range(10))
@@ -172,7 +183,7 @@ def test_a_person_may_say_that_the_change_is_right(engine: Engine) -> None:
     refreshed = world.refresh(1)
 
     assert accepted
-    assert (refreshed.members, refreshed.exited) == (0, 10)
+    assert (refreshed.members, refreshed.entered, refreshed.exited) == (0, 0, 10)
     assert world.clearance() == Clearance(tick(1), tick(0), members=0)
 
 

@@ -21,8 +21,8 @@ from skene_dagster.store.engine import open_engine, transaction
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.heartbeat import beating
 
-CHUNK_STARTS = 5
-"""Before its first chunk, a refresh looks at the clock when it begins, takes its lease, counts, drops strangers."""
+CHUNK_STARTS = 4
+"""Before its first chunk, a refresh looks at the clock when it begins, takes its lease, drops strangers."""
 
 
 class Died(BaseException):
@@ -110,6 +110,18 @@ def test_an_older_tick_after_a_newer_one_writes_nothing_and_says_so(engine: Engi
         world.refresh(4)
 
     assert world.history() == before
+
+
+def test_of_two_newer_ticks_the_newest_is_named(engine: Engine) -> None:
+    world = World(engine)
+    world.add(*range(1, 6))
+    world.refresh(5)
+    world.only([1])
+    with pytest.raises(Died):
+        world.refresh(6, clock=dies_at(CHUNK_STARTS + 1))
+
+    with pytest.raises(SegmentOvertaken, match=r"was refreshed for 2026-03-07 09:00:00 UTC, which is after 2026-03-05"):
+        world.refresh(4)
 
 
 def test_an_older_tick_writes_nothing_after_a_newer_one_that_died(engine: Engine) -> None:

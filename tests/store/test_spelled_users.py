@@ -33,7 +33,7 @@ def journal(engine: Engine) -> Iterator[Journal]:
 
 @pytest.mark.parametrize("told", OTHERWISE)
 def test_a_number_that_is_spelled_otherwise_is_refused(journal: Journal, told: str) -> None:
-    with pytest.raises(EventRefused, match="not one in plain digits"):
+    with pytest.raises(EventRefused, match="not an integer in plain digits"):
         journal.fit(new_event(told, "used"), journal.now())
 
 
@@ -81,7 +81,7 @@ def test_a_text_with_a_blank_behind_is_refused_for_databases_disagree_whose_it_i
     make_users(engine, "VARCHAR(40)")
     journal = journal_of(engine)
 
-    with pytest.raises(EventRefused, match="ends with a blank"):
+    with pytest.raises(EventRefused, match="ends with a space"):
         journal.fit(new_event("ada ", "used"), journal.now())
 
     journal.close()

@@ -95,7 +95,7 @@ def test_events_are_kept_while_the_database_is_away_and_dropped_when_too_many_ar
     buffer.close(0.01)
 
     kept, lost = caplog.messages[0], caplog.messages[-1]
-    assert kept == "Events cannot be written (1 attempts), and are kept. The database is away."
+    assert kept == "Events cannot be written (1 attempts); they are kept. The database is away."
     dropped = next(line for line in caplog.messages if "dropped" in line)
     count = int(dropped.split()[0])
     assert 100 - 10 - 4 <= count <= 100 - 10

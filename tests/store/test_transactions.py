@@ -1,6 +1,7 @@
 """A transaction happens once or not at all; what may pass is tried again, what is not known is looked up by its key."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pymysql
@@ -9,8 +10,8 @@ from broken_commits import breaking_off, cut_off
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.errors import StoreError, StoreUnavailable
-from skene_dagster.store.engine import ATTEMPTS, open_engine, transaction
+from skene_dagster.errors import CommitUnknown, StoreError, StoreUnavailable
+from skene_dagster.store.engine import ATTEMPTS, back_off, open_engine, transaction
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -159,7 +160,6 @@ def test_a_connection_that_breaks_is_not_tried_again(engine: Engine, words: str,
     assert len(tries) == 1
 
 
-@on_servers
 @pytest.mark.parametrize("happens", [True, False], ids=["it happened", "it did not"])
 def test_the_unknown_outcome_of_a_commit_is_read_by_the_key(engine: Engine, *, happens: bool) -> None:
     counter(engine)
@@ -177,6 +177,38 @@ def test_the_unknown_outcome_of_a_commit_is_read_by_the_key(engine: Engine, *, h
 
     assert said == ("was there" if happens else "inserted")
     assert count(engine, 3) == 1
+
+
+@pytest.mark.parametrize("happens", [True, False], ids=["it happened", "it did not"])
+def test_a_commit_without_an_answer_is_told_where_nothing_resolves_it(engine: Engine, *, happens: bool) -> None:
+    counter(engine)
+    waits: list[int] = []
+    engine.update_execution_options(skene_back_off=waits.append)
+
+    with breaking_off(engine, at=1, happens=happens), pytest.raises(CommitUnknown, match="during COMMIT"):
+        transaction(engine, add_one)
+
+    assert waits == []
+    assert count(engine) == int(happens)
+
+
+@pytest.mark.parametrize(
+    ("tries", "least", "most"),
+    [
+        pytest.param(1, 0.15, 0.25, id="after one"),
+        pytest.param(5, 0.759375, 0.859375, id="after five, five times as long"),
+        pytest.param(20, 5.0, 5.0, id="never longer than five seconds"),
+    ],
+)
+def test_who_was_in_the_way_is_given_more_time_after_each_try(
+    tries: int, least: float, most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+
+    back_off(tries)
+
+    assert least <= waited[0] <= most
 
 
 def test_a_duplicate_key_is_an_answer(engine: Engine) -> None:

@@ -9,10 +9,10 @@ import pytest
 from delivery_world import OUTBOX, World, make_world, planned
 from sqlalchemy import Engine, insert, text
 
-from skene_dagster.loops.plan import After, Rows
+from skene_dagster.loops.plan import After, Calls, Manual, Rows
 from skene_dagster.segments import trigger_windows
 from skene_dagster.segments.trigger_windows import LATE, Window
-from skene_dagster.settings import MomentColumn
+from skene_dagster.settings import Events, MomentColumn
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import sends
 
@@ -261,3 +261,38 @@ def test_emails_that_are_to_be_followed_still_are_those_of_the_users_and_occurre
             between=(LOW, HIGH),
         )
         assert [row[0] for row in connection.execute(query)] == ["asked"]
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        pytest.param({"at": "done_at"}, "done_at", id="when they happened"),
+        pytest.param({"at": "done_at", "arrived": "written_at"}, "written_at", id="when they arrived"),
+    ],
+)
+def test_calls_are_found_among_the_products_events_by_their_names(said: dict[str, str], at: str) -> None:
+    events = Events.model_validate({"table": "clicks", "key": "nr", "user": "who", "name": "what", **said})
+
+    rows = trigger_windows.of_calls(Calls("/api/export", "POST"), events)
+
+    expected = Rows("clicks", "nr", "who", MomentColumn(column=at), changes=False, name=("what", "POST /api/export"))
+    assert rows == expected
+
+
+def test_a_schedule_is_about_no_rows(world: World) -> None:
+    step = replace(world.step, trigger=Manual())
+    nothing: list[str] = []
+
+    with world.engine.connect() as connection:
+        with pytest.raises(AssertionError, match="is not about rows"):
+            trigger_windows.rows(connection, world.plan, step, OUTBOX.name, Window(LOW, HIGH, None))
+        with pytest.raises(AssertionError, match="is not about rows"):
+            trigger_windows.still_there(
+                connection,
+                world.plan,
+                step,
+                OUTBOX.name,
+                occurrences=nothing,
+                users=nothing,
+                between=(LOW, HIGH),
+            )

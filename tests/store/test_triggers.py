@@ -12,12 +12,13 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, select, text
 
 from skene_dagster.behaviour.rollup.roll_up import roll_up
+from skene_dagster.compiler.jobs import sensors
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.retention import retain as retain_
-from skene_dagster.errors import ProviderUnavailable
+from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.loops.plan import After, Rows
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.segments import trigger_rows, trigger_windows
@@ -96,7 +97,7 @@ class Shop:
     def plan(self, loop: str) -> None:
         self.world.plan = planned(self.world.root, self.world.settings, loop)
 
-    def refresh(self, mode: Mode = OUTBOX, step: int = 0) -> Refreshed:
+    def refresh(self, mode: Mode = OUTBOX, step: int = 0, run_id: str = "run") -> Refreshed:
         world = self.world
         return trigger_rows.refresh(
             world.engine,
@@ -106,7 +107,7 @@ class Shop:
             mode=mode.name,
             as_of=world.now,
             clock=world.clock,
-            run_id="run",
+            run_id=run_id,
         )
 
     def tick(self, mode: Mode = OUTBOX) -> int:
@@ -225,6 +226,59 @@ def test_a_condition_that_holds_twice_for_a_row_is_one_email(shop: Shop) -> None
     shop.tick()
 
     assert shop.world.provider.mailed == ["u1@example.com"]
+
+
+def test_the_same_tick_again_is_already_done(shop: Shop) -> None:
+    started(shop)
+    shop.pay(shop.order(1), 1)
+    first = shop.refresh()
+    shop.pay(shop.order(2), 2)
+
+    again = shop.refresh(run_id="another")
+
+    assert (first.already, again.already) == (False, True)
+    assert (again.entered, again.as_of) == (first.entered, first.as_of) == (1, shop.world.now)
+    assert shop.found() == [(1, "1")]
+
+
+def test_a_refresh_of_rows_that_fails_lets_another_run_go_on_at_once(shop: Shop) -> None:
+    started(shop)
+    shop.pay(shop.order(1), 1)
+    shop.do("ALTER TABLE payments RENAME TO elsewhere")
+    with pytest.raises(StoreError, match="payments"):
+        shop.refresh()
+    shop.do("ALTER TABLE elsewhere RENAME TO payments")
+
+    assert shop.refresh(run_id="another").entered == 1
+
+
+def test_of_many_rows_ten_are_shown_unless_others_are_asked_for(shop: Shop) -> None:
+    started(shop)
+    for _ in range(11):
+        shop.pay(shop.order(1), 1)
+    shop.refresh()
+
+    assert len(look(shop, lambda c: trigger_rows.sample(c, "outbox", "activation.main"))) == 10
+
+
+def test_a_sensor_starts_what_follows_an_email_at_first_and_when_one_is_due(shop: Shop) -> None:
+    shop.plan(FOLLOWED)
+    world = shop.world
+
+    def wakes() -> bool:
+        before = sensors.Cursor(world.now, world.now)
+        step = world.plan.steps[1]
+        found = look(shop, lambda c: sensors.look(c, world.plan, step, world.settings, before, world.now))
+        assert found in (None, before)
+        return found is not None
+
+    at_first = wakes()
+    followed(shop, 0)
+    before = wakes()
+    world.days_pass(5)
+    due = wakes()
+
+    assert (at_first, before, due) == (True, False, True)
 
 
 def test_a_sample_has_the_rows_of_this_step_that_were_found_last(shop: Shop) -> None:

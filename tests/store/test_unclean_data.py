@@ -13,7 +13,7 @@ from skene_dagster.delivery.rehearsal import Case, Stage, rehearse, rehearse_use
 from skene_dagster.errors import SegmentError, StoreError
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import sends
+from skene_dagster.store.tables import deferred, sends
 
 NO_TEXT = "not a text in UTF-8"
 OF_SQLITE = {"raw": "BLOB", "old": "TEXT", "four": "TEXT", "three": "TEXT", "bio": "TEXT"}
@@ -62,7 +62,7 @@ def greetings(world: World) -> dict[str, str]:
 
 def details(world: World) -> dict[int, str | None]:
     with world.engine.connect() as connection:
-        query = select(sends.c.user_id, sends.c.detail).where(own(sends), sends.c.state == "deferred")
+        query = select(deferred.c.user_id, deferred.c.detail).where(own(deferred))
         return dict(connection.execute(query).all())
 
 
@@ -168,7 +168,7 @@ def test_a_function_that_cannot_read_a_text_says_why(world: World) -> None:
     put_bytes_into_a_text(world, 2, b"Ann\xff")
     plan_with(world, "{{row.called}}", "UPPER(name)")
 
-    with pytest.raises(SegmentError, match="a text that is not UTF-8") as refused:
+    with pytest.raises(SegmentError, match="such as text that is not UTF-8") as refused:
         world.refresh()
 
     assert "Ann" not in str(refused.value)
@@ -183,8 +183,8 @@ def test_a_conditions_own_column_that_is_too_large_stops_its_own_email(world: Wo
     world.tick()
 
     assert greetings(world) == {"u1@example.com": "20000"}
-    assert details(world) == {2: "the column called is no plain value but TooLarge"}
-    assert previewed(world, 2) == "the column called is no plain value but TooLarge"
+    assert details(world) == {2: "the column called is not a plain value but TooLarge"}
+    assert previewed(world, 2) == "the column called is not a plain value but TooLarge"
 
 
 def test_sixty_thousand_bytes_of_a_conditions_own_columns_are_kept(world: World) -> None:
@@ -198,7 +198,7 @@ def test_sixty_thousand_bytes_of_a_conditions_own_columns_are_kept(world: World)
     world.tick()
 
     assert greetings(world) == {"u1@example.com": str(60_000 - names)}
-    assert details(world) == {2: "the column called is no plain value but TooLarge"}
+    assert details(world) == {2: "the column called is not a plain value but TooLarge"}
 
 
 def test_five_megabytes_of_text_stop_their_own_email(world: World) -> None:

@@ -115,7 +115,7 @@ def test_an_address_of_the_web_or_a_mailbox_is_a_link(tmp_path: Path, link: str)
 def test_the_unsubscribe_address_is_one_of_the_web(tmp_path: Path, url: str) -> None:
     (tmp_path / "skene.yaml").write_text(f'sender:\n  unsubscribe_url: "{url}"', encoding="utf-8")
 
-    with pytest.raises(DocumentError, match=r"^skene.yaml:2  sender.unsubscribe_url\n.* is no address that unsubs"):
+    with pytest.raises(DocumentError, match=r"^skene.yaml:2  sender.unsubscribe_url\n.* is not an unsubs"):
         load(tmp_path, {})
 
 

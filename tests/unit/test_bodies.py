@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import random
 import zlib
 from collections.abc import Sequence
 
@@ -18,7 +19,14 @@ LIMIT = 10
 ZIPPED = gzip.compress(b"0123456789")
 
 
-def body(parts: Sequence[bytes], headers: dict[str, str] | None = None, *, room: int = 100, ends: bool = True) -> bytes:
+def body(
+    parts: Sequence[bytes],
+    headers: dict[str, str] | None = None,
+    *,
+    room: int = 100,
+    limit: int = LIMIT,
+    ends: bool = True,
+) -> bytes:
     """Read a body that arrives in parts."""
     left = list(parts)
     encoded = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
@@ -31,7 +39,7 @@ def body(parts: Sequence[bytes], headers: dict[str, str] | None = None, *, room:
     async def reading() -> bytes:
         with Budget(Limits(body_bytes=room)).one() as share:
             request = Request({"type": "http", "method": "POST", "headers": encoded}, receive)
-            got = await read(request, share, LIMIT, 0.05)
+            got = await read(request, share, limit, 0.05)
             assert share.held == len(got)
             return got
 
@@ -103,6 +111,22 @@ def test_all_bodies_together_have_so_much_room() -> None:
     assert refused.value.headers == {"retry-after": "1"}
 
 
+@pytest.mark.parametrize("cut", [1, 20], ids=["at once", "by and by"])
+def test_what_inflates_without_end_takes_no_more_room_than_it_takes_to_see_that(cut: int) -> None:
+    bomb = gzip.compress(b"0123456789" * 10_000)
+
+    with pytest.raises(Refusal, match="larger than 10 bytes"):
+        body([bomb[:cut], bomb[cut:]], {"content-encoding": "gzip"}, room=LIMIT + 1)
+
+
+def test_what_a_gzip_stream_repeats_may_stand_as_far_back_as_gzip_can_see() -> None:
+    block = random.Random(1).randbytes(30_000)
+
+    got = body([gzip.compress(block * 2)], {"content-encoding": "gzip"}, room=60_000, limit=60_000)
+
+    assert got == block * 2
+
+
 def test_what_a_request_held_is_given_back() -> None:
     budget = Budget(Limits(requests=1, body_bytes=4))
     for _ in range(2):
@@ -129,8 +153,8 @@ def test_so_many_requests_are_worked_on_at_a_time() -> None:
         pytest.param(b"[]", "not a JSON object", id="a list"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', "not JSON", id="a byte order mark"),
         pytest.param('{"a": 1}'.encode("utf-16"), "not JSON in UTF-8", id="UTF-16"),
-        pytest.param(b'{"a": NaN}', "NaN is no number", id="not a number"),
-        pytest.param(b'{"a": -Infinity}', "-Infinity is no number", id="infinity"),
+        pytest.param(b'{"a": NaN}', "NaN is not a JSON number", id="not a number"),
+        pytest.param(b'{"a": -Infinity}', "-Infinity is not a JSON number", id="infinity"),
         pytest.param(b'{"a": 1' + b"0" * 5000 + b"}", "thousands of digits", id="a long number"),
         pytest.param(b'{"a":' * 100_000, "nested too deep", id="a deep object"),
         pytest.param(b'{"b": {"c": 1, "a": 2, "a": 3}}', 'has the key "a" twice', id="a key twice"),

@@ -109,7 +109,7 @@ def test_the_moment_of_a_run_is_that_of_its_tag(tag: str, moment: datetime) -> N
     ],
 )
 def test_a_tag_that_is_no_moment_is_refused(tag: str) -> None:
-    with pytest.raises(SkeneError, match="which is no moment with a time zone"):
+    with pytest.raises(SkeneError, match="which is not a time with a time zone"):
         window._moment(tag)
 
 
@@ -191,30 +191,27 @@ def rolled_up(**changed: object) -> RolledUp:
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        pytest.param(
-            rolled_up(), "1,200 users did something that was not known yet; 3 days were counted anew.", id="usual"
-        ),
+        pytest.param(rolled_up(), "1,200 users had new events; 3 days were counted again.", id="usual"),
         pytest.param(
             rolled_up(users=0, days=0),
-            "0 users did something that was not known yet; 0 days were counted anew.",
+            "0 users had new events; 0 days were counted again.",
             id="nothing",
         ),
         pytest.param(
             rolled_up(users=1, days=1, too_late=2),
-            "1 users did something that was not known yet; 1 days were counted anew. 2 days that late events are of "
-            "stay as they were counted.",
+            "1 users had new events; 1 days were counted again. 2 days with late events stay as they were counted.",
             id="late events",
         ),
-        pytest.param(rolled_up(everybody=True), "Everybody was looked at.", id="everybody"),
+        pytest.param(rolled_up(everybody=True), "All users were rolled up.", id="everybody"),
         pytest.param(
             rolled_up(everybody=True, since=date(2026, 1, 5)),
-            "Everybody was looked at. Days before 2026-01-05 stay as they were counted: their events are deleted.",
+            "All users were rolled up. Days before 2026-01-05 stay as they were counted: their events are deleted.",
             id="everybody, since a day",
         ),
-        pytest.param(rolled_up(already=True), "It was rolled up for this moment before.", id="a second time"),
+        pytest.param(rolled_up(already=True), "It was already rolled up for this moment.", id="a second time"),
         pytest.param(
             rolled_up(newer=NOON, already=True),
-            "Nothing was written: it is rolled up as of 2026-03-02 12:00:00 UTC already.",
+            "Nothing was written: it is already rolled up as of 2026-03-02 12:00:00 UTC.",
             id="for an older moment",
         ),
     ],
@@ -225,9 +222,9 @@ def test_a_rollup_is_told_in_a_line(done: RolledUp, said: str) -> None:
 
 def test_other_works_are_told_in_a_line() -> None:
     assert told_of_a_reconciliation(Reconciled(1200, 2, 3, 0, "")) == (
-        "1,200 batches worked on; 2 still without answer, 3 in doubt."
+        "1,200 batches worked on; 2 still without an answer, 3 in doubt."
     )
-    assert told_of_a_reconciliation(Reconciled(1, 0, 0, 0, "a quota")).endswith("0 in doubt. Parked: a quota.")
+    assert told_of_a_reconciliation(Reconciled(1, 0, 0, 0, "a quota")).endswith("0 in doubt. Stopped because: a quota.")
     assert told_of_a_deletion(Retained({"a": 1200, "b": 0}, None, "")) == "Rows deleted: 1,200 of a, 0 of b."
     assert told_of_a_deletion(Retained({"a": 1}, None, "a loop")).endswith("1 of a. Events wait for a loop.")
     assert events_kept(Retained({}, None, "")) == {}
@@ -262,7 +259,7 @@ def test_a_delivery_reports_each_state_and_what_waits(settings: Settings) -> Non
         "in_doubt": 0,
         "batches_waiting": 4,
         "mode": "outbox: a test",
-        "parked": "a quota",
+        "stopped_because": "a quota",
         "outbox": str(settings.outbox / "index.html"),
     }
     outcomes = found["outcomes"]
@@ -271,7 +268,7 @@ def test_a_delivery_reports_each_state_and_what_waits(settings: Settings) -> Non
         {"outcome": "accepted", "this_tick": 2, "ever": 9},
         {"outcome": "skipped:once", "this_tick": 0, "ever": 1},
     ]
-    assert {"parked", "outbox"}.isdisjoint(outside)
+    assert {"stopped_because", "outbox"}.isdisjoint(outside)
 
 
 def test_a_refresh_reports_its_numbers_and_no_user() -> None:

@@ -19,6 +19,7 @@ from skene_dagster.loops.times.cron import either_day, fault_of_cron
         pytest.param("0 9 * * 5-1", 4, "5,6,0,1", id="weekdays over the weekend"),
         pytest.param("0 9 * * SAT-SUN", 4, "6,0", id="the weekend"),
         pytest.param("0 9 * * 7-2", 4, "0,1,2", id="from Sunday, as seven"),
+        pytest.param("0 9 * * 7-3/2", 4, "0,2", id="every second weekday from Sunday, as seven"),
         pytest.param("0 9 25-5/2 * *", 2, "25,27,29,31,2,4", id="every second day over the end of the month"),
         pytest.param("0 9 * 11-3/2 *", 3, "11,1,3", id="every second month over the end of the year"),
     ],
@@ -84,6 +85,9 @@ def test_another_way_of_writing_is_told_in_five_fields(written: str, instead: st
         pytest.param("0 9 * * 2/2", "some without: write 2,4,6.", id="weekdays from Tuesday on, in steps"),
         pytest.param("0 9 * * 2-7/2", "some without: write 2,4,6.", id="weekdays from Tuesday until Sunday, in steps"),
         pytest.param("0 9 * * 5#6", "The second Monday is MON#2", id="a sixth Friday"),
+        pytest.param("0 0 9 * * * 2027 8", "It has 8 fields; write five", id="eight fields, with a time among them"),
+        pytest.param("0 9 * * 6/2", "The range 6/2 is one weekday: write 6.", id="weekdays from Saturday on, in steps"),
+        pytest.param("0 9 * * 7/2", "The range 7/2 is one weekday: write 7.", id="weekdays from Sunday on, in steps"),
         pytest.param("0 9 * * MON#1,WED", "alone in the field of the weekday", id="a first Monday in a list"),
         pytest.param("0 9 1#2 * *", "The second Monday is MON#2", id="a second day"),
         pytest.param("*/0 * * * *", "The step of '*/0' is to be from 1 to 60", id="a step of nothing"),
@@ -141,6 +145,12 @@ def test_the_largest_steps_and_numbers_are_times(cron: str) -> None:
 )
 def test_a_day_that_comes_now_and_then_is_a_time(cron: str) -> None:
     assert fault_of_cron(cron) == ""
+
+
+@pytest.mark.parametrize(("month", "last"), [*enumerate((31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), 1)], ids=str)
+def test_a_month_has_its_days(month: int, last: int) -> None:
+    assert fault_of_cron(f"0 9 {last} {month} *") == ""
+    assert fault_of_cron(f"0 9 {last + 1} {month} *") != ""
 
 
 def test_of_a_weekday_it_is_spoken_where_there_is_one() -> None:

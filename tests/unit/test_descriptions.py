@@ -20,16 +20,16 @@ def refreshed(*, already: bool) -> Refreshed:
 def test_a_run_that_sends_for_earlier_ticks_does_not_say_that_it_sent_nothing() -> None:
     line = descriptions.delivered(3704, {})
 
-    assert line == "3,704 emails accepted in this run, of whichever tick. Reserved for this tick: nobody."
+    assert line == "3,704 emails accepted in this run, for any tick. Reserved for this tick: nobody."
 
 
 @pytest.mark.parametrize(
     ("by_row", "already", "said"),
     [
         pytest.param(False, False, "1,200 members; 30 entered, 4 left", id="a segment"),
-        pytest.param(False, True, "1,200 members; refreshed before", id="a segment, again"),
+        pytest.param(False, True, "1,200 members; already refreshed", id="a segment, again"),
         pytest.param(True, False, "30 rows triggered", id="rows that trigger"),
-        pytest.param(True, True, "looked at before", id="rows that trigger, again"),
+        pytest.param(True, True, "already looked at", id="rows that trigger, again"),
     ],
 )
 def test_a_refresh_is_told_in_a_line(*, by_row: bool, already: bool, said: str) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.dialects import mysql, sqlite
 
 from skene_dagster.errors import Place, QueryRejected
-from skene_dagster.loops.dialect import read_query
+from skene_dagster.loops.dialect import read_expression, read_query
+from skene_dagster.loops.dialect.rewriting import rewrite
+from skene_dagster.loops.dialect.scanner import Refusal, scan
+from skene_dagster.loops.dialect.structure import judge
 from skene_dagster.loops.plan import Query
 from skene_dagster.settings import Users
 from skene_dagster.store.sqlite import functions
@@ -120,6 +124,50 @@ def test_whatever_is_written_it_is_read_or_refused_in_words(words: list[str]) ->
         refusal = refused(sql)
 
         assert refusal is None or (refusal.message.endswith((".", "…", "?")) and refusal.place is not None)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("'export' = name", id="a string"),
+        pytest.param("x'41' = token", id="a hexadecimal value"),
+        pytest.param("100 < size", id="a number"),
+        pytest.param("`size` > 100", id="a name in backticks"),
+        pytest.param("-size < 100", id="a sign"),
+        pytest.param("(size > 100)", id="a parenthesis"),
+        pytest.param("exported", id="a name"),
+        pytest.param("NOT exported", id="a word of SQL"),
+        pytest.param("DATE '2026-01-31' < at", id="a date"),
+        pytest.param("LOWER(name) = 'export'", id="a function"),
+        pytest.param("CAST(size AS SIGNED) > 100", id="a cast"),
+    ],
+)
+def test_an_expression_may_begin_with_anything(sql: str) -> None:
+    assert read_expression(sql, place=Place("skene.yaml", 3)).mysql == sql
+
+
+WHERE = "SELECT id FROM users WHERE a"
+
+
+@pytest.mark.parametrize(
+    ("written", "left", "lost"),
+    [
+        pytest.param(f"{WHERE} > 5 OR b > 5", f"{WHERE} > 5 OR b > 6", "5", id="a number"),
+        pytest.param(f"{WHERE} > b - INTERVAL '7 days'", f"{WHERE} > b", "7", id="the number of an interval"),
+        pytest.param(f"{WHERE} = 'pro'", WHERE, "'pro'", id="a string"),
+        pytest.param(f"{WHERE} = x'41'", WHERE, "x'41'", id="a hexadecimal value"),
+        pytest.param(f"{WHERE} OR plan", WHERE, "plan", id="a name"),
+        pytest.param(f"{WHERE} OR `plan`", WHERE, "plan", id="a name in backticks"),
+        pytest.param(f"{WHERE} OR o.plan", WHERE, "o, plan", id="a name with its table"),
+    ],
+)
+def test_what_a_parser_drops_is_not_understood(written: str, left: str, lost: str) -> None:
+    parsed = replace(rewrite(scan(written)), judged=rewrite(scan(left)).judged)
+
+    with pytest.raises(Refusal) as refused:
+        judge(parsed)
+
+    assert refused.value.message == f"{lost}: this part of the SQL is not understood."
 
 
 @pytest.mark.parametrize(

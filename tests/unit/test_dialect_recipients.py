@@ -37,6 +37,10 @@ def refused(sql: str) -> str:
         pytest.param(f"SELECT u.*, o.amount {JOIN}", "id", None, id="all users of a join"),
         pytest.param(f"SELECT o.user_id, u.email {JOIN}", "user_id", ("user_id", "email"), id="user_id of a join"),
         pytest.param("SELECT user_id FROM orders", "user_id", ("user_id",), id="user_id of another table"),
+        pytest.param(f"SELECT email, o.user_id {JOIN}", "user_id", ("email", "user_id"), id="user_id, and any column"),
+        pytest.param("SELECT id AS user_id, id AS x FROM users", "user_id", ("user_id", "x"), id="the key, twice"),
+        pytest.param("SELECT user_id, user_id AS x FROM o", "user_id", ("user_id", "x"), id="user_id, twice"),
+        pytest.param("SELECT * FROM o JOIN i ON i.o_id = o.id", "user_id", None, id="all of a join of other tables"),
         pytest.param("SELECT * FROM orders", "user_id", None, id="all of another table, which must have user_id"),
         pytest.param("SELECT buyer AS user_id FROM orders", "user_id", ("user_id",), id="renamed to user_id"),
         pytest.param("SELECT id FROM (SELECT id FROM users) d", "id", ("id",), id="a derived table of users"),
@@ -137,6 +141,7 @@ def test_the_connected_databases_name_is_read_from_the_url(url: str, schema: str
     ("sql", "own"),
     [
         pytest.param("SELECT id FROM users", True, id="the users table"),
+        pytest.param("SELECT email, id FROM users", True, id="behind another column"),
         pytest.param(
             "SELECT u.id FROM users u LEFT JOIN users boss ON boss.id = u.boss", True, id="the left of a join"
         ),
@@ -207,6 +212,35 @@ NO_KEY = "The query returns no column that names the user; it returns: "
             id="not in the tenth branch",
         ),
         pytest.param(
+            "SELECT id FROM users UNION SELECT mail FROM leads UNION SELECT 5",
+            "The second SELECT of the UNION has no user where the first has id: there is mail.",
+            id="not in the second of three branches",
+        ),
+        pytest.param(
+            "SELECT id FROM users UNION SELECT * FROM leads",
+            "The second SELECT of the UNION has no user where the first has id: there is *.",
+            id="all of another table in a branch",
+        ),
+        pytest.param(
+            "SELECT mail FROM leads UNION SELECT id FROM users", f"{NO_KEY}mail.", id="not in the first branch"
+        ),
+        pytest.param("SELECT MAX(id) AS top FROM users", f"{NO_KEY}top.", id="computed, under another name"),
+        pytest.param(
+            f"SELECT id, o.amount {JOIN}",
+            "id of a join may come from any of its tables; which names the user?",
+            id="the key of a join without its table, and another column",
+        ),
+        pytest.param(
+            "SELECT id AS a, id AS b, id AS c FROM users",
+            "Two columns of the result could name the user: a and b.",
+            id="the key three times, under other names",
+        ),
+        pytest.param(
+            f"SELECT u.id AS x, u.id AS y, o.* {JOIN}",
+            "Two columns of the result could name the user: x and user_id, which a * may hold.",
+            id="the key twice, and all of another table",
+        ),
+        pytest.param(
             "SELECT id AS a, id AS b FROM users",
             "Two columns of the result could name the user: a and b.",
             id="the key twice, under other names",
@@ -239,17 +273,26 @@ NO_KEY = "The query returns no column that names the user; it returns: "
         ),
         pytest.param(
             f"SELECT * {JOIN}",
-            "* of a join may come from any of its tables; which names the user?",
+            "* of a join may come from any of its tables; which is the user?",
             id="all of a join",
         ),
         pytest.param(
+            f"SELECT *, 1 AS one {JOIN}",
+            "* of a join may come from any of its tables; which names the user?",
+            id="all of a join, and a number",
+        ),
+        pytest.param(
             f"SELECT id {JOIN}",
-            "id of a join may come from any of its tables; which names the user?",
+            "id of a join may come from any of its tables; which is the user?",
             id="the key of a join without its table",
         ),
         pytest.param("SELECT id, 1 + 1, 1+1 FROM users", "The result has two columns '1 + 1'.", id="one text twice"),
         pytest.param("SELECT id, 'ID' FROM users", "The result has two columns 'id'.", id="a text that is a name"),
         pytest.param("SELECT id, name, NAME FROM users", "The result has two columns 'name'.", id="two of a name"),
+        pytest.param(
+            "SELECT id, a AS x, b AS X FROM users", "The result has two columns 'x'.", id="two that are named"
+        ),
+        pytest.param(f"SELECT u.id, o.at, u.at {JOIN}", "The result has two columns 'at'.", id="two of two tables"),
     ],
 )
 def test_a_result_without_one_clear_key_is_refused(sql: str, message: str) -> None:
@@ -270,6 +313,11 @@ def test_a_result_without_one_clear_key_is_refused(sql: str, message: str) -> No
             id="all of both",
         ),
         pytest.param(f"SELECT * {JOIN}", "Write u.id, and the other columns by name.", id="all of a join"),
+        pytest.param(
+            "SELECT * FROM orders o JOIN users u ON o.user_id = u.id",
+            "Write u.id, and the other columns by name.",
+            id="all of a join whose second table has the users",
+        ),
         pytest.param(
             "SELECT id FROM users UNION SELECT mail FROM leads",
             "Return the user's key there; if mail is it, write id AS user_id in the first SELECT.",
@@ -305,7 +353,7 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
     with pytest.raises(QueryRejected) as caught:
         query("SELECT id FROM app.users")
 
-    assert caught.value.advice.endswith("The users table is 'users' in skene.yaml; 'app.users' is another one.")
+    assert caught.value.advice.endswith("The users table is 'users' in skene.yaml; 'app.users' is a different table.")
 
 
 @pytest.mark.parametrize(
@@ -319,6 +367,8 @@ def test_a_users_table_under_another_schema_is_pointed_out() -> None:
             True,
             id="asking another table",
         ),
+        pytest.param("SELECT id AS number FROM users", True, True, id="the key under another name"),
+        pytest.param("SELECT boss AS id, user_id FROM users", True, False, id="another column under the key's name"),
         pytest.param(f"SELECT u.id {JOIN}", True, False, id="a join"),
         pytest.param("SELECT DISTINCT id FROM users", True, False, id="DISTINCT"),
         pytest.param("SELECT id FROM users GROUP BY id", True, False, id="GROUP BY"),
@@ -373,4 +423,4 @@ def test_a_table_that_is_nearly_called_like_the_users_table_is_named() -> None:
     with pytest.raises(QueryRejected) as caught:
         query("SELECT id FROM user WHERE plan = 'free'")
 
-    assert "The users table is 'users' in skene.yaml; 'user' is another one." in caught.value.advice
+    assert "The users table is 'users' in skene.yaml; 'user' is a different table." in caught.value.advice

@@ -235,8 +235,8 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        pytest.param("a: 1\na: 2", 2, "'a' stands here twice. Keep one.", id="a field twice"),
-        pytest.param('"a": 1\nb: 2\na: 2', 3, "'a' stands here twice", id="a field twice, once in quotes"),
+        pytest.param("a: 1\na: 2", 2, "'a' appears twice. Keep one.", id="a field twice"),
+        pytest.param('"a": 1\nb: 2\na: 2', 3, "'a' appears twice", id="a field twice, once in quotes"),
         pytest.param("- a", 1, "The file is not a mapping", id="a list"),
         pytest.param("retention", 1, "The file is not a mapping", id="a word"),
         pytest.param("---\na: 1\n---\nb: 2", 4, "A second document begins here", id="two documents"),
@@ -247,8 +247,8 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
         pytest.param("a: !foo {b: 1}", 1, "The tag !foo", id="a custom tag of a mapping"),
         pytest.param("a: !!python/object:os.system x", 1, "The tag !!python/object:os.system", id="a Python object"),
         pytest.param("a: !!binary aGk=", 1, "The tag !!binary", id="binary"),
-        pytest.param("a: !!int x", 1, "'x' is not of the kind 'int'", id="a number that is none"),
-        pytest.param("a:\n\tb: 1", 2, "a tab stands where the line is indented. Use spaces.", id="a tab"),
+        pytest.param("a: !!int x", 1, "'x' is not a valid 'int'", id="a number that is none"),
+        pytest.param("a:\n\tb: 1", 2, "a tab is used for indentation. Use spaces.", id="a tab"),
         pytest.param("a: b: c", 1, "a text with ': ' needs quotes", id="a colon in a text"),
         pytest.param("a: 1\n b: 2", 2, "Check the indentation", id="a line too far in"),
         pytest.param("a: 1\nb: [1, 2", 2, "what begins here is never closed", id="an open list"),
@@ -260,11 +260,13 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
             "A text that begins with {{ is a mapping without quotes",
             id="an expression without quotes",
         ),
+        pytest.param("a: 1\nb:\n  - c\n  d: 1", 4, "the line fits no other", id="a field among items"),
+        pytest.param("a:\n  - b\n c: 1", 3, "the line fits no other", id="a field that is indented by itself"),
         pytest.param("a: @x", 1, "Put the text in quotes", id="an at sign first"),
         pytest.param("1: 2", 1, "A field's name must be a text. Put it in quotes.", id="a number as a name"),
         pytest.param("? [1]\n: 2", 1, "A field's name must be a text", id="a list as a name"),
         pytest.param("x: &b {a: 1}\ny:\n  <<: *b", 3, "'<<' (merging) is not YAML 1.2", id="a merge key"),
-        pytest.param("a: 1\nb: \x07", 2, "The character U+0007 may not stand in YAML", id="a bell"),
+        pytest.param("a: 1\nb: \x07", 2, "The character U+0007 is not allowed in YAML", id="a bell"),
         pytest.param('a: "\\ud83d"', 1, "half a character", id="half a character"),
         pytest.param("a: " + "[" * 600, 1, "nested too deeply", id="six hundred brackets"),
         pytest.param("a: " + "[" * 3000, 1, "nested too deeply", id="three thousand brackets"),
@@ -280,7 +282,7 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
         pytest.param(
             'a: 1\nb: "\\U00110000"', 2, "There is no such character or number. Correct it.", id="no character"
         ),
-        pytest.param("a: 1\nb: x\u2028y", 2, "The character U+2028 may not stand in YAML", id="a hidden line end"),
+        pytest.param("a: 1\nb: x\u2028y", 2, "The character U+2028 is not allowed in YAML", id="a hidden line end"),
         pytest.param("a: 1\nb\nc: 2", 2, "a field has no ':'. Write `name: value`.", id="no colon"),
     ],
 )
@@ -495,7 +497,7 @@ FAULTS = [
         "  - trigger:",
         "  - renamedFrom: a\n    renamed_from: b\n    trigger:",
         "loops/x.yaml:4  step 1, renamed_from",
-        "'renamedFrom' and 'renamed_from' are one field in two spellings. Keep one.",
+        "'renamedFrom' and 'renamed_from' are two spellings of the same field. Keep one.",
         id="both spellings",
     ),
     pytest.param(
@@ -631,13 +633,13 @@ def test_several_errors_are_told_by_file_and_line_and_first_what_is_of_a_whole_f
     ("found", "more", "told"),
     [
         pytest.param(1, 0, ["Fault 1."], id="one"),
-        pytest.param(1, 1, ["Fault 1.", "There are 1 errors more."], id="one, and another that nobody named"),
+        pytest.param(1, 1, ["Fault 1.", "There are 1 more errors."], id="one, and another that nobody named"),
         pytest.param(20, 0, [f"Fault {n}." for n in range(1, 21)], id="twenty"),
         pytest.param(
-            21, 0, [*(f"Fault {n}." for n in range(1, 21)), "There are 1 errors more."], id="one more than twenty"
+            21, 0, [*(f"Fault {n}." for n in range(1, 21)), "There are 1 more errors."], id="one more than twenty"
         ),
         pytest.param(
-            25, 1_000, [*(f"Fault {n}." for n in range(1, 21)), "There are 1,005 errors more."], id="many more"
+            25, 1_000, [*(f"Fault {n}." for n in range(1, 21)), "There are 1,005 more errors."], id="many more"
         ),
     ],
 )
@@ -662,7 +664,7 @@ def test_a_file_with_more_than_twenty_errors_has_the_others_counted() -> None:
         parse(Loop, read(LOOP + wrong), LoopInvalid)
 
     assert len(caught.value.errors) == 21
-    assert caught.value.errors[-1].message == "There are 10 errors more."
+    assert caught.value.errors[-1].message == "There are 10 more errors."
 
 
 CHOICES = [f"choice{n:02}" for n in range(1, 18)]

@@ -18,7 +18,7 @@ from skene_dagster.delivery.decide.eligibility import (
     decide,
     decide_row,
 )
-from skene_dagster.delivery.model import Past
+from skene_dagster.delivery.model import Past, Waiting
 
 NOW = datetime(2026, 3, 31, 9)
 FIRST = datetime(2026, 1, 1, 9)
@@ -28,10 +28,19 @@ def ago(days: int) -> datetime:
     return NOW - timedelta(days=days)
 
 
+NEXT_TICK = NOW + timedelta(microseconds=1)
+TOMORROW = NOW + timedelta(days=1)
+
+
 def facts(
-    past: Past | None = None, *, entered: datetime = NOW, email: str | None = "ada@example.com", mailable: bool = True
+    past: Past | None = None,
+    waiting: Waiting | None = None,
+    *,
+    entered: datetime | None = NOW,
+    email: str | None = "ada@example.com",
+    mailable: bool = True,
 ) -> Facts:
-    return Facts(entered_at=entered, email=email, mailable=mailable, past=past)
+    return Facts(entered_at=entered, email=email, mailable=mailable, past=past, waiting=waiting)
 
 
 def rules(repeat: object = timedelta(days=30), start: str = "everyone") -> Rules:
@@ -45,7 +54,7 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
 @pytest.mark.parametrize(
     ("given", "rules", "expected"),
     [
-        pytest.param(facts(), rules(), Mail(1), id="a user who enters for the first time is mailed"),
+        pytest.param(facts(), rules(), Mail("1"), id="a user who enters for the first time is mailed"),
         pytest.param(
             facts(accepted(40), entered=ago(40)),
             rules(),
@@ -53,62 +62,89 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
             id="who stays inside is not mailed again, ever",
         ),
         pytest.param(
-            facts(accepted(40), entered=ago(2)), rules(), Mail(2), id="who comes back after repeat is mailed again"
+            facts(accepted(40), entered=ago(2)), rules(), Mail("2"), id="who comes back after repeat is mailed again"
         ),
         pytest.param(
             # 30 days have passed exactly
             facts(accepted(30), entered=ago(1)),
             rules(),
-            Mail(2),
+            Mail("2"),
             id="repeat has passed on its last day",
         ),
         pytest.param(
-            facts(accepted(10), entered=ago(2)), rules(), Defer(2, "repeat"), id="who comes back too soon is deferred"
-        ),
-        pytest.param(
-            facts(Past(2, "deferred", "repeat", ago(20), ago(31)), entered=ago(20)),
+            facts(accepted(10), entered=ago(2)),
             rules(),
-            Mail(2),
-            id="who was deferred for repeat is mailed in the same row once it has passed",
+            Defer("2", "repeat", NOW + timedelta(days=20)),
+            id="who comes back too soon is deferred until repeat is over",
         ),
         pytest.param(
-            facts(accepted(1), entered=NOW), rules("every_entry"), Mail(2), id="every entry means every entry"
+            facts(accepted(31), Waiting("2", "repeat", ago(1)), entered=ago(20)),
+            rules(),
+            Mail("2"),
+            id="who was deferred for repeat is mailed under the same occurrence once it has passed",
         ),
-        pytest.param(facts(accepted(400), entered=NOW), rules("once"), Skip(2, "once"), id="once means once"),
+        pytest.param(
+            facts(accepted(31), Waiting("2", "no_address", NEXT_TICK), entered=NOW),
+            rules(),
+            Defer("2", "no_address", NEXT_TICK),
+            id="who waits longer is not decided yet",
+        ),
+        pytest.param(
+            facts(accepted(31), Waiting("2", "no_address", NOW), entered=ago(40)),
+            rules(),
+            Mail("2"),
+            id="who is due need not have entered since the last decision",
+        ),
+        pytest.param(
+            facts(None, Waiting("1", "repeat", ago(1)), entered=None),
+            rules(),
+            Skip("1", "left_segment"),
+            id="who is due and not inside any more has left",
+        ),
+        pytest.param(
+            facts(accepted(1), entered=NOW), rules("every_entry"), Mail("2"), id="every entry means every entry"
+        ),
+        pytest.param(facts(accepted(400), entered=NOW), rules("once"), Skip("2", "once"), id="once means once"),
         pytest.param(
             facts(Past(1, "skipped", "left_segment", ago(3), None), entered=ago(1)),
             rules("once"),
-            Mail(2),
+            Mail("2"),
             id="a skipped send was no mail, so once still holds",
-        ),
-        pytest.param(
-            facts(Past(1, "skipped", "left_segment", ago(3), None), entered=ago(3)),
-            rules(),
-            Mail(2),
-            id="who was found to have left after an earlier tick, and is inside now, has entered again",
-        ),
-        pytest.param(
-            facts(Past(1, "skipped", "left_segment", NOW, None), entered=NOW),
-            rules(),
-            AlreadyDecided(),
-            id="who was found to have left after this very tick is not mailed for it",
         ),
         pytest.param(
             facts(Past(1, "skipped", "gone", ago(3), None), entered=ago(3)),
             rules(),
             AlreadyDecided(),
-            id="another reason says nothing of having left",
+            id="who was skipped and stays is decided",
         ),
         pytest.param(
             facts(Past(1, "reserved", None, ago(3), None), entered=NOW),
             rules("every_entry"),
+            Defer("2", "in_flight", NEXT_TICK),
+            id="who enters while their last email is on its way waits for what becomes of it",
+        ),
+        pytest.param(
+            facts(Past(2, "reserved", None, ago(3), ago(9)), entered=NOW),
+            rules("once"),
+            Skip("3", "once"),
+            id="once needs no waiting",
+        ),
+        pytest.param(
+            facts(Past(1, "reserved", None, ago(3), None), entered=ago(3)),
+            rules("every_entry"),
             AlreadyDecided(),
-            id="a send on its way allows no other",
+            id="who stays while their email is on its way has not entered again",
+        ),
+        pytest.param(
+            facts(Past(1, "reserved", None, ago(3), None), Waiting("2", "in_flight", NOW), entered=ago(2)),
+            rules("every_entry"),
+            Defer("2", "in_flight", NEXT_TICK),
+            id="and waits on",
         ),
         pytest.param(
             facts(Past(1, "in_doubt", "no_answer", ago(3), ago(3)), entered=NOW),
             rules(timedelta(days=30)),
-            Defer(2, "repeat"),
+            Defer("2", "repeat", NOW + timedelta(days=27)),
             id="a send in doubt counts as a mail",
         ),
         pytest.param(
@@ -118,14 +154,14 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
             id="a refused send is not tried again while he stays",
         ),
         pytest.param(
-            facts(entered=FIRST), rules(start="new_only"), Skip(1, "there_at_start"), id="new_only skips the first"
+            facts(entered=FIRST), rules(start="new_only"), Skip("1", "there_at_start"), id="new_only skips the first"
         ),
-        pytest.param(facts(entered=ago(1)), rules(start="new_only"), Mail(1), id="new_only mails who enters later"),
-        pytest.param(facts(entered=FIRST), rules(), Mail(1), id="everyone means also who was there at first"),
+        pytest.param(facts(entered=ago(1)), rules(start="new_only"), Mail("1"), id="new_only mails who enters later"),
+        pytest.param(facts(entered=FIRST), rules(), Mail("1"), id="everyone means also who was there at first"),
         pytest.param(
             facts(Past(1, "skipped", "once", ago(3), ago(9)), entered=ago(2)),
             rules(timedelta(days=9)),
-            Mail(2),
+            Mail("2"),
             id="who entered since the last decision is decided about anew",
         ),
         pytest.param(
@@ -135,35 +171,42 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
             id="who entered at the tick of the last decision has not entered since",
         ),
         pytest.param(
-            facts(Past(3, "deferred", "paused", ago(1), None), entered=ago(1)),
+            facts(entered=ago(1)),
             replace(rules(), hold="paused"),
-            Defer(3, "paused"),
+            Defer("1", "paused", NEXT_TICK),
             id="an order holds who would be mailed",
         ),
-        pytest.param(facts(), replace(rules(), is_cancelled=True), Skip(1, "cancelled"), id="a cancelled tick"),
+        pytest.param(facts(), replace(rules(), is_cancelled=True), Skip("1", "cancelled"), id="a cancelled tick"),
         pytest.param(
             facts(),
             replace(rules(), is_cancelled=True, hold="paused"),
-            Skip(1, "cancelled"),
+            Skip("1", "cancelled"),
             id="what is cancelled does not wait for the end of a pause",
         ),
         pytest.param(
-            facts(email=None), replace(rules(), is_cancelled=True), Defer(1, "no_address"), id="nobody to cancel for"
+            facts(email=None),
+            replace(rules(), is_cancelled=True),
+            Defer("1", "no_address", NEXT_TICK),
+            id="nobody to cancel for",
         ),
-        pytest.param(facts(mailable=False), rules(), Defer(1, "not_mailable"), id="who may not be mailed waits"),
         pytest.param(
-            facts(Past(1, "deferred", "not_mailable", ago(9), None), entered=ago(9)),
+            facts(mailable=False), rules(), Defer("1", "not_mailable", NEXT_TICK), id="who may not be mailed waits"
+        ),
+        pytest.param(
+            facts(None, Waiting("1", "not_mailable", NOW), entered=ago(9)),
             rules(),
-            Mail(1),
+            Mail("1"),
             id="who may be mailed by now is",
         ),
-        pytest.param(facts(email=None), rules(), Defer(1, "no_address"), id="no address"),
-        pytest.param(facts(email="  "), rules(), Defer(1, "no_address"), id="a blank address is none"),
-        pytest.param(facts(email="ada"), rules(), Defer(1, "invalid_address"), id="an address that is none"),
+        pytest.param(facts(email=None), rules(), Defer("1", "no_address", NEXT_TICK), id="no address"),
+        pytest.param(facts(email="  "), rules(), Defer("1", "no_address", NEXT_TICK), id="a blank address is none"),
+        pytest.param(
+            facts(email="ada"), rules(), Defer("1", "invalid_address", TOMORROW), id="an address that is none"
+        ),
         pytest.param(
             facts(email="ada@example.com, bob@example.com"),
             rules(),
-            Defer(1, "invalid_address"),
+            Defer("1", "invalid_address", TOMORROW),
             id="two addresses are not one",
         ),
     ],
@@ -176,8 +219,10 @@ def test_each_member_gets_one_answer_and_one_reason(given: Facts, rules: Rules, 
     ("as_of", "expected"),
     [
         # Mailed on Wednesday at 09:00 in Berlin, which was 08:00 UTC; the clocks went forward on Sunday.
-        pytest.param(datetime(2026, 4, 1, 7), Mail(2), id="a week later at the same hour"),
-        pytest.param(datetime(2026, 4, 1, 6, 59), Defer(2, "repeat"), id="a minute too early"),
+        pytest.param(datetime(2026, 4, 1, 7), Mail("2"), id="a week later at the same hour"),
+        pytest.param(
+            datetime(2026, 4, 1, 6, 59), Defer("2", "repeat", datetime(2026, 4, 1, 7)), id="a minute too early"
+        ),
     ],
 )
 def test_repeat_counts_days_of_the_triggers_zone(as_of: datetime, expected: Decision) -> None:
@@ -213,7 +258,7 @@ THREE_DAYS = timedelta(days=3)
     ("row", "rules", "expected"),
     [
         pytest.param(a_row(), rules(), Mail("17"), id="a new row"),
-        pytest.param(a_row(state="deferred"), rules(), Mail("17"), id="a row that was deferred"),
+        pytest.param(a_row(found_at=None), rules(), Skip("17", "too_late"), id="a row that is forgotten"),
         pytest.param(a_row(state="skipped"), rules(), AlreadyDecided(), id="a row that was skipped"),
         pytest.param(a_row(state="reserved"), rules(), AlreadyDecided(), id="a row on its way"),
         pytest.param(a_row(mailed_as_of=ago(400)), rules("once"), Skip("17", "once"), id="once"),
@@ -222,9 +267,11 @@ THREE_DAYS = timedelta(days=3)
         pytest.param(
             a_row(found_at=NOW - THREE_DAYS - timedelta(microseconds=1)), rules(), Skip("17", "too_late"), id="longer"
         ),
-        pytest.param(a_row(mailable=False), rules(), Defer("17", "not_mailable"), id="a user who may not be mailed"),
-        pytest.param(a_row(email=None), rules(), Defer("17", "no_address"), id="a user without an address"),
-        pytest.param(a_row(), replace(rules(), hold="paused"), Defer("17", "paused"), id="a pause"),
+        pytest.param(
+            a_row(mailable=False), rules(), Defer("17", "not_mailable", NEXT_TICK), id="a user who may not be mailed"
+        ),
+        pytest.param(a_row(email=None), rules(), Defer("17", "no_address", NEXT_TICK), id="a user without an address"),
+        pytest.param(a_row(), replace(rules(), hold="paused"), Defer("17", "paused", NEXT_TICK), id="a pause"),
     ],
 )
 def test_each_row_gets_one_answer_and_one_reason(row: RowFacts, rules: Rules, expected: Decision) -> None:

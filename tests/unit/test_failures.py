@@ -38,12 +38,12 @@ MEANT = [
     *((number, StoreUnavailable, "The database cannot answer now") for number in (*CLUSTER, *GONE)),
     *((number, StoreUnavailable, "The database cannot be reached") for number in (2002, 2003, 2005)),
     *((number, StoreUnavailable, "The database has no connection left") for number in (1040, 1203, 1226)),
-    *((number, StoreUnavailable, "The database takes no writes") for number in (1036, 1792, 1836, 1874)),
-    *((number, StoreUnavailable, "The database has no room left") for number in (1021, 1114)),
+    *((number, StoreUnavailable, "The database accepts no writes") for number in (1036, 1792, 1836, 1874)),
+    *((number, StoreUnavailable, "The database has no space left") for number in (1021, 1114)),
     (1153, StoreTooLarge, "What was sent is too large"),
     *((number, StoreTooLarge, "This is too large") for number in (8001, 8004, 8175, 8229, 1197, 1206)),
     (1049, StoreError, "There is no such database"),
-    *((number, StoreError, "does not let this user in") for number in (1045, 1130, 1698, 1820, 1862)),
+    *((number, StoreError, "refuses this user's login") for number in (1045, 1130, 1698, 1820, 1862)),
     (1044, StoreError, "may not use this database"),
     (1345, StoreError, "may not see how a view is read"),
     *((number, StoreError, "has no right to do this") for number in (1142, 1143, 1227, 8121)),
@@ -78,13 +78,13 @@ def test_a_server_in_trouble_is_asked_again_later(number: int) -> None:
 @pytest.mark.parametrize(
     ("number", "said", "words"),
     [
-        pytest.param(1290, "running with the --read-only option", "takes no writes", id="read-only"),
-        pytest.param(1290, "running with the --super-read-only option", "takes no writes", id="super-read-only"),
-        pytest.param(1290, "running with the --innodb-read-only option", "takes no writes", id="innodb-read-only"),
+        pytest.param(1290, "running with the --read-only option", "accepts no writes", id="read-only"),
+        pytest.param(1290, "running with the --super-read-only option", "accepts no writes", id="super-read-only"),
+        pytest.param(1290, "running with the --innodb-read-only option", "accepts no writes", id="innodb-read-only"),
         pytest.param(3, "Error writing file (Errcode: 28 x)", "refused", id="another spelling of an error"),
-        pytest.param(3, "Error writing file (OS errno: 28)", "no room left", id="an error of the operating system"),
-        pytest.param(1026, "No space left on device", "no room left", id="an error of a file"),
-        pytest.param(1030, "Got error 28 from storage engine", "no room left", id="an error of the storage"),
+        pytest.param(3, "Error writing file (OS errno: 28)", "no space left", id="an error of the operating system"),
+        pytest.param(1026, "No space left on device", "no space left", id="an error of a file"),
+        pytest.param(1030, "Got error 28 from storage engine", "no space left", id="an error of the storage"),
         pytest.param(1105, "Information schema is changed", "cannot answer now", id="a changed schema"),
         pytest.param(1105, "Region is unavailable", "cannot answer now", id="a region that is away"),
         pytest.param(1105, "region unavailable", "cannot answer now", id="a region that is away, in other words"),
@@ -100,7 +100,7 @@ def test_a_number_that_stands_for_anything_is_known_by_its_words(number: int, sa
     ("said", "words"),
     [
         pytest.param("attempt to write a readonly database", "file cannot be written", id="read-only"),
-        pytest.param("database or disk is full", "no room left", id="full"),
+        pytest.param("database or disk is full", "no space left", id="full"),
         pytest.param("unable to open database file", "file cannot be used", id="a folder"),
         pytest.param("file is not a database", "file cannot be used", id="another file"),
         pytest.param("database is locked", "was busy", id="locked"),
@@ -191,7 +191,7 @@ def test_a_duplicate_key_is_an_answer_and_any_other_refusal_a_failure(error: Exc
         ),
         pytest.param(
             of_sqlite(sqlite3.OperationalError("user-defined function raised exception")),
-            "a function met a value that it cannot read, such as a text that is not UTF-8",
+            "a function got a value that it cannot read, such as text that is not UTF-8",
             id="bytes that are no text",
         ),
         pytest.param(pymysql.err.OperationalError(2013), "2013", id="a number alone"),
@@ -219,7 +219,7 @@ def test_a_full_pool_is_told() -> None:
 
 
 def test_a_key_that_is_no_utf_8_is_told() -> None:
-    with pytest.raises(StoreError, match="users key is a text that is not UTF-8"), translated():
+    with pytest.raises(StoreError, match="users key is text that is not UTF-8"), translated():
         "\udcff".encode()
 
 

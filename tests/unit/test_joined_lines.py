@@ -118,7 +118,7 @@ def test_the_refusal_says_what_to_do() -> None:
     assert str(refusal("loops/a.yaml", text, Path())) == (
         "loops/a.yaml:3  query\n"
         "  The lines are joined, so the comment `-- the sleepy ones` swallows `WHERE plan = 'free'`. Use `|` after the "
-        "field's name, and write the text on the lines below it: `|` keeps the lines. Or write it as /* … */."
+        "field's name, and write the text on the lines below it: `|` keeps the line breaks. Or write it as /* … */."
     )
 
 
@@ -204,8 +204,8 @@ def test_a_word_that_is_joined_out_of_two_is_refused(
 ) -> None:
     refused = refusal(name, text, tmp_path)
 
-    assert refused.message.startswith(f"`{word}` is joined out of `")
-    assert refused.advice == "Put a blank between the two."
+    assert refused.message.startswith(f"`{word}` is joined from `")
+    assert refused.advice == "Put a space between the two."
     assert refused.place is not None
     assert refused.place.line == line
 

@@ -93,7 +93,7 @@ def test_a_file_that_looks_like_a_loop_is_not_passed_over_in_silence(tmp_path: P
 
     assert str(loaded.error) == (
         f"loops/loop.{ending}\n  A loop is not read from a .{ending} file. "
-        "Write it as .ts, .yaml or .py; a name that begins with _ is left alone."
+        "Write it as .ts, .yaml or .py; a name that begins with _ is ignored."
     )
 
 

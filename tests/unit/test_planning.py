@@ -391,13 +391,13 @@ def test_about_a_row_each_is_mailed_once_unless_the_author_says_otherwise() -> N
         pytest.param(
             "{type: query, query: SELECT id FROM users}",
             "{type: feature, name: export, state: untried, for: 7d}",
-            "Who never tried something is counted from their sign-up. Add `created_at: <the column>` under `users:`",
+            "The time without trying it is counted from sign-up. Add `created_at: <the column>` under `users:`",
             id="untried since when",
         ),
         pytest.param(
             "{type: query, query: SELECT id FROM users}",
             "{type: usage, limit: {free: 1}, period: 1d}",
-            "Nothing says which plan a user is on. Add `plan: <the column>` under `users:`",
+            "It is unknown which plan a user is on. Add `plan: <the column>` under `users:`",
             id="no plan",
         ),
         pytest.param(
@@ -415,7 +415,7 @@ def test_about_a_row_each_is_mailed_once_unless_the_author_says_otherwise() -> N
         pytest.param(
             "{type: email, template: hello}",
             "{type: block, message: Stop}",
-            "'block' is about who is inside, not about single rows.",
+            "'block' applies to the members of a segment, not to single rows.",
             id="block for a row",
         ),
     ],
@@ -558,7 +558,7 @@ IMPOSSIBLE = [
     pytest.param("type: ret", "name: b\u00e9\ntype: ret", ":1  name", "lower-case letters", id="accent"),
     pytest.param("type: ret", f"name: {'a' * 49}\ntype: ret", ":1  name", "at most 48 characters", id="49 letters"),
     pytest.param("type: ret", "name: 'win back'\ntype: ret", ":1  name", "single underscores", id="blank"),
-    pytest.param("type: ret", "name: class\ntype: ret", ":1  name", "a word of Python", id="word of Python"),
+    pytest.param("type: ret", "name: class\ntype: ret", ":1  name", "a Python keyword", id="word of Python"),
     pytest.param("type: ret", "name: config\ntype: ret", ":1  name", "reserved by Dagster", id="word of Dagster"),
     pytest.param("- trigger:", "- name: 'a b'\n    trigger:", ":3  step 1, name", "the name of a step", id="step"),
     pytest.param(
@@ -612,14 +612,14 @@ IMPOSSIBLE = [
         "hello\n",
         "hello\n      personalization: {x: '{{name}}'}\n",
         ":12  step 1, action.personalization.x",
-        "'name' is nothing that an email can show. Write {{user.x}}",
+        "'name' is not something that an email can show. Write {{user.x}}",
         id="a name alone",
     ),
     pytest.param(
         "hello\n",
         "hello\n      personalization: {x: '{{user}}'}\n",
         ":12  step 1, action.personalization.x",
-        "'user' is nothing that an email can show",
+        "'user' is not something that an email can show",
         id="a whole user",
     ),
     pytest.param(
@@ -633,7 +633,7 @@ IMPOSSIBLE = [
         "hello\n",
         "hello\n      personalization: {x: '{% if user.a %}b{% endif %}'}\n",
         ":12  step 1, action.personalization.x",
-        "Only {{ … }} may stand here",
+        "Only {{ … }} may be used here",
         id="a statement",
     ),
     pytest.param(
@@ -679,7 +679,11 @@ IMPOSSIBLE = [
         id="set email",
     ),
     pytest.param(
-        "hello\n", "hello\n      set: {a b: 1}\n", ":12  step 1, action.set.a b", "not a name of a column", id="set a b"
+        "hello\n",
+        "hello\n      set: {a b: 1}\n",
+        ":12  step 1, action.set.a b",
+        "not the name of a column",
+        id="set a b",
     ),
     pytest.param(
         "hello\n", "hello\n      set: {a: 1, A: 2}\n", ":12  step 1, action.set.A", "'A' is set twice", id="set twice"
@@ -689,13 +693,17 @@ IMPOSSIBLE = [
         "type: ret", "goal: {event: a, feature: b}\ntype: ret", ":1  goal", "exactly one of", id="two kinds of goal"
     ),
     pytest.param(
-        "type: ret", "goal: {event: a}\ntype: ret", ":1  goal", "The goal 'event' has no end. Say by when", id="no end"
+        "type: ret",
+        "goal: {event: a}\ntype: ret",
+        ":1  goal",
+        "The goal 'event' has no time limit. Add a time limit",
+        id="no end",
     ),
     pytest.param(
         "type: ret",
         "goal: {returns_within: 1d, within: 2d}\ntype: ret",
         ":1  goal.within",
-        "returns_within says the time already",
+        "returns_within already says the time",
         id="two times",
     ),
 ]
@@ -711,16 +719,14 @@ def test_the_impossible_is_refused_with_its_line(old: str, new: str, place: str,
 
 
 STEPS = [
-    pytest.param(
-        "name: last_call", "name: nudge", ":7  step 2, name", "Step 1 is called 'nudge' as well", id="one name"
-    ),
+    pytest.param("name: last_call", "name: nudge", ":7  step 2, name", "Step 1 is called 'nudge', too", id="one name"),
     pytest.param("  - name: nudge\n    tr", "  - tr", ":3  step 1, name", "The step has no name", id="no name"),
     pytest.param("step: nudge", "step: nugde", ":8  step 2, trigger.step", "Did you mean 'nudge'?", id="no such step"),
     pytest.param(
         "action: {type: email, template: hello}\n  - name: last_call",
         "action: {type: block, message: Stop}\n  - name: last_call",
         ":8  step 2, trigger.step",
-        "'nudge' blocks; it is followed by nothing.",
+        "'nudge' blocks; no step can follow it.",
         id="after a block",
     ),
     pytest.param(
@@ -729,6 +735,13 @@ STEPS = [
         ":8  step 2, renamed_from",
         "'nudge' is still a step of this loop. Name the one that is gone.",
         id="renamed from one that is there",
+    ),
+    pytest.param(
+        TWO,
+        TWO.replace("    trigger", "    renamed_from: first\n    trigger"),
+        ":9  step 2, renamed_from",
+        "'first' is still a step of this loop. Name the one that is gone.",
+        id="two renamed from one",
     ),
     pytest.param("step: nudge", "step: last_call", ":8  step 2, trigger.step", "not an earlier step", id="itself"),
 ]
@@ -763,7 +776,7 @@ def test_the_first_step_comes_after_nothing() -> None:
     )
 
     assert (
-        fault == "loops/x.yaml:5  step 1, trigger.step\n  'x' is not an earlier step. No step stands before this one."
+        fault == "loops/x.yaml:5  step 1, trigger.step\n  'x' is not an earlier step. There is no step before this one."
     )
 
 
@@ -828,14 +841,26 @@ def test_production_unsubscribes_over_https_only(environment: Environment, accep
         assert "In production, sender.unsubscribe_url must be https, not 'http://example.com/u/" in fault
 
 
+@pytest.mark.parametrize(
+    ("loop", "unsubscribe_url"),
+    [
+        pytest.param(LOOP, "https://example.com/u/{{user.id}}", id="https"),
+        pytest.param(LOOP, "HTTPS://example.com/u/{{user.id}}", id="https in capitals"),
+        pytest.param(f"{LOOP}      transactional: true\n", "http://example.com/u/{{user.id}}", id="no marketing"),
+    ],
+)
+def test_production_takes_https_and_asks_nothing_of_mail_that_was_asked_for(loop: str, unsubscribe_url: str) -> None:
+    assert plan(loop, sender=SENDER | {"unsubscribe_url": unsubscribe_url}, environment="production").steps
+
+
 def test_the_unsubscribe_address_reads_users_only() -> None:
     (row,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{row.id}}"})
     (name,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/{{id}}"})
     (same,) = faults(LOOP, sender=SENDER | {"unsubscribe_url": "https://example.com/unsubscribe"})
 
     assert row.startswith("skene.yaml  sender.unsubscribe_url\n  The unsubscribe address cannot read the query's rows.")
-    assert name.startswith("skene.yaml  sender.unsubscribe_url\n  'id' is nothing that an email can show.")
-    assert same.startswith("skene.yaml  sender.unsubscribe_url\n  The unsubscribe address is the same for everybody.")
+    assert name.startswith("skene.yaml  sender.unsubscribe_url\n  'id' is not something that an email can show.")
+    assert same.startswith("skene.yaml  sender.unsubscribe_url\n  The unsubscribe address is the same for everyone.")
 
 
 def test_the_columns_that_are_never_written_are_those_of_the_mapping() -> None:
@@ -896,7 +921,7 @@ WRITE = "Write {{user.x}} for a column of the users table, {{row.x}} for a colum
 @pytest.mark.parametrize(
     ("text", "advice"),
     [
-        pytest.param("{{ user.name || 'you' }}", "Write `or` in its place: x or 'there'.", id="as in JavaScript"),
+        pytest.param("{{ user.name || 'you' }}", "Write `or` instead: x or 'there'.", id="as in JavaScript"),
         pytest.param("{{ user.name", WRITE, id="an open expression"),
         pytest.param("{{ name }}", WRITE, id="a name alone"),
         pytest.param("{{ " + "(" * 5_000 + "user.a" + ")" * 5_000 + " }}", WRITE, id="five thousand brackets"),
@@ -913,13 +938,8 @@ def test_a_name_has_forty_eight_letters_at_most() -> None:
     assert plan(f"name: {'a' * 48}\n{LOOP}").name == "a" * 48
 
 
-def test_what_is_known_and_not_yet_run_is_told_of_each_step() -> None:
-    text = changed("  - name: last_call\n", "  - name: last_call\n    renamed_from: gone\n", TWO)
-
-    assert plan(f"priority: 1\n{text}").not_yet == (
-        "step 2: 'renamed_from' is known, not yet run.",
-        "The priority is known, not yet run.",
-    )
+def test_what_is_known_and_not_yet_run_is_told() -> None:
+    assert plan(f"priority: 1\n{TWO}").not_yet == ("The priority is known, not yet run.",)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ NAMING = {
     # What files may write is part of the formats, and of their JSON schemas: a provider is added there by its name.
     "settings/providers.py",
     # What was open when batches began to say who sends them is history.
-    "store/migrations/versions/r0008_provider.py",
+    "store/migrations/versions/r0009_provider.py",
 }
 """Modules that name a provider all the same."""
 # The verb, of `on_doubt: resend` and `doubts --settle resend`, is another word.

@@ -85,7 +85,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         pytest.param(
             HEAD + "loop = define_loop(steps=[\n  {'a': {1}}])\n",
             "loops/x.py:3  step 1, a",
-            "a is a set, which a loop cannot hold. Write a text, a number,",
+            "a is a set, which a loop cannot contain. Write a text, a number,",
             id="a set",
         ),
         pytest.param(
@@ -104,7 +104,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         pytest.param(
             HEAD + f"loop = define_loop(a={'[' * 21}{']' * 21})\n",
             "loops/x.py:2  a" + ".0" * 20,
-            "0.0 is a value nested too deeply, which a loop cannot hold.",
+            "0.0 is a value nested too deeply, which a loop cannot contain.",
             id="twenty-one lists",
         ),
         pytest.param(
@@ -165,7 +165,7 @@ def test_a_file_holds_so_many_values_at_most(tmp_path: Path, items: int, monkeyp
     if items == 7:
         assert read(tmp_path, text).data == {"a": [1] * 7, "b": []}
     else:
-        with pytest.raises(LoopSyntaxError, match="b is a value after 10 others, which a loop cannot hold"):
+        with pytest.raises(LoopSyntaxError, match="b is a value after 10 others, which a loop cannot contain"):
             read(tmp_path, text)
 
 

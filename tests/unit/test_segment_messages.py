@@ -51,8 +51,8 @@ def test_what_is_no_event_of_a_user_is_taken_and_not_stored(message: object) -> 
         pytest.param({"type": "track", "event": "used"}, "neither userId nor anonymousId", id="nobody"),
         pytest.param({"type": "page", "userId": ""}, "neither userId nor anonymousId", id="an empty user"),
         pytest.param({"type": "page", "anonymousId": ""}, "neither userId nor anonymousId", id="an empty one"),
-        pytest.param(TRACK | {"messageId": True}, "messageId is not a text", id="an id that is true"),
-        pytest.param(TRACK | {"messageId": 1.5}, "messageId is not a text", id="an id that is a fraction"),
+        pytest.param(TRACK | {"messageId": True}, "messageId is not a string", id="an id that is true"),
+        pytest.param(TRACK | {"messageId": 1.5}, "messageId is not a string", id="an id that is a fraction"),
         pytest.param(TRACK | {"timestamp": 7}, "timestamp is not a time", id="a time that is a number"),
         pytest.param(TRACK | {"timestamp": "soon"}, "timestamp is not a time", id="a time that is none"),
         pytest.param(

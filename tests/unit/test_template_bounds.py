@@ -198,6 +198,24 @@ def test_each_operation_of_a_loop_is_charged(statement: str) -> None:
         compiled(TEXT, template).render(name="Ada", nothing="")
 
 
+# A thousand characters are 31 steps, and the operation itself one or two: 5,000 turns take 175,000 at most.
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("{% set x = 'a' * 1000 %}", id="a text so many times"),
+        pytest.param("{% set x = 'a'|center(1000) %}", id="a filter"),
+        pytest.param("{% set x = 'a'.center(1000) %}", id="a call"),
+        pytest.param("{% set x = name[:1000] %}", id="a slice"),
+    ],
+)
+def test_what_an_operation_gives_is_charged_as_well(statement: str) -> None:
+    template = "{%% for i in range(%d) %%}" + statement.replace("%", "%%") + "{%% endfor %%}"
+
+    compiled(TEXT, template % 5_000).render(name="a" * 2000)
+    with pytest.raises(Unrenderable, match=r"^the template takes too many steps$"):
+        compiled(TEXT, template % 10_000).render(name="a" * 2000)
+
+
 @pytest.mark.parametrize(
     ("parts", "is_too_long"),
     [

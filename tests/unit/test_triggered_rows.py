@@ -76,7 +76,7 @@ def test_a_query_is_joined_with_the_rows_that_triggered(sql: str, asked: str) ->
 
 
 OF_ITS_OWN = "A query with $1 cannot have {} of its own."
-INSIDE = "$1 stands in a query inside FROM, which cannot see it."
+INSIDE = "$1 is in a query inside FROM, where it is not visible."
 
 
 @pytest.mark.parametrize(

@@ -169,26 +169,30 @@ def test_a_computed_value_is_refused_in_the_author_s_words() -> None:
         pytest.param("export default defineLoop({}, {});", "loops/x.ts:1", "is not a loop", id="two arguments"),
         pytest.param("export default defineLoop([]);", "loops/x.ts:1", "is not a loop", id="a list"),
         pytest.param("export default async () => 1;", "loops/x.ts:1", "is not a loop", id="a function"),
-        pytest.param(
-            loop("{b: 1,\n 'b': 2}"), "loops/x.ts:5  a", "'b' stands here twice. Keep one.", id="a name twice"
-        ),
+        pytest.param(loop("{b: 1,\n 'b': 2}"), "loops/x.ts:5  a", "'b' appears twice. Keep one.", id="a name twice"),
         pytest.param(loop("[1,, 2]"), "loops/x.ts:4  a", "A value is missing before this comma", id="a gap in a list"),
         pytest.param(loop("[, 1]"), "loops/x.ts:4  a", "A value is missing before this comma", id="a comma first"),
         pytest.param(loop("[1, /* x */, 2]"), "loops/x.ts:4  a", "A value is missing", id="a comment for a value"),
         pytest.param(loop("1e999"), "loops/x.ts:4  a", "`1e999` is out of range. Write a number that", id="too large"),
         pytest.param(loop("-1e999"), "loops/x.ts:4  a", "`-1e999` is out of range", id="too far below nothing"),
         pytest.param(loop("0x8000000000000000"), "loops/x.ts:4  a", "is out of range", id="too large a hexadecimal"),
-        pytest.param(loop(r"'\8'"), "loops/x.ts:4  a", "begins no character", id="a digit escaped"),
-        pytest.param(loop(r"'\01'"), "loops/x.ts:4  a", "begins no character", id="a digit behind a NUL"),
+        pytest.param(loop(r"'\8'"), "loops/x.ts:4  a", "does not begin an encoded character", id="a digit escaped"),
+        pytest.param(
+            loop(r"'\01'"), "loops/x.ts:4  a", "does not begin an encoded character", id="a digit behind a NUL"
+        ),
         pytest.param(loop("`a\nb\\q`"), "loops/x.ts:5  a", r"drops the backslash of \q", id="an escape below"),
         pytest.param("export default defineLoop;", "loops/x.ts:1", "`defineLoop` is not a loop", id="no call"),
         pytest.param(loop("f(" + "x" * 57 + ")"), "loops/x.ts:4  a", f"`f({'x' * 57})` is", id="sixty characters"),
         pytest.param(loop("f(" + "x" * 58 + ")"), "loops/x.ts:4  a", f"`f({'x' * 58}…` is", id="one more"),
         pytest.param(loop("f(\n)"), "loops/x.ts:4  a", "`f(…` is", id="two lines"),
         pytest.param(loop("{b: 1,, c: 2}"), "loops/x.ts:4  a", "A value is missing", id="a gap in an object"),
-        pytest.param(loop(r"'\ud83d'"), "loops/x.ts:4  a", "begins no character", id="half a character"),
-        pytest.param(loop(r"'\101'"), "loops/x.ts:4  a", "begins no character", id="an octal escape"),
-        pytest.param(loop(r"'\u{110000}'"), "loops/x.ts:4  a", "begins no character", id="no such character"),
+        pytest.param(
+            loop(r"'\ud83d'"), "loops/x.ts:4  a", "does not begin an encoded character", id="half a character"
+        ),
+        pytest.param(loop(r"'\101'"), "loops/x.ts:4  a", "does not begin an encoded character", id="an octal escape"),
+        pytest.param(
+            loop(r"'\u{110000}'"), "loops/x.ts:4  a", "does not begin an encoded character", id="no such character"
+        ),
         pytest.param(loop("'You've'"), "loops/x.ts:4", "A quote stands inside quotes: `a: 'You've'`", id="quotes"),
         pytest.param(loop('"You "have" it"'), "loops/x.ts:4", "A quote stands inside quotes", id="double quotes"),
         pytest.param(loop("'30d"), "loops/x.ts:4", "\"'\" is missing in `a: '30d`", id="an open text"),

@@ -57,31 +57,37 @@ def test_a_parameter_that_means_something_is_taken(name: str) -> None:
         pytest.param("mysql+aiomysql://me@host/db", "begins with 'mysql+aiomysql'", id="another driver"),
         pytest.param("mysql://me:secret@host", "names no database", id="no database"),
         pytest.param("mysql://me:secret@host/", "names no database", id="an empty database"),
-        pytest.param(f"mysql://me@host/{'d' * 1001}", "a name that is too long", id="a name too long"),
-        pytest.param("mysql://me:sec@ret@host/db", "can be read in two ways", id="an @ in a password"),
-        pytest.param("mysql://me/secret@host/db", "can be read in two ways", id="a / in a user's name"),
-        pytest.param("mysql://me?secret@host/db", "can be read in two ways", id="a ? in a user's name"),
-        pytest.param("mysql://me#secret@host/db", "can be read in two ways", id="a # in a user's name"),
-        pytest.param("mysql://[secret@host/db", "can be read in two ways", id="a [ in a user's name"),
-        pytest.param("mysql://]secret@host/db", "can be read in two ways", id="a ] in a user's name"),
-        pytest.param("mysql://me:secret%zz@host/db", "begins no character", id="no encoding in a password"),
-        pytest.param("mysql://secret%zz:x@host/db", "begins no character", id="no encoding in a user's name"),
-        pytest.param("mysql://me:secret%2@host/db", "begins no character", id="half an encoding"),
-        pytest.param("mysql://me:secret%ff@host/db", "begins no character", id="an encoding that is not UTF-8"),
-        pytest.param("mysql://me:secret%00@host/db", "begins no character", id="an encoded NUL"),
+        pytest.param(f"mysql://me@host/{'d' * 1001}", "a database name that is too long", id="a name too long"),
+        pytest.param("mysql://me:sec@ret@host/db", "is ambiguous", id="an @ in a password"),
+        pytest.param("mysql://me/secret@host/db", "is ambiguous", id="a / in a user's name"),
+        pytest.param("mysql://me?secret@host/db", "is ambiguous", id="a ? in a user's name"),
+        pytest.param("mysql://me#secret@host/db", "is ambiguous", id="a # in a user's name"),
+        pytest.param("mysql://[secret@host/db", "is ambiguous", id="a [ in a user's name"),
+        pytest.param("mysql://]secret@host/db", "is ambiguous", id="a ] in a user's name"),
+        pytest.param(
+            "mysql://me:secret%zz@host/db", "does not begin an encoded character", id="no encoding in a password"
+        ),
+        pytest.param(
+            "mysql://secret%zz:x@host/db", "does not begin an encoded character", id="no encoding in a user's name"
+        ),
+        pytest.param("mysql://me:secret%2@host/db", "does not begin an encoded character", id="half an encoding"),
+        pytest.param(
+            "mysql://me:secret%ff@host/db", "does not begin an encoded character", id="an encoding that is not UTF-8"
+        ),
+        pytest.param("mysql://me:secret%00@host/db", "does not begin an encoded character", id="an encoded NUL"),
         pytest.param("mysql://me:secret@ho st/db", "names no host", id="a blank in a host"),
         pytest.param("mysql://me:secret@a..b/db", "names no host", id="a label without letters"),
         pytest.param(f"mysql://me:secret@{LABEL}a/db", "names no host", id="a label too long"),
         pytest.param("mysql://me:secret@[::1/db", "names no host", id="half an IPv6"),
         pytest.param("mysql://me:secret@[::1]x/db", "names no host", id="letters behind an IPv6"),
-        pytest.param("mysql://secret:pw/db", "has no number for a port", id="a password in place of a port"),
-        pytest.param("mysql://me:secret@host:/db", "has no number for a port", id="an empty port"),
-        pytest.param("mysql://me:secret@host:0/db", "has no number for a port", id="port zero"),
-        pytest.param("mysql://me:secret@host:65536/db", "has no number for a port", id="a port too many"),
-        pytest.param("mysql://me:secret@host:004000/db", "has no number for a port", id="six digits"),
-        pytest.param("mysql://me:secret@host/db?foo=1", "has a parameter 'foo', which means nothing", id="a parameter"),
+        pytest.param("mysql://secret:pw/db", "has a port that is not a number", id="a password in place of a port"),
+        pytest.param("mysql://me:secret@host:/db", "has a port that is not a number", id="an empty port"),
+        pytest.param("mysql://me:secret@host:0/db", "has a port that is not a number", id="port zero"),
+        pytest.param("mysql://me:secret@host:65536/db", "has a port that is not a number", id="a port too many"),
+        pytest.param("mysql://me:secret@host:004000/db", "has a port that is not a number", id="six digits"),
+        pytest.param("mysql://me:secret@host/db?foo=1", "has a parameter 'foo', which is unknown", id="a parameter"),
         pytest.param("mysql://me:secret@host/db?ssl_ca=a&ssl_ca=b", "'ssl_ca' twice", id="a parameter twice"),
-        pytest.param("sqlite:///x.db?ssl_ca=a", "has a parameter 'ssl_ca', which means nothing", id="of a file"),
+        pytest.param("sqlite:///x.db?ssl_ca=a", "has a parameter 'ssl_ca', which is unknown", id="of a file"),
     ],
 )
 def test_a_url_that_is_none_or_could_be_read_in_two_ways_is_refused(url: str, words: str) -> None:
@@ -98,9 +104,9 @@ def test_a_url_that_is_none_or_could_be_read_in_two_ways_is_refused(url: str, wo
     ("url", "advice"),
     [
         pytest.param("mysql://me@host/db?foo=1", "Known are: resource_group, ssl_ca, ssl_cert,", id="on a server"),
-        pytest.param("sqlite:///x.db?foo=1", "Leave out what stands after the ?.", id="of a file"),
+        pytest.param("sqlite:///x.db?foo=1", "Remove what follows the ?.", id="of a file"),
         pytest.param("mysql://ho st/db", "Write mysql+pymysql://user:password@host:4000/database", id="no host"),
-        pytest.param("mysql://me@ho st/db", "In a user's name and a password write % as %25", id="behind a user"),
+        pytest.param("mysql://me@ho st/db", "In a user name or password, write % as %25", id="behind a user"),
     ],
 )
 def test_a_refused_url_is_told_its_cure(url: str, advice: str) -> None:

@@ -12,7 +12,10 @@ from skene_dagster.store.keys import Key
     ("key", "told", "words"),
     [
         pytest.param(
-            "bigint(20)", "ada", "is an integer, and the user's id is not one in plain digits", id="a text for a number"
+            "bigint(20)",
+            "ada",
+            "is an integer, but the user's id is not an integer in plain digits",
+            id="a text for a number",
         ),
         pytest.param("bigint(20)", True, "type bool", id="true for a number"),
         pytest.param("bigint(20)", 4.0, "type float", id="a float for a number"),
@@ -33,13 +36,13 @@ from skene_dagster.store.keys import Key
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "ada b", "4 characters", id="too long"),
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", " ", "empty", id="blank"),
         pytest.param(
-            "varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "né ", "ends with a blank", id="a blank behind"
+            "varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "né ", "ends with a space", id="a blank behind"
         ),
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "a\0", "control", id="NUL"),
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "a\ud800", "control", id="half"),
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", ["a"], "type list", id="a list"),
-        pytest.param("binary(16)", "00" * 15, "has not 16 bytes", id="15 bytes"),
-        pytest.param("varbinary(16)", b"", "has not 1 to 16 bytes", id="no bytes"),
+        pytest.param("binary(16)", "00" * 15, "must have 16 bytes", id="15 bytes"),
+        pytest.param("varbinary(16)", b"", "must have 1 to 16 bytes", id="no bytes"),
         pytest.param("binary(16)", "xyz", "hex digits", id="no hex digits"),
         pytest.param("binary(16)", "0-" * 32, "hex digits", id="dashes anywhere"),
         pytest.param("binary(2)", "00 01", "hex digits", id="hex digits with a blank"),
@@ -53,8 +56,8 @@ from skene_dagster.store.keys import Key
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "", "empty", id="no letters"),
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", True, "type bool", id="true for a text"),
         pytest.param("varchar(4) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", b"a", "type bytes", id="bytes for a text"),
-        pytest.param("varbinary(16)", "00" * 17, "has not 1 to 16 bytes", id="17 bytes"),
-        pytest.param("binary(16)", b"\0" * 17, "has not 16 bytes", id="17 bytes of 16"),
+        pytest.param("varbinary(16)", "00" * 17, "must have 1 to 16 bytes", id="17 bytes"),
+        pytest.param("binary(16)", b"\0" * 17, "must have 16 bytes", id="17 bytes of 16"),
     ],
 )
 def test_an_id_that_cannot_be_a_users_is_refused_without_repeating_it(key: str, told: object, words: str) -> None:

@@ -1,11 +1,13 @@
 """Whom no tick's window holds is found by evaluating the windows at the schedule's own ticks, and so is its cure."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import count, islice
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from skene_dagster.checks.schedule_gaps import Gap, Lost, looks_ahead, lost
+from skene_dagster.checks.schedule_gaps import Gap, Lost, bare, looks_ahead, lost, speaks_of_the_future
 from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
@@ -26,6 +28,15 @@ def windows(sql: str) -> tuple[Window, ...]:
 def found(condition: str, cron: str, timezone: str) -> Lost | None:
     (window,) = windows(f"SELECT id FROM users WHERE {condition}")
     return lost(window, map(in_utc, ticks(Schedule(cron, timezone), NOW)), ZoneInfo(timezone))
+
+
+def found_at(condition: str, ticks: Iterable[datetime]) -> Lost | None:
+    (window,) = windows(f"SELECT id FROM users WHERE {condition}")
+    return lost(window, iter(ticks), ZoneInfo("UTC"))
+
+
+def each(period: timedelta) -> Iterable[datetime]:
+    return (NOW + number * period for number in count())
 
 
 def hours(lost: Lost | None) -> list[str]:
@@ -160,6 +171,116 @@ def test_an_hour_that_a_change_of_the_clocks_leaves_out_is_found(
 
 
 @pytest.mark.parametrize(
+    ("period", "asked", "between", "instead"),
+    [
+        pytest.param(timedelta(minutes=15), "14 MINUTE", timedelta(minutes=1), "1 HOUR", id="each quarter of an hour"),
+        pytest.param(timedelta(hours=1), "59 MINUTE", timedelta(minutes=1), "1 HOUR", id="each hour"),
+        pytest.param(timedelta(days=1), "22 HOUR", timedelta(hours=2), "1 DAY", id="nine tenths of a day, and more"),
+        pytest.param(timedelta(days=10), "9 DAY", timedelta(days=1), "10 DAY", id="nine tenths of ten days"),
+        pytest.param(timedelta(hours=239), "238 HOUR", timedelta(hours=1), "239 HOUR", id="not ten days"),
+        pytest.param(timedelta(hours=241), "240 HOUR", timedelta(hours=1), "11 DAY", id="more than ten days"),
+        pytest.param(timedelta(days=365), "364 DAY", timedelta(days=1), "365 DAY", id="each year"),
+    ],
+)
+def test_what_a_window_is_too_short_for_is_found_between_any_ticks(
+    period: timedelta, asked: str, between: timedelta, instead: str
+) -> None:
+    # Within an hour's ticks minutes are told apart only if the ticks are of any minute.
+    within_a_day = period < timedelta(days=1)
+    ticks = (tick + period * within_a_day * 7 / 15 for tick in islice(each(period), 100 if within_a_day else None))
+
+    missed = found_at(f"created_at >= NOW() - INTERVAL {asked}", ticks)
+
+    assert missed is not None
+    assert {gap.end - gap.start for gap in missed.gaps} == {between}
+    assert missed.longest == period
+    assert missed.instead == f"created_at >= NOW() - INTERVAL {instead}"
+
+
+@pytest.mark.parametrize(
+    ("period", "asked"),
+    [
+        pytest.param(timedelta(minutes=14), "13 MINUTE", id="ticks in haste"),
+        pytest.param(timedelta(days=1), "21 HOUR", id="less than nine tenths of a day"),
+        pytest.param(timedelta(days=10), "215 HOUR", id="less than nine tenths of ten days"),
+        pytest.param(timedelta(hours=1), "60 MINUTE", id="as long as it takes"),
+    ],
+)
+def test_a_window_that_is_much_shorter_or_asked_for_in_haste_is_so_on_purpose(period: timedelta, asked: str) -> None:
+    assert found_at(f"created_at >= NOW() - INTERVAL {asked}", each(period)) is None
+
+
+def test_gaps_are_those_of_a_year() -> None:
+    missed = found_at("created_at >= NOW() - INTERVAL 23 HOUR", each(timedelta(days=1)))
+
+    assert missed is not None
+    days = [timedelta(days=number) for number in range(1, 366)]
+    assert missed.gaps == tuple(Gap(NOW + day, NOW + day + timedelta(hours=1)) for day in days)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param("`日付` >= NOW() - INTERVAL 23 HOUR", id="a name without Latin letters"),
+        pytest.param("u.createdAt >= NOW() - INTERVAL 23 HOUR", id="a name of two words in one"),
+        pytest.param("UPDATED >= NOW() - INTERVAL 23 HOUR", id="a name in capitals"),
+    ],
+)
+def test_a_column_is_looked_at_whatever_its_name(condition: str) -> None:
+    assert hours(found(condition, "0 9 * * *", "UTC")) == ["09:00-10:00"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param("signupDate", id="a date"),
+        pytest.param("birthday", id="a birthday"),
+        pytest.param("`on`", id="on"),
+    ],
+)
+def test_nobody_knows_in_which_zone_a_column_of_dates_is_one(column: str) -> None:
+    assert found(f"{column} >= NOW() - INTERVAL 23 HOUR", "0 9 * * *", "UTC") is None
+
+
+@pytest.mark.parametrize(
+    ("condition", "instead"),
+    [
+        pytest.param(
+            "created_at BETWEEN NOW() - INTERVAL 23 HOUR AND NOW() + INTERVAL 20 HOUR",
+            "created_at >= NOW() - INTERVAL 1 DAY",
+            id="what is to come is not there yet",
+        ),
+        pytest.param(
+            "expires_at >= NOW() - INTERVAL 23 HOUR AND expires_at < NOW()",
+            "expires_at >= NOW() - INTERVAL 1 DAY AND expires_at < NOW()",
+            id="what is known before it comes, and has come",
+        ),
+        pytest.param(
+            "expires_at >= NOW() - INTERVAL 20 HOUR AND expires_at < NOW() + INTERVAL 2 HOUR",
+            "expires_at >= NOW() - INTERVAL 22 HOUR AND expires_at < NOW() + INTERVAL 2 HOUR",
+            id="what is known before it comes, around the tick",
+        ),
+        pytest.param(
+            "expires_at >= NOW() + INTERVAL 2 HOUR AND expires_at < NOW() + INTERVAL 25 HOUR",
+            "expires_at >= NOW() + INTERVAL 2 HOUR AND expires_at < NOW() + INTERVAL 26 HOUR",
+            id="what is to come, not at once",
+        ),
+        pytest.param(
+            "created_at >= NOW() - INTERVAL 25 HOUR AND created_at < NOW() - INTERVAL 2 HOUR",
+            "created_at >= NOW() - INTERVAL 26 HOUR AND created_at < NOW() - INTERVAL 2 HOUR",
+            id="what has been there for a while",
+        ),
+    ],
+)
+def test_a_window_of_a_day_that_leaves_none_out_is_advised(condition: str, instead: str) -> None:
+    missed = found(condition, "0 9 * * *", "UTC")
+
+    assert missed is not None
+    assert missed.longest == timedelta(days=1)
+    assert missed.instead == instead
+
+
+@pytest.mark.parametrize(
     ("condition", "cron", "gaps", "instead"),
     [
         pytest.param(A_DAY, "0 9 * * 1-5", 52, "3 DAY", id="weekends"),
@@ -202,6 +323,19 @@ def test_ticks_that_are_further_apart_at_times_leave_out_what_is_between(
             id="a date of which nobody knows in which zone",
         ),
         pytest.param("created_at >= NOW() - INTERVAL 1 HOUR", "0 * * * *", "Europe/Berlin", id="an hour, each hour"),
+        pytest.param(
+            "(created_at >= NOW() - INTERVAL 23 HOUR AND created_at < NOW() - INTERVAL 20 HOUR "
+            "OR created_at >= NOW() - INTERVAL 19 HOUR)",
+            "0 9 * * *",
+            "UTC",
+            id="two parts of a day",
+        ),
+        pytest.param(
+            "created_at >= NOW() - INTERVAL 24 DAY AND HOUR(created_at) BETWEEN 9 AND 10",
+            "0 9 * * *",
+            "UTC",
+            id="some hours of many days",
+        ),
         pytest.param("created_at >= NOW() - INTERVAL 1 MINUTE", "* * * * *", "Europe/Berlin", id="a minute"),
         pytest.param("created_at > NOW() + INTERVAL 2 DAY", "0 9 * * *", "Europe/Berlin", id="what cannot be"),
         pytest.param(
@@ -287,6 +421,12 @@ def test_a_window_has_the_line_on_which_it_begins() -> None:
         pytest.param("at >= NOW() - INTERVAL 1 DAY AND at < NOW() + INTERVAL 1 DAY", id="a day before and after"),
         pytest.param("DATE(at) = CURDATE() + INTERVAL 1 DAY", id="tomorrow"),
         pytest.param("DATEDIFF(at, NOW()) <= 30", id="a month to come"),
+        pytest.param("at < NOW() + INTERVAL 5 MINUTE", id="five minutes more"),
+        pytest.param("at > NOW() + INTERVAL 399 DAY", id="what is far"),
+        pytest.param(
+            "at > NOW() - INTERVAL 1 HOUR AND at < CURDATE() + INTERVAL 1 DAY + INTERVAL 1 HOUR",
+            id="an hour of tomorrow",
+        ),
     ],
 )
 def test_a_window_that_ends_or_begins_after_the_clock_looks_ahead(condition: str) -> None:
@@ -305,9 +445,38 @@ def test_a_window_that_ends_or_begins_after_the_clock_looks_ahead(condition: str
         pytest.param("DATE(at) = CURDATE()", id="today"),
         pytest.param("YEAR(at) = YEAR(NOW()) AND MONTH(at) = MONTH(NOW())", id="this month"),
         pytest.param("HOUR(at) = HOUR(NOW())", id="an hour of each day"),
+        pytest.param("at >= NOW() - INTERVAL 1 HOUR AND at < NOW()", id="the last hour"),
+        pytest.param("at < CURDATE() + INTERVAL 1 DAY", id="all until the day is over"),
+        pytest.param(
+            "at >= CURDATE() - INTERVAL DAYOFWEEK(CURDATE()) - 1 DAY AND at < CURDATE() + INTERVAL 8 - "
+            "DAYOFWEEK(CURDATE()) DAY",
+            id="this week",
+        ),
+        pytest.param(
+            "at > NOW() - INTERVAL 60 YEAR AND at < NOW() - INTERVAL 50 YEAR", id="before all that is looked at"
+        ),
     ],
 )
 def test_a_window_of_what_has_happened_looks_ahead_nowhere(condition: str) -> None:
     (window,) = windows(f"SELECT id FROM users WHERE {condition}")
 
     assert not looks_ahead(window)
+
+
+@pytest.mark.parametrize(
+    ("column", "is_ahead"),
+    [
+        pytest.param("expires_at", True, id="what expires"),
+        pytest.param("`shop`.`Orders`.`nextRenewal`", True, id="of a table, two words in one"),
+        pytest.param("DUE", True, id="in capitals"),
+        pytest.param("created_at", False, id="what was created"),
+        pytest.param("ended_at", False, id="what has ended"),
+        pytest.param("scheduled.created_at", False, id="a table whose name says so"),
+    ],
+)
+def test_a_columns_name_may_speak_of_the_future(column: str, *, is_ahead: bool) -> None:
+    assert speaks_of_the_future(column) == is_ahead
+
+
+def test_a_column_is_called_by_its_bare_name() -> None:
+    assert [bare(name) for name in ("at", "`at`", "u.at", "`a`.`b`.`at`")] == ["at"] * 4

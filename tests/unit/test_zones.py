@@ -58,7 +58,8 @@ def test_one_zone_is_suggested_at_most_and_of_its_own_part_of_the_world() -> Non
 
 
 @pytest.mark.parametrize(
-    "written", ["right/Nowhere", "", "Europe", "../x", "Etc/GMT+15", "MSZ", "GTM", "Factory", "posix/Factory"]
+    "written",
+    ["right/Nowhere", "", "Europe", "../x", "Etc/GMT+15", "MSZ", "GTM", "Factory", "posix/Factory", "x/Europe/Berlin"],
 )
 def test_where_the_spelling_is_all_there_is_to_go_by_no_zone_is_named(written: str) -> None:
     assert fault_of_timezone(written) == "Write an IANA name, such as Europe/Berlin."

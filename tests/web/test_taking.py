@@ -80,11 +80,11 @@ def test_of_a_batch_what_can_be_stored_is_and_the_rest_is_named(engine: Engine, 
     assert message_ids(engine) == ["m-1", "m-2"]
     assert (answer.body["success"], answer.body["ignored"]) == (True, 3)
     assert {one["index"]: one["message"] for one in answer.body["refused"]} == {
-        1: "The users key is an integer, and the user's id is not one in plain digits.",
+        1: "The users key is an integer, but the user's id is not an integer in plain digits.",
         5: "The message has neither userId nor anonymousId.",
         6: "The message's type is not track, identify, page, screen, group or alias.",
         7: "The message is not a JSON object.",
-        8: "The event's name is not a text.",
+        8: "The event's name is not a string.",
     }
 
 

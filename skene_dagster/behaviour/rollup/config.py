@@ -1,4 +1,4 @@
-"""What skene.yaml said at the last rollup: what has changed since is computed anew, for everybody.
+"""What skene.yaml said at the last rollup: what has changed since is computed again, for everybody.
 
 This module owns skene_definitions.
 """
@@ -20,9 +20,9 @@ class Changes:
     """How what skene.yaml says differs from what it said at the last rollup."""
 
     events: bool
-    """Where and how events are read; every day is counted anew."""
+    """Where and how events are read; every day is counted again."""
     rest: bool
-    """What is computed from the days; it is computed anew for everybody."""
+    """What is computed from the days; it is computed again for everybody."""
     other_milestones: tuple[str, ...]
     """Milestones that were others then, or are none now."""
     other_features: tuple[str, ...]

@@ -48,7 +48,7 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
     if row is None or row.as_of is None:
         first = "" if there or is_sqlite(connection) else "Run: skene-dagster migrate. "
         raise NotCounted(
-            "What users do was never counted in this database: whom this condition selects is not known.",
+            "What users do was never counted in this database, so nobody knows whom this condition selects.",
             advice=f"{first}Count it:\n  {COUNT}",
         )
     differing = config.differing(connection, plan_usage(settings).digests)
@@ -56,8 +56,8 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
     if changed:
         raise NotCounted(
             f"Since what users do was last counted ({shown_moment(row.as_of)}), {FILE} has changed "
-            f"{' and '.join(changed)}: whom this condition selects is not known.",
-            advice=f"Count it anew:\n  {COUNT}",
+            f"{' and '.join(changed)}, so nobody knows whom this condition selects.",
+            advice=f"Count it again:\n  {COUNT}",
         )
     return Counted(row.as_of, row.writing_as_of if row.writing_as_of != row.as_of else None)
 
@@ -72,7 +72,7 @@ def counted_whole(connection: Connection, condition: Condition, settings: Settin
     if found is not None and found.going_on_to is not None:
         raise NotCounted(
             f"What users do is counted up to {shown_moment(found.up_to)}, and of some users up to "
-            f"{shown_moment(found.going_on_to)}: that count is under way, or its process died.",
+            f"{shown_moment(found.going_on_to)}: that count is in progress, or its process died.",
             advice=f"Wait for it, or count again: {COUNT}",
         )
     return found

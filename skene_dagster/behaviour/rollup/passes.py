@@ -1,7 +1,7 @@
 """What a rollup does, one transaction after the other, each of which asserts the lease.
 
 First the days that new and late events touch are staged. Then chunk by chunk, in the order of the keys, these days are
-counted anew and all that follows from them is computed for their users, in one transaction. At last comes what time
+counted again and all that follows from them is computed for their users, in one transaction. At last comes what time
 alone changes. Only when all is done does the watermark move; so whoever dies on the way has it done again.
 """
 
@@ -48,9 +48,9 @@ class Done:
     users: int | None
     days: int | None
     too_late: int = 0
-    """Days that events touched which are no longer counted anew: their other events are deleted."""
+    """Days that events touched which are no longer counted again: their other events are deleted."""
     since: date | None = None
-    """Where all days were counted anew: the first of them, if those before it stayed as they were."""
+    """Where all days were counted again: the first of them, if those before it stayed as they were."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class _Work:
     source: Source
     changes: Changes
     watermark: datetime | None
-    """Of the last rollup; None when there is none, or when all its days are to be counted anew."""
+    """Of the last rollup; None when there is none, or when all its days are to be counted again."""
     kept_since: date
     """The first day of which all events are there. What was counted of those before it stays."""
     pairs: Table

@@ -1,6 +1,6 @@
 """Roll up what users do: days, activity, adoption, levels and milestones, in the database, one tick after the other.
 
-A rollup looks at the events that arrived since the last one, counts the days anew that they touch, and computes from
+A rollup looks at the events that arrived since the last one, counts the days again that they touch, and computes from
 the days what follows for the users of those days (`passes`). Whoever writes holds the lease; a crash between chunks is
 repaired by the next rollup, which looks at the same events again. Who rolls up everything from the start gets the same.
 """
@@ -38,13 +38,13 @@ class RolledUp:
     users: int | None
     """Who was touched by new events; None where everybody was looked at."""
     days: int | None
-    """How many days of theirs were counted anew; None where all were."""
+    """How many days of theirs were counted again; None where all were."""
     seconds: float
     too_late: int = 0
     """Days that late events touched and that stayed as they were: their other events are deleted. Some are told by
     two rollups, for what arrived last is looked at twice."""
     since: date | None = None
-    """Where all days were counted anew: the first of them, if those before it stayed as they were."""
+    """Where all days were counted again: the first of them, if those before it stayed as they were."""
     already: bool = False
     """This very as_of was rolled up before; nothing was done."""
     newer: datetime | None = None

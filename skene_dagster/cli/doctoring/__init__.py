@@ -1,1 +1,1 @@
-"""What `doctor` asks."""
+"""The checks of `doctor`."""

@@ -19,8 +19,8 @@ from skene_dagster.settings import load
 def doctor(context: click.Context) -> None:
     """Check what a run needs: connection, encryption, rights, clocks, tables, each loop's SQL, the sender's domain.
 
-    Says what to do where something is missing. Sends nothing, and takes back what it writes to try a right. Ends with 3
-    when a run would fail, with 4 when a person should look.
+    Says how to get what is missing. Sends nothing, and rolls back what it writes to test a right. Ends with 3 if a run
+    would fail, with 4 if a person should look.
     """
     root: Path = context.obj
     screen = open_screen()
@@ -36,7 +36,7 @@ def doctor(context: click.Context) -> None:
 
 
 def _tell(screen: Screen, title: str, looked: Iterator[Checked]) -> set[str]:
-    """Print what was looked at as it comes; return the labels."""
+    """Print the results as they come; return their labels."""
     screen.line(title, "bold")
     seen: set[str] = set()
     for one in looked:

@@ -1,4 +1,4 @@
-"""What `doctor` asks the database and the provider, one thing after the other."""
+"""What `doctor` checks of the database and the provider, one thing after the other."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -39,13 +39,13 @@ from skene_dagster.store.server import urls
 from skene_dagster.store.server.capabilities import PROBES, Capabilities, capabilities
 
 CLOCKS = timedelta(seconds=5)
-"""How far this machine's clock and the database's may differ before it is said."""
+"""How far this machine's clock and the database's may differ before it is reported."""
 
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", None})
 
 
 def examine_database(settings: Settings, project: Project) -> Iterator[Checked]:
-    """Look at the database, as a run would; stop where the rest could only fail."""
+    """Check the database, as a run would; stop when the rest could only fail."""
     engine = open_engine(settings.database_url, read_only=settings.database_url.startswith("sqlite"))
     try:
         with translated():
@@ -62,7 +62,7 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[C
     with engine.connect() as connection:
         if "resource groups" in found.has:
             group: str = connection.execute(select(literal_column("CURRENT_RESOURCE_GROUP()"))).scalar_one()
-            yield Checked("ok", f"Sessions work in the resource group {group}.")
+            yield Checked("ok", f"Sessions run in the resource group {group}.")
         if not is_sqlite(engine):
             yield from _encryption(connection, settings)
         yield from _time(connection)
@@ -88,7 +88,7 @@ def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[
         yield _belongs(engine, settings)
         yield from examine_file(settings)
     else:
-        yield Checked("ok", "The skene_* tables are made, or brought to this release, by the first run.")
+        yield Checked("ok", "The first run makes the skene_* tables, or upgrades them to this release.")
     yield from examine_loops(engine, settings, project)
 
 
@@ -104,11 +104,11 @@ def _server(engine: Engine, settings: Settings, project: Project) -> Iterator[Ch
 
 def _belongs(engine: Engine, settings: Settings) -> Checked:
     environment.check(engine, settings.environment)
-    return Checked("ok", f"The skene_* tables are of this release, and belong to {settings.environment}.")
+    return Checked("ok", f"The skene_* tables match this release, and belong to {settings.environment}.")
 
 
 def _events(connection: Connection, settings: Settings, file: Document) -> Iterator[Checked]:
-    """Look at the events; loops that do not ask what users do run without them."""
+    """Check the events; loops whose conditions do not use them run without them."""
     wrong = event_sources.check_events(connection, settings, file)
     yield from map(Checked.of, wrong)
     if not wrong:
@@ -119,14 +119,16 @@ def _product(found: Capabilities) -> Iterator[Checked]:
     if found.is_too_old:
         yield Checked("error", f"{found.name} is too old.", "Use TiDB 7.5 or newer.")
     elif found.product in {"MariaDB", "MySQL"}:
-        yield Checked("notice", f"{found.name}: a stand-in, on which the tests run.", "Production is meant for TiDB.")
+        yield Checked(
+            "notice", f"{found.name}: the tests run on it, in place of TiDB.", "Production is meant for TiDB."
+        )
     else:
         yield Checked("ok", f"{found.name}.")
     if found.product == "TiDB":
-        yield Checked("ok", f"It has: {', '.join(sorted(found.has)) or 'nothing of what is asked for'}.")
+        yield Checked("ok", f"It has: {', '.join(sorted(found.has)) or 'none of what can be used'}.")
         lacking = [name for name in PROBES if name not in found.has]
         if lacking:
-            yield Checked("ok", f"It has not: {', '.join(lacking)}. Nothing needs them.")
+            yield Checked("ok", f"It lacks: {', '.join(lacking)}. Nothing needs them.")
 
 
 def _encryption(connection: Connection, settings: Settings) -> Iterator[Checked]:
@@ -137,7 +139,7 @@ def _encryption(connection: Connection, settings: Settings) -> Iterator[Checked]
     if encrypted and verified:
         yield Checked("ok", "The connection is encrypted, and the server's certificate and name are verified.")
     elif encrypted:
-        yield Checked("notice", "The connection is encrypted, but nobody checks whose server it is.", how)
+        yield Checked("notice", "The connection is encrypted, but the server's identity is not verified.", how)
     elif url.host not in _HERE:
         yield Checked("notice", "The connection is not encrypted.", how)
     else:
@@ -157,8 +159,8 @@ def _time(connection: Connection) -> Iterator[Checked]:
     if apart > CLOCKS_DIFFER:
         yield Checked(
             "error",
-            f"{clocks(now)} Ticks of a clock that is so far ahead are refused.",
-            "Use NTP, on the machine of Dagster's daemon as well.",
+            f"{clocks(now)} Ticks from a clock that far ahead are refused.",
+            "Use NTP, also on the machine of Dagster's daemon.",
         )
     elif abs(apart) > CLOCKS:
         seconds = abs(apart).total_seconds()
@@ -168,7 +170,7 @@ def _time(connection: Connection) -> Iterator[Checked]:
 
 
 def examine_sender(settings: Settings, project: Project) -> Iterator[Checked]:
-    """Look at where emails go, and whether the providers take them."""
+    """Check where emails go, and whether the providers accept them."""
     try:
         mode = modes.choose(settings)
     except SkeneError as error:

@@ -1,4 +1,4 @@
-"""What `doctor` asks for each loop by itself: what one of them lacks hides no other."""
+"""What `doctor` checks for each loop by itself: a problem in one hides no other."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,13 +21,13 @@ from skene_dagster.store.failures import translated
 
 
 def examine_files(project: Project) -> Iterator[Checked]:
-    """Name the files that are wrong: nothing of them runs."""
+    """List the broken files: nothing in them runs."""
     for broken in project.broken:
         yield from map(Checked.of, broken.error.errors)
 
 
 def examine_loops(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
-    """Have the database plan each loop's SQL, and judge its `set`, with the rights that a run has.
+    """Have the database plan each loop's SQL, and check its `set`, with the rights that a run has.
 
     Raises:
         StoreUnavailable: the database cannot answer now.
@@ -41,7 +41,7 @@ def examine_loops(engine: Engine, settings: Settings, project: Project) -> Itera
             taken += 1
             yield from _unwritable(engine, plan, settings)
     if taken:
-        yield Checked("ok", f"The database takes the SQL of {how_many(taken, 'loop')}.")
+        yield Checked("ok", f"The database accepts the SQL of {how_many(taken, 'loop')}.")
 
 
 def _refused(engine: Engine, plan: LoopPlan, settings: Settings, file: Document) -> Sequence[SkeneError]:

@@ -1,6 +1,6 @@
-"""What the database user may do, for `doctor`: it is tried, and what was written is taken back.
+"""What the database user may do, for `doctor`: it is tried, and rolled back.
 
-What single loops need is asked in `examining_loops.py`, loop by loop.
+The rights that single loops need are checked in `loop_checks.py`, loop by loop.
 """
 
 import shutil
@@ -39,7 +39,7 @@ from skene_dagster.store.tables import meta
 from skene_dagster.tracking import tidb_statements
 
 LITTLE_ROOM = 100_000_000
-"""Bytes. With less on its disk, a file that grows is told of."""
+"""Bytes. Less free space on the disk of a growing file is reported."""
 
 _GRANTS = "docs/tidb.md has the GRANTs."
 
@@ -53,11 +53,11 @@ _STAGING = Table(
 
 
 class _Undone(Exception):
-    """Rolls a transaction back that was only tried."""
+    """Rolls back a transaction that was only tried."""
 
 
 def examine_file(settings: Settings) -> Iterator[Checked]:
-    """Try whether the SQLite file can be written, and look how much room there is."""
+    """Try whether the SQLite file can be written, and check how much space is left."""
     engine = open_engine(settings.database_url)
     try:
         yield from _tried(engine, {"write the skene_* tables": _write_ours})
@@ -69,9 +69,9 @@ def examine_file(settings: Settings) -> Iterator[Checked]:
 
 
 def examine_reading(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
-    """List the product's tables that settings and loops name and that may be read; of a view, how it is read, too.
+    """List the product's tables that settings and loops name and that may be read; for a view, also how it is read.
 
-    Those that may not be are told where their names stand: of settings before, of loops by `examine_loops`.
+    Those that may not be read are reported where they are named: for settings before, for loops by `examine_loops`.
     """
     readable = []
     for name in sorted(_tables_read(settings, project)):
@@ -100,14 +100,14 @@ def examine_writing(engine: Engine) -> Iterator[Checked]:
         engine,
         {
             "write the skene_* tables (SELECT, INSERT, UPDATE, DELETE)": _write_ours,
-            "make and drop the staging tables skene_staging_… (CREATE, DROP)": _make_and_drop_staging,
+            "create and drop the staging tables skene_staging_… (CREATE, DROP)": _make_and_drop_staging,
         },
     )
 
 
 def examine_migrating(engine: Engine, *, is_due: bool) -> Iterator[Checked]:
     """Ask whether this user may migrate; only a migration that is due has to."""
-    # TiDB, 2026-11: of a table that is not there it says so, whoever asks; so one is made.
+    # TiDB, 2026-11: a missing table is reported as missing whatever the rights, so one is created.
     tried: dict[str, Callable[[Connection], object]] = {
         "ALTER": lambda connection: connection.execute(text(f"ALTER TABLE {_STAGING.name} ADD COLUMN doctor INT")),
         "INDEX": lambda connection: connection.execute(text(f"CREATE INDEX doctor ON {_STAGING.name} (user_id)")),
@@ -136,7 +136,7 @@ def examine_collecting(connection: Connection) -> Iterator[Checked]:
     """Ask whether the server shows what others run, as `tidb_usage` needs it."""
     offer = tidb_statements.offered(connection)
     if isinstance(offer, str):
-        yield Checked("notice", f"tidb_usage collects nothing: {offer}.", "Take it out of skene.yaml.")
+        yield Checked("notice", f"tidb_usage collects nothing: {offer}.", "Remove it from skene.yaml.")
     elif not offer.everybody:
         name, _, host = str(connection.execute(select(func.current_user())).scalar_one()).rpartition("@")
         yield Checked(
@@ -155,7 +155,7 @@ def _tried(engine: Engine, works: dict[str, Callable[[Connection], object]]) -> 
                 transaction(engine, partial(_undone, work))
         except StoreError as error:
             if error.retryable:
-                # Not this right is missing: nothing at all can be written now.
+                # It is not this right that is missing: nothing at all can be written now.
                 yield Checked("error", error.message, error.advice)
                 return
             yield Checked("error", f"The database user cannot {what}: {error.message}", _GRANTS)
@@ -205,7 +205,7 @@ def _make_and_drop_staging(connection: Connection) -> None:
 
 
 def _may(engine: Engine, work: Callable[[Connection], object]) -> bool:
-    """Do something that only a missing right keeps from being done."""
+    """Do something that only a missing right prevents."""
     try:
         transaction(engine, work)
     except StoreError as error:

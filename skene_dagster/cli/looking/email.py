@@ -28,10 +28,10 @@ def tell(
     try:
         message = render(stage, templates, user_id, person, row)
     except MissingValue as missing:
-        screen.labelled("error", f"There is none: it needs a value that the user does not have ({missing}).")
+        screen.labelled("error", f"There is no email: it needs a value that the user does not have ({missing}).")
         return
     except Unrenderable as bad:
-        screen.labelled("error", f"There is none: {bad}.")
+        screen.labelled("error", f"There is no email: {bad}.")
         return
     to = mask(message.to) if masked else message.to
     if stage.mode.name == "redirect":
@@ -55,11 +55,11 @@ def tell(
     if browser:
         screen.line(_opened(message.html))
     else:
-        screen.line(f"This is its text; the HTML has {len(message.html.encode()):,} bytes. --open shows it.")
+        screen.line(f"This is the plain text; the HTML has {len(message.html.encode()):,} bytes. --open shows it.")
 
 
 def mask(address: str) -> str:
-    """Show an address such that it is nobody's: `a…@example.com`."""
+    """Mask an address: `a…@example.com`."""
     name, _, domain = address.rpartition("@")
     return f"{name[:1]}…@{domain}"
 

@@ -34,7 +34,7 @@ def _moment(_context: click.Context, _parameter: click.Parameter, value: str | N
         # Python 3.10 does not read the zone «Z».
         moment = datetime.fromisoformat(value.removesuffix("Z") + ("+00:00" if value.endswith("Z") else ""))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is no moment. Write it like 2026-03-14T09:00 (UTC).") from None
+        raise click.BadParameter(f"{value!r} is not a time. Write it like 2026-03-14T09:00 (UTC).") from None
     if not 1970 < moment.year < 2200:
         raise click.BadParameter(f"The year {moment.year} is out of range.")
     return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
@@ -43,16 +43,16 @@ def _moment(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.command()
 @click.argument("loop")
 @click.option("--step", help="Only this step of the loop.")
-@click.option("--user", metavar="KEY", help="This one user, by the users key: why, and the very email.")
+@click.option("--user", metavar="KEY", help="Show one user, by the users key: the reason, and the exact email.")
 @click.option(
     "--sample",
     default=3,
     show_default=True,
     type=click.IntRange(1, 100),
-    help="How many of those who would be mailed are shown, with masked addresses.",
+    help="How many of the users who would be mailed to show, with masked addresses.",
 )
 @click.option(
-    "--as-of", metavar="TIME", callback=_moment, help="At this tick, such as 2026-03-14T09:00 (UTC), not now."
+    "--as-of", metavar="TIME", callback=_moment, help="The tick, such as 2026-03-14T09:00 (UTC). Default: now."
 )
 @click.option("--open", "browser", is_flag=True, help="Show the email in the browser, too.")
 @click.pass_obj
@@ -61,7 +61,7 @@ def preview(
 ) -> None:
     """Show who would get which email of LOOP, and why.
 
-    The decisions are those of a run, made by the same code, but nothing is written and nothing is sent.
+    The decisions are made by the same code as in a run, but nothing is written and nothing is sent.
     """
     screen = open_screen()
     settings = load(root)
@@ -88,7 +88,7 @@ def _can_be_asked(step: StepPlan) -> bool:
 
 
 def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, as_of: datetime) -> None:
-    """Raise what the database refuses, at the author's line, before anything is shown."""
+    """Raise what the database refuses, with the author's line, before anything is shown."""
     file = settings_file(settings)
     with translated(), engine.connect() as connection:
         if wrong := preflight.check_users(connection, settings.users, file):
@@ -101,10 +101,10 @@ def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, 
 
 
 def _tell_stage(screen: Screen, stage: Stage) -> bool:
-    """Print what is asked, of which database; say whether it can be answered."""
+    """Print what the preview is about, on which database; return whether the condition can be answered."""
     name = stage.plan.name if len(stage.plan.steps) == 1 else f"{stage.plan.name}, step {stage.step.name}"
     where = {
-        "live": "to the people themselves",
+        "live": "to the users themselves",
         "redirect": f"to {stage.settings.redirect_to} only",
         "outbox": "into the outbox",
     }[stage.mode.name]
@@ -156,7 +156,7 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
     if not _tell_stage(screen, stage):
         return False
     seen = 0
-    with screen.doing("Asking the database") as say:
+    with screen.doing("Querying the database") as say:
 
         def progress(more: int) -> None:
             nonlocal seen
@@ -166,7 +166,7 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
         found = rehearse(stage, size, progress)
     _tell_counts(screen, found)
     if not found.sample:
-        screen.paragraph("To see the email all the same, name a user: --user KEY.")
+        screen.paragraph("To see the email anyway, name a user: --user KEY.")
         return True
     screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
     screen.facts({f"user {email.shown_key(case.user_id)}": decision_in_words(case) for case in found.sample})
@@ -190,7 +190,7 @@ def _tell_counts(screen: Screen, found: Rehearsal) -> None:
             when = "not now" if state == "deferred" else "never for this entry"
             rows.append((n, f"{when}: {reason_in_words(outcome)}"))
     rows.append((found.counts.get("decided_before", 0), "decided before, and have not entered again since"))
-    rows.append((found.unknown_keys, "more rows are left out: their key is NULL, or no user's"))
+    rows.append((found.unknown_keys, "more rows are left out: their key is NULL, or belongs to no user"))
     for n, words in rows:
         if n or words == "would be mailed":
             screen.line(f"{n:>7,}  {words}")
@@ -209,7 +209,7 @@ def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool
         screen.line(f"User {key} is not selected by the condition, and gets nothing.")
     screen.line()
     would_be_mailed = isinstance(case, Case) and isinstance(case.decision, Mail)
-    screen.line("The email" if would_be_mailed else "The email, if it came to that", "bold")
+    screen.line("The email" if would_be_mailed else "The email, if they were mailed", "bold")
     row = case.row if isinstance(case, Case) else {}
     templates = Templates(stage.settings.templates, stage.settings.root)
     email.tell(screen, stage, templates, person.columns[users.key], person, row, masked=False, browser=browser)

@@ -37,12 +37,12 @@ def _can_be_sent(step: StepPlan) -> bool:
 
 @click.command()
 @click.argument("loop")
-@click.option("--step", help="This step of the loop; its first one where it is left out.")
-@click.option("--user", required=True, metavar="KEY", help="Whose email it is, by the users key.")
-@click.option("--to", required=True, metavar="ADDRESS", callback=_address, help="Who gets it.")
+@click.option("--step", help="The step of the loop. Default: the first.")
+@click.option("--user", required=True, metavar="KEY", help="The user whose email it is, by the users key.")
+@click.option("--to", required=True, metavar="ADDRESS", callback=_address, help="The address to send it to.")
 @click.pass_obj
 def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) -> None:
-    """Send the email that a user would get from LOOP to yourself.
+    """Send yourself the email that a user would get from LOOP.
 
     It is marked as a test and not recorded: it does not replace the user's real email. With the secret of the step's
     provider it is sent, whatever SKENE_ENV is; without, it is written to the outbox.
@@ -68,7 +68,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
         key = person.columns[settings.users.key]
         message = render(stage, Templates(settings.templates, settings.root), key, person, row)
     except (MissingValue, Unrenderable) as bad:
-        raise DeliveryError(f"There is no such email: {bad}.") from None
+        raise DeliveryError(f"The email cannot be made: {bad}.") from None
     provider = modes.provider(mode, settings, clock, one.email.provider)
     with closing(provider):
         answer = provider.send_batch(provider.freeze([_marked(message, to)]), f"test-{uuid.uuid4()}")
@@ -81,7 +81,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
 
 
 def _marked(message: Message, to: str) -> Message:
-    """Mark an email as a test: a mail program must not unsubscribe the user, nor the ledger know it again."""
+    """Mark an email as a test: a mail client must not unsubscribe the user, nor the ledger recognize it."""
     return replace(
         message,
         # A mail program, too, would take one of two emails with the same id for a copy.

@@ -26,19 +26,19 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import Clock, reading
 
 SHOWN = 3
-"""Reasons for which emails of a step wait that are told; the others are counted."""
+"""The most reasons of a step's waiting emails that are shown; the others are counted."""
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
-    """Say how each loop is doing, from what the database knows.
+    """Report how each loop is doing, from what the database knows.
 
-    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider takes nothing more, emails
-    wait that should have left (since when, what the provider said, when they go on), something is in doubt, or unsent
-    for more than an hour, a first wave waits for approval, a file is broken. Where emails leave, the provider's newest
-    records are compared with the ledger: one that was restored from a backup has to be recovered.
+    Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider accepts nothing more,
+    emails are waiting that should have left (since when, what the provider said, when they go on), emails are in doubt,
+    or unsent for more than an hour, a first wave needs approval, a file is broken. Where mail may leave, the provider's
+    newest records are compared with the ledger: one that was restored from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)
@@ -59,7 +59,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         problems = _outdated(settings, mode, engine, clock)
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
-    problems += [f"The provider takes nothing more until {_moment(until)}: {why}" for until, why in closed]
+    problems += [f"The provider accepts nothing more until {_moment(until)}: {why}" for until, why in closed]
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
         found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
@@ -72,7 +72,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
             _tell(screen, step)
         screen.line()
         for problem in problems:
-            screen.labelled("look", problem)
+            screen.labelled("notice", problem)
         if not problems:
             screen.labelled("ok", "Nothing needs a person.")
     if problems:
@@ -85,8 +85,8 @@ def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> l
     except LedgerOutdated as error:
         return [f"{error.message} {error.advice}"]
     except StoreError as error:
-        # A turn to call the provider is written down, and the database may take no writes.
-        return [f"It was not checked whether the ledger is that of a backup: {error.message}"]
+        # A call to the provider needs a slot, which is written, and the database may accept no writes.
+        return [f"Could not check whether the ledger was restored from a backup: {error.message}"]
     return []
 
 
@@ -101,8 +101,8 @@ def _tell(screen: Screen, step: StepHealth) -> None:
     if step.waiting:
         facts["On their way"] = how_many(step.waiting, "email")
     if step.deferred:
-        waiting = [f"{n:,} {REASONS.get(reason, reason)}" for reason, n in step.deferred.items()]
-        facts["Asked again"] = "; ".join(waiting)
+        waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in step.deferred.items()]
+        facts["Deferred"] = "; ".join(waiting)
     screen.facts(facts)
 
 
@@ -113,7 +113,7 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
         yield f"{name} the tick of {_moment(step.due)} was missed; is Dagster's daemon running?"
     if step.ahead:
         assert step.as_of is not None
-        yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; until then its ticks fail"
+        yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; its ticks fail until then"
     if step.paused:
         yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
     yield from _open(step, now)
@@ -130,7 +130,7 @@ def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
     name = f"{step.loop}, step {step.step}:"
     if step.in_doubt:
         yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
-    # A pause is told by itself.
+    # A pause is reported separately.
     waits = [wait for wait in step.waits if wait.said != PAUSED]
     yield from (f"{name} {_wait(wait, now)}" for wait in waits[:SHOWN])
     if more := sum(wait.emails for wait in waits[SHOWN:]):
@@ -138,10 +138,10 @@ def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
 
 
 def _wait(wait: Wait, now: datetime) -> str:
-    """Say what waits, since when, what was said to it, and when it goes on."""
+    """Say what waits, since when, what the provider said, and when it goes on."""
     emails = f"{how_many(wait.emails, 'email')} in {how_many(wait.batches, 'batch', 'batches')}"
     records = f" The provider's records: {wait.records.rstrip('.')}." if wait.records else ""
-    then = f" They go on at {_moment(wait.due)}" if wait.due > now else " The next run goes on with them"
+    then = f" They go on at {_moment(wait.due)}" if wait.due > now else " The next run continues with them"
     if wait.records and wait.key_ends is not None:
         then += f", and without the records when their key ends, at {_moment(wait.key_ends)}"
     return f"{emails} wait since {_moment(wait.since)}: {wait.said.rstrip('.')}.{records}{then}."

@@ -1,1 +1,1 @@
-"""Commands by which a person decides."""
+"""Commands with which a person decides."""

@@ -24,14 +24,14 @@ def _has_segment(step: StepPlan) -> bool:
 @click.option("--step", help="Only this step of the loop.")
 @click.pass_obj
 def accept(root: Path, *, loop: str, step: str | None) -> None:
-    """Accept that the segments of LOOP collapse or explode at their next refresh, and at no later one."""
+    """Allow the segments of LOOP to collapse or explode at their next refresh only."""
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
     steps = steps_of(plan, step, _has_segment, "has no segment: single rows trigger it")
     screen = open_screen()
     with open_ledger(settings) as (engine, clock):
         for one in steps:
-            segment = segment_name(plan.name, one.name)
+            segment = segment_name(plan.name, one.ledger_name)
             name = f"{plan.name}, step {one.name},"
             if transaction(engine, partial(clearance.accept, segment=segment, now=clock())):
                 screen.labelled("ok", f"The next refresh of {name} may change any number of its members.")

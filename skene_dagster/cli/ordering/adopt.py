@@ -13,13 +13,13 @@ from skene_dagster.store.engine import open_engine, reading
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def adopt(root: Path, *, yes: bool) -> None:
-    """Let the database belong to the present SKENE_ENV.
+    """Assign the database to the present SKENE_ENV.
 
-    A database remembers the environment of its first run, so that a copy of production that is run elsewhere, or a
-    rehearsal that is turned into the real thing by one variable, stops.
+    A database records the environment of its first run. So a copy of production in another environment stops, and so
+    does a rehearsal that one variable would turn into the real thing.
     """
     settings = load(root)
     reader = open_engine(settings.database_url, read_only=True)

@@ -26,7 +26,7 @@ def _sends(step: StepPlan) -> bool:
 @click.option("--step", help="Only this step of the loop.")
 @click.pass_obj
 def approve(root: Path, *, loop: str, step: str | None) -> None:
-    """Let the first wave of LOOP go, however large. Its next run sends it."""
+    """Allow the first wave of LOOP, however large. Its next run sends it."""
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
     steps = steps_of(plan, step, _sends)
@@ -34,8 +34,8 @@ def approve(root: Path, *, loop: str, step: str | None) -> None:
     mode = modes.choose(settings).name
     with open_ledger(settings) as (engine, clock):
         for one in steps:
-            scope = Scope(mode, plan.name, one.name)
+            scope = Scope(mode, plan.name, one.ledger_name)
             waits = reading(engine, partial(ledger.deferred, scope=scope, by_row=one.by_row))
-            orders.order(engine, partial(controls.approve, loop=plan.name, step=one.name, now=clock()))
+            orders.order(engine, partial(controls.approve, loop=plan.name, step=one.ledger_name, now=clock()))
             waiting = how_many(waits.get("first_wave", 0), "user waits", "users wait")
             screen.labelled("ok", f"{plan.name}, step {one.name}, may send its first wave; {waiting} for it.")

@@ -13,12 +13,12 @@ from skene_dagster.store.engine import transaction
 
 @click.command()
 @click.argument("loop")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def cancel(root: Path, *, loop: str, yes: bool) -> None:
-    """Do not send what is reserved for LOOP now.
+    """Drop the emails that are reserved for LOOP now.
 
-    What was attempted already is left to be resolved. Later ticks go on; to stop those as well: pause.
+    Emails already attempted are left to be settled. Later ticks go on; to stop those as well, use pause.
     """
     settings = orders.chosen(root, loop, every=False)
     with open_ledger(settings) as (engine, clock):
@@ -29,4 +29,6 @@ def cancel(root: Path, *, loop: str, yes: bool) -> None:
         orders.order(engine, lambda connection: controls.cancel(connection, name, now))
         dropped = transaction(engine, lambda connection: ledger.cancel(connection, name, now, clock()))
     emails = how_many(dropped, "email")
-    open_screen().labelled("ok", f"{emails} of {name} will not be sent. A run that holds more drops it itself.")
+    open_screen().labelled(
+        "ok", f"{emails} of {name} will not be sent. A run that holds more of them drops them itself."
+    )

@@ -17,7 +17,7 @@ from skene_dagster.store.engine import reading, transaction
 
 MEANS = {
     "sent": "they count as sent",
-    "resend": "they are sent again by the next run; who has one gets a second",
+    "resend": "they are sent again by the next run; users who have one get a second",
     "skip": "they count as not sent, and are not sent",
 }
 
@@ -25,15 +25,17 @@ MEANS = {
 @click.command()
 @click.argument("loop", required=False)
 @click.option(
-    "--settle", type=click.Choice(list(MEANS)), help="Close what is listed: it was sent; send it again; let it be."
+    "--settle",
+    type=click.Choice(list(MEANS)),
+    help="Settle the listed emails: they were sent; send them again; leave them unsent.",
 )
 @click.option("--batch", help="Only this batch.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str | None, yes: bool) -> None:
-    """List the emails of which nobody knows whether they were sent; of LOOP, or all.
+    """List the emails of LOOP, or of all loops, that may or may not have been sent.
 
-    The provider got no answer through to us, its memory of the key is over, and its records prove nothing.
+    The provider never answered, no longer knows the key, and has no record that proves either.
     """
     settings = load(root)
     screen = open_screen()
@@ -68,8 +70,8 @@ def doubts(root: Path, *, loop: str | None, settle: Verdict | None, batch: str |
 
 
 def _sets(project: Project, loop: str, step: str) -> bool:
-    """Whether the step writes columns of the users table when its email was sent; perhaps, where its file is broken."""
+    """Whether the step writes columns of the users table once its email is sent; assumed if its file is broken."""
     plan = next((plan for plan in project.loops if plan.name == loop), None)
     if plan is None:
         return True
-    return any(one.email is not None and bool(one.email.set) for one in plan.steps if one.name == step)
+    return any(one.email is not None and bool(one.email.set) for one in plan.steps if one.ledger_name == step)

@@ -15,20 +15,20 @@ from skene_dagster.store.engine import reading, transaction
 
 
 def chosen(root: Path, loop: str | None, *, every: bool) -> Settings:
-    """Read the settings; refuse to be told neither a loop nor --all, or both."""
+    """Read the settings; refuse neither a loop nor --all, or both."""
     if every == (loop is not None):
         raise click.UsageError("Name a loop, or --all.")
     return load(root)
 
 
 def known(engine: Engine, settings: Settings, loop: str) -> str:
-    """Check the loop's name: of a file, or known to the database."""
+    """Check the loop's name: it must be in a file, or known to the database."""
     in_database = reading(engine, lambda connection: ledger.loops(connection) | controls.loops(connection))
     return known_loop(load_project(settings), set(in_database), loop)
 
 
 def order(engine: Engine, write: Callable[[Connection], None]) -> None:
-    """Write an order; a second time, when another process wrote the first row about it meanwhile."""
+    """Write an order; try again if another process has written the first row about it in the meantime."""
     try:
         transaction(engine, write)
     except IntegrityError:

@@ -12,12 +12,12 @@ from skene_dagster.delivery import controls
 
 @click.command()
 @click.argument("loop", required=False)
-@click.option("--all", "every", is_flag=True, help="All loops, those to come included.")
+@click.option("--all", "every", is_flag=True, help="All loops, including future ones.")
 @click.pass_obj
 def pause(root: Path, *, loop: str | None, every: bool) -> None:
-    """Send nothing more of LOOP until resume, whoever runs it.
+    """Stop LOOP from sending until resume, whatever runs it.
 
-    At most the batch that is on its way still leaves. Ticks go on; who would be mailed is asked again at the next.
+    At most the batch already on its way still leaves. Ticks go on; users who would be mailed are deferred to the next.
     """
     settings = orders.chosen(root, loop, every=every)
     with open_ledger(settings) as (engine, clock):

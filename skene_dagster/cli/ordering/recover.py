@@ -13,18 +13,20 @@ from skene_dagster.settings import load
 
 
 @click.command()
-@click.option("--incomplete", is_flag=True, help="Take what the provider's records tell, even if they end too early.")
+@click.option(
+    "--incomplete", is_flag=True, help="Accept the provider's records even if they do not reach back far enough."
+)
 @click.pass_obj
 def recover(root: Path, *, incomplete: bool) -> None:
-    """Tell a ledger that was restored from a backup what it has sent since then.
+    """Record in a ledger restored from a backup what was sent since then.
 
-    Until then nothing is sent. What the provider accepted counts as sent, and is not sent again.
+    Until then nothing is sent. Emails that the provider accepted count as sent, and are not sent again.
     """
     settings = load(root)
     screen = open_screen()
     mode = modes.choose(settings)
     if not mode.leaves:
-        screen.labelled("ok", f"Nothing leaves this machine ({mode.why}), so nothing was sent.")
+        screen.labelled("ok", f"No emails leave this machine ({mode.why}), so none were sent.")
         return
     with (
         open_ledger(settings) as (engine, clock),
@@ -33,6 +35,6 @@ def recover(root: Path, *, incomplete: bool) -> None:
     ):
         found = told_by_the_provider(session, registry.configured(settings), incomplete=incomplete)
     since = f" since {found.since:%d %b %Y, %H:%M} UTC" if found.since else ""
-    screen.labelled("ok", f"{how_many(found.emails, 'email')}{since} that the ledger did not know; now it does.")
+    screen.labelled("ok", f"{how_many(found.emails, 'email')}{since} that the ledger did not know are now recorded.")
     if found.left:
         screen.labelled("notice", f"There may be more: {found.left}.")

@@ -13,10 +13,10 @@ from skene_dagster.store.engine import reading, transaction
 
 @click.command()
 @click.argument("loop", required=False)
-@click.option("--all", "every", is_flag=True, help="End the pause of all; loops paused by name stay paused.")
+@click.option("--all", "every", is_flag=True, help="End the pause of all loops; those paused by name stay paused.")
 @click.pass_obj
 def resume(root: Path, *, loop: str | None, every: bool) -> None:
-    """End the pause of LOOP. What waits is sent by its next run, unless it has waited too long."""
+    """End the pause of LOOP. Its next run sends the waiting emails, unless they have waited too long."""
     settings = orders.chosen(root, loop, every=every)
     screen = open_screen()
     with open_ledger(settings) as (engine, _):
@@ -24,9 +24,9 @@ def resume(root: Path, *, loop: str | None, every: bool) -> None:
         was_paused = transaction(engine, lambda connection: controls.resume(connection, name))
         still = reading(engine, controls.paused)
     if controls.EVERY in still:
-        screen.labelled("notice", "All loops are paused, this one with them: skene-dagster resume --all")
+        screen.labelled("notice", "All loops are paused, including this one: skene-dagster resume --all")
     elif was_paused:
-        screen.labelled("ok", "The pause of all loops is over." if name is None else f"{name} goes on.")
+        screen.labelled("ok", "The pause of all loops is over." if name is None else f"{name} is resumed.")
     else:
         screen.labelled("notice", f"{'All loops together were' if name is None else f'{name} was'} not paused.")
     if name is None and still:

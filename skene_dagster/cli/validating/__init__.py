@@ -1,1 +1,1 @@
-"""What `validate` says."""
+"""The checks and output of `validate`."""

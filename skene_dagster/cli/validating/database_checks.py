@@ -24,13 +24,13 @@ from skene_dagster.tracking import collector
 
 @dataclass
 class Answer:
-    """What is wrong, and what the database is like."""
+    """What is wrong, and facts about the database."""
 
     database: str
     """Its name."""
     settings: list[SkeneError] = field(default_factory=list)
     loops: dict[str, list[SkeneError]] = field(default_factory=dict)
-    """The errors of each file; those that are no DocumentErrors tell of rights that the database user lacks."""
+    """The errors of each file; those that are not DocumentErrors are about rights that the database user lacks."""
     scans: dict[str, list[Scan]] = field(default_factory=dict)
     """The big tables that each file's SQL reads from end to end."""
     unique: dict[str, list[frozenset[str]]] = field(default_factory=dict)
@@ -40,11 +40,11 @@ class Answer:
     suspects: list[Suspect] = field(default_factory=list)
     """The columns of moments that do not seem to be in UTC."""
     unreadable: dict[str, list[Unreadable]] = field(default_factory=dict)
-    """The columns of each file's steps, and under skene.yaml of what users do, with values that are no moments."""
+    """Columns with values that are not moments: of each file's steps; under skene.yaml, of what users do."""
     nullable: frozenset[str] = frozenset()
     """The columns of the users table that may be NULL, in lower case."""
     unreachable: StoreError | None = None
-    """Why it could not be asked, or not to the end."""
+    """Why the database could not be queried, or not to the end."""
 
 
 def _unique_keys(connection: Connection, plan: LoopPlan) -> dict[str, list[frozenset[str]]]:

@@ -1,4 +1,4 @@
-"""What `validate` says of a loop that is well: nothing of it is an error, and it may still surprise."""
+"""What `validate` says of a loop without errors: things that may still surprise."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 _TICKS_SHOWN = 5
 _EACH_DAY = 100
-"""Gaps of less than a day, so many a year, are told by the time of day."""
+"""Gaps of less than a day, if there are this many a year, are shown by the time of day."""
 _TIMES_SHOWN = 3
 
 
 def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: datetime) -> Iterator[tuple[Place, str]]:
-    """Say what may surprise; `answer` is None where the database was not asked."""
+    """List what may surprise; `answer` is None if the database was not queried."""
     for number, step in enumerate(plan.steps):
         if isinstance(step.trigger, Schedule):
             yield from _of_a_schedule(plan, number, step.trigger, now)
@@ -44,7 +44,8 @@ def _of_a_schedule(plan: LoopPlan, number: int, schedule: Schedule, now: datetim
         yield plan.document.place((*path, "timezone")), trap
     if either := either_day(schedule.cron):
         day, weekday = either
-        what = f"Day {day} OR weekday {weekday}: it runs on every day that is one of them, not only where they meet."
+        on = "it runs on every day that matches either, not only on days that match both."
+        what = f"Day {day} OR weekday {weekday}: {on}"
         following = "\n".join(f"  {_day(tick)}" for tick in islice(ticks(schedule, now), _TICKS_SHOWN))
         place = plan.document.place((*path, "cron"))
         yield place, f"{what} The next {_TICKS_SHOWN} ticks ({schedule.timezone}):\n{following}"
@@ -67,7 +68,7 @@ def _of_a_query(
             instead = f"({missed.written}\n   OR {missed.column} IS NULL)"
             yield (
                 plan.document.text_place(path, missed.at),
-                f"{who} If they should be, write in its place:\n  {instead}",
+                f"{who} To include them, write instead:\n  {instead}",
             )
 
 
@@ -96,12 +97,12 @@ def _left_out(found: Lost, window: Window, schedule: Schedule) -> str:
     when = _times(found.gaps, zone) if each_day else _dates(found.gaps, zone)
     cure = "Windows may overlap: a user who is in two of them in a row is mailed once."
     if found.instead:
-        cure += f" Write in place of what is asked of {column}:\n  {found.instead}".replace(" AND ", "\n  AND ")
+        cure += f" Replace the condition on {column} with:\n  {found.instead}".replace(" AND ", "\n  AND ")
     return f"Users whose {column} is {when} are in no tick's window: {why} {cure}"
 
 
 def _times(gaps: tuple[Gap, ...], zone: ZoneInfo) -> str:
-    """Say at which times of the day gaps are that come each day; in summer at others than in winter."""
+    """Say at which times of day the daily gaps are; they may differ between summer and winter."""
     found = dict.fromkeys(_between(gap, zone, "%H:%M") for gap in gaps)
     return " or ".join([*found][:_TIMES_SHOWN])
 
@@ -139,16 +140,16 @@ def next_ticks(plan: LoopPlan, now: datetime) -> str:
 
 def _comes_twice(found: Repeated) -> str:
     if not found.source:
-        return "A user who is in both SELECTs comes twice, and the run fails. Write UNION in place of UNION ALL."
-    comes = f"A user with several rows in {found.source} comes several times, and the run fails."
+        return "A user in both SELECTs is returned twice, and the run fails. Write UNION instead of UNION ALL."
+    comes = f"A user with several rows in {found.source} is returned several times, and the run fails."
     if found.shown:
-        return f"{comes} Write GROUP BY {found.key}, and MAX(…) or the like around the columns of {found.source}."
+        return f"{comes} Write GROUP BY {found.key}, and MAX(…) or similar around the columns of {found.source}."
     instead = f"WHERE EXISTS (SELECT 1 FROM {found.source} WHERE …)"
-    return f"{comes} Write SELECT DISTINCT {found.key}, or {instead} in place of the join."
+    return f"{comes} Write SELECT DISTINCT {found.key}, or {instead} instead of the join."
 
 
 def _may_be_null(missed: Forgotten, nullable: frozenset[str] | None) -> bool:
     if nullable is None:
-        # Not asked, so only names that speak for themselves: what happened last may never have happened.
+        # Without the database, only column names tell: what happened `last` may never have happened.
         return missed.column.lower().startswith("last_")
     return missed.column.lower() in nullable

@@ -8,7 +8,7 @@ from skene_dagster.errors import SkeneError
 
 @dataclass(frozen=True)
 class Checked:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     label: Literal["ok", "notice", "error"]
     said: str
@@ -16,5 +16,5 @@ class Checked:
 
     @staticmethod
     def of(error: SkeneError) -> "Checked":
-        """Tell an error, with its place if it has one."""
+        """Make the result of an error, with its place if it has one."""
         return Checked("error", f"{error.place}: {error.message}" if error.place else error.message, error.advice)

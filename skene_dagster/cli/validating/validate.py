@@ -28,11 +28,11 @@ _WIDEST_SQL = 70
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--database", is_flag=True, help="Ask the database too: tables, columns, and the SQL as it is sent. Reads only."
+    "--database", is_flag=True, help="Also check against the database: tables, columns, and the exact SQL. Only reads."
 )
 @click.pass_obj
 def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
-    """Check skene.yaml, every loop and its templates; or the given loop FILES only.
+    """Check skene.yaml, every loop and its templates; or only the given loop FILES.
 
     Nothing is run, written or sent. Each error names its file and line.
     """
@@ -62,12 +62,12 @@ def _ask(screen: Screen, settings: Settings, project: Project) -> "Answer":
     # Imported here: SQLAlchemy costs 0.25 s, and only this option needs it.
     from skene_dagster.cli.validating.database_checks import ask  # noqa: PLC0415
 
-    with screen.doing("Asking the database"):
+    with screen.doing("Querying the database"):
         return ask(settings, project)
 
 
 def _only(project: Project, files: Sequence[Path], settings: Settings) -> Project:
-    """Leave only the loops of these files, if any are named; a path is from here, or from the project."""
+    """Keep only the loops of these files, if any are named; a path is relative to here, or to the project."""
     if not files:
         return project
     known = [plan.document.file for plan in project.loops] + [broken.file for broken in project.broken]
@@ -76,7 +76,7 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
         places = {file.resolve(), (settings.root / file).resolve()}
         named = next((name for name in known if (settings.root / name).resolve() in places), None)
         if named is None:
-            raise click.BadParameter(f"{file} is no loop file of {settings.loops}.", param_hint="FILES")
+            raise click.BadParameter(f"{file} is not a loop file in {settings.loops}.", param_hint="FILES")
         wanted.add(named)
     return Project(
         tuple(plan for plan in project.loops if plan.document.file in wanted),
@@ -86,7 +86,7 @@ def _only(project: Project, files: Sequence[Path], settings: Settings) -> Projec
 
 @dataclass(frozen=True)
 class _Look:
-    """What there is to say of a loop that is well."""
+    """What there is to say of a loop without errors."""
 
     next_ticks: str
     notices: list[tuple[Place, str]]
@@ -95,7 +95,7 @@ class _Look:
 def _looked_at(
     project: Project, errors: dict[str, Sequence[SkeneError]], settings: Settings, answer: "Answer | None"
 ) -> dict[str, _Look]:
-    """Look at each loop that is well; to fail on one is an error of its file."""
+    """Examine each loop without errors; a failure is reported as an error of its file."""
     now = datetime.now(timezone.utc).replace(tzinfo=None)
     found: dict[str, _Look] = {}
     for plan in project.loops:
@@ -152,10 +152,10 @@ def _when(plan: LoopPlan) -> str:
 def _whole_table(scan: "Scan") -> str:
     reads = f"Every run reads all of {scan.table} ({scan.rows} rows)."
     if not scan.index:
-        return f"{reads} As the condition is written, no index would serve it."
+        return f"{reads} No index would help the condition as it is written."
     # Indented, so that the lines stay as they are, and can be copied.
     statement = textwrap.indent(textwrap.fill(scan.index, _WIDEST_SQL, subsequent_indent="  "), "  ")
-    return f"{reads} An index may spare it that:\n{statement}"
+    return f"{reads} An index may avoid this:\n{statement}"
 
 
 def _summary(ok: int, wrong: int, answer: "Answer | None") -> str:

@@ -1,1 +1,1 @@
-"""Jobs and sensors beside the loops' own."""
+"""Jobs and sensors other than the loops' own."""

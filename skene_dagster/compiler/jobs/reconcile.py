@@ -1,4 +1,4 @@
-"""The reconcile job and its sensor: what a run left without answer is closed, whatever the cron of its loop."""
+"""The reconcile job and its sensor: they settle what a run left without an answer, whatever its loop's cron."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,23 +18,23 @@ from skene_dagster.store import schema
 from skene_dagster.store.engine import database_clock
 
 NAME = "skene__reconcile"
-"""The job and its sensor; two underscores, so no loop can be named so."""
+"""The job and its sensor. Two underscores: no loop can have this name."""
 
 LOOK_EVERY = 60
-"""Seconds between two looks at what is open."""
+"""Seconds between two checks for open batches."""
 
 
 def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
     """Define the job and its sensor, which is on from the start.
 
     Args:
-        plans: the loops that are well.
+        plans: the loops without errors.
     """
 
     @dg.op(
         name=f"{NAME}__look",
-        description="Send again, under its own key, what an attempt left without answer; where the key can tell "
-        "nothing more, ask the provider's records, and ask them on about what is in doubt. Nobody is mailed twice.",
+        description="Repeats attempts that got no answer, under the same key. If the key cannot settle one any more, "
+        "checks the provider's records, and keeps checking them for what is in doubt. Nobody is mailed twice.",
         out=dg.Out(dg.Nothing),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30.0, backoff=dg.Backoff.EXPONENTIAL),
     )
@@ -52,30 +52,30 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
                 "unresolved": found.unresolved,
                 "in_doubt": found.in_doubt,
                 "dropped": found.dropped,
-                "parked": found.parked or "no",
+                "stopped_because": found.parked or "done",
             }
         )
 
-    @dg.job(name=NAME, description="Closes what runs have left without answer, and asks about what is in doubt.")
+    @dg.job(name=NAME, description="Settles what runs have left without an answer, and checks what is in doubt.")
     def job() -> None:
         look()
 
     @dg.sensor(
         name=NAME,
-        # Dagster, 2026-11: with the job itself in place of its name, it warns of a beta that nobody asked for.
+        # Dagster, 2026-11: given the job itself instead of its name, it warns about an unrelated beta feature.
         job_name=NAME,
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the reconcile job when a batch that a run left behind (without answer, cut out of another, "
-        "in doubt) has been due for two minutes and no run holds it, and when a step is gone that still has emails to "
-        "send. Fails the runs whose process was killed, together with what watched over them.",
+        description="Starts the reconcile job when a batch that a run left behind (without an answer, split off from "
+        "another, in doubt) has been due for two minutes and no run holds it, and when a removed step still has emails "
+        "to send. Fails runs whose process was killed together with the process that watched it.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
         dead_runs.fail_the_dead(context.instance)
         if is_on_its_way(context.instance, NAME):
-            yield dg.SkipReason("A reconcile run is on its way.")
+            yield dg.SkipReason("A reconcile run is already in progress.")
             return
         try:
             wanted = _is_wanted(database, settings, plans)
@@ -83,7 +83,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
             yield dg.SkipReason(str(error))
             return
         if not wanted:
-            yield dg.SkipReason("Nothing was left behind that can go on now.")
+            yield dg.SkipReason("Nothing that was left behind is due now.")
             return
         yield dg.RunRequest()
 
@@ -98,6 +98,6 @@ def _is_wanted(database: Engine, settings: Settings, plans: Sequence[LoopPlan]) 
 
 
 def _told(found: Reconciled) -> str:
-    parked = f" Parked: {found.parked}." if found.parked else ""
-    left = f"{found.unresolved:,} still without answer, {found.in_doubt:,} in doubt"
+    parked = f" Stopped because: {found.parked}." if found.parked else ""
+    left = f"{found.unresolved:,} still without an answer, {found.in_doubt:,} in doubt"
     return f"{found.looked_at:,} batches worked on; {left}.{parked}"

@@ -1,4 +1,4 @@
-"""The retention job and its schedule: once a day, what is old is deleted."""
+"""The retention job and its schedule: once a day, old rows are deleted."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Settings
 
 NAME = "skene__retention"
-"""The job and its schedule; two underscores, so no loop can be named so."""
+"""The job and its schedule. Two underscores: no loop can have this name."""
 
 DAILY = "40 3 * * *"
 """When few are awake, and long after the day was rolled up (UTC)."""
@@ -23,7 +23,7 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
     """Define the job and its schedule, which is on from the start.
 
     Args:
-        plans: the loops that are well.
+        plans: the loops without errors.
 
     Raises:
         SettingsError: what skene.yaml says of what users do is impossible.
@@ -31,10 +31,10 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
     usage = plan_usage(settings)
 
     @dg.op(
-        # Dagster, 2026-11: an op may not have the name of a job; only a code location that is loaded finds out.
+        # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
         name=f"{NAME}__delete",
-        description="Delete what skene.yaml's `retention` says is too old, some rows to a transaction. Stopped at any "
-        "moment, it goes on the next time.",
+        description="Deletes rows older than `retention` in skene.yaml, some rows to a transaction. If it is stopped, "
+        "it continues the next time.",
         out=dg.Out(dg.Nothing),
         retry_policy=RETRIES,
     )

@@ -1,4 +1,4 @@
-"""What users do, as Dagster shows it: activity, and what follows from it. One rollup makes all four assets."""
+"""What users do, as Dagster shows it: activity, and what is computed from it. One rollup makes all four assets."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,11 +20,11 @@ from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
 
 NAME = "skene__usage"
-"""The job and its schedule; two underscores, so no loop can be named so."""
+"""The job and its schedule. Two underscores: no loop can have this name."""
 
 GROUP = "usage"
 DAILY = "5 0 * * *"
-"""When it is rolled up, if no loop's run does it: a day of it is then over (UTC)."""
+"""When it is rolled up, if no loop's run does it: just after the end of a day (UTC)."""
 
 ACTIVITY = dg.AssetKey(["skene", "user_activity"])
 ADOPTION = dg.AssetKey(["skene", "feature_adoption"])
@@ -34,7 +34,7 @@ KEYS = (ACTIVITY, ADOPTION, LEVELS, MILESTONES)
 
 
 def is_used(plans: Sequence[LoopPlan], settings: Settings) -> bool:
-    """Whether a loop asks what users do, or skene.yaml says something of it. An event is rolled up before it goes."""
+    """Whether a loop's condition uses it, or skene.yaml configures it. Events are rolled up before they are deleted."""
     if settings.retention.events is not None:
         return True
     if settings.features or settings.milestones or settings.tidb_usage or settings.events != OWN_EVENTS:
@@ -58,7 +58,7 @@ def keys_read(condition: Condition) -> tuple[dg.AssetKey, ...]:
 
 
 def keys_needed(steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
-    """Name what has to be rolled up before these steps: all or nothing, for it is one pass."""
+    """Name what has to be rolled up before these steps: all or nothing, because it is one pass."""
     return list(KEYS) if any(keys_read(step.condition) for step in steps) else []
 
 
@@ -94,19 +94,19 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
     def spec(key: dg.AssetKey, description: str, deps: Sequence[dg.AssetKey]) -> dg.AssetSpec:
         return dg.AssetSpec(key, group_name=GROUP, kinds=kinds, description=description, deps=list(deps))
 
-    # Dagster, 2026-11: an op may not have the name of a job; only a code location that is loaded finds out.
+    # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
     @dg.multi_asset(
         name="skene__rollup",
         specs=[
             spec(
                 ACTIVITY,
-                "What each user did on each day, and when they were first and last active. New and late events have "
-                "their days counted anew. Kept in `skene_user_days` and `skene_user_activity`.",
+                "What each user did on each day, and when they were first and last active. Days with new or "
+                "late events are counted again. Kept in `skene_user_days` and `skene_user_activity`.",
                 [table_key(plan.events.table)],
             ),
-            spec(ADOPTION, "Who tried, adopted and lapsed from which feature, and since when.", [ACTIVITY]),
-            spec(LEVELS, "At which level of engagement each user is, since when, and at which they were.", [ACTIVITY]),
-            spec(MILESTONES, "Who has reached what, and on which day: once, for ever.", [ACTIVITY]),
+            spec(ADOPTION, "Who has tried, adopted or lapsed from each feature, and since when.", [ACTIVITY]),
+            spec(LEVELS, "Each user's level of engagement, since when, and their earlier levels.", [ACTIVITY]),
+            spec(MILESTONES, "Who has reached which milestone, and on which day: once, for ever.", [ACTIVITY]),
         ],
         retry_policy=RETRIES,
     )
@@ -133,7 +133,7 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
 def _reports(
     connection: Connection, plan: UsagePlan, settings: Settings, done: roll_up.RolledUp
 ) -> dict[dg.AssetKey, Metadata]:
-    """Tell numbers, so that Dagster plots them from tick to tick."""
+    """Report numbers, so that Dagster plots them from tick to tick."""
     sizes = engagement.sizes(connection)
     funnels = adoption.funnels(connection, plan.features, settings.users)
     counts = milestones.counts(connection, plan, done.as_of)
@@ -168,12 +168,12 @@ def _reports(
 
 def _told(done: roll_up.RolledUp) -> str:
     if done.newer is not None:
-        return f"Nothing was written: it is rolled up as of {done.newer} UTC already."
+        return f"Nothing was written: it is already rolled up as of {done.newer} UTC."
     if done.already:
-        return "It was rolled up for this moment before."
+        return "It was already rolled up for this moment."
     if done.everybody:
         stays = f" Days before {done.since} stay as they were counted: their events are deleted." if done.since else ""
-        return f"Everybody was looked at.{stays}"
-    late = f" {done.too_late:,} days that late events are of stay as they were counted." if done.too_late else ""
-    known = f"{done.users or 0:,} users did something that was not known yet"
-    return f"{known}; {done.days or 0:,} days were counted anew.{late}"
+        return f"All users were rolled up.{stays}"
+    late = f" {done.too_late:,} days with late events stay as they were counted." if done.too_late else ""
+    known = f"{done.users or 0:,} users had new events"
+    return f"{known}; {done.days or 0:,} days were counted again.{late}"

@@ -1,7 +1,7 @@
-"""What wakes a step that no clock wakes: a sensor that looks, in one bounded query, whether something came.
+"""What starts a step that has no schedule: a sensor that checks, in one bounded query, whether there is something new.
 
-It only wakes: the run reads its window itself, and the ledger knows what was seen. A sensor that looks too often, or
-not often enough, mails nobody twice and forgets nobody.
+It only starts a run: the run reads its window itself, and the ledger knows what was seen. A sensor that looks too
+often, or not often enough, mails nobody twice and forgets nobody.
 """
 
 import json
@@ -25,11 +25,11 @@ from skene_dagster.store import schema
 from skene_dagster.store.engine import CLOCKS_DIFFER, database_clock, reading
 
 LOOK_EVERY = 30
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 LONGEST = timedelta(hours=1)
-"""How long a run that has not ended keeps others back: one that was killed may stand as started for ever. Two at once
-do no harm, the ledger keeps them apart."""
+"""How long an unfinished run holds back others: a killed run may be shown as started for ever. Two at once do no harm,
+because the ledger keeps them apart."""
 
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -40,7 +40,7 @@ _ACTIVE = [
 
 
 def is_woken(plan: LoopPlan, step: StepPlan) -> bool:
-    """Whether a step needs a sensor: neither a clock wakes it, nor only a person."""
+    """Whether a step needs a sensor: it has no schedule, and is not only started by a person."""
     return not isinstance(plan.root_of(step).trigger, Schedule | Manual)
 
 
@@ -51,12 +51,12 @@ def is_on_its_way(instance: dg.DagsterInstance, job: str) -> bool:
 
 
 def selected(plan: LoopPlan, steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
-    """Name the assets that a run of these steps makes: what they are read from of ours, and their own."""
+    """Name the assets that a run of these steps makes: those of ours that they are read from, and their own."""
     return [*keys_needed(steps), *(key for step in steps for key in keys_of(plan, step))]
 
 
 def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefinition:
-    """Define the sensor that wakes a step, which is on from the start."""
+    """Define the sensor that starts a step; it is on from the beginning."""
     keys = selected(plan, [step])
 
     @dg.sensor(
@@ -70,7 +70,7 @@ def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefin
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
         if is_on_its_way(context.instance, plan.name):
-            yield dg.SkipReason("A run of this loop is on its way.")
+            yield dg.SkipReason("A run of this loop is already in progress.")
             return
         before = Cursor.read(context.cursor)
         try:
@@ -83,7 +83,7 @@ def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefin
             yield dg.SkipReason(str(error))
             return
         if after is None:
-            yield dg.SkipReason("Nothing came.")
+            yield dg.SkipReason("Nothing new.")
             return
         context.update_cursor(after.written())
         yield dg.RunRequest(tags={AS_OF: f"{now.isoformat()}+00:00"}, asset_selection=keys)
@@ -116,11 +116,11 @@ class Cursor:
 def look(
     connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, before: Cursor | None, now: datetime
 ) -> Cursor | None:
-    """Look whether a run should be started now; return where that run starts to look, None where nothing came.
+    """Check whether to start a run now; return where that run starts reading, None if there is nothing new.
 
-    The very first look starts one: it says where history ends. So does one that finds a cursor of a wrong clock.
+    The very first check starts one, which records where history ends. So does one that finds a cursor of a wrong clock.
     """
-    # What lies ahead was seen by a wrong clock: what came since would not be looked for before that moment.
+    # A cursor in the future was written by a wrong clock: anything newer would be ignored until that moment.
     if before is None or max(before.seen, before.woke) > now + CLOCKS_DIFFER:
         return Cursor(now, now)
     trigger = step.trigger
@@ -141,7 +141,7 @@ def look(
 def _is_due(
     connection: Connection, plan: LoopPlan, step: StepPlan, trigger: After, settings: Settings, now: datetime
 ) -> bool:
-    cleared = clearance.of(connection, segment_name(plan.name, step.name))
+    cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     if cleared is None:
         return True
     within = trigger_windows.Window(cleared.as_of, now, None)

@@ -1,4 +1,4 @@
-"""Who uses which feature of TiDB, as Dagster shows it: an asset that writes events, made each hour."""
+"""Which users use which TiDB features, as Dagster shows it: an asset that writes events, made each hour."""
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -14,10 +14,10 @@ from skene_dagster.settings import Settings, TidbUsage
 from skene_dagster.tracking.collector import Collected, collect
 
 NAME = "skene__tidb_usage"
-"""The job and its schedule; two underscores, so no loop can be named so."""
+"""The job and its schedule. Two underscores: no loop can have this name."""
 
 HOURLY = "20 * * * *"
-"""A server remembers half a day, and may forget sooner what is run seldom."""
+"""A server remembers half a day, and may forget rare statements sooner."""
 
 SOURCE = "information_schema.statements_summary"
 
@@ -34,8 +34,8 @@ def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitio
                 group_name=GROUP,
                 kinds={"tidb", "sql"},
                 deps=[table_key(SOURCE)],
-                description="Who uses which feature of TiDB itself, from the server's statement summary. Kept in "
-                "`skene_events`, as events `tidb:<feature>` of the users that skene.yaml names.",
+                description="Which users use which of TiDB's own features, from the server's statement summary. Kept "
+                "in `skene_events`, as events `tidb:<feature>` of the users that skene.yaml names.",
             )
         ],
         retry_policy=RETRIES,
@@ -53,7 +53,7 @@ def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitio
     job = dg.define_asset_job(
         NAME,
         selection=dg.AssetSelection.assets(TIDB_USAGE),
-        description="Asks who used which feature of TiDB.",
+        description="Asks the server who used which TiDB feature.",
     )
     schedule = dg.ScheduleDefinition(
         name=NAME,
@@ -63,7 +63,7 @@ def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitio
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     source = dg.AssetSpec(
-        table_key(SOURCE), group_name=TABLES, kinds={"tidb"}, description="What the server remembers of its statements."
+        table_key(SOURCE), group_name=TABLES, kinds={"tidb"}, description="The server's summary of its statements."
     )
     return dg.Definitions(assets=[source, tidb_usage], jobs=[job], schedules=[schedule])
 
@@ -88,16 +88,16 @@ def _metadata(found: Collected) -> dict[str, dg.MetadataValue]:
 def _warnings(found: Collected) -> list[str]:
     told = []
     if not found.offer.everybody:
-        told.append("The server tells this database user of its own statements only: GRANT PROCESS ON *.* to it.")
+        told.append("The server shows this database user only its own statements: GRANT PROCESS ON *.* to it.")
     if found.offer.evicted:
         told.append(
-            f"The server forgot {found.offer.evicted:,} kinds of statements before their time: it keeps "
+            f"The server forgot {found.offer.evicted:,} kinds of statements early: it keeps only "
             "tidb_stmt_summary_max_stmt_count of them."
         )
     if found.unknown:
         # Not the addresses themselves: the event log is no place for them.
         told.append(
-            f"Of the addresses in skene.yaml below tidb_usage {found.unknown} are no user's, or several users'; "
-            "`skene-dagster validate --database` names them."
+            f"{found.unknown} of the addresses under tidb_usage in skene.yaml belong to no user, or to several; "
+            "`skene-dagster validate --database` lists them."
         )
     return told

@@ -1,7 +1,7 @@
 """Who is mailed at a tick: a pure function with one answer and one reason.
 
 A member is mailed when they have entered the segment since the step's last final decision about them, and `repeat`
-has passed since its last mail to them. What is `Deferred` is decided again at the next tick, in the same row.
+has passed since its last mail to them. Who is deferred is decided again, under the same occurrence, from `ask_at` on.
 """
 
 from dataclasses import dataclass
@@ -12,27 +12,36 @@ from zoneinfo import ZoneInfo
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
 from skene_dagster.delivery.model import (
     IN_FLIGHT,
-    UNDECIDED,
     DeferReason,
     HoldReason,
     Past,
     SendState,
     SkipReason,
+    Waiting,
 )
 from skene_dagster.loops.times.calendar_days import later
 
 LEFT: Literal["left_segment"] = "left_segment"
-"""Why a send is skipped whose user, or row, did not qualify any more when its email was to be made."""
+"""Why a user, or a row, is not mailed that did not qualify any more when the email was to be made."""
+
+NEXT_TICK = timedelta(microseconds=1)
+"""How long after a tick somebody is decided again whom its very next one may mail."""
+
+ADDRESS_ASKED_EVERY = timedelta(days=1)
+"""How often it is asked whether an address that is none has become one."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """Everything that a decision about one member depends on."""
 
-    entered_at: datetime
+    entered_at: datetime | None
+    """None: they are not inside any more."""
     email: str | None
     mailable: bool
     past: Past | None
+    waiting: Waiting | None = None
+    """They were deferred, and are decided again."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,8 @@ class RowFacts:
     """Everything that a decision about one row that triggered depends on."""
 
     occurrence: str
-    found_at: datetime
-    """The tick at which its condition held."""
+    found_at: datetime | None
+    """The tick at which its condition held; None: it is too long ago to be known."""
     email: str | None
     mailable: bool
     state: SendState | None
@@ -70,23 +79,25 @@ class RowFacts:
 class Mail:
     """Mail them; this is the how-manieth time, or about which row."""
 
-    occurrence: int | str
+    occurrence: str
 
 
 @dataclass(frozen=True)
 class Skip:
     """Do not mail them for this entry, finally."""
 
-    occurrence: int | str
+    occurrence: str
     reason: SkipReason
 
 
 @dataclass(frozen=True)
 class Defer:
-    """Do not mail them now; ask again at the next tick."""
+    """Do not mail them now; decide again later."""
 
-    occurrence: int | str
+    occurrence: str
     reason: DeferReason
+    ask_at: datetime
+    """From which tick on."""
 
 
 @dataclass(frozen=True)
@@ -99,56 +110,57 @@ Decision = Mail | Skip | Defer | AlreadyDecided
 
 def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
     """Decide about one member at one tick."""
-    past = facts.past
-    if past is None:
-        occurrence = 1
-    elif past.state in UNDECIDED:
-        occurrence = past.occurrences
-    elif past.state in IN_FLIGHT or not (facts.entered_at > past.decided_as_of or _had_left(past, as_of)):
-        return AlreadyDecided()
+    past, waiting, entered_at = facts.past, facts.waiting, facts.entered_at
+    if waiting is not None and waiting.ask_at > as_of:
+        return Defer(waiting.occurrence, waiting.reason, waiting.ask_at)
+    if waiting is not None:
+        occurrence = waiting.occurrence
+    elif past is None:
+        occurrence = "1"
+    elif entered_at is not None and entered_at > past.decided_as_of:
+        occurrence = str(past.occurrences + 1)
     else:
-        occurrence = past.occurrences + 1
+        return AlreadyDecided()
 
-    if rules.start == "new_only" and facts.entered_at == rules.first_as_of:
+    if entered_at is None:
+        return Skip(occurrence, LEFT)
+    if rules.start == "new_only" and entered_at == rules.first_as_of:
         return Skip(occurrence, "there_at_start")
-    if past is not None and past.mailed_as_of is not None:
-        if rules.repeat == "once":
-            return Skip(occurrence, "once")
-        if isinstance(rules.repeat, timedelta) and as_of < later(past.mailed_as_of, rules.repeat, rules.zone):
-            return Defer(occurrence, "repeat")
-    return _by_address(occurrence, facts.email, rules, mailable=facts.mailable)
+    mailed_as_of = past.mailed_as_of if past else None
+    if mailed_as_of is not None and rules.repeat == "once":
+        return Skip(occurrence, "once")
+    if past is not None and past.state in IN_FLIGHT:
+        return Defer(occurrence, "in_flight", as_of + NEXT_TICK)
+    if mailed_as_of is not None and isinstance(rules.repeat, timedelta):
+        again = later(mailed_as_of, rules.repeat, rules.zone)
+        if as_of < again:
+            return Defer(occurrence, "repeat", again)
+    return _by_address(occurrence, facts.email, rules, as_of, mailable=facts.mailable)
 
 
 def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: timedelta) -> Decision:
     """Decide about one row that triggered, at one tick. What has to wait too long is skipped."""
-    if facts.state is not None and facts.state not in UNDECIDED:
+    if facts.state is not None:
         return AlreadyDecided()
     if facts.mailed_as_of is not None:
         if rules.repeat == "once":
             return Skip(facts.occurrence, "once")
         if isinstance(rules.repeat, timedelta) and as_of < later(facts.mailed_as_of, rules.repeat, rules.zone):
             return Skip(facts.occurrence, "repeat")
-    if as_of - facts.found_at > expires_after:
+    if facts.found_at is None or as_of - facts.found_at > expires_after:
         return Skip(facts.occurrence, "too_late")
-    return _by_address(facts.occurrence, facts.email, rules, mailable=facts.mailable)
+    return _by_address(facts.occurrence, facts.email, rules, as_of, mailable=facts.mailable)
 
 
-def _had_left(past: Past, as_of: datetime) -> bool:
-    """Whether a member was found to have left after an earlier tick: who is inside now has entered again since.
-
-    No refresh need have seen it: where a tick is late, only the making of its emails sees who came back.
-    """
-    return past.state == "skipped" and past.reason == LEFT and past.decided_as_of < as_of
-
-
-def _by_address(occurrence: int | str, email: str | None, rules: Rules, *, mailable: bool) -> Decision:
+def _by_address(occurrence: str, email: str | None, rules: Rules, as_of: datetime, *, mailable: bool) -> Decision:
     if not mailable:
-        return Defer(occurrence, "not_mailable")
+        return Defer(occurrence, "not_mailable", as_of + NEXT_TICK)
     if (fault := fault_of(email)) is not None:
-        return Defer(occurrence, fault)
+        wait = ADDRESS_ASKED_EVERY if fault == "invalid_address" else NEXT_TICK
+        return Defer(occurrence, fault, as_of + wait)
     if rules.is_cancelled:
         return Skip(occurrence, "cancelled")
-    return Defer(occurrence, rules.hold) if rules.hold is not None else Mail(occurrence)
+    return Defer(occurrence, rules.hold, as_of + NEXT_TICK) if rules.hold is not None else Mail(occurrence)
 
 
 def fault_of(email: str | None) -> Literal["no_address", "invalid_address"] | None:

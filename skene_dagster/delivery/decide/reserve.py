@@ -1,30 +1,30 @@
-"""Reserve: decide about every member of a segment, write the decisions down, and cut the batches.
+"""Reserve: decide about whoever is new to a step, and whoever is due again; write it down, and cut the batches.
 
-One page of members is one transaction: its facts are read, a pure function decides each, and the decisions and
-batches are written together. The unique key of skene_sends is what keeps two runs from mailing one user twice;
-whoever comes second reads the page again and finds it decided.
+One page of users is one transaction: its facts are read, a pure function decides each, and the decisions and batches
+are written together. The step's row in skene_steps lets one run at a time decide about it; what keeps two from mailing
+one user twice, whatever happens, is the unique key of skene_sends: whoever comes second reads the page again.
 """
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
 from skene_dagster.delivery import ledger, modes
-from skene_dagster.delivery.decide import eligibility
-from skene_dagster.delivery.decide.eligibility import Decision, Defer, Mail, Skip
-from skene_dagster.delivery.decide.send_audience import PAGE, MemberDecision, SendAudience
+from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
+from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, CandidateDecision, SendAudience
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.model import NewSend
+from skene_dagster.delivery.model import NewDecisions, NewDeferral, NewSend, StepProgress, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.segments import clearance, members
+from skene_dagster.segments.clearance import Clearance
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
 
@@ -53,12 +53,12 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     page: int = PAGE,
     batch: int | None = None,
 ) -> Reserved:
-    """Decide about every member of the step's segment as of this tick. Idempotent: what is decided stays.
+    """Decide about all who are new to the step by this tick, and all who are due. Idempotent: what is decided stays.
 
     Args:
-        progress: is told how many members of each page were decided.
-        page: members per transaction.
-        batch: messages per batch; as many as the step's provider takes where it is left out.
+        progress: is told how many users, or rows that triggered, of each page were decided.
+        page: users, or rows, per transaction.
+        batch: messages per batch. Default: as many as the step's provider takes.
 
     Raises:
         NoClearance: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
@@ -71,37 +71,74 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     _refuse_other_times(mode, settings, as_of, clock())
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
     awaits_approval = audience.is_a_large_first_one(engine)
+    decided_up_to = _begin(engine, audience).reserved_as_of
 
-    def decide_page(connection: Connection, after: Row[Any] | None) -> _Page:
-        cleared = clearance.require(connection, audience.segment, as_of, "nothing is sent")
-        rows = audience.page(connection, after)
-        if not rows:
-            return _Page(None, {}, 0)
-        rules = audience.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
-        decided = audience.decide(connection, rows, rules)
-        sends = [_new_send(one) for one in decided if _is_new(one)]
-        cut = ledger.decide(connection, audience.scope, sends, as_of=as_of, now=clock(), size=size)
-        return _Page(rows[-1], count(one.decision for one in decided), cut)
+    def decide_page(connection: Connection, find: _Find, after: Candidate | None) -> _Page:
+        ledger.lock(connection, audience.scope)
+        first_as_of = _clearance(connection, audience).first_as_of
+        since = audience.since(decided_up_to, first_as_of)
+        rules = audience.rules(connection, first_as_of, clock(), awaits_approval=awaits_approval)
+        if rules.hold is not None:
+            ledger.hold(connection, audience.scope, rules.hold, since)
+            return _Page([], 0, is_held=True)
+        candidates = find(connection, since, after)
+        decided = audience.decide(connection, candidates, rules) if candidates else []
+        made = _new_decisions(decided)
+        return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
-    counts: dict[str, int] = {}
-    cut = 0
-    last: Row[Any] | None = None
-    while (done := _read_again_when_overtaken(engine, partial(decide_page, after=last), page)).last is not None:
-        last = done.last
-        cut += done.batches
-        for outcome, n in done.counts.items():
-            counts[outcome] = counts.get(outcome, 0) + n
-        progress(sum(done.counts.values()))
-    return Reserved(counts, cut)
+    counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
+    batches, is_held = 0, False
+    finds: tuple[_Find, ...] = (lambda connection, _since, _after: audience.due(connection), audience.entered)
+    for find in finds:
+        last: Candidate | None = None
+        while not is_held:
+            done = _read_again_when_overtaken(engine, partial(decide_page, find=find, after=last), page)
+            is_held = done.is_held
+            if not done.decided:
+                break
+            last = done.decided[-1].candidate
+            batches += done.batches
+            counts.update(count(one.decision for one in done.decided))
+            progress(len(done.decided))
+    if is_held:
+        held = reading(engine, lambda connection: ledger.held(connection, audience.scope))
+        counts.update({f"deferred:{reason}": n for reason, n in held.items()})
+    else:
+
+        def complete(connection: Connection) -> None:
+            _clearance(connection, audience)
+            ledger.complete(connection, audience.scope, as_of)
+
+        transaction(engine, complete, resolve=complete)
+    return Reserved(dict(counts), batches)
+
+
+_Find = Callable[[Connection, datetime | None, Candidate | None], list[Candidate]]
+"""Lists who is decided next, of those who entered after a tick, and behind the last one of the page before."""
 
 
 @dataclass(frozen=True)
 class _Page:
-    """What was decided about one page; `last` is its last row, None where there was none left."""
+    """What was decided about one page; about nobody where there was none left, or nobody may be decided now."""
 
-    last: Row[Any] | None
-    counts: dict[str, int]
+    decided: Sequence[CandidateDecision]
     batches: int
+    is_held: bool = False
+
+
+def _begin(engine: Engine, audience: SendAudience) -> StepProgress:
+    def begin(connection: Connection) -> StepProgress:
+        return ledger.begin(connection, audience.scope, audience.digest, audience.as_of)
+
+    try:
+        return transaction(engine, begin, resolve=begin)
+    except IntegrityError:
+        # Another run has begun it at the same moment.
+        return transaction(engine, begin, resolve=begin)
+
+
+def _clearance(connection: Connection, audience: SendAudience) -> Clearance:
+    return clearance.require(connection, audience.segment, audience.as_of, "nothing is sent")
 
 
 def _read_again_when_overtaken(engine: Engine, decide: Callable[[Connection], _Page], size: int) -> _Page:
@@ -131,45 +168,40 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
 
 def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: Scope) -> None:
     """A step that is new while another is gone may be a renamed one: everybody would be mailed again."""
-    if ledger.has_sends(connection, scope):
+    if ledger.has_decided(connection, scope):
         return
-    present = {step.name for step in plan.steps}
+    present = {step.ledger_name for step in plan.steps}
     for name in members.steps_of(connection, plan.name):
         gone = Scope(scope.mode, scope.loop, name)
-        if name not in present and ledger.has_sends(connection, gone):
+        if name not in present and ledger.has_decided(connection, gone):
             people = sum(ledger.counts(connection, gone).values())
             raise NoClearance(
                 f"Step {scope.step!r} of {plan.name!r} is new and {name!r} is gone: "
                 f"if it was renamed, {people:,} people would be mailed again.",
-                advice=f"Give the step its old name {name!r} back, or give the loop a new name.",
+                advice=f"If it was, add `renamed_from: {name}` to the step; otherwise give the loop a new name.",
             )
 
 
-def _is_new(one: MemberDecision) -> bool:
-    match one.decision:
-        case eligibility.AlreadyDecided():
-            return False
-        case Defer(reason=reason):
-            return one.past is None or one.past.state != "deferred" or one.past.reason != reason
-        case Mail() | Skip():
-            return True
-        case _:
-            assert_never(one.decision)
-
-
-def _new_send(one: MemberDecision) -> NewSend:
-    decision = one.decision
-    assert not isinstance(decision, eligibility.AlreadyDecided)
-    was_deferred = one.past is not None and one.past.state == "deferred"
-    match decision:
-        case Mail(occurrence=occurrence):
-            return NewSend(one.user_id, str(occurrence), "reserved", None, was_deferred)
-        case Skip(occurrence=occurrence, reason=reason):
-            return NewSend(one.user_id, str(occurrence), "skipped", reason, was_deferred)
-        case Defer(occurrence=occurrence, reason=reason):
-            return NewSend(one.user_id, str(occurrence), "deferred", reason, was_deferred)
-        case _:
-            assert_never(decision)
+def _new_decisions(decided: Sequence[CandidateDecision]) -> NewDecisions:
+    """Say what is to be written down about a page."""
+    sends: list[NewSend] = []
+    deferrals: list[NewDeferral] = []
+    for one in decided:
+        user_id = one.candidate.user_id
+        match one.decision:
+            case Mail(occurrence=occurrence):
+                sends.append(NewSend(user_id, occurrence, "reserved", None))
+            case Skip(occurrence=occurrence, reason=reason):
+                sends.append(NewSend(user_id, occurrence, "skipped", reason))
+            case Defer(occurrence=occurrence, reason=why, ask_at=ask_at):
+                deferrals.append(NewDeferral(user_id, Waiting(occurrence, why, ask_at)))
+            case AlreadyDecided():
+                pass
+            case _:
+                assert_never(one.decision)
+    candidates = (one.candidate for one in decided)
+    answered = [(one.user_id, one.waiting.occurrence) for one in candidates if one.waiting is not None]
+    return NewDecisions(sends, deferrals, answered)
 
 
 def count(decisions: Iterable[Decision]) -> dict[str, int]:
@@ -183,7 +215,7 @@ def count(decisions: Iterable[Decision]) -> dict[str, int]:
                 outcome = f"skipped:{reason}"
             case Defer(reason=reason):
                 outcome = f"deferred:{reason}"
-            case eligibility.AlreadyDecided():
+            case AlreadyDecided():
                 outcome = "decided_before"
             case _:
                 assert_never(decision)

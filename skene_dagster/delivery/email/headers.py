@@ -105,5 +105,5 @@ def check_header_link(text: str) -> str:
         Unrenderable: when it is none.
     """
     if not is_header_link(text):
-        raise Unrenderable("the unsubscribe address is no https: address")
+        raise Unrenderable("the unsubscribe address is not an https: address")
     return text

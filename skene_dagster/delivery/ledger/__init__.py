@@ -1,12 +1,17 @@
 """The ledger: what was decided about each member, and each batch on its way to the provider.
 
-This package owns skene_sends and skene_batches, and it alone names them: what happens to their rows stands here, one
-statement or two to a function.
+This package owns skene_sends, skene_batches, skene_deferred and skene_steps, and it alone names them: what happens to
+their rows stands here, one statement or two to a function.
 """
 
-from skene_dagster.delivery.ledger.deciding import decide, has_sends
+from skene_dagster.delivery.ledger.deciding import decide, has_decided
+from skene_dagster.delivery.ledger.deferring import due as due_again
+from skene_dagster.delivery.ledger.deferring import reconsider, waits
+from skene_dagster.delivery.ledger.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.past import history, last_mails, of_rows
+from skene_dagster.delivery.ledger.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -37,7 +42,9 @@ from skene_dagster.delivery.ledger.reading import (
 from skene_dagster.delivery.ledger.recovering import known, newest_attempt, reissue_frozen, remember, set_apart
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
+    Deferred,
     LeftOut,
+    Skipped,
     answered,
     begin_attempt,
     begun,
@@ -67,17 +74,21 @@ __all__ = [
     "LEASE",
     "LONGEST_WAIT",
     "TO_DO",
+    "Deferred",
     "LeftOut",
     "Scope",
+    "Skipped",
     "accepted_in",
     "answered",
     "at_tick",
     "batch_of",
     "batches_of",
+    "begin",
     "begin_attempt",
     "begun",
     "cancel",
     "claim",
+    "complete",
     "counts",
     "decide",
     "deferred",
@@ -85,12 +96,15 @@ __all__ = [
     "drop",
     "drop_step",
     "due",
+    "due_again",
     "emails_in_doubt",
     "freeze",
     "frozen",
     "give_up",
-    "has_sends",
+    "has_decided",
+    "held",
     "history",
+    "hold",
     "in_batch",
     "in_doubt",
     "is_due",
@@ -100,6 +114,8 @@ __all__ = [
     "last_unanswered",
     "left_behind",
     "left_unresolved",
+    "lock",
+    "look_at_everybody",
     "loops",
     "members_of",
     "newest_attempt",
@@ -111,6 +127,7 @@ __all__ = [
     "open_emails",
     "own_wait",
     "put_off",
+    "reconsider",
     "refuse",
     "reissue",
     "reissue_frozen",
@@ -127,6 +144,8 @@ __all__ = [
     "stuck_emails",
     "unresolved",
     "waiting",
+    "waiting_users",
+    "waits",
     "was_ever_reserved",
     "written_back",
 ]

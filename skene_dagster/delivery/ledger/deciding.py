@@ -4,20 +4,22 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, insert, select
 
+from skene_dagster.delivery.ledger import deferring
 from skene_dagster.delivery.ledger.scope import Scope, send_id, sends_of
-from skene_dagster.delivery.model import NewSend
-from skene_dagster.store.tables import batches, sends
+from skene_dagster.delivery.model import NewDecisions, NewSend
+from skene_dagster.store.tables import batches, deferred, sends
 
 
-def has_sends(connection: Connection, scope: Scope) -> bool:
-    """Whether anything was ever decided about a step."""
-    return connection.execute(select(sends.c.state).where(sends_of(scope)).limit(1)).first() is not None
+def has_decided(connection: Connection, scope: Scope) -> bool:
+    """Whether anything was ever decided about a user of a step."""
+    asked = select(sends.c.state).where(sends_of(scope)), select(deferred.c.reason).where(deferring.deferred_of(scope))
+    return any(connection.execute(query.limit(1)).first() is not None for query in asked)
 
 
 def decide(
-    connection: Connection, scope: Scope, made: Sequence[NewSend], *, as_of: datetime, now: datetime, size: int
+    connection: Connection, scope: Scope, made: NewDecisions, *, as_of: datetime, now: datetime, size: int
 ) -> int:
     """Write the new decisions of a page, and cut its batches.
 
@@ -30,7 +32,14 @@ def decide(
     Raises:
         IntegrityError: another run has decided about one of them meanwhile.
     """
-    _forget_deferred(connection, scope, [(one.user_id, one.occurrence) for one in made if one.was_deferred])
+    deferring.forget(connection, scope, made.answered)
+    deferring.defer(connection, scope, made.deferrals, as_of=as_of, now=now)
+    return _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size)
+
+
+def _write_sends(
+    connection: Connection, scope: Scope, made: Sequence[NewSend], *, as_of: datetime, now: datetime, size: int
+) -> int:
     mails = sum(one.state == "reserved" for one in made)
     ids = [uuid.uuid4().hex for _ in range(-(-mails // size))]
     rows: list[dict[str, object]] = []
@@ -77,10 +86,3 @@ def decide(
             ],
         )
     return len(ids)
-
-
-def _forget_deferred(connection: Connection, scope: Scope, keys: Sequence[tuple[object, str]]) -> None:
-    """Make room for new decisions where the last one was to ask again."""
-    for start in range(0, len(keys), 1000):
-        row = tuple_(sends.c.user_id, sends.c.occurrence).in_(keys[start : start + 1000])
-        connection.execute(delete(sends).where(sends_of(scope), row, sends.c.state == "deferred"))

@@ -4,11 +4,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
+from skene_dagster.delivery.ledger.deferring import deferred_of
+from skene_dagster.delivery.ledger.progress import held
 from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
-from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
+from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import CLOCKS_DIFFER
-from skene_dagster.store.tables import OPEN, batches, segment_members, sends
+from skene_dagster.store.tables import OPEN, batches, segment_members
+from skene_dagster.store.tables import deferred as waiting
 
 
 def open_emails(connection: Connection, scope: Scope) -> int:
@@ -38,19 +41,20 @@ def stuck_emails(connection: Connection, scope: Scope, now: datetime, *, for_: t
 
 
 def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str, int]:
-    """Count what is decided again at the next tick, by reason; a member who left meanwhile is none of them."""
+    """Count what is decided again at a later tick, by reason; a member who left meanwhile is none of them."""
+    reason = waiting.c.reason
     inside = and_(
         segment_members.c.segment == segment_name(scope.loop, scope.step),
         segment_members.c.exited_at == OPEN,
-        segment_members.c.user_id == sends.c.user_id,
+        segment_members.c.user_id == waiting.c.user_id,
     )
     query = (
-        select(sends.c.reason, func.count().label("n"))
-        .select_from(sends if by_row else sends.join(segment_members, inside))
-        .where(sends_of(scope), sends.c.state == "deferred")
-        .group_by(sends.c.reason)
+        select(reason, func.count().label("n"))
+        .select_from(waiting if by_row else waiting.join(segment_members, inside))
+        .where(deferred_of(scope))
+        .group_by(reason)
     )
-    return {row.reason: row.n for row in connection.execute(query.order_by(sends.c.reason))}
+    return {row.reason: row.n for row in connection.execute(query.order_by(reason))} | held(connection, scope)
 
 
 def _open(scope: Scope) -> ColumnElement[bool]:

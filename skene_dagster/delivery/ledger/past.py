@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from skene_dagster.delivery.ledger.scope import Scope, sends_of
 from skene_dagster.delivery.model import IN_FLIGHT, MAILED, Past, Reason, SendState
@@ -15,20 +15,16 @@ from skene_dagster.store.tables import OPEN, segment_members, sends
 
 def _history() -> Select[Any]:
     member, send = segment_members.c, sends.c
-    first: BindParameter[Any] = bindparam("first")
-    last: BindParameter[Any] = bindparam("last")
     inside = and_(
         member.segment == bindparam("segment"),
         member.exited_at == OPEN,
         member.user_id == send.user_id,
-        member.user_id >= first,
-        member.user_id <= last,
     )
     return (
-        select(member.user_id, send.user_id, send.state, send.reason, send.as_of)
+        select(member.user_id, send.user_id, send.occurrence, send.state, send.reason, send.as_of)
         .select_from(sends.outerjoin(segment_members, inside))
         .where(*(send[name] == bindparam(name) for name in ("mode", "loop", "step")))
-        .where(send.user_id >= first, send.user_id <= last)
+        .where(send.user_id.in_(bindparam("keys", expanding=True)))
         .order_by(send.user_id, send.as_of, send.decided_at)
     )
 
@@ -38,17 +34,18 @@ _HISTORY = _history()
 
 
 def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Past]:
-    """Read what the ledger knows about each user of a page (keys in ascending order).
+    """Read what the ledger knows about each user of a page.
 
     A member is named as the segment spells their key, however the ledger did at the time.
     """
-    of = {"segment": segment_name(scope.loop, scope.step), "first": keys[0], "last": keys[-1], **asdict(scope)}
+    of = {"segment": segment_name(scope.loop, scope.step), "keys": keys, **asdict(scope)}
     known: dict[object, Past] = {}
-    for member, decided, state, reason, decided_as_of in connection.execute(_HISTORY, of):
+    for member, decided, occurrence, state, reason, decided_as_of in connection.execute(_HISTORY, of):
         user_id = decided if member is None else member
         past = known.get(user_id)
         mailed = decided_as_of if state in MAILED else past.mailed_as_of if past else None
-        known[user_id] = Past(past.occurrences + 1 if past else 1, state, reason, decided_as_of, mailed)
+        last = max(int(occurrence), past.occurrences if past else 0)
+        known[user_id] = Past(last, state, reason, decided_as_of, mailed)
     return known
 
 

@@ -5,13 +5,15 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger.deferring import deferred_of
+from skene_dagster.delivery.ledger.progress import held
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
 from skene_dagster.delivery.model import Batch, BatchState, DueBatch, ReservedSend, SendState, WaitingBatches
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
-from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import batches, deferred, sends
 
 UNSENT: tuple[BatchState, ...] = ("reserved", "frozen")
 """Batches of which the provider may have nothing yet."""
@@ -47,11 +49,16 @@ _BATCH_OF = select(*BATCH).where(batches.c.batch_id == bindparam("batch_id"))
 
 
 def counts(connection: Connection, scope: Scope, as_of: datetime | None = None) -> dict[str, int]:
-    """Count the sends of a step by state (`deferred:repeat` where there is a reason), at one tick or at all."""
-    query = select(sends.c.state, sends.c.reason, func.count()).where(sends_of(scope))
+    """Count the decisions of a step by state (`deferred:repeat` where there is a reason), at one tick or at all."""
+    made = select(sends.c.state, sends.c.reason, func.count()).where(sends_of(scope))
+    put_off = select(literal("deferred"), deferred.c.reason, func.count()).where(deferred_of(scope))
     if as_of is not None:
-        query = query.where(sends.c.as_of == as_of)
-    rows = connection.execute(query.group_by(sends.c.state, sends.c.reason))
+        made, put_off = made.where(sends.c.as_of == as_of), put_off.where(deferred.c.as_of == as_of)
+    rows = [
+        *connection.execute(made.group_by(sends.c.state, sends.c.reason)),
+        *connection.execute(put_off.group_by(deferred.c.reason)),
+        *(("deferred", reason, n) for reason, n in held(connection, scope).items()),
+    ]
     return {f"{state}:{reason}" if reason else state: n for state, reason, n in sorted(rows, key=str)}
 
 

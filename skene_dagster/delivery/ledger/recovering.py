@@ -39,7 +39,7 @@ def known(connection: Connection, emails: Mapping[str, str]) -> set[str]:
         emails: send_id → the batch by which it left, as its origin tag has it.
     """
     may_have_left = or_(batches.c.unanswered_at.is_not(None), batches.c.unresolved_since.is_not(None))
-    is_closed = sends.c.state.not_in(("reserved", "deferred"))
+    is_closed = sends.c.state != "reserved"
     by_send = (
         select(sends.c.send_id)
         .outerjoin_from(sends, batches, batches.c.batch_id == sends.c.batch_id)

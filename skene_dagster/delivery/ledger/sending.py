@@ -6,9 +6,8 @@ Each function is one compare-and-set on the batch's row: whoever lost their leas
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from sqlalchemy import Connection, func, literal, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
 
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
@@ -16,7 +15,7 @@ from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
 from skene_dagster.delivery.model import Batch, BatchState, DeferReason, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
-from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import batches, deferred, sends
 
 FIRST_WAIT = timedelta(seconds=1)
 """How long a batch waits after its first attempt; each further one doubles it."""
@@ -32,13 +31,23 @@ UNKNOWN = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """Why somebody of a batch gets no email."""
+class Skipped:
+    """Somebody of a batch gets no email for this entry, or this row."""
 
-    state: Literal["skipped", "deferred"]
-    """`deferred` where the cause can be mended: the next tick decides again, under the same occurrence."""
-    reason: DeferReason | SkipReason
+    reason: SkipReason
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Somebody of a batch gets no email now, and the cause can be mended: it is decided again."""
+
+    reason: DeferReason
+    for_: timedelta
+    """How long after the batch's tick it is decided again, at the earliest."""
     detail: str | None = None
+
+
+LeftOut = Skipped | Deferred
 
 
 def own_wait(attempts: int) -> timedelta:
@@ -139,13 +148,23 @@ def freeze(
     if not ours:
         return False
     for identity, why in left_out.items():
-        apart = {"batch_id": None, "position": None} if why.state == "deferred" else {}
-        connection.execute(
-            sends_become(batch_id, why.state)
-            .where(sends.c.send_id == identity)
-            .values(reason=why.reason, detail=why.detail, decided_at=now, **apart)
-        )
+        if isinstance(why, Deferred):
+            _put_back(connection, batch_id, identity, why, now)
+        else:
+            skipped = sends_become(batch_id, "skipped").where(sends.c.send_id == identity)
+            connection.execute(skipped.values(reason=why.reason, decided_at=now))
     return True
+
+
+def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferred, now: datetime) -> None:
+    """Let a send that nobody can make now be decided again, under its occurrence; no key was tried with it."""
+    mine = and_(sends.c.send_id == identity, sends.c.batch_id == batch_id, sends.c.state == "reserved")
+    names = ("mode", "loop", "step", "user_id", "occurrence", "as_of")
+    said = {"reason": why.reason, "detail": why.detail, "decided_at": now}
+    row = connection.execute(select(*(sends.c[name] for name in names)).where(mine)).mappings().one_or_none()
+    if row is not None:
+        connection.execute(delete(sends).where(mine))
+        connection.execute(insert(deferred).values({**row, **said, "ask_at": row["as_of"] + why.for_}))
 
 
 def begin_attempt(connection: Connection, batch: Batch, owner: str, now: datetime) -> int | None:

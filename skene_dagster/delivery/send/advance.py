@@ -127,7 +127,7 @@ def _go_on_with_other_bytes(session: DeliverySession, batch: Batch) -> Next:
         return wait_without_bytes(session, batch)
 
     def reissue(connection: Connection) -> str | None:
-        # The provider has nothing of it, so it may be rendered anew.
+        # The provider has nothing of it, so it may be rendered again.
         is_open = ledger.batch_of(connection, batch.batch_id).state == "frozen"
         return ledger.reissue(connection, batch, session.clock()) if is_open else None
 

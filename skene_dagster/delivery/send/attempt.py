@@ -152,7 +152,7 @@ def _begin(session: DeliverySession, outlet: Outlet, batch: Batch) -> _Begun | N
 
 
 def _is_stale(batch: Batch, now: datetime) -> bool:
-    """Whether a batch that the provider has nothing of was frozen too long ago: it is rendered and asked anew."""
+    """Whether a batch that the provider has none of was frozen too long ago: it is checked and rendered again."""
     if batch.unresolved_since is not None or batch.frozen_at is None:
         return False
     return not -CLOCKS_DIFFER <= now - batch.frozen_at <= FRESH

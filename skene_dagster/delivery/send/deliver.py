@@ -52,7 +52,7 @@ def deliver(
             write `set`.
     """
     source = Source.of(session, plan, step, templates, session.do(environment.ledger_id))
-    policy, scope = source.policy(session), Scope(session.mode.name, plan.name, step.name)
+    policy, scope = source.policy(session), Scope(session.mode.name, plan.name, step.ledger_name)
 
     def due(stopped: Collection[str] = ()) -> Sequence[DueBatch]:
         by = source.email.provider

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
-from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
+from skene_dagster.delivery.decide.eligibility import LEFT, NEXT_TICK, fault_of
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
-from skene_dagster.delivery.ledger import LeftOut
+from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Provider
@@ -48,7 +48,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
     parts: list[Frozen] = []
     for part in _small_enough(messages, session.outlet(name).provider) if messages else []:
         if len(part.packed) > LARGEST_PAYLOAD:
-            left_out[part.send_ids[0]] = LeftOut("deferred", "too_large", f"{len(part.packed):,} bytes")
+            left_out[part.send_ids[0]] = Deferred("too_large", NEXT_TICK, f"{len(part.packed):,} bytes")
         else:
             parts.append(part)
     if len(parts) > 1:
@@ -101,15 +101,16 @@ def _render(
         person = people.get(row.user_id)
         subject = (row.user_id, row.occurrence) if step.by_row else row.user_id
         if subject not in inside:
-            left_out[row.send_id] = LeftOut("skipped", LEFT)
+            left_out[row.send_id] = Skipped(LEFT)
         elif person is None:
-            left_out[row.send_id] = LeftOut("skipped", "gone")
+            left_out[row.send_id] = Skipped("gone")
         elif row.send_id in left:
-            left_out[row.send_id] = LeftOut("skipped", LEFT)
+            # No refresh has seen a member leave: the next tick decides whether they are back.
+            left_out[row.send_id] = Skipped(LEFT) if step.by_row else Deferred(LEFT, NEXT_TICK)
         elif not person.mailable:
-            left_out[row.send_id] = LeftOut("skipped", "not_mailable")
+            left_out[row.send_id] = Skipped("not_mailable")
         elif (fault := fault_of(person.address)) is not None:
-            left_out[row.send_id] = LeftOut("deferred", fault)
+            left_out[row.send_id] = Deferred(fault, NEXT_TICK)
         else:
             try:
                 message = source.templates.render(
@@ -123,9 +124,9 @@ def _render(
                     step=step.name,
                 )
             except MissingValue as missing:
-                left_out[row.send_id] = LeftOut("deferred", "missing_value", cut(str(missing), LONGEST_DETAIL))
+                left_out[row.send_id] = Deferred("missing_value", NEXT_TICK, cut(str(missing), LONGEST_DETAIL))
             except Unrenderable as bad:
-                left_out[row.send_id] = LeftOut("deferred", "unrenderable", cut(str(bad), LONGEST_DETAIL))
+                left_out[row.send_id] = Deferred("unrenderable", NEXT_TICK, cut(str(bad), LONGEST_DETAIL))
             else:
                 redirected = mode.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)
@@ -136,7 +137,7 @@ def _kept(
     connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[ReservedSend]
 ) -> Mapping[Any, str | None]:
     """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
-    segment = segment_name(plan.name, step.name)
+    segment = segment_name(plan.name, step.ledger_name)
     if not step.by_row:
         return members.kept(connection, segment, [row.user_id for row in waiting])
     rows = [(row.user_id, row.occurrence) for row in waiting]

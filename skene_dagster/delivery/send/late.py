@@ -85,7 +85,7 @@ class LateTicks:
         asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
         if asked_at is None or now - asked_at > LATE:
             rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows
-            scope = Scope(self.mode.name, self.plan.name, self.step.name)
+            scope = Scope(self.mode.name, self.plan.name, self.step.ledger_name)
             left = ledger.not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
             self._of_all[as_of] = now, left
         return left

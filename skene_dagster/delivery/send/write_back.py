@@ -30,7 +30,7 @@ def write_back(session: DeliverySession, batch: Batch, email: Email) -> None:
             except IntegrityError:
                 # Without its cause, which repeats values of a row.
                 raise StoreError(
-                    f"The table {users.table!r} refuses what `set` writes: a key or a constraint stands against it.",
+                    f"The table {users.table!r} refuses what `set` writes: it violates a key or a constraint.",
                     advice="Change the rows or the loop's `set`: it is written by the next run.",
                 ) from None
             members.expect_exits(connection, segment_name(batch.loop, batch.step), accepted, session.clock())
@@ -40,7 +40,7 @@ def write_back(session: DeliverySession, batch: Batch, email: Email) -> None:
 
 
 def refuse_what_cannot_be_written(session: DeliverySession, email: Email) -> None:
-    """Have the database judge `set` by a change of nobody: afterwards the emails would be gone already.
+    """Have the database check `set` by a change of nobody: afterwards the emails would be gone already.
 
     Raises:
         StoreError: it refuses: a right or a column is missing, or nothing can be written now.
@@ -54,13 +54,13 @@ def refuse_what_cannot_be_written(session: DeliverySession, email: Email) -> Non
             raise
         columns = ", ".join(name for name, _ in email.set)
         raise StoreError(
-            f"No email is sent, for `set` could not be written ({columns} of {users.table}). {error.message}",
+            f"No email is sent, because `set` could not be written ({columns} of {users.table}). {error.message}",
             advice=error.advice,
         ) from error
 
 
 def change_of_nobody(users: Users, email: Email) -> Update:
-    """Write `set` to no row; whether it may be written is judged all the same."""
+    """Write `set` to no row; whether it may be written is checked all the same."""
     return _change(_table(users, email), users, email).where(false())
 
 

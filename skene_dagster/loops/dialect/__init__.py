@@ -146,7 +146,7 @@ def _read(text: str, product: Product, lines: TextLines | None) -> Query:
         own_key=users_key.own,
         by_row=by_row,
         by_key=by_key,
-        plain=by_key and is_plain(tree, product),
+        plain=by_key and users_key.own and is_plain(tree),
         binds=tuple(sorted(rewritten.binds)),
         windows=asked_of_the_clock,
         before_a_moment=before,

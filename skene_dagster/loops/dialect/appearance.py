@@ -40,7 +40,7 @@ def check_comment(text: str, start: int, end: int, lines: TextLines, line: int) 
     if comment.startswith("/*"):
         return
     if comment.startswith(("#>", "#-")):
-        advice = "Write JSON_EXTRACT(x, '$.a'). If a comment is meant, put a blank behind #."
+        advice = "Write JSON_EXTRACT(x, '$.a'). If you mean a comment, put a space after #."
         raise Refusal(f"{comment[:2]} is an operator in PostgreSQL; in MySQL it begins a comment.", advice, line)
     if hidden := _NO_LINE_BREAK.search(comment):
         seen, swallowed = comment[: hidden.start()].strip(), comment[hidden.end() :]
@@ -76,8 +76,8 @@ def check_word(text: str, start: int, end: int, lines: TextLines, line: int) -> 
             what = f"The lines are joined, so the line break in {_shown(word)} is lost."
             raise Refusal(what, lines.keep, line)
         raise Refusal(
-            f"{_shown(word)} is joined out of {_shown(text[start:cut])} and {_shown(text[cut:end])}.",
-            "Put a blank between the two.",
+            f"{_shown(word)} is joined from {_shown(text[start:cut])} and {_shown(text[cut:end])}.",
+            "Put a space between the two.",
             line,
         )
     if word.isascii() and word.isprintable():
@@ -101,7 +101,7 @@ def no_sql(character: str, line: int, where: str = "") -> Refusal:
     """Refuse a character that is no SQL, or that nobody sees in a string, name or comment."""
     if not where:
         return Refusal(f"{character!r} ({_name(character)}) is not SQL.", "Type it again by hand.", line)
-    advice = "Take it out, or type it again by hand."
+    advice = "Remove it, or type it again by hand."
     if where == "a string":
         advice += f" If it is meant: CONCAT('…', x'{character.encode().hex().upper()}', '…')."
     return Refusal(f"{character!r} ({_name(character)}) cannot be seen in {where}.", advice, line)

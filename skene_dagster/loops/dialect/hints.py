@@ -28,14 +28,12 @@ def check_hints(word: Word, before: Word | None) -> None:
         Refusal: such a hint.
     """
     if before is None or before.upper != "SELECT":
-        raise Refusal(f"{word.text} stands where no server reads it.", "Write it right behind SELECT.", word.line)
+        raise Refusal(f"{word.text} is where no server reads it.", "Write it directly after SELECT.", word.line)
     for name, arguments in _named(word):
         if name.upper() == "SET_VAR":
-            raise Refusal("The hint SET_VAR cannot be used.", "It changes what the SQL means. Take it out.", word.line)
+            raise Refusal("The hint SET_VAR cannot be used.", "It changes what the SQL means. Remove it.", word.line)
         if name.upper() not in HINTS:
-            raise Refusal(
-                f"{name} is not a hint that TiDB has.", "Take it out, or write one of TiDB's hints.", word.line
-            )
+            raise Refusal(f"{name} is not a hint that TiDB has.", "Remove it, or write one of TiDB's hints.", word.line)
         if _ARGUMENTS.fullmatch(arguments) is None:
             raise Refusal(f"The hint {name}({arguments}) cannot be read.", "Write names and numbers.", word.line)
 

@@ -26,7 +26,7 @@ def judge_expression(rewritten: Rewritten, *, alone: bool) -> exp.Expr:
         Refusal: it cannot be read, has a part that is not known, or asks for more than its row.
     """
     if not rewritten.judged:
-        raise Refusal("The SQL is empty.", _A_ROW_ALONE, 1)
+        raise Refusal("The SQL is empty.", _A_ROW_ALONE)
     if TRIGGER_KEY in rewritten.binds:
         raise Refusal("$1 cannot be used.", "There is no row that triggered. " + _A_ROW_ALONE)
     if alone and rewritten.binds:

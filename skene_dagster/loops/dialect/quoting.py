@@ -51,12 +51,12 @@ def word_for(name: str, node: exp.Expr, rewritten: Rewritten) -> str:
 
 
 def in_the_authors_words(text: str, rewritten: Rewritten, *, longest: int | None = _LONGEST) -> str:
-    """Turn judged text into what its author wrote, shortened if it is longer than so many characters."""
+    """Turn checked text into what its author wrote, shortened if it is longer than so many characters."""
     text = text.replace(f"{FUNCTION}FLOOR({FUNCTION}UNIX_TIMESTAMP(:{AS_OF}))", "UNIX_TIMESTAMP()")  # see `clocks`
     text = re.sub(rf"\b{FUNCTION}(?=[A-Z]\w*\b)", "", text)
     text = re.sub(r":(\w+)", lambda bind: _BINDS.get(bind[1], bind[0]), text)
     text = re.sub(rf"'(?:\$\.)?{STRING.pattern}'", lambda at: rewritten.strings[int(at[1])].text, text)
-    # Between the words that are judged there is always a blank.
+    # Between the words that are checked there is always a blank.
     text = re.sub(r"\s*\.\s*|(?<=\()\s+|\s+(?=[,)])|(?<=\w)\s+(?=\()", lambda at: at[0].strip(), text)
     text = " ".join(text.split())
     return text if longest is None or len(text) <= longest else f"{text[:longest]}…"

@@ -1,4 +1,4 @@
-"""Turn the author's words into the text for servers, and into the text that sqlglot judges.
+"""Turn the author's words into the text for servers, and into the text that sqlglot checks.
 
 A server gets the author's own words. Only a closed list of them is replaced: PostgreSQL's intervals, the clock
 functions and `$1`; comments are left out. Nothing is generated from a parse tree, for sqlglot drops and rewrites what
@@ -72,11 +72,11 @@ def rewrite_part(words: list[Word]) -> Rewritten:
         before = words[position - 1] if position else None
         after = words[position + 1] if position + 1 < len(words) else None
         if word.upper == "(":
-            inside.append(before.upper if before and before.kind == "word" else "")
+            inside.append(before.upper if before else "")
             opened.append(word.line)
         elif word.upper == ")":
             if not inside:
-                raise Refusal("A parenthesis is closed that was never opened.", "Take it out.", word.line)
+                raise Refusal("A parenthesis is closed that was never opened.", "Remove it.", word.line)
             inside.pop()
             opened.pop()
         if len(inside) > _DEEPEST:
@@ -133,10 +133,14 @@ def number_value(text: str) -> str:
 
 def _string(word: Word, before: Word | None, done: Rewritten) -> None:
     if before and before.kind == "string":
-        raise Refusal("Two strings stand side by side.", "Write CONCAT(a, b), or double the quote inside.", word.line)
-    if before and before.kind == "word" and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
         raise Refusal(
-            f"{before.text}{word.text}: a string takes no character set.", "Write the string alone.", word.line
+            "Two strings are next to each other.", "Write CONCAT(a, b), or double the quote inside.", word.line
+        )
+    if before and not word.before and re.fullmatch(r"_\w+|[nN]", before.text):
+        raise Refusal(
+            f"{before.text}{word.text}: a string cannot have a character set here.",
+            "Write the string alone.",
+            word.line,
         )
     opaque = _opaque(word, done)
     # sqlglot reads what follows an arrow as a JSON path; a path may be a name.
@@ -154,9 +158,7 @@ def _operator(word: Word, before: Word | None, after: Word | None, done: Rewritt
         shown = f"{word.text}{after.text}" if after and word.text in (":", "@", "@@") else word.text
         raise Refusal(f"{shown} cannot be used.", known.REFUSED_OPERATORS[word.text], word.line)
     if word.text == "%" and after and not after.before and not _ends_operand(before):
-        raise Refusal(
-            f"%{after.text} cannot be used.", "Placeholders have nothing to stand for. Write the value.", word.line
-        )
+        raise Refusal(f"%{after.text} cannot be used.", "Placeholders are not filled in. Write the value.", word.line)
     _write(done, word)
 
 
@@ -213,7 +215,7 @@ def _word(words: list[Word], at: int, before: Word | None, after: Word | None, i
 
 
 def _in_its_place(upper: str, before: Word | None, after: Word | None, inside: str) -> str | None:
-    """Say what is judged in the place of a word that servers read and sqlglot, 2026-11, does not."""
+    """Say what is checked in the place of a word that servers read and sqlglot, 2026-11, does not."""
     previous = before.upper if before else ""
     match upper:
         case "FROM" | "FOR" if inside in ("SUBSTRING", "SUBSTR"):

@@ -1,6 +1,6 @@
 """Cut the author's SQL into words by MySQL's lexical rules.
 
-The words are what a server will be given; sqlglot only judges them. So their boundaries are found here, by the
+The words are what a server will be given; sqlglot only checks them. So their boundaries are found here, by the
 rules of the server and not by those of a tolerant parser: what is a comment, where a string ends, what runs.
 """
 
@@ -30,9 +30,7 @@ class Word:
 
     @property
     def upper(self) -> str:
-        """The unquoted word or operator, for comparing; empty for everything else."""
-        if self.kind not in ("word", "operator"):
-            return ""
+        """The word or operator, for comparing; what stands in quotes keeps them, and is like no word."""
         # Python makes SELECT of a word with a long s (U+017F), which is a name on a server.
         return self.text.upper() if self.text.isascii() else self.text
 
@@ -43,7 +41,7 @@ class Word:
         if self.kind == "quoted":
             return inner.replace("``", "`")
         if self.kind == "string":
-            quote = self.text[0]
+            quote = self.text[:1]
             return re.sub(rf"\\(.)|{quote}{quote}", _unescaped, inner, flags=re.DOTALL)
         return self.text
 

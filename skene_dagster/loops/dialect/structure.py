@@ -147,7 +147,7 @@ def conjuncts(clause: exp.Expr) -> Iterator[exp.Expr]:
 
 def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
     try:
-        trees = parse(text, read="mysql", error_level=ErrorLevel.RAISE)
+        (tree,) = parse(text, read="mysql", error_level=ErrorLevel.RAISE)
     except ParseError as bad:
         first = bad.errors[0] if bad.errors else {}
         near = in_the_authors_words(str(first.get("highlight") or ""), rewritten)
@@ -160,8 +160,7 @@ def _parsed(text: str, rewritten: Rewritten) -> exp.Query:
         raise Refusal(
             "The SQL cannot be read.", "Check its syntax, for example in the database's own client."
         ) from None
-    tree = trees[0]
-    if len(trees) != 1 or not isinstance(tree, _QUERIES):
+    if not isinstance(tree, _QUERIES):
         raise Refusal("This is not one SELECT.", "A condition is exactly one SELECT, which only reads.")
     return tree
 
@@ -201,7 +200,7 @@ def _refuse_inside(node: exp.Expr, rewritten: Rewritten) -> None:
             raise Refusal("A name is written as a string.", "Write names in backticks, or as plain words.")
         case exp.Order() if node.this and not isinstance(node.parent, exp.GroupConcat):
             shown = as_written(node, rewritten)
-            raise Refusal(f"ORDER BY stands inside a function: {shown}.", "Only GROUP_CONCAT() takes it.")
+            raise Refusal(f"ORDER BY is inside a function: {shown}.", "Only GROUP_CONCAT() accepts it.")
         case exp.Literal():
             refuse_an_offset(string_value(node, rewritten) or "")
         case exp.Interval():
@@ -225,17 +224,17 @@ def _refuse_in_query(query: exp.Expr) -> None:
     if isinstance(query, exp.Select) and not query.expressions:
         raise Refusal("The SELECT names no columns.", "Write SELECT id FROM users …")
     if isinstance(query, exp.Subquery) and (query.args.get("order") or query.args.get("limit")):
-        raise Refusal("ORDER BY or LIMIT stands behind a query in parentheses.", "Leave the parentheses out.")
+        raise Refusal("ORDER BY or LIMIT follows a query in parentheses.", "Remove the parentheses.")
     limited = query.args.get("limit") is not None or query.args.get("offset") is not None
     if limited and not query.args.get("order") and not isinstance(query.parent, exp.Exists):
         raise Refusal(
-            "LIMIT without ORDER BY returns other rows each time; users would enter and leave at random.",
+            "LIMIT without ORDER BY returns different rows each time; users would enter and leave at random.",
             "Add ORDER BY with the key at its end, for example: ORDER BY created_at, id.",
         )
 
 
 def _nothing_lost(tree: exp.Expr, rewritten: Rewritten) -> None:
-    """Account for every name, number and string of the author's: what the parser dropped was not judged."""
+    """Account for every name, number and string of the author's: what the parser dropped was not checked."""
     names: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
     strings: set[str] = set()

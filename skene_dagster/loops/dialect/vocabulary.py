@@ -63,20 +63,20 @@ STATEMENTS = {
     **dict.fromkeys(("BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT"), "is about transactions"),
     **dict.fromkeys(("CALL", "DO"), "runs something"),
     **dict.fromkeys(("SHOW", "DESCRIBE", "DESC", "EXPLAIN", "ANALYZE", "ADMIN", "VALUES"), "returns no users"),
-    "TABLE": "is no SELECT",
+    "TABLE": "is not a SELECT",
 }
 """Statements other than SELECT, and what they do."""
 
-_LOCKING = "It locks rows (or only seems to: TiDB accepts SKIP LOCKED and locks nothing). Take it out."
+_LOCKING = "It locks rows (or only seems to: TiDB accepts SKIP LOCKED and locks nothing). Remove it."
 _LIKE = "Write LOWER(x) LIKE LOWER(y)."
 REFUSED_WORDS = {
-    "FOR": f"FOR UPDATE and FOR SHARE have no place here. {_LOCKING}",
+    "FOR": f"FOR UPDATE and FOR SHARE cannot be used here. {_LOCKING}",
     "LOCK": _LOCKING,
     "INTO": "A condition only reads; its rows go into the segment by themselves.",
     "OUTFILE": "A condition only reads.",
-    "PROCEDURE": "TiDB does not know it. Take it out.",
+    "PROCEDURE": "TiDB does not know it. Remove it.",
     "LATERAL": "TiDB does not know it. Write a join with a derived table.",
-    "TABLESAMPLE": "It returns other users each time. Write a condition on the key, such as MOD(id, 10) = 0.",
+    "TABLESAMPLE": "It returns different users each time. Write a condition on the key, such as MOD(id, 10) = 0.",
     "MATCH": "TiDB does not know full-text search everywhere. Write LIKE.",
     "FULLTEXT": "TiDB does not know full-text search everywhere. Write LIKE.",
     "ILIKE": f"It is PostgreSQL's. {_LIKE}",
@@ -86,14 +86,14 @@ REFUSED_WORDS = {
     "DEFAULT": "Write the value.",
     "RETURNING": "A condition only reads.",
     "DISTINCTROW": "Write DISTINCT.",
-    "SQL_NO_CACHE": "Take it out.",
-    "SQL_CACHE": "Take it out.",
+    "SQL_NO_CACHE": "Remove it.",
+    "SQL_CACHE": "Remove it.",
     "CHARACTER": "Write CAST(x AS CHAR), or CONVERT(x USING utf8mb4).",
-    "HIGH_PRIORITY": "Take it out.",
-    "SQL_CALC_FOUND_ROWS": "Take it out.",
-    "SQL_SMALL_RESULT": "Take it out.",
-    "SQL_BIG_RESULT": "Take it out.",
-    "SQL_BUFFER_RESULT": "Take it out.",
+    "HIGH_PRIORITY": "Remove it.",
+    "SQL_CALC_FOUND_ROWS": "Remove it.",
+    "SQL_SMALL_RESULT": "Remove it.",
+    "SQL_BIG_RESULT": "Remove it.",
+    "SQL_BUFFER_RESULT": "Remove it.",
     "CURRENT_USER": "It says who is connected, not who uses the product.",
     "CURRENT_ROLE": "It says who is connected, not who uses the product.",
     "TIDB_CURRENT_TSO": "Write NOW(), which is the run's time.",
@@ -148,7 +148,9 @@ EQUIVALENTS = {
 """Functions of other databases, and what MySQL has for them."""
 
 _CONNECTION = "It depends on the connection, not on the users."
-_RANDOM = "It gives another value each time. For a share of the users write a condition on the key: MOD(id, 10) = 0."
+_RANDOM = (
+    "It gives a different value each time. For a share of the users, write a condition on the key: MOD(id, 10) = 0."
+)
 _LOCK = "It takes or asks for a lock."
 _CLOCK = "Write NOW(), which is the run's time."
 REFUSED_FUNCTIONS = {
@@ -207,15 +209,15 @@ OWN_GRAMMAR = frozenset(("CAST", "CONVERT", "EXTRACT", "GROUP_CONCAT"))
 """Functions whose arguments are not a plain list."""
 
 REFUSED_OPERATORS = {
-    "?": "Placeholders (?) have nothing to stand for. Write the value.",
-    ":": "Placeholders (:name) have nothing to stand for. Write the value.",
-    ":=": "Assignments (:=) have no place in a condition.",
+    "?": "Placeholders (?) are not filled in. Write the value.",
+    ":": "Placeholders (:name) are not filled in. Write the value.",
+    ":=": "Assignments (:=) cannot be used in a condition.",
     "@": "User variables (@name) belong to a session, not to a condition. Write the value.",
     "@@": "System variables (@@name) belong to the server, not to a condition. Write the value.",
-    "::": "PostgreSQL's :: is not read. Write CAST(x AS DATE).",
+    "::": "PostgreSQL's :: is not supported. Write CAST(x AS DATE).",
     "||": "|| means OR in MySQL and joins texts in PostgreSQL. Write OR, or CONCAT(a, b).",
     "--": "-- begins a comment only with a space after it. Add the space.",
     "==": "== compares nothing in SQL. Write =.",
     **dict.fromkeys("{}", "Nothing is filled in here. Write the value; a date as DATE '2026-01-31'."),
-    **dict.fromkeys("[]", "Brackets have no place in MySQL. Names are written in backticks."),
+    **dict.fromkeys("[]", "MySQL has no brackets. Write names in backticks."),
 }

@@ -6,18 +6,18 @@ from skene_dagster.loops.dialect import vocabulary as known
 from skene_dagster.loops.dialect.scanner import Refusal, Word
 
 _MOST_DIGITS = 65
-_LARGEST_EXPONENT = 308
+_LARGEST_EXPONENT = "308"
 
 
 def refuse_other_statements(words: list[Word]) -> None:
     """Refuse what is not exactly one SELECT, by what it is."""
     if not words:
-        raise Refusal("The query is empty.", "Write one SELECT of the users.", 1)
+        raise Refusal("The query is empty.", "Write one SELECT of the users.")
     first = next((word for word in words if word.text != "("), words[0])
     if first.upper not in ("SELECT", "WITH"):
         does = known.STATEMENTS.get(first.upper)
         if first.upper == "TABLE" and len(words) > 1:
-            raise Refusal("TABLE is no SELECT.", f"Write SELECT * FROM {words[1].text}.", first.line)
+            raise Refusal("TABLE is not a SELECT.", f"Write SELECT * FROM {words[1].text}.", first.line)
         what = f"{first.upper} {does}" if does else f"The query begins with {first.text}"
         raise Refusal(f"{what}.", "A condition is exactly one SELECT, which only reads.", first.line)
 
@@ -27,15 +27,17 @@ def refuse_second_statement(words: list[Word]) -> None:
     for word, following in pairwise(words):
         if word.upper == ";":
             raise Refusal(
-                f"There is a second statement after the semicolon: {following.text} …", "Take it out.", following.line
+                f"There is a second statement after the semicolon: {following.text} …", "Remove it.", following.line
             )
 
 
 def refuse_number(word: Word) -> None:
     """Refuse a number that no database can hold: MySQL, 2026-11, refuses some of them and cuts others off."""
     digits, _, exponent = word.text.upper().partition("E")
-    if len(exponent.lstrip("+-0")) > 3 or abs(int(exponent or "0")) > _LARGEST_EXPONENT:
-        raise Refusal(f"{word.text[:40]} is larger or smaller than a number can be.", "Write another.", word.line)
+    magnitude = exponent.lstrip("+-0")
+    # It may have more digits than Python makes an integer of.
+    if (len(magnitude), magnitude) > (len(_LARGEST_EXPONENT), _LARGEST_EXPONENT):
+        raise Refusal(f"{word.text[:40]} is outside the range of numbers.", "Write another.", word.line)
     if len(digits) > _MOST_DIGITS:
         raise Refusal(
             f"{word.text[:20]}… has {len(digits):,} digits; a number has {_MOST_DIGITS} at most.",
@@ -53,7 +55,7 @@ def refuse_function(words: list[Word], at: int) -> None:
     if upper in known.REFUSED_WORDS:
         raise Refusal(f"{upper} cannot be used.", known.REFUSED_WORDS[upper], word.line)
     if upper not in known.FUNCTIONS:
-        raise Refusal(f"{word.text}() is not a function that is known here.", "Use MySQL's built-in ones.", word.line)
+        raise Refusal(f"{word.text}() is not a supported function.", "Use MySQL's built-in ones.", word.line)
 
 
 def refuse_word(word: Word, before: Word | None, after: Word | None) -> None:
@@ -62,14 +64,14 @@ def refuse_word(word: Word, before: Word | None, after: Word | None) -> None:
     previous = before.upper if before else ""
     following = after.upper if after else ""
     if upper == "OF" and previous == "AS":
-        raise Refusal("AS OF TIMESTAMP cannot be used.", "A condition reads what is there at the tick.", word.line)
+        raise Refusal("AS OF TIMESTAMP cannot be used.", "A condition reads what exists at the tick.", word.line)
     if upper == "DISTINCT" and previous in ("IS", "NOT"):
         raise Refusal("IS DISTINCT FROM cannot be used.", "Write NOT (a <=> b).", word.line)
     if upper == "NULLS" and following in ("FIRST", "LAST"):
         instead = "x IS NULL, x" if following == "LAST" else "x IS NOT NULL, x"
         raise Refusal(f"NULLS {following} cannot be used.", f"Write ORDER BY {instead}.", word.line)
     if upper == "FOR" and following not in ("UPDATE", "SHARE"):
-        raise Refusal("FOR cannot be used.", "Take it out.", word.line)
+        raise Refusal("FOR cannot be used.", "Remove it.", word.line)
     if upper in known.REFUSED_WORDS:
         shown = f"{upper} {following}" if upper == "FOR" else upper
         raise Refusal(f"{shown} cannot be used.", known.REFUSED_WORDS[upper], word.line)

@@ -77,7 +77,7 @@ def load_file(file: Path, root: Path) -> Loaded:
         if reader is None:
             raise LoopSyntaxError(
                 f"A loop is not read from a {file.suffix} file.",
-                advice="Write it as .ts, .yaml or .py; a name that begins with _ is left alone.",
+                advice="Write it as .ts, .yaml or .py; a name that begins with _ is ignored.",
                 place=Place(shown),
             )
         with boundary.around(shown):

@@ -152,7 +152,7 @@ class _Plain:
         else:
             kind = cut(type(value).__name__)
         raise LoopSyntaxError(
-            f"{in_words(path[-2:])} is a {kind}, which a loop cannot hold.",
+            f"{in_words(path[-2:])} is a {kind}, which a loop cannot contain.",
             advice="Write a text, a number, True, False, None, a list or a dict whose keys are texts.",
             place=self._document.place(path),
         )

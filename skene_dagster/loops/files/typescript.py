@@ -108,7 +108,7 @@ class _Reading:
             name = "".join(p for _, p in self._pieces(key, path)) if key.type == "string" else _text(key)
             inner = (*path, name)
             if name in found:
-                self._refuse(f"'{cut(name)}' stands here twice.", "Keep one.", pair, path)
+                self._refuse(f"'{cut(name)}' appears twice.", "Keep one.", pair, path)
             self.lines[inner] = _line(pair)
             found[name] = self._value(value, inner)
         return found

@@ -30,7 +30,7 @@ def plan_condition(
             _check_known(condition.name, settings.features, "feature", path, faults)
             if condition.state == "untried" and condition.for_ and settings.users.created_at is None:
                 advice = f"Add `created_at: <the column>` under `users:` in {FILE}."
-                faults.refuse((*path, "for"), "Who never tried something is counted from their sign-up.", advice)
+                faults.refuse((*path, "for"), "The time without trying it is counted from sign-up.", advice)
             return InState(condition.name, condition.state, condition.for_)
         case model.MilestoneCondition():
             _check_known(condition.name, settings.milestones, "milestone", path, faults)
@@ -38,7 +38,7 @@ def plan_condition(
         case model.UsageCondition():
             if settings.users.plan is None:
                 advice = f"Add `plan: <the column>` under `users:` in {FILE}."
-                faults.refuse((*path, "limit"), "Nothing says which plan a user is on.", advice)
+                faults.refuse((*path, "limit"), "It is unknown which plan a user is on.", advice)
             if condition.period % timedelta(days=1):
                 advice = "Uses are counted by the day (UTC): write 1d, 7d or 30d."
                 faults.refuse((*path, "period"), "The period is not a number of whole days.", advice)

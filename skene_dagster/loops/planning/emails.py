@@ -31,7 +31,7 @@ def plan_email(
         by_row: single rows trigger the step.
     """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
-        advice = "Write letters, digits, - and _, without folder and ending: re_engagement."
+        advice = "Write letters, digits, - and _, without folder and extension: re_engagement."
         faults.refuse((*path, "template"), f"{shown(email.template)} cannot be the name of a template.", advice)
     _check_sender(email, path, settings, faults)
     _check_set(email, path, settings.users, faults)
@@ -105,7 +105,7 @@ def _check_set(email: model.EmailAction, path: Path_, users: Users, faults: Faul
         inner = (*path, "set", column)
         if _NAME.fullmatch(column) is None:
             faults.refuse(
-                inner, f"{shown(column)} is not a name of a column.", "Write the name of a column of the users table."
+                inner, f"{shown(column)} is not the name of a column.", "Write the name of a column of the users table."
             )
         if column.lower() in kept:
             faults.refuse(inner, f"{shown(column)} is {kept[column.lower()]}, which is never written.", "Leave it out.")
@@ -129,5 +129,5 @@ def _unsubscribe_columns(email: model.EmailAction, sender: Sender, faults: Fault
     elif sender.unsubscribe_url.strip() and not read.user:
         # RFC 8058: one click, without a question; so the address itself has to say who it is.
         advice = "Put a column of the users table into it: https://…?u={{user.id}}."
-        faults.note(LoopInvalid("The unsubscribe address is the same for everybody.", advice=advice, place=place))
+        faults.note(LoopInvalid("The unsubscribe address is the same for everyone.", advice=advice, place=place))
     return read.user

@@ -11,8 +11,8 @@ from skene_dagster.errors import LoopInvalid, Place
 _SYNTAX = Environment(autoescape=True)
 _WRITE = "Write {{user.x}} for a column of the users table, {{row.x}} for a column of the query."
 _OF_OTHER_LANGUAGES = (
-    (r"\|\||\?\?", "Write `or` in its place: x or 'there'."),
-    (r"&&", "Write `and` in its place."),
+    (r"\|\||\?\?", "Write `or` instead: x or 'there'."),
+    (r"&&", "Write `and` instead."),
     (r"\|\s*default\s*:", "Write it with brackets: x|default('there')."),
     (r"\{\{\{", "Write two braces."),
     (r"\{\{\s*[#/]\s*(if|each|unless|with)\b", "Write {% if … %} … {% endif %}, {% for … in … %} … {% endfor %}."),
@@ -41,7 +41,7 @@ def columns_of(text: str, place: Place) -> Columns:
     except RecursionError:
         raise LoopInvalid("The expression is nested too deeply.", advice=_WRITE, place=place) from None
     if any(not isinstance(node, nodes.Output) for node in template.body):
-        raise LoopInvalid("Only {{ … }} may stand here.", advice="Statements belong in the template.", place=place)
+        raise LoopInvalid("Only {{ … }} may be used here.", advice="Statements belong in the template.", place=place)
     found: dict[str, set[str]] = {"user": set(), "row": set()}
     read: set[int] = set()
     for node in template.find_all((nodes.Getattr, nodes.Getitem)):
@@ -51,7 +51,9 @@ def columns_of(text: str, place: Place) -> Columns:
             read.add(id(node.node))
     for name in template.find_all(nodes.Name):
         if id(name) not in read:
-            raise LoopInvalid(f"{shown(name.name)} is nothing that an email can show.", advice=_WRITE, place=place)
+            raise LoopInvalid(
+                f"{shown(name.name)} is not something that an email can show.", advice=_WRITE, place=place
+            )
     return Columns(frozenset(found["user"]), frozenset(found["row"]))
 
 

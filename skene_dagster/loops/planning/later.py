@@ -7,9 +7,6 @@ from skene_dagster.loops import model
 
 def not_yet(loop: model.Loop) -> Iterator[str]:
     """Yield one sentence for each thing in a loop that cannot run yet."""
-    for number, step in enumerate(loop.steps, start=1):
-        if step.renamed_from is not None:
-            yield f"step {number}: 'renamed_from' is known, not yet run."
     if loop.goal is not None:
         yield "The goal is known, not yet run."
     if loop.holdout:

@@ -78,18 +78,19 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
         _check_name(step.name, path, "step", faults)
         if step.name in seen:
             faults.refuse(
-                path, f"Step {seen[step.name] + 1} is called {shown(step.name)} as well.", "Choose another name."
+                path, f"Step {seen[step.name] + 1} is called {shown(step.name)}, too.", "Choose another name."
             )
         seen.setdefault(step.name, number)
-    names = {step.name or "main" for step in steps}
+    taken = {step.name or "main" for step in steps}
     for number, step in enumerate(steps):
         if step.renamed_from is not None:
             path = ("steps", number, "renamed_from")
             _check_name(step.renamed_from, path, "step", faults)
-            if step.renamed_from in names:
+            if step.renamed_from in taken:
                 faults.refuse(
                     path, f"{shown(step.renamed_from)} is still a step of this loop.", "Name the one that is gone."
                 )
+            taken.add(step.renamed_from)
 
 
 def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faults) -> StepPlan:
@@ -114,7 +115,7 @@ def _action(
         return plan_email(action, path, *shown, by_row=by_row, settings=settings, faults=faults)
     if by_row:
         advice = "Use a trigger of type schedule, api or manual."
-        faults.refuse((*path, "type"), "'block' is about who is inside, not about single rows.", advice)
+        faults.refuse((*path, "type"), "'block' applies to the members of a segment, not to single rows.", advice)
     prompt = action.upgrade_prompt
     if prompt is None:
         return Block(action.message, None)
@@ -136,10 +137,11 @@ def _goal(goal: model.Goal, settings: Settings, faults: Faults) -> GoalPlan | No
         faults.refuse(("goal",), "The goal is not one goal.", advice)
     elif goal.returns_within is not None:
         if goal.within is not None:
-            faults.refuse(("goal", "within"), "returns_within says the time already.", "Leave `within` out.")
+            faults.refuse(("goal", "within"), "returns_within already says the time.", "Leave `within` out.")
         return GoalPlan("returns", "", goal.returns_within)
     elif goal.within is None:
-        faults.refuse(("goal",), f"The goal {given[0][0]!r} has no end.", "Say by when: `within: 14d`.")
+        faults.refuse(("goal",), f"The goal {given[0][0]!r} has no time limit.", "Add a time limit: `within: 14d`.")
     else:
-        return GoalPlan(*given[0], goal.within)
+        (said,) = given
+        return GoalPlan(*said, goal.within)
     return None

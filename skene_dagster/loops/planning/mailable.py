@@ -1,4 +1,4 @@
-"""Planning of `users.mailable`: the SQL of skene.yaml that says who may be mailed at all, judged as a condition is."""
+"""Planning of `users.mailable`: the SQL of skene.yaml that says who may be mailed at all, checked as a condition is."""
 
 from functools import lru_cache
 

@@ -33,10 +33,10 @@ def plan_trigger(
         case model.AfterTrigger():
             known = [step.name for step in earlier if step.name]
             if trigger.step not in known:
-                advice = one_of(trigger.step, known) if known else "No step stands before this one."
+                advice = one_of(trigger.step, known) if known else "There is no step before this one."
                 faults.refuse((*path, "step"), f"{shown(trigger.step)} is not an earlier step.", advice)
             elif next(step for step in earlier if step.name == trigger.step).action.type == "block":
-                faults.refuse((*path, "step"), f"{shown(trigger.step)} blocks; it is followed by nothing.", "")
+                faults.refuse((*path, "step"), f"{shown(trigger.step)} blocks; no step can follow it.", "")
             return After(trigger.step, trigger.wait)
         case model.ApiTrigger():
             return Calls(trigger.endpoint, trigger.method)

@@ -53,14 +53,14 @@ class UsagePlan:
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """What each part says, in short; a part that changes its digest is computed anew.
+        """What each part says, in short; a part that changes its digest is computed again.
 
         `events` are the facts that all others are computed from; `levels` are what activity and the levels need.
         """
         sql = [(feature.name, feature.sql.author) for feature in self.sql_features if feature.sql is not None]
         parts: dict[str, object] = {"events": (self.events, sql), "levels": self.levels}
         parts |= {f"feature:{feature.name}": feature for feature in self.features}
-        # A milestone of a feature whose SQL changes is another one.
+        # A milestone of a feature whose SQL changes is a different table.
         parts |= {
             f"milestone:{milestone.name}": (
                 milestone,
@@ -143,15 +143,15 @@ def _faults_of_tidb_usage(settings: Settings, document: Document) -> Iterator[Se
         return
     if settings.events != OWN_EVENTS:
         yield SettingsError(
-            f"What is found of TiDB's use goes into {OWN_EVENTS.table}, but 'events' has another table read.",
-            advice="Leave one of the two out.",
+            f"What is found of TiDB's use goes into {OWN_EVENTS.table}, but 'events' names a different table.",
+            advice="Remove one of the two.",
             place=document.place(("tidb_usage",)),
         )
     for path, event in _names_said(settings):
         name = event.removeprefix(tidb_features.PREFIX)
         if name != event and name not in tidb_features.FEATURES:
             yield SettingsError(
-                f"{name!r} is not a feature of TiDB that is recognized.",
+                f"{name!r} is not a TiDB feature that is recognized.",
                 advice=one_of(name, tidb_features.FEATURES),
                 place=document.place(path),
             )

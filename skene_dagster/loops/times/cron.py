@@ -1,7 +1,7 @@
 """Cron expressions: what Dagster takes and no cron program reads otherwise; for anything else, what to write."""
 
 import re
-from collections.abc import Iterator
+from calendar import monthrange
 from dataclasses import dataclass
 
 _ALIASES = {
@@ -55,7 +55,7 @@ def fault_of_cron(cron: str) -> str:
     if len(fields) != len(_FIELDS):
         return _of_another_number(fields)
     for field, text in zip(_FIELDS, fields, strict=True):
-        if fault := next(_faults(field, text), ""):
+        if fault := _fault(field, text):
             return fault
     return _of_the_days(fields)
 
@@ -84,63 +84,59 @@ def _of_another_number(fields: list[str]) -> str:
     return f"It has {len(fields)} fields; {_FOR_EXAMPLE}"
 
 
-def _faults(field: _Field, text: str) -> Iterator[str]:
+def _fault(field: _Field, text: str) -> str:
     if text == "?":
-        yield f"'?' is Quartz's word for any {field.name}; write *."
+        return f"'?' is Quartz's word for any {field.name}; write *."
     if (field.name, text.upper()) == ("day", "L"):
-        return
+        return ""
     if "#" in text:
-        yield from _faults_of_an_nth(field, text)
-        return
+        return _fault_of_an_nth(field, text)
     if strange := re.fullmatch(r"[0-9]*(L|W|LW)(-?[0-9]+)?|[A-Z]{3}L", text.upper()):
-        yield (
+        return (
             f"{strange[0]!r} is not known here. The last day of the month is L, alone in the field of the day; "
             "Monday to Friday is 1-5 in the field of the weekday."
         )
     items = text.split(",")
     if len(items) > 1 and "*" in items:
-        yield f"{text!r} is any {field.name}: write *."
-    for item in items:
-        yield from _faults_of_an_item(field, item)
+        return f"{text!r} is any {field.name}: write *."
+    return next(filter(None, (_fault_of_an_item(field, item) for item in items)), "")
 
 
-def _faults_of_an_nth(field: _Field, text: str) -> Iterator[str]:
+def _fault_of_an_nth(field: _Field, text: str) -> str:
     day, _, nth = text.partition("#")
     number = field.number(day)
     # Dagster, 2026-11: reads no list in which one of them stands.
     if field.name != "weekday" or number is None or number > field.most or nth not in ("1", "2", "3", "4", "5"):
-        yield f"{text!r} is not known here. The second Monday is MON#2, alone in the field of the weekday."
+        return f"{text!r} is not known here. The second Monday is MON#2, alone in the field of the weekday."
+    return ""
 
 
-def _faults_of_an_item(field: _Field, item: str) -> Iterator[str]:
+def _fault_of_an_item(field: _Field, item: str) -> str:
     shape = re.fullmatch(r"(?:\*|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]+))?", item)
     if shape is None:
-        yield f"{item!r} is no {field.name}; write numbers, *, ranges 1-5, lists 1,3 and steps */5."
-        return
-    ends = []
-    for said in (shape[1], shape[2]):
-        if said is None:
-            continue
+        return f"{item!r} is no {field.name}; write numbers, *, ranges 1-5, lists 1,3 and steps */5."
+    ends: list[int] = []
+    for said in filter(None, (shape[1], shape[2])):
         number = field.number(said)
         if number is None:
-            yield _of_a_word(field, said)
-            return
+            return _of_a_word(field, said)
         if not field.least <= number <= field.most:
-            yield f"There is no {field.name} {number}; they are {field.least} to {field.most}{_to_know(field)}."
+            return f"There is no {field.name} {number}; they are {field.least} to {field.most}{_to_know(field)}."
         ends.append(number)
     step = 1 if shape[3] is None else int(shape[3])
     size = field.last - field.least + 1
     if not 1 <= step <= size:
-        yield f"The step of {item!r} is to be from 1 to {size}: steps begin anew with each {_AROUND[field.name]}."
-    if (len(ends) == 2 and ends[0] == ends[1]) or (shape[3] is not None and ends == [field.last]):
+        return f"The step of {item!r} is to be from 1 to {size}: steps begin anew with each {_AROUND[field.name]}."
+    if (len(ends) == 2 and ends[0] == ends[1]) or (shape[3] is not None and ends in ([field.last], [field.most])):
         # Dagster, 2026-11: takes 0-0 for every weekday, and 31/2 for every day.
-        yield f"The range {item} is one {field.name}: write {ends[0]}."
+        return f"The range {item} is one {field.name}: write {ends[0]}."
+    if ends != sorted(ends):
+        return f"The range {item} runs backwards: write {_forwards(field, ends[0], ends[1], step)}."
     if field.name == "weekday" and step > 1 and (len(ends) == 1 or 7 in ends):
         # Dagster, 2026-11: ends with Saturday; others go on to 7, which is Sunday.
         numbers = range(ends[0], ends[1] + 1 if len(ends) == 2 else 7, step)
-        yield f"Some read {item} with Sunday, and some without: write {','.join(map(str, numbers))}."
-    if len(ends) == 2 and ends[0] > ends[1]:
-        yield f"The range {item} runs backwards: write {_forwards(field, ends[0], ends[1], step)}."
+        return f"Some read {item} with Sunday, and some without: write {','.join(map(str, numbers))}."
+    return ""
 
 
 _AROUND = {"minute": "hour", "hour": "day", "day": "month", "month": "year", "weekday": "week"}
@@ -181,7 +177,7 @@ def either_day(cron: str) -> tuple[str, str] | None:
     return None if "*" in (day, weekday) else (day, weekday)
 
 
-_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LEAP_YEAR = 2024
 
 
 def _of_the_days(fields: list[str]) -> str:
@@ -192,7 +188,7 @@ def _of_the_days(fields: list[str]) -> str:
     if day.upper() == "L":
         return ""
     days, months = _numbers(_FIELDS[2], day), _numbers(_FIELDS[3], month)
-    if min(days) <= max(_LENGTHS[number - 1] for number in months):
+    if min(days) <= max(monthrange(_LEAP_YEAR, month)[1] for month in months):
         return ""
     what = f"There is no {day} {' or '.join(_MONTHS[number - 1] for number in sorted(months))}."
     if weekday == "*":
@@ -212,9 +208,9 @@ def _numbers(field: _Field, text: str) -> set[int]:
     found: set[int] = set()
     for item in text.split(","):
         said, _, step = item.partition("/")
-        first, _, last = said.partition("-")
-        low = field.least if first == "*" else field.number(first)
-        high = field.number(last) if last else low if first != "*" and not step else field.most
+        first, _, last = said.replace("*", f"{field.least}-{field.most}").partition("-")
+        low = field.number(first)
+        high = field.number(last) if last else field.most if step else low
         assert low is not None
         assert high is not None
         found.update(range(low, high + 1, int(step or 1)))

@@ -97,7 +97,7 @@ def _instead(name: str) -> str:
     # The city that was meant is recognized, or seen to be another; of an offset or abbreviation only the hour would be.
     near = [zone for zone in known if zone.startswith(f"{area}/") and area != "Etc"]
     found = difflib.get_close_matches(said, near, n=1, cutoff=0.8)
-    return "Write an IANA name, such as Europe/Berlin." + (f" Did you mean {found[0]!r}?" if found else "")
+    return " ".join(["Write an IANA name, such as Europe/Berlin.", *(f"Did you mean {zone!r}?" for zone in found)])
 
 
 def _of_an_offset(sign: str, hours: int, minutes: int) -> str:

@@ -162,7 +162,7 @@ def take(
     if newer:
         raise kind.overtaken(
             f"{kind.noun} {name} {kind.was_written} for {max(newer)} UTC, which is after {as_of}; nothing was written.",
-            advice="History is only written forwards: run the newest tick.",
+            advice="History is only written forwards; run the newest tick.",
         )
     raise kind.busy(
         f"{kind.noun} {name} {kind.is_written} by run {row.owner}, until {row.lease_until} UTC at most.",
@@ -230,7 +230,7 @@ def between(connection: Connection, name: str, now: datetime, kind: Kind = SEGME
 
 
 def doubt_the_watermark(connection: Connection, name: str, now: datetime) -> None:
-    """Have everything counted anew that was counted by a clock that was ahead: what came until then was passed over.
+    """Have everything counted again that was counted by a clock that was ahead: what came until then was passed over.
 
     Once its moment is reached it looks right: so it may not stay.
     """
@@ -247,7 +247,7 @@ def _mine(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
     # MySQL counts the rows that match, changed or not: SQLAlchemy asks for that.
     if not connection.execute(update(lease.kind.table).where(_is_mine(lease)).values(values)).rowcount:
         raise lease.kind.busy(
-            f"Another run has taken over: {lease.kind.noun.lower()} {lease.name}; this one wrote no further.",
+            f"Another run has taken over: {lease.kind.noun.lower()} {lease.name}; this one stopped writing.",
             advice="Wait for that run.",
         )
 

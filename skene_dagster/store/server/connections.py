@@ -40,7 +40,7 @@ def open_server(url: URL, patience: float | None) -> Engine:
     group = url.query.get("resource_group")
     if group is not None and not (isinstance(group, str) and re.fullmatch(r"\w{1,32}", group)):
         raise SettingsError(
-            "SKENE_DATABASE_URL has a resource_group that is no name.",
+            "SKENE_DATABASE_URL has a resource_group that is not a valid name.",
             advice="A resource group has up to 32 letters, digits and underscores.",
         )
     url = url.difference_update_query(["resource_group"])

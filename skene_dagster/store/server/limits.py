@@ -95,4 +95,4 @@ def _is_running(connection: Connection, number: int) -> bool:
 
 
 def _too_long(limit: timedelta) -> StoreTimeout:
-    return StoreTimeout(f"It took longer than {duration_text(limit)}, and was stopped; nothing of it was written.")
+    return StoreTimeout(f"It took longer than {duration_text(limit)} and was stopped; nothing was written.")

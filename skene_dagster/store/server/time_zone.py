@@ -31,10 +31,7 @@ def server_zone(connection: Connection) -> ServerZone | None:
     # MariaDB 10.11 and TiDB 8.5, 2026-11: CONVERT_TZ takes `SYSTEM`, too, and needs no tables of zones for it.
     ahead = f"TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', {_ZONE}))"
     columns = (literal_column(_ZONE, String), literal_column("@@system_time_zone", String))
-    name, system, minutes = connection.execute(select(*columns, literal_column(ahead, Integer))).one()
-    if minutes is None:
-        return None
-    return ServerZone(system if name == "SYSTEM" else name, timedelta(minutes=minutes))
+    return _zone(*connection.execute(select(*columns, literal_column(ahead, Integer))).one())
 
 
 def utc(ahead: timedelta) -> str:
@@ -44,3 +41,7 @@ def utc(ahead: timedelta) -> str:
         return "UTC"
     rest = f":{minutes % 60:02}" if minutes % 60 else ""
     return f"UTC{'-' if ahead < timedelta() else '+'}{minutes // 60}{rest}"
+
+
+def _zone(name: str, system: str, minutes: int | None) -> ServerZone | None:
+    return None if minutes is None else ServerZone(system if name == "SYSTEM" else name, timedelta(minutes=minutes))

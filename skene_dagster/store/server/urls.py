@@ -17,7 +17,7 @@ SERVER = frozenset({"mysql", "mysql+pymysql"})
 _PARAMETERS = frozenset(
     {"ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity", "resource_group", "unix_socket"}
 )
-_ENCODE = "In a user's name and a password write % as %25, : as %3A, / as %2F, ? as %3F, # as %23 and @ as %40."
+_ENCODE = "In a user name or password, write % as %25, : as %3A, / as %2F, ? as %3F, # as %23 and @ as %40."
 _LONGEST_PATH = 1000
 _WITH_AUTHORITY = re.compile(r"(?P<scheme>[A-Za-z0-9+]+)://(?P<rest>.*)")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\]")
@@ -28,7 +28,7 @@ def parse(url: str) -> URL:
     """Take SKENE_DATABASE_URL apart.
 
     Raises:
-        SettingsError: it is none, of a database that is not supported, or can be read in two ways.
+        SettingsError: it is none, of a database that is not supported, or is ambiguous.
     """
     found = _WITH_AUTHORITY.fullmatch(url)
     if found is None:
@@ -50,12 +50,12 @@ def parse(url: str) -> URL:
     if scheme in SERVER and not parsed.database:
         raise _wrong("names no database")
     if len(parsed.database or "") > _LONGEST_PATH:
-        raise _wrong("names a database by a name that is too long")
+        raise _wrong("has a database name that is too long")
     allowed = _PARAMETERS if scheme in SERVER else frozenset()
     for name, value in parsed.query.items():
         if name not in allowed:
-            known = f"Known are: {', '.join(sorted(allowed))}." if allowed else "Leave out what stands after the ?."
-            raise _wrong(f"has a parameter {shown(name)}, which means nothing", known)
+            known = f"Known are: {', '.join(sorted(allowed))}." if allowed else "Remove what follows the ?."
+            raise _wrong(f"has a parameter {shown(name)}, which is unknown", known)
         if not isinstance(value, str):
             raise _wrong(f"has the parameter {shown(name)} twice", "Keep one.")
     return parsed
@@ -69,15 +69,17 @@ def _check_server(rest: str) -> None:
     before, at, after = rest.partition("@")
     user, _, password = before.partition(":")
     if "@" in after or (at and any(character in user for character in "/?#[]")):
-        raise _wrong("can be read in two ways", _ENCODE)
+        raise _wrong("is ambiguous", _ENCODE)
     if at and not (_is_encoded(user) and _is_encoded(password)):
-        raise _wrong("has a % in it that begins no character", _ENCODE)
+        raise _wrong("has a % that does not begin an encoded character", _ENCODE)
     authority = re.split(r"[/?#]", after if at else rest)[0]
     host, port = _host_and_port(authority)
     if authority and not (_HOST.fullmatch(host) and all(0 < len(label) < 64 for label in host.split("."))):
         raise _wrong("names no host", _ENCODE if at else FOR_EXAMPLE)
     if port is not None and not (_PORT.fullmatch(port) and 0 < int(port) < 65536):
-        raise _wrong("has no number for a port", "Write one from 1 to 65535 after the host: …@host:4000/database.")
+        raise _wrong(
+            "has a port that is not a number", "Write one from 1 to 65535 after the host: …@host:4000/database."
+        )
 
 
 def _host_and_port(authority: str) -> tuple[str, str | None]:

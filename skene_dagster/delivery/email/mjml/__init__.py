@@ -1,1 +1,1 @@
-"""MJML, judged and compiled."""
+"""MJML, checked and compiled."""

@@ -45,7 +45,7 @@ def compile_mjml(source: str) -> Compiled:
     """
     if word := TOKEN.search(source):
         line = source[: word.start()].count("\n") + 1
-        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it otherwise.")])
+        raise Faulty([Fault(line, f"The word {word[0]} cannot be used.", "Write it differently.")])
     protected = Protected(source)
     lint = Lint(protected)
     try:
@@ -88,9 +88,9 @@ def compile_mjml(source: str) -> Compiled:
 def _refused_by_mrml(text: str, protected: Protected) -> Fault:
     found = re.search(r"position (\d+):(\d+)", text)
     if found is None:
-        return Fault(None, f"This is no MJML: {text.replace(' in root template', '')}.")
+        return Fault(None, f"This is not MJML: {text.replace(' in root template', '')}.")
     before, here = (protected.text.encode()[: int(end)].decode(errors="ignore") for end in found.groups())
     line = protected.author_line(before.count("\n") + 1)
     here = here[len(before) :].strip()
     shown = TOKEN.sub(lambda token: protected.shown(int(token[1])), here)
-    return Fault(line, f"{shown} cannot stand here.", "Text and values belong into <mj-text> or <mj-raw>.")
+    return Fault(line, f"{shown} cannot stand here.", "Text and values belong in <mj-text> or <mj-raw>.")

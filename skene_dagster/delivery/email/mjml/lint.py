@@ -1,4 +1,4 @@
-"""What mrml would drop, mend or misread without a word: judged on the file, and once more on what mrml made of it."""
+"""What mrml would drop, fix or misread without a word: checked on the file, and once more on what mrml made of it."""
 
 import re
 from collections.abc import Iterable
@@ -74,7 +74,7 @@ class Values(HTMLParser):
         numbers = self.inside(data)
         if numbers and data.lstrip().startswith("["):
             where = "in a conditional comment, where no link can be checked"
-            self.refuse(numbers[0], where, "For a button write <mj-button>, which Outlook shows as well.")
+            self.refuse(numbers[0], where, "For a button write <mj-button>, which Outlook shows, too.")
             return
         for number in numbers:
             self.refuse(number, "in an HTML comment", "Comment with {# … #} instead.")
@@ -83,7 +83,7 @@ class Values(HTMLParser):
         for number in self.inside(name):
             self.refuse(number, "inside a tag", "Write it inside an attribute's value.")
         if name == "href" and runs_script(value):
-            self.fault(f"{shown(value)} is no link that an email may have.", "Write an address with https://.")
+            self.fault(f"{shown(value)} is not a link that an email may have.", "Write an address with https://.")
             return
         numbers = self.inside(value)
         if not numbers:
@@ -164,7 +164,7 @@ class Lint(Values):
         if tag in VOID_TAGS or TOKEN.search(tag):
             return
         if tag not in (one.tag for one in self._open):
-            self.fault(f"</{tag}> closes nothing.", "Take it out.")
+            self.fault(f"</{tag}> closes nothing.", "Remove it.")
             return
         while (last := self._open.pop()).tag != tag:
             self._never_closed(last, f" before </{tag}> of line {self.line}")

@@ -71,7 +71,7 @@ NOT_RENDERED: Mapping[str, str] = {
     "mj-selector": "Write that part of the email in <mj-raw>, as HTML with the attribute.",
     "mj-html-attribute": "Write that part of the email in <mj-raw>, as HTML with the attribute.",
     "mj-html": "Write <mj-raw>.",
-    "mj-container": "Leave it out: what stands in it belongs right into <mj-body>.",
+    "mj-container": "Remove it: its content belongs directly in <mj-body>.",
 }
 """Tags that MJML has, or once had, and mrml lacks; and what to write instead."""
 

@@ -61,7 +61,7 @@ def read(
         return None, [TemplateError(message, advice=f"{there}{_nearest(name, known)}", place=place)]
     texts: list[str] = []
     errors: list[TemplateError] = []
-    for file, what in ((mjml, "the email itself"), (text, "what is shown where HTML is not")):
+    for file, what in ((mjml, "the email itself"), (text, "the text for mail clients without HTML")):
         if not os.path.lexists(file):
             errors.append(TemplateError("The file is missing.", advice=f"Write {what}.", place=Place(_shown(file))))
             continue
@@ -111,7 +111,7 @@ def _survives(compiled: Compiled) -> tuple[Fault, ...]:
         try:
             environment.parse(source)
         except TemplateSyntaxError as bad:
-            advice = "A pair such as {% if %} … {% endif %} must stand inside one element."
+            advice = "A pair such as {% if %} … {% endif %} must be inside one element."
             return (Fault(None, f"The {part} does not survive MJML: {bad.message}", advice),)
     if (size := len(compiled.html.encode())) > headers.LARGEST_HTML:
         message = f"The HTML has {size:,} bytes; Gmail cuts emails off at {headers.LARGEST_HTML:,}."

@@ -38,7 +38,7 @@ class Row:
         elif value is None:
             raise KeyError(name)
         elif not isinstance(value, _PLAIN):
-            raise Unrenderable(f"the column {name} is no plain value but {type(value).__name__}")
+            raise Unrenderable(f"the column {name} is not a plain value but {type(value).__name__}")
         return value
 
     def has(self, name: str) -> bool:

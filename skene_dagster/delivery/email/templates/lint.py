@@ -88,17 +88,17 @@ def _read(environment: SandboxedEnvironment, source: str) -> tuple[tuple[Fault, 
 
 def _no_jinja(bad: TemplateSyntaxError, source: str) -> Fault:
     if bad.message == "Missing end of comment tag":
-        return Fault(bad.lineno, "{# begins a comment of Jinja, which is never closed.", _IN_CSS)
+        return Fault(bad.lineno, "{# begins a Jinja comment, which is never closed.", _IN_CSS)
     lines = source.splitlines() or [""]
     line = lines[min(bad.lineno, len(lines)) - 1]
-    return Fault(bad.lineno, f"This is no Jinja: {bad.message}", in_jinja(line))
+    return Fault(bad.lineno, f"This is not Jinja: {bad.message}", in_jinja(line))
 
 
 def _swallowed(environment: SandboxedEnvironment, source: str) -> Iterator[Fault]:
     """Find comments that end where another was meant to: what stands between is gone without a word."""
     for line, kind, value in environment.lex(source) if "{#" in source else ():
         if kind == "comment" and "{#" in value:
-            yield Fault(line, "{# begins a comment of Jinja, in which another one begins.", _IN_CSS)
+            yield Fault(line, "{# begins a Jinja comment, in which another one begins.", _IN_CSS)
 
 
 def _constructs(found: Sequence[nodes.Node]) -> Iterator[Fault]:
@@ -118,7 +118,7 @@ def _functions(environment: SandboxedEnvironment, found: Sequence[nodes.Node]) -
     for node in found:
         if isinstance(node, nodes.Filter) and node.name not in environment.filters:
             if node.name == "safe":
-                advice = "A user's value is never markup; leave the filter out."
+                advice = "A user's value is never markup; remove the filter."
                 yield Fault(node.lineno, "|safe is not allowed.", advice)
             else:
                 yield Fault(node.lineno, f"|{node.name} is not a filter.", _meant(node.name, environment.filters))
@@ -139,7 +139,7 @@ def _first_lines(found: Sequence[nodes.Node]) -> dict[str, int]:
 def _not_provided(name: str, line: int | None, provided: Sequence[str], by: str) -> Fault:
     return Fault(
         line,
-        f"{{{{ {name} }}}} is provided by nothing; the {by} provides: {', '.join(provided) or 'nothing'}.",
+        f"{{{{ {name} }}}} is not provided; the {by} provides: {', '.join(provided) or 'nothing'}.",
         _meant(name, provided),
     )
 

@@ -63,7 +63,7 @@ class Missing(StrictUndefined):
 
 
 def let_through(environment: SandboxedEnvironment) -> None:
-    """Let a missing value pass through every filter but the one that replaces it, and call it `none` as well."""
+    """Let a missing value pass through every filter but the one that replaces it, and call it `none`, too."""
     for name, function in environment.filters.items():
         if name not in {"default", "d"}:
             environment.filters[name] = _of_what_is_there(function)

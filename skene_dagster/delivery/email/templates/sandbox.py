@@ -28,7 +28,7 @@ def printable(value: Any) -> Any:
     """
     if isinstance(value, _PRINTABLE):
         return value
-    kind = "nothing" if value is None else f"no plain value but {type(value).__name__}"
+    kind = "nothing" if value is None else f"not a plain value but {type(value).__name__}"
     raise Unrenderable(f"an expression gives {kind}")
 
 
@@ -55,7 +55,7 @@ def as_link(value: object) -> object:
     """Let an https:, http: or mailto: address through; anything else would be a way to run `javascript:`."""
     text = str(value).strip()
     if not is_link(text):
-        raise Unrenderable("a link is no https:, http: or mailto: address")
+        raise Unrenderable("a link is not an https:, http: or mailto: address")
     return text
 
 

@@ -49,7 +49,7 @@ def check_tree(tree: nodes.Node) -> None:
             )
         for node in level:
             if isinstance(node, nodes.If) and len(node.elif_) > DEEPEST:
-                raise TemplateSyntaxError("It has too many elif.", node.lineno)
+                raise TemplateSyntaxError("It has too many elif branches.", node.lineno)
             if isinstance(node, nodes.Const) and isinstance(node.value, int) and node.value.bit_length() > MOST_BITS:
                 raise TemplateSyntaxError("A number is too large.", node.lineno)
     if level:

@@ -27,7 +27,7 @@ def correlated(words: list[Word], tree: exp.Query) -> list[Word]:
     """Return the words of the query about all rows that triggered; its result also has their key and moment.
 
     Args:
-        tree: the judged query.
+        tree: the checked query.
 
     Raises:
         Refusal: the query cannot be asked about several rows at once without meaning something else.
@@ -61,7 +61,7 @@ def _refuse_what_would_mean_something_else(tree: exp.Query) -> None:
         raise Refusal("A query with $1 cannot count or sum its rows.", _PLAIN)
     for placeholder in tree.find_all(exp.Placeholder):
         if placeholder.name == TRIGGER_KEY and _is_in_a_derived_table(placeholder):
-            raise Refusal("$1 stands in a query inside FROM, which cannot see it.", _PLAIN)
+            raise Refusal("$1 is in a query inside FROM, where it is not visible.", _PLAIN)
 
 
 def _is_in_a_derived_table(node: exp.Expr) -> bool:

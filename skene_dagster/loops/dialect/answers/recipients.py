@@ -40,14 +40,17 @@ def columns(query: exp.Query, rewritten: Rewritten) -> tuple[str, ...] | None:
     """
     items = _first(query).expressions
     plain = [item for item in items if not is_star(item)]
-    names = [item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else "" for item in plain]
-    called = [name or _called(item, rewritten) for name, item in zip(names, plain, strict=True)]
+    called = [_named(item) or _called(item, rewritten) for item in plain]
     # MySQL: names of columns are compared without regard to case.
     folded = [name.casefold() for name in called]
     for name in called:
         if folded.count(name.casefold()) > 1:
             raise Refusal(f"The result has two columns {name!r}.", "Give one of them another name: … AS name.")
-    return tuple(name for name in names if name) if len(plain) == len(items) else None
+    return tuple(filter(None, map(_named, items))) if len(plain) == len(items) else None
+
+
+def _named(item: exp.Expr) -> str:
+    return item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else ""
 
 
 def _called(item: exp.Expr, rewritten: Rewritten) -> str:
@@ -78,20 +81,15 @@ def key(query: exp.Query, product: Product) -> Key:
     return Key(name, own)
 
 
-def is_plain(query: exp.Query, product: Product) -> bool:
-    """Whether each row of the answer is one user's own row: the outermost SELECT reads the users table and no other.
+def is_plain(query: exp.Query) -> bool:
+    """Whether each row of an answer by the users' own key is one user's own row: no other table is read beside theirs.
 
     What it asks of a user may be in any table; but not who is among the first of them, for that depends on when it is
     asked.
     """
-    if not isinstance(query, exp.Select) or any(query.args.get(part) for part in ("distinct", "group", "having")):
+    if any(query.args.get(part) for part in ("distinct", "group", "having")) or query.find(exp.Limit):
         return False
-    read, lineage = sources(query), Lineage(product)
-    if len(read) != 1 or not isinstance(read[0].node, exp.Table) or not product.is_users(read[0].node):
-        return False
-    wanted = product.users.key.casefold()
-    named = any(output.names == "own" and output.name.casefold() == wanted for output in lineage.outputs(query))
-    return lineage.is_users(read[0]) and named and not query.find(exp.Limit)
+    return [type(source.node) for source in sources(query)] == [exp.Table]
 
 
 def _chosen(
@@ -105,14 +103,14 @@ def _chosen(
     # A column `user_id` may be behind the star; only the database can tell.
     hidden = any(output.unknown and not output.of_users for output in outputs)
     bare = any(isinstance(item, exp.Star) for item in first.expressions)
-    if by_key is None or (bare and len(read) > 1):
+    if by_key is None or bare:
         _refuse_ambiguous(first, read, users, product)
     if by_key is not None:
         other = by_name.name if by_name else _HIDDEN if hidden else ""
         if other and by_key is not by_name and not only_users:
             raise _two(by_key, other, product, read)
         return by_key.name
-    renamed = [output for output in outputs if output.names and output is not by_name]
+    renamed = [output for output in outputs if output.names]
     if by_name is not None:
         if by_name.names != "own" and (own := next((one for one in renamed if one.names == "own"), None)):
             raise _two(own, by_name.name, product, read)
@@ -124,13 +122,13 @@ def _chosen(
     others = [*renamed[1:], *(output for output in outputs if output.name.casefold() == users_key)]
     if renamed and others:
         raise _two(renamed[0], others[0].name, product, read)
-    return renamed[0].name if renamed else None
+    return next((output.name for output in renamed), None)
 
 
 def _two(output: Output, other: str, product: Product, read: list[Source]) -> Refusal:
     table = read[0].node.alias_or_name if read else product.users.table
     column = output.expression
-    shown = column.sql() if isinstance(column, exp.Column) and not is_star(column) else f"{table}.{product.users.key}"
+    shown = column.sql() if not is_star(column) else f"{table}.{product.users.key}"
     return Refusal(
         f"Two columns of the result could name the user: {output.name} and {other}.",
         f"Return only one of them, for example: SELECT {shown}, … without the other.",
@@ -149,7 +147,7 @@ def _refuse_ambiguous(first: exp.Select, read: list[Source], users: list[Source]
     )
     if bare or unqualified:
         raise Refusal(
-            f"{'*' if bare else product.users.key} of a join may come from any of its tables; which names the user?",
+            f"{'*' if bare else product.users.key} of a join may come from any of its tables; which is the user?",
             f"Write {users[0].name}.{product.users.key}, and the other columns by name.",
         )
 
@@ -157,15 +155,15 @@ def _refuse_ambiguous(first: exp.Select, read: list[Source], users: list[Source]
 def _nothing_found(query: exp.Query, outputs: list[Output], lineage: Lineage, product: Product) -> Refusal:
     users = product.users
     top = unwrapped(query)
-    if isinstance(top, exp.SetOperation) and any(output.names for output in lineage.outputs(top.this)):
+    if isinstance(top, exp.SetOperation) and any(output.names for output in lineage.outputs(_first(top))):
         return _branch(top, lineage, users.key)
-    returned = ", ".join("*" if output.unknown else _described(output, users.key) for output in outputs)
+    returned = ", ".join(_described(output, users.key) for output in outputs)
     example = f"SELECT {users.key}, {users.email} FROM {users.table} …"
     near = _nearly_users(query, product)
     return Refusal(
         f"The query returns no column that names the user; it returns: {returned}.",
         f"Select the users table's key, for example: {example}"
-        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is another one." if near else ""),
+        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is a different table." if near else ""),
     )
 
 

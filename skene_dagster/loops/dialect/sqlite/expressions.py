@@ -53,7 +53,7 @@ class Expressions:
     def expression(self, node: exp.Expr) -> str:  # noqa: C901, PLR0911, PLR0912 - one line for each kind
         """Write anything that stands inside a SELECT."""
         match node:
-            case exp.Star() if not any(node.args.values()):
+            case exp.Star():
                 return "*"
             case exp.Null():
                 return "NULL"
@@ -82,7 +82,7 @@ class Expressions:
                 return f"DISTINCT {self.expression(node.expressions[0])}"
             case exp.Exists():
                 return f"EXISTS ({self._query(node.this)})"
-            case exp.Subquery() if not node.alias:
+            case exp.Subquery():
                 return f"({self._query(node)})"
             case exp.Case():
                 return self._case(node)
@@ -168,8 +168,7 @@ class Expressions:
         name, arguments = node.name.removeprefix(FUNCTION), node.expressions
         match name:
             case "DATE_ADD" | "ADDDATE" | "DATE_SUB" | "SUBDATE" if len(arguments) == 2:
-                sign = 1 if name in ("DATE_ADD", "ADDDATE") else -1
-                return self._shift(arguments[0], arguments[1], sign)
+                return self._shift(arguments[0], arguments[1], back=name in ("DATE_SUB", "SUBDATE"))
             case "TIMESTAMPADD" | "TIMESTAMPDIFF" if len(arguments) == 3:
                 return self._with_unit(name, arguments)
             case "DATE_FORMAT" if len(arguments) == 2:
@@ -216,7 +215,7 @@ class Expressions:
     def _operation(self, node: exp.Expr) -> str:
         match node:
             case exp.Add() | exp.Sub() if isinstance(node.expression, exp.Interval):
-                return self._shift(node.this, node.expression, 1 if isinstance(node, exp.Add) else -1)
+                return self._shift(node.this, node.expression, back=isinstance(node, exp.Sub))
             case exp.Add() | exp.Sub() | exp.Mul():
                 if "moment" in (kind_of(node.this, self._rewritten), kind_of(node.expression, self._rewritten)):
                     raise NeedsTidb("Arithmetic with points in time")
@@ -282,7 +281,7 @@ class Expressions:
             return quoted(literal)
         return self._operand(node) if in_full(node) else f"skene_moment({self._operand(node)})"
 
-    def _shift(self, moment: exp.Expr, interval: exp.Expr, sign: int) -> str:
+    def _shift(self, moment: exp.Expr, interval: exp.Expr, *, back: bool) -> str:
         number, unit = interval, "DAY"
         if isinstance(interval, exp.Interval):
             number, unit = interval.this, interval.text("unit").upper()
@@ -290,6 +289,6 @@ class Expressions:
             raise NeedsTidb(f"INTERVAL … {unit}")
         value = string_value(number, self._rewritten)
         written = value.strip().removeprefix("+") if value is not None else self._operand(number)
-        if sign < 0:
+        if back:
             written = negative(written)
         return f"skene_shift({self._operand(moment)}, {written}, '{unit}')"

@@ -1,10 +1,11 @@
-"""Write a judged query for the embedded database, or say which construct needs TiDB."""
+"""Write a checked query for the embedded database, or say which construct needs TiDB."""
 
 from sqlglot import exp
 
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.sqlite.expressions import Expressions
 from skene_dagster.loops.dialect.sqlite.values import NeedsTidb
+from skene_dagster.loops.dialect.structure import unwrapped
 from skene_dagster.loops.dialect.time.moments import Moments
 
 
@@ -29,10 +30,7 @@ class _Queries:
         self._expressions = Expressions(rewritten, moments, self.query)
 
     def query(self, query: exp.Expr) -> str:
-        if isinstance(query, exp.Subquery):
-            if any(query.args.get(part) for part in ("order", "limit", "offset", "with_")):
-                raise NeedsTidb("A query in parentheses with ORDER BY or LIMIT")
-            return self.query(query.this)
+        query = unwrapped(query)
         clause = query.args.get("with_")
         start = self._with(clause) if clause else ""
         body = self._set_operation(query) if isinstance(query, exp.SetOperation) else self._select(query)
@@ -99,13 +97,11 @@ class _Queries:
         if source.args.get("joins"):
             raise NeedsTidb("A join in parentheses")
         alias = source.args.get("alias")
-        if alias is not None and alias.columns:
-            raise NeedsTidb("A derived table with a list of columns")
         named = f" AS {self._expressions.expression(alias.this)}" if alias else ""
         if isinstance(source, exp.Table):
             # Index hints change no result; SQLite has none of those indexes.
             return ".".join(self._expressions.expression(part) for part in source.parts) + named
-        if isinstance(source, exp.Subquery) and not isinstance(source.this, exp.Table):
+        if not isinstance(source.this, exp.Table):
             return f"({self.query(source.this)}){named}"
         raise NeedsTidb("A join in parentheses")
 

@@ -45,7 +45,7 @@ def clock(words: list[Word], *, called: bool) -> Clock:
         inside = [inner.kind if inner.text != ")" else ")" for inner in words[2:]]
         length = 3 if inside[:1] == [")"] else 4
         if length == 4 and inside != ["number", ")"]:
-            raise Refusal(f"{word.upper}() takes at most a number of digits.", f"Write {word.upper}().", word.line)
+            raise Refusal(f"{word.upper}() accepts only a number of digits.", f"Write {word.upper}().", word.line)
     if word.upper in known.NOW:
         return Clock(AS_OF, _NOW, f":{AS_OF}", length)
     if word.upper in known.TODAY:

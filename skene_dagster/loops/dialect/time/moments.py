@@ -156,7 +156,7 @@ def _line(one: _Found, rewritten: Rewritten) -> int:
 
 def _seconds(one: _Found, rewritten: Rewritten) -> Refusal:
     return Refusal(
-        f"{_words(one.value, rewritten)} is a number, and is read as a date and time here.",
+        f"{_words(one.value, rewritten)} is a number, but is read as a date and time here.",
         f"Write: {_words(_remedy(one, 1, rewritten), rewritten)}",
         _line(one, rewritten),
     )

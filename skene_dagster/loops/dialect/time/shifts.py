@@ -24,7 +24,8 @@ def refuse_interval(interval: exp.Interval, rewritten: Rewritten) -> None:
         shifts or isinstance(parent, exp.WindowSpec) or (isinstance(parent, exp.Anonymous) and parent.name in _SHIFTS)
     ):
         raise Refusal(
-            "An INTERVAL stands where nothing is moved by it.", "Write x + INTERVAL 7 DAY, or x - INTERVAL 7 DAY."
+            "An INTERVAL is not added to or subtracted from anything.",
+            "Write x + INTERVAL 7 DAY, or x - INTERVAL 7 DAY.",
         )
     number, unit = interval.this, interval.text("unit").upper()
     if unit not in UNITS:
@@ -36,7 +37,7 @@ def refuse_interval(interval: exp.Interval, rewritten: Rewritten) -> None:
     shown = number.name if text is None else f"'{text}'"
     # MySQL reads '7 days' DAY as 7 by its numeric prefix, and rounds 1.5 DAY to 2.
     if not (_SECONDS if unit == "SECOND" else _WHOLE).fullmatch(number.name if text is None else text):
-        raise Refusal(f"INTERVAL {shown} {unit} has no whole number.", f"Write a whole number: INTERVAL 7 {unit}.")
+        raise Refusal(f"INTERVAL {shown} {unit} is not a whole number.", f"Write a whole number: INTERVAL 7 {unit}.")
 
 
 def refuse_numbers_from_clock(node: exp.Add | exp.Sub) -> None:

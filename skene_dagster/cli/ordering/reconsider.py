@@ -1,0 +1,51 @@
+"""skene-dagster reconsider."""
+
+from functools import partial
+from pathlib import Path
+
+import click
+from sqlalchemy import Connection
+
+from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.screen import confirmed, how_many, open_screen
+from skene_dagster.delivery import ledger, modes
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.loops.plan import StepPlan
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
+from skene_dagster.store.engine import transaction
+
+
+def _sends(step: StepPlan) -> bool:
+    return step.email is not None
+
+
+@click.command()
+@click.argument("loop")
+@click.option("--step", help="Only this step of the loop.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.pass_obj
+def reconsider(root: Path, *, loop: str, step: str | None, yes: bool) -> None:
+    """Decide again, at the next tick of LOOP, about users who were skipped for a reason that may no longer hold.
+
+    Nobody who was mailed for this entry is mailed again.
+    """
+    settings = load(root)
+    plan = plan_of(load_project(settings), loop)
+    steps = steps_of(plan, step, _sends)
+    mode = modes.choose(settings).name
+    with open_ledger(settings) as (engine, _clock):
+        if not yes:
+            confirmed(f"Decide again about those whom {plan.name} has skipped?")
+        for one in steps:
+            scope = Scope(mode, plan.name, one.ledger_name)
+            found = transaction(engine, partial(_reconsider, scope=scope, by_row=one.by_row))
+            users = how_many(found, "skipped user")
+            open_screen().labelled("ok", f"{plan.name}, step {one.name}: its next tick decides again about {users}.")
+
+
+def _reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:
+    ledger.lock(connection, scope)
+    ledger.look_at_everybody(connection, scope)
+    return ledger.reconsider(connection, scope, by_row=by_row)

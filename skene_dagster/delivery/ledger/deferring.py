@@ -1,0 +1,138 @@
+"""Who is decided again later: written down, found when they are due, and forgotten when they are decided."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    true,
+    tuple_,
+)
+
+from skene_dagster.delivery.ledger.scope import Scope
+from skene_dagster.delivery.model import NewDeferral, SkipReason, Waiting
+from skene_dagster.loops.plan import segment_name
+from skene_dagster.store.tables import OPEN, deferred, segment_members, sends, triggered
+
+SOME = 1000
+"""Keys of a statement."""
+
+RECONSIDERED: tuple[SkipReason, ...] = (*("cancelled", "too_late", "not_mailable", "once", "repeat", "step_removed"),)
+"""Reasons to skip that a person, or another rule, may have removed."""
+
+
+def defer(connection: Connection, scope: Scope, made: Sequence[NewDeferral], *, as_of: datetime, now: datetime) -> None:
+    """Write down who is decided again, and when.
+
+    Raises:
+        IntegrityError: another run has deferred one of them meanwhile.
+    """
+    if made:
+        of_all = {**asdict(scope), "as_of": as_of, "decided_at": now}
+        connection.execute(insert(deferred), [{"user_id": one.user_id, **asdict(one.waiting)} | of_all for one in made])
+
+
+def forget(connection: Connection, scope: Scope, keys: Sequence[tuple[object, str]]) -> None:
+    """Let those wait no more who are decided now, by user and occurrence."""
+    for start in range(0, len(keys), SOME):
+        row = tuple_(deferred.c.user_id, deferred.c.occurrence).in_(keys[start : start + SOME])
+        connection.execute(delete(deferred).where(deferred_of(scope), row))
+
+
+def due(
+    connection: Connection, scope: Scope, as_of: datetime, *, by_row: bool, limit: int
+) -> Sequence[Row[Any, Any, Any, Any, Any]]:
+    """List the next who are decided again at a tick, who waited longest first.
+
+    Returns:
+        user_id (as the segment spells it), occurrence, reason, ask_at, entered_at (None: they are not inside any more,
+        or their row is forgotten)
+    """
+    columns, segment = deferred.c, segment_name(scope.loop, scope.step)
+    member, row = segment_members.c, triggered.c
+    if by_row:
+        table, of_it = triggered, and_(row.mode == scope.mode, row.occurrence == columns.occurrence)
+    else:
+        table, of_it = segment_members, member.exited_at == OPEN
+    is_found = and_(table.c.segment == segment, table.c.user_id == columns.user_id, table.c.entered_at <= as_of, of_it)
+    user_id = func.coalesce(table.c.user_id, columns.user_id).label("user_id")
+    query = (
+        select(user_id, columns.occurrence, columns.reason, columns.ask_at, table.c.entered_at)
+        .select_from(deferred.outerjoin(table, is_found))
+        .where(deferred_of(scope), columns.ask_at <= as_of)
+        .order_by(columns.ask_at, columns.user_id, columns.occurrence)
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+def reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:
+    """Have those decided again whose last decision was to skip them for a reason that may no longer hold; count them.
+
+    Only members who are still inside, and rows that are still known.
+    """
+    later, again = sends.alias("later"), sends.alias("again")
+    same_user = (later.c[name] == again.c[name] for name in ("mode", "loop", "step", "user_id"))
+    is_last = ~exists().where(*same_user, later.c.as_of > again.c.as_of)
+    if by_row:
+        table, is_last = triggered, true()
+        known = and_(triggered.c.mode == scope.mode, triggered.c.occurrence == again.c.occurrence)
+    else:
+        table, known = segment_members, segment_members.c.exited_at == OPEN
+    segment = segment_name(scope.loop, scope.step)
+    is_there = exists().where(table.c.segment == segment, table.c.user_id == again.c.user_id, known)
+    found = select(
+        *(again.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")),
+        literal("reconsidered"),
+        null(),
+        again.c.as_of,
+        again.c.decided_at,
+        again.c.as_of,
+    ).where(_skipped(again, scope), is_last, is_there, ~waits(scope, again.c.user_id, again.c.occurrence))
+    connection.execute(insert(deferred).from_select(list(deferred.c), found))
+    moved = delete(sends).where(_skipped(sends, scope), waits(scope, sends.c.user_id, sends.c.occurrence))
+    return connection.execute(moved).rowcount
+
+
+def _skipped(table: FromClause, scope: Scope) -> ColumnElement[bool]:
+    columns = table.c
+    mine = and_(columns.mode == scope.mode, columns.loop == scope.loop, columns.step == scope.step)
+    return and_(mine, columns.state == "skipped", columns.reason.in_(RECONSIDERED))
+
+
+def waiting(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Waiting]:
+    """Say of users who wait what for, and from when on they are decided again; of one who waits twice the first."""
+    columns = deferred.c
+    query = (
+        select(columns.user_id, columns.occurrence, columns.reason, columns.ask_at)
+        .where(deferred_of(scope), columns.user_id.in_(keys))
+        .order_by(columns.ask_at.desc(), columns.occurrence.desc())
+    )
+    return {user_id: Waiting(*rest) for user_id, *rest in connection.execute(query)}
+
+
+def waits(
+    scope: Scope, user_id: ColumnElement[Any], occurrence: ColumnElement[str] | None = None
+) -> ColumnElement[bool]:
+    """Say that a user waits already, or one of their rows that triggered; as a condition."""
+    same = [] if occurrence is None else [deferred.c.occurrence == occurrence]
+    return exists().where(deferred_of(scope), deferred.c.user_id == user_id, *same)
+
+
+def deferred_of(scope: Scope) -> ColumnElement[bool]:
+    """Who of one step waits, as a condition."""
+    columns = deferred.c
+    return and_(columns.mode == scope.mode, columns.loop == scope.loop, columns.step == scope.step)

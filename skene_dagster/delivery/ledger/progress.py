@@ -1,0 +1,77 @@
+"""How far a step has decided: the tick up to which nobody is new to it, and why it decides about nobody now."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+
+from skene_dagster.delivery.ledger.deferring import deferred_of, waits
+from skene_dagster.delivery.ledger.scope import Scope
+from skene_dagster.delivery.model import HoldReason, StepProgress
+from skene_dagster.loops.plan import segment_name
+from skene_dagster.store.tables import OPEN, deferred, segment_members, steps, triggered
+
+
+def begin(connection: Connection, scope: Scope, digest: str, as_of: datetime) -> StepProgress:
+    """Read how far a step has decided; where its digest is another, all whom it deferred are due at this tick.
+
+    Raises:
+        IntegrityError: another run has just begun it; do it again.
+    """
+    known = connection.execute(select(steps.c.digest).where(_of(scope))).scalar_one_or_none()
+    if known is None:
+        row = {"mode": scope.mode, "loop": scope.loop, "step": scope.step, "digest": digest, "fence": 0}
+        connection.execute(insert(steps).values(row))
+    elif known != digest:
+        connection.execute(update(steps).where(_of(scope)).values(digest=digest))
+        later = and_(deferred_of(scope), deferred.c.ask_at > as_of)
+        connection.execute(update(deferred).where(later).values(ask_at=as_of))
+    return _progress(connection, scope) or StepProgress(None, None)
+
+
+def lock(connection: Connection, scope: Scope) -> None:
+    """Keep other runs from deciding about a step until this transaction ends."""
+    connection.execute(update(steps).where(_of(scope)).values(fence=steps.c.fence + 1))
+
+
+def complete(connection: Connection, scope: Scope, as_of: datetime) -> None:
+    """Everybody of a tick is decided; it never goes back."""
+    lower = or_(steps.c.reserved_as_of.is_(None), steps.c.reserved_as_of < as_of)
+    connection.execute(update(steps).where(_of(scope), lower).values(reserved_as_of=as_of))
+    connection.execute(update(steps).where(_of(scope)).values(hold=None))
+
+
+def forget(connection: Connection, scope: Scope) -> None:
+    """Have the step's next tick look at everybody who is inside."""
+    connection.execute(update(steps).where(_of(scope)).values(reserved_as_of=None))
+
+
+def hold(connection: Connection, scope: Scope, reason: HoldReason, since: datetime | None) -> None:
+    """Nobody of the step is decided now, for this reason; who entered after `since` (None: everybody) waits."""
+    connection.execute(update(steps).where(_of(scope)).values(hold=reason, reserved_as_of=since))
+
+
+def held(connection: Connection, scope: Scope) -> dict[str, int]:
+    """Count the members, or the rows that triggered, that nobody decides about now, by the reason; empty: none."""
+    progress = _progress(connection, scope)
+    if progress is None or progress.hold is None:
+        return {}
+    segment, since = segment_name(scope.loop, scope.step), progress.reserved_as_of
+    member, row = segment_members.c, triggered.c
+    inside = and_(member.segment == segment, member.exited_at == OPEN, ~waits(scope, member.user_id))
+    found = and_(row.mode == scope.mode, row.segment == segment, ~waits(scope, row.user_id, row.occurrence))
+    if since is not None:
+        inside, found = and_(inside, member.entered_at > since), and_(found, row.entered_at > since)
+    number = sum(
+        connection.execute(select(func.count()).select_from(table).where(which)).scalar_one()
+        for table, which in ((segment_members, inside), (triggered, found))
+    )
+    return {progress.hold: number} if number else {}
+
+
+def _progress(connection: Connection, scope: Scope) -> StepProgress | None:
+    row = connection.execute(select(steps.c.reserved_as_of, steps.c.hold).where(_of(scope))).one_or_none()
+    return None if row is None else StepProgress(*row)
+
+
+def _of(scope: Scope) -> ColumnElement[bool]:
+    return and_(steps.c.mode == scope.mode, steps.c.loop == scope.loop, steps.c.step == scope.step)
