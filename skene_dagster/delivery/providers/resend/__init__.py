@@ -62,7 +62,7 @@ def check_url(url: str) -> None:
         usable = here = False
     if not usable or (split.scheme != "https" and not (split.scheme == "http" and here)):
         # Not quoted: it may hold a name and a password, or be the key itself.
-        raise SettingsError("RESEND_API_URL is no address to send a key to.", advice="Use https://.")
+        raise SettingsError("RESEND_API_URL is not an address that a key may be sent to.", advice="Use https://.")
 
 
 def _url(environ: Mapping[str, str]) -> str:

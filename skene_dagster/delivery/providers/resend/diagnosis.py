@@ -16,7 +16,7 @@ def diagnosis(domains: Callable[[], Mapping[str, str]], sender: str) -> Iterator
         known = domains()
     except Denied as denied:
         if "restricted_api_key" in str(denied):
-            yield Diagnosis("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be asked for.")
+            yield Diagnosis("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be checked.")
         else:
             yield Diagnosis("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
     else:
@@ -33,5 +33,7 @@ def _domain(known: Mapping[str, str], domain: str) -> Diagnosis:
             "error", f"Resend does not know the sender's domain {domain}; it knows: {others}.", "Add it there."
         )
     if status != "verified":
-        return Diagnosis("error", f"Resend has the sender's domain {domain} as {status!r}.", "Finish its DNS records.")
+        return Diagnosis(
+            "error", f"Resend lists the sender's domain {domain} as {status!r}.", "Finish its DNS records."
+        )
     return Diagnosis("ok", f"Resend has verified the sender's domain {domain}.")
