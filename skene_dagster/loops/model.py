@@ -14,7 +14,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from skene_dagster.documents import Spec, shown
 from skene_dagster.durations import Duration, duration, duration_text
-from skene_dagster.settings import Identifier, Moments, TableName
+from skene_dagster.settings import Identifier, Moments, ProviderName, TableName
 
 
 def _column_value(value: object) -> object:
@@ -200,8 +200,8 @@ class EmailAction(Spec):
     """Send an email, once per member and occurrence."""
 
     type: Literal["email"]
-    provider: Literal["resend"] = "resend"
-    """Who delivers it."""
+    provider: ProviderName | None = None
+    """Who delivers it; `sender.provider` of skene.yaml where it is left out."""
     template: Text
     """The file name, without extension, of `templates/<template>.mjml` and `.txt`."""
     personalization: dict[str, str] = Field(default_factory=dict)

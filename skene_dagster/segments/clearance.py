@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, update
 
+from skene_dagster.errors import NoClearance
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.tables import segments
 
@@ -25,6 +26,24 @@ def of(connection: Connection, segment: str) -> Clearance | None:
     if row is None or row.as_of is None or row.writing_as_of != row.as_of:
         return None
     return Clearance(row.as_of, row.first_as_of, row.members)
+
+
+def require(connection: Connection, segment: str, as_of: datetime, otherwise: str) -> Clearance:
+    """Return the clearance for a tick.
+
+    Args:
+        otherwise: what is not done without it, to be told.
+
+    Raises:
+        NoClearance: the segment was not refreshed for this tick, or was refreshed for another one since.
+    """
+    cleared = of(connection, segment)
+    if cleared is None or cleared.as_of != as_of:
+        raise NoClearance(
+            f"The segment {segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; {otherwise}.",
+            advice="Run the job, not this asset alone.",
+        )
+    return cleared
 
 
 def accept(connection: Connection, segment: str, now: datetime) -> bool:

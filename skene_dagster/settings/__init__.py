@@ -14,10 +14,11 @@ from skene_dagster.documents import Document, Spec, parse, shown, together
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
-from skene_dagster.settings.environment import RESEND_URL, Environment, read_variables
+from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
 from skene_dagster.settings.product import Limits, Sender, Users
+from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import parse_yaml
@@ -25,7 +26,6 @@ from skene_dagster.yaml_document import parse_yaml
 __all__ = [
     "FILE",
     "OWN_EVENTS",
-    "RESEND_URL",
     "SYSTEM_SCHEMAS",
     "Environment",
     "Events",
@@ -39,6 +39,7 @@ __all__ = [
     "MomentColumn",
     "Moments",
     "ProjectFile",
+    "ProviderName",
     "Retention",
     "Sender",
     "Settings",
@@ -99,9 +100,9 @@ class Settings:
     outbox: Path
     database_url: str = field(repr=False)
     environment: Environment
-    resend_api_key: str | None = field(repr=False)
     redirect_to: str | None
-    resend_url: str = RESEND_URL
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables that are set, secrets among them: each provider of email reads its own."""
     write_key: str | None = field(default=None, repr=False)
     """The key that clients of `skene-dagster serve` must present."""
     events: Events = OWN_EVENTS
@@ -165,9 +166,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         outbox=root / project.outbox,
         database_url=variables.database_url or default_url,
         environment=variables.environment,
-        resend_api_key=variables.resend_api_key,
         redirect_to=variables.redirect_to,
-        resend_url=variables.resend_url,
+        environ={name: value for name, value in environ.items() if value},
         write_key=variables.write_key,
     )
 

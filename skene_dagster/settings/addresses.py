@@ -42,7 +42,7 @@ def bare_address(text: str) -> str:
     if len(text) > LONGEST_ADDRESS:
         raise ValueError("It is too long for an address.")
     try:
-        # Strict: SMTP takes no more than 64 characters before the @.
+        # Strict: RFC 5321 takes no more than 64 characters before the @.
         found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as bad:
         raise ValueError(str(bad)) from None

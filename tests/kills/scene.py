@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from forked import Forked, skene_dagster
 from killed_at import ORDERS, run
-from resends import KEY, Resend
+from resends import Taker
 from sqlalchemy import create_engine, text
 
 HERE = Path(__file__).parent
@@ -71,7 +71,7 @@ class Verdict:
 class Scene:
     root: Path
     url: str
-    resend: Resend
+    taker: Taker
     random: Random
     users: int = 0
     kills: int = 0
@@ -108,8 +108,8 @@ class Scene:
     def die_while_sending(self) -> None:
         """Run, and be killed a moment after some requests were made; a run that was faster is no kill."""
         process = self.start()
-        seen = self.resend.posts() + self.random.randint(1, 3)
-        self.until(lambda: self.resend.posts() >= seen or process.poll() is not None, every=0.02)
+        seen = self.taker.posts() + self.random.randint(1, 3)
+        self.until(lambda: self.taker.posts() >= seen or process.poll() is not None, every=0.02)
         time.sleep(self.random.random() * 0.03)
         self.kill(process)
 
@@ -117,7 +117,7 @@ class Scene:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         if process.wait(PATIENCE) == -signal.SIGKILL:
-            self._killed(f"after {self.resend.posts()} posts")
+            self._killed(f"after {self.taker.posts()} posts")
 
     def finish(self) -> None:
         """Run undisturbed until a run ends well that came too early for nothing."""
@@ -135,7 +135,7 @@ class Scene:
 
     def judge(self) -> Verdict:
         """Compare what arrived with what the ledger says, for every user."""
-        arrived = self.resend.emails()
+        arrived = self.taker.emails()
         times = Counter(email.to for email in arrived)
         ids = {email.send: email.id for email in arrived}
         everybody = [f"u{n}@example.com" for n in range(1, self.users + 1)]
@@ -169,7 +169,7 @@ class Scene:
 
     def until_posts(self, count: int) -> None:
         """Wait until so many requests were made in all."""
-        self.until(lambda: self.resend.posts() >= count, every=0.005)
+        self.until(lambda: self.taker.posts() >= count, every=0.005)
 
     def skene_dagster(self, *arguments: str) -> None:
         """Run the command, as a person does."""
@@ -215,8 +215,7 @@ class Scene:
             "SKENE_PROJECT": str(self.root),
             "SKENE_DATABASE_URL": self.url,
             "SKENE_ENV": "production",
-            "RESEND_API_KEY": KEY,
-            "RESEND_API_URL": self.resend.url,
+            **self.taker.variables,
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONWARNINGS": "ignore:Function",
             "DAGSTER_DISABLE_TELEMETRY": "true",
@@ -239,9 +238,9 @@ def write_project(root: Path) -> None:
         (root / name).write_text(content, encoding="utf-8")
 
 
-def make_scene(root: Path, url: str, resend: Resend, seed: int) -> Scene:
+def make_scene(root: Path, url: str, taker: Taker, seed: int) -> Scene:
     write_project(root)
-    scene = Scene(root, url, resend, Random(seed))
+    scene = Scene(root, url, taker, Random(seed))
     scene.execute(
         "CREATE TABLE users (id BIGINT PRIMARY KEY NOT NULL, email VARCHAR(255), name VARCHAR(100), "
         "dormant INTEGER NOT NULL, reminded INTEGER NOT NULL)"

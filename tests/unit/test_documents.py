@@ -326,6 +326,13 @@ FAULTS = [
     ),
     pytest.param(
         "type: email",
+        "type: email\n      provider: smpt",
+        "loops/x.yaml:9  step 1, action.provider",
+        "'smpt' is not a provider. Use one of: resend, smtp. Did you mean 'smtp'?",
+        id="unknown provider",
+    ),
+    pytest.param(
+        "type: email",
         "type: emial",
         "loops/x.yaml:8  step 1, action",
         "'emial' is not a type of action. Use one of: email, block. Did you mean 'email'?",

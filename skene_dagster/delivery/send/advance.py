@@ -1,5 +1,7 @@
 """Advance: take one batch through its states as far as possible now; both deliver and reconcile use this."""
 
+from dataclasses import replace
+
 from sqlalchemy import Connection
 from typing_extensions import assert_never
 
@@ -66,7 +68,8 @@ def _claim(
             ledger.set_apart(connection, batch, write_back=policy.write_back, now=session.clock())
         if not session.may_send(connection, batch):
             return batch, None
-        return batch, freeze_batch(connection, batch, source, session)
+        frozen = freeze_batch(connection, batch, source, session)
+        return replace(batch, provider=source.email.provider), frozen
 
     return session.do(claim)
 
@@ -101,18 +104,25 @@ def _step(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy:
             return "done"
         case "frozen" | "in_doubt" if is_for_the_records(batch, session.clock()):
             return look(session, batch, frozen, policy)
-        case "frozen" | "reserved" if frozen is not None:
+        case "frozen" | "reserved" if frozen is not None and not _is_anothers(batch, source):
             return attempt(session, batch, frozen, policy)
         case "frozen":
-            return _go_on_without_bytes(session, batch)
+            return _go_on_with_other_bytes(session, batch)
         case "reserved" | "accepted" | "in_doubt" | "settled" | "split":
             return "later"
         case _:
             assert_never(batch.state)
 
 
-def _go_on_without_bytes(session: DeliverySession, batch: Batch) -> Next:
-    """Continue a batch whose bytes are gone: another process closed it, or somebody took them out of the ledger."""
+def _is_anothers(batch: Batch, source: Source | None) -> bool:
+    """Whether a batch that nobody may have has the bytes of a provider that its step sends by no more."""
+    if source is None or batch.unresolved_since is not None:
+        return False
+    return batch.provider != source.email.provider
+
+
+def _go_on_with_other_bytes(session: DeliverySession, batch: Batch) -> Next:
+    """Go on with a batch whose bytes are another provider's, or gone: closed meanwhile, or taken out of the ledger."""
     if batch.unresolved_since is not None:
         return wait_without_bytes(session, batch)
 

@@ -1,6 +1,6 @@
 """Deliver: advance those of a step's batches that are due, in order of their due time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from skene_dagster.delivery import ledger
@@ -54,22 +54,23 @@ def deliver(
     source = Source.of(session, plan, step, templates, session.do(environment.ledger_id))
     policy, scope = source.policy(session), Scope(session.mode.name, plan.name, step.ledger_name)
 
-    def due() -> Sequence[DueBatch]:
-        rows = session.do(lambda c: ledger.due(c, scope, session.clock(), except_for=session.failed))
-        return [] if session.stops else rows
+    def due(stopped: Collection[str] = ()) -> Sequence[DueBatch]:
+        by = source.email.provider
+        rows = session.do(lambda c: ledger.due(c, scope, session.clock(), session.failed, by=by, not_by=stopped))
+        return [] if session.paused else rows
 
     if session.mode.leaves and due():
-        refuse_an_outdated_ledger(session)
+        refuse_an_outdated_ledger(session, source.email.provider)
         if policy.write_back:
             refuse_what_cannot_be_written(session, source.email)
-    while waiting := due():
+    while waiting := due(stopped := session.stopped):
         worked = False
         for candidate in waiting:
             batch = advance(session, candidate.batch_id, policy, source)
             if batch is not None:
                 worked = True
                 progress(batch.size)
-            if session.stops:
+            if session.paused or session.stopped != stopped:
                 break
         if not worked:
             session.wait_for(waiting)

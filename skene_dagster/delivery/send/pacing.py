@@ -17,9 +17,6 @@ from skene_dagster.delivery.providers.base import RateLimit
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, transaction
 from skene_dagster.store.tables import pacing
 
-UNTIL_TOLD = 2.0
-"""Calls per second before the provider has said what it allows: the least that Resend ever documented."""
-
 MARGIN = 0.99
 """Of the provider's limit: slots that come at its very rate come once too often in one of its windows when a few of
 them are milliseconds late, and that call costs a second (seen 2026-11: 473 of 500 emails a second; with it, 490)."""
@@ -52,13 +49,15 @@ class Pacing:
     Args:
         account: what the limits are counted by; None for a provider without limits.
         share: of the provider's limit that the loops may use; the rest is for the product's own mail.
+        starts_at: calls per second before the provider has said what it allows.
     """
 
-    def __init__(self, engine: Engine, account: str | None, share: float, clock: Clock) -> None:
+    def __init__(self, engine: Engine, account: str | None, share: float, clock: Clock, starts_at: float) -> None:
         self._engine = engine
         self._account = account
         self._share = share
         self._clock = clock
+        self._starts_at = starts_at
         self._known: float | None = None
 
     def take(self, connection: Connection) -> RateSlot:
@@ -115,7 +114,8 @@ class Pacing:
         row = connection.execute(select(pacing).where(self._row)).one_or_none()
         if row is None:
             with suppress(IntegrityError), connection.begin_nested():
-                connection.execute(insert(pacing).values(account=self._account, per_second=UNTIL_TOLD, next_at=now))
+                fresh = {"account": self._account, "per_second": self._starts_at, "next_at": now}
+                connection.execute(insert(pacing).values(fresh))
             return None
         self._known = row.per_second
         # Further ahead than they can be, both were written by a wrong clock.
