@@ -202,7 +202,7 @@ def a_tick_counts_as_decided_before_it_is(patch: pytest.MonkeyPatch) -> None:
 
     def begin(connection: Connection, scope: ledger.Scope, digest: str, as_of: datetime) -> StepProgress:
         before = real(connection, scope, digest, as_of)
-        ledger.complete(connection, scope, as_of)
+        ledger.complete(connection, scope, as_of, before.reserved_as_of)
         return before
 
     patch.setattr(ledger, "begin", begin)
@@ -214,7 +214,7 @@ def a_pause_counts_as_a_decision(patch: pytest.MonkeyPatch) -> None:
 
     def hold(connection: Connection, scope: ledger.Scope, reason: HoldReason, since: datetime | None) -> None:
         real(connection, scope, reason, since)
-        ledger.complete(connection, scope, datetime(2027, 1, 1))
+        ledger.complete(connection, scope, datetime(2027, 1, 1), since)
 
     patch.setattr(ledger, "hold", hold)
 

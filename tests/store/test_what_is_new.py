@@ -1,7 +1,7 @@
 """A tick decides about who is new to its step, and about who is due again; it does not look at anybody else."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -257,10 +257,26 @@ def test_how_far_a_step_has_decided_never_goes_back(world: World) -> None:
     scope = Scope("outbox", "retention", "main")
     earlier = world.now - timedelta(days=1)
 
-    transaction(world.engine, lambda connection: complete(connection, scope, earlier))
+    transaction(world.engine, lambda connection: complete(connection, scope, earlier, world.now))
 
+    assert decided_up_to(world) == world.now
+
+
+def test_who_has_everybody_looked_at_while_a_run_decides_is_heard(world: World) -> None:
+    world.add(1)
+    world.tick()
+    scope, before = Scope("outbox", "retention", "main"), world.now
+    transaction(world.engine, lambda connection: ledger.look_at_everybody(connection, scope))
+
+    transaction(world.engine, lambda connection: complete(connection, scope, before + timedelta(days=1), before))
+
+    assert decided_up_to(world) is None
+
+
+def decided_up_to(world: World) -> datetime | None:
     with world.engine.connect() as connection:
-        assert connection.execute(select(steps.c.reserved_as_of).where(own(steps))).scalars().all() == [world.now]
+        found: datetime | None = connection.execute(select(steps.c.reserved_as_of).where(own(steps))).scalar_one()
+    return found
 
 
 def reconsidered(world: World) -> int:

@@ -107,7 +107,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
 
         def complete(connection: Connection) -> None:
             _clearance(connection, audience)
-            ledger.complete(connection, audience.scope, as_of)
+            ledger.complete(connection, audience.scope, as_of, decided_up_to)
 
         transaction(engine, complete, resolve=complete)
     return Reserved(dict(counts), batches)
