@@ -116,8 +116,10 @@ IN_THE_SETTINGS = {
 }
 
 IN_THE_TEMPLATE = {
-    "HTML with what nothing provides": template("{{ namee }} is provided", "mjml:5", mjml=html("{{ namee }}")),
-    "text with what nothing provides": template("{{ namee }} is provided", "txt:1", text=TEXT.replace("name", "namee")),
+    "HTML with what nothing provides": template("{{ namee }} is not provided", "mjml:5", mjml=html("{{ namee }}")),
+    "text with what nothing provides": template(
+        "{{ namee }} is not provided", "txt:1", text=TEXT.replace("name", "namee")
+    ),
     "an unknown tag": template("<mj-txt> is not a tag of MJML", "mjml:5", mjml=html("<mj-txt>Hello</mj-txt>")),
     "a text right in the body": template(
         "<mj-text> cannot stand in <mj-body>. It belongs in <mj-column>",
@@ -177,9 +179,7 @@ IN_THE_DATABASE = {
         ASK,
         users=True,
     ),
-    "SELECT * of a join": asked(
-        QUERY, "SELECT * FROM users AS u JOIN users AS v ON u.id = v.id", "which of them is the user?"
-    ),
+    "SELECT * of a join": asked(QUERY, "SELECT * FROM users AS u JOIN users AS v ON u.id = v.id", "which is the user?"),
     "SQL in lines names a missing column": Wrong(
         {
             "loops/loop.yaml": YAML.replace(
@@ -209,7 +209,7 @@ ON_THE_COMMAND_LINE = {
     "preview of no step": called("preview win_back --step nudge", "win_back has no step 'nudge'", 2),
     "preview of no user": called("preview win_back --user 99", "No user has users.id = 99", 2, users=True),
     "preview of no key": called("preview win_back --user Ada", "No user has users.id = Ada", 2, users=True),
-    "preview at no moment": called("preview win_back --as-of tomorrow", "'tomorrow' is no moment", 2),
+    "preview at no moment": called("preview win_back --as-of tomorrow", "'tomorrow' is not a time", 2),
     "preview without a key in production": called(
         "preview win_back", "RESEND_API_KEY is not set", 3, {"SKENE_ENV": "production"}
     ),

@@ -333,7 +333,7 @@ def test_a_preview_of_nobody_says_how_to_see_the_email(root: Path) -> None:
     lines = run(root, "preview", "retention", "--as-of", TICK).output.splitlines()
 
     assert "      0  would be mailed" in lines
-    assert lines[-1] == "To see the email all the same, name a user: --user KEY."
+    assert lines[-1] == "To see the email anyway, name a user: --user KEY."
 
 
 def test_a_preview_of_a_user_shows_the_very_email(root: Path, users: str) -> None:
@@ -367,7 +367,7 @@ def test_a_preview_says_why_a_user_gets_nothing(root: Path, user: str, says: str
 
     assert result.exit_code == 0, result.output
     assert says in " ".join(result.output.split())
-    title = "The email" if user == "4" else "The email, if it came to that"
+    title = "The email" if user == "4" else "The email, if they were mailed"
     assert title in result.output.splitlines()
 
 
