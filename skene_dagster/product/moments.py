@@ -75,7 +75,7 @@ class ProductMoment:
 class _Read(Written):
     inherit_cache = True
     type = Moment
-    sqlite = f"skene_moment({readable.COLUMN})"
+    sqlite = readable.A_TEXT_IN_SQLITE
 
 
 class _OfAMoment(_Read):
