@@ -167,6 +167,30 @@ def test_an_address_that_is_none_is_looked_at_once_a_day(world: World) -> None:
     assert next_tick(world, 1 / 2) == {"mail": 1}
 
 
+@pytest.mark.parametrize(
+    ("cannot", "can", "reason"),
+    [
+        pytest.param({"verified": False}, {"verified": True}, "not_mailable", id="who may not be mailed"),
+        pytest.param({"email": None}, {"email": "ada@example.com"}, "no_address", id="who has no address"),
+        pytest.param({"email": ""}, {"email": "ada@example.com"}, "no_address", id="whose address is empty"),
+        pytest.param({"email": " "}, {"email": "ada@example.com"}, "no_address", id="whose address is blank"),
+    ],
+)
+def test_who_cannot_be_mailed_is_left_alone_until_they_can(
+    world: World, cannot: dict[str, object], can: dict[str, object], reason: str
+) -> None:
+    world.add(1, 2, **cannot)
+    world.refresh()
+
+    found = [world.reserve().counts, next_tick(world)]
+    world.change(1, **can)
+    found.append(next_tick(world))
+    world.change(2, dormant=False)
+
+    assert found == [{f"deferred:{reason}": 2}, {}, {"mail": 1}]
+    assert next_tick(world) == {"skipped:left_segment": 1}
+
+
 def test_a_pause_decides_about_nobody_says_how_many_wait_and_passes_nobody_over(world: World) -> None:
     world.add(1)
     world.tick()
