@@ -85,8 +85,8 @@ def server_of(environ: Mapping[str, str]) -> Server:
         raise SettingsError(
             "SKENE_SMTP_URL is not the address of a mail server.",
             advice="Write smtp://user:password@mail.example.com:587, or smtps:// and port 465, with the user and the "
-            "password percent-encoded (% as %25, @ as %40, : as %3A, / as %2F), both of ASCII characters alone; after ? only ssl_ca=/path/to/ca.pem "
-            "and per_second=14.",
+            "password percent-encoded (% as %25, @ as %40, : as %3A, / as %2F), both in ASCII; after ? only "
+            "ssl_ca=/path/to/ca.pem and per_second=14.",
         )
     if ssl_ca is not None and not Path(ssl_ca).is_file():
         raise SettingsError(
