@@ -24,7 +24,7 @@ from servers import free_port
 USER, PASSWORD = "us@example.com", "p@ss:w/rd%"
 
 Stage = Literal["hello", "AUTH", "MAIL", "RCPT", "DATA", "content", "dot"]
-"""When a server says something else: to EHLO, a login or a command, while it reads the content, after its dot."""
+"""When a server says something else: to EHLO and HELO, to a command, while it reads the content, after its dot."""
 
 
 @dataclass(frozen=True)
