@@ -34,7 +34,6 @@ GREYLISTED = 300.0
 Failure: TypeAlias = Fatal | Later | Refused | Throttled | Unknown | Unreachable
 
 _ADDRESS = re.compile(r"[^\s<>\"'`,;:]+@[^\s<>\"'`,;:]+")
-_POLICY = re.compile(r"\s*5\.7\.\d{1,3}\b")
 _DOT_FIRST = re.compile(rb"^\.", re.MULTILINE)
 _SILENCE = (OSError, smtplib.SMTPException, ValueError)
 """What smtplib raises where no answer comes, or none that can be read."""
@@ -167,8 +166,9 @@ class Conversation:
             return Refused(_said(code, text), 0) if code == 552 else _of_the_server(code, text)
         code, text = smtp.rcpt(envelope.recipient)
         if code not in {250, 251, 252}:
-            # "Relaying denied", "authentication required": it takes nothing from us, whoever it is for.
-            is_about_us = code == 530 or (code >= 500 and _POLICY.match(_text(text)))
+            # "Relaying denied", "authentication required": it takes nothing from us, whoever it is for. Other words of
+            # policy (5.7.1: only its own organisation may write to this mailbox) are about this recipient.
+            is_about_us = code == 530 or (code >= 500 and "relay" in _text(text).lower())
             return _of_the_server(code, text) if is_about_us else _of_the_message(code, text)
         code, text = smtp.docmd("DATA")
         return None if code == 354 else _of_the_message(code, text)
