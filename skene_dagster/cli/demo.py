@@ -15,6 +15,7 @@ from skene_dagster.cli.words import reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.demo import days, product, story
 from skene_dagster.demo.days import Day, World
+from skene_dagster.demo.instance import open_instance
 from skene_dagster.demo.people import DAY, Person
 from skene_dagster.demo.story import Story
 from skene_dagster.errors import DocumentErrors, LoopError, StoreError
@@ -71,7 +72,7 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     )
     screen.line()
     engine = open_engine(settings.database_url)
-    with days.open_instance(home, settings) as instance, days.quiet(log):
+    with open_instance(home, settings) as instance, days.quiet(log):
         world = World(file, engine, settings, project, plans, instance)
         lived = _tell_days(screen, days.run_days(world, people, moments), how_long)
     _tell_story(screen, reading(engine, lambda connection: story.read(connection, settings, plans, lived, moments)))

@@ -4,7 +4,6 @@ The runs are real ones, for moments that are past. They are kept in Dagster's in
 """
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -20,15 +19,13 @@ from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.demo import product, story
+from skene_dagster.demo.instance import TAG
 from skene_dagster.demo.people import DAY, Person
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import reading
-
-TAG = "skene/demo"
-"""The tag of the demo's runs."""
 
 REPOSITORY = {".dagster/repository": "__repository__@skene"}
 """By this tag Dagster's UI lists a run under its job (2026-11: a run in this process gets none); workspace.yaml has
@@ -74,22 +71,6 @@ def ticks(until: datetime, how_many: int) -> list[datetime]:
     if datetime.combine(last, OTHERS) > until:
         last -= DAY
     return [last - n * DAY for n in reversed(range(how_many))]
-
-
-@contextmanager
-def open_instance(home: Path, settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Open Dagster's instance in a folder; the project's dagster.yaml is copied there if there is none.
-
-    The runs of an earlier demo are removed from it.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    configured = settings.root / "dagster.yaml"
-    if configured.exists() and not (home / "dagster.yaml").exists():
-        shutil.copyfile(configured, home / "dagster.yaml")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        for run in instance.get_runs(dg.RunsFilter(tags={TAG: "true"})):
-            instance.delete_run(run.run_id)
-        yield instance
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from click.testing import CliRunner
+from dagster import DagsterEventType as Happened
 
 from skene_dagster.cli import main
 from skene_dagster.cli.demo import LOOPS
@@ -189,6 +190,35 @@ def test_a_run_of_each_loop_for_each_day_is_in_dagster(demo: tuple[Path, str]) -
     assert [moment.hour for moment in moments] == [9] * DAYS
     assert moments == [moments[0] + timedelta(days=n) for n in range(DAYS)]
     assert (root / ".skene" / "dagster" / "dagster.yaml").read_text() == (REPOSITORY / "dagster.yaml").read_text()
+
+
+def test_dagsters_ui_finds_what_each_run_did_and_printed(demo: tuple[Path, str]) -> None:
+    root, _ = demo
+    log = (root / ".skene" / "demo.log").read_text(encoding="utf-8")
+
+    with dg.DagsterInstance.from_config(str(root / ".skene" / "dagster")) as instance:
+        jobs = {run.run_id: run.job_name for run in instance.get_runs()}
+        events = {run: [entry.dagster_event for entry in instance.all_logs(run) if entry.dagster_event] for run in jobs}
+        printed = [printed_by(instance, run, found) for run, found in events.items()]
+        segment = dg.AssetKey(["skene", "retention", "main", "segment"])
+        materialized = instance.fetch_materializations(segment, limit=2 * DAYS).records
+
+    kinds = [Counter(event.event_type for event in found) for found in events.values()]
+    assert len(kinds) == DAYS * len(LOOPS)
+    assert all(found[Happened.RUN_START] == found[Happened.RUN_SUCCESS] == 1 for found in kinds)
+    assert all(found[Happened.STEP_START] == found[Happened.STEP_SUCCESS] > 2 for found in kinds)
+    assert all(found[Happened.ASSET_MATERIALIZATION] >= 2 for found in kinds)
+    assert {record.run_id for record in materialized} == {run for run, job in jobs.items() if job == "retention"}
+    assert all("STEP_SUCCESS" in lines and lines in log for lines in printed)
+
+
+def printed_by(instance: dg.DagsterInstance, run: str, events: list[dg.DagsterEvent]) -> str:
+    """What a run wrote to the terminal, as the UI shows it once it is complete."""
+    (captured,) = (event.logs_captured_data for event in events if event.event_type == Happened.LOGS_CAPTURED)
+    outputs = instance.compute_log_manager
+    key = outputs.build_log_key_for_run(run, captured.file_key)
+    assert outputs.is_capture_complete(key)
+    return (outputs.get_log_data(key).stderr or b"").decode()
 
 
 def test_the_output_is_plain_fits_80_columns_and_says_where_things_are(demo: tuple[Path, str]) -> None:
