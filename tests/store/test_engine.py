@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     engine = open_engine(f"sqlite:///{tmp_path / 'file' / 'skene.db'}")
 
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(StoreError, match="cannot be created"):
         transaction(engine, lambda connection: connection.execute(text("SELECT 1")))
 
 

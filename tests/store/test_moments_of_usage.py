@@ -198,7 +198,7 @@ def test_a_unit_of_what_are_no_numbers_is_refused(engine: Engine) -> None:
     world = product(engine, form)
     did(world, form, 1, at(0))
 
-    with pytest.raises(SettingsError, match="holds no numbers"):
+    with pytest.raises(SettingsError, match="does not hold numbers"):
         world.roll(at(1))
 
 

@@ -241,7 +241,10 @@ def test_records_that_end_too_early_recover_only_what_a_person_takes(world: Worl
     world.provider.denied = "the log does not reach back"
     del world.provider.records[:2]
 
-    with pytest.raises(DeliveryError, match=r"cannot be told: the log does not reach back\..*recover --incomplete"):
+    with pytest.raises(
+        DeliveryError,
+        match=r"Cannot find out what was sent since the backup: the log does not reach back\..*recover --incomplete",
+    ):
         recover(world.session(LIVE))
     found = recover(world.session(LIVE), incomplete=True)
 
