@@ -10,7 +10,7 @@ from typing import Any
 
 from skene_dagster.delivery.email import message
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.providers.resend import ResendProvider
+from skene_dagster.delivery.providers.resend.provider import ResendProvider
 from skene_dagster.store import engine
 
 WHERE: dict[str, list[tuple[Any, str]]] = {

@@ -22,11 +22,12 @@ from benchmarks import databases, parts
 from benchmarks.shown import show
 from skene_dagster import settings as settings_module
 from skene_dagster.delivery.decide.reserve import reserve
-from skene_dagster.delivery.email.message import Message, freeze
+from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted
-from skene_dagster.delivery.providers.resend import ResendProvider
+from skene_dagster.delivery.providers.json_emails import freeze
+from skene_dagster.delivery.providers.resend.provider import ResendProvider
 from skene_dagster.delivery.send.deliver import Delivered, deliver
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.plan import LoopPlan
@@ -113,7 +114,7 @@ def measure(root: Path, url: str, count: int, share: str, per_second: int, *, pr
     reserved = time.perf_counter() - started
     with sink(per_second) as address:
         provider = ResendProvider("re_benchmark", address)
-        session = DeliverySession(engine, settings, LIVE, provider, clock, "benchmark")
+        session = DeliverySession(engine, settings, LIVE, lambda _name: provider, clock, "benchmark")
         profile = cProfile.Profile()
         started = time.perf_counter()
         with parts.measured() as seconds:

@@ -160,7 +160,7 @@ def cut(text: str) -> str:
 
 
 _KINDS = {
-    "string_type": "a text",
+    "string_type": "a string",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "finite_number": "a finite number",

@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from skene_dagster import boundary
 from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.providers import registry
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
 from skene_dagster.loops.files.loaders import Loaded, load_folder
@@ -46,8 +47,10 @@ def load_project(settings: Settings) -> Project:
     """Load and plan every loop file and check its templates; an error in a file becomes a `Broken` and hides no other.
 
     Raises:
-        SettingsError: skene.yaml is at fault, not a loop.
+        SettingsError: skene.yaml, or the environment, is at fault, not a loop.
     """
+    with boundary.around("environment"):
+        registry.check(settings)
     try:
         files = load_folder(settings.loops, settings.root)
     except DocumentError as error:

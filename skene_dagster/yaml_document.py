@@ -137,9 +137,9 @@ class _Reading:
             key = self._scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
             if isinstance(key_node, yaml.MappingNode) and key_node.flow_style:
                 advice = 'Put it in quotes: "{{ user.name }}".'
-                raise self._refused("A text that begins with {{ is a mapping without quotes.", advice, key_node)
+                raise self._refused("A string that begins with {{ is a mapping unless it is quoted.", advice, key_node)
             if not isinstance(key, str):
-                raise self._refused("A field's name must be a text.", "Put it in quotes.", key_node)
+                raise self._refused("A field's name must be a string.", "Put it in quotes.", key_node)
             if key == "<<" and key_node.style is None:
                 raise self._refused("'<<' (merging) is not YAML 1.2.", "Write the fields out.", key_node)
             if key in found:
@@ -222,8 +222,8 @@ def _unquoted(line: str, style: str | None, *, is_first: bool, is_last: bool) ->
 
 _WORDS = {
     "found character '\\t'": ("a tab is used for indentation", "Use spaces."),
-    "found character": ("a text begins with a reserved character", "Put the text in quotes."),
-    "mapping values": ("a ': ' is not allowed there", "Check the indentation; a text with ': ' needs quotes."),
+    "found character": ("a string begins with a reserved character", "Put the text in quotes."),
+    "mapping values": ("a ': ' is not allowed there", "Check the indentation; a string with ': ' needs quotes."),
     "expected <block end>": ("the line fits nowhere", "Check the indentation and the quotes."),
     "could not find expected ':'": ("a field has no ':'", "Write `name: value`."),
     "found undefined alias": ("the alias names nothing", "Name the value before it is used: &name."),

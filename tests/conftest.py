@@ -25,6 +25,7 @@ SERVERS = {"mariadb", "tidb"}
 """Fixtures, and what the kinds of databases are called that tests are given."""
 CONFIGURED = (
     *("SKENE_DATABASE_URL", "SKENE_ENV", "SKENE_PROJECT", "SKENE_REDIRECT_TO", "RESEND_API_KEY", "RESEND_API_URL"),
+    "SKENE_SMTP_URL",
     *("DAGSTER_HOME", "COLUMNS"),
 )
 

@@ -33,8 +33,9 @@ PRELOADED = (
     "dagster._utils.test.definitions",
     "skene_dagster.cli",
     "skene_dagster.compiler",
-    "skene_dagster.delivery.providers.outbox",
-    "skene_dagster.delivery.providers.resend",
+    "skene_dagster.delivery.providers.outbox.provider",
+    "skene_dagster.delivery.providers.resend.provider",
+    "skene_dagster.delivery.providers.smtp.provider",
     "sqlglot.dialects.mysql",
     "upath.implementations.local",
 )

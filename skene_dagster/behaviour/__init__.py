@@ -1,1 +1,1 @@
-"""What users do: events, and the activity, adoption, levels and milestones that follow from them."""
+"""What users do: events, and the activity, adoption, levels and milestones computed from them."""

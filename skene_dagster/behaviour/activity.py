@@ -1,7 +1,7 @@
-"""How active each user ever was: since when, until when, on how many days, and when they last came back.
+"""Each user's activity: since when, until when, on how many days, and when they last came back.
 
-Computed from the days alone (and so with them, whole). Nothing here changes when time passes: what follows from that is
-`engagement`'s. This module owns skene_user_activity.
+It is computed from the days alone, and together with them. Nothing here changes as time passes; `engagement` handles
+that. This module owns skene_user_activity.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from skene_dagster.store.tables import user_activity, user_days
 
 @dataclass(frozen=True)
 class Trend:
-    """What was done, of all users together."""
+    """The activity of all users together."""
 
     users: int
     """Who was ever active."""
@@ -29,7 +29,7 @@ class Trend:
     """Who was active on the day of as_of."""
     uses_today: int
     active_before: int
-    """Who was active on the day before, which is over."""
+    """Who was active on the previous day, which is over."""
     uses_before: int
 
 
@@ -46,7 +46,7 @@ def write(connection: Connection, plan: UsagePlan, chunk: Chunk, *, anew: bool) 
 
 
 def trend(connection: Connection, plan: UsagePlan, as_of: datetime) -> Trend:
-    """Count who was active lately."""
+    """Count the users who were recently active."""
     users = connection.execute(select(func.count()).select_from(user_activity)).scalar_one()
     today, before = (_on(connection, plan, day) for day in (as_of.date(), as_of.date() - timedelta(days=1)))
     return Trend(users, *today, *before)
@@ -70,7 +70,7 @@ def computed(plan: UsagePlan, chunk: Chunk, counted: NamedFromClause = user_days
     """Select the activity of a chunk of users, in the columns of skene_user_activity.
 
     Args:
-        counted: the days that it follows from.
+        counted: the days that it is computed from.
     """
     day = each_day(plan, chunk, counted)
     levels = plan.levels
@@ -104,7 +104,7 @@ def computed(plan: UsagePlan, chunk: Chunk, counted: NamedFromClause = user_days
 
 
 def _window_begin(day: ColumnElement[Any], levels: Levels) -> ColumnElement[Any]:
-    """Say the first day of the window that ends with a day."""
+    """Return the first day of the window that ends with a day."""
     return days_later(day, 1 - levels.window.days)
 
 

@@ -1,8 +1,8 @@
-"""Who tried, adopted and lapsed from which feature of the product, and since when.
+"""Who has tried, adopted or lapsed from each feature of the product, and since when.
 
-Who used a feature has tried it; who used it often enough on enough days has adopted it; who adopted it and has not used
-it for long has lapsed, until they use it again. Who never used it is untried and has no row. This module owns
-skene_feature_adoption.
+Users who used a feature have tried it. Users who used it often enough on enough days have adopted it. Users who adopted
+it but have not used it for a while have lapsed, until they use it again. Users who never used it are untried and have
+no row. This module owns skene_feature_adoption.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ rows = feature_adoption.c
 
 @dataclass(frozen=True)
 class Funnel:
-    """How many users are how far with a feature."""
+    """How many users are in each state with a feature."""
 
     untried: int
     tried: int
@@ -63,13 +63,13 @@ def in_state(
 ) -> Select[Any]:
     """Select the users who are in a state with a feature, and have been for at least so long, by user_id.
 
-    But for who never tried it there are also: since, first_at, last_at, uses, days.
+    Unless the state is untried, there are also: since, first_at, last_at, uses, days.
 
     Args:
         adoption: who is in which state, in the columns of skene_feature_adoption.
 
     Raises:
-        SettingsError: for how long somebody has not tried a feature can only be said from when they became a user.
+        SettingsError: how long a user has not tried a feature is counted from sign-up, whose column is not set.
     """
     rows = adoption.c
     since = None if for_ is None else as_of - for_
@@ -95,7 +95,7 @@ def in_state(
 
 
 def funnels(connection: Connection, features: Iterable[FeaturePlan], users: Users) -> Mapping[str, Funnel]:
-    """Count the users by feature and state; of those only who are users."""
+    """Count the users by feature and state; only those who are still users."""
     people = users_table(users)
     total = connection.execute(select(func.count()).select_from(people)).scalar_one()
     counted = (
@@ -125,9 +125,9 @@ def write(connection: Connection, plan: UsagePlan, chunk: Chunk, as_of: datetime
 
 
 def lapse(connection: Connection, feature: FeaturePlan, as_of: datetime, size: int) -> bool:
-    """Write of at least `size` users who adopted a feature that they have lapsed by as_of; say whether there are more.
+    """Mark at least `size` users who adopted a feature as lapsed by as_of; return whether there are more.
 
-    Those who used it on the same moment are written together.
+    Those who used it at the same moment are written together.
     """
     adopted = and_(rows.feature == feature.name, rows.state == "adopted", rows.last_at <= as_of - feature.lapsed_after)
     page = select(rows.last_at).where(adopted).order_by(rows.last_at).limit(size).subquery()
@@ -147,10 +147,10 @@ def computed(
     """Select the adoption of features by a chunk of users at as_of, in the columns of skene_feature_adoption.
 
     Args:
-        counted: the days that it follows from.
+        counted: the days that it is computed from.
     """
     events, needs = _events(features), _needs(features)
-    # What a feature asks for is joined as late as can be: what is grouped and sorted stays narrow.
+    # A feature's definition is joined as late as possible, so that the rows to group and sort stay narrow.
     each = counted.c.user_id, events.c.feature, counted.c.day
     days = chunk.read(
         counted,
@@ -170,7 +170,7 @@ def computed(
     ).subquery("run")
     of, need = run.c, needs.c
     enough = and_(of.uses_by_then >= need.uses, of.days_by_then >= need.days)
-    # Of a day its first and last use are kept. Where the one that was needed is between them, the last stands for it.
+    # A day keeps its first and last use. If the one that is needed is between them, the last is used instead.
     at_first_use = of.uses_by_then - of.uses + 1 >= need.uses
     was_enough = and_(of.uses_by_then - of.uses >= need.uses, of.days_by_then - 1 >= need.days)
     came_back = and_(was_enough, later(of.before, need.lapse_seconds) <= of.first_at)
@@ -222,7 +222,7 @@ def _events(features: Iterable[FeaturePlan]) -> Subquery:
 
 
 def _needs(features: Iterable[FeaturePlan]) -> Subquery:
-    """Say what each feature asks for."""
+    """Select each feature's definition."""
     return union_all(
         *(
             select(

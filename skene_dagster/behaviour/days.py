@@ -1,7 +1,7 @@
 """What each user did on each day (UTC), counted from the product's events where they are.
 
-A day that a new or late event touches is counted again as a whole, never added to: so it does not matter how often, or
-in which order, events are looked at. This module owns skene_user_days and skene_events_ahead.
+A day that a new or late event touches is counted again as a whole, never added to, so it does not matter how often, or
+in which order, events are read. This module owns skene_user_days and skene_events_ahead.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,20 +40,20 @@ from skene_dagster.store.moments import days_later
 from skene_dagster.store.tables import OPEN, Moment, events_ahead, user_days
 
 FIRST_DAY = date(1970, 1, 1)
-"""What is said to have happened before is no event: MySQL's zero date, a clock that was never set."""
+"""Anything dated earlier is not an event: MySQL's zero date, a clock that was never set."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """The events that are looked at: those that were written in it, or (without `arrived`) that happened in it."""
+    """The events that are read: those written in this window, or (without `arrived`) those that happened in it."""
 
     begin: datetime
-    # SQLite would not use the index of what was written later than something, without an end.
+    # SQLite would not use the index for an open-ended range.
     end: datetime = OPEN
 
 
 def stage(connection: Connection, lease: Lease, key: Key) -> tuple[Table, Table]:
-    """Make the tables of the days that are touched, by user_id and day, and of the users that are."""
+    """Create the tables of the touched days, by user_id and day, and of their users."""
     pairs = staging_tables.fresh(
         connection,
         lease,
@@ -70,7 +70,7 @@ def stage(connection: Connection, lease: Lease, key: Key) -> tuple[Table, Table]
 def touch(connection: Connection, pairs: Table, events: Source, window: Window, as_of: datetime) -> None:
     """Stage the days of the events in the window.
 
-    Of those that have arrived and are yet to happen at as_of the days are kept: no later window finds them again.
+    The days of events later than as_of are recorded, because no later window finds them again.
     """
     rows = events.rows
     days = select(rows.c.user_id, rows.c.day)
@@ -80,14 +80,14 @@ def touch(connection: Connection, pairs: Table, events: Source, window: Window, 
     # The raw column beside our own form of it: an index knows only that one.
     arrived = [events.arrived.since(window.begin), events.arrived.before(_just_after(window.end))]
     arrived += [rows.c.arrived > literal(window.begin, Moment), rows.c.arrived <= literal(window.end, Moment)]
-    # Not the raw column as well: SQLite would take an index of it for the better one, and read every user's.
+    # Without the raw column: SQLite would prefer an index on it, and read every user's events.
     happened = rows.c.at >= literal(FIRST_DAY, Date), rows.c.at < literal(as_of, Moment)
     _add(connection, pairs, days.where(*arrived, *happened))
     _add(connection, events_ahead, days.where(*arrived, rows.c.at >= literal(as_of, Moment)))
 
 
 def keep_all_ahead(connection: Connection, events: Source, as_of: datetime) -> None:
-    """Keep the days of all events that are yet to happen at as_of."""
+    """Record the days of all events later than as_of."""
     rows = events.rows
     ahead = events.at.since(as_of.date()), rows.c.at >= literal(as_of, Moment)
     _add(connection, events_ahead, select(rows.c.user_id, rows.c.day).where(*ahead))
@@ -100,22 +100,22 @@ def touch_what_was_ahead(connection: Connection, pairs: Table, as_of: datetime) 
 
 
 def touch_since(connection: Connection, pairs: Table, since: date) -> None:
-    """Stage every day since then that was counted: its events may be gone."""
+    """Stage every day since then that was counted, because its events may be gone."""
     _add(connection, pairs, select(user_days.c.user_id, user_days.c.day).where(user_days.c.day >= since))
 
 
 def leave_alone(connection: Connection, pairs: Table, since: date) -> int:
-    """Take out of the staged days those before a day, for not all their events are there; return how many they are."""
+    """Remove the staged days before a day, whose events are no longer complete; return how many there were."""
     return connection.execute(delete(pairs).where(pairs.c.day < since)).rowcount
 
 
 def touch_people(connection: Connection, people: Table, pairs: Table) -> int:
-    """Stage the users of the staged days; return how many they are."""
+    """Stage the users of the staged days; return how many there are."""
     return connection.execute(insert(people).from_select(["user_id"], select(pairs.c.user_id).distinct())).rowcount
 
 
 def forget_ahead(connection: Connection, as_of: datetime | None) -> None:
-    """Forget the kept days that are over at as_of, for all their events were counted; None: all of them."""
+    """Forget the recorded days that are over at as_of, since all their events are counted; None: all of them."""
     over = [] if as_of is None else [events_ahead.c.day < as_of.date()]
     connection.execute(delete(events_ahead).where(*over))
 
@@ -128,7 +128,7 @@ def count_touched(connection: Connection, events: Source, pairs: Table, span: Sp
     on &= events.at.before(days_later(pairs.c.day, 1))
     if not events.at.is_exact:
         on &= rows.c.day == pairs.c.day
-    # Without an index of the product's it is better that they are read once.
+    # Without an index on the product's table it is better to read the events once.
     both = FromFew(pairs, rows, on) if events.by_user else pairs.join(rows, on)
     within = select().select_from(both).where(span.of(pairs.c.user_id), *_before(events, as_of))
     within = within.prefix_with(f"/*+ INL_JOIN({rows.name}) */", dialect="mysql")
@@ -149,8 +149,8 @@ def count_all(
 
     Args:
         again: some were counted before.
-        since: days before it stay as they were counted, for not all their events are there.
-        gone: names that stand for no feature any more; what was counted under them goes nevertheless.
+        since: earlier days stay as they were counted, because their events are no longer complete.
+        gone: names that are no longer features; what was counted under them is deleted in any case.
     """
     rows = events.rows
     if anew:
@@ -167,8 +167,8 @@ def known(
 
     Args:
         keys: of the users.
-        since: the first day that is counted from the events themselves; what was done on the days before it is as the
-            last rollup found it.
+        since: the first day that is counted from the events themselves; earlier days are as the last rollup found
+            them.
         before: events of this moment and later are left out.
     """
     events = source(connection, plan)

@@ -1,8 +1,8 @@
-"""At which level of engagement each user is, since when, and at which ones they were.
+"""Each user's level of engagement, since when, and their earlier levels.
 
-The level follows from a user's activity and from the time alone; docs/engagement.md defines each. `entered_at` is the
-moment at which it really began, not that of the rollup that found it; the history is what rollups found. This module
-owns skene_engagement_levels.
+The level depends only on a user's activity and the time; docs/engagement.md defines each. `entered_at` is the moment at
+which it really began, not that of the rollup that found it; the history is what rollups found. This module owns
+skene_engagement_levels.
 """
 
 from collections.abc import Mapping
@@ -66,9 +66,9 @@ def sizes(connection: Connection) -> Mapping[Level, int]:
 
 
 def write(connection: Connection, levels: Levels, chunk: Chunk, as_of: datetime, *, anew: bool) -> None:
-    """Bring the levels of a chunk of users to what their activity says at as_of.
+    """Update the levels of a chunk of users to what their activity says at as_of.
 
-    What was written for a time after the new level's beginning never was, for late events say so: it is taken back.
+    Rows for a time after the new level's beginning are deleted: late events have proved them wrong.
 
     Args:
         again: they may have been written before.
@@ -90,7 +90,7 @@ def computed(levels: Levels, chunk: Chunk, as_of: datetime, active: NamedFromCla
     """Select at which level each of a chunk of users is at as_of, in the columns of skene_engagement_levels.
 
     Args:
-        active: the activity that it follows from.
+        active: the activity that it is computed from.
     """
     now = _now(levels, as_of, active)
     return chunk.read(
@@ -119,7 +119,7 @@ def due(connection: Connection, people: Table, as_of: datetime, low: object, siz
 
 
 def forget_left(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:
-    """Delete the time of users at levels that they left before a moment."""
+    """Delete past levels that users left before a moment."""
     index = "skene_engagement_levels_level"
     return sweep(connection, engagement_levels, rows.left_at, index, before=before, since=since, size=size)
 
@@ -137,7 +137,7 @@ def _now(levels: Levels, as_of: datetime, known: NamedFromClause = user_activity
     a = known.c
     slips, falls = later(a.last_at, levels.slipping), later(a.last_at, levels.dormant)
     grown = later(a.first_at, levels.new)
-    # Whoever never came back has settled before they began.
+    # Users who never came back settled before they began.
     settled = func.coalesce(later(a.returned_at, levels.resurrected), a.active_since, type_=Moment)
     no_power = func.coalesce(a.power_until, a.active_since, type_=Moment)
     cases: list[tuple[Level, ColumnElement[bool], ColumnElement[Any], ColumnElement[Any]]] = [

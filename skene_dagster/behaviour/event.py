@@ -1,4 +1,4 @@
-"""An event as it was told, checked as far as it can be without the database; pure, and quick to import.
+"""An event as it was sent, checked as far as possible without the database; pure, and quick to import.
 
 Nothing that is refused here is repeated in the refusal: events are about people, and refusals go into logs.
 """
@@ -33,16 +33,16 @@ class Event:
     """Something that a user did."""
 
     event_id: str
-    """1 to 64 ASCII characters; the same id is the same event, told again."""
+    """1 to 64 ASCII characters; the same id is the same event, sent again."""
     user: int | str | bytes | UUID
-    """The user's id as it was told; which of these the users key is, the database knows."""
+    """The user's id as it was sent; the database knows which of these types the users key has."""
     name: str
     occurred_at: datetime
     """Naive, in UTC."""
     properties: str | None
     """A JSON object; None where there are none."""
     by_our_clock: bool = False
-    """Whether `occurred_at` is this machine's time when the event was told, and may differ from the database's."""
+    """Whether `occurred_at` was set by this machine's clock, which may differ from the database's."""
 
 
 def new_event(
@@ -53,11 +53,11 @@ def new_event(
     at: object = None,
     event_id: object = None,
 ) -> Event:
-    """Check an event, and freeze it: what the caller changes in `properties` later is not the event's.
+    """Check an event, and freeze it: later changes to `properties` do not affect it.
 
     Args:
-        at: when it happened, as a datetime (a naive one is in UTC); now, where it is left out.
-        event_id: names the event; a new one where it is left out.
+        at: when it happened, as a datetime (a naive one is in UTC). Default: now.
+        event_id: names the event. Default: a new id.
 
     Raises:
         EventRefused: it cannot be stored.
@@ -68,7 +68,7 @@ def new_event(
         raise EventRefused(f"The user's id is of type {type(user).__name__}.")
     if not isinstance(name, str):
         raise EventRefused("The event's name is not a string.")
-    # On a server a name and the same one with blanks behind it are one name.
+    # On a server a name with trailing spaces equals the name without.
     name = str.strip(name)
     if not name or len(name) > NAME_LENGTH:
         raise EventRefused(f"The event's name must have 1 to {NAME_LENGTH} characters.")
@@ -128,7 +128,7 @@ def _plain(value: object) -> str:
 
 
 def _depth(text: str) -> int:
-    """Count how many objects and lists lie within each other; brackets inside texts are none."""
+    """Count how deep objects and lists are nested; brackets inside strings do not count."""
     depth = deepest = 0
     for part in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
         if part in "[{":

@@ -1,9 +1,9 @@
-"""The events that the product tells us: this module owns the table skene_events.
+"""The events that the product sends us: this module owns the table skene_events.
 
-An event is written once: its id is the key, and the same id told again changes nothing. A row is committed within
-`SETTLED_WITHIN` of its `received_at`, so that who reads by it and stays so far behind misses none. Old ones may be
-deleted (`retention` in skene.yaml); since when all of them are there stands in skene_meta, whose row of that is this
-module's, too.
+An event is written once: its id is the key, and the same id sent again changes nothing. A row is committed within
+`SETTLED_WITHIN` of its `received_at`, so a reader who goes by that column and stays this far behind misses none. Old
+events may be deleted (`retention` in skene.yaml); a row of skene_meta, also owned by this module, says from which day
+on all of them remain.
 """
 
 import time
@@ -27,7 +27,7 @@ from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import events, meta
 
 AHEAD = timedelta(minutes=5)
-"""How far in the future an event may be said to have happened: clocks differ. It is stored as received now."""
+"""How far in the future an event may be dated, because clocks differ. It is stored as having happened now."""
 
 OLDEST = timedelta(days=3653)
 
@@ -35,7 +35,7 @@ SETTLED_WITHIN = timedelta(seconds=30)
 """How long after its `received_at` a row may be committed; one that would be later is written again."""
 
 PATIENCE = 10.0
-"""Seconds after which a database that does not answer is given up."""
+"""Seconds after which we give up on a database that does not answer."""
 
 SLICE = 50
 """Rows of one statement: while its text is made, 13 µs a row, no other thread of a product that tracks can run."""
@@ -48,7 +48,7 @@ _IN_SQLITE = insert_in_sqlite(events).on_conflict_do_nothing()
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """An event as the table takes it."""
+    """An event in the table's types."""
 
     event_id: str
     user_id: UserId
@@ -58,7 +58,7 @@ class Fitted:
 
 
 class Journal:
-    """The table in a database that was found to be right: where events are stored, a transaction at a time."""
+    """The table in a database that passed all checks; stores events, a transaction at a time."""
 
     def __init__(self, engine: Engine, clock: Clock, user_ids: UserIds) -> None:
         self.engine = engine
@@ -66,14 +66,14 @@ class Journal:
         self._ahead = clock() - _utc_now()
 
     def now(self) -> datetime:
-        """Return real time as the database has it: as it was when something was stored last."""
+        """Return the time by the database's clock, as known since something was stored last."""
         return _utc_now() + self._ahead
 
     def fit(self, event: Event, now: datetime) -> Fitted:
         """Bring an event to the table's types.
 
         Raises:
-            EventRefused: it cannot be of one of the product's users, or of this time.
+            EventRefused: its user cannot be one of the product's, or its time is impossible.
         """
         try:
             user_id = self.user_ids.read(event.user)
@@ -89,17 +89,17 @@ class Journal:
         return Fitted(event.event_id, user_id, event.name, occurred_at, event.properties)
 
     def store(self, fitted: Sequence[Fitted]) -> dict[int, EventRefused]:
-        """Commit events; return those that the database refuses, by position. The others are in it.
+        """Commit events; return those that the database refuses, by position. The others are stored.
 
         Raises:
-            StoreUnavailable, StoreError: nobody knows which are in it; to store them all again does no harm.
+            StoreUnavailable, StoreError: it is unknown which are stored; storing them all again does no harm.
         """
 
         def insert_them(connection: Connection) -> timedelta:
             return write(connection, fitted)
 
         try:
-            # This process may live for months, and its clock be set in the meantime.
+            # This process may live for months, and its clock may be corrected in the meantime.
             self._ahead = transaction(self.engine, insert_them, resolve=insert_them)
         except StoreError as error:
             if not is_of_one_row(error):
@@ -117,7 +117,7 @@ class Journal:
 
 
 def open_journal(settings: Settings) -> Journal:
-    """Find the table, and that it is of this release and for this product's users.
+    """Find the table, and check that it matches this release and this product's users.
 
     Raises:
         SettingsError: the URL, the users table or its key is not what it should be.
@@ -138,7 +138,7 @@ def open_journal(settings: Settings) -> Journal:
 
 
 def write(connection: Connection, fitted: Sequence[Fitted]) -> timedelta:
-    """Insert events whose id is not there yet; the others stay as they are. To be committed at once.
+    """Insert events whose id is new; existing ones stay as they are. The caller must commit at once.
 
     Returns:
         How far the database's clock is ahead of this machine's.
@@ -171,7 +171,7 @@ def write(connection: Connection, fitted: Sequence[Fitted]) -> timedelta:
 
 
 def last_named(connection: Connection, beginning: str) -> datetime | None:
-    """Say when the last event happened whose name begins so; a beginning has no `%` and no `_`."""
+    """Return when the last event happened whose name has this prefix, which has no `%` and no `_`."""
     found: datetime | None = connection.execute(
         select(func.max(events.c.occurred_at)).where(events.c.name.like(f"{beginning}%"))
     ).scalar()
@@ -179,13 +179,13 @@ def last_named(connection: Connection, beginning: str) -> datetime | None:
 
 
 def kept_since(connection: Connection) -> date | None:
-    """Say from which day (UTC) on all events are there; None where none was ever let go."""
+    """Return the day (UTC) from which all events remain; None if none was ever given up."""
     found = connection.execute(select(meta.c.value).where(meta.c.name == _KEPT_SINCE)).scalar_one_or_none()
     return None if found is None else date.fromisoformat(found)
 
 
 def let_go(connection: Connection, since: date) -> date:
-    """Say that events from before a day may be gone from now on, and for ever; return that day, or a later one."""
+    """Record that events from before a day may be deleted from now on, for ever; return that day, or a later one."""
     before = kept_since(connection)
     if before is None:
         connection.execute(insert(meta).values(name=_KEPT_SINCE, value=since.isoformat()))
@@ -196,7 +196,7 @@ def let_go(connection: Connection, since: date) -> date:
 
 
 def forget(connection: Connection, *, since: datetime | None, size: int) -> Swept:
-    """Delete events that were let go: those that happened, and were received, before the day of `kept_since`."""
+    """Delete events that may go: those that happened, and were received, before the day of `kept_since`."""
     day = kept_since(connection)
     if day is None:
         return Swept(0, None)

@@ -1,7 +1,7 @@
 """What users have reached: the n-th use, so many days in a row, an anniversary. Reached once, for ever.
 
-A late event may show that it was reached earlier; nothing is ever taken back. What was reached before a milestone was
-known is recorded as well, but not for celebration (`since`). This module owns skene_milestones.
+A late event may show that a milestone was reached earlier; none is ever revoked. Milestones reached before they were
+known are recorded as well, but not celebrated (`since`). This module owns skene_milestones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ class Count:
 def reached(name: str, milestone: Milestone) -> Select[Any]:
     """Select the users who have reached a milestone since its `since`, by user_id and reached_on.
 
-    Where it says none, since the day of the first rollup that knew the milestone as it is now.
+    Without `since`, from the day of the first rollup that knew the present definition of the milestone.
     """
     since = config.known_since(f"milestone:{name}") if milestone.since is None else literal(milestone.since, Date)
     return select(rows.user_id, rows.reached_on).where(rows.milestone == name, rows.reached_on >= since)
@@ -78,7 +78,7 @@ def write(connection: Connection, plan: UsagePlan, chunk: Chunk, as_of: datetime
 def write_anniversaries(
     connection: Connection, milestone: MilestonePlan, users: Users, span: Span, as_of: datetime
 ) -> None:
-    """Record for a range of the users that they have been users for so long."""
+    """Record anniversaries for a range of users."""
     assert milestone.anniversary is not None
     assert users.created_at is not None
     people = users_table(users, users.created_at.column)
@@ -94,12 +94,12 @@ def write_anniversaries(
 
 
 def forget(connection: Connection, names: Iterable[str], span: Span) -> None:
-    """Forget milestones for a range of users: they are other ones now, or none."""
+    """Delete milestones for a range of users: they were redefined or removed."""
     connection.execute(delete(milestones).where(rows.milestone.in_(list(names)), span.of(rows.user_id)))
 
 
 def _record(connection: Connection, found: Subquery, as_of: datetime) -> None:
-    """Write who has reached what, and when it was earlier than was known."""
+    """Record who has reached what, and correct the day if it was earlier than recorded."""
     into = [column.name for column in milestones.columns]
     new = select(found.c.milestone, found.c.user_id, found.c.reached_on, literal(as_of, Moment))
     if is_sqlite(connection):

@@ -2,7 +2,7 @@
 
 
 def like(pattern: str) -> str:
-    """Write a pattern, whose `*` stands for anything, for LIKE with the escape `!`."""
+    """Translate a pattern, whose `*` matches anything, for LIKE with the escape `!`."""
     for special in "!%_":
         pattern = pattern.replace(special, f"!{special}")
     return pattern.replace("*", "%")

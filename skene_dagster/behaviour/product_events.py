@@ -79,19 +79,19 @@ def source(connection: Connection, plan: UsagePlan) -> Source:
 
 
 def own_names(plan: UsagePlan) -> list[str]:
-    """List the names under which not an event but a use of a feature is counted, a second time."""
+    """List the names under which uses of features are counted, in addition to events."""
     return [name for feature in plan.sql_features for name in feature.counted_as]
 
 
 def _name(name: ColumnElement[Any], plan: UsagePlan) -> ColumnElement[Any]:
     known = func.coalesce(name_of(name, LONGEST_NAME), "")
     ours = own_names(plan)
-    # An event that bears such a name is activity, under no name.
+    # An event with such a name counts as activity, without a name.
     return case((known.in_(ours), ""), else_=known) if ours else known
 
 
 def _has_index(connection: Connection, events: Events) -> bool:
-    """Whether an index begins with the users column. A server decides itself whether one is worth it."""
+    """Whether an index begins with the users column. A server decides by itself whether to use one."""
     if not is_sqlite(connection):
         return True
     schema, name = parts(events.table)
@@ -112,6 +112,6 @@ def _is_use(connection: Connection, feature: FeaturePlan, table_: str) -> Column
     if sql is None:
         raise SettingsError(
             f"The SQL of feature {feature.name!r} cannot run on SQLite: {feature.sql.needs_tidb}.",
-            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it otherwise in {FILE}.",
+            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it differently in {FILE}.",
         )
     return case((text(f"({sql})"), 1), else_=literal(0, Integer))

@@ -14,7 +14,7 @@ from skene_dagster.store.tables import user_days
 
 
 def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Sequence[object] | None = None) -> Select[Any]:
-    """Select the users who did what counts as often as their plan allows in the period: their key, uses, allowed.
+    """Select the users who have used up what their plan allows in the period: their key, uses, allowed.
 
     A user on a plan that the condition does not name has no limit.
 

@@ -1,6 +1,6 @@
-"""A user's id as a program or a request tells it, brought to the very type of the users key.
+"""A user's id, from a program or a request, converted to exactly the type of the users key.
 
-TiDB compares a number with a text as DOUBLE: an id that is stored in another type is somebody else's.
+TiDB compares a number with a string as DOUBLE, so an id stored in another type may match somebody else.
 """
 
 import re
@@ -25,7 +25,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _UNSAID = 255
-"""Characters or bytes of an id where the column says no length."""
+"""The most characters or bytes of an id if the column has no length."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class UserIds:
 
     @staticmethod
     def of(key: Key, *, sqlite: bool) -> "UserIds":
-        """Read from the key's declaration what fits; SQLite takes any length and 64 bits, whatever is declared."""
+        """Read from the key's declaration what fits; SQLite accepts any length and 64 bits, whatever is declared."""
         declared = key.sql.lower()
         if key.is_integer:
             bits = 64 if sqlite else _BITS.get(re.split(r"\W", declared)[0], 64)
@@ -54,10 +54,10 @@ class UserIds:
         return UserIds("text", 1, longest)
 
     def read(self, told: object) -> UserId:
-        """Bring an id to the key's type: digits are a number, a number is a text, hex digits are bytes.
+        """Convert an id to the key's type: digits to a number, a number to a string, hex digits to bytes.
 
         Raises:
-            ValueError: it cannot be an id of a user; the sentence repeats nothing of it.
+            ValueError: it cannot be a user's id; the message quotes nothing of it.
         """
         match self.kind:
             case "integer":

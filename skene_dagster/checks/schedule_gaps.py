@@ -64,11 +64,11 @@ class Lost:
     longest: timedelta
     """Between two ticks."""
     instead: str
-    """What to write instead of the condition on the column; empty if nothing simple would do."""
+    """What to write instead of the condition on the column; empty if none is simple."""
 
 
 def lost(window: Window, ticks: Iterator[datetime], zone: ZoneInfo) -> Lost | None:
-    """Find the moments of a year in no tick's window, though the windows are as long as the time between ticks.
+    """Find the moments of a year that are in no tick's window, though windows are as long as the time between ticks.
 
     Nothing is lost if a window has no beginning, or is much shorter than that, which leaves people out on purpose. A
     value of the column is assumed to exist from its moment on; if the column's name suggests the future, always. If a

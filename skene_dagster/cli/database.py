@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.documents import Document
 from skene_dagster.errors import SchemaOutdated
@@ -56,9 +58,12 @@ def open_ledger(settings: Settings) -> Iterator[tuple[Engine, Clock]]:
         engine.dispose()
 
 
-def open_session(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> DeliverySession:
+@contextmanager
+def open_session(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> Iterator[DeliverySession]:
     """Open a delivery session for a command that asks the provider's records."""
-    return DeliverySession(engine, settings, mode, modes.provider(mode, settings, clock), clock, f"cli-{os.getpid()}")
+    opened = partial(modes.provider, mode, settings, clock)
+    with closing(DeliverySession(engine, settings, mode, opened, clock, f"cli-{os.getpid()}")) as session:
+        yield session
 
 
 def refuse_a_backup(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> str:
@@ -74,9 +79,10 @@ def refuse_a_backup(settings: Settings, mode: Mode, engine: Engine, clock: Clock
     if not mode.leaves or reading(engine, environment.remembered) is None:
         return ""
     unread: list[str] = []
-    session = open_session(settings, mode, engine, clock)
-    session.say = unread.append
-    refuse_an_outdated_ledger(session)
+    with open_session(settings, mode, engine, clock) as session:
+        session.say = unread.append
+        for provider in registry.configured(settings):
+            refuse_an_outdated_ledger(session, provider)
     return " ".join(unread)
 
 

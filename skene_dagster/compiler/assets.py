@@ -10,16 +10,14 @@ from skene_dagster.checks import unreadable
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.jobs.rollup import is_used, keys_read
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
-from skene_dagster.compiler.retry_policy import retry_policy, working
-from skene_dagster.compiler.window import as_of, refuse_the_future
-from skene_dagster.delivery import modes
+from skene_dagster.compiler.retry_policy import retry_policy
+from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.segments import members, trigger_rows
 from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import OWN_EVENTS, Settings
-from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import database_clock, reading
+from skene_dagster.store.engine import reading
 from skene_dagster.store.server.capabilities import capabilities
 
 TABLES = "product_tables"
@@ -40,26 +38,20 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
         retry_policy=retry_policy(plan.recovery),
     )
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
-        with working(context.run.run_id, loop=plan.name, step=step.name):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
-            moment, clock = as_of(context.run, context.instance), database_clock(database)
-            refuse_the_future(moment, clock(), settings)
+        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+            work.refuse_the_future()
             bring, newest = refresh, members.sample
             if step.by_row:
-                mode = modes.choose(settings).name
-                bring, newest = (
-                    partial(trigger_rows.refresh, mode=mode),
-                    partial(trigger_rows.sample, mode=mode),
-                )
+                mode = work.mode.name
+                bring, newest = partial(trigger_rows.refresh, mode=mode), partial(trigger_rows.sample, mode=mode)
             refreshed = bring(
                 database,
                 plan=plan,
                 step=step,
                 settings=settings,
-                as_of=moment,
-                clock=clock,
-                run_id=context.run.run_id,
+                as_of=work.as_of,
+                clock=work.clock,
+                run_id=work.run_id,
             )
             name = segment_name(plan.name, step.ledger_name)
             sample = reading(database, partial(newest, segment=name))
@@ -89,15 +81,9 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
     def entitlements(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
     ) -> dg.MaterializeResult[None]:
-        with working(context.run.run_id, loop=plan.name, step=step.name):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
-            moment, clock, mode = (
-                as_of(context.run, context.instance),
-                database_clock(database),
-                modes.choose(settings),
-            )
-            changed = entitle(database, plan=plan, step=step, mode=mode, as_of=moment, clock=clock)
+        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+            mode = work.mode
+            changed = entitle(database, plan=plan, step=step, mode=mode, as_of=work.as_of, clock=work.clock)
             blocked = reading(database, lambda connection: blocked_now(connection, plan, step, mode))
         context.log.info(descriptions.entitled(changed, blocked))
         return dg.MaterializeResult(metadata=metadata.entitled(changed, blocked, mode))

@@ -1,6 +1,5 @@
 """The emails of a step, a graph-asset of two ops: `reserve` decides, `deliver` sends, the ledger records both."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,18 +8,16 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler import descriptions, metadata
 from skene_dagster.compiler.names import code_version, op_name, segment_key, sends_key
-from skene_dagster.compiler.retry_policy import retry_policy, working
-from skene_dagster.compiler.window import as_of
-from skene_dagster.delivery import ledger, modes
+from skene_dagster.compiler.retry_policy import retry_policy
+from skene_dagster.compiler.work import begun
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.send import deliver
-from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import database_clock, reading
+from skene_dagster.store.engine import reading
 
 LOG_EVERY = 5_000
 """How many members or emails a line of the run's log stands for; each line costs 2.5 ms (measured 2026-11)."""
@@ -56,10 +53,8 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         retry_policy=retry_policy(plan.recovery),
     )
     def reserve_members(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with working(context.run.run_id, loop=plan.name, step=step.name):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
-            mode = modes.choose(settings)
+        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+            mode = work.mode
             context.log.info("Emails go to: %s (%s).", mode.name, mode.why)
             reserved = reserve(
                 database,
@@ -67,8 +62,8 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 step=step,
                 settings=settings,
                 mode=mode,
-                as_of=as_of(context.run, context.instance),
-                clock=database_clock(database),
+                as_of=work.as_of,
+                clock=work.clock,
                 progress=_telling(context, "members decided"),
             )
         context.log.info(descriptions.counted("Reserved", reserved.counts))
@@ -87,30 +82,18 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         retry_policy=retry_policy(plan.recovery),
     )
     def send(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with working(context.run.run_id, loop=plan.name, step=step.name):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
-            mode = modes.choose(settings)
-            clock = database_clock(database)
-            session = DeliverySession(
-                database,
-                settings,
-                mode,
-                modes.provider(mode, settings, clock),
-                clock,
-                owner=f"{context.run.run_id}.{context.retry_number}.{os.getpid()}",
-                say=context.log.info,
-            )
-            delivered = deliver.deliver(
-                session,
-                plan=plan,
-                step=step,
-                templates=Templates(settings.templates, settings.root),
-                progress=_telling(context, "emails worked on"),
-            )
-            moment = as_of(context.run, context.instance)
+        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+            mode = work.mode
+            with work.session() as session:
+                delivered = deliver.deliver(
+                    session,
+                    plan=plan,
+                    step=step,
+                    templates=Templates(settings.templates, settings.root),
+                    progress=_telling(context, "emails worked on"),
+                )
             scope = Scope(mode.name, plan.name, step.ledger_name)
-            counts = reading(database, lambda connection: ledger.counts(connection, scope, moment))
+            counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.parked:
             context.log.info("%s batches wait; skene-dagster status says why.", f"{delivered.open:,}")

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.providers.base import Denied, Sent
-from skene_dagster.delivery.providers.resend_records import SKEW
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import DeliveryError, LedgerOutdated
 from skene_dagster.store import environment
@@ -40,31 +39,36 @@ class Recovered:
     """Why the records could not be read as far; empty where they were."""
 
 
-def refuse_an_outdated_ledger(session: DeliverySession) -> None:
-    """Stop where the provider's records know of an email of this ledger's that the ledger does not.
+def refuse_an_outdated_ledger(session: DeliverySession, provider: str) -> None:
+    """Stop where a provider's records know of an email of this ledger's that the ledger does not.
 
     Where they cannot be read, nothing is proven and nothing stopped.
+
+    Args:
+        provider: its name.
 
     Raises:
         LedgerOutdated: the ledger is older than its newest email.
     """
     try:
-        newest = next(_ours(session, _newest_attempt(session), LOOKS), None)
+        newest = next(_ours(session, provider, _newest_attempt(session), LOOKS), None)
     except Denied as denied:
         session.say(f"Could not check whether the ledger was restored from a backup: {denied}.")
         return
     if newest is not None and not session.do(lambda c: _known(c, [newest])):
         raise LedgerOutdated(
-            f"{session.provider.name} accepted an email of this ledger's at {newest.at:%Y-%m-%d %H:%M:%S} UTC of which "
-            "the ledger knows nothing: it was restored from an older backup. Nothing is sent.",
+            f"{session.outlet(provider).provider.name} accepted an email of this ledger's at "
+            f"{newest.at:%Y-%m-%d %H:%M:%S} UTC of which the ledger knows nothing: it was restored from an older "
+            "backup. Nothing is sent.",
             advice="Run: skene-dagster recover",
         )
 
 
-def recover(session: DeliverySession, *, incomplete: bool = False) -> Recovered:
-    """Write down what the provider's records know of this ledger's emails and the ledger does not. Idempotent.
+def recover(session: DeliverySession, providers: Sequence[str], *, incomplete: bool = False) -> Recovered:
+    """Write down what the providers' records know of this ledger's emails and the ledger does not. Idempotent.
 
     Args:
+        providers: the names of those whose records are read.
         incomplete: keep what the records tell, even if they do not reach back to the ledger's newest attempt.
 
     Raises:
@@ -73,20 +77,18 @@ def recover(session: DeliverySession, *, incomplete: bool = False) -> Recovered:
     """
     since = _newest_attempt(session)
     found: dict[str, Sent] = {}
-    left = ""
-    try:
-        for sent in _ours(session, since, ALL):
-            found[sent.send_id] = sent
-    except Denied as denied:
-        # A record of what the ledger knows is as far back as need be, though a young account has none before it.
-        reaches_back = bool(session.do(lambda c: _known(c, list(found.values()))))
-        left = "" if reaches_back else str(denied)
-        if left and not incomplete:
-            raise DeliveryError(
-                f"Cannot find out what was sent since the backup: {denied}.",
-                advice="Use an API key that may read. Or take what the records tell, and the risk of second emails to "
-                "all others: skene-dagster recover --incomplete",
-            ) from denied
+    unread: list[str] = []
+    for provider in providers:
+        told, why = _told(session, provider, since)
+        found |= told
+        unread += [why] if why else []
+    left = "; ".join(unread)
+    if left and not incomplete:
+        raise DeliveryError(
+            f"Cannot find out what was sent since the backup: {left}.",
+            advice="Use a key that may read, if the provider has records. Or accept the incomplete records, and risk "
+            "second emails to all others: skene-dagster recover --incomplete",
+        )
     emails, unknown = list(found.values()), 0
     for start in range(0, len(emails), PAGE):
         unknown += session.do(lambda c, page=emails[start : start + PAGE]: _remember(c, page))  # type: ignore[misc]
@@ -94,14 +96,27 @@ def recover(session: DeliverySession, *, incomplete: bool = False) -> Recovered:
     return Recovered(unknown, since, left)
 
 
+def _told(session: DeliverySession, provider: str, since: datetime | None) -> tuple[dict[str, Sent], str]:
+    """Read a provider's records of this ledger's emails, by send id; and why they could not be read as far."""
+    found: dict[str, Sent] = {}
+    try:
+        for sent in _ours(session, provider, since, ALL):
+            found[sent.send_id] = sent
+    except Denied as denied:
+        # A record of what the ledger knows is as far back as need be, though a young account has none before it.
+        reaches_back = bool(session.do(lambda c: _known(c, list(found.values()))))
+        return found, "" if reaches_back else str(denied)
+    return found, ""
+
+
 def _newest_attempt(session: DeliverySession) -> datetime | None:
     return session.do(lambda c: ledger.newest_attempt(c, session.mode.name, session.clock()))
 
 
-def _ours(session: DeliverySession, since: datetime | None, most: int) -> Iterator[Sent]:
-    """List this ledger's emails since a moment, the newest first, as the provider's records have them."""
-    mine = session.do(environment.ledger_id)
-    records = session.provider.sent(None if since is None else since - SKEW, session.turn, most)
+def _ours(session: DeliverySession, provider: str, since: datetime | None, most: int) -> Iterator[Sent]:
+    """List this ledger's emails since a moment, the newest first, as a provider's records have them."""
+    mine, outlet = session.do(environment.ledger_id), session.outlet(provider)
+    records = outlet.provider.sent(since, session.turns(outlet), most)
     return (sent for sent in records if sent.origin.startswith(f"{mine}-"))
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, 
 
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
 from skene_dagster.segments.difference import inside
@@ -47,7 +46,7 @@ def entitle(engine: Engine, *, plan: LoopPlan, step: StepPlan, mode: Mode, as_of
         return Entitled(0, 0, paused=True)
 
     def lift(connection: Connection) -> int:
-        _refuse_without_clearance(connection, segment, as_of)
+        clearance.require(connection, segment, as_of, "nobody is blocked")
         inside = exists().where(
             segment_members.c.segment == segment,
             segment_members.c.exited_at == OPEN,
@@ -62,7 +61,7 @@ def entitle(engine: Engine, *, plan: LoopPlan, step: StepPlan, mode: Mode, as_of
     members = select(segment_members.c.user_id).where(inside(segment))
 
     def block(connection: Connection, span: Span) -> int:
-        _refuse_without_clearance(connection, segment, as_of)
+        clearance.require(connection, segment, as_of, "nobody is blocked")
         return _block(connection, plan, step, mode, span, clock())
 
     blocked = Parts(engine, block, [members], CHUNK).by_ranges()
@@ -116,12 +115,3 @@ def _of(mode: Mode, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]
         entitlements.c.loop == plan.name,
         entitlements.c.step == step.ledger_name,
     ]
-
-
-def _refuse_without_clearance(connection: Connection, segment: str, as_of: datetime) -> None:
-    cleared = clearance.of(connection, segment)
-    if cleared is None or cleared.as_of != as_of:
-        raise NoClearance(
-            f"The segment {segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; nobody is blocked.",
-            advice="Run the job, not this asset alone.",
-        )

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery import controls, ledger, modes
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.model import WaitingBatches
-from skene_dagster.delivery.send.records import KEY_LIVES
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -136,11 +135,12 @@ def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetim
 
 
 def _waits(connection: Connection, scope: Scope, now: datetime) -> tuple[Wait, ...]:
-    return tuple(_wait(row) for row in ledger.waiting(connection, scope, now))
+    return tuple(_wait(row, scope.mode) for row in ledger.waiting(connection, scope, now))
 
 
-def _wait(row: WaitingBatches) -> Wait:
+def _wait(row: WaitingBatches, mode: str) -> Wait:
     said = row.refusal or row.error or "no answer; the process that sent them has ended"
+    lives = None if row.key_since is None else modes.terms(mode, row.provider).key_lives
     return Wait(
         batches=row.batches,
         emails=row.emails,
@@ -148,5 +148,5 @@ def _wait(row: WaitingBatches) -> Wait:
         said=said,
         records="" if row.error in (None, said) else row.error,
         due=row.due_at,
-        key_ends=None if row.key_since is None else row.key_since + KEY_LIVES,
+        key_ends=row.key_since + lives if row.key_since is not None and lives else None,
     )

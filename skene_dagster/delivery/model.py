@@ -107,6 +107,8 @@ class Batch:
     reserved_at: datetime
     owner: str | None
     lease_until: datetime | None
+    provider: str | None
+    """By whom it is sent, and who made its frozen bytes; None before it is frozen."""
     send_ids: str | None
     """Whose emails the frozen bytes hold, in their order, with spaces between: see `frozen_sends`."""
     frozen_at: datetime | None
@@ -166,6 +168,7 @@ class WaitingBatches:
     due_at: datetime
     key_since: datetime | None
     """Since when the first of them may have been sent."""
+    provider: str | None
     refusal: str | None
     error: str | None
 

@@ -1,7 +1,7 @@
-"""Reconcile: close what runs have left open behind them, whatever the cron of their loop.
+"""Reconcile: settle what runs have left open, whatever their loop's cron.
 
-An attempt without answer is made again under its key while the key lives: its loop's next tick may be a month away.
-Where the key can tell nothing more, the provider's records are asked; and they are asked on about what is in doubt.
+An attempt without an answer is repeated under its key while the key lives: its loop's next tick may be a month away. If
+the key cannot settle it any more, the provider's records are checked; for what is in doubt, again and again.
 """
 
 from collections import deque
@@ -41,7 +41,7 @@ class Reconciled:
     dropped: int
     """Batches never attempted whose step is gone from its loop."""
     parked: str
-    """Why nothing more is sent for now; empty when all was looked at."""
+    """Why nothing more is sent for now; empty if everything was examined."""
 
 
 def is_wanted(engine: Engine, mode: str, clock: Clock, plans: Sequence[LoopPlan]) -> bool:
@@ -84,20 +84,24 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     dropped = _drop_steps_that_are_gone(session, plans)
     mode = session.mode.name
     rows = session.do(lambda c: _left_behind(c, mode, plans, session.clock()))
-    if session.mode.leaves and not all(row.is_unresolved for row in rows):
-        refuse_an_outdated_ledger(session)
-    left = deque((row.batch_id, row.loop, row.step) for row in rows)
+    if session.mode.leaves:
+        anew = {_provider(row, sources) for row in rows if not row.is_unresolved}
+        for name in sorted(name for name in anew if name is not None):
+            refuse_an_outdated_ledger(session, name)
+    left = deque((row.batch_id, row.loop, row.step, _provider(row, sources)) for row in rows)
     looked_at, paused = 0, ""
-    while left and not session.stops and session.clock() < until:
-        batch_id, loop, step = left.popleft()
+    while left and session.clock() < until:
+        batch_id, loop, step, provider = left.popleft()
+        if provider in session.stopped:
+            continue
         source = sources.get((loop, step))
         unread = Policy(write_back=mode == "live" and loop not in well)
         looked_at += advance(session, batch_id, source.policy(session) if source else unread, source) is not None
-        left.extendleft((part, loop, step) for part in reversed(session.cut))
+        left.extendleft((part, loop, step, provider) for part in reversed(session.cut))
         session.cut.clear()
-        if session.parked == PAUSED:
+        if session.paused:
             # An order about this loop; the others go on.
-            paused, session.parked = PAUSED, ""
+            paused, session.paused = PAUSED, False
     session.complain()
     return Reconciled(
         looked_at=looked_at,
@@ -106,6 +110,12 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
         dropped=dropped,
         parked=session.parked or paused,
     )
+
+
+def _provider(batch: Batch, sources: Mapping[tuple[str, str], Source]) -> str | None:
+    """Name who is to send a batch; None where nobody is, for its step is gone."""
+    source = sources.get((batch.loop, batch.step))
+    return batch.provider or (source.email.provider if source else None)
 
 
 def _left_behind(connection: Connection, mode: str, plans: Sequence[LoopPlan], now: datetime) -> list[Batch]:

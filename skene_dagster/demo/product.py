@@ -1,6 +1,5 @@
 """The small product's database: a SQLite file that the demo makes, and that it alone may remove."""
 
-import shutil
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -8,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from skene_dagster.delivery.providers.outbox_files import BATCHES, VIEW
+from skene_dagster.delivery.providers import registry
 from skene_dagster.demo.life import Mailed, deeds, starts_at_once
 from skene_dagster.demo.people import DAY, HISTORY, SEED, Person, last_visit, person
 
@@ -57,11 +56,7 @@ def remove(file: Path, outbox: Path) -> None:
     """Remove a demo's database and emails; of the outbox only what the outbox writes there."""
     for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
         file.with_name(name).unlink(missing_ok=True)
-    for email in outbox.glob("*.eml"):
-        email.unlink()
-    (outbox / "index.html").unlink(missing_ok=True)
-    for folder in (outbox / BATCHES, outbox / VIEW):
-        shutil.rmtree(folder, ignore_errors=True)
+    registry.clear_outbox(outbox)
 
 
 def create(file: Path, count: int, first_tick: datetime) -> list[Person]:

@@ -1,1 +1,1 @@
-"""Authoring: what a loop file says, and the plan that it means. Pure: no database, no Dagster, nothing is sent."""
+"""Authoring: what a loop file says, and the plan made from it. Pure: no database, no Dagster, nothing is sent."""

@@ -14,13 +14,13 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from skene_dagster.documents import Spec, shown
 from skene_dagster.durations import Duration, duration, duration_text
-from skene_dagster.settings import Identifier, Moments, TableName
+from skene_dagster.settings import Identifier, Moments, ProviderName, TableName
 
 
 def _column_value(value: object) -> object:
     if isinstance(value, str | bool | int | None) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise ValueError(f"A column takes a text, a number, true, false or null, not {shown(value)}")
+    raise ValueError(f"A column takes a string, a number, true, false or null, not {shown(value)}")
 
 
 def _repeat(value: object) -> object:
@@ -137,7 +137,7 @@ class QueryCondition(Spec):
 
     type: Literal["query"]
     query: Text
-    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is accepted, too."""
+    """One read-only SELECT, in MySQL's dialect; PostgreSQL's `INTERVAL '7 days'` is accepted as well."""
     timeout: Duration = timedelta(minutes=10)
     """How long it may run in the database; `database`, `event` and `after` triggers wait that long for it to hold."""
 
@@ -200,8 +200,8 @@ class EmailAction(Spec):
     """Send an email, once per member and occurrence."""
 
     type: Literal["email"]
-    provider: Literal["resend"] = "resend"
-    """Who delivers it."""
+    provider: ProviderName | None = None
+    """Who delivers it; `sender.provider` of skene.yaml where it is left out."""
     template: Text
     """The file name, without extension, of `templates/<template>.mjml` and `.txt`."""
     personalization: dict[str, str] = Field(default_factory=dict)

@@ -13,7 +13,7 @@ _RESERVED_BY_DAGSTER = {
 
 
 def fault_of_name(name: str) -> str:
-    """Say what is wrong with a name of a loop or step; empty when nothing is."""
+    """Say what is wrong with the name of a loop or step; empty if nothing is."""
     if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) is None:
         return "Write lower-case letters, digits and single underscores, a letter first: win_back."
     if len(name) > LONGEST:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
 from skene_dagster.loops.sql_reads import MomentRead, Window
-from skene_dagster.settings import Feature, Milestone, MomentColumn
+from skene_dagster.settings import Feature, Milestone, MomentColumn, ProviderName
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,7 @@ Condition = Query | AtLevel | InState | Reached | UsedUp
 class Email:
     """What to send, how often, and what to write when the provider accepted."""
 
+    provider: ProviderName
     template: str
     personalization: tuple[tuple[str, str], ...]
     """Name and expression text, such as ("name", "{{user.name}}"), in the author's order."""

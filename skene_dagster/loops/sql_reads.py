@@ -1,4 +1,4 @@
-"""What is known of the columns that a condition's SQL reads: which hold moments, and what it asks of the clock."""
+"""What is known about the columns that a condition's SQL reads: which hold moments, and how it uses the clock."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,6 +1,6 @@
 """TiDB's own features, and how a statement shows that it uses one.
 
-Statements are told as TiDB's statement summary keeps them: normalized, with names in backticks and `?` for values
+Statements are in the form of TiDB's statement summary: normalized, with names in backticks and `?` for values
 (`create table `t` ( … ) ttl = `at` + interval ? day`). Functions that are no reserved words stand in backticks too.
 """
 

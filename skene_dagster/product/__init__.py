@@ -1,1 +1,1 @@
-"""What the product's own tables hold, as our statements see it."""
+"""The product's own tables, as our statements see them."""

@@ -1,7 +1,7 @@
 """The condition's own columns that an email names: kept with a member as JSON, until the email is made.
 
-JSON has no bytes, and each database makes something else of them (TiDB base64 with a type before it, MariaDB a text,
-SQLite an error): so they are kept in hex, under a name that says so.
+JSON has no bytes, and each database converts them differently (TiDB to base64 with a type before it, MariaDB to text,
+SQLite fails), so they are kept in hex, under a name that says so.
 """
 
 import json
@@ -13,11 +13,11 @@ from sqlalchemy import CTE, ColumnElement, Connection, LargeBinary, Subquery, Te
 from skene_dagster.store.engine import is_sqlite
 
 LARGEST = 60_000
-"""Bytes that are kept of one row; a column of type TEXT holds 65,535."""
+"""The most bytes kept for one row; a TEXT column holds 65,535."""
 
 _TOO_LARGE = json.dumps("too large")
 _HEX = "hex:"
-"""Before the name of a column of bytes; no column that an email can name has a colon."""
+"""The prefix of a binary column's name; no column that an email can name has a colon."""
 
 _STRINGS = frozenset({16, 249, 250, 251, 252, 253, 254})
 """MySQL's field types of bits, blobs and strings."""
@@ -26,14 +26,14 @@ _BINARY = 63
 
 
 class TooLarge:
-    """What is kept of columns that are too large to be kept."""
+    """What is kept instead of columns that are too large."""
 
 
 def kept(connection: Connection, answer: Subquery, names: Sequence[str], rows: CTE | None = None) -> ColumnElement[str]:
     """Return an expression for the JSON of these columns of the condition's answer.
 
     Args:
-        rows: what the condition reads, where it is about rows that triggered.
+        rows: what the condition reads, if it is about rows that triggered.
     """
     # TiDB, 2026-11: it takes a text that is compared with JSON for a JSON string, which is never equal.
     pairs: list[Any]

@@ -1,4 +1,4 @@
-"""What the product keeps in a column: moments, texts or numbers. A server declares it; in SQLite its values tell."""
+"""What a product's column contains: moments, texts or numbers. A server declares it; in SQLite the values tell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ _KINDS: dict[Kind, frozenset[str]] = {
 }
 
 _NO_MOMENTS = frozenset(("TIME", "YEAR"))
-"""Types that SQLite keeps as texts and numbers; what is declared so holds no moments."""
+"""Declared types that SQLite keeps as texts and numbers; such columns hold no moments."""
 
 Counts = Literal["seconds", "milliseconds", "dates", ""]
-"""What a number seems to be: so many since 1970; a date such as 20261129; or nobody knows."""
+"""What a number seems to be: a count since 1970, a date such as 20261129, or unknown."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A column that is there."""
+    """An existing column."""
 
     table: str
     column: str
     """As the database spells it."""
     kind: Kind
     declared: str
-    """Its type, as it was declared; empty where SQLite was told none."""
+    """Its declared type; empty if SQLite was given none."""
     is_indexed: bool = False
     """It is a part of an index."""
     is_empty: bool = False
@@ -48,7 +48,7 @@ class Found:
 
     @property
     def in_brackets(self) -> str:
-        """Its declared type, to be said behind its name; empty where there is none."""
+        """Its declared type, to be shown after its name; empty if there is none."""
         return f" ({self.declared})" if self.declared else ""
 
 

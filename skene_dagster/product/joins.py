@@ -1,6 +1,6 @@
-"""Joins with tables of which a database knows nothing: it takes one that was just made for a large one.
+"""Joins with tables that a database has no statistics for: it assumes that a new table is large.
 
-What is said here is for SQLite (https://www.sqlite.org/lang_corefunc.html#likelihood, and "side note" about CROSS JOIN
+The hints here are for SQLite (https://www.sqlite.org/lang_corefunc.html#likelihood, and "side note" about CROSS JOIN
 in https://www.sqlite.org/lang_select.html). MariaDB and TiDB see how few rows such a table has.
 """
 

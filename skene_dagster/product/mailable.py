@@ -1,4 +1,4 @@
-"""Who may be mailed at all, as skene.yaml says: `users.mailable`, as a part of our statements."""
+"""Who may be mailed at all: `users.mailable` of skene.yaml, as part of our statements."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from skene_dagster.settings import FILE, Users
 def is_mailable(
     connection: Connection, users: Users, as_of: datetime, document: Document | None = None
 ) -> ColumnElement[int]:
-    """Say 1 of a user who may be mailed at all, else 0; its clock is the tick's.
+    """Return an expression that is 1 for users who may be mailed at all, otherwise 0; its clock is the tick's.
 
     Args:
         document: skene.yaml, for the lines of what is wrong.
@@ -33,7 +33,7 @@ def is_mailable(
     if sql is None:
         raise SettingsError(
             f"'users.mailable' cannot run on SQLite: {test.needs_tidb}.",
-            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it otherwise in {FILE}.",
+            advice=f"Set SKENE_DATABASE_URL to a TiDB database, or write it differently in {FILE}.",
             place=place,
         )
     return case((bound(text(f"({sql})"), as_of), 1), else_=literal(0, Integer))

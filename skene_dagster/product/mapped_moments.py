@@ -1,4 +1,4 @@
-"""The columns of the product's that skene.yaml and triggers name for moments: what the database says of each."""
+"""The product's columns that skene.yaml and triggers name for moments: what the database says of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from skene_dagster.store.engine import is_sqlite
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Values of a column that are no moments, and count as NULL."""
+    """Values of a column that are not moments, and count as NULL."""
 
     table: str
     column: str
@@ -30,13 +30,13 @@ class Unreadable:
 
 
 def of(connection: Connection, table: str, mapped: MomentColumn, raw: ColumnElement[Any], part: str) -> ProductMoment:
-    """Say how the product writes moments in a column that is there.
+    """Find out how the product writes moments in an existing column.
 
     Args:
-        part: by which name skene.yaml, or a trigger, knows it.
+        part: the name that skene.yaml, or a trigger, has for it.
 
     Raises:
-        SettingsError: it holds numbers and nobody says what they count; or it holds none, and somebody does.
+        SettingsError: it holds numbers without a unit, or has a unit but holds no numbers.
     """
     return ProductMoment(raw, _form(connection, table, mapped, part), is_sqlite(connection))
 
@@ -47,7 +47,7 @@ def check(connection: Connection, table: str, mapped: MomentColumn, part: str) -
 
 
 def unreadable(connection: Connection, table: str, mapped: MomentColumn, *, most: int) -> Iterator[Unreadable]:
-    """Count the values that are not read as moments; of a table with at most so many rows, and none of ours."""
+    """Count the values that are not read as moments, in a table of the product's with at most so many rows."""
     if table == tables.events.name or has_more_rows(connection, table, most):
         return
     rows, raw = source(table, mapped.column)
@@ -57,7 +57,7 @@ def unreadable(connection: Connection, table: str, mapped: MomentColumn, *, most
 
 
 def is_unreadable(read: ProductMoment) -> list[ColumnElement[bool]]:
-    """Say of a column that it holds something, and no moment."""
+    """Write the condition that a column holds something that is not a moment."""
     said: list[ColumnElement[bool]] = [read.raw.is_not(None), read.moment.is_(None)]
     # A text of nothing but white space is missing, as it is in an email.
     return [*said, func.trim(read.raw) != ""] if read.form == "text" else said

@@ -1,7 +1,7 @@
-"""A column of the product's that holds moments, as statements read it: in our form, and bounded in its own.
+"""A product's column of moments, as statements read it: in our form, and bounded in its own.
 
-The exact comparison is with `moment`. `since` and `before` stand beside it, for a scan of an index on the raw column:
-they leave out no row that the exact one would take.
+The exact comparison is with `moment`. `since` and `before` are added to it so that an index on the raw column can be
+used: they exclude no row that the exact comparison accepts.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from skene_dagster.store.moments import Written, days_later
 from skene_dagster.store.tables import Moment
 
 Form = Literal["ours", "moment", "text", "seconds", "milliseconds"]
-"""Written by us; a type for moments; a text, in whichever form and at whichever offset; a number."""
+"""Written by us; a date or time type; a text, in any form and at any offset; a number."""
 
 _EPOCH = datetime(1970, 1, 1)
 _PER_SECOND: dict[Unit, int] = {"seconds": 1, "milliseconds": 1000}
@@ -34,12 +34,12 @@ class ProductMoment:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the bounds leave in no row that the exact comparison would not take, but for what cannot be read."""
+        """Whether the bounds are exact, except for values that cannot be read."""
         return self.form in ("ours", "moment")
 
     @property
     def moment(self) -> ColumnElement[Any]:
-        """The moment in our form; NULL where it cannot be read."""
+        """The moment in our form; NULL if it cannot be read."""
         return self.raw if self.form == "ours" else _READ[self.form](self.raw)
 
     def since(self, bound: date | ColumnElement[Any]) -> ColumnElement[bool]:
@@ -55,7 +55,7 @@ class ProductMoment:
     def _bound(self, bound: date | ColumnElement[Any], side: int) -> ColumnElement[Any] | None:
         match self.form:
             case "text":
-                # Letters tell nothing nearer than a day: other forms, and offsets of up to 14 hours.
+                # Text is comparable only to within a day: it has various forms, and offsets of up to 14 hours.
                 if not isinstance(bound, ColumnElement):
                     day = bound.date() if isinstance(bound, datetime) else bound
                     return literal((min(day, _LAST_DAY) + (1 if side < 0 else 2) * side * _DAY).isoformat(), String)
@@ -75,7 +75,7 @@ class ProductMoment:
 class _Read(Written):
     inherit_cache = True
     type = Moment
-    sqlite = f"skene_moment({readable.COLUMN})"
+    sqlite = readable.A_TEXT_IN_SQLITE
 
 
 class _OfAMoment(_Read):

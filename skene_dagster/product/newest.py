@@ -1,4 +1,4 @@
-"""How far a column's newest moments are from now, asked without reading a big table from end to end."""
+"""How far a column's newest moments are from now, without reading a big table from end to end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FURTHEST_ZONE = timedelta(hours=14)
 """UTC+14: local time is no further ahead of UTC, anywhere."""
 
 READ_WHOLE = 100_000
-"""Rows. A table without a fitting index that has more is not read from end to end."""
+"""Rows. A table with more, and without a suitable index, is not read from end to end."""
 
 SAMPLE = 10_000
 """Rows that are read of such a table: the last ones by its primary key."""
@@ -27,11 +27,11 @@ COUNTED = 1_000
 """Rows up to which it is counted how many are in the future."""
 
 STEADY = 10
-"""Different moments that, close together, are a product in use, and neither a slip nor a calendar."""
+"""How many different moments, close together, show a product in use rather than a mistake or a calendar."""
 
 _EARLIEST = datetime(1971, 1, 1)
 _LATEST = datetime(9999, 1, 1)
-"""Beyond it stands what means `never`."""
+"""Later moments mean `never`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Rows:
     """Some rows of a column."""
 
     number: int
-    """How many; COUNTED + 1 stands for more than COUNTED."""
+    """How many; COUNTED + 1 means more than COUNTED."""
     newest: datetime | None
     steady: datetime | None
     """The STEADYth newest of their different moments."""
@@ -60,7 +60,7 @@ class Newest:
 
 
 def newest(connection: Connection, name: str, of: str, now: datetime) -> Newest | None:
-    """Look at the newest moments of a table's column; None where that would cost too much: of a view, for instance.
+    """Read the newest moments of a table's column; None if that would cost too much, for instance for a view.
 
     Raises:
         DBAPIError: the database refuses.
@@ -69,7 +69,7 @@ def newest(connection: Connection, name: str, of: str, now: datetime) -> Newest 
     if keys is None:
         return None
     source, raw = _source(name, of, keys)
-    # A server does not look into an index on the column where the column is only a part of what is compared.
+    # A server does not use an index on the column if the comparison is on an expression of it.
     moment = ProductMoment(raw, "text", is_sqlite=True).moment if is_sqlite(connection) else raw
     soon, beyond = now + CLOCKS_DIFFER, now + FURTHEST_ZONE + CLOCKS_DIFFER
 
@@ -101,7 +101,7 @@ def newest(connection: Connection, name: str, of: str, now: datetime) -> Newest 
 
 
 def _order_of_the_sample(connection: Connection, name: str, of: str) -> Sequence[str] | None:
-    """Name the key whose last rows are read; nothing where all of them may be; None where no rows may."""
+    """Return the key whose last rows are read; empty if all rows may be read; None if none may."""
     if not is_sqlite(connection):
         if shapes.known_rows(connection, name) is None:
             return None  # a view may be anything
@@ -122,7 +122,7 @@ def _source(name: str, of: str, keys: Sequence[str]) -> tuple[FromClause, Column
 
 
 def _latest(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    # Not as a DateTime: SQLAlchemy fails on a text of SQLite's that is no moment.
+    # Not as a DateTime: SQLAlchemy fails on a text in SQLite that is not a moment.
     return func.max(moment, type_=NullType())
 
 

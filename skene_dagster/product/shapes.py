@@ -1,4 +1,4 @@
-"""The shape of a product's table, as a server knows it: how many rows it has, and what it is indexed by."""
+"""The shape of a product's table, as a server knows it: the number of its rows, and its indexes."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _INDEXABLE = re.compile(
 _LONGEST_KEY = 3072
 """Bytes, on TiDB and InnoDB alike."""
 _LONGEST_NAME = 56
-"""Of the 64 that there may be: the statement's first line then fits into 80 columns."""
+"""Fewer than the 64 allowed, so that the statement's first line fits into 80 columns."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class MomentColumn:
 
 
 def moment_columns(connection: Connection, name: str) -> list[MomentColumn]:
-    """List the columns of a table that may hold moments; SQLite's own types are only what their names say."""
+    """List the columns of a table that may hold moments; in SQLite only the type's name tells."""
     return _moments_in_sqlite(connection, name) if is_sqlite(connection) else _moments_on_server(connection, name)
 
 
 def known_rows(connection: Connection, name: str) -> int | None:
-    """Say how many rows a table has by the server's statistics, 0 without any; None for a view."""
+    """Return the number of a table's rows by the server's statistics, 0 without any; None for a view."""
     query = text(
         "SELECT COALESCE(table_rows, 0) FROM information_schema.tables WHERE table_type = 'BASE TABLE' "
         "AND table_schema = COALESCE(:schema, DATABASE()) AND table_name = :name"
@@ -50,14 +50,14 @@ def known_rows(connection: Connection, name: str) -> int | None:
 
 
 def has_more_rows(connection: Connection, name: str, than: int) -> bool:
-    """Count a table's rows, but no further than is asked."""
+    """Count a table's rows, up to a limit."""
     some: Select[Any] = select(literal_column("1").label("one")).select_from(named(name)).limit(than + 1)
     counted: int = connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
     return counted > than
 
 
 def indexable(connection: Connection, name: str) -> list[str]:
-    """List the columns that an index takes as they are: no texts without bounds, no JSON."""
+    """List the columns that can be indexed as they are: no unbounded text, no JSON."""
     query = text(
         "SELECT column_name AS name, data_type AS kind, COALESCE(character_octet_length, 0) AS bytes "
         "FROM information_schema.columns "
@@ -85,13 +85,13 @@ def has_index(connection: Connection, name: str, points: Sequence[str], ranges: 
 
 
 def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
-    """List the columns, in lower case, that no two rows of a table have in common; none where that may not be seen."""
+    """List the unique columns of a table, in lower case; none if the user may not see them."""
     schema, bare = parts(name)
     about, within = inspect(connection), {"schema": schema}
     try:
         with translated():
             found: list[Sequence[str | None]] = [about.get_pk_constraint(bare, **within)["constrained_columns"]]
-            # SQLAlchemy 2, 2026-11: behind a type with a length it finds no constraint of SQLite's, but its index.
+            # SQLAlchemy 2, 2026-11: after a type with a length it finds no constraint of SQLite's, only its index.
             indexes = about.get_indexes(bare, **within, include_auto_indexes=True)
             found += [index["column_names"] for index in indexes if index["unique"] and not _is_partial(index)]
     except StoreError as error:
@@ -104,7 +104,7 @@ def unique_keys(connection: Connection, name: str) -> list[frozenset[str]]:
 
 
 def create_index(connection: Connection, name: str, columns: Sequence[str]) -> str:
-    """Write the statement that makes an index."""
+    """Write the statement that creates an index."""
     quote = connection.dialect.identifier_preparer.quote
     called = "_".join([parts(name)[1], *columns])[:_LONGEST_NAME].rstrip("_")
     on = ".".join(map(quote, name.split(".")))

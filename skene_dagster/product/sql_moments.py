@@ -1,5 +1,5 @@
-"""The columns that an author's SQL reads as moments, as the database has them: refused where they are numbers, and read
-such that one value which cannot be read is NULL, and stops nobody else.
+"""The columns that an author's SQL reads as moments: refused if they are numbers, and otherwise read so that a value
+that cannot be read is NULL, and affects nobody else.
 """
 
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ _WRITTEN: dict[ReadAs, tuple[Kind, ...]] = {
     "number": (),
     "against seconds": (),
 }
-"""What a column must hold for what is read of it to be written so that a server can read it."""
+"""The kinds of columns whose reading has to be rewritten for a server."""
 
 
 def refuse_numbers(
     connection: Connection, sql: Query | Expression, *, place: Place, lines: TextLines | None = None, row: str = ""
 ) -> None:
-    """Refuse SQL that reads numbers as moments: servers compare both as numbers, and everybody is before now.
+    """Refuse SQL that reads numbers as moments: servers would compare both as numbers, and everything is before now.
 
     Args:
         place: where the SQL begins.
@@ -58,7 +58,7 @@ def refuse_numbers(
             remedy = remedies_of(sql, lines)[number]
             counted = counts(connection, found)
             if counted == "dates" and not read.is_compared:
-                continue  # The number 20261129 is read as that day, wherever it is not compared as a number.
+                continue  # The number 20261129 is read as that day, unless it is compared as a number.
             raise QueryRejected(
                 f"{remedy.value} is a number{found.in_brackets if read.read_as == 'moment' else ''}, "
                 "and is read as a date and time here.",
@@ -78,10 +78,10 @@ def _place(place: Place, remedy: Remedy) -> Place:
 
 
 def readable_text(connection: Connection, sql: Query | Expression, row: str = "") -> str | None:
-    """Return the SQL for this database, in which what cannot be read as a moment is NULL; None where it cannot say it.
+    """Return the SQL for this database, in which an unreadable moment is NULL; None if the database cannot express it.
 
-    A server gets the author's own words, unless a column is a text, or holds a zero date, or is given to a function,
-    which would fail on one.
+    A server gets the author's own words, unless a column is text, or holds a zero date, or is passed to a function that
+    would fail on one.
     """
     if is_sqlite(connection):
         return sql.sqlite
@@ -105,7 +105,7 @@ def readable_text(connection: Connection, sql: Query | Expression, row: str = ""
 
 
 def unreadable(connection: Connection, sql: Query | Expression, row: str = "", *, most: int) -> Iterator[Unreadable]:
-    """Count the values that are no moments, of each column that SQL reads as one.
+    """Count the values that are not moments, in each column that SQL reads as one.
 
     Args:
         most: tables with more rows are left out.
@@ -146,7 +146,7 @@ def _has_zero_dates(connection: Connection, found: Found) -> bool:
 def _count(connection: Connection, found: Found) -> int:
     rows, raw = source(found.table, found.column)
     if found.kind == "moment" and found.is_indexed:
-        # A look into the index, in place of all rows: a server keeps no other zero dates but in very old modes.
+        # A look into the index instead of all rows: a server keeps other zero dates only in very old modes.
         bad = [raw < literal(_EARLIEST, Moment)]
     else:
         form: Form = "text" if is_sqlite(connection) or found.kind == "text" else "moment"

@@ -1,4 +1,4 @@
-"""The clock of the author's SQL: the tick's, wherever they wrote `NOW()` or `CURDATE()`."""
+"""The clock of the author's SQL: wherever it says `NOW()` or `CURDATE()`, that is the tick's."""
 
 from datetime import datetime, timezone, tzinfo
 from typing import Any

@@ -1,10 +1,11 @@
-"""The clearance: whether a segment's members may be mailed at a tick, and a person's word that a change is right."""
+"""The clearance: whether a segment's members may be mailed at a tick; and a person's approval of a change."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, update
 
+from skene_dagster.errors import NoClearance
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.tables import segments
 
@@ -27,7 +28,25 @@ def of(connection: Connection, segment: str) -> Clearance | None:
     return Clearance(row.as_of, row.first_as_of, row.members)
 
 
+def require(connection: Connection, segment: str, as_of: datetime, otherwise: str) -> Clearance:
+    """Return the clearance for a tick.
+
+    Args:
+        otherwise: what is not done without it, to be told.
+
+    Raises:
+        NoClearance: the segment was not refreshed for this tick, or was refreshed for another one since.
+    """
+    cleared = of(connection, segment)
+    if cleared is None or cleared.as_of != as_of:
+        raise NoClearance(
+            f"The segment {segment} was not refreshed for {as_of:%Y-%m-%d %H:%M:%S} UTC; {otherwise}.",
+            advice="Run the job, not this asset alone.",
+        )
+    return cleared
+
+
 def accept(connection: Connection, segment: str, now: datetime) -> bool:
-    """Accept whatever change the segment's next refresh finds. False: it was never refreshed, so nothing is checked."""
+    """Accept any change that the segment's next refresh finds. False: it was never refreshed, so nothing is checked."""
     refreshed = and_(segments.c.segment == segment, segments.c.refreshed_at.is_not(None))
     return bool(connection.execute(update(segments).where(refreshed).values(accepted_at=now)).rowcount)

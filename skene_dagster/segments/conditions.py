@@ -1,4 +1,4 @@
-"""A condition as a part of our statements: who is in the segment at a tick, and what an email can show of them."""
+"""A condition as part of our statements: who is in the segment at a tick, and what an email can show of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,23 +33,23 @@ class Answer:
     sql: str
     """The condition, as the database gets it."""
     only_users: bool
-    """The keys are the users table's own, and need not be asked whether they are any."""
+    """The keys come from the users table itself, and need not be checked."""
     by_key: bool
-    """It may be asked about some users alone."""
+    """It can be evaluated for some users only."""
     plain: bool
-    """It answers for each user of the users table alone, and for nobody else."""
+    """It is a test of single rows of the users table."""
 
 
 def answer(
     database: Engine | Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime
 ) -> Answer:
-    """Make the step's condition a part of a statement, its clock being the tick's.
+    """Make the step's condition part of a statement, with the tick's clock.
 
-    Where its author wrote `$1`, the rows that trigger have to be given to the statement as `dialect.ROWS`.
+    If its author wrote `$1`, the statement has to provide the rows that trigger as `dialect.ROWS`.
 
     Raises:
         QueryRejected: it needs TiDB, and this is the embedded database; or it reads numbers as moments.
-        NotCounted: it asks what users do, which is not counted.
+        NotCounted: it depends on what users do, which is not counted.
     """
     condition = step.condition
     if not isinstance(condition, Query):
@@ -84,10 +84,10 @@ def answer(
 def answer_again(
     connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, as_of: datetime, again: Again
 ) -> Subquery:
-    """Ask the step's condition about some users once more, over what is known now, its clock being the tick's as ever.
+    """Evaluate the step's condition again for some users, with what is known now, but with the tick's clock.
 
-    Its first column is the users key, as in `answer`. What is read from a rollup for as_of, or a later one, may not
-    know yet what these users did since: that is counted here.
+    Its first column is the users key, as in `answer`. A rollup for as_of, or a later one, may not include what these
+    users did since: that is counted here.
 
     Raises:
         QueryRejected, NotCounted: as `answer` does.

@@ -1,4 +1,4 @@
-"""Who is inside a segment now, for those who decide and render, by pages of keys."""
+"""Who is inside a segment now, for deciding and rendering, by pages of keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ def page(
 ) -> Sequence[Row[Any, Any]]:
     """List the next who entered up to a tick and are inside, by key, from behind `after` (None: from the first).
 
-    A refresh of a later tick may commit in the meantime: who enters by it is that tick's to decide about.
+    A refresh of a later tick may commit in the meantime; that tick decides about users who enter by it.
 
     Args:
         which: a condition on skene_segment_members.
@@ -67,7 +67,7 @@ def kept(connection: Connection, segment: str, keys: Sequence[object]) -> dict[o
 
 
 def all_segments(connection: Connection) -> Sequence[Row[Any, Any, Any]]:
-    """List every segment there ever was: segment, as_of, writing_as_of."""
+    """List every segment that ever existed: segment, as_of, writing_as_of."""
     return connection.execute(select(segments.c.segment, segments.c.as_of, segments.c.writing_as_of)).all()
 
 
@@ -86,7 +86,7 @@ def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Ro
 
 
 def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
-    """Note that our own `set` was written for users of a batch: to leave at the next refresh is no collapse."""
+    """Record that our own `set` was written for users of a batch: leaving at the next refresh is no collapse."""
     connection.execute(
         update(segment_members).where(inside(segment), segment_members.c.user_id.in_(user_ids)).values(set_at=now)
     )

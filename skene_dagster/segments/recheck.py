@@ -1,7 +1,7 @@
-"""What a late tick asks again: its condition, about some users, with the tick's clock, over what is known now.
+"""What a late tick checks again: its condition, for some users, with the tick's clock and what is known now.
 
-What these users did since the last rollup is counted for this one question, and nothing is written: a rollup for now
-would be ahead of the ticks that are still to come.
+What these users did since the last rollup is counted for this check only, and nothing is written: a rollup for now
+would be ahead of coming ticks.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.leases import ROLLUP
 
 ON_ITS_WAY = timedelta(days=1)
-"""How long before the last rollup events are looked at again: one may arrive after it that happened before it."""
+"""How far before the last rollup events are read again: one may arrive after it that happened before it."""
 
 _EVERYBODY = Chunk(Span(), None)
 
 
 @dataclass(frozen=True)
 class Again:
-    """About whom a condition is asked again, and when."""
+    """For whom a condition is checked again, and when."""
 
     users: Sequence[object]
     """Their keys."""

@@ -1,7 +1,7 @@
 """Segments: who is inside, since when, and who left; refreshed inside the database, one tick after the other.
 
-A refresh finds what the condition would change, checks it, and writes the history in chunks. Whoever
-writes holds the segment's lease; a crash between chunks leaves no clearance, and the next refresh repairs it.
+A refresh finds what the condition would change, checks it, and writes the history in chunks. The writer holds the
+segment's lease; a crash between chunks leaves no clearance, and the next refresh repairs it.
 """
 
 from contextlib import suppress
@@ -24,7 +24,7 @@ CHUNK = 50_000
 """Keys per transaction."""
 
 LARGE = 1_000_000
-"""Members from which on a condition is not evaluated in one statement: TiDB would keep it all in memory."""
+"""From this many members on, a condition is not evaluated in one statement: TiDB would keep it all in memory."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Refreshed:
     entered: int
     exited: int
     unknown_keys: int
-    """Rows of the condition whose key is NULL or no user's; they are left out."""
+    """Rows of the condition whose key is NULL or belongs to no user; they are left out."""
     already: bool
-    """This very as_of was refreshed before; nothing was done."""
+    """This as_of was already refreshed; nothing was done."""
     sql: str
     """The condition, as the database got it."""
     seconds: float
@@ -73,7 +73,7 @@ def refresh(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     large: int = LARGE,
     beating: Beating = beating,
 ) -> Refreshed:
-    """Bring the step's segment to what its condition says at `as_of`. Doing it again changes nothing.
+    """Update the step's segment to what its condition says at `as_of`. Doing it again changes nothing.
 
     Args:
         run_id: who refreshes, at most 64 characters; a run may take over from itself.
@@ -114,7 +114,7 @@ def refresh(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             row = refresh_passes.refreshed(work)
         return Refreshed.of(row, answer.sql, seconds=(row.refreshed_at - started).total_seconds())
     except BaseException:
-        # If the database is gone, the lease runs out.
+        # If the database is gone, the lease expires.
         with suppress(StoreError):
             transaction(engine, lambda connection: leases.release(connection, mine))
         raise

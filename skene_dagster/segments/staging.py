@@ -1,6 +1,6 @@
 """The staging table of one refresh: the condition's answer, evaluated once, before anything is checked or written.
 
-Its name carries the fence of the refresh, so that a process that lost its lease never touches a newer one's.
+Its name includes the refresh's fencing token, so that a process that lost its lease never touches a newer one's table.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ _INTEGERS_ONLY = "a key is an integer"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the condition's result looks like."""
+    """The form of the condition's result."""
 
     may_be_null: bool
     """The database cannot rule out that a key is NULL."""
@@ -52,7 +52,7 @@ class Answer:
 
 
 def describe(connection: Connection, answer: Subquery) -> Answer:
-    """Ask the database what the condition's key is, without evaluating the condition."""
+    """Ask the database for the type of the condition's key, without evaluating the condition."""
     result = connection.execute(select(answer).limit(0))
     _, kind, *_, may_be_null = result.cursor.description[0]
     if is_sqlite(connection):
@@ -61,14 +61,14 @@ def describe(connection: Connection, answer: Subquery) -> Answer:
 
 
 def create(connection: Connection, lease: Lease, key: Key, *, may_be_null: bool, with_attributes: bool) -> Table:
-    """Create the staging table of this refresh, after what dead ones of the segment left behind is dropped."""
+    """Create the staging table of this refresh, after dropping those that dead ones of the segment left behind."""
     return staging_tables.fresh(
         connection,
         lease,
         lease.name,
         user_id(key, may_be_null=may_be_null),
         *([Column("attributes", Text)] if with_attributes else []),
-        # SQLite keeps a text in an INTEGER column; a server refuses it.
+        # SQLite stores a text in an INTEGER column; a server refuses it.
         *(
             [CheckConstraint("typeof(user_id) IN ('integer', 'null')", name=_INTEGERS_ONLY)]
             if key.is_integer and is_sqlite(connection)
@@ -101,7 +101,7 @@ def fill(connection: Connection, staging: Table, answer: Subquery, columns: Sequ
 def leave_out_unknown(
     connection: Connection, staging: Table, users: TableClause, users_key: str, span: Span, *, only_users: bool
 ) -> int:
-    """Delete the rows whose key is NULL, and those of a range whose key is no user's; return how many there were."""
+    """Delete the rows whose key is NULL, and those of a range whose key belongs to no user; return their number."""
     key = staging.c.user_id
     unknown: list[ColumnElement[bool]] = [] if staging.primary_key else [key.is_(None)]
     if not only_users:

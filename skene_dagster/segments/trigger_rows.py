@@ -1,7 +1,7 @@
-"""Who is mailed about which row: the rows that triggered a step, and for which its condition held. They stay, until
-no rule can read them any more; who was mailed is in the ledger for ever.
+"""Who is mailed about which row: the rows that triggered a step, and for which its condition held. They stay until no
+rule needs them any more; who was mailed is in the ledger for ever.
 
-A tick looks at the rows of its window once more than it has to; what it has found already is found by its key.
+A tick reads some rows of its window more often than necessary; their keys show which it has already found.
 """
 
 from collections.abc import Sequence
@@ -56,10 +56,10 @@ def refresh(
 ) -> Refreshed:
     """Find the rows that triggered by `as_of` and for which the condition holds. Doing it again finds nothing new.
 
-    The first refresh finds nothing: it says where history ends.
+    The first refresh finds nothing: it records where history ends.
 
     Args:
-        mode: whose rows they are: what a rehearsal has seen is seen again when emails leave.
+        mode: the mode that the rows belong to: live emails start over, whatever a rehearsal has seen.
         run_id: who refreshes, at most 64 characters.
 
     Raises:
@@ -103,7 +103,7 @@ def refresh(
 
             return transaction(engine, find, resolve=resolve)
     except BaseException:
-        # If the database is gone, the lease runs out.
+        # If the database is gone, the lease expires.
         with suppress(StoreError):
             transaction(engine, lambda connection: leases.release(connection, mine))
         raise

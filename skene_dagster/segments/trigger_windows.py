@@ -1,4 +1,4 @@
-"""The rows that trigger a step: which ones lie in a tick's window."""
+"""The rows that trigger a step: those in a tick's window."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ ROW_USER = "skene_row_user"
 OCCURRENCE = "skene_occurrence"
 
 LATE = timedelta(minutes=10)
-"""How long a row may be on its way: one that is written first and committed later is never found by a cursor alone."""
+"""How late a row may be committed: a cursor alone would never find one that is written first and committed later."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which rows a tick looks at: above `low`, up to and with `high`. The ledger knows those that it has seen."""
+    """Which rows a tick reads: above `low`, up to and including `high`. The ledger knows those that it has seen."""
 
     low: datetime
     high: datetime
@@ -38,7 +38,7 @@ class Window:
 def window(
     step: StepPlan, as_of: datetime, *, last: datetime | None, first: datetime | None, at: datetime | None
 ) -> Window:
-    """Say which rows a tick looks at; none at the first tick, for history triggers nothing.
+    """Return which rows a tick reads; none at the first tick, because history triggers nothing.
 
     Args:
         last: the as_of of the tick before.
@@ -101,7 +101,7 @@ def next_look(connection: Connection, plan: LoopPlan, step: StepPlan) -> datetim
 def newest(connection: Connection, trigger: Rows, after: datetime, now: datetime) -> datetime | None:
     """Find the moment of the newest row that came after a moment, and by now; a look into one index.
 
-    A row whose moment is still to come triggers when it has come: until then it is not the newest.
+    A row with a future moment triggers at that moment; until then it does not count as the newest.
     """
     rows = _source(trigger)
     at = _at(connection, trigger, rows)
@@ -134,7 +134,7 @@ def _of_a_table(connection: Connection, trigger: Rows, within: Window) -> Select
     return select(
         key.label(ROW_KEY), source.c[trigger.user].label(ROW_USER), moment.label(ROW_AT), occurrence.label(OCCURRENCE)
     ).where(
-        # The raw column beside our own form of it: an index knows only that one.
+        # The raw column in addition to our own form of it, because an index contains only the raw one.
         at.since(within.low),
         at.before(within.high + timedelta(microseconds=1)),
         moment > literal(within.low, Moment),

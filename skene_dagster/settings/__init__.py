@@ -14,10 +14,11 @@ from skene_dagster.documents import Document, Spec, parse, shown, together
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
-from skene_dagster.settings.environment import RESEND_URL, Environment, read_variables
+from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
 from skene_dagster.settings.product import Limits, Sender, Users
+from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import parse_yaml
@@ -25,7 +26,6 @@ from skene_dagster.yaml_document import parse_yaml
 __all__ = [
     "FILE",
     "OWN_EVENTS",
-    "RESEND_URL",
     "SYSTEM_SCHEMAS",
     "Environment",
     "Events",
@@ -39,6 +39,7 @@ __all__ = [
     "MomentColumn",
     "Moments",
     "ProjectFile",
+    "ProviderName",
     "Retention",
     "Sender",
     "Settings",
@@ -99,11 +100,11 @@ class Settings:
     outbox: Path
     database_url: str = field(repr=False)
     environment: Environment
-    resend_api_key: str | None = field(repr=False)
     redirect_to: str | None
-    resend_url: str = RESEND_URL
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables that are set, secrets among them: each provider of email reads its own."""
     write_key: str | None = field(default=None, repr=False)
-    """What a client of `skene-dagster serve` must show."""
+    """The key that clients of `skene-dagster serve` must present."""
     events: Events = OWN_EVENTS
     """Where usage events are read: the product's own table, or ours."""
     features: Mapping[str, Feature] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class Settings:
 
     @property
     def schema(self) -> str:
-        """The name of the connected database, as SQL may write it before a table; empty where the URL has none."""
+        """The name of the connected database, with which SQL may qualify a table; empty if the URL has none."""
         if self.database_url.startswith("sqlite"):
             return "main"
         try:
@@ -124,7 +125,7 @@ class Settings:
 
 
 def read_settings(root: Path) -> Document:
-    """Read skene.yaml as it is written, with its lines; nothing where there is none.
+    """Read skene.yaml as it is written, with its lines; empty if there is none.
 
     Raises:
         SettingsError: it cannot be read.
@@ -136,7 +137,7 @@ def read_settings(root: Path) -> Document:
 
 
 def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read `root`/skene.yaml (all defaults where there is none) and the SKENE_* variables.
+    """Read `root`/skene.yaml (all defaults if there is none) and the SKENE_* variables.
 
     Raises:
         SettingsError: with the file and line, or the variable's name.
@@ -165,9 +166,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         outbox=root / project.outbox,
         database_url=variables.database_url or default_url,
         environment=variables.environment,
-        resend_api_key=variables.resend_api_key,
         redirect_to=variables.redirect_to,
-        resend_url=variables.resend_url,
+        environ={name: value for name, value in environ.items() if value},
         write_key=variables.write_key,
     )
 
@@ -176,7 +176,7 @@ def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[S
     events, payloads = project.retention.events, project.retention.payloads
     if events is not None and project.events not in (None, OWN_EVENTS):
         yield SettingsError(
-            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' has another table read, which is the "
+            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' names a different table, which is the "
             "product's: nothing is ever deleted there.",
             advice="Remove one of the two.",
             place=document.place(("retention", "events")),

@@ -1,4 +1,4 @@
-"""What may stand in an email's headers and links: one bare address, a sender with a name, an address of the web."""
+"""What is allowed in an email's headers and links: one bare address, a sender with a name, a web address."""
 
 import re
 from email.headerregistry import Address
@@ -18,7 +18,7 @@ TURNS_TEXT = re.compile("[\u202a-\u202e\u2066-\u2069]")
 LONGEST_NAME = 200
 
 LONGEST_ADDRESS = 1_000
-"""Characters that are read of what may be an address, which has at most 254 of them (RFC 5321), composed."""
+"""The most characters that are read as an address, which has at most 254 (RFC 5321), composed."""
 
 _LINK = re.compile(r"""(https?://|mailto:)[^\s<>"'`\\{|}^\x00-\x1f\x7f-\x9f]+""", re.IGNORECASE)
 _HEADER_LINK = re.compile(r"https?://[!-~]+", re.IGNORECASE)
@@ -36,13 +36,13 @@ def bare_address(text: str) -> str:
     """Return the one address that a text is, its domain in ASCII; nothing is looked up in DNS.
 
     Raises:
-        ValueError: it is none. Letters outside ASCII before the @ need a mail server that speaks SMTPUTF8, which
-            neither the provider nor most recipients promise; they are refused.
+        ValueError: it is not one address. Characters outside ASCII before the @ are refused: they need a mail server
+            with SMTPUTF8, which neither the provider nor most recipients promise.
     """
     if len(text) > LONGEST_ADDRESS:
         raise ValueError("It is too long for an address.")
     try:
-        # Strict: SMTP takes no more than 64 characters before the @.
+        # Strict: RFC 5321 takes no more than 64 characters before the @.
         found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as bad:
         raise ValueError(str(bad)) from None
@@ -51,10 +51,10 @@ def bare_address(text: str) -> str:
 
 
 def sender(text: str) -> str:
-    """Return `Name <address>`, the name quoted where a header needs it, or the bare address; nothing for nothing.
+    """Return `Name <address>`, its name quoted if a header needs that, or the bare address; an empty text stays empty.
 
-    What stands before `<` is the name, whatever is in it: people write `Acme, Inc. <hello@example.com>`, which a
-    header would take for two addresses.
+    Everything before `<` is the name: people write `Acme, Inc. <hello@example.com>`, which a header would read as two
+    addresses.
 
     Raises:
         ValueError: it is not one address, or its name would be misread.
@@ -83,17 +83,17 @@ def sender(text: str) -> str:
 
 
 def is_link(text: str) -> bool:
-    """Say whether the text is an https:, http: or mailto: address that can stand in an attribute."""
+    """Whether the text is an https:, http: or mailto: address that can be used in an attribute."""
     return _LINK.fullmatch(text) is not None
 
 
 def is_header_link(text: str) -> bool:
-    """Say whether the text is an http(s) address that can stand between < and > in a header."""
+    """Whether the text is an http(s) address that can be used between < and > in a header."""
     return _HEADER_LINK.fullmatch(text) is not None and is_link(text)
 
 
 def runs_script(text: str) -> bool:
-    """Say whether a link is `javascript:` or its like, however it is disguised."""
+    """Whether a link is `javascript:` or similar, however it is disguised."""
     return _SCRIPT.match(_DROPPED.sub("", text)) is not None
 
 

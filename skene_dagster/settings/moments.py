@@ -16,7 +16,7 @@ class MomentColumn(Spec):
     column: Identifier
     """The column's name."""
     unit: Unit | None = None
-    """What its numbers count since the beginning of 1970 (UTC); left out where it holds dates and times."""
+    """What its numbers count since the beginning of 1970 (UTC); leave it out if it holds dates and times."""
 
     def __repr__(self) -> str:
         # What is rolled up is counted again when this changes: a name alone is what it was before there were units.

@@ -1,4 +1,4 @@
-"""What a name of a table or column may be."""
+"""Valid names of tables and columns."""
 
 import re
 from typing import Annotated
@@ -24,7 +24,7 @@ def _table(name: str) -> str:
 
 
 SYSTEM_SCHEMAS = frozenset(("mysql", "information_schema", "performance_schema", "sys", "metrics_schema"))
-"""What a server keeps about itself: accounts, rights, everybody's statements. No SQL of a project reads it."""
+"""A server's own databases: accounts, rights, everybody's statements. A project's SQL cannot read them."""
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
 TableName = Annotated[Identifier, AfterValidator(_table)]

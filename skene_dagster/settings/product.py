@@ -1,4 +1,4 @@
-"""What skene.yaml says of the users, of who writes to them, and of when to stop."""
+"""The parts of skene.yaml about the users, the sender, and when to stop."""
 
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from skene_dagster.durations import Duration
 from skene_dagster.settings.addresses import SenderText, UnsubscribeUrl
 from skene_dagster.settings.moments import Moments
 from skene_dagster.settings.names import Identifier, TableName
+from skene_dagster.settings.providers import DEFAULT_PROVIDER, ProviderName
 
 
 class Users(Spec):
@@ -41,6 +42,8 @@ class Sender(Spec):
 
     from_: SenderText = Field(alias="from", default="")
     """The From address, optionally with a name: `Skene <hello@example.com>`."""
+    provider: ProviderName = DEFAULT_PROVIDER
+    """Who delivers the emails of actions that do not say."""
     reply_to: SenderText | None = None
     """The address for replies."""
     postal_address: str = ""

@@ -1,4 +1,4 @@
-"""What skene.yaml says of how long things are kept."""
+"""The part of skene.yaml about how long things are kept."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -9,7 +9,7 @@ from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration, duration_text
 
 LEAST = timedelta(days=30)
-"""Nothing is kept for less: what comes late, waits or is in doubt is long over by then."""
+"""Nothing is kept for less: by then, anything late, waiting or in doubt has long been settled."""
 
 
 def _long_enough(kept: timedelta) -> timedelta:

@@ -1,4 +1,4 @@
-"""What skene.yaml says of what users do: events, features, levels of engagement, milestones."""
+"""The parts of skene.yaml about what users do: events, features, levels of engagement, milestones."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -14,7 +14,7 @@ from skene_dagster.settings.names import Identifier, TableName
 
 
 def _a_date(value: object) -> object:
-    # YAML reads 2026-03-01 as a text here, and a date elsewhere.
+    # Our YAML reads 2026-03-01 as a string, others as a date.
     if isinstance(value, str):
         try:
             return date.fromisoformat(value)
@@ -65,7 +65,7 @@ OWN_EVENTS = Events(
     at=MomentColumn(column="occurred_at"),
     arrived=MomentColumn(column="received_at"),
 )
-"""Ours, written by `skene_dagster.track` and `POST /v1/track`: what is read where skene.yaml has no `events`."""
+"""Our own events, written by `skene_dagster.track` and `POST /v1/track`: read if skene.yaml has no `events`."""
 
 
 class Example(Spec):

@@ -1,7 +1,7 @@
-"""Connections and transactions: one engine for SQLite, TiDB and what else speaks MySQL's protocol.
+"""Connections and transactions: one engine for SQLite, TiDB and other databases that speak MySQL's protocol.
 
-Every connection reads and writes UTC, compares literals by utf8mb4_bin, refuses values that do not fit, and sees
-what is committed when each statement starts.
+Every connection uses UTC, compares literals by utf8mb4_bin, refuses values that do not fit, and sees what is committed
+when each statement starts.
 """
 
 import os
@@ -40,12 +40,12 @@ Clock: TypeAlias = Callable[[], datetime]
 """Real time, as a naive datetime in UTC."""
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far apart right clocks may be: a moment in the past that lies further ahead was written by a wrong one."""
+"""How far apart correct clocks may be: a past moment that is further ahead than this was written by a wrong clock."""
 
 Result = TypeVar("Result")
 
 ATTEMPTS = 6
-"""How often a transaction is tried that others are in the way of."""
+"""How often a transaction is tried that conflicts with others."""
 
 SQLITE_BUSY_SECONDS = 30
 
@@ -54,7 +54,7 @@ _BACK_OFF = "skene_back_off"
 
 
 def back_off(tries: int) -> None:
-    """Wait after so many tries as PingCAP advises; the jitter keeps two that met from meeting again."""
+    """Wait after so many tries, as PingCAP recommends; the jitter keeps two that collided from colliding again."""
     time.sleep(min(5.0, (1.5**tries + random.random()) * 0.1))  # noqa: S311 - no secret
 
 
@@ -69,15 +69,15 @@ def open_engine(
     """Describe the database at `url`; nothing is connected, and no file or folder is made, until it is used.
 
     Args:
-        read_only: an SQLite file is opened such that it cannot be written, and none is made. (A server has its
-            rights; TiDB knows no read-only transactions.)
-        must_exist: an SQLite file that is not there is a mistake, and no database to be made.
-        patience: seconds after which a connection without an answer is given up; for statements that are short, and
-            do no harm when they happened nevertheless. Without it a statement may take as long as it takes.
-        back_off: waits, after so many tries of a transaction, for those who were in its way.
+        read_only: an SQLite file is opened read-only, and never created. (A server has its rights; TiDB has no
+            read-only transactions.)
+        must_exist: a missing SQLite file is a mistake; it is not created.
+        patience: seconds after which a connection without an answer is given up; for short statements that do no harm
+            if they happened after all. Without it a statement may take as long as it needs.
+        back_off: waits, after so many tries of a transaction, for those that were in its way.
 
     Raises:
-        SettingsError: the URL is none, or of a database that is not supported.
+        SettingsError: the URL is not valid, or names a database that is not supported.
     """
     parsed = urls.parse(url)
     if parsed.drivername in urls.SQLITE:
@@ -97,15 +97,15 @@ def is_sqlite(database: Engine | Connection) -> bool:
 def transaction(
     engine: Engine, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
 ) -> Result:
-    """Do `work` in one transaction and commit it. Conflicts with others are tried again, as a whole.
+    """Do `work` in one transaction and commit it. After a conflict with others, all of it is tried again.
 
     Args:
-        resolve: done in place of `work` when the connection broke during COMMIT: it reads by its keys whether the
-            work has happened, and does what has not. That is `work` itself where doing it twice is doing it once.
+        resolve: done instead of `work` if the connection broke during COMMIT: it looks up by its keys whether the work
+            was committed, and does it if not. If the work is idempotent, `resolve` is `work` itself.
 
     Raises:
         CommitUnknown: the connection broke during COMMIT, and there is no `resolve`.
-        StoreUnavailable: others stayed in the way, or the connection broke earlier; nothing has happened.
+        StoreUnavailable: the conflicts went on, or the connection broke earlier; nothing was committed.
         StoreTooLarge: it is too much for one transaction.
         StoreError: the database refused.
         IntegrityError: a duplicate key, as SQLAlchemy raised it.
@@ -119,7 +119,7 @@ def transaction(
                 raise
             work, unknown = resolve, True
         except StoreUnavailable as refused:
-            # A server that broke off a COMMIT may need a moment before it, or another one, answers again.
+            # A server that dropped a COMMIT may need a moment before it, or another one, answers again.
             if not (unknown or is_busy(refused)):
                 raise
         engine.get_execution_options().get(_BACK_OFF, back_off)(attempt)
@@ -145,7 +145,7 @@ def _once(engine: Engine, work: Callable[[Connection], Result]) -> Result:
 
 
 def reading(engine: Engine, look: Callable[[Connection], Result]) -> Result:
-    """Read in one transaction; whatever breaks a connection in COMMIT, to read again does no harm.
+    """Read in one transaction; if the connection breaks during COMMIT, reading again does no harm.
 
     Raises:
         StoreUnavailable, StoreError: as `transaction` does.
@@ -154,10 +154,10 @@ def reading(engine: Engine, look: Callable[[Connection], Result]) -> Result:
 
 
 def database_clock(engine: Engine) -> Clock:
-    """Return real time as the database has it; one look, then this machine's clock with the difference kept.
+    """Return the time by the database's clock: asked once, then this machine's clock plus the difference.
 
     Raises:
-        StoreUnavailable, StoreError: the database cannot be asked.
+        StoreUnavailable, StoreError: the database cannot be queried.
     """
     if is_sqlite(engine):
         return _utc_now
@@ -181,7 +181,7 @@ def database_time(connection: Connection) -> datetime:
 
 
 def is_over(lease_until: ColumnElement[datetime], lease: timedelta, now: datetime) -> ColumnElement[bool]:
-    """Say that a lease is over, or was taken by a wrong clock: further ahead than one that was renewed just now."""
+    """Whether a lease has expired, or was taken by a wrong clock: further ahead than one that was just renewed."""
     return or_(lease_until < now, lease_until > now + 2 * lease)
 
 
@@ -233,7 +233,7 @@ def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float
 
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _record: object) -> None:
-        # The driver's own transactions begin too late (at the first write) and never for DDL.
+        # The driver's own transactions begin too late (at the first write), and never for DDL.
         dbapi_connection.isolation_level = None
         # SQLite, 2026-11: a text may hold any bytes, and one that is not UTF-8 would fail the whole result, with its
         # value in the error. So each such byte arrives as half a surrogate pair: its row can be told from the others.
@@ -246,7 +246,7 @@ def _open_sqlite(url: URL, *, read_only: bool, must_exist: bool, patience: float
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later could not wait for another writer: so writers say it.
+        # A transaction that reads first and writes later could not wait for another writer: writers say so up front.
         writes = connection.get_execution_options().get(_WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -1,4 +1,4 @@
-"""Which environment a database belongs to: a clone of production in development's hands is noticed, not mailed.
+"""Which environment a database belongs to: a clone of production in development is noticed, not mailed.
 
 This module owns the rows `environment` and `ledger` of skene_meta.
 """
@@ -20,7 +20,7 @@ _LEDGER = "ledger"
 
 
 def belong(engine: Engine, environment: Environment) -> None:
-    """Make sure that the database is this environment's; the first run on it makes it so.
+    """Make sure that the database belongs to this environment; the first run assigns it.
 
     Raises:
         WrongEnvironment: it is another's; nothing was written.
@@ -36,7 +36,7 @@ def belong(engine: Engine, environment: Environment) -> None:
 
 
 def check(engine: Engine, environment: Environment) -> None:
-    """Make sure that the database is no other environment's; one that is nobody's yet stays so.
+    """Make sure that the database belongs to no other environment; an unassigned one stays unassigned.
 
     Raises:
         WrongEnvironment: it is another's.
@@ -53,12 +53,12 @@ def check(engine: Engine, environment: Environment) -> None:
 
 
 def remembered(connection: Connection) -> str | None:
-    """Say which environment the database belongs to; None before the first run."""
+    """Return the environment that the database belongs to; None before the first run."""
     return connection.execute(select(meta.c.value).where(meta.c.name == _NAME)).scalar_one_or_none()
 
 
 def ledger_id(connection: Connection) -> str:
-    """Name this ledger: 32 hex digits that its backups share with it, and its copies that were adopted do not."""
+    """Return this ledger's name: 32 hex digits that its backups share, but not its adopted copies."""
     known: str | None = connection.execute(select(meta.c.value).where(meta.c.name == _LEDGER)).scalar_one_or_none()
     if known is not None:
         return known
@@ -68,7 +68,7 @@ def ledger_id(connection: Connection) -> str:
 
 
 def adopt(engine: Engine, environment: Environment) -> None:
-    """Make the database this environment's, whosever it was; its ledger is another one from now on."""
+    """Assign the database to this environment, whatever it belonged to; its ledger gets a new name."""
 
     def rewrite(connection: Connection) -> None:
         connection.execute(delete(meta).where(meta.c.name == _LEDGER))

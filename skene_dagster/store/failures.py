@@ -24,7 +24,7 @@ WHOLE_TRANSACTION_AGAIN = frozenset(
         3572,  # NOWAIT met a lock
     }
 )
-"""The transaction did not happen, and the same one may well succeed."""
+"""The transaction was not committed, and may succeed if repeated."""
 
 NOT_NOW = frozenset(
     {
@@ -35,7 +35,7 @@ NOT_NOW = frozenset(
         *{2002, 2003, 2005, 2006, 2013, 2014, 2055},  # not connected, or not any more
     }
 )
-"""The server, or the way to it, is in trouble; a run should be tried again later, not this transaction at once."""
+"""The server, or the connection to it, is in trouble; try the run again later, not this transaction at once."""
 
 TOO_LARGE = frozenset(
     {
@@ -47,7 +47,7 @@ TOO_LARGE = frozenset(
         1206,  # MariaDB: more locks than there is memory for
     }
 )
-"""The same work in smaller parts would be taken; as it is, never."""
+"""The same work would be accepted in smaller parts, but never like this."""
 
 OF_ONE_ROW = frozenset(
     {
@@ -58,7 +58,7 @@ OF_ONE_ROW = frozenset(
         8025,  # TiDB: the row is too large
     }
 )
-"""A value is not taken; the other rows of the same statement would be."""
+"""A value is refused; the statement's other rows would be accepted."""
 
 _A_VALUE = re.compile(r"(entry|value:?|argument:?) '.*?'(?= for |$| at row )", re.DOTALL)
 """Where a server quotes a value of a row: `Duplicate entry '…' for key`, `Incorrect DOUBLE value: '…'`."""
@@ -71,7 +71,7 @@ DENIED = frozenset(
         8121,  # TiDB, 2026-11: an UPDATE without the right to, where MySQL says 1142; it names no table
     }
 )
-"""The database user may not do this: nothing that is written in a file is wrong."""
+"""The database user may not do this; no file is wrong."""
 
 
 _STANDS_FOR_ANYTHING = frozenset({None, 3, 1026, 1030, 1105, 1290})
@@ -86,7 +86,7 @@ class _Refusal:
     advice: str
     codes: frozenset[int] = frozenset()
     words: tuple[str, ...] = ()
-    """By which they are known where they have no number of their own, in small letters."""
+    """Texts that identify them if they have no number of their own, in lower case."""
     error: type[StoreError] = StoreError
 
     def covers(self, code: int | None, words: str) -> bool:
@@ -173,7 +173,7 @@ _REFUSALS = (
 
 
 def code_of(error: BaseException) -> int | None:
-    """Return the server's (or PyMySQL's) number of an error; None where there is none."""
+    """Return the server's (or PyMySQL's) number of an error; None if it has none."""
     args = _driver_error(error).args
     return args[0] if args and isinstance(args[0], int) else None
 
@@ -192,7 +192,7 @@ def words_of(error: BaseException) -> str:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether the transaction did not happen for a reason that passes at once: conflicts, locks, SQLite's busy."""
+    """Whether the transaction failed for a reason that passes at once: conflicts, locks, SQLite's busy."""
     original = _driver_error(error)
     if isinstance(original, sqlite3.OperationalError):
         return "is locked" in str(original) or "schema has changed" in str(original)
@@ -208,7 +208,7 @@ def is_duplicate(error: BaseException) -> bool:
 
 
 def is_of_one_row(error: BaseException) -> bool:
-    """Whether a value of some row was refused, so that the rows without it would have been taken."""
+    """Whether a value of some row was refused, so that the other rows would have been accepted."""
     original = _driver_error(error)
     if isinstance(original, sqlite3.IntegrityError | sqlite3.DataError):
         return not is_duplicate(error)
@@ -216,7 +216,7 @@ def is_of_one_row(error: BaseException) -> bool:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether the connection broke, so that what the last statement did is not known."""
+    """Whether the connection broke, so that the effect of the last statement is unknown."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
@@ -224,7 +224,7 @@ def is_lost(error: BaseException) -> bool:
 def translated() -> Iterator[None]:
     """Turn the database's errors into StoreError, StoreTooLarge and StoreUnavailable with a sentence.
 
-    A duplicate key stays SQLAlchemy's IntegrityError: it is an answer to whoever inserts, not a failure.
+    A duplicate key stays SQLAlchemy's IntegrityError: it is an answer to the caller who inserts, not a failure.
     """
     try:
         yield
@@ -235,7 +235,7 @@ def translated() -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error, pymysql.MySQLError) as error:
         raise in_words(error) from error
     except UnicodeEncodeError as error:
-        # SQLite, 2026-11: a key that arrived as no UTF-8 can be read, but not asked for.
+        # SQLite, 2026-11: a key that is not UTF-8 can be read, but not used in a query.
         raise StoreError(
             "A users key is text that is not UTF-8, so it cannot be queried.",
             advice="Correct it in the users table; hex() shows its bytes.",
@@ -243,7 +243,7 @@ def translated() -> Iterator[None]:
 
 
 def in_words(error: BaseException) -> StoreError:
-    """Say what the database's error means; nothing of the statement or its parameters is repeated."""
+    """Translate the database's error; it quotes nothing of the statement or its parameters."""
     words = words_of(error)
     if is_busy(error):
         return StoreUnavailable(f"The database was busy: {words}.", advice="Try again.")

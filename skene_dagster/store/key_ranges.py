@@ -1,4 +1,4 @@
-"""Ranges of keys: a transaction for each of them, the next one above it; never by OFFSET."""
+"""Ranges of keys: a transaction for each, the next one above it; never by OFFSET."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from skene_dagster.errors import StoreTooLarge
 from skene_dagster.store.engine import transaction
 
 LEAST = 100
-"""Keys of a range that is not cut any smaller."""
+"""The fewest keys of a range; it is not divided further."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A range of keys: above `low`, up to and with `high`; None is no limit."""
+    """A range of keys: above `low`, up to and including `high`; None means no limit."""
 
     low: Any = None
     high: Any = None
@@ -31,10 +31,10 @@ class Span:
 
 
 def end(connection: Connection, counted: Iterable[Select[Any]], low: object, size: int) -> object | None:
-    """Find the key that ends a range: so that none of some SELECTs of keys has more than about `size` rows in it.
+    """Find the key that ends a range, so that none of these SELECTs of keys has more than about `size` rows in it.
 
     Returns:
-        None: all the rest is one range.
+        None: the rest is one range.
     """
     pages = union_all(*(_nth(keys, low, size) for keys in counted)).subquery()
     # The smallest is found by the database: only it knows the order of its keys.
@@ -45,8 +45,8 @@ def walk(write: Callable[[Any, int], object | None], size: int) -> None:
     """Write range after range, and smaller ones from where the database says that one is too large.
 
     Args:
-        write: writes what lies above a key (None: from the first) in one transaction, in a range of about so many
-            keys; returns the key that ends it, None where nothing is left.
+        write: writes what is above a key (None: from the first) in one transaction, in a range of about so many
+            keys; returns the key that ends it, None if nothing is left.
 
     Raises:
         StoreTooLarge: even LEAST keys are too many.
@@ -70,7 +70,7 @@ Write = Callable[[Connection, Span], int]
 
 @dataclass(frozen=True)
 class Parts:
-    """What is written, and along which keys it can be cut."""
+    """What is written, and the keys by which it can be divided."""
 
     engine: Engine
     write: Write
@@ -101,10 +101,10 @@ class Parts:
 
 
 def in_the_first_way_that_fits(ways: Sequence[Callable[[], int]]) -> int:
-    """Write in one of some ways, each for what is too large for the one before; return how many rows.
+    """Write in the first way that is not too large for the database; return how many rows.
 
     Raises:
-        StoreTooLarge: it is, even for the last.
+        StoreTooLarge: even the last way is.
     """
     for way in ways[:-1]:
         try:

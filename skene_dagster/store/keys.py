@@ -1,6 +1,6 @@
-"""The type of the users key, read from the database, so that `user_id` can have the very same everywhere.
+"""The type of the users key, read from the database, so that `user_id` can have exactly the same type everywhere.
 
-TiDB compares a number column with a text column as DOUBLE and matches the wrong people (seen 2026-11); and a key
+TiDB compares a number column with a string column as DOUBLE and matches the wrong people (seen 2026-11); and a key
 under another collation is another key.
 """
 
@@ -35,7 +35,7 @@ class Key:
         return KeyType(self.sql)
 
     def read(self, text: str) -> object:
-        """Read a key as people write it: a number, a text, the hex digits of bytes; None if it cannot be one."""
+        """Read a key as people write it: a number, a string, the hex digits of bytes; None if it cannot be one."""
         try:
             if self.is_integer:
                 return int(text)
@@ -44,7 +44,7 @@ class Key:
             return None
 
     def same_type(self, value: object) -> object:
-        """Bring a value of a result to the key's type; None if it cannot be a key."""
+        """Convert a value of a result to the key's type; None if it cannot be a key."""
         if not self.is_integer or isinstance(value, int):
             return value
         if isinstance(value, Decimal) and value == value.to_integral_value():
@@ -76,7 +76,7 @@ def users_key(connection: Connection, users: Users) -> Key:
     """Read the type of the mapped users key.
 
     Raises:
-        SettingsError: the table is not there, the key is not its whole primary key, or is of no usable type.
+        SettingsError: the table is missing, or the key is not its whole primary key, or has no usable type.
     """
     columns = _columns(connection, users.table)
     primary = [column.name for column in columns if column.is_primary]
@@ -110,7 +110,7 @@ def users_key(connection: Connection, users: Users) -> Key:
 
 
 def common_key(connection: Connection, users: Users) -> Key:
-    """Read the type that the users key and every `user_id` have in common.
+    """Read the type that the users key and every `user_id` share.
 
     Raises:
         StoreError: they differ, so that no statement may compare them.
@@ -127,10 +127,10 @@ def common_key(connection: Connection, users: Users) -> Key:
 
 
 def same_as_users_key(connection: Connection, users: Users, table: str, column: str) -> None:
-    """Make sure that a column of the product's has the very type of the users key.
+    """Make sure that one of the product's columns has exactly the type of the users key.
 
     Raises:
-        SettingsError: the table or the column is not there, or of another type.
+        SettingsError: the table or the column is missing, or has another type.
     """
     columns = _columns(connection, table)
     if not columns:
@@ -150,7 +150,7 @@ def same_as_users_key(connection: Connection, users: Users, table: str, column: 
 
 
 def _affinity(declared: str) -> str:
-    """Name what SQLite makes of a declared type; columns of the same affinity compare as they are."""
+    """Return SQLite's affinity for a declared type; columns of the same affinity compare as they are."""
     declared = declared.upper()
     for affinity, words in {"INTEGER": ("INT",), "TEXT": ("CHAR", "CLOB", "TEXT"), "BLOB": ("BLOB",)}.items():
         if any(word in declared for word in words):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from skene_dagster.behaviour.event import Event
 from skene_dagster.errors import EventRefused, SkeneError
-from skene_dagster.tracking.seldom import Kind, Seldom, Tally
+from skene_dagster.tracking.throttled_log import Kind, Tally, ThrottledLog
 
 if TYPE_CHECKING:
     from skene_dagster.behaviour.events import Journal
@@ -65,7 +65,7 @@ class Buffer:
         self._urgent = threading.Event()
         self._closed = False
         self._dropped, self._refused = Tally(), Tally()
-        self._seldom = Seldom()
+        self._log = ThrottledLog()
         self._journal: Journal | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -104,7 +104,7 @@ class Buffer:
         self._urgent.set()
         if flushed and self._thread is not None:
             self._thread.join(timeout)
-        self._seldom.note(LOST, 0 if flushed else self._waiting())
+        self._log.note(LOST, 0 if flushed else self._waiting())
         self._tell(at_once=True)
 
     def before_fork(self) -> None:
@@ -180,7 +180,7 @@ class Buffer:
                     self._store(batch)
             except Exception as error:  # noqa: BLE001 - a thread that dies would lose all that comes
                 words = " ".join(str(error).split()) if isinstance(error, SkeneError) else type(error).__name__
-                self._seldom.note(UNWRITTEN, 1, words)
+                self._log.note(UNWRITTEN, 1, words)
                 self._tell()
             else:
                 return True
@@ -213,8 +213,8 @@ class Buffer:
         return self._in_hand + sum(isinstance(item, Event) for item in tuple(self._queue))
 
     def _tell(self, *, at_once: bool = False) -> None:
-        self._seldom.note(DROPPED, *self._dropped.news())
-        self._seldom.note(REFUSED, *self._refused.news())
+        self._log.note(DROPPED, *self._dropped.news())
+        self._log.note(REFUSED, *self._refused.news())
         # A handler of the product's may raise anything.
         with suppress(Exception):
-            self._seldom.tell(at_once=at_once)
+            self._log.tell(at_once=at_once)

@@ -98,7 +98,7 @@ def check(connection: Connection, usage: TidbUsage, users: Users, settings_file:
     return [
         SettingsError(
             f"No user, or more than one, has the address {address!r}.",
-            advice=f"Write one that stands in {users.table}.{users.email}, once.",
+            advice=f"Write one that is in {users.table}.{users.email}, once.",
             place=settings_file.place(("tidb_usage", part, name)),
         )
         for part, named in (("db_users", usage.db_users), ("resource_groups", usage.resource_groups))

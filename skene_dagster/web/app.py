@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from skene_dagster.behaviour.events import Fitted, Journal
 from skene_dagster.errors import EventRefused
-from skene_dagster.tracking.seldom import Kind, Seldom
+from skene_dagster.tracking.throttled_log import Kind, ThrottledLog
 from skene_dagster.web.bodies import Budget, Share, read
 from skene_dagster.web.commits import Commits
 from skene_dagster.web.limits import Limits
@@ -79,18 +79,18 @@ class _Intake:
         self._write_key = None if write_key is None else write_key.encode()
         self._limits = limits
         self._budget = Budget(limits)
-        self._seldom = Seldom()
-        self._readiness = Readiness(journal.engine, self._seldom)
+        self._log = ThrottledLog()
+        self._readiness = Readiness(journal.engine, self._log)
         self._commits: Commits | None = None
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        self._commits = Commits(self._journal, self._limits, self._seldom)
+        self._commits = Commits(self._journal, self._limits, self._log)
         try:
             yield
         finally:
             await self._commits.close()
-            self._seldom.tell(at_once=True)
+            self._log.tell(at_once=True)
             self._journal.close()
 
     async def healthz(self, _: Request) -> Response:
@@ -165,8 +165,8 @@ class _Intake:
             said["ignored"] = told.ignored
         if told.refused:
             why = next(iter(told.refused.values()))
-            self._seldom.note(REFUSED, len(told.refused), why)
-            self._seldom.tell()
+            self._log.note(REFUSED, len(told.refused), why)
+            self._log.tell()
             if not stored and not told.ignored:
                 raise wrong(why)
             first = sorted(told.refused.items())[:_SHOWN]

@@ -15,7 +15,7 @@ import anyio
 
 from skene_dagster.behaviour.events import Fitted, Journal
 from skene_dagster.errors import EventRefused, SkeneError
-from skene_dagster.tracking.seldom import LOG, Kind, Seldom
+from skene_dagster.tracking.throttled_log import LOG, Kind, ThrottledLog
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import Refusal, busy, unavailable
 
@@ -38,10 +38,10 @@ class _Waiting:
 class Commits:
     """The writer of one process; made and used in its event loop."""
 
-    def __init__(self, journal: Journal, limits: Limits, seldom: Seldom) -> None:
+    def __init__(self, journal: Journal, limits: Limits, log: ThrottledLog) -> None:
         self._journal = journal
         self._limits = limits
-        self._seldom = seldom
+        self._log = log
         self._loop = asyncio.get_running_loop()
         self._events = 0
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -81,8 +81,8 @@ class Commits:
                 rest, more = self._group(everything=True)
                 group += rest
                 going_on &= more
-                self._seldom.note(UNWRITTEN, len(group), " ".join(str(error).split()))
-                self._seldom.tell()
+                self._log.note(UNWRITTEN, len(group), " ".join(str(error).split()))
+                self._log.tell()
                 for waiting in group:
                     waiting.outcome = unavailable()
             except Exception:  # noqa: BLE001 - a thread that dies would leave all requests without an answer

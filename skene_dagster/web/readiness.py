@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.errors import SchemaOutdated, SkeneError
 from skene_dagster.store import schema
-from skene_dagster.tracking.seldom import Kind, Seldom
+from skene_dagster.tracking.throttled_log import Kind, ThrottledLog
 
 NOT_READY = Kind(logging.ERROR, "The database is not ready ({many} probes). {words}")
 
@@ -23,9 +23,9 @@ _NO_TABLES = "The skene_* tables are missing, or of another release."
 class Readiness:
     """The last answer, and the check in progress."""
 
-    def __init__(self, engine: Engine, seldom: Seldom) -> None:
+    def __init__(self, engine: Engine, log: ThrottledLog) -> None:
         self._engine = engine
-        self._seldom = seldom
+        self._log = log
         self._asked_at = float("-inf")
         self._answer: asyncio.Future[str] | None = None
 
@@ -44,6 +44,6 @@ class Readiness:
         except SchemaOutdated:
             return _NO_TABLES
         except SkeneError as error:
-            self._seldom.note(NOT_READY, 1, " ".join(str(error).split()))
-            self._seldom.tell()
+            self._log.note(NOT_READY, 1, " ".join(str(error).split()))
+            self._log.tell()
             return "The database does not answer."

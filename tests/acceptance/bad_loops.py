@@ -167,7 +167,7 @@ IN_EACH_SPELLING = {
     "unknown field of the recovery": ("backoff", "back_off", "'back_off' is not a field"),
     "unknown type of loop": ('"retention"', '"retentionn"', "Did you mean 'retention'?"),
     "type is a number": ('"retention"', "7", "7 is not a type"),
-    "opinion is a number": ('"Bring people back."', "12", "opinion takes a text, not 12"),
+    "opinion is a number": ('"Bring people back."', "12", "opinion takes a string, not 12"),
     "name with a blank": ('"win_back"', '"win back"', "'win back' cannot be the name of a loop"),
     "name in capitals": ('"win_back"', '"WinBack"', "'WinBack' cannot be the name of a loop"),
     "name is a reserved word": ('"win_back"', '"class"', "'class' cannot be the name of a loop"),
@@ -255,7 +255,9 @@ IN_ONE_SPELLING = {
     "a variable": broken("loop.ts", '"0 9 * * *"', "process.env.CRON", "`process.env.CRON` is computed"),
     "a text with a variable": broken("loop.ts", '"Bring people back."', "`Bring ${who} back.`", "is computed"),
     "a call": broken("loop.ts", '"10m"', "minutes(10)", "`minutes(10)` is computed"),
-    "a quote inside quotes": broken("loop.ts", '"Bring people back."', "'We've gone'", "A quote stands inside quotes"),
+    "a quote inside quotes": broken(
+        "loop.ts", '"Bring people back."', "'We've gone'", "There is a quote inside quotes"
+    ),
     "nothing exported": file_of("loop.ts", TYPESCRIPT.replace("export default ", ""), "Keep one `export default`", 3),
     "a name that is not there": broken("loop.py", '"0 9 * * *"', "CRON", "NameError: name 'CRON' is not defined"),
     "a value that no file holds": broken("loop.py", '"10m"', "print", "which a loop cannot contain"),

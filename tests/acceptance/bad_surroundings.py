@@ -49,7 +49,7 @@ def called(
 IN_THE_SETTINGS = {
     "an unknown setting": settings("userz: {table: people}\n", "Did you mean 'users'?", 1),
     "a table with a blank": settings("users:\n  table: my users\n", "'my users' is not a name of a table or column", 2),
-    "a number for a column": settings("users:\n  key: 7\n", "key takes a text, not 7", 2),
+    "a number for a column": settings("users:\n  key: 7\n", "key takes a string, not 7", 2),
     "a limit out of range": settings("limits:\n  collapse: 2\n", "collapse must be at most 1", 2),
     "a feature's wrong name": settings(
         f"features:\n  Bulk-Export: {FEATURE}\n", "'Bulk-Export' is not a short name", 2
@@ -85,11 +85,11 @@ IN_THE_SETTINGS = {
         "tidb_usage:\n  db_users:\n    ada: Ada\n", "'Ada' is not an email address", 3
     ),
     "tidb_usage beside other events": settings(
-        "events: {table: actions}\ntidb_usage: {db_users: {ada: a@example.com}}\n", "has another table read", 2
+        "events: {table: actions}\ntidb_usage: {db_users: {ada: a@example.com}}\n", "names a different table", 2
     ),
     "too little retention": settings("retention:\n  history: 7d\n", "7d is too short. Keep it for 30d at least", 2),
     "retention of the product's events": settings(
-        "events: {table: actions}\nretention:\n  events: 90d\n", "has another table read, which is the product's", 3
+        "events: {table: actions}\nretention:\n  events: 90d\n", "names a different table, which is the product's", 3
     ),
     "less retention than emails wait": settings(
         "limits: {expires_after: 20d}\nretention:\n  payloads: 30d\n", "may be needed for 40d", 3
@@ -122,7 +122,7 @@ IN_THE_TEMPLATE = {
     ),
     "an unknown tag": template("<mj-txt> is not a tag of MJML", "mjml:5", mjml=html("<mj-txt>Hello</mj-txt>")),
     "a text right in the body": template(
-        "<mj-text> cannot stand in <mj-body>. It belongs in <mj-column>",
+        "<mj-text> cannot be used in <mj-body>. It belongs in <mj-column>",
         "mjml:4",
         mjml=MJML.replace("<mj-body>\n", "<mj-body>\n    <mj-text>x</mj-text>\n"),
     ),

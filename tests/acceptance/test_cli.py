@@ -135,7 +135,7 @@ def test_a_time_zone_that_is_taken_for_another_is_noticed(root: Path) -> None:
     assert result.exit_code == 0
     assert result.output.splitlines()[2:4] == [
         "notice  loops/retention.yaml:4  step 1, trigger.timezone",
-        "        EST is 5 hours behind UTC all the year. With summer time it is",
+        "        EST is 5 hours behind UTC all year round. With summer time it is",
     ]
 
 

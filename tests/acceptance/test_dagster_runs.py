@@ -19,6 +19,7 @@ from commands import skene
 from forked import completed, dagster
 from resend_server import Scripted, refusal, resend_server
 from small_project import RETENTION, SETTINGS, write_project, write_users
+from smtp_server import mail_server
 
 from skene_dagster.compiler import compile_folder, compile_project
 from skene_dagster.compiler.retry_policy import working
@@ -219,6 +220,24 @@ def test_an_answer_is_asked_for_again_by_the_op_itself_unless_it_cannot_change(
     assert (retries(result), result.success) == (retried, bool(retried))
     assert len({request.headers["Idempotency-Key"] for request in resend.posts}) == 1
     assert len(resend.emails) == (3 if retried else 0)
+
+
+def test_a_redirected_run_sends_by_a_mail_server_what_that_server_then_has(
+    root: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = root / "skene.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("sender:", "sender:\n  provider: smtp"), encoding="utf-8")
+    monkeypatch.setenv("SKENE_REDIRECT_TO", "me@example.com")
+    with mail_server(login=True) as server:
+        us = "us%40example.com:p%40ss%3Aw%2Frd%25"
+        monkeypatch.setenv("SKENE_SMTP_URL", f"smtp://{us}@{server.host}:{server.port}")
+
+        result = run(root, instance)
+
+    assert result.success
+    assert [taken.recipients for taken in server.emails] == [("me@example.com",)] * 3
+    assert server.connections == 1
+    assert reported(result, SENDS)["accepted"] == 3
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from doctored import LOOP, doctor, make_users, told
 from refusing import read_only
 from resend_server import ResendServer, refusal, resend_server
 from small_project import write_project
+from smtp_server import mail_server
 from sqlalchemy import Engine, inspect, text
 
 from skene_dagster.cli import main
@@ -270,6 +271,44 @@ def test_a_users_key_that_changed_its_type_since_is_told(engine: Engine, root: P
 
     assert "The users key users.id is VARCHAR(36), but the skene_* tables have INTEGER." in told(result)
     assert result.exit_code == 3
+
+
+@on_sqlite
+def test_a_mail_server_is_connected_to_and_logged_in_to_and_nothing_is_sent(
+    engine: Engine, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_users(engine)
+    monkeypatch.setenv("SKENE_ENV", "production")
+    by_smtp(root)
+    with mail_server(login=True) as server:
+        monkeypatch.setenv("SKENE_SMTP_URL", f"smtp://us%40example.com:p%40ss%3Aw%2Frd%25@{server.host}:{server.port}")
+        well = doctor(root)
+        monkeypatch.setenv("SKENE_SMTP_URL", f"smtp://us%40example.com:secret@{server.host}:{server.port}")
+        wrong = doctor(root)
+
+    assert f"The mail server 127.0.0.1:{server.port} answers." in told(well)
+    assert well.exit_code == 0, well.output
+    assert "The mail server takes nothing from us: 535" in told(wrong)
+    assert "secret" not in wrong.output
+    assert wrong.exit_code == 3
+    assert server.emails == []
+
+
+@on_sqlite
+@pytest.mark.usefixtures("resend")
+def test_a_step_whose_provider_has_no_key_is_told(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    by_smtp(root)
+
+    result = doctor(root)
+
+    assert "Emails are to be sent by smtp, but SKENE_SMTP_URL is not set." in told(result)
+    assert result.exit_code == 3
+
+
+def by_smtp(root: Path) -> None:
+    file = root / "skene.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("sender:", "sender:\n  provider: smtp"), encoding="utf-8")
 
 
 @on_sqlite

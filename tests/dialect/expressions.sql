@@ -91,7 +91,7 @@ SELECT id FROM users WHERE (plan, active) = ('pro', 1)
 SELECT id FROM users WHERE YEAR(created_at) = '2026'
 --- servers
 SELECT id FROM users WHERE YEAR(created_at) = '2026'
---- sqlite: Comparing a number with a text needs TiDB
+--- sqlite: Comparing a number with a string needs TiDB
 
 --- a comparison inside another
 SELECT id FROM users WHERE active = age > 3

@@ -10,6 +10,7 @@ from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli import main
 from skene_dagster.cli.group import EXIT_CODES, SUMMARIES
+from skene_dagster.delivery.providers import resend
 from skene_dagster.json_schema import explanations
 from skene_dagster.loops.model import FeatureCondition
 from skene_dagster.loops.tidb_features import FEATURES
@@ -87,7 +88,7 @@ def variables(table: Table) -> None:
     defaults = {in_code(row[0])[0]: row[1] for _, row in table.rows}
     settings = load(ROOT, {})
     assert defaults["SKENE_ENV"] == f"`{settings.environment}`", str(table.place)
-    assert defaults["RESEND_API_URL"] == f"`{settings.resend_url}`", str(table.place)
+    assert defaults["RESEND_API_URL"] == f"`{resend.URL}`", str(table.place)
     assert defaults["SKENE_DATABASE_URL"] == f"`{settings.database_url.replace(f'{ROOT}/', '')}`", str(table.place)
 
 

@@ -13,12 +13,12 @@ from skene_dagster.checks import scans
 from skene_dagster.compiler.jobs.retention import DAILY
 from skene_dagster.compiler.jobs.tidb_usage import HOURLY
 from skene_dagster.delivery import backup_recovery, health, reconcile, retention
-from skene_dagster.delivery.decide import reserve
 from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.templates import looks, trees
 from skene_dagster.delivery.health import StepHealth, Wait
 from skene_dagster.delivery.ledger import reading, sending
-from skene_dagster.delivery.providers import resend
+from skene_dagster.delivery.providers.resend import TERMS, provider
+from skene_dagster.delivery.providers.smtp import conversation
 from skene_dagster.delivery.send import pacing, records, session
 from skene_dagster.loops import dialect, names
 from skene_dagster.product import attributes
@@ -58,13 +58,13 @@ CLAIMS: list[tuple[str, str, list[float]]] = [
     ("loop-format.md", r"nested at most (\d+) deep, tags", [trees.DEEPEST]),
     ("loop-format.md", r"subject is cut after (\d+) characters", [headers.LONGEST_SUBJECT]),
     ("loop-format.md", r"may have (\d+) KB each", [headers.LARGEST_HTML / 1024]),
-    ("loop-format.md", r"After (\d+) hours without an answer", [minutes(records.KEY_LIVES) / 60]),
+    ("loop-format.md", r"After (\d+) hours without an answer", [minutes(TERMS.key_lives) / 60]),
     ("loop-format.md", r"may have ([\d,]+) bytes together", [attributes.LARGEST]),
     ("loop-format.md", r"as `timeout` says, and (\w+) minutes more", [minutes(trigger_windows.LATE)]),
-    ("sending.md", r"bytes of up to (\d+) emails", [reserve.BATCH]),
+    ("sending.md", r"bytes of up to (\d+) emails", [TERMS.batch_limit]),
     ("sending.md", r"due; reconcile (\d+) minutes later", [minutes(reading.RECONCILED_AFTER)]),
     ("sending.md", r"one process for (\d+) seconds at a time", [reading.LEASE.total_seconds()]),
-    ("sending.md", r"same bytes again under the same key, for (\d+) hours", [minutes(records.KEY_LIVES) / 60]),
+    ("sending.md", r"same bytes again under the same key, for (\d+) hours", [minutes(TERMS.key_lives) / 60]),
     ("sending.md", r"after (\w+) attempts in a row", [session.GIVE_UP]),
     (
         "sending.md",
@@ -74,19 +74,22 @@ CLAIMS: list[tuple[str, str, list[float]]] = [
     (
         "sending.md",
         r"the first at least (\d+) minutes after the last attempt without answer, the second (\d+) minutes later",
-        [minutes(records.WORKED_ON), minutes(records.BETWEEN_LOOKS)],
+        [minutes(TERMS.proves_after or timedelta(0)), minutes(records.BETWEEN_LOOKS)],
     ),
     ("sending.md", r"they are asked again every (\d+) minutes", [minutes(records.ASKED_AGAIN)]),
     ("sending.md", r"takes up new batches for (\d+) minutes at most", [minutes(reconcile.LONGEST)]),
-    ("sending.md", r"at most ([\d,]+) calls to find one batch", [resend.CALLS]),
-    ("sending.md", r"It starts at (\d+) calls a second", [pacing.UNTIL_TOLD]),
+    ("sending.md", r"at most ([\d,]+) calls to find one batch", [provider.CALLS]),
+    ("sending.md", r"With Resend it starts at (\d+) calls a second", [TERMS.starts_at]),
+    ("sending.md", r"only this email waits, for (\d+) minutes", [conversation.GREYLISTED / 60]),
+    ("sending.md", r"unreadable one, within (\d+) seconds", [conversation.WHOLE]),
+    ("sending.md", r"is sent again after (\d+) hours, under the same", [minutes(records.RISKED_EVERY) / 60]),
     ("sending.md", r"of (\d+) % of them: the rest", [pacing.MARGIN * 100]),
     ("sending.md", r"fewer than (\d+) batches of others", [backup_recovery.LOOKS]),
     ("settings.md", r"At least (\d+) days each", [days(LEAST)]),
     ("settings.md", r"each night at (\d+):(\d+) \(UTC\)", [*map(int, DAILY.split()[1::-1])]),
     ("settings.md", r"\(UTC\), ([\d,]+) rows to a transaction", [retention.CHUNK]),
     ("tidb.md", r"Transactions are short: ([\d,]+) keys", [refresh.CHUNK]),
-    ("tidb.md", r"([\d,]+) rows of what is deleted, (\d+) emails", [retention.CHUNK, reserve.BATCH]),
+    ("tidb.md", r"([\d,]+) rows of what is deleted, (\d+) emails", [retention.CHUNK, TERMS.batch_limit]),
     ("tidb-usage.md", r"each hour \(UTC, at minute (\d+)\)", [int(HOURLY.split()[0])]),
     ("tracking.md", r"within a second or ([\d,]+) events", [buffer.BATCH]),
     ("tracking.md", r"tried again, up to ([\d,]+) events", [buffer.LIMIT]),

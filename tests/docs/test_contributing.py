@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from docs_pages import ROOT
 
 PACKAGE = ROOT / "skene_dagster"
@@ -29,7 +30,7 @@ PUT_IN = {
     "time.sleep": "pauses, of which only the length matters",
     "resend.api_key": "a setting of the SDK",
     "resend.api_url": "a setting of the SDK",
-    "records.list": "records of the SDK in a shape that Resend's own never have",
+    "kind.list": "records of the SDK in a shape that Resend's own never have",
     "sys.stdin": "a person who answers",
     "terminal.isatty": "a person who answers",
     "from unittest.mock import patch": "chance, of which a seed of the simulation decides",
@@ -58,6 +59,19 @@ def test_only_listed_modules_ask_the_machine_what_time_it_is() -> None:
     asks = {str(file.relative_to(PACKAGE)) for file in python_files(PACKAGE) if clock.search(file.read_text("utf-8"))}
 
     assert asks == {*ASKS_THE_MACHINE}
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        pytest.param("environment.belong(", {"compiler/work.py"}, id="every op begins"),
+        pytest.param("DeliverySession(", {"compiler/work.py", "cli/database.py"}, id="a delivery session is opened"),
+    ],
+)
+def test_there_is_one_way_in_which(what: str, where: set[str]) -> None:
+    files = {str(file.relative_to(PACKAGE)): file.read_text("utf-8") for file in python_files(PACKAGE)}
+
+    assert {name for name, text in files.items() if re.search(rf"(?<!class ){re.escape(what)}", text)} == where
 
 
 def test_nothing_of_ours_is_mocked_but_what_is_listed() -> None:

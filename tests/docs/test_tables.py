@@ -36,6 +36,7 @@ RULES: dict[tuple[str, str], Rule] = {
     # tests/store/test_what_answers_prove.py, tests/kills
     ("docs/sending.md", "answer"): running.says_what_happens,
     # tests/store/test_wrong_clocks.py
+    ("docs/sending.md", "what happens"): running.says_what_happens,
     ("docs/sending.md", "what lies ahead"): running.says_what_happens,
     ("docs/sending.md", "what you do"): running.says_what_happens,
     ("docs/sending.md", "reason"): running.reasons,

@@ -84,6 +84,7 @@ def _variables() -> Iterator[tuple[str, Hostile]]:
         for name in ("SKENE_ENV", "SKENE_REDIRECT_TO"):
             yield f"{name}: {kind}", Hostile(environ={name: value}, says=name, hides_all=True)
         yield f"RESEND_API_URL: {kind}", _no_api(value)
+        yield f"SKENE_SMTP_URL: {kind}", _no_mail_server(value)
     for name, value in {
         "prod": "prod",
         "PRODUCTION": "PRODUCTION",
@@ -116,6 +117,21 @@ def _variables() -> Iterator[tuple[str, Hostile]]:
         "the key": f"re_{SECRET}",
     }.items():
         yield f"RESEND_API_URL: {name}", _no_api(value)
+    for name, value in {
+        "an @ that is not encoded": f"smtp://us:{SECRET}@more@mail.example.com",
+        "a user alone": f"smtp://{SECRET}@mail.example.com",
+        "another scheme": f"imap://us:{SECRET}@mail.example.com",
+        "a file": "file:///etc/passwd",
+        "an option that is none": f"smtp://us:{SECRET}@mail.example.com?verify=no",
+        "half a host": "smtp://[::1",
+        "the password": SECRET,
+    }.items():
+        yield f"SKENE_SMTP_URL: {name}", _no_mail_server(value)
+
+
+def _no_mail_server(url: str) -> Hostile:
+    secrets = (SECRET, SECRET[:6])
+    return Hostile(environ={"SKENE_SMTP_URL": url}, says="SKENE_SMTP_URL is not", hides_all=True, secrets=secrets)
 
 
 def _no_api(url: str) -> Hostile:

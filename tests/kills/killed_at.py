@@ -33,7 +33,15 @@ POINTS = {
 """Functions whose transaction is one step of the protocol."""
 
 POST = "post"
-"""The call to the provider: `inside`, just before it; `after`, the answer is there and nothing is written.
+_CONVERSATION = "skene_dagster.delivery.providers.smtp.conversation", "Conversation"
+CALLS = {
+    POST: ("skene_dagster.delivery.providers.resend.provider", "ResendProvider", "send_batch"),
+    "submit": (*_CONVERSATION, "submit"),
+    "content": (*_CONVERSATION, "_before_the_dot"),
+    "dot": (*_CONVERSATION, "_dot"),
+    "reply": ("smtplib", "SMTP", "getreply"),
+}
+"""Calls to a provider, and within one: `inside`, just before it; `after`, it is done and nothing is written.
 
 `suspended`, and not dead: just before it, until somebody wakes the process.
 """
@@ -68,23 +76,23 @@ def arm(point: str, when: str, nth: int, obeyed: Callable[[], object] = lambda: 
             obeyed()
         return left == 0
 
-    if point == POST:
-        from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415
+    if point in CALLS:
+        owner, kind, method = CALLS[point]
+        provider = getattr(import_module(owner), kind)
+        call = getattr(provider, method)
 
-        send = ResendProvider.send_batch
-
-        def send_batch(*args: Any) -> Any:
+        def called(*args: Any) -> Any:
             here = count_down()
             if here and when == "inside":
                 die()
             if here and when == "suspended":
                 os.kill(os.getpid(), signal.SIGSTOP)
-            answer = send(*args)
+            answer = call(*args)
             if here:
                 die()
             return answer
 
-        ResendProvider.send_batch = send_batch  # type: ignore[method-assign,assignment]  # the same, and then dies
+        setattr(provider, method, called)  # the same, and then dies
         return
 
     module_name, name = POINTS[point]
@@ -119,13 +127,13 @@ def shorten_leases() -> None:
     leases.LEASE = reading.LEASE = LEASE
 
 
-def run(*point: Any) -> None:
+def run(job: str, *point: Any) -> None:
     """Do what `dagster job execute` does; die at a point where one is given.
 
     Args:
-        point: its name; `inside` (before the commit) or `after` it; at the how manieth time.
+        point: its name; `inside` (before the commit) or `after` it; at the nth time.
     """
     shorten_leases()
     if point:
         arm(*point)
-    dagster("job", "execute", "-m", "skene_dagster.definitions", "-j", "retention")
+    dagster("job", "execute", "-m", "skene_dagster.definitions", "-j", job)

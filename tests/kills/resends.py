@@ -39,11 +39,13 @@ class Arrived:
     send: str
 
 
-class Resend(Protocol):
+class Taker(Protocol):
     """Takes emails, and says what it took."""
 
     @property
-    def url(self) -> str: ...
+    def variables(self) -> dict[str, str]:
+        """The variables by which it is found."""
+        ...
 
     def emails(self) -> list[Arrived]: ...
 
@@ -52,12 +54,20 @@ class Resend(Protocol):
         ...
 
 
+def found_at(url: str) -> dict[str, str]:
+    return {"RESEND_API_KEY": KEY, "RESEND_API_URL": url}
+
+
 @dataclass
 class LocalResend:
     """The one of these tests, with faults."""
 
     url: str
     random: Random
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return found_at(self.url)
 
     def emails(self) -> list[Arrived]:
         return [Arrived(email["id"], email["to"], email["send"]) for email in self._ask("emails")]
@@ -90,8 +100,8 @@ class EmulatedResend:
     looks: int = 0
 
     @property
-    def url(self) -> str:
-        return self.emulator.url
+    def variables(self) -> dict[str, str]:
+        return found_at(self.emulator.url)
 
     def emails(self) -> list[Arrived]:
         return [

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from forked import Forked, skene_dagster
 from killed_at import ORDERS, run
-from resends import KEY, Resend
+from resends import Taker
 from sqlalchemy import create_engine, text
 
 HERE = Path(__file__).parent
@@ -71,10 +71,12 @@ class Verdict:
 class Scene:
     root: Path
     url: str
-    resend: Resend
+    taker: Taker
     random: Random
     users: int = 0
     kills: int = 0
+    job: str = "retention"
+    """What is run."""
     home: Path | None = None
     """The folder of Dagster's instance; without it, each run has one of its own, which goes with it."""
     story: list[str] = field(default_factory=list)
@@ -90,7 +92,7 @@ class Scene:
 
     def start(self, *point: object) -> Forked:
         """Start a run, which dies by itself at a point where one is given."""
-        return self._forked(run, *point)
+        return self._forked(run, self.job, *point)
 
     def die_at(self, point: str, when: str, nth: int) -> None:
         """Run, and die there."""
@@ -106,8 +108,8 @@ class Scene:
     def die_while_sending(self) -> None:
         """Run, and be killed a moment after some requests were made; a run that was faster is no kill."""
         process = self.start()
-        seen = self.resend.posts() + self.random.randint(1, 3)
-        self.until(lambda: self.resend.posts() >= seen or process.poll() is not None, every=0.02)
+        seen = self.taker.posts() + self.random.randint(1, 3)
+        self.until(lambda: self.taker.posts() >= seen or process.poll() is not None, every=0.02)
         time.sleep(self.random.random() * 0.03)
         self.kill(process)
 
@@ -115,7 +117,7 @@ class Scene:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         if process.wait(PATIENCE) == -signal.SIGKILL:
-            self._killed(f"after {self.resend.posts()} posts")
+            self._killed(f"after {self.taker.posts()} posts")
 
     def finish(self) -> None:
         """Run undisturbed until a run ends well that came too early for nothing."""
@@ -133,7 +135,7 @@ class Scene:
 
     def judge(self) -> Verdict:
         """Compare what arrived with what the ledger says, for every user."""
-        arrived = self.resend.emails()
+        arrived = self.taker.emails()
         times = Counter(email.to for email in arrived)
         ids = {email.send: email.id for email in arrived}
         everybody = [f"u{n}@example.com" for n in range(1, self.users + 1)]
@@ -167,7 +169,7 @@ class Scene:
 
     def until_posts(self, count: int) -> None:
         """Wait until so many requests were made in all."""
-        self.until(lambda: self.resend.posts() >= count, every=0.005)
+        self.until(lambda: self.taker.posts() >= count, every=0.005)
 
     def skene_dagster(self, *arguments: str) -> None:
         """Run the command, as a person does."""
@@ -187,6 +189,10 @@ class Scene:
         self.home.mkdir()
         (self.home / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
         return self.home
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with self._connected() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
 
     def execute(self, statement: str) -> None:
         with self._connected() as connection:
@@ -209,8 +215,7 @@ class Scene:
             "SKENE_PROJECT": str(self.root),
             "SKENE_DATABASE_URL": self.url,
             "SKENE_ENV": "production",
-            "RESEND_API_KEY": KEY,
-            "RESEND_API_URL": self.resend.url,
+            **self.taker.variables,
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONWARNINGS": "ignore:Function",
             "DAGSTER_DISABLE_TELEMETRY": "true",
@@ -233,9 +238,9 @@ def write_project(root: Path) -> None:
         (root / name).write_text(content, encoding="utf-8")
 
 
-def make_scene(root: Path, url: str, resend: Resend, seed: int) -> Scene:
+def make_scene(root: Path, url: str, taker: Taker, seed: int) -> Scene:
     write_project(root)
-    scene = Scene(root, url, resend, Random(seed))
+    scene = Scene(root, url, taker, Random(seed))
     scene.execute(
         "CREATE TABLE users (id BIGINT PRIMARY KEY NOT NULL, email VARCHAR(255), name VARCHAR(100), "
         "dormant INTEGER NOT NULL, reminded INTEGER NOT NULL)"

@@ -1,4 +1,4 @@
-"""Kill a thousand runs, on SQLite and MariaDB side by side, and count what was lost or doubled: `make soak`."""
+"""Kill a thousand runs, on each database there is side by side, and count what was lost or doubled: `make soak`."""
 
 import argparse
 import sys
@@ -32,6 +32,21 @@ def soak(scene: Scene, resend: LocalResend, kills: int) -> Verdict:
     return scene.judge()
 
 
+def _databases(root: Path, stack: ExitStack) -> dict[str, str]:
+    """Make an empty database of each kind that this machine has; name them with their URLs."""
+    urls = {"SQLite": f"sqlite:///{root / 'skene.db'}"}
+    for name, server in (("MariaDB", servers.mariadb), ("TiDB", servers.tidb)):
+        folder = root / f"server of {name}"
+        folder.mkdir()
+        try:
+            started = stack.enter_context(server(folder))
+        except servers.Absent as absent:
+            print(f"Not on {name}: {absent}")
+        else:
+            urls[name] = stack.enter_context(servers.new_database(started, "skene_soak"))
+    return urls
+
+
 def main() -> int:
     """Print what became of everybody; 1 if an email was lost or doubled."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -41,22 +56,15 @@ def main() -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         root = Path(folder)
-        for name in ("mariadb", "one", "two"):
+        scenes: dict[str, Scene] = {}
+        resends: list[LocalResend] = []
+        for number, (name, url) in enumerate(_databases(root, stack).items()):
             (root / name).mkdir()
-        one = stack.enter_context(local_resend(root / "one", asked.seed))
-        two = stack.enter_context(local_resend(root / "two", asked.seed + 1))
-        mariadb = servers.MortalMariadb(root / "mariadb")
-        try:
-            scenes = {
-                "SQLite": make_scene(root / "one" / "project", f"sqlite:///{root / 'skene.db'}", one, asked.seed),
-                "MariaDB": make_scene(root / "two" / "project", mariadb.url, two, asked.seed + 1),
-            }
-            with ThreadPoolExecutor() as pool:
-                verdicts = list(
-                    pool.map(lambda scene, resend: soak(scene, resend, asked.kills // 2), scenes.values(), (one, two))
-                )
-        finally:
-            mariadb.kill()
+            resends.append(stack.enter_context(local_resend(root / name, asked.seed + number)))
+            scenes[name] = make_scene(root / name / "project", url, resends[-1], asked.seed + number)
+        kills = asked.kills // len(scenes)
+        with ThreadPoolExecutor() as pool:
+            verdicts = list(pool.map(lambda scene, resend: soak(scene, resend, kills), scenes.values(), resends))
     print(f"seed {asked.seed}, {(time.monotonic() - started) / 60:.1f} minutes")
     for (name, scene), verdict in zip(scenes.items(), verdicts, strict=True):
         print(

@@ -23,15 +23,6 @@ pytestmark = pytest.mark.long
 CUTS = [(point, when) for point in [*POINTS, POST] for when in ("inside", "after")]
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'skene.db'}"
-        return
-    with servers.new_database(request.getfixturevalue("mariadb"), f"skene_{os.urandom(8).hex()}") as url:
-        yield url
-
-
 @pytest.fixture
 def resend(tmp_path: Path) -> Iterator[LocalResend]:
     with local_resend(tmp_path) as running:
@@ -39,13 +30,13 @@ def resend(tmp_path: Path) -> Iterator[LocalResend]:
 
 
 @pytest.fixture
-def scene(url: str, tmp_path: Path, resend: LocalResend) -> Scene:
-    return make_scene(tmp_path / "project", url, resend, seed=0)
+def scene(database_url: str, tmp_path: Path, resend: LocalResend) -> Scene:
+    return make_scene(tmp_path / "project", database_url, resend, seed=0)
 
 
 @pytest.fixture
-def judged_by_others(url: str, tmp_path: Path, emulator: Emulator) -> Scene:
-    return make_scene(tmp_path / "project", url, EmulatedResend(emulator), seed=2)
+def judged_by_others(database_url: str, tmp_path: Path, emulator: Emulator) -> Scene:
+    return make_scene(tmp_path / "project", database_url, EmulatedResend(emulator), seed=2)
 
 
 @pytest.mark.parametrize("half", [0, 1])

@@ -37,6 +37,7 @@ FIRST = 30
 """Tests that are tried before the others: to collect many takes longer than to run few."""
 
 PROCESSES = {
+    "skene_dagster/": ["tests/docs/test_claims.py", "tests/docs/test_tables.py"],
     "skene_dagster/web/": ["tests/web"],
     "skene_dagster/cli/demo.py": ["tests/acceptance/test_demo.py"],
     "skene_dagster/cli/serve.py": ["tests/web"],

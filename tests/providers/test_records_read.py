@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from contract import message
 
-from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, freeze, origin
+from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, origin
 from skene_dagster.delivery.providers.base import Absent, Denied, Finding, Found, Sent, Unprovable
-from skene_dagster.delivery.providers.resend_records import Records
+from skene_dagster.delivery.providers.json_emails import freeze, messages_of
+from skene_dagster.delivery.providers.resend.records import Records
 
 NOON = datetime(2026, 3, 2, 12)
 SINCE, UNTIL = NOON, NOON + timedelta(minutes=10)
@@ -34,7 +35,7 @@ BATCH = a_batch(1, 2)
 def emails_of(batch: Frozen) -> list[Row]:
     return [
         {"to": [one.to], "tags": [{"name": name, "value": value} for name, value in one.tags]}
-        for one in batch.messages()
+        for one in messages_of(batch)
     ]
 
 

@@ -9,9 +9,9 @@ import resend
 from contract import ids_of, message
 from resend_server import JSON, ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.email.message import freeze
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, RateLimit, Refused, Throttled, Unknown
-from skene_dagster.delivery.providers.resend import ResendProvider
+from skene_dagster.delivery.providers.json_emails import freeze
+from skene_dagster.delivery.providers.resend.provider import ResendProvider
 from skene_dagster.errors import SettingsError
 
 KEY = "re_test_123"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, RateLimit, Refused, Throttled, Unknown
-from skene_dagster.delivery.providers.resend_answers import accepted, ends_a_key, rate_limit, refuses, shown, sort
+from skene_dagster.delivery.providers.resend.answers import accepted, ends_a_key, rate_limit, refuses, shown, sort
 
 HOUR, DAY = 3_600.0, 86_400.0
 

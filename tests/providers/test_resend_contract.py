@@ -9,13 +9,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from contract import ProviderContract, Received, ids_of, message
+from contract import KeyContract, ProviderContract, Received, ids_of, message
 from resend_emulator import Emulator
 from resend_server import resend_server
 
-from skene_dagster.delivery.email.message import freeze
 from skene_dagster.delivery.providers.base import Found, Refused, Unknown, Unprovable
-from skene_dagster.delivery.providers.resend import ResendProvider
+from skene_dagster.delivery.providers.json_emails import freeze
+from skene_dagster.delivery.providers.resend.provider import ResendProvider
 
 Email = dict[str, Any]
 
@@ -26,10 +26,10 @@ class ResendWorld:
     emails: Callable[[], list[Email]]
 
     def received(self) -> list[Received]:
-        return [_received(email) for email in self.emails()]
+        return [received(email) for email in self.emails()]
 
 
-def _received(email: Email) -> Received:
+def received(email: Email) -> Received:
     [to] = email["to"]
     # emulate 0.12.2, 2026-11: every address is in a list; the local Resend shows what came.
     reply_to = email.get("reply_to")
@@ -61,7 +61,7 @@ def _world(url: str, emails: Callable[[], list[Email]]) -> Iterator[ResendWorld]
     provider.close()
 
 
-class TestResendKeepsTheContract(ProviderContract):
+class TestResendKeepsTheContract(ProviderContract, KeyContract):
     pass
 
 

@@ -11,9 +11,9 @@ import resend
 from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.email.message import freeze
 from skene_dagster.delivery.providers.base import Accepted, Answer, RateLimit, Refused, Throttled, Unknown
-from skene_dagster.delivery.providers.resend import ResendProvider
+from skene_dagster.delivery.providers.json_emails import freeze
+from skene_dagster.delivery.providers.resend.provider import ResendProvider
 
 NOON = datetime(2026, 11, 23, 12)
 BATCH = freeze([message(1), message(2), message(3)])

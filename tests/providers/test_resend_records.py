@@ -10,11 +10,12 @@ import resend
 from contract import ids_of, message
 from resend_server import ResendServer, Scripted, refusal, resend_server
 
-from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, freeze, origin
-from skene_dagster.delivery.providers import resend as resend_provider
-from skene_dagster.delivery.providers import resend_records
+from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.providers.base import Absent, Denied, Found, Unprovable, at_once
-from skene_dagster.delivery.providers.resend import ResendProvider
+from skene_dagster.delivery.providers.json_emails import freeze
+from skene_dagster.delivery.providers.resend import provider as resend_provider
+from skene_dagster.delivery.providers.resend import records
+from skene_dagster.delivery.providers.resend.provider import ResendProvider
 
 NOON = datetime(2026, 3, 2, 12)
 BEFORE, AFTER = NOON - timedelta(seconds=30), NOON + timedelta(seconds=30)
@@ -183,8 +184,8 @@ def test_records_that_do_not_reach_back_prove_nothing(server: ResendServer, prov
 def test_records_of_another_shape_prove_nothing_and_fail_nobody(
     provider: ResendProvider, monkeypatch: pytest.MonkeyPatch, page: object
 ) -> None:
-    for records in (resend.Logs, resend.Emails):
-        monkeypatch.setattr(records, "list", lambda _params: page)
+    for kind in (resend.Logs, resend.Emails):
+        monkeypatch.setattr(kind, "list", lambda _params: page)
 
     assert isinstance(provider.find(BATCH, BEFORE, AFTER), Unprovable)
 
@@ -342,7 +343,7 @@ def test_records_that_are_not_in_the_order_of_time_prove_nothing(
 def test_records_that_are_too_many_to_read_prove_nothing(
     server: ResendServer, provider: ResendProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resend_records, "PAGES", 2)
+    monkeypatch.setattr(records, "PAGES", 2)
     send_at(server, provider, NOON - timedelta(hours=1), 7)
     for number in range(230):
         send_at(server, provider, NOON + timedelta(seconds=number), 100 + number)
@@ -395,7 +396,7 @@ def test_what_was_sent_is_told_by_the_list_where_the_log_is_not_clear(
 @pytest.mark.parametrize(
     ("since", "most", "words"),
     [
-        pytest.param(BEFORE, 20_000, r"does not reach back to 02 Mar 2026, 11:59 UTC", id="they begin too late"),
+        pytest.param(BEFORE, 20_000, r"does not reach back to 02 Mar 2026, 11:57 UTC", id="they begin too late"),
         pytest.param(None, 1, "the records are too many", id="there are too many"),
     ],
 )

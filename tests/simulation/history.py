@@ -15,6 +15,7 @@ from tables import judge_tables
 from world import EDITS, ORDERS, World, numbered_ids
 
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.providers.json_emails import messages_of
 
 EVENTS = ("run", "again", "reconcile", "edit", "edit", "edit", "order", "template", "deliver", "deliver")
 GAPS = (5, 61, 130, 600, 3_600, 84_000, 90_000)
@@ -144,5 +145,5 @@ def _judge_waiting(world: World, waiting: Sequence[Row[Any]]) -> None:
 def _is_refused_after_silence(world: World, row: Row[Any]) -> bool:
     if row.unresolved_since is None or row.payload is None:
         return False
-    messages = Frozen.unpacked(row.send_ids.split(), row.payload).messages()
+    messages = messages_of(Frozen.unpacked(row.send_ids.split(), row.payload))
     return row.refusal is not None or any(message.to in world.provider.bad for message in messages)

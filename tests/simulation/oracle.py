@@ -15,6 +15,7 @@ from scheduler import Actor, Scheduler, Violation
 
 from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.ledger import LEASE, Scope, send_id
+from skene_dagster.delivery.providers.json_emails import messages_of
 
 KEY_LIVES = timedelta(hours=24)
 """How long the provider knows a key."""
@@ -131,7 +132,7 @@ class Oracle:
         return sum(self.user_of(identity) == user for identity, _, _ in self.accepted)
 
     def _judge_noes(self, me: Actor, batch: Frozen) -> None:
-        for message in batch.messages():
+        for message in messages_of(batch):
             user = self.user_of(message.send_id)
             if user is None:
                 continue

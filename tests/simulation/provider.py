@@ -4,7 +4,7 @@ It is honest: the same key with the same bytes is accepted once while it remembe
 not accepted. What may be lost, late or denied is what it says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -12,7 +12,8 @@ from typing import ClassVar
 from oracle import KEY_LIVES, Oracle
 from scheduler import Actor, Scheduler, Violation
 
-from skene_dagster.delivery.email.message import ORIGIN_TAG, SEND_TAG, Frozen
+from skene_dagster.delivery.email.message import ORIGIN_TAG, SEND_TAG, Frozen, Message
+from skene_dagster.delivery.providers import json_emails
 from skene_dagster.delivery.providers.base import (
     Absent,
     Accepted,
@@ -24,6 +25,7 @@ from skene_dagster.delivery.providers.base import (
     RateLimit,
     Refused,
     Sent,
+    Terms,
     Throttled,
     Turns,
     Unknown,
@@ -31,7 +33,8 @@ from skene_dagster.delivery.providers.base import (
     at_once,
     check_call,
 )
-from skene_dagster.delivery.providers.resend_records import SKEW
+from skene_dagster.delivery.providers.json_emails import messages_of
+from skene_dagster.delivery.providers.resend.records import SKEW
 
 PATIENCE = 30.0
 """Seconds after which the product waits no longer for an answer."""
@@ -65,7 +68,9 @@ class Model:
     scheduler: Scheduler
     oracle: Oracle
     name: ClassVar[str] = "the provider"
-    batch_limit: ClassVar[int] = 100
+    terms: ClassVar[Terms] = Terms(
+        batch_limit=100, key_lives=timedelta(hours=23), proves_after=timedelta(minutes=10), starts_at=2.0
+    )
     account: str | None = "account"
     rate_limit: RateLimit | None = None
     mode: str = "well"
@@ -77,9 +82,18 @@ class Model:
     _working: set[str] = field(default_factory=set)
     """Keys of which it is working on a request."""
 
+    def freeze(self, messages: Sequence[Message]) -> Frozen:
+        return json_emails.freeze(messages)
+
+    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
+        return json_emails.only(batch, positions)
+
+    def close(self) -> None:
+        pass
+
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         scheduler, me = self.scheduler, self.scheduler.me
-        check_call(batch, key, self.batch_limit)
+        check_call(batch, key, self.terms.batch_limit)
         at = scheduler.now
         scheduler.point("POST")
         self.oracle.judge_request(me, batch, key, at)
@@ -132,15 +146,15 @@ class Model:
         if self.records == "denied":
             raise Denied("denied")
         for one in reversed(self._shown()):
-            if since is not None and one.at < since:
+            if since is not None and one.at < since - SKEW:
                 return
-            for identity, message in zip(one.ids, one.batch.messages(), strict=False):
+            for identity, message in zip(one.ids, messages_of(one.batch), strict=False):
                 most -= 1
                 if most < 0:
                     raise Denied("the records are too many")
                 tags = dict(message.tags)
                 yield Sent(identity, one.at, tags[SEND_TAG], tags.get(ORIGIN_TAG, ""))
-        if since is not None and self._reaches_back_to() > since:
+        if since is not None and self._reaches_back_to() > since - SKEW:
             raise Denied("the records do not reach back")
 
     def _fault(self, me: Actor) -> str:
@@ -178,7 +192,7 @@ class Model:
                     return Unknown("409: this key was used for other emails", answered=True)
                 raise Violation("other bytes under a key that was used", key)
             return Accepted(known.ids)
-        messages = batch.messages()
+        messages = messages_of(batch)
         bad = next((n for n, message in enumerate(messages) if message.to in self.bad), None)
         if bad is not None:
             self.log.append(Request(now, key, batch, ()))

@@ -1,8 +1,11 @@
 """A ledger is restored from a backup: what stops before, and what a person does after."""
 
+from datetime import timedelta
+
 from world import World
 
-from skene_dagster.delivery.send.records import WORKED_ON
+WORKED_ON = timedelta(minutes=10)
+"""How long the provider may still be working on a request."""
 
 
 def restore(world: World) -> None:

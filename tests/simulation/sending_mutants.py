@@ -31,7 +31,7 @@ from skene_dagster.delivery.providers.base import (
 from skene_dagster.delivery.send import advance, attempt, records
 from skene_dagster.delivery.send.attempt import attempt as attempted
 from skene_dagster.delivery.send.records import Next, Policy
-from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.delivery.send.session import DeliverySession, Outlet
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches
 
@@ -72,7 +72,7 @@ def an_email_is_encoded_again(patch: pytest.MonkeyPatch) -> None:
 
 def the_ledger_learns_of_an_attempt_after_it(patch: pytest.MonkeyPatch) -> None:
     """`unresolved_since` is written when there is no answer, not before the request."""
-    begin, send, make = ledger.begin_attempt, Model.send_batch, DeliverySession.__post_init__
+    begin, send, open_outlet = ledger.begin_attempt, Model.send_batch, DeliverySession.outlet
     engines: list[Engine] = []
 
     def begin_attempt(connection: Connection, batch: Batch, owner: str, now: Any) -> int | None:
@@ -90,13 +90,13 @@ def the_ledger_learns_of_an_attempt_after_it(patch: pytest.MonkeyPatch) -> None:
             transaction(engines[-1], lambda c: c.execute(mine.values(unresolved_since=since)))
         return answer
 
-    def made(new: DeliverySession) -> None:
-        make(new)
-        engines.append(new.engine)
+    def outlet(session: DeliverySession, name: str | None) -> Outlet:
+        engines.append(session.engine)
+        return open_outlet(session, name)
 
     patch.setattr(ledger, "begin_attempt", begin_attempt)
     patch.setattr(Model, "send_batch", send_batch)
-    patch.setattr(DeliverySession, "__post_init__", made)
+    patch.setattr(DeliverySession, "outlet", outlet)
 
 
 def _answers(patch: pytest.MonkeyPatch, read: Callable[[Answer], Answer]) -> None:
@@ -202,7 +202,7 @@ def a_tick_counts_as_decided_before_it_is(patch: pytest.MonkeyPatch) -> None:
 
     def begin(connection: Connection, scope: ledger.Scope, digest: str, as_of: datetime) -> StepProgress:
         before = real(connection, scope, digest, as_of)
-        ledger.complete(connection, scope, as_of)
+        ledger.complete(connection, scope, as_of, before.reserved_as_of)
         return before
 
     patch.setattr(ledger, "begin", begin)
@@ -214,7 +214,7 @@ def a_pause_counts_as_a_decision(patch: pytest.MonkeyPatch) -> None:
 
     def hold(connection: Connection, scope: ledger.Scope, reason: HoldReason, since: datetime | None) -> None:
         real(connection, scope, reason, since)
-        ledger.complete(connection, scope, datetime(2027, 1, 1))
+        ledger.complete(connection, scope, datetime(2027, 1, 1), since)
 
     patch.setattr(ledger, "hold", hold)
 

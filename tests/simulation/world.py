@@ -106,7 +106,7 @@ class World:
 
     def recover(self) -> None:
         """A person tells a ledger from a backup what it sent since."""
-        self.scheduler.say(self.scheduler.me.name, f"{recover(self._session())}")
+        self.scheduler.say(self.scheduler.me.name, f"{recover(self._session(), ['resend'])}")
 
     def an_edit(self, what: str, user: int) -> Callable[[], None]:
         """The product changes something about a user: what was true is not, and the other way round."""
@@ -221,7 +221,7 @@ class World:
             self.database.engine,
             self.product.settings[self.version],
             LIVE,
-            self.provider,
+            lambda _name: self.provider,
             scheduler.clock,
             f"{me.name}.{me.begins}",
             pause=scheduler.sleep,

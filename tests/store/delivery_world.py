@@ -31,6 +31,7 @@ from skene_dagster.delivery.decide.send_audience import PAGE
 from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.providers import json_emails
 from skene_dagster.delivery.providers.base import (
     Accepted,
     Answer,
@@ -39,11 +40,13 @@ from skene_dagster.delivery.providers.base import (
     Provider,
     RateLimit,
     Sent,
+    Terms,
     Turns,
     Unknown,
     Unprovable,
     at_once,
 )
+from skene_dagster.delivery.providers.json_emails import messages_of
 from skene_dagster.delivery.send.deliver import Delivered, deliver
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.files.loaders import load_file
@@ -54,6 +57,7 @@ from skene_dagster.settings import Settings
 from skene_dagster.store import environment
 from skene_dagster.store.tables import batches, deferred, sends
 
+SKEW = timedelta(minutes=2)
 START = datetime(2026, 3, 2, 9)
 OUTBOX = Mode("outbox", "a test")
 LIVE = Mode("live", "a test")
@@ -108,7 +112,9 @@ class Script:
     """A provider that remembers keys as the real one does, and answers what a test tells it to."""
 
     name: ClassVar[str] = "the provider"
-    batch_limit: ClassVar[int] = 100
+    terms: ClassVar[Terms] = Terms(
+        batch_limit=100, key_lives=timedelta(hours=23), proves_after=timedelta(minutes=10), starts_at=2.0
+    )
     answers: list["Scripted"] = field(default_factory=list)
     """What to do at the next calls; afterwards everything is accepted."""
     accepted: dict[str, tuple[Message, ...]] = field(default_factory=dict)
@@ -126,8 +132,17 @@ class Script:
     denied: str = ""
     """Why its records end before they reach back to where one asks."""
 
+    def freeze(self, messages: Sequence[Message]) -> Frozen:
+        return json_emails.freeze(messages)
+
+    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
+        return json_emails.only(batch, positions)
+
+    def close(self) -> None:
+        pass
+
     def send_batch(self, batch: Frozen, key: str) -> Answer:
-        messages = batch.messages()
+        messages = messages_of(batch)
         self.tried.append((key, messages))
         return self.answers.pop(0)(self, messages, key) if self.answers else self.accept(messages, key)
 
@@ -140,7 +155,8 @@ class Script:
 
     def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
         turn(0.0)
-        yield from [one for one in reversed(self.records) if since is None or one.at >= since][:most]
+        # Its clock and the ledger's may differ.
+        yield from [one for one in reversed(self.records) if since is None or one.at >= since - SKEW][:most]
         if self.denied:
             raise Denied(self.denied)
 
@@ -187,6 +203,9 @@ class World:
 
     def clock(self) -> datetime:
         return self.now
+
+    def open_provider(self, _name: str) -> Provider:
+        return self.provider
 
     def pause(self, seconds: float) -> None:
         self.paused.append(seconds)
@@ -250,7 +269,7 @@ class World:
             engine or self.engine,
             self.settings,
             mode,
-            provider or self.provider,
+            self.open_provider if provider is None else lambda _name: provider,
             self.clock,
             owner,
             pause=self.pause,

@@ -27,6 +27,7 @@ from skene_dagster.delivery.providers.base import (
     Unprovable,
     at_once,
 )
+from skene_dagster.delivery.providers.json_emails import messages_of
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.errors import ProviderUnavailable
@@ -72,7 +73,7 @@ def test_while_the_provider_is_called_the_ledger_says_that_it_may_have_the_batch
             frozen = ledger.frozen(connection, row.batch_id)
         seen.extend([row.state, row.unresolved_since, row.attempts, key.endswith(f"/{row.batch_id}")])
         assert frozen is not None
-        assert frozen.messages() == tuple(messages)
+        assert messages_of(frozen) == tuple(messages)
         return provider.accept(messages, key)
 
     world.provider.answers.append(look)
@@ -103,7 +104,7 @@ def test_a_key_that_ends_while_a_turn_is_waited_for_is_not_used_again(world: Wor
     left_without_answer(world, never_arrive)
     world.provider.account = "one"
     world.now = START + timedelta(hours=23, seconds=-3)
-    pace = world.session().pacing
+    pace = world.session().outlet("resend").pacing
     transaction(world.engine, pace.take)
     pace.hold(world.now + timedelta(seconds=7), "slow down", closes=False)
 

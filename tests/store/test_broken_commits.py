@@ -89,7 +89,7 @@ def test_a_delivery_whose_every_commit_happened_unheard_sends_each_batch_in_one_
     world.add(1, 2)
     world.refresh()
     world.reserve(LIVE)
-    session = Unheard(engine, world.settings, LIVE, world.provider, world.clock, "one", pause=world.pause)
+    session = Unheard(engine, world.settings, LIVE, world.open_provider, world.clock, "one", pause=world.pause)
 
     deliver(session, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root))
 

@@ -33,6 +33,7 @@ def look(engine: Engine, tmp_path: Path) -> Callable[..., StepHealth]:
             "size": 3,
             "attempts": 0,
             **dict.fromkeys(("as_of", "reserved_at", "due_at"), long_ago),
+            "provider": "resend",
             **columns,
         }
         with engine.connect() as connection:
@@ -118,7 +119,7 @@ class Told:
 
     def __init__(self, refusal: str | None, error: str | None, key_since: datetime | None = None) -> None:
         self.batches, self.emails, self.since, self.due_at = 2, 5, NOW, NOW
-        self.refusal, self.error, self.key_since = refusal, error, key_since
+        self.refusal, self.error, self.key_since, self.provider = refusal, error, key_since, "resend"
 
 
 def a_wait(said: str, records: str = "", key_ends: datetime | None = None) -> Wait:
@@ -136,4 +137,4 @@ def a_wait(said: str, records: str = "", key_ends: datetime | None = None) -> Wa
     ],
 )
 def test_what_was_said_to_what_waits_is_told_from_what_the_records_said(row: Any, wait: Wait) -> None:
-    assert _wait(row) == wait
+    assert _wait(row, "live") == wait

@@ -14,6 +14,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.providers.base import Fatal, Throttled
+from skene_dagster.delivery.providers.json_emails import only
 from skene_dagster.delivery.send.freeze import halves
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.store.engine import transaction
@@ -129,7 +130,12 @@ def test_a_batch_is_frozen_once_and_by_its_owner(world: World) -> None:
 
     def freeze(owner: str) -> bool:
         gone = {"0" * 32: ledger.Skipped("gone")}
-        return do(world, lambda c: ledger.freeze(c, batch_id, owner, frozen=nothing, left_out=gone, now=world.now))
+        return do(
+            world,
+            lambda c: ledger.freeze(
+                c, batch_id, owner, frozen=nothing, provider="resend", left_out=gone, now=world.now
+            ),
+        )
 
     assert [freeze(owner) for owner in ("another", "one", "one")] == [False, True, False]
 
@@ -165,7 +171,8 @@ def test_a_settled_batch_keeps_no_bytes(world: World) -> None:
 @pytest.mark.parametrize("kind", ["split", "reissue"])
 def test_a_batch_is_replaced_once(world: World, kind: str) -> None:
     batch = frozen(world)
-    parts = halves(bytes_of(world, batch))
+    whole = bytes_of(world, batch)
+    parts = [only(whole, half) for half in halves(len(whole.send_ids))]
     replace = {
         "split": lambda c: ledger.split(c, batch, parts, world.now),
         "reissue": lambda c: ledger.reissue(c, batch, world.now),
@@ -180,7 +187,8 @@ def test_a_batch_is_replaced_once(world: World, kind: str) -> None:
 
 def test_the_parts_of_a_batch_have_waited_as_long_as_it(world: World) -> None:
     batch = frozen(world)
-    parts = halves(bytes_of(world, batch))
+    whole = bytes_of(world, batch)
+    parts = [only(whole, half) for half in halves(len(whole.send_ids))]
     world.days_pass(1)
 
     do(world, lambda c: ledger.split(c, batch, parts, world.now))

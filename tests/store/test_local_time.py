@@ -150,6 +150,33 @@ def test_a_column_that_triggers_is_told_at_its_trigger(product: Product) -> None
     assert said.startswith("loops/retention.yaml:3  step 1, trigger.at orders.paid_at: 1 row is in the future;")
 
 
+def test_a_column_that_is_named_twice_is_told_once_where_what_has_happened_is_named(product: Product) -> None:
+    product.make()
+    product.write("users", "created_at", *(2 * HOUR - n * MINUTE for n in range(40)))
+
+    [said] = product.said(LOOP.replace("seen_at", "CREATED_AT"))
+
+    assert said.startswith("skene.yaml:")
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        pytest.param(ON_ORDERS.replace("orders", "skene_orders"), id="whose rows trigger"),
+        pytest.param(
+            LOOP.replace("SELECT id FROM users", "SELECT user_id FROM skene_orders").replace("seen_at", "paid_at"),
+            id="that a condition reads",
+        ),
+    ],
+)
+def test_a_table_of_ours_holds_utc(product: Product, loop: str) -> None:
+    product.make()
+    product.do("CREATE TABLE skene_orders (id INTEGER PRIMARY KEY NOT NULL, user_id INTEGER, paid_at DATETIME)")
+    product.write("skene_orders", "paid_at", *(2 * HOUR - n * MINUTE for n in range(40)))
+
+    assert product.said(loop) == []
+
+
 @pytest.mark.parametrize(
     ("ahead", "expected"),
     [

@@ -156,7 +156,9 @@ def test_a_batch_that_another_settles_at_the_moment_of_the_claim_is_left_alone(
     world.add(1)
     plan = left_without_answer(world)
     world.now += timedelta(hours=hours)
-    session = Overtaken(world.engine, world.settings, LIVE, world.provider, world.clock, "overtaken", pause=world.pause)
+    session = Overtaken(
+        world.engine, world.settings, LIVE, world.open_provider, world.clock, "overtaken", pause=world.pause
+    )
 
     if who == "deliver":
         deliver(session, plan=plan, step=world.step, templates=Templates(world.settings.templates, world.root))
@@ -173,7 +175,7 @@ def test_the_records_are_read_at_the_pace_of_all_and_tell_the_limit(world: World
     world.provider.account, world.provider.rate_limit = "one", RateLimit(5.0, None, 1.0)
     world.provider.found = Unprovable("denied")
     world.now += timedelta(hours=23)
-    pacing = world.session().pacing
+    pacing = world.session().outlet("resend").pacing
     transaction(world.engine, pacing.take)
     pacing.hold(world.now + timedelta(seconds=7), "slow down", closes=False)
 

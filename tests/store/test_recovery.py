@@ -81,7 +81,7 @@ def test_after_it_is_told_what_was_sent_it_goes_on_and_nobody_is_mailed_twice(wo
     with pytest.raises(LedgerOutdated):
         world.tick(LIVE)
 
-    found = recover(world.session(LIVE))
+    found = recover(world.session(LIVE), ["resend"])
     world.deliver(LIVE)
 
     assert (found.emails, found.left) == (2, "")
@@ -100,7 +100,7 @@ def test_after_it_is_told_what_was_sent_it_goes_on_and_nobody_is_mailed_twice(wo
 def test_to_recover_twice_is_to_recover_once(world: World) -> None:
     mailed_since_a_backup(world)
 
-    assert [recover(world.session(LIVE)).emails for _ in range(2)] == [2, 0]
+    assert [recover(world.session(LIVE), ["resend"]).emails for _ in range(2)] == [2, 0]
 
 
 def test_a_batch_that_the_backup_holds_but_never_saw_attempted_is_not_sent_again(world: World) -> None:
@@ -113,7 +113,7 @@ def test_a_batch_that_the_backup_holds_but_never_saw_attempted_is_not_sent_again
 
     with pytest.raises(LedgerOutdated):
         world.deliver(LIVE)
-    recover(world.session(LIVE))
+    recover(world.session(LIVE), ["resend"])
     world.deliver(LIVE)
 
     assert world.provider.mailed == ["u1@example.com"]
@@ -125,8 +125,8 @@ def test_what_the_backup_holds_frozen_is_rendered_anew_without_who_was_mailed(wo
     world.reserve(LIVE)
     world.provider.account = "an account"
     session = world.session(LIVE)
-    session.do(session.pacing.take)
-    session.pacing.hold(world.now + timedelta(hours=1), "the quota is used up", closes=True)
+    session.do(session.outlet("resend").pacing.take)
+    session.outlet("resend").pacing.hold(world.now + timedelta(hours=1), "the quota is used up", closes=True)
     world.deliver(LIVE)
     frozen = world.batch_states()
     restore = backup(world)
@@ -136,7 +136,7 @@ def test_what_the_backup_holds_frozen_is_rendered_anew_without_who_was_mailed(wo
     world.days_pass(2)
     world.change(2, dormant=False)
 
-    recover(world.session(LIVE))
+    recover(world.session(LIVE), ["resend"])
     world.tick(LIVE)
 
     assert frozen == {"frozen": 1}
@@ -159,7 +159,7 @@ def test_what_the_backup_knows_as_refused_may_have_been_accepted_since(world: Wo
 
     with pytest.raises(LedgerOutdated):
         world.deliver(LIVE)
-    recover(world.session(LIVE))
+    recover(world.session(LIVE), ["resend"])
     world.deliver(LIVE)
 
     assert world.provider.mailed == ["u1@example.com"]
@@ -231,7 +231,7 @@ def test_records_that_cannot_be_read_stop_nothing_and_that_is_said(world: World)
     world.refresh()
     world.reserve(LIVE)
 
-    refuse_an_outdated_ledger(session)
+    refuse_an_outdated_ledger(session, "resend")
 
     assert said == ["Could not check whether the ledger was restored from a backup: this key may only send."]
 
@@ -245,8 +245,8 @@ def test_records_that_end_too_early_recover_only_what_a_person_takes(world: Worl
         DeliveryError,
         match=r"Cannot find out what was sent since the backup: the log does not reach back\..*recover --incomplete",
     ):
-        recover(world.session(LIVE))
-    found = recover(world.session(LIVE), incomplete=True)
+        recover(world.session(LIVE), ["resend"])
+    found = recover(world.session(LIVE), ["resend"], incomplete=True)
 
     assert (found.emails, found.left) == (2, "the log does not reach back")
 
@@ -255,7 +255,7 @@ def test_records_that_reach_back_to_an_email_that_the_ledger_knows_tell_all(worl
     mailed_since_a_backup(world)
     world.provider.denied = "there are none before"
 
-    found = recover(world.session(LIVE))
+    found = recover(world.session(LIVE), ["resend"])
 
     assert (found.emails, found.left) == (2, "")
 
@@ -295,7 +295,7 @@ def test_an_unknown_email_counts_though_the_clock_of_its_record_is_a_minute_behi
     with pytest.raises(LedgerOutdated):
         world.tick(LIVE)
 
-    assert recover(world.session(LIVE)).emails == 1
+    assert recover(world.session(LIVE), ["resend"]).emails == 1
 
 
 def test_a_delivery_with_nothing_to_send_asks_the_provider_nothing(world: World) -> None:

@@ -135,8 +135,8 @@ def test_while_nothing_can_be_sent_it_is_not_reissued(world: World) -> None:
     frozen(world, 1)
     world.provider.account = "an account"
     session = world.session(LIVE)
-    session.do(session.pacing.take)
-    session.pacing.hold(world.now + timedelta(hours=12), "the quota is used up", closes=True)
+    session.do(session.outlet("resend").pacing.take)
+    session.outlet("resend").pacing.hold(world.now + timedelta(hours=12), "the quota is used up", closes=True)
     for _ in range(3):
         world.now += timedelta(hours=1)
         world.deliver(LIVE)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.decide.reserve import BATCH, _new_decisions
+from skene_dagster.delivery.decide.reserve import _new_decisions
 from skene_dagster.delivery.decide.send_audience import CandidateDecision, SendAudience
 from skene_dagster.store.engine import transaction
 
@@ -37,7 +37,7 @@ def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_
     world.deliver()
     scope = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now).scope
 
-    write = partial(ledger.decide, scope=scope, made=_new_decisions(late), as_of=world.now, now=world.now, size=BATCH)
+    write = partial(ledger.decide, scope=scope, made=_new_decisions(late), as_of=world.now, now=world.now, size=100)
 
     with pytest.raises(IntegrityError):
         transaction(world.engine, write)

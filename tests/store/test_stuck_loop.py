@@ -16,9 +16,9 @@ from delivery_world import LIVE, World, make_world
 from resend_server import ResendServer, resend_server
 from sqlalchemy import Engine
 
-from skene_dagster.delivery.email.message import freeze
 from skene_dagster.delivery.health import StepHealth, health
-from skene_dagster.delivery.providers.resend import ResendProvider
+from skene_dagster.delivery.providers.json_emails import freeze
+from skene_dagster.delivery.providers.resend.provider import ResendProvider
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.store.engine import transaction

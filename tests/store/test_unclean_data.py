@@ -15,7 +15,7 @@ from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.failures import translated
 from skene_dagster.store.tables import deferred, sends
 
-NO_TEXT = "not a text in UTF-8"
+NO_TEXT = "not valid UTF-8"
 OF_SQLITE = {"raw": "BLOB", "old": "TEXT", "four": "TEXT", "three": "TEXT", "bio": "TEXT"}
 OF_SERVERS = {
     "raw": "VARBINARY(100)",

@@ -49,7 +49,7 @@ def unanswered(world: World, *answers: Scripted) -> None:
 
 def next_turn(world: World) -> RateSlot:
     """Say when another run of the same account may call."""
-    return transaction(world.engine, world.session(owner="another").pacing.take)
+    return transaction(world.engine, world.session(owner="another").outlet("resend").pacing.take)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_key_that_ends_while_its_batch_waits_for_a_turn_is_not_used(world: Wor
     reserved(world)
     unanswered(world, never_arrive)
     world.now += timedelta(hours=23) - timedelta(seconds=30)
-    world.session().pacing.hold(world.now + timedelta(seconds=40), "slow down", closes=False)
+    world.session().outlet("resend").pacing.hold(world.now + timedelta(seconds=40), "slow down", closes=False)
 
     world.deliver()
 
@@ -118,7 +118,7 @@ def test_an_order_that_comes_while_a_batch_waits_for_its_turn_is_obeyed(world: W
     world.provider.account = "one"
     reserved(world)
     next_turn(world)
-    world.session().pacing.hold(world.now + timedelta(seconds=10), "slow down", closes=False)
+    world.session().outlet("resend").pacing.hold(world.now + timedelta(seconds=10), "slow down", closes=False)
     session = world.session()
 
     def pause(seconds: float) -> None:
@@ -199,7 +199,7 @@ def parked(world: World, seconds: float, *, closes: bool) -> Delivered:
     world.provider.account = "one"
     reserved(world)
     next_turn(world)
-    world.session().pacing.hold(world.now + timedelta(seconds=seconds), "daily quota", closes=closes)
+    world.session().outlet("resend").pacing.hold(world.now + timedelta(seconds=seconds), "daily quota", closes=closes)
     return world.deliver()
 
 

@@ -1,7 +1,7 @@
 """A tick decides about who is new to its step, and about who is due again; it does not look at anybody else."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -167,6 +167,30 @@ def test_an_address_that_is_none_is_looked_at_once_a_day(world: World) -> None:
     assert next_tick(world, 1 / 2) == {"mail": 1}
 
 
+@pytest.mark.parametrize(
+    ("cannot", "can", "reason"),
+    [
+        pytest.param({"verified": False}, {"verified": True}, "not_mailable", id="who may not be mailed"),
+        pytest.param({"email": None}, {"email": "ada@example.com"}, "no_address", id="who has no address"),
+        pytest.param({"email": ""}, {"email": "ada@example.com"}, "no_address", id="whose address is empty"),
+        pytest.param({"email": " "}, {"email": "ada@example.com"}, "no_address", id="whose address is blank"),
+    ],
+)
+def test_who_cannot_be_mailed_is_left_alone_until_they_can(
+    world: World, cannot: dict[str, object], can: dict[str, object], reason: str
+) -> None:
+    world.add(1, 2, **cannot)
+    world.refresh()
+
+    found = [world.reserve().counts, next_tick(world)]
+    world.change(1, **can)
+    found.append(next_tick(world))
+    world.change(2, dormant=False)
+
+    assert found == [{f"deferred:{reason}": 2}, {}, {"mail": 1}]
+    assert next_tick(world) == {"skipped:left_segment": 1}
+
+
 def test_a_pause_decides_about_nobody_says_how_many_wait_and_passes_nobody_over(world: World) -> None:
     world.add(1)
     world.tick()
@@ -257,10 +281,26 @@ def test_how_far_a_step_has_decided_never_goes_back(world: World) -> None:
     scope = Scope("outbox", "retention", "main")
     earlier = world.now - timedelta(days=1)
 
-    transaction(world.engine, lambda connection: complete(connection, scope, earlier))
+    transaction(world.engine, lambda connection: complete(connection, scope, earlier, world.now))
 
+    assert decided_up_to(world) == world.now
+
+
+def test_who_has_everybody_looked_at_while_a_run_decides_is_heard(world: World) -> None:
+    world.add(1)
+    world.tick()
+    scope, before = Scope("outbox", "retention", "main"), world.now
+    transaction(world.engine, lambda connection: ledger.look_at_everybody(connection, scope))
+
+    transaction(world.engine, lambda connection: complete(connection, scope, before + timedelta(days=1), before))
+
+    assert decided_up_to(world) is None
+
+
+def decided_up_to(world: World) -> datetime | None:
     with world.engine.connect() as connection:
-        assert connection.execute(select(steps.c.reserved_as_of).where(own(steps))).scalars().all() == [world.now]
+        found: datetime | None = connection.execute(select(steps.c.reserved_as_of).where(own(steps))).scalar_one()
+    return found
 
 
 def reconsidered(world: World) -> int:

@@ -220,8 +220,8 @@ def test_a_turn_far_ahead_makes_no_run_wait(world: World, ahead: timedelta) -> N
     world.add(1, 2)
     world.refresh()
     world.now += ahead
-    transaction(world.engine, world.session().pacing.take)
-    transaction(world.engine, world.session().pacing.take)
+    transaction(world.engine, world.session().outlet("resend").pacing.take)
+    transaction(world.engine, world.session().outlet("resend").pacing.take)
     put_right(world, ahead)
     world.reserve(as_of=START)
 
@@ -238,9 +238,9 @@ def test_a_quota_that_ends_further_ahead_than_one_can_be_is_tried(world: World) 
     world.add(1)
     world.refresh()
     world.reserve()
-    transaction(world.engine, world.session().pacing.take)
+    transaction(world.engine, world.session().outlet("resend").pacing.take)
     world.now += DAY
-    world.session().pacing.hold(world.now + HOUR, "daily_quota_exceeded", closes=True)
+    world.session().outlet("resend").pacing.hold(world.now + HOUR, "daily_quota_exceeded", closes=True)
     put_right(world, DAY)
 
     delivered = world.deliver()
@@ -270,12 +270,12 @@ def test_nothing_is_closed_for_longer_than_a_day_at_a_time(world: World) -> None
 def test_no_sleep_before_the_records_are_read_is_longer_than_a_minute(world: World) -> None:
     limited(world)
     session = world.session()
-    transaction(world.engine, session.pacing.take)
+    transaction(world.engine, session.outlet("resend").pacing.take)
     transaction(
         world.engine, lambda c: c.execute(update(pacing).where(own(pacing)).values(next_at=world.now + 170 * SECOND))
     )
 
-    session.turn(3600.0)
+    session.turns(session.outlet("resend"))(3600.0)
 
     assert max(world.paused) <= 60
 

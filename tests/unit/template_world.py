@@ -23,6 +23,7 @@ FOOTER = "{{ postal_address }} {{ unsubscribe_url }}"
 
 def email(**changed: object) -> Email:
     plain = Email(
+        provider="resend",
         template="hello",
         personalization=(("name", "{{user.name}}"), ("lastActivity", "{{user.last_activity_at}}")),
         user_columns=("id", "last_activity_at", "name"),

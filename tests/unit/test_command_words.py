@@ -15,7 +15,6 @@ from skene_dagster.behaviour.rollup.counted import Counted
 from skene_dagster.checks.scans import Scan
 from skene_dagster.checks.schedule_gaps import Gap
 from skene_dagster.cli import screen, serve, words
-from skene_dagster.cli.doctoring import environment_checks
 from skene_dagster.cli.looking import email as of_email
 from skene_dagster.cli.looking import preview, status
 from skene_dagster.cli.screen import Screen, how_many
@@ -26,6 +25,7 @@ from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, 
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepHealth, Wait
 from skene_dagster.delivery.model import Past, Reason, SendState
+from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
 from skene_dagster.errors import Place, SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import load
@@ -402,7 +402,7 @@ def test_a_time_of_more_than_100_hours_is_told_in_days(hours: int, said: str) ->
     ],
 )
 def test_the_domain_of_the_sender_is_told(domains: dict[str, str], sender: str, checked: Checked) -> None:
-    found = environment_checks._domain(domains, sender)
+    [found] = diagnosis(lambda: domains, sender)
 
     assert found.label == checked.label
     assert checked.said in found.said

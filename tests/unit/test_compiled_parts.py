@@ -322,3 +322,12 @@ def test_a_collection_reports_its_features_and_what_was_offered() -> None:
     assert isinstance(features, dg.TableMetadataValue)
     assert [record.data["users"] for record in features.records] == [3]
     assert told["unmapped_db_users"].value == "root, app"
+
+
+def test_a_line_of_code_is_as_long_as_its_column_and_says_all_that_it_said() -> None:
+    fits, breaks = f"{'a' * 30} {'b' * 29}", f"{'a' * 30} {'b' * 30}"
+    indented = "    " + "word " * 30
+
+    assert metadata.wrapped(fits) == fits
+    assert metadata.wrapped(breaks).splitlines() == breaks.split()
+    assert metadata.wrapped(indented).split() == indented.split()

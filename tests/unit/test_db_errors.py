@@ -69,9 +69,14 @@ def test_a_statement_is_planned_and_what_the_database_refuses_is_said(connection
 def test_a_view_whose_plan_may_not_be_seen_is_read_without_a_row(connection: Connection) -> None:
     refusing(connection, db_errors.NO_SHOW_VIEW)
     users: Any = text("users")
+    evaluated: list[object] = []
+    driver: Any = connection.connection.dbapi_connection
+    driver.create_function("noticed", 1, evaluated.append)
+    connection.execute(text("INSERT INTO users VALUES (1, 'Ada')"))
 
-    assert planned(connection, select(literal_column("id")).select_from(users)) == ""
+    assert planned(connection, select(literal_column("noticed(id)")).select_from(users)) == ""
     assert planned(connection, select(literal_column("idd")).select_from(users)) == "no such column: idd"
+    assert evaluated == []
 
 
 @pytest.mark.parametrize(

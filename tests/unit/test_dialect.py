@@ -91,7 +91,7 @@ def test_every_string_means_the_same_on_sqlite(value: str, quote: str) -> None:
     read = query(f"SELECT user_id, {mysql_literal(value, quote)} AS v FROM (SELECT 1 AS user_id) AS t")
 
     if "\0" in value:
-        assert read.needs_tidb == r"A text with \0 needs TiDB"
+        assert read.needs_tidb == r"A string with \0 needs TiDB"
         return
     assert read.sqlite is not None
     engine = create_engine("sqlite://")
@@ -157,6 +157,7 @@ WHERE = "SELECT id FROM users WHERE a"
         pytest.param(f"{WHERE} = 'pro'", WHERE, "'pro'", id="a string"),
         pytest.param(f"{WHERE} = x'41'", WHERE, "x'41'", id="a hexadecimal value"),
         pytest.param(f"{WHERE} OR plan", WHERE, "plan", id="a name"),
+        pytest.param(f"{WHERE} OR a", WHERE, "a", id="a name that is there twice"),
         pytest.param(f"{WHERE} OR `plan`", WHERE, "plan", id="a name in backticks"),
         pytest.param(f"{WHERE} OR o.plan", WHERE, "o, plan", id="a name with its table"),
     ],

@@ -249,7 +249,7 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
         pytest.param("a: !!binary aGk=", 1, "The tag !!binary", id="binary"),
         pytest.param("a: !!int x", 1, "'x' is not a valid 'int'", id="a number that is none"),
         pytest.param("a:\n\tb: 1", 2, "a tab is used for indentation. Use spaces.", id="a tab"),
-        pytest.param("a: b: c", 1, "a text with ': ' needs quotes", id="a colon in a text"),
+        pytest.param("a: b: c", 1, "a string with ': ' needs quotes", id="a colon in a text"),
         pytest.param("a: 1\n b: 2", 2, "Check the indentation", id="a line too far in"),
         pytest.param("a: 1\nb: [1, 2", 2, "what begins here is never closed", id="an open list"),
         pytest.param('a: 1\nb: "x\nc: 1', 2, "what begins here is never closed", id="an open text"),
@@ -257,14 +257,14 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
         pytest.param(
             "a: {{user.name}}",
             1,
-            "A text that begins with {{ is a mapping without quotes",
+            "A string that begins with {{ is a mapping unless it is quoted",
             id="an expression without quotes",
         ),
         pytest.param("a: 1\nb:\n  - c\n  d: 1", 4, "the line fits nowhere", id="a field among items"),
         pytest.param("a:\n  - b\n c: 1", 3, "the line fits nowhere", id="a field that is indented by itself"),
         pytest.param("a: @x", 1, "Put the text in quotes", id="an at sign first"),
-        pytest.param("1: 2", 1, "A field's name must be a text. Put it in quotes.", id="a number as a name"),
-        pytest.param("? [1]\n: 2", 1, "A field's name must be a text", id="a list as a name"),
+        pytest.param("1: 2", 1, "A field's name must be a string. Put it in quotes.", id="a number as a name"),
+        pytest.param("? [1]\n: 2", 1, "A field's name must be a string", id="a list as a name"),
         pytest.param("x: &b {a: 1}\ny:\n  <<: *b", 3, "'<<' (merging) is not YAML 1.2", id="a merge key"),
         pytest.param("a: 1\nb: \x07", 2, "The character U+0007 is not allowed in YAML", id="a bell"),
         pytest.param('a: "\\ud83d"', 1, "half a character", id="half a character"),
@@ -277,8 +277,8 @@ def test_a_place_is_found_in_either_spelling(text: str, path: tuple[str | int, .
             "a: !!str {b: 1}", 1, "The tag !!str means nothing here", id="a mapping that is said to be a text"
         ),
         pytest.param("a: !!map x", 1, "The tag !!map means nothing here", id="a text that is said to be a mapping"),
-        pytest.param("a: 1\n~: 2", 2, "A field's name must be a text", id="nothing as a name"),
-        pytest.param("? a: 1\n: 2", 1, "A field's name must be a text", id="a mapping as a name"),
+        pytest.param("a: 1\n~: 2", 2, "A field's name must be a string", id="nothing as a name"),
+        pytest.param("? a: 1\n: 2", 1, "A field's name must be a string", id="a mapping as a name"),
         pytest.param(
             'a: 1\nb: "\\U00110000"', 2, "There is no such character or number. Correct it.", id="no character"
         ),
@@ -326,6 +326,13 @@ FAULTS = [
     ),
     pytest.param(
         "type: email",
+        "type: email\n      provider: smpt",
+        "loops/x.yaml:9  step 1, action.provider",
+        "'smpt' is not a provider. Use one of: resend, smtp. Did you mean 'smtp'?",
+        id="unknown provider",
+    ),
+    pytest.param(
+        "type: email",
         "type: emial",
         "loops/x.yaml:8  step 1, action",
         "'emial' is not a type of action. Use one of: email, block. Did you mean 'email'?",
@@ -349,14 +356,14 @@ FAULTS = [
         "template: hello",
         "template: 5",
         "loops/x.yaml:9  step 1, action.template",
-        "template takes a text, not 5. Put it in quotes.",
+        "template takes a string, not 5. Put it in quotes.",
         id="a number for a text",
     ),
     pytest.param(
         "template: hello",
         "template: [a]",
         "loops/x.yaml:9  step 1, action.template",
-        "template takes a text, not a list.",
+        "template takes a string, not a list.",
         id="a list for a text",
     ),
     pytest.param(
@@ -419,21 +426,21 @@ FAULTS = [
         "template: hello",
         "template: hello\n      personalization: {a: x, b: 5}",
         "loops/x.yaml:10  step 1, action.personalization.b",
-        "b takes a text, not 5. Put it in quotes.",
+        "b takes a string, not 5. Put it in quotes.",
         id="a number among texts",
     ),
     pytest.param(
         "template: hello",
         "template: hello\n      set: {mailed: [1]}",
         "loops/x.yaml:10  step 1, action.set.mailed",
-        "A column takes a text, a number, true, false or null, not a list.",
+        "A column takes a string, a number, true, false or null, not a list.",
         id="a list for a column",
     ),
     pytest.param(
         "template: hello",
         "template: hello\n      set: {mailed: .nan}",
         "loops/x.yaml:10  step 1, action.set.mailed",
-        "A column takes a text, a number, true, false or null, not nan.",
+        "A column takes a string, a number, true, false or null, not nan.",
         id="no number for a column",
     ),
     pytest.param(
@@ -568,7 +575,7 @@ def test_all_faults_of_a_file_are_said_in_its_order() -> None:
         ),
         pytest.param(
             "features: {export: {title: Export, events: [5]}}",
-            "features.export.events.0\n  events.0 takes a text, not 5. Put it in quotes.",
+            "features.export.events.0\n  events.0 takes a string, not 5. Put it in quotes.",
             id="an item of a list",
         ),
         pytest.param(

@@ -112,6 +112,12 @@ def test_a_comment_that_swallows_words_of_another_line_is_refused(
     assert (refused.place.file, refused.place.line) == (name, line)
 
 
+def test_a_hint_may_be_folded() -> None:
+    text = "query: >\n  SELECT /*+ HASH_JOIN(u)\n  HASH_AGG() */ id FROM users u\n"
+
+    assert read("a.yaml", text, Path()).mysql == "SELECT /*+ HASH_JOIN(u) HASH_AGG() */ id FROM users u"
+
+
 def test_the_refusal_says_what_to_do() -> None:
     text = "query: >\n  SELECT id FROM users\n  -- the sleepy ones\n  WHERE plan = 'free'\n"
 
@@ -291,6 +297,9 @@ HIDDEN = [
     pytest.param("SELECT id FROM users WHERE a = 'x\u200b'", "(zero width space) cannot be seen in a", id="zero width"),
     pytest.param("SELECT id FROM users WHERE a = 'x\xa0y'", "(no-break space) cannot be seen in a", id="NBSP"),
     pytest.param("SELECT id FROM users WHERE a = 'x\x1b'", "cannot be seen in a string", id="ESC"),
+    pytest.param("SELECT id FROM users WHERE a = 'x\x85'", "cannot be seen in a string", id="next line in a string"),
+    pytest.param("SELECT id FROM users WHERE a = 'x\u2029'", "(paragraph separator) cannot be", id="a separator"),
+    pytest.param("SELECT id FROM users WHERE \u03b1\u0431 = 1", "has the letter", id="a Greek and a Cyrillic letter"),
     pytest.param("SELECT id FROM users WHERE `a\xad` = 1", "cannot be seen in a name", id="soft hyphen in a name"),
     pytest.param("SELECT id FROM users WHERE\u2003a = 1", "is not SQL", id="em space"),
     pytest.param("SELECT id FROM users WHERE a\u200b = 1", "is not SQL", id="zero width in code"),
@@ -314,6 +323,10 @@ def test_what_nobody_sees_is_refused(sql: str, message: str, tmp_path: Path) -> 
     [
         pytest.param("SELECT id FROM users WHERE name = 'Zoë 你好\u3000x'", id="letters of other scripts in a string"),
         pytest.param("SELECT id FROM users WHERE name = '👩\u200d💻'", id="a joined emoji"),
+        pytest.param("SELECT id FROM users WHERE name = '\u0646\u0645\u06cc\u200c\u062e'", id="joined letters"),
+        pytest.param("SELECT id FROM users WHERE name = 'é\tb\r\nc'", id="a tab and a line break in a string"),
+        pytest.param("SELECT id FROM users WHERE name = '\u03b1b\u0431'", id="letters that look alike in a string"),
+        pytest.param("SELECT id FROM users WHERE name = '🏴\U000e0020\U000e007f'", id="the first and the last tag"),
         pytest.param("SELECT id, größe FROM users WHERE имя = 'x'", id="names in one script each"),
         pytest.param("SELECT id -- 5\xa0€\nFROM users", id="NBSP in a comment"),
         pytest.param("SELECT id -- x\r\nFROM users", id="lines of Windows"),

@@ -16,13 +16,13 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Throttled, Unknown, check_call
-from skene_dagster.delivery.providers.outbox import OutboxProvider
+from skene_dagster.delivery.providers.outbox.provider import OutboxProvider
 from skene_dagster.delivery.send.attempt import _Begun, _is_stale, _slept, _waited_for, _waits
 from skene_dagster.delivery.send.freeze import halves
 from skene_dagster.delivery.send.late import LateTicks
 from skene_dagster.delivery.send.pacing import RateSlot
 from skene_dagster.delivery.send.records import Policy, is_for_the_records, key_is_over
-from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.delivery.send.session import DeliverySession, Outlet
 from skene_dagster.settings import load
 
 NOON = datetime(2026, 3, 2, 12)
@@ -32,7 +32,7 @@ A_SECOND, A_MINUTE, AN_HOUR = timedelta(seconds=1), timedelta(minutes=1), timede
 
 def a_batch(**columns: object) -> Any:
     plain = dict.fromkeys(("unresolved_since", "refusal", "frozen_at"))
-    return SimpleNamespace(**{**plain, "state": "frozen", **columns})
+    return SimpleNamespace(**{**plain, "state": "frozen", "mode": "live", "provider": "resend", **columns})
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,20 @@ def a_batch(**columns: object) -> Any:
 )
 def test_a_key_is_over_after_23_hours_or_where_nobody_knows_since_when(since: datetime | None, is_over: bool) -> None:
     assert key_is_over(a_batch(unresolved_since=since), NOON) is is_over
+
+
+@pytest.mark.parametrize(
+    ("since", "is_over"),
+    [
+        pytest.param(None, False, id="never tried"),
+        pytest.param(NOON, True, id="just tried"),
+        pytest.param(NOON + AN_INSTANT, True, id="tried by a clock that is ahead"),
+    ],
+)
+def test_where_there_are_no_keys_whatever_may_have_been_taken_is_not_sent_again(
+    since: datetime | None, is_over: bool
+) -> None:
+    assert key_is_over(a_batch(unresolved_since=since, provider="smtp"), NOON) is is_over
 
 
 @pytest.mark.parametrize(
@@ -107,10 +121,10 @@ def a_part(size: int) -> Frozen:
 
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (4, [2, 2]), (5, [3, 2])])
 def test_a_batch_is_cut_in_two_and_nobody_lost(size: int, sizes: list[int]) -> None:
-    parts = halves(a_part(size))
+    parts = halves(size)
 
-    assert [len(part.send_ids) for part in parts] == sizes
-    assert [one for part in parts for one in part.send_ids] == list(a_part(size).send_ids)
+    assert [len(part) for part in parts] == sizes
+    assert [one for part in parts for one in part] == list(range(size))
 
 
 class Clocks:
@@ -142,8 +156,18 @@ def session(tmp_path: Path, clocks: Clocks) -> DeliverySession:
     provider = OutboxProvider(tmp_path / "outbox", now)
     engine, settings, mode = create_engine("sqlite://"), load(tmp_path, {}), Mode("outbox", "a test")
     return DeliverySession(
-        engine, settings, mode, provider, now, "one", pause=clocks.pause, monotonic=lambda: clocks.ran
+        engine, settings, mode, lambda _name: provider, now, "one", pause=clocks.pause, monotonic=lambda: clocks.ran
     )
+
+
+@pytest.fixture
+def outlet(session: DeliverySession) -> Outlet:
+    return session.outlet("resend")
+
+
+@pytest.fixture
+def batch() -> Any:
+    return SimpleNamespace(batch_id="b")
 
 
 @pytest.mark.parametrize(
@@ -176,19 +200,19 @@ def test_a_process_that_slept_20_seconds_does_not_send(
     ],
 )
 def test_a_turn_is_waited_for_a_minute_at_most(
-    session: DeliverySession, clocks: Clocks, turn: RateSlot, parked: str
+    session: DeliverySession, outlet: Outlet, batch: Any, clocks: Clocks, turn: RateSlot, parked: str
 ) -> None:
-    assert _waited_for(session, turn) is not bool(parked)
+    assert _waited_for(session, outlet, batch, turn) is not bool(parked)
     assert session.parked == parked
     assert clocks.paused == ([] if parked else [turn.wait])
 
 
 def test_a_provider_that_throttles_is_waited_for_a_minute_in_a_row_at_most(
-    session: DeliverySession, clocks: Clocks
+    session: DeliverySession, outlet: Outlet, clocks: Clocks
 ) -> None:
     half, more = Throttled(30.0, "a rate"), Throttled(0.1, "a rate again")
 
-    assert [_waits(session, half), _waits(session, half), _waits(session, more)] == [True, True, False]
+    assert [_waits(session, outlet, answer) for answer in (half, half, more)] == [True, True, False]
     assert clocks.paused == [30.0, 30.0]
     assert session.parked == "a rate again"
 
@@ -207,12 +231,12 @@ SILENCE, ODD = Unknown("no route to host"), Unknown("another payload", answered=
     ],
 )
 def test_a_run_stops_after_three_silences_in_a_row(
-    session: DeliverySession, answers: list[Answer], stops: bool, unanswered: dict[str, str]
+    session: DeliverySession, outlet: Outlet, answers: list[Answer], stops: bool, unanswered: dict[str, str]
 ) -> None:
     for answer in answers:
-        session.hears("b", answer)
+        session.hears(outlet, "b", answer)
 
-    assert session.stops is stops
+    assert outlet.stops is stops
     assert session.unanswered == unanswered
 
 
@@ -221,12 +245,14 @@ def test_a_run_stops_after_three_silences_in_a_row(
     [(Throttled(1.0, "a rate"), 42.0), (Accepted(()), 0.0), (SILENCE, 0.0)],
     ids=lambda given: type(given).__name__,
 )
-def test_whatever_else_is_answered_ends_a_row_of_waits(session: DeliverySession, answer: Answer, waited: float) -> None:
-    session.throttled = 42.0
+def test_whatever_else_is_answered_ends_a_row_of_waits(
+    session: DeliverySession, outlet: Outlet, answer: Answer, waited: float
+) -> None:
+    outlet.throttled = 42.0
 
-    session.hears("b", answer)
+    session.hears(outlet, "b", answer)
 
-    assert session.throttled == waited
+    assert outlet.throttled == waited
 
 
 @pytest.mark.parametrize(
@@ -252,25 +278,31 @@ def test_the_lease_of_others_is_waited_for(
 
 @pytest.mark.parametrize(("asked", "paused"), [(7.0, 7.0), (60.0, 60.0), (61.0, 60.0)])
 def test_records_are_waited_for_a_minute_at_a_time_at_most(
-    session: DeliverySession, clocks: Clocks, asked: float, paused: float
+    session: DeliverySession, outlet: Outlet, clocks: Clocks, asked: float, paused: float
 ) -> None:
-    session.turn(asked)
+    session.turns(outlet)(asked)
 
     assert clocks.paused == [paused, 0.0]
 
 
-def test_a_desk_that_is_parked_sends_nothing_more(session: DeliverySession) -> None:
-    assert not session.stops
-    session.parked = "a quota"
-    assert session.stops
+def test_a_provider_that_is_parked_is_sent_nothing_more_and_the_others_go_on(
+    session: DeliverySession, outlet: Outlet
+) -> None:
+    session.outlet("another")
+    assert not session.stopped
+
+    outlet.parked = "a quota"
+
+    assert session.stopped == {"resend"}
+    assert session.parked == "a quota"
 
 
-def test_the_first_failure_is_told_unless_there_was_silence(session: DeliverySession) -> None:
+def test_the_first_failure_is_told_unless_there_was_silence(session: DeliverySession, outlet: Outlet) -> None:
     session.complain()
     session.failed |= {"a": ValueError("first"), "b": ValueError("second")}
     with pytest.raises(ValueError, match="first"):
         session.complain()
-    session.hears("b", SILENCE)
+    session.hears(outlet, "b", SILENCE)
     with pytest.raises(Exception, match=r"^1 batches got no answer from outbox \(no route to host\)"):
         session.complain()
 

@@ -141,8 +141,12 @@ def test_a_test_email_is_marked_and_unsubscribes_nobody() -> None:
     headers = (("List-Unsubscribe", "<x>"), ("List-Unsubscribe-Post", "y"), ("X-Kept", "z"))
     real = Message("ab" * 16, "a", "ada@example.com", "Hello", "h", "t", None, headers, (("send", "1"), ("loop", "l")))
 
-    assert send_test._marked(real, "me@example.com") == replace(
+    marked = send_test._marked(real, "me@example.com")
+
+    assert marked.send_id != real.send_id
+    assert marked == replace(
         real,
+        send_id=marked.send_id,
         to="me@example.com",
         subject="[Test] Hello",
         headers=(("X-Kept", "z"),),

@@ -80,6 +80,21 @@ steps:
 """
 
 
+@pytest.mark.parametrize(
+    ("sender", "providers"),
+    [
+        pytest.param({}, ["smtp", "resend"], id="of the format"),
+        pytest.param({"provider": "smtp"}, ["smtp", "smtp"], id="of skene.yaml"),
+    ],
+)
+def test_each_step_sends_by_its_own_provider_else_by_that_of_the_project(
+    sender: dict[str, str], providers: list[str]
+) -> None:
+    loop = plan(TWO.replace("type: email, ", "type: email, provider: smtp, ", 1), sender=SENDER | sender)
+
+    assert [step.email.provider for step in loop.steps if step.email is not None] == providers
+
+
 EXPORT = Feature(title="Export", events=["exported"])
 FIRST = Milestone(title="First export", event="exported")
 
@@ -104,7 +119,6 @@ def settings(
         outbox=ROOT / ".skene/outbox",
         database_url="sqlite://",
         environment=environment,
-        resend_api_key=None,
         redirect_to=None,
     )
 
@@ -171,6 +185,7 @@ def test_the_page_s_loop_can_run() -> None:
     assert step.condition.tables == ("users",)
     assert step.condition.binds == ("as_of",)
     assert only_email(loop) == Email(
+        provider="resend",
         template="re_engagement",
         personalization=(("name", "{{user.name}}"), ("lastActivity", "{{user.last_activity_at}}")),
         user_columns=("id", "last_activity_at", "name"),

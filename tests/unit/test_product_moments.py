@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, Connection, column, literal_column, select, table, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+    text,
+    type_coerce,
+)
 
 from skene_dagster.errors import SettingsError
 from skene_dagster.product import attributes, mapped_moments
@@ -76,6 +87,24 @@ def test_a_text_on_a_server_is_not_bounded_by_what_a_column_holds() -> None:
 
     assert [str(on_a_server.since(day)), str(on_a_server.before(day))] == ["true", "true"]
     assert "at >= " in str(here.since(day).compile(dialect=open_engine("sqlite:////nowhere/x.db").dialect))
+
+
+@pytest.mark.parametrize("type_", ["", "TEXT", "DATETIME", "INTEGER", "TEXT COLLATE NOCASE", "TEXT COLLATE RTRIM"])
+def test_a_text_is_read_the_same_by_the_short_way_and_by_the_long_one(connection: Connection, type_: str) -> None:
+    values: list[object] = [
+        *("2026-03-02 12:00:00", "2024-02-29 23:59:59", "1000-01-01 00:00:00", "9999-12-31 23:59:59"),
+        *("0999-12-31 23:59:59", "0000-00-00 00:00:00", "-026-03-02 12:00:00", "2026-02-30 12:00:00"),
+        *("2026-03-02 24:00:00", "2026-03-02 12:00:60", "2026-03-02 12:00:00 ", " 2026-03-02 12:00:00"),
+        *("2026-03-02 12:00:00\0", "2026-03-02 12:00:00.5", "2026-03-02 12:00:00.999999", "2026-03-02T12:00:00Z"),
+        *("2026-03-02", "now", "", "2460000.5", 20_260_302, 2460000.5, b"2026-03-02 12:00:00", None),
+    ]
+    made(connection, type_, *values)
+    short = type_coerce(ProductMoment(column("at"), "text", is_sqlite=True).moment, String)
+
+    found = connection.execute(select(short, func.skene_moment(column("at"))).select_from(table("orders"))).all()
+
+    assert [is_ for is_, _ in found] == [ought for _, ought in found]
+    assert len({is_ for is_, _ in found}) > 5
 
 
 def made(connection: Connection, type_: str, *values: object) -> None:

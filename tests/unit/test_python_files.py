@@ -85,11 +85,11 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         pytest.param(
             HEAD + "loop = define_loop(steps=[\n  {'a': {1}}])\n",
             "loops/x.py:3  step 1, a",
-            "a is a set, which a loop cannot contain. Write a text, a number,",
+            "a is a set, which a loop cannot contain. Write a string, a number,",
             id="a set",
         ),
         pytest.param(
-            HEAD + "loop = define_loop(set={5: 1})\n", "loops/x.py:2  set", "a dict whose keys are texts", id="a key"
+            HEAD + "loop = define_loop(set={5: 1})\n", "loops/x.py:2  set", "a dict with string keys", id="a key"
         ),
         pytest.param(
             HEAD + "a = []\na.append(a)\nloop = define_loop(steps=a)\n",

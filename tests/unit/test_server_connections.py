@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -207,3 +208,13 @@ def test_a_database_that_is_away_has_not_refused_what_was_tried() -> None:
 
         with pytest.raises(StoreUnavailable):
             capabilities._takes(connection, "SELECT 1")
+
+
+def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.pem"
+    letter.write_text("Dear friend", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="ssl_ca that cannot be read: No such file"):
+        open_engine(f"{URL}?ssl_ca={tmp_path / 'nowhere.pem'}")
+    with pytest.raises(SettingsError, match="ssl_ca that cannot be read: it holds no certificate"):
+        open_engine(f"{URL}?ssl_ca={letter}")

@@ -90,25 +90,15 @@ def test_a_setting_is_read_up_to_its_limit_and_refused_beyond_it(root: Path, sai
         read(root, said.replace("N", wrong))
 
 
-HERE = "http://127.0.0.1:8000"
-
-
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
         pytest.param("SKENE_ENV", "test", "testing", id="another environment"),
         pytest.param("SKENE_DATABASE_URL", "sqlite:////a/b c.db", " sqlite:////a.db", id="a blank before a URL"),
         pytest.param("SKENE_DATABASE_URL", "sqlite:////a.db", "sqlite:////a\n.db", id="a line break in a URL"),
-        pytest.param("RESEND_API_KEY", "re_1!", "re_ 1", id="a blank in a key"),
         pytest.param("SKENE_WRITE_KEY", "k~1", "ké", id="another letter in a key"),
         pytest.param("SKENE_REDIRECT_TO", "me@example.com", "Me <me@example.com>", id="a name with an address"),
         pytest.param("SKENE_REDIRECT_TO", f"{'a' * 64}@example.com", f"{'a' * 65}@example.com", id="a long address"),
-        pytest.param("RESEND_API_URL", "https://example.com", "http://example.com", id="in clear to another machine"),
-        pytest.param("RESEND_API_URL", HERE, "ftp://127.0.0.1", id="another scheme"),
-        pytest.param("RESEND_API_URL", "http://localhost", "https://", id="no host"),
-        pytest.param("RESEND_API_URL", "https://example.com:1", "https://example.com:0", id="no port"),
-        pytest.param("RESEND_API_URL", HERE, "https://example.com:x", id="a port that is no number"),
-        pytest.param("RESEND_API_URL", HERE, "https://example.com/ ", id="a blank"),
     ],
 )
 def test_a_variable_is_read_or_refused_by_its_name(root: Path, name: str, right: str, wrong: str) -> None:
@@ -124,9 +114,9 @@ def test_a_variable_that_is_empty_is_not_set(root: Path) -> None:
     settings = read(root, **dict.fromkeys((*names, "SKENE_WRITE_KEY"), ""))
 
     assert settings == read(root)
-    assert (settings.environment, settings.resend_url) == ("development", "https://api.resend.com")
+    assert settings.environment == "development"
     assert settings.database_url == f"sqlite:///{root}/.skene/skene.db"
-    assert (settings.resend_api_key, settings.redirect_to, settings.write_key) == (None, None, None)
+    assert (settings.environ, settings.redirect_to, settings.write_key) == ({}, None, None)
 
 
 @pytest.mark.parametrize(

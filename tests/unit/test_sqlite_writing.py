@@ -55,6 +55,16 @@ def query(sql: str) -> Query:
         (f"DATE_FORMAT(a, '{EACH_FORMAT}') = 'x'", f"skene_date_format(a, '{EACH_FORMAT}') = 'x'"),
         ("EXTRACT(DAY FROM a) = 3", "skene_part(a, 'DAY') = 3"),
         ("CAST(a AS DATETIME(6)) < NOW()", "skene_moment(skene_moment(a)) < :as_of"),
+        ("a < (DATE(b))", "skene_moment(a) < skene_moment((skene_date(b)))"),
+        ("NOW() = 'never'", ":as_of = 'never'"),
+        ("NULLIF(a, 'never') < NOW()", "skene_moment(NULLIF(a, 'never')) < :as_of"),
+        ("`20261123` < b + 5", "`20261123` < b + 5"),
+        ("NULLIF(DATE(a), b) > c", "skene_moment(NULLIF(skene_date(a), b)) > skene_moment(c)"),
+        (
+            "IF(TRUE, DATE(b), c) < d",
+            "skene_moment(CASE WHEN TRUE THEN skene_date(b) ELSE c END) < skene_moment(d)",
+        ),
+        ("CONCAT(a, b) < NOW()", "skene_moment(skene_concat(a, b)) < :as_of"),
         ("a = b AND 5 < a AND a < 5", "a = b AND 5 < a AND a < 5"),
         (
             "a <= b",
@@ -70,7 +80,7 @@ def test_a_condition_is_written_with_the_meaning_that_it_has_in_mysql(condition:
     ("condition", "what"),
     [
         ("CASE CURDATE() WHEN a THEN 1 ELSE 0 END = 1", "CASE with a point in time"),
-        (r"note = 'a\0b'", r"A text with \0"),
+        (r"note = 'a\0b'", r"A string with \0"),
         (
             "at > '2026/01/02'",
             "A date that is written as '2026/01/02', not as '2026-11-23' or '2026-11-23 09:00:00',",
@@ -91,6 +101,11 @@ def test_a_condition_is_written_with_the_meaning_that_it_has_in_mysql(condition:
         ("DATE(a) + b = 1", "Arithmetic with points in time"),
         ("(a = b) = c = d", "A comparison inside another without parentheses"),
         ("a > 20260102", "A date that is written as a number"),
+        ("COALESCE(a, 'never') < NOW()", "Comparing a point in time with another text"),
+        ("NULLIF('never', a) < NOW()", "Comparing a point in time with another text"),
+        ("a > '2026-02-30'", "The date '2026-02-30'"),
+        ("TIMESTAMPDIFF(DAY, a, b) > '5'", "Comparing a number with a string"),
+        ("DATE_FORMAT(a, '%Y') > 5", "Comparing a number with a string"),
         ("NOW() > 'never'", "Comparing a point in time with another text"),
     ],
 )
@@ -156,6 +171,11 @@ def test_a_query_is_written_with_all_of_its_clauses(sql: str, written: str) -> N
         ("SELECT id FROM users WINDOW w AS (ORDER BY b)", "WINDOW"),
         ("SELECT id, SUM(a) OVER w AS s FROM users", "WINDOW"),
         ("SELECT id, SUM(a) OVER (ORDER BY c RANGE UNBOUNDED PRECEDING) AS s FROM users", "A window with RANGE"),
+        ("SELECT id, COUNT(*) OVER () > '5' AS many FROM users", "Comparing a number with a string"),
+        (
+            "SELECT user_id, DATE(MAX(at)) AS d FROM o GROUP BY user_id HAVING d > 'x'",
+            "Comparing a point in time with another text",
+        ),
         ("SELECT id FROM users HAVING id > 3", "HAVING without GROUP BY"),
         ("SELECT id FROM users GROUP BY id WITH ROLLUP", "WITH ROLLUP"),
         ("SELECT u.id FROM o RIGHT JOIN users u ON u.id = o.x", "RIGHT JOIN"),
@@ -182,3 +202,41 @@ def test_a_query_that_the_embedded_database_reads_otherwise_needs_tidb(sql: str,
     read = query(sql)
 
     assert (read.sqlite, read.needs_tidb) == (None, f"{what} needs TiDB")
+
+
+OF_ONE = """
+ABS CEIL CEILING FLOOR ISNULL LOWER LCASE UPPER UCASE LENGTH OCTET_LENGTH CHAR_LENGTH CHARACTER_LENGTH TRIM LTRIM RTRIM
+DATE TIMESTAMP LAST_DAY FROM_UNIXTIME DAYOFMONTH YEAR QUARTER MONTH DAY HOUR MINUTE SECOND DAYOFWEEK WEEKDAY DAYOFYEAR
+MIN MAX COUNT SUM AVG
+"""
+ARGUMENTS = {
+    **dict.fromkeys(OF_ONE.split(), (1, 1)),
+    **dict.fromkeys(("MOD", "IFNULL", "NULLIF", "LEFT", "RIGHT", "INSTR", "LOCATE", "DATEDIFF"), (2, 2)),
+    **dict.fromkeys(("IF", "MID", "SUBSTRING_INDEX", "REPLACE"), (3, 3)),
+    **dict.fromkeys(("SUBSTRING", "SUBSTR"), (2, 3)),
+    **dict.fromkeys(("COALESCE", "GREATEST", "LEAST", "CONCAT_WS"), (2, None)),
+    "CONCAT": (1, None),
+    "ROUND": (1, 2),
+}
+OVER_ROWS = {
+    **dict.fromkeys(("FIRST_VALUE", "LAST_VALUE", "NTILE"), (1, 1)),
+    **dict.fromkeys(("LAG", "LEAD"), (1, 3)),
+    **dict.fromkeys(("ROW_NUMBER", "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST"), (0, 0)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most", "over"),
+    [
+        *(pytest.param(name, *bounds, "", id=name) for name, bounds in ARGUMENTS.items()),
+        *(pytest.param(name, *bounds, " OVER (ORDER BY b)", id=name) for name, bounds in OVER_ROWS.items()),
+    ],
+)
+def test_a_function_has_as_many_arguments_as_in_mysql(name: str, least: int, most: int | None, over: str) -> None:
+    def asked(number: int) -> Query:
+        return query(f"SELECT id, {name}({', '.join('a' * number)}){over} AS x FROM users")
+
+    assert asked(least).sqlite is not None
+    assert asked(30 if most is None else most).sqlite is not None
+    wrong = [number for number in (least - 1, None if most is None else most + 1) if number is not None and number >= 0]
+    assert {asked(number).needs_tidb for number in wrong} <= {f"{name}() needs TiDB"}

@@ -10,7 +10,7 @@ from skene_dagster.delivery.email.templates.bounds import Account, joined
 from skene_dagster.delivery.email.templates.sandbox import TEXT, compiled
 
 TOO_LONG = "^an expression gives more than 300,000 characters$"
-TOO_WIDE = "^a text is filled up to more than 1,000 characters$"
+TOO_WIDE = "^a string is padded to more than 1,000 characters$"
 FORMAT = "^a format is too wide$"
 DIGITS = "^a number is rounded to more than 30 digits$"
 UNSAFE = "^a part that a value does not have$"
@@ -96,12 +96,12 @@ def test_up_to_a_limit_a_value_is_made_and_beyond_it_the_email_stops(expression:
         pytest.param("'a b'|wordwrap(0)", TOO_LONG, id="lines without a letter"),
         pytest.param("[[1]]|join", "^a list in a list is joined$", id="a list in a list"),
         pytest.param("[[1]] ~ 'a'", "^a list in a list is joined$", id="a list beside a text"),
-        pytest.param("'%s' % [[1]]", "^a list is formatted as a text$", id="a list in %"),
-        pytest.param("'%s %s' % ('a', [1])", "^a list is formatted as a text$", id="a list after a text in %"),
-        pytest.param("'%(n)s' % {'n': [1]}", "^a list is formatted as a text$", id="a list by name in %"),
-        pytest.param("'%s %s'|format('a', [1])", "^a list is formatted as a text$", id="a list in format"),
-        pytest.param("'%(n)s'|format(n=[1])", "^a list is formatted as a text$", id="a list by name in format"),
-        pytest.param("[1]|upper", "^a list is used as a text$", id="a list in capitals"),
+        pytest.param("'%s' % [[1]]", "^a list is formatted as a string$", id="a list in %"),
+        pytest.param("'%s %s' % ('a', [1])", "^a list is formatted as a string$", id="a list after a text in %"),
+        pytest.param("'%(n)s' % {'n': [1]}", "^a list is formatted as a string$", id="a list by name in %"),
+        pytest.param("'%s %s'|format('a', [1])", "^a list is formatted as a string$", id="a list in format"),
+        pytest.param("'%(n)s'|format(n=[1])", "^a list is formatted as a string$", id="a list by name in format"),
+        pytest.param("[1]|upper", "^a list is used as a string$", id="a list in capitals"),
         pytest.param("'%*d' % (5000, 7)", FORMAT, id="a width that is a value"),
         pytest.param("'%.*f' % (5000, 7)", FORMAT, id="a precision that is a value"),
         pytest.param("'%(' % {}", FORMAT, id="a name without an end"),

@@ -123,7 +123,7 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
         pytest.param(mjml(footer="{{ unsubscribe_url }}"), "must print {{ postal_address }}.", id="no postal address"),
         pytest.param(mjml().encode("utf-16"), "hello.mjml:1 The file is not UTF-8 (byte 0).", id="not UTF-8"),
         pytest.param(mjml("x" * 110_000), "Gmail cuts emails off at 104,448.", id="too long"),
-        pytest.param(mjml("<a href='/go/{{ name }}'>x</a>"), "{{ name }} cannot stand here in 'href'.", id="a path"),
+        pytest.param(mjml("<a href='/go/{{ name }}'>x</a>"), "{{ name }} cannot be used here in 'href'.", id="a path"),
         pytest.param(mjml("<a href='javascript:{{ name }}'>x</a>"), "is not a link that an email", id="javascript:"),
         pytest.param(
             mjml("<a href=' java&#9;script:alert(1)'>x</a>"),
@@ -132,82 +132,86 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
         ),
         pytest.param(
             mjml("<a href='{% if name %}https://example.com{% endif %}'>x</a>"),
-            "{% if name %} cannot stand in 'href'. Decide outside of the tag.",
+            "{% if name %} cannot be used in 'href'. Decide outside of the tag.",
             id="a statement in a link",
         ),
-        pytest.param(mjml("<b style='color:{{ name }}'>x</b>"), "in the attribute 'style'. Values may", id="style"),
+        pytest.param(
+            mjml("<b style='color:{{ name }}'>x</b>"), "in the attribute 'style'. Values are allowed", id="style"
+        ),
         pytest.param(mjml("<b onclick='{{ name }}'>x</b>"), "in the attribute 'onclick'.", id="onclick"),
         pytest.param(
-            mjml("<b title='say \"{{ name }}'>x</b>"), "cannot stand beside a quote in 'title'.", id="beside a quote"
+            mjml("<b title='say \"{{ name }}'>x</b>"), "cannot be used beside a quote in 'title'.", id="beside a quote"
         ),
-        pytest.param(mjml("<b {{ name }}>x</b>"), "{{ name }} cannot stand inside a tag.", id="inside a tag"),
-        pytest.param(mjml("<{{ name }}>x</{{ name }}>"), "Jinja cannot stand in the name of a tag.", id="a tag's name"),
-        pytest.param(mjml("<!-- {{ name }} -->"), "{{ name }} cannot stand in an HTML comment.", id="a comment"),
+        pytest.param(mjml("<b {{ name }}>x</b>"), "{{ name }} cannot be used inside a tag.", id="inside a tag"),
+        pytest.param(
+            mjml("<{{ name }}>x</{{ name }}>"), "Jinja cannot be used in the name of a tag.", id="a tag's name"
+        ),
+        pytest.param(mjml("<!-- {{ name }} -->"), "{{ name }} cannot be used in an HTML comment.", id="a comment"),
         pytest.param(
             mjml(head="<mj-style>.x { color: {{ name }} }</mj-style>"),
-            "cannot stand in <mj-style>.",
+            "cannot be used in <mj-style>.",
             id="a style sheet",
         ),
         pytest.param(
             mjml("</mj-text><mj-text font-family='x'>", head="<mj-font name='x' href='{{ name }}' />"),
-            "{{ name }} cannot stand in <style>.",
+            "{{ name }} cannot be used in <style>.",
             id="a font",
         ),
         pytest.param(
             mjml("é</mj-text>\n<mj-divider>{{ name }}</mj-divider><mj-text>"),
-            "hello.mjml:3 {{ name }} cannot stand in <mj-divider>. Text and values belong in <mj-text> or <mj-raw>.",
+            "hello.mjml:3 {{ name }} cannot be used in <mj-divider>. Text and values belong in <mj-text> or <mj-raw>.",
             id="where MJML takes no text",
         ),
         pytest.param(
             mjml("</mj-text></mj-column></mj-section>\n<mj-text>x</mj-text>\n<mj-section><mj-column><mj-text>"),
-            "hello.mjml:3 <mj-text> cannot stand in <mj-body>. It belongs in <mj-column> or <mj-hero>.",
+            "hello.mjml:3 <mj-text> cannot be used in <mj-body>. It belongs in <mj-column> or <mj-hero>.",
             id="a text right in the body",
         ),
         pytest.param(
             mjml("</mj-text></mj-column>\n<mj-button>x</mj-button>\n<mj-column><mj-text>"),
-            "hello.mjml:3 <mj-button> cannot stand in <mj-section>. It belongs in <mj-column> or <mj-hero>.",
+            "hello.mjml:3 <mj-button> cannot be used in <mj-section>. It belongs in <mj-column> or <mj-hero>.",
             id="a button right in a section",
         ),
         pytest.param(
             mjml("</mj-text><mj-section></mj-section><mj-text>"),
-            "<mj-section> cannot stand in <mj-column>. It belongs in <mj-body> or <mj-wrapper>.",
+            "<mj-section> cannot be used in <mj-column>. It belongs in <mj-body> or <mj-wrapper>.",
             id="a section in a column",
         ),
         pytest.param(
-            mjml("<mj-text>x</mj-text>"), "<mj-text> cannot stand in <mj-text>. It belongs in", id="a text in a text"
+            mjml("<mj-text>x</mj-text>"), "<mj-text> cannot be used in <mj-text>. It belongs in", id="a text in a text"
         ),
         pytest.param(
             mjml("<div><mj-image src='https://example.com/x.png' /></div>"),
-            "<mj-image> cannot stand in <mj-text>.",
+            "<mj-image> cannot be used in <mj-text>.",
             id="an image deep in a text",
         ),
         pytest.param(
             mjml("</mj-text>\n<b>x</b><mj-text>"),
-            "hello.mjml:3 <b> cannot stand in <mj-column>. It belongs in <mj-text> or <mj-raw>.",
+            "hello.mjml:3 <b> cannot be used in <mj-column>. It belongs in <mj-text> or <mj-raw>.",
             id="HTML right in a column",
         ),
         pytest.param(
             mjml("</mj-text>\n\nHello\n<mj-text>"),
-            "hello.mjml:4 Text cannot stand in <mj-column>. Text and values belong in <mj-text> or <mj-raw>.",
+            "hello.mjml:4 Text cannot be used in <mj-column>. Text and values belong in <mj-text> or <mj-raw>.",
             id="text right in a column",
         ),
         pytest.param(
             mjml("</mj-text></mj-column>&nbsp;<mj-column><mj-text>"),
-            "Text cannot stand in <mj-section>.",
+            "Text cannot be used in <mj-section>.",
             id="an entity right in a section",
         ),
         pytest.param(
             mjml("</mj-text></mj-column>\n{% if name %}\n{{ name }}{% endif %}<mj-column><mj-text>"),
-            "hello.mjml:4 {{ name }} cannot stand in <mj-section>.",
+            "hello.mjml:4 {{ name }} cannot be used in <mj-section>.",
             id="a value right in a section",
         ),
         pytest.param(
             mjml(head="<mj-all color='red' />"),
-            "<mj-all> cannot stand in <mj-head>. It belongs in <mj-attributes>.",
+            "<mj-all> cannot be used in <mj-head>. It belongs in <mj-attributes>.",
             id="attributes right in the head",
         ),
         pytest.param(
-            mjml(head="<mj-section />"), "<mj-section> cannot stand in <mj-head>.", id="a section in the head"
+            mjml(head="<mj-section />"), "<mj-section> cannot be used in <mj-head>.", id="a section in the head"
         ),
         pytest.param(
             mjml(
@@ -229,16 +233,16 @@ def test_the_prompt_of_a_block_is_checked_as_well(world: TemplateWorld) -> None:
                 "<!--[if mso]><v:roundrect href='{{ name }}'><![endif]--><a href='{{ name }}'>x</a>"
                 "<!--[if mso]></v:roundrect><![endif]-->"
             ),
-            "{{ name }} cannot stand in a conditional comment, where no link can be checked. For a button write "
+            "{{ name }} cannot be used in a conditional comment, where no link can be checked. For a button write "
             "<mj-button>, which Outlook shows, too.",
             id="a button in VML",
         ),
         pytest.param(
             mjml(head="<mj-attributes><mj-class name='x' title='{{ name }}' /></mj-attributes>"),
-            "hello.mjml:1 {{ name }} stands where MJML prints nothing.",
+            "hello.mjml:1 {{ name }} is where MJML prints nothing.",
             id="where MJML prints nothing",
         ),
-        pytest.param(mjml("<script>var x = '{{ name }}'</script>"), "cannot stand in <script>.", id="a script"),
+        pytest.param(mjml("<script>var x = '{{ name }}'</script>"), "cannot be used in <script>.", id="a script"),
     ],
 )
 def test_a_fault_of_the_email_is_named_with_its_line(world: TemplateWorld, source: str | bytes, fault: str) -> None:

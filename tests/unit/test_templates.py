@@ -403,7 +403,7 @@ class TestColumnsThatAreNotClean:
     def test_what_is_no_text_stops_the_email_and_is_not_repeated(self, world: TemplateWorld, value: object) -> None:
         world.write(mjml())
 
-        with pytest.raises(Unrenderable, match=r"^the column name is not a text in UTF-8$"):
+        with pytest.raises(Unrenderable, match=r"^the column name is not valid UTF-8$"):
             world.render({"name": value})
 
     def test_a_binary_key_is_written_in_hex_in_the_unsubscribe_address(self, world: TemplateWorld) -> None:

@@ -187,8 +187,8 @@ def test_a_computed_value_is_refused_in_the_author_s_words() -> None:
         pytest.param(loop(r"'\ud83d'"), "loops/x.ts:4  a", "begins no character", id="half a character"),
         pytest.param(loop(r"'\101'"), "loops/x.ts:4  a", "begins no character", id="an octal escape"),
         pytest.param(loop(r"'\u{110000}'"), "loops/x.ts:4  a", "begins no character", id="no such character"),
-        pytest.param(loop("'You've'"), "loops/x.ts:4", "A quote stands inside quotes: `a: 'You've'`", id="quotes"),
-        pytest.param(loop('"You "have" it"'), "loops/x.ts:4", "A quote stands inside quotes", id="double quotes"),
+        pytest.param(loop("'You've'"), "loops/x.ts:4", "There is a quote inside quotes: `a: 'You've'`", id="quotes"),
+        pytest.param(loop('"You "have" it"'), "loops/x.ts:4", "There is a quote inside quotes", id="double quotes"),
         pytest.param(loop("'30d"), "loops/x.ts:4", "\"'\" is missing in `a: '30d`", id="an open text"),
         pytest.param(loop("1 b: 2"), "loops/x.ts:4", "missing comma", id="a missing comma"),
         pytest.param(loop("{ b: 'c' d: 'e' }"), "loops/x.ts:4", "missing comma", id="a missing comma between texts"),
@@ -256,7 +256,7 @@ def test_the_freemium_file_as_published_is_refused_with_what_to_do() -> None:
 
     assert str(caught.value) == (
         "tests/loops/freemium_as_published.ts:21\n"
-        "  A quote stands inside quotes: `message: 'You've reached your free tier limit. Upgrade to continue.',`. "
+        "  There is a quote inside quotes: `message: 'You've reached your free tier limit. Upgrade to continue.',`. "
         "Write \\' for a quote within single quotes, or put the text in double quotes."
     )
 

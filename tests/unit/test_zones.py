@@ -24,10 +24,10 @@ def test_an_iana_name_is_a_zone(name: str) -> None:
         pytest.param("UTC+2", "Etc/GMT-2", id="ahead of UTC"),
         pytest.param("+02:00", "Etc/GMT-2", id="ahead, as ISO 8601 has it"),
         pytest.param("utc -0500", "Etc/GMT+5 (5 h behind UTC", id="behind UTC"),
-        pytest.param("UTC+05:30", "the city whose clock is meant", id="half an hour"),
-        pytest.param("UTC+15", "the city whose clock is meant", id="an offset that is nowhere"),
-        pytest.param("UTC-13", "the city whose clock is meant, such as Europe/Berlin or Asia", id="too far behind"),
-        pytest.param("UTC+0:30", "the city whose clock is meant, such as Europe/Berlin or Asia", id="minutes alone"),
+        pytest.param("UTC+05:30", "the city that you mean", id="half an hour"),
+        pytest.param("UTC+15", "the city that you mean, such as Europe/Berlin or Asia", id="an offset that is nowhere"),
+        pytest.param("UTC-13", "the city that you mean, such as Europe/Berlin or Asia", id="too far behind"),
+        pytest.param("UTC+0:30", "the city that you mean, such as Europe/Berlin or Asia", id="minutes alone"),
         pytest.param(
             "louisville", "Write America/Kentucky/Louisville or America/Louisville.", id="a city of two names"
         ),
@@ -40,8 +40,8 @@ def test_an_iana_name_is_a_zone(name: str) -> None:
         pytest.param("new york", "Write America/New_York.", id="a city of two words"),
         pytest.param("right/Europe/Berlin", "; write Europe/Berlin.", id="a zone that counts leap seconds"),
         pytest.param("posix/Europe/Berlin", "; write Europe/Berlin.", id="a copy of a zone"),
-        pytest.param("localtime", "the city whose clock is meant, such as Europe/Berlin.", id="the machine's own zone"),
-        pytest.param("posixrules", "the city whose clock is meant", id="the machine's rules"),
+        pytest.param("localtime", "the city that you mean, such as Europe/Berlin.", id="the machine's own zone"),
+        pytest.param("posixrules", "the city that you mean", id="the machine's rules"),
         pytest.param("Europe/Berln", "Did you mean 'Europe/Berlin'?", id="a city misspelt"),
     ],
 )
@@ -54,6 +54,7 @@ def test_one_zone_is_suggested_at_most_and_of_its_own_part_of_the_world() -> Non
     assert fault_of_timezone("Europe/Berlin1") == (
         "Write an IANA name, such as Europe/Berlin. Did you mean 'Europe/Berlin'?"
     )
+    assert fault_of_timezone("America/Istanbul") == "Write an IANA name, such as Europe/Berlin."
     assert fault_of_timezone("Asia/Berlin") == "Write an IANA name, such as Europe/Berlin."
 
 
@@ -82,13 +83,13 @@ def test_a_zone_of_an_offset_has_that_offset(hours: int) -> None:
 @pytest.mark.parametrize(
     ("zone", "said"),
     [
-        ("EST", "EST is 5 hours behind UTC all the year. With summer time it is America/New_York."),
-        ("Etc/GMT+2", "Etc/GMT+2 is 2 h behind UTC: its sign is the other way round."),
-        ("Etc/GMT-2", "Etc/GMT-2 is 2 h ahead of UTC: its sign is the other way round."),
+        ("EST", "EST is 5 hours behind UTC all year round. With summer time it is America/New_York."),
+        ("Etc/GMT+2", "Etc/GMT+2 is 2 h behind UTC: its sign is reversed."),
+        ("Etc/GMT-2", "Etc/GMT-2 is 2 h ahead of UTC: its sign is reversed."),
         ("Europe/Berlin", ""),
         ("HST", ""),
-        ("MST", "MST is 7 hours behind UTC all the year. With summer time it is America/Denver."),
-        ("Etc/GMT-14", "Etc/GMT-14 is 14 h ahead of UTC: its sign is the other way round."),
+        ("MST", "MST is 7 hours behind UTC all year round. With summer time it is America/Denver."),
+        ("Etc/GMT-14", "Etc/GMT-14 is 14 h ahead of UTC: its sign is reversed."),
         ("Etc/GMT+0", ""),
     ],
 )

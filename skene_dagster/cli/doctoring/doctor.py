@@ -28,7 +28,7 @@ def doctor(context: click.Context) -> None:
     project = load_project(settings)
     seen = _tell(screen, shown_database(settings), examine_database(settings, project))
     screen.line()
-    seen |= _tell(screen, "Sender", examine_sender(settings))
+    seen |= _tell(screen, "Sender", examine_sender(settings, project))
     if "error" in seen:
         context.exit(REFUSED)
     if "notice" in seen:

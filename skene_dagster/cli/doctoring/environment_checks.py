@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from email.utils import parseaddr
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,7 +27,7 @@ from skene_dagster.cli.doctoring.rights import (
 from skene_dagster.cli.validating.result import Checked
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.delivery.providers.base import Denied
+from skene_dagster.delivery.providers import registry
 from skene_dagster.documents import Document
 from skene_dagster.errors import LedgerOutdated, SkeneError
 from skene_dagster.project import Project
@@ -170,8 +169,8 @@ def _time(connection: Connection) -> Iterator[Checked]:
         yield Checked("ok", "Sessions are in UTC; the clocks agree.")
 
 
-def examine_sender(settings: Settings) -> Iterator[Checked]:
-    """Check where emails go, and whether the provider accepts them."""
+def examine_sender(settings: Settings, project: Project) -> Iterator[Checked]:
+    """Check where emails go, and whether the providers accept them."""
     try:
         mode = modes.choose(settings)
     except SkeneError as error:
@@ -180,24 +179,15 @@ def examine_sender(settings: Settings) -> Iterator[Checked]:
     yield Checked("ok", f"Emails: {mode.name} ({mode.why}).")
     if not mode.leaves:
         return
-    from skene_dagster.delivery.providers.resend import ResendProvider  # noqa: PLC0415 - the SDK costs 0.2 s
-
-    assert settings.resend_api_key is not None
-    try:
-        provider = ResendProvider(settings.resend_api_key, settings.resend_url)
-    except SkeneError as error:
-        yield Checked("error", error.message, error.advice)
-        return
     yield from _ledger(settings, mode)
-    try:
-        yield _domain(provider.domains(), settings.sender.from_)
-    except Denied as denied:
-        if "restricted_api_key" in str(denied):
-            yield Checked("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be checked.")
-        else:
-            yield Checked("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
-    finally:
-        provider.close()
+    used = {step.email.provider for plan in project.loops for step in plan.steps if step.email is not None}
+    for name in sorted(used.union(registry.configured(settings))):
+        try:
+            modes.require(settings, name)
+            for one in registry.named(name).diagnose(settings):
+                yield Checked(one.label, one.said, one.advice)
+        except SkeneError as error:
+            yield Checked.of(error)
 
 
 def _ledger(settings: Settings, mode: Mode) -> Iterator[Checked]:
@@ -211,18 +201,3 @@ def _ledger(settings: Settings, mode: Mode) -> Iterator[Checked]:
         return  # what the database lacks was said
     else:
         yield Checked("ok", unread or "The ledger is no older than the provider's records.")
-
-
-def _domain(domains: dict[str, str], sender: str) -> Checked:
-    domain = parseaddr(sender)[1].rpartition("@")[2].lower()
-    status = domains.get(domain)
-    if not domain:
-        return Checked("error", "sender.from in skene.yaml has no address.", "Write: Name <hello@example.com>.")
-    if status is None:
-        known = ", ".join(sorted(domains)) or "none"
-        return Checked(
-            "error", f"Resend does not know the sender's domain {domain}; it knows: {known}.", "Add it there."
-        )
-    if status != "verified":
-        return Checked("error", f"Resend lists the sender's domain {domain} as {status!r}.", "Finish its DNS records.")
-    return Checked("ok", f"Resend has verified the sender's domain {domain}.")

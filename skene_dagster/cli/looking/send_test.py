@@ -1,6 +1,7 @@
 """skene-dagster send-test."""
 
 import uuid
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import click
 from skene_dagster.cli.choosing import plan_of, steps_of
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
-from skene_dagster.delivery.email.message import Message, freeze
+from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable, check_address
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.rehearsal import Case, Stage, rehearse_user, render
 from skene_dagster.errors import DeliveryError, NotCounted
@@ -42,15 +44,16 @@ def _can_be_sent(step: StepPlan) -> bool:
 def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) -> None:
     """Send yourself the email that a user would get from LOOP.
 
-    It is marked as a test and not recorded: it does not replace the user's real email. With RESEND_API_KEY it is sent
-    through Resend, whatever SKENE_ENV is; without, it is written to the outbox.
+    It is marked as a test and not recorded: it does not replace the user's real email. With the secret of the step's
+    provider it is sent, whatever SKENE_ENV is; without, it is written to the outbox.
     """
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
     one = steps_of(plan, step, _can_be_sent)[0]
     engine = open_engine(settings.database_url, read_only=True)
     clock = database_clock(engine)
-    real = settings.resend_api_key is not None
+    assert one.email is not None
+    real = one.email.provider in registry.configured(settings)
     mode = Mode("live" if real else "outbox", "a test")
     stage = Stage(engine, plan, one, settings, mode, clock())
     person, case = rehearse_user(stage, user)
@@ -66,7 +69,9 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
         message = render(stage, Templates(settings.templates, settings.root), key, person, row)
     except (MissingValue, Unrenderable) as bad:
         raise DeliveryError(f"The email cannot be made: {bad}.") from None
-    answer = modes.provider(mode, settings, clock).send_batch(freeze([_marked(message, to)]), f"test-{uuid.uuid4()}")
+    provider = modes.provider(mode, settings, clock, one.email.provider)
+    with closing(provider):
+        answer = provider.send_batch(provider.freeze([_marked(message, to)]), f"test-{uuid.uuid4()}")
     if not isinstance(answer, Accepted):
         raise DeliveryError(f"It was not accepted: {answer.reason}.")
     screen = open_screen()
@@ -79,6 +84,8 @@ def _marked(message: Message, to: str) -> Message:
     """Mark an email as a test: a mail client must not unsubscribe the user, nor the ledger recognize it."""
     return replace(
         message,
+        # A mail program, too, would take one of two emails with the same id for a copy.
+        send_id=uuid.uuid4().hex,
         to=to,
         subject=f"[Test] {message.subject}",
         headers=tuple(pair for pair in message.headers if not pair[0].startswith("List-Unsubscribe")),

@@ -17,7 +17,8 @@ from skene_dagster.delivery import controls
 def pause(root: Path, *, loop: str | None, every: bool) -> None:
     """Stop LOOP from sending until resume, whatever runs it.
 
-    At most the batch already on its way still leaves. Ticks go on; users who would be mailed are deferred to the next.
+    At most the batch already on its way still leaves. Segments are still refreshed; the first tick after resume decides
+    about users who entered in the meantime.
     """
     settings = orders.chosen(root, loop, every=every)
     with open_ledger(settings) as (engine, clock):

@@ -8,6 +8,7 @@ from skene_dagster.cli.database import open_ledger, open_session
 from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.backup_recovery import recover as told_by_the_provider
+from skene_dagster.delivery.providers import registry
 from skene_dagster.settings import load
 
 
@@ -27,10 +28,12 @@ def recover(root: Path, *, incomplete: bool) -> None:
     if not mode.leaves:
         screen.labelled("ok", f"No emails leave this machine ({mode.why}), so none were sent.")
         return
-    with open_ledger(settings) as (engine, clock):
-        session = open_session(settings, mode, engine, clock)
-        with screen.doing("Reading the provider's records"):
-            found = told_by_the_provider(session, incomplete=incomplete)
+    with (
+        open_ledger(settings) as (engine, clock),
+        open_session(settings, mode, engine, clock) as session,
+        screen.doing("Reading the provider's records"),
+    ):
+        found = told_by_the_provider(session, registry.configured(settings), incomplete=incomplete)
     since = f" since {found.since:%d %b %Y, %H:%M} UTC" if found.since else ""
     screen.labelled("ok", f"{how_many(found.emails, 'email')}{since} that the ledger did not know are now recorded.")
     if found.left:

@@ -1,6 +1,5 @@
 """The reconcile job and its sensor: they settle what a run left without an answer, whatever its loop's cron."""
 
-import os
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -9,14 +8,13 @@ from sqlalchemy import Engine
 from skene_dagster.compiler.checks import report_doubts
 from skene_dagster.compiler.jobs import dead_runs
 from skene_dagster.compiler.jobs.sensors import is_on_its_way
-from skene_dagster.compiler.retry_policy import working
+from skene_dagster.compiler.work import begun
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.reconcile import Reconciled, is_wanted, reconcile
-from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store import environment, schema
+from skene_dagster.store import schema
 from skene_dagster.store.engine import database_clock
 
 NAME = "skene__reconcile"
@@ -41,17 +39,12 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30.0, backoff=dg.Backoff.EXPONENTIAL),
     )
     def look(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with working(context.run.run_id):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
-            mode, clock = modes.choose(settings), database_clock(database)
-            owner = f"{context.run.run_id}.{context.retry_number}.{os.getpid()}"
-            provider = modes.provider(mode, settings, clock)
-            session = DeliverySession(database, settings, mode, provider, clock, owner, say=context.log.info)
+        with begun(context, database, settings) as work:
             try:
-                found = reconcile(session, plans)
+                with work.session() as session:
+                    found = reconcile(session, plans)
             finally:
-                report_doubts(context.instance, database, plans, mode.name)
+                report_doubts(context.instance, database, plans, work.mode.name)
         context.log.info(_told(found))
         context.add_output_metadata(
             {

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.compiler.retry_policy import RETRIES, working
+from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.retention import Retained, retain
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Settings
-from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import database_clock
 
 NAME = "skene__retention"
 """The job and its schedule. Two underscores: no loop can have this name."""
@@ -40,11 +39,8 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
         retry_policy=RETRIES,
     )
     def delete(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with working(context.run.run_id):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
-            clock = database_clock(database)
-            done = retain(database, retention=settings.retention, usage=usage, plans=plans, clock=clock)
+        with begun(context, database, settings) as work:
+            done = retain(database, retention=settings.retention, usage=usage, plans=plans, clock=work.clock)
         context.log.info(_told(done))
         context.add_output_metadata({**done.rows, **_events(done)})
 

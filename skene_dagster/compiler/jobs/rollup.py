@@ -11,13 +11,13 @@ from skene_dagster.checks import unreadable
 from skene_dagster.compiler import metadata
 from skene_dagster.compiler.metadata import Metadata, table
 from skene_dagster.compiler.names import table_key
-from skene_dagster.compiler.retry_policy import RETRIES, working
-from skene_dagster.compiler.window import AS_OF, as_of, refuse_the_future, tag_of
+from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.window import AS_OF, tag_of
+from skene_dagster.compiler.work import begun
 from skene_dagster.loops.plan import AtLevel, Condition, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.loops.planning.usage import UsagePlan, plan_usage
 from skene_dagster.settings import OWN_EVENTS, Settings
-from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import database_clock, reading
+from skene_dagster.store.engine import reading
 
 NAME = "skene__usage"
 """The job and its schedule. Two underscores: no loop can have this name."""
@@ -113,13 +113,10 @@ def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
     def usage(
         context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with working(context.run.run_id):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
-            moment, clock = as_of(context.run, context.instance), database_clock(database)
-            refuse_the_future(moment, clock(), settings)
+        with begun(context, database, settings) as work:
+            work.refuse_the_future()
             done = roll_up.roll_up(
-                database, plan=plan, users=settings.users, as_of=moment, clock=clock, run_id=context.run.run_id
+                database, plan=plan, users=settings.users, as_of=work.as_of, clock=work.clock, run_id=work.run_id
             )
             reports = reading(database, lambda connection: _reports(connection, plan, settings, done))
             bad = reading(database, lambda connection: unreadable.of_usage(connection, settings))

@@ -7,10 +7,10 @@ from skene_dagster.compiler.assets import TABLES
 from skene_dagster.compiler.jobs.rollup import GROUP
 from skene_dagster.compiler.metadata import table
 from skene_dagster.compiler.names import TIDB_USAGE, table_key
-from skene_dagster.compiler.retry_policy import RETRIES, working
+from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.work import begun
 from skene_dagster.loops.tidb_features import FEATURES, PREFIX
 from skene_dagster.settings import Settings, TidbUsage
-from skene_dagster.store import environment, schema
 from skene_dagster.tracking.collector import Collected, collect
 
 NAME = "skene__tidb_usage"
@@ -41,9 +41,7 @@ def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitio
         retry_policy=RETRIES,
     )
     def tidb_usage(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
-        with working(context.run.run_id):
-            schema.ready(database, settings.users)
-            environment.belong(database, settings.environment)
+        with begun(context, database, settings):
             found = collect(database, usage, settings.users)
         if isinstance(found, str):
             context.log.warning("Nothing was collected: %s.", found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.errors import Place, SettingsError
@@ -62,6 +62,19 @@ def people(
             if key not in found and (row := connection.execute(query.where(key_column == key)).one_or_none()):
                 found[key] = person(row)
     return found
+
+
+def may_be_mailed(
+    connection: Connection, users: Users, key: ColumnElement[Any], *, as_of: datetime
+) -> ColumnElement[bool]:
+    """Say that the user of this key has an address and may be mailed, as a condition.
+
+    Raises:
+        SettingsError: `users.mailable` cannot be used on this database.
+    """
+    table = users_table(users, users.email)
+    mailable = is_mailable(connection, users, as_of)
+    return exists().where(table.c[users.key] == key, mailable == 1, func.trim(table.c[users.email]) != "")
 
 
 def _address(value: object) -> str | None:

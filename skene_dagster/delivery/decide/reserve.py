@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
-from skene_dagster.delivery import ledger
+from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, CandidateDecision, SendAudience
 from skene_dagster.delivery.ledger import Scope
@@ -28,8 +28,8 @@ from skene_dagster.segments.clearance import Clearance
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
 
-BATCH = 100
-"""Messages per batch: what Resend takes in one call."""
+OUTBOX = "set another SKENE_ENV than production, and no SKENE_REDIRECT_TO."
+"""How no email leaves."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,22 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     clock: Clock,
     progress: Callable[[int], None] = lambda _: None,
     page: int = PAGE,
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Reserved:
     """Decide about all who are new to the step by this tick, and all who are due. Idempotent: what is decided stays.
 
     Args:
         progress: is told how many users, or rows that triggered, of each page were decided.
         page: users, or rows, per transaction.
-        batch: messages per batch.
+        batch: messages per batch. Default: as many as the step's provider takes.
 
     Raises:
         NoClearance: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
             step is new while another of this loop is gone.
         StoreError: the database refused.
     """
+    assert step.email is not None
+    size = batch or modes.terms(mode.name, step.email.provider).batch_limit
     audience = SendAudience(plan, step, settings, mode, as_of, page)
     _refuse_other_times(mode, settings, as_of, clock())
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
@@ -82,7 +84,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         candidates = find(connection, since, after)
         decided = audience.decide(connection, candidates, rules) if candidates else []
         made = _new_decisions(decided)
-        return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=batch))
+        return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
     batches, is_held = 0, False
@@ -105,7 +107,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
 
         def complete(connection: Connection) -> None:
             _clearance(connection, audience)
-            ledger.complete(connection, audience.scope, as_of)
+            ledger.complete(connection, audience.scope, as_of, decided_up_to)
 
         transaction(engine, complete, resolve=complete)
     return Reserved(dict(counts), batches)
@@ -136,14 +138,7 @@ def _begin(engine: Engine, audience: SendAudience) -> StepProgress:
 
 
 def _clearance(connection: Connection, audience: SendAudience) -> Clearance:
-    cleared = clearance.of(connection, audience.segment)
-    if cleared is None or cleared.as_of != audience.as_of:
-        raise NoClearance(
-            f"The segment {audience.segment} was not refreshed for {audience.as_of:%Y-%m-%d %H:%M:%S} UTC; "
-            "nothing is sent.",
-            advice="Run the job, not this asset alone.",
-        )
-    return cleared
+    return clearance.require(connection, audience.segment, audience.as_of, "nothing is sent")
 
 
 def _read_again_when_overtaken(engine: Engine, decide: Callable[[Connection], _Page], size: int) -> _Page:
@@ -162,13 +157,12 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
         raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is still to come; its emails may not leave. "
             f"{clocks(now)}",
-            advice="Set the clocks right (NTP) and run it again. Simulated time is for the outbox: unset "
-            "RESEND_API_KEY or SKENE_REDIRECT_TO.",
+            advice=f"Set the clocks right (NTP) and run it again. Simulated time is for the outbox: {OUTBOX}",
         )
     if mode.leaves and as_of < now - settings.limits.expires_after:
         raise NoClearance(
             f"The run is for {as_of:%Y-%m-%d %H:%M:%S} UTC, which is not now; its emails may not leave.",
-            advice="Past and simulated time is for the outbox: unset RESEND_API_KEY or SKENE_REDIRECT_TO.",
+            advice=f"Past and simulated time is for the outbox: {OUTBOX}",
         )
 
 

@@ -1,6 +1,5 @@
 """One email, and a batch of them frozen to the byte: what was tried under a key is never rendered or encoded again."""
 
-import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,7 +46,7 @@ class Frozen:
 
     send_ids: tuple[str, ...]
     body: bytes = field(repr=False)
-    """A JSON array with one email per send id, each as Resend's API takes it."""
+    """As the provider that sends it has encoded it."""
 
     @cached_property
     def packed(self) -> bytes:
@@ -58,64 +57,3 @@ class Frozen:
     def unpacked(send_ids: Sequence[str], packed: bytes) -> "Frozen":
         """Undo `packed`."""
         return Frozen(tuple(send_ids), zlib.decompress(packed))
-
-    def messages(self) -> tuple[Message, ...]:
-        """Read the emails back."""
-        return tuple(_message(*pair) for pair in zip(self.send_ids, json.loads(self.body), strict=True))
-
-    def only(self, positions: Sequence[int]) -> "Frozen":
-        """Keep the emails at these positions; for another key than this batch's."""
-        emails = json.loads(self.body)
-        return Frozen(tuple(self.send_ids[n] for n in positions), _encoded([emails[n] for n in positions]))
-
-
-def freeze(messages: Sequence[Message]) -> Frozen:
-    """Freeze a batch; the same messages give the same bytes."""
-    return Frozen(tuple(message.send_id for message in messages), _encoded([_email(message) for message in messages]))
-
-
-def _encoded(emails: list[dict[str, object]]) -> bytes:
-    return json.dumps(emails, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _email(message: Message) -> dict[str, object]:
-    email: dict[str, object] = {
-        "from": message.sender,
-        "to": [message.to],
-        "subject": message.subject,
-        "html": message.html,
-        "text": message.text,
-        "headers": dict(message.headers),
-        "tags": [{"name": name, "value": value} for name, value in message.tags],
-    }
-    if message.reply_to is not None:
-        email["reply_to"] = message.reply_to
-    return email
-
-
-def _message(send_id: str, email: dict[str, object]) -> Message:
-    match email:
-        case {
-            "from": str(sender),
-            "to": [str(to)],
-            "subject": str(subject),
-            "html": str(html),
-            "text": str(text),
-            "headers": dict(headers),
-            "tags": list(tags),
-        }:
-            reply_to = email.get("reply_to")
-            assert reply_to is None or isinstance(reply_to, str)
-            return Message(
-                send_id,
-                sender,
-                to,
-                subject,
-                html,
-                text,
-                reply_to,
-                tuple(headers.items()),
-                tuple((tag["name"], tag["value"]) for tag in tags),
-            )
-        case _:
-            raise ValueError(f"the frozen email of send {send_id} is none of ours")

@@ -1,6 +1,6 @@
 """Who is decided again later: written down, found when they are due, and forgotten when they are decided."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,18 +17,22 @@ from sqlalchemy import (
     insert,
     literal,
     null,
+    or_,
     select,
     true,
     tuple_,
 )
 
 from skene_dagster.delivery.ledger.scope import Scope
-from skene_dagster.delivery.model import NewDeferral, SkipReason, Waiting
+from skene_dagster.delivery.model import DeferReason, NewDeferral, SkipReason, Waiting
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, deferred, segment_members, sends, triggered
 
 SOME = 1000
 """Keys of a statement."""
+
+UNMAILABLE: tuple[DeferReason, ...] = ("not_mailable", "no_address")
+"""Reasons to defer of which the database knows whether they still hold. (A row that triggered expires meanwhile.)"""
 
 RECONSIDERED: tuple[SkipReason, ...] = (*("cancelled", "too_late", "not_mailable", "once", "repeat", "step_removed"),)
 """Reasons to skip that a person, or another rule, may have removed."""
@@ -53,9 +57,20 @@ def forget(connection: Connection, scope: Scope, keys: Sequence[tuple[object, st
 
 
 def due(
-    connection: Connection, scope: Scope, as_of: datetime, *, by_row: bool, limit: int
+    connection: Connection,
+    scope: Scope,
+    as_of: datetime,
+    *,
+    by_row: bool,
+    limit: int,
+    may_be_mailed: Callable[[ColumnElement[Any]], ColumnElement[bool]],
 ) -> Sequence[Row[Any, Any, Any, Any, Any]]:
     """List the next who are decided again at a tick, who waited longest first.
+
+    A member who could not be mailed, and still cannot, is not among them: they stay due.
+
+    Args:
+        may_be_mailed: says of a column of users keys that their user may be mailed by now, as a condition.
 
     Returns:
         user_id (as the segment spells it), occurrence, reason, ask_at, entered_at (None: they are not inside any more,
@@ -67,12 +82,13 @@ def due(
         table, of_it = triggered, and_(row.mode == scope.mode, row.occurrence == columns.occurrence)
     else:
         table, of_it = segment_members, member.exited_at == OPEN
+    is_ripe = or_(columns.reason.not_in(UNMAILABLE), table.c.user_id.is_(None), may_be_mailed(columns.user_id))
     is_found = and_(table.c.segment == segment, table.c.user_id == columns.user_id, table.c.entered_at <= as_of, of_it)
     user_id = func.coalesce(table.c.user_id, columns.user_id).label("user_id")
     query = (
         select(user_id, columns.occurrence, columns.reason, columns.ask_at, table.c.entered_at)
         .select_from(deferred.outerjoin(table, is_found))
-        .where(deferred_of(scope), columns.ask_at <= as_of)
+        .where(deferred_of(scope), columns.ask_at <= as_of, true() if by_row else is_ripe)
         .order_by(columns.ask_at, columns.user_id, columns.occurrence)
         .limit(limit)
     )

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, or_, select, update
 
 from skene_dagster.delivery.ledger.deferring import deferred_of, waits
 from skene_dagster.delivery.ledger.scope import Scope
 from skene_dagster.delivery.model import HoldReason, StepProgress
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.tables import OPEN, deferred, segment_members, steps, triggered
+from skene_dagster.store.tables import OPEN, Moment, deferred, segment_members, steps, triggered
 
 
 def begin(connection: Connection, scope: Scope, digest: str, as_of: datetime) -> StepProgress:
@@ -33,10 +33,14 @@ def lock(connection: Connection, scope: Scope) -> None:
     connection.execute(update(steps).where(_of(scope)).values(fence=steps.c.fence + 1))
 
 
-def complete(connection: Connection, scope: Scope, as_of: datetime) -> None:
-    """Everybody of a tick is decided; it never goes back."""
-    lower = or_(steps.c.reserved_as_of.is_(None), steps.c.reserved_as_of < as_of)
-    connection.execute(update(steps).where(_of(scope), lower).values(reserved_as_of=as_of))
+def complete(connection: Connection, scope: Scope, as_of: datetime, since: datetime | None) -> None:
+    """Everybody of a tick is decided who entered after `since`. It never goes back.
+
+    Where it is another by now, a person has asked for everybody to be looked at, or another run was there first.
+    """
+    decided = steps.c.reserved_as_of
+    is_lower = and_(decided.is_not_distinct_from(since), or_(decided.is_(None), decided < as_of))
+    connection.execute(update(steps).where(_of(scope), is_lower).values(reserved_as_of=as_of))
     connection.execute(update(steps).where(_of(scope)).values(hold=None))
 
 
@@ -47,7 +51,8 @@ def forget(connection: Connection, scope: Scope) -> None:
 
 def hold(connection: Connection, scope: Scope, reason: HoldReason, since: datetime | None) -> None:
     """Nobody of the step is decided now, for this reason; who entered after `since` (None: everybody) waits."""
-    connection.execute(update(steps).where(_of(scope)).values(hold=reason, reserved_as_of=since))
+    known = func.coalesce(steps.c.reserved_as_of, literal(since, Moment))
+    connection.execute(update(steps).where(_of(scope)).values(hold=reason, reserved_as_of=known))
 
 
 def held(connection: Connection, scope: Scope) -> dict[str, int]:

@@ -62,11 +62,21 @@ def counts(connection: Connection, scope: Scope, as_of: datetime | None = None) 
     return {f"{state}:{reason}" if reason else state: n for state, reason, n in sorted(rows, key=str)}
 
 
-def due(connection: Connection, scope: Scope, now: datetime, except_for: Collection[str] = ()) -> list[DueBatch]:
+def due(
+    connection: Connection,
+    scope: Scope,
+    now: datetime,
+    except_for: Collection[str] = (),
+    *,
+    by: str = "",
+    not_by: Collection[str] = (),
+) -> list[DueBatch]:
     """List the next batches of a step that can go on now, in the order in which they are due.
 
     Args:
         except_for: batches that are left out.
+        by: the provider of those that are not frozen yet.
+        not_by: providers whose batches are left out.
 
     Returns:
         So many that what becomes due meanwhile is not passed over for long.
@@ -74,6 +84,8 @@ def due(connection: Connection, scope: Scope, now: datetime, except_for: Collect
     query = select(batches.c.batch_id, batches.c.owner, batches.c.lease_until).where(
         batches_of(scope), batches.c.state.in_(TO_DO), is_due(now)
     )
+    if not_by:
+        query = query.where(func.coalesce(batches.c.provider, by).not_in(not_by))
     if except_for:
         query = query.where(batches.c.batch_id.not_in(except_for))
     return [DueBatch(*row) for row in connection.execute(query.order_by(_DUE, batches.c.batch_id).limit(NEXT))]
@@ -126,6 +138,7 @@ def waiting(connection: Connection, scope: Scope, now: datetime) -> list[Waiting
             func.min(since).label("since"),
             func.min(_DUE).label("due_at"),
             func.min(batches.c.unresolved_since).label("key_since"),
+            batches.c.provider,
             batches.c.refusal,
             batches.c.error,
         )
@@ -135,7 +148,7 @@ def waiting(connection: Connection, scope: Scope, now: datetime) -> list[Waiting
             or_(batches.c.error.is_not(None), batches.c.unresolved_since.is_not(None)),
             is_free(now),
         )
-        .group_by(batches.c.refusal, batches.c.error)
+        .group_by(batches.c.provider, batches.c.refusal, batches.c.error)
         .order_by(func.min(since), batches.c.refusal, batches.c.error)
     )
     return [replace(WaitingBatches(*row), emails=int(row.emails)) for row in rows]

@@ -120,6 +120,7 @@ def freeze(
     owner: str,
     *,
     frozen: Frozen | None,
+    provider: str,
     left_out: Mapping[str, LeftOut],
     now: datetime,
 ) -> bool:
@@ -135,6 +136,7 @@ def freeze(
         else {
             "payload": frozen.packed,
             "send_ids": " ".join(frozen.send_ids),
+            "provider": provider,
             "size": len(frozen.send_ids),
             "frozen_at": now,
             "lease_until": leased(now),

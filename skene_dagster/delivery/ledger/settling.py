@@ -98,7 +98,7 @@ def split(connection: Connection, parent: Batch, parts: Sequence[Frozen], now: d
     if not _close(connection, parent.batch_id, UNSENT, "split" if parts else "settled", now):
         return []
     # Their bytes are no younger than those they are cut out of; the parent may be as it was before it was frozen.
-    frozen_at = batch_of(connection, parent.batch_id).frozen_at
+    frozen = batch_of(connection, parent.batch_id)
     children = []
     for part in parts:
         child = child_of(
@@ -108,7 +108,8 @@ def split(connection: Connection, parent: Batch, parts: Sequence[Frozen], now: d
             size=len(part.send_ids),
             payload=part.packed,
             send_ids=" ".join(part.send_ids),
-            frozen_at=frozen_at,
+            provider=frozen.provider,
+            frozen_at=frozen.frozen_at,
             due_at=now,
         )
         children.append(child)

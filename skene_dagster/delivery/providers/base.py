@@ -1,15 +1,16 @@
-"""What a provider of email is: it takes a batch under a key, and answers in one of five ways.
+"""What a provider of email is: it takes a batch under a key, and answers in one of seven ways.
 
 A provider never raises for something that happened on the way to or at the other side: whoever calls it has to
 know whether the messages may have been accepted, and only these answers say so.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar, Protocol
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal, Protocol
 
-from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.email.message import Frozen, Message
+from skene_dagster.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,30 @@ class Refused:
 class Throttled:
     """Nothing was accepted now; the same batch may be tried again after so many seconds.
 
-    `everybody`: it holds for every batch under this API key (a rate, a quota), not for this one alone.
+    `everybody`: it holds for every batch of this account (a rate, a quota). Else for this one's key alone, which
+    another attempt is using: that proves nothing about that attempt.
     """
 
     after: float
     reason: str
     everybody: bool = True
+
+
+@dataclass(frozen=True)
+class Later:
+    """Nothing was accepted now, for certain; this batch alone may be tried again after so many seconds."""
+
+    after: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """Nothing was accepted, for certain: there was silence before the messages were whole."""
+
+    reason: str
+    after: float = 1.0
+    """Seconds until this batch is tried again; longer where it was tried before."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class Fatal:
     reason: str
 
 
-Answer = Accepted | Refused | Throttled | Unknown | Fatal
+Answer = Accepted | Refused | Throttled | Later | Unreachable | Unknown | Fatal
 
 
 @dataclass(frozen=True)
@@ -118,6 +137,9 @@ class RateLimit:
     """Seconds until that window ends."""
 
 
+Clock = Callable[[], datetime]
+"""Tells the time, in UTC and without a zone."""
+
 Turns = Callable[[float], None]
 """Waits for so many seconds, and then for a turn to call the provider."""
 
@@ -126,12 +148,31 @@ def at_once(seconds: float) -> None:
     """Wait for nothing: the turns of a provider without limits."""
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a provider promises, whoever opens it."""
+
+    batch_limit: int
+    """The most messages in one batch."""
+    key_lives: timedelta
+    """How long a key is trusted: so long the same bytes under it are accepted once. Zero: it knows no keys, so nothing
+    that may have been accepted is ever sent again."""
+    proves_after: timedelta | None
+    """How long after an attempt without answer its records can prove that nothing was accepted; a request may still be
+    worked on until then. None: it keeps no records."""
+    starts_at: float
+    """Calls per second until it has said what it allows."""
+
+
 class Provider(Protocol):
-    """Sends batches; the same key with the same bytes is accepted once, however often it is sent."""
+    """Sends batches; the same key with the same bytes is accepted once while the key lives, however often it is sent.
+
+    One provider serves one thread at a time.
+    """
 
     name: ClassVar[str]
-    batch_limit: ClassVar[int]
-    """The most messages in one batch."""
+    """What people know it by; it begins a sentence."""
+    terms: ClassVar[Terms]
 
     @property
     def account(self) -> str | None:
@@ -143,6 +184,14 @@ class Provider(Protocol):
         """Tell what the last answer said of the limits; None where it said nothing."""
         ...
 
+    def freeze(self, messages: Sequence[Message]) -> Frozen:
+        """Encode a batch as it will go over the wire; the same messages give the same bytes."""
+        ...
+
+    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
+        """Keep the messages at these positions; for another key than the batch's."""
+        ...
+
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         """Send the batch under an idempotency key (1 to 256 ASCII characters)."""
         ...
@@ -151,7 +200,7 @@ class Provider(Protocol):
         """Ask whether a batch was accepted, however late.
 
         Args:
-            since: its first attempt (UTC, the ledger's clock).
+            since: its first attempt (UTC, the ledger's clock; the provider's own may differ).
             until: its last attempt without answer; records that end before it prove no absence.
             turn: called before each request; reading is counted by the same limit as sending.
         """
@@ -161,6 +210,7 @@ class Provider(Protocol):
         """List what was accepted since a moment (UTC; None: since ever), the newest first; perhaps more than once.
 
         Args:
+            since: by the ledger's clock. What was accepted a little earlier may be among it.
             turn: as in `find`.
             most: records that are looked into.
 
@@ -169,6 +219,53 @@ class Provider(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close the kept connections; the next batch opens one again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was asked of a provider without sending anything."""
+
+    label: Literal["ok", "notice", "error"]
+    said: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How a provider is chosen and opened. Its own code is imported only where it is opened."""
+
+    terms: Terms
+    needs: str
+    """The variable of the environment without which it cannot send."""
+    check: Callable[[Mapping[str, str]], None]
+    """Refuse, by a SettingsError, what its variables say and could never work; never quoting a secret."""
+    open: Callable[[Settings, Clock], Provider]
+    """Open it; called where that is set."""
+    diagnose: Callable[[Settings], Iterator[Diagnosis]]
+    """Ask whether it would send, one thing after the other; called where that is set. Nothing is sent."""
+
+    def is_configured(self, settings: Settings) -> bool:
+        """Whether the environment holds what it cannot send without.
+
+        Raises:
+            SettingsError: it holds something that could never work.
+        """
+        self.check(settings.environ)
+        return bool(settings.environ.get(self.needs))
+
+
+def check_size(size: int, limit: int) -> None:
+    """Refuse a batch without messages, or with too many.
+
+    Raises:
+        ValueError: our own mistake, never the other side's.
+    """
+    if not 1 <= size <= limit:
+        raise ValueError(f"a batch has 1 to {limit} messages, not {size}")
+
 
 def check_call(batch: Frozen, key: str, limit: int) -> None:
     """Refuse what no provider can send: a batch without messages or with too many, a key without meaning.
@@ -176,7 +273,6 @@ def check_call(batch: Frozen, key: str, limit: int) -> None:
     Raises:
         ValueError: our own mistake, never the other side's.
     """
-    if not 1 <= len(batch.send_ids) <= limit:
-        raise ValueError(f"a batch has 1 to {limit} messages, not {len(batch.send_ids)}")
+    check_size(len(batch.send_ids), limit)
     if not (1 <= len(key) <= 256 and key.isascii() and key.isprintable()):
         raise ValueError("an idempotency key has 1 to 256 printable ASCII characters")

@@ -1,1 +1,1 @@
-"""A batch on its way: frozen, attempted, settled."""
+"""Sending a batch: frozen, attempted, settled."""

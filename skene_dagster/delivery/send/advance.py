@@ -1,4 +1,6 @@
-"""Advance: take one batch through its states as far as it goes now; deliver and reconcile both do it so."""
+"""Advance: take one batch through its states as far as possible now; both deliver and reconcile use this."""
+
+from dataclasses import replace
 
 from sqlalchemy import Connection
 from typing_extensions import assert_never
@@ -15,19 +17,19 @@ from skene_dagster.delivery.send.write_back import write_back
 from skene_dagster.errors import DeliveryError, SkeneError, StoreUnavailable
 
 STEPS = 20
-"""How often one batch is taken up before others have their turn, whatever becomes of it."""
+"""How often one batch is tried, whatever the outcome, before the others get their turn."""
 
 
 def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Source | None) -> Batch | None:
     """Work on a batch until it is settled, or has to wait; then give it back.
 
-    What goes wrong with this batch alone is kept with it and in `session.failed`: it holds up no other.
+    An error with this batch alone is recorded with it and in `session.failed`; it holds up no other.
 
     Args:
-        source: None where its loop is broken or gone: nothing of it is rendered then, and no `set` written.
+        source: None if its loop is broken or gone: nothing of it is rendered then, and no `set` written.
 
     Returns:
-        The batch as it was claimed; None where another has it.
+        The batch as it was claimed; None if another run has it.
 
     Raises:
         ProviderFatal: the provider refuses everything.
@@ -43,7 +45,7 @@ def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Sou
             raise
         _fail(session, batch_id, error)
     finally:
-        # Who closes a batch gives it back with it.
+        # Closing a batch also gives it back.
         if claimed is not None and not is_done:
             session.release(batch_id)
     return claimed
@@ -52,10 +54,10 @@ def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Sou
 def _claim(
     session: DeliverySession, batch_id: str, policy: Policy, source: Source | None
 ) -> tuple[Batch | None, Frozen | None]:
-    """Take a batch, and freeze it where that is still to be done.
+    """Claim a batch, and freeze it if that is still to be done.
 
     Returns:
-        None where another has it; and its bytes, unless they lie in the ledger, or nothing of it is to be sent.
+        None if another run has it; and its bytes, unless they are in the ledger, or nothing of it is to be sent.
     """
 
     def claim(connection: Connection) -> tuple[Batch | None, Frozen | None]:
@@ -66,7 +68,8 @@ def _claim(
             ledger.set_apart(connection, batch, write_back=policy.write_back, now=session.clock())
         if not session.may_send(connection, batch):
             return batch, None
-        return batch, freeze_batch(connection, batch, source, session)
+        frozen = freeze_batch(connection, batch, source, session)
+        return replace(batch, provider=source.email.provider), frozen
 
     return session.do(claim)
 
@@ -74,7 +77,7 @@ def _claim(
 def _drive(
     session: DeliverySession, claimed: Batch, frozen: Frozen | None, policy: Policy, source: Source | None
 ) -> bool:
-    """Bring a claimed batch from state to state; return whether it is closed."""
+    """Move a claimed batch from state to state; return whether it is closed."""
     batch: Batch | None = claimed
     for _ in range(STEPS):
         if batch is None:
@@ -101,23 +104,30 @@ def _step(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy:
             return "done"
         case "frozen" | "in_doubt" if is_for_the_records(batch, session.clock()):
             return look(session, batch, frozen, policy)
-        case "frozen" | "reserved" if frozen is not None:
+        case "frozen" | "reserved" if frozen is not None and not _is_anothers(batch, source):
             return attempt(session, batch, frozen, policy)
         case "frozen":
-            return _go_on_without_bytes(session, batch)
+            return _go_on_with_other_bytes(session, batch)
         case "reserved" | "accepted" | "in_doubt" | "settled" | "split":
             return "later"
         case _:
             assert_never(batch.state)
 
 
-def _go_on_without_bytes(session: DeliverySession, batch: Batch) -> Next:
-    """Continue a batch whose bytes are gone: another process closed it, or somebody took them out of the ledger."""
+def _is_anothers(batch: Batch, source: Source | None) -> bool:
+    """Whether a batch that nobody may have has the bytes of a provider that its step sends by no more."""
+    if source is None or batch.unresolved_since is not None:
+        return False
+    return batch.provider != source.email.provider
+
+
+def _go_on_with_other_bytes(session: DeliverySession, batch: Batch) -> Next:
+    """Go on with a batch whose bytes are another provider's, or gone: closed meanwhile, or taken out of the ledger."""
     if batch.unresolved_since is not None:
         return wait_without_bytes(session, batch)
 
     def reissue(connection: Connection) -> str | None:
-        # The provider has nothing of it, so it may be rendered again.
+        # The provider has none of it, so it may be rendered again.
         is_open = ledger.batch_of(connection, batch.batch_id).state == "frozen"
         return ledger.reissue(connection, batch, session.clock()) if is_open else None
 
@@ -127,9 +137,9 @@ def _go_on_without_bytes(session: DeliverySession, batch: Batch) -> Next:
 
 
 def _fail(session: DeliverySession, batch_id: str, error: Exception) -> None:
-    """Keep what went wrong with a batch, and send it to the end of the line: it is due again, after all others."""
+    """Record what went wrong with a batch, and send it to the end of the queue: it is due again, after all others."""
     session.failed[batch_id] = error
-    # What is no error of ours may say what is in a row.
+    # An exception that is not ours may quote a row's values.
     said = error.message if isinstance(error, SkeneError) else f"this failed: {type(error).__name__}"
 
     def write(connection: Connection) -> None:

@@ -1,11 +1,11 @@
 """One attempt to send a frozen batch, and what its answer proves.
 
-A provider may have accepted what it never answered. So before each POST the ledger says that the provider may have
-the batch (`unresolved_since`), and the same bytes go out under the same key until there is a definite answer. Where the
-key can tell nothing more, the provider's records are asked (`look`).
+A provider may have accepted a request that it never answered. So before each POST the ledger records that the provider
+may have the batch (`unresolved_since`), and the same bytes are sent under the same key until there is a definite
+answer. If the key cannot settle it any more, the provider's records are checked (`look`).
 
-What remains possible: a process that is frozen between the last check and the POST, for longer than the key lives
-(a machine suspended for a day in those microseconds), sends under a key that is forgotten.
+What remains possible: a process that is suspended between the last check and the POST, for longer than the key lives
+(a machine suspended for a day in those microseconds), sends under a key that the provider has forgotten.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,20 @@ from typing_extensions import assert_never
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.model import Batch
-from skene_dagster.delivery.providers.base import Accepted, Fatal, Refused, Throttled, Unknown
+from skene_dagster.delivery.providers.base import (
+    Accepted,
+    Fatal,
+    Later,
+    Provider,
+    Refused,
+    Throttled,
+    Unknown,
+    Unreachable,
+)
 from skene_dagster.delivery.send.freeze import halves
 from skene_dagster.delivery.send.pacing import RateSlot
 from skene_dagster.delivery.send.records import Next, Policy, key_is_over, settle
-from skene_dagster.delivery.send.session import PATIENCE, DeliverySession
+from skene_dagster.delivery.send.session import PATIENCE, DeliverySession, Outlet
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.store.engine import CLOCKS_DIFFER
 
@@ -30,10 +39,10 @@ LONGEST_LOOK = timedelta(seconds=20)
 """The most between the commit of an attempt and its POST, by two clocks: the call itself ends within the lease."""
 
 FRESH = timedelta(minutes=5)
-"""How old may be what freezing asked (who left, whom may we mail) when the first request for it is made."""
+"""How old the checks of freezing (who left, whom may we mail) may be when the first request is made."""
 
 KEY_IS_KEPT = timedelta(hours=24)
-"""How long ago a key can have been used that the provider still knows."""
+"""How long ago a key may have been used for the provider to still know it."""
 
 
 def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Policy) -> Next:
@@ -42,23 +51,24 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
     Raises:
         ProviderFatal: the provider refuses everything.
     """
-    begun = _begin(session, batch)
+    outlet = session.outlet(batch.provider)
+    begun = _begin(session, outlet, batch)
     if begun is None:
-        return "later" if session.parked else "again"
+        return "later" if session.paused or outlet.parked else "again"
     number = begun.number
     is_definite = batch.unresolved_since is None
     if _slept(session, begun) or key_is_over(batch, session.clock()):
         if is_definite:
             session.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, "not sent: this process slept"))
         return "again"
-    answer = session.provider.send_batch(frozen, session.key_of(batch.batch_id))
-    session.hears(batch.batch_id, answer)
-    session.pacing.learn(session.provider.rate_limit)
+    answer = outlet.provider.send_batch(frozen, session.key_of(batch.batch_id))
+    session.hears(outlet, batch.batch_id, answer)
+    outlet.pacing.learn(outlet.provider.rate_limit)
     match answer:
         case Accepted(ids=ids):
             return settle(session, batch, frozen, ids, policy)
         case Refused() if is_definite:
-            _isolate(session, batch, frozen, answer, number)
+            _isolate(session, outlet.provider, batch, frozen, answer, number)
             return "again"
         case Refused(reason=reason):
             # After an attempt without answer, a refusal proves nothing about that attempt.
@@ -66,29 +76,33 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
             return "again"
         case Throttled(everybody=True, reason=reason):
             _nothing_more(session, batch, number, reason)
-            return "again" if _waits(session, answer) else "later"
+            return "again" if _waits(session, outlet, answer) else "later"
         case Throttled(after=after, reason=reason):
             # It tells of another attempt, and proves nothing: the doubt stays.
-            wait = min(max(timedelta(seconds=after), ledger.own_wait(number)), ledger.LONGEST_WAIT)
-            session.do(lambda c: ledger.put_off(c, batch.batch_id, number, session.clock() + wait, reason))
+            _put_off(session, batch, number, after, reason)
+            return "later"
+        case Later(after=after, reason=reason) | Unreachable(after=after, reason=reason):
+            _nothing_more(session, batch, number, reason)
+            _put_off(session, batch, number, after, reason)
             return "later"
         case Fatal(reason=reason):
             _nothing_more(session, batch, number, reason)
-            raise ProviderFatal(f"{session.provider.name} refuses to send: {reason}")
+            raise ProviderFatal(f"{outlet.provider.name} refuses to send: {reason}")
         case Unknown(reason=reason, answered=True):
-            # Perhaps it speaks of what came under this key before our first attempt.
+            # It may be about something sent under this key before our first attempt.
             since = session.clock() - KEY_IS_KEPT
             session.do(lambda c: ledger.answered(c, batch, number, reason, refused=True, since=since))
             return "again"
         case Unknown():
-            return "later"
+            # What cannot be repeated is in doubt at once.
+            return "later" if outlet.provider.terms.key_lives else "again"
         case _:
             assert_never(answer)
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """An attempt of which the ledger knows, and when it was begun by both clocks."""
+    """An attempt that the ledger knows of, and when it began, by both clocks."""
 
     number: int
     at: datetime
@@ -97,12 +111,12 @@ class _Begun:
 
 @dataclass(frozen=True)
 class _Reissued:
-    """The batch is closed, and another one takes its place that is still to be frozen."""
+    """The batch is closed, and a new one, still to be frozen, takes its place."""
 
     child: str
 
 
-def _begin(session: DeliverySession, batch: Batch) -> _Begun | None:
+def _begin(session: DeliverySession, outlet: Outlet, batch: Batch) -> _Begun | None:
     """Wait for a turn and write down that the provider may have the batch; None: it is not to be sent now.
 
     A batch that waited for long (for a quota, a pause, a run that died) is reissued instead.
@@ -111,7 +125,7 @@ def _begin(session: DeliverySession, batch: Batch) -> _Begun | None:
     def begin(connection: Connection, *, has_slot: bool) -> "RateSlot | int | _Reissued | None":
         if not session.may_send(connection, batch):
             return None
-        slot = RateSlot(0.0) if has_slot else session.pacing.take(connection)
+        slot = RateSlot(0.0) if has_slot else outlet.pacing.take(connection)
         if not slot.is_now:
             return slot
         if _is_stale(batch, at):
@@ -125,9 +139,9 @@ def _begin(session: DeliverySession, batch: Batch) -> _Begun | None:
     at, at_monotonic = session.clock(), session.monotonic()
     begun = session.do(partial(begin, has_slot=False), resolve=partial(resolve, has_slot=False))
     if isinstance(begun, RateSlot):
-        if not _waited_for(session, begun):
+        if not _waited_for(session, outlet, batch, begun):
             return None
-        # While it waited somebody may have given an order: all is asked again.
+        # Somebody may have given an order while it waited: everything is checked again.
         at, at_monotonic = session.clock(), session.monotonic()
         begun = session.do(partial(begin, has_slot=True), resolve=partial(resolve, has_slot=True))
         assert not isinstance(begun, RateSlot)
@@ -144,9 +158,10 @@ def _is_stale(batch: Batch, now: datetime) -> bool:
     return not -CLOCKS_DIFFER <= now - batch.frozen_at <= FRESH
 
 
-def _waited_for(session: DeliverySession, slot: RateSlot) -> bool:
+def _waited_for(session: DeliverySession, outlet: Outlet, batch: Batch, slot: RateSlot) -> bool:
     if slot.closed_until is not None or slot.wait > PATIENCE:
-        session.parked = slot.reason or f"{session.provider.name} is called as often as it allows"
+        outlet.parked = slot.reason or f"{outlet.provider.name} is called as often as it allows"
+        session.left[batch.batch_id] = outlet.parked
         return False
     session.pause(slot.wait)
     return True
@@ -160,29 +175,37 @@ def _slept(session: DeliverySession, begun: _Begun) -> bool:
 
 
 def _nothing_more(session: DeliverySession, batch: Batch, number: int, reason: str) -> None:
-    """The provider has nothing more of a batch than it had before this attempt."""
+    """The provider has no more of a batch than it had before this attempt."""
     if batch.unresolved_since is None:
         session.do(lambda c: ledger.nothing_happened(c, batch.batch_id, number, reason))
     else:
         session.do(lambda c: ledger.answered(c, batch, number, reason, refused=False))
 
 
-def _waits(session: DeliverySession, answer: Throttled) -> bool:
+def _put_off(session: DeliverySession, batch: Batch, number: int, after: float, reason: str) -> None:
+    """Leave a batch for so many seconds at least, while others go."""
+    wait = min(max(timedelta(seconds=after), ledger.own_wait(number)), ledger.LONGEST_WAIT)
+    session.do(lambda c: ledger.put_off(c, batch.batch_id, number, session.clock() + wait, reason))
+
+
+def _waits(session: DeliverySession, outlet: Outlet, answer: Throttled) -> bool:
     """Wait for a throttled provider, together with all other runs; False: it takes too long, the run parks."""
-    parks = session.throttled + answer.after > PATIENCE
+    parks = outlet.throttled + answer.after > PATIENCE
     until = session.clock() + timedelta(seconds=answer.after)
-    session.pacing.hold(until, answer.reason, closes=parks)
+    outlet.pacing.hold(until, answer.reason, closes=parks)
     if parks:
-        session.parked = answer.reason
+        outlet.parked = answer.reason
         return False
-    session.throttled += answer.after
+    outlet.throttled += answer.after
     session.pause(answer.after)
     return True
 
 
-def _isolate(session: DeliverySession, batch: Batch, frozen: Frozen, answer: Refused, number: int) -> None:
+def _isolate(
+    session: DeliverySession, provider: Provider, batch: Batch, frozen: Frozen, answer: Refused, number: int
+) -> None:
     """Take the refused message out; where the answer does not name it, halve the batch until it is alone."""
-    size = len(frozen.send_ids)
+    size, only = len(frozen.send_ids), provider.only
     index = 0 if size == 1 else answer.index
     now = session.clock()
 
@@ -190,9 +213,9 @@ def _isolate(session: DeliverySession, batch: Batch, frozen: Frozen, answer: Ref
         if not ledger.nothing_happened(connection, batch.batch_id, number, answer.reason):
             return []
         if index is None or not 0 <= index < size:
-            return ledger.split(connection, batch, halves(frozen), now)
+            return ledger.split(connection, batch, [only(frozen, half) for half in halves(size)], now)
         ledger.refuse(connection, batch.batch_id, frozen.send_ids[index], answer.reason, now)
         rest = [n for n in range(size) if n != index]
-        return ledger.split(connection, batch, [frozen.only(rest)] if rest else [], now)
+        return ledger.split(connection, batch, [only(frozen, rest)] if rest else [], now)
 
     session.cut += session.do(write)

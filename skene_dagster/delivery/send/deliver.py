@@ -1,6 +1,6 @@
-"""Deliver: drive what can go on now of a step's batches, in the order in which it is due."""
+"""Deliver: advance those of a step's batches that are due, in order of their due time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from skene_dagster.delivery import ledger
@@ -18,15 +18,15 @@ from skene_dagster.store import environment
 
 @dataclass(frozen=True)
 class Delivered:
-    """What the ledger says of the step after a delivery, and how many batches wait for a later run."""
+    """The state of the step after a delivery, and how many batches wait for a later run."""
 
     counts: dict[str, int]
     accepted: int
-    """Emails that the provider accepted in this delivery, of whichever tick."""
+    """Emails that the provider accepted in this delivery, for any tick."""
     open: int
-    """Batches that wait: for their own time, for the provider's records, for a later run."""
+    """Batches that wait: for their due time, for the provider's records, for a later run."""
     parked: str
-    """Why nothing more is sent for now (`paused`, or what the provider said); empty when all was sent that can be."""
+    """Why nothing more is sent for now (`paused`, or what the provider said); empty if everything possible was sent."""
 
 
 def deliver(
@@ -37,15 +37,15 @@ def deliver(
     templates: Templates,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Delivered:
-    """Send what is reserved, by this run or any earlier one, until nothing more can go on now.
+    """Send what this run or any earlier one has reserved, until nothing more is due.
 
-    A batch before its time does not exist here. One that cannot be worked on holds up no other.
+    A batch that is not due yet is ignored. One that cannot be worked on holds up no other.
 
     Args:
-        progress: is told the size of each batch that was worked on.
+        progress: called with the size of each batch that was worked on.
 
     Raises:
-        LedgerOutdated: the ledger was restored from a backup, and does not know what it sent since.
+        LedgerOutdated: the ledger was restored from a backup, and does not know what was sent since.
         ProviderFatal: the provider refuses everything; retrying does not help.
         ProviderUnavailable: some batches got no answer; a retry sends them again with the same keys and bytes.
         StoreError: the database refused, perhaps for one batch alone; before anything is sent, if it would refuse to
@@ -54,22 +54,23 @@ def deliver(
     source = Source.of(session, plan, step, templates, session.do(environment.ledger_id))
     policy, scope = source.policy(session), Scope(session.mode.name, plan.name, step.ledger_name)
 
-    def due() -> Sequence[DueBatch]:
-        rows = session.do(lambda c: ledger.due(c, scope, session.clock(), except_for=session.failed))
-        return [] if session.stops else rows
+    def due(stopped: Collection[str] = ()) -> Sequence[DueBatch]:
+        by = source.email.provider
+        rows = session.do(lambda c: ledger.due(c, scope, session.clock(), session.failed, by=by, not_by=stopped))
+        return [] if session.paused else rows
 
     if session.mode.leaves and due():
-        refuse_an_outdated_ledger(session)
+        refuse_an_outdated_ledger(session, source.email.provider)
         if policy.write_back:
             refuse_what_cannot_be_written(session, source.email)
-    while waiting := due():
+    while waiting := due(stopped := session.stopped):
         worked = False
         for candidate in waiting:
             batch = advance(session, candidate.batch_id, policy, source)
             if batch is not None:
                 worked = True
                 progress(batch.size)
-            if session.stops:
+            if session.paused or session.stopped != stopped:
                 break
         if not worked:
             session.wait_for(waiting)

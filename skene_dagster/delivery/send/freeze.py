@@ -1,4 +1,4 @@
-"""Freeze: render a batch once, for ever. Here, and only here, it is asked who should no longer get their email."""
+"""Freeze: render a batch once, for ever. This is the only place that checks who should no longer get their email."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +10,12 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import LEFT, NEXT_TICK, fault_of
 from skene_dagster.delivery.email.graphemes import cut
-from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, freeze, origin
+from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
 from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.providers.base import Provider
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
@@ -31,13 +32,13 @@ Reasons = dict[str, LeftOut]
 
 
 def freeze_batch(connection: Connection, batch: Batch, source: Source, session: DeliverySession) -> Frozen | None:
-    """Render the batch's emails and keep their bytes; write down who is skipped and why.
+    """Render the batch's emails and keep their bytes; record who is skipped and why.
 
     Returns:
-        What is to be sent now; None where nobody of it is, it was cut in two, or it is another's by now.
+        What is to be sent now; None if nothing is, if it was split, or if another run has it by now.
     """
     assert batch.owner is not None
-    now = session.clock()
+    now, name = session.clock(), source.email.provider
     waiting = ledger.members_of(connection, batch.batch_id)
     left = source.late.who_left(connection, batch, waiting, now)
     messages, left_out = _render(connection, batch, waiting, left, source, session)
@@ -45,7 +46,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         tag = (ORIGIN_TAG, origin(source.ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
     parts: list[Frozen] = []
-    for part in _small_enough(freeze(messages)) if messages else []:
+    for part in _small_enough(messages, session.outlet(name).provider) if messages else []:
         if len(part.packed) > LARGEST_PAYLOAD:
             left_out[part.send_ids[0]] = Deferred("too_large", NEXT_TICK, f"{len(part.packed):,} bytes")
         else:
@@ -53,26 +54,32 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
     if len(parts) > 1:
         # The parent keeps no bytes: its parts do, under keys of their own.
         nothing = Frozen(tuple(send_id for part in parts for send_id in part.send_ids), b"")
-        if ledger.freeze(connection, batch.batch_id, batch.owner, frozen=nothing, left_out=left_out, now=now):
+        if ledger.freeze(
+            connection, batch.batch_id, batch.owner, frozen=nothing, provider=name, left_out=left_out, now=now
+        ):
             ledger.split(connection, batch, parts, now)
         return None
     frozen = parts[0] if parts else None
-    ours = ledger.freeze(connection, batch.batch_id, batch.owner, frozen=frozen, left_out=left_out, now=now)
+    ours = ledger.freeze(
+        connection, batch.batch_id, batch.owner, frozen=frozen, provider=name, left_out=left_out, now=now
+    )
     return frozen if ours else None
 
 
-def halves(batch: Frozen) -> list[Frozen]:
-    """Cut a batch in two."""
-    size = len(batch.send_ids)
+def halves(size: int) -> list[range]:
+    """Cut the positions of a batch in two."""
     middle = (size + 1) // 2
-    return [batch.only(part) for part in (range(middle), range(middle, size)) if part]
+    return [part for part in (range(middle), range(middle, size)) if part]
 
 
-def _small_enough(batch: Frozen) -> list[Frozen]:
-    """Cut a batch until each part fits into a row, or is one email that does not."""
-    if len(batch.packed) <= LARGEST_PAYLOAD or len(batch.send_ids) == 1:
-        return [batch]
-    return [part for half in halves(batch) for part in _small_enough(half)]
+def _small_enough(messages: Sequence[Message], provider: Provider) -> list[Frozen]:
+    """Freeze as few batches as the provider takes and as fit into a row, or are one email that does not."""
+    size = len(messages)
+    if size <= provider.terms.batch_limit:
+        batch = provider.freeze(messages)
+        if len(batch.packed) <= LARGEST_PAYLOAD or size == 1:
+            return [batch]
+    return [part for half in halves(size) for part in _small_enough([messages[n] for n in half], provider)]
 
 
 def _render(
@@ -129,7 +136,7 @@ def _render(
 def _kept(
     connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[ReservedSend]
 ) -> Mapping[Any, str | None]:
-    """Read what is kept with those who are to be mailed: by user, or by user and occurrence where it is about rows."""
+    """Read the kept columns of those who are to be mailed: by user, or by user and occurrence if rows trigger it."""
     segment = segment_name(plan.name, step.ledger_name)
     if not step.by_row:
         return members.kept(connection, segment, [row.user_id for row in waiting])

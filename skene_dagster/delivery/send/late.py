@@ -1,7 +1,7 @@
-"""A tick that is late: who came back since it was due is not mailed for it.
+"""A tick that is late: users who came back since it was due are not mailed for it.
 
-The condition is asked again when the email is made, with the tick's clock, over what is known now: not with the clock
-of now, by which a window such as "signed up yesterday" would lose its people.
+The condition is checked again when the email is made, with what is known now but with the tick's clock; with the
+present clock, a window such as "signed up yesterday" would lose its people.
 """
 
 from collections.abc import Sequence
@@ -21,26 +21,26 @@ from skene_dagster.segments.recheck import Again
 from skene_dagster.settings import Settings
 
 LATE = timedelta(minutes=15)
-"""How old an answer of a condition may be: a tick's first one, and one that was asked again."""
+"""How old a condition's answer may be: a tick's first one, and a repeated one."""
 
 
 @dataclass(frozen=True)
 class LateTicks:
-    """The late ticks of a step, and who does not qualify for them any more."""
+    """A step's late ticks, and who no longer qualifies for them."""
 
     plan: LoopPlan
     step: StepPlan
     settings: Settings
     mode: Mode
     _of_all: dict[datetime, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
-    """By tick: when its condition was asked about everybody, and who was not in the answer, by send_id."""
+    """By tick: when its condition was evaluated for everybody, and who was not in the answer, by send_id."""
     _looked_up: list[tuple[LoopPlan, StepPlan]] = field(default_factory=list)
     """The plan and the step, once it is known what the columns hold that its query reads."""
 
     def who_left(
         self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], now: datetime
     ) -> frozenset[str]:
-        """Name the sends of a batch whose user, or row, does not qualify any more; none where its tick is not late.
+        """List the sends of a batch whose user, or row, no longer qualifies; none if its tick is not late.
 
         Args:
             waiting: the sends of the batch that are still to be made.
@@ -81,7 +81,7 @@ class LateTicks:
         return ledger.not_among(connection, ledger.in_batch(batch.batch_id), answer.c[0])
 
     def _not_in_the_whole_answer(self, connection: Connection, as_of: datetime, now: datetime) -> frozenset[str]:
-        """Ask about all of the tick at once what cannot be asked about some: it takes as long for one batch."""
+        """Evaluate for the whole tick a condition that cannot be restricted to some users: one batch takes as long."""
         asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
         if asked_at is None or now - asked_at > LATE:
             rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows

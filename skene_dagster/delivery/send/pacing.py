@@ -1,7 +1,7 @@
-"""One pace for all runs that share an account of a provider: a row that says who may call when.
+"""One pace for all runs that share a provider's account: a row that schedules their calls.
 
 The generic cell rate algorithm (ITU-T I.371), a token bucket of one spare token written as a time: each call takes
-the next free slot, and the one after it is an interval later. A run that dies wastes the one slot that it took; a
+the next free slot, and the one after it is an interval later. A run that dies wastes only the slot that it took; a
 Dagster pool would lose a place for ever (seen 2026-11).
 """
 
@@ -16,9 +16,6 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.providers.base import RateLimit
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, transaction
 from skene_dagster.store.tables import pacing
-
-UNTIL_TOLD = 2.0
-"""Calls per second before the provider has said what it allows: the least that Resend ever documented."""
 
 MARGIN = 0.99
 """Of the provider's limit: slots that come at its very rate come once too often in one of its windows when a few of
@@ -43,7 +40,7 @@ LONGEST_QUEUE = timedelta(minutes=2)
 """How far ahead the next free slot can be while the account is open: a run waits for its slot a minute at most."""
 
 LONGEST_CLOSED = timedelta(days=1)
-"""How long the account is closed at a time; then it is tried whether a quota is back."""
+"""How long the account is closed at a time; then a call tries whether a quota is back."""
 
 
 class Pacing:
@@ -52,13 +49,15 @@ class Pacing:
     Args:
         account: what the limits are counted by; None for a provider without limits.
         share: of the provider's limit that the loops may use; the rest is for the product's own mail.
+        starts_at: calls per second before the provider has said what it allows.
     """
 
-    def __init__(self, engine: Engine, account: str | None, share: float, clock: Clock) -> None:
+    def __init__(self, engine: Engine, account: str | None, share: float, clock: Clock, starts_at: float) -> None:
         self._engine = engine
         self._account = account
         self._share = share
         self._clock = clock
+        self._starts_at = starts_at
         self._known: float | None = None
 
     def take(self, connection: Connection) -> RateSlot:
@@ -72,7 +71,7 @@ class Pacing:
         """Adapt to what an answer said of the limits."""
         if limit is None or self._account is None:
             return
-        # Somebody else calls with this account: what is kept free for the product is being used, so make room.
+        # Somebody else calls with this account: the share kept free for the product is in use, so make room.
         makes_room = limit.remaining is not None and limit.remaining < (1 - self._share) * limit.per_second
         if limit.per_second == self._known and not makes_room:
             return
@@ -110,19 +109,20 @@ class Pacing:
         connection.execute(update(pacing).where(self._row, pacing.c.next_at < until).values(next_at=until))
 
     def _take(self, connection: Connection) -> RateSlot | None:
-        """Take it; None where another run was faster."""
+        """Take it; None if another run was faster."""
         now = self._clock()
         row = connection.execute(select(pacing).where(self._row)).one_or_none()
         if row is None:
             with suppress(IntegrityError), connection.begin_nested():
-                connection.execute(insert(pacing).values(account=self._account, per_second=UNTIL_TOLD, next_at=now))
+                fresh = {"account": self._account, "per_second": self._starts_at, "next_at": now}
+                connection.execute(insert(pacing).values(fresh))
             return None
         self._known = row.per_second
         # Further ahead than they can be, both were written by a wrong clock.
         if row.closed_until is not None and now < row.closed_until <= now + LONGEST_CLOSED + CLOCKS_DIFFER:
             return RateSlot(0.0, row.closed_until, row.reason)
         interval = timedelta(seconds=1 / (row.per_second * self._share * MARGIN))
-        # One interval that nobody used may be caught up with, so that a slow moment costs nothing of the rate.
+        # One unused interval may be made up for, so that a slow moment does not lower the rate.
         mine = max(row.next_at, now - interval) if row.next_at <= now + LONGEST_QUEUE else now
         taken = connection.execute(
             update(pacing)

@@ -1,8 +1,9 @@
-"""Ask the provider's records what became of a batch that its key can tell nothing more about.
+"""Check the provider's records for what became of a batch that its key cannot settle any more.
 
-That is one whose key is over, or was refused after an attempt without answer. What the records show was accepted.
-What they do not show is absent only where two looks some minutes apart, the first of them well after the last attempt
-without answer, say so: a provider works on a request after its connection is cut, and may be late with its records.
+That is a batch whose key has expired, or was refused after an attempt without an answer. What the records show was
+accepted. What they do not show counts as absent only if two looks agree, some minutes apart, the first well after the
+last attempt without an answer: a provider may still process a request after its connection is cut, and its records may
+be late.
 """
 
 from dataclasses import dataclass
@@ -12,25 +13,22 @@ from typing import Literal
 from sqlalchemy import Connection
 from typing_extensions import assert_never
 
-from skene_dagster.delivery import ledger
+from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.model import Batch
-from skene_dagster.delivery.providers.base import Absent, Found, Unprovable
+from skene_dagster.delivery.providers.base import Absent, Found, Terms, Unprovable
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.loops.plan import Email
 from skene_dagster.store.engine import CLOCKS_DIFFER
 
-KEY_LIVES = timedelta(hours=23)
-"""How long a key is trusted; Resend keeps it 24 h."""
-
-WORKED_ON = timedelta(minutes=10)
-"""How long after an attempt without answer its request may still be worked on."""
-
 BETWEEN_LOOKS = timedelta(minutes=5)
-"""How far two looks that prove an absence are apart."""
+"""The time between two looks that prove an absence."""
+
+RISKED_EVERY = timedelta(hours=23)
+"""How often the risk of a second email is taken, by an author's word, where a provider knows no keys."""
 
 ASKED_AGAIN = timedelta(minutes=10)
-"""How long after records that proved nothing they are asked again, while the key lives."""
+"""How long after a look that proved nothing the records are checked again, while the key lives."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,9 @@ class Policy:
     """What the loop says of a batch's outcome."""
 
     on_doubt: Literal["skip", "resend"] = "skip"
-    """`resend` takes the risk of a second email; `skip` that of none."""
+    """`resend` risks a second email; `skip` risks none at all."""
     write_back: bool = False
-    """`set` is to be written for who was accepted."""
+    """`set` is to be written for users whose email was accepted."""
 
     @staticmethod
     def of(session: DeliverySession, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
@@ -48,17 +46,25 @@ class Policy:
         return Policy(on_doubt, session.mode.name == "live" and bool(email.set))
 
 
+def terms_of(batch: Batch) -> Terms:
+    """Say what the provider promises that made a batch's frozen bytes."""
+    return modes.terms(batch.mode, batch.provider)
+
+
 def key_is_over(batch: Batch, now: datetime) -> bool:
     """Whether the provider may have forgotten the batch's key, so that another POST might be a second email.
 
-    Since when it is used is not known where a wrong clock wrote it down.
+    If a wrong clock recorded it, the time of its first use is unknown.
     """
     since = batch.unresolved_since
-    return since is not None and not now - KEY_LIVES < since <= now + CLOCKS_DIFFER
+    if since is None:
+        return False
+    lives = terms_of(batch).key_lives
+    return not (lives and now - lives < since <= now + CLOCKS_DIFFER)
 
 
 def is_for_the_records(batch: Batch, now: datetime) -> bool:
-    """Whether only the provider's records can tell more."""
+    """Whether only the provider's records can settle the batch."""
     return batch.state == "in_doubt" or batch.refusal is not None or key_is_over(batch, now)
 
 
@@ -67,10 +73,10 @@ Next = Literal["again", "done", "later"]
 
 
 def look(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: Policy) -> Next:
-    """Look into the records once, and close the batch, or write down when they are asked again."""
+    """Look into the records once, and close the batch, or record when to look again."""
     now = session.clock()
     is_over = key_is_over(batch, now)
-    ripe, since = ledger.last_unanswered(batch) + WORKED_ON, batch.unresolved_since
+    ripe, since = _ripe(batch), batch.unresolved_since
     assert since is not None
     if frozen is None:
         return wait_without_bytes(session, batch)
@@ -81,10 +87,11 @@ def look(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: 
         return "later"
     # A key that was used before our first attempt is over at once. Who takes the risk of a second email takes it once
     # in a key's life all the same: what was answered may have been accepted, and the next one be answered alike.
-    own_end = max(batch.first_attempt_at or since, since) + KEY_LIVES
+    own_end = max(batch.first_attempt_at or since, since) + (terms_of(batch).key_lives or RISKED_EVERY)
     takes_the_risk = policy.on_doubt == "resend" and batch.state != "in_doubt"
-    found = session.provider.find(frozen, since, ledger.last_unanswered(batch), session.turn)
-    session.pacing.learn(session.provider.rate_limit)
+    outlet = session.outlet(batch.provider)
+    found = outlet.provider.find(frozen, since, ledger.last_unanswered(batch), session.turns(outlet))
+    outlet.pacing.learn(outlet.provider.rate_limit)
     match found:
         case Found(ids=ids):
             return settle(session, batch, frozen, ids, policy)
@@ -104,8 +111,13 @@ def look(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: 
     return "later"
 
 
+def _ripe(batch: Batch) -> datetime:
+    """Say from when on records can prove that nothing of a batch was accepted."""
+    return ledger.last_unanswered(batch) + (terms_of(batch).proves_after or timedelta(0))
+
+
 def settle(session: DeliverySession, batch: Batch, frozen: Frozen, ids: tuple[str | None, ...], policy: Policy) -> Next:
-    """Write down that a batch was accepted; again: its `set` is still to be written."""
+    """Record that a batch was accepted; "again" means that its `set` is still to be written."""
     provider_ids = dict(zip(frozen.send_ids, ids, strict=True))
     now = session.clock()
     session.do(
@@ -127,12 +139,12 @@ def _wait_for_the_second_look(session: DeliverySession, batch: Batch, *, is_firs
         again = (batch.absent_at or now) + BETWEEN_LOOKS
         session.do(lambda c: ledger.shown_nothing(c, batch, now, again))
     else:
-        again = ledger.last_unanswered(batch) + WORKED_ON
+        again = _ripe(batch)
         session.do(lambda c: ledger.put_off(c, batch.batch_id, batch.attempts, again, batch.error or ""))
 
 
 def wait_without_bytes(session: DeliverySession, batch: Batch) -> Next:
-    """Leave a batch whose bytes are gone and which the provider may have: nothing can be sent or found any more."""
+    """Leave a batch whose bytes are gone and that the provider may have: it can be neither sent nor found any more."""
     gone, since = "its bytes are gone from the ledger", batch.unresolved_since
     assert since is not None
 
@@ -140,7 +152,7 @@ def wait_without_bytes(session: DeliverySession, batch: Batch) -> Next:
         if key_is_over(batch, session.clock()):
             ledger.doubt(connection, batch.batch_id, gone, session.clock())
         else:
-            again = min(session.clock() + ledger.LONGEST_WAIT, since + KEY_LIVES)
+            again = min(session.clock() + ledger.LONGEST_WAIT, since + terms_of(batch).key_lives)
             ledger.put_off(connection, batch.batch_id, batch.attempts, again, gone)
 
     session.do(write)

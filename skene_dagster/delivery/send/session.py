@@ -11,36 +11,55 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.model import Batch, DueBatch
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.delivery.providers.base import Answer, Provider, Throttled, Unknown
-from skene_dagster.delivery.send.pacing import UNTIL_TOLD, Pacing
+from skene_dagster.delivery.providers.base import Answer, Provider, Throttled, Turns, Unknown, Unreachable
+from skene_dagster.delivery.send.pacing import Pacing
 from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction
 
 PATIENCE = 60.0
-"""The most seconds that are slept at a time, and in a row for a provider that is called too often."""
+"""The most seconds to sleep at a time, and in a row for a provider that is called too often."""
 
 GIVE_UP = 3
 """Batches in a row without an answer, after which the provider counts as down and the run stops."""
 
 PAUSED = "paused"
-"""Why nothing is sent where a person paused the loop; the loops beside it go on."""
+"""The reason while a person has paused the loop; other loops go on."""
 
 Result = TypeVar("Result")
 
 
 @dataclass
-class DeliverySession:
-    """One run's hands: a database, a provider, clocks, and a name to hold leases by.
+class Outlet:
+    """A provider as one run uses it, and what that run has come to with it."""
 
-    `pause` waits so many seconds; `monotonic` is a clock that nobody sets; `owner` is unique per process and attempt;
-    `say` is told in words what is waited for.
+    provider: Provider
+    pacing: Pacing
+    silence: int = 0
+    """How many attempts in a row got no answer. Whatever the provider answers is a sign of its life."""
+    throttled: float = 0.0
+    """Seconds in a row that were waited because it is called too often."""
+    parked: str = ""
+    """Why it is sent nothing more for now."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether this run sends it nothing more."""
+        return bool(self.parked) or self.silence >= GIVE_UP
+
+
+@dataclass
+class DeliverySession:
+    """One run's hands: a database, providers, clocks, and a name to hold leases by.
+
+    `open_provider` opens one by its name; `pause` waits so many seconds; `monotonic` is a clock that nobody sets;
+    `owner` is unique per process and attempt; `say` is told in words what is waited for.
     """
 
     engine: Engine
     settings: Settings
     mode: Mode
-    provider: Provider
+    open_provider: Callable[[str], Provider]
     clock: Clock
     owner: str
     pause: Callable[[float], None] = time.sleep
@@ -48,40 +67,59 @@ class DeliverySession:
     say: Callable[[str], None] = lambda _: None
     unanswered: dict[str, str] = field(default_factory=dict)
     """Batches of this run without an answer, and what came instead of it."""
-    silence: int = 0
-    """How many attempts in a row got no answer. Whatever the provider answers is a sign of its life."""
     accepted: int = 0
-    """Emails that the provider accepted, as far as this run has seen it."""
-    throttled: float = 0.0
-    """Seconds in a row that were waited because it is called too often."""
-    parked: str = ""
-    """Why nothing more is sent for now."""
+    """Emails that were accepted, as far as this run has seen it."""
+    paused: bool = False
+    """A person has paused what was looked at last."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Batches that this run has to give back, and why."""
     failed: dict[str, Exception] = field(default_factory=dict)
     """Batches of this run that could not be worked on, and what went wrong."""
     cut: list[str] = field(default_factory=list)
     """Batches that this run cut out of others."""
+    outlets: dict[str, Outlet] = field(default_factory=dict)
+    """The providers that were used, by name."""
 
-    def __post_init__(self) -> None:
-        share = self.settings.sender.rate_share
-        self.pacing = Pacing(self.engine, self.provider.account, share, self.clock)
+    def outlet(self, name: str | None) -> Outlet:
+        """Return a provider, opened when it is first asked for.
+
+        Args:
+            name: as a batch that is frozen has it.
+
+        Raises:
+            ProviderFatal: the environment lacks what it cannot send without.
+        """
+        assert name is not None
+        if name not in self.outlets:
+            provider = self.open_provider(name)
+            share, starts_at = self.settings.sender.rate_share, provider.terms.starts_at
+            pacing = Pacing(self.engine, provider.account, share, self.clock, starts_at)
+            self.outlets[name] = Outlet(provider, pacing)
+        return self.outlets[name]
 
     @property
-    def stops(self) -> bool:
-        """Whether this run sends nothing more."""
-        return bool(self.parked) or self.silence >= GIVE_UP
+    def stopped(self) -> frozenset[str]:
+        """The providers that are sent nothing more in this run."""
+        return frozenset(name for name, outlet in self.outlets.items() if outlet.stops)
+
+    @property
+    def parked(self) -> str:
+        """Why something is not sent for now; empty where all is sent that can be."""
+        parked = (outlet.parked for outlet in self.outlets.values() if outlet.parked)
+        return PAUSED if self.paused else next(parked, "")
 
     def do(
         self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
     ) -> Result:
-        """Do it in one transaction; and again if the connection breaks during COMMIT, for it compares before it sets.
+        """Do it in one transaction, and again if the connection breaks during COMMIT, since it compares before it sets.
 
         Args:
-            resolve: what is done then, where a second time would find another answer than the first.
+            resolve: what to do then, if a second time would give another answer than the first.
         """
         return transaction(self.engine, work, resolve=resolve or work)
 
     def key_of(self, batch_id: str) -> str:
-        """Name the idempotency key of a batch: such that a rehearsal with the same API key never meets it."""
+        """Return the idempotency key of a batch, which a rehearsal with the same API key never uses."""
         return f"skene/{self.settings.environment}/{batch_id}"
 
     def claim(self, batch_id: str) -> Batch | None:
@@ -90,37 +128,47 @@ class DeliverySession:
 
     def release(self, batch_id: str) -> None:
         """Give a batch back, with the reason why it is not done."""
-        why = self.unanswered.get(batch_id) or self.parked or None
+        why = self.unanswered.get(batch_id) or self.left.pop(batch_id, None)
         # If the database is gone, the lease ends by itself.
         with suppress(StoreError):
             self.do(lambda c: ledger.release(c, batch_id, self.owner, why))
 
-    def hears(self, batch_id: str, answer: Answer) -> None:
+    def hears(self, outlet: Outlet, batch_id: str, answer: Answer) -> None:
         """Count what is silence, and what is none."""
-        if isinstance(answer, Unknown) and not answer.answered:
-            self.silence += 1
+        if isinstance(answer, Unreachable) or (isinstance(answer, Unknown) and not answer.answered):
+            # Where nothing can be repeated, another silence would be another doubt.
+            is_doubt = isinstance(answer, Unknown) and not outlet.provider.terms.key_lives
+            outlet.silence = GIVE_UP if is_doubt else outlet.silence + 1
             self.unanswered[batch_id] = answer.reason
         else:
-            self.silence = 0
+            outlet.silence = 0
             self.unanswered.pop(batch_id, None)
         if not isinstance(answer, Throttled):
-            self.throttled = 0.0
+            outlet.throttled = 0.0
 
     def wait_for(self, others: Sequence[DueBatch]) -> None:
-        """All that is left is held by other runs: wait for the first of their leases, looking now and then."""
+        """Other runs hold all that is left: wait for the first of their leases, checking now and then."""
         first = min(others, key=lambda row: row.lease_until or self.clock())
         ends = first.lease_until or self.clock()
         self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
         self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
 
-    def turn(self, seconds: float) -> None:
-        """Wait for so many seconds, and then for a turn to read the provider's records: that uses up no quota."""
-        self.pause(min(seconds, PATIENCE))
-        turn = self.do(self.pacing.take)
-        self.pause(min(turn.wait, PATIENCE) if turn.closed_until is None else 1 / UNTIL_TOLD)
+    def turns(self, outlet: Outlet) -> Turns:
+        """Return what waits for so many seconds, and then for a turn to read the provider's records.
+
+        That uses up no quota: where the account is closed for one, its records are read all the same.
+        """
+
+        def turn(seconds: float) -> None:
+            self.pause(min(seconds, PATIENCE))
+            slot = self.do(outlet.pacing.take)
+            is_open = slot.closed_until is None
+            self.pause(min(slot.wait, PATIENCE) if is_open else 1 / outlet.provider.terms.starts_at)
+
+        return turn
 
     def may_send(self, connection: Connection, batch: Batch) -> bool:
-        """Read the orders of people and the clock; False: the batch is dropped, or everything stops."""
+        """Read people's orders and the clock; False: the batch is dropped, or everything stops."""
         orders = controls.orders(connection, batch.loop, batch.step)
         now = self.clock()
         was_tried = batch.unresolved_since is not None
@@ -131,22 +179,29 @@ class DeliverySession:
         if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:
             ledger.drop(connection, batch.batch_id, "too_late", now)
             return False
+        self.paused = orders.paused
         if orders.paused:
-            self.parked = PAUSED
+            self.left[batch.batch_id] = PAUSED
         return not orders.paused
 
+    def close(self) -> None:
+        """Close the providers' connections."""
+        for outlet in self.outlets.values():
+            outlet.provider.close()
+
     def complain(self) -> None:
-        """Fail for what got no answer in this run, and for what could not be worked on; not for what only waits.
+        """Fail if batches got no answer in this run, or could not be worked on; not because others only wait.
 
         Raises:
             ProviderUnavailable: a retry sends these batches again with the same keys and bytes.
             Exception: the first that kept a batch from being worked on.
         """
         if self.unanswered:
+            names = " or ".join(outlet.provider.name for outlet in self.outlets.values())
             raise ProviderUnavailable(
-                f"{len(self.unanswered)} batches got no answer from {self.provider.name} "
-                f"({next(iter(self.unanswered.values()))}).",
-                advice="They are sent again under the same keys: nobody is mailed twice.",
+                f"{len(self.unanswered)} batches got no answer from {names} ({next(iter(self.unanswered.values()))}).",
+                advice="They are sent again under the same keys; where there are none, what may have been taken is in "
+                "doubt. Nobody is mailed twice.",
             )
         for error in self.failed.values():
             raise error

@@ -17,9 +17,9 @@ class Source:
     step: StepPlan
     templates: Templates
     ledger_id: str
-    """What an email that leaves says of where it came from."""
+    """What an email says about where it came from."""
     late: LateTicks
-    """Who does not qualify any more, where the tick is late."""
+    """Who no longer qualifies, if the tick is late."""
 
     @staticmethod
     def of(session: DeliverySession, plan: LoopPlan, step: StepPlan, templates: Templates, ledger_id: str) -> "Source":

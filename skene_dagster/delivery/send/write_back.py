@@ -28,7 +28,7 @@ def write_back(session: DeliverySession, batch: Batch, email: Email) -> None:
             try:
                 connection.execute(_change(table, users, email).where(table.c[users.key].in_(accepted)))
             except IntegrityError:
-                # Without its cause, which repeats values of a row.
+                # Without its cause, which quotes values of a row.
                 raise StoreError(
                     f"The table {users.table!r} refuses what `set` writes: it violates a key or a constraint.",
                     advice="Change the rows or the loop's `set`: it is written by the next run.",
@@ -40,7 +40,7 @@ def write_back(session: DeliverySession, batch: Batch, email: Email) -> None:
 
 
 def refuse_what_cannot_be_written(session: DeliverySession, email: Email) -> None:
-    """Have the database check `set` by a change of nobody: afterwards the emails would be gone already.
+    """Have the database check `set` by changing no row, before emails leave that cannot be called back.
 
     Raises:
         StoreError: it refuses: a right or a column is missing, or nothing can be written now.
@@ -69,7 +69,7 @@ def _table(users: Users, email: Email) -> TableClause:
 
 
 def _change(table: TableClause, users: Users, email: Email) -> Update:
-    # The product's own moment of change stays as it is: what we write triggers no loop.
+    # The product's own time of change stays as it is, so that our writes trigger no loop.
     changed = users.updated_at.column if users.updated_at else None
     kept = {} if changed is None else {changed: table.c[changed]}
     return update(table).values({**dict(email.set), **kept})

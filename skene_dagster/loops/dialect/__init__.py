@@ -1,4 +1,4 @@
-"""Read the author's SQL: one read-only SELECT, or an expression, as every database of ours gets it.
+"""Read the author's SQL, one read-only SELECT or an expression, and prepare it for each of our databases.
 
 The only place that knows sqlglot.
 """
@@ -27,9 +27,9 @@ from skene_dagster.text_lines import TextLines
 __all__ = ["ROWS", "ROW_AT", "ROW_KEY", "Remedy", "read_expression", "read_query", "read_test", "remedies_of"]
 
 MOST_WORDS = 12_000
-"""Words, numbers, commas, …: what is read in a second."""
+"""The most words, numbers, commas, …: as many as are read in a second."""
 LONGEST = 50_000
-"""Characters of SQL; a longer condition belongs into a view."""
+"""The most characters of SQL; a longer condition belongs in a view."""
 _SHORTER = "Put it into a view; a long list, into a table."
 
 
@@ -43,8 +43,8 @@ def read_query(text: str, *, users: Users, place: Place, lines: TextLines | None
         schema: the name of the connected database, if it is known.
 
     Raises:
-        QueryRejected: it is not exactly one SELECT that only reads, or says something that the servers would read
-            otherwise or not alike; or its result does not say which column is the user's key.
+        QueryRejected: it is not exactly one SELECT that only reads, or servers would read it differently than meant, or
+            than each other; or its result does not say which column is the user's key.
     """
     with _in_its_place(place):
         return _read(text, Product(users, schema), lines)
@@ -71,7 +71,7 @@ def read_test(text: str, *, place: Place, lines: TextLines | None = None) -> Exp
 
 
 def remedies_of(sql: Query | Expression, lines: TextLines | None = None) -> list[Remedy]:
-    """Say of each of `moments` what to write if that column is a number; `lines` are those that it was read with."""
+    """Say for each of `moments` what to write if that column is a number; `lines` are those that it was read with."""
     words = scan(sql.author, lines)
     if isinstance(sql, Expression):
         rewritten = rewrite_part(words)

@@ -1,4 +1,4 @@
-"""Refuse SQL that is not what its author sees: what a file's format joins, and characters that nobody sees."""
+"""Refuse SQL that is not what its author sees: lines that a file's format joins, and invisible characters."""
 
 import re
 import unicodedata
@@ -26,7 +26,7 @@ _SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")
 
 
 def check_comment(text: str, start: int, end: int, lines: TextLines, line: int) -> None:
-    """Refuse a comment that holds more than it seems to.
+    """Refuse a comment that contains more than it seems to.
 
     Args:
         line: where the comment begins, told with the refusal.
@@ -64,7 +64,7 @@ def check_comment(text: str, start: int, end: int, lines: TextLines, line: int) 
 
 
 def check_word(text: str, start: int, end: int, lines: TextLines, line: int) -> None:
-    """Refuse a word, number or string that is joined out of two, or looks like another.
+    """Refuse a word, number or string that is joined from two, or looks like another.
 
     Raises:
         Refusal: such a word.
@@ -72,7 +72,7 @@ def check_word(text: str, start: int, end: int, lines: TextLines, line: int) -> 
     word = text[start:end]
     cut = lines.cut(start, end)
     if cut is not None and text[cut - 1] != "\n" and not word.startswith("/*"):
-        if word[0] in "'\"`":
+        if word[:1] in "'\"`":
             what = f"The lines are joined, so the line break in {_shown(word)} is lost."
             raise Refusal(what, lines.keep, line)
         raise Refusal(
@@ -82,7 +82,7 @@ def check_word(text: str, start: int, end: int, lines: TextLines, line: int) -> 
         )
     if word.isascii() and word.isprintable():
         return
-    quoted = word[0] in "'\""
+    quoted = word[:1] in "'\""
     for character in word:
         if _is_hidden(character) and (character not in _JOINS or not quoted):
             raise no_sql(character, line, "a string" if quoted else "a name")
@@ -98,7 +98,7 @@ def check_word(text: str, start: int, end: int, lines: TextLines, line: int) -> 
 
 
 def no_sql(character: str, line: int, where: str = "") -> Refusal:
-    """Refuse a character that is no SQL, or that nobody sees in a string, name or comment."""
+    """Refuse a character that is not SQL, or is invisible in a string, name or comment."""
     if not where:
         return Refusal(f"{character!r} ({_name(character)}) is not SQL.", "Type it again by hand.", line)
     advice = "Remove it, or type it again by hand."
@@ -124,6 +124,6 @@ def _name(character: str) -> str:
 
 
 def _shown(text: str) -> str:
-    # Nothing that steers a terminal.
+    # Nothing that controls a terminal.
     text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in " ".join(text.split()))
     return f"`{text}`" if len(text) <= 40 else f"`{text[:40]}…`"

@@ -1,4 +1,4 @@
-"""Optimizer hints: what may be passed on to the server, for it changes how a query runs and not what it selects."""
+"""Optimizer hints that may be passed on to the server, because they change how a query runs, not what it selects."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Judge an expression that stands alone: true or false for one row of one table, whoever asks, and whenever."""
+"""Check an expression on its own: true or false for one row of one table, independent of who asks and when."""
 
 from dataclasses import replace
 

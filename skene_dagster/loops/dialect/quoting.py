@@ -1,4 +1,4 @@
-"""Say of a part of the tree what its author wrote there, and on which line."""
+"""Find what the author wrote for a part of the tree, and on which line."""
 
 import re
 
@@ -25,7 +25,7 @@ def string_value(literal: exp.Expr, rewritten: Rewritten) -> str | None:
 
 
 def line_of(node: exp.Expr, rewritten: Rewritten) -> int | None:
-    """Say on which line a part stands, as near as it is known."""
+    """Return the line of a part, as near as it is known."""
     span = _span(node)
     return "".join(rewritten.judged).count("\n", 0, span[0]) + 1 if span else None
 
@@ -35,7 +35,9 @@ def as_written(node: exp.Expr, rewritten: Rewritten) -> str:
     span = _span(node)
     if span is None:
         return ""
-    return in_the_authors_words("".join(rewritten.judged)[span[0] : span[1] + 1], rewritten)
+    text = "".join(rewritten.judged)[span[0] : span[1] + 1]
+    # sqlglot, 2026-11: it does not say where a call ends.
+    return in_the_authors_words(text + ")" * (text.count("(") - text.count(")")), rewritten)
 
 
 def word_for(name: str, node: exp.Expr, rewritten: Rewritten) -> str:

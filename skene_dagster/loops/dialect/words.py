@@ -41,7 +41,7 @@ def refuse_number(word: Word) -> None:
     if len(digits) > _MOST_DIGITS:
         raise Refusal(
             f"{word.text[:20]}… has {len(digits):,} digits; a number has {_MOST_DIGITS} at most.",
-            "Write a text.",
+            "Write a string.",
             word.line,
         )
 

@@ -153,6 +153,6 @@ class _Plain:
             kind = cut(type(value).__name__)
         raise LoopSyntaxError(
             f"{in_words(path[-2:])} is a {kind}, which a loop cannot contain.",
-            advice="Write a text, a number, True, False, None, a list or a dict whose keys are texts.",
+            advice="Write a string, a number, True, False, None, a list or a dict with string keys.",
             place=self._document.place(path),
         )

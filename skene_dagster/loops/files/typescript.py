@@ -213,7 +213,7 @@ def _syntax_error(root: Node, text: str, shown: str) -> LoopSyntaxError:
     # A quoted text that a letter follows: 'You've …'.
     if any(re.match(r"\w", written[quoted.end() :]) for quoted in _QUOTED.finditer(written)):
         advice = "Write \\' for a quote within single quotes, or put the text in double quotes."
-        return LoopSyntaxError(f"A quote stands inside quotes: `{cut(written)}`.", advice=advice, place=place)
+        return LoopSyntaxError(f"There is a quote inside quotes: `{cut(written)}`.", advice=advice, place=place)
     if node.is_missing:
         missing = "A value" if node.type == "identifier" else repr(node.type)
         return LoopSyntaxError(f"{missing} is missing in `{cut(written)}`, or before it.", place=place)

@@ -14,7 +14,7 @@ from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.settings import FILE, Feature, Milestone, Settings
 
 _NOTHING = Query("", "", None, "", (), (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())
-"""In place of a query that cannot be read; its fault is noted, and no plan comes of it."""
+"""Replaces a query that cannot be read; its fault is noted, and there will be no plan."""
 
 
 def plan_condition(
@@ -50,7 +50,7 @@ def plan_condition(
 
 
 def columns_of(condition: Condition) -> tuple[str, ...] | None:
-    """List the columns that `{{row.x}}` can name; None where only the database knows them."""
+    """List the columns that `{{row.x}}` can name; None if only the database knows them."""
     match condition:
         case Query():
             return condition.columns
@@ -67,7 +67,7 @@ def columns_of(condition: Condition) -> tuple[str, ...] | None:
 
 
 def about(condition: Condition, settings: Settings) -> tuple[tuple[str, Feature | Milestone], ...]:
-    """Say what a template can show of skene.yaml, by the name under which it does."""
+    """Return what a template can show of skene.yaml, and by which name."""
     match condition:
         case InState() if condition.feature in settings.features:
             return (("feature", settings.features[condition.feature]),)

@@ -54,6 +54,7 @@ def plan_email(
             advice = one_of(column, columns) if columns else ""
             faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
     return Email(
+        provider=email.provider or settings.sender.provider,
         template=email.template,
         personalization=tuple(email.personalization.items()),
         user_columns=tuple(sorted(user | _unsubscribe_columns(email, settings.sender, faults))),

@@ -58,7 +58,7 @@ def columns_of(text: str, place: Place) -> Columns:
 
 
 def in_jinja(text: str) -> str:
-    """Advise how that is said in Jinja which is written as in JavaScript, Liquid or Handlebars; else nothing."""
+    """Suggest the Jinja for something written as in JavaScript, Liquid or Handlebars; otherwise nothing."""
     return next((advice for pattern, advice in _OF_OTHER_LANGUAGES if re.search(pattern, text)), "")
 
 

@@ -1,4 +1,4 @@
-"""What is impossible in one loop file, collected while it is planned and raised together."""
+"""Everything impossible in one loop file, collected while it is planned and raised together."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ class Faults:
     found: list[DocumentError] = field(default_factory=list)
 
     def refuse(self, path: Path_, message: str, advice: str = "") -> None:
-        """Note that what stands at `path` is impossible."""
+        """Note that the value at `path` is impossible."""
         self.found.append(LoopInvalid(message, advice=advice, place=self.document.place(path)))
 
     def note(self, error: DocumentError) -> None:

@@ -1,4 +1,4 @@
-"""What loads and is planned, but cannot run yet: said by name when a loop is validated, never when it runs."""
+"""What can be loaded and planned, but not run yet: reported when a loop is validated, never when it runs."""
 
 from collections.abc import Iterator
 

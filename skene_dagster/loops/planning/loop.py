@@ -1,6 +1,6 @@
 """From what an author wrote to what it means: every name, duration, SQL text and column resolved, or refused.
 
-Pure: nothing is written, no database is asked, the templates are not opened.
+Pure: nothing is written, no database is queried, no template is opened.
 """
 
 from datetime import timedelta

@@ -8,7 +8,7 @@ from skene_dagster.loops.dialect import read_test
 from skene_dagster.loops.plan import Expression
 from skene_dagster.settings import FILE, Users
 
-# Each page of users asks for it.
+# Every page of users needs it.
 _read_test = lru_cache(maxsize=16)(read_test)
 
 

@@ -1,4 +1,4 @@
-"""What skene.yaml says of what users do, resolved: every name and every SQL text, frozen and pure."""
+"""The settings about what users do, resolved: every name and every SQL text, frozen and pure."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ class MilestonePlan:
 
 @dataclass(frozen=True)
 class UsagePlan:
-    """All that a rollup computes."""
+    """Everything that a rollup computes."""
 
     events: Events
     features: tuple[FeaturePlan, ...]
@@ -129,7 +129,7 @@ def _faults_of_names(settings: Settings, document: Document) -> Iterator[Setting
 
 
 def _names_said(settings: Settings) -> Iterator[tuple[tuple[str, ...], str]]:
-    """List the names of events that skene.yaml says, and where."""
+    """List the names of events in skene.yaml, and where they are."""
     for name, feature in settings.features.items():
         for event in feature.events:
             yield ("features", name, "events"), event

@@ -1,4 +1,4 @@
-"""Durations on the calendar of a time zone: a day after 09:00 is 09:00, also where the clocks change in between.
+"""Durations on the calendar of a time zone: a day after 09:00 is 09:00, even if the clocks change in between.
 
 Whole days of a duration are calendar days; the rest of it (`36h` has a day and 12 hours) is exact. A wall-clock time
 that does not come, or comes twice, can mean two moments: of what is due the earlier one, of what is past the later one;

@@ -1,4 +1,4 @@
-"""Cron expressions: what Dagster takes and no cron program reads otherwise; for anything else, what to write."""
+"""Cron expressions that Dagster accepts and every cron program reads alike; for anything else, what to write."""
 
 import re
 from calendar import monthrange
@@ -48,7 +48,7 @@ _FOR_EXAMPLE = "write five: minute hour day month weekday, such as 0 9 * * *."
 
 
 def fault_of_cron(cron: str) -> str:
-    """Say what is wrong with a cron expression, and what to write; empty when nothing is."""
+    """Say what is wrong with a cron expression, and what to write; empty if nothing is."""
     fields = cron.split()
     if cron.strip().startswith("@"):
         return _of_an_alias(cron.strip().lower())
@@ -69,7 +69,7 @@ def _of_an_alias(alias: str) -> str:
         if whole % number == 0:
             return f"Write it in five fields: {f'{field} *' if every[2] == 'm' else f'0 {field}'} * * *."
     if alias.startswith("@every"):
-        return "It is about times of the clock, not about intervals; write such as */15 * * * *, or 0 */6 * * *."
+        return "Cron is about clock times, not intervals; write something like */15 * * * *, or 0 */6 * * *."
     return f"There is no such word; {_FOR_EXAMPLE}"
 
 
@@ -114,7 +114,7 @@ def _fault_of_an_nth(field: _Field, text: str) -> str:
 def _fault_of_an_item(field: _Field, item: str) -> str:
     shape = re.fullmatch(r"(?:\*|([0-9A-Za-z]+)(?:-([0-9A-Za-z]+))?)(?:/([0-9]+))?", item)
     if shape is None:
-        return f"{item!r} is no {field.name}; write numbers, *, ranges 1-5, lists 1,3 and steps */5."
+        return f"{item!r} is not a valid {field.name}; write numbers, *, ranges 1-5, lists 1,3 and steps */5."
     ends: list[int] = []
     for said in filter(None, (shape[1], shape[2])):
         number = field.number(said)
@@ -126,7 +126,7 @@ def _fault_of_an_item(field: _Field, item: str) -> str:
     step = 1 if shape[3] is None else int(shape[3])
     size = field.last - field.least + 1
     if not 1 <= step <= size:
-        return f"The step of {item!r} is to be from 1 to {size}: steps begin anew with each {_AROUND[field.name]}."
+        return f"The step of {item!r} must be from 1 to {size}: steps start over with each {_AROUND[field.name]}."
     if (len(ends) == 2 and ends[0] == ends[1]) or (shape[3] is not None and ends in ([field.last], [field.most])):
         # Dagster, 2026-11: takes 0-0 for every weekday, and 31/2 for every day.
         return f"The range {item} is one {field.name}: write {ends[0]}."
@@ -150,11 +150,11 @@ def _of_a_word(field: _Field, said: str) -> str:
     short = said[:3].upper()
     home = next((other for other in _FIELDS if short in other.names), None)
     if home is field:
-        return f"{said!r} is no {field.name}; write {short}."
+        return f"{said!r} is not a valid {field.name}; write {short}."
     if home is not None and said.upper() == short:
-        return f"{said!r} is a {home.name}, and here stands the {field.name}; {_FOR_EXAMPLE}"
+        return f"{said!r} is a {home.name}, but this is the {field.name}; {_FOR_EXAMPLE}"
     names = f", or {field.names[0]} to {field.names[-1]}" if field.names else ""
-    return f"{said!r} is no {field.name}; write {field.least} to {field.most}{names}."
+    return f"{said!r} is not a valid {field.name}; write {field.least} to {field.most}{names}."
 
 
 def _forwards(field: _Field, first: int, last: int, step: int) -> str:
@@ -184,7 +184,7 @@ def _of_the_days(fields: list[str]) -> str:
     day, month, weekday = fields[2:]
     if "#" in weekday and day != "*":
         # Dagster, 2026-11: takes `1 * MON#2` (day, month, weekday), and its daemon fails to find its ticks.
-        return f"{weekday} stands alone: write * as the day."
+        return f"{weekday} must be used alone: write * as the day."
     if day.upper() == "L":
         return ""
     days, months = _numbers(_FIELDS[2], day), _numbers(_FIELDS[3], month)

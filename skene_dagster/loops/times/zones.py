@@ -1,4 +1,4 @@
-"""Time zones: an IANA name, or what to write in its place. Where a near spelling is another hour, none is offered."""
+"""Time zones: an IANA name, or what to write instead. If a similar spelling is another hour, it is not suggested."""
 
 import difflib
 import re
@@ -43,17 +43,17 @@ CITIES: dict[str, tuple[str, ...]] = {
     "WAT": ("Africa/Lagos",),
     "CAT": ("Africa/Maputo",),
 }
-"""Abbreviations that are no names of zones, and the cities where they are used."""
+"""Abbreviations that are not names of zones, and the cities where they are used."""
 
 _FIXED = {"EST": (5, _NEW_YORK), "MST": (7, _DENVER)}
-"""Names of zones that people take for others: hours behind UTC all the year, and whom they think of."""
+"""Names of zones that people mistake for others: hours behind UTC all year round, and the city they mean."""
 
 # Files of the system's zone database that are no zones, are another one on each machine, or count leap seconds.
 _NO_ZONES = re.compile(r"(posix|right)/.*|localtime|posixrules|Factory")
 
 
 def fault_of_timezone(name: str) -> str:
-    """Say what to write in place of a time zone that is none; empty when it is one."""
+    """Say what to write instead of an invalid time zone; empty if it is valid."""
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -62,26 +62,24 @@ def fault_of_timezone(name: str) -> str:
 
 
 def trap_of_timezone(name: str) -> str:
-    """Say of a zone that is one, but perhaps not the one that was meant, which hour it is; empty of any other."""
+    """Say which hour a zone has that is valid but perhaps not the one that was meant; empty for any other."""
     if name in _FIXED:
         hours, city = _FIXED[name]
-        return f"{name} is {hours} hours behind UTC all the year. With summer time it is {city}."
+        return f"{name} is {hours} hours behind UTC all year round. With summer time it is {city}."
     if sign := re.fullmatch(r"Etc/GMT([+-])([1-9][0-9]?)", name):
         side = "behind" if sign[1] == "+" else "ahead of"
-        return f"{name} is {sign[2]} h {side} UTC: its sign is the other way round."
+        return f"{name} is {sign[2]} h {side} UTC: its sign is reversed."
     return ""
 
 
 def _instead(name: str) -> str:
     said = " ".join(name.split())
     if cities := CITIES.get(said.upper()):
-        return f"It is an abbreviation; write the city whose clock is meant: {' or '.join(cities)}."
+        return f"It is an abbreviation; write the city that you mean: {' or '.join(cities)}."
     if said.upper() in ("Z", "ZULU", "UTC0", "GMT/UTC"):
         return "Write UTC."
     if said in ("localtime", "posixrules"):
-        return (
-            "It is the zone of whichever machine reads it; write the city whose clock is meant, such as Europe/Berlin."
-        )
+        return "It is the zone of the machine that reads it; write the city that you mean, such as Europe/Berlin."
     folder, _, plain = said.partition("/")
     if folder in ("posix", "right") and not fault_of_timezone(plain):
         return f"{folder}/ is a copy of the zones that not every machine has; write {plain}."
@@ -106,9 +104,9 @@ def _of_an_offset(sign: str, hours: int, minutes: int) -> str:
     ahead = sign == "+"
     cure = f"Etc/GMT{'-' if ahead else '+'}{hours}"
     if minutes or hours > (14 if ahead else 12):
-        return "An offset is no time zone: write the city whose clock is meant, such as Europe/Berlin or Asia/Kolkata."
+        return "An offset is not a time zone: write the city that you mean, such as Europe/Berlin or Asia/Kolkata."
     side = "ahead of" if ahead else "behind"
     return (
-        "An offset is no time zone: write the city whose clock is meant, such as Europe/Berlin; or, the same all the "
-        f"year, {cure} ({hours} h {side} UTC: the sign is the other way round)."
+        "An offset is not a time zone: write the city that you mean, such as Europe/Berlin; or, the same all "
+        f"year round, {cure} ({hours} h {side} UTC: the sign is reversed)."
     )

@@ -1,1 +1,1 @@
-"""Leases: one process at a time writes."""
+"""Leases: only one process at a time writes."""

@@ -1,4 +1,4 @@
-"""The sign of life of whoever holds a lease: it is short, to replace a dead one soon; a statement may be long."""
+"""The heartbeat of a lease's holder: leases are short, to replace a dead holder soon; statements may be long."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -20,9 +20,9 @@ Beating: TypeAlias = Callable[[Engine, Lease, Clock], AbstractContextManager[Non
 
 @contextmanager
 def beating(engine: Engine, mine: Lease, clock: Clock, every: timedelta = LEASE / 3) -> Iterator[None]:
-    """Renew the lease of a lease from a thread and connection of its own, as long as the block runs.
+    """Renew a lease from a thread and connection of its own, as long as the block runs.
 
-    A beat that is missed does no harm: whoever writes asserts the lease again, and a lost one writes nothing.
+    A missed beat does no harm: every writer asserts the lease again, and writes nothing if it was lost.
     """
     over = threading.Event()
 

@@ -1,8 +1,8 @@
 """Leases: the right to write, which is one row of a table, taken by compare-and-set.
 
-There are leases to refresh a segment (`skene_segments`) and to roll up what users do (`skene_rollups`). The fence grows
-with every lease. Each transaction that writes first asserts its fence on the row; so a process that lost its lease, and
-wakes up again, writes nothing.
+There are leases to refresh a segment (`skene_segments`) and to roll up what users do (`skene_rollups`). The fencing
+token grows with every lease. Each transaction that writes first asserts its token on the row, so a process that lost
+its lease, and wakes up again, writes nothing.
 """
 
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ LEASE = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Kind:
-    """What leases are for: the table with a row for each, and how they are called."""
+    """A kind of lease: the table with a row for each, and the words for it."""
 
     table: Table
     name: Column[str]
     finished: Column[datetime]
     at_first: Mapping[str, int]
-    """What a new row holds, beyond its fence."""
+    """What a new row contains, apart from its fencing token."""
     noun: str
     is_written: str
     was_written: str
@@ -74,14 +74,14 @@ class Lease:
     is_untouched: bool
     """None ever wrote."""
     repairs: bool
-    """One for this very as_of wrote some of it and died."""
+    """A lease for this same as_of wrote some of it and died."""
     kind: Kind = field(default=SEGMENT, repr=False)
 
 
 def begin(
     engine: Engine, name: str, *, owner: str, as_of: datetime, clock: Clock, kind: Kind = SEGMENT
 ) -> tuple[Lease | None, Row[Any]]:
-    """Take the lease, of what is new as well; return it (None: it was completed for this as_of) and the row before it.
+    """Take the lease, creating its row if necessary; return it (None: completed for this as_of) and the previous row.
 
     Raises:
         SegmentOvertaken, RollupOvertaken: one for a newer as_of has written.
@@ -111,7 +111,7 @@ def state(connection: Connection, name: str, kind: Kind = SEGMENT) -> Row[Any] |
 
 
 def introduce(connection: Connection, name: str, kind: Kind = SEGMENT) -> None:
-    """Write the row of what is new. Raises IntegrityError when another process just did."""
+    """Insert a new row. Raises IntegrityError if another process just did."""
     connection.execute(insert(kind.table).values({kind.name.name: name, "fence": 0, **kind.at_first}))
 
 
@@ -171,7 +171,7 @@ def take(
 
 
 def keep(connection: Connection, lease: Lease, now: datetime, *, writes: bool = False) -> None:
-    """Assert the lease and renew its lease; first of all in every transaction of its work.
+    """Assert and renew the lease; the first thing in every transaction of its work.
 
     Raises:
         SegmentBusy, RollupBusy: another run has taken over.
@@ -210,7 +210,7 @@ def complete(connection: Connection, lease: Lease, now: datetime, **results: obj
 
 
 def completed(connection: Connection, lease: Lease) -> Row[Any] | None:
-    """Read the row if it says that the work of this very lease was completed; None: it was not."""
+    """Read the row if it says that the work of this lease was completed; None if it was not."""
     row = state(connection, lease.name, lease.kind)
     return row if row is not None and row.fence == lease.fence and row.as_of == lease.as_of else None
 
@@ -230,16 +230,16 @@ def between(connection: Connection, name: str, now: datetime, kind: Kind = SEGME
 
 
 def doubt_the_watermark(connection: Connection, name: str, now: datetime) -> None:
-    """Have everything counted again that was counted by a clock that was ahead: what came until then was passed over.
+    """Mark for recounting what was counted by a clock that was ahead: events that arrived until then were skipped.
 
-    Once its moment is reached it looks right: so it may not stay.
+    Once that moment is reached it would look right, so it must not stay.
     """
     ahead = rollups.c.watermark > now + CLOCKS_DIFFER
     connection.execute(update(rollups).where(rollups.c.rollup == name, ahead).values(watermark=None))
 
 
 def release(connection: Connection, lease: Lease) -> None:
-    """End the lease without a result; nothing happens if it is another's by now."""
+    """End the lease without a result; nothing happens if another process has it by now."""
     connection.execute(update(lease.kind.table).where(_is_mine(lease)).values(owner=None, lease_until=None))
 
 

@@ -5,7 +5,7 @@ from alembic import context
 context.configure(
     connection=context.config.attributes["connection"],
     version_table=context.config.attributes["version_table"],
-    # `schema` makes the version table; Alembic, which does not find it where that is only printed, would make it again.
+    # `schema` creates the version table; Alembic, which cannot find it if that is only printed, would create it again.
     dont_mutate=True,
 )
 with context.begin_transaction():

@@ -1,4 +1,4 @@
-"""Statements that are written down and not executed, so that somebody else may execute them."""
+"""Statements that are collected instead of executed, so that somebody else may execute them."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _EVENTS = ("do_execute", "do_executemany")
 
 @contextmanager
 def held_back(connection: Connection) -> Iterator[list[str]]:
-    """Execute what reads; yield the list of all else, as the server would have been sent it.
+    """Execute statements that read; yield the list of all others, exactly as the server would get them.
 
     What is held back changes nothing that is read later: a table that would have been made is not there.
     """

@@ -73,6 +73,7 @@ batches = Table(
     Column("owner", String(64)),
     Column("lease_until", Moment),
     Column("payload", Blob),  # the frozen body, zlib; gone when settled
+    Column("provider", String(16)),  # who made the frozen body, and takes it; NULL before
     Column("send_ids", Text),  # whose emails the frozen body holds, in its order: hex digits with spaces between
     Column("frozen_at", Moment),
     Column("first_attempt_at", Moment),

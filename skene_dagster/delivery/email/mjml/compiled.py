@@ -70,9 +70,7 @@ def compile_mjml(source: str) -> Compiled:
     kept = {int(found[1]) for found in TOKEN.finditer(output.content)}
     lost = [n for n in range(len(protected.constructs)) if n not in kept]
     if lost:
-        raise Faulty(
-            Fault(protected.lines_of[n], f"{protected.shown(n)} stands where MJML prints nothing.") for n in lost
-        )
+        raise Faulty(Fault(protected.lines_of[n], f"{protected.shown(n)} is where MJML prints nothing.") for n in lost)
     in_subject = protected.statements_in(output.title or "")
     in_file, in_html = (
         [number for number in protected.statements_in(where) if number not in in_subject]
@@ -93,4 +91,4 @@ def _refused_by_mrml(text: str, protected: Protected) -> Fault:
     line = protected.author_line(before.count("\n") + 1)
     here = here[len(before) :].strip()
     shown = TOKEN.sub(lambda token: protected.shown(int(token[1])), here)
-    return Fault(line, f"{shown} cannot stand here.", "Text and values belong in <mj-text> or <mj-raw>.")
+    return Fault(line, f"{shown} cannot be used here.", "Text and values belong in <mj-text> or <mj-raw>.")

@@ -1,4 +1,4 @@
-"""What mrml would drop, fix or misread without a word: checked on the file, and once more on what mrml made of it."""
+"""What mrml would silently drop, repair or misread: checked on the file, and once more on mrml's output."""
 
 import re
 from collections.abc import Iterable
@@ -53,14 +53,14 @@ class Values(HTMLParser):
         self.faults.append(Fault(self.line, message, advice))
 
     def refuse(self, number: int, where: str, advice: str = "") -> None:
-        self.fault(f"{self.protected.shown(number)} cannot stand {where}.", advice)
+        self.fault(f"{self.protected.shown(number)} cannot be used {where}.", advice)
 
     def inside(self, text: str) -> list[int]:
         return [int(found[1]) for found in TOKEN.finditer(text)]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if TOKEN.search(tag):
-            self.fault("Jinja cannot stand in the name of a tag.")
+            self.fault("Jinja cannot be used in the name of a tag.")
         for name, value in attrs:
             self._attribute(name, value or "")
 
@@ -91,7 +91,7 @@ class Values(HTMLParser):
                 self.fault(f"{shown(value)} leads nowhere from an email.", "Begin the address with https://.")
             return
         if name not in VALUE_ATTRIBUTES | LINK_ATTRIBUTES:
-            advice = "Values may stand in text, alt, title, href and src."
+            advice = "Values are allowed in text, alt, title, href and src."
             self.refuse(numbers[0], f"in the attribute {name!r}", advice)
         elif '"' in value:
             # mrml 0.2, 2026-11: writes the quote as \", which ends the attribute.
@@ -117,7 +117,7 @@ class _Open:
     tag: str
     line: int
     misplaced: list[Fault] = field(default_factory=list)
-    """What cannot stand in it; nothing of it is said where the fault is that it was never closed."""
+    """What cannot be used in it; nothing of it is said where the fault is that it was never closed."""
 
 
 class Lint(Values):
@@ -203,7 +203,7 @@ class Lint(Values):
         self.faults.append(Fault(one.line, f"<{one.tag}> is never closed.", f"Add </{one.tag}>{where}."))
 
     def _place(self, tag: str) -> None:
-        """Judge a tag that MJML or HTML knows by the tag around it."""
+        """Check a known tag against the tag around it."""
         parent = self._inside
         if parent is None or (parent.tag in HTML_TAGS and tag not in TAGS) or tag in CHILDREN.get(parent.tag, ()):
             return
@@ -211,11 +211,11 @@ class Lint(Values):
         homes = [home for home in CHILDREN if tag in CHILDREN[home]]
         homes = homes[:-2] or homes[:1]
         home = " or ".join(f"<{name}>" for name in homes[:2]) if tag in TAGS else "<mj-text> or <mj-raw>"
-        message = f"<{tag}> cannot stand in <{parent.tag}>."
+        message = f"<{tag}> cannot be used in <{parent.tag}>."
         parent.misplaced.append(Fault(self.line, message, f"It belongs in {home}." if home else ""))
 
     def _text(self, data: str, parent: _Open) -> None:
-        """Judge text that stands where only tags may; statements of Jinja may stand between tags."""
+        """Check text where only tags are allowed; Jinja statements may be between tags."""
         said = TOKEN.sub(lambda found: found[0] if self.protected.is_value(int(found[1])) else "", data)
         if not said.strip():
             return
@@ -225,7 +225,7 @@ class Lint(Values):
             lines_before = data[: len(data) - len(data.lstrip())].count("\n")
             what, line = "Text", self.protected.author_line(self.getpos()[0] + lines_before)
         advice = "Text and values belong in <mj-text> or <mj-raw>."
-        parent.misplaced.append(Fault(line, f"{what} cannot stand in <{parent.tag}>.", advice))
+        parent.misplaced.append(Fault(line, f"{what} cannot be used in <{parent.tag}>.", advice))
 
     def _names_of_attributes(self, names: Iterable[str]) -> None:
         for name in sorted(set(names) - ATTRIBUTES):
@@ -235,7 +235,7 @@ class Lint(Values):
                 self.fault(f"{name!r} is not an attribute of MJML.", self._nearest(name, ATTRIBUTES, "{}"))
 
     def _nearest(self, name: str, known: Iterable[str], form: str) -> str:
-        """Advise the name that was probably meant; of the first faults only, for it takes long to compare."""
+        """Suggest the name that was probably meant; for the first faults only, because comparing takes long."""
         return _nearest(name, known, form) if len(self.faults) < _MOST_ADVISED else ""
 
 

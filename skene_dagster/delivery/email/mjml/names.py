@@ -1,6 +1,6 @@
 """The tags and attributes of MJML 4 that mrml renders, and where they may stand.
 
-mrml drops what it does not know, and renders what stands elsewhere as it comes, both without a word.
+mrml silently drops what it does not know, and silently renders misplaced tags as they come.
 """
 
 from collections.abc import Mapping

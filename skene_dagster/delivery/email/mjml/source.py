@@ -1,4 +1,4 @@
-"""An MJML file with its Jinja taken out: what is left is read by parsers that know nothing of Jinja."""
+"""An MJML file with its Jinja taken out: the rest is read by parsers that know nothing of Jinja."""
 
 import re
 from collections.abc import Set as AbstractSet

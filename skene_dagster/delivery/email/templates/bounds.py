@@ -1,7 +1,7 @@
-"""What a template may cost: each way in which a few letters of it make a long text, or much work, has a limit.
+"""What a template may cost: every way in which a few characters make a long text, or a lot of work, has a limit.
 
-Nothing is computed when a template is compiled, everything when an email is made, and there it is charged to that
-email's account. What costs too much stops that email (`Unrenderable`), long before it costs this machine.
+Nothing is computed when a template is compiled, everything when an email is made, where it is charged to that email.
+An email that costs too much is stopped (`Unrenderable`), long before it costs this machine.
 """
 
 import re
@@ -50,7 +50,7 @@ class Account(Context):
             raise Unrenderable("the template takes too many steps")
 
     def charged(self, result: Any) -> Any:
-        """Charge what an operation gave: a few letters may make much, and as much again each time."""
+        """Charge an operation's result: a few characters may make a lot, and as much again each time."""
         self.charge(result)
         return result
 
@@ -93,7 +93,7 @@ def bounded(function: Callable[..., Any], name: str = "") -> Callable[..., Any]:
 
 @pass_context
 def _counted(context: Account, value: Any) -> list[Any]:
-    """Charge the turns of a loop."""
+    """Charge the iterations of a loop."""
     found = list(islice(value, MOST_WORK))
     context.charge(found)
     return found

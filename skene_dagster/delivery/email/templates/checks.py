@@ -1,4 +1,4 @@
-"""What can be said about a step's email before anybody gets it: every fault, with its file and line."""
+"""What can be checked about a step's email before anybody gets it: every fault, with its file and line."""
 
 import keyword
 import os
@@ -25,7 +25,7 @@ RESERVED = ("unsubscribe_url", "postal_address")
 """Names that every template gets from the sender's settings."""
 
 
-# Words that mean something of their own inside of {{ … }}.
+# Words with a meaning of their own inside {{ … }}.
 _JINJA_WORDS = frozenset({"true", "false", "none", "loop", "self", "caller", "varargs", "kwargs", "range"})
 
 
@@ -101,7 +101,7 @@ def _template(folder: Path, email: Email, sender: Sender, sources: Sources) -> I
 
 @lru_cache(maxsize=128)
 def _survives(compiled: Compiled) -> tuple[Fault, ...]:
-    """Judge what mrml made of a file whose Jinja is right."""
+    """Check what mrml made of a file whose Jinja is correct."""
     if not compiled.subject.strip():
         return (Fault(None, "The email has no subject.", "Write it into <mj-title> in <mj-head>."),)
     for part, environment, source in (("subject", TEXT, compiled.subject), ("HTML", HTML, compiled.html)):

@@ -90,4 +90,4 @@ def _clean(name: str, value: str) -> str:
 
 
 def _no_text(name: str) -> Unrenderable:
-    return Unrenderable(f"the column {name} is not a text in UTF-8")
+    return Unrenderable(f"the column {name} is not valid UTF-8")

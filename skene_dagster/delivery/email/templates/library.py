@@ -151,7 +151,7 @@ def _link(text: str) -> Template:
 
 
 def _one_click(url: str) -> tuple[tuple[str, str], ...]:
-    # RFC 8058; Gmail and Yahoo ask it of bulk senders since 2024-06. Resend adds neither by itself.
+    # RFC 8058; Gmail and Yahoo ask it of bulk senders since 2024-06. No provider adds either by itself.
     return (("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
 
 
@@ -163,7 +163,7 @@ def _rendered(template: Template, context: Mapping[str, object], part: str) -> s
 
 
 def _reason(part: str, bad: Exception) -> MissingValue | Unrenderable:
-    """Say why one user's values give no email."""
+    """Say why no email can be made from one user's values."""
     match bad:
         case Unrenderable():
             return bad

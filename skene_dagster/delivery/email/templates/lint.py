@@ -1,4 +1,4 @@
-"""What a template's Jinja may say: known filters and names, nothing that escapes the sandbox or the escaping."""
+"""What a template's Jinja may contain: known filters and names, nothing that escapes the sandbox or the escaping."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -95,7 +95,7 @@ def _no_jinja(bad: TemplateSyntaxError, source: str) -> Fault:
 
 
 def _swallowed(environment: SandboxedEnvironment, source: str) -> Iterator[Fault]:
-    """Find comments that end where another was meant to: what stands between is gone without a word."""
+    """Find comments that end where another was meant to: what is between them is silently lost."""
     for line, kind, value in environment.lex(source) if "{#" in source else ():
         if kind == "comment" and "{#" in value:
             yield Fault(line, "{# begins a Jinja comment, in which another one begins.", _IN_CSS)

@@ -1,4 +1,4 @@
-"""A look at what a filter would make of what it is given, before it does: what would be too much is refused."""
+"""Limits on what a filter may make of its arguments, checked before it runs: too much is refused."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ from skene_dagster.delivery.email.headers import Unrenderable
 LONGEST = 300_000
 """Characters of any text: three times the HTML that Gmail shows."""
 MOST_WORK = 200_000
-"""Steps of an email: a turn of a loop, a call, an operation; or 32 characters, or an item, of what it is about."""
+"""Steps of an email: an iteration of a loop, a call, an operation; or 32 characters, or an item, of its operands."""
 WIDEST = 1000
 """Characters to which a text is filled up."""
 USUAL_WIDTH = 79
@@ -31,7 +31,7 @@ def too_long() -> Unrenderable:
 
 def _wide(value: object, width: object = None, *_: object, **__: object) -> object:
     if isinstance(width, int) and not 0 < width <= WIDEST:
-        raise Unrenderable(f"a text is filled up to more than {WIDEST:,} characters")
+        raise Unrenderable(f"a string is padded to more than {WIDEST:,} characters")
     return value
 
 
@@ -96,7 +96,7 @@ def look_at_format(pattern: Any, values: Any = (), *more: Any, **named: Any) -> 
     text = str(pattern)
     given = [*_inside(values), *more, *named.values()]
     if any(isinstance(one, CONTAINERS) for one in given):
-        raise Unrenderable("a list is formatted as a text")
+        raise Unrenderable("a list is formatted as a string")
     widest = max((len(str(one)) for one in given), default=0)
     if (
         any(_TOO_WIDE.match(part) for part in text.split("%")[1:])
@@ -117,7 +117,7 @@ def _inside(values: object) -> Iterator[object]:
 
 def _as_text(value: object, *_: object, **__: object) -> object:
     if isinstance(value, CONTAINERS):
-        raise Unrenderable("a list is used as a text")
+        raise Unrenderable("a list is used as a string")
     return value
 
 

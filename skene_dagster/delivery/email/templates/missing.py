@@ -1,8 +1,8 @@
-"""What a template sees of a value that is not there.
+"""What a template sees of a missing value.
 
-It can be asked for (`or`, `default()`, `is defined`, `{% if name %}`), and what is made of it by filters, methods and
-arithmetic is missing as well, so that a fallback may stand at the end of a chain: `user.name|title or 'friend'`.
-Whatever would have to know the value (printing, comparing) fails, and the failure is the value's name.
+It can be tested (`or`, `default()`, `is defined`, `{% if name %}`), and what filters, methods and arithmetic make of it
+is missing as well, so that a fallback may be at the end of a chain: `user.name|title or 'friend'`. Anything that needs
+the value itself (printing, comparing) fails, and the failure has the value's name.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""What an email cannot be without: the names that a template prints or compares where no fallback stands.
+"""What an email needs: the names that a template prints or compares without a fallback.
 
-Read from Jinja's own tree, by the rules of `missing`: what is made of a missing value is missing, a fallback ends that.
+Read from Jinja's own tree, by the rules of `missing`: what is made of a missing value is missing, until a fallback.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,1 +1,1 @@
-"""What a query's result has: whose rows, from which columns, how often."""
+"""What a query's result contains: whose rows, from which columns, how often."""

@@ -1,4 +1,4 @@
-"""Whether a query may be asked about some users alone, so that a large answer can be had in parts."""
+"""Whether a query can be restricted to some users, so that a large result can be read in parts."""
 
 from sqlglot import exp
 
@@ -19,10 +19,10 @@ def is_aggregate(item: exp.Expr) -> bool:
 
 
 def is_by_key(tree: exp.Query, key: str) -> bool:
-    """Whether each row of the answer is of one user, whoever else there is.
+    """Whether each row of the result depends on one user only.
 
-    Then a range of keys that is asked of the answer can be looked for in the tables, and what one range says does not
-    depend on when the others are asked.
+    Then a range of keys in the result can be looked up in the tables, and one range does not depend on when the others
+    are read.
     """
     query = unwrapped(tree)
     if not isinstance(query, exp.Select) or query.args.get("with_"):

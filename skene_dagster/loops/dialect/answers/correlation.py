@@ -1,4 +1,4 @@
-"""A query with `$1`: joined with the rows that triggered, so that it is asked about all of them at once.
+"""A query with `$1`: joined with the rows that triggered, so that it runs for all of them at once.
 
 `SELECT * FROM actions WHERE user_id = $1` becomes `SELECT * FROM skene_trigger CROSS JOIN actions WHERE user_id =
 skene_trigger.skene_row_key`; whoever runs it says what `skene_trigger` is. Neither TiDB nor MariaDB, 2026-11, has
@@ -30,7 +30,7 @@ def correlated(words: list[Word], tree: exp.Query) -> list[Word]:
         tree: the checked query.
 
     Raises:
-        Refusal: the query cannot be asked about several rows at once without meaning something else.
+        Refusal: run for several rows at once, the query would mean something else.
     """
     _refuse_what_would_mean_something_else(tree)
     start = _top_level_from(words)

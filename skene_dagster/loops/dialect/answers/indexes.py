@@ -1,4 +1,4 @@
-"""Which index could find what a condition wants of a table: told from the condition's text alone."""
+"""Which index could find what a condition wants from a table, judging by the condition's text alone."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whom a condition forgets: a column that is NULL is neither before nor after any moment."""
+"""Users that a condition misses: a column that is NULL is neither before nor after any moment."""
 
 import re
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ class Forgotten:
 
 
 def before_a_moment(tree: exp.Query) -> tuple[str, ...]:
-    """Name the columns that a query wants to be before a moment, without a word on those that are NULL.
+    """List the columns that a query wants to be before a moment, without mentioning NULL.
 
-    Only what is plain is listed: a comparison that every row of the outermost SELECT must meet.
+    Only clear cases are listed: a comparison that every row of the outermost SELECT must meet.
     """
     where = tree.args.get("where") if isinstance(tree, exp.Select) else None
     if where is None:
@@ -37,7 +37,7 @@ def before_a_moment(tree: exp.Query) -> tuple[str, ...]:
 
 
 def forgotten(query: Query) -> list[Forgotten]:
-    """List the comparisons by which a condition forgets those whose column is NULL."""
+    """List the comparisons by which a condition misses users whose column is NULL."""
     return [_found(column, query.author) for column in query.before_a_moment]
 
 

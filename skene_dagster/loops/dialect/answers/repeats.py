@@ -1,4 +1,4 @@
-"""Whom a condition may return twice: a join has a row for each match, and a user may come once only."""
+"""Users that a condition may return twice: a join has a row for each match, but a user may appear only once."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Repeated:
 def repeated(
     query: Query, users: Users, lines: TextLines | None = None, *, schema: str = "", unique: UniqueKeys | None = None
 ) -> Repeated | None:
-    """Find what may return a user twice, if anything; what cannot be told is not.
+    """Find what may return a user twice, if anything; unclear cases are not reported.
 
     Args:
         unique: what the database says; a column `id` is taken for a key of its table where it was not asked.
@@ -144,7 +144,7 @@ class _Join:
         return found | {column.name.casefold() for column in using or []}
 
     def _is_anti_joined(self, source: Source) -> bool:
-        """Whether only those are wanted who have no row there: LEFT JOIN … WHERE x.id IS NULL."""
+        """Whether only users without a row there are wanted: LEFT JOIN … WHERE x.id IS NULL."""
         where = self._select.args.get("where")
         return source.nullable and any(
             isinstance(part, exp.Is)

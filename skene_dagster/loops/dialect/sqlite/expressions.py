@@ -126,7 +126,7 @@ class Expressions:
         if word.kind == "hex":
             raise NeedsTidb("A hexadecimal or binary value")
         if "\0" in word.value:
-            raise NeedsTidb(r"A text with \0")
+            raise NeedsTidb(r"A string with \0")
         if dates.is_a_servers_own(word.value):
             raise NeedsTidb(f"A date that is written as {word.value!r}, not as '2026-11-23' or '2026-11-23 09:00:00',")
         return quoted(word.value)

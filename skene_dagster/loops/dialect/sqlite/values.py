@@ -91,7 +91,7 @@ def are_moments(node: exp.Expr, sides: list[exp.Expr], rewritten: Rewritten) -> 
     """
     kinds = {kind_of(side, rewritten) for side in sides} - {""}
     if "number" in kinds and len(kinds) > 1:
-        raise NeedsTidb("Comparing a number with a text")
+        raise NeedsTidb("Comparing a number with a string")
     if any(isinstance(side, exp.Literal) and dates.is_a_number(side.name) for side in sides):
         # A moment is a text there, and greater than every number.
         raise NeedsTidb("A date that is written as a number")
@@ -103,7 +103,7 @@ def are_moments(node: exp.Expr, sides: list[exp.Expr], rewritten: Rewritten) -> 
 
 def in_full(node: exp.Expr) -> bool:
     """Whether a point in time has date, time and fraction whatever happens."""
-    if isinstance(node, (exp.Add, exp.Sub)) and isinstance(node.expression, exp.Interval):
+    if isinstance(node, (exp.Add, exp.Sub)):
         return in_full(node.this)
     return isinstance(node, exp.Placeholder) and node.name == AS_OF
 

@@ -1,4 +1,4 @@
-"""Counting what goes wrong, and saying it to the log once a minute: a database that is away must not fill a disk."""
+"""Counting errors, and logging each kind once a minute: a database that is down must not fill a disk with log lines."""
 
 import itertools
 import logging
@@ -13,7 +13,7 @@ EVERY = 60.0
 
 
 class Tally:
-    """A count that any thread adds to and none waits for; whoever reads it may see a moment ago."""
+    """A count that any thread can add to without waiting; a reader may see a slightly older value."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -21,12 +21,12 @@ class Tally:
         self._told = 0
 
     def add(self, words: str = "") -> None:
-        """Count one, and keep what is to be said of it."""
-        # `next` is one step of the interpreter: no two threads get the same number.
+        """Count one, and keep the words about it."""
+        # `next` is atomic in the interpreter: no two threads get the same number.
         self._last = (next(self._numbers), words)
 
     def news(self) -> tuple[int, str]:
-        """Return how many came since this was asked last, and the words of the last one."""
+        """Return how many there were since the last call, and the words about the last one."""
         number, words = self._last
         new, self._told = number - self._told, max(number, self._told)
         return max(new, 0), words
@@ -34,7 +34,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that goes wrong."""
+    """A kind of error."""
 
     level: int
     sentence: str
@@ -48,8 +48,8 @@ class _Noted:
     said_at: float | None = None
 
 
-class Seldom:
-    """Says each kind of thing at most every `every` seconds, with how many there were since it was said last."""
+class ThrottledLog:
+    """Logs each kind at most once in `every` seconds, with how many there were since it was last logged."""
 
     def __init__(self, every: float = EVERY, clock: Callable[[], float] = time.monotonic) -> None:
         self._every = every
@@ -57,14 +57,14 @@ class Seldom:
         self._noted: dict[Kind, _Noted] = {}
 
     def note(self, kind: Kind, many: int, words: str = "") -> None:
-        """Keep that it happened so many times; nothing is said yet."""
+        """Record that it happened so many times; nothing is logged yet."""
         if many:
             noted = self._noted.setdefault(kind, _Noted())
             noted.many += many
             noted.words = words
 
     def tell(self, *, at_once: bool = False) -> None:
-        """Log what is due, or all there is."""
+        """Log what is due, or everything."""
         now = self._clock()
         for kind, noted in self._noted.items():
             due = noted.said_at is None or now - noted.said_at >= self._every

@@ -1,11 +1,13 @@
 """Files of the outbox, replaced in one step: a reader sees the old one or the new one, never a part."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
 BATCHES = "batches"
 VIEW = "view"
+PAGE = "index.html"
 
 
 def make_folders(folder: Path) -> None:
@@ -23,3 +25,12 @@ def replace(file: Path, content: bytes) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
+
+def clear(folder: Path) -> None:
+    """Remove what the outbox has written there, and nothing else."""
+    for email in folder.glob("*.eml"):
+        email.unlink()
+    (folder / PAGE).unlink(missing_ok=True)
+    for inner in (BATCHES, VIEW):
+        shutil.rmtree(folder / inner, ignore_errors=True)

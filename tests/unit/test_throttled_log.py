@@ -6,19 +6,19 @@ import threading
 import pytest
 
 from skene_dagster.tracking.buffer import DROPPED, UNWRITTEN
-from skene_dagster.tracking.seldom import Kind, Seldom, Tally
+from skene_dagster.tracking.throttled_log import Kind, Tally, ThrottledLog
 
 
 def test_a_kind_of_trouble_is_logged_once_a_minute_with_all_that_happened_meanwhile(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = 0.0
-    seldom = Seldom(clock=lambda: now)
+    log = ThrottledLog(clock=lambda: now)
     for second in range(125):
         now = float(second)
-        seldom.note(UNWRITTEN, 1, "It is away.")
-        seldom.note(DROPPED, 1000 * (second == 60), "10")
-        seldom.tell()
+        log.note(UNWRITTEN, 1, "It is away.")
+        log.note(DROPPED, 1000 * (second == 60), "10")
+        log.tell()
 
     assert [line.split(",")[0].split(" attempts")[0] for line in caplog.messages] == [
         "Events cannot be written (1",
@@ -47,16 +47,16 @@ def test_no_count_is_lost_between_threads() -> None:
 
 
 def test_a_line_of_the_log_may_hold_braces(caplog: pytest.LogCaptureFixture) -> None:
-    seldom = Seldom()
-    seldom.note(Kind(logging.WARNING, "{many}: {words}"), 1, "{a} %s")
-    seldom.tell()
+    log = ThrottledLog()
+    log.note(Kind(logging.WARNING, "{many}: {words}"), 1, "{a} %s")
+    log.tell()
 
     assert caplog.messages == ["1: {a} %s"]
 
 
 def test_what_is_told_at_once_is_said_before_its_minute_and_never_twice(caplog: pytest.LogCaptureFixture) -> None:
     now = 0.0
-    seldom = Seldom(clock=lambda: now)
+    log = ThrottledLog(clock=lambda: now)
     kind = Kind(logging.WARNING, "{many} {words}")
     said = []
     for now, many, at_once in [
@@ -67,8 +67,8 @@ def test_what_is_told_at_once_is_said_before_its_minute_and_never_twice(caplog: 
         (119.8, 3, False),
         (119.9, 1, False),
     ]:
-        seldom.note(kind, many, f"at {now:g}")
-        seldom.tell(at_once=at_once)
+        log.note(kind, many, f"at {now:g}")
+        log.tell(at_once=at_once)
         said.append(len(caplog.messages))
 
     assert caplog.messages == ["1,000 at 0", "2 at 59.9", "4 at 119.9"]

@@ -15,7 +15,8 @@ from typing import Any
 
 from skene_dagster.delivery.email.message import ORIGIN_TAG, SEND_TAG, Frozen
 from skene_dagster.delivery.providers.base import Absent, Denied, Finding, Found, Sent, Unprovable
-from skene_dagster.delivery.providers.resend_answers import ends_a_key, ids_in, refuses
+from skene_dagster.delivery.providers.json_emails import messages_of
+from skene_dagster.delivery.providers.resend.answers import ends_a_key, ids_in, refuses
 
 SKEW = timedelta(minutes=2)
 """How far Resend's clock and the database's may lie apart."""
@@ -152,7 +153,7 @@ class Records:
         ledger = _ledger(batch)
         # By the address alone: a subject, and the case of an address, may come back changed, and what is not
         # recognised would count as absent.
-        addresses = {message.to.casefold() for message in batch.messages()}
+        addresses = {message.to.casefold() for message in messages_of(batch)}
         ids: list[str | None] = [None] * len(places)
         reaches_back = is_new = False
         looks = LOOKS
@@ -251,7 +252,7 @@ def _is_a_batch(row: Record) -> bool:
 
 def _ledger(batch: Frozen) -> str:
     """Name the ledger that the emails of a batch say they come from; empty where they do not say."""
-    return _ledger_of(next(iter(dict(message.tags).get(ORIGIN_TAG, "") for message in batch.messages()), ""))
+    return _ledger_of(next(iter(dict(message.tags).get(ORIGIN_TAG, "") for message in messages_of(batch)), ""))
 
 
 def _ledger_of(origin: str) -> str:

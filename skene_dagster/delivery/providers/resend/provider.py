@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
@@ -11,14 +11,16 @@ import requests
 import resend
 from resend.exceptions import ResendError
 
-from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.providers import resend_answers as answers
+from skene_dagster.delivery.email.message import Frozen, Message
+from skene_dagster.delivery.providers import json_emails
 from skene_dagster.delivery.providers.base import (
     Answer,
     Denied,
+    Diagnosis,
     Finding,
     RateLimit,
     Sent,
+    Terms,
     Throttled,
     Turns,
     Unknown,
@@ -26,9 +28,9 @@ from skene_dagster.delivery.providers.base import (
     at_once,
     check_call,
 )
-from skene_dagster.delivery.providers.resend_records import Records, Request
-from skene_dagster.settings import RESEND_URL
-from skene_dagster.settings.environment import check_api_key, check_api_url
+from skene_dagster.delivery.providers.resend import TERMS, URL, answers, check_key, check_url
+from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
+from skene_dagster.delivery.providers.resend.records import SKEW, Records, Request
 
 Result = TypeVar("Result")
 
@@ -57,13 +59,13 @@ class ResendProvider:
         SettingsError: for a key or an address that could never work.
     """
 
-    name: ClassVar[str] = "resend"
-    batch_limit: ClassVar[int] = 100
+    name: ClassVar[str] = "Resend"
+    terms: ClassVar[Terms] = TERMS
 
-    def __init__(self, api_key: str, base_url: str = RESEND_URL, timeout: tuple[float, float] = (5.0, 30.0)) -> None:
+    def __init__(self, api_key: str, base_url: str = URL, timeout: tuple[float, float] = (5.0, 30.0)) -> None:
         # The SDK reports a header that cannot be sent as a network error of status 500: it would be tried for ever.
-        check_api_key(api_key)
-        check_api_url(base_url)
+        check_key(api_key)
+        check_url(base_url)
         self._api_key = api_key
         self._base_url = base_url.rstrip("/")
         self._client = _PooledClient(timeout)
@@ -79,13 +81,21 @@ class ResendProvider:
         """See `Provider`."""
         return answers.rate_limit(self._client.headers)
 
+    def freeze(self, messages: Sequence[Message]) -> Frozen:
+        """Encode a batch as the API takes it; see `Provider`."""
+        return json_emails.freeze(messages)
+
+    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
+        """See `Provider`."""
+        return json_emails.only(batch, positions)
+
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         """Post the frozen bytes as one batch; see `Provider`.
 
         Raises:
             ValueError: for a key or a number of messages that no provider takes.
         """
-        check_call(batch, key, self.batch_limit)
+        check_call(batch, key, TERMS.batch_limit)
         self._client.body = batch.body
         try:
             with self._as_the_sdk_wants_it():
@@ -115,7 +125,11 @@ class ResendProvider:
 
     def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
-        return self._records(turn).sent(since, most)
+        return self._records(turn).sent(None if since is None else since - SKEW, most)
+
+    def diagnose(self, sender: str) -> Iterator[Diagnosis]:
+        """Ask whether the sender's domain is verified; nothing is sent."""
+        return diagnosis(self.domains, sender)
 
     def domains(self) -> dict[str, str]:
         """Ask for the domains of this account: the status (`verified`, `pending`, …) by name.

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from skene_dagster.delivery.email.message import Message
-from skene_dagster.delivery.providers.outbox_files import BATCHES, VIEW, replace
+from skene_dagster.delivery.providers.outbox.files import BATCHES, PAGE, VIEW, replace
 
 LISTED = 500
 """The most emails on the page; the folder keeps all."""
 
-PAGE = "index.html"
-
-_SHELL = Path(__file__).with_name("outbox_page.html")
+_SHELL = Path(__file__).with_name("page.html")
 # In the copy that is shown: nothing runs, nothing is submitted, links open beside the page.
 _QUIET = (
     "<meta http-equiv=\"Content-Security-Policy\" content=\"script-src 'none'; object-src 'none'; form-action 'none'\">"

@@ -1,0 +1,46 @@
+"""Which providers there are. All others reach them through here, and know none by its name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from skene_dagster.delivery.providers import resend, smtp
+from skene_dagster.delivery.providers.base import Clock, Provider, Registration
+from skene_dagster.delivery.providers.outbox import TERMS as OUTBOX
+from skene_dagster.delivery.providers.outbox.files import clear as clear_outbox
+from skene_dagster.delivery.providers.outbox.provider import OutboxProvider
+from skene_dagster.settings import Settings
+
+__all__ = ["OUTBOX", "REGISTERED", "check", "clear_outbox", "configured", "named", "open_outbox"]
+
+REGISTERED: Mapping[str, Registration] = MappingProxyType({"resend": resend.REGISTRATION, "smtp": smtp.REGISTRATION})
+"""By the name that files call them by."""
+
+
+def check(settings: Settings) -> None:
+    """Refuse variables of any provider that could never work.
+
+    Raises:
+        SettingsError: with the name of the variable.
+    """
+    for registration in REGISTERED.values():
+        registration.check(settings.environ)
+
+
+def configured(settings: Settings) -> list[str]:
+    """Name those that the environment can send by.
+
+    Raises:
+        SettingsError: it holds something that could never work.
+    """
+    return [name for name, entry in REGISTERED.items() if entry.is_configured(settings)]
+
+
+def named(name: str | None) -> Registration:
+    """Return the provider of this name, which a plan or the ledger has."""
+    assert name is not None
+    return REGISTERED[name]
+
+
+def open_outbox(settings: Settings, clock: Clock) -> Provider:
+    """Open the folder that takes emails which may not leave."""
+    return OutboxProvider(settings.outbox, clock)

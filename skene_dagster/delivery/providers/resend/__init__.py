@@ -1,0 +1,93 @@
+"""Resend: what it promises, and what it is told by the environment. Its SDK is imported only where it is opened."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from skene_dagster.delivery.providers.base import Diagnosis, Registration, Terms
+from skene_dagster.errors import SettingsError
+from skene_dagster.settings import Settings
+
+if TYPE_CHECKING:
+    from skene_dagster.delivery.providers.resend.provider import ResendProvider
+
+URL = "https://api.resend.com"
+
+TERMS = Terms(
+    batch_limit=100,
+    # Resend keeps a key for 24 h.
+    key_lives=timedelta(hours=23),
+    proves_after=timedelta(minutes=10),
+    # The least that Resend ever documented.
+    starts_at=2.0,
+)
+
+_VISIBLE = re.compile(r"[!-~]+")
+
+
+def check(environ: Mapping[str, str]) -> None:
+    """Refuse variables that could never work.
+
+    Raises:
+        SettingsError: with the name of the variable.
+    """
+    if key := environ.get("RESEND_API_KEY"):
+        check_key(key)
+    check_url(_url(environ))
+
+
+def check_key(key: str) -> None:
+    """Refuse what cannot stand in an HTTP header.
+
+    Raises:
+        SettingsError: it is no key.
+    """
+    if _VISIBLE.fullmatch(key) is None:
+        raise SettingsError("RESEND_API_KEY is not a key.", advice="Copy it again, without spaces and quotes.")
+
+
+def check_url(url: str) -> None:
+    """Refuse to send a key in clear to another machine.
+
+    Raises:
+        SettingsError: it is no address, or neither https nor of this machine.
+    """
+    try:
+        split = urlsplit(url)
+        here = split.hostname in {"127.0.0.1", "localhost"}
+        usable = bool(split.hostname) and split.port != 0 and _VISIBLE.fullmatch(url) is not None
+    except ValueError:
+        usable = here = False
+    if not usable or (split.scheme != "https" and not (split.scheme == "http" and here)):
+        # Not quoted: it may hold a name and a password, or be the key itself.
+        raise SettingsError("RESEND_API_URL is not an address that a key may be sent to.", advice="Use https://.")
+
+
+def _url(environ: Mapping[str, str]) -> str:
+    return environ.get("RESEND_API_URL") or URL
+
+
+def _provider(settings: Settings) -> "ResendProvider":
+    # The SDK costs 0.2 s, and a rehearsal never needs it.
+    from skene_dagster.delivery.providers.resend.provider import ResendProvider  # noqa: PLC0415
+
+    return ResendProvider(settings.environ["RESEND_API_KEY"], _url(settings.environ))
+
+
+def _diagnose(settings: Settings) -> Iterator[Diagnosis]:
+    provider = _provider(settings)
+    try:
+        yield from provider.diagnose(settings.sender.from_)
+    finally:
+        provider.close()
+
+
+REGISTRATION = Registration(
+    TERMS,
+    needs="RESEND_API_KEY",
+    check=check,
+    open=lambda settings, _clock: _provider(settings),
+    diagnose=_diagnose,
+)
