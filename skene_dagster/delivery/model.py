@@ -192,6 +192,8 @@ class Past:
     decided_as_of: datetime
     mailed_as_of: datetime | None
     """The tick of the last mail that the provider accepted, or may have: a doubt counts as a mail."""
+    is_in_flight: bool = False
+    """Whether an email to them is still to be sent, whatever was decided since."""
 
 
 @dataclass(frozen=True)

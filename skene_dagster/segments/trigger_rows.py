@@ -237,13 +237,14 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
     columns = attributes.kept(connection, answer, names, trigger if by_row else None) if names else None
     return (
         query.add_columns(
-            user.label("user_id"),
+            # Rows may spell one user in several ways (collations): they are one in the ledger.
+            users.c[settings.users.key].label("user_id"),
             trigger.c[trigger_windows.OCCURRENCE].label("occurrence"),
             func.min(trigger.c[ROW_AT]).label("triggered_at"),
             (literal(None) if columns is None else func.min(columns)).label("attributes"),
         )
-        .where(exists().where(users.c[settings.users.key] == user))
-        .group_by(user, trigger.c[trigger_windows.OCCURRENCE])
+        .join(users, users.c[settings.users.key] == user)
+        .group_by(users.c[settings.users.key], trigger.c[trigger_windows.OCCURRENCE])
         .subquery("found")
     )
 

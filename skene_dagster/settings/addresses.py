@@ -41,6 +41,9 @@ def bare_address(text: str) -> str:
     """
     if len(text) > LONGEST_ADDRESS:
         raise ValueError("It is too long for an address.")
+    if "=?" in text:
+        # Python's email, 2026-11: reads `=?utf-8?q?ceo?=@example.com` in a header as ceo@example.com.
+        raise ValueError("It would be read as an encoded word: another address.")
     try:
         # Strict: RFC 5321 takes no more than 64 characters before the @.
         found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True)

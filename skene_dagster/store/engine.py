@@ -136,7 +136,7 @@ def _once(engine: Engine, work: Callable[[Connection], Result]) -> Result:
         except DBAPIError as error:
             if is_lost(error):
                 raise CommitUnknown(
-                    f"The connection broke during COMMIT ({in_words(error).message}); "
+                    f"The connection broke during COMMIT ({in_words(error).message.rstrip('.')}); "
                     "it is unknown whether the transaction was committed.",
                     advice="Run it again: what was done is found, and is not done twice.",
                 ) from None

@@ -38,6 +38,7 @@ PUT_IN = {
     "skene_dagster.cli.validating.validate.load": "a fault of our own, which nobody knows how to cause",
     "skene_dagster.behaviour.events._utc_now": "the clock",
     "skene_dagster.store.engine._utc_now": "the clock",
+    "conversation.monotonic": "the clock",
 }
 """What tests put in the place of something else, besides constants that they make smaller."""
 

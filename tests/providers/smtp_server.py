@@ -23,7 +23,7 @@ from servers import free_port
 
 USER, PASSWORD = "us@example.com", "p@ss:w/rd%"
 
-Stage = Literal["hello", "MAIL", "RCPT", "DATA", "content", "dot"]
+Stage = Literal["hello", "AUTH", "MAIL", "RCPT", "DATA", "content", "dot"]
 """When a server says something else: to EHLO and HELO, to a command, while it reads the content, after its dot."""
 
 
@@ -84,6 +84,10 @@ class _Protocol(SMTP):
     async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802 - the name is aiosmtpd's
         if not await self.says("hello"):
             await super().smtp_HELO(hostname)
+
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802 - the name is aiosmtpd's
+        if not await self.says("AUTH"):
+            await super().smtp_AUTH(arg)
 
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802 - the name is aiosmtpd\'s
         self.state.commands.append(f"MAIL {arg}")

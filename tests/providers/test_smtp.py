@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime
 from email import message_from_bytes
@@ -104,7 +105,9 @@ REFUSED, LATER, THROTTLED, FATAL = Refused("", 0), Later(300.0, ""), Throttled(6
         pytest.param("MAIL", "552 5.3.4 too large", REFUSED, id="MAIL: the size"),
         pytest.param("MAIL", "451 4.3.2 not now", THROTTLED, id="MAIL: not now"),
         pytest.param("RCPT", "550 5.1.1 no such user user1@example.com", REFUSED, id="RCPT: nobody"),
-        pytest.param("RCPT", "554 5.7.1 relay access denied", FATAL, id="RCPT: no relaying"),
+        pytest.param("RCPT", "554 5.7.1 Relay access denied", FATAL, id="RCPT: no relaying"),
+        pytest.param("RCPT", "550 relay not permitted", FATAL, id="RCPT: no relaying, in other words"),
+        pytest.param("RCPT", "550 5.7.1 only its own organisation may write here", REFUSED, id="RCPT: not to this one"),
         pytest.param("RCPT", "530 5.7.0 log in first", FATAL, id="RCPT: no login"),
         pytest.param("RCPT", "450 4.2.0 greylisted", LATER, id="RCPT: greylisted"),
         pytest.param("RCPT", "454 4.7.0 too fast", THROTTLED, id="RCPT: too fast"),
@@ -184,6 +187,26 @@ def test_a_server_that_trickles_its_answer_is_cut_off(
     server.script["dot"] = ["trickled"]
 
     assert isinstance(submit(provider), Unknown)
+
+
+def test_a_kept_connection_that_is_silent_leaves_no_second_try_and_no_second_wait(
+    provider: SmtpProvider, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids_of(submit(provider, 1))
+    monkeypatch.setattr(conversation, "WHOLE", 0.5)
+    server.script["MAIL"] = ["silent"]
+
+    assert isinstance(submit(provider, 2), Unreachable)
+    assert (len(server.emails), server.connections) == (1, 1)
+
+
+def test_an_email_is_not_ended_once_its_time_is_over(
+    provider: SmtpProvider, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "monotonic", iter([0.0, conversation.WHOLE]).__next__)
+
+    assert submit(provider) == Unreachable(f"{server.host}:{server.port}: it took too long to connect")
+    assert server.emails == []
 
 
 @pytest.mark.parametrize("how", ["421 4.4.2 idle for too long", "cut"])
@@ -306,6 +329,18 @@ def test_a_wrong_password_stops_the_run_and_is_not_told() -> None:
     assert "another-one" not in str(answer)
 
 
+def test_a_login_that_a_server_repeats_is_not_told() -> None:
+    plain = b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+    with mail_server(login=True) as server:
+        server.script["AUTH"] = [f"500 5.5.1 what is AUTH PLAIN {plain}, {PASSWORD}?"] * 2
+        provider = provider_of(server, login=LOGIN)
+
+        answer = submit(provider)
+
+        provider.close()
+    assert answer == Fatal("500 5.5.1 what is AUTH PLAIN <password>, <password>?")
+
+
 def test_a_server_that_knows_no_login_is_not_given_one(server: MailServer) -> None:
     provider = provider_of(server, login=LOGIN)
 
@@ -354,6 +389,8 @@ def test_a_url_is_read(url: str, read_as: Server) -> None:
         pytest.param("smtp://us:secret@mail.example.com?per_second=1&per_second=2", id="two paces"),
         pytest.param("smtp://us:secret@mail.example.com?ssl_ca=/secret/none.pem", id="a file that is not there"),
         pytest.param("smtp://us:secret@mail.example.com/folder", id="a path"),
+        pytest.param("smtp://us:s%C3%A4cret@mail.example.com", id="a password that is not ASCII"),
+        pytest.param("smtp://us%00secret:x@mail.example.com", id="a NUL"),
     ],
 )
 def test_a_url_that_could_not_work_is_refused_and_never_quoted(url: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, func, literal, update
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger import past
 from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
 from skene_dagster.delivery.providers.base import (
     Absent,
@@ -181,7 +182,7 @@ def who_slept_sends_all_the_same(patch: pytest.MonkeyPatch) -> None:
 
 def who_is_in_flight_may_be_mailed(patch: pytest.MonkeyPatch) -> None:
     """A member who enters again is mailed again, though the last email is still on its way."""
-    patch.setattr(eligibility, "IN_FLIGHT", frozenset[str]())
+    patch.setattr(past, "IN_FLIGHT", frozenset[str]())
 
 
 def who_enters_in_flight_is_passed_over(patch: pytest.MonkeyPatch) -> None:

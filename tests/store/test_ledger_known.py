@@ -47,13 +47,16 @@ def test_a_past_is_the_last_decision_and_the_last_mail_of_the_step(connection: C
     a_send(connection, 2, "2", "in_doubt", SECOND, decided_at=THIRD, reason="no_answer")
     a_send(connection, 2, "1", "refused", SECOND)
     a_send(connection, 3, "1", "reserved", FIRST)
+    a_send(connection, 4, "1", "reserved", FIRST)
+    a_send(connection, 4, "2", "skipped", SECOND, reason="left_segment")
     for others in ({"mode": "redirect"}, {"loop": "other"}, {"step": "other"}):
         a_send(connection, 3, "9", "accepted", THIRD, **others)
 
-    assert ledger.history(connection, SCOPE, [1, 2, 3, 4]) == {
+    assert ledger.history(connection, SCOPE, [1, 2, 3, 4, 5]) == {
         1: Past(10, "skipped", "repeat", THIRD, FIRST),
         2: Past(2, "in_doubt", "no_answer", SECOND, SECOND),
-        3: Past(1, "reserved", None, FIRST, None),
+        3: Past(1, "reserved", None, FIRST, None, is_in_flight=True),
+        4: Past(2, "skipped", "left_segment", SECOND, None, is_in_flight=True),
     }
 
 

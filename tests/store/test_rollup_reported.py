@@ -137,7 +137,7 @@ def test_a_definition_that_has_changed_answers_only_what_is_not_of_it(
         assert ask(world, condition) is not None
     else:
         with pytest.raises(
-            NotCounted, match=rf"\(Wed 04 Mar 2026, 00:00 UTC\), skene.yaml has changed {words}, so nobody knows "
+            NotCounted, match=rf"\(Wed 04 Mar 2026, 00:00 UTC\), skene.yaml has changed {words}, so nobody knows"
         ):
             ask(world, condition)
 

@@ -139,7 +139,7 @@ def test_anything_else_is_not_tried_again_at_once(engine: Engine, code: int, wor
 @pytest.mark.parametrize(
     ("before_commit", "words"),
     [
-        pytest.param(True, "during COMMIT(.|\n)*is not known", id="in COMMIT"),
+        pytest.param(True, "during COMMIT(.|\n)*is unknown", id="in COMMIT"),
         pytest.param(False, "cannot answer now", id="before it"),
     ],
 )

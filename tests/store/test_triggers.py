@@ -596,3 +596,26 @@ def test_an_event_that_no_tick_has_looked_at_stays(shop: Shop) -> None:
 
 def look(shop: Shop, ask: Callable[[Connection], Found]) -> Found:
     return transaction(shop.world.engine, ask)
+
+
+def test_rows_that_spell_one_user_in_two_ways_are_of_one_user(engine: Engine, tmp_path: Path) -> None:
+    ignoring = "NOCASE" if is_sqlite(engine) else "utf8mb4_general_ci"
+    key = f"VARCHAR(40) {'' if is_sqlite(engine) else 'CHARACTER SET utf8mb4 '}COLLATE {ignoring} NOT NULL"
+    with engine.begin() as connection:
+        flags = ", ".join(f"{name} BOOLEAN NOT NULL" for name in ("dormant", "verified", "reminded"))
+        texts = "email VARCHAR(255), name VARCHAR(100), last_activity_at DATETIME"
+        connection.execute(text(f"CREATE TABLE users (id {key} PRIMARY KEY, {texts}, {flags})"))
+    shop = make_shop(engine, tmp_path)
+    shop.do("DROP TABLE orders")
+    shop.do("DROP TABLE payments")
+    shop.do(f"CREATE TABLE orders (id BIGINT PRIMARY KEY NOT NULL, user_id {key}, created_at DATETIME NOT NULL)")
+    shop.do(f"CREATE TABLE payments (order_id BIGINT, user_id {key}, amount INTEGER, paid INTEGER)")
+    shop.do("UPDATE users SET id = 'ada' WHERE id = '1'")
+    started(shop, ORDERS.replace("{type: email,", "{type: email, repeat: once,"))
+    for number, spelled in enumerate(["ada", "ADA", "Ada"]):
+        shop.do("INSERT INTO orders VALUES (:n, :user, :at)", n=number, user=spelled, at=shop.world.now)
+        shop.do("INSERT INTO payments VALUES (:n, :user, 5, 1)", n=number, user=spelled)
+
+    assert shop.tick() == 3
+    assert shop.world.provider.mailed == ["u1@example.com"]
+    assert list(shop.world.states().values()) == ["skipped:once"]

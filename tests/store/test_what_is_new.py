@@ -364,3 +364,19 @@ def test_who_was_there_at_the_start_is_mailed_once_everyone_is_and_a_person_has_
 
     assert (before, reconsidered(world)) == ({}, 0)
     assert next_tick(world) == {"mail": 1}
+
+
+def test_who_returns_twice_while_their_email_is_on_its_way_is_mailed_once(world: World) -> None:
+    world.rewrite_loop(A_WEEK[0], A_WEEK[1].replace("7d", "once"))
+    world.add(1)
+    world.refresh()
+    world.reserve()
+    for is_inside in (False, True, False, True):
+        world.change(1, dormant=is_inside)
+        next_tick(world, 0.1)
+
+    world.deliver()
+    next_tick(world)
+    world.deliver()
+
+    assert occurrences(world) == [(1, "1", "accepted"), (1, "2", "skipped"), (1, "3", "skipped")]

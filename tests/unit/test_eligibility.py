@@ -18,7 +18,7 @@ from skene_dagster.delivery.decide.eligibility import (
     decide,
     decide_row,
 )
-from skene_dagster.delivery.model import Past, Waiting
+from skene_dagster.delivery.model import Past, SendState, Waiting
 
 NOW = datetime(2026, 3, 31, 9)
 FIRST = datetime(2026, 1, 1, 9)
@@ -49,6 +49,10 @@ def rules(repeat: object = timedelta(days=30), start: str = "everyone") -> Rules
 
 def accepted(days_ago: int, occurrences: int = 1) -> Past:
     return Past(occurrences, "accepted", None, ago(days_ago), ago(days_ago))
+
+
+def in_flight(occurrences: int = 1, state: SendState = "reserved", mailed: datetime | None = None) -> Past:
+    return Past(occurrences, state, None, ago(3), mailed, is_in_flight=True)
 
 
 @pytest.mark.parametrize(
@@ -118,25 +122,31 @@ def accepted(days_ago: int, occurrences: int = 1) -> Past:
             id="who was skipped and stays is decided",
         ),
         pytest.param(
-            facts(Past(1, "reserved", None, ago(3), None), entered=NOW),
+            facts(in_flight(), entered=NOW),
             rules("every_entry"),
             Defer("2", "in_flight", NEXT_TICK),
             id="who enters while their last email is on its way waits for what becomes of it",
         ),
         pytest.param(
-            facts(Past(2, "reserved", None, ago(3), ago(9)), entered=NOW),
+            facts(in_flight(2, "skipped"), entered=NOW),
+            rules("every_entry"),
+            Defer("3", "in_flight", NEXT_TICK),
+            id="even if they were skipped since because they left again",
+        ),
+        pytest.param(
+            facts(in_flight(2, mailed=ago(9)), entered=NOW),
             rules("once"),
             Skip("3", "once"),
             id="once needs no waiting",
         ),
         pytest.param(
-            facts(Past(1, "reserved", None, ago(3), None), entered=ago(3)),
+            facts(in_flight(), entered=ago(3)),
             rules("every_entry"),
             AlreadyDecided(),
             id="who stays while their email is on its way has not entered again",
         ),
         pytest.param(
-            facts(Past(1, "reserved", None, ago(3), None), Waiting("2", "in_flight", NOW), entered=ago(2)),
+            facts(in_flight(), Waiting("2", "in_flight", NOW), entered=ago(2)),
             rules("every_entry"),
             Defer("2", "in_flight", NEXT_TICK),
             id="and waits on",

@@ -72,6 +72,7 @@ def test_an_address_is_taken_in_its_own_form(text: str, address: str) -> None:
         pytest.param("ada@b@example.com", id="two signs"),
         pytest.param(f"aaa@{LONG}", id="too long together"),
         pytest.param("Ada <ada@example.com>", id="with a name"),
+        pytest.param("=?utf-8?q?ada?=@example.com", id="a header's code for another"),
     ],
 )
 def test_an_address_that_is_none_is_refused_without_being_repeated(text: str) -> None:

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
 from skene_dagster.delivery.model import (
-    IN_FLIGHT,
     DeferReason,
     HoldReason,
     Past,
@@ -129,7 +128,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
     mailed_as_of = past.mailed_as_of if past else None
     if mailed_as_of is not None and rules.repeat == "once":
         return Skip(occurrence, "once")
-    if past is not None and past.state in IN_FLIGHT:
+    if past is not None and past.is_in_flight:
         return Defer(occurrence, "in_flight", as_of + NEXT_TICK)
     if mailed_as_of is not None and isinstance(rules.repeat, timedelta):
         again = later(mailed_as_of, rules.repeat, rules.zone)

@@ -45,7 +45,9 @@ def history(connection: Connection, scope: Scope, keys: Sequence[object]) -> dic
         past = known.get(user_id)
         mailed = decided_as_of if state in MAILED else past.mailed_as_of if past else None
         last = max(int(occurrence), past.occurrences if past else 0)
-        known[user_id] = Past(last, state, reason, decided_as_of, mailed)
+        # Somebody may have been skipped while their email waits: they left again.
+        is_in_flight = state in IN_FLIGHT or (past is not None and past.is_in_flight)
+        known[user_id] = Past(last, state, reason, decided_as_of, mailed, is_in_flight)
     return known
 
 

@@ -77,12 +77,16 @@ def server_of(environ: Mapping[str, str]) -> Server:
     per_second = given.pop("per_second", "")
     ssl_ca = given.pop("ssl_ca", None)
     is_pace = not per_second or (_PER_SECOND.fullmatch(per_second) is not None and float(per_second) > 0)
-    if found is None or not 1 <= port <= 65535 or given or is_said_twice or not is_pace or ssl_ca == "":
+    user, password = (unquote(found[part] or "") if found else "" for part in ("user", "password"))
+    # smtplib, 2026-11: encodes both as ASCII. A NUL would end the user.
+    is_login = all(text.isascii() and text.isprintable() for text in (user, password))
+    is_whole = found is not None and 1 <= port <= 65535 and not given and not is_said_twice
+    if found is None or not is_whole or not is_pace or not is_login or ssl_ca == "":
         raise SettingsError(
             "SKENE_SMTP_URL is not the address of a mail server.",
             advice="Write smtp://user:password@mail.example.com:587, or smtps:// and port 465, with the user and the "
-            "password percent-encoded (% as %25, @ as %40, : as %3A, / as %2F); after ? only ssl_ca=/path/to/ca.pem "
-            "and per_second=14.",
+            "password in ASCII and percent-encoded (% as %25, @ as %40, : as %3A, / as %2F); after ? only "
+            "ssl_ca=/path/to/ca.pem and per_second=14.",
         )
     if ssl_ca is not None and not Path(ssl_ca).is_file():
         raise SettingsError(
@@ -93,8 +97,8 @@ def server_of(environ: Mapping[str, str]) -> Server:
         host=(found["host"] or found["literal"]).lower(),
         port=port,
         is_tls=found["scheme"] == "smtps",
-        user=unquote(found["user"]) if found["user"] else None,
-        password=unquote(found["password"]) if found["password"] else None,
+        user=user or None,
+        password=password or None,
         ssl_ca=ssl_ca,
         per_second=float(per_second) if per_second else None,
     )

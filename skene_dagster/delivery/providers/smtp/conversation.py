@@ -9,9 +9,11 @@ import smtplib
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import TypeAlias
 
 from skene_dagster.delivery.providers.base import Fatal, Later, Refused, Throttled, Unknown, Unreachable
@@ -32,7 +34,6 @@ GREYLISTED = 300.0
 Failure: TypeAlias = Fatal | Later | Refused | Throttled | Unknown | Unreachable
 
 _ADDRESS = re.compile(r"[^\s<>\"'`,;:]+@[^\s<>\"'`,;:]+")
-_POLICY = re.compile(r"\s*5\.7\.\d{1,3}\b")
 _DOT_FIRST = re.compile(rb"^\.", re.MULTILINE)
 _SILENCE = (OSError, smtplib.SMTPException, ValueError)
 """What smtplib raises where no answer comes, or none that can be read."""
@@ -52,6 +53,8 @@ class Conversation:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._smtp: smtplib.SMTP | None = None
+        self._ends_at = 0.0
+        """When the call that is under way has taken its time, by the monotonic clock."""
 
     def submit(self, envelope: Envelope, message: bytes) -> Failure | None:
         """Submit a message; None: it was taken.
@@ -60,10 +63,11 @@ class Conversation:
             message: its lines end with CRLF, the last one as well.
         """
         is_kept = self._smtp is not None
-        answer = self._submit(envelope, message)
-        if is_kept and answer is not None and _ends_the_connection(answer):
-            # A server may end a connection that was idle, or had its share. Nothing of the message was taken.
+        with self._in_time():
             answer = self._submit(envelope, message)
+            if is_kept and answer is not None and _ends_the_connection(answer) and not self._is_late():
+                # A server may end a connection that was idle, or had its share. Nothing of the message was taken.
+                answer = self._submit(envelope, message)
         return answer
 
     def open(self) -> Failure | None:
@@ -85,9 +89,8 @@ class Conversation:
             smtp.close()
 
     def _submit(self, envelope: Envelope, message: bytes) -> Failure | None:
-        with self._in_time():
-            answer = self._opened() or self._before_the_dot(envelope, message)
-            return answer or self._dot()
+        answer = self._opened() or self._before_the_dot(envelope, message)
+        return answer or self._dot()
 
     def _opened(self) -> Failure | None:
         if self._smtp is not None:
@@ -96,6 +99,8 @@ class Conversation:
         answer: Failure | None
         try:
             answer = self._connected()
+        except smtplib.SMTPAuthenticationError as said:
+            answer = _of_the_server(said.smtp_code, self._without_login(_text(said.smtp_error)))
         except smtplib.SMTPResponseException as said:
             answer = _of_the_server(said.smtp_code, said.smtp_error)
         except ssl.SSLCertVerificationError as bad:
@@ -161,8 +166,9 @@ class Conversation:
             return Refused(_said(code, text), 0) if code == 552 else _of_the_server(code, text)
         code, text = smtp.rcpt(envelope.recipient)
         if code not in {250, 251, 252}:
-            # "Relaying denied", "authentication required": it takes nothing from us, whoever it is for.
-            is_about_us = code == 530 or (code >= 500 and _POLICY.match(_text(text)))
+            # "Relaying denied", "authentication required": it takes nothing from us, whoever it is for. Other words of
+            # policy (5.7.1: only its own organisation may write to this mailbox) are about this recipient.
+            is_about_us = code == 530 or (code >= 500 and "relay" in _text(text).lower())
             return _of_the_server(code, text) if is_about_us else _of_the_message(code, text)
         code, text = smtp.docmd("DATA")
         return None if code == 354 else _of_the_message(code, text)
@@ -171,6 +177,10 @@ class Conversation:
         """End the message. Only what is answered now is known; silence leaves it in doubt."""
         smtp = self._smtp
         assert smtp is not None
+        if self._is_late():
+            # To connect may have taken any time, for each of the host's addresses; another may hold the batch by now.
+            self._hang_up()
+            return Unreachable(f"{self._server.place}: it took too long to connect")
         try:
             smtp.send(b".\r\n")
             code, text = smtp.getreply()
@@ -196,6 +206,17 @@ class Conversation:
         if code != 250:
             self._hang_up()
 
+    def _without_login(self, said: str) -> str:
+        """Take out what a server repeats of a login that it did not understand."""
+        user, password = self._server.user or "", self._server.password or ""
+        secrets = [b64encode(text.encode()).decode() for text in (f"\0{user}\0{password}", password)]
+        for secret in (*secrets, password):
+            said = said.replace(secret, "<password>")
+        return said
+
+    def _is_late(self) -> bool:
+        return monotonic() >= self._ends_at
+
     def _unreachable(self, bad: Exception) -> Unreachable:
         return Unreachable(f"{self._server.place}: {_named(bad)}")
 
@@ -207,12 +228,21 @@ class Conversation:
     @contextmanager
     def _in_time(self) -> Iterator[None]:
         # smtplib's timeout is for each part of an answer, of which there may be any number.
-        end = threading.Timer(WHOLE, self._cut)
-        end.start()
+        self._ends_at = monotonic() + WHOLE
+        is_over = threading.Event()
+
+        def cut_when_late() -> None:
+            wait = WHOLE
+            while not is_over.wait(wait):
+                self._cut()
+                # There may have been nothing to cut yet: it was connecting.
+                wait = 0.1
+
+        threading.Thread(target=cut_when_late, daemon=True).start()
         try:
             yield
         finally:
-            end.cancel()
+            is_over.set()
 
     def _cut(self) -> None:
         link = self._smtp.sock if self._smtp is not None else None
