@@ -99,7 +99,7 @@ def run_python(block: Block, folder: Path, database: Path) -> None:
     """Run it where the product would: `user` is whoever is signed in."""
     root = copy_example(folder / "project", database)
     before = "import segment.analytics\nsegment.analytics.send = False\nclass user:\n    id = 1\n"
-    after = "\nimport skene_dagster\nassert skene_dagster.flush()\n"
+    after = "\nimport skene_dagster\nassert skene_dagster.flush(60)\n"
     ours = "from skene_dagster" in block.text
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", before + block.text + after],
