@@ -52,7 +52,7 @@ def people(
         named = {users.key: key, **dict(zip(wanted, values, strict=True))}
         return Person(_address(named[users.email]), bool(may), named)
 
-    with _mapped_by_settings(users, columns):
+    with mapped_by_settings(users, columns):
         rows = connection.execute(query.where(key_column.in_(keys))).all()
     read = {row[0]: person(row) for row in rows}
     found = {key: read.pop(key) for key in keys if key in read}
@@ -85,8 +85,15 @@ def _address(value: object) -> str | None:
 
 
 @contextmanager
-def _mapped_by_settings(users: Users, columns: Sequence[str]) -> Iterator[None]:
-    """Say where a name stands that the database does not know: in skene.yaml, for the statement is ours."""
+def mapped_by_settings(users: Users, columns: Sequence[str] = ()) -> Iterator[None]:
+    """Say where a name is that the database does not know: in skene.yaml, for the statement is ours.
+
+    Args:
+        columns: what an email names of the users table; another place tells of those.
+
+    Raises:
+        SettingsError: the database does not know a column that skene.yaml names.
+    """
     try:
         yield
     except DBAPIError as error:

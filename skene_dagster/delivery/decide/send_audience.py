@@ -145,14 +145,15 @@ class SendAudience:
     def due(self, connection: Connection) -> list[Candidate]:
         """List the next who were deferred and are due; whoever is decided is due no more."""
         may_be_mailed = partial(facts.may_be_mailed, connection, self.settings.users, as_of=self.as_of)
-        rows = ledger.due_again(
-            connection,
-            self.scope,
-            self.as_of,
-            by_row=self.step.by_row,
-            limit=self.size,
-            may_be_mailed=may_be_mailed,
-        )
+        with facts.mapped_by_settings(self.settings.users):
+            rows = ledger.due_again(
+                connection,
+                self.scope,
+                self.as_of,
+                by_row=self.step.by_row,
+                limit=self.size,
+                may_be_mailed=may_be_mailed,
+            )
         return [
             Candidate(
                 row.user_id,
