@@ -35,8 +35,8 @@ def sends(plan: LoopPlan, step: StepPlan) -> str:
     assert step.email is not None
     return (
         f"{loop(plan)}\n\n**What:** the email `{step.email.template}` to the members of the segment, "
-        f"{_how_often(step)}. The first op reserves, the second delivers; every decision has a "
-        "row in `skene_sends`, and running them again sends nothing twice."
+        f"{_how_often(step)}. The first op reserves, the second delivers; each decision is "
+        "recorded with its reason, and running them again sends nothing twice."
     )
 
 

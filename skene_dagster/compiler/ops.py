@@ -46,8 +46,8 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Assets
 def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefinition:
     @dg.op(
         name=op_name(plan, step, "reserve"),
-        description="Reserve: decides about every member, records each decision with its reason, and makes the "
-        "batches. Nothing is sent here; running it again decides nothing twice.",
+        description="Reserve: decides about users who are new or due, records each decision with its reason, and makes "
+        "the batches. Nothing is sent here; running it again decides nothing twice.",
         ins={"segment": dg.In(dg.Nothing)},
         out=dg.Out(dg.Nothing),
         retry_policy=retry_policy(plan.recovery),
