@@ -37,6 +37,8 @@ class World:
 def run(story: Callable[[World], Awaitable[None]], limits: Limits | None = None) -> World:
     """Let a story happen, and end the writer."""
 
+    before = set(threading.enumerate())
+
     async def told() -> World:
         world = World(limits or Limits())
         await story(world)
@@ -45,7 +47,7 @@ def run(story: Callable[[World], Awaitable[None]], limits: Limits | None = None)
         return world
 
     world = asyncio.run(told())
-    assert not [one for one in threading.enumerate() if one.name == "skene_dagster.web"]
+    assert not [one for one in {*threading.enumerate()} - before if one.name == "skene_dagster.web"]
     return world
 
 
