@@ -3,7 +3,6 @@
 The bare statement is what anybody would write: no staging, no judgement, no history, and it cannot be run twice.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert, literal, null, select, table, text
 from sqlalchemy import column as named
 
-from benchmarks import databases, product, statements
+from benchmarks import databases, options, product, statements
 from benchmarks.apart import apart
 from benchmarks.shown import Grown, growth, ratio, seconds, show
 from skene_dagster.loops.plan import LoopPlan
@@ -44,15 +43,10 @@ class Times:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="a small table, one round")
-    options.add_argument(
-        "--users", type=int, nargs="+", metavar="N", help="how many, multiples of 1,000; one round, without a warm-up"
-    )
-    options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
-    options.add_argument("--statements", action="store_true", help="also what each statement of a first refresh takes")
-    chosen = options.parse_args()
-    populations = {10_000: 1} if chosen.quick else dict.fromkeys(chosen.users, 0) if chosen.users else POPULATIONS
+    asked = options.parser(__doc__)
+    asked.add_argument("--statements", action="store_true", help="also what each statement of a first refresh takes")
+    chosen = asked.parse_args()
+    populations = options.populations(chosen, POPULATIONS, rounds=0)
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

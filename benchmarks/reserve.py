@@ -3,7 +3,6 @@
 The bare statement decides nothing: it writes a row for each member, with a batch and a place in it by ROW_NUMBER.
 """
 
-import argparse
 import cProfile
 import pstats
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, String, cast, func, insert, literal, null, select, table, text
 from sqlalchemy import column as named
 
-from benchmarks import databases, product, statements
+from benchmarks import databases, options, product, statements
 from benchmarks.apart import apart
 from benchmarks.refresh import FIRST, refresh, table_like, timed
 from benchmarks.shown import Grown, growth, ratio, seconds, show
@@ -44,13 +43,10 @@ class Times:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="a small table, one round")
-    options.add_argument("--users", type=int, nargs="+", metavar="N", help="how many, multiples of 1,000; one round")
-    options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
-    options.add_argument("--statements", action="store_true", help="also what each statement takes, and each function")
-    chosen = options.parse_args()
-    populations = {10_000: 1} if chosen.quick else dict.fromkeys(chosen.users, 1) if chosen.users else POPULATIONS
+    asked = options.parser(__doc__)
+    asked.add_argument("--statements", action="store_true", help="also what each statement takes, and each function")
+    chosen = asked.parse_args()
+    populations = options.populations(chosen, POPULATIONS)
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -3,7 +3,6 @@
 Two in five users are members, all of whom were decided at the first tick. Each case then prepares its own second tick.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, insert, literal, null, select, update
 
-from benchmarks import databases, product
+from benchmarks import databases, options, product
 from benchmarks.apart import apart
 from benchmarks.refresh import FIRST, refresh, timed
 from benchmarks.reserve import OUTBOX
@@ -84,12 +83,8 @@ CASES = (
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="a small table, one round")
-    options.add_argument("--users", type=int, nargs="+", metavar="N", help="how many, multiples of 1,000; one round")
-    options.add_argument("--only", help="this database alone: SQLite, MariaDB or TiDB")
-    chosen = options.parse_args()
-    populations = {10_000: 1} if chosen.quick else dict.fromkeys(chosen.users, 1) if chosen.users else POPULATIONS
+    chosen = options.parser(__doc__).parse_args()
+    populations = options.populations(chosen, POPULATIONS)
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -34,6 +34,11 @@ def plan_of(project: Project, name: str) -> LoopPlan:
     )
 
 
+def sends(step: StepPlan) -> bool:
+    """Whether a step sends emails."""
+    return step.email is not None
+
+
 def steps_of(
     plan: LoopPlan, name: str | None, runs: Callable[[StepPlan], bool], otherwise: str = "sends no email"
 ) -> list[StepPlan]:

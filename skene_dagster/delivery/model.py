@@ -17,7 +17,7 @@ Who is deferred waits in a table of their own, under the key that their send wil
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
@@ -66,6 +66,9 @@ SkipReason = Literal[
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
 """`provider`: it refused the email; `no_answer`: nobody knows whether it accepted it."""
+
+NEXT_TICK = timedelta(microseconds=1)
+"""How long after a tick somebody is decided again whom its very next one may mail."""
 
 BATCH_BECOMES: Mapping[BatchState, frozenset[BatchState]] = MappingProxyType(
     {

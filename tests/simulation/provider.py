@@ -69,7 +69,11 @@ class Model:
     oracle: Oracle
     name: ClassVar[str] = "the provider"
     terms: ClassVar[Terms] = Terms(
-        batch_limit=100, key_lives=timedelta(hours=23), proves_after=timedelta(minutes=10), starts_at=2.0
+        batch_limit=100,
+        key_lives=timedelta(hours=23),
+        proves_after=timedelta(minutes=10),
+        starts_at=2.0,
+        key_is_kept=timedelta(hours=24),
     )
     account: str | None = "account"
     rate_limit: RateLimit | None = None

@@ -39,7 +39,6 @@ from skene_dagster.store.tables import batches
 DENIED = "accepted, and the ledger says otherwise"
 TWICE = "mailed twice"
 UNDECIDED = "a member without a decision"
-ESCAPED = "what escapes is IntegrityError"
 RESENT = "mailed twice within a key's life"
 
 
@@ -220,11 +219,6 @@ def a_pause_counts_as_a_decision(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "hold", hold)
 
 
-def two_decide_about_a_step_at_once(patch: pytest.MonkeyPatch) -> None:
-    """Nothing keeps two runs from reading the same page."""
-    patch.setattr(ledger, "lock", lambda _connection, _scope: None)
-
-
 def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
     """Whatever is open is dropped, with or without an unanswered attempt."""
     real = ledger.drop
@@ -270,6 +264,14 @@ CALM = {"profile": 3, "badness": 0, "outside": 0}
 UNPROVEN = {**CALM, "rounds": 3, "variant": 0, "mode0": LOST, "gap0": A_KEYS_LIFE, "gap1": 3, "mode1": 0, "mode2": 0}
 """An email is accepted, the answer lost, and the records are asked when the key is over: in two rounds."""
 
+LEAVES_AND_RETURNS = (
+    CALM
+    | {"rounds": 4, "users": 0, **{f"mode{number}": QUOTA for number in range(4)}}
+    | {"events0": 1, "events1": 0, "events2": 1, "events3": 0}
+    | {"event0#0": EDIT, "event2#0": EDIT, "edit0": 0, "edit2": 0}
+)
+"""The only user leaves and returns while their email waits for the quota."""
+
 MUTANTS = (
     Mutant(an_email_is_encoded_again, {"other bytes under a key that was tried"}, 20),
     Mutant(the_ledger_learns_of_an_attempt_after_it, {"a request of which the ledger does not know"}, 10),
@@ -308,19 +310,13 @@ MUTANTS = (
         who_is_in_flight_may_be_mailed,
         {TWICE},
         20,
-        CALM
-        | {"rounds": 4, "variant": 0, "users": 0, **{f"mode{number}": QUOTA for number in range(4)}}
-        | {"events0": 1, "events1": 0, "events2": 1, "events3": 0}
-        | {"event0#0": EDIT, "event2#0": EDIT, "edit0": 0, "edit2": 0},
+        LEAVES_AND_RETURNS | {"variant": 0},
     ),
     Mutant(
         who_enters_in_flight_is_passed_over,
         {UNDECIDED},
         20,
-        CALM
-        | {"rounds": 4, "variant": 1, "users": 0, **{f"mode{number}": QUOTA for number in range(4)}}
-        | {"events0": 1, "events1": 0, "events2": 1, "events3": 0}
-        | {"event0#0": EDIT, "event2#0": EDIT, "edit0": 0, "edit2": 0},
+        LEAVES_AND_RETURNS | {"variant": 1},
     ),
     Mutant(a_tick_counts_as_decided_before_it_is, {UNDECIDED}, 40, {"profile": 1, "rounds": 3, "users": 5}),
     Mutant(
@@ -328,12 +324,6 @@ MUTANTS = (
         {UNDECIDED},
         20,
         CALM | {"rounds": 2, "events0": 1, "event0#0": ORDER, "order0": 0, "events1": 0},
-    ),
-    Mutant(
-        two_decide_about_a_step_at_once,
-        {TWICE, ESCAPED},
-        200,
-        {"late locks": 1, "events0": 1, "event0": AGAIN, "outside": 0},
     ),
     Mutant(
         a_cancel_drops_what_may_have_left,

@@ -113,7 +113,11 @@ class Script:
 
     name: ClassVar[str] = "the provider"
     terms: ClassVar[Terms] = Terms(
-        batch_limit=100, key_lives=timedelta(hours=23), proves_after=timedelta(minutes=10), starts_at=2.0
+        batch_limit=100,
+        key_lives=timedelta(hours=23),
+        proves_after=timedelta(minutes=10),
+        starts_at=2.0,
+        key_is_kept=timedelta(hours=24),
     )
     answers: list["Scripted"] = field(default_factory=list)
     """What to do at the next calls; afterwards everything is accepted."""

@@ -104,7 +104,7 @@ def test_so_many_events_may_wait_and_there_is_room_again_when_they_are_answered(
     async def story(world: World) -> None:
         waiting = [await world.ask("a"), await world.ask("b", "c")]
         assert await status(await world.ask("d")) == 429
-        world.journal.may.release(3)
+        world.journal.may.release(4)
         await asyncio.gather(*waiting)
         await asyncio.gather(await world.ask("e", "f"), await world.ask("g"))
         assert await status(await world.ask(*"hijk")) == 429

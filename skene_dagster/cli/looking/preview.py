@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.behaviour.rollup.counted import COUNT, Counted, shown_moment
 from skene_dagster.checks import preflight, unreadable
-from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.looking import email
@@ -20,7 +20,7 @@ from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
-from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
@@ -66,7 +66,7 @@ def preview(
     screen = open_screen()
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
-    steps = steps_of(plan, step, _can_be_asked)
+    steps = steps_of(plan, step, sends)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         mode = modes.choose(settings)
@@ -81,10 +81,6 @@ def preview(
         engine.dispose()
     if not all(told):
         raise click.exceptions.Exit(LOOK)
-
-
-def _can_be_asked(step: StepPlan) -> bool:
-    return step.email is not None
 
 
 def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, as_of: datetime) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.email.message import Message
@@ -17,7 +17,6 @@ from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.rehearsal import Case, Stage, rehearse_user, render
 from skene_dagster.errors import DeliveryError, NotCounted
-from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import database_clock, open_engine
@@ -29,10 +28,6 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str) -
     except Unrenderable as bad:
         raise click.BadParameter(f"{bad}.") from None
     return value
-
-
-def _can_be_sent(step: StepPlan) -> bool:
-    return step.email is not None
 
 
 @click.command()
@@ -49,7 +44,7 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
     """
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
-    one = steps_of(plan, step, _can_be_sent)[0]
+    one = steps_of(plan, step, sends)[0]
     engine = open_engine(settings.database_url, read_only=True)
     clock = database_clock(engine)
     assert one.email is not None

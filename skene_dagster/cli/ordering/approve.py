@@ -5,20 +5,15 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.ordering import orders
 from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.delivery import controls, ledger, modes
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
-
-
-def _sends(step: StepPlan) -> bool:
-    return step.email is not None
 
 
 @click.command()
@@ -29,7 +24,7 @@ def approve(root: Path, *, loop: str, step: str | None) -> None:
     """Allow the first wave of LOOP, however large. Its next run sends it."""
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
-    steps = steps_of(plan, step, _sends)
+    steps = steps_of(plan, step, sends)
     screen = open_screen()
     mode = modes.choose(settings).name
     with open_ledger(settings) as (engine, clock):

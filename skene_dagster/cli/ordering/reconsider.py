@@ -6,19 +6,14 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from skene_dagster.cli.choosing import plan_of, steps_of
+from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import confirmed, how_many, open_screen
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.loops.plan import StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
-
-
-def _sends(step: StepPlan) -> bool:
-    return step.email is not None
 
 
 @click.command()
@@ -33,16 +28,17 @@ def reconsider(root: Path, *, loop: str, step: str | None, yes: bool) -> None:
     """
     settings = load(root)
     plan = plan_of(load_project(settings), loop)
-    steps = steps_of(plan, step, _sends)
+    steps = steps_of(plan, step, sends)
+    screen = open_screen()
     mode = modes.choose(settings).name
     with open_ledger(settings) as (engine, _clock):
         if not yes:
-            confirmed(f"Decide again about those whom {plan.name} has skipped?")
+            confirmed(f"Decide again about the users that {plan.name} skipped?")
         for one in steps:
             scope = Scope(mode, plan.name, one.ledger_name)
             found = transaction(engine, partial(_reconsider, scope=scope, by_row=one.by_row))
             users = how_many(found, "skipped user")
-            open_screen().labelled("ok", f"{plan.name}, step {one.name}: its next tick decides again about {users}.")
+            screen.labelled("ok", f"{plan.name}, step {one.name}: its next tick decides again about {users}.")
 
 
 def _reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:

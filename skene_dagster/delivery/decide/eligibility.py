@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
 from skene_dagster.delivery.model import (
+    NEXT_TICK,
     DeferReason,
     HoldReason,
     Past,
@@ -22,9 +23,6 @@ from skene_dagster.loops.times.calendar_days import later
 
 LEFT: Literal["left_segment"] = "left_segment"
 """Why a user, or a row, is not mailed that did not qualify any more when the email was to be made."""
-
-NEXT_TICK = timedelta(microseconds=1)
-"""How long after a tick somebody is decided again whom its very next one may mail."""
 
 ADDRESS_ASKED_EVERY = timedelta(days=1)
 """How often it is asked whether an address that is none has become one."""

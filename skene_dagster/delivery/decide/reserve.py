@@ -24,7 +24,6 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.segments import clearance, members
-from skene_dagster.segments.clearance import Clearance
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
 
@@ -73,26 +72,32 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     awaits_approval = audience.is_a_large_first_one(engine)
     decided_up_to = _begin(engine, audience).reserved_as_of
 
-    def decide_page(connection: Connection, find: _Find, after: Candidate | None) -> _Page:
+    def decide_page(connection: Connection, find: _Find, after: Candidate | None, *, is_last: bool) -> _Page:
         ledger.lock(connection, audience.scope)
-        first_as_of = _clearance(connection, audience).first_as_of
-        since = audience.since(decided_up_to, first_as_of)
-        rules = audience.rules(connection, first_as_of, clock(), awaits_approval=awaits_approval)
+        cleared = clearance.require(connection, audience.segment, as_of, "nothing is sent")
+        since = audience.since(decided_up_to, cleared.first_as_of)
+        rules = audience.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
         if rules.hold is not None:
             ledger.hold(connection, audience.scope, rules.hold, since)
             return _Page([], 0, is_held=True)
         candidates = find(connection, since, after)
-        decided = audience.decide(connection, candidates, rules) if candidates else []
+        if not candidates:
+            if is_last:
+                ledger.complete(connection, audience.scope, as_of, decided_up_to)
+            return _Page([], 0)
+        decided = audience.decide(connection, candidates, rules)
         made = _new_decisions(decided)
         return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
     batches, is_held = 0, False
-    finds: tuple[_Find, ...] = (lambda connection, _since, _after: audience.due(connection), audience.entered)
-    for find in finds:
+    # Whoever has waited comes before whoever is new.
+    due: _Find = lambda connection, _since, _after: audience.due(connection)  # noqa: E731 - typed by its name
+    for find, is_last in ((due, False), (audience.entered, True)):
+        decide_next = partial(decide_page, find=find, is_last=is_last)
         last: Candidate | None = None
         while not is_held:
-            done = _read_again_when_overtaken(engine, partial(decide_page, find=find, after=last), page)
+            done = _read_again_when_overtaken(engine, partial(decide_next, after=last), page)
             is_held = done.is_held
             if not done.decided:
                 break
@@ -103,13 +108,6 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     if is_held:
         held = reading(engine, lambda connection: ledger.held(connection, audience.scope))
         counts.update({f"deferred:{reason}": n for reason, n in held.items()})
-    else:
-
-        def complete(connection: Connection) -> None:
-            _clearance(connection, audience)
-            ledger.complete(connection, audience.scope, as_of, decided_up_to)
-
-        transaction(engine, complete, resolve=complete)
     return Reserved(dict(counts), batches)
 
 
@@ -135,10 +133,6 @@ def _begin(engine: Engine, audience: SendAudience) -> StepProgress:
     except IntegrityError:
         # Another run has begun it at the same moment.
         return transaction(engine, begin, resolve=begin)
-
-
-def _clearance(connection: Connection, audience: SendAudience) -> Clearance:
-    return clearance.require(connection, audience.segment, audience.as_of, "nothing is sent")
 
 
 def _read_again_when_overtaken(engine: Engine, decide: Callable[[Connection], _Page], size: int) -> _Page:

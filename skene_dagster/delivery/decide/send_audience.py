@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, Connection, Engine, true
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import (
-    NEXT_TICK,
     Decision,
     Defer,
     Facts,
@@ -23,7 +22,7 @@ from skene_dagster.delivery.decide.eligibility import (
 )
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.model import HoldReason, Past, Waiting
+from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Past, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance, members, trigger_rows

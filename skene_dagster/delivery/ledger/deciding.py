@@ -7,14 +7,14 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select
 
 from skene_dagster.delivery.ledger import deferring
-from skene_dagster.delivery.ledger.scope import Scope, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import Scope, deferred_of, send_id, sends_of
 from skene_dagster.delivery.model import NewDecisions, NewSend
 from skene_dagster.store.tables import batches, deferred, sends
 
 
 def has_decided(connection: Connection, scope: Scope) -> bool:
     """Whether anything was ever decided about a user of a step."""
-    asked = select(sends.c.state).where(sends_of(scope)), select(deferred.c.reason).where(deferring.deferred_of(scope))
+    asked = select(sends.c.state).where(sends_of(scope)), select(deferred.c.reason).where(deferred_of(scope))
     return any(connection.execute(query.limit(1)).first() is not None for query in asked)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from skene_dagster.delivery.ledger.scope import Scope
+from skene_dagster.delivery.ledger.scope import Scope, deferred_of, rows_of
 from skene_dagster.delivery.model import DeferReason, NewDeferral, SkipReason, Waiting
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, deferred, segment_members, sends, triggered
@@ -34,7 +34,7 @@ SOME = 1000
 UNMAILABLE: tuple[DeferReason, ...] = ("not_mailable", "no_address")
 """Reasons to defer of which the database knows whether they still hold. (A row that triggered expires meanwhile.)"""
 
-RECONSIDERED: tuple[SkipReason, ...] = (*("cancelled", "too_late", "not_mailable", "once", "repeat", "step_removed"),)
+RECONSIDERED: tuple[SkipReason, ...] = ("cancelled", "too_late", "not_mailable", "once", "repeat", "step_removed")
 """Reasons to skip that a person, or another rule, may have removed."""
 
 
@@ -124,9 +124,7 @@ def reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:
 
 
 def _skipped(table: FromClause, scope: Scope) -> ColumnElement[bool]:
-    columns = table.c
-    mine = and_(columns.mode == scope.mode, columns.loop == scope.loop, columns.step == scope.step)
-    return and_(mine, columns.state == "skipped", columns.reason.in_(RECONSIDERED))
+    return and_(rows_of(scope, table), table.c.state == "skipped", table.c.reason.in_(RECONSIDERED))
 
 
 def waiting(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Waiting]:
@@ -146,9 +144,3 @@ def waits(
     """Say that a user waits already, or one of their rows that triggered; as a condition."""
     same = [] if occurrence is None else [deferred.c.occurrence == occurrence]
     return exists().where(deferred_of(scope), deferred.c.user_id == user_id, *same)
-
-
-def deferred_of(scope: Scope) -> ColumnElement[bool]:
-    """Who of one step waits, as a condition."""
-    columns = deferred.c
-    return and_(columns.mode == scope.mode, columns.loop == scope.loop, columns.step == scope.step)

@@ -4,10 +4,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from skene_dagster.delivery.ledger.deferring import deferred_of
 from skene_dagster.delivery.ledger.progress import held
 from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
-from skene_dagster.delivery.ledger.scope import Scope, batches_of
+from skene_dagster.delivery.ledger.scope import Scope, batches_of, deferred_of
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import OPEN, batches, segment_members

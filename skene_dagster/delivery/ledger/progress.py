@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, literal, or_, select, update
 
-from skene_dagster.delivery.ledger.deferring import deferred_of, waits
-from skene_dagster.delivery.ledger.scope import Scope
+from skene_dagster.delivery.ledger.deferring import waits
+from skene_dagster.delivery.ledger.scope import Scope, deferred_of, rows_of
 from skene_dagster.delivery.model import HoldReason, StepProgress
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, Moment, deferred, segment_members, steps, triggered
@@ -17,12 +17,12 @@ def begin(connection: Connection, scope: Scope, digest: str, as_of: datetime) ->
     Raises:
         IntegrityError: another run has just begun it; do it again.
     """
-    known = connection.execute(select(steps.c.digest).where(_of(scope))).scalar_one_or_none()
+    known = connection.execute(select(steps.c.digest).where(rows_of(scope, steps))).scalar_one_or_none()
     if known is None:
         row = {"mode": scope.mode, "loop": scope.loop, "step": scope.step, "digest": digest, "fence": 0}
         connection.execute(insert(steps).values(row))
     elif known != digest:
-        connection.execute(update(steps).where(_of(scope)).values(digest=digest))
+        connection.execute(update(steps).where(rows_of(scope, steps)).values(digest=digest))
         later = and_(deferred_of(scope), deferred.c.ask_at > as_of)
         connection.execute(update(deferred).where(later).values(ask_at=as_of))
     return _progress(connection, scope) or StepProgress(None, None)
@@ -30,7 +30,7 @@ def begin(connection: Connection, scope: Scope, digest: str, as_of: datetime) ->
 
 def lock(connection: Connection, scope: Scope) -> None:
     """Keep other runs from deciding about a step until this transaction ends."""
-    connection.execute(update(steps).where(_of(scope)).values(fence=steps.c.fence + 1))
+    connection.execute(update(steps).where(rows_of(scope, steps)).values(fence=steps.c.fence + 1))
 
 
 def complete(connection: Connection, scope: Scope, as_of: datetime, since: datetime | None) -> None:
@@ -40,19 +40,19 @@ def complete(connection: Connection, scope: Scope, as_of: datetime, since: datet
     """
     decided = steps.c.reserved_as_of
     is_lower = and_(decided.is_not_distinct_from(since), or_(decided.is_(None), decided < as_of))
-    connection.execute(update(steps).where(_of(scope), is_lower).values(reserved_as_of=as_of))
-    connection.execute(update(steps).where(_of(scope)).values(hold=None))
+    connection.execute(update(steps).where(rows_of(scope, steps), is_lower).values(reserved_as_of=as_of))
+    connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=None))
 
 
 def forget(connection: Connection, scope: Scope) -> None:
     """Have the step's next tick look at everybody who is inside."""
-    connection.execute(update(steps).where(_of(scope)).values(reserved_as_of=None))
+    connection.execute(update(steps).where(rows_of(scope, steps)).values(reserved_as_of=None))
 
 
 def hold(connection: Connection, scope: Scope, reason: HoldReason, since: datetime | None) -> None:
     """Nobody of the step is decided now, for this reason; who entered after `since` (None: everybody) waits."""
     known = func.coalesce(steps.c.reserved_as_of, literal(since, Moment))
-    connection.execute(update(steps).where(_of(scope)).values(hold=reason, reserved_as_of=known))
+    connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=reason, reserved_as_of=known))
 
 
 def held(connection: Connection, scope: Scope) -> dict[str, int]:
@@ -74,9 +74,5 @@ def held(connection: Connection, scope: Scope) -> dict[str, int]:
 
 
 def _progress(connection: Connection, scope: Scope) -> StepProgress | None:
-    row = connection.execute(select(steps.c.reserved_as_of, steps.c.hold).where(_of(scope))).one_or_none()
+    row = connection.execute(select(steps.c.reserved_as_of, steps.c.hold).where(rows_of(scope, steps))).one_or_none()
     return None if row is None else StepProgress(*row)
-
-
-def _of(scope: Scope) -> ColumnElement[bool]:
-    return and_(steps.c.mode == scope.mode, steps.c.loop == scope.loop, steps.c.step == scope.step)

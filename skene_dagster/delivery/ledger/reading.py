@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger.deferring import deferred_of
 from skene_dagster.delivery.ledger.progress import held
-from skene_dagster.delivery.ledger.scope import Scope, batches_of, sends_of
+from skene_dagster.delivery.ledger.scope import Scope, batches_of, deferred_of, sends_of
 from skene_dagster.delivery.model import Batch, BatchState, DueBatch, ReservedSend, SendState, WaitingBatches
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
 from skene_dagster.store.tables import batches, deferred, sends

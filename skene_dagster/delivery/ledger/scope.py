@@ -3,9 +3,9 @@
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, FromClause, and_
 
-from skene_dagster.store.tables import batches, sends
+from skene_dagster.store.tables import batches, deferred, sends
 
 NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
 
@@ -25,11 +25,21 @@ def send_id(scope: Scope, user_id: object, occurrence: int | str) -> str:
     return uuid.uuid5(NAMESPACE, "\x1f".join((scope.mode, scope.loop, scope.step, key, str(occurrence)))).hex
 
 
+def rows_of(scope: Scope, table: FromClause) -> ColumnElement[bool]:
+    """The rows of one step in one of the ledger's tables, or in an alias of it, as a condition."""
+    return and_(table.c.mode == scope.mode, table.c.loop == scope.loop, table.c.step == scope.step)
+
+
 def sends_of(scope: Scope) -> ColumnElement[bool]:
     """The sends of one step, as a condition."""
-    return and_(sends.c.mode == scope.mode, sends.c.loop == scope.loop, sends.c.step == scope.step)
+    return rows_of(scope, sends)
 
 
 def batches_of(scope: Scope) -> ColumnElement[bool]:
     """The batches of one step, as a condition."""
-    return and_(batches.c.mode == scope.mode, batches.c.loop == scope.loop, batches.c.step == scope.step)
+    return rows_of(scope, batches)
+
+
+def deferred_of(scope: Scope) -> ColumnElement[bool]:
+    """The deferred of one step, as a condition."""
+    return rows_of(scope, deferred)

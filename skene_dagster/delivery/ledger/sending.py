@@ -13,7 +13,7 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
-from skene_dagster.delivery.model import Batch, BatchState, DeferReason, SkipReason
+from skene_dagster.delivery.model import NEXT_TICK, Batch, BatchState, DeferReason, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, deferred, sends
 
@@ -39,11 +39,9 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Deferred:
-    """Somebody of a batch gets no email now, and the cause can be mended: it is decided again."""
+    """Somebody of a batch gets no email now, and the cause can be mended: the next tick decides again."""
 
     reason: DeferReason
-    for_: timedelta
-    """How long after the batch's tick it is decided again, at the earliest."""
     detail: str | None = None
 
 
@@ -164,7 +162,7 @@ def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferre
     row = connection.execute(select(*(sends.c[name] for name in names)).where(mine)).mappings().one_or_none()
     if row is not None:
         connection.execute(delete(sends).where(mine))
-        connection.execute(insert(deferred).values({**row, **said, "ask_at": row["as_of"] + why.for_}))
+        connection.execute(insert(deferred).values({**row, **said, "ask_at": row["as_of"] + NEXT_TICK}))
 
 
 def begin_attempt(connection: Connection, batch: Batch, owner: str, now: datetime) -> int | None:

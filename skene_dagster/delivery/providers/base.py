@@ -157,6 +157,8 @@ class Terms:
     key_lives: timedelta
     """How long a key is trusted: so long the same bytes under it are accepted once. Zero: it knows no keys, so nothing
     that may have been accepted is ever sent again."""
+    key_is_kept: timedelta
+    """How long ago a key may have been used for the provider to still know it: no shorter than it is trusted."""
     proves_after: timedelta | None
     """How long after an attempt without answer its records can prove that nothing was accepted; a request may still be
     worked on until then. None: it keeps no records."""

@@ -41,9 +41,6 @@ LONGEST_LOOK = timedelta(seconds=20)
 FRESH = timedelta(minutes=5)
 """How old the checks of freezing (who left, whom may we mail) may be when the first request is made."""
 
-KEY_IS_KEPT = timedelta(hours=24)
-"""How long ago a key may have been used for the provider to still know it."""
-
 
 def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Policy) -> Next:
     """Send a frozen batch once, and say what is to be done next.
@@ -78,7 +75,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
             _nothing_more(session, batch, number, reason)
             return "again" if _waits(session, outlet, answer) else "later"
         case Throttled(after=after, reason=reason):
-            # It tells of another attempt, and proves nothing: the doubt stays.
+            # It is about another attempt, and proves nothing: the outcome stays open.
             _put_off(session, batch, number, after, reason)
             return "later"
         case Later(after=after, reason=reason) | Unreachable(after=after, reason=reason):
@@ -90,7 +87,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
             raise ProviderFatal(f"{outlet.provider.name} refuses to send: {reason}")
         case Unknown(reason=reason, answered=True):
             # It may be about something sent under this key before our first attempt.
-            since = session.clock() - KEY_IS_KEPT
+            since = session.clock() - outlet.provider.terms.key_is_kept
             session.do(lambda c: ledger.answered(c, batch, number, reason, refused=True, since=since))
             return "again"
         case Unknown():
@@ -117,7 +114,7 @@ class _Reissued:
 
 
 def _begin(session: DeliverySession, outlet: Outlet, batch: Batch) -> _Begun | None:
-    """Wait for a turn and write down that the provider may have the batch; None: it is not to be sent now.
+    """Wait for a slot and record that the provider may have the batch; None: it is not to be sent now.
 
     A batch that waited for long (for a quota, a pause, a run that died) is reissued instead.
     """
@@ -183,13 +180,13 @@ def _nothing_more(session: DeliverySession, batch: Batch, number: int, reason: s
 
 
 def _put_off(session: DeliverySession, batch: Batch, number: int, after: float, reason: str) -> None:
-    """Leave a batch for so many seconds at least, while others go."""
+    """Leave a batch for at least so many seconds, while others go on."""
     wait = min(max(timedelta(seconds=after), ledger.own_wait(number)), ledger.LONGEST_WAIT)
     session.do(lambda c: ledger.put_off(c, batch.batch_id, number, session.clock() + wait, reason))
 
 
 def _waits(session: DeliverySession, outlet: Outlet, answer: Throttled) -> bool:
-    """Wait for a throttled provider, together with all other runs; False: it takes too long, the run parks."""
+    """Wait for a throttled provider, together with all other runs; False: it takes too long, the run stops sending."""
     parks = outlet.throttled + answer.after > PATIENCE
     until = session.clock() + timedelta(seconds=answer.after)
     outlet.pacing.hold(until, answer.reason, closes=parks)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
-from skene_dagster.delivery.decide.eligibility import LEFT, NEXT_TICK, fault_of
+from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
@@ -48,7 +48,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
     parts: list[Frozen] = []
     for part in _small_enough(messages, session.outlet(name).provider) if messages else []:
         if len(part.packed) > LARGEST_PAYLOAD:
-            left_out[part.send_ids[0]] = Deferred("too_large", NEXT_TICK, f"{len(part.packed):,} bytes")
+            left_out[part.send_ids[0]] = Deferred("too_large", f"{len(part.packed):,} bytes")
         else:
             parts.append(part)
     if len(parts) > 1:
@@ -67,13 +67,13 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
 
 
 def halves(size: int) -> list[range]:
-    """Cut the positions of a batch in two."""
+    """Split the positions of a batch in two."""
     middle = (size + 1) // 2
     return [part for part in (range(middle), range(middle, size)) if part]
 
 
 def _small_enough(messages: Sequence[Message], provider: Provider) -> list[Frozen]:
-    """Freeze as few batches as the provider takes and as fit into a row, or are one email that does not."""
+    """Freeze batches that the provider takes and that fit into a row, or are a single email that does not."""
     size = len(messages)
     if size <= provider.terms.batch_limit:
         batch = provider.freeze(messages)
@@ -106,11 +106,11 @@ def _render(
             left_out[row.send_id] = Skipped("gone")
         elif row.send_id in left:
             # No refresh has seen a member leave: the next tick decides whether they are back.
-            left_out[row.send_id] = Skipped(LEFT) if step.by_row else Deferred(LEFT, NEXT_TICK)
+            left_out[row.send_id] = Skipped(LEFT) if step.by_row else Deferred(LEFT)
         elif not person.mailable:
             left_out[row.send_id] = Skipped("not_mailable")
         elif (fault := fault_of(person.address)) is not None:
-            left_out[row.send_id] = Deferred(fault, NEXT_TICK)
+            left_out[row.send_id] = Deferred(fault)
         else:
             try:
                 message = source.templates.render(
@@ -124,9 +124,9 @@ def _render(
                     step=step.name,
                 )
             except MissingValue as missing:
-                left_out[row.send_id] = Deferred("missing_value", NEXT_TICK, cut(str(missing), LONGEST_DETAIL))
+                left_out[row.send_id] = Deferred("missing_value", cut(str(missing), LONGEST_DETAIL))
             except Unrenderable as bad:
-                left_out[row.send_id] = Deferred("unrenderable", NEXT_TICK, cut(str(bad), LONGEST_DETAIL))
+                left_out[row.send_id] = Deferred("unrenderable", cut(str(bad), LONGEST_DETAIL))
             else:
                 redirected = mode.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)

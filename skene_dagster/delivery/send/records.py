@@ -47,7 +47,7 @@ class Policy:
 
 
 def terms_of(batch: Batch) -> Terms:
-    """Say what the provider promises that made a batch's frozen bytes."""
+    """Return the terms of the provider that a batch is frozen for."""
     return modes.terms(batch.mode, batch.provider)
 
 

@@ -31,29 +31,29 @@ Result = TypeVar("Result")
 
 @dataclass
 class Outlet:
-    """A provider as one run uses it, and what that run has come to with it."""
+    """A provider as one run uses it, and how far that run has got with it."""
 
     provider: Provider
     pacing: Pacing
     silence: int = 0
-    """How many attempts in a row got no answer. Whatever the provider answers is a sign of its life."""
+    """Attempts in a row without an answer. Any answer shows that the provider is alive."""
     throttled: float = 0.0
-    """Seconds in a row that were waited because it is called too often."""
+    """Seconds waited in a row because it was called too often."""
     parked: str = ""
-    """Why it is sent nothing more for now."""
+    """Why nothing more is sent to it for now."""
 
     @property
     def stops(self) -> bool:
-        """Whether this run sends it nothing more."""
+        """Whether this run sends nothing more to it."""
         return bool(self.parked) or self.silence >= GIVE_UP
 
 
 @dataclass
 class DeliverySession:
-    """One run's hands: a database, providers, clocks, and a name to hold leases by.
+    """The tools of one run: a database, providers, clocks, and a name to hold leases by.
 
     `open_provider` opens one by its name; `pause` waits so many seconds; `monotonic` is a clock that nobody sets;
-    `owner` is unique per process and attempt; `say` is told in words what is waited for.
+    `owner` is unique per process and attempt; `say` is called with a sentence about what the run waits for.
     """
 
     engine: Engine
@@ -99,7 +99,7 @@ class DeliverySession:
 
     @property
     def stopped(self) -> frozenset[str]:
-        """The providers that are sent nothing more in this run."""
+        """The providers that this run sends nothing more to."""
         return frozenset(name for name, outlet in self.outlets.items() if outlet.stops)
 
     @property
@@ -134,7 +134,7 @@ class DeliverySession:
             self.do(lambda c: ledger.release(c, batch_id, self.owner, why))
 
     def hears(self, outlet: Outlet, batch_id: str, answer: Answer) -> None:
-        """Count what is silence, and what is none."""
+        """Count attempts without an answer, until there is one."""
         if isinstance(answer, Unreachable) or (isinstance(answer, Unknown) and not answer.answered):
             # Where nothing can be repeated, another silence would be another doubt.
             is_doubt = isinstance(answer, Unknown) and not outlet.provider.terms.key_lives
@@ -154,9 +154,9 @@ class DeliverySession:
         self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
 
     def turns(self, outlet: Outlet) -> Turns:
-        """Return what waits for so many seconds, and then for a turn to read the provider's records.
+        """Return what waits for so many seconds, and then for a slot to read the provider's records.
 
-        That uses up no quota: where the account is closed for one, its records are read all the same.
+        Reading uses up no quota: if the account is closed for one, its records are read all the same.
         """
 
         def turn(seconds: float) -> None:

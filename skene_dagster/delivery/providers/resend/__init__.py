@@ -17,8 +17,8 @@ URL = "https://api.resend.com"
 
 TERMS = Terms(
     batch_limit=100,
-    # Resend keeps a key for 24 h.
     key_lives=timedelta(hours=23),
+    key_is_kept=timedelta(hours=24),
     proves_after=timedelta(minutes=10),
     # The least that Resend ever documented.
     starts_at=2.0,
@@ -39,20 +39,20 @@ def check(environ: Mapping[str, str]) -> None:
 
 
 def check_key(key: str) -> None:
-    """Refuse what cannot stand in an HTTP header.
+    """Refuse what cannot be used in an HTTP header.
 
     Raises:
-        SettingsError: it is no key.
+        SettingsError: it is not a key.
     """
     if _VISIBLE.fullmatch(key) is None:
         raise SettingsError("RESEND_API_KEY is not a key.", advice="Copy it again, without spaces and quotes.")
 
 
 def check_url(url: str) -> None:
-    """Refuse to send a key in clear to another machine.
+    """Refuse to send a key unencrypted to another machine.
 
     Raises:
-        SettingsError: it is no address, or neither https nor of this machine.
+        SettingsError: it is not an address, or neither https nor on this machine.
     """
     try:
         split = urlsplit(url)

@@ -19,6 +19,7 @@ TERMS = Terms(
     batch_limit=1,
     # SMTP knows no keys: what comes twice is delivered twice.
     key_lives=timedelta(0),
+    key_is_kept=timedelta(0),
     proves_after=None,
     # A server does not say how often it may be called; `per_second` of the URL does.
     starts_at=1000.0,
