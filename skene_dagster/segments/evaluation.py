@@ -28,7 +28,7 @@ from skene_dagster.segments import difference, staging
 from skene_dagster.segments.conditions import Answer
 from skene_dagster.settings import Limits, Users
 from skene_dagster.store import staging_tables
-from skene_dagster.store.engine import Clock, is_sqlite, reading, users_table
+from skene_dagster.store.engine import Clock, reading, users_table
 from skene_dagster.store.failures import translated, words_of
 from skene_dagster.store.key_ranges import Parts, Span, Write, in_the_first_way_that_fits
 from skene_dagster.store.keys import common_key
@@ -121,10 +121,8 @@ def compared(work: Work, answer: Table | None) -> Iterator[Table]:
     condition, segment = work.condition, work.segment
 
     def create(connection: Connection) -> Table:
-        # SQLite lets a primary key be NULL.
-        may_be_null, with_attributes = is_sqlite(connection), bool(condition.columns)
         key = common_key(connection, work.users)
-        return difference.create(connection, work.lease, key, may_be_null=may_be_null, with_attributes=with_attributes)
+        return difference.create(connection, work.lease, key, with_attributes=bool(condition.columns))
 
     with staging_tables.while_used(work.engine, create) as changes:
 

@@ -50,7 +50,8 @@ def _changes(work: Work, inside: int) -> Iterator[tuple[Table, Survey, int]]:
     """Find what changes; yield it, counted, and how many rows of the answer were left out."""
     if inside and work.condition.answer.plain:
         with compared(work, None) as changes:
-            unknown = _leave_out_unknown(work, changes)
+            asked = work.condition.answer.rows
+            unknown = reading(work.engine, lambda connection: staging.count_without_user(connection, asked))
             yield changes, _survey(work, changes), unknown
         return
     with staged(work) as (answer, rows):

@@ -111,6 +111,11 @@ def leave_out_unknown(
     return connection.execute(delete(staging).where(or_(*unknown))).rowcount
 
 
+def count_without_user(connection: Connection, answer: Subquery) -> int:
+    """Count the rows of the condition whose key is NULL."""
+    return connection.execute(select(func.count()).select_from(answer).where(answer.c[0].is_(None))).scalar_one()
+
+
 def twice(connection: Connection, answer: Subquery) -> object | None:
     """Find a key that the condition returns more than once."""
     key = answer.c[0]

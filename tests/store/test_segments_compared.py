@@ -38,8 +38,7 @@ def test_of_a_plain_condition_only_what_changes_is_written(engine: Engine) -> No
 
     assert sorted(written[:unchanged]) == [
         ("INSERT INTO skene_segment_members", 1),
-        ("INSERT INTO skene_staging", 1),
-        ("INSERT INTO skene_staging", 2),
+        ("INSERT INTO skene_staging", 3),
         ("UPDATE skene_segment_members", 2),
     ]
     assert written[unchanged:] == []
