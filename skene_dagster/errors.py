@@ -172,7 +172,7 @@ class SegmentBusy(SegmentError):
 
 
 class SegmentTimeout(SegmentError):
-    """The condition took longer than its `timeout`; it was stopped, and nothing was written."""
+    """The condition took longer than its `timeout`; it was stopped, and the segment was not refreshed."""
 
 
 class SegmentOvertaken(SegmentError):

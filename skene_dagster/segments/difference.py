@@ -179,17 +179,17 @@ def write_attributes(connection: Connection, segment: str, changes: Table, span:
 def write_entries(
     connection: Connection,
     segment: str,
-    changes: Table,
+    changes: Table | Subquery,
     as_of: datetime,
     span: Span,
     *,
     known: tuple[TableClause, str] | None,
     any_inside: bool,
-) -> None:
-    """Open a row for each user who enters and is not inside.
+) -> int:
+    """Open a row for each user who enters and is not inside; return how many rows.
 
     Args:
-        changes: or the staged answer, where all of it enters.
+        changes: or the answer, where all of it enters; a row without a user is left out.
         known: the users table and its key, to take the key as the users table spells it; None where the changes'
             keys are its own.
         any_inside: False when none of them is, so that nobody need be looked for.
@@ -201,7 +201,7 @@ def write_entries(
         known[0].c[known[1]] if known else key,
         literal(as_of, Moment),
         changes.c.attributes if "attributes" in changes.c else null(),
-    ).where(span.of(key), *_of(changes, ENTERS))
+    ).where(span.of(key), key.is_not(None), *_of(changes, ENTERS))
     if known:
         source = source.join_from(changes, known[0], known[0].c[known[1]] == key)
     if any_inside:
@@ -209,7 +209,7 @@ def write_entries(
             not_(exists().where(inside(segment), members.c.user_id == key, span.of(members.c.user_id)))
         )
     into = ["segment", "exited_at", "user_id", "entered_at", "attributes"]
-    connection.execute(insert(members).from_select(into, source))
+    return connection.execute(insert(members).from_select(into, source)).rowcount
 
 
 def count_inside(connection: Connection, segment: str, as_of: datetime) -> tuple[int, int]:
@@ -249,7 +249,7 @@ def _sides(answer: Table | Subquery, segment: str, span: Span) -> tuple[Select[A
     )
 
 
-def _of(changes: Table, what: str) -> list[ColumnElement[bool]]:
+def _of(changes: Table | Subquery, what: str) -> list[ColumnElement[bool]]:
     return [changes.c.what == what] if "what" in changes.c else []
 
 

@@ -32,6 +32,7 @@ from skene_dagster.store.engine import Clock, reading, users_table
 from skene_dagster.store.failures import translated, words_of
 from skene_dagster.store.key_ranges import Parts, Span, Write, in_the_first_way_that_fits
 from skene_dagster.store.keys import common_key
+from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.server.capabilities import capabilities
 from skene_dagster.store.server.limits import limited
@@ -101,7 +102,7 @@ def staged(work: Work) -> Iterator[tuple[Table, int]]:
         def write(connection: Connection, span: Span) -> int:
             return staging.fill(connection, table, condition.answer.rows, condition.columns, span)
 
-        rows = _evaluated(work, write, [_keys(work.users)])
+        rows = _evaluated(work, write, [_keys(work.users)], in_parts=work.is_large)
         yield table, rows
 
 
@@ -132,11 +133,30 @@ def compared(work: Work, answer: Table | None) -> Iterator[Table]:
 
         inside = difference.keys_inside(segment)
         if answer is None:
-            _evaluated(work, write, [_keys(work.users), inside])
+            _evaluated(work, write, [_keys(work.users), inside], in_parts=work.is_large)
         else:
             parts = Parts(work.engine, write, [select(answer.c.user_id), inside], work.chunk)
             in_the_first_way_that_fits([parts.by_ranges] if work.is_large else [parts.at_once, parts.by_ranges])
         yield changes
+
+
+def enter_all(work: Work) -> None:
+    """Write the answer of a plain condition into the history of a segment in which nobody is, without staging it.
+
+    Raises:
+        SegmentBusy: another run refreshes the segment.
+        SegmentTimeout, SegmentError, StoreError: as `compared` does. The next refresh takes back what was written.
+    """
+    condition = work.condition
+
+    def write(connection: Connection, span: Span) -> int:
+        leases.keep(connection, work.lease, work.clock(), writes=True)
+        entering = staging.selected(connection, condition.answer.rows, condition.columns)
+        return difference.write_entries(
+            connection, work.segment, entering, work.lease.as_of, span, known=None, any_inside=False
+        )
+
+    _evaluated(work, write, [_keys(work.users)], in_parts=True)
 
 
 @contextmanager
@@ -153,8 +173,8 @@ def in_time(
             yield
     except StoreTimeout as error:
         raise SegmentTimeout(
-            f"The condition took longer than its timeout of {duration_text(timeout)}. It was stopped, and nothing was "
-            "written.",
+            f"The condition took longer than its timeout of {duration_text(timeout)}. It was stopped, and the segment "
+            "was not refreshed.",
             advice="Look at its plan (EXPLAIN) and see whether an index would help, or give it a longer `timeout`.",
             place=place,
         ) from error
@@ -169,8 +189,8 @@ def _described(connection: Connection, condition: Condition) -> staging.Answer:
         return staging.describe(connection, condition.answer.rows)
 
 
-def _evaluated(work: Work, write: Write, keys: Sequence[Select[Any]]) -> int:
-    """Write what the condition says, in one transaction or in parts, within its time; return how many rows."""
+def _evaluated(work: Work, write: Write, keys: Sequence[Select[Any]], *, in_parts: bool) -> int:
+    """Write what the condition says, in one transaction if that fits, or in parts; return how many rows."""
     engine, condition = work.engine, work.condition
     begun = time.monotonic()
 
@@ -187,7 +207,7 @@ def _evaluated(work: Work, write: Write, keys: Sequence[Select[Any]]) -> int:
         ways.append(lambda: _in_bulk(engine, in_its_time))
     with _in_the_authors_words(engine, condition):
         try:
-            return in_the_first_way_that_fits(ways[-1:] if work.is_large else ways)
+            return in_the_first_way_that_fits(ways[-1:] if in_parts else ways)
         except StoreTooLarge as refused:
             raise SegmentError(
                 f"The condition selects more than one transaction can hold here: {words_of(refused)}.",

@@ -20,7 +20,7 @@ from skene_dagster.store.engine import Clock, transaction
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.heartbeat import Beating, beating
 
-CHUNK = 50_000
+CHUNK = 100_000
 """Keys per transaction."""
 
 LARGE = 1_000_000
@@ -85,10 +85,10 @@ def refresh(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         SegmentBusy: another run is refreshing this segment.
         SegmentOvertaken: a refresh for a newer as_of has written; nothing was written.
         SegmentImplausible: the segment would collapse or explode, and nobody accepted that; nothing was written.
-        SegmentTimeout: the condition took longer than the step's timeout; nothing was written.
-        SegmentError: the condition cannot be evaluated, or returns a user twice; nothing was written.
+        SegmentTimeout: the condition took longer than the step's timeout.
+        SegmentError: the condition cannot be evaluated, or returns a user twice.
         QueryRejected: the condition needs TiDB.
-        StoreError: the database refused; what was half-written is repaired by the next refresh.
+        StoreError: the database refused. Whatever the error, what was half-written is repaired by the next refresh.
     """
     segment = segment_name(plan.name, step.ledger_name)
     answer = conditions.answer(engine, plan, step, settings, as_of)

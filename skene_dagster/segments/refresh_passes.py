@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, select
 
 from skene_dagster.errors import SegmentImplausible
-from skene_dagster.segments import difference, staging
+from skene_dagster.segments import difference, evaluation, staging
 from skene_dagster.segments.difference import Survey
-from skene_dagster.segments.evaluation import Work, compared, staged
+from skene_dagster.segments.evaluation import Work
 from skene_dagster.settings import Limits
 from skene_dagster.store.engine import reading, transaction, users_table
 from skene_dagster.store.key_ranges import Parts, Span, end, walk
@@ -27,10 +27,15 @@ def refreshed(work: Work) -> Row[Any]:
     inside, _ = reading(
         work.engine, lambda connection: difference.count_inside(connection, work.segment, work.lease.as_of)
     )
-    with _changes(work, inside) as (changes, survey, unknown):
-        if work.limits is not None and not work.lease.is_first:
-            _judge(work, survey, inside, work.limits)
-        _write(work, changes, survey, any_inside=inside > 0)
+    limits = None if work.lease.is_first else work.limits
+    if work.condition.answer.plain and not inside and limits is None:
+        unknown = _without_user(work)
+        evaluation.enter_all(work)
+    else:
+        with _changes(work, inside) as (changes, survey, unknown):
+            if limits is not None:
+                _judge(work, survey, inside, limits)
+            _write(work, changes, survey, any_inside=inside > 0)
 
     def finish(connection: Connection) -> Row[Any]:
         members, entered = difference.count_inside(connection, work.segment, work.lease.as_of)
@@ -49,23 +54,26 @@ def refreshed(work: Work) -> Row[Any]:
 def _changes(work: Work, inside: int) -> Iterator[tuple[Table, Survey, int]]:
     """Find what changes; yield it, counted, and how many rows of the answer were left out."""
     if inside and work.condition.answer.plain:
-        with compared(work, None) as changes:
-            asked = work.condition.answer.rows
-            unknown = reading(work.engine, lambda connection: staging.count_without_user(connection, asked))
-            yield changes, _survey(work, changes), unknown
+        with evaluation.compared(work, None) as changes:
+            yield changes, _survey(work, changes), _without_user(work)
         return
-    with staged(work) as (answer, rows):
+    with evaluation.staged(work) as (answer, rows):
         unknown = _leave_out_unknown(work, answer)
         if not inside:
             # All of the answer enters: whoever wrote down the changes would only copy it.
             yield answer, Survey(rows - unknown, leave=0, expected=0, differ=0), unknown
             return
-        with compared(work, answer) as changes:
+        with evaluation.compared(work, answer) as changes:
             yield changes, _survey(work, changes), unknown
 
 
 def _survey(work: Work, changes: Table) -> Survey:
     return reading(work.engine, lambda connection: difference.survey(connection, changes))
+
+
+def _without_user(work: Work) -> int:
+    rows = work.condition.answer.rows
+    return reading(work.engine, lambda connection: staging.count_without_user(connection, rows))
 
 
 def _take_back(work: Work) -> None:

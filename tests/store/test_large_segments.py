@@ -131,7 +131,7 @@ def test_what_is_too_large_even_in_the_smallest_chunk_is_told_and_leaves_nothing
         refusing(engine, "INSERT INTO skene_segment_members", 8004, above=0),
         pytest.raises(StoreTooLarge, match=r"^This is too large for the database: too much \(8004\)\.$"),
     ):
-        world.refresh(0, chunk=200)
+        world.refresh(0, loop(plain=False), chunk=200)
 
     assert world.history() == []
     assert world.clearance() is None

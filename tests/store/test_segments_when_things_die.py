@@ -21,8 +21,10 @@ from skene_dagster.store.engine import open_engine, transaction
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.heartbeat import beating
 
-FIRST_ONE_WRITES, LATER_ONE_WRITES = 4, 3
-"""The look at the clock before the first chunk: after the beginning and the lease; a first refresh drops strangers."""
+STAGED = loop(plain=False)
+
+CHUNK_STARTS = 3
+"""Before its first chunk, a refresh looks at the clock when it begins, and when it takes its lease."""
 
 
 class Died(BaseException):
@@ -49,7 +51,7 @@ def test_a_crash_between_chunks_is_repaired_by_the_next_refresh(engine: Engine, 
     world.refresh(0)
     world.only([1, 2, 5, 7, 8, 9, 10])
     with pytest.raises(Died):
-        world.refresh(1, clock=dies_at(LATER_ONE_WRITES + chunks_written))
+        world.refresh(1, clock=dies_at(CHUNK_STARTS + chunks_written))
     cleared = world.clearance()
 
     refreshed = world.refresh(1)
@@ -71,7 +73,7 @@ def test_a_repair_takes_back_what_is_no_longer_so(engine: Engine) -> None:
     world.announce(1)
     world.only([3, 4, 7, 8])
     with pytest.raises(Died):
-        world.refresh(1, clock=dies_at(LATER_ONE_WRITES + 1))
+        world.refresh(1, clock=dies_at(CHUNK_STARTS + 1))
     written = world.history()
     world.only([1, 2, 8])
 
@@ -88,7 +90,7 @@ def test_a_half_written_tick_is_finished_by_a_newer_one(engine: Engine) -> None:
     world = World(engine)
     world.add(*range(1, 8))
     with pytest.raises(Died):
-        world.refresh(0, clock=dies_at(FIRST_ONE_WRITES + 1))
+        world.refresh(0, clock=dies_at(CHUNK_STARTS + 1))
     world.wake(1)
 
     world.refresh(1)
@@ -118,7 +120,7 @@ def test_of_two_newer_ticks_the_newest_is_named(engine: Engine) -> None:
     world.refresh(5)
     world.only([1])
     with pytest.raises(Died):
-        world.refresh(6, clock=dies_at(LATER_ONE_WRITES + 1))
+        world.refresh(6, clock=dies_at(CHUNK_STARTS + 1))
 
     with pytest.raises(SegmentOvertaken, match=r"was refreshed for 2026-03-07 09:00:00 UTC, which is after 2026-03-05"):
         world.refresh(4)
@@ -130,7 +132,7 @@ def test_an_older_tick_writes_nothing_after_a_newer_one_that_died(engine: Engine
     world.refresh(0)
     world.only([1])
     with pytest.raises(Died):
-        world.refresh(5, clock=dies_at(LATER_ONE_WRITES + 1))
+        world.refresh(5, clock=dies_at(CHUNK_STARTS + 1))
     before = world.history()
 
     with pytest.raises(SegmentOvertaken):
@@ -217,7 +219,7 @@ def test_a_refresh_that_wakes_up_after_another_took_over_writes_no_more(engine: 
     looks = itertools.count(1)
 
     def sleepy() -> datetime:
-        if next(looks) == FIRST_ONE_WRITES + 2:
+        if next(looks) == CHUNK_STARTS + 2:
             world.now += leases.LEASE + timedelta(seconds=1)
             world.only([2, 3, 9])
             world.refresh(1, run_id="newer")
@@ -276,7 +278,7 @@ def test_a_killed_process_leaves_nothing_that_the_next_refresh_does_not_put_righ
     left_behind = world.tables()
     world.now = FIRST + leases.LEASE + timedelta(seconds=1)
 
-    refreshed = world.refresh(0)
+    refreshed = world.refresh(0, STAGED)
 
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(left_behind) == 1
@@ -286,7 +288,8 @@ def test_a_killed_process_leaves_nothing_that_the_next_refresh_does_not_put_righ
 
 
 def _refresh_and_be_killed(url: str) -> None:
-    survives = dies_at(FIRST_ONE_WRITES + 2)
+    # One that is staged drops strangers, too, before its first chunk.
+    survives = dies_at(CHUNK_STARTS + 1 + 2)
 
     def clock() -> datetime:
         try:
@@ -295,7 +298,7 @@ def _refresh_and_be_killed(url: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
             raise
 
-    World.existing(open_engine(url)).refresh(0, clock=clock, run_id="killed")
+    World.existing(open_engine(url)).refresh(0, STAGED, clock=clock, run_id="killed")
 
 
 if __name__ == "__main__":
