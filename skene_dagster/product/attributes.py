@@ -19,8 +19,8 @@ _TOO_LARGE = json.dumps("too large")
 _HEX = "hex:"
 """The prefix of a binary column's name; no column that an email can name has a colon."""
 
-_STRINGS = frozenset({16, 249, 250, 251, 252, 253, 254})
-"""MySQL's field types of bits, blobs and strings."""
+_STRINGS = frozenset({16, 252, 253, 254})
+"""MySQL's field types of bits, blobs and strings; servers call all blobs 252, whatever their length (2026-11)."""
 _BINARY = 63
 """MySQL's character set `binary`."""
 

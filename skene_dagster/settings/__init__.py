@@ -144,7 +144,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """
     document = read_settings(root)
     with boundary.around(FILE):
-        project = parse(ProjectFile, Document(document.file, document.data or {}, document.lines), SettingsError)
+        project = parse(ProjectFile, document, SettingsError)
         if faults := list(_faults_of_retention(project, document)):
             raise together(faults)
     with boundary.around("environment"):

@@ -18,7 +18,11 @@ from smtp_server import mail_server
 from sqlalchemy import Engine, inspect, text
 
 from skene_dagster.cli import main
+from skene_dagster.cli.doctoring.loop_checks import examine_loops
 from skene_dagster.compiler import compile_folder
+from skene_dagster.errors import StoreUnavailable
+from skene_dagster.project import load_project
+from skene_dagster.settings import load
 from skene_dagster.store import environment
 from skene_dagster.store.engine import database_clock
 from skene_dagster.store.server import capabilities
@@ -177,6 +181,16 @@ def test_a_server_that_is_read_only_is_told_once(engine: Engine, root: Path, mon
     assert told(result).count("The database accepts no writes: it is read-only") == 1
     assert "It may be a failover or maintenance, which passes." in told(result)
     assert "cannot write" not in told(result)
+
+
+@on_servers
+def test_a_server_that_becomes_read_only_while_a_set_is_tried_is_told_as_such(engine: Engine, root: Path) -> None:
+    make_users(engine)
+    CliRunner().invoke(main, ["--project", str(root), "migrate"])
+    settings = load(root)
+
+    with read_only(engine) as theirs, pytest.raises(StoreUnavailable, match="accepts no writes: it is read-only"):
+        list(examine_loops(theirs, settings, load_project(settings)))
 
 
 @on_sqlite

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, insert
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.delivery.model import Past
-from skene_dagster.store.tables import batches, recovered, sends
+from skene_dagster.delivery.model import Past, Waiting
+from skene_dagster.store.tables import batches, deferred, recovered, sends
 
 SCOPE = Scope("outbox", "retention", "main")
 AN_INSTANT, A_DAY = timedelta(microseconds=1), timedelta(days=1)
@@ -57,6 +57,24 @@ def test_a_past_is_the_last_decision_and_the_last_mail_of_the_step(connection: C
         2: Past(2, "in_doubt", "no_answer", SECOND, SECOND),
         3: Past(1, "reserved", None, FIRST, None, is_in_flight=True),
         4: Past(2, "skipped", "left_segment", SECOND, None, is_in_flight=True),
+    }
+
+
+def test_of_who_waits_twice_the_first_is_told(connection: Connection) -> None:
+    for user, occurrence, ask_at in (
+        (1, "1", THIRD),
+        (1, "2", FIRST),
+        (1, "3", SECOND),
+        (2, "8", FIRST),
+        (2, "7", FIRST),
+    ):
+        plain = {"mode": SCOPE.mode, "loop": SCOPE.loop, "step": SCOPE.step, "as_of": FIRST, "decided_at": FIRST}
+        row = {"user_id": user, "occurrence": occurrence, "reason": "no_address", "ask_at": ask_at}
+        connection.execute(insert(deferred).values(plain | row))
+
+    assert ledger.waiting_users(connection, SCOPE, [1, 2, 3]) == {
+        1: Waiting("2", "no_address", FIRST),
+        2: Waiting("7", "no_address", FIRST),
     }
 
 

@@ -99,6 +99,7 @@ DEEDS: dict[str, tuple[Callable[[Connection], object], set[str]]] = {
     "split": (lambda c: ledger.split(c, the_batch(c), [BYTES], NOW), {"reserved", "frozen"}),
     "reissue": (lambda c: ledger.reissue(c, the_batch(c), NOW), {"frozen", "in_doubt"}),
     "drop": (lambda c: ledger.drop(c, BATCH, "cancelled", NOW), {"reserved", "frozen"}),
+    "the records show nothing": (lambda c: ledger.shown_nothing(c, the_batch(c), NOW, NOW + A_MINUTE), set(STATES)),
     "give up": (lambda c: ledger.give_up(c, BATCH, NOW), {"in_doubt"}),
     "doubt": (lambda c: ledger.doubt(c, BATCH, "why", NOW), {"frozen", "in_doubt"}),
     "cancel when its lease is over": (
@@ -173,6 +174,23 @@ def test_no_deed_is_done_to_a_batch_of_which_something_else_is_true(connection: 
     ]
 
     assert done == []
+
+
+@pytest.mark.parametrize("since", [{"attempts": 3}, {"state": "accepted"}], ids=["tried again", "accepted"])
+def test_what_the_records_show_is_of_the_batch_as_it_was_when_they_were_asked(
+    connection: Connection, since: dict[str, object]
+) -> None:
+    asked = the_batch(connection)
+
+    assert not changes(connection, since, lambda c: ledger.shown_nothing(c, asked, NOW, NOW + A_MINUTE))
+
+
+def test_the_records_showed_nothing_since_the_first_time(connection: Connection) -> None:
+    for at in (NOW, NOW + A_MINUTE):
+        ledger.shown_nothing(connection, the_batch(connection), at, at + A_MINUTE)
+
+    batch = the_batch(connection)
+    assert (batch.absent_at, batch.due_at) == (NOW, NOW + 2 * A_MINUTE)
 
 
 def test_a_cancellation_is_about_what_was_reserved_until_then(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from delivery_world import LIVE, START, Script, World, lose_the_answer, make_world, planned
 from neighbours import own
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from skene_dagster.behaviour.rollup.roll_up import roll_up
 from skene_dagster.compiler.jobs import sensors
@@ -22,6 +22,7 @@ from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.segments import clearance
 from skene_dagster.store import environment
 from skene_dagster.store.engine import CLOCKS_DIFFER, transaction
+from skene_dagster.store.leasing import leases
 from skene_dagster.store.tables import batches, pacing, rollups, user_days
 from skene_dagster.store.tables import segments as segments_table
 
@@ -426,6 +427,16 @@ def test_what_was_done_after_a_rollup_of_a_wrong_clock_is_counted(
     with world.engine.connect() as connection:
         assert connection.execute(select(user_days.c.uses)).scalars().all() == [2]
         assert connection.execute(select(rollups.c.watermark)).scalar_one() == world.now
+
+
+def test_of_rollups_that_counted_by_a_wrong_clock_each_doubts_its_own(world: World) -> None:
+    with world.engine.begin() as connection:
+        connection.execute(insert(rollups), [{"rollup": name, "fence": 0, "watermark": START + DAY} for name in "ab"])
+        leases.doubt_the_watermark(connection, "a", START)
+
+        kept = dict(connection.execute(select(rollups.c.rollup, rollups.c.watermark)).all())
+
+    assert (kept["a"], kept["b"]) == (None, START + DAY)
 
 
 def test_a_ledger_of_a_backup_is_found_out_although_a_clock_was_ahead(world: World) -> None:

@@ -53,7 +53,11 @@ def _refused(engine: Engine, plan: LoopPlan, settings: Settings, file: Document)
 
 
 def _unwritable(engine: Engine, plan: LoopPlan, settings: Settings) -> Iterator[Checked]:
-    """Try each step's `set` on nobody. Only a live run writes it."""
+    """Try each step's `set` on nobody. Only a live run writes it.
+
+    Raises:
+        StoreUnavailable: the database cannot answer now.
+    """
     for number, step in enumerate(plan.steps):
         if is_sqlite(engine) or step.email is None or not step.email.set:
             continue
@@ -62,7 +66,7 @@ def _unwritable(engine: Engine, plan: LoopPlan, settings: Settings) -> Iterator[
             transaction(engine, partial(Connection.execute, statement=change))
         except StoreError as error:
             if error.retryable:
-                return  # nothing at all can be written now, which was said
+                raise
             place = plan.document.place(("steps", number, "action", "set"))
             said = f"{place}: `set` cannot be written: {error.message}"
             if settings.environment == "production":
