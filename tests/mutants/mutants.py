@@ -189,8 +189,11 @@ def _fate(mutant: Mutant, *, seconds: float) -> tuple[str, str]:
 
 def _parts(mutant: Mutant, source: str, reach: Reach, seconds: float) -> Iterator[tuple[list[str], bool]]:
     """List the tests to try, one part after the other, and whether they are those on a server."""
-    line = mutant.fault.line if _is_in_a_function(source, mutant.fault.line) else None
-    tests = _chosen(reach.tests_of(mutant.file, line), reach, seconds)
+    if _is_in_a_function(source, mutant.fault.line):
+        found = reach.tests_of([mutant.file], mutant.fault.line)
+    else:
+        found = reach.tests_of([mutant.file, *_importers(mutant.file)], None)
+    tests = _chosen(found, reach, seconds)
     yield from ((part, False) for part in (tests[:FIRST], tests[FIRST:]) if part)
     processes = [test for file, of in PROCESSES.items() if mutant.file.startswith(file) for test in of]
     if processes:
@@ -205,6 +208,15 @@ def _on_a_server(tests: Sequence[str]) -> list[str]:
     names = sorted({re.split(r"::|\[", test)[-2] for test in made_on_both})
     files = sorted({test.partition("::")[0] for test in made_on_both})
     return [*files, "-k", f"mariadb and ({' or '.join(names)})"] if names else []
+
+
+def _importers(file: str) -> list[str]:
+    """List the files that import something of a file: what it holds may be used there alone."""
+    name = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    package, _, module = (re.escape(part) for part in name.rpartition("."))
+    imports = re.compile(rf"^ *from {package}(?:\.{module} | import (?:.*, )?{module}\b)", re.MULTILINE)
+    others = (str(one.relative_to(ROOT)) for one in sorted(ROOT.glob("skene_dagster/**/*.py")))
+    return [one for one in others if one != file and imports.search((ROOT / one).read_text(encoding="utf-8"))]
 
 
 def _is_in_a_function(source: str, line: int) -> bool:

@@ -38,11 +38,11 @@ class Reach:
     by_line: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def tests_of(self, file: str, line: int | None) -> list[str]:
-        """List the tests that come to a line (None: to a file), the fastest first."""
-        lines = self.by_line[file]
+    def tests_of(self, files: Sequence[str], line: int | None) -> list[str]:
+        """List the tests that come to a line of the first file (None: to any of the files), the fastest first."""
+        lines = self.by_line[files[0]]
         found = set() if line is None else lines[line] | lines[ANYWHERE]
-        found = found or {test for tests in lines.values() for test in tests}
+        found = found or {test for file in files for tests in self.by_line[file].values() for test in tests}
         return sorted(found, key=lambda test: (self.seconds.get(test, 1.0), test))
 
 
