@@ -53,10 +53,10 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
 
 FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
-        "validating": ["validate"],
-        "doctoring": ["doctor"],
-        "looking": ["preview", "status", "send-test"],
-        "ordering": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
+        "validate": ["validate"],
+        "doctor": ["doctor"],
+        "inspect": ["preview", "status", "send-test"],
+        "control": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )
 """Where commands are that have a folder; the others stand beside this file."""

@@ -116,7 +116,7 @@ def _newest_attempt(session: DeliverySession) -> datetime | None:
 def _ours(session: DeliverySession, provider: str, since: datetime | None, most: int) -> Iterator[Sent]:
     """List this ledger's emails since a moment, the newest first, as a provider's records have them."""
     mine, outlet = session.do(environment.ledger_id), session.outlet(provider)
-    records = outlet.provider.sent(since, session.turns(outlet), most)
+    records = outlet.provider.sent(since, session.slot_wait(outlet), most)
     return (sent for sent in records if sent.origin.startswith(f"{mine}-"))
 
 

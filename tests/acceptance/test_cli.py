@@ -19,7 +19,7 @@ from sqlalchemy import make_url, text
 
 from skene_dagster.cli import main
 from skene_dagster.cli.group import SUMMARIES
-from skene_dagster.cli.looking.preview import _moment
+from skene_dagster.cli.inspect.preview import _moment
 from skene_dagster.cli.screen import confirmed
 from skene_dagster.store.engine import open_engine
 
@@ -537,7 +537,7 @@ def test_an_unexpected_error_shows_where_it_happened(root: Path, monkeypatch: py
     def breaks(_root: Path) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("skene_dagster.cli.validating.validate.load", breaks)
+    monkeypatch.setattr("skene_dagster.cli.validate.validate.load", breaks)
 
     result = run(root, "validate")
 

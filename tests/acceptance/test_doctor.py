@@ -18,7 +18,7 @@ from smtp_server import mail_server
 from sqlalchemy import Engine, inspect, text
 
 from skene_dagster.cli import main
-from skene_dagster.cli.doctoring.loop_checks import examine_loops
+from skene_dagster.cli.doctor.loop_checks import examine_loops
 from skene_dagster.compiler import compile_folder
 from skene_dagster.errors import StoreUnavailable
 from skene_dagster.project import load_project

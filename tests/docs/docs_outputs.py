@@ -14,9 +14,9 @@ from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.checks.scans import Scan
 from skene_dagster.cli import main
-from skene_dagster.cli.looking import status
+from skene_dagster.cli.inspect import status
 from skene_dagster.cli.screen import Screen
-from skene_dagster.cli.validating import notices, validate
+from skene_dagster.cli.validate import notices, validate
 from skene_dagster.delivery.health import Left, Wait
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load

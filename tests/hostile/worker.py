@@ -24,7 +24,7 @@ from hostile import Hostile
 from rendered import render_all
 
 from skene_dagster.cli import main
-from skene_dagster.cli.validating import validate
+from skene_dagster.cli.validate import validate
 
 IMPORTED = (dagster._utils.schedules, sqlglot.dialects.mysql, validate)
 """What is imported only when it is used: else each case would do so, which takes twenty times as long as the case."""

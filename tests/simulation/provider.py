@@ -25,9 +25,9 @@ from skene_dagster.delivery.providers.base import (
     RateLimit,
     Refused,
     Sent,
+    SlotWait,
     Terms,
     Throttled,
-    Turns,
     Unknown,
     Unprovable,
     at_once,
@@ -127,8 +127,8 @@ class Model:
             answer = Unknown("500")
         return self._told(me, key, answer)
 
-    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
-        turn(0.0)
+    def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
+        wait_for_slot(0.0)
         self.scheduler.point("the records")
         if self.records == "denied":
             return Unprovable("denied")
@@ -144,8 +144,8 @@ class Model:
             return Absent()
         return Unprovable("the records show no later request")
 
-    def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
-        turn(0.0)
+    def sent(self, since: datetime | None, wait_for_slot: SlotWait, most: int) -> Iterator[Sent]:
+        wait_for_slot(0.0)
         self.scheduler.point("the records")
         if self.records == "denied":
             raise Denied("denied")

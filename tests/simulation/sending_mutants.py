@@ -24,8 +24,8 @@ from skene_dagster.delivery.providers.base import (
     Finding,
     Found,
     Refused,
+    SlotWait,
     Throttled,
-    Turns,
     Unknown,
     Unprovable,
 )
@@ -137,8 +137,8 @@ def every_answer_is_definite(patch: pytest.MonkeyPatch) -> None:
 def _records(patch: pytest.MonkeyPatch, read: Callable[[Model, Frozen, Any, Finding], Finding]) -> None:
     find = Model.find
 
-    def found(model: Model, batch: Frozen, since: Any, until: Any, turn: Turns) -> Finding:
-        return read(model, batch, until, find(model, batch, since, until, turn))
+    def found(model: Model, batch: Frozen, since: Any, until: Any, wait_for_slot: SlotWait) -> Finding:
+        return read(model, batch, until, find(model, batch, since, until, wait_for_slot))
 
     patch.setattr(Model, "find", found)
 

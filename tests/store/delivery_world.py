@@ -40,8 +40,8 @@ from skene_dagster.delivery.providers.base import (
     Provider,
     RateLimit,
     Sent,
+    SlotWait,
     Terms,
-    Turns,
     Unknown,
     Unprovable,
     at_once,
@@ -150,15 +150,15 @@ class Script:
         self.tried.append((key, messages))
         return self.answers.pop(0)(self, messages, key) if self.answers else self.accept(messages, key)
 
-    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
         del batch
         assert since <= until
         self.asked.append((self.clock(), since, until))
-        turn(0.0)
+        wait_for_slot(0.0)
         return self.found
 
-    def sent(self, since: datetime | None, turn: Turns = at_once, most: int = 20_000) -> Iterator[Sent]:
-        turn(0.0)
+    def sent(self, since: datetime | None, wait_for_slot: SlotWait = at_once, most: int = 20_000) -> Iterator[Sent]:
+        wait_for_slot(0.0)
         # Its clock and the ledger's may differ.
         yield from [one for one in reversed(self.records) if since is None or one.at >= since - SKEW][:most]
         if self.denied:

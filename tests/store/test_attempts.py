@@ -21,8 +21,8 @@ from skene_dagster.delivery.providers.base import (
     RateLimit,
     Refused,
     Sent,
+    SlotWait,
     Throttled,
-    Turns,
     Unknown,
     Unprovable,
     at_once,
@@ -330,7 +330,7 @@ def test_a_pause_between_freeze_and_post_is_obeyed_also_by_reconcile(world: Worl
     delivered = world.deliver()
     reconciled = reconcile(world.session(owner="reconcile"), [world.plan])
 
-    assert (delivered.parked, reconciled.parked) == ("paused", "paused")
+    assert (delivered.halted, reconciled.halted) == ("paused", "paused")
     assert len(world.provider.tried) == 1
     transaction(world.engine, lambda c: controls.resume(c, loop))
     world.deliver()
@@ -442,8 +442,8 @@ def test_what_was_attempted_within_two_minutes_is_left_to_its_own_run(world: Wor
 class Recorded(Script):
     """A provider whose records show what it accepted in the time that they are asked about, and its keys are over."""
 
-    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
-        super().find(batch, since, until, turn)
+    def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
+        super().find(batch, since, until, wait_for_slot)
         ids = {sent.send_id: sent.provider_id for sent in self.records if sent.at >= since}
         return Found(tuple(ids.get(send_id) for send_id in batch.send_ids)) if ids else Absent()
 

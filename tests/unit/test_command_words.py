@@ -15,12 +15,12 @@ from skene_dagster.behaviour.rollup.counted import Counted
 from skene_dagster.checks.scans import Scan
 from skene_dagster.checks.schedule_gaps import Gap
 from skene_dagster.cli import screen, serve, words
-from skene_dagster.cli.looking import email as of_email
-from skene_dagster.cli.looking import preview, status
+from skene_dagster.cli.inspect import email as of_email
+from skene_dagster.cli.inspect import preview, status
 from skene_dagster.cli.screen import Screen, how_many
-from skene_dagster.cli.validating import notices, validate
-from skene_dagster.cli.validating.database_checks import Answer
-from skene_dagster.cli.validating.result import Checked
+from skene_dagster.cli.validate import notices, validate
+from skene_dagster.cli.validate.database_checks import Answer
+from skene_dagster.cli.validate.result import Checked
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepHealth, Wait

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, create_engine
 
-from skene_dagster.cli.doctoring import environment_checks
-from skene_dagster.cli.validating.result import Checked
+from skene_dagster.cli.doctor import environment_checks
+from skene_dagster.cli.validate.result import Checked
 from skene_dagster.errors import LoopError, Place, StoreError
 from skene_dagster.store.server.capabilities import PROBES, Capabilities
 

@@ -191,7 +191,7 @@ def test_a_process_that_slept_20_seconds_does_not_send(
 
 
 @pytest.mark.parametrize(
-    ("turn", "parked"),
+    ("slot", "halted"),
     [
         pytest.param(RateSlot(0.5), "", id="soon"),
         pytest.param(RateSlot(60.0), "", id="in a minute"),
@@ -200,11 +200,11 @@ def test_a_process_that_slept_20_seconds_does_not_send(
     ],
 )
 def test_a_turn_is_waited_for_a_minute_at_most(
-    session: DeliverySession, outlet: Outlet, batch: Any, clocks: Clocks, turn: RateSlot, parked: str
+    session: DeliverySession, outlet: Outlet, batch: Any, clocks: Clocks, slot: RateSlot, halted: str
 ) -> None:
-    assert _waited_for(session, outlet, batch, turn) is not bool(parked)
-    assert session.parked == parked
-    assert clocks.paused == ([] if parked else [turn.wait])
+    assert _waited_for(session, outlet, batch, slot) is not bool(halted)
+    assert session.halted == halted
+    assert clocks.paused == ([] if halted else [slot.wait])
 
 
 def test_a_provider_that_throttles_is_waited_for_a_minute_in_a_row_at_most(
@@ -214,7 +214,7 @@ def test_a_provider_that_throttles_is_waited_for_a_minute_in_a_row_at_most(
 
     assert [_waits(session, outlet, answer) for answer in (half, half, more)] == [True, True, False]
     assert clocks.paused == [30.0, 30.0]
-    assert session.parked == "a rate again"
+    assert session.halted == "a rate again"
 
 
 SILENCE, ODD = Unknown("no route to host"), Unknown("another payload", answered=True)
@@ -280,7 +280,7 @@ def test_the_lease_of_others_is_waited_for(
 def test_records_are_waited_for_a_minute_at_a_time_at_most(
     session: DeliverySession, outlet: Outlet, clocks: Clocks, asked: float, paused: float
 ) -> None:
-    session.turns(outlet)(asked)
+    session.slot_wait(outlet)(asked)
 
     assert clocks.paused == [paused, 0.0]
 
@@ -291,10 +291,10 @@ def test_a_provider_that_is_parked_is_sent_nothing_more_and_the_others_go_on(
     session.outlet("another")
     assert not session.stopped
 
-    outlet.parked = "a quota"
+    outlet.halted = "a quota"
 
     assert session.stopped == {"resend"}
-    assert session.parked == "a quota"
+    assert session.halted == "a quota"
 
 
 def test_the_first_failure_is_told_unless_there_was_silence(session: DeliverySession, outlet: Outlet) -> None:

@@ -14,10 +14,10 @@ from sqlalchemy import create_engine, inspect, select
 from template_world import FOOTER, TemplateWorld, email, mjml, plan_of
 
 from skene_dagster.cli import database
-from skene_dagster.cli.doctoring import rights
-from skene_dagster.cli.looking import email as of_email
-from skene_dagster.cli.looking import preview, send_test
-from skene_dagster.cli.ordering import doubts
+from skene_dagster.cli.control import doubts
+from skene_dagster.cli.doctor import rights
+from skene_dagster.cli.inspect import email as of_email
+from skene_dagster.cli.inspect import preview, send_test
 from skene_dagster.cli.screen import Screen
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.message import Message

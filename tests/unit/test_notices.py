@@ -7,7 +7,7 @@ import pytest
 from template_world import email, plan_of
 
 from skene_dagster.checks.schedule_gaps import Gap, Lost
-from skene_dagster.cli.validating import notices
+from skene_dagster.cli.validate import notices
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect.answers.nulls import Forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated

@@ -169,7 +169,9 @@ class SendAudience:
         people = facts.people(connection, self.settings.users, keys, as_of=self.as_of)
         if self.step.by_row:
             return self._decide_rows(connection, page, rules, people)
-        pasts = ledger.history(connection, self.scope, keys)
+        # Whoever is due comes in the order in which they waited.
+        in_order = all(one.waiting is None for one in page)
+        pasts = ledger.history(connection, self.scope, keys, in_order=in_order)
         mailed_now: set[object] = set()
         decided = []
         for one in page:

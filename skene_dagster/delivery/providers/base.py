@@ -140,12 +140,12 @@ class RateLimit:
 Clock = Callable[[], datetime]
 """Tells the time, in UTC and without a zone."""
 
-Turns = Callable[[float], None]
-"""Waits for so many seconds, and then for a turn to call the provider."""
+SlotWait = Callable[[float], None]
+"""Waits for so many seconds, and then for a slot in which to call the provider."""
 
 
 def at_once(seconds: float) -> None:
-    """Wait for nothing: the turns of a provider without limits."""
+    """Wait for nothing: there is always a slot of a provider without limits."""
 
 
 @dataclass(frozen=True)
@@ -198,22 +198,22 @@ class Provider(Protocol):
         """Send the batch under an idempotency key (1 to 256 ASCII characters)."""
         ...
 
-    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
         """Ask whether a batch was accepted, however late.
 
         Args:
             since: its first attempt (UTC, the ledger's clock; the provider's own may differ).
             until: its last attempt without answer; records that end before it prove no absence.
-            turn: called before each request; reading is counted by the same limit as sending.
+            wait_for_slot: called before each request; reading is counted by the same limit as sending.
         """
         ...
 
-    def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
+    def sent(self, since: datetime | None, wait_for_slot: SlotWait, most: int) -> Iterator[Sent]:
         """List what was accepted since a moment (UTC; None: since ever), the newest first; perhaps more than once.
 
         Args:
             since: by the ledger's clock. What was accepted a little earlier may be among it.
-            turn: as in `find`.
+            wait_for_slot: as in `find`.
             most: records that are looked into.
 
         Raises:

@@ -90,7 +90,7 @@ def look(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: 
     own_end = max(batch.first_attempt_at or since, since) + (terms_of(batch).key_lives or RISKED_EVERY)
     takes_the_risk = policy.on_doubt == "resend" and batch.state != "in_doubt"
     outlet = session.outlet(batch.provider)
-    found = outlet.provider.find(frozen, since, ledger.last_unanswered(batch), session.turns(outlet))
+    found = outlet.provider.find(frozen, since, ledger.last_unanswered(batch), session.slot_wait(outlet))
     outlet.pacing.learn(outlet.provider.rate_limit)
     match found:
         case Found(ids=ids):

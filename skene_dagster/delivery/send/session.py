@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.model import Batch, DueBatch
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.delivery.providers.base import Answer, Provider, Throttled, Turns, Unknown, Unreachable
+from skene_dagster.delivery.providers.base import Answer, Provider, SlotWait, Throttled, Unknown, Unreachable
 from skene_dagster.delivery.send.pacing import Pacing
 from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.settings import Settings
@@ -39,13 +39,13 @@ class Outlet:
     """Attempts in a row without an answer. Any answer shows that the provider is alive."""
     throttled: float = 0.0
     """Seconds waited in a row because it was called too often."""
-    parked: str = ""
+    halted: str = ""
     """Why nothing more is sent to it for now."""
 
     @property
     def stops(self) -> bool:
         """Whether this run sends nothing more to it."""
-        return bool(self.parked) or self.silence >= GIVE_UP
+        return bool(self.halted) or self.silence >= GIVE_UP
 
 
 @dataclass
@@ -103,10 +103,10 @@ class DeliverySession:
         return frozenset(name for name, outlet in self.outlets.items() if outlet.stops)
 
     @property
-    def parked(self) -> str:
+    def halted(self) -> str:
         """Why something is not sent for now; empty where all is sent that can be."""
-        parked = (outlet.parked for outlet in self.outlets.values() if outlet.parked)
-        return PAUSED if self.paused else next(parked, "")
+        halted = (outlet.halted for outlet in self.outlets.values() if outlet.halted)
+        return PAUSED if self.paused else next(halted, "")
 
     def do(
         self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
@@ -153,19 +153,19 @@ class DeliverySession:
         self.say(f"{len(others)} batches are held by run {first.owner}; its lease ends at {ends:%H:%M:%S} UTC.")
         self.pause(min(max((ends - self.clock()).total_seconds(), 0.1), 5.0))
 
-    def turns(self, outlet: Outlet) -> Turns:
+    def slot_wait(self, outlet: Outlet) -> SlotWait:
         """Return what waits for so many seconds, and then for a slot to read the provider's records.
 
         Reading uses up no quota: if the account is closed for one, its records are read all the same.
         """
 
-        def turn(seconds: float) -> None:
+        def wait_for_slot(seconds: float) -> None:
             self.pause(min(seconds, PATIENCE))
             slot = self.do(outlet.pacing.take)
             is_open = slot.closed_until is None
             self.pause(min(slot.wait, PATIENCE) if is_open else 1 / outlet.provider.terms.starts_at)
 
-        return turn
+        return wait_for_slot
 
     def may_send(self, connection: Connection, batch: Batch) -> bool:
         """Read people's orders and the clock; False: the batch is dropped, or everything stops."""

@@ -26,8 +26,8 @@ from skene_dagster.delivery.providers.base import (
     Found,
     RateLimit,
     Sent,
+    SlotWait,
     Terms,
-    Turns,
     Unknown,
     at_once,
     check_call,
@@ -86,9 +86,9 @@ class OutboxProvider:
         except OSError as bad:
             return Unknown(f"{self._folder} cannot be written: {bad.strerror}")
 
-    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
         """Look for the record of a batch with these bytes; the folder keeps all that it ever accepted."""
-        del since, until, turn
+        del since, until, wait_for_slot
         digest = _digest(batch)
         for file in sorted((self._folder / BATCHES).glob("*.json")):
             record = page.read_record(file)
@@ -96,9 +96,9 @@ class OutboxProvider:
                 return Found(tuple(row["id"] for row in record["emails"]))
         return Absent()
 
-    def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
+    def sent(self, since: datetime | None, wait_for_slot: SlotWait, most: int) -> Iterator[Sent]:
         """Tell of nothing: what lies in a folder has not left."""
-        del since, turn, most
+        del since, wait_for_slot, most
         return iter(())
 
     def close(self) -> None:

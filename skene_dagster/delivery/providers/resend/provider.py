@@ -20,9 +20,9 @@ from skene_dagster.delivery.providers.base import (
     Finding,
     RateLimit,
     Sent,
+    SlotWait,
     Terms,
     Throttled,
-    Turns,
     Unknown,
     Unprovable,
     at_once,
@@ -108,14 +108,14 @@ class ResendProvider:
             self._client.body = None
         return answers.accepted(answer, len(batch.send_ids))
 
-    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
         """Ask Resend's log of requests, then its list of emails; see `Provider`."""
         calls = iter(range(CALLS))
 
         def counted(seconds: float) -> None:
             if next(calls, None) is None:
                 raise Denied(f"it would take more than {CALLS:,} calls to look into the records")
-            turn(seconds)
+            wait_for_slot(seconds)
 
         try:
             return self._records(counted).find(batch, since, until)
@@ -123,9 +123,9 @@ class ResendProvider:
             # Records of another shape than is known: who asks must not fail for ever.
             return Unprovable(f"the records cannot be understood: {type(error).__name__}")
 
-    def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
+    def sent(self, since: datetime | None, wait_for_slot: SlotWait, most: int) -> Iterator[Sent]:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
-        return self._records(turn).sent(None if since is None else since - SKEW, most)
+        return self._records(wait_for_slot).sent(None if since is None else since - SKEW, most)
 
     def diagnose(self, sender: str) -> Iterator[Diagnosis]:
         """Ask whether the sender's domain is verified; nothing is sent."""
@@ -144,24 +144,26 @@ class ResendProvider:
         """Close the kept connections; the next batch opens one again."""
         self._client.close()
 
-    def _records(self, turn: Turns) -> Records:
+    def _records(self, wait_for_slot: SlotWait) -> Records:
         return Records(
-            logs=lambda params: self._read(lambda: resend.Logs.list(params), turn),
-            log=lambda identity: self._read(lambda: resend.Logs.get(identity), turn),
-            emails=lambda params: self._read(lambda: resend.Emails.list(params), turn),
-            email=lambda identity: self._read(lambda: resend.Emails.get(identity), turn),
+            logs=lambda params: self._read(lambda: resend.Logs.list(params), wait_for_slot),
+            log=lambda identity: self._read(lambda: resend.Logs.get(identity), wait_for_slot),
+            emails=lambda params: self._read(lambda: resend.Emails.list(params), wait_for_slot),
+            email=lambda identity: self._read(lambda: resend.Emails.get(identity), wait_for_slot),
             requests=self._requests,
         )
 
-    def _read(self, ask: Callable[[], Result], turn: Turns, after: float = 0.0, more: int = READS - 1) -> Result:
-        turn(after)
+    def _read(
+        self, ask: Callable[[], Result], wait_for_slot: SlotWait, after: float = 0.0, more: int = READS - 1
+    ) -> Result:
+        wait_for_slot(after)
         try:
             with self._as_the_sdk_wants_it():
                 return ask()
         except ResendError as error:
             answer = answers.sort(error)
             if more and isinstance(answer, Throttled) and answer.after <= LONGEST_WAIT:
-                return self._read(ask, turn, answer.after, more - 1)
+                return self._read(ask, wait_for_slot, answer.after, more - 1)
             raise Denied(answers.shown(f"{error.code} {error.error_type}: {error.message}")) from error
         except Exception as error:
             raise Denied(f"the records could not be read: {type(error).__name__}") from error

@@ -18,8 +18,8 @@ from skene_dagster.delivery.providers.base import (
     Finding,
     RateLimit,
     Sent,
+    SlotWait,
     Terms,
-    Turns,
     Unprovable,
     at_once,
     check_call,
@@ -81,14 +81,14 @@ class SmtpProvider:
         answer = self._conversation.submit(_envelope(batch.body), batch.body)
         return Accepted(batch.send_ids) if answer is None else answer
 
-    def find(self, batch: Frozen, since: datetime, until: datetime, turn: Turns = at_once) -> Finding:
+    def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
         """Prove nothing; see `Provider`."""
-        del batch, since, until, turn
+        del batch, since, until, wait_for_slot
         return Unprovable(NO_RECORDS)
 
-    def sent(self, since: datetime | None, turn: Turns, most: int) -> Iterator[Sent]:
+    def sent(self, since: datetime | None, wait_for_slot: SlotWait, most: int) -> Iterator[Sent]:
         """Tell nothing; see `Provider`."""
-        del since, turn, most
+        del since, wait_for_slot, most
         raise Denied(NO_RECORDS)
 
     def close(self) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from skene_dagster.cli.database import shown_database
-from skene_dagster.cli.doctoring.environment_checks import examine_database, examine_sender
+from skene_dagster.cli.doctor.environment_checks import examine_database, examine_sender
 from skene_dagster.cli.group import LOOK, REFUSED
 from skene_dagster.cli.screen import Screen, open_screen
-from skene_dagster.cli.validating.result import Checked
+from skene_dagster.cli.validate.result import Checked
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 

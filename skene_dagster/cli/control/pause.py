@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.ordering import orders
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import controls
 

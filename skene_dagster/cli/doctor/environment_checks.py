@@ -15,16 +15,16 @@ from sqlalchemy import (
 
 from skene_dagster.checks import event_sources, preflight
 from skene_dagster.cli.database import open_ledger, refuse_a_backup, settings_file
-from skene_dagster.cli.doctoring.local_time import examine_moments
-from skene_dagster.cli.doctoring.loop_checks import examine_files, examine_loops
-from skene_dagster.cli.doctoring.rights import (
+from skene_dagster.cli.doctor.local_time import examine_moments
+from skene_dagster.cli.doctor.loop_checks import examine_files, examine_loops
+from skene_dagster.cli.doctor.rights import (
     examine_collecting,
     examine_file,
     examine_migrating,
     examine_reading,
     examine_writing,
 )
-from skene_dagster.cli.validating.result import Checked
+from skene_dagster.cli.validate.result import Checked
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers import registry

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.ordering import orders
 from skene_dagster.cli.screen import confirmed, how_many, open_screen
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.store.engine import transaction

@@ -12,7 +12,7 @@ import click
 from skene_dagster import boundary
 from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
 from skene_dagster.cli.screen import LABEL, Screen, how_many, open_screen
-from skene_dagster.cli.validating.notices import next_ticks, notices
+from skene_dagster.cli.validate.notices import next_ticks, notices
 from skene_dagster.errors import DocumentError, Place, SkeneError
 from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project, load_project
@@ -20,7 +20,7 @@ from skene_dagster.settings import FILE, Settings, load
 
 if TYPE_CHECKING:
     from skene_dagster.checks.scans import Scan
-    from skene_dagster.cli.validating.database_checks import Answer
+    from skene_dagster.cli.validate.database_checks import Answer
 
 _WIDEST_SQL = 70
 
@@ -60,7 +60,7 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
 
 def _ask(screen: Screen, settings: Settings, project: Project) -> "Answer":
     # Imported here: SQLAlchemy costs 0.25 s, and only this option needs it.
-    from skene_dagster.cli.validating.database_checks import ask  # noqa: PLC0415
+    from skene_dagster.cli.validate.database_checks import ask  # noqa: PLC0415
 
     with screen.doing("Querying the database"):
         return ask(settings, project)

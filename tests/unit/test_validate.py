@@ -12,9 +12,9 @@ from template_world import email, plan_of
 from skene_dagster.checks.local_time import Suspect
 from skene_dagster.checks.scans import Scan
 from skene_dagster.cli.screen import Screen
-from skene_dagster.cli.validating import validate
-from skene_dagster.cli.validating.database_checks import Answer
-from skene_dagster.cli.validating.validate import _Look
+from skene_dagster.cli.validate import validate
+from skene_dagster.cli.validate.database_checks import Answer
+from skene_dagster.cli.validate.validate import _Look
 from skene_dagster.delivery.missing_values import Lack
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopError, Place, SkeneError

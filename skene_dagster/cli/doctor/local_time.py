@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from skene_dagster.checks.local_time import suspects
-from skene_dagster.cli.validating.result import Checked
+from skene_dagster.cli.validate.result import Checked
 from skene_dagster.documents import Document
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings

@@ -20,7 +20,7 @@ from skene_dagster.loops.times.zones import trap_of_timezone
 from skene_dagster.settings import Settings
 
 if TYPE_CHECKING:
-    from skene_dagster.cli.validating.database_checks import Answer
+    from skene_dagster.cli.validate.database_checks import Answer
 
 _TICKS_SHOWN = 5
 _EACH_DAY = 100

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from skene_dagster.cli.choosing import plan_of, sends, steps_of
+from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.ordering import orders
 from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.delivery import controls, ledger, modes
 from skene_dagster.delivery.ledger import Scope

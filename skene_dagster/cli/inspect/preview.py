@@ -11,7 +11,7 @@ from skene_dagster.checks import preflight, unreadable
 from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
-from skene_dagster.cli.looking import email
+from skene_dagster.cli.inspect import email
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import modes

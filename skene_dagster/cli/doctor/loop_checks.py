@@ -9,7 +9,7 @@ from skene_dagster import boundary
 from skene_dagster.checks import preflight
 from skene_dagster.cli.database import settings_file
 from skene_dagster.cli.screen import how_many
-from skene_dagster.cli.validating.result import Checked
+from skene_dagster.cli.validate.result import Checked
 from skene_dagster.delivery.send.write_back import change_of_nobody
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, SkeneError, StoreError

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from skene_dagster.checks.db_errors import NO_SHOW_VIEW, Explain
-from skene_dagster.cli.validating.result import Checked
+from skene_dagster.cli.validate.result import Checked
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import Query, Rows
 from skene_dagster.project import Project
