@@ -126,7 +126,7 @@ def measure(root: Path, url: str, count: int, share: str, per_second: int, *, pr
             profile.disable()
         took = time.perf_counter() - started
         alone, size = sdk_alone(provider, settings, plan, min(count, 5_000)) if per_second > 500 else (0.0, 0)
-    assert delivered == Delivered({"accepted": count}, accepted=count, open=0, halted="")
+    assert delivered == Delivered({"accepted": count}, accepted=count, open=0, stopped_because="")
     if profiled:
         pstats.Stats(profile).sort_stats("tottime").print_stats(45)
         pstats.Stats(profile).sort_stats("cumtime").print_stats("skene_dagster")

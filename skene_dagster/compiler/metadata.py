@@ -100,8 +100,8 @@ def sends(delivered: Delivered, counts: Mapping[str, int], mode: Mode, settings:
     found["outcomes"] = _outcomes(counts, delivered.counts)
     found["batches_waiting"] = dg.MetadataValue.int(delivered.open)
     found["mode"] = dg.MetadataValue.text(f"{mode.name}: {mode.why}")
-    if delivered.halted:
-        found["stopped_because"] = dg.MetadataValue.text(delivered.halted)
+    if delivered.stopped_because:
+        found["stopped_because"] = dg.MetadataValue.text(delivered.stopped_because)
     if not mode.leaves:
         found["outbox"] = dg.MetadataValue.path(settings.outbox / "index.html")
     return found

@@ -95,7 +95,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             scope = Scope(mode.name, plan.name, step.ledger_name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
-        if delivered.open and not delivered.halted:
+        if delivered.open and not delivered.stopped_because:
             context.log.info("%s batches wait; skene-dagster status says why.", f"{delivered.open:,}")
         context.add_output_metadata(metadata.sends(delivered, counts, mode, settings))
 

@@ -40,7 +40,7 @@ class Reconciled:
     """Those in doubt."""
     dropped: int
     """Batches never attempted whose step is gone from its loop."""
-    halted: str
+    stopped_because: str
     """Why nothing more is sent for now; empty if everything was examined."""
 
 
@@ -108,7 +108,7 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
         unresolved=session.do(lambda c: ledger.unresolved(c, mode)),
         in_doubt=len(session.do(lambda c: ledger.in_doubt(c, mode))),
         dropped=dropped,
-        halted=session.halted or paused,
+        stopped_because=session.stopped_because or paused,
     )
 
 

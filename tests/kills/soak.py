@@ -36,7 +36,7 @@ def _databases(root: Path, stack: ExitStack) -> dict[str, str]:
     """Make an empty database of each kind that this machine has; name them with their URLs."""
     urls = {"SQLite": f"sqlite:///{root / 'skene.db'}"}
     for name, server in (("MariaDB", servers.mariadb), ("TiDB", servers.tidb)):
-        folder = root / f"server of {name}"
+        folder = root / f"server-{name.lower()}"
         folder.mkdir()
         try:
             started = stack.enter_context(server(folder))

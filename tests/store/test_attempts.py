@@ -330,7 +330,7 @@ def test_a_pause_between_freeze_and_post_is_obeyed_also_by_reconcile(world: Worl
     delivered = world.deliver()
     reconciled = reconcile(world.session(owner="reconcile"), [world.plan])
 
-    assert (delivered.halted, reconciled.halted) == ("paused", "paused")
+    assert (delivered.stopped_because, reconciled.stopped_because) == ("paused", "paused")
     assert len(world.provider.tried) == 1
     transaction(world.engine, lambda c: controls.resume(c, loop))
     world.deliver()

@@ -255,12 +255,12 @@ def test_an_exhausted_quota_parks_the_batches_for_a_later_tick(world: World) -> 
     world.add(*range(1, 201))
     world.provider.answers = [lambda *_: Throttled(40_000.0, "daily quota exceeded")]
 
-    halted = world.tick()
+    stopped = world.tick()
     world.days_pass(1)
     after = world.tick()
 
-    assert (halted.halted, halted.open) == ("daily quota exceeded", 2)
-    assert (after.halted, after.open) == ("", 0)
+    assert (stopped.stopped_because, stopped.open) == ("daily quota exceeded", 2)
+    assert (after.stopped_because, after.open) == ("", 0)
     assert len(world.provider.mailed) == 200
 
 

@@ -122,7 +122,7 @@ def test_an_email_that_is_to_come_later_waits_alone(world: TwoProviders) -> None
 
     delivered = world.deliver(LIVE)
 
-    assert (delivered.accepted, delivered.open, delivered.halted) == (2, 1, "")
+    assert (delivered.accepted, delivered.open, delivered.stopped_because) == (2, 1, "")
     world.now += 4 * MINUTE
     world.deliver(LIVE)
     assert len(world.by_smtp.tried) == 3
@@ -152,7 +152,7 @@ def test_what_nobody_has_is_sent_by_the_provider_that_its_step_names_now(world: 
     world.says(LOOP)
     reserved(world, 3)
     world.provider.answers.append(answer(Throttled(3600.0, "the quota is used up")))
-    assert world.deliver(LIVE).halted == "the quota is used up"
+    assert world.deliver(LIVE).stopped_because == "the quota is used up"
 
     world.says(BY_SMTP)
     world.deliver(LIVE)
@@ -197,16 +197,16 @@ def test_a_provider_that_takes_nothing_holds_up_its_own_emails_alone(world: TwoP
     world.provider.answers.append(quota)
 
     if who == "deliver":
-        halted = world.deliver(LIVE).halted
+        stopped_because = world.deliver(LIVE).stopped_because
     else:
         world.by_smtp.answers += [answer(Later(1.0, "not now"))] * 2
         world.deliver(LIVE)
         world.now += 10 * MINUTE
         world.provider.answers.append(quota)
-        halted = reconcile(world.session(LIVE, owner="reconcile"), [world.plan]).halted
+        stopped_because = reconcile(world.session(LIVE, owner="reconcile"), [world.plan]).stopped_because
 
     assert sorted(world.by_smtp.mailed) == ["u3@example.com", "u4@example.com"]
-    assert (halted, world.provider.mailed) == ("the quota is used up", [])
+    assert (stopped_because, world.provider.mailed) == ("the quota is used up", [])
 
 
 def test_a_rehearsal_is_never_sent_by_a_steps_own_provider(world: TwoProviders) -> None:

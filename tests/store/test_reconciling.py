@@ -72,7 +72,7 @@ def test_a_loop_that_is_paused_holds_up_no_other(world: World) -> None:
     found = reconcile(world.session(LIVE, owner="reconcile"), plans)
 
     assert (states_of(world, "paused_one"), states_of(world, "other")) == ({"reserved"}, {"accepted"})
-    assert found.halted == "paused"
+    assert found.stopped_because == "paused"
 
 
 def test_set_is_written_by_the_next_run_for_what_was_resolved_while_the_file_was_broken(world: World) -> None:
@@ -303,5 +303,5 @@ def test_a_quota_that_is_used_up_ends_the_reconciliation(world: World) -> None:
 
     found = reconcile(world.session(LIVE, owner="reconcile"), plans)
 
-    assert (found.halted, found.unresolved) == ("daily_quota_exceeded", 2)
+    assert (found.stopped_because, found.unresolved) == ("daily_quota_exceeded", 2)
     assert len(world.provider.tried) == 3

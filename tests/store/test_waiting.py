@@ -333,7 +333,7 @@ def test_what_was_put_off_when_its_run_ended_is_sent_by_reconcile(world: World) 
 
     reconcile(world.session(owner="reconcile"), [world.plan])
 
-    assert (delivered.open, delivered.halted, wanted) == (1, "", True)
+    assert (delivered.open, delivered.stopped_because, wanted) == (1, "", True)
     assert world.states() == {1: "accepted"}
 
 
@@ -419,7 +419,7 @@ def test_a_provider_that_throttles_for_ever_parks_the_run(world: World) -> None:
 
     delivered = world.deliver()
 
-    assert (delivered.halted, delivered.open) == ("429", 3)
+    assert (delivered.stopped_because, delivered.open) == ("429", 3)
     assert sum(world.paused) <= 60
 
 

@@ -131,7 +131,7 @@ def test_an_order_that_comes_while_a_batch_waits_for_its_turn_is_obeyed(world: W
         session, plan=world.plan, step=world.step, templates=Templates(world.settings.templates, world.root)
     )
 
-    assert delivered.halted == "paused"
+    assert delivered.stopped_because == "paused"
     assert world.provider.tried == []
 
 
@@ -195,7 +195,7 @@ def test_the_work_on_one_key_makes_nobody_else_wait(world: World) -> None:
     assert next_turn(world).wait < 1.0
 
 
-def halted(world: World, seconds: float, *, closes: bool) -> Delivered:
+def stopped_after(world: World, seconds: float, *, closes: bool) -> Delivered:
     world.provider.account = "one"
     reserved(world)
     next_turn(world)
@@ -204,16 +204,16 @@ def halted(world: World, seconds: float, *, closes: bool) -> Delivered:
 
 
 def test_while_another_run_has_found_the_quota_used_up_nobody_is_called(world: World) -> None:
-    delivered = halted(world, 30.0, closes=True)
+    delivered = stopped_after(world, 30.0, closes=True)
 
-    assert (delivered.halted, delivered.open) == ("daily quota", 1)
+    assert (delivered.stopped_because, delivered.open) == ("daily quota", 1)
     assert (world.provider.tried, world.paused) == ([], [])
 
 
 def test_a_turn_that_is_far_away_parks_the_run(world: World) -> None:
-    delivered = halted(world, 90.0, closes=False)
+    delivered = stopped_after(world, 90.0, closes=False)
 
-    assert delivered.halted == "the provider is called as often as it allows"
+    assert delivered.stopped_because == "the provider is called as often as it allows"
     assert (world.provider.tried, world.paused) == ([], [])
 
 

@@ -228,7 +228,7 @@ def test_a_turn_far_ahead_makes_no_run_wait(world: World, ahead: timedelta) -> N
 
     delivered = world.deliver()
 
-    assert (delivered.halted, world.states()) == ("", {1: "accepted", 2: "accepted"})
+    assert (delivered.stopped_because, world.states()) == ("", {1: "accepted", 2: "accepted"})
     assert sum(world.paused) < 2
     with world.engine.connect() as connection:
         assert connection.execute(select(pacing.c.next_at).where(own(pacing))).scalar_one() < world.now + MINUTE
@@ -246,7 +246,7 @@ def test_a_quota_that_ends_further_ahead_than_one_can_be_is_tried(world: World) 
 
     delivered = world.deliver()
 
-    assert (delivered.halted, world.states()) == ("", {1: "accepted"})
+    assert (delivered.stopped_because, world.states()) == ("", {1: "accepted"})
     with world.engine.connect() as connection:
         assert connection.execute(select(pacing.c.closed_until).where(own(pacing))).scalar_one() is None
 
@@ -259,7 +259,7 @@ def test_nothing_is_closed_for_longer_than_a_day_at_a_time(world: World) -> None
     world.provider.answers.append(lambda *_: Throttled(40 * 86400.0, "monthly_quota_exceeded"))
     world.deliver()
     world.now += HOUR
-    too_early = world.deliver().halted
+    too_early = world.deliver().stopped_because
     world.now += DAY
 
     world.deliver()

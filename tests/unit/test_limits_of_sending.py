@@ -191,7 +191,7 @@ def test_a_process_that_slept_20_seconds_does_not_send(
 
 
 @pytest.mark.parametrize(
-    ("slot", "halted"),
+    ("slot", "stopped_because"),
     [
         pytest.param(RateSlot(0.5), "", id="soon"),
         pytest.param(RateSlot(60.0), "", id="in a minute"),
@@ -200,11 +200,11 @@ def test_a_process_that_slept_20_seconds_does_not_send(
     ],
 )
 def test_a_turn_is_waited_for_a_minute_at_most(
-    session: DeliverySession, outlet: Outlet, batch: Any, clocks: Clocks, slot: RateSlot, halted: str
+    session: DeliverySession, outlet: Outlet, batch: Any, clocks: Clocks, slot: RateSlot, stopped_because: str
 ) -> None:
-    assert _waited_for(session, outlet, batch, slot) is not bool(halted)
-    assert session.halted == halted
-    assert clocks.paused == ([] if halted else [slot.wait])
+    assert _waited_for(session, outlet, batch, slot) is not bool(stopped_because)
+    assert session.stopped_because == stopped_because
+    assert clocks.paused == ([] if stopped_because else [slot.wait])
 
 
 def test_a_provider_that_throttles_is_waited_for_a_minute_in_a_row_at_most(
@@ -214,7 +214,7 @@ def test_a_provider_that_throttles_is_waited_for_a_minute_in_a_row_at_most(
 
     assert [_waits(session, outlet, answer) for answer in (half, half, more)] == [True, True, False]
     assert clocks.paused == [30.0, 30.0]
-    assert session.halted == "a rate again"
+    assert session.stopped_because == "a rate again"
 
 
 SILENCE, ODD = Unknown("no route to host"), Unknown("another payload", answered=True)
@@ -291,10 +291,10 @@ def test_a_provider_that_is_parked_is_sent_nothing_more_and_the_others_go_on(
     session.outlet("another")
     assert not session.stopped
 
-    outlet.halted = "a quota"
+    outlet.stopped_because = "a quota"
 
     assert session.stopped == {"resend"}
-    assert session.halted == "a quota"
+    assert session.stopped_because == "a quota"
 
 
 def test_the_first_failure_is_told_unless_there_was_silence(session: DeliverySession, outlet: Outlet) -> None:

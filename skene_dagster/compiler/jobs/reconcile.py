@@ -52,7 +52,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
                 "unresolved": found.unresolved,
                 "in_doubt": found.in_doubt,
                 "dropped": found.dropped,
-                "stopped_because": found.halted or "done",
+                "stopped_because": found.stopped_because or "done",
             }
         )
 
@@ -98,6 +98,6 @@ def _is_wanted(database: Engine, settings: Settings, plans: Sequence[LoopPlan]) 
 
 
 def _told(found: Reconciled) -> str:
-    halted = f" Stopped because: {found.halted}." if found.halted else ""
+    why = f" Stopped because: {found.stopped_because}." if found.stopped_because else ""
     left = f"{found.unresolved:,} still without an answer, {found.in_doubt:,} in doubt"
-    return f"{found.looked_at:,} batches worked on; {left}.{halted}"
+    return f"{found.looked_at:,} batches worked on; {left}.{why}"

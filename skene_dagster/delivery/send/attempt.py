@@ -51,7 +51,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
     outlet = session.outlet(batch.provider)
     begun = _begin(session, outlet, batch)
     if begun is None:
-        return "later" if session.paused or outlet.halted else "again"
+        return "later" if session.paused or outlet.stopped_because else "again"
     number = begun.number
     is_definite = batch.unresolved_since is None
     if _slept(session, begun) or key_is_over(batch, session.clock()):
@@ -157,8 +157,8 @@ def _is_stale(batch: Batch, now: datetime) -> bool:
 
 def _waited_for(session: DeliverySession, outlet: Outlet, batch: Batch, slot: RateSlot) -> bool:
     if slot.closed_until is not None or slot.wait > PATIENCE:
-        outlet.halted = slot.reason or f"{outlet.provider.name} is called as often as it allows"
-        session.left[batch.batch_id] = outlet.halted
+        outlet.stopped_because = slot.reason or f"{outlet.provider.name} is called as often as it allows"
+        session.left[batch.batch_id] = outlet.stopped_because
         return False
     session.pause(slot.wait)
     return True
@@ -191,7 +191,7 @@ def _waits(session: DeliverySession, outlet: Outlet, answer: Throttled) -> bool:
     until = session.clock() + timedelta(seconds=answer.after)
     outlet.pacing.hold(until, answer.reason, closes=parks)
     if parks:
-        outlet.halted = answer.reason
+        outlet.stopped_because = answer.reason
         return False
     outlet.throttled += answer.after
     session.pause(answer.after)

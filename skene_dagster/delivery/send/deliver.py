@@ -25,7 +25,7 @@ class Delivered:
     """Emails that the provider accepted in this delivery, for any tick."""
     open: int
     """Batches that wait: for their due time, for the provider's records, for a later run."""
-    halted: str
+    stopped_because: str
     """Why nothing more is sent for now (`paused`, or what the provider said); empty if everything possible was sent."""
 
 
@@ -76,4 +76,6 @@ def deliver(
             session.wait_for(waiting)
     session.complain()
     counts = session.do(lambda c: ledger.counts(c, scope))
-    return Delivered(counts, session.accepted, session.do(lambda c: ledger.open_batches(c, scope)), session.halted)
+    return Delivered(
+        counts, session.accepted, session.do(lambda c: ledger.open_batches(c, scope)), session.stopped_because
+    )

@@ -39,13 +39,13 @@ class Outlet:
     """Attempts in a row without an answer. Any answer shows that the provider is alive."""
     throttled: float = 0.0
     """Seconds waited in a row because it was called too often."""
-    halted: str = ""
+    stopped_because: str = ""
     """Why nothing more is sent to it for now."""
 
     @property
     def stops(self) -> bool:
         """Whether this run sends nothing more to it."""
-        return bool(self.halted) or self.silence >= GIVE_UP
+        return bool(self.stopped_because) or self.silence >= GIVE_UP
 
 
 @dataclass
@@ -103,10 +103,10 @@ class DeliverySession:
         return frozenset(name for name, outlet in self.outlets.items() if outlet.stops)
 
     @property
-    def halted(self) -> str:
+    def stopped_because(self) -> str:
         """Why something is not sent for now; empty where all is sent that can be."""
-        halted = (outlet.halted for outlet in self.outlets.values() if outlet.halted)
-        return PAUSED if self.paused else next(halted, "")
+        reasons = (outlet.stopped_because for outlet in self.outlets.values())
+        return PAUSED if self.paused else next(filter(None, reasons), "")
 
     def do(
         self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
