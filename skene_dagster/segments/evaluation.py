@@ -65,6 +65,8 @@ class Work:
     """Keys per transaction."""
     set_since: datetime | None
     """Members for whom `set` was written since this moment are expected to leave; None: nobody is."""
+    members: int
+    """How many are inside, as the last refresh counted them."""
     is_large: bool
     """The segment was so large that its condition is not evaluated in one statement."""
 

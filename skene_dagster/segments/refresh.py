@@ -107,6 +107,7 @@ def refresh(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         limits=None if before.accepted_at is not None else settings.limits,
         chunk=chunk,
         set_since=before.refreshed_at if step.sets_what_it_reads else None,
+        members=before.members,
         is_large=before.members > large,
     )
     try:

@@ -24,18 +24,16 @@ def refreshed(work: Work) -> Row[Any]:
     """
     if work.lease.repairs:
         _take_back(work)
-    inside, _ = reading(
-        work.engine, lambda connection: difference.count_inside(connection, work.segment, work.lease.as_of)
-    )
+    any_inside = reading(work.engine, lambda connection: difference.any_inside(connection, work.segment))
     limits = None if work.lease.is_first else work.limits
-    if work.condition.answer.plain and not inside and limits is None:
+    if work.condition.answer.plain and not any_inside and limits is None:
         unknown = _without_user(work)
         evaluation.enter_all(work)
     else:
-        with _changes(work, inside) as (changes, survey, unknown):
+        with _changes(work, any_inside=any_inside) as (changes, survey, unknown):
             if limits is not None:
-                _judge(work, survey, inside, limits)
-            _write(work, changes, survey, any_inside=inside > 0)
+                _judge(work, survey, limits)
+            _write(work, changes, survey, any_inside=any_inside)
 
     def finish(connection: Connection) -> Row[Any]:
         members, entered = difference.count_inside(connection, work.segment, work.lease.as_of)
@@ -51,15 +49,15 @@ def refreshed(work: Work) -> Row[Any]:
 
 
 @contextmanager
-def _changes(work: Work, inside: int) -> Iterator[tuple[Table, Survey, int]]:
+def _changes(work: Work, *, any_inside: bool) -> Iterator[tuple[Table, Survey, int]]:
     """Find what changes; yield it, counted, and how many rows of the answer were left out."""
-    if inside and work.condition.answer.plain:
+    if any_inside and work.condition.answer.plain:
         with evaluation.compared(work, None) as changes:
             yield changes, _survey(work, changes), _without_user(work)
         return
     with evaluation.staged(work) as (answer, rows):
         unknown = _leave_out_unknown(work, answer)
-        if not inside:
+        if not any_inside:
             # All of the answer enters: whoever wrote down the changes would only copy it.
             yield answer, Survey(rows - unknown, leave=0, expected=0, differ=0), unknown
             return
@@ -105,8 +103,8 @@ def _leave_out_unknown(work: Work, table: Table) -> int:
     return parts.at_once() if only_users else parts.by_ranges()
 
 
-def _judge(work: Work, survey: Survey, inside: int, limits: Limits) -> None:
-    enter, leave = survey.enter, survey.leave - survey.expected
+def _judge(work: Work, survey: Survey, limits: Limits) -> None:
+    inside, enter, leave = work.members, survey.enter, survey.leave - survey.expected
     if leave >= limits.least_change and leave > limits.collapse * inside:
         what = f"would lose {leave:,} of its {inside:,} members (limits.collapse is {limits.collapse:g})"
     elif enter >= limits.least_change and enter > limits.explosion * inside:
