@@ -29,8 +29,8 @@ def refreshed(work: Work) -> Row[Any]:
     )
     limits = None if work.lease.is_first else work.limits
     if work.condition.answer.plain and not inside and limits is None:
-        unknown = _without_user(work)
         evaluation.enter_all(work)
+        unknown = evaluation.count_without_user(work)
     else:
         with _changes(work, inside) as (changes, survey, unknown):
             if limits is not None:
@@ -55,7 +55,7 @@ def _changes(work: Work, inside: int) -> Iterator[tuple[Table, Survey, int]]:
     """Find what changes; yield it, counted, and how many rows of the answer were left out."""
     if inside and work.condition.answer.plain:
         with evaluation.compared(work, None) as changes:
-            yield changes, _survey(work, changes), _without_user(work)
+            yield changes, _survey(work, changes), evaluation.count_without_user(work)
         return
     with evaluation.staged(work) as (answer, rows):
         unknown = _leave_out_unknown(work, answer)
@@ -69,11 +69,6 @@ def _changes(work: Work, inside: int) -> Iterator[tuple[Table, Survey, int]]:
 
 def _survey(work: Work, changes: Table) -> Survey:
     return reading(work.engine, lambda connection: difference.survey(connection, changes))
-
-
-def _without_user(work: Work) -> int:
-    rows = work.condition.answer.rows
-    return reading(work.engine, lambda connection: staging.count_without_user(connection, rows))
 
 
 def _take_back(work: Work) -> None:
