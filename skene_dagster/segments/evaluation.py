@@ -191,8 +191,7 @@ def in_time(
             yield
     except StoreTimeout as error:
         raise SegmentTimeout(
-            f"The condition took longer than its timeout of {duration_text(timeout)}. It was stopped, and the segment "
-            "was not refreshed.",
+            f"The condition took longer than its timeout of {duration_text(timeout)} and was stopped.",
             advice="Look at its plan (EXPLAIN) and see whether an index would help, or give it a longer `timeout`.",
             place=place,
         ) from error
