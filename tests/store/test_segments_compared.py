@@ -123,6 +123,21 @@ def test_a_users_key_that_is_null_is_counted_and_left_out_at_each_refresh(engine
     assert world.inside() == [1, 2]
 
 
+@pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+@each_way
+def test_long_keys_that_differ_only_at_their_end_are_told_apart(engine: Engine, *, plain: bool) -> None:
+    world = World(engine, "VARBINARY(2000)")
+    keys = [b"k" * 1500 + b"%03d" % number for number in range(60)]
+    world.add(*keys)
+    plan = loop(plain=plain)
+    world.refresh(0, plan, chunk=100)
+    world.wake(keys[3])
+
+    refreshed = world.refresh(1, plan, chunk=100)
+
+    assert (refreshed.members, refreshed.entered, refreshed.exited) == (59, 0, 1)
+
+
 @contextmanager
 def rows_written(engine: Engine) -> Iterator[list[tuple[str, int]]]:
     """Yield what the refreshes write that are done meanwhile: the beginning of each statement, and how many rows."""
