@@ -17,7 +17,7 @@ SkeneError
 │   ├── StoreTooLarge            more than one transaction can hold
 │   ├── SchemaOutdated           its skene_* tables do not match this release
 │   └── WrongEnvironment         it belongs to another SKENE_ENV
-├── SegmentError             a segment was not refreshed; its history is unchanged
+├── SegmentError             a segment was not refreshed; the next refresh repairs what was half-written
 │   ├── SegmentBusy              another run is refreshing it; worth a retry
 │   ├── SegmentTimeout           its condition took longer than its timeout
 │   ├── SegmentOvertaken         a newer tick was first
@@ -162,7 +162,7 @@ class WrongEnvironment(StoreError):
 
 
 class SegmentError(SkeneError):
-    """A segment was not refreshed; its history is unchanged."""
+    """A segment was not refreshed; what was half-written is repaired by the next refresh."""
 
 
 class SegmentBusy(SegmentError):
@@ -172,7 +172,7 @@ class SegmentBusy(SegmentError):
 
 
 class SegmentTimeout(SegmentError):
-    """The condition took longer than its `timeout`; it was stopped, and the segment was not refreshed."""
+    """The condition took longer than its `timeout` and was stopped."""
 
 
 class SegmentOvertaken(SegmentError):

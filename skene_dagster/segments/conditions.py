@@ -38,6 +38,8 @@ class Answer:
     """It can be evaluated for some users only."""
     plain: bool
     """It is a test of single rows of the users table."""
+    users_alone: bool
+    """It is plain, and reads no other table: in parts it takes as long as at once."""
 
 
 def answer(
@@ -78,7 +80,7 @@ def answer(
         case _:
             assert_never(condition)
     only_users = isinstance(condition, UsedUp) or (isinstance(condition, InState) and condition.state == "untried")
-    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True, plain=False)
+    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True, plain=False, users_alone=False)
 
 
 def answer_again(
@@ -164,9 +166,10 @@ def _query(
     statement = bound(text(sql), as_of, plan.zone_of(step))
     names = dict.fromkeys((query.key, *kept, *((ROW_KEY, ROW_AT) if query.by_row else ())))
     # What is selected with the key may still be from another moment than the users table, were that another's.
-    only_users = query.plain or (query.own_key and query.tables == (settings.users.table,))
+    one_table = query.tables == (settings.users.table,)
+    only_users = query.plain or (query.own_key and one_table)
     rows = statement.columns(*(column(name) for name in names)).subquery("q")
-    return Answer(rows, sql, only_users, query.by_key, query.plain)
+    return Answer(rows, sql, only_users, query.by_key, query.plain, users_alone=query.plain and one_table)
 
 
 def _readable(connection: Connection, plan: LoopPlan, step: StepPlan, query: Query) -> str | None:

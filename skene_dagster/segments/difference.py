@@ -109,7 +109,7 @@ def find(
         attributes = [func.max(case((both.c.is_inside == 0, text)))]
         # A NULL on one side alone is neither the least nor the greatest.
         differ = [func.min(text) != func.max(text), func.count(text) == 1]
-    # MariaDB 10.11, 2026-11: of more than 300,000 keys it groups in a file, four times as slow as it sorts them.
+    # MariaDB 10.11, 2026-11: it would group more than 300,000 keys in a table on disk, four times slower.
     found = (
         select(both.c.user_id, what, *attributes)
         .group_by(both.c.user_id)

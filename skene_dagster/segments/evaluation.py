@@ -1,7 +1,8 @@
 """The condition's answer for one tick: staged, compared with those who are inside, or refused in the author's words.
 
 It is one transaction, unless its answer is too large for a transaction: then it is evaluated for one range of the users
-key after the other, or, where no range can be evaluated alone, by the server's own way to write much (bulk DML).
+key after the other, or, where no range can be evaluated alone, by the server's own way to write much (bulk DML). An
+answer of which all enter is written into the history at once, by ranges.
 """
 
 import time
@@ -143,13 +144,14 @@ def compared(work: Work, answer: Table | None) -> Iterator[Table]:
 
 
 def enter_all(work: Work) -> None:
-    """Write the answer of a plain condition into the history of a segment in which nobody is, without staging it.
+    """Write an answer from the users table alone into the history of a segment in which nobody is.
 
     Raises:
         SegmentBusy: another run refreshes the segment.
         SegmentTimeout, SegmentError, StoreError: as `compared` does. The next refresh takes back what was written.
     """
     condition = work.condition
+    reading(work.engine, lambda connection: common_key(connection, work.users))
 
     def write(connection: Connection, span: Span) -> int:
         leases.keep(connection, work.lease, work.clock(), writes=True)
@@ -159,6 +161,22 @@ def enter_all(work: Work) -> None:
         )
 
     _evaluated(work, write, [_keys(work.users)], in_parts=True)
+
+
+def count_without_user(work: Work) -> int:
+    """Count the rows of a plain condition whose key is NULL.
+
+    Raises:
+        SegmentTimeout, SegmentError, StoreError: as `compared` does.
+    """
+    condition = work.condition
+
+    def count(connection: Connection) -> int:
+        with in_time(connection, condition.timeout, condition.place):
+            return staging.count_without_user(connection, condition.answer.rows)
+
+    with _in_the_authors_words(work.engine, condition):
+        return reading(work.engine, count)
 
 
 @contextmanager
@@ -175,8 +193,7 @@ def in_time(
             yield
     except StoreTimeout as error:
         raise SegmentTimeout(
-            f"The condition took longer than its timeout of {duration_text(timeout)}. It was stopped, and the segment "
-            "was not refreshed.",
+            f"The condition took longer than its timeout of {duration_text(timeout)} and was stopped.",
             advice="Look at its plan (EXPLAIN) and see whether an index would help, or give it a longer `timeout`.",
             place=place,
         ) from error

@@ -1,4 +1,7 @@
-"""One refresh on its way: the condition's answer is compared with those inside, checked, and written chunk by chunk."""
+"""One refresh on its way: the condition's answer is compared with those inside, checked, and written chunk by chunk.
+
+Where nobody is inside, and nothing has to be checked, an answer from the users table alone is written as it is found.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +29,10 @@ def refreshed(work: Work) -> Row[Any]:
         _take_back(work)
     any_inside = reading(work.engine, lambda connection: difference.any_inside(connection, work.segment))
     limits = None if work.lease.is_first else work.limits
-    if work.condition.answer.plain and not any_inside and limits is None:
-        unknown = _without_user(work)
+    # How many enter a segment that was emptied has to be judged before anything is written.
+    if work.condition.answer.users_alone and not any_inside and limits is None:
         evaluation.enter_all(work)
+        unknown = evaluation.count_without_user(work)
     else:
         with _changes(work, any_inside=any_inside) as (changes, survey, unknown):
             if limits is not None:
@@ -53,7 +57,7 @@ def _changes(work: Work, *, any_inside: bool) -> Iterator[tuple[Table, Survey, i
     """Find what changes; yield it, counted, and how many rows of the answer were left out."""
     if any_inside and work.condition.answer.plain:
         with evaluation.compared(work, None) as changes:
-            yield changes, _survey(work, changes), _without_user(work)
+            yield changes, _survey(work, changes), evaluation.count_without_user(work)
         return
     with evaluation.staged(work) as (answer, rows):
         unknown = _leave_out_unknown(work, answer)
@@ -67,11 +71,6 @@ def _changes(work: Work, *, any_inside: bool) -> Iterator[tuple[Table, Survey, i
 
 def _survey(work: Work, changes: Table) -> Survey:
     return reading(work.engine, lambda connection: difference.survey(connection, changes))
-
-
-def _without_user(work: Work) -> int:
-    rows = work.condition.answer.rows
-    return reading(work.engine, lambda connection: staging.count_without_user(connection, rows))
 
 
 def _take_back(work: Work) -> None:

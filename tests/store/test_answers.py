@@ -78,6 +78,7 @@ def test_of_those_that_come_twice_a_key_is_named_and_not_that_some_are_null(engi
     ("sql", "tables", "plain", "key", "only_users"),
     [
         pytest.param(FROM_USERS, ("users",), True, "id", True, id="plain"),
+        pytest.param(FROM_USERS, ("users", "answers"), True, "id", True, id="plain, and another table is asked"),
         pytest.param("SELECT id FROM users LIMIT 5", ("users",), False, "id", True, id="their own key"),
         pytest.param("SELECT user_id FROM users", ("users",), False, "user_id", False, id="another column of theirs"),
         pytest.param("SELECT id FROM answers", ("answers",), False, "id", False, id="another table's"),
@@ -92,6 +93,7 @@ def test_only_the_users_tables_own_key_need_not_be_asked_whether_it_is_a_users(
     answer = conditions.answer(engine, plan, plan.steps[0], load(Path(), {}), tick(0))
 
     assert (answer.only_users, answer.plain, answer.by_key) == (only_users, plain, True)
+    assert answer.users_alone == (plain and tables == ("users",))
     assert answer.sql == sql
 
 

@@ -7,7 +7,7 @@ import pytest
 from segment_world import ELSEWHERE, SEGMENT, World, loop, tick
 from sqlalchemy import Engine
 
-from skene_dagster.errors import SegmentError
+from skene_dagster.errors import SegmentError, StoreError
 from skene_dagster.segments import members
 from skene_dagster.segments.clearance import Clearance
 
@@ -210,6 +210,20 @@ def test_a_value_that_is_no_key_of_this_type_is_refused(engine: Engine, value: s
         world.refresh(0, plan)
 
     assert world.history() == []
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "staged"])
+def test_a_users_key_whose_type_has_changed_is_refused_for_it_would_name_others(engine: Engine, *, plain: bool) -> None:
+    world = World(engine)
+    world.do("DROP TABLE users")
+    world.do("CREATE TABLE users (id VARCHAR(20) NOT NULL PRIMARY KEY, dormant INTEGER NOT NULL)")
+    world.do("INSERT INTO users VALUES ('007', 1)")
+
+    with pytest.raises(StoreError, match=r"The users key users\.id is .*, but the skene_\* tables have"):
+        world.refresh(0, loop(plain=plain))
+
+    assert world.history() == []
+    assert world.clearance() is None
 
 
 def test_a_condition_that_divides_by_zero_means_null(engine: Engine) -> None:

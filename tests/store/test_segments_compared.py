@@ -66,6 +66,20 @@ def test_who_enters_leaves_is_gone_or_was_expected_to_leave(engine: Engine, *, p
     assert world.tables() == []
 
 
+@pytest.mark.parametrize(("tables", "staged"), [(("users",), 0), (("users", "answers"), 3)], ids=["alone", "beside"])
+def test_the_first_members_are_staged_only_if_their_condition_asks_another_table(
+    engine: Engine, tables: tuple[str, ...], staged: int
+) -> None:
+    world = World(engine)
+    world.add(1, 2, 3)
+
+    with rows_written(engine) as written:
+        world.refresh(0, loop(tables=tables))
+
+    assert sum(rows for what, rows in written if what.endswith("staging")) == staged
+    assert world.inside() == [1, 2, 3]
+
+
 @each_size
 @each_way
 def test_attributes_follow_those_who_stay_and_come_with_those_who_enter(
@@ -121,6 +135,21 @@ def test_a_users_key_that_is_null_is_counted_and_left_out_at_each_refresh(engine
 
     assert unknown == [1, 1]
     assert world.inside() == [1, 2]
+
+
+@pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+@each_way
+def test_long_keys_that_differ_only_at_their_end_are_told_apart(engine: Engine, *, plain: bool) -> None:
+    world = World(engine, "VARBINARY(2000)")
+    keys = [b"k" * 1500 + b"%03d" % number for number in range(60)]
+    world.add(*keys)
+    plan = loop(plain=plain)
+    world.refresh(0, plan, chunk=100)
+    world.wake(keys[3])
+
+    refreshed = world.refresh(1, plan, chunk=100)
+
+    assert (refreshed.members, refreshed.entered, refreshed.exited) == (59, 0, 1)
 
 
 @contextmanager

@@ -66,13 +66,14 @@ def test_the_date_of_a_condition_is_the_ticks_in_the_triggers_zone(engine: Engin
         pytest.param("SELECT name AS id FROM (SELECT 1 AS id) AS x", "name", id="a column in between"),
     ],
 )
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "staged"])
 def test_a_condition_that_the_database_refuses_is_told_in_its_words_at_its_line(
-    engine: Engine, sql: str, words: str
+    engine: Engine, sql: str, words: str, *, plain: bool
 ) -> None:
     world = World(engine)
 
     with pytest.raises(SegmentError) as refused:
-        world.refresh(0, loop(sql))
+        world.refresh(0, loop(sql, plain=plain))
 
     assert "loops/retention.yaml:7" in str(refused.value)
     assert words in str(refused.value)

@@ -85,15 +85,19 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             if is_last:
                 ledger.complete(connection, audience.scope, as_of, decided_up_to)
             return _Page([], 0)
-        decided = audience.decide(connection, candidates, rules)
+        decided = audience.decide(connection, candidates, rules, in_order=is_last)
         made = _new_decisions(decided)
         return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
     batches, is_held = 0, False
+
+    def due(connection: Connection, _since: datetime | None, _after: Candidate | None) -> list[Candidate]:
+        return audience.due(connection)
+
     # Whoever has waited comes before whoever is new.
-    due: _Find = lambda connection, _since, _after: audience.due(connection)  # noqa: E731 - typed by its name
-    for find, is_last in ((due, False), (audience.entered, True)):
+    finds: tuple[tuple[_Find, bool], ...] = ((due, False), (audience.entered, True))
+    for find, is_last in finds:
         decide_next = partial(decide_page, find=find, is_last=is_last)
         last: Candidate | None = None
         while not is_held:

@@ -163,14 +163,14 @@ class SendAudience:
             for row in rows
         ]
 
-    def decide(self, connection: Connection, page: Sequence[Candidate], rules: Rules) -> list[CandidateDecision]:
-        """Decide about a page."""
+    def decide(
+        self, connection: Connection, page: Sequence[Candidate], rules: Rules, *, in_order: bool = False
+    ) -> list[CandidateDecision]:
+        """Decide about a page; in the order of the users' keys, or in any."""
         keys = list(dict.fromkeys(one.user_id for one in page))
         people = facts.people(connection, self.settings.users, keys, as_of=self.as_of)
         if self.step.by_row:
             return self._decide_rows(connection, page, rules, people)
-        # Whoever is due comes in the order in which they waited.
-        in_order = all(one.waiting is None for one in page)
         pasts = ledger.history(connection, self.scope, keys, in_order=in_order)
         mailed_now: set[object] = set()
         decided = []
