@@ -45,6 +45,10 @@ class Eyes:
         query = select(*columns).outerjoin(batches, batches.c.batch_id == sends.c.batch_id)
         return {row.send_id: row for row in self._rows(query)}
 
+    def reissued(self) -> set[str]:
+        """Name the batches in whose place there are others."""
+        return {row[0] for row in self._rows(select(batches.c.batch_id).where(batches.c.state == "split"))}
+
     def entries(self) -> dict[int, int]:
         """Count how often each user has entered the segment."""
         query = select(segment_members.c.user_id, func.count()).group_by(segment_members.c.user_id)

@@ -19,10 +19,11 @@ def _judge_accepted(world: World, sends: dict[str, Row[Any]], *, is_over: bool) 
     oracle = world.oracle
     if oracle.is_restored:
         return
+    reissued = world.eyes.reissued() if oracle.on_doubt == "resend" else set()
     for identity, key, provider_id in oracle.accepted:
         row = sends.get(identity)
-        if oracle.on_doubt == "resend" and row is not None and key.rpartition("/")[2] != row.batch_id:
-            # Its author took the risk: it goes its way anew.
+        if key.rpartition("/")[2] in reissued:
+            # Its author took the risk: it goes its way anew, and may be deferred on it.
             continue
         is_open = row is not None and row.state == "reserved" and row.unresolved_since is not None
         if row is None or not (row.state in ("accepted", "in_doubt") or (is_open and not is_over)):

@@ -155,7 +155,10 @@ def freeze(
 
 
 def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferred, now: datetime) -> None:
-    """Let a send that nobody can make now be decided again, under its occurrence; no key was tried with it."""
+    """Let a send that nobody can make now be decided again, under its occurrence.
+
+    No key was tried with it, unless its loop takes the risk of a second email (`on_doubt: resend`).
+    """
     mine = and_(sends.c.send_id == identity, sends.c.batch_id == batch_id, sends.c.state == "reserved")
     names = ("mode", "loop", "step", "user_id", "occurrence", "as_of")
     said = {"reason": why.reason, "detail": why.detail, "decided_at": now}
