@@ -61,14 +61,15 @@ def test_a_death_around_a_message_leaves_one_email_in_doubt_at_most_and_doubles_
         file.read_text(encoding="utf-8").replace("sender:\n", "sender:\n  provider: smtp\n"), encoding="utf-8"
     )
     doubts = 0
-    for point, when, nth, what in CUTS:
+    for deaths, (point, when, nth, what) in enumerate(CUTS, start=1):
         scene.add_users(4)
 
         scene.die_at(point, when, nth)
         assert scene.start().wait(PATIENCE) == 0, scene.output()
 
-        before, doubts = doubts, sum(state == "in_doubt" for state in states(scene).values())
-        assert doubts - before <= 1, what
+        # A run that comes within a second of the death leaves the doubt to the next one.
+        doubts = sum(state == "in_doubt" for state in states(scene).values())
+        assert doubts <= deaths, what
 
     found, times = states(scene), Counter(arrived.to for arrived in mail_server.emails())
     assert len(found) == scene.users
