@@ -48,6 +48,7 @@ def test_a_commit_of_a_refresh_without_an_answer_changes_nothing_that_is_written
     assert user > 5
 
 
+@pytest.mark.long
 @happens
 def test_a_commit_of_a_delivery_without_an_answer_is_resolved_by_the_ledger_and_nobody_is_mailed_twice(
     engine: Engine, tmp_path: Path, *, happens: bool

@@ -95,6 +95,7 @@ def outage(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> It
         provider.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("outage", [2000], indirect=True, ids=lambda n: f"{n} users")
 def test_half_an_hour_after_an_outage_all_who_can_be_mailed_are_and_until_then_it_is_said_what_waits(
     outage: Outage,

@@ -25,6 +25,7 @@ def silent() -> Iterator[str]:
         yield f"mysql+pymysql://root@127.0.0.1:{server.getsockname()[1]}/db"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["silent", "nobody", "nonsense"])
 def test_a_database_that_does_not_answer_takes_no_time_of_the_product(way: str, silent: str, tmp_path: Path) -> None:
     url = {"silent": silent, "nobody": "mysql://me@127.0.0.1:1/db", "nonsense": "no URL"}[way]
@@ -50,6 +51,7 @@ def test_a_database_that_does_not_answer_takes_no_time_of_the_product(way: str, 
     assert "Traceback" not in logged
 
 
+@pytest.mark.long
 def test_a_process_ends_in_time_though_the_database_is_silent(silent: str, tmp_path: Path) -> None:
     process = product("track(1, 'used')\ntime.sleep(0.1)\nprint('over', flush=True)\n", silent, tmp_path)
     assert process.stdout is not None
