@@ -8,6 +8,7 @@ from databases import Database
 from product import users
 from sqlalchemy import Column, Row, and_, delete, exists, func, insert, select
 
+from skene_dagster.delivery.ledger.scope import Scope, send_id
 from skene_dagster.store.tables import OPEN, batches, controls, deferred, metadata, pacing, segment_members, sends
 
 Backup: TypeAlias = dict[str, list[dict[str, Any]]]
@@ -45,9 +46,10 @@ class Eyes:
         query = select(*columns).outerjoin(batches, batches.c.batch_id == sends.c.batch_id)
         return {row.send_id: row for row in self._rows(query)}
 
-    def reissued(self) -> set[str]:
-        """Name the batches in whose place there are others."""
-        return {row[0] for row in self._rows(select(batches.c.batch_id).where(batches.c.state == "split"))}
+    def deferred(self) -> set[str]:
+        """Read who waits to be decided again, by the send id that their email will have."""
+        rows = self._rows(select(deferred))
+        return {send_id(Scope(row.mode, row.loop, row.step), row.user_id, row.occurrence) for row in rows}
 
     def entries(self) -> dict[int, int]:
         """Count how often each user has entered the segment."""

@@ -19,10 +19,11 @@ def _judge_accepted(world: World, sends: dict[str, Row[Any]], *, is_over: bool) 
     oracle = world.oracle
     if oracle.is_restored:
         return
-    reissued = world.eyes.reissued() if oracle.on_doubt == "resend" else set()
+    takes_risks = oracle.on_doubt == "resend"
+    deferred = world.eyes.deferred() if takes_risks else set()
     for identity, key, provider_id in oracle.accepted:
         row = sends.get(identity)
-        if key.rpartition("/")[2] in reissued:
+        if takes_risks and (identity in deferred if row is None else key.rpartition("/")[2] != row.batch_id):
             # Its author took the risk: it goes its way anew, and may be deferred on it.
             continue
         is_open = row is not None and row.state == "reserved" and row.unresolved_since is not None

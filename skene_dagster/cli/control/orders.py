@@ -1,4 +1,4 @@
-"""What pause, resume and cancel share: which loop, and the order written."""
+"""What the commands share with which a person decides: which loop and steps, and the order written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +7,10 @@ import click
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.cli.choosing import known_loop
-from skene_dagster.delivery import controls, ledger
+from skene_dagster.cli.choosing import known_loop, plan_of, sends, steps_of
+from skene_dagster.delivery import controls, ledger, modes
+from skene_dagster.delivery.ledger import Scope
+from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading, transaction
@@ -25,6 +27,12 @@ def known(engine: Engine, settings: Settings, loop: str) -> str:
     """Check the loop's name: it must be in a file, or known to the database."""
     in_database = reading(engine, lambda connection: ledger.loops(connection) | controls.loops(connection))
     return known_loop(load_project(settings), set(in_database), loop)
+
+
+def sending_steps(settings: Settings, loop: str, step: str | None) -> tuple[LoopPlan, list[tuple[StepPlan, Scope]]]:
+    """Find the steps of a loop that send emails, one by its name or all, each with its place in the ledger."""
+    plan, mode = plan_of(load_project(settings), loop), modes.choose(settings).name
+    return plan, [(one, Scope(mode, plan.name, one.ledger_name)) for one in steps_of(plan, step, sends)]
 
 
 def order(engine: Engine, write: Callable[[Connection], None]) -> None:

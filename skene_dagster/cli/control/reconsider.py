@@ -6,12 +6,11 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from skene_dagster.cli.choosing import plan_of, sends, steps_of
+from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import confirmed, how_many, open_screen
-from skene_dagster.delivery import ledger, modes
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import Scope
-from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
 
@@ -27,15 +26,12 @@ def reconsider(root: Path, *, loop: str, step: str | None, yes: bool) -> None:
     Nobody who was mailed for this entry is mailed again.
     """
     settings = load(root)
-    plan = plan_of(load_project(settings), loop)
-    steps = steps_of(plan, step, sends)
+    plan, steps = orders.sending_steps(settings, loop, step)
     screen = open_screen()
-    mode = modes.choose(settings).name
     with open_ledger(settings) as (engine, _clock):
         if not yes:
             confirmed(f"Decide again about the users that {plan.name} skipped?")
-        for one in steps:
-            scope = Scope(mode, plan.name, one.ledger_name)
+        for one, scope in steps:
             found = transaction(engine, partial(_reconsider, scope=scope, by_row=one.by_row))
             users = how_many(found, "skipped user")
             screen.labelled("ok", f"{plan.name}, step {one.name}: its next tick decides again about {users}.")

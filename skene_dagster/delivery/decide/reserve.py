@@ -72,7 +72,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     awaits_approval = audience.is_a_large_first_one(engine)
     decided_up_to = _begin(engine, audience).reserved_as_of
 
-    def decide_page(connection: Connection, find: _Find, after: Candidate | None, *, is_last: bool) -> _Page:
+    def decide_page(connection: Connection, find: _Find, after: Candidate | None, *, are_new: bool) -> _Page:
         ledger.lock(connection, audience.scope)
         cleared = clearance.require(connection, audience.segment, as_of, "nothing is sent")
         since = audience.since(decided_up_to, cleared.first_as_of)
@@ -82,10 +82,10 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             return _Page([], 0, is_held=True)
         candidates = find(connection, since, after)
         if not candidates:
-            if is_last:
+            if are_new:
                 ledger.complete(connection, audience.scope, as_of, decided_up_to)
             return _Page([], 0)
-        decided = audience.decide(connection, candidates, rules, in_order=is_last)
+        decided = audience.decide(connection, candidates, rules, in_order=are_new)
         made = _new_decisions(decided)
         return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
@@ -95,10 +95,10 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     def due(connection: Connection, _since: datetime | None, _after: Candidate | None) -> list[Candidate]:
         return audience.due(connection)
 
-    # Whoever has waited comes before whoever is new.
+    # Whoever has waited comes first. Whoever is new comes in the order of their keys, and completes the step.
     finds: tuple[tuple[_Find, bool], ...] = ((due, False), (audience.entered, True))
-    for find, is_last in finds:
-        decide_next = partial(decide_page, find=find, is_last=is_last)
+    for find, are_new in finds:
+        decide_next = partial(decide_page, find=find, are_new=are_new)
         last: Candidate | None = None
         while not is_held:
             done = _read_again_when_overtaken(engine, partial(decide_next, after=last), page)
