@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import servers
 from mail_servers import LocalMailServer, local_mail_server
-from scene import Scene, make_scene
+from scene import PATIENCE, Scene, make_scene
 from sqlalchemy import create_engine, text
 
 pytestmark = pytest.mark.long
@@ -52,6 +52,15 @@ def states(scene: Scene) -> dict[str, str]:
     return found
 
 
+def run_until_nothing_is_on_its_way(scene: Scene) -> None:
+    """Run again: a run that comes within a second of a death leaves what died to the next one."""
+    for _ in range(12):
+        assert scene.start().wait(PATIENCE) == 0, scene.output()
+        if "reserved" not in states(scene).values():
+            return
+    raise AssertionError(scene.output())
+
+
 def test_a_death_around_a_message_leaves_one_email_in_doubt_at_most_and_doubles_nobody(
     url: str, tmp_path: Path, mail_server: LocalMailServer
 ) -> None:
@@ -65,8 +74,7 @@ def test_a_death_around_a_message_leaves_one_email_in_doubt_at_most_and_doubles_
         scene.add_users(4)
 
         scene.die_at(point, when, nth)
-        # A run that comes within a second of the death leaves the doubt to the next one.
-        scene.finish()
+        run_until_nothing_is_on_its_way(scene)
 
         before, doubts = doubts, sum(state == "in_doubt" for state in states(scene).values())
         assert doubts - before <= 1, what
