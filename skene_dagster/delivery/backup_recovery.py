@@ -92,6 +92,7 @@ def recover(session: DeliverySession, providers: Sequence[str], *, incomplete: b
     emails, unknown = list(found.values()), 0
     for start in range(0, len(emails), PAGE):
         unknown += session.do(lambda c, page=emails[start : start + PAGE]: _remember(c, page))  # type: ignore[misc]
+    session.do(lambda c: ledger.refuse_keys(c, session.mode.name))
     session.do(lambda c: ledger.reissue_frozen(c, session.mode.name, session.clock()))
     return Recovered(unknown, since, left)
 

@@ -139,6 +139,8 @@ class Model:
             return Found(accepted[-1].ids)
         if self._reaches_back_to() > since - SKEW:
             return Unprovable("the records do not reach back to the first attempt")
+        if any(one.ids and not set(batch.send_ids).isdisjoint(one.batch.send_ids) for one in shown):
+            return Unprovable("the records show a part of it only")
         # Its own refusal came after all its attempts: a key that was refused is not used again.
         if of_it or any(one.at > until + SKEW for one in shown):
             return Absent()

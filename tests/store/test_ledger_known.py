@@ -117,14 +117,66 @@ def test_an_email_is_known_that_the_ledger_would_not_send_as_if_it_had_never_lef
         *(f"{number}-{state}" for number, state in enumerate(states, start=1)),
         *("11-answered", "12-unanswered", "13-unresolved"),
     ]
-    elsewhere = {"told": "gone", "new": "gone", "left by answered": "answered", "left by unanswered": "unanswered"}
+    elsewhere = {"told": "answered", "new": "answered", "left by it": "unanswered"}
 
-    known = ledger.known(connection, dict.fromkeys(of_the_ledger, "gone") | elsewhere)
+    known = ledger.known(connection, dict.fromkeys(of_the_ledger, "answered") | elsewhere)
 
     assert known == {
         *("2-accepted", "3-skipped", "4-refused", "5-in_doubt", "12-unanswered", "13-unresolved"),
-        *("told", "left by unanswered"),
+        *("told", "left by it"),
     }
+
+
+def test_what_left_by_a_batch_that_the_ledger_does_not_have_is_known_only_if_it_is_final(
+    connection: Connection,
+) -> None:
+    a_batch(connection, "unanswered", unanswered_at=FIRST)
+    for number, state in enumerate(("reserved", "in_doubt", "accepted", "skipped", "refused"), start=1):
+        a_send(connection, number, state, state, FIRST, batch_id="unanswered")
+    connection.execute(insert(recovered).values(send_id="told", provider_id="id", accepted_at=FIRST))
+    emails = ("1-reserved", "2-in_doubt", "3-accepted", "4-skipped", "5-refused", "told", "new")
+
+    assert ledger.known(connection, dict.fromkeys(emails, "another")) == {
+        "3-accepted",
+        "4-skipped",
+        "5-refused",
+        "told",
+    }
+
+
+def test_an_email_is_known_that_may_have_left_by_a_part_of_its_batch(connection: Connection) -> None:
+    a_batch(connection, "whole", state="split", send_ids="a b c d")
+    a_batch(connection, "half", state="split", send_ids="a b", parent_id="whole")
+    a_batch(connection, "quarter", state="split", send_ids="a", parent_id="half", unanswered_at=FIRST)
+    a_batch(connection, "answered", send_ids="b", parent_id="half")
+    a_batch(connection, "attempted", send_ids="c", parent_id="whole", unresolved_since=FIRST)
+    a_batch(connection, "made anew", state="reserved", parent_id="quarter")
+    a_batch(connection, "another", state="split", send_ids="e", unanswered_at=FIRST)
+
+    assert ledger.known(connection, dict.fromkeys("abcde", "whole")) == {"a", "c"}
+
+
+def test_the_key_of_what_left_in_part_by_another_one_is_used_no_more(connection: Connection) -> None:
+    attempted = {"unresolved_since": FIRST, "unanswered_at": FIRST}
+    connection.execute(insert(recovered).values(send_id="1-in part", provider_id="id", accepted_at=FIRST))
+    connection.execute(insert(recovered).values(send_id="4-never left", provider_id="id", accepted_at=FIRST))
+    connection.execute(insert(recovered).values(send_id="5-refused", provider_id="id", accepted_at=FIRST))
+    connection.execute(insert(recovered).values(send_id="6-another's", provider_id="id", accepted_at=FIRST))
+    a_batch(connection, "in part", **attempted)
+    a_batch(connection, "of others", **attempted)
+    a_batch(connection, "never left")
+    a_batch(connection, "refused", refusal="409", **attempted)
+    a_batch(connection, "another's", mode="redirect", **attempted)
+    sent = ("in part", "in part", "of others", "never left", "refused", "another's")
+    for number, name in enumerate(sent, start=1):
+        a_send(connection, number, name, "reserved", FIRST, batch_id=name)
+
+    ledger.refuse_keys(connection, SCOPE.mode)
+
+    names = ("in part", "of others", "never left", "refused", "another's")
+    refusals = {name: ledger.batch_of(connection, name).refusal for name in names}
+    assert refusals.pop("in part")
+    assert refusals == {"of others": None, "never left": None, "refused": "409", "another's": None}
 
 
 def test_the_newest_attempt_is_the_channels_own_and_by_no_wrong_clock(connection: Connection) -> None:

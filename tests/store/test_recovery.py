@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivery_world import LIVE, World, lose_the_answer, make_world
+from delivery_world import LIVE, World, lose_the_answer, make_world, never_arrive
 from neighbours import own
 from sqlalchemy import Engine, delete, insert, select
 
 from skene_dagster.delivery.backup_recovery import recover, refuse_an_outdated_ledger
-from skene_dagster.delivery.providers.base import Fatal, Sent
+from skene_dagster.delivery.providers.base import Fatal, Refused, Sent
 from skene_dagster.delivery.send import freeze
 from skene_dagster.errors import DeliveryError, LedgerOutdated, ProviderFatal, ProviderUnavailable
 from skene_dagster.store import environment
@@ -182,6 +182,56 @@ def test_an_email_in_doubt_that_was_made_anew_makes_no_ledger_look_older_than_it
     world.tick(LIVE)
 
     assert world.states() == {1: "deferred:no_address", 2: "accepted"}
+
+
+def test_nor_does_one_that_had_been_cut_out_of_a_batch_with_a_bad_address(world: World) -> None:
+    world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
+    world.add(1, 2)
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.answers += [lambda *_: Refused("Invalid `to` field", 0), lose_the_answer]
+    with pytest.raises(ProviderUnavailable):
+        world.deliver(LIVE)
+    world.change(2, email="")
+    world.now += timedelta(hours=23)
+    world.deliver(LIVE)
+    world.add(3)
+
+    world.tick(LIVE)
+
+    assert world.states() == {1: "refused:provider", 2: "deferred:no_address", 3: "accepted"}
+
+
+@pytest.mark.parametrize("key_lives", [True, False])
+@pytest.mark.parametrize("on_doubt", ["skip", "resend"])
+def test_what_was_sent_in_parts_under_other_keys_is_not_sent_under_the_one_that_the_backup_holds(
+    world: World, on_doubt: str, key_lives: bool
+) -> None:
+    world.rewrite_loop("type: retention", f"type: retention\non_doubt: {on_doubt}")
+    world.add(1, 2)
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.answers.append(never_arrive)
+    with pytest.raises(ProviderUnavailable):
+        world.deliver(LIVE)
+    restore = backup(world)
+    mine = transaction(world.engine, environment.ledger_id)
+    with world.engine.connect() as connection:
+        identity = connection.execute(select(sends.c.send_id).where(own(sends), sends.c.user_id == 2)).scalar_one()
+    world.now += timedelta(hours=1 if key_lives else 25)
+    # What the ledger did after the backup: it was given up, made anew and cut up; user 1 was refused.
+    world.provider.records.append(Sent("id", world.now, identity, f"{mine}-{'1' * 32}"))
+    restore()
+
+    with pytest.raises(LedgerOutdated):
+        world.deliver(LIVE)
+    recover(world.session(LIVE), ["resend"])
+    for _ in range(3):
+        world.deliver(LIVE)
+        world.now += timedelta(hours=24)
+
+    assert world.provider.mailed == (["u1@example.com"] if on_doubt == "resend" else [])
+    assert world.states()[2] == ("accepted" if on_doubt == "resend" else "in_doubt:no_answer")
 
 
 def test_a_ledger_that_was_not_restored_is_not_stopped(world: World) -> None:

@@ -39,7 +39,14 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
-from skene_dagster.delivery.ledger.recovering import known, newest_attempt, reissue_frozen, remember, set_apart
+from skene_dagster.delivery.ledger.recovering import (
+    known,
+    newest_attempt,
+    refuse_keys,
+    reissue_frozen,
+    remember,
+    set_apart,
+)
 from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
@@ -129,6 +136,7 @@ __all__ = [
     "put_off",
     "reconsider",
     "refuse",
+    "refuse_keys",
     "reissue",
     "reissue_frozen",
     "release",

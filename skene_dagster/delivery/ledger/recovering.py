@@ -6,15 +6,17 @@ This module owns skene_recovered.
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, insert, or_, select
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from skene_dagster.delivery.ledger.moves import sends_become
-from skene_dagster.delivery.ledger.reading import BATCH
+from skene_dagster.delivery.ledger.reading import BATCH, NOT_DONE
 from skene_dagster.delivery.ledger.settling import child_of, reissue
 from skene_dagster.delivery.model import Batch, BatchState
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, sends
 from skene_dagster.store.tables import recovered as known_to_the_provider
+
+_MAY_HAVE_LEFT = or_(batches.c.unanswered_at.is_not(None), batches.c.unresolved_since.is_not(None))
 
 
 def newest_attempt(connection: Connection, mode: str, now: datetime) -> datetime | None:
@@ -32,24 +34,42 @@ def newest_attempt(connection: Connection, mode: str, now: datetime) -> datetime
 def known(connection: Connection, emails: Mapping[str, str]) -> set[str]:
     """Name those of some emails, by send_id, that this ledger would not send again as if they had never left.
 
-    Their send is final or in doubt, or its batch got no answer; or that batch got none by which they left; or this
-    ledger was told of them. An attempt that was refused or throttled is none of that.
+    Their send is final; or it may have left, by its own batch or the one by which it did leave; or this ledger was told
+    of them. An attempt that was refused or throttled is none of that. Where the ledger has no such batch, only a final
+    send makes an email known: the ledger may have proved since that the attempt it knows of came to nothing.
 
     Args:
         emails: send_id → the batch by which it left, as its origin tag has it.
     """
-    may_have_left = or_(batches.c.unanswered_at.is_not(None), batches.c.unresolved_since.is_not(None))
-    is_closed = sends.c.state != "reserved"
-    by_send = (
-        select(sends.c.send_id)
-        .outerjoin_from(sends, batches, batches.c.batch_id == sends.c.batch_id)
-        .where(sends.c.send_id.in_(emails), or_(is_closed, may_have_left))
+    by_origin = select(batches.c.batch_id, _MAY_HAVE_LEFT.label("may_have_left")).where(
+        batches.c.batch_id.in_(set(emails.values()))
     )
+    origins = {row.batch_id: bool(row.may_have_left) for row in connection.execute(by_origin)}
+    by_send = (
+        select(sends.c.send_id, sends.c.state)
+        .outerjoin_from(sends, batches, batches.c.batch_id == sends.c.batch_id)
+        .where(sends.c.send_id.in_(emails), or_(sends.c.state != "reserved", _MAY_HAVE_LEFT))
+    )
+    decided = connection.execute(by_send).all()
     told = select(known_to_the_provider.c.send_id).where(known_to_the_provider.c.send_id.in_(emails))
-    by_batch = select(batches.c.batch_id).where(batches.c.batch_id.in_(set(emails.values())), may_have_left)
-    unanswered = set(connection.execute(by_batch).scalars())
-    found = {*connection.execute(by_send).scalars(), *connection.execute(told).scalars()}
-    return found | {send_id for send_id, batch_id in emails.items() if batch_id in unanswered}
+    found = {row.send_id for row in decided if row.state not in NOT_DONE or emails[row.send_id] in origins}
+    found |= set(connection.execute(told).scalars())
+    found |= {send_id for send_id, origin in emails.items() if origins.get(origin)}
+    others = {send_id: origin for send_id, origin in emails.items() if send_id not in found and origin in origins}
+    return found | _left_by_a_part(connection, others)
+
+
+def _left_by_a_part(connection: Connection, emails: Mapping[str, str]) -> set[str]:
+    """Name those that may have left by a batch that was cut out of their origin: it kept the bytes, and the tag."""
+    parents, found = set(emails.values()), set()
+    while parents:
+        parts = select(batches.c.batch_id, batches.c.send_ids, _MAY_HAVE_LEFT.label("may_have_left")).where(
+            batches.c.parent_id.in_(parents)
+        )
+        rows = connection.execute(parts).all()
+        found |= {send_id for row in rows if row.may_have_left and row.send_ids for send_id in row.send_ids.split()}
+        parents = {row.batch_id for row in rows}
+    return found & set(emails)
 
 
 def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]]) -> None:
@@ -66,6 +86,25 @@ def reissue_frozen(connection: Connection, mode: str, now: datetime) -> None:
     frozen = and_(batches.c.mode == mode, batches.c.state == "frozen", never_left)
     for row in connection.execute(select(*BATCH).where(frozen)).all():
         reissue(connection, Batch(*row), now)
+
+
+def refuse_keys(connection: Connection, mode: str) -> None:
+    """Have the provider's records alone settle what may have left, where they tell that a part of it left otherwise.
+
+    The batch was given up after this ledger's backup, so that its own key would send that part a second time.
+    """
+    accepted = select(sends.c.batch_id).join(known_to_the_provider, known_to_the_provider.c.send_id == sends.c.send_id)
+    connection.execute(
+        update(batches)
+        .where(
+            batches.c.mode == mode,
+            batches.c.state == "frozen",
+            batches.c.unresolved_since.is_not(None),
+            batches.c.refusal.is_(None),
+            batches.c.batch_id.in_(accepted),
+        )
+        .values(refusal="the provider's records have an email of this batch that was sent under another key")
+    )
 
 
 def set_apart(connection: Connection, batch: Batch, *, write_back: bool, now: datetime) -> None:
