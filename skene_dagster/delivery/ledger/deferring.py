@@ -85,11 +85,14 @@ def due(
     is_ripe = or_(columns.reason.not_in(UNMAILABLE), table.c.user_id.is_(None), may_be_mailed(columns.user_id))
     is_found = and_(table.c.segment == segment, table.c.user_id == columns.user_id, table.c.entered_at <= as_of, of_it)
     user_id = func.coalesce(table.c.user_id, columns.user_id).label("user_id")
+    # TiDB 8.5 reads all members otherwise, though nobody waits (187 of 335 ms with 400,000; 2026-11-30).
+    hint = f"/*+ INL_JOIN({table.name}) */"
     query = (
         select(user_id, columns.occurrence, columns.reason, columns.ask_at, table.c.entered_at)
+        .prefix_with(hint, dialect="mysql")
         .select_from(deferred.outerjoin(table, is_found))
         .where(deferred_of(scope), columns.ask_at <= as_of, true() if by_row else is_ripe)
-        .order_by(columns.ask_at, columns.user_id, columns.occurrence)
+        .order_by(columns.ask_at, columns.user_id)
         .limit(limit)
     )
     return connection.execute(query).all()
