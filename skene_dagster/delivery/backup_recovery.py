@@ -8,6 +8,7 @@ follows from its key alone, so that the same decision, made again, finds that it
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -89,11 +90,19 @@ def recover(session: DeliverySession, providers: Sequence[str], *, incomplete: b
             advice="Use a key that may read, if the provider has records. Or accept the incomplete records, and risk "
             "second emails to all others: skene-dagster recover --incomplete",
         )
-    emails, unknown = list(found.values()), 0
-    for start in range(0, len(emails), PAGE):
-        unknown += session.do(lambda c, page=emails[start : start + PAGE]: _remember(c, page))  # type: ignore[misc]
-    session.do(lambda c: ledger.refuse_keys(c, session.mode.name))
-    session.do(lambda c: ledger.reissue_frozen(c, session.mode.name, session.clock()))
+    # The newest is what a run is refused for: it is written last, together with what makes its batch safe.
+    oldest_first = [*reversed(found.values())]
+    oldest_first.sort(key=lambda sent: sent.at)
+    *older, newest = _pages(oldest_first)
+    unknown = sum(session.do(partial(_remember, emails=page)) for page in older)
+
+    def complete(connection: Connection) -> int:
+        remembered = _remember(connection, newest)
+        ledger.refuse_keys(connection)
+        ledger.reissue_frozen(connection, session.clock())
+        return remembered
+
+    unknown += session.do(complete)
     return Recovered(unknown, since, left)
 
 
@@ -102,12 +111,18 @@ def _told(session: DeliverySession, provider: str, since: datetime | None) -> tu
     found: dict[str, Sent] = {}
     try:
         for sent in _ours(session, provider, since, ALL):
-            found[sent.send_id] = sent
+            # The newest of a send counts: an older one may have left by a batch that the backup has.
+            found.setdefault(sent.send_id, sent)
     except Denied as denied:
         # A record of what the ledger knows is as far back as need be, though a young account has none before it.
-        reaches_back = bool(session.do(lambda c: _known(c, list(found.values()))))
+        reaches_back = any(session.do(partial(_known, emails=page)) for page in _pages(list(found.values())))
         return found, "" if reaches_back else str(denied)
     return found, ""
+
+
+def _pages(emails: Sequence[Sent]) -> list[Sequence[Sent]]:
+    """Cut emails into pages of one transaction each; at least one."""
+    return [emails[start : start + PAGE] for start in range(0, max(len(emails), 1), PAGE)]
 
 
 def _newest_attempt(session: DeliverySession) -> datetime | None:

@@ -85,8 +85,8 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     mode = session.mode.name
     rows = session.do(lambda c: _left_behind(c, mode, plans, session.clock()))
     if session.mode.leaves:
-        anew = {_provider(row, sources) for row in rows if not row.is_unresolved}
-        for name in sorted(name for name in anew if name is not None):
+        to_send = {_provider(row, sources) for row in rows if row.state != "accepted"}
+        for name in sorted(name for name in to_send if name is not None):
             refuse_an_outdated_ledger(session, name)
     left = deque((row.batch_id, row.loop, row.step, _provider(row, sources)) for row in rows)
     looked_at, paused = 0, ""

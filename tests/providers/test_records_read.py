@@ -24,8 +24,8 @@ NOT_AS_NEW = "it shows no later request of ours, so it may not be up to date"
 Row = dict[str, Any]
 
 
-def a_batch(*numbers: int, ledger: str = "ledger") -> Frozen:
-    tags = ((ORIGIN_TAG, origin(ledger, "batch")),) if ledger else ()
+def a_batch(*numbers: int, ledger: str = "ledger", name: str = "batch") -> Frozen:
+    tags = ((ORIGIN_TAG, origin(ledger, name)),) if ledger else ()
     return freeze([replace(message(n), tags=(*message(n).tags, *tags)) for n in numbers])
 
 
@@ -202,6 +202,12 @@ LIST_ENDS = "the list of emails does not reach back to the first attempt"
             FOUND,
             id="tags by name",
         ),
+        pytest.param(
+            [*emails(NOON, a_batch(2, name="made anew")), *BEFORE_IT],
+            "the list of emails shows a part of the batch that was sent under another key",
+            id="a part, under another key",
+        ),
+        pytest.param([*emails(NOON, a_batch(1, 2, name="made anew")), *BEFORE_IT], FOUND, id="all, under another key"),
     ],
 )
 def test_what_the_list_of_emails_proves(rows: list[Row], expected: Finding | str) -> None:

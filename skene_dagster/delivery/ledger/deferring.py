@@ -92,7 +92,7 @@ def due(
         .prefix_with(hint, dialect="mysql")
         .select_from(deferred.outerjoin(table, is_found))
         .where(deferred_of(scope), columns.ask_at <= as_of, true() if by_row else is_ripe)
-        .order_by(columns.ask_at, columns.user_id)
+        .order_by(columns.ask_at, columns.user_id, columns.occurrence)
         .limit(limit)
     )
     return connection.execute(query).all()

@@ -80,15 +80,15 @@ def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]
         connection.execute(insert(known_to_the_provider), rows)
 
 
-def reissue_frozen(connection: Connection, mode: str, now: datetime) -> None:
-    """Have what is frozen, and by this ledger's knowledge never left, go through `set_apart` again."""
+def reissue_frozen(connection: Connection, now: datetime) -> None:
+    """Have what is frozen in any mode, and by this ledger's knowledge never left, go through `set_apart` again."""
     never_left = batches.c.unresolved_since.is_(None)
-    frozen = and_(batches.c.mode == mode, batches.c.state == "frozen", never_left)
+    frozen = and_(batches.c.state == "frozen", never_left)
     for row in connection.execute(select(*BATCH).where(frozen)).all():
         reissue(connection, Batch(*row), now)
 
 
-def refuse_keys(connection: Connection, mode: str) -> None:
+def refuse_keys(connection: Connection) -> None:
     """Have the provider's records alone settle what may have left, where they tell that a part of it left otherwise.
 
     The batch was given up after this ledger's backup, so that its own key would send that part a second time.
@@ -97,7 +97,6 @@ def refuse_keys(connection: Connection, mode: str) -> None:
     connection.execute(
         update(batches)
         .where(
-            batches.c.mode == mode,
             batches.c.state == "frozen",
             batches.c.unresolved_since.is_not(None),
             batches.c.refusal.is_(None),

@@ -150,12 +150,12 @@ class Records:
 
     def _in_the_list(self, batch: Frozen, since: datetime, newer: datetime) -> Finding:
         places = {send_id: place for place, send_id in enumerate(batch.send_ids)}
-        ledger = _ledger(batch)
+        own, ledger = _origin(batch), _ledger(batch)
         # By the address alone: a subject, and the case of an address, may come back changed, and what is not
         # recognised would count as absent.
         addresses = {message.to.casefold() for message in messages_of(batch)}
         ids: list[str | None] = [None] * len(places)
-        reaches_back = is_new = False
+        reaches_back = is_new = is_in_parts = False
         looks = LOOKS
         for row, at in _newest_first(self.emails):
             if at < since:
@@ -171,11 +171,15 @@ class Records:
             is_new = is_new or (at > newer and _ledger_of(_tag(tags, ORIGIN_TAG)) == ledger != "")
             place = places.get(_tag(tags))
             if place is not None:
+                is_in_parts = is_in_parts or _tag(tags, ORIGIN_TAG) not in ("", own)
                 ids[place] = str(row.get("id"))
                 if None not in ids:
                     break
-        if any(ids):
+        if any(ids) and (None not in ids or not is_in_parts):
             return Found(tuple(ids))
+        if is_in_parts:
+            # After a restore: the ledger that is gone made the batch anew, perhaps without some of its emails.
+            return Unprovable("the list of emails shows a part of the batch that was sent under another key")
         if not reaches_back:
             return Unprovable("the list of emails does not reach back to the first attempt")
         return Absent() if is_new else Unprovable(f"the list of emails: {NOT_AS_NEW}")
@@ -252,7 +256,11 @@ def _is_a_batch(row: Record) -> bool:
 
 def _ledger(batch: Frozen) -> str:
     """Name the ledger that the emails of a batch say they come from; empty where they do not say."""
-    return _ledger_of(next(iter(dict(message.tags).get(ORIGIN_TAG, "") for message in messages_of(batch)), ""))
+    return _ledger_of(_origin(batch))
+
+
+def _origin(batch: Frozen) -> str:
+    return next(iter(dict(message.tags).get(ORIGIN_TAG, "") for message in messages_of(batch)), "")
 
 
 def _ledger_of(origin: str) -> str:

@@ -1,0 +1,112 @@
+"""A ledger from a backup that holds emails without an answer: what became of them since is never sent again."""
+
+from datetime import timedelta
+
+import pytest
+from delivery_world import LIVE, World, lose_the_answer, never_arrive
+from neighbours import own
+from sqlalchemy import Connection, select
+from test_recovery import backup, world
+
+from skene_dagster.delivery import backup_recovery, ledger
+from skene_dagster.delivery.backup_recovery import recover
+from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.providers.base import Sent
+from skene_dagster.delivery.reconcile import reconcile
+from skene_dagster.errors import LedgerOutdated, ProviderUnavailable, StoreError
+from skene_dagster.store import environment
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import sends
+
+__all__ = ["world"]
+
+
+def sent_in_part_since_the_backup(world: World) -> None:
+    """The backup holds a batch of users 1 and 2 without an answer; after it, user 2 was mailed under another key."""
+    world.add(1, 2)
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.answers.append(never_arrive)
+    with pytest.raises(ProviderUnavailable):
+        world.deliver(LIVE)
+    mine = transaction(world.engine, environment.ledger_id)
+    with world.engine.connect() as connection:
+        identity = connection.execute(select(sends.c.send_id).where(own(sends), sends.c.user_id == 2)).scalar_one()
+    world.now += timedelta(hours=1)
+    world.provider.records.append(Sent("id", world.now, identity, f"{mine}-{'1' * 32}"))
+
+
+def test_reconciling_sends_nothing_either_before_the_ledger_is_told(world: World) -> None:
+    sent_in_part_since_the_backup(world)
+
+    with pytest.raises(LedgerOutdated):
+        reconcile(world.session(LIVE), [world.plan])
+
+    assert world.provider.mailed == []
+
+
+def test_what_is_recovered_in_one_mode_is_recovered_in_all(world: World) -> None:
+    sent_in_part_since_the_backup(world)
+
+    recover(world.session(Mode("redirect", "a test")), ["resend"])
+    world.deliver(LIVE)
+
+    assert world.provider.mailed == []
+
+
+def test_of_two_emails_of_one_send_the_newer_tells_what_the_ledger_does_not_know(world: World) -> None:
+    world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
+    world.add(1)
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.answers.append(lose_the_answer)
+    with pytest.raises(ProviderUnavailable):
+        world.deliver(LIVE)
+    restore = backup(world)
+    for wait in (timedelta(hours=24), timedelta(minutes=1)):
+        world.now += wait
+        world.deliver(LIVE)
+    assert world.provider.mailed == ["u1@example.com"] * 2
+    restore()
+    world.now += timedelta(hours=1)
+
+    with pytest.raises(LedgerOutdated):
+        world.deliver(LIVE)
+    assert recover(world.session(LIVE), ["resend"]).emails == 1
+    world.deliver(LIVE)
+    world.deliver(LIVE)
+
+    assert world.provider.mailed == ["u1@example.com"] * 2
+    assert world.states() == {1: "accepted"}
+
+
+@pytest.mark.parametrize("page", [1, 2])
+def test_until_the_ledger_is_told_all_it_sends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    world.add(1, 2)
+    world.refresh()
+    restore = backup(world)
+    world.reserve(LIVE)
+    world.deliver(LIVE)
+    restore()
+    monkeypatch.setattr(backup_recovery, "PAGE", 1)
+    remember, calls = ledger.remember, iter(range(1, 3))
+
+    def dies_at_a_page(connection: Connection, accepted: dict[str, tuple[str, object]]) -> None:
+        if next(calls) == page:
+            raise StoreError("the database went away")
+        remember(connection, accepted)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "remember", dies_at_a_page)
+        with pytest.raises(StoreError):
+            recover(world.session(LIVE), ["resend"])
+    world.reserve(LIVE)
+
+    with pytest.raises(LedgerOutdated):
+        world.deliver(LIVE)
+    recover(world.session(LIVE), ["resend"])
+    world.deliver(LIVE)
+
+    assert world.provider.mailed == ["u1@example.com", "u2@example.com"]
