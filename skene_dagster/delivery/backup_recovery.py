@@ -90,7 +90,8 @@ def recover(session: DeliverySession, providers: Sequence[str], *, incomplete: b
             advice="Use a key that may read, if the provider has records. Or accept the incomplete records, and risk "
             "second emails to all others: skene-dagster recover --incomplete",
         )
-    # The newest is what a run is refused for: it is written last, together with what makes its batch safe.
+    # The newest is what a run is refused for, of one moment the first: it is written last, together with what makes its
+    # batch safe.
     oldest_first = [*reversed(found.values())]
     oldest_first.sort(key=lambda sent: sent.at)
     *older, newest = _pages(oldest_first)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import neighbours
 import prepared_tables
+import pytest
 from neighbours import own
 from sqlalchemy import (
     BigInteger,
@@ -49,6 +50,7 @@ from skene_dagster.delivery.providers.base import (
 from skene_dagster.delivery.providers.json_emails import messages_of
 from skene_dagster.delivery.send.deliver import Delivered, deliver
 from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.planning.loop import plan_loop
@@ -284,6 +286,14 @@ class World:
         self.refresh()
         self.reserve(mode)
         return self.deliver(mode)
+
+    def tick_without_answer(self, *answers: "Scripted", mode: Mode = LIVE) -> None:
+        """Do all that a tick does, until the provider has done this and a batch got no answer."""
+        self.refresh()
+        self.reserve(mode)
+        self.provider.answers += answers
+        with pytest.raises(ProviderUnavailable):
+            self.deliver(mode)
 
     def days_pass(self, days: float) -> None:
         self.now += timedelta(days=days)

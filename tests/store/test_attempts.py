@@ -294,11 +294,7 @@ def test_reconcile_sends_again_under_the_same_key_what_no_live_run_holds(world: 
 
 def test_reconcile_writes_set_where_it_learns_of_an_acceptance(world: World) -> None:
     world.add(1)
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers.append(lose_the_answer)
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
+    world.tick_without_answer(lose_the_answer)
     world.now += timedelta(minutes=3)
 
     reconcile(world.session(LIVE, owner="reconcile"), [world.plan])

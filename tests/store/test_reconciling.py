@@ -48,11 +48,7 @@ def left_without_answer(
 ) -> LoopPlan:
     """Let a run of this loop get no answer to its one batch; return the loop."""
     world.plan = planned(world.root, world.settings, f"{first_line}name: {loop}\n{LOOP}")
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers.append(arrives)
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
+    world.tick_without_answer(arrives)
     return world.plan
 
 

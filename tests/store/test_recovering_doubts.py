@@ -1,39 +1,61 @@
 """A ledger from a backup that holds emails without an answer: what became of them since is never sent again."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, World, lose_the_answer, never_arrive
+from delivery_world import LIVE, World, lose_the_answer, make_world, never_arrive
 from neighbours import own
-from sqlalchemy import Connection, select
-from test_recovery import backup, world
+from restored import backup
+from sqlalchemy import Connection, Engine, select
 
 from skene_dagster.delivery import backup_recovery, ledger
 from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Sent
 from skene_dagster.delivery.reconcile import reconcile
-from skene_dagster.errors import LedgerOutdated, ProviderUnavailable, StoreError
+from skene_dagster.errors import LedgerOutdated, StoreError
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import sends
 
-__all__ = ["world"]
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> World:
+    return make_world(engine, tmp_path)
 
 
-def sent_in_part_since_the_backup(world: World) -> None:
-    """The backup holds a batch of users 1 and 2 without an answer; after it, user 2 was mailed under another key."""
+def sent_in_part_since_the_backup(world: World, hours: int = 1) -> None:
+    """The ledger knows of a batch of users 1 and 2 without an answer; what it did since is gone with it.
+
+    That is: the batch was given up, made anew and cut up, for user 1 was refused; user 2 was mailed.
+    """
     world.add(1, 2)
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers.append(never_arrive)
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
+    world.tick_without_answer(never_arrive)
     mine = transaction(world.engine, environment.ledger_id)
     with world.engine.connect() as connection:
         identity = connection.execute(select(sends.c.send_id).where(own(sends), sends.c.user_id == 2)).scalar_one()
-    world.now += timedelta(hours=1)
+    world.now += timedelta(hours=hours)
     world.provider.records.append(Sent("id", world.now, identity, f"{mine}-{'1' * 32}"))
+
+
+@pytest.mark.parametrize("hours", [1, 25], ids=["the key lives", "the key is over"])
+@pytest.mark.parametrize("on_doubt", ["skip", "resend"])
+def test_what_was_sent_in_part_under_another_key_is_not_sent_under_the_one_that_the_backup_holds(
+    world: World, on_doubt: str, hours: int
+) -> None:
+    world.rewrite_loop("type: retention", f"type: retention\non_doubt: {on_doubt}")
+    sent_in_part_since_the_backup(world, hours)
+
+    with pytest.raises(LedgerOutdated):
+        world.deliver(LIVE)
+    recover(world.session(LIVE), ["resend"])
+    for _ in range(3):
+        world.deliver(LIVE)
+        world.now += timedelta(hours=24)
+
+    assert world.provider.mailed == (["u1@example.com"] if on_doubt == "resend" else [])
+    assert world.states()[2] == ("accepted" if on_doubt == "resend" else "in_doubt:no_answer")
 
 
 def test_reconciling_sends_nothing_either_before_the_ledger_is_told(world: World) -> None:
@@ -57,11 +79,7 @@ def test_what_is_recovered_in_one_mode_is_recovered_in_all(world: World) -> None
 def test_of_two_emails_of_one_send_the_newer_tells_what_the_ledger_does_not_know(world: World) -> None:
     world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
     world.add(1)
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers.append(lose_the_answer)
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
+    world.tick_without_answer(lose_the_answer)
     restore = backup(world)
     for wait in (timedelta(hours=24), timedelta(minutes=1)):
         world.now += wait

@@ -2,24 +2,23 @@
 
 import random
 import string
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from delivery_world import LIVE, World, lose_the_answer, make_world, never_arrive
+from delivery_world import LIVE, World, lose_the_answer, make_world
 from neighbours import own
-from sqlalchemy import Engine, delete, insert, select
+from restored import backup
+from sqlalchemy import Engine, delete, select
 
 from skene_dagster.delivery.backup_recovery import recover, refuse_an_outdated_ledger
 from skene_dagster.delivery.providers.base import Fatal, Refused, Sent
 from skene_dagster.delivery.send import freeze
-from skene_dagster.errors import DeliveryError, LedgerOutdated, ProviderFatal, ProviderUnavailable
+from skene_dagster.errors import DeliveryError, LedgerOutdated, ProviderFatal
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.tables import batches, metadata, sends, steps
+from skene_dagster.store.tables import batches, sends, steps
 
 
 @pytest.fixture
@@ -28,24 +27,6 @@ def world(engine: Engine, tmp_path: Path) -> World:
     # Segments of a handful of users, of which half may leave.
     made.settings = replace(made.settings, limits=made.settings.limits.model_copy(update={"least_change": 10}))
     return made
-
-
-def backup(world: World) -> Callable[[], None]:
-    """Keep the skene_* tables as they are now; what is returned restores them."""
-    with world.engine.connect() as connection:
-        kept: dict[Any, list[Any]] = {
-            table: [dict(row) for row in connection.execute(select(table)).mappings()]
-            for table in metadata.sorted_tables
-        }
-
-    def restore() -> None:
-        with world.engine.begin() as connection:
-            for table, rows in kept.items():
-                connection.execute(delete(table))
-                if rows:
-                    connection.execute(insert(table), rows)
-
-    return restore
 
 
 def mailed_since_a_backup(world: World) -> None:
@@ -169,11 +150,7 @@ def test_what_the_backup_knows_as_refused_may_have_been_accepted_since(world: Wo
 def test_an_email_in_doubt_that_was_made_anew_makes_no_ledger_look_older_than_it_is(world: World) -> None:
     world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
     world.add(1)
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers.append(lose_the_answer)
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
+    world.tick_without_answer(lose_the_answer)
     world.change(1, email="")
     world.now += timedelta(hours=23)
     world.deliver(LIVE)
@@ -187,11 +164,7 @@ def test_an_email_in_doubt_that_was_made_anew_makes_no_ledger_look_older_than_it
 def test_nor_does_one_that_had_been_cut_out_of_a_batch_with_a_bad_address(world: World) -> None:
     world.rewrite_loop("type: retention", "type: retention\non_doubt: resend")
     world.add(1, 2)
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers += [lambda *_: Refused("Invalid `to` field", 0), lose_the_answer]
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
+    world.tick_without_answer(lambda *_: Refused("Invalid `to` field", 0), lose_the_answer)
     world.change(2, email="")
     world.now += timedelta(hours=23)
     world.deliver(LIVE)
@@ -200,38 +173,6 @@ def test_nor_does_one_that_had_been_cut_out_of_a_batch_with_a_bad_address(world:
     world.tick(LIVE)
 
     assert world.states() == {1: "refused:provider", 2: "deferred:no_address", 3: "accepted"}
-
-
-@pytest.mark.parametrize("key_lives", [True, False])
-@pytest.mark.parametrize("on_doubt", ["skip", "resend"])
-def test_what_was_sent_in_parts_under_other_keys_is_not_sent_under_the_one_that_the_backup_holds(
-    world: World, on_doubt: str, key_lives: bool
-) -> None:
-    world.rewrite_loop("type: retention", f"type: retention\non_doubt: {on_doubt}")
-    world.add(1, 2)
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers.append(never_arrive)
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
-    restore = backup(world)
-    mine = transaction(world.engine, environment.ledger_id)
-    with world.engine.connect() as connection:
-        identity = connection.execute(select(sends.c.send_id).where(own(sends), sends.c.user_id == 2)).scalar_one()
-    world.now += timedelta(hours=1 if key_lives else 25)
-    # What the ledger did after the backup: it was given up, made anew and cut up; user 1 was refused.
-    world.provider.records.append(Sent("id", world.now, identity, f"{mine}-{'1' * 32}"))
-    restore()
-
-    with pytest.raises(LedgerOutdated):
-        world.deliver(LIVE)
-    recover(world.session(LIVE), ["resend"])
-    for _ in range(3):
-        world.deliver(LIVE)
-        world.now += timedelta(hours=24)
-
-    assert world.provider.mailed == (["u1@example.com"] if on_doubt == "resend" else [])
-    assert world.states()[2] == ("accepted" if on_doubt == "resend" else "in_doubt:no_answer")
 
 
 def test_a_ledger_that_was_not_restored_is_not_stopped(world: World) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Refused
 from skene_dagster.delivery.reconcile import reconcile
-from skene_dagster.errors import ProviderFatal, ProviderUnavailable
+from skene_dagster.errors import ProviderFatal
 
 MINUTE = timedelta(minutes=1)
 
@@ -93,11 +93,7 @@ def test_who_has_left_the_segment_is_not_mailed(world: World) -> None:
 
 def test_what_may_have_left_keeps_its_bytes_and_its_key(world: World) -> None:
     world.add(1)
-    world.refresh()
-    world.reserve(LIVE)
-    world.provider.answers.append(lose_the_answer)
-    with pytest.raises(ProviderUnavailable):
-        world.deliver(LIVE)
+    world.tick_without_answer(lose_the_answer)
     world.change(1, name="Renamed", verified=False)
     world.now += timedelta(hours=2)
 

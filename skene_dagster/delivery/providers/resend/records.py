@@ -175,11 +175,11 @@ class Records:
                 ids[place] = str(row.get("id"))
                 if None not in ids:
                     break
-        if any(ids) and (None not in ids or not is_in_parts):
-            return Found(tuple(ids))
-        if is_in_parts:
+        if is_in_parts and None in ids:
             # After a restore: the ledger that is gone made the batch anew, perhaps without some of its emails.
             return Unprovable("the list of emails shows a part of the batch that was sent under another key")
+        if any(ids):
+            return Found(tuple(ids))
         if not reaches_back:
             return Unprovable("the list of emails does not reach back to the first attempt")
         return Absent() if is_new else Unprovable(f"the list of emails: {NOT_AS_NEW}")
