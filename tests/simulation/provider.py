@@ -89,9 +89,6 @@ class Model:
     def freeze(self, messages: Sequence[Message]) -> Frozen:
         return json_emails.freeze(messages)
 
-    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
-        return json_emails.only(batch, positions)
-
     def close(self) -> None:
         pass
 

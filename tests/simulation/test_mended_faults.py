@@ -1,6 +1,6 @@
 """Faults that the simulation found and that are mended: the shortest histories of each, which chance seldom draws."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,8 +12,8 @@ from product import Product, product
 from sqlalchemy import Connection, or_, select
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import recovering
-from skene_dagster.delivery.send import attempt
+from skene_dagster.delivery.model import Batch
+from skene_dagster.delivery.send import attempt, freeze
 from skene_dagster.segments import members
 from skene_dagster.store.tables import batches, sends
 
@@ -54,8 +54,17 @@ def every_attempt_counts_as_an_email_that_left(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(ledger, "known", wrong)
 
 
-def what_left_by_a_part_of_a_batch_is_unknown(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(recovering, "_left_by_a_part", lambda _connection, _emails: set())
+def a_part_of_a_batch_is_tagged_as_the_whole(patch: pytest.MonkeyPatch) -> None:
+    split, origin = ledger.split, freeze.origin
+    wholes: dict[str, str] = {}
+
+    def remembers(connection: Connection, parent: Batch, parts: Sequence[Sequence[str]], now: datetime) -> list[str]:
+        children = split(connection, parent, parts, now)
+        wholes.update(dict.fromkeys(children, wholes.get(parent.batch_id, parent.batch_id)))
+        return children
+
+    patch.setattr(ledger, "split", remembers)
+    patch.setattr(freeze, "origin", lambda mine, batch_id: origin(mine, wholes.get(batch_id, batch_id)))
 
 
 def what_may_have_left_by_any_batch_is_known(patch: pytest.MonkeyPatch) -> None:
@@ -108,7 +117,7 @@ MENDED = [
         # A batch is cut up for its bad address, and the rest is accepted without an answer. A day later its author
         # takes the risk of a second email; by then the user has no name any more, so it is deferred.
         "waits although it could go on",
-        what_left_by_a_part_of_a_batch_is_unknown,
+        a_part_of_a_batch_is_tagged_as_the_whole,
         [
             {"variant#0": 2, "users#0": 1, "rounds#0": 1, "mode0#0": 5, "events0#0": 3, "event0#1": 1, "event0#2": 3}
             | {"event0#3": 1, "edit0#0": 4, "gap0#0": 5, "records1#0": 1, "events1#0": 5, "event1#4": 3, "user1#0": 1}

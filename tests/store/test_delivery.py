@@ -341,7 +341,7 @@ def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
 
     with world.engine.connect() as connection:
         parents = connection.execute(select(batches.c.size).where(own(batches), batches.c.state == "split")).all()
-    assert parents == [(8,)]
+    assert sorted(parents) == [(4,), (4,), (8,)]
     assert [len(messages) for messages in world.provider.accepted.values()] == [2, 2, 2, 2]
     assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 9)]
 

@@ -144,18 +144,6 @@ def test_what_left_by_a_batch_that_the_ledger_does_not_have_is_known_only_if_it_
     }
 
 
-def test_an_email_is_known_that_may_have_left_by_a_part_of_its_batch(connection: Connection) -> None:
-    a_batch(connection, "whole", state="split", send_ids="a b c d")
-    a_batch(connection, "half", state="split", send_ids="a b", parent_id="whole")
-    a_batch(connection, "quarter", state="split", send_ids="a", parent_id="half", unanswered_at=FIRST)
-    a_batch(connection, "answered", send_ids="b", parent_id="half")
-    a_batch(connection, "attempted", send_ids="c", parent_id="whole", unresolved_since=FIRST)
-    a_batch(connection, "made anew", state="reserved", parent_id="quarter")
-    a_batch(connection, "another", state="split", send_ids="e", unanswered_at=FIRST)
-
-    assert ledger.known(connection, dict.fromkeys("abcde", "whole")) == {"a", "c"}
-
-
 def test_the_key_of_what_left_in_part_by_another_one_is_used_no_more(connection: Connection) -> None:
     attempted = {"unresolved_since": FIRST, "unanswered_at": FIRST}
     connection.execute(insert(recovered).values(send_id="1-in part", provider_id="id", accepted_at=FIRST))

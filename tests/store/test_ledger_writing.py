@@ -96,7 +96,7 @@ DEEDS: dict[str, tuple[Callable[[Connection], object], set[str]]] = {
     "an answer": (lambda c: ledger.answered(c, the_batch(c), 2, "500", refused=False), {"frozen"}),
     "settle": (lambda c: ledger.settle(c, BATCH, {OTHER: None}, write_back=False, now=NOW), {"frozen", "in_doubt"}),
     "write back": (lambda c: ledger.written_back(c, BATCH, NOW), {"accepted"}),
-    "split": (lambda c: ledger.split(c, the_batch(c), [BYTES], NOW), {"reserved", "frozen"}),
+    "split": (lambda c: ledger.split(c, the_batch(c), [[SEND]], NOW), {"reserved", "frozen"}),
     "reissue": (lambda c: ledger.reissue(c, the_batch(c), NOW), {"frozen", "in_doubt"}),
     "drop": (lambda c: ledger.drop(c, BATCH, "cancelled", NOW), {"reserved", "frozen"}),
     "the records show nothing": (lambda c: ledger.shown_nothing(c, the_batch(c), NOW, NOW + A_MINUTE), set(STATES)),

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 from skene_dagster.delivery import backup_recovery, ledger
 from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.delivery.providers.base import Sent
+from skene_dagster.delivery.providers.base import Refused, Sent
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.errors import LedgerOutdated, StoreError
 from skene_dagster.store import environment
@@ -128,3 +128,47 @@ def test_until_the_ledger_is_told_all_it_sends_nothing(
     world.deliver(LIVE)
 
     assert world.provider.mailed == ["u1@example.com", "u2@example.com"]
+
+
+@pytest.mark.parametrize("on_doubt", ["skip", "resend"])
+@pytest.mark.parametrize("is_bad_still", [True, False], ids=["bad still", "good by now"])
+def test_the_rest_of_a_batch_that_was_refused_since_the_backup_is_not_sent_again(
+    world: World, on_doubt: str, is_bad_still: bool
+) -> None:
+    world.rewrite_loop("type: retention", f"type: retention\non_doubt: {on_doubt}")
+    world.add(1, 2)
+    restores = []
+
+    def refused(_provider: object, _messages: object, _key: str) -> Refused:
+        restores.append(backup(world))
+        return Refused("Invalid `to` field", 0)
+
+    world.provider.answers.append(refused)
+    world.tick(LIVE)
+    assert world.provider.mailed == ["u2@example.com"]
+    restores[0]()
+    world.now += timedelta(hours=1)
+
+    with pytest.raises(LedgerOutdated):
+        world.deliver(LIVE)
+    assert recover(world.session(LIVE), ["resend"]).emails == 1
+    if is_bad_still:
+        world.provider.answers.append(lambda *_: Refused("Invalid `to` field", 0))
+    for _ in range(4):
+        world.deliver(LIVE)
+        world.now += timedelta(hours=12)
+
+    assert world.provider.mailed.count("u2@example.com") == 1
+
+
+def test_a_part_of_a_batch_is_checked_and_rendered_again(world: World) -> None:
+    world.add(1, 2, 3)
+
+    def refused(_provider: object, _messages: object, _key: str) -> Refused:
+        world.change(3, verified=False)
+        return Refused("Invalid `to` field", 0)
+
+    world.provider.answers.append(refused)
+    world.tick(LIVE)
+
+    assert world.states() == {1: "refused:provider", 2: "accepted", 3: "skipped:not_mailable"}

@@ -270,7 +270,7 @@ def test_a_batch_that_was_cut_for_its_size_makes_no_ledger_look_older_than_it_is
 
     world.tick(LIVE)
 
-    assert world.batch_states()["split"] == 1
+    assert world.batch_states()["split"] == 3
     assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 10)]
 
 

@@ -115,16 +115,14 @@ def test_an_order_cancels_what_was_decided_until_then(
     assert Orders(False, cancelled_at, False).cancels(at, NOON) is is_cancelled
 
 
-def a_part(size: int) -> Frozen:
-    return Frozen(tuple(map(str, range(size))), f"[{','.join(map(str, range(size)))}]".encode())
-
-
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (4, [2, 2]), (5, [3, 2])])
 def test_a_batch_is_cut_in_two_and_nobody_lost(size: int, sizes: list[int]) -> None:
-    parts = halves(size)
+    emails = [str(number) for number in range(size)]
+
+    parts = halves(emails)
 
     assert [len(part) for part in parts] == sizes
-    assert [one for part in parts for one in part] == list(range(size))
+    assert [one for part in parts for one in part] == emails
 
 
 class Clocks:
@@ -341,7 +339,7 @@ def test_a_tick_is_late_after_a_quarter_of_an_hour_unless_its_time_is_simulated(
 )
 def test_a_batch_has_1_to_100_emails_and_a_key_1_to_256_letters(size: int, key: str, is_taken: bool) -> None:
     with nullcontext() if is_taken else pytest.raises(ValueError, match="has 1 to"):
-        check_call(a_part(size), key, 100)
+        check_call(Frozen(tuple(map(str, range(size))), b"[]"), key, 100)
 
 
 @pytest.mark.parametrize(

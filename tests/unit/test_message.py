@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skene_dagster.delivery.email.message import Frozen, Message
-from skene_dagster.delivery.providers.json_emails import freeze, messages_of, only
+from skene_dagster.delivery.providers.json_emails import freeze, messages_of
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 pairs = st.lists(st.tuples(text, text), max_size=3, unique_by=lambda pair: pair[0]).map(tuple)
@@ -36,12 +36,3 @@ def test_what_is_frozen_comes_back_as_it_was(batch: tuple[Message, ...]) -> None
 @given(messages)
 def test_the_same_messages_freeze_to_the_same_bytes(batch: tuple[Message, ...]) -> None:
     assert freeze(messages_of(freeze(batch))) == freeze(batch)
-
-
-@given(messages, st.data())
-def test_a_part_of_a_batch_is_what_its_own_messages_would_freeze_to(
-    batch: tuple[Message, ...], data: st.DataObject
-) -> None:
-    kept = sorted(data.draw(st.sets(st.integers(0, len(batch) - 1)))) if batch else []
-
-    assert only(freeze(batch), kept) == freeze([batch[n] for n in kept])

@@ -54,22 +54,7 @@ def known(connection: Connection, emails: Mapping[str, str]) -> set[str]:
     told = select(known_to_the_provider.c.send_id).where(known_to_the_provider.c.send_id.in_(emails))
     found = {row.send_id for row in decided if row.state not in NOT_DONE or emails[row.send_id] in origins}
     found |= set(connection.execute(told).scalars())
-    found |= {send_id for send_id, origin in emails.items() if origins.get(origin)}
-    others = {send_id: origin for send_id, origin in emails.items() if send_id not in found and origin in origins}
-    return found | _left_by_a_part(connection, others)
-
-
-def _left_by_a_part(connection: Connection, emails: Mapping[str, str]) -> set[str]:
-    """Name those that may have left by a batch that was cut out of their origin: it kept the bytes, and the tag."""
-    parents, found = set(emails.values()), set()
-    while parents:
-        parts = select(batches.c.batch_id, batches.c.send_ids, _MAY_HAVE_LEFT.label("may_have_left")).where(
-            batches.c.parent_id.in_(parents)
-        )
-        rows = connection.execute(parts).all()
-        found |= {send_id for row in rows if row.may_have_left and row.send_ids for send_id in row.send_ids.split()}
-        parents = {row.batch_id for row in rows}
-    return found & set(emails)
+    return found | {send_id for send_id, origin in emails.items() if origins.get(origin)}
 
 
 def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]]) -> None:

@@ -21,9 +21,8 @@ from sqlalchemy import (
 )
 
 from skene_dagster.delivery.email.graphemes import cut
-from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
-from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, UNSENT, batch_of, is_free
+from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, UNSENT, is_free
 from skene_dagster.delivery.ledger.scope import Scope, batches_of
 from skene_dagster.delivery.model import Batch, BatchState, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -90,33 +89,23 @@ def refuse(connection: Connection, batch_id: str, identity: str, reason: str, no
     )
 
 
-def split(connection: Connection, parent: Batch, parts: Sequence[Frozen], now: datetime) -> list[str]:
-    """Replace a batch by smaller ones under new keys, and return their ids; without parts, close it.
+def split(connection: Connection, parent: Batch, parts: Sequence[Sequence[str]], now: datetime) -> list[str]:
+    """Replace a batch by smaller ones under new keys that are rendered and checked anew; return their ids.
 
     Only for a batch of which the provider has nothing for certain.
+
+    Args:
+        parts: the send_ids of each; without parts, the batch is closed.
     """
     if not _close(connection, parent.batch_id, UNSENT, "split" if parts else "settled", now):
         return []
-    # Their bytes are no younger than those they are cut out of; the parent may be as it was before it was frozen.
-    frozen = batch_of(connection, parent.batch_id)
+    # A part with its parent's bytes would tell the provider's records, and so a restored backup, the wrong batch.
     children = []
     for part in parts:
-        child = child_of(
-            connection,
-            parent,
-            state="frozen",
-            size=len(part.send_ids),
-            payload=part.packed,
-            send_ids=" ".join(part.send_ids),
-            provider=frozen.provider,
-            frozen_at=frozen.frozen_at,
-            due_at=now,
-        )
+        child = child_of(connection, parent, state="reserved", size=len(part), due_at=now)
         children.append(child)
         connection.execute(
-            update(sends)
-            .where(sends.c.batch_id == parent.batch_id, sends.c.send_id.in_(list(part.send_ids)))
-            .values(batch_id=child)
+            update(sends).where(sends.c.batch_id == parent.batch_id, sends.c.send_id.in_(part)).values(batch_id=child)
         )
     return children
 

@@ -190,10 +190,6 @@ class Provider(Protocol):
         """Encode a batch as it will go over the wire; the same messages give the same bytes."""
         ...
 
-    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
-        """Keep the messages at these positions; for another key than the batch's."""
-        ...
-
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         """Send the batch under an idempotency key (1 to 256 ASCII characters)."""
         ...

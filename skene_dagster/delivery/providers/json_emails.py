@@ -8,22 +8,14 @@ from skene_dagster.delivery.email.message import Frozen, Message
 
 def freeze(messages: Sequence[Message]) -> Frozen:
     """Freeze a batch; the same messages give the same bytes."""
-    return Frozen(tuple(message.send_id for message in messages), _encoded([_email(message) for message in messages]))
+    emails = [_email(message) for message in messages]
+    body = json.dumps(emails, ensure_ascii=False, separators=(",", ":")).encode()
+    return Frozen(tuple(message.send_id for message in messages), body)
 
 
 def messages_of(batch: Frozen) -> tuple[Message, ...]:
     """Read the emails back."""
     return tuple(_message(*pair) for pair in zip(batch.send_ids, json.loads(batch.body), strict=True))
-
-
-def only(batch: Frozen, positions: Sequence[int]) -> Frozen:
-    """Keep the emails at these positions."""
-    emails = json.loads(batch.body)
-    return Frozen(tuple(batch.send_ids[n] for n in positions), _encoded([emails[n] for n in positions]))
-
-
-def _encoded(emails: list[dict[str, object]]) -> bytes:
-    return json.dumps(emails, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _email(message: Message) -> dict[str, object]:

@@ -22,7 +22,6 @@ from skene_dagster.delivery.providers.base import (
     Accepted,
     Fatal,
     Later,
-    Provider,
     Refused,
     Throttled,
     Unknown,
@@ -65,7 +64,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
         case Accepted(ids=ids):
             return settle(session, batch, frozen, ids, policy)
         case Refused() if is_definite:
-            _isolate(session, outlet.provider, batch, frozen, answer, number)
+            _isolate(session, batch, frozen, answer, number)
             return "again"
         case Refused(reason=reason):
             # After an attempt without answer, a refusal proves nothing about that attempt.
@@ -198,21 +197,19 @@ def _waits(session: DeliverySession, outlet: Outlet, answer: Throttled) -> bool:
     return True
 
 
-def _isolate(
-    session: DeliverySession, provider: Provider, batch: Batch, frozen: Frozen, answer: Refused, number: int
-) -> None:
+def _isolate(session: DeliverySession, batch: Batch, frozen: Frozen, answer: Refused, number: int) -> None:
     """Take the refused message out; where the answer does not name it, halve the batch until it is alone."""
-    size, only = len(frozen.send_ids), provider.only
-    index = 0 if size == 1 else answer.index
+    emails = frozen.send_ids
+    index = 0 if len(emails) == 1 else answer.index
     now = session.clock()
 
     def write(connection: Connection) -> list[str]:
         if not ledger.nothing_happened(connection, batch.batch_id, number, answer.reason):
             return []
-        if index is None or not 0 <= index < size:
-            return ledger.split(connection, batch, [only(frozen, half) for half in halves(size)], now)
-        ledger.refuse(connection, batch.batch_id, frozen.send_ids[index], answer.reason, now)
-        rest = [n for n in range(size) if n != index]
-        return ledger.split(connection, batch, [only(frozen, rest)] if rest else [], now)
+        if index is None or not 0 <= index < len(emails):
+            return ledger.split(connection, batch, halves(emails), now)
+        ledger.refuse(connection, batch.batch_id, emails[index], answer.reason, now)
+        rest = (*emails[:index], *emails[index + 1 :])
+        return ledger.split(connection, batch, [rest] if rest else [], now)
 
     session.cut += session.do(write)

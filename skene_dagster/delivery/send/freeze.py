@@ -15,7 +15,6 @@ from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
 from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.delivery.providers.base import Provider
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
@@ -39,47 +38,37 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
     """
     assert batch.owner is not None
     now, name = session.clock(), source.email.provider
+    provider = session.outlet(name).provider
     waiting = ledger.members_of(connection, batch.batch_id)
+    if len(waiting) > provider.terms.batch_limit:
+        ledger.split(connection, batch, in_parts([row.send_id for row in waiting], provider.terms.batch_limit), now)
+        return None
     left = source.late.who_left(connection, batch, waiting, now)
     messages, left_out = _render(connection, batch, waiting, left, source, session)
     if session.mode.leaves:
         tag = (ORIGIN_TAG, origin(source.ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
-    parts: list[Frozen] = []
-    for part in _small_enough(messages, session.outlet(name).provider) if messages else []:
-        if len(part.packed) > LARGEST_PAYLOAD:
-            left_out[part.send_ids[0]] = Deferred("too_large", f"{len(part.packed):,} bytes")
-        else:
-            parts.append(part)
-    if len(parts) > 1:
-        # The parent keeps no bytes: its parts do, under keys of their own.
-        nothing = Frozen(tuple(send_id for part in parts for send_id in part.send_ids), b"")
-        if ledger.freeze(
-            connection, batch.batch_id, batch.owner, frozen=nothing, provider=name, left_out=left_out, now=now
-        ):
-            ledger.split(connection, batch, parts, now)
-        return None
-    frozen = parts[0] if parts else None
+    frozen = provider.freeze(messages) if messages else None
+    if frozen is not None and len(frozen.packed) > LARGEST_PAYLOAD:
+        if len(messages) > 1:
+            ledger.split(connection, batch, halves([row.send_id for row in waiting]), now)
+            return None
+        left_out[messages[0].send_id] = Deferred("too_large", f"{len(frozen.packed):,} bytes")
+        frozen = None
     ours = ledger.freeze(
         connection, batch.batch_id, batch.owner, frozen=frozen, provider=name, left_out=left_out, now=now
     )
     return frozen if ours else None
 
 
-def halves(size: int) -> list[range]:
-    """Split the positions of a batch in two."""
-    middle = (size + 1) // 2
-    return [part for part in (range(middle), range(middle, size)) if part]
+def in_parts(send_ids: Sequence[str], size: int) -> list[Sequence[str]]:
+    """Cut a batch into parts of at most so many emails."""
+    return [send_ids[start : start + size] for start in range(0, len(send_ids), size)]
 
 
-def _small_enough(messages: Sequence[Message], provider: Provider) -> list[Frozen]:
-    """Freeze batches that the provider takes and that fit into a row, or are a single email that does not."""
-    size = len(messages)
-    if size <= provider.terms.batch_limit:
-        batch = provider.freeze(messages)
-        if len(batch.packed) <= LARGEST_PAYLOAD or size == 1:
-            return [batch]
-    return [part for half in halves(size) for part in _small_enough([messages[n] for n in half], provider)]
+def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
+    """Cut a batch in two."""
+    return in_parts(send_ids, (len(send_ids) + 1) // 2)
 
 
 def _render(

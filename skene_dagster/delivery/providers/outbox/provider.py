@@ -66,10 +66,6 @@ class OutboxProvider:
         """See `Provider`."""
         return json_emails.freeze(messages)
 
-    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
-        """See `Provider`."""
-        return json_emails.only(batch, positions)
-
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         """Write the messages and the page; see `Provider`.
 

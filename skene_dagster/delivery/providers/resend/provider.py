@@ -85,10 +85,6 @@ class ResendProvider:
         """Encode a batch as the API takes it; see `Provider`."""
         return json_emails.freeze(messages)
 
-    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
-        """See `Provider`."""
-        return json_emails.only(batch, positions)
-
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         """Post the frozen bytes as one batch; see `Provider`.
 

@@ -66,11 +66,6 @@ class SmtpProvider:
         domain = parseaddr(message.sender)[1].rpartition("@")[2]
         return Frozen((message.send_id,), mail(message, self._clock(), domain).as_bytes())
 
-    def only(self, batch: Frozen, positions: Sequence[int]) -> Frozen:
-        """See `Provider`."""
-        assert list(positions) == [0]
-        return batch
-
     def send_batch(self, batch: Frozen, key: str) -> Answer:
         """Submit the email. Its key says nothing to a mail server; see `Provider`.
 
