@@ -12,6 +12,7 @@ from product import Product, product
 from sqlalchemy import Connection, or_, select
 
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.email.message import origin
 from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.send import attempt, freeze
 from skene_dagster.segments import members
@@ -55,7 +56,7 @@ def every_attempt_counts_as_an_email_that_left(patch: pytest.MonkeyPatch) -> Non
 
 
 def a_part_of_a_batch_is_tagged_as_the_whole(patch: pytest.MonkeyPatch) -> None:
-    split, origin = ledger.split, freeze.origin
+    split = ledger.split
     wholes: dict[str, str] = {}
 
     def remembers(connection: Connection, parent: Batch, parts: Sequence[Sequence[str]], now: datetime) -> list[str]:
@@ -64,7 +65,9 @@ def a_part_of_a_batch_is_tagged_as_the_whole(patch: pytest.MonkeyPatch) -> None:
         return children
 
     patch.setattr(ledger, "split", remembers)
-    patch.setattr(freeze, "origin", lambda mine, batch_id: origin(mine, wholes.get(batch_id, batch_id)))
+    patch.setattr(
+        freeze, "origin", lambda mine, batch_id: origin(mine, wholes[batch_id] if batch_id in wholes else batch_id)
+    )
 
 
 def what_may_have_left_by_any_batch_is_known(patch: pytest.MonkeyPatch) -> None:
