@@ -64,10 +64,11 @@ def a_part_of_a_batch_is_tagged_as_the_whole(patch: pytest.MonkeyPatch) -> None:
         wholes.update(dict.fromkeys(children, wholes.get(parent.batch_id, parent.batch_id)))
         return children
 
+    def tagged(mine: str, batch_id: str) -> str:
+        return origin(mine, wholes.get(batch_id, batch_id))
+
     patch.setattr(ledger, "split", remembers)
-    patch.setattr(
-        freeze, "origin", lambda mine, batch_id: origin(mine, wholes[batch_id] if batch_id in wholes else batch_id)
-    )
+    patch.setattr(freeze, "origin", tagged)
 
 
 def what_may_have_left_by_any_batch_is_known(patch: pytest.MonkeyPatch) -> None:
