@@ -19,6 +19,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "once": "mailed before (repeat: once)",
         "left_segment": "left the segment in the meantime",
         "gone": "no longer a user",
+        "suppressed": "nothing may reach their address (suppressions)",
+        "said_no": "said no to marketing",
         "missing_value": "a value that the email needs is missing",
         "unrenderable": "no valid email can be made from their values",
         "too_late": "waited too long (limits.expires_after)",

@@ -1,6 +1,6 @@
 """A ledger that was restored from a backup: it does not know what it sent since, and would send it again.
 
-Each email that leaves names its ledger and batch in a tag. So the newest one in the provider's records tells whether
+Each email that leaves names its ledger and batch in a tag. So the newest ones in the provider's records tell whether
 the ledger is as new as they are; while it is not, nothing is sent. `recover` reads what was sent since: a send's id
 follows from its key alone, so that the same decision, made again, finds that its email has left.
 """
@@ -43,26 +43,31 @@ class Recovered:
 def refuse_an_outdated_ledger(session: DeliverySession, provider: str) -> None:
     """Stop where a provider's records know of an email of this ledger's that the ledger does not.
 
-    Where they cannot be read, nothing is proven and nothing stopped.
+    Where they cannot be read, nothing is proven and nothing stopped. Looked at are the newest emails, down to one that
+    the ledger has as accepted: what may have left by an old attempt says nothing of what was sent since.
 
     Args:
         provider: its name.
 
     Raises:
-        LedgerOutdated: the ledger is older than its newest email.
+        LedgerOutdated: the ledger is older than its newest emails.
     """
+    is_checked = False
     try:
-        newest = next(_ours(session, provider, _newest_attempt(session), LOOKS), None)
+        for sent in _ours(session, provider, _newest_attempt(session), LOOKS):
+            if not session.do(partial(_known, emails=[sent])):
+                raise LedgerOutdated(
+                    f"{session.outlet(provider).provider.name} accepted an email of this ledger's at "
+                    f"{sent.at:%Y-%m-%d %H:%M:%S} UTC of which the ledger knows nothing: it was restored from an older "
+                    "backup. Nothing is sent.",
+                    advice="Run: skene-dagster recover",
+                )
+            is_checked = True
+            if session.do(partial(_is_accepted, sent=sent)):
+                return
     except Denied as denied:
-        session.say(f"Could not check whether the ledger was restored from a backup: {denied}.")
-        return
-    if newest is not None and not session.do(lambda c: _known(c, [newest])):
-        raise LedgerOutdated(
-            f"{session.outlet(provider).provider.name} accepted an email of this ledger's at "
-            f"{newest.at:%Y-%m-%d %H:%M:%S} UTC of which the ledger knows nothing: it was restored from an older "
-            "backup. Nothing is sent.",
-            advice="Run: skene-dagster recover",
-        )
+        if not is_checked:
+            session.say(f"Could not check whether the ledger was restored from a backup: {denied}.")
 
 
 def recover(session: DeliverySession, providers: Sequence[str], *, incomplete: bool = False) -> Recovered:
@@ -90,8 +95,7 @@ def recover(session: DeliverySession, providers: Sequence[str], *, incomplete: b
             advice="Use a key that may read, if the provider has records. Or accept the incomplete records, and risk "
             "second emails to all others: skene-dagster recover --incomplete",
         )
-    # The newest is what a run is refused for, of one moment the first: it is written last, together with what makes its
-    # batch safe.
+    # A run is refused for the newest at the latest: it is written last, together with what makes its batch safe.
     oldest_first = [*reversed(found.values())]
     oldest_first.sort(key=lambda sent: sent.at)
     *older, newest = _pages(oldest_first)
@@ -139,7 +143,15 @@ def _ours(session: DeliverySession, provider: str, since: datetime | None, most:
 
 def _known(connection: Connection, emails: Sequence[Sent]) -> set[str]:
     """Name the sends of these of which the ledger knows that they may have left."""
-    return ledger.known(connection, {sent.send_id: sent.origin.rpartition("-")[2] for sent in emails})
+    return ledger.known(connection, {sent.send_id: _batch_of(sent) for sent in emails})
+
+
+def _is_accepted(connection: Connection, sent: Sent) -> bool:
+    return ledger.is_accepted(connection, sent.send_id, _batch_of(sent))
+
+
+def _batch_of(sent: Sent) -> str:
+    return sent.origin.rpartition("-")[2]
 
 
 def _remember(connection: Connection, emails: Sequence[Sent]) -> int:

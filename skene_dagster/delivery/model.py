@@ -59,10 +59,15 @@ SkipReason = Literal[
     "left_segment",
     "gone",
     "not_mailable",
+    "suppressed",
+    "said_no",
     "step_removed",
     "doubt",
 ]
-"""Why a user is not mailed for this entry, or this row, at all."""
+"""Why a user is not mailed for this entry, or this row, at all.
+
+`suppressed`: nothing may reach their address; `said_no`: they want no marketing.
+"""
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
 """`provider`: it refused the email; `no_answer`: nobody knows whether it accepted it."""
@@ -114,6 +119,8 @@ class Batch:
     """By whom it is sent, and who made its frozen bytes; None before it is frozen."""
     send_ids: str | None
     """Whose emails the frozen bytes hold, in their order, with spaces between: see `frozen_sends`."""
+    recipients: str | None
+    """What the list of suppressions knows those by whom the frozen bytes would reach, with spaces between."""
     frozen_at: datetime | None
     first_attempt_at: datetime | None
     unresolved_since: datetime | None

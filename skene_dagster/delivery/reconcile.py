@@ -85,8 +85,10 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
     mode = session.mode.name
     rows = session.do(lambda c: _left_behind(c, mode, plans, session.clock()))
     if session.mode.leaves:
-        to_send = {_provider(row, sources) for row in rows if row.state != "accepted"}
-        for name in sorted(name for name in to_send if name is not None):
+        unsent = [row for row in rows if row.state != "accepted"]
+        # What is rendered anew goes by the provider that its step has now.
+        renewed = {source.email.provider for row in unsent if (source := sources.get((row.loop, row.step)))}
+        for name in sorted({name for row in unsent if (name := _provider(row, sources))} | renewed):
             refuse_an_outdated_ledger(session, name)
     left = deque((row.batch_id, row.loop, row.step, _provider(row, sources)) for row in rows)
     looked_at, paused = 0, ""
@@ -97,7 +99,8 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
         source = sources.get((loop, step))
         unread = Policy(write_back=mode == "live" and loop not in well)
         looked_at += advance(session, batch_id, source.policy(session) if source else unread, source) is not None
-        left.extendleft((part, loop, step, provider) for part in reversed(session.cut))
+        by = source.email.provider if source else provider
+        left.extendleft((part, loop, step, by) for part in reversed(session.cut))
         session.cut.clear()
         if session.paused:
             # An order about this loop; the others go on.

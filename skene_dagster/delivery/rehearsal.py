@@ -31,7 +31,7 @@ from skene_dagster.segments import clearance, conditions, members, trigger_rows
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
-from skene_dagster.store.tables import controls, sends
+from skene_dagster.store.tables import sends, suppressions
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class _Decisions:
         self.key = users_key(connection, stage.settings.users)
         self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
         # Of the tables that are read here it is the one that is made last.
-        self._known = inspect(connection).has_table(controls.name)
+        self._known = inspect(connection).has_table(suppressions.name)
         cleared = clearance.of(connection, self._segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
         audience = stage.audience
@@ -211,18 +211,23 @@ class _Decisions:
         keys = [key for key in found if key is not None]
         if not keys:
             return []
-        people = facts.people(self._connection, settings.users, keys, email.user_columns, as_of=self._stage.as_of)
+        audience, as_of = self._stage.audience, self._stage.as_of
+        people = (
+            audience.people(self._connection, keys, as_of, email.user_columns)
+            if self._known
+            else facts.people(self._connection, settings.users, keys, email.user_columns, as_of=as_of)
+        )
         inside = members.entered(self._connection, self._segment, keys) if self._known else {}
-        scope = self._stage.audience.scope
+        scope = audience.scope
         pasts = ledger.history(self._connection, scope, keys) if self._known else {}
         waiting = ledger.waiting_users(self._connection, scope, keys) if self._known else {}
         cases = []
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)
             if person is not None:
-                entered_at = since or self._stage.as_of
-                asked = Facts(entered_at, person.address, person.mailable, past, waiting.get(key))
-                decision = decide(asked, self._rules, self._stage.as_of)
+                entered_at = since or as_of
+                asked = Facts(entered_at, person.address, person.mailable, past, waiting.get(key), person.no)
+                decision = decide(asked, self._rules, as_of)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases
@@ -245,7 +250,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
             page = [Candidate(row.user_id, stage.as_of, row.occurrence) for row in some]
             keys, columns = [row.user_id for row in some], stage.email.user_columns
             people = facts.people(asking, stage.settings.users, keys, columns, as_of=stage.as_of)
-            for row, decided in zip(some, audience.decide(asking, page, rules), strict=True):
+            for row, decided in zip(some, audience.decide(asking, page, rules, stage.as_of), strict=True):
                 for outcome, n in count([decided.decision]).items():
                     counts[outcome] = counts.get(outcome, 0) + n
                 if isinstance(decided.decision, Mail):

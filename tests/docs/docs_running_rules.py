@@ -11,6 +11,7 @@ from docs_compare import PACKAGE, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli.words import REASONS
+from skene_dagster.consent.suppressions import Scope
 from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipReason
 from skene_dagster.errors import StoreTooLarge
 from skene_dagster.project import load_project
@@ -24,6 +25,10 @@ from skene_dagster.web.refusals import busy, long_head, slow_body, too_large, un
 
 def states_of_a_batch(table: Table) -> None:
     same(table, first_code_of_each(table), get_args(BatchState))
+
+
+def scopes_of_a_suppression(table: Table) -> None:
+    same(table, first_code_of_each(table), get_args(Scope))
 
 
 def reasons(table: Table) -> None:

@@ -25,6 +25,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("CONTRIBUTING.md", "block"): running.says_what_happens,
     ("docs/cli.md", "exit code"): authoring.exit_codes,
     ("docs/cli.md", "option"): authoring.options_of_a_command,
+    ("docs/consent.md", "scope"): running.scopes_of_a_suppression,
     ("docs/deploy.md", "process"): running.processes,
     ("docs/engagement.md", "level"): authoring.levels,
     ("docs/engagement.md", "state"): authoring.states_of_a_feature,

@@ -77,7 +77,7 @@ def _round(world: World, number: int) -> None:
     scheduler.run(until=scheduler.now + A_ROUND)
     judge_tables(world, is_over=False)
     if choices.yes(f"backup{number}", 0.05):
-        world.backup = world.eyes.everything()
+        world.backup, world.backed_up_at = world.eyes.everything(), scheduler.now
     scheduler.advance(scheduler.later(GAPS[choices.pick(f"gap{number}", len(GAPS), 0.8)]))
 
 

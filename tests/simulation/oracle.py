@@ -46,6 +46,8 @@ class Person:
     left_since: datetime | None = None
     """Since when the condition does not select them."""
     has_name: bool = True
+    stopped: dict[str, datetime] = field(default_factory=dict)
+    """Since when the list of suppressions has their addresses; '' stands for all that they may ever have."""
 
     def enters(self) -> None:
         self.entries += 1
@@ -86,9 +88,12 @@ class Oracle:
         self.scheduler.say("", f"VIOLATION: {kind}: {details}")
         raise Violation(kind, details)
 
-    def restored(self, paused_since: datetime | None) -> None:
+    def restored(self, paused_since: datetime | None, backed_up_at: datetime) -> None:
         """The ledger is that of a backup from now on: it makes the bytes of what it never tried anew."""
         self.is_restored, self.paused_since = True, paused_since
+        for person in self.people.values():
+            # A "no" that came since is lost with the list.
+            person.stopped = {name: since for name, since in person.stopped.items() if since <= backed_up_at}
         self._first = {key: (at, b"") for key, (at, _) in self._first.items()}
 
     def judge_request(self, me: Actor, batch: Frozen, key: str, at: datetime) -> None:
@@ -139,6 +144,9 @@ class Oracle:
             person = self.people[user]
             if person.no_since is not None and me.looked_at - person.no_since > FRESH:
                 self.violated("mailed long after a no", f"user {user}, since {person.no_since}")
+            since = min((person.stopped[name] for name in ("", message.to) if name in person.stopped), default=None)
+            if since is not None and me.looked_at > since:
+                self.violated("a request after a committed no", f"user {user}, since {since}")
             if person.left_since is not None and me.looked_at - person.left_since > FRESH + YOUNG_TICK:
                 self.violated("mailed long after they left", f"user {user}, since {person.left_since}")
 

@@ -12,6 +12,7 @@ import pytest
 from provider import Model
 from sqlalchemy import Connection, Engine, func, literal, update
 
+from skene_dagster.consent.recipient import Recipients
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.email.message import Frozen
@@ -29,7 +30,7 @@ from skene_dagster.delivery.providers.base import (
     Unknown,
     Unprovable,
 )
-from skene_dagster.delivery.send import advance, attempt, records
+from skene_dagster.delivery.send import advance, attempt, freeze, records
 from skene_dagster.delivery.send.attempt import attempt as attempted
 from skene_dagster.delivery.send.records import Next, Policy
 from skene_dagster.delivery.send.session import DeliverySession, Outlet
@@ -39,6 +40,7 @@ from skene_dagster.store.tables import batches
 DENIED = "accepted, and the ledger says otherwise"
 TWICE = "mailed twice"
 UNDECIDED = "a member without a decision"
+UNHEARD = "a request after a committed no"
 RESENT = "mailed twice within a key's life"
 
 
@@ -219,6 +221,23 @@ def a_pause_counts_as_a_decision(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "hold", hold)
 
 
+def a_no_is_read_when_deciding_only(patch: pytest.MonkeyPatch) -> None:
+    """Who is suppressed after they were reserved is mailed."""
+    a_no_is_not_read_before_a_request(patch)
+    real = freeze._people
+    patch.setattr(freeze, "_people", lambda *args: {key: replace(one, no=None) for key, one in real(*args).items()})
+
+
+def a_no_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
+    """Who is suppressed after their email was frozen is mailed."""
+    patch.setattr(attempt, "_has_a_no", lambda *_: False)
+
+
+def a_no_is_an_address_s_alone(patch: pytest.MonkeyPatch) -> None:
+    """Who said no is mailed at another address."""
+    patch.setattr(Recipients, "both", lambda self, address, _user: (self.address(address),))
+
+
 def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
     """Whatever is open is dropped, with or without an unanswered attempt."""
     real = ledger.drop
@@ -249,7 +268,7 @@ def set_is_written_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "settle", settle)
 
 
-QUOTA, LOST, AFTER_ACCEPTING, THROTTLED = 4, 3, 5, 6
+QUOTA, LOST, AFTER_ACCEPTING, THROTTLED, FATAL = 4, 3, 5, 6, 7
 """Modes of the provider."""
 
 A_KEYS_LIFE, A_DAY = 5, 6
@@ -271,6 +290,9 @@ LEAVES_AND_RETURNS = (
     | {"event0#0": EDIT, "event2#0": EDIT, "edit0": 0, "edit2": 0}
 )
 """The only user leaves and returns while their email waits for the quota."""
+
+NO_MEANWHILE = CALM | {"rounds": 1, "mode0": QUOTA, "mode1": 0, "events0": 1, "event0#0": EDIT, "edit0": 5}
+"""A user is suppressed while their email waits for the quota."""
 
 MUTANTS = (
     Mutant(an_email_is_encoded_again, {"other bytes under a key that was tried"}, 20),
@@ -331,5 +353,13 @@ MUTANTS = (
         20,
         CALM | {"rounds": 1, "mode0": LOST, "mode1": LOST, "gap0": 1, "events1": 1, "event1#0": ORDER, "order1": 2},
     ),
+    Mutant(a_no_is_read_when_deciding_only, {UNHEARD}, 20, NO_MEANWHILE | {"gap0": A_DAY}),
+    Mutant(
+        a_no_is_not_read_before_a_request,
+        {UNHEARD},
+        20,
+        CALM | {"rounds": 1, "mode0": FATAL, "events0": 0, "gap0": 0, "events1": 1, "event1#0": EDIT, "edit1": 5},
+    ),
+    Mutant(a_no_is_an_address_s_alone, {UNHEARD}, 20, NO_MEANWHILE | {"gap0": A_DAY}),
     Mutant(set_is_written_once, {"`set` was not written"}, 10),
 )

@@ -19,6 +19,9 @@ from scheduler import Scheduler, Trouble
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
+from skene_dagster.consent import suppressions
+from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.suppressions import Suppression
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.decide.reserve import reserve
@@ -35,7 +38,7 @@ from skene_dagster.store.engine import transaction
 LIVE = Mode("live", "a simulation")
 RETRIES = 2
 
-EDITS = ("membership", "no", "address", "name", "sours")
+EDITS = ("membership", "no", "address", "name", "sours", "suppressed", "suppressed")
 ORDERS = ("pause", "resume", "cancel")
 
 HEAVY = (0.15, 0.05, 0.3, 0.0)
@@ -51,6 +54,7 @@ class World:
     """Of the template."""
     backup: Backup | None = None
     """The last one."""
+    backed_up_at: datetime = datetime.min  # noqa: DTZ901 - UTC, without a zone
     as_of: datetime = field(init=False)
     """The last tick."""
 
@@ -126,6 +130,8 @@ class World:
                 case "address":
                     address = f"u{user}.{len(person.addresses)}@example.com"
                     self._edit(user, "moves", {"email": address}, lambda: person.addresses.add(address))
+                case "suppressed":
+                    self._suppress(user)
                 case "name":
                     person.has_name = not person.has_name
                     self._edit(user, "is renamed", {"name": person.name if person.has_name else None}, lambda: None)
@@ -156,6 +162,28 @@ class World:
                 self.oracle.paused_since = None
 
         return lambda: self._commit(change, what, happened)
+
+    def _suppress(self, user: int) -> None:
+        """Somebody writes into the list that a user wants no marketing, or that their address is dead."""
+        person, now = self.oracle.people[user], self.scheduler.now
+        is_dead = self.choices.yes(f"dead:{user}", 0.5)
+        moves = len(person.addresses) - 1
+        address = f"u{user}.{moves}@example.com" if moves else f"u{user}@example.com"
+
+        def change(connection: Connection) -> None:
+            by_hash = Recipients.of(connection)
+            no = (
+                Suppression(by_hash.address(address), "all", now, "bounce", "a simulation")
+                if is_dead
+                else Suppression(by_hash.user(user), "marketing", now, "said_no", "a simulation")
+            )
+            suppressions.suppress(connection, [no], now)
+
+        def happened() -> None:
+            stopped = {address: self.scheduler.now} if is_dead else {"": self.scheduler.now}
+            person.stopped = {**stopped, **person.stopped}
+
+        self._commit(change, f"user {user} is suppressed by {'address' if is_dead else 'user'}", happened)
 
     def _edit(self, user: int, what: str, values: dict[str, object], happened: Callable[[], None]) -> None:
         change = update(users).where(users.c.id == user).values(values)

@@ -1,11 +1,12 @@
 """The skene_* tables as `skene-dagster migrate` leaves them, migrated once and then copied: a fifth of the time."""
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, select, text
 
 from skene_dagster.settings import Users
 from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.keys import users_key
+from skene_dagster.store.tables import meta
 
 VERSION = "skene_schema_version"
 
@@ -27,7 +28,10 @@ def make(engine: Engine, users: Users) -> None:
         return
     schema.upgrade(engine, users)
     with engine.connect() as connection:
-        _statements[kind] = [*_definitions(connection), f"INSERT INTO {VERSION} VALUES ('{schema.RELEASES[-1]}')"]
+        rows = [f"INSERT INTO {VERSION} VALUES ('{schema.RELEASES[-1]}')"]
+        kept = connection.execute(select(meta))
+        rows += [f"INSERT INTO {meta.name} VALUES ('{row.name}', '{row.value}')" for row in kept]
+        _statements[kind] = [*_definitions(connection), *rows]
 
 
 def _definitions(connection: Connection) -> list[str]:

@@ -15,10 +15,12 @@ from sqlalchemy import Engine, delete, func, select, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.delivery.send import freeze
+from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.errors import NoClearance, ProviderFatal, ProviderUnavailable, SegmentImplausible
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import batches, sends
@@ -337,8 +339,13 @@ def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
     for n in range(1, 9):
         world.change(n, name="".join(noise.choices(string.ascii_letters, k=100)))
 
-    world.tick()
+    world.refresh()
+    world.reserve()
+    told: list[int] = []
+    templates = Templates(world.settings.templates, world.root)
+    deliver(world.session(), plan=world.plan, step=world.step, templates=templates, progress=told.append)
 
+    assert sum(told) == 8
     with world.engine.connect() as connection:
         parents = connection.execute(select(batches.c.size).where(own(batches), batches.c.state == "split")).all()
     assert sorted(parents) == [(4,), (4,), (8,)]

@@ -88,7 +88,9 @@ DEEDS: dict[str, tuple[Callable[[Connection], object], set[str]]] = {
     "put off": (lambda c: ledger.put_off(c, BATCH, 2, NOW, "why"), OPEN),
     "release": (lambda c: ledger.release(c, BATCH, "one", "why"), set(STATES)),
     "freeze": (
-        lambda c: ledger.freeze(c, BATCH, "one", frozen=Frozen((), b""), provider="resend", left_out=LEFT_OUT, now=NOW),
+        lambda c: ledger.freeze(
+            c, BATCH, "one", frozen=Frozen((), b""), recipients=[], provider="resend", left_out=LEFT_OUT, now=NOW
+        ),
         {"reserved"},
     ),
     "begin an attempt": (lambda c: ledger.begin_attempt(c, the_batch(c), "one", NOW), {"frozen"}),

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.types import NullType, TypeEngine
 from transactions import transactions
 
+from skene_dagster.consent.recipient import Recipients
 from skene_dagster.errors import SchemaOutdated, SettingsError, SkeneError, StoreError
 from skene_dagster.settings import Users
 from skene_dagster.store import migrations, schema
@@ -222,8 +223,21 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
     schema.upgrade(engine, USERS)
 
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT value FROM skene_meta")).scalar_one() == "test"
+        kept = text("SELECT value FROM skene_meta WHERE name = 'environment'")
+        assert connection.execute(kept).scalar_one() == "test"
         assert connection.execute(text("SELECT COUNT(*) FROM skene_schema_version")).scalar_one() == 1
+
+
+def test_the_salt_of_the_hashes_is_made_once_and_stays(engine: Engine) -> None:
+    migrated(engine)
+    with engine.connect() as connection:
+        salt = Recipients.of(connection).salt
+    do(engine, "UPDATE skene_schema_version SET version_num = '0009'")
+
+    schema.upgrade(engine, USERS)
+
+    with engine.connect() as connection:
+        assert (len(salt), Recipients.of(connection).salt) == (32, salt)
 
 
 def test_a_migration_that_died_half_way_is_finished(engine: Engine) -> None:

@@ -162,6 +162,41 @@ def test_what_nobody_has_is_sent_by_the_provider_that_its_step_names_now(world: 
     assert names(world) == ["smtp"] * 3
 
 
+def test_a_reconciliation_that_sends_by_another_provider_now_ends_at_its_first_silence(world: TwoProviders) -> None:
+    world.says(LOOP)
+    for user in range(1, 5):
+        world.add(user)
+        world.refresh()
+        world.reserve(LIVE)
+        world.now += timedelta(seconds=1)
+    world.provider.answers += [answer(Later(300.0, "later"))] * 4
+    world.deliver(LIVE)
+    world.says(BY_SMTP)
+    world.now += 8 * MINUTE
+    world.by_smtp.answers += [never_arrive] * 4
+
+    with pytest.raises(ProviderUnavailable):
+        reconcile(world.session(LIVE), [world.plan])
+
+    assert len(world.by_smtp.tried) == 1
+    assert sorted(world.states().values()) == ["in_doubt:no_answer", "reserved", "reserved", "reserved"]
+
+
+def test_a_reconciliation_sends_all_parts_of_a_batch_that_its_new_provider_takes_one_by_one(
+    world: TwoProviders,
+) -> None:
+    world.says(LOOP)
+    reserved(world, 3)
+    world.provider.answers.append(answer(Later(300.0, "later")))
+    world.deliver(LIVE)
+    world.says(BY_SMTP)
+    world.now += 8 * MINUTE
+
+    reconcile(world.session(LIVE), [world.plan])
+
+    assert world.by_smtp.mailed == ["u1@example.com", "u2@example.com", "u3@example.com"]
+
+
 def test_what_may_have_been_taken_is_resolved_with_the_provider_that_it_was_sent_by(world: TwoProviders) -> None:
     world.says(LOOP)
     reserved(world, 2)

@@ -14,7 +14,7 @@ from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Refused, Sent
 from skene_dagster.delivery.reconcile import reconcile
-from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.errors import LedgerOutdated, ProviderUnavailable, StoreError
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import sends
@@ -25,6 +25,13 @@ def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
 
 
+def send_of(world: World, user: int) -> str:
+    with world.engine.connect() as connection:
+        mine = select(sends.c.send_id).where(own(sends), sends.c.user_id == user)
+        identity: str = connection.execute(mine).scalar_one()
+    return identity
+
+
 def sent_in_part_since_the_backup(world: World, hours: int = 1) -> None:
     """The ledger knows of a batch of users 1 and 2 without an answer; what it did since is gone with it.
 
@@ -32,9 +39,7 @@ def sent_in_part_since_the_backup(world: World, hours: int = 1) -> None:
     """
     world.add(1, 2)
     world.tick_without_answer(never_arrive)
-    mine = transaction(world.engine, environment.ledger_id)
-    with world.engine.connect() as connection:
-        identity = connection.execute(select(sends.c.send_id).where(own(sends), sends.c.user_id == 2)).scalar_one()
+    mine, identity = transaction(world.engine, environment.ledger_id), send_of(world, 2)
     world.now += timedelta(hours=hours)
     world.provider.records.append(Sent("id", world.now, identity, f"{mine}-{'1' * 32}"))
 
@@ -172,3 +177,42 @@ def test_a_part_of_a_batch_is_checked_and_rendered_again(world: World) -> None:
     world.tick(LIVE)
 
     assert world.states() == {1: "refused:provider", 2: "accepted", 3: "skipped:not_mailable"}
+
+
+@pytest.mark.parametrize("is_in_flight", [False, True], ids=["sent later", "refused since, and sent in part"])
+def test_an_old_email_that_was_accepted_last_hides_no_other_that_was_sent_since(
+    world: World, *, is_in_flight: bool
+) -> None:
+    world.add(9)
+    world.tick_without_answer(never_arrive)
+    for _ in range(6):
+        world.now += timedelta(seconds=40)
+        world.provider.answers.append(never_arrive)
+        with pytest.raises(ProviderUnavailable):
+            world.deliver(LIVE)
+    restores = [] if is_in_flight else [backup(world)]
+    world.add(1, 2)
+
+    def refused(_provider: object, _messages: object, _key: str) -> Refused:
+        restores.append(backup(world))
+        return Refused("Invalid `to` field", 0)
+
+    world.now += timedelta(seconds=1)
+    world.provider.answers += [refused] if is_in_flight else []
+    world.tick(LIVE)
+    world.now += timedelta(minutes=6)
+    world.deliver(LIVE)
+    before = world.provider.mailed
+    assert before == (["u2@example.com"] if is_in_flight else ["u1@example.com", "u2@example.com"]) + ["u9@example.com"]
+    assert world.provider.records[-1].send_id == send_of(world, 9)
+    restores[0]()
+    world.now += timedelta(minutes=1)
+
+    with pytest.raises(LedgerOutdated):
+        world.tick(LIVE)
+    recover(world.session(LIVE), ["resend"])
+    for _ in range(3):
+        world.now += timedelta(hours=12)
+        world.deliver(LIVE)
+
+    assert world.provider.mailed == before

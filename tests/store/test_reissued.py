@@ -1,5 +1,7 @@
 """An email that waited after it was frozen, while the provider had nothing of it, is asked about and rendered anew."""
 
+import random
+import string
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +10,12 @@ import pytest
 from delivery_world import LIVE, Script, World, lose_the_answer, make_world
 from sqlalchemy import Engine
 
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.ledger import Scope
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Refused
 from skene_dagster.delivery.reconcile import reconcile
+from skene_dagster.delivery.send import freeze
 from skene_dagster.errors import ProviderFatal
 
 MINUTE = timedelta(minutes=1)
@@ -149,6 +154,28 @@ def test_the_reconciliation_sends_what_it_reissues(world: World) -> None:
 
     assert world.provider.mailed == ["u2@example.com"]
     assert world.states() == {1: "skipped:not_mailable", 2: "accepted"}
+
+
+def test_the_reconciliation_sends_all_parts_of_a_batch_that_is_too_large_for_a_row(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
+    noise = random.Random(0)
+    world.add(*range(1, 9))
+    for user in range(1, 9):
+        world.change(user, name="".join(noise.choices(string.ascii_letters, k=100)))
+    world.refresh()
+    world.reserve(LIVE)
+    with world.engine.begin() as connection:
+        scope = Scope("live", world.plan.name, world.step.ledger_name)
+        batch = ledger.batch_of(connection, ledger.due(connection, scope, world.now)[0].batch_id)
+        everybody = [row.send_id for row in ledger.members_of(connection, batch.batch_id)]
+        ledger.split(connection, batch, [everybody], world.now)
+    world.now += 3 * MINUTE
+
+    reconcile(world.session(LIVE), [world.plan])
+
+    assert world.provider.mailed == [f"u{user}@example.com" for user in range(1, 9)]
 
 
 def test_the_reconciliation_sends_nothing_that_a_broken_loop_would_have_to_render(world: World) -> None:

@@ -23,7 +23,7 @@ def found(world: World) -> list[CandidateDecision]:
     """What a run decides about everybody who is due now; it is still to be written."""
     tick = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now)
     rules = tick.rules_without_orders(world.now)
-    return transaction(world.engine, lambda c: tick.decide(c, tick.due(c), rules))
+    return transaction(world.engine, lambda c: tick.decide(c, tick.due(c), rules, world.now))
 
 
 def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_again(world: World) -> None:
@@ -69,6 +69,6 @@ def test_who_enters_at_a_later_tick_is_not_decided_about_at_an_earlier_one(world
     world.refresh()
 
     with world.engine.connect() as connection:
-        decided = earlier.decide(connection, earlier.entered(connection, None, None), rules)
+        decided = earlier.decide(connection, earlier.entered(connection, None, None), rules, world.now)
 
     assert [one.candidate.user_id for one in decided] == [1]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from skene_dagster.consent.suppressions import No
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
 from skene_dagster.delivery.model import (
     NEXT_TICK,
@@ -39,6 +40,8 @@ class Facts:
     past: Past | None
     waiting: Waiting | None = None
     """They were deferred, and are decided again."""
+    no: No | None = None
+    """Why the list of suppressions forbids this email to them."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class RowFacts:
     """What was decided about it before."""
     mailed_as_of: datetime | None
     """The tick of the step's last mail to its user that the provider accepted, or may have."""
+    no: No | None = None
+    """Why the list of suppressions forbids this email to them."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
         again = later(mailed_as_of, rules.repeat, rules.zone)
         if as_of < again:
             return Defer(occurrence, "repeat", again)
-    return _by_address(occurrence, facts.email, rules, as_of, mailable=facts.mailable)
+    return _by_person(occurrence, facts, rules, as_of)
 
 
 def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: timedelta) -> Decision:
@@ -146,15 +151,17 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
             return Skip(facts.occurrence, "repeat")
     if facts.found_at is None or as_of - facts.found_at > expires_after:
         return Skip(facts.occurrence, "too_late")
-    return _by_address(facts.occurrence, facts.email, rules, as_of, mailable=facts.mailable)
+    return _by_person(facts.occurrence, facts, rules, as_of)
 
 
-def _by_address(occurrence: str, email: str | None, rules: Rules, as_of: datetime, *, mailable: bool) -> Decision:
-    if not mailable:
+def _by_person(occurrence: str, facts: Facts | RowFacts, rules: Rules, as_of: datetime) -> Decision:
+    if not facts.mailable:
         return Defer(occurrence, "not_mailable", as_of + NEXT_TICK)
-    if (fault := fault_of(email)) is not None:
+    if (fault := fault_of(facts.email)) is not None:
         wait = ADDRESS_ASKED_EVERY if fault == "invalid_address" else NEXT_TICK
         return Defer(occurrence, fault, as_of + wait)
+    if facts.no is not None:
+        return Skip(occurrence, facts.no)
     if rules.is_cancelled:
         return Skip(occurrence, "cancelled")
     return Defer(occurrence, rules.hold, as_of + NEXT_TICK) if rules.hold is not None else Mail(occurrence)

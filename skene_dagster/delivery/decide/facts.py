@@ -3,13 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 from sqlalchemy.exc import DBAPIError
 
+from skene_dagster.consent import suppressions
+from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.suppressions import No, Scope
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.product.mailable import is_mailable
 from skene_dagster.settings import FILE, Users
@@ -17,6 +20,8 @@ from skene_dagster.store.engine import users_table
 from skene_dagster.store.failures import code_of, words_of
 
 UNKNOWN_COLUMN = 1054
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Person:
     """Whether skene.yaml allows them to be mailed at all."""
     columns: Mapping[str, object]
     """The columns asked for, the key and the address."""
+    no: No | None = None
+    """Why the list of suppressions forbids this email to them."""
 
 
 def people(
@@ -62,6 +69,27 @@ def people(
             if key not in found and (row := connection.execute(query.where(key_column == key)).one_or_none()):
                 found[key] = person(row)
     return found
+
+
+def with_noes(
+    connection: Connection, users: Users, people: Mapping[K, Person], scopes: Sequence[Scope], now: datetime
+) -> dict[K, Person]:
+    """Look some users up in the list of suppressions, by their addresses and by themselves.
+
+    Args:
+        scopes: what stops this email.
+    """
+    if not people or not suppressions.is_anybody_stopped(connection, now):
+        return dict(people)
+    named = recipients(connection, users, people)
+    stopped = suppressions.stopped(connection, {name for names in named.values() for name in names}, scopes, now)
+    return {key: replace(one, no=suppressions.widest(named[key], stopped)) for key, one in people.items()}
+
+
+def recipients(connection: Connection, users: Users, people: Mapping[K, Person]) -> dict[K, tuple[str, ...]]:
+    """Say what the list of suppressions knows some users by."""
+    by_hash = Recipients.of(connection)
+    return {key: by_hash.both(one.address, one.columns[users.key]) for key, one in people.items()}
 
 
 def may_be_mailed(

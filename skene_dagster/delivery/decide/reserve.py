@@ -67,9 +67,10 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     assert step.email is not None
     size = batch or modes.terms(mode.name, step.email.provider).batch_limit
     audience = SendAudience(plan, step, settings, mode, as_of, page)
-    _refuse_other_times(mode, settings, as_of, clock())
+    now = clock()
+    _refuse_other_times(mode, settings, as_of, now)
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
-    awaits_approval = audience.is_a_large_first_one(engine)
+    awaits_approval = audience.is_a_large_first_one(engine, now)
     decided_up_to = _begin(engine, audience).reserved_as_of
 
     def decide_page(connection: Connection, find: _Find, after: Candidate | None, *, are_new: bool) -> _Page:
@@ -85,7 +86,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             if are_new:
                 ledger.complete(connection, audience.scope, as_of, decided_up_to)
             return _Page([], 0)
-        decided = audience.decide(connection, candidates, rules, in_order=are_new)
+        decided = audience.decide(connection, candidates, rules, clock(), in_order=are_new)
         made = _new_decisions(decided)
         return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Engine, true
 
+from skene_dagster.consent import suppressions
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import (
@@ -164,11 +165,11 @@ class SendAudience:
         ]
 
     def decide(
-        self, connection: Connection, page: Sequence[Candidate], rules: Rules, *, in_order: bool = False
+        self, connection: Connection, page: Sequence[Candidate], rules: Rules, now: datetime, *, in_order: bool = False
     ) -> list[CandidateDecision]:
         """Decide about a page; in the order of the users' keys, or in any."""
         keys = list(dict.fromkeys(one.user_id for one in page))
-        people = facts.people(connection, self.settings.users, keys, as_of=self.as_of)
+        people = self.people(connection, keys, now)
         if self.step.by_row:
             return self._decide_rows(connection, page, rules, people)
         pasts = ledger.history(connection, self.scope, keys, in_order=in_order)
@@ -177,7 +178,8 @@ class SendAudience:
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
             address, mailable = (person.address, person.mailable) if person else (None, False)
-            decision = decide(Facts(one.entered_at, address, mailable, past, one.waiting), rules, self.as_of)
+            no = person.no if person else None
+            decision = decide(Facts(one.entered_at, address, mailable, past, one.waiting, no), rules, self.as_of)
             if isinstance(decision, Mail):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:
@@ -186,7 +188,15 @@ class SendAudience:
             decided.append(CandidateDecision(one, decision, past))
         return decided
 
-    def is_a_large_first_one(self, engine: Engine) -> bool:
+    def people(
+        self, connection: Connection, keys: Sequence[object], now: datetime, columns: Sequence[str] = ()
+    ) -> dict[object, Person]:
+        """Read users as `facts.people` does, and whether this email is forbidden to them now."""
+        users, scopes = self.settings.users, suppressions.scopes_of(transactional=self.email.transactional)
+        found = facts.people(connection, users, keys, columns, as_of=self.as_of)
+        return facts.with_noes(connection, users, found, scopes, now)
+
+    def is_a_large_first_one(self, engine: Engine, now: datetime) -> bool:
         """Whether the step never mailed anybody real before, and would now mail more than `limits.first_wave`."""
         most = self.settings.limits.first_wave
         if self.mode.name != "live":
@@ -197,7 +207,7 @@ class SendAudience:
         mailed = 0
         last: Candidate | None = None
         while mailed <= most:
-            counted = reading(engine, partial(self._count_page, cleared=cleared, after=last))
+            counted = reading(engine, partial(self._count_page, cleared=cleared, now=now, after=last))
             if counted is None:
                 return False
             last, mails = counted
@@ -238,7 +248,8 @@ class SendAudience:
             address, mailable = (person.address, person.mailable) if person else (None, False)
             mailed_as_of = self.as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
             state = past.state if past else None
-            asked = RowFacts(row[1], one.entered_at, address, mailable, state, mailed_as_of)
+            no = person.no if person else None
+            asked = RowFacts(row[1], one.entered_at, address, mailable, state, mailed_as_of, no)
             decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
             if isinstance(decision, Mail):
                 mailed_now.add(one.user_id)
@@ -253,11 +264,11 @@ class SendAudience:
         return clearance.of(connection, self.segment)
 
     def _count_page(
-        self, connection: Connection, cleared: Clearance, after: Candidate | None
+        self, connection: Connection, cleared: Clearance, now: datetime, after: Candidate | None
     ) -> tuple[Candidate, int] | None:
         """Count who would be mailed of a page, whoever waits included; return the last, None where none is left."""
         page = self._page(connection, true(), self.since(None, cleared.first_as_of), after)
         if not page:
             return None
-        decided = self.decide(connection, page, self.rules_without_orders(cleared.first_as_of))
+        decided = self.decide(connection, page, self.rules_without_orders(cleared.first_as_of), now)
         return page[-1], sum(isinstance(one.decision, Mail) for one in decided)

@@ -1,8 +1,6 @@
 """What stands in an email's headers: no line breaks, no control characters, one bare address."""
 
 import re
-from contextlib import suppress
-from functools import lru_cache
 
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.settings.addresses import CONTROLS, bare_address, is_header_link
@@ -23,10 +21,6 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 # The same as `_CONTROLS_IN_BODY` in UTF-8: Python drops bytes five times as fast as it searches for them (2026-11).
 _CONTROL_BYTES = bytes({*range(0x20), 0x7F} - {0x09, 0x0A})
 _CONTROLS_BEYOND_ASCII = re.compile(b"\xc2[\x80-\x9f]")
-# What every reader of RFC 5321 takes before an @; anything else is asked of the library.
-_PLAIN_LOCAL = re.compile(r"[A-Za-z0-9]{1,20}(?:[._+-][A-Za-z0-9]{1,20}){0,2}")
-LONGEST_PLAIN = 200
-"""Characters up to which no limit of an address's length is near."""
 
 
 def one_line(text: str) -> str:
@@ -76,22 +70,6 @@ def check_address(text: str) -> str:
     Raises:
         Unrenderable: when it is none, as `bare_address` has it.
     """
-    bare = text.strip(" \t\r\n")
-    local, _, domain = bare.rpartition("@")
-    if _PLAIN_LOCAL.fullmatch(local) and (known := _ascii_domain(domain)) and len(local) + len(known) < LONGEST_PLAIN:
-        return f"{local}@{known}"
-    return _checked(bare)
-
-
-@lru_cache(maxsize=4096)
-def _ascii_domain(domain: str) -> str | None:
-    """Return the ASCII form of a domain that may follow an @; most people share a few, and looking takes 50 µs."""
-    with suppress(Unrenderable):
-        return _checked(f"x@{domain}")[2:]
-    return None
-
-
-def _checked(text: str) -> str:
     try:
         return bare_address(text)
     except ValueError:

@@ -40,6 +40,7 @@ from skene_dagster.delivery.ledger.reading import (
     was_ever_reserved,
 )
 from skene_dagster.delivery.ledger.recovering import (
+    is_accepted,
     known,
     newest_attempt,
     refuse_keys,
@@ -114,6 +115,7 @@ __all__ = [
     "hold",
     "in_batch",
     "in_doubt",
+    "is_accepted",
     "is_due",
     "is_free",
     "known",

@@ -34,7 +34,16 @@ SOME = 1000
 UNMAILABLE: tuple[DeferReason, ...] = ("not_mailable", "no_address")
 """Reasons to defer of which the database knows whether they still hold. (A row that triggered expires meanwhile.)"""
 
-RECONSIDERED: tuple[SkipReason, ...] = ("cancelled", "too_late", "not_mailable", "once", "repeat", "step_removed")
+RECONSIDERED: tuple[SkipReason, ...] = (
+    "cancelled",
+    "too_late",
+    "not_mailable",
+    "suppressed",
+    "said_no",
+    "once",
+    "repeat",
+    "step_removed",
+)
 """Reasons to skip that a person, or another rule, may have removed."""
 
 

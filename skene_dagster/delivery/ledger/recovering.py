@@ -45,16 +45,26 @@ def known(connection: Connection, emails: Mapping[str, str]) -> set[str]:
         batches.c.batch_id.in_(set(emails.values()))
     )
     origins = {row.batch_id: bool(row.may_have_left) for row in connection.execute(by_origin)}
-    by_send = (
-        select(sends.c.send_id, sends.c.state)
-        .outerjoin_from(sends, batches, batches.c.batch_id == sends.c.batch_id)
-        .where(sends.c.send_id.in_(emails), or_(sends.c.state != "reserved", _MAY_HAVE_LEFT))
-    )
-    decided = connection.execute(by_send).all()
+    found = {send_id for send_id, origin in emails.items() if origins.get(origin)}
     told = select(known_to_the_provider.c.send_id).where(known_to_the_provider.c.send_id.in_(emails))
-    found = {row.send_id for row in decided if row.state not in NOT_DONE or emails[row.send_id] in origins}
     found |= set(connection.execute(told).scalars())
-    return found | {send_id for send_id, origin in emails.items() if origins.get(origin)}
+    others = emails.keys() - found
+    if others:
+        # Read last: of these the ledger has no index.
+        by_send = (
+            select(sends.c.send_id, sends.c.state)
+            .outerjoin_from(sends, batches, batches.c.batch_id == sends.c.batch_id)
+            .where(sends.c.send_id.in_(others), or_(sends.c.state != "reserved", _MAY_HAVE_LEFT))
+        )
+        decided = connection.execute(by_send).all()
+        found |= {row.send_id for row in decided if row.state not in NOT_DONE or emails[row.send_id] in origins}
+    return found
+
+
+def is_accepted(connection: Connection, identity: str, batch_id: str) -> bool:
+    """Whether a send was settled as accepted by this batch."""
+    mine = select(sends.c.state).where(sends.c.batch_id == batch_id, sends.c.send_id == identity)
+    return connection.execute(mine).scalar() == "accepted"
 
 
 def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]]) -> None:

@@ -3,7 +3,7 @@
 Each function is one compare-and-set on the batch's row: whoever lost their lease, or comes second, changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -118,6 +118,7 @@ def freeze(
     owner: str,
     *,
     frozen: Frozen | None,
+    recipients: Sequence[str],
     provider: str,
     left_out: Mapping[str, LeftOut],
     now: datetime,
@@ -126,6 +127,9 @@ def freeze(
 
     From here on nothing of it is rendered again. False: the batch is no longer ours, nothing was written. A batch
     in which nobody is left (frozen None) is settled.
+
+    Args:
+        recipients: what the list of suppressions knows those by whom the bytes reach.
     """
     state: BatchState = "settled" if frozen is None else "frozen"
     values: dict[str, object] = (
@@ -134,6 +138,7 @@ def freeze(
         else {
             "payload": frozen.packed,
             "send_ids": " ".join(frozen.send_ids),
+            "recipients": " ".join(recipients),
             "provider": provider,
             "size": len(frozen.send_ids),
             "frozen_at": now,
@@ -157,7 +162,7 @@ def freeze(
 def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferred, now: datetime) -> None:
     """Let a send that nobody can make now be decided again, under its occurrence.
 
-    No key was tried with it, unless its loop takes the risk of a second email (`on_doubt: resend`).
+    The provider has none of it, unless its loop takes the risk of a second email (`on_doubt: resend`).
     """
     mine = and_(sends.c.send_id == identity, sends.c.batch_id == batch_id, sends.c.state == "reserved")
     names = ("mode", "loop", "step", "user_id", "occurrence", "as_of")

@@ -46,6 +46,7 @@ def settle(
             settled_at=now,
             due_at=now,
             payload=None,
+            recipients=None,
             unresolved_since=None,
             error=None,
             owner=None,
@@ -131,7 +132,7 @@ def drop(connection: Connection, batch_id: str, reason: SkipReason, now: datetim
     dropped = connection.execute(
         batch_becomes(batch_id, "settled", from_=UNSENT)
         .where(batches.c.unresolved_since.is_(None))
-        .values(settled_at=now, payload=None, owner=None, lease_until=None)
+        .values(settled_at=now, payload=None, recipients=None, owner=None, lease_until=None)
     ).rowcount
     if dropped:
         connection.execute(sends_become(batch_id, "skipped").values(reason=reason, decided_at=now))
@@ -204,7 +205,7 @@ def _close(
         connection.execute(
             batch_becomes(batch_id, state, from_=from_)
             .where(as_it_was)
-            .values(payload=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
+            .values(payload=None, recipients=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
         ).rowcount
     )
 

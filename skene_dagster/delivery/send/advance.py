@@ -57,7 +57,8 @@ def _claim(
     """Claim a batch, and freeze it if that is still to be done.
 
     Returns:
-        None if another run has it; and its bytes, unless they are in the ledger, or nothing of it is to be sent.
+        None if another run has it; and its bytes, unless they are in the ledger, nothing of it is to be sent, or it was
+        cut up.
     """
 
     def claim(connection: Connection) -> tuple[Batch | None, Frozen | None]:

@@ -15,6 +15,7 @@ from functools import partial
 from sqlalchemy import Connection
 from typing_extensions import assert_never
 
+from skene_dagster.consent import suppressions
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.model import Batch
@@ -48,7 +49,7 @@ def attempt(session: DeliverySession, batch: Batch, frozen: Frozen, policy: Poli
         ProviderFatal: the provider refuses everything.
     """
     outlet = session.outlet(batch.provider)
-    begun = _begin(session, outlet, batch)
+    begun = _begin(session, outlet, batch, policy)
     if begun is None:
         return "later" if session.paused or outlet.stopped_because else "again"
     number = begun.number
@@ -112,10 +113,11 @@ class _Reissued:
     child: str
 
 
-def _begin(session: DeliverySession, outlet: Outlet, batch: Batch) -> _Begun | None:
+def _begin(session: DeliverySession, outlet: Outlet, batch: Batch, policy: Policy) -> _Begun | None:
     """Wait for a slot and record that the provider may have the batch; None: it is not to be sent now.
 
-    A batch that waited for long (for a quota, a pause, a run that died) is reissued instead.
+    A batch that waited for long (for a quota, a pause, a run that died), or of which somebody may not be mailed any
+    more, is reissued instead.
     """
 
     def begin(connection: Connection, *, has_slot: bool) -> "RateSlot | int | _Reissued | None":
@@ -124,7 +126,7 @@ def _begin(session: DeliverySession, outlet: Outlet, batch: Batch) -> _Begun | N
         slot = RateSlot(0.0) if has_slot else outlet.pacing.take(connection)
         if not slot.is_now:
             return slot
-        if _is_stale(batch, at):
+        if _is_stale(batch, at) or _has_a_no(connection, batch, policy, at):
             child = ledger.reissue(connection, batch, at)
             return None if child is None else _Reissued(child)
         return ledger.begin_attempt(connection, batch, session.owner, at)
@@ -152,6 +154,14 @@ def _is_stale(batch: Batch, now: datetime) -> bool:
     if batch.unresolved_since is not None or batch.frozen_at is None:
         return False
     return not -CLOCKS_DIFFER <= now - batch.frozen_at <= FRESH
+
+
+def _has_a_no(connection: Connection, batch: Batch, policy: Policy, now: datetime) -> bool:
+    """Whether somebody was suppressed since a batch was frozen that the provider has none of."""
+    recipients = (batch.recipients or "").split()
+    if batch.unresolved_since is not None or not suppressions.is_anybody_stopped(connection, now):
+        return False
+    return bool(suppressions.stopped(connection, recipients, policy.scopes, now))
 
 
 def _waited_for(session: DeliverySession, outlet: Outlet, batch: Batch, slot: RateSlot) -> bool:

@@ -66,10 +66,12 @@ def deliver(
     while waiting := due(stopped := session.stopped):
         worked = False
         for candidate in waiting:
+            cut = len(session.cut)
             batch = advance(session, candidate.batch_id, policy, source)
             if batch is not None:
                 worked = True
-                progress(batch.size)
+                # Of a batch that was cut up, the parts are counted.
+                progress(batch.size if len(session.cut) == cut else 0)
             if session.paused or session.stopped != stopped:
                 break
         if not worked:

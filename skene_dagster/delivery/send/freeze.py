@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from skene_dagster.consent import suppressions
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
+from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
@@ -41,24 +43,43 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
     provider = session.outlet(name).provider
     waiting = ledger.members_of(connection, batch.batch_id)
     if len(waiting) > provider.terms.batch_limit:
-        ledger.split(connection, batch, in_parts([row.send_id for row in waiting], provider.terms.batch_limit), now)
+        _cut(connection, batch, waiting, provider.terms.batch_limit, session)
         return None
     left = source.late.who_left(connection, batch, waiting, now)
-    messages, left_out = _render(connection, batch, waiting, left, source, session)
+    people = _people(connection, batch, waiting, source, session)
+    messages, left_out = _render(connection, waiting, people, left, source, session)
     if session.mode.leaves:
         tag = (ORIGIN_TAG, origin(source.ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
     frozen = provider.freeze(messages) if messages else None
     if frozen is not None and len(frozen.packed) > LARGEST_PAYLOAD:
         if len(messages) > 1:
-            ledger.split(connection, batch, halves([row.send_id for row in waiting]), now)
+            parts = -(-len(frozen.packed) // LARGEST_PAYLOAD)
+            _cut(connection, batch, waiting, -(-len(waiting) // parts), session)
             return None
         left_out[messages[0].send_id] = Deferred("too_large", f"{len(frozen.packed):,} bytes")
         frozen = None
+    named = facts.recipients(connection, session.settings.users, people) if frozen else {}
+    mailed = {row.send_id: row.user_id for row in waiting}
+    recipients = [name for send_id in (frozen.send_ids if frozen else ()) for name in named[mailed[send_id]]]
     ours = ledger.freeze(
-        connection, batch.batch_id, batch.owner, frozen=frozen, provider=name, left_out=left_out, now=now
+        connection,
+        batch.batch_id,
+        batch.owner,
+        frozen=frozen,
+        recipients=recipients,
+        provider=name,
+        left_out=left_out,
+        now=now,
     )
     return frozen if ours else None
+
+
+def _cut(
+    connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], size: int, session: DeliverySession
+) -> None:
+    parts = in_parts([row.send_id for row in waiting], size)
+    session.cut += ledger.split(connection, batch, parts, session.clock())
 
 
 def in_parts(send_ids: Sequence[str], size: int) -> list[Sequence[str]]:
@@ -71,19 +92,27 @@ def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
     return in_parts(send_ids, (len(send_ids) + 1) // 2)
 
 
+def _people(
+    connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
+) -> dict[object, Person]:
+    users, email = session.settings.users, source.email
+    keys = [row.user_id for row in waiting]
+    found = facts.people(connection, users, keys, email.user_columns, as_of=batch.as_of)
+    scopes = suppressions.scopes_of(transactional=email.transactional)
+    return facts.with_noes(connection, users, found, scopes, session.clock())
+
+
 def _render(
     connection: Connection,
-    batch: Batch,
     waiting: Sequence[ReservedSend],
+    people: Mapping[object, Person],
     left: Collection[str],
     source: Source,
     session: DeliverySession,
 ) -> tuple[list[Message], Reasons]:
     plan, step, email = source.plan, source.step, source.email
     settings, mode = session.settings, session.mode
-    keys = [row.user_id for row in waiting]
     inside = _kept(connection, plan, step, mode, waiting)
-    people = facts.people(connection, settings.users, keys, email.user_columns, as_of=batch.as_of)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
@@ -100,6 +129,8 @@ def _render(
             left_out[row.send_id] = Skipped("not_mailable")
         elif (fault := fault_of(person.address)) is not None:
             left_out[row.send_id] = Deferred(fault)
+        elif person.no is not None:
+            left_out[row.send_id] = Skipped(person.no)
         else:
             try:
                 message = source.templates.render(

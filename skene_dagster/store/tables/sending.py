@@ -75,6 +75,9 @@ batches = Table(
     Column("payload", Blob),  # the frozen body, zlib; gone when settled
     Column("provider", String(16)),  # who made the frozen body, and takes it; NULL before
     Column("send_ids", Text),  # whose emails the frozen body holds, in its order: hex digits with spaces between
+    Column(
+        "recipients", Text
+    ),  # as the list of suppressions knows them: hashes with spaces between; gone with the body
     Column("frozen_at", Moment),
     Column("first_attempt_at", Moment),
     Column("unresolved_since", Moment),  # set before a POST, cleared by a definite answer

@@ -1,0 +1,1 @@
+"""Who may be mailed: the list of those who may not, and what it knows them by."""

@@ -1,0 +1,63 @@
+"""What the list of suppressions knows people by: a salted hash of an address, or of a user's key.
+
+So a "no" holds without anybody's address: it outlives the user's row. Who knows the salt can find out whether an
+address is on the list; without it nobody can. It is a row of skene_meta, which a migration makes and nothing changes.
+"""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from skene_dagster.settings.addresses import bare_address
+from skene_dagster.store.tables import meta
+
+SALT = "salt"
+"""The row of skene_meta with the salt: 64 hex digits."""
+
+RULE = "1"
+"""The version of the rule by which two addresses count as one."""
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """Names the recipients of one database."""
+
+    salt: bytes
+
+    @staticmethod
+    def of(connection: Connection) -> "Recipients":
+        """Read the database's salt."""
+        return Recipients(
+            bytes.fromhex(connection.execute(select(meta.c.value).where(meta.c.name == SALT)).scalar_one())
+        )
+
+    def address(self, text: str) -> str:
+        """Name an address, in 66 characters.
+
+        Spaces around it, upper case and the form of its domain make no difference; dots and what follows a + do:
+        whether two such addresses are one only their mail server knows.
+
+        Raises:
+            ValueError: it is not one address.
+        """
+        return f"{RULE}:{self._hash(bare_address(text).lower())}"
+
+    def user(self, user_id: object) -> str:
+        """Name a user, in 66 characters.
+
+        Args:
+            user_id: as the users table has it, not as it was asked for: to a collation two spellings may be one key.
+        """
+        return f"u:{self._hash(user_id.hex() if isinstance(user_id, bytes) else str(user_id))}"
+
+    def both(self, address: str | None, user_id: object) -> tuple[str, ...]:
+        """Name a user, and their address if it is one."""
+        names = [self.user(user_id)]
+        with suppress(ValueError):
+            names.append(self.address(address or ""))
+        return tuple(names)
+
+    def _hash(self, text: str) -> str:
+        return hashlib.sha256(self.salt + text.encode()).hexdigest()

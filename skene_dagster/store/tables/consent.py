@@ -1,0 +1,19 @@
+"""Who may be mailed."""
+
+from sqlalchemy import Column, String, Table
+
+from skene_dagster.store.tables.database import Moment, metadata
+
+suppressions = Table(
+    "skene_suppressions",
+    metadata,
+    # Whom which mail may not reach. A row is never deleted: what was lifted has the moment in its key.
+    Column("recipient", String(66), primary_key=True),  # a salted hash: 1:… of an address, u:… of a users key
+    Column("scope", String(64), primary_key=True),  # all | marketing
+    Column("lifted_at", Moment, primary_key=True),  # 9999-12-31 while it holds; ahead, where it ends by itself
+    Column("since", Moment, nullable=False),  # when they said so
+    Column("reason", String(64), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("address", String(254)),  # NULL where it is not known, or was erased
+    Column("lift_reason", String(255)),
+)

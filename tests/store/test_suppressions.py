@@ -1,0 +1,136 @@
+"""The list of suppressions: what it stops, what it keeps, and what is not written into it again."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+
+import prepared_tables
+import pytest
+from sqlalchemy import Connection, Engine, func, select, text
+
+from skene_dagster.consent import suppressions
+from skene_dagster.consent.suppressions import MARKETING, TRANSACTIONAL, No, Scope, Suppression
+from skene_dagster.settings import Users
+from skene_dagster.store import tables
+
+NOW = datetime(2026, 3, 2, 9)
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (id BIGINT NOT NULL PRIMARY KEY)"))
+    prepared_tables.make(engine, Users())
+    with engine.begin() as connection:
+        yield connection
+
+
+def a_no(recipient: str = "ada", scope: Scope = "all", since: datetime = NOW, **more: object) -> Suppression:
+    return Suppression(recipient, scope, since, "manual", "a test", **more)  # type: ignore[arg-type]
+
+
+def rows(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(tables.suppressions)).scalar_one()
+
+
+def stopped(connection: Connection, scopes: Collection[Scope] = MARKETING, now: datetime = NOW) -> dict[str, No]:
+    return suppressions.stopped(connection, ["ada", "bob"], scopes, now)
+
+
+@pytest.mark.parametrize(
+    ("scope", "marketing", "transactional"),
+    [("all", "suppressed", "suppressed"), ("marketing", "said_no", None)],
+)
+def test_a_suppression_stops_the_mail_of_its_scope(
+    connection: Connection, scope: Scope, marketing: No, transactional: No | None
+) -> None:
+    suppressions.suppress(connection, [a_no(scope=scope)], NOW)
+
+    assert stopped(connection).get("ada") == marketing
+    assert stopped(connection, TRANSACTIONAL).get("ada") == transactional
+    assert "bob" not in stopped(connection)
+
+
+def test_of_two_noes_the_wider_one_is_the_reason(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(scope="marketing"), a_no(scope="all")], NOW)
+
+    assert stopped(connection) == {"ada": "suppressed"}
+    assert suppressions.widest(["ada", "eve"], {"ada": "said_no", "eve": "suppressed"}) == "suppressed"
+    assert suppressions.widest(["ada"], {"ada": "said_no", "eve": "suppressed"}) == "said_no"
+    assert suppressions.widest(["bob"], {"ada": "said_no"}) is None
+
+
+def test_what_holds_is_not_added_again_and_keeps_its_first_moment(connection: Connection) -> None:
+    entries = [a_no(), a_no(since=NOW + A_DAY), a_no(scope="marketing"), a_no("bob")]
+
+    assert suppressions.suppress(connection, entries, NOW) == 3
+    assert suppressions.suppress(connection, entries, NOW) == 0
+    assert rows(connection) == 3
+    assert [one.since for one in suppressions.page(connection, None, 9, NOW)] == [NOW] * 3
+
+
+def test_a_lift_lets_mail_through_and_stays_on_record(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(), a_no(scope="marketing"), a_no("bob")], NOW)
+
+    lifted = suppressions.lift(connection, ["ada"], "they wrote to us", NOW + A_DAY, ["all"])
+
+    assert [(one.recipient, one.scope) for one in lifted] == [("ada", "all")]
+    assert stopped(connection, now=NOW + A_DAY) == {"ada": "said_no", "bob": "suppressed"}
+    assert rows(connection) == 3
+    kept = select(tables.suppressions.c.lift_reason).where(tables.suppressions.c.lifted_at == NOW + A_DAY)
+    assert connection.execute(kept).scalars().all() == ["they wrote to us"]
+
+
+def test_nothing_is_lifted_twice(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no()], NOW)
+
+    assert len(suppressions.lift(connection, ["ada"], "once", NOW)) == 1
+    assert suppressions.lift(connection, ["ada"], "twice", NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "is_added"),
+    [
+        pytest.param(NOW, False, id="older than the lift"),
+        pytest.param(NOW + A_DAY, False, id="of the moment of the lift"),
+        pytest.param(NOW + A_DAY + timedelta(microseconds=1), True, id="newer than the lift"),
+    ],
+)
+def test_what_is_older_than_a_lift_does_not_suppress_again(
+    connection: Connection, since: datetime, is_added: bool
+) -> None:
+    suppressions.suppress(connection, [a_no()], NOW)
+    suppressions.lift(connection, ["ada"], "a mistake", NOW + A_DAY)
+
+    added = suppressions.suppress(connection, [a_no(since=since)], NOW + 2 * A_DAY)
+
+    assert added == int(is_added)
+    assert stopped(connection, now=NOW + 2 * A_DAY) == ({"ada": "suppressed"} if is_added else {})
+
+
+def test_a_suppression_may_end_by_itself(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(until=NOW + A_DAY)], NOW)
+
+    assert stopped(connection, now=NOW + A_DAY - timedelta(microseconds=1)) == {"ada": "suppressed"}
+    assert stopped(connection, now=NOW + A_DAY) == {}
+    assert suppressions.is_anybody_stopped(connection, NOW)
+    assert not suppressions.is_anybody_stopped(connection, NOW + A_DAY)
+
+
+def test_more_than_one_statement_takes_are_written_and_found(connection: Connection) -> None:
+    many = [f"{number:05}" for number in range(2_500)]
+
+    assert suppressions.suppress(connection, (a_no(name) for name in many), NOW) == 2_500
+    assert len(suppressions.stopped(connection, many, MARKETING, NOW)) == 2_500
+    assert len(suppressions.lift(connection, many, "all of them", NOW)) == 2_500
+
+
+def test_the_list_is_read_by_pages_in_the_order_of_its_keys(connection: Connection) -> None:
+    wanted = [(name, scope) for name in ("ada", "bob", "eve") for scope in MARKETING]
+    suppressions.suppress(connection, [a_no(name, scope) for name, scope in reversed(wanted)], NOW)
+    found: list[tuple[str, str]] = []
+
+    while page := suppressions.page(connection, found[-1] if found else None, 4, NOW):
+        found += [(one.recipient, one.scope) for one in page]
+
+    assert found == wanted
