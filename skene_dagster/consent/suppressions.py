@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
 
 from skene_dagster.store.tables import OPEN, suppressions
 
@@ -88,10 +88,13 @@ def lift(
     """Let mail reach recipients again; return what was lifted, which stays on record with why."""
     lifted: list[Suppression] = []
     for some in _parts(recipients):
-        which = _holding(some, scopes, now)
-        found = connection.execute(select(*_COLUMNS).where(which)).all()
-        connection.execute(update(suppressions).where(which).values(lifted_at=now, lift_reason=why))
-        lifted += [Suppression(*row) for row in found]
+        found = [Suppression(*row) for row in connection.execute(select(*_COLUMNS).where(_holding(some, scopes, now)))]
+        # By their keys: a "no" that is committed between the two statements is not lifted.
+        keys = [(one.recipient, one.scope, one.until) for one in found]
+        if keys:
+            key = tuple_(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at)
+            connection.execute(update(suppressions).where(key.in_(keys)).values(lifted_at=now, lift_reason=why))
+        lifted += found
     return lifted
 
 

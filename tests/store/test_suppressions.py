@@ -5,23 +5,29 @@ from datetime import datetime, timedelta
 
 import prepared_tables
 import pytest
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, event, func, select, text
 
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.suppressions import MARKETING, TRANSACTIONAL, No, Scope, Suppression
 from skene_dagster.settings import Users
 from skene_dagster.store import tables
+from skene_dagster.store.engine import transaction
 
 NOW = datetime(2026, 3, 2, 9)
 A_DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
+def migrated(engine: Engine) -> Engine:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE users (id BIGINT NOT NULL PRIMARY KEY)"))
     prepared_tables.make(engine, Users())
-    with engine.begin() as connection:
+    return engine
+
+
+@pytest.fixture
+def connection(migrated: Engine) -> Iterator[Connection]:
+    with migrated.begin() as connection:
         yield connection
 
 
@@ -79,6 +85,23 @@ def test_a_lift_lets_mail_through_and_stays_on_record(connection: Connection) ->
     assert rows(connection) == 3
     kept = select(tables.suppressions.c.lift_reason).where(tables.suppressions.c.lifted_at == NOW + A_DAY)
     assert connection.execute(kept).scalars().all() == ["they wrote to us"]
+
+
+@pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+def test_a_no_that_comes_while_another_is_lifted_holds(migrated: Engine) -> None:
+    engine = migrated
+    transaction(engine, lambda c: suppressions.suppress(c, [a_no(scope="marketing")], NOW))
+
+    said = iter([a_no(scope="all")])
+
+    def say_no(*_: object) -> None:
+        for one in said:
+            transaction(engine, lambda c: suppressions.suppress(c, [one], NOW))  # noqa: B023 - called at once
+
+    event.listen(engine, "after_cursor_execute", say_no)
+    transaction(engine, lambda c: suppressions.lift(c, ["ada"], "a mistake", NOW + A_DAY))
+
+    assert transaction(engine, lambda c: stopped(c, now=NOW + A_DAY)) == {"ada": "suppressed"}
 
 
 def test_nothing_is_lifted_twice(connection: Connection) -> None:
