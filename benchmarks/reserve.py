@@ -1,6 +1,7 @@
 """Reserving emails for the members of a segment, against the bare INSERT … SELECT of as many rows of skene_sends.
 
 The bare statement decides nothing: it writes a row for each member, with a batch and a place in it by ROW_NUMBER.
+Then again with other people on the list of suppressions, so that every member is looked up.
 """
 
 import cProfile
@@ -11,13 +12,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, String, cast, func, insert, literal, null, select, table, text
+from sqlalchemy import Connection, Engine, String, cast, delete, func, insert, literal, null, select, table, text
 from sqlalchemy import column as named
 
 from benchmarks import databases, options, product, statements
 from benchmarks.apart import apart
 from benchmarks.refresh import FIRST, refresh, table_like, timed
 from benchmarks.shown import Grown, growth, ratio, seconds, show
+from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.suppressions import Suppression, suppress
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan
@@ -25,9 +28,13 @@ from skene_dagster.segments.difference import inside
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, open_engine, transaction
 from skene_dagster.store.tables import Moment, segment_members, sends
+from skene_dagster.store.tables import suppressions as suppressed
 
 POPULATIONS = {100_000: 3, 1_000_000: 2}
 """How many rounds with how many users; two in five are members."""
+
+SUPPRESSED = 100_000
+"""People on the list of suppressions; no member is among them."""
 
 OUTBOX = Mode("outbox", "a benchmark")
 
@@ -40,6 +47,8 @@ class Times:
     ours: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
     """Of ours, on this side of the connection."""
+    listed: list[float] = field(default_factory=list)
+    """Ours, while the list of suppressions has others."""
 
 
 def main() -> None:
@@ -60,14 +69,25 @@ def main() -> None:
                         times = ended.result
                         now = number, times.ours, times.bare
                         shown = [seconds(times.bare), seconds(times.ours), ratio(times.ours, times.bare)]
-                        shown += [ratio(times.processor, times.ours), growth(before, now)]
+                        shown += [ratio(times.processor, times.ours), ratio(times.listed, times.ours)]
+                        shown += [growth(before, now)]
                         rows.append([database, f"{number:,}", *shown, ended.memory])
                         before = now
                         if chosen.statements:
                             _show_where(engine, *product.planned(root, url), f"{database}, {number:,} users")
     show(
         "Reserving for 40 % of the users, against the bare INSERT … SELECT of their rows (aim: a ratio of 2)",
-        ["database", "users", "bare", "reserve", "ratio", "of it our CPU", "exponent (bare)", "peak (idle)"],
+        [
+            "database",
+            "users",
+            "bare",
+            "reserve",
+            "ratio",
+            "of it our CPU",
+            "with a list",
+            "exponent (bare)",
+            "peak (idle)",
+        ],
         rows,
     )
 
@@ -86,7 +106,18 @@ def measure(root: Path, url: str, rounds: int) -> Times:
         times.processor.append(time.process_time() - started)
         if not number % 2:
             times.bare.append(insert_bare(engine, plan))
+        product.forget_sends(engine)
+        transaction(engine, _suppress_others)
+        times.listed.append(timed(lambda: _reserve(engine, plan, settings)))
+        transaction(engine, lambda connection: connection.execute(delete(suppressed)))
     return times
+
+
+def _suppress_others(connection: Connection) -> None:
+    names = Recipients.of(connection)
+    others = (names.user(f"another-{number}") for number in range(SUPPRESSED))
+    noes = (Suppression(name, "marketing", FIRST, "said_no", "a benchmark") for name in others)
+    suppress(connection, noes, FIRST)
 
 
 def insert_bare(engine: Engine, plan: LoopPlan) -> float:
