@@ -43,6 +43,10 @@ def what_was_frozen_once_is_never_asked_again(patch: pytest.MonkeyPatch) -> None
     patch.setattr(attempt, "_is_stale", lambda _batch, _now: False)
 
 
+def a_no_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(attempt, "_has_a_no", lambda *_: False)
+
+
 def every_attempt_counts_as_an_email_that_left(patch: pytest.MonkeyPatch) -> None:
     known = ledger.known
 
@@ -95,6 +99,12 @@ MENDED = [
         "mailed long after a no",
         what_was_frozen_once_is_never_asked_again,
         [{"mode0#0": 4, "events0#0": 1, "event0#0": 3, "edit0#0": 1}],
+    ),
+    Mended(
+        # The only user says no between the freeze of their email and the first attempt to send it.
+        "a request after a committed no",
+        a_no_is_not_read_before_a_request,
+        [{"events0#0": 1, "event0#0": 3, "edit0#0": 5}],
     ),
     Mended(
         # A batch is refused with its API key before the backup, and accepted after it: a day before the ledger is

@@ -1,7 +1,5 @@
 """Advance: take one batch through its states as far as possible now; both deliver and reconcile use this."""
 
-from dataclasses import replace
-
 from sqlalchemy import Connection
 from typing_extensions import assert_never
 
@@ -70,7 +68,7 @@ def _claim(
         if not session.may_send(connection, batch):
             return batch, None
         frozen = freeze_batch(connection, batch, source, session)
-        return replace(batch, provider=source.email.provider), frozen
+        return ledger.batch_of(connection, batch_id), frozen
 
     return session.do(claim)
 

@@ -1,7 +1,5 @@
 """Who may not be mailed, the salt of the hashes that they are known by, and the recipients of a frozen batch."""
 
-import secrets
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -30,7 +28,8 @@ def upgrade() -> None:
     )
     columns.add("skene_batches", sa.Column("recipients", sa.Text))
     meta = sa.table("skene_meta", sa.column("name"), sa.column("value"))
-    # A migration that died is run again: the salt that is there stays.
-    salt = sa.select(sa.literal("salt"), sa.literal(secrets.token_hex(32)))
+    # The database draws it, so that no output of `migrate --sql` has it. If a migration that died is run again, it stays.
+    drawn = sa.func.randomblob(32) if op.get_bind().dialect.name == "sqlite" else sa.func.random_bytes(32)
+    salt = sa.select(sa.literal("salt"), sa.func.lower(sa.func.hex(drawn)))
     is_there = sa.exists().where(meta.c.name == "salt")
     op.execute(sa.insert(meta).from_select(["name", "value"], salt.where(~is_there)))
