@@ -28,7 +28,7 @@ def upgrade() -> None:
     )
     columns.add("skene_batches", sa.Column("recipients", sa.Text))
     meta = sa.table("skene_meta", sa.column("name"), sa.column("value"))
-    # The database draws it, so that no output of `migrate --sql` has it. If a migration that died is run again, it stays.
+    # The database draws it, so that no output of `migrate --sql` has it; a migration that is run again leaves it.
     drawn = sa.func.randomblob(32) if op.get_bind().dialect.name == "sqlite" else sa.func.random_bytes(32)
     salt = sa.select(sa.literal("salt"), sa.func.lower(sa.func.hex(drawn)))
     is_there = sa.exists().where(meta.c.name == "salt")
