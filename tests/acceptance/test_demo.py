@@ -17,6 +17,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 from dagster import DagsterEventType as Happened
+from filelock import FileLock
 
 from skene_dagster.cli import main
 from skene_dagster.cli.demo import LOOPS
@@ -33,11 +34,18 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The demo's project and its output; run once, as a process of its own."""
-    root = tmp_path_factory.mktemp("demo") / "project"
-    copy_example(root)
-    return root, run_demo(root)
+def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Path, str]:
+    """The demo's project and its output; run once for all workers, as a process of its own. Tests only read it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    root, output = shared / "demo" / "project", shared / "demo" / "output.txt"
+    with FileLock(shared / "demo.lock"):
+        if not output.is_file():
+            shutil.rmtree(root.parent, ignore_errors=True)  # of a worker that failed
+            root.parent.mkdir()
+            copy_example(root)
+            output.write_text(run_demo(root), encoding="utf-8")
+    return root, output.read_text(encoding="utf-8")
 
 
 def copy_example(root: Path) -> None:
