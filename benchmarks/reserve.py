@@ -116,8 +116,8 @@ def measure(root: Path, url: str, rounds: int) -> Times:
 def _suppress_others(connection: Connection) -> None:
     names = Recipients.of(connection)
     others = (names.user(f"another-{number}") for number in range(SUPPRESSED))
-    noes = (Suppression(name, "marketing", FIRST, "said_no", "a benchmark") for name in others)
-    suppress(connection, noes, FIRST)
+    listed = (Suppression(name, "marketing", FIRST, "said_no", "a benchmark") for name in others)
+    suppress(connection, listed, FIRST)
 
 
 def insert_bare(engine: Engine, plan: LoopPlan) -> float:

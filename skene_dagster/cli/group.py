@@ -24,7 +24,8 @@ Exit codes:
   1  a file of the project, or a SKENE_* variable, is wrong
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
-  4  everything works, but a person should look (status, doctor, preview)
+  4  everything works, but a person should look (status, doctor, preview,
+     suppressions lift)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
@@ -41,6 +42,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "reconsider": "Decide again about users who were skipped.",
         "doubts": "List the emails that may or may not have been sent; settle them.",
         "recover": "Update a ledger restored from a backup from the provider's records.",
+        "suppressions": "Show, extend and shorten the list of people whom some email may not reach.",
         "send-test": "Send one user's email to yourself, without recording it.",
         "adopt": "Assign the database to this SKENE_ENV.",
         "demo": "Run the six example loops on a small product, day by day.",
@@ -56,6 +58,7 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "validate": ["validate"],
         "doctor": ["doctor"],
         "inspect": ["preview", "status", "send-test"],
+        "consent": ["suppressions"],
         "control": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )

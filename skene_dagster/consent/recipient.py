@@ -20,6 +20,13 @@ RULE = "1"
 """The version of the rule by which two addresses count as one."""
 
 
+def text_of(value: object) -> str | None:
+    """Return what a column of addresses holds as the text that it should be: what is no address is refused as one."""
+    if isinstance(value, bytes):
+        return value.rstrip(b"\0").decode(errors="replace")
+    return value if value is None else str(value)
+
+
 @dataclass(frozen=True)
 class Recipients:
     """Names the recipients of one database."""

@@ -21,6 +21,8 @@ No = Literal["suppressed", "said_no"]
 
 Reason = Literal["said_no", "bounce", "complaint", "provider", "erased", "manual"]
 
+COMPLAINT: Reason = "complaint"
+
 SCOPES: tuple[Scope, ...] = ("all", "marketing")
 
 MARKETING: tuple[Scope, ...] = SCOPES
@@ -51,13 +53,19 @@ class Suppression:
     """When it ends by itself."""
 
 
+COLUMNS = tuple(
+    suppressions.c[name] for name in ("recipient", "scope", "since", "reason", "source", "address", "lifted_at")
+)
+"""What a `Suppression` is made of."""
+
+
 def scopes_of(*, transactional: bool) -> tuple[Scope, ...]:
     """Say which suppressions stop an email."""
     return TRANSACTIONAL if transactional else MARKETING
 
 
-def suppress(connection: Connection, entries: Iterable[Suppression], now: datetime) -> int:
-    """Add suppressions; count those that were not there.
+def suppress(connection: Connection, entries: Iterable[Suppression], now: datetime) -> list[Suppression]:
+    """Add suppressions; return those that were not there.
 
     What holds already stays as it is. Nor does anything suppress again what is older than its lift: whoever lifted it
     knew of it.
@@ -65,30 +73,51 @@ def suppress(connection: Connection, entries: Iterable[Suppression], now: dateti
     Raises:
         IntegrityError: another process adds one of them at this moment; do it again.
     """
-    added = 0
+    added: list[Suppression] = []
     rest = iter(entries)
     while some := list(islice(rest, AT_ONCE)):
-        wanted = {(one.recipient, one.scope): one for one in reversed(some)}
-        known = select(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at).where(
-            suppressions.c.recipient.in_({one.recipient for one in some})
-        )
-        for row in connection.execute(known):
-            one = wanted.get((row.recipient, row.scope))
-            if one is not None and (row.lifted_at > now or row.lifted_at >= one.since):
-                del wanted[row.recipient, row.scope]
-        if wanted:
-            connection.execute(insert(suppressions), [_row(one) for one in wanted.values()])
-        added += len(wanted)
+        new = lacking(connection, some, now)
+        if new:
+            connection.execute(insert(suppressions), [_row(one) for one in new])
+        added += new
     return added
 
 
+def lacking(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
+    """Say which of some suppressions, `AT_ONCE` at most, would be added."""
+    wanted: dict[tuple[str, str], Suppression] = {}
+    for one in entries:
+        wanted.setdefault((one.recipient, one.scope), one)
+    known = select(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at).where(
+        suppressions.c.recipient.in_({one.recipient for one in entries})
+    )
+    for recipient, scope, lifted_at in connection.execute(known):
+        asked = wanted.get((recipient, scope))
+        if asked is not None and (lifted_at > now or lifted_at >= asked.since):
+            del wanted[recipient, scope]
+    return list(wanted.values())
+
+
 def lift(
-    connection: Connection, recipients: Collection[str], why: str, now: datetime, scopes: Collection[Scope] = SCOPES
+    connection: Connection,
+    recipients: Collection[str],
+    why: str,
+    now: datetime,
+    scopes: Collection[Scope] = SCOPES,
+    *,
+    complaints: bool = True,
 ) -> list[Suppression]:
-    """Let mail reach recipients again; return what was lifted, which stays on record with why."""
+    """Let mail reach recipients again; return what was lifted, which stays on record with why.
+
+    Args:
+        complaints: whether to lift those of people who complained, too.
+    """
     lifted: list[Suppression] = []
     for some in _parts(recipients):
-        found = [Suppression(*row) for row in connection.execute(select(*_COLUMNS).where(_holding(some, scopes, now)))]
+        which = _holding(some, scopes, now)
+        if not complaints:
+            which &= suppressions.c.reason != COMPLAINT
+        found = [Suppression(*row) for row in connection.execute(select(*COLUMNS).where(which))]
         # By their keys: a "no" that is committed between the two statements is not lifted.
         keys = [(one.recipient, one.scope, one.until) for one in found]
         if keys:
@@ -127,7 +156,7 @@ def widest(names: Iterable[str], stopped: Mapping[str, No]) -> No | None:
 
 def page(connection: Connection, after: tuple[str, str] | None, limit: int, now: datetime) -> Sequence[Suppression]:
     """List the next suppressions that hold, in the order of their keys, behind the last of the page before."""
-    query = select(*_COLUMNS).where(suppressions.c.lifted_at > now)
+    query = select(*COLUMNS).where(suppressions.c.lifted_at > now)
     if after is not None:
         recipient, scope = after
         is_next = (suppressions.c.recipient > recipient) | (
@@ -136,11 +165,6 @@ def page(connection: Connection, after: tuple[str, str] | None, limit: int, now:
         query = query.where(is_next)
     rows = connection.execute(query.order_by(suppressions.c.recipient, suppressions.c.scope).limit(limit))
     return [Suppression(*row) for row in rows]
-
-
-_COLUMNS = tuple(
-    suppressions.c[name] for name in ("recipient", "scope", "since", "reason", "source", "address", "lifted_at")
-)
 
 
 def _holding(recipients: Collection[str], scopes: Collection[Scope], now: datetime) -> ColumnElement[bool]:

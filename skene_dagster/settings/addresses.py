@@ -78,6 +78,13 @@ def _validated(text: str) -> str:
     return found.ascii_email
 
 
+def unicode_form(address: str) -> str:
+    """Return an address with its domain in letters instead of ASCII; the other way round, it is `bare_address`."""
+    if "xn--" not in address:
+        return address
+    return validate_email(address, check_deliverability=False).normalized
+
+
 def sender(text: str) -> str:
     """Return `Name <address>`, its name quoted if a header needs that, or the bare address; an empty text stays empty.
 

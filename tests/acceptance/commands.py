@@ -3,9 +3,11 @@
 import sqlite3
 from pathlib import Path
 
+import click
 from click.testing import CliRunner, Result
 
 from skene_dagster.cli import main
+from skene_dagster.cli.group import SUMMARIES
 from skene_dagster.compiler import compile_folder
 
 BATCH = "INSERT INTO skene_batches (batch_id, mode, loop, step, state, size, as_of, reserved_at, attempts{}) "
@@ -20,6 +22,20 @@ ATTEMPTED = BATCH.format(", unresolved_since") + (
 
 def skene(root: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["--project", str(root), *arguments])
+
+
+def every() -> dict[str, click.Command]:
+    """All commands by their whole names; a group's stand for it."""
+    context = click.Context(main)
+    found: dict[str, click.Command] = {}
+    for name in SUMMARIES:
+        command = main.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= {f"{name} {inner}": one for inner, one in command.commands.items()}
+        else:
+            found[name] = command
+    return found
 
 
 def run(root: Path) -> bool:

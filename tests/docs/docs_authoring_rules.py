@@ -1,15 +1,16 @@
 """What the pages say of commands, loops, settings and what users do: rules for their tables."""
 
+import inspect
 import re
 from typing import get_args
 
 import click
-from docs_compare import PACKAGE, first, first_code_of_each, package_text, same
+from commands import every
+from docs_compare import first, first_code_of_each, package_text, same
 from docs_fields import NONE_IN_WORDS, default_of, name_of, parts_of_a_loop, settings_fields, words_of
 from docs_pages import ROOT, Table, in_code
 
-from skene_dagster.cli import main
-from skene_dagster.cli.group import EXIT_CODES, SUMMARIES
+from skene_dagster.cli.group import EXIT_CODES
 from skene_dagster.delivery.providers import resend
 from skene_dagster.json_schema import explanations
 from skene_dagster.loops.model import FeatureCondition
@@ -19,19 +20,26 @@ from skene_dagster.settings import Feature, Level, Levels, Milestone, ProjectFil
 
 def exit_codes(table: Table) -> None:
     numbers = re.findall(r"^  (\d)  .*$", EXIT_CODES, re.MULTILINE)
-    ends_with_4 = {file.stem for file in (PACKAGE / "cli").rglob("*.py") if re.search(r"\(LOOK\)", file.read_text())}
+    ends_with_4 = {name for name, command in every().items() if re.search(r"\(LOOK\)", source(command))}
 
     same(table, (row[0] for _, row in table.rows), numbers)
     (look,) = (in_code(meaning) for _, (code, meaning, _) in table.rows if code == "4")
     same(table, look, ends_with_4)
-    assert f"({', '.join(look)})" in EXIT_CODES, f"{table.place}: --help names others"
+    assert f"({', '.join(look)})" in " ".join(EXIT_CODES.split()), f"{table.place}: --help names others"
+
+
+def source(command: click.Command) -> str:
+    """The text of the module that a command is in."""
+    assert command.callback is not None
+    module = inspect.getmodule(inspect.unwrap(command.callback))
+    assert module is not None
+    return inspect.getsource(module)
 
 
 def options_of_a_command(table: Table) -> None:
     name = table.place.heading.removeprefix("skene-dagster ")
-    assert name in SUMMARIES, f"{table.place}: there is no command {name!r}"
-    command = main.get_command(click.Context(main), name)
-    assert command is not None
+    command = every().get(name)
+    assert command is not None, f"{table.place}: there is no command {name!r}"
 
     own = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     same(table, first(table), [name for parameter in own for name in parameter.opts])

@@ -14,9 +14,13 @@ from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.checks.scans import Scan
 from skene_dagster.cli import main
+from skene_dagster.cli.consent import listed
 from skene_dagster.cli.inspect import status
 from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import notices, validate
+from skene_dagster.consent.listing import Recorded
+from skene_dagster.consent.people import Named
+from skene_dagster.consent.suppressions import Suppression
 from skene_dagster.delivery.health import Left, Wait
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
@@ -78,6 +82,21 @@ def waiting_emails(_root: Path, _database: Path) -> str:
     return printed(lambda screen: screen.labelled("notice", problem))
 
 
+def history_of_an_address(_root: Path, _database: Path) -> str:
+    address, other = Named("1:ada", "user-1@example.com"), Named("u:1", user_id=1, has="user-1@example.com")
+    bounce = Suppression("1:ada", "all", datetime(2026, 3, 2, 9), "bounce", "resend.csv")
+    lifted = datetime(2026, 2, 3, 8, 15)
+    no = Suppression("1:ada", "marketing", datetime(2026, 2, 1, 12, 30), "said_no", "they wrote to us", until=lifted)
+    records = [Recorded(bounce, None), Recorded(no, "they changed their mind")]
+    given, now = ["user-1@example.com"], datetime(2026, 3, 3)
+
+    def tell(screen: Screen) -> None:
+        for one in (address, other):
+            listed._tell_one(screen, one, records, given, now)
+
+    return printed(tell)
+
+
 SCENES: dict[str, Scene] = {
     "is not a backoff": mistaken_loop,
     "This email cannot go to": missing_names,
@@ -85,6 +104,7 @@ SCENES: dict[str, Scene] = {
     "Next tick:": next_tick,
     "Every run reads all of": whole_table,
     "wait since": waiting_emails,
+    "no email at all": history_of_an_address,
 }
 """By a part of the shown text."""
 

@@ -10,8 +10,10 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+import click
 import pytest
 import yaml
+from commands import every
 from docs_commands import Shown, faults, lines, shown
 from docs_not_run import NOT_RUN, why_not_run
 from docs_outputs import SCENES, said
@@ -22,7 +24,6 @@ from docs_synopses import shown as synopsis
 from sqlalchemy import Engine, insert, text
 
 from skene_dagster.cli import main
-from skene_dagster.cli.group import SUMMARIES
 from skene_dagster.delivery.email.templates.lint import lint
 from skene_dagster.delivery.email.templates.sandbox import HTML
 from skene_dagster.demo import product
@@ -53,16 +54,23 @@ def run_commands(block: Block, folder: Path, database: Path) -> None:
 
 
 def compare_synopsis(block: Block, _folder: Path, _database: Path) -> None:
-    words = block.text.split(maxsplit=2)
-    if words[1] not in SUMMARIES:
+    name, command, rest = named(block)
+    if command is None:
         # The group's own: its options are described beside it.
         missing = {part.name for part in of_command(main)} - {one.text for one in page(block.place.page).code}
         assert not missing, f"{block.place}: not on this page: {missing}"
         return
-    command = main.get_command(main.make_context("skene-dagster", ["--help"], resilient_parsing=True), words[1])
-    assert command is not None
-    shown_, so = synopsis(words[2] if len(words) > 2 else ""), of_command(command)
-    assert shown_ == so, f"{block.place}: too much {shown_ - so}, lacking {so - shown_}"
+    shown_, so = synopsis(rest), of_command(command)
+    assert shown_ == so, f"{block.place}: {name}: too much {shown_ - so}, lacking {so - shown_}"
+
+
+def named(block: Block) -> tuple[str, click.Command | None, str]:
+    """Find the command of a synopsis, which may be one of a group, and what follows its name."""
+    text = block.text.strip().removeprefix("skene-dagster ")
+    for name, command in every().items():
+        if text == name or text.startswith(f"{name} "):
+            return name, command, text.removeprefix(name)
+    return "", None, text
 
 
 def produce_output(block: Block, folder: Path, database: Path) -> None:
@@ -177,9 +185,9 @@ def test_a_command_that_a_page_names_exists_with_its_options(command: Shown) -> 
 
 
 def test_each_command_is_shown_with_its_options_once() -> None:
-    usages = [block.text.split()[1] for block in page("docs/cli.md").blocks if block.kind == "text usage"]
+    usages = [named(block)[0] for block in page("docs/cli.md").blocks if block.kind == "text usage"]
 
-    assert sorted(usages[1:]) == sorted(SUMMARIES)
+    assert sorted(usages[1:]) == sorted(every())
 
 
 def test_the_helm_values_say_what_the_deployment_says() -> None:

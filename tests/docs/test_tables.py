@@ -6,12 +6,11 @@ import click
 import docs_authoring_rules as authoring
 import docs_running_rules as running
 import pytest
+from commands import every
 from docs_compare import first
 from docs_fields import parts_of_a_loop, settings_fields
 from docs_pages import Table, tables
 
-from skene_dagster.cli import main
-from skene_dagster.cli.group import SUMMARIES
 from skene_dagster.settings import ProjectFile
 
 Rule = Callable[[Table], None]
@@ -88,9 +87,7 @@ def test_every_part_of_a_loop_has_a_table() -> None:
 def test_every_command_with_options_has_a_table() -> None:
     shown = {table.place.heading for table in tables() if table.header[0] == "option"}
     with_options = {
-        f"skene-dagster {name}"
-        for name in SUMMARIES
-        if (command := main.get_command(click.Context(main), name)) is not None and any(map(_is_option, command.params))
+        f"skene-dagster {name}" for name, command in every().items() if any(map(_is_option, command.params))
     }
 
     assert shown == with_options

@@ -69,8 +69,8 @@ def test_of_two_noes_the_wider_one_is_the_reason(connection: Connection) -> None
 def test_what_holds_is_not_added_again_and_keeps_its_first_moment(connection: Connection) -> None:
     entries = [a_no(), a_no(since=NOW + A_DAY), a_no(scope="marketing"), a_no("bob")]
 
-    assert suppressions.suppress(connection, entries, NOW) == 3
-    assert suppressions.suppress(connection, entries, NOW) == 0
+    assert suppressions.suppress(connection, entries, NOW) == [entries[0], *entries[2:]]
+    assert suppressions.suppress(connection, entries, NOW) == []
     assert rows(connection) == 3
     assert [one.since for one in suppressions.page(connection, None, 9, NOW)] == [NOW] * 3
 
@@ -104,6 +104,15 @@ def test_a_no_that_comes_while_another_is_lifted_holds(migrated: Engine) -> None
     assert transaction(engine, lambda c: stopped(c, now=NOW + A_DAY)) == {"ada": "suppressed"}
 
 
+def test_complaints_can_be_spared_by_a_lift(connection: Connection) -> None:
+    suppressions.suppress(connection, [Suppression("ada", "all", NOW, "complaint", "a test"), a_no("bob")], NOW)
+
+    lifted = suppressions.lift(connection, ["ada", "bob"], "a mistake", NOW, complaints=False)
+
+    assert [one.recipient for one in lifted] == ["bob"]
+    assert stopped(connection) == {"ada": "suppressed"}
+
+
 def test_nothing_is_lifted_twice(connection: Connection) -> None:
     suppressions.suppress(connection, [a_no()], NOW)
 
@@ -127,7 +136,7 @@ def test_what_is_older_than_a_lift_does_not_suppress_again(
 
     added = suppressions.suppress(connection, [a_no(since=since)], NOW + 2 * A_DAY)
 
-    assert added == int(is_added)
+    assert len(added) == int(is_added)
     assert stopped(connection, now=NOW + 2 * A_DAY) == ({"ada": "suppressed"} if is_added else {})
 
 
@@ -143,7 +152,7 @@ def test_a_suppression_may_end_by_itself(connection: Connection) -> None:
 def test_more_than_one_statement_takes_are_written_and_found(connection: Connection) -> None:
     many = [f"{number:05}" for number in range(2_500)]
 
-    assert suppressions.suppress(connection, (a_no(name) for name in many), NOW) == 2_500
+    assert len(suppressions.suppress(connection, (a_no(name) for name in many), NOW)) == 2_500
     assert len(suppressions.stopped(connection, many, MARKETING, NOW)) == 2_500
     assert len(suppressions.lift(connection, many, "all of them", NOW)) == 2_500
 

@@ -15,7 +15,6 @@ from skene_dagster.behaviour.rollup.counted import Counted
 from skene_dagster.checks.scans import Scan
 from skene_dagster.checks.schedule_gaps import Gap
 from skene_dagster.cli import screen, serve, words
-from skene_dagster.cli.inspect import email as of_email
 from skene_dagster.cli.inspect import preview, status
 from skene_dagster.cli.screen import Screen, how_many
 from skene_dagster.cli.validate import notices, validate
@@ -243,8 +242,8 @@ def test_a_preview_says_how_far_usage_is_counted() -> None:
 
 
 def test_addresses_are_masked_and_keys_of_bytes_are_shown_in_hex() -> None:
-    assert of_email.mask("ada@example.com") == "a…@example.com"
-    assert (of_email.shown_key(b"\x0a\xff"), of_email.shown_key(7)) == ("0aff", "7")
+    assert screen.mask("ada@example.com") == "a…@example.com"
+    assert (screen.shown_key(b"\x0a\xff"), screen.shown_key(7)) == ("0aff", "7")
 
 
 def test_a_number_is_written_with_its_noun() -> None:

@@ -5,7 +5,7 @@ import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
-from skene_dagster.cli.screen import Screen
+from skene_dagster.cli.screen import Screen, mask
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.delivery.rehearsal import Stage, render
@@ -56,17 +56,6 @@ def tell(
         screen.line(_opened(message.html))
     else:
         screen.line(f"This is the plain text; the HTML has {len(message.html.encode()):,} bytes. --open shows it.")
-
-
-def mask(address: str) -> str:
-    """Mask an address: `a…@example.com`."""
-    name, _, domain = address.rpartition("@")
-    return f"{name[:1]}…@{domain}"
-
-
-def shown_key(key: object) -> str:
-    """Show a user's key; one of bytes in hex."""
-    return key.hex() if isinstance(key, bytes) else str(key)
 
 
 def _opened(html: str) -> str:

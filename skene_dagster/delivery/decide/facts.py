@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.consent import suppressions
-from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.recipient import Recipients, text_of
 from skene_dagster.consent.suppressions import No, Scope
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.product.mailable import is_mailable
@@ -57,7 +57,7 @@ def people(
     def person(row: Row[Any]) -> Person:
         key, may, *values = tuple(row)
         named = {users.key: key, **dict(zip(wanted, values, strict=True))}
-        return Person(_address(named[users.email]), bool(may), named)
+        return Person(text_of(named[users.email]), bool(may), named)
 
     with mapped_by_settings(users, columns):
         rows = connection.execute(query.where(key_column.in_(keys))).all()
@@ -103,13 +103,6 @@ def may_be_mailed(
     table = users_table(users, users.email)
     mailable = is_mailable(connection, users, as_of)
     return exists().where(table.c[users.key] == key, mailable == 1, func.trim(table.c[users.email]) != "")
-
-
-def _address(value: object) -> str | None:
-    """Return what a column holds as the text that it should be: whatever is no address is refused as one."""
-    if isinstance(value, bytes):
-        return value.rstrip(b"\0").decode(errors="replace")
-    return value if value is None else str(value)
 
 
 @contextmanager

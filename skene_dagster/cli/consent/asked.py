@@ -1,0 +1,108 @@
+"""Whom a command about suppressions is asked about, and how they are shown: an address in full only if it was given."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+
+import click
+from sqlalchemy import Connection
+
+from skene_dagster.cli.screen import mask, shown_key
+from skene_dagster.consent.people import Named, named, named_user
+from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.suppressions import SCOPES, Reason, Scope, Suppression
+from skene_dagster.delivery.decide.facts import mapped_by_settings
+from skene_dagster.settings import Settings
+from skene_dagster.settings.addresses import bare_address
+from skene_dagster.store.keys import users_key
+
+STOPS: Mapping[Scope, str] = MappingProxyType({"all": "no email at all", "marketing": "no marketing email"})
+
+LONGEST = 64
+"""Characters of a source."""
+
+
+def checked(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> Sequence[str]:
+    """Return addresses as they are kept; refuse what is none."""
+    addresses = []
+    for text in given:
+        try:
+            addresses.append(bare_address(text))
+        except ValueError as bad:
+            raise click.BadParameter(f"{text!r} is not an address: {bad}", param_hint="ADDRESS") from None
+    return addresses
+
+
+def checked_one(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    """Return an address that may be left out as `checked` does."""
+    return None if given is None else checked(context, parameter, [given])[0]
+
+
+def kept(longest: int) -> Callable[[click.Context, click.Parameter, str], str]:
+    """Return a text of a person's as it is kept; refuse one that is empty, or does not fit."""
+
+    def check(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+        if not text.strip():
+            raise click.BadParameter("It is empty.")
+        if len(text) > longest:
+            raise click.BadParameter(f"It has {len(text):,} characters, and {longest} are kept.")
+        return text.strip()
+
+    return check
+
+
+def refuse_nobody(addresses: Sequence[str], user: str | None) -> None:
+    """Refuse a call that names nobody."""
+    if not addresses and user is None:
+        raise click.UsageError("Name an address, or a user with --user.")
+
+
+def find(
+    connection: Connection, settings: Settings, addresses: Sequence[str], user: str | None, *, must_exist: bool = False
+) -> list[Named]:
+    """Find the recipients that a command names: a user, the address of that user, addresses, the users who have them.
+
+    Args:
+        must_exist: whether a user who is gone cannot be named.
+
+    Raises:
+        click.BadParameter: there is no such user, or can be none.
+        SettingsError: the users table is not what skene.yaml says.
+    """
+    users = settings.users
+    found: list[Named] = []
+    with mapped_by_settings(users):
+        if user is not None:
+            key = users_key(connection, users).read(user)
+            one = None if key is None else named_user(connection, users, key)
+            if key is None or (one is None and must_exist):
+                raise click.BadParameter(f"No user has {users.table}.{users.key} = {user}.", param_hint="--user")
+            found.append(one or Named(Recipients.of(connection).user(key), user_id=key))
+            addresses = [*([one.has] if one and one.has else []), *addresses]
+        found += named(connection, users, addresses)
+    return list({one.recipient: one for one in found}.values())
+
+
+def shown(one: Named, given: Collection[str]) -> str:
+    """Name a recipient to who knows the addresses that they have given."""
+
+    def address(text: str) -> str:
+        return text if text in given else mask(text)
+
+    if one.address is not None:
+        return address(one.address)
+    return f"user {shown_key(one.user_id)}" + (f" ({address(one.has)})" if one.has else "")
+
+
+def why(one: Suppression) -> str:
+    """Say since when somebody is on the list, and why."""
+    return f"since {one.since:%d %b %Y} ({in_words(one.reason)}: {one.source})"
+
+
+def in_words(reason: Reason) -> str:
+    """Write a reason as words."""
+    return reason.replace("_", " ")
+
+
+def chosen(scope: Scope | None) -> Sequence[Scope]:
+    """Return the scopes that a command is about."""
+    return SCOPES if scope is None else (scope,)

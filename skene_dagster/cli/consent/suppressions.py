@@ -1,0 +1,12 @@
+"""skene-dagster suppressions."""
+
+import click
+
+from skene_dagster.cli.consent.add import add
+from skene_dagster.cli.consent.lift import lift
+from skene_dagster.cli.consent.listed import list_suppressions
+
+
+@click.group(commands=[list_suppressions, add, lift])
+def suppressions() -> None:
+    """Show, extend and shorten the list of people whom some email may not reach (docs/consent.md)."""
