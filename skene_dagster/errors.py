@@ -26,6 +26,7 @@ SkeneError
 │   ├── RollupBusy               another run is rolling up; worth a retry
 │   ├── RollupOvertaken          a newer one has begun to write, and has not finished
 │   └── NotCounted               a condition needs what no rollup has counted yet
+├── ImportRefused            a file of people who may not be mailed cannot be read, or not as it was asked for
 ├── EventRefused             an event cannot be stored as it was sent; sending it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── NoClearance               the segment was not refreshed for this run's as_of
@@ -199,6 +200,10 @@ class RollupOvertaken(RollupError):
 
 class NotCounted(RollupError):
     """What users do was not counted, or not as skene.yaml now defines it: a condition on it has no answer."""
+
+
+class ImportRefused(SkeneError):
+    """A file of people who may not be mailed cannot be read, or not without being told more."""
 
 
 class EventRefused(SkeneError):

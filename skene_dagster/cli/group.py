@@ -25,7 +25,7 @@ Exit codes:
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
   4  everything works, but a person should look (status, doctor, preview,
-     suppressions lift)
+     suppressions lift, suppressions import)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(

@@ -8,10 +8,12 @@ from itertools import islice
 from sqlalchemy import Connection, func, select
 
 from skene_dagster.consent.recipient import Recipients, text_of
-from skene_dagster.consent.suppressions import AT_ONCE
 from skene_dagster.settings import Users
 from skene_dagster.settings.addresses import bare_address, unicode_form
 from skene_dagster.store.engine import users_table
+
+AT_ONCE = 10_000
+"""Addresses in one statement, which reads the users table from end to end: an index of its addresses is of no use."""
 
 
 @dataclass(frozen=True)

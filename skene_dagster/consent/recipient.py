@@ -49,7 +49,11 @@ class Recipients:
         Raises:
             ValueError: it is not one address.
         """
-        return f"{RULE}:{self._hash(bare_address(text).lower())}"
+        return self.checked(bare_address(text))
+
+    def checked(self, address: str) -> str:
+        """Name an address that `bare_address` returned."""
+        return f"{RULE}:{self._hash(address.lower())}"
 
     def user(self, user_id: object) -> str:
         """Name a user, in 66 characters.

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
 
@@ -30,6 +30,8 @@ MARKETING: tuple[Scope, ...] = SCOPES
 
 TRANSACTIONAL: tuple[Scope, ...] = ("all",)
 """What stops an email that the recipient asked for."""
+
+Item = TypeVar("Item")
 
 AT_ONCE = 1_000
 """Recipients in one statement."""
@@ -74,8 +76,7 @@ def suppress(connection: Connection, entries: Iterable[Suppression], now: dateti
         IntegrityError: another process adds one of them at this moment; do it again.
     """
     added: list[Suppression] = []
-    rest = iter(entries)
-    while some := list(islice(rest, AT_ONCE)):
+    for some in _at_once(entries):
         new = lacking(connection, some, now)
         if new:
             connection.execute(insert(suppressions), [_row(one) for one in new])
@@ -83,18 +84,17 @@ def suppress(connection: Connection, entries: Iterable[Suppression], now: dateti
     return added
 
 
-def lacking(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
-    """Say which of some suppressions, `AT_ONCE` at most, would be added."""
+def lacking(connection: Connection, entries: Iterable[Suppression], now: datetime) -> list[Suppression]:
+    """Say which of some suppressions would be added."""
     wanted: dict[tuple[str, str], Suppression] = {}
     for one in entries:
         wanted.setdefault((one.recipient, one.scope), one)
-    known = select(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at).where(
-        suppressions.c.recipient.in_({one.recipient for one in entries})
-    )
-    for recipient, scope, lifted_at in connection.execute(known):
-        asked = wanted.get((recipient, scope))
-        if asked is not None and (lifted_at > now or lifted_at >= asked.since):
-            del wanted[recipient, scope]
+    for some in _at_once({recipient for recipient, _ in wanted}):
+        known = select(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at)
+        for recipient, scope, lifted_at in connection.execute(known.where(suppressions.c.recipient.in_(some))):
+            asked = wanted.get((recipient, scope))
+            if asked is not None and (lifted_at > now or lifted_at >= asked.since):
+                del wanted[recipient, scope]
     return list(wanted.values())
 
 
@@ -113,7 +113,7 @@ def lift(
         complaints: whether to lift those of people who complained, too.
     """
     lifted: list[Suppression] = []
-    for some in _parts(recipients):
+    for some in _at_once(sorted(set(recipients))):
         which = _holding(some, scopes, now)
         if not complaints:
             which &= suppressions.c.reason != COMPLAINT
@@ -132,7 +132,7 @@ def stopped(
 ) -> dict[str, No]:
     """Say which of some recipients an email may not reach, and why."""
     found: dict[str, No] = {}
-    for some in _parts(recipients):
+    for some in _at_once(sorted(set(recipients))):
         query = select(suppressions.c.recipient, suppressions.c.scope).where(_holding(some, scopes, now))
         for recipient, scope in connection.execute(query):
             if scope == "all" or recipient not in found:
@@ -185,7 +185,7 @@ def _row(one: Suppression) -> dict[str, object]:
     }
 
 
-def _parts(recipients: Collection[str]) -> Iterator[list[str]]:
-    rest = iter(sorted(set(recipients)))
+def _at_once(many: Iterable[Item]) -> Iterator[list[Item]]:
+    rest = iter(many)
     while some := list(islice(rest, AT_ONCE)):
         yield some

@@ -11,6 +11,7 @@ from docs_fields import NONE_IN_WORDS, default_of, name_of, parts_of_a_loop, set
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli.group import EXIT_CODES
+from skene_dagster.consent.imports.formats import FORMATS
 from skene_dagster.delivery.providers import resend
 from skene_dagster.json_schema import explanations
 from skene_dagster.loops.model import FeatureCondition
@@ -47,6 +48,19 @@ def options_of_a_command(table: Table) -> None:
         if isinstance(parameter.default, int | str) and not isinstance(parameter.default, bool):
             row = next(row for _, row in table.rows if parameter.opts[0] in row[0])
             assert f"({parameter.default}" in row[1], f"{table.place}: {parameter.opts[0]}: it is {parameter.default}"
+
+
+def exports(table: Table) -> None:
+    """Each row's columns are recognised as one export, and no other."""
+    shown = []
+    for line, (_, columns, scope) in table.rows:
+        names = [name.lower() for name in in_code(columns)]
+        found = [one for one in FORMATS if one.fits(names)]
+        assert found, f"{table.at(line)}: nothing is recognised by {names}"
+        shown.append(found[0])
+        kinds = {kind[0] for kind in (*(found[0].words or {}).values(), found[0].kind) if kind}
+        assert not kinds or kinds == {*in_code(scope)}, f"{table.at(line)}: it is {kinds}"
+    assert shown == [*FORMATS], f"{table.place}: the exports are {[one.name for one in FORMATS]}"
 
 
 def fields_of_a_loop(table: Table) -> None:

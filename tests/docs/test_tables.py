@@ -23,6 +23,7 @@ RULES: dict[tuple[str, str], Rule] = {
     # Compared with the rules themselves, in test_blocks.py.
     ("CONTRIBUTING.md", "block"): running.says_what_happens,
     ("docs/cli.md", "exit code"): authoring.exit_codes,
+    ("docs/cli.md", "export"): authoring.exports,
     ("docs/cli.md", "option"): authoring.options_of_a_command,
     ("docs/consent.md", "scope"): running.scopes_of_a_suppression,
     ("docs/deploy.md", "process"): running.processes,

@@ -4,6 +4,7 @@ import prepared_tables
 import pytest
 from sqlalchemy import Engine, text
 
+from skene_dagster.consent import people
 from skene_dagster.consent.people import Named, named, named_user
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.settings import Users
@@ -79,7 +80,8 @@ def test_addresses_may_be_bytes(engine: Engine) -> None:
     assert users_with(engine, "ada@example.com") == [1]
 
 
-def test_more_addresses_than_a_statement_takes_are_looked_up(engine: Engine) -> None:
+def test_more_addresses_than_a_statement_takes_are_looked_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people, "AT_ONCE", 1_000)
     make(engine, {key: f"user-{key}@example.com" for key in range(1, 2_502)})
 
     found = users_with(engine, *(f"user-{key}@example.com" for key in range(1, 2_502)))

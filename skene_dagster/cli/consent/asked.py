@@ -37,10 +37,12 @@ def checked_one(context: click.Context, parameter: click.Parameter, given: str |
     return None if given is None else checked(context, parameter, [given])[0]
 
 
-def kept(longest: int) -> Callable[[click.Context, click.Parameter, str], str]:
+def kept(longest: int) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
     """Return a text of a person's as it is kept; refuse one that is empty, or does not fit."""
 
-    def check(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    def check(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+        if text is None:
+            return None
         if not text.strip():
             raise click.BadParameter("It is empty.")
         if len(text) > longest:
