@@ -1,0 +1,65 @@
+"""skene-dagster suppressions export."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from skene_dagster.cli.consent import asked
+from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.consent.exporting import export_list
+from skene_dagster.consent.suppressions import SCOPES, Scope
+from skene_dagster.settings import load
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--scope", type=click.Choice(SCOPES), help="Only what stops this. Default: both.")
+@click.pass_obj
+def export_file(root: Path, *, file: Path, scope: Scope | None) -> None:
+    """Write the list to FILE as CSV, or to standard output with -.
+
+    It has the columns address, scope, reason, since and source. Whoever has no address in the list is counted.
+    """
+    settings = load(root)
+    to_stdout = str(file) == "-"
+    screen = open_screen(stderr=to_stdout)
+    with (
+        open_ledger(settings) as (engine, clock),
+        _opened(file, to_stdout=to_stdout) as opened,
+        screen.doing("Writing the list") as say,
+    ):
+        found = export_list(engine, opened, asked.chosen(scope), clock(), lambda rows: say(f"{rows:,} rows written"))
+    screen.labelled("ok", f"{how_many(found.written, 'suppression')} written{'' if to_stdout else f' to {file}'}.")
+    if found.users:
+        screen.labelled("ok", f"{how_many(found.users, 'more is', 'more are')} of users, not of an address.")
+    if found.erased:
+        screen.labelled(
+            "notice",
+            f"{how_many(found.erased, 'more has', 'more have')} no address any more, only its hash, and "
+            f"{'is' if found.erased == 1 else 'are'} not in the file.",
+        )
+
+
+@contextmanager
+def _opened(file: Path, *, to_stdout: bool) -> Iterator[TextIO]:
+    """Open a file that is there when all of it is written, readable by its owner only."""
+    if to_stdout:
+        yield sys.stdout
+        return
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(made, "w", encoding="utf-8", newline="") as opened:
+            yield opened
+        part.replace(file)
+    except OSError as bad:
+        raise click.BadParameter(f"{file} cannot be written: {bad.strerror}.", param_hint="FILE") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()

@@ -1,0 +1,61 @@
+"""Write the list of suppressions as CSV, in as little memory as a page of it takes."""
+
+import csv
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TextIO
+
+from sqlalchemy import Engine
+
+from skene_dagster.consent.suppressions import Scope
+from skene_dagster.consent.walking import PAGE, every
+
+COLUMNS = ("address", "scope", "reason", "since", "source")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what has no address that could be."""
+
+    written: int
+    erased: int
+    """Their address is no longer known, only its hash."""
+    users: int
+    """They are about a user, at whatever address."""
+
+
+def export_list(
+    engine: Engine,
+    file: TextIO,
+    scopes: Collection[Scope],
+    now: datetime,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Exported:
+    """Write what holds and has an address, in the order of the list's keys.
+
+    Args:
+        progress: is told now and then how many are written.
+
+    Raises:
+        StoreError: the database refused.
+        OSError: the file did.
+    """
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    written = erased = users = 0
+    for one in every(engine, scopes, now):
+        if one.address is None:
+            erased += one.recipient.startswith("1:")
+            users += not one.recipient.startswith("1:")
+            continue
+        # An address is written as it is: with a mark before it, it would be another.
+        source = f"'{one.source}" if one.source.startswith(_FORMULA) else one.source
+        rows.writerow((one.address, one.scope, one.reason, f"{one.since.isoformat()}Z", source))
+        written += 1
+        if written % PAGE == 0:
+            progress(written)
+    return Exported(written, erased, users)
