@@ -116,7 +116,7 @@ def measure(root: Path, url: str, rounds: int) -> Times:
 def _suppress_others(connection: Connection) -> None:
     names = Recipients.of(connection)
     others = (names.user(f"another-{number}") for number in range(SUPPRESSED))
-    listed = (Suppression(name, "marketing", FIRST, "said_no", "a benchmark") for name in others)
+    listed = [Suppression(name, "marketing", FIRST, "said_no", "a benchmark") for name in others]
     suppress(connection, listed, FIRST)
 
 

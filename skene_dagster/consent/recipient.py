@@ -1,7 +1,8 @@
 """What the list of suppressions knows people by: a salted hash of an address, or of a user's key.
 
 So a "no" holds without anybody's address: it outlives the user's row. Who knows the salt can find out whether an
-address is on the list; without it nobody can. It is a row of skene_meta, which a migration makes and nothing changes.
+address is on the list; without it nobody can. It is a row of skene_meta, which a migration makes, and which is never
+changed.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from skene_dagster.errors import StoreError
 from skene_dagster.settings.addresses import bare_address
 from skene_dagster.store.tables import meta
 
@@ -35,10 +37,18 @@ class Recipients:
 
     @staticmethod
     def of(connection: Connection) -> "Recipients":
-        """Read the database's salt."""
-        return Recipients(
-            bytes.fromhex(connection.execute(select(meta.c.value).where(meta.c.name == SALT)).scalar_one())
-        )
+        """Read the database's salt.
+
+        Raises:
+            StoreError: it is not there.
+        """
+        salt = connection.execute(select(meta.c.value).where(meta.c.name == SALT)).scalar_one_or_none()
+        if salt is None:
+            raise StoreError(
+                f"The row {SALT!r} of skene_meta is gone: without it nobody is found on the list of suppressions.",
+                advice="Restore skene_meta from the backup that skene_suppressions is from.",
+            )
+        return Recipients(bytes.fromhex(salt))
 
     def address(self, text: str) -> str:
         """Name an address, in 66 characters.
@@ -63,7 +73,7 @@ class Recipients:
         """
         return f"u:{self._hash(user_id.hex() if isinstance(user_id, bytes) else str(user_id))}"
 
-    def both(self, address: str | None, user_id: object) -> tuple[str, ...]:
+    def of_user(self, user_id: object, address: str | None) -> tuple[str, ...]:
         """Name a user, and their address if it is one."""
         names = [self.user(user_id)]
         with suppress(ValueError):

@@ -9,14 +9,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, update
 
 from skene_dagster.store.tables import OPEN, suppressions
 
 Scope = Literal["all", "marketing"]
 """What a suppression stops: every email, or all but those that the recipient asked for (`transactional: true`)."""
 
-No = Literal["suppressed", "said_no"]
+StopReason = Literal["suppressed", "said_no"]
 """Why somebody is not mailed: their address must get nothing; they want no marketing."""
 
 Reason = Literal["said_no", "bounce", "complaint", "provider", "erased", "manual"]
@@ -66,72 +66,120 @@ def scopes_of(*, transactional: bool) -> tuple[Scope, ...]:
     return TRANSACTIONAL if transactional else MARKETING
 
 
-def suppress(connection: Connection, entries: Iterable[Suppression], now: datetime) -> list[Suppression]:
-    """Add suppressions; return those that were not there.
+def suppress(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
+    """Add suppressions; return those that were not there, or that last longer than what was.
 
-    What holds already stays as it is. Nor does anything suppress again what is older than its lift: whoever lifted it
-    knew of it.
+    What is not newer than a lift does not suppress again: whoever lifted it knew of it.
 
     Raises:
         IntegrityError: another process adds one of them at this moment; do it again.
     """
     added: list[Suppression] = []
     for some in _at_once(entries):
-        new = lacking(connection, some, now)
+        changes = _changes(connection, some, now, lock=True)
+        for change in changes:
+            if change.row is not None:
+                values: dict[str, object] = {"repeated_at": change.repeated_at}
+                if change.is_added:
+                    values |= _row(change.entry)
+                connection.execute(update(suppressions).where(_key(change.row)).values(values))
+        new = [_row(change.entry) | {"repeated_at": change.repeated_at} for change in changes if change.row is None]
         if new:
-            connection.execute(insert(suppressions), [_row(one) for one in new])
-        added += new
+            connection.execute(insert(suppressions), new)
+        added += [change.entry for change in changes if change.is_added]
     return added
 
 
-def lacking(connection: Connection, entries: Iterable[Suppression], now: datetime) -> list[Suppression]:
+def lacking(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
     """Say which of some suppressions would be added."""
+    every = (change for some in _at_once(entries) for change in _changes(connection, some, now, lock=False))
+    return list({(one.entry.recipient, one.entry.scope): one.entry for one in every if one.is_added}.values())
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What an entry changes."""
+
+    entry: Suppression
+    row: RowMapping | None
+    """What holds already."""
+    repeated_at: datetime
+
+    @property
+    def is_added(self) -> bool:
+        """Whether nothing held, or for a shorter time."""
+        return self.row is None or bool(self.entry.until > self.row["lifted_at"])
+
+
+def _changes(connection: Connection, entries: Sequence[Suppression], now: datetime, *, lock: bool) -> list[_Change]:
+    query = (
+        select(suppressions)
+        .where(suppressions.c.recipient.in_({one.recipient for one in entries}))
+        .order_by(*suppressions.primary_key)
+    )
+    holds: dict[tuple[str, str], RowMapping] = {}
+    lifted: dict[tuple[str, str], datetime] = {}
+    # A lift at this moment ends first, or waits for the trace that is left on what holds.
+    for known in connection.execute(query.with_for_update() if lock else query).mappings():
+        if known["lifted_at"] > now:
+            holds[known["recipient"], known["scope"]] = known
+        elif known["lift_reason"] is not None:
+            lifted[known["recipient"], known["scope"]] = known["lifted_at"]
     wanted: dict[tuple[str, str], Suppression] = {}
+    newest: dict[tuple[str, str], datetime] = {}
     for one in entries:
-        wanted.setdefault((one.recipient, one.scope), one)
-    for some in _at_once({recipient for recipient, _ in wanted}):
-        known = select(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at)
-        for recipient, scope, lifted_at in connection.execute(known.where(suppressions.c.recipient.in_(some))):
-            asked = wanted.get((recipient, scope))
-            if asked is not None and (lifted_at > now or lifted_at >= asked.since):
-                del wanted[recipient, scope]
-    return list(wanted.values())
+        key: tuple[str, str] = (one.recipient, one.scope)
+        if one.until <= now or (key in lifted and one.since <= lifted[key]):
+            continue
+        newest[key] = max(newest.get(key, one.since), one.since)
+        if key not in wanted or one.until > wanted[key].until:
+            wanted[key] = one
+    changes = []
+    for name, one in sorted(wanted.items()):
+        row, said_at = holds.get(name), min(newest[name], now)
+        change = _Change(one, row, said_at if row is None else max(said_at, row["repeated_at"]))
+        if row is None or change.is_added or change.repeated_at > row["repeated_at"]:
+            changes.append(change)
+    return changes
 
 
 def lift(
     connection: Connection,
     recipients: Collection[str],
-    why: str,
+    reason: str,
     now: datetime,
     scopes: Collection[Scope] = SCOPES,
     *,
     complaints: bool = True,
 ) -> list[Suppression]:
-    """Let mail reach recipients again; return what was lifted, which stays on record with why.
+    """Let mail reach recipients again; return what was lifted, which stays on record with the reason.
+
+    What somebody says at this moment, after `now`, is not lifted.
 
     Args:
         complaints: whether to lift those of people who complained, too.
     """
     lifted: list[Suppression] = []
     for some in _at_once(sorted(set(recipients))):
-        which = _holding(some, scopes, now)
+        which = _holding(some, scopes, now) & (suppressions.c.repeated_at <= now)
         if not complaints:
             which &= suppressions.c.reason != COMPLAINT
-        found = [Suppression(*row) for row in connection.execute(select(*COLUMNS).where(which))]
-        # By their keys: a "no" that is committed between the two statements is not lifted.
-        keys = [(one.recipient, one.scope, one.until) for one in found]
-        if keys:
-            key = tuple_(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at)
-            connection.execute(update(suppressions).where(key.in_(keys)).values(lifted_at=now, lift_reason=why))
-        lifted += found
+        query = select(suppressions).where(which).order_by(*suppressions.primary_key).with_for_update()
+        for row in connection.execute(query).mappings().all():
+            connection.execute(update(suppressions).where(_key(row)).values(lifted_at=now, lift_reason=reason))
+            lifted.append(Suppression(*(row[column.name] for column in COLUMNS)))
     return lifted
+
+
+def _key(row: RowMapping) -> ColumnElement[bool]:
+    return and_(*(column == row[column.name] for column in suppressions.primary_key))
 
 
 def stopped(
     connection: Connection, recipients: Collection[str], scopes: Collection[Scope], now: datetime
-) -> dict[str, No]:
+) -> dict[str, StopReason]:
     """Say which of some recipients an email may not reach, and why."""
-    found: dict[str, No] = {}
+    found: dict[str, StopReason] = {}
     for some in _at_once(sorted(set(recipients))):
         query = select(suppressions.c.recipient, suppressions.c.scope).where(_holding(some, scopes, now))
         for recipient, scope in connection.execute(query):
@@ -140,15 +188,12 @@ def stopped(
     return found
 
 
-def is_anybody_stopped(connection: Connection, now: datetime) -> bool:
-    """Whether the list names anybody at all; a product that has just begun need not look anybody up."""
-    return (
-        connection.execute(select(suppressions.c.scope).where(suppressions.c.lifted_at > now).limit(1)).first()
-        is not None
-    )
+def is_empty(connection: Connection) -> bool:
+    """Whether nobody was ever on the list; a product that has just begun need not look anybody up."""
+    return connection.execute(select(suppressions.c.scope).limit(1)).first() is None
 
 
-def widest(names: Iterable[str], stopped: Mapping[str, No]) -> No | None:
+def widest(names: Iterable[str], stopped: Mapping[str, StopReason]) -> StopReason | None:
     """Say why one person is not mailed whom the list may know by several names; None: they may be."""
     found = {stopped[name] for name in names if name in stopped}
     return "suppressed" if "suppressed" in found else "said_no" if found else None

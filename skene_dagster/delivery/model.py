@@ -119,8 +119,6 @@ class Batch:
     """By whom it is sent, and who made its frozen bytes; None before it is frozen."""
     send_ids: str | None
     """Whose emails the frozen bytes hold, in their order, with spaces between: see `frozen_sends`."""
-    recipients: str | None
-    """What the list of suppressions knows those by whom the frozen bytes would reach, with spaces between."""
     frozen_at: datetime | None
     first_attempt_at: datetime | None
     unresolved_since: datetime | None

@@ -7,6 +7,7 @@ skene_* tables are not there yet, everybody enters for the first time.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -31,7 +32,7 @@ from skene_dagster.segments import clearance, conditions, members, trigger_rows
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
-from skene_dagster.store.tables import sends, suppressions
+from skene_dagster.store.tables import controls, sends, suppressions
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,11 @@ class Stage:
     mode: Mode
     as_of: datetime
 
-    @property
+    @cached_property
     def audience(self) -> SendAudience:
         """Whom a run would decide about."""
-        return SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of)
+        has_list = inspect(self.engine).has_table(suppressions.name)
+        return SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of, has_list=has_list)
 
     @property
     def email(self) -> Email:
@@ -194,7 +196,7 @@ class _Decisions:
         self.key = users_key(connection, stage.settings.users)
         self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
         # Of the tables that are read here it is the one that is made last.
-        self._known = inspect(connection).has_table(suppressions.name)
+        self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, self._segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
         audience = stage.audience
@@ -206,17 +208,13 @@ class _Decisions:
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""
-        settings, email = self._stage.settings, self._stage.email
+        email = self._stage.email
         found = {self.key.same_type(row[0]): row for row in rows}
         keys = [key for key in found if key is not None]
         if not keys:
             return []
         audience, as_of = self._stage.audience, self._stage.as_of
-        people = (
-            audience.people(self._connection, keys, as_of, email.user_columns)
-            if self._known
-            else facts.people(self._connection, settings.users, keys, email.user_columns, as_of=as_of)
-        )
+        people = audience.people(self._connection, keys, as_of, email.user_columns)
         inside = members.entered(self._connection, self._segment, keys) if self._known else {}
         scope = audience.scope
         pasts = ledger.history(self._connection, scope, keys) if self._known else {}
@@ -226,7 +224,7 @@ class _Decisions:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)
             if person is not None:
                 entered_at = since or as_of
-                asked = Facts(entered_at, person.address, person.mailable, past, waiting.get(key), person.no)
+                asked = Facts(entered_at, person.address, person.mailable, past, waiting.get(key), person.stopped_by)
                 decision = decide(asked, self._rules, as_of)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))

@@ -262,13 +262,13 @@ def test_of_one_user_the_email_is_shown_and_that_nobody_knows_whether_it_comes(r
 
 @on_sqlite
 def test_a_step_that_asks_nothing_of_the_kind_is_shown_beside_one_that_does(root: Path) -> None:
-    both = LOOP.replace("NAME", "both").replace("- trigger", "- name: known\n    trigger", 1)
+    both = LOOP.replace("NAME", "of_user").replace("- trigger", "- name: known\n    trigger", 1)
     known = both.replace("CONDITION", '{type: query, query: "SELECT id FROM users WHERE id < 5"}')
     unknown = both[both.index("  - name: known") : both.index("recovery")].replace("name: known", "name: unknown")
     text_of_both = known.replace("recovery", unknown.replace("CONDITION", CONDITIONS["dormant"]) + "recovery")
     (root / "loops" / "both.yaml").write_text(text_of_both, encoding="utf-8")
 
-    result = preview(root, "both")
+    result = preview(root, "of_user")
 
     assert result.exit_code == 4, result.output
     assert mailed(result) == 5

@@ -69,7 +69,7 @@ def test_silence_is_told_from_an_answer_that_proves_nothing(error: Error, is_ans
         pytest.param(Error(429, headers={"retry-after": "soon"}), 1.0, True, id="no number"),
         pytest.param(Error(429, headers={"retry-after": "-5"}), 1.0, True, id="in the past"),
         pytest.param(Error(429, headers={"ratelimit-reset": "3"}), 3.0, True, id="the end of the window"),
-        pytest.param(Error(429, headers={"retry-after": "2", "ratelimit-reset": "3"}), 2.0, True, id="both"),
+        pytest.param(Error(429, headers={"retry-after": "2", "ratelimit-reset": "3"}), 2.0, True, id="of_user"),
         pytest.param(Error(409), 5.0, False, id="this batch alone"),
         pytest.param(Error(409, headers={"retry-after": "2"}), 2.0, False, id="this batch alone, for so long"),
         pytest.param(Error(429, "daily_quota_exceeded"), HOUR, True, id="the day's quota"),
@@ -142,7 +142,9 @@ def test_a_key_ends_where_the_emails_themselves_are_refused(status: int, ends: b
         pytest.param({}, None, id="nothing said"),
         pytest.param({"RateLimit-Limit": "2"}, RateLimit(2.0, None, 1.0), id="so many a second"),
         pytest.param({"ratelimit-policy": "10;w=5"}, RateLimit(2.0, None, 1.0), id="a policy"),
-        pytest.param({"ratelimit-policy": " 10 ; w=5", "ratelimit-limit": "9"}, RateLimit(2.0, None, 1.0), id="both"),
+        pytest.param(
+            {"ratelimit-policy": " 10 ; w=5", "ratelimit-limit": "9"}, RateLimit(2.0, None, 1.0), id="of_user"
+        ),
         pytest.param({"ratelimit-policy": "10;w=0"}, None, id="a window of nothing"),
         pytest.param({"ratelimit-limit": "0"}, None, id="no limit"),
         pytest.param({"ratelimit-limit": "many"}, None, id="no number"),

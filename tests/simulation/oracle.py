@@ -50,7 +50,8 @@ class Person:
     """Since when the list of suppressions has their addresses; '' stands for all that they may ever have."""
 
     def enters(self) -> None:
-        self.entries += 1
+        # What is changed again, since nobody knows whether it was, may have been so already.
+        self.entries += self.left_since is not None
         self.left_since = None
 
     def leaves(self, now: datetime) -> None:

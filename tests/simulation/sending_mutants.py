@@ -225,17 +225,19 @@ def a_no_is_read_when_deciding_only(patch: pytest.MonkeyPatch) -> None:
     """Who is suppressed after they were reserved is mailed."""
     a_no_is_not_read_before_a_request(patch)
     real = freeze._people
-    patch.setattr(freeze, "_people", lambda *args: {key: replace(one, no=None) for key, one in real(*args).items()})
+    patch.setattr(
+        freeze, "_people", lambda *args: {key: replace(one, stopped_by=None) for key, one in real(*args).items()}
+    )
 
 
 def a_no_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
     """Who is suppressed after their email was frozen is mailed."""
-    patch.setattr(attempt, "_has_a_no", lambda *_: False)
+    patch.setattr(attempt, "_is_suppressed", lambda *_: False)
 
 
 def a_no_is_an_address_s_alone(patch: pytest.MonkeyPatch) -> None:
     """Who said no is mailed at another address."""
-    patch.setattr(Recipients, "both", lambda self, address, _user: (self.address(address),))
+    patch.setattr(Recipients, "of_user", lambda self, _user, address: (self.address(address),))
 
 
 def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,14 @@ def test_who_leaves_after_their_author_took_the_risk_is_deferred_and_that_is_no_
     assert play(on_sqlite, script=taken | left).violation is None
 
 
+def test_an_edit_that_is_made_again_after_its_commit_was_lost_counts_as_made_again(on_sqlite: Product) -> None:
+    # Seed 78609: a user enters, and leaves by another's hand before the lost edit is made once more.
+    edits = {"users#0": 1, "outside:2#0": 1, "rounds#0": 1, "events0#0": 2, "event0#0": 3, "event0#1": 3}
+    lost = {"user0#0": 1, "commit:edit1#0": 1, "user0#1": 1, "mode1#0": 4}
+
+    assert play(on_sqlite, script=edits | lost).violation is None
+
+
 @pytest.mark.parametrize("seed", [1, 54, 99])
 def test_a_history_is_the_same_when_it_is_played_by_its_choices(on_sqlite: Product, seed: int) -> None:
     drawn = play(on_sqlite, seed=seed)

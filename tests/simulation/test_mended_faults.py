@@ -44,7 +44,7 @@ def what_was_frozen_once_is_never_asked_again(patch: pytest.MonkeyPatch) -> None
 
 
 def a_no_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(attempt, "_has_a_no", lambda *_: False)
+    patch.setattr(attempt, "_is_suppressed", lambda *_: False)
 
 
 def every_attempt_counts_as_an_email_that_left(patch: pytest.MonkeyPatch) -> None:

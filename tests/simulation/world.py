@@ -192,11 +192,17 @@ class World:
     def _commit(self, change: Callable[[Connection], object], what: str, happened: Callable[[], None]) -> None:
         me = self.scheduler.me
         me.on_commit = happened
+
+        def again(connection: Connection) -> None:
+            # Somebody else may have changed it meanwhile: it is changed once more.
+            change(connection)
+            me.on_commit = happened
+
         try:
-            transaction(self.database.engine, change, resolve=change)
+            transaction(self.database.engine, change, resolve=again)
         except IntegrityError:
             # Another gave the first order at the same moment.
-            transaction(self.database.engine, change, resolve=change)
+            transaction(self.database.engine, change, resolve=again)
         self.scheduler.say(me.name, what)
 
     def _refresh(self, as_of: datetime) -> None:

@@ -15,7 +15,7 @@ from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, _keep_some, rehearse, rehearse_user
 from skene_dagster.errors import QueryRejected
-from skene_dagster.store.tables import metadata
+from skene_dagster.store.tables import metadata, suppressions
 
 
 @pytest.fixture
@@ -64,6 +64,15 @@ def test_before_the_tables_are_there_everybody_enters_for_the_first_time(world: 
     found = rehearsed(world)
 
     assert (found.entering, found.staying, found.counts) == (6, 0, OUTCOMES)
+
+
+def test_on_tables_of_an_older_release_without_the_list_it_knows_who_was_mailed(world: World) -> None:
+    everybody(world)
+    world.tick()
+    neighbours.forget()
+    suppressions.drop(world.engine)
+
+    assert rehearsed(world).counts == {"decided_before": 3, **{why: 1 for why in OUTCOMES if why != "mail"}}
 
 
 def test_who_stays_is_told_from_who_enters_and_nobody_is_mailed_twice(world: World) -> None:

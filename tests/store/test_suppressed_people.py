@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, Script, Scripted, World, make_world, never_arrive
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.recipient import Recipients
@@ -19,6 +19,7 @@ from skene_dagster.delivery.providers.base import Answer, Later, Refused, Unreac
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.errors import ProviderUnavailable
 from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import batches
 
 
 @pytest.fixture
@@ -132,6 +133,20 @@ def test_a_no_since_the_freeze_stops_what_the_provider_certainly_has_not(world: 
     third = "refused:provider" if isinstance(answer, Refused) else "accepted"
     assert world.states() == {1: "skipped:said_no", 2: "accepted", 3: third}
     assert "u1@example.com" not in world.provider.mailed
+
+
+def test_a_batch_that_an_older_release_froze_is_rendered_anew(world: World) -> None:
+    world.add(1, 2)
+
+    def later(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
+        suppressed(world, address="u1@example.com")
+        with world.engine.begin() as connection:
+            connection.execute(update(batches).values(recipients=None))
+        return Later(1.0, "409")
+
+    _until_settled(world, later)
+
+    assert world.states() == {1: "skipped:suppressed", 2: "accepted"}
 
 
 def test_after_an_attempt_without_answer_the_same_bytes_are_repeated_under_its_key(world: World) -> None:

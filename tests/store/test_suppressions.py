@@ -1,6 +1,7 @@
 """The list of suppressions: what it stops, what it keeps, and what is not written into it again."""
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import prepared_tables
@@ -8,13 +9,15 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, select, text
 
 from skene_dagster.consent import suppressions
-from skene_dagster.consent.suppressions import MARKETING, TRANSACTIONAL, No, Scope, Suppression
+from skene_dagster.consent.suppressions import MARKETING, TRANSACTIONAL, Scope, StopReason, Suppression
 from skene_dagster.settings import Users
 from skene_dagster.store import tables
 from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import OPEN
 
 NOW = datetime(2026, 3, 2, 9)
 A_DAY = timedelta(days=1)
+A_SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -39,7 +42,9 @@ def rows(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(tables.suppressions)).scalar_one()
 
 
-def stopped(connection: Connection, scopes: Collection[Scope] = MARKETING, now: datetime = NOW) -> dict[str, No]:
+def stopped(
+    connection: Connection, scopes: Collection[Scope] = MARKETING, now: datetime = NOW
+) -> dict[str, StopReason]:
     return suppressions.stopped(connection, ["ada", "bob"], scopes, now)
 
 
@@ -48,7 +53,7 @@ def stopped(connection: Connection, scopes: Collection[Scope] = MARKETING, now: 
     [("all", "suppressed", "suppressed"), ("marketing", "said_no", None)],
 )
 def test_a_suppression_stops_the_mail_of_its_scope(
-    connection: Connection, scope: Scope, marketing: No, transactional: No | None
+    connection: Connection, scope: Scope, marketing: StopReason, transactional: StopReason | None
 ) -> None:
     suppressions.suppress(connection, [a_no(scope=scope)], NOW)
 
@@ -88,20 +93,76 @@ def test_a_lift_lets_mail_through_and_stays_on_record(connection: Connection) ->
 
 
 @pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
-def test_a_no_that_comes_while_another_is_lifted_holds(migrated: Engine) -> None:
-    engine = migrated
+@pytest.mark.parametrize("scope", MARKETING)
+def test_a_no_that_comes_while_another_is_lifted_holds(migrated: Engine, scope: Scope) -> None:
+    engine, lifted_at = migrated, NOW + A_DAY
     transaction(engine, lambda c: suppressions.suppress(c, [a_no(scope="marketing")], NOW))
+    later = a_no(scope=scope, since=lifted_at + A_SECOND)
 
-    said = iter([a_no(scope="all")])
+    def say_no() -> None:
+        transaction(engine, lambda c: suppressions.suppress(c, [later], later.since))
 
-    def say_no(*_: object) -> None:
-        for one in said:
-            transaction(engine, lambda c: suppressions.suppress(c, [one], NOW))  # noqa: B023 - called at once
+    with ThreadPoolExecutor() as pool:
+        said: list[Future[None]] = []
 
-    event.listen(engine, "after_cursor_execute", say_no)
-    transaction(engine, lambda c: suppressions.lift(c, ["ada"], "a mistake", NOW + A_DAY))
+        def while_it_is_lifted(*_: object) -> None:
+            if not said:
+                said.append(pool.submit(say_no))
 
-    assert transaction(engine, lambda c: stopped(c, now=NOW + A_DAY)) == {"ada": "suppressed"}
+        event.listen(engine, "after_cursor_execute", while_it_is_lifted)
+        transaction(engine, lambda c: suppressions.lift(c, ["ada"], "a mistake", lifted_at))
+        said[0].result()
+
+    wanted = {"all": "suppressed", "marketing": "said_no"}[scope]
+    assert transaction(engine, lambda c: stopped(c, now=later.since)) == {"ada": wanted}
+
+
+def test_what_was_said_after_the_moment_of_a_lift_is_not_lifted(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no()], NOW)
+    suppressions.suppress(connection, [a_no(since=NOW + A_DAY)], NOW + A_DAY)
+
+    assert suppressions.lift(connection, ["ada"], "too early", NOW + A_DAY - A_SECOND) == []
+    assert len(suppressions.lift(connection, ["ada"], "by now", NOW + A_DAY)) == 1
+
+
+def test_a_moment_ahead_of_the_clock_keeps_nothing_from_being_lifted(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(since=NOW + A_DAY)], NOW)
+
+    assert len(suppressions.lift(connection, ["ada"], "a wrong clock", NOW)) == 1
+
+
+def test_what_lasts_longer_takes_the_place_of_what_ends_by_itself(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(until=NOW + A_DAY)], NOW)
+
+    added = suppressions.suppress(connection, [a_no(), a_no(until=NOW + 2 * A_DAY)], NOW)
+
+    assert [one.until for one in added] == [OPEN]
+    assert rows(connection) == 1
+    assert stopped(connection, now=NOW + 3 * A_DAY) == {"ada": "suppressed"}
+    assert suppressions.suppress(connection, [a_no(until=NOW + 2 * A_DAY)], NOW) == []
+
+
+def test_what_ended_by_itself_was_lifted_by_nobody(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(until=NOW + 2 * A_DAY)], NOW)
+
+    added = suppressions.suppress(connection, [a_no(since=NOW + A_DAY)], NOW + 3 * A_DAY)
+
+    assert len(added) == 1
+    assert stopped(connection, now=NOW + 3 * A_DAY) == {"ada": "suppressed"}
+
+
+def test_of_two_entries_the_one_that_counts_is_taken_in_whatever_order(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no()], NOW)
+    suppressions.lift(connection, ["ada"], "a mistake", NOW + A_DAY)
+    older, newer = a_no(since=NOW), a_no(since=NOW + 2 * A_DAY)
+
+    assert suppressions.lacking(connection, [newer, older], NOW + 3 * A_DAY) == [newer]
+    assert suppressions.suppress(connection, [older, newer], NOW + 3 * A_DAY) == [newer]
+
+
+def test_what_is_over_already_is_not_added(connection: Connection) -> None:
+    assert suppressions.suppress(connection, [a_no(until=NOW)], NOW) == []
+    assert rows(connection) == 0
 
 
 def test_complaints_can_be_spared_by_a_lift(connection: Connection) -> None:
@@ -145,14 +206,12 @@ def test_a_suppression_may_end_by_itself(connection: Connection) -> None:
 
     assert stopped(connection, now=NOW + A_DAY - timedelta(microseconds=1)) == {"ada": "suppressed"}
     assert stopped(connection, now=NOW + A_DAY) == {}
-    assert suppressions.is_anybody_stopped(connection, NOW)
-    assert not suppressions.is_anybody_stopped(connection, NOW + A_DAY)
 
 
 def test_more_than_one_statement_takes_are_written_and_found(connection: Connection) -> None:
     many = [f"{number:05}" for number in range(2_500)]
 
-    assert len(suppressions.suppress(connection, (a_no(name) for name in many), NOW)) == 2_500
+    assert len(suppressions.suppress(connection, [a_no(name) for name in many], NOW)) == 2_500
     assert len(suppressions.stopped(connection, many, MARKETING, NOW)) == 2_500
     assert len(suppressions.lift(connection, many, "all of them", NOW)) == 2_500
 

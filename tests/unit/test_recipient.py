@@ -51,8 +51,8 @@ def test_a_user_whose_key_is_an_address_is_not_that_address() -> None:
 
 
 def test_who_has_no_address_is_known_by_themselves() -> None:
-    assert NAMES.both("nobody@", 7) == NAMES.both(None, 7) == (NAMES.user(7),)
-    assert NAMES.both("ada@example.com", 7) == (NAMES.user(7), NAMES.address("ada@example.com"))
+    assert NAMES.of_user(7, "nobody@") == NAMES.of_user(7, None) == (NAMES.user(7),)
+    assert NAMES.of_user(7, "ada@example.com") == (NAMES.user(7), NAMES.address("ada@example.com"))
 
 
 def test_another_salt_gives_other_names() -> None:

@@ -170,7 +170,7 @@ def test_a_table_is_told_with_its_rows_if_it_is_big(
     ("read", "create"),
     [
         pytest.param(
-            reading(points=("kind",), ranges=("at",)), "CREATE INDEX users_kind_at ON users (kind, at);", id="both"
+            reading(points=("kind",), ranges=("at",)), "CREATE INDEX users_kind_at ON users (kind, at);", id="of_user"
         ),
         pytest.param(reading(points=(), ranges=("at",)), "CREATE INDEX users_at ON users (at);", id="a range"),
         pytest.param(reading(points=(), ranges=()), "", id="nothing that an index serves"),

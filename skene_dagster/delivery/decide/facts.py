@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.recipient import Recipients, text_of
-from skene_dagster.consent.suppressions import No, Scope
+from skene_dagster.consent.suppressions import Scope, StopReason
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.product.mailable import is_mailable
 from skene_dagster.settings import FILE, Users
@@ -33,7 +33,7 @@ class Person:
     """Whether skene.yaml allows them to be mailed at all."""
     columns: Mapping[str, object]
     """The columns asked for, the key and the address."""
-    no: No | None = None
+    stopped_by: StopReason | None = None
     """Why the list of suppressions forbids this email to them."""
 
 
@@ -71,7 +71,7 @@ def people(
     return found
 
 
-def with_noes(
+def with_suppressions(
     connection: Connection, users: Users, people: Mapping[K, Person], scopes: Sequence[Scope], now: datetime
 ) -> dict[K, Person]:
     """Look some users up in the list of suppressions, by their addresses and by themselves.
@@ -79,17 +79,17 @@ def with_noes(
     Args:
         scopes: what stops this email.
     """
-    if not people or not suppressions.is_anybody_stopped(connection, now):
+    if not people or suppressions.is_empty(connection):
         return dict(people)
     named = recipients(connection, users, people)
     stopped = suppressions.stopped(connection, {name for names in named.values() for name in names}, scopes, now)
-    return {key: replace(one, no=suppressions.widest(named[key], stopped)) for key, one in people.items()}
+    return {key: replace(one, stopped_by=suppressions.widest(named[key], stopped)) for key, one in people.items()}
 
 
 def recipients(connection: Connection, users: Users, people: Mapping[K, Person]) -> dict[K, tuple[str, ...]]:
     """Say what the list of suppressions knows some users by."""
     by_hash = Recipients.of(connection)
-    return {key: by_hash.both(one.address, one.columns[users.key]) for key, one in people.items()}
+    return {key: by_hash.of_user(one.columns[users.key], one.address) for key, one in people.items()}
 
 
 def may_be_mailed(

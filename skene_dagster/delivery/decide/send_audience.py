@@ -69,6 +69,8 @@ class SendAudience:
     as_of: datetime
     size: int = PAGE
     """How many are decided in one transaction."""
+    has_list: bool = True
+    """Whether the database has the list of suppressions; a preview may come before the migration."""
 
     @property
     def email(self) -> Email:
@@ -178,8 +180,10 @@ class SendAudience:
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
             address, mailable = (person.address, person.mailable) if person else (None, False)
-            no = person.no if person else None
-            decision = decide(Facts(one.entered_at, address, mailable, past, one.waiting, no), rules, self.as_of)
+            stopped_by = person.stopped_by if person else None
+            decision = decide(
+                Facts(one.entered_at, address, mailable, past, one.waiting, stopped_by), rules, self.as_of
+            )
             if isinstance(decision, Mail):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:
@@ -194,7 +198,9 @@ class SendAudience:
         """Read users as `facts.people` does, and whether this email is forbidden to them now."""
         users, scopes = self.settings.users, suppressions.scopes_of(transactional=self.email.transactional)
         found = facts.people(connection, users, keys, columns, as_of=self.as_of)
-        return facts.with_noes(connection, users, found, scopes, now)
+        if not self.has_list:
+            return found
+        return facts.with_suppressions(connection, users, found, scopes, now)
 
     def is_a_large_first_one(self, engine: Engine, now: datetime) -> bool:
         """Whether the step never mailed anybody real before, and would now mail more than `limits.first_wave`."""
@@ -248,8 +254,8 @@ class SendAudience:
             address, mailable = (person.address, person.mailable) if person else (None, False)
             mailed_as_of = self.as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
             state = past.state if past else None
-            no = person.no if person else None
-            asked = RowFacts(row[1], one.entered_at, address, mailable, state, mailed_as_of, no)
+            stopped_by = person.stopped_by if person else None
+            asked = RowFacts(row[1], one.entered_at, address, mailable, state, mailed_as_of, stopped_by)
             decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
             if isinstance(decision, Mail):
                 mailed_now.add(one.user_id)

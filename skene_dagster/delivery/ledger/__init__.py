@@ -62,6 +62,7 @@ from skene_dagster.delivery.ledger.sending import (
     nothing_happened,
     own_wait,
     put_off,
+    recipients,
     release,
     shown_nothing,
 )
@@ -136,6 +137,7 @@ __all__ = [
     "open_emails",
     "own_wait",
     "put_off",
+    "recipients",
     "reconsider",
     "refuse",
     "refuse_keys",

@@ -129,7 +129,7 @@ def freeze(
     in which nobody is left (frozen None) is settled.
 
     Args:
-        recipients: what the list of suppressions knows those by whom the bytes reach.
+        recipients: the hashes under which those in the bytes may be on the list of suppressions.
     """
     state: BatchState = "settled" if frozen is None else "frozen"
     values: dict[str, object] = (
@@ -157,6 +157,15 @@ def freeze(
             skipped = sends_become(batch_id, "skipped").where(sends.c.send_id == identity)
             connection.execute(skipped.values(reason=why.reason, decided_at=now))
     return True
+
+
+def recipients(connection: Connection, batch_id: str) -> list[str] | None:
+    """List the hashes under which those in a frozen batch may be on the list of suppressions.
+
+    None: an older release froze it, which kept none.
+    """
+    kept = connection.execute(select(batches.c.recipients).where(batches.c.batch_id == batch_id)).scalar_one()
+    return None if kept is None else str(kept).split()
 
 
 def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferred, now: datetime) -> None:

@@ -126,7 +126,7 @@ def _begin(session: DeliverySession, outlet: Outlet, batch: Batch, policy: Polic
         slot = RateSlot(0.0) if has_slot else outlet.pacing.take(connection)
         if not slot.is_now:
             return slot
-        if _is_stale(batch, at) or _has_a_no(connection, batch, policy, at):
+        if _is_stale(batch, at) or _is_suppressed(connection, batch, policy, at):
             child = ledger.reissue(connection, batch, at)
             return None if child is None else _Reissued(child)
         return ledger.begin_attempt(connection, batch, session.owner, at)
@@ -156,12 +156,12 @@ def _is_stale(batch: Batch, now: datetime) -> bool:
     return not -CLOCKS_DIFFER <= now - batch.frozen_at <= FRESH
 
 
-def _has_a_no(connection: Connection, batch: Batch, policy: Policy, now: datetime) -> bool:
+def _is_suppressed(connection: Connection, batch: Batch, policy: Policy, now: datetime) -> bool:
     """Whether somebody was suppressed since a batch was frozen that the provider has none of."""
-    recipients = (batch.recipients or "").split()
-    if batch.unresolved_since is not None or not suppressions.is_anybody_stopped(connection, now):
+    if batch.unresolved_since is not None:
         return False
-    return bool(suppressions.stopped(connection, recipients, policy.scopes, now))
+    recipients = ledger.recipients(connection, batch.batch_id)
+    return recipients is None or bool(suppressions.stopped(connection, recipients, policy.scopes, now))
 
 
 def _waited_for(session: DeliverySession, outlet: Outlet, batch: Batch, slot: RateSlot) -> bool:

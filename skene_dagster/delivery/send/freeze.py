@@ -99,7 +99,7 @@ def _people(
     keys = [row.user_id for row in waiting]
     found = facts.people(connection, users, keys, email.user_columns, as_of=batch.as_of)
     scopes = suppressions.scopes_of(transactional=email.transactional)
-    return facts.with_noes(connection, users, found, scopes, session.clock())
+    return facts.with_suppressions(connection, users, found, scopes, session.clock())
 
 
 def _render(
@@ -129,8 +129,8 @@ def _render(
             left_out[row.send_id] = Skipped("not_mailable")
         elif (fault := fault_of(person.address)) is not None:
             left_out[row.send_id] = Deferred(fault)
-        elif person.no is not None:
-            left_out[row.send_id] = Skipped(person.no)
+        elif person.stopped_by is not None:
+            left_out[row.send_id] = Skipped(person.stopped_by)
         else:
             try:
                 message = source.templates.render(

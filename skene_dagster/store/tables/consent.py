@@ -12,6 +12,7 @@ suppressions = Table(
     Column("scope", String(64), primary_key=True),  # all | marketing
     Column("lifted_at", Moment, primary_key=True),  # 9999-12-31 while it holds; ahead, where it ends by itself
     Column("since", Moment, nullable=False),  # when they said so
+    Column("repeated_at", Moment, nullable=False),  # when they said so last
     Column("reason", String(64), nullable=False),
     Column("source", String(64), nullable=False),
     Column("address", String(254)),  # NULL where it is not known, or was erased

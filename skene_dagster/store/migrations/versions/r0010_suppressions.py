@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.String(64), primary_key=True),
         sa.Column("lifted_at", MOMENT, primary_key=True),
         sa.Column("since", MOMENT, nullable=False),
+        sa.Column("repeated_at", MOMENT, nullable=False),
         sa.Column("reason", sa.String(64), nullable=False),
         sa.Column("source", sa.String(64), nullable=False),
         sa.Column("address", sa.String(254)),
