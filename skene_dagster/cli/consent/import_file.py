@@ -67,7 +67,7 @@ def _tell(screen: Screen, found: Imported, name: str, added: str) -> None:
     if found.there:
         screen.labelled("ok", f"{how_many(found.there, 'address', 'addresses')} there already, or lifted since.")
     if found.may_be_mailed:
-        screen.labelled("ok", f"{how_many(found.may_be_mailed, 'row')} left out: they may be mailed.")
+        screen.labelled("ok", f"{how_many(found.may_be_mailed, 'row')} left out, of people who may be mailed.")
     for row in found.told:
         screen.labelled("notice", str(Place(name, row.line)), row.why)
     if found.bad:
