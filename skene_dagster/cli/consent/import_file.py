@@ -32,8 +32,7 @@ def import_file(
 ) -> None:
     """Put the people of a CSV FILE on the list.
 
-    It may be an export of Resend, Customer.io, Mailchimp, Mailgun, Amazon SES or listmonk, or of suppressions export.
-    To import it again does no harm.
+    It may be an export of suppressions export, or of another product (docs/cli.md). To import it again does no harm.
     """
     root: Path = context.obj
     settings = load(root)
