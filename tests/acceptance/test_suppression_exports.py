@@ -48,7 +48,7 @@ def test_whoever_has_no_address_in_the_list_is_counted(root: Path) -> None:
     told = " ".join(skene(root, "suppressions", "export", str(root / "list.csv")).output.split())
 
     assert "1 suppression written to" in told
-    assert "1 more is of users, not of an address." in told
+    assert "1 more is of a user, not of an address." in told
     assert "1 more has no address any more, only its hash, and is not in the file." in told
 
 

@@ -173,11 +173,11 @@ def test_bad_rows_are_told_with_their_lines_and_stop_nobody_else(root: Path) -> 
         pytest.param(",bounce", "It has no address.", id="no address"),
         pytest.param("ada@example.com,asleep", "'asleep' is no known reason.", id="an unknown reason"),
         pytest.param('"ada@example.com"x,bounce', "expected after", id="a quotation mark within"),
-        pytest.param('"ada@example.com,bounce', "A quotation mark is never closed.", id="a quotation mark that stays"),
+        pytest.param('"ada@example.com,bounce', "A quotation mark is never closed", id="a quotation mark that stays"),
         pytest.param("=cmd|' /c calc'!A0,bounce", "is not an address", id="a formula"),
         pytest.param("\x1b[31m@example.com,bounce", "is not an address", id="what steers a terminal"),
         pytest.param("a@example.com b@example.com,bounce", "is not an address", id="two addresses"),
-        pytest.param("x" * 200_000 + ",bounce", "A quotation mark is never closed.", id="a field too long"),
+        pytest.param("x" * 200_000 + ",bounce", "A quotation mark is never closed", id="a field too long"),
         pytest.param("x" * 1_100_000, "The line has more than 1,048,576 characters.", id="a line too long"),
     ],
 )
@@ -193,12 +193,21 @@ def test_a_bad_row_is_told_and_the_next_ones_are_read(root: Path, row: str, why:
     assert len(rows(root)) == (1 if is_last else 2)
 
 
-def test_a_row_that_swallows_others_is_told(root: Path) -> None:
-    text = 'email,name,reason\nada@example.com,"Ada,bounce\nbob@example.com,Bob,bounce\neve@example.com,"Eve",bounce\n'
+@pytest.mark.parametrize(
+    ("after", "read"),
+    [
+        pytest.param('eve@example.com,"Eve",bounce\n', ["bob", "eve"], id="closed by a mark that opens"),
+        pytest.param('eve@example.com,Eve"\n', ["bob"], id="closed where a column is missing"),
+        pytest.param("eve@example.com,Eve,bounce\n", ["bob", "eve"], id="never closed"),
+    ],
+)
+def test_a_quotation_mark_that_stays_open_costs_its_own_line_only(root: Path, after: str, read: list[str]) -> None:
+    text = f'email,name,reason\nada@example.com,"Ada,bounce\nbob@example.com,Bob,bounce\n{after}'
 
     told = said(root, "import", write(root, text), exit_code=4)
 
     assert "list.csv:2" in told
+    assert rows(root, "address") == [(f"{who}@example.com",) for who in read]
 
 
 @pytest.mark.parametrize(

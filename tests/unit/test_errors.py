@@ -66,6 +66,6 @@ def test_what_only_time_can_mend_is_worth_a_retry() -> None:
 def test_a_command_ends_with_1_for_a_file_and_with_3_for_a_database() -> None:
     assert exit_code(LoopError("It is wrong.")) == 1
     assert exit_code(StoreError("It refused.")) == 3
-    assert [line[:3] for line in EXIT_CODES.splitlines()[2:]] == [
+    assert [line[:3] for line in EXIT_CODES.splitlines()[2:] if line[2:3].strip()] == [
         f"  {code}" for code in (0, WRONG_FILES, USAGE, REFUSED, LOOK)
     ]

@@ -17,6 +17,8 @@ NAMING = {
     "settings/providers.py",
     # What was open when batches began to say who sends them is history.
     "store/migrations/versions/r0009_provider.py",
+    # Files that are read, whoever sends.
+    "consent/imports/formats.py",
 }
 """Modules that name a provider all the same."""
 # The verb, of `on_doubt: resend` and `doubts --settle resend`, is another word.

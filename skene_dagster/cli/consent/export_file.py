@@ -37,7 +37,7 @@ def export_file(root: Path, *, file: Path, scope: Scope | None) -> None:
         found = export_list(engine, opened, asked.chosen(scope), clock(), lambda rows: say(f"{rows:,} rows written"))
     screen.labelled("ok", f"{how_many(found.written, 'suppression')} written{'' if to_stdout else f' to {file}'}.")
     if found.users:
-        screen.labelled("ok", f"{how_many(found.users, 'more is', 'more are')} of users, not of an address.")
+        screen.labelled("ok", f"{how_many(found.users, 'more is of a user', 'more are of users')}, not of an address.")
     if found.erased:
         screen.labelled(
             "notice",

@@ -32,8 +32,7 @@ def import_file(
 ) -> None:
     """Put the people of a CSV FILE on the list.
 
-    It may be an export of Resend, Customer.io, Mailchimp, Mailgun, Amazon SES or listmonk, or of suppressions export.
-    To import it again does no harm.
+    It may be an export of suppressions export, or of another product (docs/cli.md). To import it again does no harm.
     """
     root: Path = context.obj
     settings = load(root)
@@ -67,7 +66,7 @@ def _tell(screen: Screen, found: Imported, name: str, added: str) -> None:
     if found.there:
         screen.labelled("ok", f"{how_many(found.there, 'address', 'addresses')} there already, or lifted since.")
     if found.may_be_mailed:
-        screen.labelled("ok", f"{how_many(found.may_be_mailed, 'row')} left out: they may be mailed.")
+        screen.labelled("ok", f"{how_many(found.may_be_mailed, 'row')} left out, of people who may be mailed.")
     for row in found.told:
         screen.labelled("notice", str(Place(name, row.line)), row.why)
     if found.bad:

@@ -154,8 +154,8 @@ def _of_users(
     connection: Connection, users: Users, names: Recipients, entries: Sequence[Suppression]
 ) -> Iterator[Suppression]:
     """A "no" to marketing is also that of the users who have the address."""
-    by_name = {one.recipient: one for one in entries if one.scope == "marketing"}
-    owners = users_of(connection, users, {name: one.address or "" for name, one in by_name.items()})
+    to_marketing = {one.recipient: one for one in entries if one.scope == "marketing"}
+    owners = users_of(connection, users, {name: one.address or "" for name, one in to_marketing.items()})
     for name, user_ids in owners.items():
         for user_id in user_ids:
-            yield replace(by_name[name], recipient=names.user(user_id), address=None)
+            yield replace(to_marketing[name], recipient=names.user(user_id), address=None)

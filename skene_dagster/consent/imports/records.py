@@ -2,6 +2,7 @@
 
 import csv
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ LONGEST = 1024 * 1024
 
 _DELIMITERS = ",;\t|"
 _SAMPLE = 64 * 1024
+_OPEN = "A quotation mark is never closed, or a field has more than 131,072 characters"
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,6 @@ class Record:
 
     line: int
     cells: list[str]
-    is_long: bool = False
-    """Whether it goes over several lines."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,34 @@ def open_text(file: Path) -> TextIO:
 
 
 def records(text: TextIO) -> Iterator[Record | Bad]:
-    """Read the rows of a file from its beginning, blank ones left out."""
+    """Read the rows of a file from its beginning, blank ones left out.
+
+    A row goes over several lines where a quotation mark is open. If that gives no row like the first one, the mark is
+    taken to be a mistake of its line, and the next lines are read by themselves.
+    """
     delimiter = _delimiter(text)
     lines = _Lines(text)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    width = 0
     while True:
-        begins = lines.number + 1
+        begins = lines.begin()
+        wrong = ""
+        cells: list[str] = []
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as bad:
-            yield Bad(begins, f"{_in_words(bad)}.")
-            continue
+            wrong = _in_words(bad)
+        if width and len(cells) != width and lines.number > begins:
+            wrong = wrong or _OPEN
+        if wrong:
+            lines.go_on_after_the_first()
+            yield Bad(begins, f"{wrong}.")
         # What Excel writes for itself.
-        if any(map(str.strip, cells)) and not (begins == 1 and len(cells) <= 2 and cells[0].startswith("sep=")):
-            yield Record(begins, cells, is_long=lines.number > begins)
+        elif any(map(str.strip, cells)) and not (begins == 1 and len(cells) <= 2 and cells[0].startswith("sep=")):
+            width = width or len(cells)
+            yield Record(begins, cells)
 
 
 def _delimiter(text: TextIO) -> str:
@@ -85,20 +97,35 @@ def _delimiter(text: TextIO) -> str:
 
 
 class _Lines:
-    """The lines of a file; the reader goes on after one that is too long."""
+    """The lines of a file, for a reader that may have to go back to one."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
+        self._again: deque[str] = deque()
+        self._of_record: list[str] = []
         self.number = 0
+        """Of the line that was read last."""
+
+    def begin(self) -> int:
+        """Begin a record; return the number of its first line."""
+        self._of_record.clear()
+        return self.number + 1
+
+    def go_on_after_the_first(self) -> None:
+        """Read the lines of this record again, but for the first."""
+        again = self._of_record[1:]
+        self._again.extendleft(reversed(again))
+        self.number -= len(again)
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(LONGEST)
+        line = self._again.popleft() if self._again else self._text.readline(LONGEST)
         if not line:
             raise StopIteration
         self.number += 1
+        self._of_record.append(line)
         if len(line) < LONGEST or line.endswith(("\n", "\r")):
             return line
         while line and not line.endswith(("\n", "\r")):
@@ -109,5 +136,5 @@ class _Lines:
 def _in_words(bad: csv.Error) -> str:
     words = str(bad)
     if "field limit" in words or "end of data" in words:
-        return "A quotation mark is never closed"
+        return _OPEN
     return words[:1].upper() + words[1:]

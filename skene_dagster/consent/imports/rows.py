@@ -91,15 +91,8 @@ def rows(records: Iterator[Record | Bad], layout: Layout, scope: Scope | None) -
 
 def _row(record: Record, layout: Layout, untold: Kind | None) -> Row:
     cells = record.cells
-    if layout.columns and len(cells) != len(layout.columns) and (record.is_long or len(cells) <= layout.address):
-        raise ValueError(
-            f"It has {len(cells)} columns, the header {len(layout.columns)}."
-            + (" Is a quotation mark not closed?" if record.is_long else "")
-        )
-    if len(cells) <= layout.address:
-        raise ValueError("It has no address.")
     kind = _kind(cells, layout, untold)
-    text = cells[layout.address]
+    text = _cell(cells, layout.address)
     address = text if kind is None else _address(text)
     source = _cell(cells, layout.source)
     return Row(record.line, address, kind, _since(_cell(cells, layout.since)), source or None)
