@@ -78,7 +78,7 @@ def test_whoever_adds_what_another_process_adds_at_that_moment_finds_it_there(pr
     def add(connection: Connection) -> list[Suppression]:
         tries.append(1)
         if len(tries) == 1:
-            connection.execute(insert(tables.suppressions), [suppressions._row(ada)] * 2)
+            connection.execute(insert(tables.suppressions), [suppressions._row(ada) | {"repeated_at": NOW}] * 2)
         return suppressions.suppress(connection, [ada], NOW)
 
     assert write(prepared, add) == [ada]
