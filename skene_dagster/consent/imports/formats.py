@@ -86,7 +86,8 @@ FORMATS: Sequence[Format] = (
     Format("bounces of Mailgun", "address", BOUNCE, since="created_at", has=("code", "error")),
     Format("unsubscribes of Mailgun", "address", SAID_NO, since="created_at", has=("tags",)),
     # Mailchimp's files of unsubscribed and of cleaned contacts (those that bounced). "Email Address" and the three
-    # files are in its help; the last two names are as exports of 2026 have them, and no page of Mailchimp's lists them.
+    # files are in its help. The names of the two moments are not on any page that we found, and we saw no such file: if
+    # they are others, the file is taken for one that does not say why, and --scope is asked for (2026-11).
     Format("unsubscribed contacts of Mailchimp", "email address", SAID_NO, since="unsub_time", has=("unsub_time",)),
     Format("cleaned contacts of Mailchimp", "email address", BOUNCE, since="clean_time", has=("clean_time",)),
     # https://docs.aws.amazon.com/cli/latest/reference/sesv2/list-suppressed-destinations.html (2026-11): EmailAddress,
