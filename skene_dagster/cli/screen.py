@@ -115,11 +115,6 @@ def mask(address: str) -> str:
     return f"{name[:1]}…@{domain}"
 
 
-def shown_key(key: object) -> str:
-    """Show a user's key; one of bytes in hex."""
-    return key.hex() if isinstance(key, bytes) else str(key)
-
-
 # What joins an emoji or the letters of a name, and the letters of a flag: nothing of it steers a terminal.
 _JOINS = frozenset({"\n", "\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
 

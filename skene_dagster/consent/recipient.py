@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from skene_dagster.errors import StoreError
 from skene_dagster.settings.addresses import bare_address
+from skene_dagster.store.keys import as_text
 from skene_dagster.store.tables import meta
 
 SALT = "salt"
@@ -71,7 +72,7 @@ class Recipients:
         Args:
             user_id: as the users table has it, not as it was asked for: to a collation two spellings may be one key.
         """
-        return f"u:{self._hash(user_id.hex() if isinstance(user_id, bytes) else str(user_id))}"
+        return f"u:{self._hash(as_text(user_id))}"
 
     def of_user(self, user_id: object, address: str | None) -> tuple[str, ...]:
         """Name a user, and their address if it is one."""

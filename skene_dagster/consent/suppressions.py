@@ -19,7 +19,7 @@ Scope = Literal["all", "marketing"]
 StopReason = Literal["suppressed", "said_no"]
 """Why somebody is not mailed: their address must get nothing; they want no marketing."""
 
-Reason = Literal["said_no", "bounce", "complaint", "provider", "erased", "manual"]
+Reason = Literal["said_no", "bounce", "complaint", "provider", "manual"]
 
 COMPLAINT: Reason = "complaint"
 
@@ -32,6 +32,9 @@ TRANSACTIONAL: tuple[Scope, ...] = ("all",)
 """What stops an email that the recipient asked for."""
 
 Item = TypeVar("Item")
+
+LONGEST_SOURCE = 64
+"""Characters of a source."""
 
 AT_ONCE = 1_000
 """Recipients in one statement."""
@@ -81,7 +84,8 @@ def suppress(connection: Connection, entries: Sequence[Suppression], now: dateti
             if change.row is not None:
                 values: dict[str, object] = {"repeated_at": change.repeated_at}
                 if change.is_added:
-                    values |= _row(change.entry)
+                    # An address that is known stays known.
+                    values |= {name: value for name, value in _row(change.entry).items() if value is not None}
                 connection.execute(update(suppressions).where(_key(change.row)).values(values))
         new = [_row(change.entry) | {"repeated_at": change.repeated_at} for change in changes if change.row is None]
         if new:
@@ -199,9 +203,15 @@ def widest(names: Iterable[str], stopped: Mapping[str, StopReason]) -> StopReaso
     return "suppressed" if "suppressed" in found else "said_no" if found else None
 
 
-def page(connection: Connection, after: tuple[str, str] | None, limit: int, now: datetime) -> Sequence[Suppression]:
+def page(
+    connection: Connection,
+    after: tuple[str, str] | None,
+    limit: int,
+    now: datetime,
+    scopes: Collection[Scope] = SCOPES,
+) -> Sequence[Suppression]:
     """List the next suppressions that hold, in the order of their keys, behind the last of the page before."""
-    query = select(*COLUMNS).where(suppressions.c.lifted_at > now)
+    query = select(*COLUMNS).where(suppressions.c.lifted_at > now, suppressions.c.scope.in_(scopes))
     if after is not None:
         recipient, scope = after
         is_next = (suppressions.c.recipient > recipient) | (

@@ -19,6 +19,6 @@ def every(engine: Engine, scopes: Collection[Scope], now: datetime) -> Iterator[
         StoreError: the database refused.
     """
     last: tuple[str, str] | None = None
-    while some := reading(engine, lambda connection: page(connection, last, PAGE, now)):  # noqa: B023 - called at once
-        yield from (one for one in some if one.scope in scopes)
+    while some := reading(engine, lambda c: page(c, last, PAGE, now, scopes)):  # noqa: B023 - called at once
+        yield from some
         last = (some[-1].recipient, some[-1].scope)

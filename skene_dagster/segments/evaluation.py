@@ -32,7 +32,7 @@ from skene_dagster.store import staging_tables
 from skene_dagster.store.engine import Clock, reading, users_table
 from skene_dagster.store.failures import translated, words_of
 from skene_dagster.store.key_ranges import Parts, Span, Write, in_the_first_way_that_fits
-from skene_dagster.store.keys import common_key
+from skene_dagster.store.keys import as_text, common_key
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.server.capabilities import capabilities
@@ -273,4 +273,4 @@ def _for_example(key: object, error: IntegrityError) -> str:
         return f"as its key's type has it: {words_of(error)}"
     if isinstance(key, str):
         return f"for example the one whose key begins with {key[:1]!r}"
-    return f"for example {key.hex() if isinstance(key, bytes) else key}"
+    return f"for example {as_text(key)}"

@@ -72,6 +72,11 @@ class _Found:
     is_primary: bool
 
 
+def as_text(key: object) -> str:
+    """Write a user's key; one of bytes in hex digits."""
+    return key.hex() if isinstance(key, bytes) else str(key)
+
+
 def users_key(connection: Connection, users: Users) -> Key:
     """Read the type of the mapped users key.
 

@@ -1,5 +1,7 @@
 """A small product to send from: its users, one loop, a clock that a test turns, and a provider that it scripts."""
 
+import random
+import string
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -311,6 +313,13 @@ class World:
         ]
         with self.engine.begin() as connection:
             connection.execute(insert(users), rows)
+
+    def add_large(self, *ids: int) -> None:
+        """Add users with names that do not compress."""
+        noise = random.Random(0)
+        self.add(*ids)
+        for n in ids:
+            self.change(n, name="".join(noise.choices(string.ascii_letters, k=100)))
 
     def change(self, *ids: int, **columns: object) -> None:
         with self.engine.begin() as connection:

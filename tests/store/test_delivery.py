@@ -334,11 +334,7 @@ def test_a_batch_that_is_too_large_for_a_row_is_cut_until_each_part_fits(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
-    noise = random.Random(0)
-    world.add(*range(1, 9))
-    for n in range(1, 9):
-        world.change(n, name="".join(noise.choices(string.ascii_letters, k=100)))
-
+    world.add_large(*range(1, 9))
     world.refresh()
     world.reserve()
     told: list[int] = []

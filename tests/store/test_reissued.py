@@ -1,7 +1,5 @@
 """An email that waited after it was frozen, while the provider had nothing of it, is asked about and rendered anew."""
 
-import random
-import string
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -160,10 +158,7 @@ def test_the_reconciliation_sends_all_parts_of_a_batch_that_is_too_large_for_a_r
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
-    noise = random.Random(0)
-    world.add(*range(1, 9))
-    for user in range(1, 9):
-        world.change(user, name="".join(noise.choices(string.ascii_letters, k=100)))
+    world.add_large(*range(1, 9))
     world.refresh()
     world.reserve(LIVE)
     with world.engine.begin() as connection:

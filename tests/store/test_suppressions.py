@@ -142,6 +142,21 @@ def test_what_lasts_longer_takes_the_place_of_what_ends_by_itself(connection: Co
     assert suppressions.suppress(connection, [a_no(until=NOW + 2 * A_DAY)], NOW) == []
 
 
+def test_an_address_that_is_known_stays_known(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(until=NOW + A_DAY, address="ada@example.com")], NOW)
+    suppressions.suppress(connection, [a_no()], NOW)
+
+    assert [(one.address, one.until) for one in suppressions.page(connection, None, 9, NOW)] == [
+        ("ada@example.com", OPEN)
+    ]
+
+
+def test_the_list_is_read_for_some_scopes_alone(connection: Connection) -> None:
+    suppressions.suppress(connection, [a_no(), a_no(scope="marketing")], NOW)
+
+    assert [one.scope for one in suppressions.page(connection, None, 9, NOW, ["marketing"])] == ["marketing"]
+
+
 def test_what_ended_by_itself_was_lifted_by_nobody(connection: Connection) -> None:
     suppressions.suppress(connection, [a_no(until=NOW + 2 * A_DAY)], NOW)
 

@@ -28,6 +28,7 @@ from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
 from skene_dagster.errors import Place, SettingsError, StoreError, StoreUnavailable
 from skene_dagster.settings import load
+from skene_dagster.store.keys import as_text
 
 UTC = ZoneInfo("UTC")
 NOON = datetime(2026, 3, 2, 12)
@@ -243,7 +244,7 @@ def test_a_preview_says_how_far_usage_is_counted() -> None:
 
 def test_addresses_are_masked_and_keys_of_bytes_are_shown_in_hex() -> None:
     assert screen.mask("ada@example.com") == "a…@example.com"
-    assert (screen.shown_key(b"\x0a\xff"), screen.shown_key(7)) == ("0aff", "7")
+    assert (as_text(b"\x0a\xff"), as_text(7)) == ("0aff", "7")
 
 
 def test_a_number_is_written_with_its_noun() -> None:

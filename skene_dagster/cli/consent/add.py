@@ -12,7 +12,7 @@ from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.consent import listing, suppressions
 from skene_dagster.consent.people import Named
-from skene_dagster.consent.suppressions import SCOPES, Scope, Suppression
+from skene_dagster.consent.suppressions import LONGEST_SOURCE, SCOPES, Scope, Suppression
 from skene_dagster.consent.writing import write
 from skene_dagster.settings import Settings, load
 
@@ -30,7 +30,7 @@ from skene_dagster.settings import Settings, load
 @click.option(
     "--reason",
     metavar="TEXT",
-    callback=asked.kept(asked.LONGEST),
+    callback=asked.kept(LONGEST_SOURCE),
     default="suppressions add",
     show_default=True,
     help="Why, or who asked for it; kept with it.",

@@ -6,19 +6,16 @@ from types import MappingProxyType
 import click
 from sqlalchemy import Connection
 
-from skene_dagster.cli.screen import mask, shown_key
+from skene_dagster.cli.screen import mask
 from skene_dagster.consent.people import Named, named, named_user
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.suppressions import SCOPES, Reason, Scope, Suppression
 from skene_dagster.delivery.decide.facts import mapped_by_settings
 from skene_dagster.settings import Settings
 from skene_dagster.settings.addresses import bare_address
-from skene_dagster.store.keys import users_key
+from skene_dagster.store.keys import as_text, users_key
 
 STOPS: Mapping[Scope, str] = MappingProxyType({"all": "no email at all", "marketing": "no marketing email"})
-
-LONGEST = 64
-"""Characters of a source."""
 
 
 def checked(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> Sequence[str]:
@@ -92,7 +89,7 @@ def shown(one: Named, given: Collection[str]) -> str:
 
     if one.address is not None:
         return address(one.address)
-    return f"user {shown_key(one.user_id)}" + (f" ({address(one.has)})" if one.has else "")
+    return f"user {as_text(one.user_id)}" + (f" ({address(one.has)})" if one.has else "")
 
 
 def why(one: Suppression) -> str:

@@ -8,8 +8,8 @@ from skene_dagster.cli.consent import asked
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.group import LOOK, USAGE
 from skene_dagster.cli.screen import Screen, how_many, open_screen
-from skene_dagster.consent.imports.importing import LONGEST_SOURCE, Imported, Wanted, import_list
-from skene_dagster.consent.suppressions import SCOPES, Scope
+from skene_dagster.consent.imports.importing import Imported, Wanted, import_list
+from skene_dagster.consent.suppressions import LONGEST_SOURCE, SCOPES, Scope
 from skene_dagster.errors import ImportRefused, Place
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
@@ -38,6 +38,7 @@ def import_file(
     settings = load(root)
     screen = open_screen()
     with open_ledger(settings) as (engine, clock):
+        # If the users table is not what skene.yaml says, it is told before anything is written.
         reading(engine, lambda connection: asked.find(connection, settings, ["nobody@example.com"], None))
         try:
             with screen.doing("Reading the file") as say:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.cli.consent import asked
 from skene_dagster.cli.consent.asked import STOPS
 from skene_dagster.cli.database import open_ledger, shown_database
-from skene_dagster.cli.screen import Screen, how_many, mask, open_screen, shown_key
+from skene_dagster.cli.screen import Screen, how_many, mask, open_screen
 from skene_dagster.consent import listing
 from skene_dagster.consent.listing import Recorded
 from skene_dagster.consent.people import Named
@@ -19,6 +19,7 @@ from skene_dagster.consent.suppressions import SCOPES, Scope, Suppression
 from skene_dagster.consent.walking import every
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading
+from skene_dagster.store.keys import as_text
 from skene_dagster.store.tables import OPEN
 
 SHOWN = 20
@@ -136,7 +137,7 @@ def _one_to_programs(
     return {
         "recipient": one.recipient,
         "address": address if address in given else address and mask(address),
-        "user": None if one.user_id is None else shown_key(one.user_id),
+        "user": None if one.user_id is None else as_text(one.user_id),
         "holds": [_to_programs(record.suppression) for record in of_them if record.suppression.until > now],
         "ended": [
             _to_programs(record.suppression) | {"lift_reason": record.lift_reason}

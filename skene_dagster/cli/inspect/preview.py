@@ -12,7 +12,7 @@ from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
-from skene_dagster.cli.screen import Screen, how_many, open_screen, shown_key
+from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
@@ -25,6 +25,7 @@ from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
+from skene_dagster.store.keys import as_text
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
@@ -165,10 +166,10 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
         screen.paragraph("To see the email anyway, name a user: --user KEY.")
         return True
     screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
-    screen.facts({f"user {shown_key(case.user_id)}": decision_in_words(case) for case in found.sample})
+    screen.facts({f"user {as_text(case.user_id)}": decision_in_words(case) for case in found.sample})
     case = found.sample[0]
     screen.line()
-    screen.line(f"The email to user {shown_key(case.user_id)}", "bold")
+    screen.line(f"The email to user {as_text(case.user_id)}", "bold")
     templates = Templates(stage.settings.templates, stage.settings.root)
     email.tell(screen, stage, templates, case.user_id, case.person, case.row, masked=True, browser=browser)
     return True

@@ -14,13 +14,11 @@ from skene_dagster.consent.imports.records import Bad, Record, open_text, record
 from skene_dagster.consent.imports.rows import Layout, Row, layout_of, rows
 from skene_dagster.consent.people import users_of
 from skene_dagster.consent.recipient import Recipients
-from skene_dagster.consent.suppressions import Scope, Suppression
+from skene_dagster.consent.suppressions import LONGEST_SOURCE, Scope, Suppression
 from skene_dagster.consent.writing import write
 from skene_dagster.errors import ImportRefused, Place
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import reading
-
-LONGEST_SOURCE = 64
 
 PAGE = 10_000
 """Rows in a transaction."""

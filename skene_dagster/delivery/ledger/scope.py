@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
+from skene_dagster.store.keys import as_text
 from skene_dagster.store.tables import batches, deferred, sends
 
 NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
@@ -21,8 +22,8 @@ class Scope:
 
 def send_id(scope: Scope, user_id: object, occurrence: int | str) -> str:
     """Name a send: always the same 32 hex digits for the same mode, loop, step, user and occurrence."""
-    key = user_id.hex() if isinstance(user_id, bytes) else str(user_id)
-    return uuid.uuid5(NAMESPACE, "\x1f".join((scope.mode, scope.loop, scope.step, key, str(occurrence)))).hex
+    parts = (scope.mode, scope.loop, scope.step, as_text(user_id), str(occurrence))
+    return uuid.uuid5(NAMESPACE, "\x1f".join(parts)).hex
 
 
 def rows_of(scope: Scope, table: FromClause) -> ColumnElement[bool]:

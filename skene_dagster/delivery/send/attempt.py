@@ -158,7 +158,7 @@ def _is_stale(batch: Batch, now: datetime) -> bool:
 
 def _is_suppressed(connection: Connection, batch: Batch, policy: Policy, now: datetime) -> bool:
     """Whether somebody was suppressed since a batch was frozen that the provider has none of."""
-    if batch.unresolved_since is not None:
+    if batch.unresolved_since is not None or suppressions.is_empty(connection):
         return False
     recipients = ledger.recipients(connection, batch.batch_id)
     return recipients is None or bool(suppressions.stopped(connection, recipients, policy.scopes, now))
