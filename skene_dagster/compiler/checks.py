@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.compiler.names import sends_key
 from skene_dagster.delivery import ledger, modes
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import reading
@@ -22,7 +22,7 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
 
     @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
     def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
-        n = _in_doubt(database, Scope(modes.choose(settings).name, plan.name, step.ledger_name))
+        n = _in_doubt(database, StepScope(modes.choose(settings).name, plan.name, step.ledger_name))
         return dg.AssetCheckResult(
             passed=n == 0, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(plan, n), description=_told(n)
         )
@@ -36,7 +36,7 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
         for step in plan.steps:
             if step.email is None:
                 continue
-            n = _in_doubt(database, Scope(mode, plan.name, step.ledger_name))
+            n = _in_doubt(database, StepScope(mode, plan.name, step.ledger_name))
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
                     asset_key=sends_key(plan, step),
@@ -49,7 +49,7 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
             )
 
 
-def _in_doubt(database: Engine, scope: Scope) -> int:
+def _in_doubt(database: Engine, scope: StepScope) -> int:
     return reading(database, lambda connection: ledger.emails_in_doubt(connection, scope))
 
 

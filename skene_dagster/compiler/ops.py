@@ -13,7 +13,7 @@ from skene_dagster.compiler.work import begun
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.send import deliver
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
@@ -92,7 +92,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                     templates=Templates(settings.templates, settings.root),
                     progress=_telling(context, "emails worked on"),
                 )
-            scope = Scope(mode.name, plan.name, step.ledger_name)
+            scope = StepScope(mode.name, plan.name, step.ledger_name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.stopped_because:

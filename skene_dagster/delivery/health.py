@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from skene_dagster.delivery import controls, ledger, modes
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import WaitingBatches
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
@@ -86,7 +86,7 @@ def health(
     Args:
         due: the last tick that should have been refreshed by now; None for a step without a clock.
     """
-    scope = Scope(mode, plan.name, step.ledger_name)
+    scope = StepScope(mode, plan.name, step.ledger_name)
     cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     orders = controls.orders(connection, plan.name, step.ledger_name)
     waits = ledger.deferred(connection, scope, by_row=step.by_row)
@@ -121,7 +121,7 @@ class Left:
 def left_by_others(connection: Connection, plans: Sequence[LoopPlan], mode: str, now: datetime) -> list[Left]:
     """List what steps have left open that none of these loops has."""
     known = {(plan.name, step.ledger_name) for plan in plans for step in plan.steps}
-    scopes = [Scope(mode, *row) for row in ledger.steps_with_open_batches(connection, mode) if row not in known]
+    scopes = [StepScope(mode, *row) for row in ledger.steps_with_open_batches(connection, mode) if row not in known]
     return [
         Left(scope.loop, scope.step, _waits(connection, scope, now), ledger.emails_in_doubt(connection, scope))
         for scope in scopes
@@ -134,7 +134,7 @@ def closed_accounts(connection: Connection, now: datetime) -> list[tuple[datetim
     return [(row.closed_until, row.reason or "") for row in connection.execute(query)]
 
 
-def _waits(connection: Connection, scope: Scope, now: datetime) -> tuple[Wait, ...]:
+def _waits(connection: Connection, scope: StepScope, now: datetime) -> tuple[Wait, ...]:
     return tuple(_wait(row, scope.mode) for row in ledger.waiting(connection, scope, now))
 
 

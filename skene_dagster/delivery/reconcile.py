@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.send.advance import advance
 from skene_dagster.delivery.send.records import Policy, is_for_the_records
@@ -142,11 +142,11 @@ def _drop_steps_that_are_gone(session: DeliverySession, plans: Sequence[LoopPlan
     return session.do(drop)
 
 
-def _gone(connection: Connection, mode: str, plans: Sequence[LoopPlan]) -> list[Scope]:
+def _gone(connection: Connection, mode: str, plans: Sequence[LoopPlan]) -> list[StepScope]:
     """List the steps that are gone from a loop that is well, and have batches that were never attempted."""
     steps: Mapping[str, set[str]] = {plan.name: {step.ledger_name for step in plan.steps} for plan in plans}
     return [
-        Scope(mode, loop, step)
+        StepScope(mode, loop, step)
         for loop, step in ledger.steps_with_unsent_batches(connection, mode)
         if loop in steps and step not in steps[loop]
     ]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Table
 from skene_dagster.behaviour import engagement, events
 from skene_dagster.behaviour.rollup import roll_up
 from skene_dagster.delivery import entitlements, ledger
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
 from skene_dagster.loops.planning.usage import UsagePlan
@@ -124,7 +124,7 @@ def _payloads(
         loop, _, step = segment.partition(".")
         look = looks.get(segment)
         for mode in CHANNELS:
-            open_since = ledger.oldest_open(connection, Scope(mode, loop, step))
+            open_since = ledger.oldest_open(connection, StepScope(mode, loop, step))
             before = min(now if open_since is None else open_since, now) - kept
             before = before if look is None else min(before, look.after)
             parts.append(partial(trigger_rows.forget, mode=mode, segment=segment, before=before, size=size))

@@ -8,7 +8,7 @@ from databases import Database
 from product import users
 from sqlalchemy import Column, Row, and_, delete, exists, func, insert, select
 
-from skene_dagster.delivery.ledger.scope import Scope, send_id
+from skene_dagster.delivery.ledger.scope import StepScope, send_id
 from skene_dagster.store.tables import OPEN, batches, controls, deferred, metadata, pacing, segment_members, sends
 
 Backup: TypeAlias = dict[str, list[dict[str, Any]]]
@@ -49,7 +49,7 @@ class Eyes:
     def deferred(self) -> set[str]:
         """Read who waits to be decided again, by the send id that their email will have."""
         rows = self._rows(select(deferred))
-        return {send_id(Scope(row.mode, row.loop, row.step), row.user_id, row.occurrence) for row in rows}
+        return {send_id(StepScope(row.mode, row.loop, row.step), row.user_id, row.occurrence) for row in rows}
 
     def entries(self) -> dict[int, int]:
         """Count how often each user has entered the segment."""

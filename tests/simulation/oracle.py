@@ -14,7 +14,7 @@ from eyes import Eyes
 from scheduler import Actor, Scheduler, Violation
 
 from skene_dagster.delivery.email.message import Frozen, Message
-from skene_dagster.delivery.ledger import LEASE, Scope, send_id
+from skene_dagster.delivery.ledger import LEASE, StepScope, send_id
 from skene_dagster.delivery.providers.json_emails import messages_of
 
 KEY_LIVES = timedelta(hours=24)
@@ -70,7 +70,7 @@ class Oracle:
 
     scheduler: Scheduler
     eyes: Eyes
-    scope: Scope
+    scope: StepScope
     repeat: Literal["once", "every_entry"]
     on_doubt: Literal["skip", "resend"]
     looks_inside: bool = True
@@ -176,5 +176,5 @@ class Oracle:
 
 
 @lru_cache
-def _sends_of(scope: Scope) -> dict[str, int]:
+def _sends_of(scope: StepScope) -> dict[str, int]:
     return {send_id(scope, user, number): user for user in range(1, 9) for number in range(1, OCCURRENCES)}

@@ -202,7 +202,7 @@ def a_tick_counts_as_decided_before_it_is(patch: pytest.MonkeyPatch) -> None:
     """How far a step has decided is written when a tick begins."""
     real = ledger.begin
 
-    def begin(connection: Connection, scope: ledger.Scope, digest: str, as_of: datetime) -> StepProgress:
+    def begin(connection: Connection, scope: ledger.StepScope, digest: str, as_of: datetime) -> StepProgress:
         before = real(connection, scope, digest, as_of)
         ledger.complete(connection, scope, as_of, before.reserved_as_of)
         return before
@@ -214,7 +214,7 @@ def a_pause_counts_as_a_decision(patch: pytest.MonkeyPatch) -> None:
     """Whom a pause holds is passed over when it ends."""
     real = ledger.hold
 
-    def hold(connection: Connection, scope: ledger.Scope, reason: HoldReason, since: datetime | None) -> None:
+    def hold(connection: Connection, scope: ledger.StepScope, reason: HoldReason, since: datetime | None) -> None:
         real(connection, scope, reason, since)
         ledger.complete(connection, scope, datetime(2027, 1, 1), since)
 

@@ -25,7 +25,7 @@ from skene_dagster.consent.suppressions import Suppression
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.decide.reserve import reserve
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.send.deliver import deliver
@@ -74,7 +74,7 @@ class World:
         self.page = (5000, 2)[choices.pick("page", 2, 0.5)]
         self.is_refreshed_for_real = choices.yes("real refresh", 0.1)
         self.eyes = Eyes(self.database)
-        scope = Scope("live", self.plan.name, self.step.name)
+        scope = StepScope("live", self.plan.name, self.step.name)
         self.oracle = Oracle(self.scheduler, self.eyes, scope, repeat, on_doubt)
         self.provider = Model(self.scheduler, self.oracle)
         self.as_of = self.scheduler.now

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, delete, func, select, update
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.delivery.send import freeze
@@ -370,7 +370,7 @@ def test_who_is_left_out_of_a_batch_is_not_counted_with_it(world: World) -> None
     world.now += timedelta(hours=23)
     world.deliver()
 
-    scope = Scope("outbox", "retention", "main")
+    scope = StepScope("outbox", "retention", "main")
     assert transaction(world.engine, lambda c: ledger.emails_in_doubt(c, scope)) == 1
 
 

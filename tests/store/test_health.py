@@ -48,7 +48,7 @@ def test_emails_are_not_stuck_while_a_run_works_on_the_step(world: World) -> Non
     world.reserve(LIVE)
     world.now += timedelta(minutes=61)
     (first, _) = transaction(
-        world.engine, lambda c: ledger.due(c, ledger.Scope("live", "retention", "main"), world.now)
+        world.engine, lambda c: ledger.due(c, ledger.StepScope("live", "retention", "main"), world.now)
     )
 
     nobody = look(world).stuck

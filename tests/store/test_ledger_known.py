@@ -10,11 +10,11 @@ from delivery_world import World, make_world
 from sqlalchemy import Connection, Engine, insert
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Past, Waiting
 from skene_dagster.store.tables import batches, deferred, recovered, sends
 
-SCOPE = Scope("outbox", "retention", "main")
+SCOPE = StepScope("outbox", "retention", "main")
 AN_INSTANT, A_DAY = timedelta(microseconds=1), timedelta(days=1)
 FIRST, SECOND, THIRD = NOW - 3 * A_DAY, NOW - 2 * A_DAY, NOW - A_DAY
 

@@ -12,10 +12,10 @@ from delivery_world import World, make_world, users
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import Scope, batches_of
+from skene_dagster.delivery.ledger import StepScope, batches_of
 from skene_dagster.store.tables import batches, sends
 
-SCOPE = Scope("outbox", "retention", "main")
+SCOPE = StepScope("outbox", "retention", "main")
 BATCH = "b" * 32
 
 AN_INSTANT = timedelta(microseconds=1)
@@ -269,12 +269,12 @@ def test_only_who_is_still_to_be_mailed_is_in_a_batch_in_the_order_of_its_places
 
 
 def test_what_a_tick_may_still_have_to_mail_is_what_is_reserved_or_in_doubt(sent: Connection) -> None:
-    def open_at(scope: Scope, as_of: datetime) -> set[object]:
+    def open_at(scope: StepScope, as_of: datetime) -> set[object]:
         return set(sent.execute(select(sends.c.user_id).where(ledger.at_tick(scope, as_of))).scalars())
 
     assert open_at(SCOPE, NOW) == {2, 3, 4}
     assert open_at(SCOPE, NOW - A_MINUTE) == set()
-    assert open_at(Scope(SCOPE.mode, SCOPE.loop, "other"), NOW) == set()
+    assert open_at(StepScope(SCOPE.mode, SCOPE.loop, "other"), NOW) == set()
 
 
 def test_who_is_not_in_an_answer_is_found_among_those_who_are_asked_about(sent: Connection) -> None:

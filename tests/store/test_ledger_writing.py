@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger import Scope, Skipped
+from skene_dagster.delivery.ledger import Skipped, StepScope
 from skene_dagster.delivery.model import Batch
 from skene_dagster.store.tables import batches, sends
 
-SCOPE = Scope("outbox", "retention", "main")
+SCOPE = StepScope("outbox", "retention", "main")
 BATCH, SEND, OTHER = "b" * 32, "1" * 32, "2" * 32
 STATES = ("reserved", "frozen", "accepted", "settled", "split", "in_doubt")
 

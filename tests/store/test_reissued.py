@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Message
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, Refused
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.delivery.send import freeze
@@ -162,7 +162,7 @@ def test_the_reconciliation_sends_all_parts_of_a_batch_that_is_too_large_for_a_r
     world.refresh()
     world.reserve(LIVE)
     with world.engine.begin() as connection:
-        scope = Scope("live", world.plan.name, world.step.ledger_name)
+        scope = StepScope("live", world.plan.name, world.step.ledger_name)
         batch = ledger.batch_of(connection, ledger.due(connection, scope, world.now)[0].batch_id)
         everybody = [row.send_id for row in ledger.members_of(connection, batch.batch_id)]
         ledger.split(connection, batch, [everybody], world.now)

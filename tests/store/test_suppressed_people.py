@@ -14,7 +14,7 @@ from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.suppressions import Scope, Suppression
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.email.message import Message
-from skene_dagster.delivery.ledger import Scope as Step
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.providers.base import Answer, Later, Refused, Unreachable
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.errors import ProviderUnavailable
@@ -194,7 +194,7 @@ def test_a_person_may_have_them_decided_again_after_a_lift(world: World) -> None
     suppressed(world, address="u1@example.com")
     world.tick(LIVE)
     lifted(world, "u1@example.com")
-    scope = Step("live", world.plan.name, world.step.ledger_name)
+    scope = StepScope("live", world.plan.name, world.step.ledger_name)
 
     transaction(world.engine, lambda c: ledger.reconsider(c, scope, by_row=False))
     world.days_pass(1)

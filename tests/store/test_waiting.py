@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import Message, origin
 from skene_dagster.delivery.health import Wait, health
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.providers.base import (
     Absent,
     Answer,
@@ -445,6 +445,6 @@ def test_a_batch_that_was_given_back_meanwhile_is_waited_for_only_a_moment(world
     world.reserve()
     session = world.session()
 
-    session.wait_for(session.do(lambda c: ledger.due(c, Scope("outbox", "retention", "main"), world.now)))
+    session.wait_for(session.do(lambda c: ledger.due(c, StepScope("outbox", "retention", "main"), world.now)))
 
     assert world.paused == [0.1]

@@ -11,7 +11,7 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, select
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.ledger import Scope, complete
+from skene_dagster.delivery.ledger import StepScope, complete
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import deferred, sends, steps
 
@@ -278,7 +278,7 @@ def test_each_mode_has_decided_as_far_as_it_has(world: World) -> None:
 def test_how_far_a_step_has_decided_never_goes_back(world: World) -> None:
     world.add(1)
     world.tick()
-    scope = Scope("outbox", "retention", "main")
+    scope = StepScope("outbox", "retention", "main")
     earlier = world.now - timedelta(days=1)
 
     transaction(world.engine, lambda connection: complete(connection, scope, earlier, world.now))
@@ -289,7 +289,7 @@ def test_how_far_a_step_has_decided_never_goes_back(world: World) -> None:
 def test_who_has_everybody_looked_at_while_a_run_decides_is_heard(world: World) -> None:
     world.add(1)
     world.tick()
-    scope, before = Scope("outbox", "retention", "main"), world.now
+    scope, before = StepScope("outbox", "retention", "main"), world.now
     transaction(world.engine, lambda connection: ledger.look_at_everybody(connection, scope))
 
     transaction(world.engine, lambda connection: complete(connection, scope, before + timedelta(days=1), before))
@@ -304,7 +304,7 @@ def decided_up_to(world: World) -> datetime | None:
 
 
 def reconsidered(world: World) -> int:
-    scope = Scope("outbox", "retention", "main")
+    scope = StepScope("outbox", "retention", "main")
 
     def work(connection: Connection) -> int:
         ledger.look_at_everybody(connection, scope)

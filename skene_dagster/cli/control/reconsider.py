@@ -10,7 +10,7 @@ from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import confirmed, how_many, open_screen
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
 
@@ -37,7 +37,7 @@ def reconsider(root: Path, *, loop: str, step: str | None, yes: bool) -> None:
             screen.labelled("ok", f"{plan.name}, step {one.name}: its next tick decides again about {users}.")
 
 
-def _reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:
+def _reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int:
     ledger.lock(connection, scope)
     ledger.look_at_everybody(connection, scope)
     return ledger.reconsider(connection, scope, by_row=by_row)

@@ -18,7 +18,7 @@ from typing_extensions import assert_never
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, CandidateDecision, SendAudience
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import NewDecisions, NewDeferral, NewSend, StepProgress, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
@@ -165,13 +165,13 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
         )
 
 
-def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: Scope) -> None:
+def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: StepScope) -> None:
     """A step that is new while another is gone may be a renamed one: everybody would be mailed again."""
     if ledger.has_decided(connection, scope):
         return
     present = {step.ledger_name for step in plan.steps}
     for name in members.steps_of(connection, plan.name):
-        gone = Scope(scope.mode, scope.loop, name)
+        gone = StepScope(scope.mode, scope.loop, name)
         if name not in present and ledger.has_decided(connection, gone):
             people = sum(ledger.counts(connection, gone).values())
             raise NoClearance(

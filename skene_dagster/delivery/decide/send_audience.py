@@ -22,7 +22,7 @@ from skene_dagster.delivery.decide.eligibility import (
     decide_row,
 )
 from skene_dagster.delivery.decide.facts import Person
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Past, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
@@ -79,9 +79,9 @@ class SendAudience:
         return self.step.email
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> StepScope:
         """Whose ledger it is."""
-        return Scope(self.mode.name, self.plan.name, self.step.ledger_name)
+        return StepScope(self.mode.name, self.plan.name, self.step.ledger_name)
 
     @property
     def segment(self) -> str:

@@ -48,7 +48,7 @@ from skene_dagster.delivery.ledger.recovering import (
     remember,
     set_apart,
 )
-from skene_dagster.delivery.ledger.scope import Scope, batches_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
@@ -85,8 +85,8 @@ __all__ = [
     "TO_DO",
     "Deferred",
     "LeftOut",
-    "Scope",
     "Skipped",
+    "StepScope",
     "accepted_in",
     "answered",
     "at_tick",

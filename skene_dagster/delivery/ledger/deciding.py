@@ -7,19 +7,19 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select
 
 from skene_dagster.delivery.ledger import deferring
-from skene_dagster.delivery.ledger.scope import Scope, deferred_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, send_id, sends_of
 from skene_dagster.delivery.model import NewDecisions, NewSend
 from skene_dagster.store.tables import batches, deferred, sends
 
 
-def has_decided(connection: Connection, scope: Scope) -> bool:
+def has_decided(connection: Connection, scope: StepScope) -> bool:
     """Whether anything was ever decided about a user of a step."""
     asked = select(sends.c.state).where(sends_of(scope)), select(deferred.c.reason).where(deferred_of(scope))
     return any(connection.execute(query.limit(1)).first() is not None for query in asked)
 
 
 def decide(
-    connection: Connection, scope: Scope, made: NewDecisions, *, as_of: datetime, now: datetime, size: int
+    connection: Connection, scope: StepScope, made: NewDecisions, *, as_of: datetime, now: datetime, size: int
 ) -> int:
     """Write the new decisions of a page, and cut its batches.
 
@@ -38,7 +38,7 @@ def decide(
 
 
 def _write_sends(
-    connection: Connection, scope: Scope, made: Sequence[NewSend], *, as_of: datetime, now: datetime, size: int
+    connection: Connection, scope: StepScope, made: Sequence[NewSend], *, as_of: datetime, now: datetime, size: int
 ) -> int:
     mails = sum(one.state == "reserved" for one in made)
     ids = [uuid.uuid4().hex for _ in range(-(-mails // size))]

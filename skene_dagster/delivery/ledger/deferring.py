@@ -23,7 +23,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from skene_dagster.delivery.ledger.scope import Scope, deferred_of, rows_of
+from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
 from skene_dagster.delivery.model import DeferReason, NewDeferral, SkipReason, Waiting
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, deferred, segment_members, sends, triggered
@@ -47,7 +47,9 @@ RECONSIDERED: tuple[SkipReason, ...] = (
 """Reasons to skip that a person, or another rule, may have removed."""
 
 
-def defer(connection: Connection, scope: Scope, made: Sequence[NewDeferral], *, as_of: datetime, now: datetime) -> None:
+def defer(
+    connection: Connection, scope: StepScope, made: Sequence[NewDeferral], *, as_of: datetime, now: datetime
+) -> None:
     """Write down who is decided again, and when.
 
     Raises:
@@ -58,7 +60,7 @@ def defer(connection: Connection, scope: Scope, made: Sequence[NewDeferral], *, 
         connection.execute(insert(deferred), [{"user_id": one.user_id, **asdict(one.waiting)} | of_all for one in made])
 
 
-def forget(connection: Connection, scope: Scope, keys: Sequence[tuple[object, str]]) -> None:
+def forget(connection: Connection, scope: StepScope, keys: Sequence[tuple[object, str]]) -> None:
     """Let those wait no more who are decided now, by user and occurrence."""
     for start in range(0, len(keys), SOME):
         row = tuple_(deferred.c.user_id, deferred.c.occurrence).in_(keys[start : start + SOME])
@@ -67,7 +69,7 @@ def forget(connection: Connection, scope: Scope, keys: Sequence[tuple[object, st
 
 def due(
     connection: Connection,
-    scope: Scope,
+    scope: StepScope,
     as_of: datetime,
     *,
     by_row: bool,
@@ -107,7 +109,7 @@ def due(
     return connection.execute(query).all()
 
 
-def reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:
+def reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int:
     """Have those decided again whose last decision was to skip them for a reason that may no longer hold; count them.
 
     Only members who are still inside, and rows that are still known.
@@ -135,11 +137,11 @@ def reconsider(connection: Connection, scope: Scope, *, by_row: bool) -> int:
     return connection.execute(moved).rowcount
 
 
-def _skipped(table: FromClause, scope: Scope) -> ColumnElement[bool]:
+def _skipped(table: FromClause, scope: StepScope) -> ColumnElement[bool]:
     return and_(rows_of(scope, table), table.c.state == "skipped", table.c.reason.in_(RECONSIDERED))
 
 
-def waiting(connection: Connection, scope: Scope, keys: Sequence[object]) -> dict[object, Waiting]:
+def waiting(connection: Connection, scope: StepScope, keys: Sequence[object]) -> dict[object, Waiting]:
     """Say of users who wait what for, and from when on they are decided again; of one who waits twice the first."""
     columns = deferred.c
     query = (
@@ -151,7 +153,7 @@ def waiting(connection: Connection, scope: Scope, keys: Sequence[object]) -> dic
 
 
 def waits(
-    scope: Scope, user_id: ColumnElement[Any], occurrence: ColumnElement[str] | None = None
+    scope: StepScope, user_id: ColumnElement[Any], occurrence: ColumnElement[str] | None = None
 ) -> ColumnElement[bool]:
     """Say that a user waits already, or one of their rows that triggered; as a condition."""
     same = [] if occurrence is None else [deferred.c.occurrence == occurrence]

@@ -6,19 +6,19 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from skene_dagster.delivery.ledger.progress import held
 from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
-from skene_dagster.delivery.ledger.scope import Scope, batches_of, deferred_of
+from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import OPEN, batches, segment_members
 from skene_dagster.store.tables import deferred as waiting
 
 
-def open_emails(connection: Connection, scope: Scope) -> int:
+def open_emails(connection: Connection, scope: StepScope) -> int:
     """Count the emails of a step in batches with work left."""
     return _emails(connection, _open(scope))
 
 
-def left_unresolved(connection: Connection, scope: Scope, now: datetime, for_: timedelta) -> int:
+def left_unresolved(connection: Connection, scope: StepScope, now: datetime, for_: timedelta) -> int:
     """Count the batches without an answer that nobody took up for so long after they were due."""
     query = select(func.count()).where(
         _open(scope), batches.c.unresolved_since < now - for_, is_due(now, for_), is_free(now)
@@ -26,7 +26,7 @@ def left_unresolved(connection: Connection, scope: Scope, now: datetime, for_: t
     return int(connection.execute(query).scalar_one())
 
 
-def stuck_emails(connection: Connection, scope: Scope, now: datetime, *, for_: timedelta, idle: timedelta) -> int:
+def stuck_emails(connection: Connection, scope: StepScope, now: datetime, *, for_: timedelta, idle: timedelta) -> int:
     """Count emails that nobody sends: due for so long, and no batch of the step is held, or was attempted lately.
 
     Args:
@@ -39,7 +39,7 @@ def stuck_emails(connection: Connection, scope: Scope, now: datetime, *, for_: t
     return _emails(connection, and_(_open(scope), is_due(now, for_)))
 
 
-def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str, int]:
+def deferred(connection: Connection, scope: StepScope, *, by_row: bool) -> dict[str, int]:
     """Count what is decided again at a later tick, by reason; a member who left meanwhile is none of them."""
     reason = waiting.c.reason
     inside = and_(
@@ -56,7 +56,7 @@ def deferred(connection: Connection, scope: Scope, *, by_row: bool) -> dict[str,
     return {row.reason: row.n for row in connection.execute(query.order_by(reason))} | held(connection, scope)
 
 
-def _open(scope: Scope) -> ColumnElement[bool]:
+def _open(scope: StepScope) -> ColumnElement[bool]:
     return and_(batches_of(scope), batches.c.state.in_(TO_DO))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
-from skene_dagster.delivery.ledger.scope import Scope, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, sends_of
 from skene_dagster.delivery.model import IN_FLIGHT, MAILED, Past, Reason, SendState
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, segment_members, sends
@@ -34,7 +34,7 @@ _HISTORY = _history()
 
 
 def history(
-    connection: Connection, scope: Scope, keys: Sequence[object], *, in_order: bool = False
+    connection: Connection, scope: StepScope, keys: Sequence[object], *, in_order: bool = False
 ) -> dict[object, Past]:
     """Read what the ledger knows about each user of a page.
 
@@ -58,13 +58,15 @@ def history(
     return known
 
 
-def _knows_any(connection: Connection, scope: Scope, first: object, last: object) -> bool:
+def _knows_any(connection: Connection, scope: StepScope, first: object, last: object) -> bool:
     """Whether anybody between two keys was ever decided about. MariaDB takes 20 ms to look for 5,000 keys (2026-11)."""
     between = sends.c.user_id.between(first, last)
     return connection.execute(select(sends.c.user_id).where(sends_of(scope), between).limit(1)).first() is not None
 
 
-def of_rows(connection: Connection, scope: Scope, keys: Sequence[tuple[object, str]]) -> dict[tuple[object, str], Past]:
+def of_rows(
+    connection: Connection, scope: StepScope, keys: Sequence[tuple[object, str]]
+) -> dict[tuple[object, str], Past]:
     """Read what the ledger knows about rows that triggered, by user and occurrence.
 
     For a row without a decision there is the last mail to its user, if there was one: `state` is None then.

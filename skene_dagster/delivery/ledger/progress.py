@@ -5,13 +5,13 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, func, insert, literal, or_, select, update
 
 from skene_dagster.delivery.ledger.deferring import waits
-from skene_dagster.delivery.ledger.scope import Scope, deferred_of, rows_of
+from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
 from skene_dagster.delivery.model import HoldReason, StepProgress
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, Moment, deferred, segment_members, steps, triggered
 
 
-def begin(connection: Connection, scope: Scope, digest: str, as_of: datetime) -> StepProgress:
+def begin(connection: Connection, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
     """Read how far a step has decided; where its digest is another, all whom it deferred are due at this tick.
 
     Raises:
@@ -28,12 +28,12 @@ def begin(connection: Connection, scope: Scope, digest: str, as_of: datetime) ->
     return _progress(connection, scope) or StepProgress(None, None)
 
 
-def lock(connection: Connection, scope: Scope) -> None:
+def lock(connection: Connection, scope: StepScope) -> None:
     """Keep other runs from deciding about a step until this transaction ends."""
     connection.execute(update(steps).where(rows_of(scope, steps)).values(fence=steps.c.fence + 1))
 
 
-def complete(connection: Connection, scope: Scope, as_of: datetime, since: datetime | None) -> None:
+def complete(connection: Connection, scope: StepScope, as_of: datetime, since: datetime | None) -> None:
     """Everybody of a tick is decided who entered after `since`. It never goes back.
 
     Where it is another by now, a person has asked for everybody to be looked at, or another run was there first.
@@ -44,18 +44,18 @@ def complete(connection: Connection, scope: Scope, as_of: datetime, since: datet
     connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=None))
 
 
-def forget(connection: Connection, scope: Scope) -> None:
+def forget(connection: Connection, scope: StepScope) -> None:
     """Have the step's next tick look at everybody who is inside."""
     connection.execute(update(steps).where(rows_of(scope, steps)).values(reserved_as_of=None))
 
 
-def hold(connection: Connection, scope: Scope, reason: HoldReason, since: datetime | None) -> None:
+def hold(connection: Connection, scope: StepScope, reason: HoldReason, since: datetime | None) -> None:
     """Nobody of the step is decided now, for this reason; who entered after `since` (None: everybody) waits."""
     known = func.coalesce(steps.c.reserved_as_of, literal(since, Moment))
     connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=reason, reserved_as_of=known))
 
 
-def held(connection: Connection, scope: Scope) -> dict[str, int]:
+def held(connection: Connection, scope: StepScope) -> dict[str, int]:
     """Count the members, or the rows that triggered, that nobody decides about now, by the reason; empty: none."""
     progress = _progress(connection, scope)
     if progress is None or progress.hold is None:
@@ -73,6 +73,6 @@ def held(connection: Connection, scope: Scope) -> dict[str, int]:
     return {progress.hold: number} if number else {}
 
 
-def _progress(connection: Connection, scope: Scope) -> StepProgress | None:
+def _progress(connection: Connection, scope: StepScope) -> StepProgress | None:
     row = connection.execute(select(steps.c.reserved_as_of, steps.c.hold).where(rows_of(scope, steps))).one_or_none()
     return None if row is None else StepProgress(*row)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.progress import held
-from skene_dagster.delivery.ledger.scope import Scope, batches_of, deferred_of, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of, sends_of
 from skene_dagster.delivery.model import Batch, BatchState, DueBatch, ReservedSend, SendState, WaitingBatches
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
 from skene_dagster.store.tables import batches, deferred, sends
@@ -47,7 +47,7 @@ BATCH = tuple(batches.c[field.name] for field in fields(Batch))
 _BATCH_OF = select(*BATCH).where(batches.c.batch_id == bindparam("batch_id"))
 
 
-def counts(connection: Connection, scope: Scope, as_of: datetime | None = None) -> dict[str, int]:
+def counts(connection: Connection, scope: StepScope, as_of: datetime | None = None) -> dict[str, int]:
     """Count the decisions of a step by state (`deferred:repeat` where there is a reason), at one tick or at all."""
     made = select(sends.c.state, sends.c.reason, func.count()).where(sends_of(scope))
     put_off = select(literal("deferred"), deferred.c.reason, func.count()).where(deferred_of(scope))
@@ -63,7 +63,7 @@ def counts(connection: Connection, scope: Scope, as_of: datetime | None = None) 
 
 def due(
     connection: Connection,
-    scope: Scope,
+    scope: StepScope,
     now: datetime,
     except_for: Collection[str] = (),
     *,
@@ -90,7 +90,7 @@ def due(
     return [DueBatch(*row) for row in connection.execute(query.order_by(_DUE, batches.c.batch_id).limit(NEXT))]
 
 
-def open_batches(connection: Connection, scope: Scope) -> int:
+def open_batches(connection: Connection, scope: StepScope) -> int:
     """Count the batches of a step with work left, whether they can go on now or not."""
     query = select(func.count()).where(batches_of(scope), batches.c.state.in_(TO_DO))
     return int(connection.execute(query).scalar_one())
@@ -127,7 +127,7 @@ def unresolved(connection: Connection, mode: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def waiting(connection: Connection, scope: Scope, now: datetime) -> list[WaitingBatches]:
+def waiting(connection: Connection, scope: StepScope, now: datetime) -> list[WaitingBatches]:
     """List what is left open of a step and held by nobody, by what was said last; not what nobody has tried yet."""
     since = func.coalesce(batches.c.unresolved_since, batches.c.reserved_at)
     rows = connection.execute(
@@ -163,7 +163,7 @@ def in_doubt(connection: Connection, mode: str) -> list[Batch]:
     return [Batch(*row) for row in connection.execute(query)]
 
 
-def emails_in_doubt(connection: Connection, scope: Scope) -> int:
+def emails_in_doubt(connection: Connection, scope: StepScope) -> int:
     """Count the emails of a step that are in doubt."""
     query = select(func.coalesce(func.sum(batches.c.size), 0)).where(batches_of(scope), batches.c.state == "in_doubt")
     return int(connection.execute(query).scalar_one())
@@ -189,7 +189,7 @@ def steps_with_open_batches(connection: Connection, mode: str) -> list[tuple[str
     return [(row.loop, row.step) for row in rows]
 
 
-def oldest_open(connection: Connection, scope: Scope) -> datetime | None:
+def oldest_open(connection: Connection, scope: StepScope) -> datetime | None:
     """Say of which tick the oldest batch of a step is that is not settled; None where all are."""
     query = select(func.min(batches.c.as_of)).where(batches_of(scope), batches.c.state.in_(OPEN))
     found: datetime | None = connection.execute(query).scalar()
@@ -243,7 +243,7 @@ def in_batch(batch_id: str) -> ColumnElement[bool]:
     return and_(sends.c.batch_id == batch_id, sends.c.state == "reserved")
 
 
-def at_tick(scope: Scope, as_of: datetime) -> ColumnElement[bool]:
+def at_tick(scope: StepScope, as_of: datetime) -> ColumnElement[bool]:
     """Say that a send may still have to be made, of those that a step decided at a tick."""
     return and_(sends_of(scope), sends.c.as_of == as_of, sends.c.state.in_(NOT_DONE))
 
@@ -254,7 +254,7 @@ def accepted_in(connection: Connection, batch_id: str) -> Sequence[object]:
     return connection.execute(query).scalars().all()
 
 
-def was_ever_reserved(connection: Connection, scope: Scope) -> bool:
+def was_ever_reserved(connection: Connection, scope: StepScope) -> bool:
     """Whether any batch of the step was ever cut."""
     return connection.execute(select(batches.c.batch_id).where(batches_of(scope)).limit(1)).first() is not None
 

@@ -12,7 +12,7 @@ NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
 
 
 @dataclass(frozen=True)
-class Scope:
+class StepScope:
     """One step of one loop on one mode: what a ledger query is about."""
 
     mode: str
@@ -20,27 +20,27 @@ class Scope:
     step: str
 
 
-def send_id(scope: Scope, user_id: object, occurrence: int | str) -> str:
+def send_id(scope: StepScope, user_id: object, occurrence: int | str) -> str:
     """Name a send: always the same 32 hex digits for the same mode, loop, step, user and occurrence."""
     parts = (scope.mode, scope.loop, scope.step, as_text(user_id), str(occurrence))
     return uuid.uuid5(NAMESPACE, "\x1f".join(parts)).hex
 
 
-def rows_of(scope: Scope, table: FromClause) -> ColumnElement[bool]:
+def rows_of(scope: StepScope, table: FromClause) -> ColumnElement[bool]:
     """The rows of one step in one of the ledger's tables, or in an alias of it, as a condition."""
     return and_(table.c.mode == scope.mode, table.c.loop == scope.loop, table.c.step == scope.step)
 
 
-def sends_of(scope: Scope) -> ColumnElement[bool]:
+def sends_of(scope: StepScope) -> ColumnElement[bool]:
     """The sends of one step, as a condition."""
     return rows_of(scope, sends)
 
 
-def batches_of(scope: Scope) -> ColumnElement[bool]:
+def batches_of(scope: StepScope) -> ColumnElement[bool]:
     """The batches of one step, as a condition."""
     return rows_of(scope, batches)
 
 
-def deferred_of(scope: Scope) -> ColumnElement[bool]:
+def deferred_of(scope: StepScope) -> ColumnElement[bool]:
     """The deferred of one step, as a condition."""
     return rows_of(scope, deferred)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, UNSENT, is_free
-from skene_dagster.delivery.ledger.scope import Scope, batches_of
+from skene_dagster.delivery.ledger.scope import StepScope, batches_of
 from skene_dagster.delivery.model import Batch, BatchState, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import Moment, batches, sends
@@ -154,7 +154,7 @@ def cancel(connection: Connection, loop: str, cancelled_at: datetime, now: datet
     return sum(_drop_all(connection, of_the_loop, "cancelled", now))
 
 
-def drop_step(connection: Connection, scope: Scope, now: datetime) -> int:
+def drop_step(connection: Connection, scope: StepScope, now: datetime) -> int:
     """Drop the batches of a step that is gone, those never attempted that no live run holds; count them."""
     return len(_drop_all(connection, batches_of(scope), "step_removed", now))
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import Scope
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
@@ -85,7 +85,7 @@ class LateTicks:
         asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
         if asked_at is None or now - asked_at > LATE:
             rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows
-            scope = Scope(self.mode.name, self.plan.name, self.step.ledger_name)
+            scope = StepScope(self.mode.name, self.plan.name, self.step.ledger_name)
             left = ledger.not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
             self._of_all[as_of] = now, left
         return left
