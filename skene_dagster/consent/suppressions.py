@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, sele
 
 from skene_dagster.store.tables import OPEN, suppressions
 
-Scope = Literal["all", "marketing"]
-"""What a suppression stops: every email, or all but those that the recipient asked for (`transactional: true`)."""
+Scope = str
+"""What a suppression stops: `all` email; `marketing`, which is all that the recipient did not ask for (`transactional:
+true`); or a topic of it, `topic:<name>`."""
 
 StopReason = Literal["suppressed", "said_no"]
 """Why somebody is not mailed: their address must get nothing; they want no marketing."""
@@ -64,6 +65,11 @@ COLUMNS = tuple(
 """What a `Suppression` is made of."""
 
 
+def topic_scope(topic: str) -> Scope:
+    """Return the scope of a "no" to one topic."""
+    return f"topic:{topic}"
+
+
 def scopes_of(*, transactional: bool) -> tuple[Scope, ...]:
     """Say which suppressions stop an email."""
     return TRANSACTIONAL if transactional else MARKETING
@@ -86,6 +92,8 @@ def suppress(connection: Connection, entries: Sequence[Suppression], now: dateti
                 if change.is_added:
                     # An address that is known stays known.
                     values |= {name: value for name, value in _row(change.entry).items() if value is not None}
+                elif change.is_graver:
+                    values |= {"reason": change.entry.reason, "source": change.entry.source}
                 connection.execute(update(suppressions).where(_key(change.row)).values(values))
         new = [_row(change.entry) | {"repeated_at": change.repeated_at} for change in changes if change.row is None]
         if new:
@@ -114,6 +122,11 @@ class _Change:
         """Whether nothing held, or for a shorter time."""
         return self.row is None or bool(self.entry.until > self.row["lifted_at"])
 
+    @property
+    def is_graver(self) -> bool:
+        """Whether it becomes the reason of what holds: a complaint is lifted only by who says so."""
+        return self.row is not None and self.row["reason"] != COMPLAINT == self.entry.reason
+
 
 def _changes(connection: Connection, entries: Sequence[Suppression], now: datetime, *, lock: bool) -> list[_Change]:
     query = (
@@ -136,15 +149,19 @@ def _changes(connection: Connection, entries: Sequence[Suppression], now: dateti
         if one.until <= now or (key in lifted and one.since <= lifted[key]):
             continue
         newest[key] = max(newest.get(key, one.since), one.since)
-        if key not in wanted or one.until > wanted[key].until:
+        if key not in wanted or _weight(one) > _weight(wanted[key]):
             wanted[key] = one
     changes = []
     for name, one in sorted(wanted.items()):
         row, said_at = holds.get(name), min(newest[name], now)
         change = _Change(one, row, said_at if row is None else max(said_at, row["repeated_at"]))
-        if row is None or change.is_added or change.repeated_at > row["repeated_at"]:
+        if row is None or change.is_added or change.is_graver or change.repeated_at > row["repeated_at"]:
             changes.append(change)
     return changes
+
+
+def _weight(one: Suppression) -> tuple[datetime, bool]:
+    return one.until, one.reason == COMPLAINT
 
 
 def lift(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
@@ -20,12 +21,14 @@ from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
 from skene_dagster.settings.product import Limits, Sender, Users
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
+from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import parse_yaml
 
 __all__ = [
     "FILE",
     "OWN_EVENTS",
+    "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
     "Environment",
     "Events",
@@ -45,6 +48,7 @@ __all__ = [
     "Settings",
     "TableName",
     "TidbUsage",
+    "Topic",
     "Unit",
     "Users",
     "load",
@@ -52,6 +56,9 @@ __all__ = [
 ]
 
 FILE = "skene.yaml"
+
+PRODUCT_NEWS: Mapping[str, Topic] = MappingProxyType({DEFAULT_TOPIC: Topic(title="Product news")})
+"""The topics of a project that names none."""
 
 
 def _a_folder(name: str) -> str:
@@ -79,6 +86,8 @@ class ProjectFile(Spec):
     tidb_usage: TidbUsage | None = None
     """The users whose use of TiDB's own features is collected. Default: nobody."""
     retention: Retention = Retention()
+    topics: dict[Key, Topic] = Field(default_factory=dict)
+    """What the emails are about, by a short name; `product` is there where nothing else is."""
     loops: Folder = "loops"
     """The folder of the loop files."""
     templates: Folder = "templates"
@@ -112,6 +121,7 @@ class Settings:
     milestones: Mapping[str, Milestone] = field(default_factory=dict)
     tidb_usage: TidbUsage | None = None
     retention: Retention = field(default_factory=Retention)
+    topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
 
     @property
     def schema(self) -> str:
@@ -161,6 +171,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         milestones=project.milestones,
         tidb_usage=project.tidb_usage,
         retention=project.retention,
+        topics=project.topics or PRODUCT_NEWS,
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,

@@ -146,6 +146,13 @@ def _unsubscribing(text: str) -> str:
     return text
 
 
+def _public(text: str) -> str:
+    if text.strip() and (not is_header_link(text) or "?" in text or "#" in text):
+        raise ValueError(f"{shown(text)} is not where pages are served. Write https://mail.example.com")
+    return text.strip().rstrip("/")
+
+
 Link = Annotated[str, AfterValidator(_link)]
 SenderText = Annotated[str, AfterValidator(sender)]
 UnsubscribeUrl = Annotated[str, AfterValidator(_unsubscribing)]
+PublicUrl = Annotated[str, AfterValidator(_public)]

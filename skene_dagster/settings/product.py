@@ -6,7 +6,7 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.settings.addresses import SenderText, UnsubscribeUrl
+from skene_dagster.settings.addresses import PublicUrl, SenderText, UnsubscribeUrl
 from skene_dagster.settings.moments import Moments
 from skene_dagster.settings.names import Identifier, TableName
 from skene_dagster.settings.providers import DEFAULT_PROVIDER, ProviderName
@@ -50,6 +50,8 @@ class Sender(Spec):
     """The sender's postal address, printed in every marketing email (CAN-SPAM)."""
     unsubscribe_url: UnsubscribeUrl = ""
     """The one-click unsubscribe address; `{{user.<column>}}` names the recipient."""
+    public_url: PublicUrl = ""
+    """Where the unsubscribe pages are reached from outside: `https://mail.example.com`."""
     rate_share: float = Field(default=0.8, gt=0, le=1)
     """The share of the provider's rate limit that the loops may use."""
 

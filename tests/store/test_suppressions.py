@@ -189,6 +189,17 @@ def test_complaints_can_be_spared_by_a_lift(connection: Connection) -> None:
     assert stopped(connection) == {"ada": "suppressed"}
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["in one statement", "one after the other"])
+def test_a_complaint_becomes_the_reason_of_what_holds(connection: Connection, *, together: bool) -> None:
+    bounce = Suppression("ada", "all", NOW, "bounce", "resend")
+    complaint = Suppression("ada", "all", NOW + A_SECOND, "complaint", "resend")
+    for some in [[bounce, complaint]] if together else [[bounce], [complaint], [bounce]]:
+        suppressions.suppress(connection, some, NOW + A_DAY)
+
+    assert suppressions.lift(connection, ["ada"], "a test", NOW + A_DAY, complaints=False) == []
+    assert [one.reason for one in suppressions.lift(connection, ["ada"], "a test", NOW + A_DAY)] == ["complaint"]
+
+
 def test_nothing_is_lifted_twice(connection: Connection) -> None:
     suppressions.suppress(connection, [a_no()], NOW)
 

@@ -1,4 +1,4 @@
-"""Columns that a release adds to an older table, or renames."""
+"""Columns that a release adds to an older table, or renames, and rows of random bytes."""
 
 from typing import Any
 
@@ -25,3 +25,15 @@ def rename(table: str, old: str, new: str) -> None:
     if not found.has_table(table) or old in {known["name"] for known in found.get_columns(table)}:
         # Alembic would write CHANGE, with the type, for which a server copies the table.
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+
+
+def draw(name: str) -> None:
+    """Keep 32 random bytes in a row of skene_meta, unless they are there.
+
+    The database draws them, so that no output of `migrate --sql` has them.
+    """
+    meta = sa.table("skene_meta", sa.column("name"), sa.column("value"))
+    drawn = sa.func.randomblob(32) if op.get_bind().dialect.name == "sqlite" else sa.func.random_bytes(32)
+    row = sa.select(sa.literal(name), sa.func.lower(sa.func.hex(drawn)))
+    is_there = sa.exists().where(meta.c.name == name)
+    op.execute(sa.insert(meta).from_select(["name", "value"], row.where(~is_there)))

@@ -5,7 +5,7 @@ values pass through as the driver gives them); TiDB compares a number column wit
 matches the wrong people (seen 2026-11), so no statement may ever compare the key with anything else.
 """
 
-from skene_dagster.store.tables.consent import suppressions
+from skene_dagster.store.tables.consent import preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
 from skene_dagster.store.tables.sending import batches, controls, deferred, pacing, recovered, sends, steps
@@ -37,6 +37,7 @@ __all__ = [
     "metadata",
     "milestones",
     "pacing",
+    "preferences",
     "recovered",
     "rollups",
     "segment_members",

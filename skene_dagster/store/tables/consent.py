@@ -9,7 +9,7 @@ suppressions = Table(
     metadata,
     # Whom which mail may not reach. A row is never deleted: what was lifted has the moment in its key.
     Column("recipient", String(66), primary_key=True),  # a salted hash: 1:… of an address, u:… of a users key
-    Column("scope", String(64), primary_key=True),  # all | marketing
+    Column("scope", String(64), primary_key=True),  # all | marketing | topic:<name>
     Column("lifted_at", Moment, primary_key=True),  # 9999-12-31 while it holds; ahead, where it ends by itself
     Column("since", Moment, nullable=False),  # when they said so
     Column("repeated_at", Moment, nullable=False),  # when they said so last
@@ -17,4 +17,16 @@ suppressions = Table(
     Column("source", String(64), nullable=False),
     Column("address", String(254)),  # NULL where it is not known, or was erased
     Column("lift_reason", String(255)),
+)
+
+preferences = Table(
+    "skene_preferences",
+    metadata,
+    # What recipients said themselves, and what they were shown then. A row is never changed: the newest one counts.
+    Column("recipient", String(66), primary_key=True),  # as in skene_suppressions
+    Column("scope", String(64), primary_key=True),  # marketing | topic:<name>
+    Column("said_at", Moment, primary_key=True),
+    Column("answer", String(3), nullable=False),  # yes | no
+    Column("source", String(64), nullable=False),
+    Column("text_digest", String(64)),  # of the text shown; NULL where nothing was: one click in a mail program
 )

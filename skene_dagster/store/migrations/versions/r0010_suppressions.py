@@ -28,9 +28,4 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
     )
     columns.add("skene_batches", sa.Column("recipients", sa.Text))
-    meta = sa.table("skene_meta", sa.column("name"), sa.column("value"))
-    # The database draws it, so that no output of `migrate --sql` has it; a migration that is run again leaves it.
-    drawn = sa.func.randomblob(32) if op.get_bind().dialect.name == "sqlite" else sa.func.random_bytes(32)
-    salt = sa.select(sa.literal("salt"), sa.func.lower(sa.func.hex(drawn)))
-    is_there = sa.exists().where(meta.c.name == "salt")
-    op.execute(sa.insert(meta).from_select(["name", "value"], salt.where(~is_there)))
+    columns.draw("salt")

@@ -1,0 +1,106 @@
+"""What recipients say themselves, about marketing or one topic: a "no" suppresses, a "yes" lifts, and both are kept.
+
+This module owns skene_preferences.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection, insert, select
+
+from skene_dagster.consent import suppressions
+from skene_dagster.consent.suppressions import Scope, Suppression
+from skene_dagster.store.tables import preferences
+
+Answer = Literal["yes", "no"]
+
+LIFTED_BY_THEM = "they said yes"
+
+
+@dataclass(frozen=True)
+class Said:
+    """When and where somebody said something."""
+
+    at: datetime
+    source: str
+    """A page, a mail program, a command; at most 64 characters."""
+    text_digest: str | None = None
+    """SHA-256 of the text that they were shown, in hex digits; None where nothing was shown."""
+
+
+def say_no(connection: Connection, recipients: Collection[str], scope: Scope, said: Said, now: datetime) -> None:
+    """Stop mail of a scope, `marketing` or a topic, to an address and to the user who has it.
+
+    It may be said again, and may be heard late: after a later "yes" it stops nothing.
+
+    Raises:
+        IntegrityError: another process writes the same at this moment; do it again.
+    """
+    _keep(connection, recipients, scope, "no", said)
+    if not _said_yes_since(connection, recipients, scope, said.at):
+        entries = [Suppression(one, scope, said.at, "said_no", said.source) for one in recipients]
+        suppressions.suppress(connection, entries, now)
+
+
+def say_yes(connection: Connection, recipients: Collection[str], scope: Scope, said: Said, now: datetime) -> None:
+    """Let mail of a scope through again that they had stopped, or that waits for their consent.
+
+    What stops all mail stays: a dead address is no matter of preference.
+
+    Raises:
+        IntegrityError: another process writes the same at this moment; do it again.
+    """
+    _keep(connection, recipients, scope, "yes", said)
+    suppressions.lift(connection, recipients, LIFTED_BY_THEM, now, [scope])
+
+
+def answers(connection: Connection, recipients: Collection[str], scopes: Collection[Scope]) -> dict[Scope, Answer]:
+    """Say what somebody answered last about each scope, by whichever of their names; what they never did is missing."""
+    query = (
+        select(preferences.c.scope, preferences.c.answer)
+        .where(preferences.c.recipient.in_(recipients), preferences.c.scope.in_(scopes))
+        .order_by(preferences.c.said_at, preferences.c.answer.desc())
+    )
+    # Of two at one moment the "no" counts: it comes last.
+    return {row.scope: row.answer for row in connection.execute(query)}
+
+
+def _said_yes_since(connection: Connection, recipients: Collection[str], scope: Scope, at: datetime) -> bool:
+    later = (
+        select(preferences.c.recipient)
+        .where(
+            preferences.c.recipient.in_(recipients),
+            preferences.c.scope == scope,
+            preferences.c.said_at > at,
+            preferences.c.answer == "yes",
+        )
+        .limit(1)
+    )
+    return connection.execute(later).first() is not None
+
+
+def _keep(connection: Connection, recipients: Collection[str], scope: Scope, answer: Answer, said: Said) -> None:
+    kept: Sequence[str] = (
+        connection.execute(
+            select(preferences.c.recipient).where(
+                preferences.c.recipient.in_(recipients), preferences.c.scope == scope, preferences.c.said_at == said.at
+            )
+        )
+        .scalars()
+        .all()
+    )
+    rows = [
+        {
+            "recipient": one,
+            "scope": scope,
+            "said_at": said.at,
+            "answer": answer,
+            "source": said.source,
+            "text_digest": said.text_digest,
+        }
+        for one in sorted(set(recipients) - set(kept))
+    ]
+    if rows:
+        connection.execute(insert(preferences), rows)
