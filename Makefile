@@ -4,7 +4,7 @@ VENV ?= .venv
 PYTHON ?=
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # Of the tests' time two fifths are waiting, for daemons and for servers that flush.
-WORKERS ?= $(shell echo $$(( $(CORES) + $(CORES) / 2 )))
+WORKERS ?= $(shell echo $$(( $(CORES) * 2 )))
 KILLS ?= 1000
 SEED ?= 1
 COUNT ?= 100
