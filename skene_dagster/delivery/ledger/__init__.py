@@ -1,7 +1,7 @@
-"""The ledger: what was decided about each member, and each batch on its way to the provider.
+"""The ledger: what was decided about each member, each batch on its way to the provider, and what became of its mail.
 
-This package owns skene_sends, skene_batches, skene_deferred and skene_steps, and it alone names them: what happens to
-their rows stands here, one statement or two to a function.
+This package owns skene_sends, skene_batches, skene_deferred, skene_steps and skene_receipts, and it alone names them:
+what happens to their rows stands here, one statement or two to a function.
 """
 
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
@@ -39,6 +39,10 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
+from skene_dagster.delivery.ledger.receipts import Bounce, Outcome, Receipt, modes_of
+from skene_dagster.delivery.ledger.receipts import change as change_receipt
+from skene_dagster.delivery.ledger.receipts import latest as latest_to
+from skene_dagster.delivery.ledger.receipts import read as receipts_of
 from skene_dagster.delivery.ledger.recovering import (
     is_accepted,
     known,
@@ -83,8 +87,11 @@ __all__ = [
     "LEASE",
     "LONGEST_WAIT",
     "TO_DO",
+    "Bounce",
     "Deferred",
     "LeftOut",
+    "Outcome",
+    "Receipt",
     "Skipped",
     "StepScope",
     "accepted_in",
@@ -96,6 +103,7 @@ __all__ = [
     "begin_attempt",
     "begun",
     "cancel",
+    "change_receipt",
     "claim",
     "complete",
     "counts",
@@ -122,12 +130,14 @@ __all__ = [
     "known",
     "last_mails",
     "last_unanswered",
+    "latest_to",
     "left_behind",
     "left_unresolved",
     "lock",
     "look_at_everybody",
     "loops",
     "members_of",
+    "modes_of",
     "newest_attempt",
     "not_among",
     "nothing_happened",
@@ -137,6 +147,7 @@ __all__ = [
     "open_emails",
     "own_wait",
     "put_off",
+    "receipts_of",
     "recipients",
     "reconsider",
     "refuse",
