@@ -8,10 +8,11 @@ from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import all_scopes, begin, complete, held, hold, lock
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.outcomes import Outcomes, outcomes
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -39,7 +40,16 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
-from skene_dagster.delivery.ledger.receipts import Bounce, Outcome, Receipt, modes_of
+from skene_dagster.delivery.ledger.receipts import (
+    Bounce,
+    Outcome,
+    Receipt,
+    forget_opens,
+    known_emails,
+    modes_of,
+    opens_are_forgotten,
+    opens_forgotten_until,
+)
 from skene_dagster.delivery.ledger.receipts import change as change_receipt
 from skene_dagster.delivery.ledger.receipts import latest as latest_to
 from skene_dagster.delivery.ledger.receipts import read as receipts_of
@@ -91,10 +101,12 @@ __all__ = [
     "Deferred",
     "LeftOut",
     "Outcome",
+    "Outcomes",
     "Receipt",
     "Skipped",
     "StepScope",
     "accepted_in",
+    "all_scopes",
     "answered",
     "at_tick",
     "batch_of",
@@ -115,6 +127,7 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
+    "forget_opens",
     "freeze",
     "frozen",
     "give_up",
@@ -128,6 +141,7 @@ __all__ = [
     "is_due",
     "is_free",
     "known",
+    "known_emails",
     "last_mails",
     "last_unanswered",
     "latest_to",
@@ -145,6 +159,9 @@ __all__ = [
     "oldest_open",
     "open_batches",
     "open_emails",
+    "opens_are_forgotten",
+    "opens_forgotten_until",
+    "outcomes",
     "own_wait",
     "put_off",
     "receipts_of",

@@ -1,6 +1,7 @@
 """Receipts: an accepted email each, and what became of it as far as the provider said.
 
-This module owns skene_receipts. A receipt is written in the transaction that makes its send accepted.
+This module owns skene_receipts, and the row `opens_forgotten_until` of skene_meta. A receipt is written in the
+transaction that makes its send accepted.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,8 +12,10 @@ from typing import Literal
 
 from sqlalchemy import Connection, Insert, String, bindparam, case, exists, insert, select, update
 
+from skene_dagster.delivery.ledger.scope import StepScope, rows_of
 from skene_dagster.delivery.model import ModeName
-from skene_dagster.store.tables import batches, receipts, sends
+from skene_dagster.store.sweeping import Swept
+from skene_dagster.store.tables import batches, meta, receipts, sends
 
 Bounce = Literal["hard", "blocked", "soft"]
 """The address is dead; it is about us (our DNS, what we sent), not the address; it may work another time."""
@@ -46,6 +49,8 @@ class Receipt:
     last_clicked_at: datetime | None = None
     unsubscribed_at: datetime | None = None
 
+
+_FORGOTTEN = "opens_forgotten_until"
 
 _RECEIPT = tuple(receipts.c[field.name] for field in fields(Receipt))
 
@@ -122,3 +127,55 @@ def latest(connection: Connection, recipient: str, since: datetime | None, limit
     told = (receipts.c[field.name] for field in fields(Outcome))
     query = select(*told).where(*mine).order_by(receipts.c.accepted_at.desc(), receipts.c.send_id).limit(limit)
     return [Outcome(*row) for row in connection.execute(query)]
+
+
+def known_emails(connection: Connection, provider_ids: Collection[str]) -> set[str]:
+    """Name those of some emails, by the provider's ids, that have a receipt."""
+    query = select(receipts.c.provider_id).where(receipts.c.provider_id.in_(provider_ids))
+    return set(connection.execute(query).scalars())
+
+
+def opens_forgotten_until(connection: Connection) -> datetime | None:
+    """Say of the emails of which time nothing is known any more of who opened them; None: of all it is."""
+    found = connection.execute(select(meta.c.value).where(meta.c.name == _FORGOTTEN)).scalar_one_or_none()
+    return None if found is None else datetime.fromisoformat(found)
+
+
+def opens_are_forgotten(connection: Connection, until: datetime) -> None:
+    """Write down that they are forgotten, so that nobody looks at these emails again."""
+    known = opens_forgotten_until(connection)
+    if known is None:
+        connection.execute(insert(meta).values(name=_FORGOTTEN, value=until.isoformat()))
+    elif until > known:
+        connection.execute(update(meta).where(meta.c.name == _FORGOTTEN).values(value=until.isoformat()))
+
+
+def forget_opens(
+    connection: Connection,
+    scope: StepScope,
+    *,
+    after: datetime | None,
+    before: datetime,
+    since: datetime | None,
+    size: int,
+) -> Swept:
+    """Forget when emails of a step were opened and clicked, of at most so many that were accepted before a moment.
+
+    Args:
+        after: of the emails before it they are forgotten.
+        since: where to begin: what `last` said of the transaction before.
+    """
+    begin = max((moment for moment in (after, since) if moment is not None), default=None)
+    which = [
+        rows_of(scope, receipts),
+        receipts.c.accepted_at < before,
+        receipts.c.opened_at.is_not(None) | receipts.c.clicked_at.is_not(None),
+    ]
+    which += [] if begin is None else [receipts.c.accepted_at >= begin]
+    query = select(receipts.c.send_id, receipts.c.accepted_at).where(*which)
+    rows = connection.execute(query.order_by(receipts.c.accepted_at).limit(size)).all()
+    if rows:
+        moments = dict.fromkeys(("opened_at", "last_opened_at", "clicked_at", "last_clicked_at"))
+        mine = receipts.c.send_id.in_([row.send_id for row in rows])
+        connection.execute(update(receipts).where(mine).values(moments))
+    return Swept(len(rows), rows[-1].accepted_at if len(rows) == size else None)

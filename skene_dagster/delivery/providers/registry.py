@@ -11,7 +11,7 @@ from skene_dagster.delivery.providers.outbox.files import clear as clear_outbox
 from skene_dagster.delivery.providers.outbox.provider import OutboxProvider
 from skene_dagster.settings import Settings
 
-__all__ = ["OUTBOX", "REGISTERED", "check", "clear_outbox", "configured", "named", "open_outbox", "receivers"]
+__all__ = ["OUTBOX", "REGISTERED", "asked", "check", "clear_outbox", "configured", "named", "open_outbox", "receivers"]
 
 REGISTERED: Mapping[str, Registration] = MappingProxyType({"resend": resend.REGISTRATION, "smtp": smtp.REGISTRATION})
 """By the name that files call them by."""
@@ -48,6 +48,19 @@ def receivers(settings: Settings) -> dict[str, Receiver]:
         if entry.feedback is not None and (secret := settings.environ.get(entry.feedback.secret)):
             made[name] = entry.feedback.receiver(secret)
     return made
+
+
+def asked(settings: Settings) -> list[str]:
+    """Name those that the environment can send by, and that have to be asked what became of emails: they do not tell.
+
+    Raises:
+        SettingsError: it holds something that could never work.
+    """
+    return [
+        name
+        for name in configured(settings)
+        if (feedback := REGISTERED[name].feedback) is not None and not settings.environ.get(feedback.secret)
+    ]
 
 
 def named(name: str | None) -> Registration:
