@@ -51,7 +51,8 @@ def put(connection: Connection, provider: str, reports: Sequence[Report], now: d
     rows = []
     for report in reports:
         row = asdict(report)
-        row["happened_at"] = row.pop("at")
+        # Clocks differ: nothing happened after it was told.
+        row["happened_at"] = min(row.pop("at"), now)
         rows.append(row | {"provider": provider, "received_at": now, "due_at": now})
     statement = _IN_SQLITE if is_sqlite(connection) else _ON_SERVER
     for start in range(0, len(rows), SLICE):

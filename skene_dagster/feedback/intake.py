@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from itertools import groupby
 
@@ -13,7 +12,7 @@ from skene_dagster.errors import EventRefused
 from skene_dagster.feedback import inbox
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import Clock, database_clock, database_time, open_engine, transaction
+from skene_dagster.store.engine import database_time, open_engine, transaction
 
 PATIENCE = 10.0
 """Seconds after which we give up on a database that does not answer."""
@@ -31,13 +30,8 @@ class Posted:
 class Intake:
     """The inbox of a database that passed all checks."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._ahead = clock() - _utc_now()
-
-    def now(self) -> datetime:
-        """Return the time by the database's clock, as known since something was stored last."""
-        return _utc_now() + self._ahead
 
     def store(self, posted: Sequence[Posted]) -> dict[int, EventRefused]:
         """Commit reports; one that is known changes nothing. None is refused: they fit their columns.
@@ -46,7 +40,7 @@ class Intake:
             StoreUnavailable, StoreError: it is unknown which are stored; storing them all again does no harm.
         """
         put = partial(_put, posted=posted)
-        self._ahead = transaction(self.engine, put, resolve=put)
+        transaction(self.engine, put, resolve=put)
         return {}
 
     def close(self) -> None:
@@ -67,21 +61,13 @@ def open_intake(settings: Settings) -> Intake:
     try:
         schema.ready(engine, settings.users)
         environment.check(engine, settings.environment)
-        return Intake(engine, database_clock(engine))
+        return Intake(engine)
     except BaseException:
         engine.dispose()
         raise
 
 
-def _put(connection: Connection, posted: Sequence[Posted]) -> timedelta:
-    """Put reports in; return how far the database's clock is ahead of this machine's."""
-    before = _utc_now()
+def _put(connection: Connection, posted: Sequence[Posted]) -> None:
     now = database_time(connection)
-    ahead = now - (before + (_utc_now() - before) / 2)
     for provider, some in groupby(sorted(posted, key=lambda one: one.provider), key=lambda one: one.provider):
         inbox.put(connection, provider, [one.report for one in some], now)
-    return ahead
-
-
-def _utc_now() -> datetime:
-    return datetime.now(timezone.utc).replace(tzinfo=None)

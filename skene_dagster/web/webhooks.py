@@ -81,7 +81,7 @@ class _Webhooks:
             with self._common.budget.one() as share:
                 body = await read(request, share, limits.webhook_bytes, limits.body_seconds)
                 try:
-                    report = receiver.read(body, request.headers, self._intake.now())
+                    report = receiver.read(body, request.headers)
                 except NotGenuine as refused:
                     self._common.log.note(REFUSED, 1, str(refused))
                     self._common.log.tell()

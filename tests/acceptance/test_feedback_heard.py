@@ -84,7 +84,7 @@ def post(root: Path, *events: dict[str, Any]) -> None:
     intake = open_intake(load(root))
     reader = registry.receivers(load(root))["resend"]
     for number, told in enumerate(events):
-        intake.store([Posted("resend", reader.read(*posted(told, f"msg_{number}"), intake.now()))])
+        intake.store([Posted("resend", reader.read(*posted(told, f"msg_{number}")))])
     intake.close()
 
 

@@ -23,7 +23,7 @@ SEND = "5" * 32
 
 def read(told: object, event_id: str = "msg_1", headers: Mapping[str, str] | None = None) -> Report:
     body, signed = posted(told, event_id)
-    return ResendReceiver(SECRET).read(body, signed if headers is None else headers, NOW)
+    return ResendReceiver(SECRET).read(body, signed if headers is None else headers)
 
 
 KINDS = {
@@ -117,7 +117,6 @@ def test_status_codes_are_those_of_the_recipients_server(bounce: Mapping[str, ob
         pytest.param("2026-03-02T09:00:00.123Z", AT.replace(microsecond=123_000), id="ISO"),
         pytest.param("2026-03-02 09:00:00.123456+00", AT.replace(microsecond=123_456), id="as its lists write it"),
         pytest.param("2026-03-02T11:00:00+02:00", AT, id="in another zone"),
-        pytest.param("2026-03-02T23:00:00Z", NOW, id="ahead: not later than now"),
     ],
 )
 def test_the_moment_is_the_events_own_not_the_emails(created_at: str, at: datetime) -> None:
@@ -128,7 +127,7 @@ def test_the_moment_is_the_events_own_not_the_emails(created_at: str, at: dateti
 def test_without_a_moment_it_is_when_it_was_posted(created_at: object) -> None:
     body, headers = posted(event("email.opened", AT) | {"created_at": created_at}, at=time.time() - 100)
 
-    found = ResendReceiver(SECRET).read(body, headers, datetime(2100, 1, 1))
+    found = ResendReceiver(SECRET).read(body, headers)
 
     assert abs(found.at.timestamp() - (datetime.utcnow().timestamp() - 100)) < 60  # noqa: DTZ003
 
@@ -141,14 +140,14 @@ def test_what_was_posted_long_ago_is_refused(seconds: int) -> None:
     body, headers = posted(TOLD, at=time.time() + seconds + (1 if seconds > 0 else -1))
 
     with pytest.raises(NotGenuine):
-        ResendReceiver(SECRET).read(body, headers, NOW)
+        ResendReceiver(SECRET).read(body, headers)
 
 
 @pytest.mark.parametrize("seconds", [-290, 290])
 def test_clocks_may_differ_by_some_minutes(seconds: int) -> None:
     body, headers = posted(TOLD, at=time.time() + seconds)
 
-    assert ResendReceiver(SECRET).read(body, headers, NOW).kind == "opened"
+    assert ResendReceiver(SECRET).read(body, headers).kind == "opened"
 
 
 def test_while_a_secret_is_replaced_one_good_signature_of_two_is_enough() -> None:
@@ -156,7 +155,7 @@ def test_while_a_secret_is_replaced_one_good_signature_of_two_is_enough() -> Non
     _, other = posted(TOLD, secret=OTHER_SECRET)
     both = {**headers, "svix-signature": f"{other['svix-signature']} {headers['svix-signature']}"}
 
-    assert ResendReceiver(SECRET).read(body, both, NOW).kind == "opened"
+    assert ResendReceiver(SECRET).read(body, both).kind == "opened"
 
 
 def _hostile() -> list[Any]:
@@ -220,7 +219,7 @@ def test_a_body_that_was_changed_on_the_way_is_refused() -> None:
     body, headers = posted(TOLD)
 
     with pytest.raises(NotGenuine):
-        ResendReceiver(SECRET).read(body.replace(b"opened", b"bounced"), headers, NOW)
+        ResendReceiver(SECRET).read(body.replace(b"opened", b"bounced"), headers)
 
 
 def test_whatever_an_event_has_in_whatever_place_it_is_read_and_fits_the_inbox() -> None:
@@ -248,7 +247,7 @@ def test_whatever_an_event_has_in_whatever_place_it_is_read_and_fits_the_inbox()
                 assert value.isascii(), (number, column.name, value)
                 assert value.isprintable(), (number, column.name, value)
                 assert len(value) <= column.type.length  # type: ignore[attr-defined]
-        assert datetime(2020, 1, 1) <= found.at <= NOW
+        assert datetime(2020, 1, 1) <= found.at < datetime(9999, 12, 31)
 
 
 @pytest.mark.parametrize(

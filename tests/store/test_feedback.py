@@ -189,7 +189,8 @@ def test_what_happened_before_a_lift_does_not_suppress_again(world: World, minut
 
     read(world, report)
     assert suppressed(world) == {}
-    read(world, about(world, 1, "complained", at=world.now + MINUTE, event_id="later"))
+    world.now += MINUTE
+    read(world, about(world, 1, "complained", event_id="later"))
     assert set(suppressed(world)) == {"u1@example.com"}
 
 
@@ -344,6 +345,14 @@ def test_what_a_wrong_clock_wrote_is_read_all_the_same(world: World) -> None:
     drain(world.engine, world.clock, seconds=60)
 
     assert set(receipt(world, 1)) == {"delivered_at"}
+
+
+def test_nothing_happened_after_it_was_told(world: World) -> None:
+    mailed(world, 1)
+
+    read(world, about(world, 1, "delivered", at=world.now + timedelta(days=1)))
+
+    assert receipt(world, 1) == {"delivered_at": world.now}
 
 
 def test_types_that_are_not_known_are_kept_and_shown(world: World) -> None:

@@ -42,7 +42,7 @@ class Report:
     """The provider's word."""
     kind: Kind
     at: datetime
-    """When it happened (UTC, naive), as the provider says; never later than when it was told."""
+    """When it happened (UTC, naive), as the provider says."""
     provider_id: str | None = None
     """Of the email."""
     send_id: str | None = None
@@ -66,7 +66,7 @@ class Report:
 class Receiver(Protocol):
     """Reads what is posted to a webhook."""
 
-    def read(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Report:
+    def read(self, body: bytes, headers: Mapping[str, str]) -> Report:
         """Read one event.
 
         Args:

@@ -44,7 +44,7 @@ def check(environ: Mapping[str, str]) -> None:
     if key := environ.get("RESEND_API_KEY"):
         check_key(key)
     check_url(_url(environ))
-    if secret := environ.get(SECRET):
+    if secret := environ.get("RESEND_WEBHOOK_SECRET"):
         check_secret(secret)
 
 

@@ -58,7 +58,7 @@ class ResendReceiver:
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
-    def read(self, body: bytes, headers: Mapping[str, str], now: datetime) -> Report:
+    def read(self, body: bytes, headers: Mapping[str, str]) -> Report:
         """See `Receiver`."""
         event_id, posted = headers.get("svix-id", ""), headers.get("svix-timestamp", "")
         if _VISIBLE.fullmatch(event_id) is None:
@@ -81,8 +81,7 @@ class ResendReceiver:
             raise NotGenuine("The signature is not Resend's, or it is too old, or the body is not JSON.") from None
         if not isinstance(event, dict):
             raise NotGenuine("The body is not a JSON object.")
-        at = _moment(event.get("created_at"))
-        return report(event_id, event, min(at or sent_at, now))
+        return report(event_id, event, _moment(event.get("created_at")) or sent_at)
 
 
 def report(event_id: str, event: Mapping[str, Any], at: datetime) -> Report:
