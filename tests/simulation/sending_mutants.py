@@ -16,6 +16,7 @@ from skene_dagster.consent.recipient import Recipients
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger import receipts
 from skene_dagster.delivery.ledger.decisions import past
 from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
 from skene_dagster.delivery.providers.base import (
@@ -270,6 +271,23 @@ def set_is_written_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "settle", settle)
 
 
+def receipts_come_after_settling(patch: pytest.MonkeyPatch) -> None:
+    """The receipts of a batch are written in a transaction of their own, after the one that settles it."""
+    real = records.settle
+
+    def settle(
+        session: DeliverySession, batch: Batch, frozen: Frozen, ids: tuple[str | None, ...], policy: Policy
+    ) -> Next:
+        with patch.context() as meanwhile:
+            meanwhile.setattr(receipts, "write", lambda *_: None)
+            next_ = real(session, batch, frozen, ids, policy)
+        session.do(lambda connection: receipts.write(connection, batch.batch_id, frozen.send_ids, None))
+        return next_
+
+    patch.setattr(records, "settle", settle)
+    patch.setattr(attempt, "settle", settle)
+
+
 QUOTA, LOST, AFTER_ACCEPTING, THROTTLED, FATAL = 4, 3, 5, 6, 7
 """Modes of the provider."""
 
@@ -363,5 +381,8 @@ MUTANTS = (
         CALM | {"rounds": 1, "mode0": FATAL, "events0": 0, "gap0": 0, "events1": 1, "event1#0": EDIT, "edit1": 5},
     ),
     Mutant(a_no_is_an_address_s_alone, {UNHEARD}, 20, NO_MEANWHILE | {"gap0": A_DAY}),
+    Mutant(
+        receipts_come_after_settling, {"the receipts are of other emails than the accepted ones"}, 20, {"profile": 2}
+    ),
     Mutant(set_is_written_once, {"`set` was not written"}, 10),
 )
