@@ -27,8 +27,8 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def serve(root: Path, *, host: str, port: int) -> None:
     """Receive what users do over HTTP, in the format of Segment's libraries.
 
-    POST /v1/track and /v1/batch; accepted but not stored: /v1/identify, /v1/page, …; POST /webhooks/resend, if
-    RESEND_WEBHOOK_SECRET is set; GET /healthz and /readyz. Runs until SIGTERM or Ctrl+C, and ends once everything it
+    POST /v1/track and /v1/batch; accepted but not stored: /v1/identify, /v1/page, …; POST /webhooks/…, for the
+    providers whose secret is set; GET /healthz and /readyz. Runs until SIGTERM or Ctrl+C, and ends once everything it
     accepted is written.
     """
     settings = load(root)

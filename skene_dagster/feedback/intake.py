@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 
 from skene_dagster.delivery.providers.feedback import Report
-from skene_dagster.errors import EventRefused
+from skene_dagster.errors import EventRefused, StoreUnavailable
 from skene_dagster.feedback import inbox
 from skene_dagster.settings import Settings
-from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import database_time, open_engine, transaction
+from skene_dagster.store import environment
+from skene_dagster.store.engine import database_time, open_engine, reading, transaction
+from skene_dagster.store.tables import webhooks
 
 PATIENCE = 10.0
 """Seconds after which we give up on a database that does not answer."""
@@ -49,22 +50,33 @@ class Intake:
 
 
 def open_intake(settings: Settings) -> Intake:
-    """Find the inbox, and check that it is of this release and this environment.
+    """Find the inbox, and check that it is of this environment. If the database is away, it is looked for later.
 
     Raises:
-        SettingsError: the URL, the users table or its key is not what it should be.
-        SchemaOutdated: the skene_* tables are not there, or of another release.
+        SettingsError: the URL is not what it should be.
         WrongEnvironment: the database belongs to another SKENE_ENV.
-        StoreError: the database refused, or there is none.
+        StoreError: the inbox is not there, or may not be read.
     """
     engine = open_engine(settings.database_url, must_exist=True, patience=PATIENCE)
     try:
-        schema.ready(engine, settings.users)
         environment.check(engine, settings.environment)
-        return Intake(engine)
+        is_there(engine)
+    except StoreUnavailable:
+        pass
     except BaseException:
         engine.dispose()
         raise
+    return Intake(engine)
+
+
+def is_there(engine: Engine) -> bool:
+    """Whether the inbox can be read: the release of the tables is not for a process to read that only writes this one.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    reading(engine, lambda connection: connection.execute(select(webhooks).limit(1)).first())
+    return True
 
 
 def _put(connection: Connection, posted: Sequence[Posted]) -> None:

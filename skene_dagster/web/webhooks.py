@@ -14,9 +14,8 @@ from starlette.routing import Route
 
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.feedback import NotGenuine, Receiver
-from skene_dagster.feedback.intake import Intake, Posted, open_intake
+from skene_dagster.feedback.intake import Intake, Posted, is_there, open_intake
 from skene_dagster.settings import Settings
-from skene_dagster.store import schema
 from skene_dagster.tracking.throttled_log import Kind
 from skene_dagster.web.bodies import read
 from skene_dagster.web.commits import Commits
@@ -30,7 +29,7 @@ def webhooks_of(settings: Settings) -> list[Part]:
     """Serve the webhooks of the providers whose secret is set; none, if none is.
 
     Raises:
-        SettingsError, SchemaOutdated, WrongEnvironment, StoreError: as `open_intake` does.
+        SettingsError, WrongEnvironment, StoreError: as `open_intake` does.
     """
     receivers = registry.receivers(settings)
     return [webhooks_api(open_intake(settings), receivers)] if receivers else []
@@ -51,7 +50,7 @@ def webhooks_api(intake: Intake, receivers: Mapping[str, Receiver]) -> Part:
                 for name, receiver in receivers.items()
             ],
             alive=hooks.alive,
-            is_ready=lambda: schema.is_ready(intake.engine),
+            is_ready=lambda: is_there(intake.engine),
         )
 
     return begin
