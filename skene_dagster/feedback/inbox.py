@@ -79,10 +79,10 @@ def is_due(connection: Connection, now: datetime) -> bool:
     return bool(due(connection, 1, now))
 
 
-def was_read(connection: Connection, event_ids: Collection[str], outcome: Read) -> None:
+def was_read(connection: Connection, event_ids: Collection[str], read_as: Read) -> None:
     """Events were read: their address goes."""
     mine = update(webhooks).where(webhooks.c.event_id.in_(event_ids))
-    connection.execute(mine.values(due_at=None, outcome=outcome, address=None))
+    connection.execute(mine.values(due_at=None, read_as=read_as, address=None))
 
 
 def put_off(connection: Connection, event: Event, now: datetime, wait: timedelta | None = None) -> None:

@@ -203,7 +203,7 @@ def test_the_sensor_reads_what_was_posted_and_has_the_check_say_so(
     assert "3 emails accepted: 33.33% delivered (1), 33.33% bounced (1)" in said
     told = json.loads(skene(root, "status", "--json").output)
     assert told["feedback"]["unknown"] == {"email.of_tomorrow": 1}
-    assert told["steps"][0]["outcomes"]["bounced"] == 1
+    assert told["steps"][0]["receipts"]["bounced"] == 1
 
 
 def test_a_sensor_on_a_database_of_another_environment_reads_nothing(

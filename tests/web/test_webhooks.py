@@ -62,7 +62,7 @@ def test_every_type_of_event_is_taken_and_read(engine: Engine, tmp_path: Path) -
     assert statuses == {200}
     assert {row["type"] for row in inbox(engine).values()} == {*TYPES, "email.of_tomorrow"}
     drain(engine, database_clock(engine), seconds=PATIENCE)
-    assert {row["outcome"] for row in inbox(engine).values()} == {"unknown", "noted"}
+    assert {row["read_as"] for row in inbox(engine).values()} == {"unknown", "noted"}
     assert {row["due_at"] for row in inbox(engine).values()} == {None}
 
 
@@ -235,7 +235,7 @@ def test_what_was_acknowledged_is_read_though_every_process_is_killed(engine: En
         killer.join()
 
     reader = subprocess.Popen([sys.executable, "-c", READER, url_of(engine)])
-    until(lambda: any(row["outcome"] for row in inbox(engine).values()))
+    until(lambda: any(row["read_as"] for row in inbox(engine).values()))
     reader.kill()
     reader.wait()
     world.now = database_clock(engine)()

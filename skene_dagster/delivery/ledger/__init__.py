@@ -1,18 +1,17 @@
 """The ledger: what was decided about each member, each batch on its way to the provider, and what became of its mail.
 
-This package owns skene_sends, skene_batches, skene_deferred, skene_steps and skene_receipts, and it alone names them:
-what happens to their rows stands here, one statement or two to a function.
+This package owns skene_sends, skene_batches, skene_deferred, skene_steps, skene_receipts and skene_receipt_counts, and
+it alone names them: what happens to their rows stands here, one statement or two to a function.
 """
 
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import all_scopes, begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
-from skene_dagster.delivery.ledger.outcomes import Outcomes, outcomes
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -40,9 +39,10 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
+from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_since
 from skene_dagster.delivery.ledger.receipts import (
     Bounce,
-    Outcome,
+    PastMail,
     Receipt,
     forget_opens,
     known_emails,
@@ -100,13 +100,12 @@ __all__ = [
     "Bounce",
     "Deferred",
     "LeftOut",
-    "Outcome",
-    "Outcomes",
+    "PastMail",
     "Receipt",
+    "ReceiptCounts",
     "Skipped",
     "StepScope",
     "accepted_in",
-    "all_scopes",
     "answered",
     "at_tick",
     "batch_of",
@@ -118,6 +117,8 @@ __all__ = [
     "change_receipt",
     "claim",
     "complete",
+    "count_changes",
+    "counted_since",
     "counts",
     "decide",
     "deferred",
@@ -161,7 +162,6 @@ __all__ = [
     "open_emails",
     "opens_are_forgotten",
     "opens_forgotten_until",
-    "outcomes",
     "own_wait",
     "put_off",
     "receipts_of",

@@ -12,7 +12,6 @@ from typing import Literal
 
 from sqlalchemy import Connection, Insert, String, bindparam, case, exists, insert, select, update
 
-from skene_dagster.delivery.ledger.scope import StepScope, rows_of
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.store.sweeping import Swept
 from skene_dagster.store.tables import batches, meta, receipts, sends
@@ -31,6 +30,8 @@ class Receipt:
     send_id: str
     provider_id: str | None
     mode: ModeName
+    loop: str
+    step: str
     recipient: str | None
     accepted_at: datetime
     delivered_at: datetime | None = None
@@ -55,19 +56,19 @@ _FORGOTTEN = "opens_forgotten_until"
 _RECEIPT = tuple(receipts.c[field.name] for field in fields(Receipt))
 
 
-def write(connection: Connection, batch_id: str, send_ids: Sequence[str], named: Sequence[str] | None) -> None:
-    """Write those of the sends of a batch that are accepted and have no receipt yet.
+def write(connection: Connection, batch_id: str, send_ids: Sequence[str], named: Sequence[str]) -> int:
+    """Write those of the sends of a batch that are accepted and have no receipt yet; count them.
 
     Args:
         send_ids: at least one; whose emails the batch's bytes hold, in their order.
-        named: what the list of suppressions knows them by, in the same order; None where that is not known.
+        named: what the list of suppressions knows them by, in the same order; nothing where that is not known.
     """
-    addresses = [name for name in named or () if name.startswith(ADDRESS)]
+    addresses = [name for name in named if name.startswith(ADDRESS)]
     known = addresses if len(addresses) == len(send_ids) else [None] * len(send_ids)
     values: dict[str, object] = {"batch": batch_id}
     for n, pair in enumerate(zip(send_ids, known, strict=True)):
         values[f"send_{n}"], values[f"recipient_{n}"] = pair
-    connection.execute(_write(len(send_ids)), values)
+    return connection.execute(_write(len(send_ids)), values).rowcount
 
 
 @lru_cache(maxsize=128)
@@ -107,7 +108,7 @@ def modes_of(connection: Connection, batch_ids: Collection[str]) -> dict[str, Mo
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PastMail:
     """What became of one of a recipient's emails."""
 
     bounced_at: datetime | None
@@ -115,7 +116,7 @@ class Outcome:
     delivered_at: datetime | None
 
 
-def latest(connection: Connection, recipient: str, since: datetime | None, limit: int) -> list[Outcome]:
+def latest(connection: Connection, recipient: str, since: datetime | None, limit: int) -> list[PastMail]:
     """List what became of the last real emails to an address, the newest first.
 
     Args:
@@ -124,9 +125,9 @@ def latest(connection: Connection, recipient: str, since: datetime | None, limit
     mine = [receipts.c.recipient == recipient, receipts.c.mode == "live"]
     if since is not None:
         mine.append(receipts.c.accepted_at > since)
-    told = (receipts.c[field.name] for field in fields(Outcome))
+    told = (receipts.c[field.name] for field in fields(PastMail))
     query = select(*told).where(*mine).order_by(receipts.c.accepted_at.desc(), receipts.c.send_id).limit(limit)
-    return [Outcome(*row) for row in connection.execute(query)]
+    return [PastMail(*row) for row in connection.execute(query)]
 
 
 def known_emails(connection: Connection, provider_ids: Collection[str]) -> set[str]:
@@ -151,26 +152,16 @@ def opens_are_forgotten(connection: Connection, until: datetime) -> None:
 
 
 def forget_opens(
-    connection: Connection,
-    scope: StepScope,
-    *,
-    after: datetime | None,
-    before: datetime,
-    since: datetime | None,
-    size: int,
+    connection: Connection, *, after: datetime | None, before: datetime, since: datetime | None, size: int
 ) -> Swept:
-    """Forget when emails of a step were opened and clicked, of at most so many that were accepted before a moment.
+    """Forget when emails were opened and clicked, of at most so many that were accepted before a moment.
 
     Args:
         after: of the emails before it they are forgotten.
         since: where to begin: what `last` said of the transaction before.
     """
     begin = max((moment for moment in (after, since) if moment is not None), default=None)
-    which = [
-        rows_of(scope, receipts),
-        receipts.c.accepted_at < before,
-        receipts.c.opened_at.is_not(None) | receipts.c.clicked_at.is_not(None),
-    ]
+    which = [receipts.c.accepted_at < before, receipts.c.opened_at.is_not(None) | receipts.c.clicked_at.is_not(None)]
     which += [] if begin is None else [receipts.c.accepted_at >= begin]
     query = select(receipts.c.send_id, receipts.c.accepted_at).where(*which)
     rows = connection.execute(query.order_by(receipts.c.accepted_at).limit(size)).all()
