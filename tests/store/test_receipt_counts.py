@@ -1,16 +1,19 @@
 """What became of a step's emails is counted, machines apart from people; when who opened what is known for 400 days."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from delivery_world import World, make_world
-from feedback_world import BLOCKED, HARD, SOFT, about, mailed, read, receipt
+from feedback_world import BLOCKED, HARD, SOFT, about, mailed, read, read_as, receipt, suppressed, told
 from sqlalchemy import Engine
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
+from skene_dagster.delivery.providers.feedback import Kind
 from skene_dagster.feedback.keeping import OPENS_KEPT, prune
+from skene_dagster.feedback.reading import drain
 from skene_dagster.store.engine import reading
 
 SCOPE = StepScope("live", "retention", "main")
@@ -146,3 +149,18 @@ def test_a_month_of_events_is_deleted(world: World) -> None:
     world.days_pass(31)
 
     assert prune(world.engine, world.clock).events == 1
+
+
+def test_two_who_read_the_same_events_at_once_count_them_once(world: World) -> None:
+    mailed(world, *range(1, 61))
+    kinds: tuple[Kind, ...] = ("delivered", "opened", "complained")
+    told(world, *(about(world, user, kind) for user in range(1, 61) for kind in kinds))
+
+    with ThreadPoolExecutor(3) as pool:
+        drained = [pool.submit(drain, world.engine, world.clock, seconds=60, page=size) for size in (7, 20, 50)]
+        for one in drained:
+            one.result()
+
+    assert counted(world) == ReceiptCounts(accepted=60, delivered=60, complained=60, by_machines=60)
+    assert len(suppressed(world)) == 60
+    assert set(read_as(world).values()) == {"applied"}
