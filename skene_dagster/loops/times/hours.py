@@ -1,0 +1,89 @@
+"""When an email may leave, by the clock of its recipient: at a time of day, and outside the quiet hours.
+
+A time of day that does not come on a day, because the clocks are put forward, is the first moment after it; one that
+comes twice is the first of the two.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from skene_dagster.loops.times.calendar_days import date_in
+
+_A_DAY = timedelta(days=1)
+_A_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class QuietHours:
+    """From one time of day to another, which is that of the next day if it is not later."""
+
+    start: time
+    end: time
+
+    def holds(self, at: time) -> bool:
+        """Whether a time of day is in them."""
+        if self.start < self.end:
+            return self.start <= at < self.end
+        return at >= self.start or at < self.end
+
+
+@dataclass(frozen=True)
+class Hours:
+    """What a loop and its project say about the time of day."""
+
+    quiet: QuietHours | None = None
+    send_at: time | None = None
+
+
+@lru_cache(maxsize=4096)
+def not_before(at: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
+    """Return the first moment from `at` on (both UTC, naive) that the hours allow in a zone."""
+    moment = at if hours.send_at is None else _next(at, zone, hours.send_at)
+    return moment if hours.quiet is None else _after_quiet(moment, zone, hours.quiet)
+
+
+def _next(at: datetime, zone: ZoneInfo, time_of_day: time) -> datetime:
+    return next(moment for day in _days_around(at, zone) if (moment := moment_of(day, time_of_day, zone)) >= at)
+
+
+def _after_quiet(at: datetime, zone: ZoneInfo, quiet: QuietHours) -> datetime:
+    for day in _days_around(at, zone):
+        last_day = day if quiet.start < quiet.end else day + _A_DAY
+        if moment_of(day, quiet.start, zone) <= at < (end := moment_of(last_day, quiet.end, zone)):
+            return end
+    return at
+
+
+def _days_around(at: datetime, zone: ZoneInfo) -> Iterator[date]:
+    # A zone may leave a day out (Samoa, 30 December 2011): its times of day are the first moment of the next one.
+    today = date_in(zone, at)
+    return (today + days * _A_DAY for days in range(-2, 4))
+
+
+@lru_cache(maxsize=4096)
+def moment_of(day: date, time_of_day: time, zone: ZoneInfo) -> datetime:
+    """Return the moment (UTC, naive) at which a clock first shows a time of a day, or the first moment after it."""
+    wall_clock = datetime.combine(day, time_of_day)
+    first, second = (_utc(wall_clock.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    # Where the clock jumps over it, the two are an hour or so around the jump, the later one first (PEP 495).
+    return first if first <= second else _jump(second, first, zone)
+
+
+def _jump(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+    """Return the moment, to the second, at which the clock jumps between two others; it does so once."""
+    before = _offset(low, zone)
+    while high - low > _A_SECOND:
+        middle = low + (high - low) // _A_SECOND // 2 * _A_SECOND
+        low, high = (middle, high) if _offset(middle, zone) == before else (low, middle)
+    return high
+
+
+def _offset(moment: datetime, zone: ZoneInfo) -> timedelta | None:
+    return moment.replace(tzinfo=timezone.utc).astimezone(zone).utcoffset()
+
+
+def _utc(local: datetime) -> datetime:
+    return local.astimezone(timezone.utc).replace(tzinfo=None)
