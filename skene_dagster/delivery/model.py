@@ -215,6 +215,29 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """An email to a recipient, of any loop, that left or still may."""
+
+    loop: str
+    step: str
+    as_of: datetime
+    """The tick of the decision."""
+    occurrence: str
+    at: datetime | None
+    """When the provider accepted it; None: it may still leave, or may have left."""
+
+
+@dataclass(frozen=True)
+class NewContact:
+    """Whom an email is to reach that is still to be written down."""
+
+    user_id: object
+    occurrence: str
+    recipient: str
+    """As `Recipients` names their address."""
+
+
+@dataclass(frozen=True)
 class NewSend:
     """A final decision that is still to be written down."""
 

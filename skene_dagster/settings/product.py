@@ -56,6 +56,15 @@ class Sender(Spec):
     """The share of the provider's rate limit that the loops may use."""
 
 
+class Cap(Spec):
+    """So many marketing emails in a time, for each recipient, from all loops together."""
+
+    count: int = Field(ge=1)
+    """How many."""
+    within: Duration
+    """In which time."""
+
+
 class Limits(Spec):
     """When to stop and ask."""
 
@@ -69,3 +78,5 @@ class Limits(Spec):
     """A loop's first wave in production larger than this waits for `skene-dagster approve`."""
     expires_after: Duration = timedelta(days=3)
     """A send that waited longer than this is skipped as too late."""
+    caps: tuple[Cap, ...] = ()
+    """The most marketing emails that a recipient gets from all loops together. Default: no limit."""

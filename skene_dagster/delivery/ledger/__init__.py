@@ -4,6 +4,9 @@ This package owns skene_sends, skene_batches, skene_deferred and skene_steps, an
 their rows stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.decisions.contacts import contacts_of
+from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
+from skene_dagster.delivery.ledger.decisions.contacts import keep as keep_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
@@ -98,6 +101,7 @@ __all__ = [
     "cancel",
     "claim",
     "complete",
+    "contacts_of",
     "counts",
     "decide",
     "deferred",
@@ -107,6 +111,7 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
+    "forget_contacts",
     "freeze",
     "frozen",
     "give_up",
@@ -119,6 +124,7 @@ __all__ = [
     "is_accepted",
     "is_due",
     "is_free",
+    "keep_contacts",
     "known",
     "last_mails",
     "last_unanswered",

@@ -8,7 +8,7 @@ matches the wrong people (seen 2026-11), so no statement may ever compare the ke
 from skene_dagster.store.tables.consent import preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
-from skene_dagster.store.tables.sending import batches, controls, deferred, pacing, recovered, sends, steps
+from skene_dagster.store.tables.sending import batches, contacts, controls, deferred, pacing, recovered, sends, steps
 from skene_dagster.store.tables.usage import (
     definitions,
     engagement_levels,
@@ -25,6 +25,7 @@ __all__ = [
     "OPEN",
     "Moment",
     "batches",
+    "contacts",
     "controls",
     "deferred",
     "definitions",
