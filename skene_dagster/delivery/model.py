@@ -129,6 +129,8 @@ class Batch:
     """What was said last."""
     settled_at: datetime | None
     written_back_at: datetime | None
+    not_before: datetime | None
+    """From when on the hours of its recipients let it leave; None: from when it was reserved."""
     due_at: datetime | None
     unanswered_at: datetime | None
     """When the last attempt began that got no answer."""
@@ -136,6 +138,11 @@ class Batch:
     """When the provider's records first showed nothing of it."""
     refusal: str | None
     """What its key was refused with after an attempt without answer: it is used no more."""
+
+    @property
+    def waits_since(self) -> datetime:
+        """Since when it could have left."""
+        return self.not_before or self.reserved_at
 
     @property
     def frozen_sends(self) -> list[str]:
@@ -246,6 +253,8 @@ class NewSend:
     state: Literal["reserved", "skipped"]
     reason: SkipReason | None
     """None of those who are mailed."""
+    not_before: datetime | None = None
+    """From when on their email may leave; None: at once."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from skene_dagster.files import read_text
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
-from skene_dagster.settings.product import Cap, Limits, Sender, Users
+from skene_dagster.settings.product import Cap, Limits, QuietHours, Sender, Users
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic
@@ -44,6 +44,7 @@ __all__ = [
     "Moments",
     "ProjectFile",
     "ProviderName",
+    "QuietHours",
     "Retention",
     "Sender",
     "Settings",

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import numpy as np
 import pytest
 
-from skene_dagster.loops.times.hours import Hours, QuietHours, moment_of, not_before
+from skene_dagster.loops.times.hours import Hours, moment_of, not_before
+from skene_dagster.settings import QuietHours
 
 START = datetime(2026, 1, 1)
 DAYS = 730
@@ -16,16 +17,21 @@ MINUTES = DAYS * 1440
 EDGE = 3 * 1440
 """Minutes at both ends of the two years that nothing is asked about: their neighbours are not in the oracle."""
 
-NIGHT = QuietHours(time(22), time(8))
-NOON = QuietHours(time(12), time(14))
+
+def quiet(from_: str, to: str) -> QuietHours:
+    return QuietHours.model_validate({"from": from_, "to": to})
+
+
+NIGHT = quiet("22:00", "08:00")
+NOON = quiet("12:00", "14:00")
 HOURS = [
     pytest.param(Hours(send_at=time(9)), id="at 09:00"),
     pytest.param(Hours(send_at=time(2, 30)), id="at 02:30, which some nights do not have"),
     pytest.param(Hours(send_at=time(0)), id="at midnight"),
     pytest.param(Hours(quiet=NIGHT), id="not at night"),
     pytest.param(Hours(quiet=NOON), id="not at noon"),
-    pytest.param(Hours(quiet=QuietHours(time(1, 30), time(2, 30))), id="not while the clocks change"),
-    pytest.param(Hours(quiet=QuietHours(time(0), time(8))), id="not until 08:00"),
+    pytest.param(Hours(quiet=quiet("01:30", "02:30")), id="not while the clocks change"),
+    pytest.param(Hours(quiet=quiet("00:00", "08:00")), id="not until 08:00"),
     pytest.param(Hours(quiet=NIGHT, send_at=time(8)), id="when the night is over"),
 ]
 
@@ -51,10 +57,10 @@ class Clock:
         if hours.send_at is not None:
             minute = min(one for day in days if (one := self.first(day, hours.send_at)) >= minute)
         if hours.quiet is not None:
-            over_night = hours.quiet.start >= hours.quiet.end
+            over_night = hours.quiet.from_ >= hours.quiet.to
             for day in days:
-                end = self.first(day + over_night, hours.quiet.end)
-                if self.first(day, hours.quiet.start) <= minute < end:
+                end = self.first(day + over_night, hours.quiet.to)
+                if self.first(day, hours.quiet.from_) <= minute < end:
                     return end
         return minute
 
@@ -130,7 +136,7 @@ def test_in_a_year_everybody_has_one_moment_a_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quiet", "at", "holds"),
+    ("hours", "at", "holds"),
     [
         (NIGHT, time(23), True),
         (NIGHT, time(7, 59), True),
@@ -140,5 +146,5 @@ def test_in_a_year_everybody_has_one_moment_a_day() -> None:
         (NOON, time(14), False),
     ],
 )
-def test_quiet_hours_may_cross_midnight(quiet: QuietHours, at: time, *, holds: bool) -> None:
-    assert quiet.holds(at) is holds
+def test_quiet_hours_may_cross_midnight(hours: QuietHours, at: time, *, holds: bool) -> None:
+    assert hours.holds(at) is holds

@@ -176,7 +176,7 @@ class DeliverySession:
         if not was_tried and orders.cancels(min(batch.reserved_at, batch.as_of), now):
             ledger.drop(connection, batch.batch_id, "cancelled", now)
             return False
-        if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:
+        if not was_tried and now - batch.waits_since > self.settings.limits.expires_after:
             ledger.drop(connection, batch.batch_id, "too_late", now)
             return False
         self.paused = orders.paused

@@ -11,23 +11,10 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from skene_dagster.loops.times.calendar_days import date_in
+from skene_dagster.settings import QuietHours
 
 _A_DAY = timedelta(days=1)
 _A_SECOND = timedelta(seconds=1)
-
-
-@dataclass(frozen=True)
-class QuietHours:
-    """From one time of day to another, which is that of the next day if it is not later."""
-
-    start: time
-    end: time
-
-    def holds(self, at: time) -> bool:
-        """Whether a time of day is in them."""
-        if self.start < self.end:
-            return self.start <= at < self.end
-        return at >= self.start or at < self.end
 
 
 @dataclass(frozen=True)
@@ -51,8 +38,8 @@ def _next(at: datetime, zone: ZoneInfo, time_of_day: time) -> datetime:
 
 def _after_quiet(at: datetime, zone: ZoneInfo, quiet: QuietHours) -> datetime:
     for day in _days_around(at, zone):
-        last_day = day if quiet.start < quiet.end else day + _A_DAY
-        if moment_of(day, quiet.start, zone) <= at < (end := moment_of(last_day, quiet.end, zone)):
+        last_day = day if quiet.from_ < quiet.to else day + _A_DAY
+        if moment_of(day, quiet.from_, zone) <= at < (end := moment_of(last_day, quiet.to, zone)):
             return end
     return at
 

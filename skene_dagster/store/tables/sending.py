@@ -102,6 +102,7 @@ batches = Table(
     Column("error", String(500)),  # what was said last: by the provider, its records, or what failed
     Column("settled_at", Moment),
     Column("written_back_at", Moment),  # when `set` was written to the users table
+    Column("not_before", Moment),  # its recipients' hours; NULL: it could leave when it was reserved
     Column("due_at", Moment),  # before then it does not exist for those who send; NULL (of old rows): it is due
     Column("unanswered_at", Moment),  # the last attempt that got no answer; the records are asked about it
     Column("absent_at", Moment),  # when the provider's records first showed nothing of the batch

@@ -1,8 +1,9 @@
-"""To which address each send goes, so that frequency caps count a recipient's emails over all loops."""
+"""To which address each send goes, for frequency caps over all loops, and from when on a batch may leave."""
 
 import sqlalchemy as sa
 from alembic import context, op
 
+from skene_dagster.store.migrations import columns
 from skene_dagster.store.migrations.columns import MOMENT
 
 revision = "0013"
@@ -25,6 +26,7 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
         sqlite_with_rowid=False,
     )
-    for name, columns in (("recipient", ("recipient", "mode")), ("decided", ("decided_at",))):
-        index = sa.Index(f"skene_contacts_{name}", *(contacts.c[column] for column in columns))
+    for name, indexed in (("recipient", ("recipient", "mode")), ("decided", ("decided_at",))):
+        index = sa.Index(f"skene_contacts_{name}", *(contacts.c[column] for column in indexed))
         index.create(op.get_bind(), checkfirst=True)
+    columns.add("skene_batches", sa.Column("not_before", MOMENT))
