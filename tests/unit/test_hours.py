@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import numpy as np
 import pytest
 
-from skene_dagster.loops.times.hours import Hours, moment_of, not_before
+from skene_dagster.loops.times.hours import ON_TIME, Hours, leaves_at, moment_of, not_before
 from skene_dagster.settings import QuietHours
 
 START = datetime(2026, 1, 1)
@@ -148,3 +148,35 @@ def test_in_a_year_everybody_has_one_moment_a_day() -> None:
 )
 def test_quiet_hours_may_cross_midnight(hours: QuietHours, at: time, *, holds: bool) -> None:
     assert hours.holds(at) is holds
+
+
+BERLIN = ZoneInfo("Europe/Berlin")  # one hour ahead of UTC in winter
+TICK = datetime(2026, 3, 2, 8)  # 09:00 there
+A_MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("now", "hours", "leaves"),
+    [
+        pytest.param(TICK, Hours(), None, id="no hours"),
+        pytest.param(TICK, Hours(send_at=time(9)), None, id="at its very tick"),
+        pytest.param(TICK + A_MINUTE, Hours(send_at=time(9)), None, id="decided a minute after its tick"),
+        pytest.param(TICK + ON_TIME, Hours(send_at=time(9)), None, id="just in time"),
+        pytest.param(
+            TICK + ON_TIME + A_MINUTE, Hours(send_at=time(9)), TICK + timedelta(days=1), id="too late for today"
+        ),
+        pytest.param(TICK, Hours(send_at=time(18)), datetime(2026, 3, 2, 17), id="later today"),
+        pytest.param(TICK, Hours(send_at=time(8)), datetime(2026, 3, 3, 7), id="tomorrow"),
+        pytest.param(TICK, Hours(quiet=NIGHT), None, id="not in the quiet hours"),
+        pytest.param(TICK - timedelta(hours=3), Hours(quiet=NIGHT), datetime(2026, 3, 2, 7), id="in the quiet hours"),
+        pytest.param(datetime(2026, 3, 2, 21), Hours(quiet=NIGHT), datetime(2026, 3, 3, 7), id="before midnight"),
+        pytest.param(
+            TICK + timedelta(hours=13),
+            Hours(quiet=NIGHT),
+            datetime(2026, 3, 3, 7),
+            id="a tick of the day, late at night",
+        ),
+    ],
+)
+def test_an_email_leaves_at_once_or_at_its_hour(now: datetime, hours: Hours, leaves: datetime | None) -> None:
+    assert leaves_at(min(TICK, now), now, BERLIN, hours) == leaves

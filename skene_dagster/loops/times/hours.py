@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 from skene_dagster.loops.times.calendar_days import date_in
 from skene_dagster.settings import QuietHours
 
+ON_TIME = timedelta(minutes=15)
+"""How late an email may be for the time of day at which it was to leave."""
+
 _A_DAY = timedelta(days=1)
 _A_SECOND = timedelta(seconds=1)
 
@@ -23,6 +26,20 @@ class Hours:
 
     quiet: QuietHours | None = None
     send_at: time | None = None
+
+
+def leaves_at(as_of: datetime, now: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
+    """Return when an email of a tick leaves that is decided now, in UTC; None: at once.
+
+    A time of day for which the tick itself was on time is not missed by the minutes that it takes to decide.
+    """
+    moment = now
+    if hours.send_at is not None:
+        moment = _next(as_of, zone, hours.send_at)
+        if moment < now - ON_TIME:
+            moment = _next(now, zone, hours.send_at)
+    leaves = not_before(max(moment, now), zone, Hours(hours.quiet))
+    return leaves if leaves > now else None
 
 
 @lru_cache(maxsize=4096)
