@@ -806,8 +806,8 @@ def test_a_marketing_email_needs_what_the_law_asks() -> None:
     assert fault == (
         "loops/x.yaml:9  step 1, action\n"
         "  A marketing email needs sender.postal_address and sender.public_url, which skene.yaml does not have. "
-        "Add to skene.yaml, under `sender:`, `postal_address: …`, `public_url: https://mail.example.com` (or an "
-        "`unsubscribe_url` of your own); or, if the recipient asked for this mail, `transactional: true` here."
+        "Add to skene.yaml, under `sender:`, `postal_address: …`, `public_url: https://…` "
+        "(or `unsubscribe_url`); or, if the recipient asked for this mail, `transactional: true` here."
     )
 
 

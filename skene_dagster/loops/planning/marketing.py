@@ -36,13 +36,13 @@ def check_sender(email: model.EmailAction, topic: str, path: Path_, settings: Se
     missing = {} if sender.from_.strip() else {"from": "Acme <hello@example.com>"}
     if not email.transactional:
         missing |= {} if sender.postal_address.strip() else {"postal_address": "…"}
-        missing |= {} if _link(sender) else {"public_url": "https://mail.example.com"}
+        missing |= {} if _link(sender) else {"public_url": "https://…"}
     if missing:
         lines = ", ".join(f"`{name}: {example}`" for name, example in missing.items())
         kind = "An email" if email.transactional else "A marketing email"
         advice = f"Add to {FILE}, under `sender:`, {lines}"
         if "public_url" in missing:
-            advice += " (or an `unsubscribe_url` of your own)"
+            advice += " (or `unsubscribe_url`)"
         if not email.transactional:
             advice += "; or, if the recipient asked for this mail, `transactional: true` here"
         faults.refuse(
