@@ -12,6 +12,7 @@ from skene_dagster.cli.screen import open_screen
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import OWN_EVENTS, Settings, load
 from skene_dagster.web import serving
+from skene_dagster.web.events.api import events_api
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -52,7 +53,7 @@ def serve(root: Path, *, host: str, port: int) -> None:
         screen.labelled("ok", f"Receiving events at {address} and writing them to {shown_database(settings)}.")
         # A program that waits for this line reads a pipe.
         sys.stdout.flush()
-        serving.run(listener, journal, write_key=settings.write_key)
+        serving.run(listener, [events_api(journal, write_key=settings.write_key)])
     finally:
         journal.close()
 

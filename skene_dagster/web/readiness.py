@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-
-from sqlalchemy import Engine
+from collections.abc import Callable
 
 from skene_dagster.errors import SchemaOutdated, SkeneError
-from skene_dagster.store import schema
 from skene_dagster.tracking.throttled_log import Kind, ThrottledLog
 
 NOT_READY = Kind(logging.ERROR, "The database is not ready ({many} probes). {words}")
@@ -23,8 +21,8 @@ _NO_TABLES = "The skene_* tables are missing, or of another release."
 class Readiness:
     """The last answer, and the check in progress."""
 
-    def __init__(self, engine: Engine, log: ThrottledLog) -> None:
-        self._engine = engine
+    def __init__(self, is_ready: Callable[[], bool], log: ThrottledLog) -> None:
+        self._is_ready = is_ready
         self._log = log
         self._asked_at = float("-inf")
         self._answer: asyncio.Future[str] | None = None
@@ -40,7 +38,7 @@ class Readiness:
 
     def _ask(self) -> str:
         try:
-            return "" if schema.is_ready(self._engine) else _NO_TABLES
+            return "" if self._is_ready() else _NO_TABLES
         except SchemaOutdated:
             return _NO_TABLES
         except SkeneError as error:

@@ -3,7 +3,7 @@
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -15,10 +15,10 @@ try:
 except ImportError:  # Windows, where a process may have as many files open as it likes
     resource = None  # type: ignore[assignment]
 
-from skene_dagster.behaviour.events import Journal
 from skene_dagster.web.app import make_app
 from skene_dagster.web.connections import limited
 from skene_dagster.web.limits import Limits
+from skene_dagster.web.parts import Part
 
 _QUEUED = 2048
 """Connections that wait to be accepted."""
@@ -37,11 +37,11 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=_QUEUED)
 
 
-def run(listener: socket.socket, journal: Journal, *, write_key: str | None, limits: Limits | None = None) -> None:
+def run(listener: socket.socket, parts: Sequence[Part], limits: Limits | None = None) -> None:
     """Serve until SIGTERM or SIGINT; return when all accepted requests are answered."""
     limits = _with_room(limits or Limits())
     config = uvicorn.Config(
-        make_app(journal, write_key=write_key, limits=limits),
+        make_app(parts, limits),
         # Our own log: uvicorn's would show who sent what, and a line for each port scan.
         log_config=None,
         log_level="error",

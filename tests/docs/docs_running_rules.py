@@ -19,6 +19,7 @@ from skene_dagster.settings import load
 from skene_dagster.store import failures
 from skene_dagster.store.tables import events, metadata
 from skene_dagster.web.app import make_app
+from skene_dagster.web.events.api import events_api
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import busy, long_head, slow_body, too_large, unavailable, unknown_key, wrong
 
@@ -114,7 +115,7 @@ def processes(table: Table) -> None:
 
 
 def paths(table: Table) -> None:
-    app = make_app(SimpleNamespace(engine=None), write_key=None)  # type: ignore[arg-type]
+    app = make_app([events_api(SimpleNamespace(engine=None), write_key=None)])  # type: ignore[arg-type]
     methods = {"GET", "POST"}
     so = {(method, route.path) for route in app.routes for method in (route.methods or ()) if method in methods}  # type: ignore[attr-defined]
     shown = set()

@@ -10,8 +10,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from skene_dagster.web.app import _basic, _parsed
 from skene_dagster.web.bodies import Budget, read
+from skene_dagster.web.events.api import _basic, _parsed
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import Refusal
 

@@ -10,8 +10,8 @@ from scripted_journal import PATIENCE, ScriptedJournal, fitted
 
 from skene_dagster.errors import StoreUnavailable
 from skene_dagster.tracking.throttled_log import ThrottledLog
-from skene_dagster.web import commits
-from skene_dagster.web.commits import Commits, Refused
+from skene_dagster.web.events import commits
+from skene_dagster.web.events.commits import Commits, Refused
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import Refusal
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import StaticPool
 
+from skene_dagster.store import schema
 from skene_dagster.store.schema import RELEASES
 from skene_dagster.tracking.throttled_log import ThrottledLog
 from skene_dagster.web import readiness
@@ -31,7 +32,8 @@ def database(release: str | None) -> Engine:
 
 def asked(connect: Callable[[], sqlite3.Connection]) -> Readiness:
     """One that asks a database by connections of its own."""
-    return Readiness(create_engine("sqlite://", creator=connect), ThrottledLog())
+    engine = create_engine("sqlite://", creator=connect)
+    return Readiness(lambda: schema.is_ready(engine), ThrottledLog())
 
 
 def refused() -> sqlite3.Connection:
@@ -50,7 +52,7 @@ def refused() -> sqlite3.Connection:
 def test_what_a_database_lacks_is_said(release: str | None, lacking: str) -> None:
     engine = database(release)
 
-    assert asyncio.run(Readiness(engine, ThrottledLog()).lacks()) == lacking
+    assert asyncio.run(Readiness(lambda: schema.is_ready(engine), ThrottledLog()).lacks()) == lacking
     engine.dispose()
 
 

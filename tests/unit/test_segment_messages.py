@@ -6,7 +6,7 @@ import pytest
 
 from skene_dagster.behaviour.event import Event
 from skene_dagster.errors import EventRefused
-from skene_dagster.web.segment import Type, event_of
+from skene_dagster.web.events.segment import Type, event_of
 
 NOW = datetime(2026, 11, 29, 12)
 TRACK: dict[str, object] = {"type": "track", "userId": 7, "event": "used"}

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.types import Message, Scope
 
 from skene_dagster.web.app import make_app
+from skene_dagster.web.events.api import events_api
 from skene_dagster.web.limits import Limits
 
 KEY = "a-write-key"
@@ -72,7 +73,7 @@ def answered(
     """Start the app, ask it once, and stop it."""
     journal = journal or ScriptedJournal()
     journal.may.release(10)
-    app = make_app(journal, write_key=key, limits=limits)
+    app = make_app([events_api(journal, write_key=key)], limits)
 
     async def alive() -> Answer:
         async with app.router.lifespan_context(app):
@@ -178,7 +179,7 @@ def test_twenty_refused_messages_are_named_and_all_are_counted(caplog: pytest.Lo
 
 def test_what_was_refused_within_a_minute_is_logged_at_the_latest_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     journal = ScriptedJournal()
-    app = make_app(journal, write_key=None)
+    app = make_app([events_api(journal, write_key=None)])
 
     async def alive() -> list[int]:
         async with app.router.lifespan_context(app):

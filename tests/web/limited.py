@@ -8,6 +8,7 @@ from pathlib import Path
 from skene_dagster.behaviour.events import open_journal
 from skene_dagster.settings import load
 from skene_dagster.web import serving
+from skene_dagster.web.events.api import events_api
 from skene_dagster.web.limits import Limits
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     listener = serving.listen("127.0.0.1", 0)
     print(f"http://127.0.0.1:{listener.getsockname()[1]} ", flush=True)
     limits = Limits(**json.loads(sys.argv[1]))
-    serving.run(listener, journal, write_key=settings.write_key, limits=limits)
+    serving.run(listener, [events_api(journal, write_key=settings.write_key)], limits)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from web_world import HERE, KEY, PATIENCE, Answer, Client, Served, message_ids, 
 
 from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, events
-from skene_dagster.web.segment import event_of
+from skene_dagster.web.events.segment import event_of
 
 
 def url_of(engine: Engine) -> str:

@@ -1,0 +1,1 @@
+"""Events over HTTP, as Segment's libraries send them."""
