@@ -39,6 +39,12 @@ def counts(connection: Connection, scopes: Collection[Scope] | None, now: dateti
     return [Counted(*row) for row in connection.execute(query)]
 
 
+def scopes(connection: Connection) -> list[Scope]:
+    """List the scopes on record, those of topics that are gone included."""
+    found = connection.execute(select(suppressions.c.scope).distinct()).scalars()
+    return sorted(found)
+
+
 def newest(
     connection: Connection, scopes: Collection[Scope] | None, now: datetime, limit: int
 ) -> Sequence[Suppression]:

@@ -3,6 +3,7 @@
 This module owns skene_suppressions.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,11 @@ COLUMNS = tuple(
 def topic_scope(topic: str) -> Scope:
     """Return the scope of a "no" to one topic."""
     return f"topic:{topic}"
+
+
+def is_topic_scope(text: str) -> bool:
+    """Whether a text can be the scope of a topic, of one that is gone included."""
+    return re.fullmatch(topic_scope("[a-z0-9_]{1,48}"), text) is not None
 
 
 def suppress(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
