@@ -61,12 +61,14 @@ SkipReason = Literal[
     "not_mailable",
     "suppressed",
     "said_no",
+    "no_consent",
     "step_removed",
     "doubt",
 ]
 """Why a user is not mailed for this entry, or this row, at all.
 
-`suppressed`: nothing may reach their address; `said_no`: they want no marketing.
+`suppressed`: nothing may reach their address; `said_no`: they want no marketing, or none of the topic; `no_consent`:
+they never said yes to a topic that waits for it.
 """
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]

@@ -11,7 +11,7 @@ from docs_compare import PACKAGE, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli.words import REASONS
-from skene_dagster.consent.suppressions import SCOPES
+from skene_dagster.consent.suppressions import SCOPES, topic_scope
 from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipReason
 from skene_dagster.errors import StoreTooLarge
 from skene_dagster.project import load_project
@@ -29,7 +29,7 @@ def states_of_a_batch(table: Table) -> None:
 
 
 def scopes_of_a_suppression(table: Table) -> None:
-    same(table, first_code_of_each(table), SCOPES)
+    same(table, first_code_of_each(table), (*SCOPES, topic_scope("<name>")))
 
 
 def reasons(table: Table) -> None:

@@ -226,7 +226,7 @@ def a_no_is_read_when_deciding_only(patch: pytest.MonkeyPatch) -> None:
     a_no_is_not_read_before_a_request(patch)
     real = freeze._people
     patch.setattr(
-        freeze, "_people", lambda *args: {key: replace(one, stopped_by=None) for key, one in real(*args).items()}
+        freeze, "_people", lambda *args: {key: replace(one, refusal=None) for key, one in real(*args).items()}
     )
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from skene_dagster.cli.consent import asked
+from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.consent import listing, suppressions
 from skene_dagster.consent.people import Named
-from skene_dagster.consent.suppressions import SCOPES, Reason, Scope, Suppression
+from skene_dagster.consent.suppressions import Reason, Scope, Suppression
 from skene_dagster.consent.writing import write
 from skene_dagster.settings import load
 
@@ -21,10 +21,12 @@ AT_THE_PROVIDER: frozenset[Reason] = frozenset({"bounce", "complaint", "provider
 
 
 @click.command()
-@click.argument("address", nargs=-1, callback=asked.checked)
+@click.argument("address", nargs=-1, callback=recipients.checked)
 @click.option("--user", metavar="KEY", help="A user, by the users key, and the address of that user.")
-@click.option("--scope", type=click.Choice(SCOPES), help="Only what stops this. Default: both.")
-@click.option("--reason", metavar="TEXT", callback=asked.kept(255), required=True, help="Why; kept on record.")
+@click.option(
+    "--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="Only what stops this. Default: whatever it stops."
+)
+@click.option("--reason", metavar="TEXT", callback=recipients.kept(255), required=True, help="Why; kept on record.")
 @click.option("--yes", is_flag=True, help="Lift complaints, too.")
 @click.pass_context
 def lift(
@@ -34,7 +36,7 @@ def lift(
 
     What is lifted stays on record. Nothing that is older than a lift puts anybody on the list again.
     """
-    asked.refuse_nobody(address, user)
+    recipients.refuse_nobody(address, user)
     root: Path = context.obj
     settings = load(root)
     screen = open_screen()
@@ -42,21 +44,22 @@ def lift(
         now = clock()
 
         def off(connection: Connection) -> tuple[list[Named], list[Suppression], list[Suppression]]:
-            who = asked.find(connection, settings, address, user)
-            scopes, names = asked.chosen(scope), [one.recipient for one in who]
-            lifted = suppressions.lift(connection, names, reason, now, scopes, complaints=yes)
-            return who, lifted, listing.holding(connection, names, scopes, now)
+            scopes.refuse_unknown_topic(scope, settings, listing.scopes(connection))
+            who, some = recipients.find(connection, settings, address, user), scopes.chosen(scope)
+            names = [one.recipient for one in who]
+            lifted = suppressions.lift(connection, names, reason, now, some, complaints=yes)
+            return who, lifted, listing.holding(connection, names, some, now)
 
         who, lifted, left = write(engine, off)
     for one in who:
-        name = asked.shown(one, address)
+        name = recipients.shown(one, address)
         for each in lifted:
             if each.recipient == one.recipient:
-                screen.labelled("lifted", f"{name}: {each.scope}, {asked.why(each)}.")
+                screen.labelled("lifted", f"{name}: {each.scope}, {recipients.why(each)}.")
         for each in left:
             if each.recipient == one.recipient:
                 screen.labelled(
-                    "notice", f"{name}: {each.scope} stays, {asked.why(each)}. --yes lifts complaints, too."
+                    "notice", f"{name}: {each.scope} stays, {recipients.why(each)}. --yes lifts complaints, too."
                 )
         if one.recipient not in {each.recipient for each in (*lifted, *left)}:
             screen.labelled("ok", f"{name}: nothing to lift.")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from skene_dagster.consent.suppressions import StopReason
+from skene_dagster.consent.permission import Refusal
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
 from skene_dagster.delivery.model import (
     NEXT_TICK,
@@ -40,8 +40,8 @@ class Facts:
     past: Past | None
     waiting: Waiting | None = None
     """They were deferred, and are decided again."""
-    stopped_by: StopReason | None = None
-    """Why the list of suppressions forbids this email to them."""
+    refusal: Refusal | None = None
+    """Why this email may not be sent to them."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class RowFacts:
     """What was decided about it before."""
     mailed_as_of: datetime | None
     """The tick of the step's last mail to its user that the provider accepted, or may have."""
-    stopped_by: StopReason | None = None
-    """Why the list of suppressions forbids this email to them."""
+    refusal: Refusal | None = None
+    """Why this email may not be sent to them."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ def _by_person(occurrence: str, facts: Facts | RowFacts, rules: Rules, as_of: da
     if (fault := fault_of(facts.email)) is not None:
         wait = ADDRESS_ASKED_EVERY if fault == "invalid_address" else NEXT_TICK
         return Defer(occurrence, fault, as_of + wait)
-    if facts.stopped_by is not None:
-        return Skip(occurrence, facts.stopped_by)
+    if facts.refusal is not None:
+        return Skip(occurrence, facts.refusal)
     if rules.is_cancelled:
         return Skip(occurrence, "cancelled")
     return Defer(occurrence, rules.hold, as_of + NEXT_TICK) if rules.hold is not None else Mail(occurrence)

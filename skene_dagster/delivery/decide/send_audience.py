@@ -8,7 +8,6 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Engine, true
 
-from skene_dagster.consent import suppressions
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import (
@@ -69,8 +68,8 @@ class SendAudience:
     as_of: datetime
     size: int = PAGE
     """How many are decided in one transaction."""
-    has_list: bool = True
-    """Whether the database has the list of suppressions; a preview may come before the migration."""
+    has_consent: bool = True
+    """Whether the database has what recipients said; a preview may come before the migration."""
 
     @property
     def email(self) -> Email:
@@ -112,9 +111,18 @@ class SendAudience:
             self.plan.start,
             self.plan.zone_of(self.step).key,
             self.email.template,
+            self._topic,
             (users.table, users.key, users.email, users.mailable),
         )
         return hashlib.sha256(repr(depends_on).encode()).hexdigest()
+
+    @property
+    def _topic(self) -> tuple[str, ...]:
+        """What decisions depend on of the topic."""
+        if self.email.topic is None:
+            return ()
+        topic = self.settings.topics[self.email.topic]
+        return (self.email.topic, topic.default, topic.asked)
 
     def since(self, decided_up_to: datetime | None, first_as_of: datetime) -> datetime | None:
         """Say after which tick somebody must have entered to be decided about; None: everybody is.
@@ -180,10 +188,8 @@ class SendAudience:
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
             address, mailable = (person.address, person.mailable) if person else (None, False)
-            stopped_by = person.stopped_by if person else None
-            decision = decide(
-                Facts(one.entered_at, address, mailable, past, one.waiting, stopped_by), rules, self.as_of
-            )
+            refusal = person.refusal if person else None
+            decision = decide(Facts(one.entered_at, address, mailable, past, one.waiting, refusal), rules, self.as_of)
             if isinstance(decision, Mail):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:
@@ -195,12 +201,9 @@ class SendAudience:
     def people(
         self, connection: Connection, keys: Sequence[object], now: datetime, columns: Sequence[str] = ()
     ) -> dict[object, Person]:
-        """Read users as `facts.people` does, and whether this email is forbidden to them now."""
-        users, scopes = self.settings.users, suppressions.scopes_of(transactional=self.email.transactional)
-        found = facts.people(connection, users, keys, columns, as_of=self.as_of)
-        if not self.has_list:
-            return found
-        return facts.with_suppressions(connection, users, found, scopes, now)
+        """Read users, and whether this email may be sent to them now."""
+        asked_at = now if self.has_consent else None
+        return facts.people(connection, self.settings, self.email, keys, columns, as_of=self.as_of, now=asked_at)
 
     def is_a_large_first_one(self, engine: Engine, now: datetime) -> bool:
         """Whether the step never mailed anybody real before, and would now mail more than `limits.first_wave`."""
@@ -254,8 +257,8 @@ class SendAudience:
             address, mailable = (person.address, person.mailable) if person else (None, False)
             mailed_as_of = self.as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
             state = past.state if past else None
-            stopped_by = person.stopped_by if person else None
-            asked = RowFacts(row[1], one.entered_at, address, mailable, state, mailed_as_of, stopped_by)
+            refusal = person.refusal if person else None
+            asked = RowFacts(row[1], one.entered_at, address, mailable, state, mailed_as_of, refusal)
             decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
             if isinstance(decision, Mail):
                 mailed_now.add(one.user_id)

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from skene_dagster.consent import suppressions
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
@@ -14,6 +13,7 @@ from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
+from skene_dagster.delivery.email.unsubscribing import Letterhead, Links
 from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
@@ -22,6 +22,7 @@ from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.product import attributes
 from skene_dagster.segments import members, trigger_rows
+from skene_dagster.settings import Settings
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
@@ -59,9 +60,8 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
             return None
         left_out[messages[0].send_id] = Deferred("too_large", f"{len(frozen.packed):,} bytes")
         frozen = None
-    named = facts.recipients(connection, session.settings.users, people) if frozen else {}
     mailed = {row.send_id: row.user_id for row in waiting}
-    recipients = [name for send_id in (frozen.send_ids if frozen else ()) for name in named[mailed[send_id]]]
+    recipients = [name for send_id in (frozen.send_ids if frozen else ()) for name in people[mailed[send_id]].names]
     ours = ledger.freeze(
         connection,
         batch.batch_id,
@@ -95,11 +95,17 @@ def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
 def _people(
     connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[object, Person]:
-    users, email = session.settings.users, source.email
     keys = [row.user_id for row in waiting]
-    found = facts.people(connection, users, keys, email.user_columns, as_of=batch.as_of)
-    scopes = suppressions.scopes_of(transactional=email.transactional)
-    return facts.with_suppressions(connection, users, found, scopes, session.clock())
+    return facts.people(
+        connection,
+        session.settings,
+        source.email,
+        keys,
+        source.email.user_columns,
+        as_of=batch.as_of,
+        now=session.clock(),
+        named=True,
+    )
 
 
 def _render(
@@ -113,6 +119,9 @@ def _render(
     plan, step, email = source.plan, source.step, source.email
     settings, mode = session.settings, session.mode
     inside = _kept(connection, plan, step, mode, waiting)
+    letterhead = Letterhead.of(settings, email.topic)
+    is_live = mode.name == "live"
+    links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
@@ -129,15 +138,15 @@ def _render(
             left_out[row.send_id] = Skipped("not_mailable")
         elif (fault := fault_of(person.address)) is not None:
             left_out[row.send_id] = Deferred(fault)
-        elif person.stopped_by is not None:
-            left_out[row.send_id] = Skipped(person.stopped_by)
+        elif person.refusal is not None:
+            left_out[row.send_id] = Skipped(person.refusal)
         else:
             try:
                 message = source.templates.render(
                     email,
                     user=person.columns,
                     row=attributes.read(inside[subject], email.row_columns),
-                    sender=settings.sender,
+                    letterhead=_addressed(letterhead, links, person, settings, row),
                     send_id=row.send_id,
                     to=person.address or "",
                     loop=plan.name,
@@ -151,6 +160,15 @@ def _render(
                 redirected = mode.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)
     return messages, left_out
+
+
+def _addressed(
+    letterhead: Letterhead, links: Links | None, person: Person, settings: Settings, row: ReservedSend
+) -> Letterhead:
+    if links is None:
+        return letterhead
+    locale = settings.users.locale and person.columns[settings.users.locale]
+    return replace(letterhead, link=links.to(person.names, locale, row.send_id))
 
 
 def _kept(

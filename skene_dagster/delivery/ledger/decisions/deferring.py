@@ -40,6 +40,7 @@ RECONSIDERED: tuple[SkipReason, ...] = (
     "not_mailable",
     "suppressed",
     "said_no",
+    "no_consent",
     "once",
     "repeat",
     "step_removed",
