@@ -36,6 +36,9 @@ DeferReason = Literal[
     "repeat",
     "in_flight",
     "left_segment",
+    "cap",
+    "quiet_hours",
+    "new_address",
     "reconsidered",
     "not_mailable",
     "no_address",
@@ -47,7 +50,9 @@ DeferReason = Literal[
 """Why a user is not mailed now, and is decided again at a later tick.
 
 `in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
-more when their email was to be made, and no refresh has seen them leave yet.
+more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
+emails as `limits.caps` allow; `quiet_hours`: their email could not be made in time; `new_address`: they have another
+address than when it was decided.
 """
 
 SkipReason = Literal[
@@ -62,13 +67,14 @@ SkipReason = Literal[
     "suppressed",
     "said_no",
     "no_consent",
+    "same_address",
     "step_removed",
     "doubt",
 ]
 """Why a user is not mailed for this entry, or this row, at all.
 
 `suppressed`: nothing may reach their address; `said_no`: they want no marketing, or none of the topic; `no_consent`:
-they never said yes to a topic that waits for it.
+they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email.
 """
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
@@ -275,6 +281,8 @@ class NewDecisions:
     deferrals: Sequence[NewDeferral]
     answered: Sequence[tuple[object, str]]
     """Who was due, by user and occurrence: they wait no more, or again."""
+    contacts: Sequence[NewContact]
+    """To which recipients the emails go that are counted."""
 
 
 @dataclass(frozen=True)

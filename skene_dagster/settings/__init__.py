@@ -11,6 +11,7 @@ from skene_dagster import boundary
 from skene_dagster.documents import Document, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
+from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
@@ -29,6 +30,7 @@ __all__ = [
     "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
     "Cap",
+    "ClockTime",
     "Environment",
     "Events",
     "Example",

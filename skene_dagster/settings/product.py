@@ -102,5 +102,5 @@ class Limits(Spec):
     """A send that waited longer than this is skipped as too late."""
     quiet_hours: QuietHours | None = None
     """When no marketing email leaves, by the clock of its recipient: `{from: "22:00", to: "08:00"}`."""
-    caps: tuple[Cap, ...] = ()
+    caps: list[Cap] = Field(default_factory=list)
     """The most marketing emails that a recipient gets from all loops together. Default: no limit."""

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, insert, update
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger.decisions import contacts
 from skene_dagster.delivery.model import Contact, NewContact, SendState
 from skene_dagster.store.tables import sends
 
@@ -35,11 +36,12 @@ def send(
     decided = {"send_id": ledger.send_id(scope, user_id, 1), "as_of": at, "decided_at": at, "state": state}
     left = {"accepted_at": at if state == "accepted" else None}
     connection.execute(insert(sends).values(row | decided | left))
-    ledger.keep_contacts(connection, scope, [NewContact(user_id, "1", recipient)], at)
+    contacts.keep(connection, scope, [NewContact(user_id, "1", recipient)], at)
 
 
 def found(connection: Connection, mode: str = "live") -> dict[str, list[Contact]]:
-    return ledger.contacts_of(connection, mode, [ADA, BOB], NOW - 7 * A_DAY)
+    scope = StepScope(mode, "another", "main")
+    return ledger.contacts_of(connection, scope, [ADA, BOB], as_of=NOW, since=NOW - 7 * A_DAY)
 
 
 def test_what_left_within_the_time_counts_of_all_loops(connection: Connection) -> None:
@@ -73,6 +75,16 @@ def test_an_email_that_is_skipped_later_counts_no_more(connection: Connection) -
     assert found(connection) == {}
 
 
+def test_what_left_long_ago_counts_for_its_own_tick(connection: Connection) -> None:
+    send(connection, LOOP, 1, "accepted", days=9)
+    then = NOW - 9 * A_DAY
+
+    of_the_tick = ledger.contacts_of(connection, LOOP, [ADA], as_of=then, since=NOW)
+    assert [(one.loop, one.as_of) for one in of_the_tick[ADA]] == [("retention", then)]
+    assert ledger.contacts_of(connection, LOOP, [ADA], as_of=NOW, since=NOW) == {}
+    assert ledger.contacts_of(connection, OTHER, [ADA], as_of=then, since=NOW) == {}
+
+
 def test_modes_do_not_count_for_each_other(connection: Connection) -> None:
     send(connection, LOOP, 1, "accepted")
 
@@ -82,8 +94,8 @@ def test_modes_do_not_count_for_each_other(connection: Connection) -> None:
 def test_who_is_decided_again_may_have_another_address(connection: Connection) -> None:
     send(connection, LOOP, 1, "reserved")
 
-    ledger.forget_contacts(connection, LOOP, [(1, "1")])
-    ledger.keep_contacts(connection, LOOP, [NewContact(1, "1", BOB)], NOW)
+    contacts.forget(connection, LOOP, [(1, "1")])
+    contacts.keep(connection, LOOP, [NewContact(1, "1", BOB)], NOW)
 
     assert set(found(connection)) == {BOB}
 
@@ -93,4 +105,6 @@ def test_more_recipients_than_one_statement_takes_are_found(connection: Connecti
         send(connection, LOOP, user_id, "accepted", f"1:{user_id:04}")
     names = [f"1:{number:04}" for number in range(2_500)]
 
-    assert set(ledger.contacts_of(connection, "live", names, NOW - A_DAY)) == {"1:0001", "1:0002", "1:0003"}
+    found = ledger.contacts_of(connection, OTHER, names, as_of=NOW, since=NOW - A_DAY)
+
+    assert set(found) == {"1:0001", "1:0002", "1:0003"}

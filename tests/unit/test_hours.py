@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import pytest
 
+from skene_dagster.errors import SettingsError
 from skene_dagster.loops.times.hours import ON_TIME, Hours, leaves_at, moment_of, not_before
-from skene_dagster.settings import QuietHours
+from skene_dagster.settings import QuietHours, Settings, load
 
 START = datetime(2026, 1, 1)
 DAYS = 730
@@ -180,3 +182,35 @@ A_MINUTE = timedelta(minutes=1)
 )
 def test_an_email_leaves_at_once_or_at_its_hour(now: datetime, hours: Hours, leaves: datetime | None) -> None:
     assert leaves_at(min(TICK, now), now, BERLIN, hours) == leaves
+
+
+def settings_of(root: Path, limits: str) -> Settings:
+    (root / "skene.yaml").write_text(f"limits:\n{limits}", encoding="utf-8")
+    return load(root, {})
+
+
+def test_limits_are_read_as_people_write_them(tmp_path: Path) -> None:
+    text = "  caps: [{count: 2, within: 7d}]\n  quiet_hours: {from: 22:00, to: '08:00'}\n"
+
+    limits = settings_of(tmp_path, text).limits
+
+    assert [(cap.count, cap.within) for cap in limits.caps] == [(2, timedelta(days=7))]
+    assert limits.quiet_hours == NIGHT
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ("  quiet_hours: {from: '22:00', to: '22:00'}\n", "Quiet hours cannot be the whole day"),
+        ("  quiet_hours: {from: '22:00'}\n", "limits.quiet_hours.to"),
+        ("  quiet_hours: {from: 10pm, to: '08:00'}\n", "'10pm' is not a time of day. Write hours and minutes"),
+        ("  quiet_hours: {from: '24:00', to: '08:00'}\n", "'24:00' is not a time of day"),
+        ("  caps: [{count: 0, within: 7d}]\n", "limits.caps"),
+        ("  caps: [{count: 1, within: a week}]\n", "is not a duration"),
+    ],
+)
+def test_limits_that_cannot_be_are_refused_with_their_line(tmp_path: Path, limits: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=r"skene\.yaml:2") as refused:
+        settings_of(tmp_path, limits)
+
+    assert message in str(refused.value)

@@ -4,9 +4,7 @@ This package owns skene_sends, skene_batches, skene_deferred and skene_steps, an
 their rows stands here, one statement or two to a function.
 """
 
-from skene_dagster.delivery.ledger.decisions.contacts import contacts_of
-from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
-from skene_dagster.delivery.ledger.decisions.contacts import keep as keep_contacts
+from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
@@ -51,7 +49,7 @@ from skene_dagster.delivery.ledger.recovering import (
     remember,
     set_apart,
 )
-from skene_dagster.delivery.ledger.scope import StepScope, batches_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
@@ -91,6 +89,7 @@ __all__ = [
     "Skipped",
     "StepScope",
     "accepted_in",
+    "all_loops",
     "answered",
     "at_tick",
     "batch_of",
@@ -104,6 +103,7 @@ __all__ = [
     "contacts_of",
     "counts",
     "decide",
+    "decided_recipients",
     "deferred",
     "doubt",
     "drop",
@@ -111,7 +111,6 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
-    "forget_contacts",
     "freeze",
     "frozen",
     "give_up",
@@ -124,7 +123,6 @@ __all__ = [
     "is_accepted",
     "is_due",
     "is_free",
-    "keep_contacts",
     "known",
     "last_mails",
     "last_unanswered",

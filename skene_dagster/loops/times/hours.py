@@ -28,11 +28,16 @@ class Hours:
     send_at: time | None = None
 
 
+ANY_HOUR = Hours()
+
+
 def leaves_at(as_of: datetime, now: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
     """Return when an email of a tick leaves that is decided now, in UTC; None: at once.
 
     A time of day for which the tick itself was on time is not missed by the minutes that it takes to decide.
     """
+    if hours == ANY_HOUR:
+        return None
     moment = now
     if hours.send_at is not None:
         moment = _next(as_of, zone, hours.send_at)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
-from skene_dagster.delivery.ledger.decisions import deferring
+from skene_dagster.delivery.ledger.decisions import contacts, deferring
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, send_id, sends_of
 from skene_dagster.delivery.model import NewDecisions, NewSend
 from skene_dagster.store.tables import batches, deferred, sends
@@ -34,6 +34,8 @@ def decide(
         IntegrityError: another run has decided about one of them meanwhile.
     """
     deferring.forget(connection, scope, made.answered)
+    contacts.forget(connection, scope, made.answered)
+    contacts.keep(connection, scope, made.contacts, now)
     deferring.defer(connection, scope, made.deferrals, as_of=as_of, now=now)
     return _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size)
 
