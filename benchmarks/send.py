@@ -22,9 +22,9 @@ from benchmarks import databases, parts
 from benchmarks.shown import show
 from skene_dagster import settings as settings_module
 from skene_dagster.delivery.decide.reserve import reserve
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.email.unsubscribing import Letterhead
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.delivery.providers.json_emails import freeze

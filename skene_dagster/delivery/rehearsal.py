@@ -19,9 +19,9 @@ from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, dec
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.reserve import count
 from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, SendAudience
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.email.unsubscribing import Letterhead
 from skene_dagster.delivery.ledger import send_id
 from skene_dagster.delivery.model import Past
 from skene_dagster.delivery.modes import Mode

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
-from skene_dagster.delivery.email.unsubscribing import Letterhead
 from skene_dagster.errors import SkeneError
 from skene_dagster.project import load_project
 from skene_dagster.settings import load

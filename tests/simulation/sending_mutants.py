@@ -12,9 +12,12 @@ import pytest
 from provider import Model
 from sqlalchemy import Connection, Engine, func, literal, update
 
+from skene_dagster.consent.permission import Purpose
 from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.suppressions import SCOPES
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
+from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.decisions import past
 from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
@@ -240,6 +243,24 @@ def a_no_is_an_address_s_alone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Recipients, "of_user", lambda self, _user, address: (self.address(address),))
 
 
+def a_no_to_a_topic_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
+    """Who said no to the topic after their email was frozen is mailed: only wider suppressions are looked for."""
+    patch.setattr(Purpose, "scopes", property(lambda _: SCOPES))
+
+
+def consent_is_asked_when_deciding_only(patch: pytest.MonkeyPatch) -> None:
+    """Who took their consent back after they were reserved is mailed."""
+    real = freeze._people
+
+    def people(*args: Any) -> dict[object, Person]:
+        return {
+            key: replace(one, refusal=None if one.refusal == "no_consent" else one.refusal)
+            for key, one in real(*args).items()
+        }
+
+    patch.setattr(freeze, "_people", people)
+
+
 def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
     """Whatever is open is dropped, with or without an unanswered attempt."""
     real = ledger.drop
@@ -275,6 +296,9 @@ QUOTA, LOST, AFTER_ACCEPTING, THROTTLED, FATAL = 4, 3, 5, 6, 7
 
 A_KEYS_LIFE, A_DAY = 5, 6
 """Gaps between two rounds."""
+
+TIPS = 3
+"""The variant of the loop that mails only who agreed."""
 
 AGAIN, EDIT, ORDER = 1, 3, 6
 """Events of a round."""
@@ -363,5 +387,19 @@ MUTANTS = (
         CALM | {"rounds": 1, "mode0": FATAL, "events0": 0, "gap0": 0, "events1": 1, "event1#0": EDIT, "edit1": 5},
     ),
     Mutant(a_no_is_an_address_s_alone, {UNHEARD}, 20, NO_MEANWHILE | {"gap0": A_DAY}),
+    Mutant(
+        a_no_to_a_topic_is_not_read_before_a_request,
+        {UNHEARD},
+        20,
+        CALM
+        | {"rounds": 1, "mode0": FATAL, "events0": 0, "gap0": 0, "events1": 1, "event1#0": EDIT, "edit1": 5}
+        | {"variant": TIPS},
+    ),
+    Mutant(
+        consent_is_asked_when_deciding_only,
+        {"mailed long after consent was taken back"},
+        20,
+        NO_MEANWHILE | {"gap0": A_DAY, "variant": TIPS, "edit0": 7},
+    ),
     Mutant(set_is_written_once, {"`set` was not written"}, 10),
 )

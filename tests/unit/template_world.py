@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.email.unsubscribing import Letterhead
 from skene_dagster.documents import Document, Path_
 from skene_dagster.loops.plan import AtLevel, Block, Email, LoopPlan, RecoveryPlan, Schedule, StepPlan
 from skene_dagster.settings import Sender

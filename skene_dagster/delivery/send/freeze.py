@@ -13,12 +13,13 @@ from skene_dagster.delivery.decide.addressees import zone_of
 from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
-from skene_dagster.delivery.email.unsubscribing import Letterhead, Links
 from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.send.links import Links
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name

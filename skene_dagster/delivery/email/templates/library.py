@@ -7,8 +7,9 @@ from pathlib import Path
 
 from jinja2 import Template, TemplateSyntaxError, UndefinedError
 
-from skene_dagster.delivery.email import headers, unsubscribing
+from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.headers import Unrenderable
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.mjml.compiled import Faulty, compile_mjml
 from skene_dagster.delivery.email.templates import checks
@@ -17,7 +18,6 @@ from skene_dagster.delivery.email.templates.missing import MissingValue
 from skene_dagster.delivery.email.templates.needs import needed
 from skene_dagster.delivery.email.templates.sandbox import HTML, LINK, TEXT, compiled
 from skene_dagster.delivery.email.templates.values import compile_value
-from skene_dagster.delivery.email.unsubscribing import Letterhead
 from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
@@ -104,9 +104,7 @@ class Templates:
             html=html,
             text=text,
             reply_to=sender.reply_to or None,
-            headers=()
-            if email.transactional
-            else unsubscribing.headers(str(context["unsubscribe_url"]), letterhead.list_id),
+            headers=() if email.transactional else letterhead.headers(str(context["unsubscribe_url"])),
             tags=(("loop", loop), ("step", step), ("send", send_id)),
         )
 
