@@ -13,6 +13,7 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.settings import OWN_EVENTS, Settings, load
 from skene_dagster.web import serving
 from skene_dagster.web.events.api import events_api
+from skene_dagster.web.webhooks import webhooks_of
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -26,8 +27,9 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def serve(root: Path, *, host: str, port: int) -> None:
     """Receive what users do over HTTP, in the format of Segment's libraries.
 
-    POST /v1/track and /v1/batch; accepted but not stored: /v1/identify, /v1/page, …; GET /healthz and /readyz. Runs
-    until SIGTERM or Ctrl+C, and ends once everything it accepted is written.
+    POST /v1/track and /v1/batch; accepted but not stored: /v1/identify, /v1/page, …; POST /webhooks/…, for the
+    providers whose secret is set; GET /healthz and /readyz. Runs until SIGTERM or Ctrl+C, and ends once everything it
+    accepted is written.
     """
     settings = load(root)
     _guarded(settings, host)
@@ -39,6 +41,7 @@ def serve(root: Path, *, host: str, port: int) -> None:
     # Before it listens: no client should be refused for something that is already known.
     journal = open_journal(settings)
     try:
+        parts = [events_api(journal, write_key=settings.write_key), *webhooks_of(settings)]
         try:
             listener = serving.listen(host, port)
         except OSError as error:
@@ -53,7 +56,7 @@ def serve(root: Path, *, host: str, port: int) -> None:
         screen.labelled("ok", f"Receiving events at {address} and writing them to {shown_database(settings)}.")
         # A program that waits for this line reads a pipe.
         sys.stdout.flush()
-        serving.run(listener, [events_api(journal, write_key=settings.write_key)])
+        serving.run(listener, parts)
     finally:
         journal.close()
 

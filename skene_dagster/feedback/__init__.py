@@ -1,1 +1,1 @@
-"""What comes back of the emails that were accepted: heard, kept, and acted upon."""
+"""What comes back about mail that was accepted: kept as it is told, then read into receipts and suppressions."""

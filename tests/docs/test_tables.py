@@ -30,6 +30,9 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/engagement.md", "level"): authoring.levels,
     ("docs/engagement.md", "state"): authoring.states_of_a_feature,
     ("docs/engagement.md", "kind"): authoring.kinds_of_milestones,
+    ("docs/feedback.md", "event"): running.events_of_resend,
+    ("docs/feedback.md", "bounce"): running.bounces,
+    ("docs/feedback.md", "number"): running.outcomes,
     # tests/store/test_clock_functions.py
     ("docs/loop-format.md", "function"): running.says_what_happens,
     ("docs/loop-format.md", "field"): authoring.fields_of_a_loop,

@@ -10,6 +10,7 @@ from skene_dagster.settings import load
 from skene_dagster.web import serving
 from skene_dagster.web.events.api import events_api
 from skene_dagster.web.limits import Limits
+from skene_dagster.web.webhooks import webhooks_of
 
 
 def main() -> None:
@@ -18,7 +19,8 @@ def main() -> None:
     listener = serving.listen("127.0.0.1", 0)
     print(f"http://127.0.0.1:{listener.getsockname()[1]} ", flush=True)
     limits = Limits(**json.loads(sys.argv[1]))
-    serving.run(listener, [events_api(journal, write_key=settings.write_key)], limits)
+    parts = [events_api(journal, write_key=settings.write_key), *webhooks_of(settings)]
+    serving.run(listener, parts, limits)
 
 
 if __name__ == "__main__":

@@ -100,13 +100,15 @@ def environment(url: str, root: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(url: str, root: Path, *, files: float | None = None, **limits: float) -> Iterator[Served]:
+def serving(
+    url: str, root: Path, secrets: Mapping[str, str] | None = None, /, *, files: float | None = None, **limits: float
+) -> Iterator[Served]:
     """Start it on a free port; with limits of its own where they are given, and as many open files as it may have."""
     few = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$0" "$@"']
     limited = [sys.executable, "-W", "error", str(HERE / "limited.py"), json.dumps(limits)]
     process = subprocess.Popen(
         few + (limited if limits else command("--port", "0")),
-        env=environment(url, root),
+        env=environment(url, root, **(secrets or {})),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_database
 from skene_dagster.cli.group import LOOK
+from skene_dagster.cli.inspect.came_back import heard_in_words, outcomes_in_words
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
@@ -20,6 +21,7 @@ from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
 from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.feedback import inbox
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -55,6 +57,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
             for step in plan.steps
         ]
         others = reading(engine, lambda connection: left_by_others(connection, project.loops, mode.name, now))
+        heard = reading(engine, inbox.heard)
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
         problems = _outdated(settings, mode, engine, clock)
     problems += [problem for step in steps for problem in _problems(step, now)]
@@ -63,10 +66,13 @@ def status(context: click.Context, *, as_json: bool) -> None:
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
         found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
-        click.echo(json.dumps(found | {"mode": mode.name}, default=str, indent=2))
+        click.echo(json.dumps(found | {"mode": mode.name, "feedback": asdict(heard)}, default=str, indent=2))
     else:
         screen = open_screen()
-        screen.facts({"Database": shown_database(settings), "Emails": f"{mode.name} ({mode.why})"})
+        facts = {"Database": shown_database(settings), "Emails": f"{mode.name} ({mode.why})"}
+        if mode.leaves or heard.last_at is not None:
+            facts["Feedback"] = heard_in_words(heard, settings)
+        screen.facts(facts)
         for step in steps:
             screen.line()
             _tell(screen, step)
@@ -103,6 +109,8 @@ def _tell(screen: Screen, step: StepHealth) -> None:
     if step.deferred:
         waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in step.deferred.items()]
         facts["Deferred"] = "; ".join(waiting)
+    if step.outcomes.accepted:
+        facts["Last 7 days"] = outcomes_in_words(step.outcomes)
     screen.facts(facts)
 
 

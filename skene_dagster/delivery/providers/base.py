@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 
 from skene_dagster.delivery.email.message import Frozen, Message
+from skene_dagster.delivery.providers.feedback import Feedback
 from skene_dagster.settings import Settings
 
 
@@ -244,6 +245,8 @@ class Registration:
     """Open it; called where that is set."""
     diagnose: Callable[[Settings], Iterator[Diagnosis]]
     """Ask whether it would send, one thing after the other; called where that is set. Nothing is sent."""
+    feedback: Feedback | None = None
+    """How it tells what became of an email; None: it does not."""
 
     def is_configured(self, settings: Settings) -> bool:
         """Whether the environment holds what it cannot send without.

@@ -7,7 +7,7 @@ from skene_dagster.store.migrations import columns
 from skene_dagster.store.migrations.columns import MOMENT
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 
 
 def upgrade() -> None:
