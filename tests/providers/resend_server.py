@@ -69,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         state.per_second = asked.get("per_second")
         self._give(Scripted(200, b"{}"))
 
+    def do_DELETE(self) -> None:
+        self._api("DELETE")
+
     def _api(self, method: str) -> None:
         state = self.server.state
         fault = state.fault() if method == "POST" else None

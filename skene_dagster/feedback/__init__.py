@@ -1,0 +1,1 @@
+"""What comes back: the lists that providers keep of addresses to which they send nothing."""
