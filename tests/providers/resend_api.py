@@ -187,10 +187,13 @@ class Api:
             return self.reads.pop(0)
         if not self.may_read:
             return refusal(401, "restricted_api_key", "This API key is restricted to only send emails")
-        if fault is not None and not fault.accepts:
+        if fault is not None and not fault.accepts and fault.status != "usual":
             return fault
         status, said = self.suppressed.answer(request.method, request.path, request.raw, self.clock())
-        return fault or Scripted(status, json.dumps(said).encode())
+        usual = Scripted(status, json.dumps(said).encode())
+        if fault is None:
+            return usual
+        return fault if fault.status != "usual" else replace(fault, status=usual.status, body=usual.body)
 
     def _post(self, request: Request, fault: Scripted | None) -> Scripted:
         usual = self._usual(request) if fault is None or fault.accepts or fault.status == "usual" else fault

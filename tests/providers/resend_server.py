@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _api(self, method: str) -> None:
         state = self.server.state
-        fault = state.fault() if method == "POST" else None
+        fault = None if method == "GET" else state.fault()
         length = int(self.headers.get("Content-Length") or 0)
         is_unread = fault is not None and fault.wire == "unread"
         raw = self.rfile.read(length // 2 if is_unread else length)
