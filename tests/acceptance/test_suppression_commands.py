@@ -242,3 +242,10 @@ def test_what_the_database_holds_cannot_steer_the_terminal(root: Path) -> None:
     said(root, "add", ADA, "--reason", "\x1b[31mred")
 
     assert "\x1b" not in said(root, "list") + said(root, "list", ADA)
+
+
+@pytest.mark.parametrize("command", [f"list {ADA}", f"add {ADA}", f"lift {ADA} --reason x"])
+def test_without_the_salt_no_command_looks_anybody_up(root: Path, command: str) -> None:
+    execute(root, "DELETE FROM skene_meta WHERE name = 'salt'")
+
+    assert "Restore skene_meta from the backup" in said(root, *command.split(), exit_code=3)
