@@ -83,7 +83,7 @@ def refuse_an_old_server(connection: Connection) -> None:
         raise StoreError(
             f"{probe(connection).name} has no RANDOM_BYTES, which makes the salt and the keys of the skene_* tables. "
             "Nothing was changed.",
-            advice="Upgrade the server: MariaDB has it from 10.10 on, MySQL from 5.7 on, and TiDB.",
+            advice="Upgrade the server; MariaDB has it from 10.10 on.",
         )
 
 
