@@ -14,6 +14,7 @@ from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import KeyType, common_key, users_key
 from skene_dagster.store.migrations.offline_sql import held_back
+from skene_dagster.store.server.capabilities import refuse_an_old_server
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -110,6 +111,8 @@ def _upgrade(connection: Connection, users: Users) -> None:
     current = _current(connection)
     _not_newer(current)
     key = users_key(connection, users) if current is None else common_key(connection, users)
+    if not is_sqlite(connection):
+        refuse_an_old_server(connection)
     _version.create(connection, checkfirst=True)
     from alembic import command  # noqa: PLC0415 - see RELEASES
 
