@@ -94,6 +94,8 @@ class ProjectFile(Spec):
     """The folder of the email templates."""
     outbox: Folder = ".skene/outbox"
     """The folder for emails that may not be sent."""
+    spool: Folder = ".skene/spool"
+    """The folder in which answers of recipients wait while the database is away."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Settings:
     loops: Path
     templates: Path
     outbox: Path
+    spool: Path
     database_url: str = field(repr=False)
     environment: Environment
     redirect_to: str | None
@@ -175,6 +178,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,
+        spool=root / project.spool,
         database_url=variables.database_url or default_url,
         environment=variables.environment,
         redirect_to=variables.redirect_to,

@@ -15,11 +15,12 @@ from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
-from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.errors import LedgerOutdated, SpoolError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -56,7 +57,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         ]
         others = reading(engine, lambda connection: left_by_others(connection, project.loops, mode.name, now))
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
-        problems = _outdated(settings, mode, engine, clock)
+        problems = [*_unheard(settings), *_outdated(settings, mode, engine, clock)]
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
     problems += [f"The provider accepts nothing more until {_moment(until)}: {why}" for until, why in closed]
@@ -77,6 +78,22 @@ def status(context: click.Context, *, as_json: bool) -> None:
             screen.labelled("ok", "Nothing needs a person.")
     if problems:
         context.exit(LOOK)
+
+
+def _unheard(settings: Settings) -> Iterator[str]:
+    """Say which answers of recipients wait on this machine for the database, which answers by now."""
+    try:
+        waiting = Spool(settings.spool).waiting()
+    except SpoolError as error:
+        yield str(error)
+        return
+    if waiting is not None:
+        said = how_many(waiting.choices, "answer of a recipient", "answers of recipients")
+        waits = "waits" if waiting.choices == 1 else "wait"
+        yield (
+            f"{said} {waits} in {settings.spool} since {_moment(waiting.since)}. `serve`, or the next run on this "
+            "machine, writes them to the database; until then that run decides about nobody."
+        )
 
 
 def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> list[str]:
