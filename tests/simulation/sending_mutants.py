@@ -16,7 +16,7 @@ from skene_dagster.consent.recipient import Recipients
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger import past
+from skene_dagster.delivery.ledger.decisions import past
 from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
 from skene_dagster.delivery.providers.base import (
     Absent,

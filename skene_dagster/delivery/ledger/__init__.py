@@ -4,14 +4,14 @@ This package owns skene_sends, skene_batches, skene_deferred and skene_steps, an
 their rows stands here, one statement or two to a function.
 """
 
-from skene_dagster.delivery.ledger.deciding import decide, has_decided
-from skene_dagster.delivery.ledger.deferring import due as due_again
-from skene_dagster.delivery.ledger.deferring import reconsider, waits
-from skene_dagster.delivery.ledger.deferring import waiting as waiting_users
+from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
+from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
+from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
+from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
+from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
+from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
-from skene_dagster.delivery.ledger.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.progress import begin, complete, held, hold, lock
-from skene_dagster.delivery.ledger.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from skene_dagster.delivery.ledger.progress import held
+from skene_dagster.delivery.ledger.decisions.progress import held
 from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of
 from skene_dagster.loops.plan import segment_name

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger.progress import held
+from skene_dagster.delivery.ledger.decisions.progress import held
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of, sends_of
 from skene_dagster.delivery.model import Batch, BatchState, DueBatch, ReservedSend, SendState, WaitingBatches
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over

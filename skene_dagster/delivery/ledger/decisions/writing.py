@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
-from skene_dagster.delivery.ledger import deferring
+from skene_dagster.delivery.ledger.decisions import deferring
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, send_id, sends_of
 from skene_dagster.delivery.model import NewDecisions, NewSend
 from skene_dagster.store.tables import batches, deferred, sends

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, insert, literal, or_, select, update
 
-from skene_dagster.delivery.ledger.deferring import waits
+from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
 from skene_dagster.delivery.model import HoldReason, StepProgress
 from skene_dagster.loops.plan import segment_name
