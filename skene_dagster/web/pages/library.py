@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from jinja2 import Template, TemplateSyntaxError
+from jinja2 import Template, TemplateSyntaxError, UndefinedError
 from markupsafe import Markup
 
 from skene_dagster.delivery.email.headers import Unrenderable
@@ -163,11 +163,9 @@ def _try(page: Page, samples: Sequence[Values]) -> None:
     for values in samples:
         try:
             page.render(values, "nonce")
-        except MissingValue as missing:
+        except (MissingValue, UndefinedError) as missing:
             advice = "docs/consent.md lists what a page knows."
-            raise TemplateError(
-                f"It prints {missing}, which is not there.", advice=advice, place=_place(page)
-            ) from None
+            raise TemplateError(f"It uses {missing}, which is not there.", advice=advice, place=_place(page)) from None
         except Unrenderable as bad:
             raise TemplateError(f"It cannot be rendered: {bad}.", place=_place(page)) from None
         except Exception as bad:  # noqa: BLE001 - a template may raise whatever Python does

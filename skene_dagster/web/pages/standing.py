@@ -41,7 +41,9 @@ class Standing:
                 on.add(scope.removeprefix("topic:"))
             else:
                 on.discard(scope.removeprefix("topic:"))
-        return Standing(self.is_known, marketing, frozenset(on))
+        # Whoever wants nothing, or has saved all choices, has said all that there is to know.
+        says_all = ("no", MARKETING) in answers or len(answers) > 1
+        return Standing(self.is_known or says_all, marketing, frozenset(on))
 
 
 def unknown(token: Token, topics: Mapping[str, Topic]) -> Standing:

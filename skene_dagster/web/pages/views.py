@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from email.headerregistry import Address
+from email.utils import parseaddr
 from functools import lru_cache
 
 from starlette.requests import Request
@@ -91,11 +91,8 @@ class Views:
 
 def brand_of(sender: str) -> str:
     """Return what recipients know the sender as: the name, or the domain of a bare address; empty if there is none."""
-    name, _, address = sender.rpartition("<")
-    if not address:
-        return ""
-    parsed = Address(addr_spec=address.strip().rstrip(">"))
-    return name.strip().strip('"').replace('\\"', '"') or parsed.domain
+    name, address = parseaddr(sender)
+    return name or address.rpartition("@")[2]
 
 
 def samples(topics: Mapping[str, Topic], brand: str) -> Mapping[Name, Sequence[Values]]:
