@@ -32,7 +32,7 @@ ANSWER_SECONDS = 3.0
 """For the database; after that what somebody said is kept on disk, and is written to the database once more."""
 
 _EVERY = 1.0
-_AT_MOST = 15.0
+_AT_MOST = 5.0
 """Seconds between two looks at what waits: at first, and while the database stays away."""
 
 CLOSE_SECONDS = 5.0
