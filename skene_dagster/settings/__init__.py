@@ -75,6 +75,7 @@ class Settings:
     loops: Path
     templates: Path
     outbox: Path
+    spool: Path
     database_url: str = field(repr=False)
     environment: Environment
     redirect_to: str | None
@@ -152,6 +153,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,
+        spool=root / project.spool,
         database_url=variables.database_url or default_url,
         environment=variables.environment,
         redirect_to=variables.redirect_to,

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
+from skene_dagster.consent.spool.draining import drain
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide import first_wave
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
@@ -63,9 +65,11 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     Raises:
         NoClearance: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
             step is new while another of this loop is gone.
+        SpoolError: what recipients answered waits on this machine, and cannot be read.
         StoreError: the database refused.
     """
     assert step.email is not None
+    spool = Spool(settings.spool)
     size = batch or modes.terms(mode.name, step.email.provider).batch_limit
     audience = SendAudience(plan, step, settings, mode, as_of, page)
     now = clock()
@@ -105,6 +109,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         decide_next = partial(decide_page, find=find, are_new=are_new)
         last: Candidate | None = None
         while not is_held:
+            # What recipients said while the database was away is heard before anybody is decided about.
+            drain(engine, spool, clock)
             done = _read_again_when_overtaken(engine, partial(decide_next, after=last), page)
             is_held = done.is_held
             if not done.decided:

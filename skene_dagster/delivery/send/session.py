@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from skene_dagster.consent.spool.draining import drain
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.model import Batch, DueBatch
 from skene_dagster.delivery.modes import Mode
@@ -117,6 +119,14 @@ class DeliverySession:
             resolve: what to do then, if a second time would give another answer than the first.
         """
         return transaction(self.engine, work, resolve=resolve or work)
+
+    def hear(self) -> None:
+        """Write down first what recipients said while the database was away.
+
+        Raises:
+            SpoolError: it cannot be read: nothing may be sent.
+        """
+        drain(self.engine, Spool(self.settings.spool), self.clock)
 
     def key_of(self, batch_id: str) -> str:
         """Return the idempotency key of a batch, which a rehearsal with the same API key never uses."""
