@@ -72,6 +72,29 @@ def test_a_loop_names_its_topic(tmp_path: Path) -> None:
     assert topic(planned(tmp_path, PUBLIC + TOPICS, f"topic: tips\n{LOOP}")) == "tips"
 
 
+def test_the_same_topic_in_three_languages_is_one_plan(tmp_path: Path) -> None:
+    step = "{'trigger': {'type': 'manual'}, 'condition': {'type': 'query', 'query': 'SELECT id FROM users'}, "
+    step += "'action': {'type': 'email', 'template': 'hello'}}"
+    loops = {
+        "loop.yaml": f"{{type: retention, topic: tips, steps: [{step}]}}\n",
+        "loop.ts": f"export default defineLoop({{type: 'retention', topic: 'tips', steps: [{step}]}})\n",
+        "loop.py": "from skene_dagster import define_loop\n\n"
+        f"loop = define_loop(type='retention', topic='tips', steps=[{step}])\n",
+    }
+    plans: list[LoopPlan] = []
+    for name, text in loops.items():
+        write(tmp_path, PUBLIC + TOPICS)
+        (tmp_path / "loops" / "loop.yaml").unlink()
+        (tmp_path / "loops" / name).write_text(text, encoding="utf-8")
+        project = load_project(load(tmp_path, {}))
+        (tmp_path / "loops" / name).unlink()
+        assert [str(broken.error) for broken in project.broken] == []
+        plans += project.loops
+
+    assert plans[0] == plans[1] == plans[2]
+    assert topic(plans[0]) == "tips"
+
+
 def test_mail_that_was_asked_for_has_no_topic(tmp_path: Path) -> None:
     asked_for = LOOP.replace("template: hello", "template: asked_for, transactional: true")
 
