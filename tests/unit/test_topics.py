@@ -189,6 +189,12 @@ def test_a_sender_of_its_own_is_enough_for_the_loops_of_its_topic(tmp_path: Path
             id="asked for what all get",
         ),
         pytest.param(
+            "topics:\n  tips:\n    title: Tips\n    default: off\n",
+            "skene.yaml:4 topics.tips.default Nobody can say yes to 'tips': it has no 'asked', and there are no pages of "
+            "ours to say it on. Set sender.public_url, or write `asked`.",
+            id="nowhere to say yes",
+        ),
+        pytest.param(
             "sender:\n  public_url: https://mail.example.com\n  unsubscribe_url: https://example.com/{{user.id}}\n",
             "skene.yaml:3 sender.unsubscribe_url 'sender.public_url' is for our own unsubscribe pages, "
             "'sender.unsubscribe_url' for one of the product's. Remove one of the two.",
