@@ -74,6 +74,12 @@ def _faults_of_topics(project: ProjectFile, document: Document) -> Iterator[Sett
                 advice=one_of(topic.sender, known) if known else "Describe it below `senders:`.",
                 place=document.place(("topics", name, "sender")),
             )
+        if topic.default == "off" and not topic.asked.strip() and not project.sender.public_url:
+            yield SettingsError(
+                f"Nobody can say yes to {name!r}: it has no 'asked', and there are no pages of ours to say it on.",
+                advice="Set sender.public_url, or write `asked`.",
+                place=document.place(("topics", name, "default")),
+            )
         if topic.asked.strip() and topic.default == "on":
             yield SettingsError(
                 "'asked' says who agreed, but everybody gets this topic: its 'default' is on.",

@@ -19,6 +19,7 @@ from skene_dagster.delivery.providers.base import Answer as ProviderAnswer
 from skene_dagster.delivery.providers.base import Later
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.delivery.rehearsal import Stage, rehearse
+from skene_dagster.errors import SettingsError
 from skene_dagster.settings import Topic
 from skene_dagster.store.engine import reading, transaction
 
@@ -143,6 +144,28 @@ def test_a_value_that_is_no_moment_is_no_consent(world: World) -> None:
     world.tick(LIVE)
 
     assert world.states() == {1: "skipped:no_consent", 2: "accepted", 3: "skipped:no_consent"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "mailable", "part"),
+    [
+        ("agreed_at", "verified = 1", "topics.tips.asked"),
+        ("last_activity_at", "agreed_at < NOW()", "users.mailable"),
+    ],
+)
+def test_a_column_that_is_gone_is_told_at_its_setting(world: World, asked: str, mailable: str, part: str) -> None:
+    world.add(1)
+    world.refresh()
+    users = world.settings.users.model_copy(update={"mailable": mailable})
+    topics = {"tips": Topic(title="Tips", default="off", asked=asked)}
+    world.settings = replace(world.settings, users=users, topics=topics)
+
+    with pytest.raises(SettingsError) as told:
+        world.reserve(LIVE)
+
+    assert told.value.place is not None
+    assert told.value.place.part == part
+    assert "agreed_at" in told.value.message
 
 
 def test_a_no_to_the_topic_stops_a_frozen_batch_that_the_provider_has_not(world: World) -> None:

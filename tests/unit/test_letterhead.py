@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from skene_dagster.cli.serve import serve
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers.mime import mail
-from skene_dagster.delivery.send.links import one_click
+from skene_dagster.delivery.send.links import LOCALHOST, one_click
 from skene_dagster.settings import Settings, load
 
 SENDER = "sender: {from: Acme <hello@example.com>, public_url: https://mail.example.com}\n"
@@ -134,3 +135,9 @@ def test_mail_that_was_asked_for_has_no_link(tmp_path: Path) -> None:
 
 def test_an_email_that_is_only_shown_has_a_link_that_is_no_token(tmp_path: Path) -> None:
     assert Letterhead.of(read(tmp_path, ""), "product").link == "https://mail.example.com/u/example"
+
+
+def test_the_links_of_mail_that_reaches_no_recipient_lead_to_where_serve_listens() -> None:
+    (port,) = (one.default for one in serve.params if one.name == "port")
+
+    assert f"http://localhost:{port}" == LOCALHOST

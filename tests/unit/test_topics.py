@@ -72,6 +72,29 @@ def test_a_loop_names_its_topic(tmp_path: Path) -> None:
     assert topic(planned(tmp_path, PUBLIC + TOPICS, f"topic: tips\n{LOOP}")) == "tips"
 
 
+def test_the_same_topic_in_three_languages_is_one_plan(tmp_path: Path) -> None:
+    step = "{'trigger': {'type': 'manual'}, 'condition': {'type': 'query', 'query': 'SELECT id FROM users'}, "
+    step += "'action': {'type': 'email', 'template': 'hello'}}"
+    loops = {
+        "loop.yaml": f"{{type: retention, topic: tips, steps: [{step}]}}\n",
+        "loop.ts": f"export default defineLoop({{type: 'retention', topic: 'tips', steps: [{step}]}})\n",
+        "loop.py": "from skene_dagster import define_loop\n\n"
+        f"loop = define_loop(type='retention', topic='tips', steps=[{step}])\n",
+    }
+    plans: list[LoopPlan] = []
+    for name, text in loops.items():
+        write(tmp_path, PUBLIC + TOPICS)
+        (tmp_path / "loops" / "loop.yaml").unlink()
+        (tmp_path / "loops" / name).write_text(text, encoding="utf-8")
+        project = load_project(load(tmp_path, {}))
+        (tmp_path / "loops" / name).unlink()
+        assert [str(broken.error) for broken in project.broken] == []
+        plans += project.loops
+
+    assert plans[0] == plans[1] == plans[2]
+    assert topic(plans[0]) == "tips"
+
+
 def test_mail_that_was_asked_for_has_no_topic(tmp_path: Path) -> None:
     asked_for = LOOP.replace("template: hello", "template: asked_for, transactional: true")
 
@@ -164,6 +187,12 @@ def test_a_sender_of_its_own_is_enough_for_the_loops_of_its_topic(tmp_path: Path
             "skene.yaml:2 topics.tips.asked 'asked' says who agreed, but everybody gets this topic: its 'default' "
             "is on. Write `default: off`, or remove `asked`.",
             id="asked for what all get",
+        ),
+        pytest.param(
+            "topics:\n  tips:\n    title: Tips\n    default: off\n",
+            "skene.yaml:4 topics.tips.default Nobody can say yes to 'tips': it has no 'asked', and there are no pages of "
+            "ours to say it on. Set sender.public_url, or write `asked`.",
+            id="nowhere to say yes",
         ),
         pytest.param(
             "sender:\n  public_url: https://mail.example.com\n  unsubscribe_url: https://example.com/{{user.id}}\n",

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, select
 from sqlalchemy.exc import DBAPIError
 
+from skene_dagster.checks.db_errors import unknown_column
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.permission import Purpose, Refusal, refusals
 from skene_dagster.consent.recipient import Recipients, is_of_an_address, text_of
@@ -54,12 +55,14 @@ def read(
     *,
     as_of: datetime,
     agreed: ColumnElement[int] = literal(0),  # noqa: B008 - it never changes
+    asked: Mapping[str, str] | None = None,
 ) -> dict[object, Person]:
     """Read the users with these keys, by key as it was asked; who is no user is not in the answer.
 
     Args:
         as_of: the tick's, for the clock of `users.mailable`.
         agreed: says of each whether they agreed.
+        asked: as `mapped_by_settings` has it.
 
     Raises:
         SettingsError: the database refuses `users.mailable`, `asked` or a column that skene.yaml names.
@@ -75,7 +78,7 @@ def read(
         named = {users.key: key, **dict(zip(wanted, values, strict=True))}
         return Person(text_of(named[users.email]), bool(may), named, bool(yes))
 
-    with mapped_by_settings(users, columns):
+    with mapped_by_settings(users, columns, asked):
         rows = connection.execute(query.where(key_column.in_(keys))).all()
     answer = {row[0]: person(row) for row in rows}
     found = {key: answer.pop(key) for key in keys if key in answer}
@@ -106,9 +109,12 @@ def people(
     """
     users, purpose = settings.users, Purpose.of(settings, email.topic)
     has_agreed: ColumnElement[int] = literal(0)
+    asked: dict[str, str] = {}
     if purpose.needs_consent and purpose.topic is not None:
-        has_agreed = user_tests.has_agreed(connection, users, purpose.topic, settings.topics[purpose.topic], as_of)
-    found = read(connection, users, keys, columns, as_of=as_of, agreed=has_agreed)
+        topic = settings.topics[purpose.topic]
+        asked[f"topics.{purpose.topic}.asked"] = topic.asked
+        has_agreed = user_tests.has_agreed(connection, users, purpose.topic, topic, as_of)
+    found = read(connection, users, keys, columns, as_of=as_of, agreed=has_agreed, asked=asked)
     if now is None:
         without = {key for key, one in found.items() if purpose.needs_consent and not one.has_agreed}
         return {key: replace(one, refusal="no_consent") if key in without else one for key, one in found.items()}
@@ -136,11 +142,14 @@ def may_be_mailed(
 
 
 @contextmanager
-def mapped_by_settings(users: Users, columns: Sequence[str] = ()) -> Iterator[None]:
+def mapped_by_settings(
+    users: Users, columns: Sequence[str] = (), asked: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Say where a name is that the database does not know: in skene.yaml, for the statement is ours.
 
     Args:
         columns: what an email names of the users table; another place tells of those.
+        asked: the SQL that says who agreed, by its part of skene.yaml.
 
     Raises:
         SettingsError: the database does not know a column that skene.yaml names.
@@ -151,10 +160,12 @@ def mapped_by_settings(users: Users, columns: Sequence[str] = ()) -> Iterator[No
         words = words_of(error)
         if "no such column" not in words and code_of(error) != UNKNOWN_COLUMN:
             raise
-        of_the_email = {name for name in columns if name != users.email}
+        said = {"users.email": users.email, "users.locale": users.locale or "", **(asked or {})}
+        of_the_email = {name for name in columns if name not in said.values()}
         if any(re.search(rf"\b{re.escape(name)}\b", words) for name in of_the_email):
             raise
-        part = "users.email" if re.search(rf"\b{re.escape(users.email)}\b", words) else "users.mailable"
+        unknown = re.compile(rf"\b{re.escape(unknown_column(words))}\b")
+        part = next((part for part, text in said.items() if unknown.search(text)), "users.mailable")
         raise SettingsError(
             f"The database refuses it: {words}.",
             advice="Mend it; `skene-dagster validate --database` checks all of it.",

@@ -46,6 +46,7 @@ def page_of(base: str, token: str) -> str:
 def _list_id(settings: Settings, topic: str) -> str:
     """Name a topic as RFC 2919 has it."""
     title = settings.topics[topic].title
+    # RFC 2047: an encoded word has 75 characters at most. Python, 2026-11: it allows 76.
     phrase = f'"{quote(title)}"' if title.isascii() else Header(title, "utf-8", maxlinelen=75).encode(linesep="")
     domain = address_of(settings.sender_of(topic).from_).rpartition("@")[2]
     return f"{phrase} <{topic}.{domain}>"
