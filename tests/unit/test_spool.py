@@ -98,6 +98,16 @@ def test_a_line_that_was_torn_costs_no_whole_line_wherever_it_was_torn(spool: Sp
     assert drained(spool) == [said(1), *([said(2)] if is_whole else []), said(3)]
 
 
+@pytest.mark.parametrize("torn", [1, 2])
+def test_a_file_that_begins_with_a_torn_line_loses_none_either(spool: Spool, torn: int) -> None:
+    spool.folder.mkdir(parents=True)
+    (spool.folder / "choices.jsonl").write_bytes(said(1).line()[:torn])
+
+    spool.add([said(2)])
+
+    assert drained(spool) == [said(2)]
+
+
 def test_a_torn_line_at_the_end_is_no_answer(spool: Spool) -> None:
     spool.add([said(1)])
     with (spool.folder / "choices.jsonl").open("ab") as file:

@@ -5,6 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,64 @@ def test_two_hundred_are_heard_while_it_is_down_and_none_is_lost_or_doubled_by_a
     assert "We cannot look up right now" in page.text
     assert Counter(one["recipient"][:2] for one in said(engine)) == {"1:": 2 * PEOPLE, "u:": 2 * PEOPLE}
     assert [user for user in people if stopped(engine, user) != {"marketing"}] == []
+
+
+def acknowledged(browser: Browser, tokens: list[str], after: int, then: Callable[[], None]) -> set[int]:
+    """Let all say no, a few at a time; once some were answered, let something happen. Return who was answered 200."""
+    heard: set[int] = set()
+
+    def say(number: int) -> None:
+        # Whose connection breaks does not know whether they were heard.
+        with suppress(OSError, HTTPException):
+            if browser.post(tokens[number]).status == 200:
+                heard.add(number)
+
+    with ThreadPoolExecutor(16) as pool:
+        for number in range(len(tokens)):
+            pool.submit(say, number)
+        until(lambda: len(heard) >= after)
+        then()
+    return heard
+
+
+@pytest.mark.long
+def test_whoever_was_answered_before_a_kill_was_heard_wherever_it_came(
+    server: MortalMariadb, engine: Engine, root: Path
+) -> None:
+    tokens = links(engine, *range(1, 301))
+
+    with serving_everybody(server.url, root) as served:
+        with_database = acknowledged(Browser(served.port), tokens[:100], 20, served.process.kill)
+        served.process.wait()
+    with serving_everybody(server.url, root) as served:
+        while_it_goes = acknowledged(Browser(served.port), tokens[100:200], 20, server.kill)
+        engine.dispose()
+        without = acknowledged(Browser(served.port), tokens[200:], 20, served.process.kill)
+        served.process.wait()
+    server.start()
+    with serving_everybody(server.url, root):
+        until(Spool(root / ".skene" / "spool").is_empty)
+
+    assert len(while_it_goes) == 100
+    for first, heard in ((1, with_database), (101, while_it_goes), (201, without)):
+        assert len(heard) >= 20
+        assert [user for user in heard if stopped(engine, first + user) != {"marketing"}] == []
+    rows = Counter((one["recipient"], one["scope"], one["said_at"]) for one in said(engine))
+    assert set(rows.values()) == {1}
+
+
+def test_two_processes_keep_what_they_hear_in_one_folder(server: MortalMariadb, engine: Engine, root: Path) -> None:
+    tokens = links(engine, *range(1, 61))
+    with serving_everybody(server.url, root) as one, serving_everybody(server.url, root) as other:
+        engine.dispose()
+        server.kill()
+        answers = all_at_once(Browser(one.port), tokens[:30]) + all_at_once(Browser(other.port), tokens[30:])
+        server.start()
+        until(Spool(root / ".skene" / "spool").is_empty)
+
+    assert answers == {200: 60}
+    assert [user for user in range(1, 61) if stopped(engine, user) != {"marketing"}] == []
+    assert len(said(engine)) == 120
 
 
 def test_a_database_that_hangs_holds_nobody_up_for_long(server: MortalMariadb, engine: Engine, root: Path) -> None:

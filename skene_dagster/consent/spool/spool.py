@@ -196,9 +196,16 @@ def _is_there(file: Path) -> bool:
     return True
 
 
+def _ends_a_line(descriptor: int, size: int) -> bool:
+    if not size:
+        return True
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1) == b"\n"
+
+
 def _append(descriptor: int, lines: bytes) -> None:
     size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+    if not _ends_a_line(descriptor, size):
         # Somebody died while they wrote: what they began is no line, and ends here.
         lines = b"\n" + lines
     try:

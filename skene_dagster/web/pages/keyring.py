@@ -22,6 +22,9 @@ PATIENCE = 5.0
 FRESH = 5.0
 """Seconds after which a token that no key fits is a reason to read the keys again: there may be a new one."""
 
+REFRESH_SECONDS = 1.0
+"""For that: however many wrong tokens come while the database hangs, they hold up nobody who has a right one."""
+
 
 def open_pages(settings: Settings) -> tuple[Engine, Signer]:
     """Find the tables and the keys. Without the database those keys serve that another start has kept.
@@ -101,7 +104,7 @@ class Keyring:
         if self._reading is None or (self._reading.done() and loop.time() - self._read_at > FRESH):
             self._read_at = loop.time()
             self._reading = loop.run_in_executor(None, self._read_again)
-        await asyncio.wait({self._reading}, timeout=PATIENCE)
+        await asyncio.wait({self._reading}, timeout=REFRESH_SECONDS)
 
     def _read_again(self) -> None:
         try:
