@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from skene_dagster.delivery.email.headers import LARGEST_HTML
+from skene_dagster.delivery.received.domains import LONGEST_DOMAIN
 from skene_dagster.delivery.received.findings import Finding, Label
 from skene_dagster.delivery.received.mail import Body, Mail
 from skene_dagster.settings import Sender
@@ -42,7 +43,9 @@ def _one_click(mail: Mail, links: list[str]) -> Iterator[Finding]:
     elif posts[0] != ONE_CLICK:
         yield Finding("error", f"List-Unsubscribe-Post is not exactly {ONE_CLICK}.", advice)
     else:
-        yield Finding("ok", f"Recipients unsubscribe by one click, at {urlsplit(https[0]).hostname}.")
+        yield Finding(
+            "ok", f"Recipients unsubscribe by one click, at {str(urlsplit(https[0]).hostname)[:LONGEST_DOMAIN]}."
+        )
 
 
 def _body(mail: Mail, sender: Sender, uris: list[str], *, is_marketing: bool) -> Iterator[Finding]:
