@@ -2,7 +2,7 @@
 
 import re
 
-import dns.resolver
+import dns.resolver as dns_resolver
 import pytest
 from dns_server import DnsServer
 
@@ -152,7 +152,7 @@ def test_where_dns_does_not_answer_nothing_is_claimed(
 
 
 def test_a_machine_without_name_servers_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dns.resolver, "default_resolver", dns.resolver.Resolver(configure=False))
+    monkeypatch.setattr(dns_resolver, "default_resolver", dns_resolver.Resolver(configure=False))
 
     assert "was not checked: DNS did not answer" in examine_domain("example.com").said
 

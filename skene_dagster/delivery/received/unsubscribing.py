@@ -43,9 +43,8 @@ def _one_click(mail: Mail, links: list[str]) -> Iterator[Finding]:
     elif posts[0] != ONE_CLICK:
         yield Finding("error", f"List-Unsubscribe-Post is not exactly {ONE_CLICK}.", advice)
     else:
-        yield Finding(
-            "ok", f"Recipients unsubscribe by one click, at {str(urlsplit(https[0]).hostname)[:LONGEST_DOMAIN]}."
-        )
+        host = str(urlsplit(https[0]).hostname)[:LONGEST_DOMAIN]
+        yield Finding("ok", f"Recipients unsubscribe by one click, at {host}.")
 
 
 def _body(mail: Mail, sender: Sender, uris: list[str], *, is_marketing: bool) -> Iterator[Finding]:
