@@ -71,7 +71,9 @@ def _body(mail: Mail, sender: Sender, uris: list[str], *, is_marketing: bool) ->
 
 def _size(mail: Mail) -> Finding:
     html = max((body.size for body in mail.bodies if body.is_html), default=0)
-    size = f"{html / 1024:,.0f} KB"
+    if not html:
+        return Finding("ok", "It has no HTML.")
+    size = f"{max(1, round(html / 1024)):,} KB"
     if html > LARGEST_HTML:
         return Finding(
             "error",
