@@ -401,7 +401,7 @@ def test_one_bad_moment_does_not_break_a_push_off(session: DeliverySession, serv
     session.pause = waits.append
 
     assert push.push(session, "resend").addresses == 150
-    assert [wait for wait in waits if wait >= 1] == [1.0, 10.0]
+    assert {*push.WAITS} <= {*waits}
 
 
 def test_a_push_by_a_key_that_may_only_send_is_refused(session: DeliverySession, server: ResendServer) -> None:
