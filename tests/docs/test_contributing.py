@@ -31,6 +31,7 @@ PUT_IN = {
     "time.sleep": "pauses, of which only the length matters",
     "resend.api_key": "a setting of the SDK",
     "resend.api_url": "a setting of the SDK",
+    "dns_resolver.default_resolver": "the network's DNS server, of which no test depends",
     "kind.list": "records of the SDK in a shape that Resend's own never have",
     "sys.stdin": "a person who answers",
     "terminal.isatty": "a person who answers",

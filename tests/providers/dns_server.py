@@ -10,8 +10,11 @@ from typing import Any, Literal
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
 import dns.resolver
 import dns.rrset
+from dns.rdtypes.ANY.TXT import TXT
 
 Trouble = Literal["", "silent", "servfail", "garbage"]
 
@@ -38,14 +41,18 @@ class DnsServer:
         elif found is None:
             response.set_rcode(dns.rcode.NXDOMAIN)
         elif found:
-            cut = [" ".join(f'"{text[n : n + 255]}"' for n in range(0, len(text), 255)) for text in found]
-            response.answer.append(dns.rrset.from_text_list(name, 60, "IN", "TXT", cut))
+            records = [TXT(dns.rdataclass.IN, dns.rdatatype.TXT, _cut(text.encode())) for text in found]
+            response.answer.append(dns.rrset.from_rdata_list(name, 60, records))
         return bytes(response.to_wire())
 
     def resolver(self) -> dns.resolver.Resolver:
         resolver = dns.resolver.Resolver(configure=False)
         resolver.nameservers, resolver.port = ["127.0.0.1"], self.port
         return resolver
+
+
+def _cut(text: bytes) -> list[bytes]:
+    return [text[start : start + 255] for start in range(0, len(text), 255)]
 
 
 class _Handler(socketserver.BaseRequestHandler):

@@ -63,8 +63,10 @@ def test_what_is_added_twice_is_there_once_and_what_is_removed_twice_is_gone(
 ) -> None:
     assert listed.add([ADA, "bob@example.com"])
     assert listed.add([ADA])
-    listed.remove(ADA)
-    listed.remove(ADA)
+    found = listed.entry(ADA)
+    assert found is not None
+    listed.remove(found.entry_id)
+    listed.remove(found.entry_id)
 
     assert [one["email"] for one in server.suppressed.entries] == ["bob@example.com"]
 

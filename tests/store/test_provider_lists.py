@@ -384,7 +384,7 @@ def test_a_push_that_is_broken_off_says_how_far_it_came_and_is_finished_by_anoth
     session: DeliverySession, server: ResendServer
 ) -> None:
     held(session, 150)
-    server.script += [Scripted("usual"), refusal(500, "internal_server_error")]
+    server.script += [Scripted("usual"), *[refusal(500, "internal_server_error")] * 3]
 
     with pytest.raises(ProviderUnavailable, match="Of these addresses 100 are on the list of Resend; then it ended"):
         push.push(session, "resend")
@@ -392,6 +392,16 @@ def test_a_push_that_is_broken_off_says_how_far_it_came_and_is_finished_by_anoth
     push.push(session, "resend")
 
     assert len(server.suppressed.entries) == 150
+
+
+def test_one_bad_moment_does_not_break_a_push_off(session: DeliverySession, server: ResendServer) -> None:
+    held(session, 150)
+    server.script += [Scripted("usual"), Scripted(None), refusal(503, "service_unavailable")]
+    waits: list[float] = []
+    session.pause = waits.append
+
+    assert push.push(session, "resend").addresses == 150
+    assert {*push.WAITS} <= {*waits}
 
 
 def test_a_push_by_a_key_that_may_only_send_is_refused(session: DeliverySession, server: ResendServer) -> None:

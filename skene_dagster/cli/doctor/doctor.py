@@ -11,6 +11,7 @@ from skene_dagster.cli.doctor.mail import examine_mail
 from skene_dagster.cli.group import LOOK, REFUSED, USAGE
 from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.validate.result import Checked
+from skene_dagster.delivery.received.mail import read
 from skene_dagster.errors import MailUnreadable
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -37,10 +38,11 @@ def doctor(context: click.Context, *, mail: Path | None) -> None:
         seen = _environment(screen, settings)
     else:
         try:
-            seen = _tell(screen, mail.name, examine_mail(mail, settings))
+            message = read(mail)
         except MailUnreadable as unreadable:
             open_screen(stderr=True).error(unreadable)
             context.exit(USAGE)
+        seen = _tell(screen, mail.name, examine_mail(message, settings))
     if "error" in seen:
         context.exit(REFUSED)
     if "notice" in seen:

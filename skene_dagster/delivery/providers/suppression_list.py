@@ -50,13 +50,13 @@ class SuppressionList(Protocol):
         ...
 
     def entry(self, entry: str) -> Listed | None:
-        """Find an entry by its address or its id; None if it is not on the list."""
+        """Find an entry by its id, or by its address in whatever capitals; None if it is not on the list."""
         ...
 
     def add(self, addresses: Sequence[str]) -> bool:
         """Put addresses on the list; what is there stays. False: the provider does not take one of them."""
         ...
 
-    def remove(self, address: str) -> None:
-        """Take an address off the list, if it is there."""
+    def remove(self, entry_id: str) -> None:
+        """Take an entry off the list, if it is there."""
         ...

@@ -4,6 +4,9 @@ from functools import lru_cache
 
 from publicsuffixlist import PublicSuffixList
 
+LONGEST_DOMAIN = 253
+"""Characters of a domain, as DNS has it."""
+
 
 def organizational(domain: str) -> str:
     """Return the domain that somebody registered: `example.co.uk` of `mail.example.co.uk`."""

@@ -7,30 +7,19 @@ from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.message import Message
 from email.utils import parseaddr
-from html.parser import HTMLParser
 from pathlib import Path
 
+from skene_dagster.delivery.received.domains import LONGEST_DOMAIN
+from skene_dagster.delivery.received.html import Link, shown
 from skene_dagster.errors import MailUnreadable
 
 LARGEST = 25 * 1024 * 1024
 """Bytes of a file that is read; Gmail takes no larger email."""
 
 _LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
-_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
-_UNSEEN = frozenset({"script", "style", "template", "title"})
-_WITHIN_WORDS = frozenset({"a", "abbr", "b", "em", "font", "i", "small", "span", "strong", "u"})
 
 LONGEST_HTML = 300_000
 """Characters of HTML that are read: three times as much as Gmail shows."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link in a body, and the words that lead to it."""
-
-    url: str
-    words: str
 
 
 @dataclass(frozen=True)
@@ -61,7 +50,8 @@ class Mail:
     @property
     def from_domain(self) -> str:
         """The domain of its From address; empty if it has none."""
-        return parseaddr(next(iter(self.all_of("from")), ""))[1].rpartition("@")[2].lower()
+        domain = parseaddr(next(iter(self.all_of("from")), ""))[1].rpartition("@")[2].lower()
+        return domain if len(domain) <= LONGEST_DOMAIN else ""
 
 
 def read(file: Path) -> Mail:
@@ -117,59 +107,11 @@ def _body(part: "Message[str, str]") -> Body | None:
         text = raw.decode("utf-8", errors="replace")
     if kind == "text/plain":
         return Body(is_html=False, size=len(raw), text=" ".join(text.split()), links=list(_links(text)))
-    reader = _Reader()
-    reader.feed(text[:LONGEST_HTML])
-    reader.close()
-    return Body(is_html=True, size=len(raw), text=" ".join("".join(reader.said).split()), links=reader.links)
+    seen = shown(text[:LONGEST_HTML])
+    return Body(is_html=True, size=len(raw), text=seen.text, links=seen.links)
 
 
 def _links(text: str) -> Iterator[Link]:
     for line in text.splitlines():
         for found in _LINK.finditer(line):
             yield Link(found[0].rstrip(".,;)"), line[: found.start()].strip())
-
-
-class _Reader(HTMLParser):
-    """Collects what an HTML part shows, and its links; what is hidden by its own style is left out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: list[str] = []
-        self.links: list[Link] = []
-        self._hidden_in = ""
-        """The tag of what is hidden, and how many of its name are open in it."""
-        self._depth = 0
-        self._url: str | None = None
-        self._words: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if self._hidden_in:
-            self._depth += tag == self._hidden_in
-            return
-        given = dict(attrs)
-        if tag not in _VOID and (tag in _UNSEEN or _HIDDEN.search(given.get("style") or "")):
-            self._hidden_in, self._depth = tag, 1
-            return
-        if tag == "a":
-            self._url, self._words = given.get("href"), []
-        self._part(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._hidden_in:
-            self._depth -= tag == self._hidden_in
-            self._hidden_in = self._hidden_in if self._depth else ""
-            return
-        if tag == "a" and self._url is not None:
-            self.links.append(Link(self._url.strip(), " ".join("".join(self._words).split())))
-            self._url = None
-        self._part(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden_in:
-            self.said.append(data)
-            self._words.append(data)
-
-    def _part(self, tag: str) -> None:
-        # What stands in two cells or lines is two words.
-        if tag not in _WITHIN_WORDS:
-            self.said.append(" ")

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from skene_dagster.delivery.received.domains import LONGEST_DOMAIN
+
 LONGEST = 20_000
 """Characters of a header that are read."""
 
 _RESULT = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]*)(?:\s*/\s*[0-9]+)?\s*=\s*([A-Za-z]+)")
-_PROPERTY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*\.[A-Za-z][A-Za-z0-9_-]*)\s*=\s*(\"[^\"]*\"|[^\s;\"]+)")
+_PROPERTY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*\.[A-Za-z][A-Za-z0-9_-]*)\s*=\s*((?:\"[^\"]*\"|[^\s;\"])+)")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Result:
     def domain(self, *names: str) -> str:
         """Return the domain that the first of some properties has."""
         found = next((self.properties[name] for name in names if self.properties.get(name)), "")
-        return found.rpartition("@")[2].strip("<> ").lower()
+        return found.rpartition("@")[2].strip("<> ").lower()[:LONGEST_DOMAIN]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def _read(header: str) -> Results:
     names_itself = "=" not in first
     parts = others if names_itself else [first, *others]
     receiver = next(iter(first.split()), "") if names_itself else ""
-    return Results(receiver.lower(), list(_results(parts)))
+    return Results(receiver.lower()[:LONGEST_DOMAIN], list(_results(parts)))
 
 
 def _results(parts: Sequence[str]) -> Iterator[Result]:

@@ -8,6 +8,7 @@ from typing import Literal
 import dkim
 
 from skene_dagster.delivery.received.dns_records import DnsUnreachable, texts
+from skene_dagster.delivery.received.domains import LONGEST_DOMAIN
 
 MOST = 10
 """Signatures that are verified."""
@@ -69,9 +70,8 @@ def _verify(message: bytes, number: int, unreachable: str) -> Signature:
         verified, why = "no", f"it cannot be read ({type(error).__name__})"
     fields = getattr(verifier, "signature_fields", None) or {}
     headers = _text(fields.get(b"h", b"")).lower().split(":")
-    return Signature(
-        _text(fields.get(b"d", b"")).strip().lower(), frozenset(one.strip() for one in headers), verified, why
-    )
+    domain = _text(fields.get(b"d", b"")).strip().lower()[:LONGEST_DOMAIN]
+    return Signature(domain, frozenset(one.strip() for one in headers), verified, why)
 
 
 def _key(name: bytes, timeout: float = 0) -> bytes | None:

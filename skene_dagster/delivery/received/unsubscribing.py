@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from skene_dagster.delivery.email.headers import LARGEST_HTML
+from skene_dagster.delivery.received.domains import LONGEST_DOMAIN
 from skene_dagster.delivery.received.findings import Finding, Label
 from skene_dagster.delivery.received.mail import Body, Mail
 from skene_dagster.settings import Sender
@@ -42,7 +43,8 @@ def _one_click(mail: Mail, links: list[str]) -> Iterator[Finding]:
     elif posts[0] != ONE_CLICK:
         yield Finding("error", f"List-Unsubscribe-Post is not exactly {ONE_CLICK}.", advice)
     else:
-        yield Finding("ok", f"Recipients unsubscribe by one click, at {urlsplit(https[0]).hostname}.")
+        host = str(urlsplit(https[0]).hostname)[:LONGEST_DOMAIN]
+        yield Finding("ok", f"Recipients unsubscribe by one click, at {host}.")
 
 
 def _body(mail: Mail, sender: Sender, uris: list[str], *, is_marketing: bool) -> Iterator[Finding]:
@@ -69,7 +71,9 @@ def _body(mail: Mail, sender: Sender, uris: list[str], *, is_marketing: bool) ->
 
 def _size(mail: Mail) -> Finding:
     html = max((body.size for body in mail.bodies if body.is_html), default=0)
-    size = f"{html / 1024:,.0f} KB"
+    if not html:
+        return Finding("ok", "It has no HTML.")
+    size = f"{max(1, round(html / 1024)):,} KB"
     if html > LARGEST_HTML:
         return Finding(
             "error",

@@ -52,14 +52,12 @@ def lift_there(
 
 
 def _lift(listed: ProviderList, address: str, answered: Answered, *, complaints: bool) -> None:
-    # Resend, 2026-11: it keeps addresses in small letters; whether it looks for them as such is not documented.
-    for spelled in dict.fromkeys((address.lower(), address)):
-        entry = listed.calls.entry(spelled)
-        if entry is None:
-            continue
-        there = LiftedThere(listed.provider, address, entry)
-        if entry.origin == "complaint" and not complaints:
-            answered.complaints.append(there)
-            continue
-        listed.calls.remove(spelled)
+    entry = listed.calls.entry(address)
+    if entry is None:
+        return
+    there = LiftedThere(listed.provider, address, entry)
+    if entry.origin == "complaint" and not complaints:
+        answered.complaints.append(there)
+    else:
+        listed.calls.remove(entry.entry_id)
         answered.lifted.append(there)

@@ -15,6 +15,9 @@ from skene_dagster.feedback.provider_list.lists import ProviderList, open_list
 from skene_dagster.store.engine import reading
 from skene_dagster.store.tables import OPEN, suppressions
 
+WAITS = (1.0, 10.0)
+"""Seconds before a call is made again that got no answer: one bad moment of many calls ends nothing."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -71,7 +74,7 @@ def push(session: DeliverySession, name: str, progress: Callable[[int], None] = 
     addresses = (address for address in wanted if address is not None)
     try:
         while some := list(islice(addresses, listed.calls.at_once)):
-            for taken, number in _push(listed, some):
+            for taken, number in _push(session, listed, some):
                 pushed.addresses += number if taken else 0
                 pushed.refused += 0 if taken else number
             progress(pushed.addresses)
@@ -88,16 +91,27 @@ def push(session: DeliverySession, name: str, progress: Callable[[int], None] = 
     return pushed
 
 
-def _push(listed: ProviderList, addresses: Sequence[str]) -> Iterator[tuple[bool, int]]:
+def _push(session: DeliverySession, listed: ProviderList, addresses: Sequence[str]) -> Iterator[tuple[bool, int]]:
     """Put them on the list, all at once; if one is bad, in halves, until it is alone."""
-    if listed.calls.add(addresses):
+    if _add(session, listed, addresses):
         yield True, len(addresses)
     elif len(addresses) == 1:
         yield False, 1
     else:
         half = len(addresses) // 2
-        yield from _push(listed, addresses[:half])
-        yield from _push(listed, addresses[half:])
+        yield from _push(session, listed, addresses[:half])
+        yield from _push(session, listed, addresses[half:])
+
+
+def _add(session: DeliverySession, listed: ProviderList, addresses: Sequence[str]) -> bool:
+    for wait in WAITS:
+        try:
+            return listed.calls.add(addresses)
+        except Forbidden:
+            raise
+        except Denied:
+            session.pause(wait)
+    return listed.calls.add(addresses)
 
 
 def _can_be_pushed(one: Suppression) -> bool:

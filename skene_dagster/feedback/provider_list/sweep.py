@@ -121,8 +121,8 @@ class _Reading:
         """Say where the list is read to with this page; without `after` it is read to its end."""
         ids = [one.entry_id for one in page.entries]
         newest = place.newest or next(iter(ids), place.known)
-        # Resend's pages do not promise an order (2026-11). In another one than that of time, nothing is known to be
-        # behind an entry that is known: the list is read to its end.
+        # No provider promises the order of its pages (2026-11). In another one than that of time, nothing is known to
+        # be behind an entry that is known: the list is read to its end.
         known = place.known if self._is_in_order(page.entries) else None
         if known in ids or page.last is None:
             return ReadingPlace(newest)

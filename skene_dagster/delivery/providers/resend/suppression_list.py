@@ -46,6 +46,11 @@ class ResendSuppressionList:
 
     def entry(self, entry: str) -> Listed | None:
         """Find an entry; see `SuppressionList`."""
+        # Resend, 2026-11: it keeps addresses in small letters; whether it looks for them as such is not documented.
+        spelled = dict.fromkeys((entry.lower(), entry))
+        return next((found for one in spelled if (found := self._entry(one)) is not None), None)
+
+    def _entry(self, entry: str) -> Listed | None:
         try:
             found = _listed(self._ask(lambda: resend.Suppressions.get(entry)))
         except Denied as denied:
@@ -67,10 +72,10 @@ class ResendSuppressionList:
             raise
         return True
 
-    def remove(self, address: str) -> None:
-        """Take an address off the list; see `SuppressionList`."""
+    def remove(self, entry_id: str) -> None:
+        """Take an entry off the list; see `SuppressionList`."""
         try:
-            self._ask(lambda: resend.Suppressions.remove(address))
+            self._ask(lambda: resend.Suppressions.remove(entry_id))
         except Denied as denied:
             if not _is_not_there(denied):
                 raise
