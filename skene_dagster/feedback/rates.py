@@ -1,7 +1,8 @@
 """Whether so many of so many emails are too many, or only bad luck.
 
-Resend asks for complaints below 0.08 % and bounces below 4 % (its dashboard and its documentation, 2026-11). Of a
-hundred emails one complaint is 1 %, and says nothing: what counts is how likely so many would be at the limit's rate.
+The limits are those that providers ask for (their documentation, 2026-11): complaints below 0.08 %, bounces below 4 %.
+Of a hundred emails one complaint is 1 %, and says nothing: what counts is how likely so many would be at the limit's
+rate.
 """
 
 from dataclasses import dataclass
