@@ -11,6 +11,7 @@ from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.checks import doubt_check
 from skene_dagster.compiler.jobs.feedback import listening
+from skene_dagster.compiler.jobs.provider_lists import provider_lists
 from skene_dagster.compiler.jobs.reconcile import reconciling
 from skene_dagster.compiler.jobs.retention import retaining
 from skene_dagster.compiler.jobs.rollup import is_used, usage_definitions
@@ -59,6 +60,7 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
         broken_definitions(broken, loops),
         reconciling(well, settings),
         listening(well, settings),
+        provider_lists(settings),
         retaining(well, settings),
         dg.Definitions(
             assets=source_tables(well, settings),

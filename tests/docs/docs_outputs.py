@@ -6,15 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from docs_pages import ROOT
 from docs_project import copy_example
+from listed_people import said as listed_said
+from listed_people import write_listed_project
+from resend_server import resend_server
 from rich.console import Console
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.checks.scans import Scan
 from skene_dagster.cli import main
-from skene_dagster.cli.consent import listed
+from skene_dagster.cli.consent import list_suppressions
 from skene_dagster.cli.inspect import status
 from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import notices, validate
@@ -92,9 +96,19 @@ def history_of_an_address(_root: Path, _database: Path) -> str:
 
     def tell(screen: Screen) -> None:
         for one in (address, other):
-            listed._tell_one(screen, one, records, given, now)
+            list_suppressions._tell_one(screen, one, records, given, now)
 
     return printed(tell)
+
+
+def cost_of_a_push(root: Path, _database: Path) -> str:
+    write_listed_project(root)
+    listed_said(root, "add", "ada@example.com", "bob@example.com", "--scope", "all")
+    with resend_server() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESEND_API_URL", server.url)
+        patch.setenv("RESEND_API_KEY", "re_test")
+        patch.setenv("SKENE_ENV", "production")
+        return said(root, "suppressions", "export", "--to", "resend", "--yes")
 
 
 SCENES: dict[str, Scene] = {
@@ -105,6 +119,7 @@ SCENES: dict[str, Scene] = {
     "Every run reads all of": whole_table,
     "wait since": waiting_emails,
     "no email at all": history_of_an_address,
+    "holds for the whole team": cost_of_a_push,
 }
 """By a part of the shown text."""
 

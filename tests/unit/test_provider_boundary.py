@@ -21,8 +21,9 @@ NAMING = {
     "consent/imports/formats.py",
 }
 """Modules that name a provider all the same."""
-# The verb, of `on_doubt: resend` and `doubts --settle resend`, is another word.
-VERB = re.compile(r"""[`"']resend[`"']|: resend\b|settle resend|\bresend:""")
+# The verb, of `on_doubt: resend` and `doubts --settle resend`, is another word; so is what RFC 8601 says SPF was asked
+# about.
+VERB = re.compile(r"""[`"']resend[`"']|: resend\b|settle resend|\bresend:|\bsmtp\.(?:mailfrom|mail|helo)\b""")
 NAMES = {name: re.compile(rf"(?<![a-z]){name}(?![a-z])", re.IGNORECASE) for name in get_args(ProviderName)}
 
 

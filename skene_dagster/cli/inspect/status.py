@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -16,12 +17,14 @@ from skene_dagster.cli.inspect.came_back import heard_in_words, receipts_in_word
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
-from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.errors import LedgerOutdated, SpoolError, StoreError
 from skene_dagster.feedback import inbox
+from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -39,14 +42,15 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider accepts nothing more,
     emails are waiting that should have left (since when, what the provider said, when they go on), emails are in doubt,
-    or unsent for more than an hour, a first wave needs approval, a file is broken. Where mail may leave, the provider's
-    newest records are compared with the ledger: one that was restored from a backup has to be recovered.
+    or unsent for more than an hour, a first wave needs approval, a file is broken, or answers of recipients wait on
+    this machine for the database (also said while that is away). Where mail may leave, the provider's newest records
+    are compared with the ledger: one that was restored from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)
     project = load_project(settings)
     mode = modes.choose(settings)
-    with open_ledger(settings) as (engine, clock):
+    with _saying_if_it_fails(_unheard(settings)) as unheard, open_ledger(settings) as (engine, clock):
         now = clock()
         steps = [
             reading(
@@ -59,7 +63,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         others = reading(engine, lambda connection: left_by_others(connection, project.loops, mode.name, now))
         heard = reading(engine, inbox.heard)
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
-        problems = _outdated(settings, mode, engine, clock)
+        problems = [*unheard, *_outdated(settings, mode, engine, clock)]
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
     problems += [f"The provider accepts nothing more until {_moment(until)}: {why}" for until, why in closed]
@@ -83,6 +87,35 @@ def status(context: click.Context, *, as_json: bool) -> None:
             screen.labelled("ok", "Nothing needs a person.")
     if problems:
         context.exit(LOOK)
+
+
+@contextmanager
+def _saying_if_it_fails(problems: Iterator[str]) -> Iterator[list[str]]:
+    """Say what is known without the database, where that is away."""
+    known = list(problems)
+    try:
+        yield known
+    except StoreError:
+        for problem in known:
+            open_screen(stderr=True).labelled("notice", problem)
+        raise
+
+
+def _unheard(settings: Settings) -> Iterator[str]:
+    """Say which answers of recipients wait on this machine for the database, which answers by now."""
+    try:
+        waiting = Spool(settings.spool).waiting()
+    except SpoolError as error:
+        yield str(error)
+        return
+    if waiting is not None:
+        said = how_many(waiting.choices, "answer of a recipient", "answers of recipients")
+        waits = "waits" if waiting.choices == 1 else "wait"
+        folder = shown_path(settings.spool, settings.root)
+        yield (
+            f"{said} {waits} in {folder} since {_moment(waiting.since)}. `serve`, or the next run on this "
+            "machine, writes them to the database; until then that run decides about nobody."
+        )
 
 
 def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> list[str]:

@@ -4,6 +4,7 @@ This package owns skene_sends, skene_batches, skene_deferred, skene_steps, skene
 it alone names them: what happens to their rows stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
@@ -62,7 +63,7 @@ from skene_dagster.delivery.ledger.recovering import (
     remember,
     set_apart,
 )
-from skene_dagster.delivery.ledger.scope import StepScope, batches_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
@@ -106,6 +107,7 @@ __all__ = [
     "Skipped",
     "StepScope",
     "accepted_in",
+    "all_loops",
     "answered",
     "at_tick",
     "batch_of",
@@ -117,10 +119,12 @@ __all__ = [
     "change_receipt",
     "claim",
     "complete",
+    "contacts_of",
     "count_changes",
     "counted_since",
     "counts",
     "decide",
+    "decided_recipients",
     "deferred",
     "doubt",
     "drop",

@@ -12,15 +12,13 @@ from typing import Literal
 
 from sqlalchemy import Connection, Insert, String, bindparam, case, exists, insert, select, update
 
+from skene_dagster.consent.recipient import is_of_an_address
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.store.sweeping import Swept
 from skene_dagster.store.tables import batches, meta, receipts, sends
 
 Bounce = Literal["hard", "blocked", "soft"]
 """The address is dead; it is about us (our DNS, what we sent), not the address; it may work another time."""
-
-ADDRESS = "1:"
-"""How the hash of an address begins, beside that of a user: see `Recipients`."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def write(connection: Connection, batch_id: str, send_ids: Sequence[str], named:
         send_ids: at least one; whose emails the batch's bytes hold, in their order.
         named: what the list of suppressions knows them by, in the same order; nothing where that is not known.
     """
-    addresses = [name for name in named if name.startswith(ADDRESS)]
+    addresses = [name for name in named if is_of_an_address(name)]
     known = addresses if len(addresses) == len(send_ids) else [None] * len(send_ids)
     values: dict[str, object] = {"batch": batch_id}
     for n, pair in enumerate(zip(send_ids, known, strict=True)):

@@ -238,6 +238,7 @@ def child_of(
             parent_id=parent.batch_id,
             as_of=parent.as_of,
             reserved_at=waits_since or parent.reserved_at,
+            not_before=parent.not_before if waits_since is None else None,
             attempts=0,
             state=state,
             **values,

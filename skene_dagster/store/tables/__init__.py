@@ -9,7 +9,7 @@ from skene_dagster.store.tables.consent import preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
-from skene_dagster.store.tables.sending import batches, controls, deferred, pacing, recovered, sends, steps
+from skene_dagster.store.tables.sending import batches, contacts, controls, deferred, pacing, recovered, sends, steps
 from skene_dagster.store.tables.usage import (
     definitions,
     engagement_levels,
@@ -26,6 +26,7 @@ __all__ = [
     "OPEN",
     "Moment",
     "batches",
+    "contacts",
     "controls",
     "deferred",
     "definitions",

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from skene_dagster.delivery.providers.base import Diagnosis, Registration, Terms
+from skene_dagster.delivery.providers.base import Diagnosis, Provider, Registration, SlotWait, Terms
 from skene_dagster.delivery.providers.feedback import Feedback
+from skene_dagster.delivery.providers.suppression_list import SuppressionList
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import Settings
 
@@ -117,6 +118,13 @@ def _diagnose(settings: Settings) -> Iterator[Diagnosis]:
         provider.close()
 
 
+def _suppression_list(provider: Provider, wait_for_slot: SlotWait) -> SuppressionList:
+    from skene_dagster.delivery.providers.resend.provider import ResendProvider  # noqa: PLC0415 - see _provider
+
+    assert isinstance(provider, ResendProvider)
+    return provider.suppression_list(wait_for_slot)
+
+
 REGISTRATION = Registration(
     TERMS,
     needs="RESEND_API_KEY",
@@ -124,4 +132,5 @@ REGISTRATION = Registration(
     open=lambda settings, _clock: _provider(settings),
     diagnose=_diagnose,
     feedback=Feedback(SECRET, _receiver),
+    suppression_list=_suppression_list,
 )
