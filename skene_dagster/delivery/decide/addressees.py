@@ -12,6 +12,7 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.caps import full
 from skene_dagster.delivery.decide.eligibility import NOBODY, Addressee, Decision, Mail
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Contact
 from skene_dagster.loops.plan import Email
@@ -49,12 +50,16 @@ class Addressees:
     is_counted: bool = True
     """Whether emails to one address are counted; those that it asked for are not."""
     by_row: bool = False
+    slices: Slices | None = None
+    """In which the wave leaves; None: at once."""
 
     def of(self, person: Person | None) -> Addressee:
         """Say what is to be decided about a user; `None`: there is none."""
         if person is None:
             return NOBODY
-        not_before = leaves_at(self.as_of, self.now, zone_of(person, self.settings, self.zone), self.hours)
+        begins = self.now if self.slices is None else max(self.now, self.slices.leaves_at)
+        hour = leaves_at(self.as_of, begins, zone_of(person, self.settings, self.zone), self.hours)
+        not_before = hour or (begins if begins > self.now else None)
         known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
         return Addressee(
             person.address,
@@ -71,6 +76,8 @@ class Addressees:
             return None
         contact = Contact(self.scope.loop, self.scope.step, self.as_of, decision.occurrence, None)
         self.contacts.setdefault(person.recipient, []).append(contact)
+        if self.slices is not None:
+            self.slices.decided += 1
         return person.recipient
 
     def _is_of_this_tick(self, one: Contact) -> bool:

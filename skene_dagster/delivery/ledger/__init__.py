@@ -13,7 +13,7 @@ from skene_dagster.delivery.ledger.decisions.progress import all_scopes, begin, 
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
-from skene_dagster.delivery.ledger.outcomes import Outcomes, outcomes
+from skene_dagster.delivery.ledger.outcomes import Outcomes, outcomes, outcomes_by_loop
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -31,6 +31,7 @@ from skene_dagster.delivery.ledger.reading import (
     is_free,
     left_behind,
     loops,
+    mails_of_tick,
     members_of,
     not_among,
     oldest_open,
@@ -45,6 +46,7 @@ from skene_dagster.delivery.ledger.receipts import (
     Bounce,
     Outcome,
     Receipt,
+    accepted_since,
     forget_opens,
     known_emails,
     modes_of,
@@ -54,6 +56,7 @@ from skene_dagster.delivery.ledger.receipts import (
 from skene_dagster.delivery.ledger.receipts import change as change_receipt
 from skene_dagster.delivery.ledger.receipts import latest as latest_to
 from skene_dagster.delivery.ledger.receipts import read as receipts_of
+from skene_dagster.delivery.ledger.receipts import unsubscribed as unsubscribed_by
 from skene_dagster.delivery.ledger.recovering import (
     is_accepted,
     known,
@@ -107,6 +110,7 @@ __all__ = [
     "Skipped",
     "StepScope",
     "accepted_in",
+    "accepted_since",
     "all_loops",
     "all_scopes",
     "answered",
@@ -154,6 +158,7 @@ __all__ = [
     "lock",
     "look_at_everybody",
     "loops",
+    "mails_of_tick",
     "members_of",
     "modes_of",
     "newest_attempt",
@@ -166,6 +171,7 @@ __all__ = [
     "opens_are_forgotten",
     "opens_forgotten_until",
     "outcomes",
+    "outcomes_by_loop",
     "own_wait",
     "put_off",
     "receipts_of",
@@ -187,6 +193,7 @@ __all__ = [
     "steps_with_unsent_batches",
     "stuck_emails",
     "unresolved",
+    "unsubscribed_by",
     "waiting",
     "waiting_users",
     "waits",

@@ -45,6 +45,28 @@ class Outcomes:
 
 def outcomes(connection: Connection, scope: StepScope, since: datetime) -> Outcomes:
     """Count what became of the emails of a step that were accepted since then."""
+    query = select(func.count(), *_NUMBERS).where(rows_of(scope, receipts), receipts.c.accepted_at >= since)
+    return Outcomes(*connection.execute(query).one())
+
+
+def outcomes_by_loop(
+    connection: Connection, mode: str, since: datetime, loop: str | None = None
+) -> dict[str, Outcomes]:
+    """Count for each loop, or for one, what became of its emails that were accepted since then."""
+    mine = [receipts.c.mode == mode, receipts.c.accepted_at >= since]
+    if loop is not None:
+        mine.append(receipts.c.loop == loop)
+    query = select(receipts.c.loop, func.count(), *_NUMBERS).where(*mine).group_by(receipts.c.loop)
+    return {row[0]: Outcomes(*row[1:]) for row in connection.execute(query)}
+
+
+def _by_people(last_at: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Whether it happened once more than right after delivery; where the delivery was not told, it counts."""
+    delivered_at = receipts.c.delivered_at
+    return and_(last_at.is_not(None), delivered_at.is_(None) | (last_at > later(delivered_at, MACHINE)))
+
+
+def _numbers() -> list[ColumnElement[int]]:
     told = receipts.c
     opened, clicked = _by_people(told.last_opened_at), _by_people(told.last_clicked_at)
     counted = {
@@ -60,12 +82,7 @@ def outcomes(connection: Connection, scope: StepScope, since: datetime) -> Outco
         "by_machines": and_(told.opened_at.is_not(None) | told.clicked_at.is_not(None), ~opened, ~clicked),
     }
     assert ["accepted", *counted] == [field.name for field in fields(Outcomes)]
-    numbers = (func.count(case((condition, 1))) for condition in counted.values())
-    query = select(func.count(), *numbers).where(rows_of(scope, receipts), told.accepted_at >= since)
-    return Outcomes(*connection.execute(query).one())
+    return [func.count(case((condition, 1))) for condition in counted.values()]
 
 
-def _by_people(last_at: ColumnElement[datetime]) -> ColumnElement[bool]:
-    """Whether it happened once more than right after delivery; where the delivery was not told, it counts."""
-    delivered_at = receipts.c.delivered_at
-    return and_(last_at.is_not(None), delivered_at.is_(None) | (last_at > later(delivered_at, MACHINE)))
+_NUMBERS = _numbers()

@@ -4,13 +4,13 @@ This module owns skene_receipts, and the row `opens_forgotten_until` of skene_me
 transaction that makes its send accepted.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
-from sqlalchemy import Connection, Insert, String, bindparam, case, exists, insert, select, update
+from sqlalchemy import Connection, Insert, String, bindparam, case, exists, func, insert, select, update
 
 from skene_dagster.consent.recipient import is_of_an_address
 from skene_dagster.delivery.ledger.scope import StepScope, rows_of
@@ -102,6 +102,27 @@ def modes_of(connection: Connection, batch_ids: Collection[str]) -> dict[str, Mo
     """Say in which mode some batches were sent; of those that the ledger does not know, nothing."""
     query = select(batches.c.batch_id, batches.c.mode).where(batches.c.batch_id.in_(batch_ids))
     return {row.batch_id: row.mode for row in connection.execute(query)} if batch_ids else {}
+
+
+def accepted_since(connection: Connection, scope: StepScope, since: datetime, most: int) -> int:
+    """Count the emails of a step that were accepted after a moment, up to a number."""
+    some = select(receipts.c.send_id).where(rows_of(scope, receipts), receipts.c.accepted_at > since).limit(most)
+    return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+
+
+def unsubscribed(connection: Connection, noes: Mapping[str, datetime]) -> int:
+    """Write down by which emails their recipients said "no" and when, by send_id; return to how many that was new."""
+    new = 0
+    for some in _some(sorted(noes)):
+        lacking = select(receipts.c.send_id).where(receipts.c.send_id.in_(some), receipts.c.unsubscribed_at.is_(None))
+        for send_id in connection.execute(lacking.order_by(receipts.c.send_id)).scalars().all():
+            change(connection, send_id, {"unsubscribed_at": noes[send_id]})
+            new += 1
+    return new
+
+
+def _some(keys: Sequence[str], size: int = 1_000) -> Iterator[Sequence[str]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 @dataclass(frozen=True)

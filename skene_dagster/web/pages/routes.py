@@ -120,7 +120,8 @@ class _Pages:
             source, digest = _ONE_CLICK, None
         else:
             source, digest = _PAGE, form.text_digest or self._views.digest(request, token)
-        return Choices((token.recipient, token.user), answers, Said(self._hearing.now(), source, digest))
+        said = Said(self._hearing.now(), source, digest, token.send_id)
+        return Choices((token.recipient, token.user), answers, said)
 
     async def _standing(self, token: Token) -> Standing:
         assert self._hearing is not None
