@@ -190,8 +190,8 @@ def test_a_sender_of_its_own_is_enough_for_the_loops_of_its_topic(tmp_path: Path
         ),
         pytest.param(
             "topics:\n  tips:\n    title: Tips\n    default: off\n",
-            "skene.yaml:4 topics.tips.default Nobody can say yes to 'tips': it has no 'asked', and there are no pages of "
-            "ours to say it on. Set sender.public_url, or write `asked`.",
+            "skene.yaml:4 topics.tips.default Nobody can say yes to 'tips': it has no 'asked', and there are no pages "
+            "of ours to say it on. Set sender.public_url, or write `asked`.",
             id="nowhere to say yes",
         ),
         pytest.param(
