@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
+import dns.resolver as dns_resolver
+import dns_server
 import neighbours
 import pytest
 import resend_emulator
@@ -35,6 +37,23 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test is told anything by the environment of who runs it."""
     for name in CONFIGURED:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def name_server() -> Iterator[dns_server.DnsServer]:
+    """A DNS server, of which this process asks everything from then on: no test depends on the network's."""
+    with dns_server.dns_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def dns(name_server: dns_server.DnsServer, monkeypatch: pytest.MonkeyPatch) -> dns_server.DnsServer:
+    """The DNS server, as each test finds it: it knows the DMARC record of example.com."""
+    monkeypatch.setattr(dns_resolver, "default_resolver", name_server.resolver())
+    name_server.texts = {"_dmarc.example.com": ["v=DMARC1; p=none; rua=mailto:dmarc@example.com"]}
+    name_server.trouble = ""
+    name_server.asked.clear()
+    return name_server
 
 
 @pytest.fixture(scope="session")

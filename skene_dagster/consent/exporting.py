@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from skene_dagster.consent.suppressions import Scope
 from skene_dagster.consent.walking import PAGE, every
+from skene_dagster.store.tables import OPEN
 
-COLUMNS = ("address", "scope", "reason", "since", "source")
+COLUMNS = ("address", "scope", "reason", "since", "until", "source")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
@@ -54,7 +55,8 @@ def export_list(
             continue
         # An address is written as it is: with a mark before it, it would be another.
         source = f"'{one.source}" if one.source.startswith(_FORMULA) else one.source
-        rows.writerow((one.address, one.scope, one.reason, f"{one.since.isoformat()}Z", source))
+        until = "" if one.until == OPEN else f"{one.until.isoformat()}Z"
+        rows.writerow((one.address, one.scope, one.reason, f"{one.since.isoformat()}Z", until, source))
         written += 1
         if written % PAGE == 0:
             progress(written)

@@ -62,6 +62,12 @@ def named_user(connection: Connection, users: Users, user_id: object) -> Named |
     return Named(Recipients.of(connection).user(row[0]), user_id=row[0], has=address)
 
 
+def look(connection: Connection, users: Users) -> None:
+    """Have the database read the columns by which people are found, and no row."""
+    table = users_table(users, users.email)
+    connection.execute(select(table.c[users.key], table.c[users.email]).limit(0)).close()
+
+
 def users_of(connection: Connection, users: Users, addresses: dict[str, str]) -> dict[str, list[object]]:
     """Find the users who have some addresses.
 

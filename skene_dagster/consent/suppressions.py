@@ -210,6 +210,12 @@ def stopped(
     return found
 
 
+def held(connection: Connection, recipients: Collection[str], scopes: Collection[Scope], now: datetime) -> set[Scope]:
+    """Say which of some scopes are stopped for one person, by whichever of their names."""
+    query = select(suppressions.c.scope).where(_holding(recipients, scopes, now))
+    return set(connection.execute(query).scalars())
+
+
 def is_empty(connection: Connection) -> bool:
     """Whether nobody was ever on the list; a product that has just begun need not look anybody up."""
     return connection.execute(select(suppressions.c.scope).limit(1)).first() is None

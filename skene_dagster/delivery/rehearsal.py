@@ -218,13 +218,15 @@ class _Decisions:
         scope = audience.scope
         pasts = ledger.history(self._connection, scope, keys) if self._known else {}
         waiting = ledger.waiting_users(self._connection, scope, keys) if self._known else {}
+        addressees = audience.addressees(self._connection, people, as_of)
         cases = []
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)
             if person is not None:
                 entered_at = since or as_of
-                asked = Facts(entered_at, person.address, person.mailable, past, waiting.get(key), person.refusal)
+                asked = Facts(entered_at, addressees.of(person), past, waiting.get(key))
                 decision = decide(asked, self._rules, as_of)
+                addressees.count(person, decision)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases

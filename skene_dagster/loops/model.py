@@ -12,7 +12,7 @@ from pydantic import Field
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
 from skene_dagster.loops.field_types import ColumnValue, Repeat, Share, Text
-from skene_dagster.settings import Identifier, Moments, ProviderName, TableName
+from skene_dagster.settings import ClockTime, Identifier, Moments, ProviderName, TableName
 
 
 class ScheduleTrigger(Spec):
@@ -158,6 +158,8 @@ class EmailAction(Spec):
     repeat: Repeat = timedelta(days=30)
     """When a user who entered again may be mailed again: `once`, `every_entry` or after a duration. Where rows trigger
     the step, the default is `every_entry`: once for each row."""
+    send_at: ClockTime | None = None
+    """The time of day at which it leaves, by the clock of its recipient: `09:00`. Default: at once."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
     """Columns of the users table, written once the provider has accepted the email."""
     transactional: bool = False

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
 from skene_dagster.loops.sql_reads import MomentRead, Window
+from skene_dagster.loops.times.hours import ANY_HOUR, Hours
 from skene_dagster.settings import Feature, Milestone, MomentColumn, ProviderName
 
 
@@ -183,6 +184,8 @@ class Email:
     topic: str | None
     """What it is about, by its name in skene.yaml; None for mail that its recipient asked for, which is about nothing
     that one can say no to."""
+    hours: Hours = ANY_HOUR
+    """When it may leave, by its recipient's clock."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
 

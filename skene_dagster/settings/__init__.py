@@ -11,10 +11,11 @@ from skene_dagster import boundary
 from skene_dagster.documents import Document, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
+from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
-from skene_dagster.settings.product import Limits, Sender, Users
+from skene_dagster.settings.product import Cap, Limits, QuietHours, Sender, Users
 from skene_dagster.settings.project_file import ProjectFile, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
@@ -28,6 +29,8 @@ __all__ = [
     "OWN_EVENTS",
     "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
+    "Cap",
+    "ClockTime",
     "Environment",
     "Events",
     "Example",
@@ -41,6 +44,7 @@ __all__ = [
     "Moments",
     "ProjectFile",
     "ProviderName",
+    "QuietHours",
     "Retention",
     "Sender",
     "Settings",
@@ -71,6 +75,7 @@ class Settings:
     loops: Path
     templates: Path
     outbox: Path
+    spool: Path
     database_url: str = field(repr=False)
     environment: Environment
     redirect_to: str | None
@@ -148,6 +153,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,
+        spool=root / project.spool,
         database_url=variables.database_url or default_url,
         environment=variables.environment,
         redirect_to=variables.redirect_to,

@@ -49,6 +49,8 @@ class ProjectFile(Spec):
     """The folder of the email templates."""
     outbox: Folder = ".skene/outbox"
     """The folder for emails that may not be sent."""
+    spool: Folder = ".skene/spool"
+    """The folder in which answers of recipients wait while the database is away."""
 
 
 def faults(project: ProjectFile, document: Document) -> Iterator[SettingsError]:

@@ -14,11 +14,12 @@ from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import KeyType, common_key, users_key
 from skene_dagster.store.migrations.offline_sql import held_back
+from skene_dagster.store.server.capabilities import refuse_an_old_server
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-RELEASES = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+RELEASES = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 
 They stand here so that a run, which only compares, need not load Alembic: 0.1 s of every process.
@@ -110,6 +111,8 @@ def _upgrade(connection: Connection, users: Users) -> None:
     current = _current(connection)
     _not_newer(current)
     key = users_key(connection, users) if current is None else common_key(connection, users)
+    if not is_sqlite(connection):
+        refuse_an_old_server(connection)
     _version.create(connection, checkfirst=True)
     from alembic import command  # noqa: PLC0415 - see RELEASES
 

@@ -202,7 +202,7 @@ def test_a_lift_says_that_the_list_of_the_provider_is_not_changed(root: Path, re
     told = said(root, "lift", ADA, "--reason", "a new mailbox", exit_code=4)
 
     assert "lifted ada@example.com: all" in told
-    assert "The provider has a list of its own, which is not changed" in told
+    assert "a list of its own, which is not changed: emails do not go to people here (SKENE_ENV is dev" in told
     assert rows(root) == []
 
 
@@ -242,3 +242,10 @@ def test_what_the_database_holds_cannot_steer_the_terminal(root: Path) -> None:
     said(root, "add", ADA, "--reason", "\x1b[31mred")
 
     assert "\x1b" not in said(root, "list") + said(root, "list", ADA)
+
+
+@pytest.mark.parametrize("command", [f"list {ADA}", f"add {ADA}", f"lift {ADA} --reason x"])
+def test_without_the_salt_no_command_looks_anybody_up(root: Path, command: str) -> None:
+    execute(root, "DELETE FROM skene_meta WHERE name = 'salt'")
+
+    assert "Restore skene_meta from the backup" in said(root, *command.split(), exit_code=3)

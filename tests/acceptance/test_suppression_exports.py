@@ -62,11 +62,36 @@ def test_an_export_is_imported_as_it_was(root: Path, tmp_path: Path) -> None:
     assert rows(other, everything) == rows(root, everything)
 
 
+def test_what_ends_by_itself_is_written_with_its_end_and_ends_then_where_it_is_imported(
+    root: Path, tmp_path: Path
+) -> None:
+    execute(root, "UPDATE skene_suppressions SET lifted_at = '2999-05-01 12:00:00.000000' WHERE scope = 'all'")
+    other = write_listed_project(tmp_path / "other")
+
+    ends = {row["address"]: row["until"] for row in exported(root)}
+    said(other, "import", str(root / "list.csv"))
+
+    assert ends == {"ada@example.com": "2999-05-01T12:00:00Z", "user-1@example.com": ""}
+    assert "until 01 May 2999, 12:00 UTC" in said(other, "list", "ada@example.com")
+    assert rows(other) == [(None, "marketing", "manual"), ("user-1@example.com", "marketing", "manual")]
+
+
+@pytest.mark.parametrize("until", ["", "in May", "0000-13-99"])
+def test_an_end_that_cannot_be_read_does_not_cost_a_no(root: Path, until: str) -> None:
+    (root / "list.csv").write_text(
+        f"address,scope,reason,since,until,source\nnew@example.com,all,bounce,2026-03-02,{until},x\n"
+    )
+
+    said(root, "import", str(root / "list.csv"))
+
+    assert ("new@example.com", "all", "bounce") in rows(root)
+
+
 def test_standard_output_gets_the_file_and_nothing_else(root: Path) -> None:
     result = skene(root, "suppressions", "export", "-")
 
     header, *written = csv.reader(result.stdout.splitlines())
-    assert header == ["address", "scope", "reason", "since", "source"]
+    assert header == ["address", "scope", "reason", "since", "until", "source"]
     assert len(written) == 2
     assert "2 suppressions written." in result.stderr
 

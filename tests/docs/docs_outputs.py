@@ -6,9 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from docs_pages import ROOT
 from docs_project import copy_example
+from listed_people import said as listed_said
+from listed_people import write_listed_project
+from resend_server import resend_server
 from rich.console import Console
 from small_project import RETENTION, write_project, write_users
 
@@ -97,6 +101,16 @@ def history_of_an_address(_root: Path, _database: Path) -> str:
     return printed(tell)
 
 
+def cost_of_a_push(root: Path, _database: Path) -> str:
+    write_listed_project(root)
+    listed_said(root, "add", "ada@example.com", "bob@example.com", "--scope", "all")
+    with resend_server() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESEND_API_URL", server.url)
+        patch.setenv("RESEND_API_KEY", "re_test")
+        patch.setenv("SKENE_ENV", "production")
+        return said(root, "suppressions", "export", "--to", "resend", "--yes")
+
+
 SCENES: dict[str, Scene] = {
     "is not a backoff": mistaken_loop,
     "This email cannot go to": missing_names,
@@ -105,6 +119,7 @@ SCENES: dict[str, Scene] = {
     "Every run reads all of": whole_table,
     "wait since": waiting_emails,
     "no email at all": history_of_an_address,
+    "holds for the whole team": cost_of_a_push,
 }
 """By a part of the shown text."""
 

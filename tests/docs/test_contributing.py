@@ -18,6 +18,7 @@ ASKS_THE_MACHINE = {
     "compiler/jobs/sensors.py": "runs of the last hour, by the time that Dagster gave them",
     "compiler/jobs/dead_runs.py": "runs that ended a while ago, by the time that Dagster gave them",
     "store/engine.py": "the clock itself",
+    "web/pages/hearing.py": "what recipients say while there is no database to ask for the time",
 }
 """Modules of the package that ask the machine what time it is, and for what."""
 
@@ -30,6 +31,7 @@ PUT_IN = {
     "time.sleep": "pauses, of which only the length matters",
     "resend.api_key": "a setting of the SDK",
     "resend.api_url": "a setting of the SDK",
+    "dns_resolver.default_resolver": "the network's DNS server, of which no test depends",
     "kind.list": "records of the SDK in a shape that Resend's own never have",
     "sys.stdin": "a person who answers",
     "terminal.isatty": "a person who answers",

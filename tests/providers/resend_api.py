@@ -16,6 +16,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+from resend_suppressions import Suppressed
+
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 KEY_LIVES = timedelta(hours=24)
 
@@ -104,6 +106,8 @@ class Api:
     """Addresses that are refused, with the whole batch and without saying which."""
     may_read: bool = True
     """Whether the key may read records, or only send."""
+    suppressed: Suppressed = field(default_factory=Suppressed)
+    """The list of addresses to which it sends nothing."""
     clock: Callable[[], datetime] = _now
     requests: list[Request] = field(default_factory=list)
     emails: list[dict[str, Any]] = field(default_factory=list)
@@ -171,9 +175,25 @@ class Api:
         limited = self._limited()
         if limited is not None:
             return limited
+        if urlsplit(request.path).path.startswith("/suppressions"):
+            return self._suppressions(request, fault)
         if request.method == "GET":
             return self._read(request)
         return self._post(request, refusal(409, "concurrent_idempotent_requests") if is_busy else fault)
+
+    def _suppressions(self, request: Request, fault: Scripted | None) -> Scripted:
+        """Read or change the list; what goes wrong is asked for as elsewhere."""
+        if request.method == "GET" and self.reads:
+            return self.reads.pop(0)
+        if not self.may_read:
+            return refusal(401, "restricted_api_key", "This API key is restricted to only send emails")
+        if fault is not None and not fault.accepts and fault.status != "usual":
+            return fault
+        status, said = self.suppressed.answer(request.method, request.path, request.raw, self.clock())
+        usual = Scripted(status, json.dumps(said).encode())
+        if fault is None:
+            return usual
+        return fault if fault.status != "usual" else replace(fault, status=usual.status, body=usual.body)
 
     def _post(self, request: Request, fault: Scripted | None) -> Scripted:
         usual = self._usual(request) if fault is None or fault.accepts or fault.status == "usual" else fault

@@ -69,9 +69,12 @@ class _Handler(BaseHTTPRequestHandler):
         state.per_second = asked.get("per_second")
         self._give(Scripted(200, b"{}"))
 
+    def do_DELETE(self) -> None:
+        self._api("DELETE")
+
     def _api(self, method: str) -> None:
         state = self.server.state
-        fault = state.fault() if method == "POST" else None
+        fault = None if method == "GET" else state.fault()
         length = int(self.headers.get("Content-Length") or 0)
         is_unread = fault is not None and fault.wire == "unread"
         raw = self.rfile.read(length // 2 if is_unread else length)

@@ -13,7 +13,7 @@ from smtp_server import PASSWORD, mail_server
 from test_resend_contract import received as of_resend
 
 from skene_dagster.delivery.providers import registry
-from skene_dagster.delivery.providers.base import Accepted, Provider, Terms
+from skene_dagster.delivery.providers.base import Accepted, Provider, Terms, at_once
 from skene_dagster.settings import Settings, load
 
 OUTBOX = "outbox"
@@ -129,6 +129,34 @@ def test_where_nobody_listens_it_raises_nothing_and_accepts_nothing(name: str, s
     assert [one.label for one in told] == ["error"]
     said = f"{answer} {told}"
     assert not any(secret in said for secret in side.secrets)
+
+
+LISTED = [name for name, entry in registry.REGISTERED.items() if entry.suppression_list is not None]
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_list_of_suppressions_takes_an_address_once_and_forgets_it_for_good(
+    name: str, side: Other, tmp_path: Path
+) -> None:
+    provider = registry.named(name).open(settings(tmp_path, side.variables), lambda: NOON)
+    opened = registry.named(name).suppression_list
+    assert opened is not None
+    listed = opened(provider, at_once)
+
+    for _ in range(2):
+        assert listed.add(["ada@example.com", "bob@example.com"])
+    page = listed.page(None)
+    found = listed.entry("Ada@Example.com")
+    assert found is not None
+    for _ in range(2):
+        listed.remove(found.entry_id)
+
+    assert (found.address, found.origin) == ("ada@example.com", "manual")
+    assert sorted(one.address for one in page.entries) == ["ada@example.com", "bob@example.com"]
+    assert found in page.entries
+    assert (page.unread, page.last) == (0, None)
+    assert listed.entry("ada@example.com") is None
+    provider.close()
 
 
 def test_its_account_is_the_same_each_time_and_gives_no_secret_away(name: str, side: Other, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger import receipts
 from skene_dagster.delivery.ledger.decisions import past
 from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
 from skene_dagster.delivery.providers.base import (
@@ -291,6 +292,23 @@ def set_is_written_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "settle", settle)
 
 
+def receipts_come_after_settling(patch: pytest.MonkeyPatch) -> None:
+    """The receipts of a batch are written in a transaction of their own, after the one that settles it."""
+    real = records.settle
+
+    def settle(
+        session: DeliverySession, batch: Batch, frozen: Frozen, ids: tuple[str | None, ...], policy: Policy
+    ) -> Next:
+        with patch.context() as meanwhile:
+            meanwhile.setattr(receipts, "write", lambda *_: None)
+            next_ = real(session, batch, frozen, ids, policy)
+        session.do(lambda connection: receipts.write(connection, batch.batch_id, frozen.send_ids, None))
+        return next_
+
+    patch.setattr(records, "settle", settle)
+    patch.setattr(attempt, "settle", settle)
+
+
 QUOTA, LOST, AFTER_ACCEPTING, THROTTLED, FATAL = 4, 3, 5, 6, 7
 """Modes of the provider."""
 
@@ -400,6 +418,9 @@ MUTANTS = (
         {"mailed long after consent was taken back"},
         20,
         NO_MEANWHILE | {"gap0": A_DAY, "variant": TIPS, "edit0": 7},
+    ),
+    Mutant(
+        receipts_come_after_settling, {"the receipts are of other emails than the accepted ones"}, 20, {"profile": 2}
     ),
     Mutant(set_is_written_once, {"`set` was not written"}, 10),
 )

@@ -15,6 +15,7 @@ from skene_dagster.consent.imports.importing import Imported, Wanted, import_lis
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.suppressions import SCOPES, Suppression
 from skene_dagster.consent.writing import write
+from skene_dagster.errors import StoreError
 from skene_dagster.settings import Users
 from skene_dagster.store import tables
 from skene_dagster.store.engine import transaction
@@ -123,3 +124,14 @@ def test_an_export_has_all_that_has_an_address_and_counts_the_others(prepared: E
 
     assert (found.written, found.erased, found.users) == (19, 1, 20)
     assert len(file.getvalue().splitlines()) == 20
+
+
+def test_without_the_salt_nobody_is_looked_up_and_it_is_said_what_to_restore(prepared: Engine) -> None:
+    with prepared.begin() as connection:
+        connection.execute(text("DELETE FROM skene_meta WHERE name = 'salt'"))
+
+    with (
+        prepared.connect() as connection,
+        pytest.raises(StoreError, match=r"'salt' of skene_meta is gone.* Restore skene_meta from the backup"),
+    ):
+        Recipients.of(connection)

@@ -117,6 +117,7 @@ def settings(
         loops=ROOT / "loops",
         templates=ROOT / "templates",
         outbox=ROOT / ".skene/outbox",
+        spool=ROOT / ".skene/spool",
         database_url="sqlite://",
         environment=environment,
         redirect_to=None,

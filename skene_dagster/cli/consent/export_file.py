@@ -10,27 +10,41 @@ from typing import TextIO
 import click
 
 from skene_dagster.cli.consent import scopes
+from skene_dagster.cli.consent.push import WITH_A_LIST, push_to
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import how_many, open_screen
 from skene_dagster.consent import listing
 from skene_dagster.consent.exporting import export_list
 from skene_dagster.consent.suppressions import Scope
-from skene_dagster.settings import load
+from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading
 
 
 @click.command("export")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @click.option(
     "--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="Only what stops this. Default: whatever it stops."
 )
+@click.option("--to", "provider", type=click.Choice(WITH_A_LIST), help="Put what stops all email on this one's list.")
+@click.option("--yes", is_flag=True, help="With --to, do not ask for confirmation.")
 @click.pass_obj
-def export_file(root: Path, *, file: Path, scope: Scope | None) -> None:
+def export_file(root: Path, *, file: Path | None, scope: Scope | None, provider: str | None, yes: bool) -> None:
     """Write the list to FILE as CSV, or to standard output with -.
 
-    It has the columns address, scope, reason, since and source. Whoever has no address in the list is counted.
+    It has the columns address, scope, reason, since, until and source. Whoever has no address in the list is counted.
     """
-    settings = load(root)
+    if (file is None) == (provider is None):
+        raise click.UsageError("Name a file, or a provider with --to.")
+    if file is None:
+        assert provider is not None
+        if scope not in (None, "all"):
+            raise click.UsageError(f"A provider's list stops every email: --scope {scope} cannot go there.")
+        push_to(load(root), provider, yes=yes)
+    else:
+        _write(load(root), file, scope)
+
+
+def _write(settings: Settings, file: Path, scope: Scope | None) -> None:
     to_stdout = str(file) == "-"
     screen = open_screen(stderr=to_stdout)
     with open_ledger(settings) as (engine, clock):

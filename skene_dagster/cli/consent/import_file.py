@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import click
+from sqlalchemy import Connection
 
 from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.group import LOOK, USAGE
 from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.consent import people
 from skene_dagster.consent.imports.importing import Imported, Wanted, import_list
 from skene_dagster.consent.suppressions import LONGEST_SOURCE, Scope
+from skene_dagster.delivery.decide.facts import mapped_by_settings
 from skene_dagster.errors import ImportRefused, Place
-from skene_dagster.settings import load
+from skene_dagster.settings import Users, load
 from skene_dagster.store.engine import reading
 
 
@@ -40,7 +43,7 @@ def import_file(
     screen = open_screen()
     with open_ledger(settings) as (engine, clock):
         # If the users table is not what skene.yaml says, it is told before anything is written.
-        reading(engine, lambda connection: recipients.find(connection, settings, ["nobody@example.com"], None))
+        reading(engine, lambda connection: _look(connection, settings.users))
         try:
             with screen.doing("Reading the file") as say:
                 found = import_list(
@@ -57,6 +60,11 @@ def import_file(
     _tell(screen, found, file.name, "would be added" if dry_run else "added")
     if found.bad:
         context.exit(LOOK)
+
+
+def _look(connection: Connection, users: Users) -> None:
+    with mapped_by_settings(users):
+        people.look(connection, users)
 
 
 def _tell(screen: Screen, found: Imported, name: str, added: str) -> None:

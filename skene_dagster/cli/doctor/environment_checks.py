@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from email.utils import parseaddr
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,6 +29,7 @@ from skene_dagster.cli.validate.result import Checked
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers import registry
+from skene_dagster.delivery.received.dmarc import examine_domain
 from skene_dagster.documents import Document
 from skene_dagster.errors import LedgerOutdated, SkeneError
 from skene_dagster.project import Project
@@ -191,6 +193,9 @@ def examine_sender(settings: Settings, project: Project) -> Iterator[Checked]:
                 yield Checked(one.label, one.said, one.advice)
         except SkeneError as error:
             yield Checked.of(error)
+    if domain := parseaddr(settings.sender.from_)[1].rpartition("@")[2]:
+        found = examine_domain(domain)
+        yield Checked(found.label, found.said, found.advice)
 
 
 def _ledger(settings: Settings, mode: Mode) -> Iterator[Checked]:

@@ -47,6 +47,8 @@ class Format:
     """What its values mean, in small letters; None: those of `WORDS`, and a person may say what others mean."""
     since: str = ""
     """The column with the moment, if there is one that is not earlier than the "no"."""
+    until: str = ""
+    """The column with the moment at which it ends by itself."""
     scope: str = ""
     """The column that says the scope, in which case `told_by` is a reason of ours."""
     source: str = ""
@@ -68,7 +70,15 @@ _FLAG: Mapping[str, Kind | None] = MappingProxyType(
 
 FORMATS: Sequence[Format] = (
     Format(
-        "suppressions export", "address", None, "reason", {}, "since", scope="scope", source="source", has=("scope",)
+        "suppressions export",
+        "address",
+        told_by="reason",
+        words={},
+        since="since",
+        until="until",
+        scope="scope",
+        source="source",
+        has=("scope",),
     ),
     # https://resend.com/docs/api-reference/suppressions/list-suppressions (2026-11): email, origin, created_at; the
     # origin is bounce, complaint or manual.

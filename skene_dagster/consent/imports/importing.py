@@ -19,6 +19,7 @@ from skene_dagster.consent.writing import write
 from skene_dagster.errors import ImportRefused, Place
 from skene_dagster.settings import Users
 from skene_dagster.store.engine import reading
+from skene_dagster.store.tables import OPEN
 
 PAGE = 10_000
 """Rows in a transaction."""
@@ -109,6 +110,7 @@ def import_list(
                     row.kind[1],
                     wanted.source or row.source or name[:LONGEST_SOURCE],
                     row.address,
+                    row.until or OPEN,
                 )
                 for row in some
                 if isinstance(row, Row) and row.kind is not None

@@ -25,6 +25,8 @@ class Row:
     kind: Kind | None
     since: datetime | None
     """None where the file does not say, or not in a way that can be read."""
+    until: datetime | None
+    """None where it does not end by itself, or where that cannot be read."""
     source: str | None
 
 
@@ -38,6 +40,7 @@ class Layout:
     """In small letters; empty for a file without a header."""
     told_by: int | None = None
     since: int | None = None
+    until: int | None = None
     scope: int | None = None
     source: int | None = None
 
@@ -68,7 +71,7 @@ def layout_of(first: Record, name: str, column: str | None) -> Layout:
     def at(wanted: str) -> int | None:
         return columns.index(wanted) if wanted in columns else None
 
-    where = (at(known.told_by), at(known.since), at(known.scope), at(known.source))
+    where = (at(name) for name in (known.told_by, known.since, known.until, known.scope, known.source))
     return Layout(known, columns.index(known.address), columns, *where)
 
 
@@ -95,7 +98,8 @@ def _row(record: Record, layout: Layout, otherwise: Kind | None) -> Row:
     text = _cell(cells, layout.address)
     address = text if kind is None else _address(text)
     source = _cell(cells, layout.source)
-    return Row(record.line, address, kind, _since(_cell(cells, layout.since)), source or None)
+    since, until = (_moment(_cell(cells, column)) for column in (layout.since, layout.until))
+    return Row(record.line, address, kind, since, until, source or None)
 
 
 def _kind(cells: Sequence[str], layout: Layout, otherwise: Kind | None) -> Kind | None:
@@ -135,7 +139,7 @@ def _address(text: str) -> str:
         raise ValueError(f"{_shown(text)} is not an address: {bad}") from None
 
 
-def _since(text: str) -> datetime | None:
+def _moment(text: str) -> datetime | None:
     try:
         return moment(text) if text else None
     except (ValueError, OverflowError, OSError):

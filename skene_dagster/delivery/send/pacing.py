@@ -85,6 +85,11 @@ class Pacing:
         transaction(self._engine, write)
         self._known = limit.per_second
 
+    def lasts(self, connection: Connection, calls: int) -> float:
+        """Say how many seconds so many calls take, if nobody else makes any."""
+        known = connection.execute(select(pacing.c.per_second).where(self._row)).scalar_one_or_none()
+        return calls / ((known or self._starts_at) * self._share * MARGIN)
+
     def hold(self, until: datetime, reason: str, *, closes: bool) -> None:
         """Nobody calls before then (in LONGEST_CLOSED at most); `closes`: runs end rather than wait for it."""
         if self._account is None:

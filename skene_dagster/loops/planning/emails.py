@@ -9,7 +9,8 @@ from skene_dagster.loops.plan import Email
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.marketing import check_sender, columns_of_the_link
-from skene_dagster.settings import Feature, Milestone, Settings, Users
+from skene_dagster.loops.times.hours import ANY_HOUR, Hours
+from skene_dagster.settings import FILE, Feature, Milestone, Settings, Users
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -56,17 +57,31 @@ def plan_email(
         for column in sorted(read.row - set(columns if columns is not None else read.row)):
             advice = one_of(column, columns) if columns else ""
             faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
+    hours = _hours(email, path, settings, faults)
+    zone = {settings.users.timezone} if settings.users.timezone and hours != ANY_HOUR else set()
     return Email(
         provider=email.provider or settings.sender.provider,
         template=email.template,
         personalization=tuple(email.personalization.items()),
-        user_columns=tuple(sorted(user | columns_of_the_link(email, settings, faults))),
+        user_columns=tuple(sorted(user | zone | columns_of_the_link(email, settings, faults))),
         row_columns=tuple(sorted(row)),
         repeat="every_entry" if by_row and "repeat" not in email.model_fields_set else email.repeat,
         set=tuple(email.set.items()),
         topic=None if email.transactional else topic,
+        hours=hours,
         about=about,
     )
+
+
+def _hours(email: model.EmailAction, path: Path_, settings: Settings, faults: Faults) -> Hours:
+    quiet = None if email.transactional else settings.limits.quiet_hours
+    if quiet is not None and email.send_at is not None and quiet.holds(email.send_at):
+        faults.refuse(
+            (*path, "send_at"),
+            f"{email.send_at:%H:%M} is in the quiet hours of {FILE}, {quiet.from_:%H:%M} to {quiet.to:%H:%M}.",
+            f"Write a time outside them, or change `limits.quiet_hours` in {FILE}.",
+        )
+    return Hours(quiet, email.send_at)
 
 
 def _check_set(email: model.EmailAction, path: Path_, users: Users, faults: Faults) -> None:

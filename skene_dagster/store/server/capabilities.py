@@ -73,6 +73,20 @@ def probe(connection: Connection) -> Capabilities:
     return Capabilities(product, version, frozenset(name for name, sql in PROBES.items() if _takes(connection, sql)))
 
 
+def refuse_an_old_server(connection: Connection) -> None:
+    """Refuse a server that cannot make the rows of random bytes which the skene_* tables need.
+
+    Raises:
+        StoreError: it cannot.
+    """
+    if not _takes(connection, "SELECT RANDOM_BYTES(1)"):
+        raise StoreError(
+            f"{probe(connection).name} has no RANDOM_BYTES, which makes the salt and the keys of the skene_* tables. "
+            "Nothing was changed.",
+            advice="Upgrade the server; MariaDB has it from 10.10 on.",
+        )
+
+
 def _takes(connection: Connection, sql: str) -> bool:
     try:
         with translated():

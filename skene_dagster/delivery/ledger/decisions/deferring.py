@@ -41,6 +41,7 @@ RECONSIDERED: tuple[SkipReason, ...] = (
     "suppressed",
     "said_no",
     "no_consent",
+    "same_address",
     "once",
     "repeat",
     "step_removed",

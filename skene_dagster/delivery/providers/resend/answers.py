@@ -9,6 +9,9 @@ from skene_dagster.delivery.providers.base import Accepted, Answer, Fatal, RateL
 _HOUR = 3600.0
 _ADDRESS = re.compile(r"[^\s<>\"'`,;:]+@[^\s<>\"'`,;:]+")
 
+NO_RIGHT = frozenset({"restricted_api_key", "invalid_permission"})
+"""Answers to a key that may only send."""
+
 # Answers that hold for the whole batch and every other one: sending on would only refuse everybody.
 _FATAL_NAMES = frozenset(
     {

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parseaddr
 
-from skene_dagster.delivery.providers.base import Denied, Diagnosis
+from skene_dagster.delivery.providers.base import Denied, Diagnosis, Forbidden
 
 
 def diagnosis(domains: Callable[[], Mapping[str, str]], sender: str) -> Iterator[Diagnosis]:
@@ -14,11 +14,10 @@ def diagnosis(domains: Callable[[], Mapping[str, str]], sender: str) -> Iterator
     """
     try:
         known = domains()
+    except Forbidden:
+        yield Diagnosis("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be checked.")
     except Denied as denied:
-        if "restricted_api_key" in str(denied):
-            yield Diagnosis("ok", "RESEND_API_KEY may only send, so the sender's domain cannot be checked.")
-        else:
-            yield Diagnosis("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
+        yield Diagnosis("error", f"Resend does not answer as it should: {denied}.", "Check RESEND_API_KEY.")
     else:
         yield _domain(known, parseaddr(sender)[1].rpartition("@")[2].lower())
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import requests
@@ -18,6 +19,7 @@ from skene_dagster.delivery.providers.base import (
     Denied,
     Diagnosis,
     Finding,
+    Forbidden,
     RateLimit,
     Sent,
     SlotWait,
@@ -28,9 +30,12 @@ from skene_dagster.delivery.providers.base import (
     at_once,
     check_call,
 )
+from skene_dagster.delivery.providers.feedback import Report
 from skene_dagster.delivery.providers.resend import TERMS, URL, answers, check_key, check_url
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
-from skene_dagster.delivery.providers.resend.records import SKEW, Records, Request
+from skene_dagster.delivery.providers.resend.records import PAGES, SKEW, Records, Request
+from skene_dagster.delivery.providers.resend.suppression_list import ResendSuppressionList
+from skene_dagster.delivery.providers.resend.webhooks import of_the_list
 
 Result = TypeVar("Result")
 
@@ -123,6 +128,19 @@ class ResendProvider:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
         return self._records(wait_for_slot).sent(None if since is None else since - SKEW, most)
 
+    def latest(self, wait_for_slot: SlotWait, now: datetime) -> Iterator[list[Report]]:
+        """Read Resend's list of emails; see `Polled`."""
+        params: resend.Emails.ListParams = {"limit": 100}
+        for _ in range(PAGES):
+            page = self._ask(partial(resend.Emails.list, params), wait_for_slot)
+            rows = page.get("data")
+            if not isinstance(rows, list) or not rows:
+                return
+            yield [one for row in rows for one in of_the_list(row, now)]
+            if not page.get("has_more"):
+                return
+            params = {"limit": 100, "after": str(rows[-1].get("id"))}
+
     def diagnose(self, sender: str) -> Iterator[Diagnosis]:
         """Ask whether the sender's domain is verified; nothing is sent."""
         return diagnosis(self.domains, sender)
@@ -133,8 +151,12 @@ class ResendProvider:
         Raises:
             Denied: the key may only send, or Resend did not answer as it should.
         """
-        rows = self._read(resend.Domains.list, at_once).get("data") or []
+        rows = self._ask(resend.Domains.list, at_once).get("data") or []
         return {str(row.get("name")).lower(): str(row.get("status")) for row in rows}
+
+    def suppression_list(self, wait_for_slot: SlotWait) -> ResendSuppressionList:
+        """Return the team's list of addresses to which Resend sends nothing."""
+        return ResendSuppressionList(lambda ask: self._ask(ask, wait_for_slot))
 
     def close(self) -> None:
         """Close the kept connections; the next batch opens one again."""
@@ -142,14 +164,14 @@ class ResendProvider:
 
     def _records(self, wait_for_slot: SlotWait) -> Records:
         return Records(
-            logs=lambda params: self._read(lambda: resend.Logs.list(params), wait_for_slot),
-            log=lambda identity: self._read(lambda: resend.Logs.get(identity), wait_for_slot),
-            emails=lambda params: self._read(lambda: resend.Emails.list(params), wait_for_slot),
-            email=lambda identity: self._read(lambda: resend.Emails.get(identity), wait_for_slot),
+            logs=lambda params: self._ask(lambda: resend.Logs.list(params), wait_for_slot),
+            log=lambda identity: self._ask(lambda: resend.Logs.get(identity), wait_for_slot),
+            emails=lambda params: self._ask(lambda: resend.Emails.list(params), wait_for_slot),
+            email=lambda identity: self._ask(lambda: resend.Emails.get(identity), wait_for_slot),
             requests=self._requests,
         )
 
-    def _read(
+    def _ask(
         self, ask: Callable[[], Result], wait_for_slot: SlotWait, after: float = 0.0, more: int = READS - 1
     ) -> Result:
         wait_for_slot(after)
@@ -159,8 +181,9 @@ class ResendProvider:
         except ResendError as error:
             answer = answers.sort(error)
             if more and isinstance(answer, Throttled) and answer.after <= LONGEST_WAIT:
-                return self._read(ask, wait_for_slot, answer.after, more - 1)
-            raise Denied(answers.shown(f"{error.code} {error.error_type}: {error.message}")) from error
+                return self._ask(ask, wait_for_slot, answer.after, more - 1)
+            kind = Forbidden if error.error_type in answers.NO_RIGHT else Denied
+            raise kind(answers.shown(f"{error.code} {error.error_type}: {error.message}")) from error
         except Exception as error:
             raise Denied(f"the records could not be read: {type(error).__name__}") from error
 

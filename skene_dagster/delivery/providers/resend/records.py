@@ -217,9 +217,9 @@ def _newest_first(ask: Callable[[Any], Record]) -> Iterator[tuple[Record, dateti
         if not isinstance(rows, list):
             raise Denied("the records are not a list")
         # Resend's emulator lists the oldest first, and all at once.
-        ordered = rows if page.get("has_more") else sorted(rows, key=_moment, reverse=True)
+        ordered = rows if page.get("has_more") else sorted(rows, key=moment, reverse=True)
         for row in ordered:
-            at = _moment(row)
+            at = moment(row)
             if at - SKEW > newest:
                 raise Denied("the records are not in the order of time")
             newest = at
@@ -230,7 +230,12 @@ def _newest_first(ask: Callable[[Any], Record]) -> Iterator[tuple[Record, dateti
     raise Denied(f"the records of the time are more than {PAGES * 100:,}")
 
 
-def _moment(row: Record) -> datetime:
+def moment(row: Record) -> datetime:
+    """Read when a record was made, in UTC.
+
+    Raises:
+        Denied: it does not say.
+    """
     text = str(row.get("created_at"))
     try:
         # Resend, 2026-11: `2026-11-24 09:00:00.123456+00` in lists, ISO 8601 elsewhere.

@@ -1,0 +1,1 @@
+"""What comes back: about accepted mail, read into receipts and suppressions; and the lists that providers keep."""
