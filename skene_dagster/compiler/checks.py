@@ -13,7 +13,7 @@ from skene_dagster.compiler.metadata import Metadata, came_back
 from skene_dagster.compiler.names import sends_key
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.health import RECENT
-from skene_dagster.delivery.ledger import Outcomes, StepScope
+from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import database_clock, reading
@@ -61,21 +61,21 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
 @dataclass(frozen=True)
 class _Found:
     in_doubt: int
-    outcomes: Outcomes
+    receipts: ReceiptCounts
 
 
 def _look(database: Engine, scope: StepScope) -> _Found:
-    since = database_clock(database)() - RECENT
+    since = (database_clock(database)() - RECENT).date()
 
     def look(connection: Connection) -> _Found:
         in_doubt = ledger.emails_in_doubt(connection, scope)
-        return _Found(in_doubt, ledger.outcomes(connection, scope, since))
+        return _Found(in_doubt, ledger.counted_since(connection, scope, since))
 
     return reading(database, look)
 
 
 def _metadata(plan: LoopPlan, found: _Found) -> Metadata:
-    told: Metadata = {"in_doubt": dg.MetadataValue.int(found.in_doubt)} | came_back(found.outcomes)
+    told: Metadata = {"in_doubt": dg.MetadataValue.int(found.in_doubt)} | came_back(found.receipts)
     if found.in_doubt:
         told["what_to_do"] = dg.MetadataValue.text(f"skene-dagster doubts {plan.name}")
     return told

@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from skene_dagster.checks.unreadable import Unreadable
 from skene_dagster.delivery.decide.reserve import Reserved
 from skene_dagster.delivery.entitlements import Entitled
-from skene_dagster.delivery.ledger import Outcomes
+from skene_dagster.delivery.ledger import ReceiptCounts
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
@@ -112,13 +112,13 @@ def sends(delivered: Delivered, counts: Mapping[str, int], mode: Mode, settings:
     return found
 
 
-def came_back(outcomes: Outcomes) -> Metadata:
+def came_back(counts: ReceiptCounts) -> Metadata:
     """Report what became of a step's emails of the last days, in numbers and as parts of what was accepted."""
     found: Metadata = {}
-    for field in fields(outcomes):
-        found[f"week_{field.name}"] = dg.MetadataValue.int(getattr(outcomes, field.name))
+    for field in fields(counts):
+        found[f"week_{field.name}"] = dg.MetadataValue.int(getattr(counts, field.name))
     for name in RATES:
-        found[f"week_{name}_rate"] = dg.MetadataValue.float(round(outcomes.rate(name), 6))
+        found[f"week_{name}_rate"] = dg.MetadataValue.float(round(counts.rate(name), 6))
     return found
 
 

@@ -95,12 +95,12 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 )
             scope = StepScope(mode.name, plan.name, step.ledger_name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
-            since = work.clock() - RECENT
-            outcomes = reading(database, lambda connection: ledger.outcomes(connection, scope, since))
+            since = (work.clock() - RECENT).date()
+            receipts = reading(database, lambda connection: ledger.counted_since(connection, scope, since))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.stopped_because:
             context.log.info("%s batches wait; skene-dagster status says why.", f"{delivered.open:,}")
-        context.add_output_metadata(metadata.sends(delivered, counts, mode, settings) | metadata.came_back(outcomes))
+        context.add_output_metadata(metadata.sends(delivered, counts, mode, settings) | metadata.came_back(receipts))
 
     return send
 

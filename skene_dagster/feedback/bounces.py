@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import dropwhile, takewhile
 
-from skene_dagster.delivery.ledger import Bounce, Outcome
+from skene_dagster.delivery.ledger import Bounce, PastMail
 
 HARD = "Permanent"
 """The type of a bounce after which an address is not mailed again; the SDK and Amazon SES call it so."""
@@ -54,15 +54,15 @@ class Ailing:
     """How long it is let alone."""
 
 
-def ailing(outcomes: Sequence[Outcome], *, again: bool) -> Ailing | None:
+def ailing(past: Sequence[PastMail], *, again: bool) -> Ailing | None:
     """Say whether an address is suppressed for a while.
 
     Args:
-        outcomes: of the emails to it since it was suppressed last, the newest first.
+        past: the emails to it since it was suppressed last, the newest first.
         again: it was suppressed so before.
     """
     # Of the newest, nothing may have come back yet.
-    told = dropwhile(lambda one: one.bounced_at is None and one.delivered_at is None, outcomes)
+    told = dropwhile(lambda one: one.bounced_at is None and one.delivered_at is None, past)
     row = list(takewhile(lambda one: one.bounce == "soft" and one.delivered_at is None, told))
     moments = [one.bounced_at for one in row if one.bounced_at is not None]
     if len(moments) < IN_A_ROW or max(moments) - min(moments) < FOR_AS_LONG:

@@ -5,8 +5,8 @@ list is dead, is soon delivered nowhere. A pause is a row, as a person's is, and
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, time, timedelta
 from functools import partial
 from itertools import groupby
 
@@ -16,7 +16,7 @@ from skene_dagster.consent import preferences
 from skene_dagster.consent.writing import write
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.controls import EVERY
-from skene_dagster.delivery.ledger import Outcomes
+from skene_dagster.delivery.ledger import Judged
 from skene_dagster.feedback import inbox
 from skene_dagster.feedback.bounces import judge
 from skene_dagster.feedback.rates import BOUNCES, COMPLAINTS, NOES, Limit, Verdict
@@ -26,7 +26,7 @@ MODE = "live"
 """What comes back of a rehearsal is the tester's."""
 
 LOOKED_AT = timedelta(days=7)
-"""Emails that were accepted so lately are judged."""
+"""Emails that were accepted so lately are judged, by whole days (UTC)."""
 
 LATELY = timedelta(hours=1)
 """Bounces that were told so lately are counted by domain."""
@@ -51,15 +51,19 @@ class Judgement:
 
 def judgements(connection: Connection, now: datetime) -> list[Judgement]:
     """Judge what was mailed lately, each loop by itself and all together; what is well is left out."""
-    since, anew = now - LOOKED_AT, controls.judged_from(connection)
-    of_all = _since(connection, max(since, anew.get(EVERY, since)))
-    by_loop = _since(connection, since) if EVERY in anew else dict(of_all)
-    for loop, begun in anew.items():
-        if loop in by_loop and begun > since:
-            by_loop[loop] = ledger.outcomes_by_loop(connection, MODE, begun, loop).get(loop, Outcomes())
-    found = [one for loop, outcomes in sorted(by_loop.items()) for one in _judged(loop, outcomes)]
-    found += _judged(EVERY, _together(of_all.values()))
-    return [*found, *_blocked(connection, max(now - LATELY, anew.get(EVERY, since)))]
+    first_day, anew = (now - LOOKED_AT).date(), controls.judged_from(connection)
+    by_loop = ledger.counted_by_loop(connection, MODE, first_day)
+    of_all = _together(by_loop.values())
+    for loop, since in anew.items():
+        if since.date() < first_day:
+            continue
+        if loop == EVERY:
+            of_all = _since(connection, None, since)
+        elif loop in by_loop:
+            by_loop[loop] = _since(connection, loop, since)
+    found = [one for loop, judged in sorted(by_loop.items()) for one in _judge(loop, judged)]
+    lately = max(now - LATELY, anew.get(EVERY, now - LATELY))
+    return [*found, *_judge(EVERY, of_all), *_blocked(connection, lately)]
 
 
 def act(engine: Engine, clock: Clock) -> list[Judgement]:
@@ -72,26 +76,43 @@ def act(engine: Engine, clock: Clock) -> list[Judgement]:
 
 
 def _act(connection: Connection, now: datetime) -> list[Judgement]:
-    ledger.unsubscribed_by(connection, preferences.noes_to_emails(connection, now - LOOKED_AT))
+    _hear_noes(connection, now)
     bad = [one for one in judgements(connection, now) if one.verdict == "pause"]
     return [one for one in bad if controls.pause(connection, None if one.loop == EVERY else one.loop, now, one.words)]
 
 
-def _since(connection: Connection, since: datetime) -> dict[str, Outcomes]:
-    return ledger.outcomes_by_loop(connection, MODE, since)
+def _hear_noes(connection: Connection, now: datetime) -> None:
+    """Write down in receipts by which emails somebody said "no"."""
+    noes = preferences.noes_to_emails(connection, now - LOOKED_AT)
+    new = ledger.not_unsubscribed(connection, sorted(noes))
+    before = ledger.receipts_of(connection, new, [])
+    after = [replace(one, unsubscribed_at=noes[one.send_id]) for one in before if one.unsubscribed_at is None]
+    for one in after:
+        ledger.change_receipt(connection, one.send_id, {"unsubscribed_at": one.unsubscribed_at})
+    was = {one.send_id: one for one in before}
+    ledger.count_changes(connection, [(was[one.send_id], one) for one in after])
 
 
-def _judged(loop: str, outcomes: Outcomes) -> Iterator[Judgement]:
+def _since(connection: Connection, loop: str | None, since: datetime) -> Judged:
+    """Count what was accepted after a moment: its own day receipt by receipt, the days after it as they are counted."""
+    next_day = since.date() + timedelta(days=1)
+    rest = ledger.counted_by_loop(connection, MODE, next_day)
+    midnight = datetime.combine(next_day, time())
+    first = ledger.judged_within(connection, MODE, loop, since, midnight)
+    return _together([first, *(judged for name, judged in rest.items() if loop in (None, name))])
+
+
+def _judge(loop: str, judged: Judged) -> Iterator[Judgement]:
     for name, limit in LIMITS.items():
-        count: int = getattr(outcomes, name)
-        verdict = limit.judge(count, outcomes.accepted)
+        count: int = getattr(judged, name)
+        verdict = limit.judge(count, judged.accepted)
         if verdict != "ok":
-            yield Judgement(loop, verdict, f"{limit.in_words(count)} of {outcomes.accepted:,} emails in 7 days")
+            yield Judgement(loop, verdict, f"{limit.in_words(count)} of {judged.accepted:,} emails in 7 days")
 
 
-def _together(many: Iterable[Outcomes]) -> Outcomes:
+def _together(many: Iterable[Judged]) -> Judged:
     every = list(many)
-    return Outcomes(*(sum(getattr(one, field.name) for one in every) for field in fields(Outcomes)))
+    return Judged(*(sum(getattr(one, field.name) for one in every) for field in fields(Judged)))
 
 
 def _blocked(connection: Connection, since: datetime) -> Iterator[Judgement]:

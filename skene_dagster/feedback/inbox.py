@@ -79,10 +79,10 @@ def is_due(connection: Connection, now: datetime) -> bool:
     return bool(due(connection, 1, now))
 
 
-def was_read(connection: Connection, event_ids: Collection[str], outcome: Read) -> None:
+def was_read(connection: Connection, event_ids: Collection[str], read_as: Read) -> None:
     """Events were read: their address goes."""
     mine = update(webhooks).where(webhooks.c.event_id.in_(event_ids))
-    connection.execute(mine.values(due_at=None, outcome=outcome, address=None))
+    connection.execute(mine.values(due_at=None, read_as=read_as, address=None))
 
 
 def put_off(connection: Connection, event: Event, now: datetime, wait: timedelta | None = None) -> None:
@@ -112,7 +112,7 @@ def bounces(connection: Connection, since: datetime) -> list[Blocks]:
     """Count the bounces of this ledger's emails that were told after a moment, by domain and kind."""
     told = webhooks.c
     kind = (told.domain, told.bounce_type, told.bounce_sub_type, told.status_codes)
-    mine = (told.received_at > since, told.kind == "bounced", told.outcome == "applied", told.domain.is_not(None))
+    mine = (told.received_at > since, told.kind == "bounced", told.read_as == "applied", told.domain.is_not(None))
     rows = connection.execute(select(*kind, func.count()).where(*mine).group_by(*kind).order_by(*kind))
     return [Blocks(row[0], row[1], row[2], row[3] or "", row[4]) for row in rows]
 

@@ -38,9 +38,6 @@ def prune(engine: Engine, clock: Clock, chunk: int = CHUNK) -> Pruned:
     now = clock()
     deleted = all_of(engine, partial(inbox.forget, before=now - inbox.KEPT, size=chunk))
     before, after = now - OPENS_KEPT, reading(engine, ledger.opens_forgotten_until)
-    forgotten = sum(
-        all_of(engine, partial(ledger.forget_opens, scope=scope, after=after, before=before, size=chunk))
-        for scope in reading(engine, ledger.all_scopes)
-    )
+    forgotten = all_of(engine, partial(ledger.forget_opens, after=after, before=before, size=chunk))
     write(engine, lambda connection: ledger.opens_are_forgotten(connection, before))
     return Pruned(deleted, forgotten)

@@ -1,10 +1,13 @@
-"""Ask a provider that does not tell: its list of emails, the newest first, until it shows nothing new.
+"""Ask a provider that does not tell: its list of the emails of the last days.
 
-It says what happened last to each email, not when: so each is noted as of the moment at which it was seen.
+It says what happened last to each email, not when: so each is noted as of the moment at which it was seen. It is not
+enough to read until nothing is new: a complaint comes days after an email, when newer ones have no news any more.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -13,6 +16,9 @@ from skene_dagster.delivery.providers.base import Denied
 from skene_dagster.delivery.providers.feedback import Polled, Report
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.feedback import inbox
+
+BACK = timedelta(days=3)
+"""How long ago an email may have been accepted to be asked about."""
 
 PAGES = 20
 """Pages that are read at most: others may send by the same account."""
@@ -42,25 +48,20 @@ def poll(session: DeliverySession, name: str) -> Asked:
     found = 0
     if not isinstance(outlet.provider, Polled):
         return Asked(0)
+    now = session.clock()
     try:
-        pages = outlet.provider.latest(session.slot_wait(outlet), session.clock())
-        for _, reports in zip(range(PAGES), pages, strict=False):
+        for reports in islice(outlet.provider.latest(session.slot_wait(outlet), now - BACK, now), PAGES):
             outlet.pacing.learn(outlet.provider.rate_limit)
-            ours, new = session.do(partial(_put, provider=name, reports=reports, session=session))
-            found += new
-            # A page of others' emails says nothing of those below it.
-            if ours and not new:
-                break
+            found += session.do(partial(_put, provider=name, reports=reports, now=now))
     except Denied as denied:
         return Asked(found, str(denied))
     return Asked(found)
 
 
-def _put(connection: Connection, provider: str, reports: list[Report], session: DeliverySession) -> tuple[int, int]:
-    """Put in what is new; return how many of the reports are about emails of ours, and how many were new."""
-    receipts = ledger.known_emails(connection, {one.provider_id for one in reports if one.provider_id is not None})
-    ours = [one for one in reports if one.provider_id in receipts]
-    known = inbox.known(connection, [one.event_id for one in ours])
-    new = [one for one in ours if one.event_id not in known]
-    inbox.put(connection, provider, new, session.clock())
-    return len(ours), len(new)
+def _put(connection: Connection, provider: str, reports: list[Report], now: datetime) -> int:
+    """Put in what is new about emails of ours; return how many reports that are."""
+    ours = ledger.known_emails(connection, {one.provider_id for one in reports if one.provider_id is not None})
+    known = inbox.known(connection, [one.event_id for one in reports])
+    new = [one for one in reports if one.provider_id in ours and one.event_id not in known]
+    inbox.put(connection, provider, new, now)
+    return len(new)

@@ -101,14 +101,14 @@ def _page(connection: Connection, size: int, now: datetime) -> tuple[int, int, i
     waiting = 0
     read: defaultdict[inbox.Read, list[str]] = defaultdict(list)
     for event in events:
-        outcome = page.outcome(event, now)
-        if outcome is None:
+        read_as = page.read_as(event, now)
+        if read_as is None:
             inbox.put_off(connection, event, now)
             waiting += 1
         else:
-            read[outcome].append(event.report.event_id)
-    for outcome, event_ids in read.items():
-        inbox.was_read(connection, event_ids, outcome)
+            read[read_as].append(event.report.event_id)
+    for read_as, event_ids in read.items():
+        inbox.was_read(connection, event_ids, read_as)
     return len(events), waiting, suppressed
 
 
@@ -142,7 +142,7 @@ class _Page:
         modes = ledger.modes_of(connection, batches)
         return _Page(events, receipts, modes, ledger_id(connection), Recipients.of(connection))
 
-    def outcome(self, event: Event, now: datetime) -> inbox.Read | None:
+    def read_as(self, event: Event, now: datetime) -> inbox.Read | None:
         """Say what becomes of an event; None: it waits for its email to be known as accepted."""
         report = event.report
         if report.kind in ("other", "unknown", "listed"):
@@ -162,14 +162,17 @@ class _Page:
                 told[receipt.send_id].append(event)
         receipts = {one.send_id: one for one in self.receipts.values()}
         soft: dict[str, str | None] = {}
+        changed: list[tuple[Receipt, Receipt]] = []
         for send_id, events in sorted(told.items()):
             before = receipts[send_id]
             after = merged(self._completed(before, events), [event.report for event in events])
             changes = {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
             if changes:
                 ledger.change_receipt(connection, send_id, changes)
+                changed.append((before, after))
             if after.bounce == "soft" and after.mode == "live" and after.recipient is not None:
                 soft[after.recipient] = next((one.report.address for one in events if one.report.address), None)
+        ledger.count_changes(connection, changed)
         entries = [entry for event in self.events for entry in self._suppressions(event)]
         entries += [
             entry for recipient, address in soft.items() for entry in _of_soft(connection, recipient, address, now)

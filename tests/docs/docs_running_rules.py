@@ -13,8 +13,8 @@ from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.suppressions import SCOPES, topic_scope
-from skene_dagster.delivery.ledger import Bounce, Outcomes
-from skene_dagster.delivery.ledger.outcomes import MACHINE
+from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
+from skene_dagster.delivery.ledger.receipt_counts import MACHINE
 from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipReason
 from skene_dagster.delivery.providers.resend.webhooks import KINDS
 from skene_dagster.errors import StoreTooLarge
@@ -65,8 +65,10 @@ def limits_of_the_breaker(table: Table) -> None:
         assert limit.many.partition(" ")[0] in row[0], f"{table.place}: {row[0]}"
 
 
-def outcomes(table: Table) -> None:
-    same(table, {name for _, row in table.rows for name in in_code(row[0])}, [one.name for one in fields(Outcomes)])
+def numbers(table: Table) -> None:
+    same(
+        table, {name for _, row in table.rows for name in in_code(row[0])}, [one.name for one in fields(ReceiptCounts)]
+    )
     assert f"within {MACHINE.seconds} seconds" in " ".join(row[1] for _, row in table.rows), str(table.place)
 
 

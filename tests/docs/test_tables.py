@@ -33,7 +33,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/engagement.md", "kind"): authoring.kinds_of_milestones,
     ("docs/feedback.md", "event"): running.events_of_resend,
     ("docs/feedback.md", "bounce"): running.bounces,
-    ("docs/feedback.md", "number"): running.outcomes,
+    ("docs/feedback.md", "number"): running.numbers,
     # tests/store/test_clock_functions.py
     ("docs/loop-format.md", "function"): running.says_what_happens,
     ("docs/loop-format.md", "field"): authoring.fields_of_a_loop,

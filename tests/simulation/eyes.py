@@ -16,6 +16,7 @@ from skene_dagster.store.tables import (
     deferred,
     metadata,
     pacing,
+    receipt_counts,
     receipts,
     segment_members,
     sends,
@@ -59,6 +60,10 @@ class Eyes:
     def receipts(self) -> dict[str, str | None]:
         """Read what the provider calls each email that has a receipt, by send id."""
         return {row.send_id: row.provider_id for row in self._rows(select(receipts))}
+
+    def counted_as_accepted(self) -> int:
+        """Read how many emails are counted as accepted."""
+        return sum(row.accepted for row in self._rows(select(receipt_counts)))
 
     def deferred(self) -> set[str]:
         """Read who waits to be decided again, by the send id that their email will have."""

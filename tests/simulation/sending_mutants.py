@@ -302,7 +302,7 @@ def receipts_come_after_settling(patch: pytest.MonkeyPatch) -> None:
         with patch.context() as meanwhile:
             meanwhile.setattr(receipts, "write", lambda *_: None)
             next_ = real(session, batch, frozen, ids, policy)
-        session.do(lambda connection: receipts.write(connection, batch.batch_id, frozen.send_ids, None))
+        session.do(lambda connection: receipts.write(connection, batch.batch_id, frozen.send_ids, []))
         return next_
 
     patch.setattr(records, "settle", settle)

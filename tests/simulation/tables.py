@@ -41,6 +41,8 @@ def _judge_receipts(world: World, sends: dict[str, Row[Any]]) -> None:
     if (receipts := world.eyes.receipts()) != accepted:
         differs = sorted(one for one in {*receipts, *accepted} if receipts.get(one, "") != accepted.get(one, ""))
         world.oracle.violated("the receipts are of other emails than the accepted ones", str(differs[0]))
+    if (counted := world.eyes.counted_as_accepted()) != len(accepted):
+        world.oracle.violated("another number of emails is counted as accepted", f"{counted}, not {len(accepted)}")
 
 
 def _judge_entries(world: World) -> None:

@@ -106,10 +106,10 @@ def suppressed(world: World) -> dict[str, tuple[str, str, timedelta | None]]:
     }
 
 
-def outcomes(world: World) -> dict[str, str | None]:
+def read_as(world: World) -> dict[str, str | None]:
     """Return what became of each event."""
     with world.engine.connect() as connection:
-        return dict(connection.execute(select(webhooks.c.event_id, webhooks.c.outcome)).all())
+        return dict(connection.execute(select(webhooks.c.event_id, webhooks.c.read_as)).all())
 
 
 def hash_of(world: World, user: int) -> str:

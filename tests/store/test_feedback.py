@@ -18,8 +18,8 @@ from feedback_world import (
     hash_of,
     mailed,
     mailed_again,
-    outcomes,
     read,
+    read_as,
     receipt,
     suppressed,
     told,
@@ -68,7 +68,7 @@ def test_what_happened_stands_in_the_receipt_with_its_moment(world: World, kind:
     assert receipt(world, 1) == dict.fromkeys(MOMENTS[kind], at)
     assert receipt(world, 2) == {}
     assert (drained.events, drained.waiting) == (1, 0)
-    assert set(outcomes(world).values()) == {"applied"}
+    assert set(read_as(world).values()) == {"applied"}
 
 
 def test_a_bounce_stands_there_in_the_providers_words_and_judged(world: World) -> None:
@@ -148,7 +148,7 @@ def test_an_email_of_before_the_upgrade_is_unknown_and_its_address_suppressed_al
     read(world, report)
 
     assert suppressed(world) == ({} if reason is None else {"Old@example.com": (reason, "resend", None)})
-    assert outcomes(world) == {"msg": "unknown"}
+    assert read_as(world) == {"msg": "unknown"}
 
 
 def test_another_ledgers_email_is_none_of_ours(world: World) -> None:
@@ -158,7 +158,7 @@ def test_another_ledgers_email_is_none_of_ours(world: World) -> None:
     read(world, about(world, 1, "complained", send_id="9" * 32, provider_id="theirs", origin=origin))
 
     assert suppressed(world) == {}
-    assert set(outcomes(world).values()) == {"foreign"}
+    assert set(read_as(world).values()) == {"foreign"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_an_address_on_the_providers_list_gets_nothing(world: World, detail: str
     read(world, Report("msg", "suppression.added", "listed", world.now, address="a@example.com", detail=detail))
 
     assert suppressed(world) == {"a@example.com": (reason, "resend", None)}
-    assert outcomes(world) == {"msg": "noted"}
+    assert read_as(world) == {"msg": "noted"}
 
 
 def test_an_address_that_is_not_told_is_suppressed_by_its_hash(world: World) -> None:
@@ -261,7 +261,7 @@ def test_what_waits_is_looked_at_less_and_less_often_and_not_for_ever(world: Wor
     assert looks[0] == timedelta(minutes=1)
     assert len(looks) < 40
     assert timedelta(days=7) < world.now - started < timedelta(days=7, hours=7)
-    assert set(outcomes(world).values()) == {"unknown"}
+    assert set(read_as(world).values()) == {"unknown"}
 
 
 def test_an_address_is_forgotten_once_it_was_looked_at(world: World) -> None:
@@ -361,7 +361,7 @@ def test_types_that_are_not_known_are_kept_and_shown(world: World) -> None:
     heard = reading(world.engine, inbox.heard)
 
     assert (heard.last_at, heard.waiting, heard.unknown) == (world.now, 0, {"email.read": 2})
-    assert set(outcomes(world).values()) == {"noted"}
+    assert set(read_as(world).values()) == {"noted"}
 
 
 def test_events_are_kept_for_a_month_and_those_that_are_not_read_for_longer(world: World) -> None:
@@ -376,4 +376,4 @@ def test_events_are_kept_for_a_month_and_those_that_are_not_read_for_longer(worl
         return transaction(world.engine, lambda c: inbox.forget(c, before=until, since=None, size=100)).rows
 
     assert (forget(0), forget(1)) == (0, 1)
-    assert set(outcomes(world)) == {about(world, 1, "opened").event_id}
+    assert set(read_as(world)) == {about(world, 1, "opened").event_id}

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from skene_dagster.delivery.ledger import Outcome
+from skene_dagster.delivery.ledger import PastMail
 from skene_dagster.feedback.bounces import Ailing, ailing, judge
 
 DAY = timedelta(days=1)
@@ -40,17 +40,17 @@ def test_a_bounce_is_judged_by_its_type_unless_it_is_about_us(
     assert judge(type_, sub_type, codes) == judged
 
 
-def outcome(word: str, day: float) -> Outcome:
+def outcome(word: str, day: float) -> PastMail:
     at = START + day * DAY
     match word:
         case "delivered":
-            return Outcome(None, None, at)
+            return PastMail(None, None, at)
         case "nothing":
-            return Outcome(None, None, None)
+            return PastMail(None, None, None)
         case "both":
-            return Outcome(at, "soft", at)
+            return PastMail(at, "soft", at)
         case _:
-            return Outcome(at, word, None)  # type: ignore[arg-type]
+            return PastMail(at, word, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

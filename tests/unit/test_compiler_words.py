@@ -20,7 +20,7 @@ from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.compiler.names import keys_of, op_name, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import RETRIES, retry_policy, working
 from skene_dagster.delivery.entitlements import Entitled
-from skene_dagster.delivery.ledger import Outcomes
+from skene_dagster.delivery.ledger import ReceiptCounts
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.reconcile import Reconciled
 from skene_dagster.delivery.retention import Retained
@@ -237,7 +237,7 @@ def test_other_works_are_told_in_a_line() -> None:
 
 
 def test_a_check_says_what_to_do_and_what_came_back() -> None:
-    well = checks._metadata(PLAN, checks._Found(0, Outcomes(accepted=8, delivered=6, complained=1, by_machines=2)))
+    well = checks._metadata(PLAN, checks._Found(0, ReceiptCounts(accepted=8, delivered=6, complained=1, by_machines=2)))
 
     assert "what_to_do" not in well
     assert {name: value.value for name, value in well.items() if value.value} == {
@@ -248,7 +248,7 @@ def test_a_check_says_what_to_do_and_what_came_back() -> None:
         "week_delivered_rate": 0.75,
         "week_complained_rate": 0.125,
     }
-    doubtful = checks._metadata(PLAN, checks._Found(1, Outcomes()))
+    doubtful = checks._metadata(PLAN, checks._Found(1, ReceiptCounts()))
     assert doubtful["what_to_do"].value == "skene-dagster doubts retention"
     assert set(doubtful) - {"what_to_do"} == set(well)
 

@@ -11,7 +11,7 @@ from skene_dagster.delivery.providers.feedback import Kind, Report
 from skene_dagster.feedback.merging import merged
 
 START = datetime(2026, 3, 2)
-RECEIPT = Receipt("1" * 32, "an id", "live", "1:hash", START)
+RECEIPT = Receipt("1" * 32, "an id", "live", "retention", "main", "1:hash", START)
 
 
 def report(kind: Kind, minute: float, **more: str) -> Report:

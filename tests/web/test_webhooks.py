@@ -14,11 +14,14 @@ import pytest
 from delivery_world import make_world
 from event_rows import make_users
 from feedback_world import mailed, read, receipt, sent_to, suppressed
+from page_world import Browser
 from resend_events import OTHER_SECRET, SECRET, TYPES, event, posted
 from servers import Absent, MortalMariadb
 from sqlalchemy import Engine, select
 from web_world import PATIENCE, Answer, Served, serving
 
+from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.tokens import Signer, Token
 from skene_dagster.feedback.reading import drain
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.environment import ledger_id
@@ -62,7 +65,7 @@ def test_every_type_of_event_is_taken_and_read(engine: Engine, tmp_path: Path) -
     assert statuses == {200}
     assert {row["type"] for row in inbox(engine).values()} == {*TYPES, "email.of_tomorrow"}
     drain(engine, database_clock(engine), seconds=PATIENCE)
-    assert {row["outcome"] for row in inbox(engine).values()} == {"unknown", "noted"}
+    assert {row["read_as"] for row in inbox(engine).values()} == {"unknown", "noted"}
     assert {row["due_at"] for row in inbox(engine).values()} == {None}
 
 
@@ -92,6 +95,30 @@ def test_what_becomes_of_an_email_comes_all_the_way_into_its_receipt(engine: Eng
         "status_codes": "5.1.1",
     }
     assert suppressed(world) == {"u1@example.com": ("bounce", "resend", None)}
+
+
+def test_a_no_by_the_link_in_an_email_comes_into_its_receipt(engine: Engine, tmp_path: Path) -> None:
+    world = make_world(engine, tmp_path)
+    mailed(world, 1, 2)
+    with engine.connect() as connection:
+        names, signer = Recipients.of(connection), Signer.of(connection)
+        token = Token(
+            names.address("u1@example.com"),
+            names.user(1),
+            *("product", "marketing", ""),
+            ledger_id(connection),
+            sent_to(world, 1)["send_id"],
+        )
+    with serving(url_of(engine), tmp_path) as served:
+        answers = [Browser(served.port).post(signer.sign(token)).status for _ in range(2)]
+        until(lambda: bool(inbox(engine)))
+
+    assert answers == [200, 200]
+    assert len(inbox(engine)) == 1
+    world.now = database_clock(engine)()
+    read(world)
+    assert set(receipt(world, 1)) == {"unsubscribed_at"}
+    assert receipt(world, 2) == {}
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +262,7 @@ def test_what_was_acknowledged_is_read_though_every_process_is_killed(engine: En
         killer.join()
 
     reader = subprocess.Popen([sys.executable, "-c", READER, url_of(engine)])
-    until(lambda: any(row["outcome"] for row in inbox(engine).values()))
+    until(lambda: any(row["read_as"] for row in inbox(engine).values()))
     reader.kill()
     reader.wait()
     world.now = database_clock(engine)()

@@ -1,7 +1,7 @@
 """What `status` says of what came back about emails."""
 
 from skene_dagster.cli.screen import how_many
-from skene_dagster.delivery.ledger import Outcomes
+from skene_dagster.delivery.ledger import ReceiptCounts
 from skene_dagster.delivery.providers import registry
 from skene_dagster.feedback.inbox import Heard
 from skene_dagster.settings import Settings
@@ -16,18 +16,19 @@ WORDS = {
     "failed": "failed",
     "complained": "complained",
     "said_no": "unsubscribed",
+    "by_machines": "opened by machines alone",
 }
 """What became of emails, in the order in which it is said."""
 
 
-def outcomes_in_words(outcomes: Outcomes) -> str:
+def receipts_in_words(counts: ReceiptCounts) -> str:
     """Say what became of a step's emails of the last days; what happened to none is left out."""
     said = [
-        f"{outcomes.rate(name):.2%} {word} ({getattr(outcomes, name):,})"
+        f"{counts.rate(name):.2%} {word} ({getattr(counts, name):,})"
         for name, word in WORDS.items()
-        if getattr(outcomes, name)
+        if getattr(counts, name)
     ]
-    return f"{how_many(outcomes.accepted, 'email')} accepted: {', '.join(said) or 'nothing came back yet'}"
+    return f"{how_many(counts.accepted, 'email')} accepted: {', '.join(said) or 'nothing came back yet'}"
 
 
 def heard_in_words(heard: Heard, settings: Settings) -> str:

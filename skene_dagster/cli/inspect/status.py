@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_database
 from skene_dagster.cli.group import LOOK
-from skene_dagster.cli.inspect.came_back import heard_in_words, outcomes_in_words
+from skene_dagster.cli.inspect.came_back import heard_in_words, receipts_in_words
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
@@ -147,8 +147,8 @@ def _tell(screen: Screen, step: StepHealth) -> None:
     if step.deferred:
         waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in step.deferred.items()]
         facts["Deferred"] = "; ".join(waiting)
-    if step.outcomes.accepted:
-        facts["Last 7 days"] = outcomes_in_words(step.outcomes)
+    if step.receipts.accepted:
+        facts["Last 7 days"] = receipts_in_words(step.receipts)
     screen.facts(facts)
 
 

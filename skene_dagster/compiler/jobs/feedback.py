@@ -30,8 +30,8 @@ NAME = "skene__feedback"
 LOOK_EVERY = 60
 """Seconds between two looks into the inbox."""
 
-LOOK_SECONDS = 15.0
-"""For which the sensor reads at a time: Dagster gives up on it after 60."""
+LOOK_SECONDS = 30.0
+"""For which the sensor reads at a time: Dagster gives up on it after 60, and a statement may take 25."""
 
 ASK_SECONDS = 300.0
 """For which the job reads what it was told, and what else is there."""

@@ -1,7 +1,7 @@
 """The ledger: what was decided about each member, each batch on its way to the provider, and what became of its mail.
 
-This package owns skene_sends, skene_batches, skene_deferred, skene_steps and skene_receipts, and it alone names them:
-what happens to their rows stands here, one statement or two to a function.
+This package owns skene_sends, skene_batches, skene_deferred, skene_steps, skene_receipts and skene_receipt_counts, and
+it alone names them: what happens to their rows stands here, one statement or two to a function.
 """
 
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
@@ -9,11 +9,10 @@ from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import all_scopes, begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
-from skene_dagster.delivery.ledger.outcomes import Outcomes, outcomes, outcomes_by_loop
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -42,21 +41,24 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
+from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
 from skene_dagster.delivery.ledger.receipts import (
     Bounce,
-    Outcome,
+    Judged,
+    PastMail,
     Receipt,
     accepted_since,
     forget_opens,
+    judged_within,
     known_emails,
     modes_of,
+    not_unsubscribed,
     opens_are_forgotten,
     opens_forgotten_until,
 )
 from skene_dagster.delivery.ledger.receipts import change as change_receipt
 from skene_dagster.delivery.ledger.receipts import latest as latest_to
 from skene_dagster.delivery.ledger.receipts import read as receipts_of
-from skene_dagster.delivery.ledger.receipts import unsubscribed as unsubscribed_by
 from skene_dagster.delivery.ledger.recovering import (
     is_accepted,
     known,
@@ -103,16 +105,16 @@ __all__ = [
     "TO_DO",
     "Bounce",
     "Deferred",
+    "Judged",
     "LeftOut",
-    "Outcome",
-    "Outcomes",
+    "PastMail",
     "Receipt",
+    "ReceiptCounts",
     "Skipped",
     "StepScope",
     "accepted_in",
     "accepted_since",
     "all_loops",
-    "all_scopes",
     "answered",
     "at_tick",
     "batch_of",
@@ -125,6 +127,9 @@ __all__ = [
     "claim",
     "complete",
     "contacts_of",
+    "count_changes",
+    "counted_by_loop",
+    "counted_since",
     "counts",
     "decide",
     "decided_recipients",
@@ -148,6 +153,7 @@ __all__ = [
     "is_accepted",
     "is_due",
     "is_free",
+    "judged_within",
     "known",
     "known_emails",
     "last_mails",
@@ -163,6 +169,7 @@ __all__ = [
     "modes_of",
     "newest_attempt",
     "not_among",
+    "not_unsubscribed",
     "nothing_happened",
     "of_rows",
     "oldest_open",
@@ -170,8 +177,6 @@ __all__ = [
     "open_emails",
     "opens_are_forgotten",
     "opens_forgotten_until",
-    "outcomes",
-    "outcomes_by_loop",
     "own_wait",
     "put_off",
     "receipts_of",
@@ -193,7 +198,6 @@ __all__ = [
     "steps_with_unsent_batches",
     "stuck_emails",
     "unresolved",
-    "unsubscribed_by",
     "waiting",
     "waiting_users",
     "waits",

@@ -4,7 +4,7 @@ This module owns skene_receipts, and the row `opens_forgotten_until` of skene_me
 transaction that makes its send accepted.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +22,10 @@ Bounce = Literal["hard", "blocked", "soft"]
 """The address is dead; it is about us (our DNS, what we sent), not the address; it may work another time."""
 
 
+AT_ONCE = 1_000
+"""Emails of one statement."""
+
+
 @dataclass(frozen=True)
 class Receipt:
     """An accepted email, and when what became of it; each moment is the earliest that was told."""
@@ -29,6 +33,8 @@ class Receipt:
     send_id: str
     provider_id: str | None
     mode: ModeName
+    loop: str
+    step: str
     recipient: str | None
     accepted_at: datetime
     delivered_at: datetime | None = None
@@ -53,19 +59,19 @@ _FORGOTTEN = "opens_forgotten_until"
 _RECEIPT = tuple(receipts.c[field.name] for field in fields(Receipt))
 
 
-def write(connection: Connection, batch_id: str, send_ids: Sequence[str], named: Sequence[str] | None) -> None:
-    """Write those of the sends of a batch that are accepted and have no receipt yet.
+def write(connection: Connection, batch_id: str, send_ids: Sequence[str], named: Sequence[str]) -> int:
+    """Write those of the sends of a batch that are accepted and have no receipt yet; count them.
 
     Args:
         send_ids: at least one; whose emails the batch's bytes hold, in their order.
-        named: what the list of suppressions knows them by, in the same order; None where that is not known.
+        named: what the list of suppressions knows them by, in the same order; nothing where that is not known.
     """
-    addresses = [name for name in named or () if is_of_an_address(name)]
+    addresses = [name for name in named if is_of_an_address(name)]
     known = addresses if len(addresses) == len(send_ids) else [None] * len(send_ids)
     values: dict[str, object] = {"batch": batch_id}
     for n, pair in enumerate(zip(send_ids, known, strict=True)):
         values[f"send_{n}"], values[f"recipient_{n}"] = pair
-    connection.execute(_write(len(send_ids)), values)
+    return connection.execute(_write(len(send_ids)), values).rowcount
 
 
 @lru_cache(maxsize=128)
@@ -110,23 +116,40 @@ def accepted_since(connection: Connection, scope: StepScope, since: datetime, mo
     return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
 
-def unsubscribed(connection: Connection, noes: Mapping[str, datetime]) -> int:
-    """Write down by which emails their recipients said "no" and when, by send_id; return to how many that was new."""
-    new = 0
-    for some in _some(sorted(noes)):
-        lacking = select(receipts.c.send_id).where(receipts.c.send_id.in_(some), receipts.c.unsubscribed_at.is_(None))
-        for send_id in connection.execute(lacking.order_by(receipts.c.send_id)).scalars().all():
-            change(connection, send_id, {"unsubscribed_at": noes[send_id]})
-            new += 1
-    return new
-
-
-def _some(keys: Sequence[str], size: int = 1_000) -> Iterator[Sequence[str]]:
-    return (keys[start : start + size] for start in range(0, len(keys), size))
+def not_unsubscribed(connection: Connection, send_ids: Sequence[str]) -> list[str]:
+    """Name those of some emails by whose link nobody is known to have said "no"."""
+    found: list[str] = []
+    for start in range(0, len(send_ids), AT_ONCE):
+        some = receipts.c.send_id.in_(send_ids[start : start + AT_ONCE])
+        query = select(receipts.c.send_id).where(some, receipts.c.unsubscribed_at.is_(None))
+        found += connection.execute(query.order_by(receipts.c.send_id)).scalars()
+    return found
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Judged:
+    """What the breaker judges of some emails."""
+
+    accepted: int = 0
+    complained: int = 0
+    bounced: int = 0
+    said_no: int = 0
+
+
+def judged_within(connection: Connection, mode: str, loop: str | None, since: datetime, until: datetime) -> Judged:
+    """Count the emails of a loop, or of all, that were accepted within a time, receipt by receipt."""
+    told = receipts.c
+    mine = [told.mode == mode, told.accepted_at > since, told.accepted_at < until]
+    if loop is not None:
+        mine.append(told.loop == loop)
+    kinds = (told.complained_at.is_not(None), told.bounce == "hard", told.unsubscribed_at.is_not(None))
+    numbers = (func.count(case((kind, 1))) for kind in kinds)
+    row = connection.execute(select(func.count(), *numbers).where(*mine)).one()
+    return Judged(*map(int, row))
+
+
+@dataclass(frozen=True)
+class PastMail:
     """What became of one of a recipient's emails."""
 
     bounced_at: datetime | None
@@ -134,7 +157,7 @@ class Outcome:
     delivered_at: datetime | None
 
 
-def latest(connection: Connection, recipient: str, since: datetime | None, limit: int) -> list[Outcome]:
+def latest(connection: Connection, recipient: str, since: datetime | None, limit: int) -> list[PastMail]:
     """List what became of the last real emails to an address, the newest first.
 
     Args:
@@ -143,9 +166,9 @@ def latest(connection: Connection, recipient: str, since: datetime | None, limit
     mine = [receipts.c.recipient == recipient, receipts.c.mode == "live"]
     if since is not None:
         mine.append(receipts.c.accepted_at > since)
-    told = (receipts.c[field.name] for field in fields(Outcome))
+    told = (receipts.c[field.name] for field in fields(PastMail))
     query = select(*told).where(*mine).order_by(receipts.c.accepted_at.desc(), receipts.c.send_id).limit(limit)
-    return [Outcome(*row) for row in connection.execute(query)]
+    return [PastMail(*row) for row in connection.execute(query)]
 
 
 def known_emails(connection: Connection, provider_ids: Collection[str]) -> set[str]:
@@ -170,26 +193,16 @@ def opens_are_forgotten(connection: Connection, until: datetime) -> None:
 
 
 def forget_opens(
-    connection: Connection,
-    scope: StepScope,
-    *,
-    after: datetime | None,
-    before: datetime,
-    since: datetime | None,
-    size: int,
+    connection: Connection, *, after: datetime | None, before: datetime, since: datetime | None, size: int
 ) -> Swept:
-    """Forget when emails of a step were opened and clicked, of at most so many that were accepted before a moment.
+    """Forget when emails were opened and clicked, of at most so many that were accepted before a moment.
 
     Args:
         after: of the emails before it they are forgotten.
         since: where to begin: what `last` said of the transaction before.
     """
     begin = max((moment for moment in (after, since) if moment is not None), default=None)
-    which = [
-        rows_of(scope, receipts),
-        receipts.c.accepted_at < before,
-        receipts.c.opened_at.is_not(None) | receipts.c.clicked_at.is_not(None),
-    ]
+    which = [receipts.c.accepted_at < before, receipts.c.opened_at.is_not(None) | receipts.c.clicked_at.is_not(None)]
     which += [] if begin is None else [receipts.c.accepted_at >= begin]
     query = select(receipts.c.send_id, receipts.c.accepted_at).where(*which)
     rows = connection.execute(query.order_by(receipts.c.accepted_at).limit(size)).all()

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, and_, func, insert, or_, select, update
 from skene_dagster.delivery.ledger import receipts
 from skene_dagster.delivery.ledger.moves import sends_become
 from skene_dagster.delivery.ledger.reading import BATCH, NOT_DONE
+from skene_dagster.delivery.ledger.receipt_counts import count_accepted
+from skene_dagster.delivery.ledger.scope import StepScope
 from skene_dagster.delivery.ledger.settling import child_of, reissue
 from skene_dagster.delivery.model import Batch, BatchState
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -120,4 +122,5 @@ def set_apart(connection: Connection, batch: Batch, *, write_back: bool, now: da
             .where(sends.c.send_id == send_id)
             .values(batch_id=apart, reason=None, provider_id=provider_id, accepted_at=accepted_at)
         )
-    receipts.write(connection, apart, [row.send_id for row in before], None)
+    receipts.write(connection, apart, [row.send_id for row in before], [])
+    count_accepted(connection, StepScope(batch.mode, batch.loop, batch.step), [row.accepted_at for row in before])

@@ -24,14 +24,16 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.ledger import receipts
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, UNSENT, is_free
+from skene_dagster.delivery.ledger.receipt_counts import count_accepted
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of
-from skene_dagster.delivery.ledger.sending import recipients as recipients_of
 from skene_dagster.delivery.model import Batch, BatchState, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import Moment, batches, sends
 
 DOUBTS_ASKED_EVERY = LONGEST_WAIT
 """How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
+
+_SETTLED = select(batches.c.mode, batches.c.loop, batches.c.step, batches.c.recipients)
 
 
 def settle(
@@ -42,12 +44,13 @@ def settle(
     Args:
         provider_ids: of all emails in the batch's bytes, in their order.
     """
-    named = recipients_of(connection, batch_id)
+    batch = connection.execute(_SETTLED.where(batches.c.batch_id == batch_id)).one()
     values: dict[str, object] = {"batch": batch_id, "now": now}
     for n, (identity, provider_id) in enumerate(provider_ids.items()):
         values |= {f"send_{n}": identity, f"id_{n}": provider_id}
+    written = 0
     if connection.execute(_accept(len(provider_ids)), values).rowcount:
-        receipts.write(connection, batch_id, [*provider_ids], named)
+        written = receipts.write(connection, batch_id, [*provider_ids], (batch.recipients or "").split())
     state: BatchState = "accepted" if write_back else "settled"
     connection.execute(
         batch_becomes(batch_id, state, from_=("frozen", "in_doubt")).values(
@@ -61,6 +64,9 @@ def settle(
             lease_until=None,
         )
     )
+    if written:
+        # Last: others who settle wait for its row.
+        count_accepted(connection, StepScope(batch.mode, batch.loop, batch.step), [now] * written)
 
 
 @lru_cache(maxsize=128)

@@ -82,11 +82,13 @@ class Receiver(Protocol):
 class Polled(Protocol):
     """A provider that can be asked what became of emails."""
 
-    def latest(self, wait_for_slot: Callable[[float], None], now: datetime) -> Iterator[list[Report]]:
+    def latest(self, wait_for_slot: Callable[[float], None], since: datetime, now: datetime) -> Iterator[list[Report]]:
         """List what it knows last of each email, page by page, the newest email first.
 
         Args:
             wait_for_slot: as in `Provider.find`.
+            since: emails that were accepted since then.
+            now: of what it does not say when it happened.
 
         Raises:
             Denied: the records cannot be read.

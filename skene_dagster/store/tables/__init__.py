@@ -7,7 +7,7 @@ matches the wrong people (seen 2026-11), so no statement may ever compare the ke
 
 from skene_dagster.store.tables.consent import preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
-from skene_dagster.store.tables.feedback import receipts, webhooks
+from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
 from skene_dagster.store.tables.sending import batches, contacts, controls, deferred, pacing, recovered, sends, steps
 from skene_dagster.store.tables.usage import (
@@ -40,6 +40,7 @@ __all__ = [
     "milestones",
     "pacing",
     "preferences",
+    "receipt_counts",
     "receipts",
     "recovered",
     "rollups",

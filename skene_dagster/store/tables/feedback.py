@@ -1,6 +1,6 @@
 """What comes back about mail that was accepted."""
 
-from sqlalchemy import Column, Index, String, Table
+from sqlalchemy import Column, Date, Index, Integer, String, Table
 from sqlalchemy.types import NullType
 
 from skene_dagster.store.tables.database import Moment, metadata
@@ -35,7 +35,28 @@ receipts = Table(
     Column("unsubscribed_at", Moment),
     Index("skene_receipts_provider", "provider_id"),
     Index("skene_receipts_recipient", "recipient", "accepted_at"),
-    Index("skene_receipts_step", "mode", "loop", "step", "accepted_at"),
+    Index("skene_receipts_accepted", "accepted_at"),
+)
+
+receipt_counts = Table(
+    "skene_receipt_counts",
+    metadata,
+    # What became of a step's emails, counted as it becomes known.
+    Column("mode", String(16), primary_key=True),
+    Column("loop", String(48), primary_key=True),
+    Column("step", String(48), primary_key=True),
+    Column("day", Date, primary_key=True),  # on which they were accepted (UTC)
+    Column("accepted", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("bounced", Integer, nullable=False),
+    Column("bounced_softly", Integer, nullable=False),
+    Column("blocked", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("complained", Integer, nullable=False),
+    Column("said_no", Integer, nullable=False),
+    Column("opened", Integer, nullable=False),
+    Column("clicked", Integer, nullable=False),
+    Column("by_machines", Integer, nullable=False),
 )
 
 webhooks = Table(
@@ -59,7 +80,8 @@ webhooks = Table(
     Column("domain", String(253)),  # of the recipient
     Column("link", String(500)),  # that was clicked, without its query
     Column("due_at", Moment),  # when it is read; NULL: it was
-    Column("outcome", String(16)),  # applied | noted | foreign | unknown
+    Column("read_as", String(16)),  # applied | noted | foreign | unknown
     Index("skene_webhooks_due", "due_at"),
     Index("skene_webhooks_received", "received_at"),
+    Index("skene_webhooks_kind", "kind", "type"),
 )

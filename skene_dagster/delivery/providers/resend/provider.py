@@ -35,7 +35,7 @@ from skene_dagster.delivery.providers.resend import TERMS, URL, answers, check_k
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.providers.resend.records import PAGES, SKEW, Records, Request
 from skene_dagster.delivery.providers.resend.suppression_list import ResendSuppressionList
-from skene_dagster.delivery.providers.resend.webhooks import of_the_list
+from skene_dagster.delivery.providers.resend.webhooks import is_before, of_the_list
 
 Result = TypeVar("Result")
 
@@ -128,7 +128,7 @@ class ResendProvider:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
         return self._records(wait_for_slot).sent(None if since is None else since - SKEW, most)
 
-    def latest(self, wait_for_slot: SlotWait, now: datetime) -> Iterator[list[Report]]:
+    def latest(self, wait_for_slot: SlotWait, since: datetime, now: datetime) -> Iterator[list[Report]]:
         """Read Resend's list of emails; see `Polled`."""
         params: resend.Emails.ListParams = {"limit": 100}
         for _ in range(PAGES):
@@ -137,7 +137,7 @@ class ResendProvider:
             if not isinstance(rows, list) or not rows:
                 return
             yield [one for row in rows for one in of_the_list(row, now)]
-            if not page.get("has_more"):
+            if not page.get("has_more") or is_before(rows[-1], since):
                 return
             params = {"limit": 100, "after": str(rows[-1].get("id"))}
 

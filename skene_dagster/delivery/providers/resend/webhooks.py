@@ -121,6 +121,12 @@ def of_the_list(row: Mapping[str, Any], now: datetime) -> list[Report]:
     return [report(f"list:{identity}:{word}", {"type": f"email.{word}", "data": data}, now) for word in told]
 
 
+def is_before(row: Mapping[str, Any], since: datetime) -> bool:
+    """Whether an email of the list was accepted before a moment; one that does not say when was not."""
+    at = _moment(row.get("created_at"))
+    return at is not None and at < since
+
+
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 

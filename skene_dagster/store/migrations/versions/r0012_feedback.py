@@ -44,7 +44,16 @@ def upgrade() -> None:
     kept = receipts.c
     _index("skene_receipts_provider", kept.provider_id)
     _index("skene_receipts_recipient", kept.recipient, kept.accepted_at)
-    _index("skene_receipts_step", kept.mode, kept.loop, kept.step, kept.accepted_at)
+    _index("skene_receipts_accepted", kept.accepted_at)
+    counts = ("accepted", "delivered", "bounced", "bounced_softly", "blocked", "failed", "complained", "said_no")
+    _table(
+        "skene_receipt_counts",
+        sa.Column("mode", sa.String(16), primary_key=True),
+        sa.Column("loop", sa.String(48), primary_key=True),
+        sa.Column("step", sa.String(48), primary_key=True),
+        sa.Column("day", sa.Date, primary_key=True),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in (*counts, "opened", "clicked", "by_machines")),
+    )
     webhooks = _table(
         "skene_webhooks",
         sa.Column("event_id", sa.String(128), primary_key=True),
@@ -64,10 +73,11 @@ def upgrade() -> None:
         sa.Column("domain", sa.String(253)),
         sa.Column("link", sa.String(500)),
         sa.Column("due_at", MOMENT),
-        sa.Column("outcome", sa.String(16)),
+        sa.Column("read_as", sa.String(16)),
     )
     _index("skene_webhooks_due", webhooks.c.due_at)
     _index("skene_webhooks_received", webhooks.c.received_at)
+    _index("skene_webhooks_kind", webhooks.c.kind, webhooks.c.type)
 
 
 def _table(name: str, *columns: "sa.Column[Any]") -> sa.Table:

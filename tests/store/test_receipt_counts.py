@@ -1,16 +1,19 @@
 """What became of a step's emails is counted, machines apart from people; when who opened what is known for 400 days."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from delivery_world import World, make_world
-from feedback_world import BLOCKED, HARD, SOFT, about, mailed, read, receipt
+from feedback_world import BLOCKED, HARD, SOFT, about, mailed, read, read_as, receipt, suppressed, told
 from sqlalchemy import Engine
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import Outcomes, StepScope
+from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
+from skene_dagster.delivery.providers.feedback import Kind
 from skene_dagster.feedback.keeping import OPENS_KEPT, prune
+from skene_dagster.feedback.reading import drain
 from skene_dagster.store.engine import reading
 
 SCOPE = StepScope("live", "retention", "main")
@@ -23,9 +26,9 @@ def world(engine: Engine, tmp_path: Path) -> World:
     return make_world(engine, tmp_path)
 
 
-def counted(world: World, days: int = 7) -> Outcomes:
-    since = world.now - days * DAY
-    return reading(world.engine, lambda c: ledger.outcomes(c, SCOPE, since))
+def counted(world: World, days: int = 6) -> ReceiptCounts:
+    since = (world.now - days * DAY).date()
+    return reading(world.engine, lambda c: ledger.counted_since(c, SCOPE, since))
 
 
 def test_each_outcome_is_counted_in_its_place(world: World) -> None:
@@ -46,7 +49,7 @@ def test_each_outcome_is_counted_in_its_place(world: World) -> None:
     world.now += 90 * SECOND
     read(world, about(world, 1, "opened"), about(world, 1, "clicked"))
 
-    assert counted(world) == Outcomes(
+    assert counted(world) == ReceiptCounts(
         accepted=10,
         delivered=3,
         bounced=1,
@@ -59,7 +62,7 @@ def test_each_outcome_is_counted_in_its_place(world: World) -> None:
         clicked=1,
     )
     assert counted(world).rate("delivered") == 0.3
-    assert Outcomes().rate("delivered") == 0
+    assert ReceiptCounts().rate("delivered") == 0
 
 
 @pytest.mark.parametrize(
@@ -89,11 +92,33 @@ def test_what_is_opened_within_seconds_of_delivery_is_a_machines(
 
 def test_only_recent_emails_of_the_step_and_the_mode_are_counted(world: World) -> None:
     mailed(world, 1)
-    world.days_pass(7)
+    world.days_pass(6)
+    assert counted(world).accepted == 1
 
-    assert (counted(world).accepted, counted(world, 8).accepted) == (1, 1)
-    world.now += SECOND
-    assert counted(world) == Outcomes()
+    world.days_pass(1)
+
+    assert counted(world) == ReceiptCounts()
+    assert counted(world, 7).accepted == 1
+
+
+def test_what_is_told_later_is_counted_on_the_day_on_which_the_email_was_accepted(world: World) -> None:
+    mailed(world, 1)
+    world.days_pass(1)
+    mailed(world, 2)
+
+    read(world, about(world, 1, "delivered"), about(world, 2, "delivered"), about(world, 1, "delivered", event_id="b"))
+
+    assert (counted(world).delivered, counted(world, 0).delivered) == (2, 1)
+
+
+def test_what_is_taken_back_is_not_counted_any_more(world: World) -> None:
+    mailed(world, 1)
+    read(world, about(world, 1, "bounced", **SOFT))
+    assert counted(world) == ReceiptCounts(accepted=1, bounced_softly=1)
+
+    read(world, about(world, 1, "delivered"))
+
+    assert counted(world) == ReceiptCounts(accepted=1, delivered=1)
 
 
 def test_when_emails_were_opened_is_forgotten_after_400_days_and_nothing_else(world: World) -> None:
@@ -124,3 +149,18 @@ def test_a_month_of_events_is_deleted(world: World) -> None:
     world.days_pass(31)
 
     assert prune(world.engine, world.clock).events == 1
+
+
+def test_two_who_read_the_same_events_at_once_count_them_once(world: World) -> None:
+    mailed(world, *range(1, 61))
+    kinds: tuple[Kind, ...] = ("delivered", "opened", "complained")
+    told(world, *(about(world, user, kind) for user in range(1, 61) for kind in kinds))
+
+    with ThreadPoolExecutor(3) as pool:
+        drained = [pool.submit(drain, world.engine, world.clock, seconds=60, page=size) for size in (7, 20, 50)]
+        for one in drained:
+            one.result()
+
+    assert counted(world) == ReceiptCounts(accepted=60, delivered=60, complained=60, by_machines=60)
+    assert len(suppressed(world)) == 60
+    assert set(read_as(world).values()) == {"applied"}
