@@ -1,1 +1,1 @@
-"""What comes back: the lists that providers keep of addresses to which they send nothing."""
+"""What comes back about mail that was accepted: kept as it is told, then read into receipts and suppressions."""
