@@ -28,6 +28,8 @@ from skene_dagster.store.engine import database_clock
 from skene_dagster.store.server import capabilities
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+pytestmark = pytest.mark.usefixtures("dns")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
