@@ -8,7 +8,19 @@ import time
 def main() -> None:
     started = time.perf_counter()
     # Each in a process of its own, as if it were run alone.
-    for name in ("load", "validate", "job", "refresh", "reserve", "ticks", "memory", "rollup", "send", "track"):
+    for name in (
+        "load",
+        "validate",
+        "job",
+        "refresh",
+        "reserve",
+        "ticks",
+        "memory",
+        "rollup",
+        "send",
+        "track",
+        "unsubscribe",
+    ):
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
     print(f"\n{(time.perf_counter() - started) / 60:.1f} minutes in all.")
 

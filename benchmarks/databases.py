@@ -32,6 +32,17 @@ def mariadb(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def mortal_mariadb(folder: Path) -> Iterator[servers.MortalMariadb]:
+    """Start a MariaDB that can be killed, and started again on its data."""
+    folder.mkdir()
+    server = servers.MortalMariadb(folder)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@contextmanager
 def tidb(folder: Path) -> Iterator[str]:
     """Yield the URL of a database on a TiDB server started here, on its embedded store."""
     with servers.tidb(folder) as server:

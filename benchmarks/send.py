@@ -22,6 +22,7 @@ from benchmarks import databases, parts
 from benchmarks.shown import show
 from skene_dagster import settings as settings_module
 from skene_dagster.delivery.decide.reserve import reserve
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.modes import Mode
@@ -171,7 +172,8 @@ def _one(settings: Settings, plan: LoopPlan) -> Message:
     return Templates(settings.templates, settings.root).render(
         email,  # type: ignore[arg-type]  # the loop above sends an email
         user={"id": 1, "email": "u1@example.com", "name": "User 1", "city": "Berlin"},
-        row={}, sender=settings.sender, send_id="0" * 32, to="u1@example.com", loop="retention", step="main",
+        row={}, letterhead=Letterhead.of(settings, "product"), send_id="0" * 32, to="u1@example.com",
+        loop="retention", step="main",
     )  # fmt: skip
 
 

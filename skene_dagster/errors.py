@@ -28,6 +28,7 @@ SkeneError
 │   └── NotCounted               a condition needs what no rollup has counted yet
 ├── ImportRefused            a file of people who may not be mailed cannot be read, or not as it was asked for
 ├── MailUnreadable           a file is no email that arrived
+├── SpoolError               what recipients answered waits on this machine, and cannot be written down; worth a retry
 ├── EventRefused             an event cannot be stored as it was sent; sending it again never helps
 └── DeliveryError            sending stopped; what was not sent is still in the ledger
     ├── NoClearance               the segment was not refreshed for this run's as_of
@@ -209,6 +210,12 @@ class ImportRefused(SkeneError):
 
 class MailUnreadable(SkeneError):
     """A file that is to be looked at is no email, or too large for one."""
+
+
+class SpoolError(SkeneError):
+    """What recipients answered waits on this machine, and cannot be read: nobody may be mailed before it is heard."""
+
+    retryable: ClassVar[bool] = True
 
 
 class EventRefused(SkeneError):

@@ -12,8 +12,8 @@ from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
 from skene_dagster.loops.files.loaders import Loaded, load_folder
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.loop import plan_loop
-from skene_dagster.loops.planning.mailable import plan_mailable
 from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.loops.planning.user_tests import plan_user_tests
 from skene_dagster.settings import FILE, Settings, read_settings
 
 
@@ -59,7 +59,7 @@ def load_project(settings: Settings) -> Project:
 
     with boundary.around(FILE):
         document = read_settings(settings.root)
-        plan_mailable(settings.users, document)
+        plan_user_tests(settings, document)
         plan_usage(settings, document)
     templates = Templates(settings.templates, settings.root)
     names = Counter(_name(loaded) for loaded in files)
@@ -95,7 +95,10 @@ def _plan(loaded: Loaded, settings: Settings, templates: Templates) -> LoopPlan:
     assert loaded.document is not None
     plan = plan_loop(loaded.loop, loaded.document, settings)
     errors = [
-        error for step in plan.steps if step.email is not None for error in templates.check(plan, step, settings.sender)
+        error
+        for step in plan.steps
+        if step.email is not None
+        for error in templates.check(plan, step, settings.sender_of(step.email.topic))
     ]
     if errors:
         raise together(errors)

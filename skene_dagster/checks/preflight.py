@@ -3,11 +3,12 @@
 Nothing is evaluated and nothing is written. What the database says is reported at the author's line, in its own words.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, inspect, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, inspect, literal_column, select
 
 from skene_dagster.checks.db_errors import (
     at,
@@ -28,7 +29,7 @@ from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejecte
 from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
-from skene_dagster.product.mailable import is_mailable
+from skene_dagster.product.user_tests import has_agreed, is_mailable
 from skene_dagster.segments import conditions, trigger_windows
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import is_sqlite, users_table
@@ -66,20 +67,39 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
     for field, one in moments.items():
         if one is not None and has(present, one.column):
             errors += check_moments(connection, users.table, one, settings_file, f"users.{field}")
-    try:
-        mailable = is_mailable(connection, users, _SOME_DAY, settings_file)
-    except SettingsError as error:
-        return [*errors, error]
-    said = planned(connection, select(mailable).select_from(users_table(users)))
-    if said:
-        errors.append(
-            SettingsError(
-                f"The database refuses this SQL: {said}.",
-                advice=meant(said, present, []),
-                place=at(settings_file, "users.mailable"),
-            )
-        )
+    mailable = partial(is_mailable, connection, users, _SOME_DAY, settings_file)
+    return [*errors, *_of_test(connection, users, mailable, present, at(settings_file, "users.mailable"))]
+
+
+def check_topics(connection: Connection, settings: Settings, settings_file: Document) -> list[SettingsError]:
+    """List what in `topics:` of skene.yaml does not match the database, whose users were checked.
+
+    Raises:
+        StoreError: the database cannot be asked.
+    """
+    users = settings.users
+    present = columns_in(connection, users.table)
+    errors: list[SettingsError] = []
+    for name, topic in settings.topics.items():
+        agreed = partial(has_agreed, connection, users, name, topic, _SOME_DAY, settings_file)
+        errors += _of_test(connection, users, agreed, present, at(settings_file, f"topics.{name}.asked"))
     return errors
+
+
+def _of_test(
+    connection: Connection,
+    users: Users,
+    test: Callable[[], ColumnElement[int]],
+    present: Sequence[str],
+    place: Place,
+) -> Iterator[SettingsError]:
+    try:
+        said = planned(connection, select(test()).select_from(users_table(users)))
+    except SettingsError as error:
+        yield error
+        return
+    if said:
+        yield SettingsError(f"The database refuses this SQL: {said}.", advice=meant(said, present, []), place=place)
 
 
 def check_loop(
@@ -198,7 +218,8 @@ def _check_user_columns(
     for name, text in email.personalization:
         place = plan.document.place((*action, "personalization", name))
         read |= {column: place for column in columns_of(text, place).user if column not in read}
-    for column in email.user_columns:
+    # A locale that is not there is told where the users are checked.
+    for column in {*email.user_columns} - {users.locale}:
         read.setdefault(column, at(settings_file, "sender.unsubscribe_url"))
     read |= {column: plan.document.place((*action, "set", column)) for column, _ in email.set}
     for column, place in read.items():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection
 
 from skene_dagster.loops.plan import Query, Rows, StepPlan
-from skene_dagster.loops.planning.mailable import plan_mailable
+from skene_dagster.loops.planning.user_tests import plan_asked, plan_mailable
 from skene_dagster.product import mapped_moments, sql_moments
 from skene_dagster.product.mapped_moments import Unreadable
 from skene_dagster.settings import Settings
@@ -18,7 +18,7 @@ minute."""
 
 
 def of_step(connection: Connection, step: StepPlan, settings: Settings) -> list[Unreadable]:
-    """Count them in the columns that a step's condition and trigger read, and `users.mailable`."""
+    """Count them in the columns that a step's condition and trigger read, `users.mailable`, and `asked`."""
     return list(dict.fromkeys(_of_step(connection, step, settings)))
 
 
@@ -28,7 +28,12 @@ def _of_step(connection: Connection, step: StepPlan, settings: Settings) -> Iter
         yield from sql_moments.unreadable(connection, step.condition, most=most)
     if isinstance(step.trigger, Rows):
         yield from mapped_moments.unreadable(connection, step.trigger.table, step.trigger.at, most=MOST_OF_ROWS)
-    yield from sql_moments.unreadable(connection, plan_mailable(settings.users), settings.users.table, most=most)
+    tests = [plan_mailable(settings.users)]
+    if step.email is not None and step.email.topic is not None:
+        asked = plan_asked(step.email.topic, settings.topics[step.email.topic])
+        tests += [] if asked is None else [asked]
+    for test in tests:
+        yield from sql_moments.unreadable(connection, test, settings.users.table, most=most)
 
 
 def of_usage(connection: Connection, settings: Settings) -> list[Unreadable]:

@@ -43,6 +43,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "doubts": "List the emails that may or may not have been sent; settle them.",
         "recover": "Update a ledger restored from a backup from the provider's records.",
         "suppressions": "Show, extend and shorten the list of people whom some email may not reach.",
+        "keys": "List the keys that sign unsubscribe links; draw a new one.",
         "send-test": "Send one user's email to yourself, without recording it.",
         "adopt": "Assign the database to this SKENE_ENV.",
         "demo": "Run the six example loops on a small product, day by day.",
@@ -58,7 +59,7 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "validate": ["validate"],
         "doctor": ["doctor"],
         "inspect": ["preview", "status", "send-test"],
-        "consent": ["suppressions"],
+        "consent": ["keys", "suppressions"],
         "control": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )

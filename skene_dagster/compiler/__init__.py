@@ -10,6 +10,7 @@ from skene_dagster.compiler.assets import entitlements_asset, segment_asset, sou
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.checks import doubt_check
+from skene_dagster.compiler.jobs.feedback import listening
 from skene_dagster.compiler.jobs.provider_lists import provider_lists
 from skene_dagster.compiler.jobs.reconcile import reconciling
 from skene_dagster.compiler.jobs.retention import retaining
@@ -58,8 +59,9 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
         tidb_usage_definitions(settings, settings.tidb_usage) if settings.tidb_usage else dg.Definitions(),
         broken_definitions(broken, loops),
         reconciling(well, settings),
+        listening(well, settings),
         provider_lists(settings),
-        retaining(well, settings) if settings.retention.deletes else dg.Definitions(),
+        retaining(well, settings),
         dg.Definitions(
             assets=source_tables(well, settings),
             resources={"database": database(settings)},

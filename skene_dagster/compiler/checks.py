@@ -1,16 +1,22 @@
-"""What Dagster shows as passed or failed about a step's emails. The checks only report; the ledger enforces."""
+"""What Dagster shows as passed or failed about a step's emails, and what became of the recent ones.
+
+The checks only report; the ledger enforces.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import dagster as dg
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from skene_dagster.compiler.metadata import Metadata, came_back
 from skene_dagster.compiler.names import sends_key
 from skene_dagster.delivery import ledger, modes
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.health import RECENT
+from skene_dagster.delivery.ledger import Outcomes, StepScope
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import reading
+from skene_dagster.store.engine import database_clock, reading
 
 IN_DOUBT = "nothing_in_doubt"
 
@@ -22,9 +28,12 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
 
     @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
     def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
-        n = _in_doubt(database, StepScope(modes.choose(settings).name, plan.name, step.ledger_name))
+        found = _look(database, StepScope(modes.choose(settings).name, plan.name, step.ledger_name))
         return dg.AssetCheckResult(
-            passed=n == 0, severity=dg.AssetCheckSeverity.WARN, metadata=_metadata(plan, n), description=_told(n)
+            passed=found.in_doubt == 0,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata=_metadata(plan, found),
+            description=_told(found.in_doubt),
         )
 
     return nothing_in_doubt
@@ -36,28 +45,40 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
         for step in plan.steps:
             if step.email is None:
                 continue
-            n = _in_doubt(database, StepScope(mode, plan.name, step.ledger_name))
+            found = _look(database, StepScope(mode, plan.name, step.ledger_name))
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
                     asset_key=sends_key(plan, step),
                     check_name=IN_DOUBT,
-                    passed=n == 0,
+                    passed=found.in_doubt == 0,
                     severity=dg.AssetCheckSeverity.WARN,
-                    metadata=_metadata(plan, n),
-                    description=_told(n),
+                    metadata=_metadata(plan, found),
+                    description=_told(found.in_doubt),
                 )
             )
 
 
-def _in_doubt(database: Engine, scope: StepScope) -> int:
-    return reading(database, lambda connection: ledger.emails_in_doubt(connection, scope))
+@dataclass(frozen=True)
+class _Found:
+    in_doubt: int
+    outcomes: Outcomes
 
 
-def _metadata(plan: LoopPlan, n: int) -> dict[str, dg.MetadataValue]:
-    found: dict[str, dg.MetadataValue] = {"in_doubt": dg.MetadataValue.int(n)}
-    if n:
-        found["what_to_do"] = dg.MetadataValue.text(f"skene-dagster doubts {plan.name}")
-    return found
+def _look(database: Engine, scope: StepScope) -> _Found:
+    since = database_clock(database)() - RECENT
+
+    def look(connection: Connection) -> _Found:
+        in_doubt = ledger.emails_in_doubt(connection, scope)
+        return _Found(in_doubt, ledger.outcomes(connection, scope, since))
+
+    return reading(database, look)
+
+
+def _metadata(plan: LoopPlan, found: _Found) -> Metadata:
+    told: Metadata = {"in_doubt": dg.MetadataValue.int(found.in_doubt)} | came_back(found.outcomes)
+    if found.in_doubt:
+        told["what_to_do"] = dg.MetadataValue.text(f"skene-dagster doubts {plan.name}")
+    return told
 
 
 def _told(n: int) -> str:

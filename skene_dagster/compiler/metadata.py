@@ -7,6 +7,7 @@ cannot be one.
 import hashlib
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from sqlalchemy import Row
 from skene_dagster.checks.unreadable import Unreadable
 from skene_dagster.delivery.decide.reserve import Reserved
 from skene_dagster.delivery.entitlements import Entitled
+from skene_dagster.delivery.ledger import Outcomes
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
@@ -24,6 +26,9 @@ from skene_dagster.store.server.capabilities import Capabilities
 
 STATES = ("accepted", "reserved", "deferred", "skipped", "refused", "in_doubt")
 """The states of a send; each is reported, even if it is 0, so that Dagster plots it from tick to tick."""
+
+RATES = ("delivered", "bounced", "complained", "said_no", "opened", "clicked")
+"""The counts that are reported as parts of what was accepted, too."""
 
 COLUMN = 60
 """Characters that a column of the UI shows."""
@@ -104,6 +109,16 @@ def sends(delivered: Delivered, counts: Mapping[str, int], mode: Mode, settings:
         found["stopped_because"] = dg.MetadataValue.text(delivered.stopped_because)
     if not mode.leaves:
         found["outbox"] = dg.MetadataValue.path(settings.outbox / "index.html")
+    return found
+
+
+def came_back(outcomes: Outcomes) -> Metadata:
+    """Report what became of a step's emails of the last days, in numbers and as parts of what was accepted."""
+    found: Metadata = {}
+    for field in fields(outcomes):
+        found[f"week_{field.name}"] = dg.MetadataValue.int(getattr(outcomes, field.name))
+    for name in RATES:
+        found[f"week_{name}_rate"] = dg.MetadataValue.float(round(outcomes.rate(name), 6))
     return found
 
 

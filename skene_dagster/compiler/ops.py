@@ -13,6 +13,7 @@ from skene_dagster.compiler.work import begun
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.health import RECENT
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.send import deliver
 from skene_dagster.loops.plan import LoopPlan, StepPlan
@@ -94,10 +95,12 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 )
             scope = StepScope(mode.name, plan.name, step.ledger_name)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
+            since = work.clock() - RECENT
+            outcomes = reading(database, lambda connection: ledger.outcomes(connection, scope, since))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.stopped_because:
             context.log.info("%s batches wait; skene-dagster status says why.", f"{delivered.open:,}")
-        context.add_output_metadata(metadata.sends(delivered, counts, mode, settings))
+        context.add_output_metadata(metadata.sends(delivered, counts, mode, settings) | metadata.came_back(outcomes))
 
     return send
 

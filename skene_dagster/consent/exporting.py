@@ -32,7 +32,7 @@ class Exported:
 def export_list(
     engine: Engine,
     file: TextIO,
-    scopes: Collection[Scope],
+    scopes: Collection[Scope] | None,
     now: datetime,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Exported:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from skene_dagster.consent.suppressions import COLUMNS, Reason, Scope, Suppression
+from skene_dagster.consent.suppressions import COLUMNS, Reason, Scope, Suppression, of_scopes
 from skene_dagster.store.tables import suppressions
 
 
@@ -27,41 +27,51 @@ class Recorded:
     lift_reason: str | None
 
 
-def counts(connection: Connection, scopes: Collection[Scope], now: datetime) -> Sequence[Counted]:
+def counts(connection: Connection, scopes: Collection[Scope] | None, now: datetime) -> Sequence[Counted]:
     """Count what holds."""
     kinds = (suppressions.c.scope, suppressions.c.reason)
     query = (
         select(*kinds, func.count())
-        .where(suppressions.c.lifted_at > now, suppressions.c.scope.in_(scopes))
+        .where(suppressions.c.lifted_at > now, of_scopes(scopes))
         .group_by(*kinds)
         .order_by(*kinds)
     )
     return [Counted(*row) for row in connection.execute(query)]
 
 
-def newest(connection: Connection, scopes: Collection[Scope], now: datetime, limit: int) -> Sequence[Suppression]:
+def scopes(connection: Connection) -> list[Scope]:
+    """List the scopes on record, those of topics that are gone included."""
+    found = connection.execute(select(suppressions.c.scope).distinct()).scalars()
+    return sorted(found)
+
+
+def newest(
+    connection: Connection, scopes: Collection[Scope] | None, now: datetime, limit: int
+) -> Sequence[Suppression]:
     """List what has held for the shortest time."""
     query = (
         select(*COLUMNS)
-        .where(suppressions.c.lifted_at > now, suppressions.c.scope.in_(scopes))
+        .where(suppressions.c.lifted_at > now, of_scopes(scopes))
         .order_by(suppressions.c.since.desc(), suppressions.c.recipient, suppressions.c.scope)
         .limit(limit)
     )
     return [Suppression(*row) for row in connection.execute(query)]
 
 
-def history(connection: Connection, recipients: Collection[str], scopes: Collection[Scope]) -> Sequence[Recorded]:
+def history(
+    connection: Connection, recipients: Collection[str], scopes: Collection[Scope] | None
+) -> Sequence[Recorded]:
     """List all that is on record about some recipients, the newest first."""
     query = (
         select(*COLUMNS, suppressions.c.lift_reason)
-        .where(suppressions.c.recipient.in_(recipients), suppressions.c.scope.in_(scopes))
+        .where(suppressions.c.recipient.in_(recipients), of_scopes(scopes))
         .order_by(suppressions.c.since.desc(), suppressions.c.scope)
     )
     return [Recorded(Suppression(*row[:-1]), row[-1]) for row in connection.execute(query)]
 
 
 def holding(
-    connection: Connection, recipients: Collection[str], scopes: Collection[Scope], now: datetime
+    connection: Connection, recipients: Collection[str], scopes: Collection[Scope] | None, now: datetime
 ) -> list[Suppression]:
     """List what holds of some recipients."""
     every = history(connection, recipients, scopes)

@@ -67,6 +67,32 @@ def answers(connection: Connection, recipients: Collection[str], scopes: Collect
     return {row.scope: row.answer for row in connection.execute(query)}
 
 
+@dataclass(frozen=True, order=True)
+class Answered:
+    """What was answered last by one name; of two at one moment the "no" is the greater."""
+
+    at: datetime
+    is_no: bool
+
+    @property
+    def is_yes(self) -> bool:
+        """Whether it was a yes."""
+        return not self.is_no
+
+
+def newest(connection: Connection, recipients: Collection[str], scope: Scope) -> dict[str, Answered]:
+    """Say what some recipients answered last about a scope; who never did is missing."""
+    found: dict[str, Answered] = {}
+    for some in suppressions.at_once(sorted(set(recipients))):
+        query = select(preferences.c.recipient, preferences.c.said_at, preferences.c.answer).where(
+            preferences.c.recipient.in_(some), preferences.c.scope == scope
+        )
+        for recipient, at, answer in connection.execute(query):
+            said = Answered(at, is_no=answer == "no")
+            found[recipient] = max(said, found.get(recipient, said))
+    return found
+
+
 def _said_yes_since(connection: Connection, recipients: Collection[str], scope: Scope, at: datetime) -> bool:
     later = (
         select(preferences.c.recipient)

@@ -23,6 +23,11 @@ RULE = "1"
 """The version of the rule by which two addresses count as one."""
 
 
+def is_of_an_address(name: str) -> bool:
+    """Whether a name is that of an address, not of a user."""
+    return name.startswith(f"{RULE}:")
+
+
 def text_of(value: object) -> str | None:
     """Return what a column of addresses holds as the text that it should be: what is no address is refused as one."""
     if isinstance(value, bytes):

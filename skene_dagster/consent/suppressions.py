@@ -3,13 +3,14 @@
 This module owns skene_suppressions.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, true, update
 
 from skene_dagster.store.tables import OPEN, suppressions
 
@@ -18,19 +19,14 @@ Scope = str
 true`); or a topic of it, `topic:<name>`."""
 
 StopReason = Literal["suppressed", "said_no"]
-"""Why somebody is not mailed: their address must get nothing; they want no marketing."""
+"""Why somebody is not mailed: their address must get nothing; they want no marketing, or none of this topic."""
 
 Reason = Literal["said_no", "bounce", "complaint", "provider", "manual"]
 
 COMPLAINT: Reason = "complaint"
 
 SCOPES: tuple[Scope, ...] = ("all", "marketing")
-
-MARKETING: tuple[Scope, ...] = SCOPES
-"""What stops a marketing email."""
-
-TRANSACTIONAL: tuple[Scope, ...] = ("all",)
-"""What stops an email that the recipient asked for."""
+"""Those that no topic has to be named for."""
 
 Item = TypeVar("Item")
 
@@ -70,9 +66,9 @@ def topic_scope(topic: str) -> Scope:
     return f"topic:{topic}"
 
 
-def scopes_of(*, transactional: bool) -> tuple[Scope, ...]:
-    """Say which suppressions stop an email."""
-    return TRANSACTIONAL if transactional else MARKETING
+def is_topic_scope(text: str) -> bool:
+    """Whether a text can be the scope of a topic, of one that is gone included."""
+    return re.fullmatch(topic_scope("[a-z0-9_]{1,48}"), text) is not None
 
 
 def suppress(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
@@ -84,7 +80,7 @@ def suppress(connection: Connection, entries: Sequence[Suppression], now: dateti
         IntegrityError: another process adds one of them at this moment; do it again.
     """
     added: list[Suppression] = []
-    for some in _at_once(entries):
+    for some in at_once(entries):
         changes = _changes(connection, some, now, lock=True)
         for change in changes:
             if change.row is not None:
@@ -104,7 +100,7 @@ def suppress(connection: Connection, entries: Sequence[Suppression], now: dateti
 
 def lacking(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
     """Say which of some suppressions would be added."""
-    every = (change for some in _at_once(entries) for change in _changes(connection, some, now, lock=False))
+    every = (change for some in at_once(entries) for change in _changes(connection, some, now, lock=False))
     return list({(one.entry.recipient, one.entry.scope): one.entry for one in every if one.is_added}.values())
 
 
@@ -169,7 +165,7 @@ def lift(
     recipients: Collection[str],
     reason: str,
     now: datetime,
-    scopes: Collection[Scope] = SCOPES,
+    scopes: Collection[Scope] | None = None,
     *,
     complaints: bool = True,
 ) -> list[Suppression]:
@@ -178,10 +174,11 @@ def lift(
     What somebody says at this moment, after `now`, is not lifted.
 
     Args:
+        scopes: None: every one.
         complaints: whether to lift those of people who complained, too.
     """
     lifted: list[Suppression] = []
-    for some in _at_once(sorted(set(recipients))):
+    for some in at_once(sorted(set(recipients))):
         which = _holding(some, scopes, now) & (suppressions.c.repeated_at <= now)
         if not complaints:
             which &= suppressions.c.reason != COMPLAINT
@@ -197,16 +194,26 @@ def _key(row: RowMapping) -> ColumnElement[bool]:
 
 
 def stopped(
-    connection: Connection, recipients: Collection[str], scopes: Collection[Scope], now: datetime
+    connection: Connection, recipients: Collection[str], scopes: Collection[Scope] | None, now: datetime
 ) -> dict[str, StopReason]:
-    """Say which of some recipients an email may not reach, and why."""
+    """Say which of some recipients an email may not reach, and why.
+
+    Args:
+        scopes: what stops it; None: any does.
+    """
     found: dict[str, StopReason] = {}
-    for some in _at_once(sorted(set(recipients))):
+    for some in at_once(sorted(set(recipients))):
         query = select(suppressions.c.recipient, suppressions.c.scope).where(_holding(some, scopes, now))
         for recipient, scope in connection.execute(query):
             if scope == "all" or recipient not in found:
                 found[recipient] = "suppressed" if scope == "all" else "said_no"
     return found
+
+
+def held(connection: Connection, recipients: Collection[str], scopes: Collection[Scope], now: datetime) -> set[Scope]:
+    """Say which of some scopes are stopped for one person, by whichever of their names."""
+    query = select(suppressions.c.scope).where(_holding(recipients, scopes, now))
+    return set(connection.execute(query).scalars())
 
 
 def is_empty(connection: Connection) -> bool:
@@ -225,10 +232,14 @@ def page(
     after: tuple[str, str] | None,
     limit: int,
     now: datetime,
-    scopes: Collection[Scope] = SCOPES,
+    scopes: Collection[Scope] | None = None,
 ) -> Sequence[Suppression]:
-    """List the next suppressions that hold, in the order of their keys, behind the last of the page before."""
-    query = select(*COLUMNS).where(suppressions.c.lifted_at > now, suppressions.c.scope.in_(scopes))
+    """List the next suppressions that hold, in the order of their keys, behind the last of the page before.
+
+    Args:
+        scopes: None: every one.
+    """
+    query = select(*COLUMNS).where(suppressions.c.lifted_at > now, of_scopes(scopes))
     if after is not None:
         recipient, scope = after
         is_next = (suppressions.c.recipient > recipient) | (
@@ -239,10 +250,13 @@ def page(
     return [Suppression(*row) for row in rows]
 
 
-def _holding(recipients: Collection[str], scopes: Collection[Scope], now: datetime) -> ColumnElement[bool]:
-    return (
-        suppressions.c.recipient.in_(recipients) & suppressions.c.scope.in_(scopes) & (suppressions.c.lifted_at > now)
-    )
+def of_scopes(scopes: Collection[Scope] | None) -> ColumnElement[bool]:
+    """Restrict suppressions to some scopes; None: to none of them."""
+    return true() if scopes is None else suppressions.c.scope.in_(scopes)
+
+
+def _holding(recipients: Collection[str], scopes: Collection[Scope] | None, now: datetime) -> ColumnElement[bool]:
+    return suppressions.c.recipient.in_(recipients) & of_scopes(scopes) & (suppressions.c.lifted_at > now)
 
 
 def _row(one: Suppression) -> dict[str, object]:
@@ -257,7 +271,8 @@ def _row(one: Suppression) -> dict[str, object]:
     }
 
 
-def _at_once(many: Iterable[Item]) -> Iterator[list[Item]]:
+def at_once(many: Iterable[Item]) -> Iterator[list[Item]]:
+    """Cut into as many as one statement takes."""
     rest = iter(many)
     while some := list(islice(rest, AT_ONCE)):
         yield some

@@ -4,11 +4,12 @@ It holds no address, and needs no look-up: it works when the address has changed
 is away, and never expires. Whoever knows the keys can do no more than unsubscribe people.
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
 from skene_dagster.consent.suppressions import Scope
 from skene_dagster.errors import StoreError
@@ -60,15 +61,7 @@ class Signer:
         Raises:
             StoreError: there are none.
         """
-        rows = select(meta.c.value).where(meta.c.name.startswith(KEYS, autoescape=True)).order_by(meta.c.name)
-        keys = connection.execute(rows).scalars().all()
-        if not keys:
-            raise StoreError(
-                "skene_meta has no key to sign unsubscribe links with.",
-                advice="Restore the rows signing_key_… of skene_meta from a backup: without them, links that were "
-                "mailed do not work.",
-            )
-        return Signer(keys)
+        return Signer([key for _, key in _rows(connection)])
 
     def sign(self, token: Token) -> str:
         """Write a token as text that can stand in a URL's path."""
@@ -91,3 +84,37 @@ class Signer:
     @property
     def _serializer(self) -> URLSafeSerializer:
         return URLSafeSerializer(list(self.keys), salt=_RULE)
+
+
+def names(connection: Connection) -> list[str]:
+    """Name the database's keys, the oldest first.
+
+    Raises:
+        StoreError: there are none.
+    """
+    return [name for name, _ in _rows(connection)]
+
+
+def rotate(connection: Connection) -> str:
+    """Draw a key, with which everything is signed from now on; return its name. The others go on being accepted.
+
+    Raises:
+        StoreError: there are no keys.
+        IntegrityError: another process draws one at this moment; do it again.
+    """
+    newest = names(connection)[-1]
+    name = f"{KEYS}{int(newest.removeprefix(KEYS)) + 1:04}"
+    connection.execute(insert(meta), {"name": name, "value": secrets.token_hex(32)})
+    return name
+
+
+def _rows(connection: Connection) -> list[tuple[str, str]]:
+    ours = meta.c.name.startswith(KEYS, autoescape=True)
+    rows = connection.execute(select(meta.c.name, meta.c.value).where(ours).order_by(meta.c.name)).all()
+    if not rows:
+        raise StoreError(
+            "skene_meta has no key to sign unsubscribe links with.",
+            advice="Restore the rows signing_key_… of skene_meta from a backup: without them, links that were "
+            "mailed do not work.",
+        )
+    return [(name, key) for name, key in rows]

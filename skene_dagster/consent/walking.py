@@ -12,7 +12,7 @@ PAGE = 5_000
 """Suppressions that are read at a time: whoever takes their time over them holds no lock."""
 
 
-def every(engine: Engine, scopes: Collection[Scope], now: datetime) -> Iterator[Suppression]:
+def every(engine: Engine, scopes: Collection[Scope] | None, now: datetime) -> Iterator[Suppression]:
     """List what holds, in the order of its keys.
 
     Raises:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from skene_dagster.delivery import controls, ledger, modes
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import Outcomes, StepScope
 from skene_dagster.delivery.model import WaitingBatches
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
@@ -16,6 +16,9 @@ from skene_dagster.store.tables import pacing
 
 GRACE = timedelta(minutes=15)
 """How long after its tick a segment may still be on its way."""
+
+RECENT = timedelta(days=7)
+"""Of emails accepted since then it is counted what became of them."""
 
 STUCK = timedelta(hours=1)
 """How long an attempt may be without answer, or emails without anybody who sends them, before a person should look."""
@@ -64,6 +67,8 @@ class StepHealth:
     unapproved: int
     """Members of a first wave that waits for a person."""
 
+    outcomes: Outcomes
+    """What became of its recent emails."""
     ahead: bool
     """It was refreshed for a tick that is still to come, by a wrong clock: all ticks before that one write nothing."""
 
@@ -103,6 +108,7 @@ def health(
         stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE),
         deferred=waits,
         unapproved=0 if orders.approved else waits.get("first_wave", 0),
+        outcomes=ledger.outcomes(connection, scope, now - RECENT),
         ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
     )
 

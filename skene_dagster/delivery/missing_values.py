@@ -10,7 +10,7 @@ from sqlalchemy.types import NullType
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.errors import Place
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.product.mailable import is_mailable
+from skene_dagster.product.user_tests import is_mailable
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.names import parts

@@ -36,6 +36,9 @@ DeferReason = Literal[
     "repeat",
     "in_flight",
     "left_segment",
+    "cap",
+    "quiet_hours",
+    "new_address",
     "reconsidered",
     "not_mailable",
     "no_address",
@@ -47,7 +50,9 @@ DeferReason = Literal[
 """Why a user is not mailed now, and is decided again at a later tick.
 
 `in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
-more when their email was to be made, and no refresh has seen them leave yet.
+more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
+emails as `limits.caps` allow; `quiet_hours`: their email could not be made in time; `new_address`: they have another
+address than when it was decided.
 """
 
 SkipReason = Literal[
@@ -61,12 +66,15 @@ SkipReason = Literal[
     "not_mailable",
     "suppressed",
     "said_no",
+    "no_consent",
+    "same_address",
     "step_removed",
     "doubt",
 ]
 """Why a user is not mailed for this entry, or this row, at all.
 
-`suppressed`: nothing may reach their address; `said_no`: they want no marketing.
+`suppressed`: nothing may reach their address; `said_no`: they want no marketing, or none of the topic; `no_consent`:
+they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email.
 """
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
@@ -129,6 +137,8 @@ class Batch:
     """What was said last."""
     settled_at: datetime | None
     written_back_at: datetime | None
+    not_before: datetime | None
+    """From when on the hours of its recipients let it leave; None: from when it was reserved."""
     due_at: datetime | None
     unanswered_at: datetime | None
     """When the last attempt began that got no answer."""
@@ -136,6 +146,11 @@ class Batch:
     """When the provider's records first showed nothing of it."""
     refusal: str | None
     """What its key was refused with after an attempt without answer: it is used no more."""
+
+    @property
+    def waits_since(self) -> datetime:
+        """Since when it could have left."""
+        return self.not_before or self.reserved_at
 
     @property
     def frozen_sends(self) -> list[str]:
@@ -215,6 +230,29 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """An email to a recipient, of any loop, that left or still may."""
+
+    loop: str
+    step: str
+    as_of: datetime
+    """The tick of the decision."""
+    occurrence: str
+    at: datetime | None
+    """When the provider accepted it; None: it may still leave, or may have left."""
+
+
+@dataclass(frozen=True)
+class NewContact:
+    """Whom an email is to reach that is still to be written down."""
+
+    user_id: object
+    occurrence: str
+    recipient: str
+    """As `Recipients` names their address."""
+
+
+@dataclass(frozen=True)
 class NewSend:
     """A final decision that is still to be written down."""
 
@@ -223,6 +261,8 @@ class NewSend:
     state: Literal["reserved", "skipped"]
     reason: SkipReason | None
     """None of those who are mailed."""
+    not_before: datetime | None = None
+    """From when on their email may leave; None: at once."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +281,8 @@ class NewDecisions:
     deferrals: Sequence[NewDeferral]
     answered: Sequence[tuple[object, str]]
     """Who was due, by user and occurrence: they wait no more, or again."""
+    contacts: Sequence[NewContact]
+    """To which recipients the emails go that are counted."""
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ production a missing key stops the run rather than filling a folder in silence.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Provider, Terms
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.settings import FILE, Settings
-from skene_dagster.store.engine import Clock
+from skene_dagster.store.engine import CLOCKS_DIFFER, Clock
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Mode:
     def leaves(self) -> bool:
         """Whether its emails leave this machine."""
         return self.name != "outbox"
+
+    def simulates(self, as_of: datetime, now: datetime, expires_after: timedelta) -> bool:
+        """Whether a tick is of simulated time: of another than it is now, where no email leaves."""
+        return not self.leaves and not -CLOCKS_DIFFER <= now - as_of <= expires_after
 
 
 def choose(settings: Settings) -> Mode:

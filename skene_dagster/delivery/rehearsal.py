@@ -15,11 +15,11 @@ from sqlalchemy import Connection, Engine, Select, inspect, literal, select
 
 from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, decide
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.reserve import count
 from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, SendAudience
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
@@ -32,7 +32,7 @@ from skene_dagster.segments import clearance, conditions, members, trigger_rows
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
-from skene_dagster.store.tables import controls, sends, suppressions
+from skene_dagster.store.tables import controls, preferences, sends
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Stage:
     @cached_property
     def audience(self) -> SendAudience:
         """Whom a run would decide about."""
-        has_list = inspect(self.engine).has_table(suppressions.name)
-        return SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of, has_list=has_list)
+        has_consent = inspect(self.engine).has_table(preferences.name)
+        return SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of, has_consent=has_consent)
 
     @property
     def email(self) -> Email:
@@ -152,8 +152,7 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         if user_id is None:
             return None, None
         columns = stage.email.user_columns
-        people = facts.people(connection, stage.settings.users, [user_id], columns, as_of=stage.as_of)
-        person = people.get(user_id)
+        person = stage.audience.people(connection, [user_id], stage.as_of, columns).get(user_id)
         if person is None:
             return None, None
         try:
@@ -169,7 +168,7 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
 
 
 def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
-    """Make the email of one user, as a run would make their first.
+    """Make the email of one user, as a run would make their first; a link to our own pages unsubscribes nobody.
 
     Raises:
         MissingValue: it needs a value that the user does not have.
@@ -179,7 +178,7 @@ def render(stage: Stage, templates: Templates, user_id: object, person: Person, 
         stage.email,
         user=person.columns,
         row=row,
-        sender=stage.settings.sender,
+        letterhead=Letterhead.of(stage.settings, stage.email.topic),
         send_id=send_id(stage.audience.scope, user_id, 1),
         to=person.address or "",
         loop=stage.plan.name,
@@ -219,13 +218,15 @@ class _Decisions:
         scope = audience.scope
         pasts = ledger.history(self._connection, scope, keys) if self._known else {}
         waiting = ledger.waiting_users(self._connection, scope, keys) if self._known else {}
+        addressees = audience.addressees(self._connection, people, as_of)
         cases = []
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)
             if person is not None:
                 entered_at = since or as_of
-                asked = Facts(entered_at, person.address, person.mailable, past, waiting.get(key), person.stopped_by)
+                asked = Facts(entered_at, addressees.of(person), past, waiting.get(key))
                 decision = decide(asked, self._rules, as_of)
+                addressees.count(person, decision)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases
@@ -247,7 +248,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
         for some in rows.partitions(PAGE):
             page = [Candidate(row.user_id, stage.as_of, row.occurrence) for row in some]
             keys, columns = [row.user_id for row in some], stage.email.user_columns
-            people = facts.people(asking, stage.settings.users, keys, columns, as_of=stage.as_of)
+            people = audience.people(asking, keys, stage.as_of, columns)
             for row, decided in zip(some, audience.decide(asking, page, rules, stage.as_of), strict=True):
                 for outcome, n in count([decided.decision]).items():
                     counts[outcome] = counts.get(outcome, 0) + n

@@ -44,7 +44,9 @@ class Retained:
     """Whom that day waits for, where it is not the one that `retention.events` says."""
 
 
-class _Part(Protocol):
+class Part(Protocol):
+    """Deletes some rows, and says where to go on."""
+
     def __call__(self, connection: Connection, *, since: Any) -> Swept: ...
 
 
@@ -75,13 +77,13 @@ def retain(
         wanted = (now - retention.events).date()
         let_go = partial(roll_up.let_go, plan=usage, wanted=wanted, needed=needed, now=now)
         since, waits_for = transaction(engine, let_go)
-        deleted[tables.events.name] = _all_of(engine, partial(events.forget, size=chunk))
+        deleted[tables.events.name] = all_of(engine, partial(events.forget, size=chunk))
     if retention.history is not None:
         for table, part in _history(engine, now - retention.history, chunk):
-            deleted[table.name] = deleted.get(table.name, 0) + _all_of(engine, part)
+            deleted[table.name] = deleted.get(table.name, 0) + all_of(engine, part)
     if retention.payloads is not None:
         parts = reading(engine, partial(_payloads, looks=looks, now=now, kept=retention.payloads, size=chunk))
-        deleted[tables.triggered.name] = sum(_all_of(engine, part) for part in parts)
+        deleted[tables.triggered.name] = sum(all_of(engine, part) for part in parts)
     return Retained(deleted, since, waits_for)
 
 
@@ -105,7 +107,7 @@ def _next_looks(connection: Connection, plans: Sequence[LoopPlan]) -> dict[str, 
     return looks
 
 
-def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Table, _Part]]:
+def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Table, Part]]:
     yield tables.engagement_levels, partial(engagement.forget_left, before=before, size=size)
     for mode in CHANNELS:
         yield tables.entitlements, partial(entitlements.forget_lifted, mode=mode, before=before, size=size)
@@ -117,9 +119,9 @@ def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Tabl
 
 def _payloads(
     connection: Connection, looks: Mapping[str, _Look], now: datetime, kept: timedelta, size: int
-) -> list[_Part]:
+) -> list[Part]:
     """List what is deleted of the rows that triggered steps: nothing that a tick or an open batch may still need."""
-    parts: list[_Part] = []
+    parts: list[Part] = []
     for segment, *_ in members.all_segments(connection):
         loop, _, step = segment.partition(".")
         look = looks.get(segment)
@@ -131,7 +133,8 @@ def _payloads(
     return parts
 
 
-def _all_of(engine: Engine, part: _Part) -> int:
+def all_of(engine: Engine, part: Part) -> int:
+    """Do a part of the work, one transaction after the other, until all is done; return how many rows it was."""
     deleted, since = 0, None
     while True:
         swept = transaction(engine, partial(part, since=since))

@@ -1,1 +1,1 @@
-"""What comes back about mail that was accepted: kept as it is told, then read into receipts and suppressions."""
+"""What comes back: about accepted mail, read into receipts and suppressions; and the lists that providers keep."""

@@ -4,66 +4,15 @@ The field names are those of the page's `defineLoop`; camelCase and snake_case a
 author's own (`personalization`, `set`, `limit`) are never renamed.
 """
 
-import math
-import re
 from datetime import timedelta
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field
 
-from skene_dagster.documents import Spec, shown
-from skene_dagster.durations import Duration, duration, duration_text
-from skene_dagster.settings import Identifier, Moments, ProviderName, TableName
-
-
-def _column_value(value: object) -> object:
-    if isinstance(value, str | bool | int | None) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    raise ValueError(f"A column takes a string, a number, true, false or null, not {shown(value)}")
-
-
-def _repeat(value: object) -> object:
-    if value in ("once", "every_entry"):
-        return value
-    try:
-        return duration(value)
-    except ValueError as bad:
-        raise ValueError(f"{bad}; or `once`; or `every_entry`") from None
-
-
-def _share(value: object) -> float:
-    percent = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%", value) if isinstance(value, str) else None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    share = float(Decimal(percent[1]) / 100) if percent else float(str(value)) if number else -1.0
-    if not 0 <= share < 1:
-        raise ValueError(f"{shown(value)} is not a share below the whole. Write it as 10% or 0.1")
-    return share
-
-
-Scalar = str | int | float | bool | None
-ColumnValue = Annotated[
-    Scalar, PlainValidator(_column_value), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
-]
-Repeat = Annotated[
-    Literal["once", "every_entry"] | timedelta,
-    PlainValidator(_repeat),
-    PlainSerializer(lambda value: duration_text(value) if isinstance(value, timedelta) else value),
-    WithJsonSchema({"type": "string", "pattern": r"^(once|every_entry|[0-9]{1,9}\s*[smhdw])$"}),
-]
-Share = Annotated[
-    float,
-    PlainValidator(_share),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]{1,6})?\s*%$"},
-                {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-            ]
-        }
-    ),
-]
-Text = Annotated[str, Field(min_length=1)]
+from skene_dagster.documents import Spec
+from skene_dagster.durations import Duration
+from skene_dagster.loops.field_types import ColumnValue, Repeat, Share, Text
+from skene_dagster.settings import ClockTime, Identifier, Moments, ProviderName, TableName
 
 
 class ScheduleTrigger(Spec):
@@ -209,10 +158,12 @@ class EmailAction(Spec):
     repeat: Repeat = timedelta(days=30)
     """When a user who entered again may be mailed again: `once`, `every_entry` or after a duration. Where rows trigger
     the step, the default is `every_entry`: once for each row."""
+    send_at: ClockTime | None = None
+    """The time of day at which it leaves, by the clock of its recipient: `09:00`. Default: at once."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
     """Columns of the users table, written once the provider has accepted the email."""
     transactional: bool = False
-    """True for mail that the recipient asked for; everything else carries an unsubscribe link."""
+    """True for mail that the recipient asked for; everything else has a topic and an unsubscribe link."""
 
 
 class BlockAction(Spec):
@@ -278,6 +229,8 @@ class Loop(Spec):
     """What kind of loop this is."""
     opinion: str = ""
     """Why this loop exists, in a sentence; Dagster shows it."""
+    topic: Text | None = None
+    """What its marketing emails are about, by its name in `topics` of skene.yaml. Default: `product`."""
     steps: Annotated[list[Step], Field(min_length=1)]
     """Who, when, what: at least one."""
     goal: Goal | None = None

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
 from skene_dagster.loops.sql_reads import MomentRead, Window
+from skene_dagster.loops.times.hours import ANY_HOUR, Hours
 from skene_dagster.settings import Feature, Milestone, MomentColumn, ProviderName
 
 
@@ -70,6 +71,8 @@ class Expression:
     """Why there is no `sqlite`, by the name of the construct; else empty."""
     moments: tuple[MomentRead, ...] = field(default=(), repr=False)
     """The columns that it reads as moments; those of the row itself are of the table `ROW`."""
+    is_moment: bool = False
+    """Its author wrote a moment, or NULL; the texts are true if it is a moment."""
 
 
 @dataclass(frozen=True)
@@ -173,14 +176,23 @@ class Email:
     personalization: tuple[tuple[str, str], ...]
     """Name and expression text, such as ("name", "{{user.name}}"), in the author's order."""
     user_columns: tuple[str, ...]
-    """Columns of the users table that the expressions read, those of the unsubscribe address included, sorted."""
+    """Columns of the users table that the expressions read, or the link to unsubscribe needs, sorted."""
     row_columns: tuple[str, ...]
     """Columns of the condition that the expressions read, sorted; kept with the member."""
     repeat: Literal["once", "every_entry"] | timedelta
     set: tuple[tuple[str, str | int | float | bool | None], ...]
-    transactional: bool
+    topic: str | None
+    """What it is about, by its name in skene.yaml; None for mail that its recipient asked for, which is about nothing
+    that one can say no to."""
+    hours: Hours = ANY_HOUR
+    """When it may leave, by its recipient's clock."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
+
+    @property
+    def transactional(self) -> bool:
+        """Whether its recipient asked for it."""
+        return self.topic is None
 
 
 @dataclass(frozen=True)

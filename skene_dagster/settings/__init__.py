@@ -1,35 +1,36 @@
 """skene.yaml and the environment, read once into one frozen Settings."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field
-
 from skene_dagster import boundary
-from skene_dagster.documents import Document, Spec, parse, shown, together
-from skene_dagster.durations import duration_text
+from skene_dagster.documents import Document, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
+from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
-from skene_dagster.settings.product import Limits, Sender, Users
+from skene_dagster.settings.product import Cap, Limits, QuietHours, Sender, Users
+from skene_dagster.settings.project_file import ProjectFile, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
-from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic
-from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Key, Level, Levels, Milestone, TidbUsage
+from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic, TopicSender
+from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import parse_yaml
 
 __all__ = [
+    "DEFAULT_TOPIC",
     "FILE",
     "OWN_EVENTS",
     "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
+    "Cap",
+    "ClockTime",
     "Environment",
     "Events",
     "Example",
@@ -43,12 +44,14 @@ __all__ = [
     "Moments",
     "ProjectFile",
     "ProviderName",
+    "QuietHours",
     "Retention",
     "Sender",
     "Settings",
     "TableName",
     "TidbUsage",
     "Topic",
+    "TopicSender",
     "Unit",
     "Users",
     "load",
@@ -59,41 +62,6 @@ FILE = "skene.yaml"
 
 PRODUCT_NEWS: Mapping[str, Topic] = MappingProxyType({DEFAULT_TOPIC: Topic(title="Product news")})
 """The topics of a project that names none."""
-
-
-def _a_folder(name: str) -> str:
-    if not name or not name.isprintable() or len(name) > 1000:
-        raise ValueError(f"{shown(name)} is not the name of a folder")
-    return name
-
-
-Folder = Annotated[str, AfterValidator(_a_folder)]
-
-
-class ProjectFile(Spec):
-    """skene.yaml."""
-
-    users: Users = Users()
-    sender: Sender = Sender()
-    limits: Limits = Limits()
-    events: Events | None = None
-    """The product's own table of usage events; `skene_events` by default."""
-    features: dict[Key, Feature] = Field(default_factory=dict)
-    """The product's features, by a short name."""
-    levels: Levels = Levels()
-    milestones: dict[Key, Milestone] = Field(default_factory=dict)
-    """What users reach, by a short name."""
-    tidb_usage: TidbUsage | None = None
-    """The users whose use of TiDB's own features is collected. Default: nobody."""
-    retention: Retention = Retention()
-    topics: dict[Key, Topic] = Field(default_factory=dict)
-    """What the emails are about, by a short name; `product` is there where nothing else is."""
-    loops: Folder = "loops"
-    """The folder of the loop files."""
-    templates: Folder = "templates"
-    """The folder of the email templates."""
-    outbox: Folder = ".skene/outbox"
-    """The folder for emails that may not be sent."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +75,7 @@ class Settings:
     loops: Path
     templates: Path
     outbox: Path
+    spool: Path
     database_url: str = field(repr=False)
     environment: Environment
     redirect_to: str | None
@@ -122,6 +91,14 @@ class Settings:
     tidb_usage: TidbUsage | None = None
     retention: Retention = field(default_factory=Retention)
     topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
+    senders: Mapping[str, TopicSender] = field(default_factory=dict)
+
+    def sender_of(self, topic: str | None) -> Sender:
+        """Return who the emails of a topic come from; `sender` where it names nobody, or there is no topic."""
+        about = None if topic is None else self.topics.get(topic)
+        if about is None or about.sender is None:
+            return self.sender
+        return self.senders[about.sender].completed(self.sender)
 
     @property
     def schema(self) -> str:
@@ -155,8 +132,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     document = read_settings(root)
     with boundary.around(FILE):
         project = parse(ProjectFile, document, SettingsError)
-        if faults := list(_faults_of_retention(project, document)):
-            raise together(faults)
+        if found := list(faults(project, document)):
+            raise together(found)
     with boundary.around("environment"):
         variables = read_variables(environ)
     default_url = f"sqlite:///{root / '.skene' / 'skene.db'}"
@@ -172,31 +149,14 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         tidb_usage=project.tidb_usage,
         retention=project.retention,
         topics=project.topics or PRODUCT_NEWS,
+        senders=project.senders,
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,
+        spool=root / project.spool,
         database_url=variables.database_url or default_url,
         environment=variables.environment,
         redirect_to=variables.redirect_to,
         environ={name: value for name, value in environ.items() if value},
         write_key=variables.write_key,
     )
-
-
-def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
-    events, payloads = project.retention.events, project.retention.payloads
-    if events is not None and project.events not in (None, OWN_EVENTS):
-        yield SettingsError(
-            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' names a different table, which is the "
-            "product's: nothing is ever deleted there.",
-            advice="Remove one of the two.",
-            place=document.place(("retention", "events")),
-        )
-    waits = 2 * project.limits.expires_after
-    if payloads is not None and payloads < waits:
-        yield SettingsError(
-            f"'retention.payloads' is {duration_text(payloads)}, but what an email needs may be needed for "
-            f"{duration_text(waits)}: twice 'limits.expires_after'.",
-            advice=f"Keep them for {duration_text(waits)} at least.",
-            place=document.place(("retention", "payloads")),
-        )

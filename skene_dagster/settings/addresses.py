@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from email.headerregistry import Address
+from email.utils import parseaddr
 from functools import lru_cache
 from typing import Annotated
 
@@ -115,6 +116,11 @@ def sender(text: str) -> str:
     if len(name) > LONGEST_NAME:
         raise ValueError(f"The name in {shown(text)} is longer than {LONGEST_NAME} characters")
     return str(Address(display_name=name, addr_spec=address))
+
+
+def address_of(sender: str) -> str:
+    """Return the address of what `sender` returned, in lower case."""
+    return parseaddr(sender)[1].lower()
 
 
 def is_link(text: str) -> bool:

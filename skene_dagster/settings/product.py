@@ -1,12 +1,13 @@
 """The parts of skene.yaml about the users, the sender, and when to stop."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
 from skene_dagster.settings.addresses import PublicUrl, SenderText, UnsubscribeUrl
+from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.moments import Moments
 from skene_dagster.settings.names import Identifier, TableName
 from skene_dagster.settings.providers import DEFAULT_PROVIDER, ProviderName
@@ -56,6 +57,36 @@ class Sender(Spec):
     """The share of the provider's rate limit that the loops may use."""
 
 
+class Cap(Spec):
+    """So many marketing emails in a time, for each recipient, from all loops together."""
+
+    count: int = Field(ge=1)
+    """How many."""
+    within: Duration
+    """In which time."""
+
+
+class QuietHours(Spec):
+    """From one time of day to another, which is that of the next day if it is not later."""
+
+    from_: ClockTime = Field(alias="from")
+    """When they begin, such as `22:00`."""
+    to: ClockTime
+    """When they end, such as `08:00`."""
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> "QuietHours":
+        if self.from_ == self.to:
+            raise ValueError("They begin and end at the same time. Quiet hours cannot be the whole day")
+        return self
+
+    def holds(self, at: time) -> bool:
+        """Whether a time of day is in them."""
+        if self.from_ < self.to:
+            return self.from_ <= at < self.to
+        return at >= self.from_ or at < self.to
+
+
 class Limits(Spec):
     """When to stop and ask."""
 
@@ -69,3 +100,7 @@ class Limits(Spec):
     """A loop's first wave in production larger than this waits for `skene-dagster approve`."""
     expires_after: Duration = timedelta(days=3)
     """A send that waited longer than this is skipped as too late."""
+    quiet_hours: QuietHours | None = None
+    """When no marketing email leaves, by the clock of its recipient: `{from: "22:00", to: "08:00"}`."""
+    caps: list[Cap] = Field(default_factory=list)
+    """The most marketing emails that a recipient gets from all loops together. Default: no limit."""

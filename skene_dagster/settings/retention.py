@@ -30,8 +30,3 @@ class Retention(Spec):
     """Events in `skene_events`, counted from when they were received; deleted by whole days (UTC), once rolled up."""
     payloads: Kept | None = None
     """Rows that triggered a step, with the columns kept for their emails; counted from when the step found them."""
-
-    @property
-    def deletes(self) -> bool:
-        """Whether anything is ever deleted."""
-        return self != Retention()

@@ -40,7 +40,7 @@ def make_app(parts: Sequence[Part], limits: Limits | None = None) -> Starlette:
         lacking = await readiness.lacks()
         return JSONResponse({"ok": False, "message": lacking}, 503) if lacking else JSONResponse({"ok": True})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *(route for one in served for route in one.routes),
             Route("/healthz", healthz),
@@ -50,6 +50,9 @@ def make_app(parts: Sequence[Part], limits: Limits | None = None) -> Starlette:
         middleware=[Middleware(Unread, limits)],
         lifespan=alive,
     )
+    # Starlette, 2026-11: it would redirect /u to what the client's own Host header says.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _refused(_: Request, refusal: Exception) -> Response:

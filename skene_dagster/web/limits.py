@@ -13,6 +13,8 @@ class Limits:
     """Of the body of /v1/batch, inflated."""
     batch_messages: int = 2_500
     """In a batch."""
+    webhook_bytes: int = 256 * 1024
+    """Of the body of /webhooks/…, inflated: an event of one email, with its headers."""
     connections: int = 4_000
     """That are open at a time; more are told to come again (429)."""
     head_bytes: int = 16 * 1024

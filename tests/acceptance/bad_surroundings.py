@@ -103,7 +103,7 @@ IN_THE_SETTINGS = {
     "settings that are no YAML": settings("users: {table: x\n", "what begins here is never closed", 1),
     "no postal address": Wrong(
         {**GOOD, "skene.yaml": "sender: {from: hello@example.com}\n"},
-        "A marketing email needs sender.postal_address and sender.unsubscribe_url, which skene.yaml does not have",
+        "A marketing email needs sender.postal_address and sender.public_url, which skene.yaml does not have",
         "loops/loop.yaml:13",
     ),
     "an unknown environment": called("validate", "SKENE_ENV is 'prod'", 1, {"SKENE_ENV": "prod"}),

@@ -108,3 +108,18 @@ def test_each_error_of_a_file_is_told(tmp_path: Path) -> None:
         "loops/a.yaml:12",
         "loops/a.yaml:24",
     ]
+
+
+def test_a_page_of_the_projects_own_is_checked_as_serve_would(tmp_path: Path) -> None:
+    root = write_project(tmp_path, {"retention.yaml": RETENTION})
+    pages = root / "templates" / "pages"
+    pages.mkdir()
+    (pages / "preferences.de.html").write_text("<h1>\n{{ nobody }}", encoding="utf-8")
+
+    all_of_it = CliRunner().invoke(main, ["--project", str(root), "validate"])
+    one_loop = CliRunner().invoke(main, ["--project", str(root), "validate", "loops/retention.yaml"])
+
+    assert all_of_it.exit_code == 1
+    assert "templates/pages/preferences.de.html" in all_of_it.output
+    assert "It uses nobody, which is not there." in " ".join(all_of_it.output.split())
+    assert one_loop.exit_code == 0

@@ -179,6 +179,21 @@ def test_a_test_email_goes_through_resend_wherever_there_is_a_key_and_is_none_of
     assert "send" not in tags
 
 
+def test_the_unsubscribe_link_of_a_test_email_is_an_example(root: Path) -> None:
+    settings = (root / "skene.yaml").read_text(encoding="utf-8")
+    own = "unsubscribe_url: https://example.com/unsubscribe/{{user.id}}"
+    assert own in settings
+    (root / "skene.yaml").write_text(settings.replace(own, "public_url: https://mail.example.com"), encoding="utf-8")
+
+    result = skene(root, "send-test", "retention", "--user", "2", "--to", "me@example.com")
+
+    (file,) = (root / ".skene" / "outbox").glob("*.eml")
+    assert "https://mail.example.com/u/example" in file.read_text(encoding="utf-8")
+    assert "Its unsubscribe link is an example: it unsubscribes nobody." in " ".join(result.output.split())
+    shown = " ".join(skene(root, "preview", "retention", "--user", "2").output.split())
+    assert "The unsubscribe link is an example: each email that is sent gets one of its own." in shown
+
+
 def test_a_test_email_goes_to_whom_is_said_is_marked_and_stands_in_no_ledger(root: Path) -> None:
     result = skene(root, "send-test", "retention", "--user", "2", "--to", "me@example.com")
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 from commands import ATTEMPTED, RESERVED, run, skene
+from servers import free_port
 from small_project import RETENTION, write_project, write_users
+
+from skene_dagster.consent.preferences import Said
+from skene_dagster.consent.spool.choices import Choices
+from skene_dagster.consent.spool.spool import Spool
 
 CLOSED = "INSERT INTO skene_pacing VALUES ('one', 2, '2999-01-01', '2999-01-01 00:00:00.000000', 'daily_quota')"
 
@@ -32,12 +37,36 @@ def test_status_tells_how_it_is_and_ends_with_4_when_a_person_should_look(root: 
     assert all(len(line) <= 80 for line in paused.output.splitlines())
 
 
+def test_what_recipients_said_and_nobody_has_written_down_is_told(root: Path) -> None:
+    run(root)
+    said = Said(datetime(2026, 3, 2), "one click in a mail program", None)
+    Spool(root / ".skene" / "spool").add([Choices(("1:ada", "u:ada"), (("no", "marketing"),), said)] * 2)
+
+    told = skene(root, "status")
+
+    assert told.exit_code == 4
+    assert "2 answers of recipients wait in .skene/spool since " in " ".join(told.output.split())
+    assert all(len(line) <= 80 for line in told.output.splitlines())
+
+
+def test_it_is_told_while_the_database_is_away_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(root)
+    said = Said(datetime(2026, 3, 2), "one click in a mail program", None)
+    Spool(root / ".skene" / "spool").add([Choices(("1:ada", "u:ada"), (("no", "marketing"),), said)])
+    monkeypatch.setenv("SKENE_DATABASE_URL", f"mysql+pymysql://root@127.0.0.1:{free_port()}/skene")
+
+    told = skene(root, "status")
+
+    assert told.exit_code not in (0, 4)
+    assert "1 answer of a recipient waits in .skene/spool since " in " ".join(told.output.split())
+
+
 def test_status_for_programs_is_one_object(root: Path) -> None:
     run(root)
 
     found = json.loads(skene(root, "status", "--json").output)
 
-    assert set(found) == {"steps", "problems", "mode"}
+    assert set(found) == {"steps", "problems", "mode", "feedback"}
     assert found["problems"] == []
     assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
         "loop": "retention",

@@ -12,6 +12,7 @@ NOT_RUN = {
     r"SKENE_WRITE_KEY='.*' skene-dagster serve .*": "does not end; tests/web/test_serve.py starts it",
     r"docs/deploy.md: yaml values.yaml": "needs a Kubernetes cluster; what it says of Dagster is compared here",
     r"docs/tidb.md: sql": "needs a server; tests/acceptance/test_doctor.py executes the grants, and works with them",
+    r"docs/deploy.md: sql": "needs a server; tests/web/test_public.py executes the grants, and works with them",
     r"docs/tracking.md: js": "needs Node and Segment's published package; tests/web runs its Python client",
 }
 """Commands of `sh` blocks, and other blocks by page, kind and title, as patterns."""

@@ -18,7 +18,7 @@ from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.checks.scans import Scan
 from skene_dagster.cli import main
-from skene_dagster.cli.consent import listed
+from skene_dagster.cli.consent import list_suppressions
 from skene_dagster.cli.inspect import status
 from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import notices, validate
@@ -96,7 +96,7 @@ def history_of_an_address(_root: Path, _database: Path) -> str:
 
     def tell(screen: Screen) -> None:
         for one in (address, other):
-            listed._tell_one(screen, one, records, given, now)
+            list_suppressions._tell_one(screen, one, records, given, now)
 
     return printed(tell)
 

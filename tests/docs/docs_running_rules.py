@@ -2,25 +2,33 @@
 
 import configparser
 import re
+from dataclasses import fields
 from itertools import chain
 from types import SimpleNamespace
 from typing import get_args
 
 import yaml
-from docs_compare import PACKAGE, first_code_of_each, same
+from docs_compare import PACKAGE, first, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster.cli.words import REASONS
-from skene_dagster.consent.suppressions import SCOPES
+from skene_dagster.consent.suppressions import SCOPES, topic_scope
+from skene_dagster.delivery.ledger import Bounce, Outcomes
+from skene_dagster.delivery.ledger.outcomes import MACHINE
 from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipReason
+from skene_dagster.delivery.providers.resend.webhooks import KINDS
 from skene_dagster.errors import StoreTooLarge
+from skene_dagster.feedback.bounces import ABOUT_US_CODES, ABOUT_US_TYPES, FIRST_TIME, FOR_AS_LONG, HARD, IN_A_ROW
+from skene_dagster.feedback.merging import FIRST, LAST
 from skene_dagster.project import load_project
-from skene_dagster.settings import load
+from skene_dagster.settings import Topic, load
 from skene_dagster.store import failures
 from skene_dagster.store.tables import events, metadata
 from skene_dagster.web.app import make_app
 from skene_dagster.web.events.api import events_api
 from skene_dagster.web.limits import Limits
+from skene_dagster.web.pages.forms import Act
+from skene_dagster.web.pages.views import samples
 from skene_dagster.web.refusals import busy, long_head, slow_body, too_large, unavailable, unknown_key, wrong
 
 
@@ -29,7 +37,42 @@ def states_of_a_batch(table: Table) -> None:
 
 
 def scopes_of_a_suppression(table: Table) -> None:
-    same(table, first_code_of_each(table), SCOPES)
+    same(table, first_code_of_each(table), (*SCOPES, topic_scope("<name>")))
+
+
+def events_of_resend(table: Table) -> None:
+    shown: dict[str, str] = {type_: row[1] for _, row in table.rows for type_ in in_code(row[0])}
+    same(table, shown, KINDS)
+    for type_, does in shown.items():
+        for moment in (sets[KINDS[type_]] for sets in (FIRST, LAST) if KINDS[type_] in sets):
+            assert f"`{moment}`" in does, f"{table.place}: {type_} sets {moment}"
+
+
+def bounces(table: Table) -> None:
+    same(table, first_code_of_each(table), get_args(Bounce))
+    says = " ".join(" ".join(row) for _, row in table.rows)
+    codes = [f"{code}x" if code.endswith(".") else code for code in ABOUT_US_CODES]
+    days = (f"{FOR_AS_LONG.days} days", f"{FIRST_TIME.days} days", f"for {2 * FIRST_TIME.days}")
+    for so in (*ABOUT_US_TYPES, *codes, HARD, *days):
+        assert so in says, f"{table.place}: {so} counts"
+    assert IN_A_ROW == 3
+
+
+def outcomes(table: Table) -> None:
+    same(table, {name for _, row in table.rows for name in in_code(row[0])}, [one.name for one in fields(Outcomes)])
+    assert f"within {MACHINE.seconds} seconds" in " ".join(row[1] for _, row in table.rows), str(table.place)
+
+
+def values_of_a_page(table: Table) -> None:
+    known = samples({"news": Topic(title="News")}, "Orbit")["preferences"]
+    of_every_page = {"lang", "dir", "style", "nonce"}
+    same(table, {code.partition(".")[0] for code in first(table)}, {*known[0], *of_every_page})
+    (done,) = (row[1] for _, row in table.rows if in_code(row[0]) == ["done"])
+    same(table, in_code(done), get_args(Act))
+    (topics,) = (row[1] for _, row in table.rows if in_code(row[0]) == ["topics"])
+    listed = known[0]["topics"]
+    assert isinstance(listed, list)
+    same(table, {*in_code(topics)} - {"skene.yaml"}, listed[0])
 
 
 def reasons(table: Table) -> None:

@@ -20,6 +20,7 @@ from skene_dagster.delivery.ledger import reading, sending
 from skene_dagster.delivery.providers.resend import TERMS, provider
 from skene_dagster.delivery.providers.smtp import conversation
 from skene_dagster.delivery.send import pacing, records, session
+from skene_dagster.feedback.inbox import Heard
 from skene_dagster.loops import dialect, names
 from skene_dagster.product import attributes
 from skene_dagster.segments import refresh, trigger_windows
@@ -152,5 +153,5 @@ def test_what_status_says_to_programs_is_listed() -> None:
 
     assert told is not None
     assert {*in_code(told[1])} == {field.name for field in fields(StepHealth)} | {"late"}
-    assert in_code(told[2]) == ["problems", "mode"]
+    assert in_code(told[2]) == ["problems", "mode", "feedback", *(field.name for field in fields(Heard))]
     assert in_code(told[3]) == [field.name for field in fields(Wait)]

@@ -18,6 +18,7 @@ ASKS_THE_MACHINE = {
     "compiler/jobs/sensors.py": "runs of the last hour, by the time that Dagster gave them",
     "compiler/jobs/dead_runs.py": "runs that ended a while ago, by the time that Dagster gave them",
     "store/engine.py": "the clock itself",
+    "web/pages/hearing.py": "what recipients say while there is no database to ask for the time",
 }
 """Modules of the package that ask the machine what time it is, and for what."""
 

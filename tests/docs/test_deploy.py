@@ -59,7 +59,7 @@ def test_each_variable_is_one_that_somebody_reads() -> None:
 
     assert given <= ours | storage
     assert storage <= given | in_image
-    assert of_compose <= ours | {"DAGSTER_POSTGRES_PASSWORD"}
+    assert of_compose <= ours | {"DAGSTER_POSTGRES_PASSWORD", "SKENE_PUBLIC_DATABASE_URL"}
 
 
 def test_dagsters_instance_is_configured_as_the_projects_own_but_for_its_storage(

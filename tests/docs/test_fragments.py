@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from docs_fields import name_of, parts_of, parts_of_a_loop
 from docs_pages import Code, code
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -14,10 +13,12 @@ from pydantic.fields import FieldInfo
 
 import skene_dagster
 from skene_dagster.delivery.email.templates.values import compile_value
+from skene_dagster.errors import SettingsError
 from skene_dagster.loops.plan import AtLevel, InState, Reached, UsedUp
 from skene_dagster.loops.planning.conditions import columns_of
 from skene_dagster.project import load_project
 from skene_dagster.settings import ProjectFile, load
+from skene_dagster.yaml_document import parse_yaml
 
 SETTINGS = """\
 users: {created_at: created_at, plan: plan}
@@ -98,7 +99,9 @@ def test_a_value_is_one_that_its_field_takes(fragment: Code) -> None:
 
 def takes(field: FieldInfo, value: str) -> bool:
     try:
-        TypeAdapter[object](field.rebuild_annotation()).validate_python(yaml.safe_load(value))
+        TypeAdapter[object](field.rebuild_annotation()).validate_python(
+            parse_yaml(f"value: {value}", "a page", SettingsError).data["value"]
+        )
     except ValidationError:
         return False
     return True

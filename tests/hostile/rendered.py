@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.templates import MissingValue, Templates, Unrenderable
 from skene_dagster.errors import SkeneError
 from skene_dagster.project import load_project
@@ -29,7 +30,7 @@ def render_all(root: Path, environ: Mapping[str, str]) -> str:
                     step.email,
                     user={"id": 7, "name": LONG},
                     row={},
-                    sender=settings.sender,
+                    letterhead=Letterhead.of(settings, step.email.topic),
                     send_id="ab" * 16,
                     to="ada@example.com",
                     loop=plan.name,

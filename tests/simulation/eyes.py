@@ -9,7 +9,17 @@ from product import users
 from sqlalchemy import Column, Row, and_, delete, exists, func, insert, select
 
 from skene_dagster.delivery.ledger.scope import StepScope, send_id
-from skene_dagster.store.tables import OPEN, batches, controls, deferred, metadata, pacing, segment_members, sends
+from skene_dagster.store.tables import (
+    OPEN,
+    batches,
+    controls,
+    deferred,
+    metadata,
+    pacing,
+    receipts,
+    segment_members,
+    sends,
+)
 
 Backup: TypeAlias = dict[str, list[dict[str, Any]]]
 """Rows by table."""
@@ -45,6 +55,10 @@ class Eyes:
         columns = (*sends.c, batches.c.state.label("batch_state"), batches.c.unresolved_since)
         query = select(*columns).outerjoin(batches, batches.c.batch_id == sends.c.batch_id)
         return {row.send_id: row for row in self._rows(query)}
+
+    def receipts(self) -> dict[str, str | None]:
+        """Read what the provider calls each email that has a receipt, by send id."""
+        return {row.send_id: row.provider_id for row in self._rows(select(receipts))}
 
     def deferred(self) -> set[str]:
         """Read who waits to be decided again, by the send id that their email will have."""

@@ -45,6 +45,8 @@ class Person:
     """Since when nobody may mail them."""
     left_since: datetime | None = None
     """Since when the condition does not select them."""
+    disagrees_since: datetime | None = None
+    """Since when they have not agreed to be mailed about what needs it."""
     has_name: bool = True
     stopped: dict[str, datetime] = field(default_factory=dict)
     """Since when the list of suppressions has their addresses; '' stands for all that they may ever have."""
@@ -63,6 +65,12 @@ class Person:
     def says_yes(self) -> None:
         self.no_since = None
 
+    def disagrees(self, now: datetime) -> None:
+        self.disagrees_since = now
+
+    def agrees(self) -> None:
+        self.disagrees_since = None
+
 
 @dataclass
 class Oracle:
@@ -73,6 +81,8 @@ class Oracle:
     scope: StepScope
     repeat: Literal["once", "every_entry"]
     on_doubt: Literal["skip", "resend"]
+    needs_consent: bool = False
+    """Only those may be mailed who agreed."""
     looks_inside: bool = True
     """Look at the ledger at each request."""
     people: dict[int, Person] = field(default_factory=dict)
@@ -145,6 +155,9 @@ class Oracle:
             person = self.people[user]
             if person.no_since is not None and me.looked_at - person.no_since > FRESH:
                 self.violated("mailed long after a no", f"user {user}, since {person.no_since}")
+            asked = person.disagrees_since if self.needs_consent else None
+            if asked is not None and me.looked_at - asked > FRESH:
+                self.violated("mailed long after consent was taken back", f"user {user}, since {asked}")
             since = min((person.stopped[name] for name in ("", message.to) if name in person.stopped), default=None)
             if since is not None and me.looked_at > since:
                 self.violated("a request after a committed no", f"user {user}, since {since}")

@@ -24,11 +24,15 @@ sender:
   from: Little Product <hello@example.com>
   postal_address: 1 Example Street, Example Town
   unsubscribe_url: https://example.com/unsubscribe/{{user.id}}
+topics:
+  product: {title: Product news}
+  tips: {title: Tips, default: off, asked: last_activity_at}
 """
 
 LOOP = """\
 type: retention
 on_doubt: %s
+topic: %s
 steps:
   - trigger: {type: schedule, cron: "0 9 * * *"}
     condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
@@ -45,12 +49,13 @@ MJML = """\
 WORDS = ("come back", "we miss you", "so long")
 """What three versions of the template say."""
 
-VARIANTS: tuple[tuple[Literal["skip", "resend"], Literal["once", "every_entry"]], ...] = (
-    ("skip", "once"),
-    ("skip", "every_entry"),
-    ("resend", "once"),
+VARIANTS: tuple[tuple[Literal["skip", "resend"], Literal["product", "tips"], Literal["once", "every_entry"]], ...] = (
+    ("skip", "product", "once"),
+    ("skip", "product", "every_entry"),
+    ("resend", "product", "once"),
+    ("skip", "tips", "every_entry"),
 )
-"""on_doubt and repeat of the loop."""
+"""on_doubt, topic and repeat of the loop. About tips only those are mailed who agreed, which all have at first."""
 
 users = Table(
     "users",

@@ -12,10 +12,14 @@ import pytest
 from provider import Model
 from sqlalchemy import Connection, Engine, func, literal, update
 
+from skene_dagster.consent.permission import Purpose
 from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.suppressions import SCOPES
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
+from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger import receipts
 from skene_dagster.delivery.ledger.decisions import past
 from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
 from skene_dagster.delivery.providers.base import (
@@ -226,7 +230,7 @@ def a_no_is_read_when_deciding_only(patch: pytest.MonkeyPatch) -> None:
     a_no_is_not_read_before_a_request(patch)
     real = freeze._people
     patch.setattr(
-        freeze, "_people", lambda *args: {key: replace(one, stopped_by=None) for key, one in real(*args).items()}
+        freeze, "_people", lambda *args: {key: replace(one, refusal=None) for key, one in real(*args).items()}
     )
 
 
@@ -238,6 +242,24 @@ def a_no_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
 def a_no_is_an_address_s_alone(patch: pytest.MonkeyPatch) -> None:
     """Who said no is mailed at another address."""
     patch.setattr(Recipients, "of_user", lambda self, _user, address: (self.address(address),))
+
+
+def a_no_to_a_topic_is_not_read_before_a_request(patch: pytest.MonkeyPatch) -> None:
+    """Who said no to the topic after their email was frozen is mailed: only wider suppressions are looked for."""
+    patch.setattr(Purpose, "scopes", property(lambda _: SCOPES))
+
+
+def consent_is_asked_when_deciding_only(patch: pytest.MonkeyPatch) -> None:
+    """Who took their consent back after they were reserved is mailed."""
+    real = freeze._people
+
+    def people(*args: Any) -> dict[object, Person]:
+        return {
+            key: replace(one, refusal=None if one.refusal == "no_consent" else one.refusal)
+            for key, one in real(*args).items()
+        }
+
+    patch.setattr(freeze, "_people", people)
 
 
 def a_cancel_drops_what_may_have_left(patch: pytest.MonkeyPatch) -> None:
@@ -270,11 +292,31 @@ def set_is_written_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "settle", settle)
 
 
+def receipts_come_after_settling(patch: pytest.MonkeyPatch) -> None:
+    """The receipts of a batch are written in a transaction of their own, after the one that settles it."""
+    real = records.settle
+
+    def settle(
+        session: DeliverySession, batch: Batch, frozen: Frozen, ids: tuple[str | None, ...], policy: Policy
+    ) -> Next:
+        with patch.context() as meanwhile:
+            meanwhile.setattr(receipts, "write", lambda *_: None)
+            next_ = real(session, batch, frozen, ids, policy)
+        session.do(lambda connection: receipts.write(connection, batch.batch_id, frozen.send_ids, None))
+        return next_
+
+    patch.setattr(records, "settle", settle)
+    patch.setattr(attempt, "settle", settle)
+
+
 QUOTA, LOST, AFTER_ACCEPTING, THROTTLED, FATAL = 4, 3, 5, 6, 7
 """Modes of the provider."""
 
 A_KEYS_LIFE, A_DAY = 5, 6
 """Gaps between two rounds."""
+
+TIPS = 3
+"""The variant of the loop that mails only who agreed."""
 
 AGAIN, EDIT, ORDER = 1, 3, 6
 """Events of a round."""
@@ -363,5 +405,22 @@ MUTANTS = (
         CALM | {"rounds": 1, "mode0": FATAL, "events0": 0, "gap0": 0, "events1": 1, "event1#0": EDIT, "edit1": 5},
     ),
     Mutant(a_no_is_an_address_s_alone, {UNHEARD}, 20, NO_MEANWHILE | {"gap0": A_DAY}),
+    Mutant(
+        a_no_to_a_topic_is_not_read_before_a_request,
+        {UNHEARD},
+        20,
+        CALM
+        | {"rounds": 1, "mode0": FATAL, "events0": 0, "gap0": 0, "events1": 1, "event1#0": EDIT, "edit1": 5}
+        | {"variant": TIPS},
+    ),
+    Mutant(
+        consent_is_asked_when_deciding_only,
+        {"mailed long after consent was taken back"},
+        20,
+        NO_MEANWHILE | {"gap0": A_DAY, "variant": TIPS, "edit0": 7},
+    ),
+    Mutant(
+        receipts_come_after_settling, {"the receipts are of other emails than the accepted ones"}, 20, {"profile": 2}
+    ),
     Mutant(set_is_written_once, {"`set` was not written"}, 10),
 )

@@ -10,6 +10,7 @@ def judge_tables(world: World, *, is_over: bool) -> None:
     """What was accepted stands with us; at the end nothing is open, and each member has a decision."""
     sends = world.eyes.sends()
     _judge_accepted(world, sends, is_over=is_over)
+    _judge_receipts(world, sends)
     _judge_entries(world)
     if is_over:
         _judge_the_end(world, sends)
@@ -32,6 +33,14 @@ def _judge_accepted(world: World, sends: dict[str, Row[Any]], *, is_over: bool) 
             oracle.violated("accepted, and the ledger says otherwise", f"user {oracle.user_of(identity)}: {said}")
         elif row.state == "accepted" and row.provider_id != provider_id and oracle.on_doubt == "skip":
             oracle.violated("another id than the provider's", f"{row.provider_id}, not {provider_id}")
+
+
+def _judge_receipts(world: World, sends: dict[str, Row[Any]]) -> None:
+    """What stands with us as accepted has a receipt, from the moment on at which it does; nothing else has one."""
+    accepted = {identity: row.provider_id for identity, row in sends.items() if row.state == "accepted"}
+    if (receipts := world.eyes.receipts()) != accepted:
+        differs = sorted(one for one in {*receipts, *accepted} if receipts.get(one, "") != accepted.get(one, ""))
+        world.oracle.violated("the receipts are of other emails than the accepted ones", str(differs[0]))
 
 
 def _judge_entries(world: World) -> None:

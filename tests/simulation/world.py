@@ -19,9 +19,10 @@ from scheduler import Scheduler, Trouble
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from skene_dagster.consent import suppressions
+from skene_dagster.consent import preferences, suppressions
+from skene_dagster.consent.preferences import Said
 from skene_dagster.consent.recipient import Recipients
-from skene_dagster.consent.suppressions import Suppression
+from skene_dagster.consent.suppressions import Suppression, topic_scope
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.decide.reserve import reserve
@@ -38,7 +39,10 @@ from skene_dagster.store.engine import transaction
 LIVE = Mode("live", "a simulation")
 RETRIES = 2
 
-EDITS = ("membership", "no", "address", "name", "sours", "suppressed", "suppressed")
+AGREED_AT = datetime(2025, 3, 1)
+"""When all agreed to be mailed about tips."""
+
+EDITS = ("membership", "no", "address", "name", "sours", "suppressed", "suppressed", "consent")
 ORDERS = ("pause", "resume", "cancel")
 
 HEAVY = (0.15, 0.05, 0.3, 0.0)
@@ -69,13 +73,13 @@ class World:
             self.database.late_locks = late_locks
         variant = choices.pick("variant", len(VARIANTS), 0.6)
         self.plan = self.product.plans[variant]
-        on_doubt, repeat = VARIANTS[variant]
+        on_doubt, self.topic, repeat = VARIANTS[variant]
         self.batch = (100, 1, 2, 3)[choices.pick("batch", 4, 0.7)]
         self.page = (5000, 2)[choices.pick("page", 2, 0.5)]
         self.is_refreshed_for_real = choices.yes("real refresh", 0.1)
         self.eyes = Eyes(self.database)
         scope = StepScope("live", self.plan.name, self.step.name)
-        self.oracle = Oracle(self.scheduler, self.eyes, scope, repeat, on_doubt)
+        self.oracle = Oracle(self.scheduler, self.eyes, scope, repeat, on_doubt, self.topic == "tips")
         self.provider = Model(self.scheduler, self.oracle)
         self.as_of = self.scheduler.now
         self._add_users()
@@ -132,6 +136,10 @@ class World:
                     self._edit(user, "moves", {"email": address}, lambda: person.addresses.add(address))
                 case "suppressed":
                     self._suppress(user)
+                case "consent" if person.disagrees_since is None:
+                    self._edit(user, "disagrees", {"last_activity_at": None}, lambda: person.disagrees(now()))
+                case "consent":
+                    self._edit(user, "agrees", {"last_activity_at": AGREED_AT}, person.agrees)
                 case "name":
                     person.has_name = not person.has_name
                     self._edit(user, "is renamed", {"name": person.name if person.has_name else None}, lambda: None)
@@ -164,20 +172,23 @@ class World:
         return lambda: self._commit(change, what, happened)
 
     def _suppress(self, user: int) -> None:
-        """Somebody writes into the list that a user wants no marketing, or that their address is dead."""
+        """A user says that they want no marketing, or none of the topic, or their address is dead."""
         person, now = self.oracle.people[user], self.scheduler.now
         is_dead = self.choices.yes(f"dead:{user}", 0.5)
         moves = len(person.addresses) - 1
         address = f"u{user}.{moves}@example.com" if moves else f"u{user}@example.com"
 
         def change(connection: Connection) -> None:
-            by_hash = Recipients.of(connection)
-            no = (
-                Suppression(by_hash.address(address), "all", now, "bounce", "a simulation")
-                if is_dead
-                else Suppression(by_hash.user(user), "marketing", now, "said_no", "a simulation")
-            )
-            suppressions.suppress(connection, [no], now)
+            by_hash, source = Recipients.of(connection), "a simulation"
+            if is_dead:
+                dead = Suppression(by_hash.address(address), "all", now, "bounce", source)
+                suppressions.suppress(connection, [dead], now)
+            elif self.topic == "tips":
+                names, scope = by_hash.of_user(user, address), topic_scope(self.topic)
+                preferences.say_no(connection, names, scope, Said(now, source), now)
+            else:
+                no = Suppression(by_hash.user(user), "marketing", now, "said_no", source)
+                suppressions.suppress(connection, [no], now)
 
         def happened() -> None:
             stopped = {address: self.scheduler.now} if is_dead else {"": self.scheduler.now}
@@ -274,7 +285,7 @@ class World:
             self.oracle.people[user] = Person(f"User {user}", {address}, int(not is_outside), left_since=left_since)
             if choices.yes(f"bad:{user}", badness):
                 self.provider.bad.add(address)
-        columns = {"verified": True, "reminded": False, "last_activity_at": None}
+        columns = {"verified": True, "reminded": False, "last_activity_at": AGREED_AT}
         rows = [
             {
                 "id": user,

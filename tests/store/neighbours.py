@@ -18,6 +18,7 @@ from skene_dagster.store.tables import (
     deferred,
     entitlements,
     pacing,
+    receipts,
     segment_members,
     segments,
     sends,
@@ -48,6 +49,7 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     segments: segments.c.segment.in_(_SEGMENTS),
     segment_members: segment_members.c.segment.in_(_SEGMENTS),
     sends: or_(sends.c.loop == LOOP, sends.c.mode == MODE),
+    receipts: or_(receipts.c.loop == LOOP, receipts.c.mode == MODE),
     steps: or_(steps.c.loop == LOOP, steps.c.mode == MODE),
     deferred: or_(deferred.c.loop == LOOP, deferred.c.mode == MODE),
     batches: or_(batches.c.loop == LOOP, batches.c.mode == MODE),
@@ -132,6 +134,7 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
             for exited_at in (OPEN, AFTERWARDS)
         ],
         sends: [row for scope in _SCOPES for row in _sends(users, *scope)],
+        receipts: [row for scope in _SCOPES for row in _receipts(users, *scope)],
         steps: [dict(zip(_SCOPE, scope, strict=True)) | _DECIDED for scope in _SCOPES],
         deferred: [
             dict(zip(_SCOPE, scope, strict=True)) | _WAITS | {"user_id": user} for scope in _SCOPES for user in users
@@ -193,6 +196,20 @@ def _sends(users: Sequence[object], mode: str, loop: str, step: str) -> list[dic
         }
         for position, user in enumerate(users)
         for occurrence, state in ((1, "accepted"), (2, "reserved"))
+    ]
+
+
+def _receipts(users: Sequence[object], mode: str, loop: str, step: str) -> list[dict[str, object]]:
+    """Of what was accepted, nothing has come back."""
+    return [
+        {
+            **{name: send[name] for name in (*_SCOPE, "user_id", "send_id")},
+            "provider_id": f"theirs-{send['send_id']}",
+            "recipient": "theirs",
+            "accepted_at": LONG_AGO,
+        }
+        for send in _sends(users, mode, loop, step)
+        if send["state"] == "accepted"
     ]
 
 

@@ -70,7 +70,7 @@ def loop(
         binds=binds,
     )
     values = tuple((column, False) for column in sets)
-    email = Email("resend", "hello", (), (), row_columns, timedelta(days=30), values, transactional=False)
+    email = Email("resend", "hello", (), (), row_columns, timedelta(days=30), values, topic="product")
     step = StepPlan("main", None, Schedule("0 9 * * *", timezone), query, timedelta(minutes=10), email)
     recovery = RecoveryPlan(3, "exponential", timedelta(seconds=30))
     document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})

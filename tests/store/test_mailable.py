@@ -31,7 +31,7 @@ def product(engine: Engine) -> Engine:
 
 
 def mailable(engine: Engine, sql: str) -> set[object]:
-    people = reading(engine, partial(facts.people, users=Users(mailable=sql), keys=[1, 2, 3, 4], as_of=AS_OF))
+    people = reading(engine, partial(facts.read, users=Users(mailable=sql), keys=[1, 2, 3, 4], as_of=AS_OF))
     return {key for key, person in people.items() if person.mailable}
 
 

@@ -263,7 +263,7 @@ def test_a_batch_that_was_cut_for_its_size_makes_no_ledger_look_older_than_it_is
     world.add(*range(1, 9))
     for user in range(1, 9):
         world.change(user, name="".join(random.Random(user).choices(string.ascii_letters, k=100)))
-    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2000)
+    monkeypatch.setattr(freeze, "LARGEST_PAYLOAD", 2300)
     world.tick(LIVE)
     world.days_pass(1)
     world.add(9)

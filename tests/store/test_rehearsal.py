@@ -15,7 +15,7 @@ from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, _keep_some, rehearse, rehearse_user
 from skene_dagster.errors import QueryRejected
-from skene_dagster.store.tables import metadata, suppressions
+from skene_dagster.store.tables import metadata, preferences, suppressions
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_on_tables_of_an_older_release_without_the_list_it_knows_who_was_mailed(
     world.tick()
     neighbours.forget()
     suppressions.drop(world.engine)
+    preferences.drop(world.engine)
 
     assert rehearsed(world).counts == {"decided_before": 3, **{why: 1 for why in OUTCOMES if why != "mail"}}
 

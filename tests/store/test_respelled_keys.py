@@ -78,7 +78,7 @@ def test_who_is_respelled_while_inside_is_mailed(world: World, tmp_path: Path) -
 def test_a_user_is_found_under_the_spelling_that_was_asked(world: World) -> None:
     found = transaction(
         world.engine,
-        lambda connection: facts.people(connection, world.users, ["ADA", "bob", "nobody"], ["id"], as_of=tick(0)),
+        lambda connection: facts.read(connection, world.users, ["ADA", "bob", "nobody"], ["id"], as_of=tick(0)),
     )
 
     assert {key: person.columns["id"] for key, person in found.items()} == {"ADA": "ada", "bob": "bob"}

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from skene_dagster.checks.event_sources import check_events
-from skene_dagster.checks.preflight import check_users, nullable_columns
+from skene_dagster.checks.preflight import check_topics, check_users, nullable_columns
 from skene_dagster.errors import SkeneError
 from skene_dagster.settings import Users, load, read_settings
 from skene_dagster.store.engine import is_sqlite
@@ -101,6 +101,35 @@ def test_what_is_not_so_of_the_users_is_told(
 
     assert [part for part, _ in found] == [part for part, _ in expected]
     assert all(message.startswith(words) for (_, message), (_, words) in zip(found, expected, strict=True))
+
+
+ASKED = "topics.tips.asked"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        pytest.param("created_at", [], id="a moment"),
+        pytest.param("CASE WHEN verified = 1 THEN created_at END", [], id="a moment on a condition"),
+        pytest.param("(SELECT MAX(at) FROM clicks WHERE user_id = users.id)", [], id="another table's moment"),
+        pytest.param("FROM_UNIXTIME(seen)", [], id="seconds that are made a moment"),
+        pytest.param("creatd_at", [(ASKED, "The database refuses this SQL:")], id="no such column"),
+        pytest.param("verified", [(ASKED, "verified is a number")], id="a yes or no"),
+        pytest.param("seen", [(ASKED, "seen is a number")], id="seconds"),
+    ],
+)
+def test_what_is_not_so_of_who_agreed_is_told(
+    database: Engine, tmp_path: Path, asked: str, expected: list[tuple[str, str]]
+) -> None:
+    said = f"topics:\n  tips:\n    title: Tips\n    default: off\n    asked: {asked}\n"
+    (tmp_path / "skene.yaml").write_text(said, encoding="utf-8")
+
+    with database.connect() as connection:
+        errors = check_topics(connection, load(tmp_path, {}), read_settings(tmp_path))
+
+    assert [part for part, _ in told(errors)] == [part for part, _ in expected]
+    assert all(message.startswith(words) for (_, message), (_, words) in zip(told(errors), expected, strict=True))
+    assert all(error.place is not None and error.place.line == 5 for error in errors)
 
 
 CLICKS = "events: {table: clicks, at: at, name: name, user: user_id%s}"

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, select, text
 
 from skene_dagster.consent import suppressions
-from skene_dagster.consent.suppressions import MARKETING, TRANSACTIONAL, Scope, StopReason, Suppression
+from skene_dagster.consent.suppressions import SCOPES, Scope, StopReason, Suppression
 from skene_dagster.settings import Users
 from skene_dagster.store import tables
 from skene_dagster.store.engine import transaction
@@ -42,9 +42,7 @@ def rows(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(tables.suppressions)).scalar_one()
 
 
-def stopped(
-    connection: Connection, scopes: Collection[Scope] = MARKETING, now: datetime = NOW
-) -> dict[str, StopReason]:
+def stopped(connection: Connection, scopes: Collection[Scope] = SCOPES, now: datetime = NOW) -> dict[str, StopReason]:
     return suppressions.stopped(connection, ["ada", "bob"], scopes, now)
 
 
@@ -58,7 +56,7 @@ def test_a_suppression_stops_the_mail_of_its_scope(
     suppressions.suppress(connection, [a_no(scope=scope)], NOW)
 
     assert stopped(connection).get("ada") == marketing
-    assert stopped(connection, TRANSACTIONAL).get("ada") == transactional
+    assert stopped(connection, ("all",)).get("ada") == transactional
     assert "bob" not in stopped(connection)
 
 
@@ -93,7 +91,7 @@ def test_a_lift_lets_mail_through_and_stays_on_record(connection: Connection) ->
 
 
 @pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
-@pytest.mark.parametrize("scope", MARKETING)
+@pytest.mark.parametrize("scope", SCOPES)
 def test_a_no_that_comes_while_another_is_lifted_holds(migrated: Engine, scope: Scope) -> None:
     engine, lifted_at = migrated, NOW + A_DAY
     transaction(engine, lambda c: suppressions.suppress(c, [a_no(scope="marketing")], NOW))
@@ -238,12 +236,12 @@ def test_more_than_one_statement_takes_are_written_and_found(connection: Connect
     many = [f"{number:05}" for number in range(2_500)]
 
     assert len(suppressions.suppress(connection, [a_no(name) for name in many], NOW)) == 2_500
-    assert len(suppressions.stopped(connection, many, MARKETING, NOW)) == 2_500
+    assert len(suppressions.stopped(connection, many, SCOPES, NOW)) == 2_500
     assert len(suppressions.lift(connection, many, "all of them", NOW)) == 2_500
 
 
 def test_the_list_is_read_by_pages_in_the_order_of_its_keys(connection: Connection) -> None:
-    wanted = [(name, scope) for name in ("ada", "bob", "eve") for scope in MARKETING]
+    wanted = [(name, scope) for name in ("ada", "bob", "eve") for scope in SCOPES]
     suppressions.suppress(connection, [a_no(name, scope) for name, scope in reversed(wanted)], NOW)
     found: list[tuple[str, str]] = []
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.documents import Document, Path_
@@ -30,7 +31,7 @@ def email(**changed: object) -> Email:
         row_columns=(),
         repeat="once",
         set=(),
-        transactional=False,
+        topic="product",
     )
     return replace(plain, **changed)  # type: ignore[arg-type]  # the fields of Email
 
@@ -47,6 +48,7 @@ def mjml(body: str = "{{ name }}", *, subject: str = "Hello", head: str = "", fo
 class TemplateWorld:
     folder: Path
     sender: Sender = field(default=SENDER)
+    link: str | None = None
 
     def write(self, mjml: str | bytes | None, text: str | bytes | None = FOOTER, name: str = "hello") -> None:
         for content, ending in ((mjml, "mjml"), (text, "txt")):
@@ -67,7 +69,7 @@ class TemplateWorld:
             email(**changed),
             user=given,
             row=row or {},
-            sender=self.sender,
+            letterhead=Letterhead(self.sender, link=self.link),
             send_id="ab" * 16,
             to=to,
             loop="retention",

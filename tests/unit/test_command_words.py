@@ -23,6 +23,7 @@ from skene_dagster.cli.validate.result import Checked
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepHealth, Wait
+from skene_dagster.delivery.ledger import Outcomes
 from skene_dagster.delivery.model import Past, Reason, SendState
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
@@ -55,6 +56,7 @@ def a_step(**changed: object) -> StepHealth:
         "due": NOON,
         "waits": (),
         "deferred": {},
+        "outcomes": Outcomes(),
     }
     return StepHealth(**{**plain, **changed})  # type: ignore[arg-type]  # the fields of StepHealth
 

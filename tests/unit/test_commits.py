@@ -10,8 +10,8 @@ from scripted_journal import PATIENCE, ScriptedJournal, fitted
 
 from skene_dagster.errors import StoreUnavailable
 from skene_dagster.tracking.throttled_log import ThrottledLog
-from skene_dagster.web.events import commits
-from skene_dagster.web.events.commits import Commits, Refused
+from skene_dagster.web import commits
+from skene_dagster.web.commits import Commits, Refused
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import Refusal
 
@@ -21,7 +21,7 @@ class World:
 
     def __init__(self, limits: Limits) -> None:
         self.journal = ScriptedJournal()
-        self.commits = Commits(self.journal, limits, ThrottledLog())
+        self.commits = Commits(self.journal.store, limits, ThrottledLog())
 
     async def ask(self, *ids: str) -> "asyncio.Task[Refused]":
         """Begin a request, and let it come as far as it can."""

@@ -20,6 +20,7 @@ from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.compiler.names import keys_of, op_name, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import RETRIES, retry_policy, working
 from skene_dagster.delivery.entitlements import Entitled
+from skene_dagster.delivery.ledger import Outcomes
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.reconcile import Reconciled
 from skene_dagster.delivery.retention import Retained
@@ -233,8 +234,23 @@ def test_other_works_are_told_in_a_line() -> None:
         "events_wait_for": "a loop",
     }
     assert [checks._told(n) for n in (0, 1200)] == ["Nothing is in doubt.", "1,200 emails are in doubt."]
-    assert set(checks._metadata(PLAN, 0)) == {"in_doubt"}
-    assert checks._metadata(PLAN, 1)["what_to_do"].value == "skene-dagster doubts retention"
+
+
+def test_a_check_says_what_to_do_and_what_came_back() -> None:
+    well = checks._metadata(PLAN, checks._Found(0, Outcomes(accepted=8, delivered=6, complained=1, by_machines=2)))
+
+    assert "what_to_do" not in well
+    assert {name: value.value for name, value in well.items() if value.value} == {
+        "week_accepted": 8,
+        "week_delivered": 6,
+        "week_complained": 1,
+        "week_by_machines": 2,
+        "week_delivered_rate": 0.75,
+        "week_complained_rate": 0.125,
+    }
+    doubtful = checks._metadata(PLAN, checks._Found(1, Outcomes()))
+    assert doubtful["what_to_do"].value == "skene-dagster doubts retention"
+    assert set(doubtful) - {"what_to_do"} == set(well)
 
 
 OUTBOX, LIVE = Mode("outbox", "a test"), Mode("live", "a test")

@@ -12,7 +12,7 @@ from skene_dagster.documents import Document, Spec, in_words, nearest, one_of, p
 from skene_dagster.durations import duration, duration_text
 from skene_dagster.errors import DocumentErrors, LoopInvalid, LoopSyntaxError, Place, SettingsError
 from skene_dagster.loops.model import Loop
-from skene_dagster.loops.planning.mailable import plan_mailable
+from skene_dagster.loops.planning.user_tests import plan_mailable
 from skene_dagster.settings import ProjectFile, load
 from skene_dagster.yaml_document import parse_yaml
 

@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from skene_dagster.delivery.decide.caps import Room
 from skene_dagster.delivery.decide.eligibility import (
+    Addressee,
     AlreadyDecided,
     Decision,
     Defer,
@@ -40,7 +42,7 @@ def facts(
     email: str | None = "ada@example.com",
     mailable: bool = True,
 ) -> Facts:
-    return Facts(entered_at=entered, email=email, mailable=mailable, past=past, waiting=waiting)
+    return Facts(entered_at=entered, addressee=Addressee(email, mailable), past=past, waiting=waiting)
 
 
 def rules(repeat: object = timedelta(days=30), start: str = "everyone") -> Rules:
@@ -251,14 +253,17 @@ def test_repeat_counts_days_of_the_triggers_zone(as_of: datetime, expected: Deci
     ],
 )
 def test_a_row_causes_an_email_once_repeat_has_passed(mailed: datetime, expected: Decision) -> None:
-    row = RowFacts("17", NOW, "ada@example.com", mailable=True, state=None, mailed_as_of=mailed)
+    row = a_row(mailed_as_of=mailed)
 
     assert decide_row(row, rules(), NOW, expires_after=timedelta(days=3)) == expected
 
 
-def a_row(**changed: object) -> RowFacts:
-    plain = {"occurrence": "17", "found_at": NOW, "email": "ada@example.com", "mailable": True}
-    return RowFacts(**{**plain, "state": None, "mailed_as_of": None, **changed})  # type: ignore[arg-type]
+ADA = Addressee("ada@example.com", mailable=True)
+
+
+def a_row(addressee: Addressee = ADA, **changed: object) -> RowFacts:
+    plain = {"occurrence": "17", "found_at": NOW, "state": None, "mailed_as_of": None}
+    return RowFacts(addressee=addressee, **{**plain, **changed})  # type: ignore[arg-type]
 
 
 THREE_DAYS = timedelta(days=3)
@@ -278,11 +283,48 @@ THREE_DAYS = timedelta(days=3)
             a_row(found_at=NOW - THREE_DAYS - timedelta(microseconds=1)), rules(), Skip("17", "too_late"), id="longer"
         ),
         pytest.param(
-            a_row(mailable=False), rules(), Defer("17", "not_mailable", NEXT_TICK), id="a user who may not be mailed"
+            a_row(replace(ADA, mailable=False)),
+            rules(),
+            Defer("17", "not_mailable", NEXT_TICK),
+            id="a user who may not be mailed",
         ),
-        pytest.param(a_row(email=None), rules(), Defer("17", "no_address", NEXT_TICK), id="a user without an address"),
+        pytest.param(
+            a_row(replace(ADA, email=None)),
+            rules(),
+            Defer("17", "no_address", NEXT_TICK),
+            id="a user without an address",
+        ),
         pytest.param(a_row(), replace(rules(), hold="paused"), Defer("17", "paused", NEXT_TICK), id="a pause"),
     ],
 )
 def test_each_row_gets_one_answer_and_one_reason(row: RowFacts, rules: Rules, expected: Decision) -> None:
     assert decide_row(row, rules, NOW, expires_after=THREE_DAYS) == expected
+
+
+AT_NIGHT = NOW + timedelta(hours=14)
+
+
+@pytest.mark.parametrize(
+    ("addressee", "expected"),
+    [
+        pytest.param(replace(ADA, not_before=AT_NIGHT), Mail("1", AT_NIGHT), id="decided now, sent then"),
+        pytest.param(replace(ADA, shares_address=True), Skip("1", "same_address"), id="somebody has this address, too"),
+        pytest.param(replace(ADA, full=Room(TOMORROW)), Defer("1", "cap", TOMORROW), id="until the cap has room"),
+        pytest.param(replace(ADA, full=Room(None)), Defer("1", "cap", NEXT_TICK), id="nobody knows until when"),
+        pytest.param(replace(ADA, full=Room(ago(1))), Defer("1", "cap", NEXT_TICK), id="there was room yesterday"),
+        pytest.param(
+            replace(ADA, refusal="said_no", shares_address=True),
+            Skip("1", "said_no"),
+            id="a no comes first",
+        ),
+        pytest.param(
+            replace(ADA, shares_address=True, full=Room(TOMORROW)),
+            Skip("1", "same_address"),
+            id="what can never be comes before what has to wait",
+        ),
+    ],
+)
+def test_what_the_address_gets_of_others_comes_last(addressee: Addressee, expected: Decision) -> None:
+    assert decide(replace(facts(), addressee=addressee), rules(), NOW) == expected
+    of_a_row = decide_row(replace(a_row(addressee), occurrence="1"), rules(), NOW, THREE_DAYS)
+    assert of_a_row == expected

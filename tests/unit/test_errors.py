@@ -59,7 +59,7 @@ def test_what_only_time_can_mend_is_worth_a_retry() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SkeneError)]
 
     assert {kind.__name__ for kind in kinds if kind.retryable} == {
-        "StoreUnavailable", "CommitUnknown", "SegmentBusy", "RollupBusy", "ProviderUnavailable",
+        "StoreUnavailable", "CommitUnknown", "SegmentBusy", "RollupBusy", "SpoolError", "ProviderUnavailable",
     }  # fmt: skip
 
 

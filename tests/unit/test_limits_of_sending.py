@@ -366,4 +366,4 @@ def test_what_a_loop_sets_is_written_for_real_emails_only(
 ) -> None:
     policy = Policy.of(replace(session, mode=Mode(mode, "a test")), email(set=set_), "skip")
 
-    assert policy == Policy("skip", writes)
+    assert policy == Policy("skip", writes, ("all", "marketing", "topic:product"))

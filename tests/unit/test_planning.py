@@ -117,6 +117,7 @@ def settings(
         loops=ROOT / "loops",
         templates=ROOT / "templates",
         outbox=ROOT / ".skene/outbox",
+        spool=ROOT / ".skene/spool",
         database_url="sqlite://",
         environment=environment,
         redirect_to=None,
@@ -192,7 +193,7 @@ def test_the_page_s_loop_can_run() -> None:
         row_columns=(),
         repeat=timedelta(days=30),
         set=(),
-        transactional=False,
+        topic="product",
     )
     assert loop.recovery == RecoveryPlan(3, "exponential", timedelta(seconds=30))
     assert loop.on_doubt == "skip"
@@ -805,9 +806,9 @@ def test_a_marketing_email_needs_what_the_law_asks() -> None:
 
     assert fault == (
         "loops/x.yaml:9  step 1, action\n"
-        "  A marketing email needs sender.postal_address and sender.unsubscribe_url, which skene.yaml does not have. "
-        "Add to skene.yaml, under `sender:`, `postal_address: …`, `unsubscribe_url: …`; "
-        "or, if the recipient asked for this mail, `transactional: true` here."
+        "  A marketing email needs sender.postal_address and sender.public_url, which skene.yaml does not have. "
+        "Add to skene.yaml, under `sender:`, `postal_address: …`, `public_url: https://…` "
+        "(or `unsubscribe_url`); or, if the recipient asked for this mail, `transactional: true` here."
     )
 
 
@@ -818,7 +819,8 @@ def test_mail_that_was_asked_for_needs_only_a_sender() -> None:
     (fault,) = faults(text, sender={})
     assert fault == (
         "loops/x.yaml:9  step 1, action\n"
-        "  An email needs sender.from, which skene.yaml does not have. Add to skene.yaml, under `sender:`, `from: …`."
+        "  An email needs sender.from, which skene.yaml does not have. "
+        "Add to skene.yaml, under `sender:`, `from: Acme <hello@example.com>`."
     )
 
 

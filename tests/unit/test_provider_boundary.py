@@ -50,7 +50,7 @@ def test_what_files_may_name_is_what_is_registered() -> None:
 
 @pytest.mark.parametrize("name", list(registry.REGISTERED))
 def test_what_sends_is_three_files_at_most_and_what_asks_stands_beside_it(name: str) -> None:
-    asks = {"__init__.py", "records.py", "diagnosis.py"}
+    asks = {"__init__.py", "records.py", "diagnosis.py", "webhooks.py"}
 
     sends = {file.name for file in (PROVIDERS / name).glob("*.py")} - asks
 

@@ -133,14 +133,6 @@ def test_the_database_is_named_by_its_url(root: Path, url: str, schema: str) -> 
     assert read(root, SKENE_DATABASE_URL=url).schema == schema
 
 
-@pytest.mark.parametrize(
-    ("said", "deletes"),
-    [("", False), ("retention: {}", False), *((f"retention: {{{part}: 90d}}", True) for part in ("history", "events"))],
-)
-def test_something_is_deleted_where_a_part_of_retention_is_said(root: Path, said: str, deletes: bool) -> None:
-    assert read(root, said).retention.deletes is deletes
-
-
 def test_a_day_is_read_as_one(root: Path) -> None:
     assert read(root, f"{MILESTONE} event: a, since: 2026-03-01}}}}").milestones["first"].since == date(2026, 3, 1)
 

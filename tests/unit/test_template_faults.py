@@ -342,7 +342,7 @@ def test_an_expression_may_contain_what_mjml_would_trip_over(world: TemplateWorl
 def test_transactional_mail_needs_no_footer(world: TemplateWorld) -> None:
     world.write(mjml(footer="Bye"), "Bye")
 
-    assert world.faults(transactional=True) == []
+    assert world.faults(topic=None) == []
 
 
 def test_the_text_must_print_the_footer_too(world: TemplateWorld) -> None:

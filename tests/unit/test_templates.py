@@ -52,13 +52,13 @@ def test_marketing_mail_can_be_unsubscribed_in_one_click(world: TemplateWorld) -
 def test_transactional_mail_has_no_unsubscribe_header(world: TemplateWorld) -> None:
     world.write(mjml(footer="Bye"), "Bye")
 
-    assert world.render(transactional=True).headers == ()
+    assert world.render(topic=None).headers == ()
 
 
 def test_transactional_mail_needs_no_column_of_the_unsubscribe_address(world: TemplateWorld) -> None:
     world.write(mjml(footer="Bye"), "Bye")
 
-    assert world.render({"id": None}, transactional=True).text == "Bye"
+    assert world.render({"id": None}, topic=None).text == "Bye"
 
 
 def test_a_value_in_the_unsubscribe_address_is_encoded(world: TemplateWorld) -> None:

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,9 +71,10 @@ class Served(Client):
         self.process = process
         assert process.stdout is not None
         line = process.stdout.readline()
-        if "http://127.0.0.1:" not in line:
+        found = re.search(r"http://(?:127\.0\.0\.1|0\.0\.0\.0):(\d+)", line)
+        if found is None:
             raise RuntimeError(line + "".join(process.communicate(timeout=PATIENCE)))
-        super().__init__(int(line.split("http://127.0.0.1:")[1].split()[0]))
+        super().__init__(int(found[1]))
 
     def stop(self) -> tuple[int, str]:
         """End it as a supervisor does; return how it ended, and its log."""
@@ -100,17 +102,28 @@ def environment(url: str, root: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(url: str, root: Path, *, files: float | None = None, **limits: float) -> Iterator[Served]:
+def serving(
+    url: str, root: Path, secrets: Mapping[str, str] | None = None, /, *, files: float | None = None, **limits: float
+) -> Iterator[Served]:
     """Start it on a free port; with limits of its own where they are given, and as many open files as it may have."""
     few = [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$0" "$@"']
     limited = [sys.executable, "-W", "error", str(HERE / "limited.py"), json.dumps(limits)]
-    process = subprocess.Popen(
-        few + (limited if limits else command("--port", "0")),
-        env=environment(url, root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environ = environment(url, root, **(secrets or {}))
+    with _running(few + (limited if limits else command("--port", "0")), environ) as served:
+        yield served
+
+
+@contextmanager
+def serving_everybody(url: str, root: Path, *arguments: str, **environ: str) -> Iterator[Served]:
+    """Start it on a free port with `--public`, and without a write key."""
+    public = environment(url, root, SKENE_WRITE_KEY="") | environ
+    with _running(command("--public", "--port", "0", *arguments), public) as served:
+        yield served
+
+
+@contextmanager
+def _running(arguments: list[str], environ: Mapping[str, str]) -> Iterator[Served]:
+    process = subprocess.Popen(arguments, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield Served(process)
     finally:

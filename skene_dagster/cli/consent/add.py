@@ -6,31 +6,31 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from skene_dagster.cli.consent import asked
-from skene_dagster.cli.consent.asked import STOPS
+from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.consent import listing, suppressions
 from skene_dagster.consent.people import Named
-from skene_dagster.consent.suppressions import LONGEST_SOURCE, SCOPES, Scope, Suppression
+from skene_dagster.consent.suppressions import LONGEST_SOURCE, Scope, Suppression
 from skene_dagster.consent.writing import write
 from skene_dagster.settings import Settings, load
 
 
 @click.command()
-@click.argument("address", nargs=-1, callback=asked.checked)
+@click.argument("address", nargs=-1, callback=recipients.checked)
 @click.option("--user", metavar="KEY", help="A user, by the users key, and the address of that user.")
 @click.option(
     "--scope",
-    type=click.Choice(SCOPES),
+    metavar=scopes.METAVAR,
+    callback=scopes.checked,
     default="marketing",
     show_default=True,
-    help="What is stopped: marketing, or every email.",
+    help="What is stopped: marketing, one topic of it, or every email.",
 )
 @click.option(
     "--reason",
     metavar="TEXT",
-    callback=asked.kept(LONGEST_SOURCE),
+    callback=recipients.kept(LONGEST_SOURCE),
     default="suppressions add",
     show_default=True,
     help="Why, or who asked for it; kept with it.",
@@ -39,10 +39,11 @@ from skene_dagster.settings import Settings, load
 def add(root: Path, *, address: Sequence[str], user: str | None, scope: Scope, reason: str) -> None:
     """Put each ADDRESS on the list.
 
-    A "no" to marketing holds for the users who have the address, too, and follows them to another one.
+    A "no" to marketing, or to a topic, holds for the users who have the address, too, and follows them to another one.
     """
-    asked.refuse_nobody(address, user)
+    recipients.refuse_nobody(address, user)
     settings = load(root)
+    scopes.refuse_unknown_topic(scope, settings)
     screen = open_screen()
     with open_ledger(settings) as (engine, clock):
         now = clock()
@@ -56,9 +57,9 @@ def add(root: Path, *, address: Sequence[str], user: str | None, scope: Scope, r
 
         who, there = write(engine, put)
     for one in who:
-        name = f"{asked.shown(one, address)}: {STOPS[scope]}"
+        name = f"{recipients.shown(one, address)}: {scopes.stops([scope])}"
         if one.recipient in there:
-            screen.labelled("ok", f"{name} already, {asked.why(there[one.recipient])}.")
+            screen.labelled("ok", f"{name} already, {recipients.why(there[one.recipient])}.")
         else:
             screen.labelled("added", f"{name}.")
 
@@ -67,8 +68,8 @@ def _whom(
     connection: Connection, settings: Settings, addresses: Sequence[str], user: str | None, scope: Scope
 ) -> list[Named]:
     """Find who is to be added; what stops all email is about addresses only."""
-    found = asked.find(connection, settings, addresses, user, must_exist=True)
-    if scope == "marketing":
+    found = recipients.find(connection, settings, addresses, user, must_exist=True)
+    if scope != "all":
         return found
     if user is not None and found[0].has is None:
         raise click.BadParameter(

@@ -9,18 +9,22 @@ from typing import TextIO
 
 import click
 
-from skene_dagster.cli.consent import asked
+from skene_dagster.cli.consent import scopes
 from skene_dagster.cli.consent.push import WITH_A_LIST, push_to
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.consent import listing
 from skene_dagster.consent.exporting import export_list
-from skene_dagster.consent.suppressions import SCOPES, Scope
+from skene_dagster.consent.suppressions import Scope
 from skene_dagster.settings import Settings, load
+from skene_dagster.store.engine import reading
 
 
 @click.command("export")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
-@click.option("--scope", type=click.Choice(SCOPES), help="Only what stops this. Default: both.")
+@click.option(
+    "--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="Only what stops this. Default: whatever it stops."
+)
 @click.option("--to", "provider", type=click.Choice(WITH_A_LIST), help="Put what stops all email on this one's list.")
 @click.option("--yes", is_flag=True, help="With --to, do not ask for confirmation.")
 @click.pass_obj
@@ -43,12 +47,11 @@ def export_file(root: Path, *, file: Path | None, scope: Scope | None, provider:
 def _write(settings: Settings, file: Path, scope: Scope | None) -> None:
     to_stdout = str(file) == "-"
     screen = open_screen(stderr=to_stdout)
-    with (
-        open_ledger(settings) as (engine, clock),
-        _opened(file, to_stdout=to_stdout) as opened,
-        screen.doing("Writing the list") as say,
-    ):
-        found = export_list(engine, opened, asked.chosen(scope), clock(), lambda rows: say(f"{rows:,} rows written"))
+    with open_ledger(settings) as (engine, clock):
+        scopes.refuse_unknown_topic(scope, settings, reading(engine, listing.scopes))
+        with _opened(file, to_stdout=to_stdout) as opened, screen.doing("Writing the list") as say:
+            some = scopes.chosen(scope)
+            found = export_list(engine, opened, some, clock(), lambda rows: say(f"{rows:,} rows written"))
     screen.labelled("ok", f"{how_many(found.written, 'suppression')} written{'' if to_stdout else f' to {file}'}.")
     if found.users:
         screen.labelled("ok", f"{how_many(found.users, 'more is of a user', 'more are of users')}, not of an address.")

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from skene_dagster.cli.consent import asked
+from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.group import LOOK, USAGE
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.consent import people
 from skene_dagster.consent.imports.importing import Imported, Wanted, import_list
-from skene_dagster.consent.suppressions import LONGEST_SOURCE, SCOPES, Scope
+from skene_dagster.consent.suppressions import LONGEST_SOURCE, Scope
 from skene_dagster.delivery.decide.facts import mapped_by_settings
 from skene_dagster.errors import ImportRefused, Place
 from skene_dagster.settings import Users, load
@@ -20,11 +20,11 @@ from skene_dagster.store.engine import reading
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
-@click.option("--scope", type=click.Choice(SCOPES), help="What rows are for that do not say why.")
+@click.option("--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="What rows are for that do not say why.")
 @click.option(
     "--source",
     metavar="NAME",
-    callback=asked.kept(LONGEST_SOURCE),
+    callback=recipients.kept(LONGEST_SOURCE),
     help="Where it comes from; kept with each. Default: the file's name.",
 )
 @click.option("--column", metavar="NAME", help="The column with the addresses, if it is not found.")
@@ -39,6 +39,7 @@ def import_file(
     """
     root: Path = context.obj
     settings = load(root)
+    scopes.refuse_unknown_topic(scope, settings)
     screen = open_screen()
     with open_ledger(settings) as (engine, clock):
         # If the users table is not what skene.yaml says, it is told before anything is written.

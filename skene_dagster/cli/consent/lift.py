@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection, Engine
 
-from skene_dagster.cli.consent import asked
+from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger, open_session
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.consent import listing, suppressions
 from skene_dagster.consent.people import Named
-from skene_dagster.consent.suppressions import COMPLAINT, SCOPES, Reason, Scope, Suppression
+from skene_dagster.consent.suppressions import COMPLAINT, Reason, Scope, Suppression
 from skene_dagster.consent.writing import write
 from skene_dagster.delivery import modes
 from skene_dagster.feedback.provider_list.lifting import Answered, LiftedThere, lift_there
@@ -25,10 +25,12 @@ AT_THE_PROVIDER: frozenset[Reason] = frozenset({"bounce", "complaint", "provider
 
 
 @click.command()
-@click.argument("address", nargs=-1, callback=asked.checked)
+@click.argument("address", nargs=-1, callback=recipients.checked)
 @click.option("--user", metavar="KEY", help="A user, by the users key, and the address of that user.")
-@click.option("--scope", type=click.Choice(SCOPES), help="Only what stops this. Default: both.")
-@click.option("--reason", metavar="TEXT", callback=asked.kept(255), required=True, help="Why; kept on record.")
+@click.option(
+    "--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="Only what stops this. Default: whatever it stops."
+)
+@click.option("--reason", metavar="TEXT", callback=recipients.kept(255), required=True, help="Why; kept on record.")
 @click.option("--yes", is_flag=True, help="Lift complaints, too.")
 @click.pass_context
 def lift(
@@ -39,30 +41,31 @@ def lift(
     The provider's own list is shortened, too. What is lifted here stays on record. Nothing that is older than a lift
     puts anybody on the list again.
     """
-    asked.refuse_nobody(address, user)
+    recipients.refuse_nobody(address, user)
     root: Path = context.obj
     settings = load(root)
     screen = open_screen()
-    scopes = asked.chosen(scope)
+    some = scopes.chosen(scope)
     with open_ledger(settings) as (engine, clock):
         # There first: while our list holds, nothing is sent that the provider would drop. Whatever ends this command
         # in between, to run it again finishes it.
         answered, why_not = Answered(), ""
-        if "all" in scopes:
+        if scope in (None, "all"):
             who, held = reading(engine, lambda c: _found(c, settings, address, user, clock))
             stay = set() if yes else {one.recipient for one in held if one.reason == COMPLAINT}
             answered, why_not = _lift_there(settings, engine, clock, who, stay, complaints=yes)
         now = clock()
 
         def off(connection: Connection) -> tuple[list[Named], list[Suppression], list[Suppression]]:
-            who = asked.find(connection, settings, address, user)
+            scopes.refuse_unknown_topic(scope, settings, listing.scopes(connection))
+            who = recipients.find(connection, settings, address, user)
             names = [one.recipient for one in who]
-            lifted = suppressions.lift(connection, names, reason, now, scopes, complaints=yes)
-            return who, lifted, listing.holding(connection, names, scopes, now)
+            lifted = suppressions.lift(connection, names, reason, now, some, complaints=yes)
+            return who, lifted, listing.holding(connection, names, some, now)
 
         who, lifted, left = write(engine, off)
     for one in who:
-        _tell(screen, asked.shown(one, address), one, lifted, left, answered)
+        _tell(screen, recipients.shown(one, address), one, lifted, left, answered)
     is_there = any(each.reason in AT_THE_PROVIDER for each in lifted)
     if why_not and is_there:
         screen.labelled(
@@ -83,7 +86,7 @@ def lift(
 def _found(
     connection: Connection, settings: Settings, address: Sequence[str], user: str | None, clock: Clock
 ) -> tuple[list[Named], list[Suppression]]:
-    who = asked.find(connection, settings, address, user)
+    who = recipients.find(connection, settings, address, user)
     return who, listing.holding(connection, [one.recipient for one in who], ["all"], clock())
 
 
@@ -109,10 +112,12 @@ def _tell(
 ) -> None:
     for each in lifted:
         if each.recipient == one.recipient:
-            screen.labelled("lifted", f"{name}: {each.scope}, {asked.why(each)}.")
+            screen.labelled("lifted", f"{name}: {each.scope}, {recipients.why(each)}.")
     for each in left:
         if each.recipient == one.recipient:
-            screen.labelled("notice", f"{name}: {each.scope} stays, {asked.why(each)}. --yes lifts complaints, too.")
+            screen.labelled(
+                "notice", f"{name}: {each.scope} stays, {recipients.why(each)}. --yes lifts complaints, too."
+            )
     there = [each for each in answered.lifted if each.address == one.address]
     stays = [each for each in answered.complaints if each.address == one.address]
     for entry in there:

@@ -6,7 +6,7 @@ from skene_dagster.cli.consent.add import add
 from skene_dagster.cli.consent.export_file import export_file
 from skene_dagster.cli.consent.import_file import import_file
 from skene_dagster.cli.consent.lift import lift
-from skene_dagster.cli.consent.listed import list_suppressions
+from skene_dagster.cli.consent.list_suppressions import list_suppressions
 
 
 @click.group(commands=[list_suppressions, add, lift, import_file, export_file])

@@ -73,6 +73,9 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[C
         if wrong := preflight.check_users(connection, settings.users, file):
             yield from map(Checked.of, wrong)
             return
+        if wrong := preflight.check_topics(connection, settings, file):
+            yield from map(Checked.of, wrong)
+            return
         yield Checked("ok", f"The users are in {settings.users.table}.")
         yield from _events(connection, settings, file)
         yield from examine_moments(connection, settings, project, file)

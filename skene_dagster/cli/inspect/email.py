@@ -52,6 +52,8 @@ def tell(
     if len(lines) > MOST_LINES:
         screen.line(f"  … {len(lines) - MOST_LINES} more lines")
     screen.line()
+    if stage.email.topic is not None and stage.settings.sender.public_url:
+        screen.paragraph("The unsubscribe link is an example: each email that is sent gets one of its own.")
     if browser:
         screen.line(_opened(message.html))
     else:

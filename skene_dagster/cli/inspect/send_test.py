@@ -72,7 +72,12 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
     screen = open_screen()
     where = f"to {to}, as {answer.ids[0]}" if real else f"to the outbox: {settings.outbox / 'index.html'}"
     screen.labelled("ok", f"Sent {where}.")
-    screen.labelled("notice", f"Its links are those of user {user}: to unsubscribe there would unsubscribe that user.")
+    if settings.sender.public_url:
+        screen.labelled("notice", "Its unsubscribe link is an example: it unsubscribes nobody.")
+    else:
+        screen.labelled(
+            "notice", f"Its links are those of user {user}: to unsubscribe there would unsubscribe that user."
+        )
 
 
 def _marked(message: Message, to: str) -> Message:
@@ -83,6 +88,6 @@ def _marked(message: Message, to: str) -> Message:
         send_id=uuid.uuid4().hex,
         to=to,
         subject=f"[Test] {message.subject}",
-        headers=tuple(pair for pair in message.headers if not pair[0].startswith("List-Unsubscribe")),
+        headers=tuple(pair for pair in message.headers if not pair[0].startswith("List-")),
         tags=(("test", "true"), *(pair for pair in message.tags if pair[0] != "send")),
     )

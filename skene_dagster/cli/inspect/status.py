@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -12,14 +13,18 @@ from sqlalchemy import Engine
 
 from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_database
 from skene_dagster.cli.group import LOOK
+from skene_dagster.cli.inspect.came_back import heard_in_words, outcomes_in_words
 from skene_dagster.cli.screen import Screen, how_many, open_screen
 from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
-from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.errors import LedgerOutdated, SpoolError, StoreError
+from skene_dagster.feedback import inbox
+from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -37,14 +42,15 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider accepts nothing more,
     emails are waiting that should have left (since when, what the provider said, when they go on), emails are in doubt,
-    or unsent for more than an hour, a first wave needs approval, a file is broken. Where mail may leave, the provider's
-    newest records are compared with the ledger: one that was restored from a backup has to be recovered.
+    or unsent for more than an hour, a first wave needs approval, a file is broken, or answers of recipients wait on
+    this machine for the database (also said while that is away). Where mail may leave, the provider's newest records
+    are compared with the ledger: one that was restored from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)
     project = load_project(settings)
     mode = modes.choose(settings)
-    with open_ledger(settings) as (engine, clock):
+    with _saying_if_it_fails(_unheard(settings)) as unheard, open_ledger(settings) as (engine, clock):
         now = clock()
         steps = [
             reading(
@@ -55,18 +61,22 @@ def status(context: click.Context, *, as_json: bool) -> None:
             for step in plan.steps
         ]
         others = reading(engine, lambda connection: left_by_others(connection, project.loops, mode.name, now))
+        heard = reading(engine, inbox.heard)
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
-        problems = _outdated(settings, mode, engine, clock)
+        problems = [*unheard, *_outdated(settings, mode, engine, clock)]
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
     problems += [f"The provider accepts nothing more until {_moment(until)}: {why}" for until, why in closed]
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
         found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
-        click.echo(json.dumps(found | {"mode": mode.name}, default=str, indent=2))
+        click.echo(json.dumps(found | {"mode": mode.name, "feedback": asdict(heard)}, default=str, indent=2))
     else:
         screen = open_screen()
-        screen.facts({"Database": shown_database(settings), "Emails": f"{mode.name} ({mode.why})"})
+        facts = {"Database": shown_database(settings), "Emails": f"{mode.name} ({mode.why})"}
+        if mode.leaves or heard.last_at is not None:
+            facts["Feedback"] = heard_in_words(heard, settings)
+        screen.facts(facts)
         for step in steps:
             screen.line()
             _tell(screen, step)
@@ -77,6 +87,35 @@ def status(context: click.Context, *, as_json: bool) -> None:
             screen.labelled("ok", "Nothing needs a person.")
     if problems:
         context.exit(LOOK)
+
+
+@contextmanager
+def _saying_if_it_fails(problems: Iterator[str]) -> Iterator[list[str]]:
+    """Say what is known without the database, where that is away."""
+    known = list(problems)
+    try:
+        yield known
+    except StoreError:
+        for problem in known:
+            open_screen(stderr=True).labelled("notice", problem)
+        raise
+
+
+def _unheard(settings: Settings) -> Iterator[str]:
+    """Say which answers of recipients wait on this machine for the database, which answers by now."""
+    try:
+        waiting = Spool(settings.spool).waiting()
+    except SpoolError as error:
+        yield str(error)
+        return
+    if waiting is not None:
+        said = how_many(waiting.choices, "answer of a recipient", "answers of recipients")
+        waits = "waits" if waiting.choices == 1 else "wait"
+        folder = shown_path(settings.spool, settings.root)
+        yield (
+            f"{said} {waits} in {folder} since {_moment(waiting.since)}. `serve`, or the next run on this "
+            "machine, writes them to the database; until then that run decides about nobody."
+        )
 
 
 def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> list[str]:
@@ -103,6 +142,8 @@ def _tell(screen: Screen, step: StepHealth) -> None:
     if step.deferred:
         waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in step.deferred.items()]
         facts["Deferred"] = "; ".join(waiting)
+    if step.outcomes.accepted:
+        facts["Last 7 days"] = outcomes_in_words(step.outcomes)
     screen.facts(facts)
 
 

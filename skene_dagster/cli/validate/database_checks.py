@@ -68,6 +68,7 @@ def ask(settings: Settings, project: Project) -> Answer:
             answer.settings += preflight.check_users(connection, settings.users, file)
             if any(error.place and error.place.part in {"users.table", "users.key"} for error in answer.settings):
                 return answer
+            answer.settings += preflight.check_topics(connection, settings, file)
             answer.settings += event_sources.check_events(connection, settings, file)
             if settings.tidb_usage is not None:
                 answer.settings += collector.check(connection, settings.tidb_usage, settings.users, file)

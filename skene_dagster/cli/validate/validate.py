@@ -14,6 +14,7 @@ from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
 from skene_dagster.cli.screen import LABEL, Screen, how_many, open_screen
 from skene_dagster.cli.validate.notices import next_ticks, notices
 from skene_dagster.errors import DocumentError, Place, SkeneError
+from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import FILE, Settings, load
@@ -32,7 +33,7 @@ _WIDEST_SQL = 70
 )
 @click.pass_obj
 def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
-    """Check skene.yaml, every loop and its templates; or only the given loop FILES.
+    """Check skene.yaml, every loop and its templates, and pages of your own; or only the given loop FILES.
 
     Nothing is run, written or sent. Each error names its file and line.
     """
@@ -41,6 +42,8 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
     project = _only(load_project(settings), files, settings)
     answer = _ask(screen, settings, project) if database else None
     errors: dict[str, Sequence[SkeneError]] = {broken.file: broken.error.errors for broken in project.broken}
+    if not files:
+        errors |= _wrong_pages(settings)
     unreachable = None
     if answer is not None:
         errors |= answer.loops
@@ -56,6 +59,22 @@ def validate(root: Path, files: Sequence[Path], *, database: bool) -> None:
     screen.paragraph(_summary(sum(plan.document.file not in errors for plan in project.loops), len(wrong), answer))
     if wrong or unreachable is not None:
         raise click.exceptions.Exit(WRONG_FILES if WRONG_FILES in map(exit_code, wrong) else REFUSED)
+
+
+def _wrong_pages(settings: Settings) -> dict[str, Sequence[SkeneError]]:
+    """Check the project's own unsubscribe pages, as `serve` does before it serves them."""
+    folder = settings.templates / "pages"
+    if not folder.is_dir():
+        return {}
+    # Imported here: they need Starlette and SQLAlchemy, and few projects have pages of their own.
+    from skene_dagster.web.pages.views import Views  # noqa: PLC0415
+
+    try:
+        with boundary.around(shown_path(folder, settings.root)):
+            Views.of(settings)
+    except DocumentError as error:
+        return {str(folder): error.errors}
+    return {}
 
 
 def _ask(screen: Screen, settings: Settings, project: Project) -> "Answer":

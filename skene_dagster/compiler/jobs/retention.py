@@ -1,6 +1,7 @@
 """The retention job and its schedule: once a day, old rows are deleted."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -8,9 +9,11 @@ from sqlalchemy import Engine
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.retention import Retained, retain
+from skene_dagster.feedback.keeping import prune
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Settings
+from skene_dagster.store.tables import webhooks
 
 NAME = "skene__retention"
 """The job and its schedule. Two underscores: no loop can have this name."""
@@ -33,18 +36,21 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
     @dg.op(
         # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
         name=f"{NAME}__delete",
-        description="Deletes rows older than `retention` in skene.yaml, some rows to a transaction. If it is stopped, "
-        "it continues the next time.",
+        description="Deletes rows older than `retention` in skene.yaml, and what providers told more than a month ago, "
+        "some rows to a transaction; forgets when emails of more than 400 days ago were opened. If it is stopped, it "
+        "continues the next time.",
         out=dg.Out(dg.Nothing),
         retry_policy=RETRIES,
     )
     def delete(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
         with begun(context, database, settings) as work:
             done = retain(database, retention=settings.retention, usage=usage, plans=plans, clock=work.clock)
+            pruned = prune(database, work.clock)
+        done = replace(done, rows={**done.rows, webhooks.name: pruned.events})
         context.log.info(_told(done))
-        context.add_output_metadata({**done.rows, **_events(done)})
+        context.add_output_metadata({**done.rows, "opens_forgotten": pruned.opens, **_events(done)})
 
-    @dg.job(name=NAME, description="Deletes what is older than skene.yaml says.")
+    @dg.job(name=NAME, description="Deletes what is old: as skene.yaml says, and what providers told.")
     def job() -> None:
         delete()
 

@@ -14,8 +14,11 @@ BOUNCE: Kind = ("all", "bounce")
 COMPLAINT: Kind = ("all", "complaint")
 PROVIDER: Kind = ("all", "provider")
 
-UNTOLD: Mapping[Scope, Kind] = MappingProxyType({"marketing": SAID_NO, "all": PROVIDER})
-"""What a row is for whose file does not say, by the scope that a person says."""
+
+def untold(scope: Scope) -> Kind:
+    """Say what a row is for whose file does not say, by the scope that a person says."""
+    return PROVIDER if scope == "all" else (scope, "said_no")
+
 
 _MAY_BE_MAILED = None
 

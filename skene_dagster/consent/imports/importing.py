@@ -153,9 +153,9 @@ def _layout(first: Record, wanted: Wanted) -> Layout:
 def _of_users(
     connection: Connection, users: Users, names: Recipients, entries: Sequence[Suppression]
 ) -> Iterator[Suppression]:
-    """A "no" to marketing is also that of the users who have the address."""
-    to_marketing = {one.recipient: one for one in entries if one.scope == "marketing"}
-    owners = users_of(connection, users, {name: one.address or "" for name, one in to_marketing.items()})
-    for name, user_ids in owners.items():
-        for user_id in user_ids:
-            yield replace(to_marketing[name], recipient=names.user(user_id), address=None)
+    """A "no" to marketing, or to a topic, is also that of the users who have the address."""
+    theirs = [one for one in entries if one.scope != "all"]
+    owners = users_of(connection, users, {one.recipient: one.address or "" for one in theirs})
+    for one in theirs:
+        for user_id in owners.get(one.recipient, ()):
+            yield replace(one, recipient=names.user(user_id), address=None)

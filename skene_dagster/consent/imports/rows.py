@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
-from skene_dagster.consent.imports.formats import ADDRESSES, FORMATS, TOLD_BY, UNTOLD, WORDS, Format, Kind
+from skene_dagster.consent.imports.formats import ADDRESSES, FORMATS, TOLD_BY, WORDS, Format, Kind, untold
 from skene_dagster.consent.imports.records import Bad, Record
 from skene_dagster.consent.imports.times import moment
-from skene_dagster.consent.suppressions import SCOPES, Reason, Scope
+from skene_dagster.consent.suppressions import SCOPES, Reason, Scope, is_topic_scope
 from skene_dagster.errors import ImportRefused, Place
 from skene_dagster.settings.addresses import bare_address
 
@@ -81,20 +81,20 @@ def rows(records: Iterator[Record | Bad], layout: Layout, scope: Scope | None) -
     Args:
         scope: what those are for that do not say why.
     """
-    untold = None if scope is None else UNTOLD[scope]
+    kind = None if scope is None else untold(scope)
     for record in records:
         if isinstance(record, Bad):
             yield record
             continue
         try:
-            yield _row(record, layout, untold)
+            yield _row(record, layout, kind)
         except ValueError as bad:
             yield Bad(record.line, str(bad))
 
 
-def _row(record: Record, layout: Layout, untold: Kind | None) -> Row:
+def _row(record: Record, layout: Layout, otherwise: Kind | None) -> Row:
     cells = record.cells
-    kind = _kind(cells, layout, untold)
+    kind = _kind(cells, layout, otherwise)
     text = _cell(cells, layout.address)
     address = text if kind is None else _address(text)
     source = _cell(cells, layout.source)
@@ -102,25 +102,27 @@ def _row(record: Record, layout: Layout, untold: Kind | None) -> Row:
     return Row(record.line, address, kind, since, until, source or None)
 
 
-def _kind(cells: Sequence[str], layout: Layout, untold: Kind | None) -> Kind | None:
+def _kind(cells: Sequence[str], layout: Layout, otherwise: Kind | None) -> Kind | None:
     """Say what a row is for; None for somebody who may be mailed."""
     known = layout.format
     if known.kind is not None:
         return known.kind
     said = _cell(cells, layout.told_by)
     if layout.scope is not None:
-        scope = next((one for one in SCOPES if one == _cell(cells, layout.scope)), None)
+        written = _cell(cells, layout.scope)
+        # A topic may be gone from skene.yaml: what was said about it is kept all the same.
+        scope: Scope | None = written if written in SCOPES or is_topic_scope(written) else None
         reason: Reason | None = next((one for one in get_args(Reason) if one == said), None)
         if scope is None or reason is None:
-            raise ValueError(f"Unknown scope or reason: {_shown(_cell(cells, layout.scope))}, {_shown(said)}.")
+            raise ValueError(f"Unknown scope or reason: {_shown(written)}, {_shown(said)}.")
         return scope, reason
     word = said.lower()
     words = WORDS if known.words is None else known.words
     for spelled in (word, word.replace("-", "_").replace(" ", "_")):
         if layout.told_by is not None and spelled in words:
             return words[spelled]
-    if untold is not None and known.words is None:
-        return untold
+    if otherwise is not None and known.words is None:
+        return otherwise
     if layout.told_by is not None:
         raise ValueError(f"{_shown(said)} is no known reason.")
     raise ValueError("It does not say why.")

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from skene_dagster.consent.suppressions import StopReason
+from skene_dagster.consent.permission import Refusal
+from skene_dagster.delivery.decide.caps import Room
 from skene_dagster.delivery.email.templates import Unrenderable, check_address
 from skene_dagster.delivery.model import (
     NEXT_TICK,
@@ -30,18 +31,35 @@ ADDRESS_ASKED_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class Addressee:
+    """The user to whom an email would go, as they are now."""
+
+    email: str | None
+    mailable: bool
+    refusal: Refusal | None = None
+    """Why this email may not be sent to them."""
+    shares_address: bool = False
+    """Somebody with the same address gets this email at this tick."""
+    full: Room | None = None
+    """A frequency cap has no room for them, until then."""
+    not_before: datetime | None = None
+    """From when on it may leave, by their clock; None: at once."""
+
+
+NOBODY = Addressee(None, mailable=False)
+"""There is no such user."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that a decision about one member depends on."""
 
     entered_at: datetime | None
     """None: they are not inside any more."""
-    email: str | None
-    mailable: bool
+    addressee: Addressee
     past: Past | None
     waiting: Waiting | None = None
     """They were deferred, and are decided again."""
-    stopped_by: StopReason | None = None
-    """Why the list of suppressions forbids this email to them."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +85,11 @@ class RowFacts:
     occurrence: str
     found_at: datetime | None
     """The tick at which its condition held; None: it is too long ago to be known."""
-    email: str | None
-    mailable: bool
+    addressee: Addressee
     state: SendState | None
     """What was decided about it before."""
     mailed_as_of: datetime | None
     """The tick of the step's last mail to its user that the provider accepted, or may have."""
-    stopped_by: StopReason | None = None
-    """Why the list of suppressions forbids this email to them."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,8 @@ class Mail:
     """Mail them; this is the how-manieth time, or about which row."""
 
     occurrence: str
+    not_before: datetime | None = None
+    """From when on; None: at once."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +154,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
         again = later(mailed_as_of, rules.repeat, rules.zone)
         if as_of < again:
             return Defer(occurrence, "repeat", again)
-    return _by_person(occurrence, facts, rules, as_of)
+    return _by_person(occurrence, facts.addressee, rules, as_of)
 
 
 def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: timedelta) -> Decision:
@@ -151,20 +168,26 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
             return Skip(facts.occurrence, "repeat")
     if facts.found_at is None or as_of - facts.found_at > expires_after:
         return Skip(facts.occurrence, "too_late")
-    return _by_person(facts.occurrence, facts, rules, as_of)
+    return _by_person(facts.occurrence, facts.addressee, rules, as_of)
 
 
-def _by_person(occurrence: str, facts: Facts | RowFacts, rules: Rules, as_of: datetime) -> Decision:
-    if not facts.mailable:
+def _by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Decision:
+    if not person.mailable:
         return Defer(occurrence, "not_mailable", as_of + NEXT_TICK)
-    if (fault := fault_of(facts.email)) is not None:
+    if (fault := fault_of(person.email)) is not None:
         wait = ADDRESS_ASKED_EVERY if fault == "invalid_address" else NEXT_TICK
         return Defer(occurrence, fault, as_of + wait)
-    if facts.stopped_by is not None:
-        return Skip(occurrence, facts.stopped_by)
+    if person.refusal is not None:
+        return Skip(occurrence, person.refusal)
     if rules.is_cancelled:
         return Skip(occurrence, "cancelled")
-    return Defer(occurrence, rules.hold, as_of + NEXT_TICK) if rules.hold is not None else Mail(occurrence)
+    if rules.hold is not None:
+        return Defer(occurrence, rules.hold, as_of + NEXT_TICK)
+    if person.shares_address:
+        return Skip(occurrence, "same_address")
+    if person.full is not None:
+        return Defer(occurrence, "cap", max(person.full.at or as_of, as_of + NEXT_TICK))
+    return Mail(occurrence, person.not_before)
 
 
 def fault_of(email: str | None) -> Literal["no_address", "invalid_address"] | None:

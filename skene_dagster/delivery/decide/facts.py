@@ -5,23 +5,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, select
 from sqlalchemy.exc import DBAPIError
 
+from skene_dagster.checks.db_errors import unknown_column
 from skene_dagster.consent import suppressions
-from skene_dagster.consent.recipient import Recipients, text_of
-from skene_dagster.consent.suppressions import Scope, StopReason
+from skene_dagster.consent.permission import Purpose, Refusal, refusals
+from skene_dagster.consent.recipient import Recipients, is_of_an_address, text_of
 from skene_dagster.errors import Place, SettingsError
-from skene_dagster.product.mailable import is_mailable
-from skene_dagster.settings import FILE, Users
+from skene_dagster.loops.plan import Email
+from skene_dagster.product import user_tests
+from skene_dagster.product.user_tests import is_mailable
+from skene_dagster.settings import FILE, Settings, Users
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.failures import code_of, words_of
 
 UNKNOWN_COLUMN = 1054
-
-K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -33,37 +34,55 @@ class Person:
     """Whether skene.yaml allows them to be mailed at all."""
     columns: Mapping[str, object]
     """The columns asked for, the key and the address."""
-    stopped_by: StopReason | None = None
-    """Why the list of suppressions forbids this email to them."""
+    has_agreed: bool = False
+    """Whether they agreed in the product to what the email is about."""
+    names: tuple[str, ...] = ()
+    """What consent knows them by: themselves, and their address if it is one. Empty where nobody was asked about."""
+    refusal: Refusal | None = None
+    """Why this email may not be sent to them."""
+
+    @property
+    def recipient(self) -> str | None:
+        """Their address, as consent names it; None where it is none, or they were not named."""
+        return next(filter(is_of_an_address, self.names), None)
 
 
-def people(
-    connection: Connection, users: Users, keys: Sequence[object], columns: Sequence[str] = (), *, as_of: datetime
+def read(
+    connection: Connection,
+    users: Users,
+    keys: Sequence[object],
+    columns: Sequence[str] = (),
+    *,
+    as_of: datetime,
+    agreed: ColumnElement[int] = literal(0),  # noqa: B008 - it never changes
+    asked: Mapping[str, str] | None = None,
 ) -> dict[object, Person]:
     """Read the users with these keys, by key as it was asked; who is no user is not in the answer.
 
     Args:
         as_of: the tick's, for the clock of `users.mailable`.
+        agreed: says of each whether they agreed.
+        asked: as `mapped_by_settings` has it.
 
     Raises:
-        SettingsError: the database refuses `users.mailable` or a column that skene.yaml names.
+        SettingsError: the database refuses `users.mailable`, `asked` or a column that skene.yaml names.
     """
     wanted = sorted({*columns, users.email} - {users.key})
     table = users_table(users, *wanted)
     mailable = is_mailable(connection, users, as_of).label("skene_mailable")
     key_column = table.c[users.key]
-    query = select(key_column, mailable, *(table.c[name] for name in wanted))
+    query = select(key_column, mailable, agreed.label("skene_agreed"), *(table.c[name] for name in wanted))
 
     def person(row: Row[Any]) -> Person:
-        key, may, *values = tuple(row)
+        key, may, yes, *values = tuple(row)
         named = {users.key: key, **dict(zip(wanted, values, strict=True))}
-        return Person(text_of(named[users.email]), bool(may), named)
+        return Person(text_of(named[users.email]), bool(may), named, bool(yes))
 
-    with mapped_by_settings(users, columns):
+    with mapped_by_settings(users, columns, asked):
         rows = connection.execute(query.where(key_column.in_(keys))).all()
-    read = {row[0]: person(row) for row in rows}
-    found = {key: read.pop(key) for key in keys if key in read}
-    if read:
+    answer = {row[0]: person(row) for row in rows}
+    found = {key: answer.pop(key) for key in keys if key in answer}
+    if answer:
         # Under the collation of the users key `a` and `A` may be one user; which are, only the database knows.
         for key in keys:
             if key not in found and (row := connection.execute(query.where(key_column == key)).one_or_none()):
@@ -71,25 +90,42 @@ def people(
     return found
 
 
-def with_suppressions(
-    connection: Connection, users: Users, people: Mapping[K, Person], scopes: Sequence[Scope], now: datetime
-) -> dict[K, Person]:
-    """Look some users up in the list of suppressions, by their addresses and by themselves.
+def people(
+    connection: Connection,
+    settings: Settings,
+    email: Email,
+    keys: Sequence[object],
+    columns: Sequence[str] = (),
+    *,
+    as_of: datetime,
+    now: datetime | None,
+    named: bool = False,
+) -> dict[object, Person]:
+    """Read users as `read` does, and whether an email may be sent to them now.
 
     Args:
-        scopes: what stops this email.
+        now: None: there is no table of ours yet, so nobody has said anything.
+        named: whether to name them even where there is nothing to ask about them.
     """
-    if not people or suppressions.is_empty(connection):
-        return dict(people)
-    named = recipients(connection, users, people)
-    stopped = suppressions.stopped(connection, {name for names in named.values() for name in names}, scopes, now)
-    return {key: replace(one, stopped_by=suppressions.widest(named[key], stopped)) for key, one in people.items()}
-
-
-def recipients(connection: Connection, users: Users, people: Mapping[K, Person]) -> dict[K, tuple[str, ...]]:
-    """Say what the list of suppressions knows some users by."""
+    users, purpose = settings.users, Purpose.of(settings, email.topic)
+    has_agreed: ColumnElement[int] = literal(0)
+    asked: dict[str, str] = {}
+    if purpose.needs_consent and purpose.topic is not None:
+        topic = settings.topics[purpose.topic]
+        asked[f"topics.{purpose.topic}.asked"] = topic.asked
+        has_agreed = user_tests.has_agreed(connection, users, purpose.topic, topic, as_of)
+    found = read(connection, users, keys, columns, as_of=as_of, agreed=has_agreed, asked=asked)
+    if now is None:
+        without = {key for key, one in found.items() if purpose.needs_consent and not one.has_agreed}
+        return {key: replace(one, refusal="no_consent") if key in without else one for key, one in found.items()}
+    is_asked = purpose.needs_consent or not suppressions.is_empty(connection)
+    if not found or not (named or is_asked):
+        return found
     by_hash = Recipients.of(connection)
-    return {key: by_hash.of_user(one.columns[users.key], one.address) for key, one in people.items()}
+    names = {key: by_hash.of_user(one.columns[users.key], one.address) for key, one in found.items()}
+    agreed = {key for key, one in found.items() if one.has_agreed}
+    refused = refusals(connection, names, agreed, purpose, now) if is_asked else {}
+    return {key: replace(one, names=names[key], refusal=refused.get(key)) for key, one in found.items()}
 
 
 def may_be_mailed(
@@ -106,11 +142,14 @@ def may_be_mailed(
 
 
 @contextmanager
-def mapped_by_settings(users: Users, columns: Sequence[str] = ()) -> Iterator[None]:
+def mapped_by_settings(
+    users: Users, columns: Sequence[str] = (), asked: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """Say where a name is that the database does not know: in skene.yaml, for the statement is ours.
 
     Args:
         columns: what an email names of the users table; another place tells of those.
+        asked: the SQL that says who agreed, by its part of skene.yaml.
 
     Raises:
         SettingsError: the database does not know a column that skene.yaml names.
@@ -121,10 +160,12 @@ def mapped_by_settings(users: Users, columns: Sequence[str] = ()) -> Iterator[No
         words = words_of(error)
         if "no such column" not in words and code_of(error) != UNKNOWN_COLUMN:
             raise
-        of_the_email = {name for name in columns if name != users.email}
+        said = {"users.email": users.email, "users.locale": users.locale or "", **(asked or {})}
+        of_the_email = {name for name in columns if name not in said.values()}
         if any(re.search(rf"\b{re.escape(name)}\b", words) for name in of_the_email):
             raise
-        part = "users.email" if re.search(rf"\b{re.escape(users.email)}\b", words) else "users.mailable"
+        unknown = re.compile(rf"\b{re.escape(unknown_column(words))}\b")
+        part = next((part for part, text in said.items() if unknown.search(text)), "users.mailable")
         raise SettingsError(
             f"The database refuses it: {words}.",
             advice="Mend it; `skene-dagster validate --database` checks all of it.",

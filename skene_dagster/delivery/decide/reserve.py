@@ -15,11 +15,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 from typing_extensions import assert_never
 
+from skene_dagster.consent.spool.draining import drain
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import ledger, modes
+from skene_dagster.delivery.decide import first_wave
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, CandidateDecision, SendAudience
 from skene_dagster.delivery.ledger import StepScope
-from skene_dagster.delivery.model import NewDecisions, NewDeferral, NewSend, StepProgress, Waiting
+from skene_dagster.delivery.model import NewContact, NewDecisions, NewDeferral, NewSend, StepProgress, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
@@ -62,16 +65,20 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     Raises:
         NoClearance: the segment was not refreshed at this as_of, as_of is not now while emails would leave, or the
             step is new while another of this loop is gone.
+        SpoolError: what recipients answered waits on this machine, and cannot be read.
         StoreError: the database refused.
     """
     assert step.email is not None
+    spool = Spool(settings.spool)
     size = batch or modes.terms(mode.name, step.email.provider).batch_limit
     audience = SendAudience(plan, step, settings, mode, as_of, page)
     now = clock()
     _refuse_other_times(mode, settings, as_of, now)
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
-    awaits_approval = audience.is_a_large_first_one(engine, now)
-    decided_up_to = _begin(engine, audience).reserved_as_of
+    awaits_approval = first_wave.is_large(audience, engine, now)
+    decided_up_to = _begin(engine, audience.scope, audience.digest, as_of).reserved_as_of
+    if audience.is_capped:
+        _begin(engine, ledger.all_loops(mode.name), "", as_of)
 
     def decide_page(connection: Connection, find: _Find, after: Candidate | None, *, are_new: bool) -> _Page:
         ledger.lock(connection, audience.scope)
@@ -86,7 +93,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             if are_new:
                 ledger.complete(connection, audience.scope, as_of, decided_up_to)
             return _Page([], 0)
-        decided = audience.decide(connection, candidates, rules, clock(), in_order=are_new)
+        decided = audience.decide(connection, candidates, rules, clock(), in_order=are_new, alone=True)
         made = _new_decisions(decided)
         return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
@@ -102,6 +109,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         decide_next = partial(decide_page, find=find, are_new=are_new)
         last: Candidate | None = None
         while not is_held:
+            # What recipients said while the database was away is heard before anybody is decided about.
+            drain(engine, spool, clock)
             done = _read_again_when_overtaken(engine, partial(decide_next, after=last), page)
             is_held = done.is_held
             if not done.decided:
@@ -129,9 +138,9 @@ class _Page:
     is_held: bool = False
 
 
-def _begin(engine: Engine, audience: SendAudience) -> StepProgress:
+def _begin(engine: Engine, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
     def begin(connection: Connection) -> StepProgress:
-        return ledger.begin(connection, audience.scope, audience.digest, audience.as_of)
+        return ledger.begin(connection, scope, digest, as_of)
 
     try:
         return transaction(engine, begin, resolve=begin)
@@ -184,12 +193,15 @@ def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: StepSc
 def _new_decisions(decided: Sequence[CandidateDecision]) -> NewDecisions:
     """Say what is to be written down about a page."""
     sends: list[NewSend] = []
+    contacts: list[NewContact] = []
     deferrals: list[NewDeferral] = []
     for one in decided:
         user_id = one.candidate.user_id
         match one.decision:
-            case Mail(occurrence=occurrence):
-                sends.append(NewSend(user_id, occurrence, "reserved", None))
+            case Mail(occurrence=occurrence, not_before=not_before):
+                sends.append(NewSend(user_id, occurrence, "reserved", None, not_before))
+                if one.recipient is not None:
+                    contacts.append(NewContact(user_id, occurrence, one.recipient))
             case Skip(occurrence=occurrence, reason=reason):
                 sends.append(NewSend(user_id, occurrence, "skipped", reason))
             case Defer(occurrence=occurrence, reason=why, ask_at=ask_at):
@@ -200,7 +212,7 @@ def _new_decisions(decided: Sequence[CandidateDecision]) -> NewDecisions:
                 assert_never(one.decision)
     candidates = (one.candidate for one in decided)
     answered = [(one.user_id, one.waiting.occurrence) for one in candidates if one.waiting is not None]
-    return NewDecisions(sends, deferrals, answered)
+    return NewDecisions(sends, deferrals, answered, contacts)
 
 
 def count(decisions: Iterable[Decision]) -> dict[str, int]:

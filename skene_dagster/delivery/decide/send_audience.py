@@ -1,16 +1,16 @@
 """Whom a tick decides about, page by page: who entered since the last one, or triggered it, and who is due again."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, Engine, true
+from sqlalchemy import ColumnElement, Connection
 
-from skene_dagster.consent import suppressions
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
+from skene_dagster.delivery.decide.addressees import Addressees
+from skene_dagster.delivery.decide.digest import digest
 from skene_dagster.delivery.decide.eligibility import (
     Decision,
     Defer,
@@ -26,10 +26,9 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Past, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.times.hours import ANY_HOUR
 from skene_dagster.segments import clearance, members, trigger_rows
-from skene_dagster.segments.clearance import Clearance
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import reading
 from skene_dagster.store.tables import segment_members, triggered
 
 PAGE = 5_000
@@ -56,6 +55,8 @@ class CandidateDecision:
     candidate: Candidate
     decision: Decision
     past: Past | None
+    recipient: str | None = None
+    """To whom the email is counted; None: it is not, or there is none."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class SendAudience:
     as_of: datetime
     size: int = PAGE
     """How many are decided in one transaction."""
-    has_list: bool = True
-    """Whether the database has the list of suppressions; a preview may come before the migration."""
+    has_consent: bool = True
+    """Whether the database has what recipients said; a preview may come before the migration."""
 
     @property
     def email(self) -> Email:
@@ -106,15 +107,7 @@ class SendAudience:
     @property
     def digest(self) -> str:
         """What decisions depend on beside the user, in short: where it changes, all who wait are due."""
-        users = self.settings.users
-        depends_on = (
-            self.email.repeat,
-            self.plan.start,
-            self.plan.zone_of(self.step).key,
-            self.email.template,
-            (users.table, users.key, users.email, users.mailable),
-        )
-        return hashlib.sha256(repr(depends_on).encode()).hexdigest()
+        return digest(self.plan, self.step, self.settings)
 
     def since(self, decided_up_to: datetime | None, first_as_of: datetime) -> datetime | None:
         """Say after which tick somebody must have entered to be decided about; None: everybody is.
@@ -142,7 +135,7 @@ class SendAudience:
         names = ("user_id", "occurrence") if self.step.by_row else ("user_id",)
         table = triggered if self.step.by_row else segment_members
         is_new = ~ledger.waits(self.scope, *(table.c[name] for name in names))
-        return self._page(connection, is_new, since, after)
+        return self.page(connection, is_new, since, after)
 
     def due(self, connection: Connection) -> list[Candidate]:
         """List the next who were deferred and are due; whoever is decided is due no more."""
@@ -167,62 +160,84 @@ class SendAudience:
         ]
 
     def decide(
-        self, connection: Connection, page: Sequence[Candidate], rules: Rules, now: datetime, *, in_order: bool = False
+        self,
+        connection: Connection,
+        page: Sequence[Candidate],
+        rules: Rules,
+        now: datetime,
+        *,
+        in_order: bool = False,
+        alone: bool = False,
     ) -> list[CandidateDecision]:
-        """Decide about a page; in the order of the users' keys, or in any."""
+        """Decide about a page; in the order of the users' keys, or in any.
+
+        Args:
+            alone: keep pages of other loops from deciding until this transaction ends, where caps count them.
+        """
         keys = list(dict.fromkeys(one.user_id for one in page))
         people = self.people(connection, keys, now)
+        pasts = {} if self.step.by_row else ledger.history(connection, self.scope, keys, in_order=in_order)
+        # The last thing that is read: whoever keeps others from deciding does so for as short as can be.
+        addressees = self.addressees(connection, people, now, alone=alone)
         if self.step.by_row:
-            return self._decide_rows(connection, page, rules, people)
-        pasts = ledger.history(connection, self.scope, keys, in_order=in_order)
+            return self._decide_rows(connection, page, rules, people, addressees)
         mailed_now: set[object] = set()
         decided = []
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
-            address, mailable = (person.address, person.mailable) if person else (None, False)
-            stopped_by = person.stopped_by if person else None
-            decision = decide(
-                Facts(one.entered_at, address, mailable, past, one.waiting, stopped_by), rules, self.as_of
-            )
+            decision = decide(Facts(one.entered_at, addressees.of(person), past, one.waiting), rules, self.as_of)
             if isinstance(decision, Mail):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:
                     decision = Defer(decision.occurrence, "in_flight", self.as_of + NEXT_TICK)
                 mailed_now.add(one.user_id)
-            decided.append(CandidateDecision(one, decision, past))
+            decided.append(CandidateDecision(one, decision, past, addressees.count(person, decision)))
         return decided
 
     def people(
         self, connection: Connection, keys: Sequence[object], now: datetime, columns: Sequence[str] = ()
     ) -> dict[object, Person]:
-        """Read users as `facts.people` does, and whether this email is forbidden to them now."""
-        users, scopes = self.settings.users, suppressions.scopes_of(transactional=self.email.transactional)
-        found = facts.people(connection, users, keys, columns, as_of=self.as_of)
-        if not self.has_list:
-            return found
-        return facts.with_suppressions(connection, users, found, scopes, now)
+        """Read users, and whether this email may be sent to them now."""
+        asked_at = now if self.has_consent else None
+        wanted = {*columns, self.settings.users.timezone} - {None} if self.email.hours != ANY_HOUR else columns
+        return facts.people(
+            connection,
+            self.settings,
+            self.email,
+            keys,
+            sorted(name for name in wanted if name is not None),
+            as_of=self.as_of,
+            now=asked_at,
+            named=self.email.topic is not None,
+        )
 
-    def is_a_large_first_one(self, engine: Engine, now: datetime) -> bool:
-        """Whether the step never mailed anybody real before, and would now mail more than `limits.first_wave`."""
-        most = self.settings.limits.first_wave
-        if self.mode.name != "live":
-            return False
-        cleared = reading(engine, self._clearance_of_a_first_wave)
-        if cleared is None or (cleared.members <= most and not self.step.by_row):
-            return False
-        mailed = 0
-        last: Candidate | None = None
-        while mailed <= most:
-            counted = reading(engine, partial(self._count_page, cleared=cleared, now=now, after=last))
-            if counted is None:
-                return False
-            last, mails = counted
-            mailed += mails
-        return True
+    def addressees(
+        self, connection: Connection, people: Mapping[object, Person], now: datetime, *, alone: bool = False
+    ) -> Addressees:
+        """Read what the addresses of some users get, of all loops; see `Addressees.read`."""
+        return Addressees.read(
+            connection,
+            people if self.has_consent else {},
+            scope=self.scope,
+            email=self.email,
+            settings=self.settings,
+            zone=self.plan.zone_of(self.step),
+            as_of=self.as_of,
+            now=now,
+            by_row=self.step.by_row,
+            is_simulated=self.mode.simulates(self.as_of, now, self.settings.limits.expires_after),
+            alone=alone,
+        )
 
-    def _page(
+    @property
+    def is_capped(self) -> bool:
+        """Whether frequency caps count its emails."""
+        return bool(self.settings.limits.caps) and self.email.topic is not None
+
+    def page(
         self, connection: Connection, which: ColumnElement[bool], since: datetime | None, after: Candidate | None
     ) -> list[Candidate]:
+        """List the next members, or rows that triggered, of which a condition holds; see `entered`."""
         if not self.step.by_row:
             last = None if after is None else after.user_id
             found = members.page(
@@ -243,7 +258,12 @@ class SendAudience:
         return [Candidate(row.user_id, row.entered_at, row.occurrence) for row in rows]
 
     def _decide_rows(
-        self, connection: Connection, page: Sequence[Candidate], rules: Rules, people: dict[object, Person]
+        self,
+        connection: Connection,
+        page: Sequence[Candidate],
+        rules: Rules,
+        people: dict[object, Person],
+        addressees: Addressees,
     ) -> list[CandidateDecision]:
         rows = [(one, (one.user_id, str(one.occurrence))) for one in page]
         pasts = ledger.of_rows(connection, self.scope, [row for _, row in rows])
@@ -251,30 +271,12 @@ class SendAudience:
         decided = []
         for one, row in rows:
             person, past = people.get(one.user_id), pasts.get(row)
-            address, mailable = (person.address, person.mailable) if person else (None, False)
             mailed_as_of = self.as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
             state = past.state if past else None
-            stopped_by = person.stopped_by if person else None
-            asked = RowFacts(row[1], one.entered_at, address, mailable, state, mailed_as_of, stopped_by)
+            asked = RowFacts(row[1], one.entered_at, addressees.of(person), state, mailed_as_of)
             decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
             if isinstance(decision, Mail):
                 mailed_now.add(one.user_id)
-            decided.append(CandidateDecision(one, decision, past if state else None))
+            recipient = addressees.count(person, decision)
+            decided.append(CandidateDecision(one, decision, past if state else None, recipient))
         return decided
-
-    def _clearance_of_a_first_wave(self, connection: Connection) -> Clearance | None:
-        if ledger.was_ever_reserved(connection, self.scope):
-            return None
-        if controls.orders(connection, self.plan.name, self.step.ledger_name).approved:
-            return None
-        return clearance.of(connection, self.segment)
-
-    def _count_page(
-        self, connection: Connection, cleared: Clearance, now: datetime, after: Candidate | None
-    ) -> tuple[Candidate, int] | None:
-        """Count who would be mailed of a page, whoever waits included; return the last, None where none is left."""
-        page = self._page(connection, true(), self.since(None, cleared.first_as_of), after)
-        if not page:
-            return None
-        decided = self.decide(connection, page, self.rules_without_orders(cleared.first_as_of), now)
-        return page[-1], sum(isinstance(one.decision, Mail) for one in decided)

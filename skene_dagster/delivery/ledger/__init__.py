@@ -1,17 +1,19 @@
-"""The ledger: what was decided about each member, and each batch on its way to the provider.
+"""The ledger: what was decided about each member, each batch on its way to the provider, and what became of its mail.
 
-This package owns skene_sends, skene_batches, skene_deferred and skene_steps, and it alone names them: what happens to
-their rows stands here, one statement or two to a function.
+This package owns skene_sends, skene_batches, skene_deferred, skene_steps and skene_receipts, and it alone names them:
+what happens to their rows stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import all_scopes, begin, complete, held, hold, lock
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.outcomes import Outcomes, outcomes
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -39,6 +41,19 @@ from skene_dagster.delivery.ledger.reading import (
     waiting,
     was_ever_reserved,
 )
+from skene_dagster.delivery.ledger.receipts import (
+    Bounce,
+    Outcome,
+    Receipt,
+    forget_opens,
+    known_emails,
+    modes_of,
+    opens_are_forgotten,
+    opens_forgotten_until,
+)
+from skene_dagster.delivery.ledger.receipts import change as change_receipt
+from skene_dagster.delivery.ledger.receipts import latest as latest_to
+from skene_dagster.delivery.ledger.receipts import read as receipts_of
 from skene_dagster.delivery.ledger.recovering import (
     is_accepted,
     known,
@@ -48,7 +63,7 @@ from skene_dagster.delivery.ledger.recovering import (
     remember,
     set_apart,
 )
-from skene_dagster.delivery.ledger.scope import StepScope, batches_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
@@ -83,11 +98,17 @@ __all__ = [
     "LEASE",
     "LONGEST_WAIT",
     "TO_DO",
+    "Bounce",
     "Deferred",
     "LeftOut",
+    "Outcome",
+    "Outcomes",
+    "Receipt",
     "Skipped",
     "StepScope",
     "accepted_in",
+    "all_loops",
+    "all_scopes",
     "answered",
     "at_tick",
     "batch_of",
@@ -96,10 +117,13 @@ __all__ = [
     "begin_attempt",
     "begun",
     "cancel",
+    "change_receipt",
     "claim",
     "complete",
+    "contacts_of",
     "counts",
     "decide",
+    "decided_recipients",
     "deferred",
     "doubt",
     "drop",
@@ -107,6 +131,7 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
+    "forget_opens",
     "freeze",
     "frozen",
     "give_up",
@@ -120,14 +145,17 @@ __all__ = [
     "is_due",
     "is_free",
     "known",
+    "known_emails",
     "last_mails",
     "last_unanswered",
+    "latest_to",
     "left_behind",
     "left_unresolved",
     "lock",
     "look_at_everybody",
     "loops",
     "members_of",
+    "modes_of",
     "newest_attempt",
     "not_among",
     "nothing_happened",
@@ -135,8 +163,12 @@ __all__ = [
     "oldest_open",
     "open_batches",
     "open_emails",
+    "opens_are_forgotten",
+    "opens_forgotten_until",
+    "outcomes",
     "own_wait",
     "put_off",
+    "receipts_of",
     "recipients",
     "reconsider",
     "refuse",

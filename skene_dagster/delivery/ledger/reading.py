@@ -29,6 +29,9 @@ LEASE = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(hours=1)
 """The most that a batch is put off: what waits for longer is looked at in between."""
 
+LONGEST_HOURS = timedelta(days=3)
+"""The most that the hours of its recipients make a batch wait, where their zone leaves out a day of its calendar."""
+
 NOT_DONE: tuple[SendState, ...] = ("reserved", "in_doubt")
 """Sends that may still become accepted."""
 
@@ -100,8 +103,8 @@ def left_behind(connection: Connection, mode: str, now: datetime) -> list[Batch]
     """List what runs have left open in a mode, in the order in which it is due.
 
     That is what was attempted without answer, what is in doubt, what was cut out of another batch, and what was put off
-    after an attempt, so that its run ended before its time came. Only what has been due for a while and is held by
-    nobody: the run that left it may still be there.
+    after an attempt, so that its run ended before its time came; and what waited for the hours of its recipients. Only
+    what is held by nobody, and has been due for a while: the run that left it may still be there.
     """
     is_unresolved = or_(batches.c.unresolved_since.is_not(None), batches.c.state == "in_doubt")
     was_put_off = and_(batches.c.state == "frozen", batches.c.due_at > batches.c.last_attempt_at)
@@ -110,8 +113,10 @@ def left_behind(connection: Connection, mode: str, now: datetime) -> list[Batch]
         .where(
             batches.c.state.in_(OPEN),
             batches.c.mode == mode,
-            or_(is_unresolved, batches.c.parent_id.is_not(None), was_put_off),
-            is_due(now, RECONCILED_AFTER),
+            or_(
+                and_(or_(is_unresolved, batches.c.parent_id.is_not(None), was_put_off), is_due(now, RECONCILED_AFTER)),
+                and_(batches.c.state == "reserved", batches.c.not_before.is_not(None), is_due(now)),
+            ),
             is_free(now),
         )
         .order_by(_DUE, batches.c.batch_id)
@@ -266,9 +271,10 @@ def is_due(now: datetime, for_: timedelta = timedelta(0)) -> ColumnElement[bool]
     and a key that is over would look alive.
     """
     at: ColumnElement[datetime] = _DUE
+    is_put_off = or_(batches.c.not_before.is_(None), batches.c.not_before != at, at > now + LONGEST_HOURS)
     return or_(
         at <= now - for_,
-        at > now + LONGEST_WAIT + CLOCKS_DIFFER,
+        and_(at > now + LONGEST_WAIT + CLOCKS_DIFFER, is_put_off),
         batches.c.unresolved_since > now + CLOCKS_DIFFER,
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
+from skene_dagster.delivery.ledger import receipts
 from skene_dagster.delivery.ledger.moves import sends_become
 from skene_dagster.delivery.ledger.reading import BATCH, NOT_DONE
 from skene_dagster.delivery.ledger.settling import child_of, reissue
@@ -119,3 +120,4 @@ def set_apart(connection: Connection, batch: Batch, *, write_back: bool, now: da
             .where(sends.c.send_id == send_id)
             .values(batch_id=apart, reason=None, provider_id=provider_id, accepted_at=accepted_at)
         )
+    receipts.write(connection, apart, [row.send_id for row in before], None)

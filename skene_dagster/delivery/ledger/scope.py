@@ -20,6 +20,11 @@ class StepScope:
     step: str
 
 
+def all_loops(mode: str) -> StepScope:
+    """Name what is decided by one page at a time of all loops in a mode: a recipient's emails, which a cap counts."""
+    return StepScope(mode, "*", "*")
+
+
 def send_id(scope: StepScope, user_id: object, occurrence: int | str) -> str:
     """Name a send: always the same 32 hex digits for the same mode, loop, step, user and occurrence."""
     parts = (scope.mode, scope.loop, scope.step, as_text(user_id), str(occurrence))

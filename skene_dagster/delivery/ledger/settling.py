@@ -21,9 +21,11 @@ from sqlalchemy import (
 )
 
 from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.ledger import receipts
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import LONGEST_WAIT, NOT_DONE, UNSENT, is_free
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of
+from skene_dagster.delivery.ledger.sending import recipients as recipients_of
 from skene_dagster.delivery.model import Batch, BatchState, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import Moment, batches, sends
@@ -35,11 +37,17 @@ DOUBTS_ASKED_EVERY = LONGEST_WAIT
 def settle(
     connection: Connection, batch_id: str, provider_ids: Mapping[str, str | None], *, write_back: bool, now: datetime
 ) -> None:
-    """The provider accepted: keep its ids (send_id → id). True whoever holds the lease by now: it is a fact."""
+    """The provider accepted: keep its ids (send_id → id). True whoever holds the lease by now: it is a fact.
+
+    Args:
+        provider_ids: of all emails in the batch's bytes, in their order.
+    """
+    named = recipients_of(connection, batch_id)
     values: dict[str, object] = {"batch": batch_id, "now": now}
     for n, (identity, provider_id) in enumerate(provider_ids.items()):
         values |= {f"send_{n}": identity, f"id_{n}": provider_id}
-    connection.execute(_accept(len(provider_ids)), values)
+    if connection.execute(_accept(len(provider_ids)), values).rowcount:
+        receipts.write(connection, batch_id, [*provider_ids], named)
     state: BatchState = "accepted" if write_back else "settled"
     connection.execute(
         batch_becomes(batch_id, state, from_=("frozen", "in_doubt")).values(
@@ -224,6 +232,7 @@ def child_of(
             parent_id=parent.batch_id,
             as_of=parent.as_of,
             reserved_at=waits_since or parent.reserved_at,
+            not_before=parent.not_before if waits_since is None else None,
             attempts=0,
             state=state,
             **values,

@@ -5,12 +5,13 @@ from types import MappingProxyType
 
 from skene_dagster.delivery.providers import resend, smtp
 from skene_dagster.delivery.providers.base import Clock, Provider, Registration
+from skene_dagster.delivery.providers.feedback import Receiver
 from skene_dagster.delivery.providers.outbox import TERMS as OUTBOX
 from skene_dagster.delivery.providers.outbox.files import clear as clear_outbox
 from skene_dagster.delivery.providers.outbox.provider import OutboxProvider
 from skene_dagster.settings import Settings
 
-__all__ = ["OUTBOX", "REGISTERED", "check", "clear_outbox", "configured", "named", "open_outbox"]
+__all__ = ["OUTBOX", "REGISTERED", "asked", "check", "clear_outbox", "configured", "named", "open_outbox", "receivers"]
 
 REGISTERED: Mapping[str, Registration] = MappingProxyType({"resend": resend.REGISTRATION, "smtp": smtp.REGISTRATION})
 """By the name that files call them by."""
@@ -33,6 +34,33 @@ def configured(settings: Settings) -> list[str]:
         SettingsError: it holds something that could never work.
     """
     return [name for name, entry in REGISTERED.items() if entry.is_configured(settings)]
+
+
+def receivers(settings: Settings) -> dict[str, Receiver]:
+    """Return what reads the webhooks of those that the environment has a secret of, by name.
+
+    Raises:
+        SettingsError: it holds something that could never work.
+    """
+    check(settings)
+    made = {}
+    for name, entry in REGISTERED.items():
+        if entry.feedback is not None and (secret := settings.environ.get(entry.feedback.secret)):
+            made[name] = entry.feedback.receiver(secret)
+    return made
+
+
+def asked(settings: Settings) -> list[str]:
+    """Name those that the environment can send by, and that have to be asked what became of emails: they do not tell.
+
+    Raises:
+        SettingsError: it holds something that could never work.
+    """
+    return [
+        name
+        for name in configured(settings)
+        if (feedback := REGISTERED[name].feedback) is not None and not settings.environ.get(feedback.secret)
+    ]
 
 
 def named(name: str | None) -> Registration:

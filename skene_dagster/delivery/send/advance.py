@@ -12,7 +12,7 @@ from skene_dagster.delivery.send.records import Next, Policy, is_for_the_records
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
 from skene_dagster.delivery.send.write_back import write_back
-from skene_dagster.errors import DeliveryError, SkeneError, StoreUnavailable
+from skene_dagster.errors import DeliveryError, SkeneError, SpoolError, StoreUnavailable
 
 STEPS = 20
 """How often one batch is tried, whatever the outcome, before the others get their turn."""
@@ -31,6 +31,7 @@ def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Sou
 
     Raises:
         ProviderFatal: the provider refuses everything.
+        SpoolError: what recipients answered waits on this machine, and cannot be read.
         StoreUnavailable: the database cannot be reached.
     """
     claimed, is_done = None, False
@@ -39,7 +40,7 @@ def advance(session: DeliverySession, batch_id: str, policy: Policy, source: Sou
         if claimed is not None:
             is_done = _drive(session, claimed, frozen, policy, source)
     except Exception as error:
-        if isinstance(error, StoreUnavailable | DeliveryError):
+        if isinstance(error, StoreUnavailable | DeliveryError | SpoolError):
             raise
         _fail(session, batch_id, error)
     finally:
@@ -70,6 +71,7 @@ def _claim(
         frozen = freeze_batch(connection, batch, source, session)
         return ledger.batch_of(connection, batch_id), frozen
 
+    session.hear()
     return session.do(claim)
 
 

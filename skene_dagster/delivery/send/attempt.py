@@ -134,12 +134,14 @@ def _begin(session: DeliverySession, outlet: Outlet, batch: Batch, policy: Polic
     def resolve(connection: Connection, *, has_slot: bool) -> "RateSlot | int | _Reissued | None":
         return ledger.begun(connection, batch, session.owner, at) or begin(connection, has_slot=has_slot)
 
+    session.hear()
     at, at_monotonic = session.clock(), session.monotonic()
     begun = session.do(partial(begin, has_slot=False), resolve=partial(resolve, has_slot=False))
     if isinstance(begun, RateSlot):
         if not _waited_for(session, outlet, batch, begun):
             return None
-        # Somebody may have given an order while it waited: everything is checked again.
+        # Somebody may have given an order while it waited, or said no: everything is checked again.
+        session.hear()
         at, at_monotonic = session.clock(), session.monotonic()
         begun = session.do(partial(begin, has_slot=True), resolve=partial(resolve, has_slot=True))
         assert not isinstance(begun, RateSlot)

@@ -47,6 +47,7 @@ def deliver(
     Raises:
         LedgerOutdated: the ledger was restored from a backup, and does not know what was sent since.
         ProviderFatal: the provider refuses everything; retrying does not help.
+        SpoolError: what recipients answered waits on this machine, and cannot be read: nothing is sent.
         ProviderUnavailable: some batches got no answer; a retry sends them again with the same keys and bytes.
         StoreError: the database refused, perhaps for one batch alone; before anything is sent, if it would refuse to
             write `set`.

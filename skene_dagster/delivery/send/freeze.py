@@ -1,27 +1,32 @@
 """Freeze: render a batch once, for ever. This is the only place that checks who should no longer get their email."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from skene_dagster.consent import suppressions
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
+from skene_dagster.delivery.decide.addressees import zone_of
 from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
 from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.send.links import Links
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.product import attributes
 from skene_dagster.segments import members, trigger_rows
+from skene_dagster.settings import Settings
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
@@ -47,7 +52,7 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         return None
     left = source.late.who_left(connection, batch, waiting, now)
     people = _people(connection, batch, waiting, source, session)
-    messages, left_out = _render(connection, waiting, people, left, source, session)
+    messages, left_out = _render(connection, batch, waiting, people, left, source, session)
     if session.mode.leaves:
         tag = (ORIGIN_TAG, origin(source.ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
@@ -59,9 +64,8 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
             return None
         left_out[messages[0].send_id] = Deferred("too_large", f"{len(frozen.packed):,} bytes")
         frozen = None
-    named = facts.recipients(connection, session.settings.users, people) if frozen else {}
     mailed = {row.send_id: row.user_id for row in waiting}
-    recipients = [name for send_id in (frozen.send_ids if frozen else ()) for name in named[mailed[send_id]]]
+    recipients = [name for send_id in (frozen.send_ids if frozen else ()) for name in people[mailed[send_id]].names]
     ours = ledger.freeze(
         connection,
         batch.batch_id,
@@ -95,15 +99,69 @@ def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
 def _people(
     connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[object, Person]:
-    users, email = session.settings.users, source.email
     keys = [row.user_id for row in waiting]
-    found = facts.people(connection, users, keys, email.user_columns, as_of=batch.as_of)
-    scopes = suppressions.scopes_of(transactional=email.transactional)
-    return facts.with_suppressions(connection, users, found, scopes, session.clock())
+    return facts.people(
+        connection,
+        session.settings,
+        source.email,
+        keys,
+        source.email.user_columns,
+        as_of=batch.as_of,
+        now=session.clock(),
+        named=True,
+    )
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """What is checked of each user once more before their email is made."""
+
+    source: Source
+    settings: Settings
+    inside: Mapping[Any, str | None]
+    """The kept columns of those who are inside, or of the rows that are known."""
+    left: Collection[str]
+    """The sends of those who no longer qualify."""
+    recipients: Mapping[str, str]
+    """To whom each send was to go when it was decided."""
+    now: datetime | None
+    """None: nobody's clock is looked at."""
+
+    def subject(self, row: ReservedSend) -> object:
+        """Return what `inside` knows a send by."""
+        return (row.user_id, row.occurrence) if self.source.step.by_row else row.user_id
+
+    def why_not(self, row: ReservedSend, person: Person | None) -> LeftOut | None:
+        """Say why a user gets no email now; None: they get it."""
+        if self.subject(row) not in self.inside:
+            return Skipped(LEFT)
+        if person is None:
+            return Skipped("gone")
+        if row.send_id in self.left:
+            # No refresh has seen a member leave: the next tick decides whether they are back.
+            return Skipped(LEFT) if self.source.step.by_row else Deferred(LEFT)
+        if not person.mailable:
+            return Skipped("not_mailable")
+        if (fault := fault_of(person.address)) is not None:
+            return Deferred(fault)
+        if person.refusal is not None:
+            return Skipped(person.refusal)
+        if self.recipients.get(row.send_id, person.recipient) != person.recipient:
+            # The caps have counted another address.
+            return Deferred("new_address")
+        return Deferred("quiet_hours") if self._is_quiet(person) else None
+
+    def _is_quiet(self, person: Person) -> bool:
+        quiet = Hours(self.source.email.hours.quiet)
+        if self.now is None or quiet == ANY_HOUR:
+            return False
+        zone = zone_of(person, self.settings, self.source.plan.zone_of(self.source.step))
+        return leaves_at(self.now, self.now, zone, quiet) is not None
 
 
 def _render(
     connection: Connection,
+    batch: Batch,
     waiting: Sequence[ReservedSend],
     people: Mapping[object, Person],
     left: Collection[str],
@@ -111,33 +169,33 @@ def _render(
     session: DeliverySession,
 ) -> tuple[list[Message], Reasons]:
     plan, step, email = source.plan, source.step, source.email
-    settings, mode = session.settings, session.mode
-    inside = _kept(connection, plan, step, mode, waiting)
+    settings, mode, now = session.settings, session.mode, session.clock()
+    checks = _Checks(
+        source=source,
+        settings=settings,
+        inside=_kept(connection, plan, step, mode, waiting),
+        left=left,
+        recipients=ledger.decided_recipients(connection, batch.batch_id),
+        # The clocks of those are not looked at who are mailed in simulated time.
+        now=None if mode.simulates(batch.as_of, now, settings.limits.expires_after) else now,
+    )
+    letterhead = Letterhead.of(settings, email.topic)
+    is_live = mode.name == "live"
+    links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
         person = people.get(row.user_id)
-        subject = (row.user_id, row.occurrence) if step.by_row else row.user_id
-        if subject not in inside:
-            left_out[row.send_id] = Skipped(LEFT)
-        elif person is None:
-            left_out[row.send_id] = Skipped("gone")
-        elif row.send_id in left:
-            # No refresh has seen a member leave: the next tick decides whether they are back.
-            left_out[row.send_id] = Skipped(LEFT) if step.by_row else Deferred(LEFT)
-        elif not person.mailable:
-            left_out[row.send_id] = Skipped("not_mailable")
-        elif (fault := fault_of(person.address)) is not None:
-            left_out[row.send_id] = Deferred(fault)
-        elif person.stopped_by is not None:
-            left_out[row.send_id] = Skipped(person.stopped_by)
-        else:
+        why_not = checks.why_not(row, person)
+        if why_not is not None:
+            left_out[row.send_id] = why_not
+        elif person is not None:
             try:
                 message = source.templates.render(
                     email,
                     user=person.columns,
-                    row=attributes.read(inside[subject], email.row_columns),
-                    sender=settings.sender,
+                    row=attributes.read(checks.inside[checks.subject(row)], email.row_columns),
+                    letterhead=_addressed(letterhead, links, person, settings, row),
                     send_id=row.send_id,
                     to=person.address or "",
                     loop=plan.name,
@@ -151,6 +209,15 @@ def _render(
                 redirected = mode.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)
     return messages, left_out
+
+
+def _addressed(
+    letterhead: Letterhead, links: Links | None, person: Person, settings: Settings, row: ReservedSend
+) -> Letterhead:
+    if links is None:
+        return letterhead
+    locale = settings.users.locale and person.columns[settings.users.locale]
+    return replace(letterhead, link=links.to(person.names, locale, row.send_id))
 
 
 def _kept(

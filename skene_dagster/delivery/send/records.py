@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import Connection
 from typing_extensions import assert_never
 
-from skene_dagster.consent import suppressions
+from skene_dagster.consent.permission import Purpose
 from skene_dagster.consent.suppressions import Scope
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.email.message import Frozen
@@ -41,14 +41,14 @@ class Policy:
     """`resend` risks a second email; `skip` risks none at all."""
     write_back: bool = False
     """`set` is to be written for users whose email was accepted."""
-    scopes: tuple[Scope, ...] = suppressions.MARKETING
-    """The suppressions that stop an attempt."""
+    scopes: tuple[Scope, ...] | None = None
+    """The suppressions that stop an attempt; None: any does, for nobody knows what a broken loop's email is for."""
 
     @staticmethod
     def of(session: DeliverySession, email: Email, on_doubt: Literal["skip", "resend"]) -> "Policy":
         """Read it from a plan: a rehearsal writes no `set`."""
-        scopes = suppressions.scopes_of(transactional=email.transactional)
-        return Policy(on_doubt, session.mode.name == "live" and bool(email.set), scopes)
+        purpose = Purpose.of(session.settings, email.topic)
+        return Policy(on_doubt, session.mode.name == "live" and bool(email.set), purpose.scopes)
 
 
 def terms_of(batch: Batch) -> Terms:

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from skene_dagster.consent.spool.draining import drain
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.model import Batch, DueBatch
 from skene_dagster.delivery.modes import Mode
@@ -118,6 +120,14 @@ class DeliverySession:
         """
         return transaction(self.engine, work, resolve=resolve or work)
 
+    def hear(self) -> None:
+        """Write down first what recipients said while the database was away.
+
+        Raises:
+            SpoolError: it cannot be read: nothing may be sent.
+        """
+        drain(self.engine, Spool(self.settings.spool), self.clock)
+
     def key_of(self, batch_id: str) -> str:
         """Return the idempotency key of a batch, which a rehearsal with the same API key never uses."""
         return f"skene/{self.settings.environment}/{batch_id}"
@@ -176,7 +186,7 @@ class DeliverySession:
         if not was_tried and orders.cancels(min(batch.reserved_at, batch.as_of), now):
             ledger.drop(connection, batch.batch_id, "cancelled", now)
             return False
-        if not was_tried and now - batch.reserved_at > self.settings.limits.expires_after:
+        if not was_tried and now - batch.waits_since > self.settings.limits.expires_after:
             ledger.drop(connection, batch.batch_id, "too_late", now)
             return False
         self.paused = orders.paused

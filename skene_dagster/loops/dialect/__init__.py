@@ -5,6 +5,7 @@ The only place that knows sqlglot.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.answers.by_key import is_by_key
@@ -12,7 +13,7 @@ from skene_dagster.loops.dialect.answers.correlation import ROW_AT, ROW_KEY, ROW
 from skene_dagster.loops.dialect.answers.nulls import before_a_moment
 from skene_dagster.loops.dialect.answers.recipients import columns, is_plain, key, names_read
 from skene_dagster.loops.dialect.answers.sources import Product, tables
-from skene_dagster.loops.dialect.lone_expression import BEFORE, judge_expression
+from skene_dagster.loops.dialect.lone_expression import BEFORE, judge_expression, judge_moment, test_of_a_moment
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
 from skene_dagster.loops.dialect.sqlite.queries import write_sqlite, write_sqlite_expression
@@ -24,7 +25,17 @@ from skene_dagster.loops.plan import Expression, Query
 from skene_dagster.settings import Users
 from skene_dagster.text_lines import TextLines
 
-__all__ = ["ROWS", "ROW_AT", "ROW_KEY", "Remedy", "read_expression", "read_query", "read_test", "remedies_of"]
+__all__ = [
+    "ROWS",
+    "ROW_AT",
+    "ROW_KEY",
+    "Remedy",
+    "read_expression",
+    "read_moment",
+    "read_query",
+    "read_test",
+    "remedies_of",
+]
 
 MOST_WORDS = 12_000
 """The most words, numbers, commas, …: as many as are read in a second."""
@@ -57,7 +68,7 @@ def read_expression(text: str, *, place: Place, lines: TextLines | None = None) 
         QueryRejected: it is something else.
     """
     with _in_its_place(place):
-        return _read_expression(text, lines)
+        return _read_expression(text, _scanned(text, lines), alone=True)
 
 
 def read_test(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:
@@ -67,14 +78,28 @@ def read_test(text: str, *, place: Place, lines: TextLines | None = None) -> Exp
         QueryRejected: it is something else.
     """
     with _in_its_place(place):
-        return _read_expression(text, lines, alone=False)
+        return _read_expression(text, _scanned(text, lines), alone=False)
+
+
+def read_moment(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:
+    """Read SQL that is a moment of a user, or NULL, as a test that is true if it is a moment; see `read_test`.
+
+    What cannot be read as a moment is none, as everywhere.
+
+    Raises:
+        QueryRejected: it is something else.
+    """
+    with _in_its_place(place):
+        words = _scanned(text, lines)
+        judge_moment(words)
+        return replace(_read_expression(text, test_of_a_moment(words), alone=False), is_moment=True)
 
 
 def remedies_of(sql: Query | Expression, lines: TextLines | None = None) -> list[Remedy]:
     """Say for each of `moments` what to write if that column is a number; `lines` are those that it was read with."""
     words = scan(sql.author, lines)
     if isinstance(sql, Expression):
-        rewritten = rewrite_part(words)
+        rewritten = rewrite_part(test_of_a_moment(words) if sql.is_moment else words)
         return remedies(moments(judge_expression(rewritten, alone=False), rewritten, around=len(BEFORE)), rewritten)
     rewritten = rewrite(words)
     tree = judge(rewritten)
@@ -107,8 +132,8 @@ def _scanned(text: str, lines: TextLines | None) -> list[Word]:
     return words
 
 
-def _read_expression(text: str, lines: TextLines | None, *, alone: bool = True) -> Expression:
-    rewritten = rewrite_part(_scanned(text, lines))
+def _read_expression(text: str, words: list[Word], *, alone: bool) -> Expression:
+    rewritten = rewrite_part(words)
     tree = judge_expression(rewritten, alone=alone)
     read = moments(tree, rewritten, around=len(BEFORE))
     try:

@@ -1,18 +1,24 @@
-"""Check an expression on its own: true or false for one row of one table, independent of who asks and when."""
+"""Check an expression on its own: for one row of one table true or false, or a moment, independent of who asks."""
 
 from dataclasses import replace
 
 from sqlglot import exp
 
 from skene_dagster.loops.dialect import vocabulary as known
-from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten
-from skene_dagster.loops.dialect.scanner import Refusal
+from skene_dagster.loops.dialect.answers.origins import ends
+from skene_dagster.loops.dialect.quoting import in_the_authors_words
+from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, Rewritten, rewrite_part
+from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
+from skene_dagster.loops.dialect.sqlite.values import kind_of
 from skene_dagster.loops.dialect.structure import judge
 from skene_dagster.loops.dialect.time.clocks import FUNCTION
 from skene_dagster.loops.sql_reads import ROW
 
 BEFORE, _AFTER = f"SELECT * FROM {ROW} WHERE (", "\n)"
 """What is put around an expression for the parser."""
+_READ = "TIMESTAMP("
+# So early that it is a way to write `never`; see product/readable.py.
+_IS_ONE = ") > '1000-01-01'"
 _A_ROW_ALONE = "Write an expression over the columns of one row, such as: name = 'export' AND size > 100"
 
 
@@ -42,6 +48,32 @@ def judge_expression(rewritten: Rewritten, *, alone: bool) -> exp.Expr:
         _refuse(node, alone=alone)
     inner: exp.Expr = where.this
     return inner
+
+
+def test_of_a_moment(words: list[Word]) -> list[Word]:
+    """Make of an expression that is a moment, or NULL, one that is true if it is a moment."""
+    last = words[-1].line if words else 1
+    return [*scan(_READ), *words, *(replace(word, line=last) for word in scan(_IS_ONE))]
+
+
+def judge_moment(words: list[Word]) -> None:
+    """Check an expression that is to be a moment, or NULL.
+
+    Raises:
+        Refusal: it is no expression, or certainly no moment: true or false, or a number.
+    """
+    rewrite_part(words)
+    rewritten = rewrite_part(test_of_a_moment(words))
+    read = judge_expression(rewritten, alone=False).this.expressions
+    if len(read) != 1 or isinstance(read[0], exp.Tuple):
+        raise Refusal("This is not one expression.", _A_ROW_ALONE)
+    for value, _ in ends(read[0]):
+        if isinstance(value, exp.Predicate | exp.Connector | exp.Not) or kind_of(value, rewritten) == "number":
+            shown = in_the_authors_words(value.sql("mysql", normalize_functions=False), rewritten)
+            raise Refusal(
+                f"{shown} is no moment.",
+                "Write what is the moment when they agreed, or NULL: CASE WHEN newsletter = 1 THEN created_at END",
+            )
 
 
 def _refuse(node: exp.Expr, *, alone: bool) -> None:

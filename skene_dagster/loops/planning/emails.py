@@ -1,14 +1,16 @@
-"""Planning of an email: its template's name, its columns, and what the law asks of a marketing email."""
+"""Planning of an email: its template's name, and its columns."""
 
 import re
 
 from skene_dagster.documents import Path_, one_of, shown
-from skene_dagster.errors import LoopInvalid, Place
+from skene_dagster.errors import LoopInvalid
 from skene_dagster.loops import model
 from skene_dagster.loops.plan import Email
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.loops.planning.faults import Faults
-from skene_dagster.settings import FILE, Feature, Milestone, Sender, Settings, Users
+from skene_dagster.loops.planning.marketing import check_sender, columns_of_the_link
+from skene_dagster.loops.times.hours import ANY_HOUR, Hours
+from skene_dagster.settings import FILE, Feature, Milestone, Settings, Users
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -20,6 +22,7 @@ def plan_email(
     about: tuple[tuple[str, Feature | Milestone], ...],
     *,
     by_row: bool,
+    topic: str,
     settings: Settings,
     faults: Faults,
 ) -> Email:
@@ -29,11 +32,12 @@ def plan_email(
         columns: those of the condition's result; None where they are not known.
         about: what the template can show of skene.yaml.
         by_row: single rows trigger the step.
+        topic: of the loop's marketing emails.
     """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
         advice = "Write letters, digits, - and _, without folder and extension: re_engagement."
         faults.refuse((*path, "template"), f"{shown(email.template)} cannot be the name of a template.", advice)
-    _check_sender(email, path, settings, faults)
+    check_sender(email, topic, path, settings, faults)
     _check_set(email, path, settings.users, faults)
     user: set[str] = set()
     row: set[str] = set()
@@ -53,48 +57,31 @@ def plan_email(
         for column in sorted(read.row - set(columns if columns is not None else read.row)):
             advice = one_of(column, columns) if columns else ""
             faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
+    hours = _hours(email, path, settings, faults)
+    zone = {settings.users.timezone} if settings.users.timezone and hours != ANY_HOUR else set()
     return Email(
         provider=email.provider or settings.sender.provider,
         template=email.template,
         personalization=tuple(email.personalization.items()),
-        user_columns=tuple(sorted(user | _unsubscribe_columns(email, settings.sender, faults))),
+        user_columns=tuple(sorted(user | zone | columns_of_the_link(email, settings, faults))),
         row_columns=tuple(sorted(row)),
         repeat="every_entry" if by_row and "repeat" not in email.model_fields_set else email.repeat,
         set=tuple(email.set.items()),
-        transactional=email.transactional,
+        topic=None if email.transactional else topic,
+        hours=hours,
         about=about,
     )
 
 
-def _check_sender(email: model.EmailAction, path: Path_, settings: Settings, faults: Faults) -> None:
-    sender = settings.sender
-    needed = {"from": sender.from_}
-    if not email.transactional:
-        needed |= {"postal_address": sender.postal_address, "unsubscribe_url": sender.unsubscribe_url}
-    missing = [name for name, value in needed.items() if not value.strip()]
-    if missing:
-        lines = ", ".join(f"`{name}: …`" for name in missing)
-        kind = "An email" if email.transactional else "A marketing email"
+def _hours(email: model.EmailAction, path: Path_, settings: Settings, faults: Faults) -> Hours:
+    quiet = None if email.transactional else settings.limits.quiet_hours
+    if quiet is not None and email.send_at is not None and quiet.holds(email.send_at):
         faults.refuse(
-            path,
-            f"{kind} needs {' and '.join(f'sender.{name}' for name in missing)}, which {FILE} does not have.",
-            f"Add to {FILE}, under `sender:`, {lines}"
-            + (
-                "."
-                if email.transactional
-                else "; or, if the recipient asked for this mail, `transactional: true` here."
-            ),
+            (*path, "send_at"),
+            f"{email.send_at:%H:%M} is in the quiet hours of {FILE}, {quiet.from_:%H:%M} to {quiet.to:%H:%M}.",
+            f"Write a time outside them, or change `limits.quiet_hours` in {FILE}.",
         )
-    elif not email.transactional and settings.environment == "production" and not _is_https(sender.unsubscribe_url):
-        # RFC 8058: mail providers offer one-click unsubscription over https only.
-        advice = f"Write an https:// address in {FILE}."
-        faults.refuse(
-            path, f"In production, sender.unsubscribe_url must be https, not {shown(sender.unsubscribe_url)}.", advice
-        )
-
-
-def _is_https(url: str) -> bool:
-    return url.lower().startswith("https://")
+    return Hours(quiet, email.send_at)
 
 
 def _check_set(email: model.EmailAction, path: Path_, users: Users, faults: Faults) -> None:
@@ -112,22 +99,3 @@ def _check_set(email: model.EmailAction, path: Path_, users: Users, faults: Faul
         if column.lower() in seen:
             faults.refuse(inner, f"{shown(column)} is set twice.", "Keep one.")
         seen.add(column.lower())
-
-
-def _unsubscribe_columns(email: model.EmailAction, sender: Sender, faults: Faults) -> frozenset[str]:
-    if email.transactional:
-        return frozenset()
-    place = Place(FILE, None, "sender.unsubscribe_url")
-    try:
-        read = columns_of(sender.unsubscribe_url, place)
-    except LoopInvalid as bad:
-        faults.note(bad)
-        return frozenset()
-    if read.row:
-        advice = "Write {{user.x}}: it is one address for all loops."
-        faults.note(LoopInvalid("The unsubscribe address cannot read the query's rows.", advice=advice, place=place))
-    elif sender.unsubscribe_url.strip() and not read.user:
-        # RFC 8058: one click, without a question; so the address itself has to say who it is.
-        advice = "Put a column of the users table into it: https://…?u={{user.id}}."
-        faults.note(LoopInvalid("The unsubscribe address is the same for everyone.", advice=advice, place=place))
-    return read.user

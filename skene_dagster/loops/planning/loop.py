@@ -4,6 +4,7 @@ Pure: nothing is written, no database is queried, no template is opened.
 """
 
 from datetime import timedelta
+from functools import partial
 from typing import Literal
 
 from skene_dagster.documents import Document, Path_, shown
@@ -14,6 +15,7 @@ from skene_dagster.loops.planning.conditions import about, columns_of, plan_cond
 from skene_dagster.loops.planning.emails import plan_email
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.later import not_yet
+from skene_dagster.loops.planning.marketing import topic_of
 from skene_dagster.loops.planning.triggers import is_by_row, plan_trigger
 from skene_dagster.loops.times.retry_delays import last_wait
 from skene_dagster.settings import Settings
@@ -32,11 +34,12 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
     name = loop.name or loop.type
     _check_name(name, ("name",), "loop", faults)
     _check_names_of_steps(loop.steps, faults)
+    topic = topic_of(loop, settings, faults)
     plan = LoopPlan(
         name=name,
         type=loop.type,
         opinion=loop.opinion,
-        steps=tuple(_step(number, loop.steps, settings, faults) for number in range(len(loop.steps))),
+        steps=tuple(_step(number, loop.steps, topic, settings, faults) for number in range(len(loop.steps))),
         goal=_goal(loop.goal, settings, faults) if loop.goal else None,
         holdout=loop.holdout,
         priority=loop.priority,
@@ -93,7 +96,7 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
             taken.add(step.renamed_from)
 
 
-def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faults) -> StepPlan:
+def _step(number: int, steps: list[model.Step], topic: str, settings: Settings, faults: Faults) -> StepPlan:
     step, path = steps[number], ("steps", number)
     trigger = plan_trigger(step.trigger, (*path, "trigger"), steps[:number], settings, faults)
     condition = plan_condition(step.condition, (*path, "condition"), trigger, settings, faults)
@@ -103,24 +106,38 @@ def _step(number: int, steps: list[model.Step], settings: Settings, faults: Faul
         trigger=trigger,
         condition=condition,
         timeout=step.condition.timeout,
-        action=_action(step.action, (*path, "action"), condition, settings, faults, by_row=is_by_row(trigger)),
+        action=_action(
+            step.action, (*path, "action"), condition, settings, faults, by_row=is_by_row(trigger), topic=topic
+        ),
     )
 
 
 def _action(
-    action: model.Action, path: Path_, condition: Condition, settings: Settings, faults: Faults, *, by_row: bool
+    action: model.Action,
+    path: Path_,
+    condition: Condition,
+    settings: Settings,
+    faults: Faults,
+    *,
+    by_row: bool,
+    topic: str,
 ) -> Email | Block:
-    shown = columns_of(condition), about(condition, settings)
+    plan = partial(
+        plan_email,
+        columns=columns_of(condition),
+        about=about(condition, settings),
+        by_row=by_row,
+        topic=topic,
+        settings=settings,
+        faults=faults,
+    )
     if isinstance(action, model.EmailAction):
-        return plan_email(action, path, *shown, by_row=by_row, settings=settings, faults=faults)
+        return plan(action, path)
     if by_row:
         advice = "Use a trigger of type schedule, api or manual."
         faults.refuse((*path, "type"), "'block' applies to the members of a segment, not to single rows.", advice)
     prompt = action.upgrade_prompt
-    if prompt is None:
-        return Block(action.message, None)
-    inner = (*path, "upgrade_prompt")
-    return Block(action.message, plan_email(prompt, inner, *shown, by_row=by_row, settings=settings, faults=faults))
+    return Block(action.message, None if prompt is None else plan(prompt, (*path, "upgrade_prompt")))
 
 
 def _goal(goal: model.Goal, settings: Settings, faults: Faults) -> GoalPlan | None:

@@ -7,8 +7,9 @@ matches the wrong people (seen 2026-11), so no statement may ever compare the ke
 
 from skene_dagster.store.tables.consent import preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
+from skene_dagster.store.tables.feedback import receipts, webhooks
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
-from skene_dagster.store.tables.sending import batches, controls, deferred, pacing, recovered, sends, steps
+from skene_dagster.store.tables.sending import batches, contacts, controls, deferred, pacing, recovered, sends, steps
 from skene_dagster.store.tables.usage import (
     definitions,
     engagement_levels,
@@ -25,6 +26,7 @@ __all__ = [
     "OPEN",
     "Moment",
     "batches",
+    "contacts",
     "controls",
     "deferred",
     "definitions",
@@ -38,6 +40,7 @@ __all__ = [
     "milestones",
     "pacing",
     "preferences",
+    "receipts",
     "recovered",
     "rollups",
     "segment_members",
@@ -48,4 +51,5 @@ __all__ = [
     "triggered",
     "user_activity",
     "user_days",
+    "webhooks",
 ]

@@ -57,6 +57,22 @@ deferred = Table(
     Index("skene_deferred_due", "mode", "loop", "step", "ask_at", "user_id"),
 )
 
+contacts = Table(
+    "skene_contacts",
+    metadata,
+    # To which address a send is or was to go: frequency caps count a recipient's emails over all loops by it. Whether
+    # it has left, or will, skene_sends says.
+    Column("mode", String(16), primary_key=True),
+    Column("loop", String(48), primary_key=True),
+    Column("step", String(48), primary_key=True),
+    Column("user_id", NullType, primary_key=True),
+    Column("occurrence", String(64), primary_key=True),
+    Column("recipient", String(66), nullable=False),  # as in skene_suppressions
+    Column("decided_at", Moment, nullable=False),
+    Index("skene_contacts_recipient", "recipient", "mode"),
+    Index("skene_contacts_decided", "decided_at"),
+)
+
 batches = Table(
     "skene_batches",
     metadata,
@@ -86,6 +102,7 @@ batches = Table(
     Column("error", String(500)),  # what was said last: by the provider, its records, or what failed
     Column("settled_at", Moment),
     Column("written_back_at", Moment),  # when `set` was written to the users table
+    Column("not_before", Moment),  # its recipients' hours; NULL: it could leave when it was reserved
     Column("due_at", Moment),  # before then it does not exist for those who send; NULL (of old rows): it is due
     Column("unanswered_at", Moment),  # the last attempt that got no answer; the records are asked about it
     Column("absent_at", Moment),  # when the provider's records first showed nothing of the batch

@@ -23,7 +23,7 @@ from skene_dagster.errors import EventRefused
 from skene_dagster.store import schema
 from skene_dagster.tracking.throttled_log import Kind
 from skene_dagster.web.bodies import Share, read
-from skene_dagster.web.events.commits import Commits
+from skene_dagster.web.commits import Commits
 from skene_dagster.web.events.segment import Type, event_of
 from skene_dagster.web.parts import Common, Part, Served
 from skene_dagster.web.refusals import too_large, unknown_key, wrong
@@ -76,11 +76,11 @@ class _Intake:
         self._limits = common.limits
         self._budget = common.budget
         self._log = common.log
-        self._commits: Commits | None = None
+        self._commits: Commits[Fitted] | None = None
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
-        self._commits = Commits(self._journal, self._limits, self._log)
+        self._commits = Commits(self._journal.store, self._limits, self._log)
         try:
             yield
         finally:

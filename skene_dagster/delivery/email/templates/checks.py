@@ -156,7 +156,7 @@ def _sender(sender: Sender, *, transactional: bool) -> Iterable[TemplateError]:
 
     if not transactional and not sender.postal_address.strip():
         yield error("postal_address", "A marketing email needs the sender's postal address.", "Add it.")
-    if not transactional:
+    if not transactional and not sender.public_url:
         for fault in lint(LINK, sender.unsubscribe_url, ("user",), by="sender"):
             yield error("unsubscribe_url", fault.message, fault.advice)
 

@@ -9,6 +9,7 @@ from jinja2 import Template, TemplateSyntaxError, UndefinedError
 
 from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.headers import Unrenderable
+from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.mjml.compiled import Faulty, compile_mjml
 from skene_dagster.delivery.email.templates import checks
@@ -66,7 +67,7 @@ class Templates:
         *,
         user: Mapping[str, object],
         row: Mapping[str, object],
-        sender: Sender,
+        letterhead: Letterhead,
         send_id: str,
         to: str,
         loop: str,
@@ -84,9 +85,10 @@ class Templates:
             Unrenderable: the address, or what the user's values make of the template, cannot be sent.
             TemplateError: the template is wrong for everybody.
         """
+        sender = letterhead.sender
         ready = self._template(email.template)
         address = headers.check_address(to)
-        context = self._context(email, user, row, sender)
+        context = self._context(email, user, row, letterhead)
         subject = _rendered(ready.subject, context, "subject")
         html = headers.body(_rendered(ready.html, context, "HTML"))
         if (size := len(html.encode())) > headers.LARGEST_HTML:
@@ -102,13 +104,18 @@ class Templates:
             html=html,
             text=text,
             reply_to=sender.reply_to or None,
-            headers=() if email.transactional else _one_click(str(context["unsubscribe_url"])),
+            headers=() if email.transactional else letterhead.headers(str(context["unsubscribe_url"])),
             tags=(("loop", loop), ("step", step), ("send", send_id)),
         )
 
     def _context(
-        self, email: Email, user: Mapping[str, object], row: Mapping[str, object], sender: Sender
+        self,
+        email: Email,
+        user: Mapping[str, object],
+        row: Mapping[str, object],
+        letterhead: Letterhead,
     ) -> dict[str, object]:
+        sender = letterhead.sender
         context: dict[str, object] = {name: _described(thing) for name, thing in email.about}
         columns = {"user": Row(user), "row": Row(row)}
         for name, text in email.personalization:
@@ -122,7 +129,9 @@ class Templates:
         if sender.postal_address:
             context["postal_address"] = sender.postal_address
         if not email.transactional:
-            link = _rendered(_link(sender.unsubscribe_url), {"user": LinkRow(user)}, "unsubscribe address")
+            link = letterhead.link
+            if link is None:
+                link = _rendered(_link(sender.unsubscribe_url), {"user": LinkRow(user)}, "unsubscribe address")
             context["unsubscribe_url"] = headers.check_header_link(link)
         return context
 
@@ -148,11 +157,6 @@ def _described(thing: Feature | Milestone) -> Described:
 @lru_cache(maxsize=16)
 def _link(text: str) -> Template:
     return compiled(LINK, text)
-
-
-def _one_click(url: str) -> tuple[tuple[str, str], ...]:
-    # RFC 8058; Gmail and Yahoo ask it of bulk senders since 2024-06. No provider adds either by itself.
-    return (("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
 
 
 def _rendered(template: Template, context: Mapping[str, object], part: str) -> str:

@@ -40,6 +40,8 @@ RECONSIDERED: tuple[SkipReason, ...] = (
     "not_mailable",
     "suppressed",
     "said_no",
+    "no_consent",
+    "same_address",
     "once",
     "repeat",
     "step_removed",

@@ -11,6 +11,12 @@ from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, Moment, deferred, segment_members, steps, triggered
 
 
+def all_scopes(connection: Connection) -> list[StepScope]:
+    """List the steps that have ever decided about somebody, of all modes."""
+    query = select(steps.c.mode, steps.c.loop, steps.c.step).order_by(*steps.primary_key)
+    return [StepScope(*row) for row in connection.execute(query)]
+
+
 def begin(connection: Connection, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
     """Read how far a step has decided; where its digest is another, all whom it deferred are due at this tick.
 

@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
-from skene_dagster.delivery.ledger.decisions import deferring
+from skene_dagster.delivery.ledger.decisions import contacts, deferring
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, send_id, sends_of
 from skene_dagster.delivery.model import NewDecisions, NewSend
 from skene_dagster.store.tables import batches, deferred, sends
@@ -33,22 +34,36 @@ def decide(
         IntegrityError: another run has decided about one of them meanwhile.
     """
     deferring.forget(connection, scope, made.answered)
+    contacts.forget(connection, scope, made.answered)
+    contacts.keep(connection, scope, made.contacts, now)
     deferring.defer(connection, scope, made.deferrals, as_of=as_of, now=now)
     return _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size)
+
+
+@dataclass
+class _NewBatch:
+    """A batch that is being filled: of emails that may leave from the same moment on."""
+
+    batch_id: str
+    not_before: datetime | None
+    size: int = 0
 
 
 def _write_sends(
     connection: Connection, scope: StepScope, made: Sequence[NewSend], *, as_of: datetime, now: datetime, size: int
 ) -> int:
-    mails = sum(one.state == "reserved" for one in made)
-    ids = [uuid.uuid4().hex for _ in range(-(-mails // size))]
+    cut: list[_NewBatch] = []
+    filling: dict[datetime | None, _NewBatch] = {}
     rows: list[dict[str, object]] = []
-    mail = 0
     for one in made:
         place: dict[str, object] = {"batch_id": None, "position": None}
         if one.state == "reserved":
-            place = {"batch_id": ids[mail // size], "position": mail % size}
-            mail += 1
+            batch = filling.get(one.not_before)
+            if batch is None or batch.size == size:
+                batch = filling[one.not_before] = _NewBatch(uuid.uuid4().hex, one.not_before)
+                cut.append(batch)
+            place = {"batch_id": batch.batch_id, "position": batch.size}
+            batch.size += 1
         rows.append(
             {
                 "mode": scope.mode,
@@ -66,23 +81,24 @@ def _write_sends(
         )
     if rows:
         connection.execute(insert(sends), rows)
-    if ids:
+    if cut:
         connection.execute(
             insert(batches),
             [
                 {
-                    "batch_id": identity,
+                    "batch_id": batch.batch_id,
                     "mode": scope.mode,
                     "loop": scope.loop,
                     "step": scope.step,
                     "state": "reserved",
-                    "size": min(size, mails - number * size),
+                    "size": batch.size,
                     "as_of": as_of,
                     "reserved_at": now,
-                    "due_at": now,
+                    "not_before": batch.not_before,
+                    "due_at": batch.not_before or now,
                     "attempts": 0,
                 }
-                for number, identity in enumerate(ids)
+                for batch in cut
             ],
         )
-    return len(ids)
+    return len(cut)

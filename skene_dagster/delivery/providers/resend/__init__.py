@@ -1,18 +1,26 @@
 """Resend: what it promises, and what it is told by the environment. Its SDK is imported only where it is opened."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from skene_dagster.delivery.providers.base import Diagnosis, Provider, Registration, SlotWait, Terms
+from skene_dagster.delivery.providers.feedback import Feedback
 from skene_dagster.delivery.providers.suppression_list import SuppressionList
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import Settings
 
 if TYPE_CHECKING:
     from skene_dagster.delivery.providers.resend.provider import ResendProvider
+    from skene_dagster.delivery.providers.resend.webhooks import ResendReceiver
+
+SECRET = "RESEND_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
+
+SHORTEST_SECRET = 16
+"""Bytes; Resend's have 24 or more."""
 
 URL = "https://api.resend.com"
 
@@ -37,6 +45,8 @@ def check(environ: Mapping[str, str]) -> None:
     if key := environ.get("RESEND_API_KEY"):
         check_key(key)
     check_url(_url(environ))
+    if secret := environ.get("RESEND_WEBHOOK_SECRET"):
+        check_secret(secret)
 
 
 def check_key(key: str) -> None:
@@ -47,6 +57,23 @@ def check_key(key: str) -> None:
     """
     if _VISIBLE.fullmatch(key) is None:
         raise SettingsError("RESEND_API_KEY is not a key.", advice="Copy it again, without spaces and quotes.")
+
+
+def check_secret(secret: str) -> None:
+    """Refuse what webhooks cannot be signed with: of some texts the SDK makes an empty secret, which everybody knows.
+
+    Raises:
+        SettingsError: it is not a signing secret.
+    """
+    try:
+        is_secret = secret.startswith("whsec_") and len(b64decode(secret[6:], validate=True)) >= SHORTEST_SECRET
+    except ValueError:
+        is_secret = False
+    if not is_secret:
+        raise SettingsError(
+            f"{SECRET} is not the signing secret of a webhook.",
+            advice="Copy it again from the webhook's page at Resend: it begins with whsec_.",
+        )
 
 
 def check_url(url: str) -> None:
@@ -77,6 +104,12 @@ def _provider(settings: Settings) -> "ResendProvider":
     return ResendProvider(settings.environ["RESEND_API_KEY"], _url(settings.environ))
 
 
+def _receiver(secret: str) -> "ResendReceiver":
+    from skene_dagster.delivery.providers.resend.webhooks import ResendReceiver  # noqa: PLC0415 - as above
+
+    return ResendReceiver(secret)
+
+
 def _diagnose(settings: Settings) -> Iterator[Diagnosis]:
     provider = _provider(settings)
     try:
@@ -98,5 +131,6 @@ REGISTRATION = Registration(
     check=check,
     open=lambda settings, _clock: _provider(settings),
     diagnose=_diagnose,
+    feedback=Feedback(SECRET, _receiver),
     suppression_list=_suppression_list,
 )

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import requests
@@ -29,10 +30,12 @@ from skene_dagster.delivery.providers.base import (
     at_once,
     check_call,
 )
+from skene_dagster.delivery.providers.feedback import Report
 from skene_dagster.delivery.providers.resend import TERMS, URL, answers, check_key, check_url
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
-from skene_dagster.delivery.providers.resend.records import SKEW, Records, Request
+from skene_dagster.delivery.providers.resend.records import PAGES, SKEW, Records, Request
 from skene_dagster.delivery.providers.resend.suppression_list import ResendSuppressionList
+from skene_dagster.delivery.providers.resend.webhooks import of_the_list
 
 Result = TypeVar("Result")
 
@@ -124,6 +127,19 @@ class ResendProvider:
     def sent(self, since: datetime | None, wait_for_slot: SlotWait, most: int) -> Iterator[Sent]:
         """Read Resend's log of requests, then its list of emails; see `Provider`."""
         return self._records(wait_for_slot).sent(None if since is None else since - SKEW, most)
+
+    def latest(self, wait_for_slot: SlotWait, now: datetime) -> Iterator[list[Report]]:
+        """Read Resend's list of emails; see `Polled`."""
+        params: resend.Emails.ListParams = {"limit": 100}
+        for _ in range(PAGES):
+            page = self._ask(partial(resend.Emails.list, params), wait_for_slot)
+            rows = page.get("data")
+            if not isinstance(rows, list) or not rows:
+                return
+            yield [one for row in rows for one in of_the_list(row, now)]
+            if not page.get("has_more"):
+                return
+            params = {"limit": 100, "after": str(rows[-1].get("id"))}
 
     def diagnose(self, sender: str) -> Iterator[Diagnosis]:
         """Ask whether the sender's domain is verified; nothing is sent."""

@@ -1,19 +1,19 @@
 """Group commit: everything that requests want to write during one transaction goes into the next.
 
-A request is answered when its events are committed. One thread writes, so that there is one transaction at a time.
+A request is answered when what it told is committed. One thread writes, so that there is one transaction at a time.
 """
 
 import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import anyio
 
-from skene_dagster.behaviour.events import Fitted, Journal
 from skene_dagster.errors import EventRefused, SkeneError
 from skene_dagster.tracking.throttled_log import LOG, Kind, ThrottledLog
 from skene_dagster.web.limits import Limits
@@ -27,37 +27,43 @@ CLOSE_SECONDS = 5.0
 Refused = dict[int, EventRefused]
 """The events of a request that the database refused, by position."""
 
+Item = TypeVar("Item")
+
 
 @dataclass
-class _Waiting:
-    fitted: Sequence[Fitted]
+class _Waiting(Generic[Item]):
+    items: Sequence[Item]
     answer: "asyncio.Future[Refused]"
     outcome: Refused | Refusal = field(default_factory=dict)
 
 
-class Commits:
-    """The writer of one process; made and used in its event loop."""
+class Commits(Generic[Item]):
+    """A writer; made and used in its process's event loop.
 
-    def __init__(self, journal: Journal, limits: Limits, log: ThrottledLog) -> None:
-        self._journal = journal
+    Args:
+        store: commits events, and returns those that the database refuses, by position.
+    """
+
+    def __init__(self, store: Callable[[Sequence[Item]], Refused], limits: Limits, log: ThrottledLog) -> None:
+        self._store = store
         self._limits = limits
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._events = 0
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting[Item] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="skene_dagster.web", daemon=True)
         self._thread.start()
 
-    async def commit(self, fitted: Sequence[Fitted]) -> Refused:
+    async def commit(self, items: Sequence[Item]) -> Refused:
         """Wait until the events are committed, together with those of others; return those that were refused.
 
         Raises:
             Refusal: too many are waiting, the database refuses them, or it takes too long (the outcome is unknown).
         """
-        if self._events + len(fitted) > self._limits.waiting_events:
+        if self._events + len(items) > self._limits.waiting_events:
             raise busy()
-        waiting = _Waiting(fitted, self._loop.create_future())
-        self._events += len(fitted)
+        waiting = _Waiting(items, self._loop.create_future())
+        self._events += len(items)
         self._queue.put(waiting)
         try:
             with anyio.fail_after(self._limits.answer_seconds):
@@ -92,9 +98,9 @@ class Commits:
             with suppress(RuntimeError):  # the loop is over, and nobody waits any more
                 self._loop.call_soon_threadsafe(self._settle, group)
 
-    def _group(self, *, everything: bool = False) -> tuple[list[_Waiting], bool]:
+    def _group(self, *, everything: bool = False) -> tuple[list[_Waiting[Item]], bool]:
         """Take what waits, one request at least unless it is all that there is; False if it is the last."""
-        group: list[_Waiting] = []
+        group: list[_Waiting[Item]] = []
         size = 0
         with suppress(queue.Empty):
             while everything or size < self._limits.commit_events:
@@ -102,22 +108,22 @@ class Commits:
                 if waiting is None:
                     return group, False
                 group.append(waiting)
-                size += len(waiting.fitted)
+                size += len(waiting.items)
         return group, True
 
-    def _write(self, group: list[_Waiting]) -> None:
+    def _write(self, group: list[_Waiting[Item]]) -> None:
         if not group:
             return
-        refused = self._journal.store([one for waiting in group for one in waiting.fitted])
+        refused = self._store([one for waiting in group for one in waiting.items])
         start = 0
         for waiting in group:
-            end = start + len(waiting.fitted)
+            end = start + len(waiting.items)
             waiting.outcome = {place - start: why for place, why in refused.items() if start <= place < end}
             start = end
 
-    def _settle(self, group: list[_Waiting]) -> None:
+    def _settle(self, group: list[_Waiting[Item]]) -> None:
         for waiting in group:
-            self._events -= len(waiting.fitted)
+            self._events -= len(waiting.items)
             if waiting.answer.done():
                 continue
             if isinstance(waiting.outcome, Refusal):

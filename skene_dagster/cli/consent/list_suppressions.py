@@ -8,14 +8,13 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection, Engine
 
-from skene_dagster.cli.consent import asked
-from skene_dagster.cli.consent.asked import STOPS
+from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger, shown_database
 from skene_dagster.cli.screen import Screen, how_many, mask, open_screen
 from skene_dagster.consent import listing
 from skene_dagster.consent.listing import Recorded
 from skene_dagster.consent.people import Named
-from skene_dagster.consent.suppressions import SCOPES, Scope, Suppression
+from skene_dagster.consent.suppressions import Scope, Suppression
 from skene_dagster.consent.walking import every
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading
@@ -25,14 +24,19 @@ from skene_dagster.store.tables import OPEN
 SHOWN = 20
 """The most suppressions that are shown, unless all are wanted."""
 
-_NAME, _SOURCE = 24, 17
-"""Columns for a recipient and a source: with the others, a line has 80."""
+_NAME, _SCOPE, _SOURCE = 24, 9, 17
+"""Columns for a recipient, a scope and a source: with the others, a line has 80."""
+
+_LONGEST_SCOPE = 18
+"""Columns for a scope that is longer, at the cost of the source."""
 
 
 @click.command("list")
-@click.argument("address", required=False, callback=asked.checked_one)
+@click.argument("address", required=False, callback=recipients.checked_one)
 @click.option("--user", metavar="KEY", help="A user, by the users key, and the address of that user.")
-@click.option("--scope", type=click.Choice(SCOPES), help="Only what stops this. Default: both.")
+@click.option(
+    "--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="Only what stops this. Default: whatever it stops."
+)
 @click.option("--all", "whole", is_flag=True, help=f"The whole list, not only the newest {SHOWN}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.pass_obj
@@ -51,12 +55,13 @@ def list_suppressions(
     settings = load(root)
     screen = open_screen()
     with open_ledger(settings) as (engine, clock):
-        scopes, now = asked.chosen(scope), clock()
+        scopes.refuse_unknown_topic(scope, settings, reading(engine, listing.scopes))
+        some, now = scopes.chosen(scope), clock()
         if given or user is not None:
 
             def look(connection: Connection) -> tuple[list[Named], Sequence[Recorded]]:
-                who = asked.find(connection, settings, given, user)
-                return who, listing.history(connection, [one.recipient for one in who], scopes)
+                who = recipients.find(connection, settings, given, user)
+                return who, listing.history(connection, [one.recipient for one in who], some)
 
             who, records = reading(engine, look)
             if as_json:
@@ -64,16 +69,16 @@ def list_suppressions(
             for one in [] if as_json else who:
                 _tell_one(screen, one, records, given, now)
         elif as_json:
-            _print_json(reading(engine, lambda connection: _list_to_programs(connection, scopes, now)))
+            _print_json(reading(engine, lambda connection: _list_to_programs(connection, some, now)))
         else:
-            _tell_list(screen, settings, engine, scopes, now, whole=whole)
+            _tell_list(screen, settings, engine, some, now, whole=whole)
 
 
 def _tell_list(
-    screen: Screen, settings: Settings, engine: Engine, scopes: Collection[Scope], now: datetime, *, whole: bool
+    screen: Screen, settings: Settings, engine: Engine, some: Collection[Scope] | None, now: datetime, *, whole: bool
 ) -> None:
-    counts = reading(engine, lambda connection: listing.counts(connection, scopes, now))
-    newest = reading(engine, lambda connection: listing.newest(connection, scopes, now, SHOWN))
+    counts = reading(engine, lambda connection: listing.counts(connection, some, now))
+    newest = reading(engine, lambda connection: listing.newest(connection, some, now, SHOWN))
     total = sum(one.number for one in counts)
     screen.facts({"Database": shown_database(settings)})
     screen.line()
@@ -81,18 +86,20 @@ def _tell_list(
         screen.labelled("ok", "The list is empty.")
         return
     screen.line(how_many(total, "suppression"), "bold")
+    longest = max(_SCOPE, *(len(one.scope) for one in counts))
     for one in counts:
-        screen.line(f"{one.number:>9,}  {one.scope:<9}  {asked.in_words(one.reason)}")
+        screen.line(f"{one.number:>9,}  {one.scope:<{longest}}  {recipients.in_words(one.reason)}")
     screen.line()
     screen.line("The list" if whole or total <= SHOWN else f"The newest {SHOWN}", "bold")
-    for entry in every(engine, scopes, now) if whole else newest:
-        screen.line("  " + _row(entry))
+    for entry in every(engine, some, now) if whole else newest:
+        screen.line("  " + _row(entry, min(longest, _LONGEST_SCOPE)))
 
 
-def _row(entry: Suppression) -> str:
+def _row(entry: Suppression, width: int) -> str:
     name = mask(entry.address) if entry.address is not None else _kind(entry)
-    parts = (f"{_cut(name, _NAME):<{_NAME}}", f"{entry.scope:<9}", f"{asked.in_words(entry.reason):<9}")
-    return "  ".join((*parts, f"{entry.since:%d %b %Y}", _cut(entry.source, _SOURCE)))
+    scope, source = _cut(entry.scope, width), _cut(entry.source, _SOURCE - (width - _SCOPE))
+    parts = (f"{_cut(name, _NAME):<{_NAME}}", f"{scope:<{width}}", f"{recipients.in_words(entry.reason):<9}")
+    return "  ".join((*parts, f"{entry.since:%d %b %Y}", source))
 
 
 def _kind(entry: Suppression) -> str:
@@ -104,27 +111,33 @@ def _kind(entry: Suppression) -> str:
 def _tell_one(screen: Screen, one: Named, records: Sequence[Recorded], given: Collection[str], now: datetime) -> None:
     of_them = [record for record in records if record.suppression.recipient == one.recipient]
     holds = {record.suppression.scope for record in of_them if record.suppression.until > now}
-    stops = next((STOPS[scope] for scope in SCOPES if scope in holds), "not on the list")
-    screen.line(f"{asked.shown(one, given)}: {stops}", "bold")
+    stops = scopes.stops(holds) if holds else "not on the list"
+    screen.paragraph(f"{recipients.shown(one, given)}: {stops}", style="bold")
+    width = min(max((_SCOPE, *(len(record.suppression.scope) for record in of_them))), _LONGEST_SCOPE)
+    indent = width + 15
     for record in of_them:
         entry = record.suppression
-        screen.line(f"  {entry.scope:<9}  {asked.in_words(entry.reason):<9}  since {_moment(entry.since)}")
-        screen.paragraph(entry.source, indent=24)
+        scope = entry.scope
+        if len(scope) > width:
+            screen.line(f"  {scope}")
+            scope = ""
+        screen.line(f"  {scope:<{width}}  {recipients.in_words(entry.reason):<9}  since {_moment(entry.since)}")
+        screen.paragraph(entry.source, indent=indent)
         if entry.until != OPEN:
             ends = "until" if entry.until > now else "lifted" if record.lift_reason is not None else "ended"
             because = f": {record.lift_reason}" if record.lift_reason else ""
-            screen.paragraph(f"{ends} {_moment(entry.until)}{because}", indent=24)
+            screen.paragraph(f"{ends} {_moment(entry.until)}{because}", indent=indent)
 
 
-def _list_to_programs(connection: Connection, scopes: Collection[Scope], now: datetime) -> dict[str, object]:
+def _list_to_programs(connection: Connection, some: Collection[Scope] | None, now: datetime) -> dict[str, object]:
     return {
         "counts": [
             {"scope": one.scope, "reason": one.reason, "number": one.number}
-            for one in listing.counts(connection, scopes, now)
+            for one in listing.counts(connection, some, now)
         ],
         "newest": [
             {"recipient": entry.recipient, "address": entry.address and mask(entry.address)} | _to_programs(entry)
-            for entry in listing.newest(connection, scopes, now, SHOWN)
+            for entry in listing.newest(connection, some, now, SHOWN)
         ],
     }
 

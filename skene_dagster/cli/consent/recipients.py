@@ -1,7 +1,6 @@
 """Whom a command about suppressions is asked about, and how they are shown: an address in full only if it was given."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Collection, Sequence
 
 import click
 from sqlalchemy import Connection
@@ -9,13 +8,11 @@ from sqlalchemy import Connection
 from skene_dagster.cli.screen import mask
 from skene_dagster.consent.people import Named, named, named_user
 from skene_dagster.consent.recipient import Recipients
-from skene_dagster.consent.suppressions import SCOPES, Reason, Scope, Suppression
+from skene_dagster.consent.suppressions import Reason, Suppression
 from skene_dagster.delivery.decide.facts import mapped_by_settings
 from skene_dagster.settings import Settings
 from skene_dagster.settings.addresses import bare_address
 from skene_dagster.store.keys import as_text, users_key
-
-STOPS: Mapping[Scope, str] = MappingProxyType({"all": "no email at all", "marketing": "no marketing email"})
 
 
 def checked(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> Sequence[str]:
@@ -100,8 +97,3 @@ def why(one: Suppression) -> str:
 def in_words(reason: Reason) -> str:
     """Write a reason as words."""
     return reason.replace("_", " ")
-
-
-def chosen(scope: Scope | None) -> Sequence[Scope]:
-    """Return the scopes that a command is about."""
-    return SCOPES if scope is None else (scope,)

@@ -1,0 +1,111 @@
+"""To whom the emails of a page would go: by which clock they live, and what their addresses get of all loops."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.caps import full
+from skene_dagster.delivery.decide.eligibility import NOBODY, Addressee, Decision, Mail
+from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.model import Contact
+from skene_dagster.loops.plan import Email
+from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
+from skene_dagster.loops.times.zones import fault_of_timezone
+from skene_dagster.settings import Cap, Settings
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> ZoneInfo | None:
+    return None if fault_of_timezone(name) else ZoneInfo(name)
+
+
+def zone_of(person: Person, settings: Settings, zone: ZoneInfo) -> ZoneInfo:
+    """Return the time zone of a user, or another one where the product knows none of theirs, or none that there is."""
+    column = settings.users.timezone
+    name = person.columns.get(column) if column is not None else None
+    return (_zone(name) if isinstance(name, str) and name else None) or zone
+
+
+@dataclass
+class Addressees:
+    """The users of a page, as decisions see them. What is decided of one counts for those who come after."""
+
+    scope: StepScope
+    as_of: datetime
+    now: datetime
+    settings: Settings
+    zone: ZoneInfo
+    """Of users whose zone is not known."""
+    hours: Hours
+    caps: Sequence[Cap]
+    contacts: dict[str, list[Contact]] = field(default_factory=dict)
+    """By recipient."""
+    is_counted: bool = True
+    """Whether emails to one address are counted; those that it asked for are not."""
+    by_row: bool = False
+
+    def of(self, person: Person | None) -> Addressee:
+        """Say what is to be decided about a user; `None`: there is none."""
+        if person is None:
+            return NOBODY
+        not_before = leaves_at(self.as_of, self.now, zone_of(person, self.settings, self.zone), self.hours)
+        known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
+        return Addressee(
+            person.address,
+            person.mailable,
+            person.refusal,
+            shares_address=not self.by_row and any(self._is_of_this_tick(one) for one in known),
+            full=full(self.caps, known, not_before or self.now) if known else None,
+            not_before=not_before,
+        )
+
+    def count(self, person: Person | None, decision: Decision) -> str | None:
+        """Count an email that was just decided; return to which recipient, None where there is nothing to count."""
+        if not isinstance(decision, Mail) or person is None or person.recipient is None or not self.is_counted:
+            return None
+        contact = Contact(self.scope.loop, self.scope.step, self.as_of, decision.occurrence, None)
+        self.contacts.setdefault(person.recipient, []).append(contact)
+        return person.recipient
+
+    def _is_of_this_tick(self, one: Contact) -> bool:
+        return (one.loop, one.step, one.as_of) == (self.scope.loop, self.scope.step, self.as_of)
+
+    @staticmethod
+    def read(  # noqa: PLR0913 - what a page is about, each by its name
+        connection: Connection,
+        people: Mapping[object, Person],
+        *,
+        scope: StepScope,
+        email: Email,
+        settings: Settings,
+        zone: ZoneInfo,
+        as_of: datetime,
+        now: datetime,
+        by_row: bool,
+        is_simulated: bool,
+        alone: bool,
+    ) -> "Addressees":
+        """Read what the recipients of some users get.
+
+        Args:
+            is_simulated: it is another time than it says: nobody's clock is looked at.
+            alone: until this transaction ends, no other page of any loop reads or writes what counts for a cap.
+        """
+        hours = ANY_HOUR if is_simulated else email.hours
+        caps = settings.limits.caps
+        found = Addressees(
+            scope, as_of, now, settings, zone, hours, caps, is_counted=email.topic is not None, by_row=by_row
+        )
+        if found.is_counted:
+            if caps and alone:
+                ledger.lock(connection, ledger.all_loops(scope.mode))
+            recipients = [one.recipient for one in people.values() if one.recipient is not None]
+            since = now - max((cap.within for cap in caps), default=now - now)
+            found.contacts = ledger.contacts_of(connection, scope, recipients, as_of=as_of, since=since)
+        return found

@@ -1,0 +1,107 @@
+"""skene.yaml as it is written, and what in it contradicts itself; what one value alone says, its type checks."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from skene_dagster.documents import Document, Spec, one_of, shown
+from skene_dagster.durations import duration_text
+from skene_dagster.errors import SettingsError
+from skene_dagster.settings.product import Limits, Sender, Users
+from skene_dagster.settings.retention import Retention
+from skene_dagster.settings.topics import Topic, TopicSender
+from skene_dagster.settings.usage import OWN_EVENTS, Events, Feature, Key, Levels, Milestone, TidbUsage
+
+
+def _a_folder(name: str) -> str:
+    if not name or not name.isprintable() or len(name) > 1000:
+        raise ValueError(f"{shown(name)} is not the name of a folder")
+    return name
+
+
+Folder = Annotated[str, AfterValidator(_a_folder)]
+
+
+class ProjectFile(Spec):
+    """skene.yaml."""
+
+    users: Users = Users()
+    sender: Sender = Sender()
+    limits: Limits = Limits()
+    events: Events | None = None
+    """The product's own table of usage events; `skene_events` by default."""
+    features: dict[Key, Feature] = Field(default_factory=dict)
+    """The product's features, by a short name."""
+    levels: Levels = Levels()
+    milestones: dict[Key, Milestone] = Field(default_factory=dict)
+    """What users reach, by a short name."""
+    tidb_usage: TidbUsage | None = None
+    """The users whose use of TiDB's own features is collected. Default: nobody."""
+    retention: Retention = Retention()
+    topics: dict[Key, Topic] = Field(default_factory=dict)
+    """What the emails are about, by a short name; `product` is there where nothing else is."""
+    senders: dict[Key, TopicSender] = Field(default_factory=dict)
+    """Who the emails of some topics come from, by a short name."""
+    loops: Folder = "loops"
+    """The folder of the loop files."""
+    templates: Folder = "templates"
+    """The folder of the email templates."""
+    outbox: Folder = ".skene/outbox"
+    """The folder for emails that may not be sent."""
+    spool: Folder = ".skene/spool"
+    """The folder in which answers of recipients wait while the database is away."""
+
+
+def faults(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    """List what cannot be meant."""
+    yield from _faults_of_retention(project, document)
+    yield from _faults_of_topics(project, document)
+    if project.sender.public_url and project.sender.unsubscribe_url.strip():
+        yield SettingsError(
+            "'sender.public_url' is for our own unsubscribe pages, 'sender.unsubscribe_url' for one of the product's.",
+            advice="Remove one of the two.",
+            place=document.place(("sender", "unsubscribe_url")),
+        )
+
+
+def _faults_of_topics(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    for name, topic in project.topics.items():
+        if topic.sender is not None and topic.sender not in project.senders:
+            known = sorted(project.senders)
+            yield SettingsError(
+                f"There is no sender {topic.sender!r}.",
+                advice=one_of(topic.sender, known) if known else "Describe it below `senders:`.",
+                place=document.place(("topics", name, "sender")),
+            )
+        if topic.default == "off" and not topic.asked.strip() and not project.sender.public_url:
+            yield SettingsError(
+                f"Nobody can say yes to {name!r}: it has no 'asked', and there are no pages of ours to say it on.",
+                advice="Set sender.public_url, or write `asked`.",
+                place=document.place(("topics", name, "default")),
+            )
+        if topic.asked.strip() and topic.default == "on":
+            yield SettingsError(
+                "'asked' says who agreed, but everybody gets this topic: its 'default' is on.",
+                advice="Write `default: off`, or remove `asked`.",
+                place=document.place(("topics", name, "asked")),
+            )
+
+
+def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    events, payloads = project.retention.events, project.retention.payloads
+    if events is not None and project.events not in (None, OWN_EVENTS):
+        yield SettingsError(
+            f"'retention.events' is about {OWN_EVENTS.table}, but 'events' names a different table, which is the "
+            "product's: nothing is ever deleted there.",
+            advice="Remove one of the two.",
+            place=document.place(("retention", "events")),
+        )
+    waits = 2 * project.limits.expires_after
+    if payloads is not None and payloads < waits:
+        yield SettingsError(
+            f"'retention.payloads' is {duration_text(payloads)}, but what an email needs may be needed for "
+            f"{duration_text(waits)}: twice 'limits.expires_after'.",
+            advice=f"Keep them for {duration_text(waits)} at least.",
+            place=document.place(("retention", "payloads")),
+        )
