@@ -135,7 +135,7 @@ def _keep(connection: Connection, recipients: Collection[str], scope: Scope, ans
         connection.execute(insert(preferences), rows)
 
 
-def noes_to_emails(connection: Connection, since: datetime) -> dict[str, datetime]:
+def refusals_by_link(connection: Connection, since: datetime) -> dict[str, datetime]:
     """Say to which emails, by send_id, somebody answered "no" after a moment, and when first."""
     mine = (preferences.c.said_at > since, preferences.c.answer == "no", preferences.c.send_id.is_not(None))
     query = select(preferences.c.send_id, func.min(preferences.c.said_at)).where(*mine)

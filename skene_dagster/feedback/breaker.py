@@ -19,7 +19,7 @@ from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.ledger import Judged
 from skene_dagster.feedback import inbox
 from skene_dagster.feedback.bounces import judge
-from skene_dagster.feedback.rates import BOUNCES, COMPLAINTS, NOES, Limit, Verdict
+from skene_dagster.feedback.rates import BOUNCES, COMPLAINTS, REFUSALS, Limit, Verdict
 from skene_dagster.store.engine import Clock
 
 MODE = "live"
@@ -34,7 +34,7 @@ LATELY = timedelta(hours=1)
 BLOCKS = 20
 """So many bounces that are about us, from one domain, say that it takes nothing of ours."""
 
-LIMITS: Mapping[str, Limit] = {"complained": COMPLAINTS, "bounced": BOUNCES, "said_no": NOES}
+LIMITS: Mapping[str, Limit] = {"complained": COMPLAINTS, "bounced": BOUNCES, "said_no": REFUSALS}
 """By what is counted."""
 
 
@@ -76,17 +76,17 @@ def act(engine: Engine, clock: Clock) -> list[Judgement]:
 
 
 def _act(connection: Connection, now: datetime) -> list[Judgement]:
-    _hear_noes(connection, now)
+    _hear_refusals(connection, now)
     bad = [one for one in judgements(connection, now) if one.verdict == "pause"]
     return [one for one in bad if controls.pause(connection, None if one.loop == EVERY else one.loop, now, one.words)]
 
 
-def _hear_noes(connection: Connection, now: datetime) -> None:
+def _hear_refusals(connection: Connection, now: datetime) -> None:
     """Write down in receipts by which emails somebody said "no"."""
-    noes = preferences.noes_to_emails(connection, now - LOOKED_AT)
-    new = ledger.not_unsubscribed(connection, sorted(noes))
+    refused = preferences.refusals_by_link(connection, now - LOOKED_AT)
+    new = ledger.not_unsubscribed(connection, sorted(refused))
     before = ledger.receipts_of(connection, new, [])
-    after = [replace(one, unsubscribed_at=noes[one.send_id]) for one in before if one.unsubscribed_at is None]
+    after = [replace(one, unsubscribed_at=refused[one.send_id]) for one in before if one.unsubscribed_at is None]
     for one in after:
         ledger.change_receipt(connection, one.send_id, {"unsubscribed_at": one.unsubscribed_at})
     was = {one.send_id: one for one in before}

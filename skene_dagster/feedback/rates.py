@@ -39,7 +39,7 @@ class Limit:
 
 COMPLAINTS = Limit("complaint", "complaints", 0.0008)
 BOUNCES = Limit("dead address", "dead addresses", 0.04)
-NOES = Limit('"no" by a link', '"no"s by a link', 0.02)
+REFUSALS = Limit('"no" by a link', '"no"s by a link', 0.02)
 """Gmail reports no complaints to senders: an unsubscribe is the nearest that it tells."""
 
 

@@ -127,7 +127,7 @@ def test_a_loop_that_is_well_goes_on_beside_one_that_is_not(world: World) -> Non
     assert not is_paused(world, "well")
 
 
-def test_noes_by_the_links_in_emails_count_by_the_email_that_they_came_from(world: World) -> None:
+def test_a_no_by_the_links_in_emails_count_by_the_email_that_they_came_from(world: World) -> None:
     ids = mailed(world, 100)
 
     def say(connection: Connection) -> None:

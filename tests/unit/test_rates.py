@@ -83,7 +83,7 @@ def test_at_three_times_the_limit_everybody_is_paused(limit: Limit) -> None:
     assert (came >= least).any(axis=1).mean() > 0.99
 
 
-def test_slices_double() -> None:
+def test_each_slice_has_twice_as_many_emails_as_the_one_before() -> None:
     slices = Slices(datetime(2026, 3, 2, 9))
     firsts = []
     for n in (0, 499, 500, 1499, 1500, 3499, 3500):

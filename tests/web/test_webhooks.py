@@ -22,6 +22,7 @@ from web_world import PATIENCE, Answer, Served, serving
 
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.tokens import Signer, Token
+from skene_dagster.feedback import breaker
 from skene_dagster.feedback.reading import drain
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.environment import ledger_id
@@ -30,6 +31,8 @@ from skene_dagster.store.tables import webhooks
 PATH = "/webhooks/resend"
 SECRETS = {"RESEND_WEBHOOK_SECRET": SECRET}
 LONG_AGO = 300 + 60
+A_DAY = 86_400.0
+"""Seconds. It is posted some minutes after it was signed, where a machine is busy."""
 READER = """
 import sys
 from skene_dagster.feedback.reading import drain
@@ -111,12 +114,9 @@ def test_a_no_by_the_link_in_an_email_comes_into_its_receipt(engine: Engine, tmp
         )
     with serving(url_of(engine), tmp_path) as served:
         answers = [Browser(served.port).post(signer.sign(token)).status for _ in range(2)]
-        until(lambda: bool(inbox(engine)))
+    breaker.act(engine, database_clock(engine))
 
     assert answers == [200, 200]
-    assert len(inbox(engine)) == 1
-    world.now = database_clock(engine)()
-    read(world)
     assert set(receipt(world, 1)) == {"unsubscribed_at"}
     assert receipt(world, 2) == {}
 
@@ -147,7 +147,7 @@ def _hostile() -> list[Any]:
         "another id": {**good, "svix-id": "hostile_2"},
         "the other secret": posted(told, "hostile", secret=OTHER_SECRET)[1],
         "posted long ago": posted(told, "hostile", at=time.time() - LONG_AGO)[1],
-        "posted in the future": posted(told, "hostile", at=time.time() + LONG_AGO)[1],
+        "posted in the future": posted(told, "hostile", at=time.time() + A_DAY)[1],
         "letters": {**good, "svix-timestamp": "now"},
         "no comma": {**good, "svix-signature": good["svix-signature"][3:]},
         "other letters": {**good, "svix-signature": "v1,\xe9\xff"},
