@@ -120,7 +120,7 @@ def measure(root: Path, url: str, rounds: int) -> dict[str, Times]:
                 product.change_one_percent(engine, number)
             found[case.name].refresh.append(refresh(engine, plan, settings, 1))
             found[case.name].reserve.append(timed(partial(_reserve, engine, plan, settings, 1)))
-            transaction(engine, lambda connection: controls.resume(connection, plan.name))
+            transaction(engine, lambda connection: controls.resume(connection, plan.name, datetime(2026, 1, 1)))
     return found
 
 

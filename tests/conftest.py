@@ -39,21 +39,19 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="session")
-def name_server() -> Iterator[dns_server.DnsServer]:
-    """A DNS server, of which this process asks everything from then on: no test depends on the network's."""
-    with dns_server.dns_server() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
-def dns(name_server: dns_server.DnsServer, monkeypatch: pytest.MonkeyPatch) -> dns_server.DnsServer:
-    """The DNS server, as each test finds it: it knows the DMARC record of example.com."""
-    monkeypatch.setattr(dns_resolver, "default_resolver", name_server.resolver())
-    name_server.texts = {"_dmarc.example.com": ["v=DMARC1; p=none; rua=mailto:dmarc@example.com"]}
-    name_server.trouble = ""
-    name_server.asked.clear()
-    return name_server
+def no_network_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on the network's name servers: without the fixture `dns` there are none."""
+    monkeypatch.setattr(dns_resolver, "default_resolver", dns_resolver.Resolver(configure=False))
+
+
+@pytest.fixture
+def dns(no_network_is_asked: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[dns_server.DnsServer]:  # noqa: ARG001 - it comes after it
+    """A name server, which everything is asked of: it has the DMARC record of example.com."""
+    with dns_server.dns_server() as server:
+        server.texts["_dmarc.example.com"] = ["v=DMARC1; p=none; rua=mailto:dmarc@example.com"]
+        monkeypatch.setattr(dns_resolver, "default_resolver", server.resolver())
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from skene_dagster.web import serving
 from skene_dagster.web.events.api import events_api
 from skene_dagster.web.pages.keyring import open_pages
 from skene_dagster.web.pages.routes import pages
-from skene_dagster.web.parts import Part
+from skene_dagster.web.parts import Part, ready_anyway
 from skene_dagster.web.webhooks import webhooks_of
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -28,7 +28,12 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 @click.option(
     "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="The port; 0 means any free port."
 )
-@click.option("--public", "is_public", is_flag=True, help="Serve only what everybody may reach: the unsubscribe pages.")
+@click.option(
+    "--public",
+    "is_public",
+    is_flag=True,
+    help="Serve only what everybody may reach: the unsubscribe pages and webhooks.",
+)
 @click.pass_obj
 def serve(root: Path, *, host: str, port: int, is_public: bool) -> None:
     """Receive what users do over HTTP, and serve the pages that the links in emails lead to.
@@ -76,7 +81,10 @@ def _parts(settings: Settings, *, is_public: bool) -> Iterator[list[Part]]:
             parts.append(events_api(journal, write_key=settings.write_key))
         engine, signer = open_pages(settings)
         stack.callback(engine.dispose)
-        yield [*parts, pages(engine, signer, settings), *webhooks_of(settings)]
+        hooks = webhooks_of(settings)
+        # Whoever posts to a webhook posts again: that is no reason to take the pages away.
+        parts += map(ready_anyway, hooks) if is_public else hooks
+        yield [*parts, pages(engine, signer, settings)]
 
 
 def _guarded(settings: Settings, host: str) -> None:

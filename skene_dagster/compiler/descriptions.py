@@ -33,8 +33,9 @@ def segment(plan: LoopPlan, step: StepPlan) -> str:
 def sends(plan: LoopPlan, step: StepPlan) -> str:
     """Describe a step's emails."""
     assert step.email is not None
+    about = "" if step.email.topic is None else f", about `{step.email.topic}`,"
     return (
-        f"{loop(plan)}\n\n**What:** the email `{step.email.template}` to the members of the segment, "
+        f"{loop(plan)}\n\n**What:** the email `{step.email.template}`{about} to the members of the segment, "
         f"{_how_often(step)}. The first op reserves, the second delivers; each decision is "
         "recorded with its reason, and running them again sends nothing twice."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.suppressions import Scope, Suppression
@@ -28,6 +28,8 @@ class Said:
     """A page, a mail program, a command; at most 64 characters."""
     text_digest: str | None = None
     """SHA-256 of the text that they were shown, in hex digits; None where nothing was shown."""
+    send_id: str | None = None
+    """The email whose link they followed; None: there was none."""
 
 
 def say_no(connection: Connection, recipients: Collection[str], scope: Scope, said: Said, now: datetime) -> None:
@@ -125,8 +127,16 @@ def _keep(connection: Connection, recipients: Collection[str], scope: Scope, ans
             "answer": answer,
             "source": said.source,
             "text_digest": said.text_digest,
+            "send_id": said.send_id,
         }
         for one in sorted(set(recipients) - set(kept))
     ]
     if rows:
         connection.execute(insert(preferences), rows)
+
+
+def refusals_by_link(connection: Connection, since: datetime) -> dict[str, datetime]:
+    """Say to which emails, by send_id, somebody answered "no" after a moment, and when first."""
+    mine = (preferences.c.said_at > since, preferences.c.answer == "no", preferences.c.send_id.is_not(None))
+    query = select(preferences.c.send_id, func.min(preferences.c.said_at)).where(*mine)
+    return {row[0]: row[1] for row in connection.execute(query.group_by(preferences.c.send_id))}

@@ -23,6 +23,8 @@ class Orders:
 
     paused: bool
     """Nothing is sent."""
+    paused_because: str | None
+    """What paused it; None: a person did, or nothing is paused."""
     cancelled_at: datetime | None
     """What was reserved until then, and not yet attempted, is not sent."""
     approved: bool
@@ -36,7 +38,9 @@ class Orders:
         return self.cancelled_at is not None and at <= self.cancelled_at <= now + CLOCKS_DIFFER
 
 
-_ORDERS = select(controls.c.paused_at, controls.c.cancelled_at, controls.c.approved_at).where(
+_ORDERS = select(
+    controls.c.paused_at, controls.c.paused_because, controls.c.cancelled_at, controls.c.approved_at
+).where(
     controls.c.loop.in_((bindparam("a_loop", type_=String), EVERY)),
     controls.c.step.in_((bindparam("a_step", type_=String), EVERY)),
 )
@@ -48,6 +52,7 @@ def orders(connection: Connection, loop: str, step: str) -> Orders:
     rows = connection.execute(_ORDERS, {"a_loop": loop, "a_step": step}).all()
     return Orders(
         paused=any(row.paused_at is not None for row in rows),
+        paused_because=next((row.paused_because for row in rows if row.paused_because is not None), None),
         cancelled_at=max((row.cancelled_at for row in rows if row.cancelled_at is not None), default=None),
         approved=any(row.approved_at is not None for row in rows),
     )
@@ -64,20 +69,38 @@ def loops(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(select(controls.c.loop).distinct()).scalars()) - {EVERY}
 
 
-def pause(connection: Connection, loop: str | None, now: datetime) -> None:
-    """Send nothing more of a loop, or of any (None), until `resume`. A second order leaves the time of the first.
+def pause(connection: Connection, loop: str | None, now: datetime, because: str | None = None) -> bool:
+    """Send nothing more of a loop, or of any (None), until `resume`. A second order changes nothing of the first.
+
+    Args:
+        because: what paused it; None: a person.
+
+    Returns:
+        Whether it was not paused before.
 
     Raises:
         IntegrityError: another process just gave the first order about the same; do it again. So do cancel, approve.
     """
-    if (loop or EVERY) not in paused(connection):
-        _order(connection, loop or EVERY, EVERY, paused_at=now)
+    if (loop or EVERY) in paused(connection):
+        return False
+    _order(connection, loop or EVERY, EVERY, paused_at=now, paused_because=because)
+    return True
 
 
-def resume(connection: Connection, loop: str | None) -> bool:
-    """End the pause of a loop, or that of all (None); the one leaves the other. False where there was none."""
+def resume(connection: Connection, loop: str | None, now: datetime) -> bool:
+    """End the pause of a loop, or that of all (None); the one leaves the other. False where there was none.
+
+    What came back of emails that were accepted before is not held against it any more.
+    """
     there = _about(loop or EVERY, EVERY) & controls.c.paused_at.is_not(None)
-    return bool(connection.execute(update(controls).where(there).values(paused_at=None)).rowcount)
+    over = update(controls).where(there).values(paused_at=None, paused_because=None, judged_from=now)
+    return bool(connection.execute(over).rowcount)
+
+
+def judged_from(connection: Connection) -> Mapping[str, datetime]:
+    """Say since when the emails of loops count that were paused before, by loop; EVERY: those of all together."""
+    query = select(controls.c.loop, controls.c.judged_from).where(controls.c.judged_from.is_not(None))
+    return {row.loop: row.judged_from for row in connection.execute(query)}
 
 
 def cancel(connection: Connection, loop: str, now: datetime) -> None:
@@ -90,7 +113,7 @@ def approve(connection: Connection, loop: str, step: str, now: datetime) -> None
     _order(connection, loop, step, approved_at=now)
 
 
-def _order(connection: Connection, loop: str, step: str, **order: datetime) -> None:
+def _order(connection: Connection, loop: str, step: str, **order: datetime | str | None) -> None:
     if not connection.execute(update(controls).where(_about(loop, step)).values(order)).rowcount:
         connection.execute(insert(controls).values(loop=loop, step=step, **order))
 

@@ -52,6 +52,8 @@ class StepHealth:
     due: datetime | None
     """The last tick that should have been refreshed by now; None for a step without a clock."""
     paused: bool
+    paused_because: str | None
+    """What paused it; None: a person."""
     waiting: int
     """Emails in batches that are not settled yet."""
     unresolved: int
@@ -101,6 +103,7 @@ def health(
         as_of=cleared.as_of if cleared else None,
         due=due,
         paused=orders.paused,
+        paused_because=orders.paused_because,
         waiting=ledger.open_emails(connection, scope),
         unresolved=ledger.left_unresolved(connection, scope, now, STUCK),
         waits=_waits(connection, scope, now),

@@ -235,9 +235,9 @@ class Contact:
 
     loop: str
     step: str
+    user_id: object
     as_of: datetime
     """The tick of the decision."""
-    occurrence: str
     at: datetime | None
     """When the provider accepted it; None: it may still leave, or may have left."""
 

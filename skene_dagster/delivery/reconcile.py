@@ -18,7 +18,7 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Batch
 from skene_dagster.delivery.send.advance import advance
 from skene_dagster.delivery.send.records import Policy, is_for_the_records
-from skene_dagster.delivery.send.session import PAUSED, DeliverySession
+from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.store import environment
@@ -104,7 +104,7 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
         session.cut.clear()
         if session.paused:
             # An order about this loop; the others go on.
-            paused, session.paused = PAUSED, False
+            paused, session.paused = session.why_paused, False
     session.complain()
     return Reconciled(
         looked_at=looked_at,

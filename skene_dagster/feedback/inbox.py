@@ -98,6 +98,26 @@ def put_off(connection: Connection, event: Event, now: datetime, wait: timedelta
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """Bounces of one kind at one domain of recipients."""
+
+    domain: str
+    bounce_type: str | None
+    bounce_sub_type: str | None
+    status_codes: str
+    number: int
+
+
+def bounces(connection: Connection, since: datetime) -> list[Blocks]:
+    """Count the bounces of this ledger's emails that were told after a moment, by domain and kind."""
+    told = webhooks.c
+    kind = (told.domain, told.bounce_type, told.bounce_sub_type, told.status_codes)
+    mine = (told.received_at > since, told.kind == "bounced", told.read_as == "applied", told.domain.is_not(None))
+    rows = connection.execute(select(*kind, func.count()).where(*mine).group_by(*kind).order_by(*kind))
+    return [Blocks(row[0], row[1], row[2], row[3] or "", row[4]) for row in rows]
+
+
+@dataclass(frozen=True)
 class Heard:
     """What the inbox tells a person."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from itertools import groupby
 
@@ -27,16 +26,6 @@ class Posted:
     provider: str
     """As the registry names it."""
     report: Report
-
-
-def said_no(send_id: str, ledger: str, at: datetime) -> Posted:
-    """Report that a recipient unsubscribed by a link in an email.
-
-    Args:
-        ledger: in which the email stands.
-    """
-    report = Report(f"no:{send_id}", "unsubscribed", "unsubscribed", at, send_id=send_id, origin=f"{ledger}-")
-    return Posted("skene", report)
 
 
 class Intake:

@@ -21,7 +21,9 @@ _NOTHING = 1e-12
 class Limit:
     """How many of all emails may come back in some way."""
 
-    name: str
+    one: str
+    many: str
+    """What comes back."""
     rate: float
 
     def judge(self, count: int, of: int) -> Verdict:
@@ -30,10 +32,14 @@ class Limit:
             return "pause"
         return "warn" if count > self.rate / 2 * of else "ok"
 
+    def in_words(self, count: int) -> str:
+        """Say how many came, and how many may."""
+        return f"{count:,} {self.one if count == 1 else self.many} (limit {self.rate:.2%})"
 
-COMPLAINTS = Limit("complaints", 0.0008)
-BOUNCES = Limit("bounces", 0.04)
-ONE_CLICK = Limit("one-click unsubscribes", 0.02)
+
+COMPLAINTS = Limit("complaint", "complaints", 0.0008)
+BOUNCES = Limit("dead address", "dead addresses", 0.04)
+REFUSALS = Limit('"no" by a link', '"no"s by a link', 0.02)
 """Gmail reports no complaints to senders: an unsubscribe is the nearest that it tells."""
 
 

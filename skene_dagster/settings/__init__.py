@@ -101,6 +101,11 @@ class Settings:
         return self.senders[about.sender].completed(self.sender)
 
     @property
+    def all_senders(self) -> list[Sender]:
+        """Everybody whom emails may come from: `sender`, and those of topics."""
+        return [self.sender, *(one.completed(self.sender) for one in self.senders.values())]
+
+    @property
     def schema(self) -> str:
         """The name of the connected database, with which SQL may qualify a table; empty if the URL has none."""
         if self.database_url.startswith("sqlite"):

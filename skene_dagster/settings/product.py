@@ -1,6 +1,7 @@
 """The parts of skene.yaml about the users, the sender, and when to stop."""
 
 from datetime import time, timedelta
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -98,6 +99,8 @@ class Limits(Spec):
     """Changes of fewer users than this never stop a step."""
     first_wave: int = Field(default=1000, ge=0)
     """A loop's first wave in production larger than this waits for `skene-dagster approve`."""
+    slices: Literal["on", "off"] = "on"
+    """Whether a large wave of a loop that has mailed few leaves in parts: 500 emails, then twice as many each time."""
     expires_after: Duration = timedelta(days=3)
     """A send that waited longer than this is skipped as too late."""
     quiet_hours: QuietHours | None = None

@@ -19,7 +19,22 @@ from skene_dagster.store.server.capabilities import refuse_an_old_server
 if TYPE_CHECKING:
     from alembic.config import Config
 
-RELEASES = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+RELEASES = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
+)
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 
 They stand here so that a run, which only compares, need not load Alembic: 0.1 s of every process.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from starlette.routing import Route
@@ -37,3 +37,8 @@ class Served:
 
 
 Part: TypeAlias = Callable[[Common], Served]
+
+
+def ready_anyway(part: Part) -> Part:
+    """Serve a part that /readyz does not wait for."""
+    return lambda common: replace(part(common), is_ready=lambda: True)

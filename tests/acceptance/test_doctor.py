@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from click.testing import CliRunner
+from dns_server import DnsServer
 from doctored import LOOP, doctor, make_users, told
 from refusing import read_only
 from resend_server import ResendServer, refusal, resend_server
@@ -28,6 +29,8 @@ from skene_dagster.store.engine import database_clock
 from skene_dagster.store.server import capabilities
 
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+pytestmark = pytest.mark.usefixtures("dns")
+
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -252,6 +255,22 @@ def test_the_sender_s_domain_is_asked_for(
 
     assert says in told(result)
     assert result.exit_code == exit_code, result.output
+
+
+@on_sqlite
+@pytest.mark.usefixtures("resend")
+def test_the_domain_of_each_sender_is_looked_up_in_dns(engine: Engine, root: Path, dns: DnsServer) -> None:
+    make_users(engine)
+    file = root / "skene.yaml"
+    others = "senders:\n  club: {from: Club <club@example.org>}\n  same: {from: Us <us@example.com>}\n"
+    file.write_text(file.read_text(encoding="utf-8") + others, encoding="utf-8")
+
+    result = doctor(root)
+
+    assert "ok DMARC of example.com: p=none." in told(result)
+    assert "notice example.org has no DMARC record." in told(result)
+    assert dns.asked == ["_dmarc.example.com", "_dmarc.example.org"]
+    assert result.exit_code == 4
 
 
 @on_sqlite

@@ -290,6 +290,33 @@ def test_a_link_is_known_by_its_words_too(root: Path) -> None:
     )
 
 
+def test_whoever_writes_about_a_topic_has_a_postal_address_of_their_own(root: Path) -> None:
+    file = root / "skene.yaml"
+    other = "senders:\n  club:\n    from: Club <club@example.com>\n    postal_address: 2 Other Road, Example Town\n"
+    file.write_text(file.read_text(encoding="utf-8") + other, encoding="utf-8")
+    html, text = (body.replace("1 Example Street", "2 Other Road") for body in (HTML, TEXT))
+
+    ours = written(headers(From="The Club <Club@example.com>"))
+    theirs = written(headers(From="The Club <Club@example.com>"), html, text)
+
+    assert "lacks the postal address (2 Other Road, Example Town)" in looked_at(root, arrived(signed(ours)), 3)
+    assert "ok The HTML has the postal address." in looked_at(root, arrived(signed(theirs)), 0)
+
+
+def test_a_link_to_our_own_pages_is_known(root: Path) -> None:
+    file = root / "skene.yaml"
+    mine = "  public_url: https://mail.example.com\n"
+    old = "  unsubscribe_url: https://example.com/unsubscribe/{{user.id}}\n"
+    file.write_text(file.read_text(encoding="utf-8").replace(old, mine), encoding="utf-8")
+    page = "https://mail.example.com/u/token"
+
+    html, text = HTML.replace(UNSUBSCRIBE, page), TEXT.replace(UNSUBSCRIBE, page)
+    said = looked_at(root, arrived(signed(written(headers(List_Unsubscribe=f"<{page}x>"), html, text))), 0)
+
+    assert "ok The HTML has a link to unsubscribe." in said
+    assert "ok The text has a link to unsubscribe." in said
+
+
 def deep(levels: int) -> bytes:
     head = b"From: a@example.com\r\n"
     for level in range(levels):

@@ -15,7 +15,10 @@ from skene_dagster.cli import main
 from skene_dagster.compiler import compile_folder
 from skene_dagster.store.server import capabilities
 
-pytestmark = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True),
+    pytest.mark.usefixtures("dns"),
+]
 
 
 ASKED = "SELECT id FROM users WHERE last_activity_at < NOW() - INTERVAL '7 days'"

@@ -19,6 +19,7 @@ from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipRe
 from skene_dagster.delivery.providers.resend.webhooks import KINDS
 from skene_dagster.errors import StoreTooLarge
 from skene_dagster.feedback.bounces import ABOUT_US_CODES, ABOUT_US_TYPES, FIRST_TIME, FOR_AS_LONG, HARD, IN_A_ROW
+from skene_dagster.feedback.breaker import LIMITS
 from skene_dagster.feedback.merging import FIRST, LAST
 from skene_dagster.project import load_project
 from skene_dagster.settings import Topic, load
@@ -56,6 +57,12 @@ def bounces(table: Table) -> None:
     for so in (*ABOUT_US_TYPES, *codes, HARD, *days):
         assert so in says, f"{table.place}: {so} counts"
     assert IN_A_ROW == 3
+
+
+def limits_of_the_breaker(table: Table) -> None:
+    same(table, [float(row[1].split()[0]) for _, row in table.rows], [100 * one.rate for one in LIMITS.values()])
+    for (_, row), limit in zip(table.rows, LIMITS.values(), strict=True):
+        assert limit.many.partition(" ")[0] in row[0], f"{table.place}: {row[0]}"
 
 
 def numbers(table: Table) -> None:

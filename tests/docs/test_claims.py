@@ -153,5 +153,12 @@ def test_what_status_says_to_programs_is_listed() -> None:
 
     assert told is not None
     assert {*in_code(told[1])} == {field.name for field in fields(StepHealth)} | {"late"}
-    assert in_code(told[2]) == ["problems", "mode", "feedback", *(field.name for field in fields(Heard))]
+    assert in_code(told[2]) == [
+        "problems",
+        "judgements",
+        "*",
+        "mode",
+        "feedback",
+        *(field.name for field in fields(Heard)),
+    ]
     assert in_code(told[3]) == [field.name for field in fields(Wait)]

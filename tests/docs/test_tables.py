@@ -45,6 +45,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/sending.md", "what lies ahead"): running.says_what_happens,
     ("docs/sending.md", "what you do"): running.says_what_happens,
     ("docs/sending.md", "reason"): running.reasons,
+    ("docs/feedback.md", "what comes back"): running.limits_of_the_breaker,
     ("docs/settings.md", "field"): authoring.fields_of_settings,
     ("docs/settings.md", "variable"): authoring.variables,
     ("docs/tidb-usage.md", "event"): authoring.features_of_tidb,

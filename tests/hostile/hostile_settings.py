@@ -65,6 +65,28 @@ def _milestones() -> Iterator[tuple[str, Hostile]]:
     )
 
 
+def _topics() -> Iterator[tuple[str, Hostile]]:
+    for kind, value in VALUES.items():
+        for field in ("title", "default", "sender", "asked"):
+            if (field, kind) == ("asked", "5,000 letters"):
+                continue  # It may be a column: the database says that it is none.
+            rest = "" if field == "title" else "    title: x\n"
+            rest += "    default: off\n" if field == "asked" else ""
+            text = f"{SETTINGS}topics:\n  tips:\n{rest}    {field}: {value}\n"
+            line = text.count("\n")
+            yield (
+                f"skene.yaml: topics.{field} is {kind}",
+                Hostile({"skene.yaml": text}, f"skene.yaml:{line}", hides_all=True),
+            )
+        public = "\n".join(line for line in SETTINGS.splitlines() if "unsubscribe_url" not in line)
+        text = f"{public}\n  public_url: {value}\n"
+        line = text.count("\n")
+        yield (
+            f"skene.yaml: sender.public_url is {kind}",
+            Hostile({"skene.yaml": text}, f"skene.yaml:{line}", hides_all=True),
+        )
+
+
 def _variables() -> Iterator[tuple[str, Hostile]]:
     values = {
         "a line break": f"{SECRET}\n",
@@ -140,4 +162,4 @@ def _no_api(url: str) -> Hostile:
     return Hostile(environ=environ, says="is not an address that a key may be sent to", hides_all=True, secrets=secrets)
 
 
-HOSTILE_SETTINGS = named(_fields()) | named(_milestones()) | named(_variables())
+HOSTILE_SETTINGS = named(_fields()) | named(_milestones()) | named(_topics()) | named(_variables())

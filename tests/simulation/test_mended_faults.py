@@ -124,7 +124,7 @@ MENDED = [
         [
             {"late locks#0": 1, "variant#0": 1, "outside:1#0": 1, "events0#0": 2, "event0#1": 3}
             | {f"turn:run1#{turn - 1}": 2, f"turn:run1#{turn}": 1, "turn:run2#2": 1}
-            for turn in range(2, 30)
+            for turn in range(2, 45)
         ],
     ),
     Mended(

@@ -158,7 +158,7 @@ class World:
                 case "pause":
                     controls.pause(connection, loop, now)
                 case "resume":
-                    controls.resume(connection, loop)
+                    controls.resume(connection, loop, now)
                 case _:
                     controls.cancel(connection, loop, now)
                     ledger.cancel(connection, loop, now, now)

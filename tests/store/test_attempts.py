@@ -328,7 +328,7 @@ def test_a_pause_between_freeze_and_post_is_obeyed_also_by_reconcile(world: Worl
 
     assert (delivered.stopped_because, reconciled.stopped_because) == ("paused", "paused")
     assert len(world.provider.tried) == 1
-    transaction(world.engine, lambda c: controls.resume(c, loop))
+    transaction(world.engine, lambda c: controls.resume(c, loop, world.now))
     world.deliver()
     assert world.states() == {1: "accepted"}
 

@@ -146,6 +146,17 @@ def test_a_value_that_is_no_moment_is_no_consent(world: World) -> None:
     assert world.states() == {1: "skipped:no_consent", 2: "accepted", 3: "skipped:no_consent"}
 
 
+def test_a_column_of_texts_is_read_as_moments_like_any_other(world: World) -> None:
+    world.settings = replace(world.settings, topics={"tips": Topic(title="Tips", default="off", asked="name")})
+    for user, text in {1: "never", 2: "2026-01-02T09:00:00Z", 3: "2026-01-02 09:00", 4: "0000-00-00", 5: "1"}.items():
+        world.add(user, name=text)
+
+    world.tick(LIVE)
+
+    no = "skipped:no_consent"
+    assert world.states() == {1: no, 2: "accepted", 3: "accepted", 4: no, 5: no}
+
+
 @pytest.mark.parametrize(
     ("asked", "mailable", "part"),
     [

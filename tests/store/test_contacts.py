@@ -51,7 +51,7 @@ def test_what_left_within_the_time_counts_of_all_loops(connection: Connection) -
     send(connection, OTHER, 4, "accepted", BOB)
 
     assert {one.at for one in found(connection)[ADA]} == {NOW - A_DAY, NOW - 2 * A_DAY}
-    assert [(one.loop, one.occurrence) for one in found(connection)[BOB]] == [("upgrade", "1")]
+    assert [(one.loop, one.user_id) for one in found(connection)[BOB]] == [("upgrade", 4)]
 
 
 @pytest.mark.parametrize("state", ["reserved", "in_doubt"])
@@ -94,7 +94,6 @@ def test_modes_do_not_count_for_each_other(connection: Connection) -> None:
 def test_who_is_decided_again_may_have_another_address(connection: Connection) -> None:
     send(connection, LOOP, 1, "reserved")
 
-    contacts.forget(connection, LOOP, [(1, "1")])
     contacts.keep(connection, LOOP, [NewContact(1, "1", BOB)], NOW)
 
     assert set(found(connection)) == {BOB}

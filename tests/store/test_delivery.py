@@ -503,7 +503,7 @@ def test_a_step_that_says_so_goes_on_under_its_first_name(world: World) -> None:
     transaction(world.engine, lambda connection: controls.pause(connection, "retention", world.now))
     world.refresh()
     held = world.reserve().counts
-    transaction(world.engine, lambda connection: controls.resume(connection, "retention"))
+    transaction(world.engine, lambda connection: controls.resume(connection, "retention", world.now))
 
     world.tick()
 

@@ -277,7 +277,7 @@ def test_what_is_paused_before_it_was_rendered_is_rendered_when_it_goes_on(world
     world.deliver()
     paused = world.batch_states()
     world.change(1, verified=False)
-    do(world, lambda c: controls.resume(c, "retention"))
+    do(world, lambda c: controls.resume(c, "retention", world.now))
 
     world.deliver()
 

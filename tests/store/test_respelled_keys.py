@@ -32,6 +32,8 @@ def world(engine: Engine) -> World:
     world = World(engine, "VARCHAR(40) COLLATE NOCASE" if engine.dialect.name == "sqlite" else server)
     world.do("ALTER TABLE users ADD COLUMN email VARCHAR(100) DEFAULT 'someone@example.com'")
     world.add("ada", "bob")
+    for name in ("ada", "bob"):
+        world.do(f"UPDATE users SET email = '{name}@example.com' WHERE id = '{name}'")
     return world
 
 

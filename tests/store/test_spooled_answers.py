@@ -15,7 +15,7 @@ from skene_dagster.consent.spool.locks import locked
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.consent.suppressions import held
 from skene_dagster.delivery.email.message import Message
-from skene_dagster.delivery.providers.base import Answer, Later
+from skene_dagster.delivery.providers.base import Answer, Later, Throttled
 from skene_dagster.errors import SpoolError
 from skene_dagster.store.engine import reading
 from skene_dagster.store.tables import preferences
@@ -93,6 +93,23 @@ def test_whoever_said_no_after_it_was_rendered_is_not_sent_it(world: World) -> N
     world.provider.answers.append(throttle)
     world.deliver(LIVE)
     world.days_pass(0.002)
+    world.deliver(LIVE)
+
+    assert world.states() == {1: "skipped:said_no", 2: "accepted"}
+    assert world.provider.mailed == ["u2@example.com"]
+
+
+def test_whoever_said_no_while_a_run_waited_for_the_provider_is_not_sent_it(world: World) -> None:
+    world.add(1, 2)
+    world.refresh()
+    world.reserve(LIVE)
+    say = says_no(world, 1)
+
+    def throttle(_provider: Script, _messages: Sequence[Message], _key: str) -> Answer:
+        say()
+        return Throttled(1, "busy")
+
+    world.provider.answers.append(throttle)
     world.deliver(LIVE)
 
     assert world.states() == {1: "skipped:said_no", 2: "accepted"}

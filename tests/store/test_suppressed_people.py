@@ -185,7 +185,10 @@ def test_a_no_to_the_address_that_a_batch_was_frozen_with_stops_it_after_the_use
         return Later(1.0, "409")
 
     _until_settled(world, later)
+    assert world.states() == {1: "deferred:new_address"}
 
+    world.days_pass(1)
+    world.tick(LIVE)
     assert world.provider.mailed == ["new@example.com"]
 
 

@@ -315,7 +315,7 @@ def test_a_paused_loop_is_no_reason_to_reconcile_until_its_records_can_be_asked(
     transaction(world.engine, lambda c: controls.pause(c, world.plan.name, world.now))
     world.now += 5 * MINUTE
     paused = is_wanted(world.engine, "outbox", world.clock, [world.plan])
-    transaction(world.engine, lambda c: controls.resume(c, world.plan.name))
+    transaction(world.engine, lambda c: controls.resume(c, world.plan.name, world.now))
     resumed = is_wanted(world.engine, "outbox", world.clock, [world.plan])
     transaction(world.engine, lambda c: controls.pause(c, world.plan.name, world.now))
     world.now += timedelta(hours=23)

@@ -39,7 +39,7 @@ def pause(world: World) -> None:
 
 
 def resume(world: World) -> None:
-    transaction(world.engine, lambda connection: controls.resume(connection, "retention"))
+    transaction(world.engine, lambda connection: controls.resume(connection, "retention", world.now))
 
 
 def occurrences(world: World) -> list[tuple[int, str, str]]:

@@ -54,7 +54,7 @@ def test_a_pause_decides_about_no_row_and_passes_none_over(shop: Shop) -> None:
     paid(shop, 1)
     held = [decided(shop) for _ in range(2)]
     paid(shop, 2)
-    transaction(shop.world.engine, lambda connection: controls.resume(connection, "activation"))
+    transaction(shop.world.engine, lambda connection: controls.resume(connection, "activation", shop.world.now))
 
     assert held == [{"deferred:paused": 1}] * 2
     assert decided(shop) == {"mail": 2}

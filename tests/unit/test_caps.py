@@ -18,7 +18,7 @@ TWO_A_WEEK = Cap(count=2, within="7d")  # type: ignore[arg-type]
 
 
 def contact(at: datetime | None) -> Contact:
-    return Contact("loop", "step", NOW, "1", at)
+    return Contact("loop", "step", 1, NOW, at)
 
 
 def days_ago(*days: float) -> list[Contact]:

@@ -157,6 +157,7 @@ def test_a_machine_without_name_servers_says_the_same(monkeypatch: pytest.Monkey
     assert "was not checked: DNS did not answer" in examine_domain("example.com").said
 
 
+@pytest.mark.usefixtures("dns")
 @pytest.mark.parametrize("name", ["a..b", "x" * 64 + ".com", ".".join(["x" * 60] * 6), "", "\x00.com", "ü" * 80])
 def test_what_is_no_name_has_no_texts(name: str) -> None:
     assert dns_records.texts(name) == []

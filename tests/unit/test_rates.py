@@ -1,11 +1,13 @@
 """Whether so many of so many emails are too many: bad luck pauses nothing, a broken list is found at once."""
 
+from datetime import datetime
 from fractions import Fraction
 from math import factorial
 
 import numpy as np
 import pytest
 
+from skene_dagster.delivery.decide.slices import APART, Slices
 from skene_dagster.feedback.rates import BOUNCES, COMPLAINTS, Limit, at_least
 
 
@@ -58,12 +60,12 @@ def least_that_pauses(limit: Limit, of: int) -> int:
     return next(number for number in range(of) if limit.judge(number, of) == "pause")
 
 
-@pytest.mark.parametrize("limit", [COMPLAINTS, BOUNCES], ids=lambda limit: limit.name)
+@pytest.mark.parametrize("limit", [COMPLAINTS, BOUNCES], ids=lambda limit: limit.many)
 def test_at_half_of_the_limit_one_look_pauses_one_of_eighty(limit: Limit) -> None:
     assert max(at_least(least_that_pauses(limit, of), limit.rate / 2 * of) for of in LOOKS) < 1 / 80
 
 
-@pytest.mark.parametrize("limit", [COMPLAINTS, BOUNCES], ids=lambda limit: limit.name)
+@pytest.mark.parametrize("limit", [COMPLAINTS, BOUNCES], ids=lambda limit: limit.many)
 def test_at_half_of_the_limit_a_hundred_looks_pause_one_of_forty(limit: Limit) -> None:
     draw = np.random.default_rng(16)
     came = draw.binomial(100, limit.rate / 2, size=(2_000, len(LOOKS))).cumsum(axis=1)
@@ -72,10 +74,20 @@ def test_at_half_of_the_limit_a_hundred_looks_pause_one_of_forty(limit: Limit) -
     assert (came >= least).any(axis=1).mean() < 1 / 40
 
 
-@pytest.mark.parametrize("limit", [COMPLAINTS, BOUNCES], ids=lambda limit: limit.name)
+@pytest.mark.parametrize("limit", [COMPLAINTS, BOUNCES], ids=lambda limit: limit.many)
 def test_at_three_times_the_limit_everybody_is_paused(limit: Limit) -> None:
     draw = np.random.default_rng(16)
     came = draw.binomial(100, limit.rate * 3, size=(2_000, len(LOOKS))).cumsum(axis=1)
     least = np.array([least_that_pauses(limit, of) for of in LOOKS])
 
     assert (came >= least).any(axis=1).mean() > 0.99
+
+
+def test_each_slice_has_twice_as_many_emails_as_the_one_before() -> None:
+    slices = Slices(datetime(2026, 3, 2, 9))
+    firsts = []
+    for n in (0, 499, 500, 1499, 1500, 3499, 3500):
+        slices.decided = n
+        firsts.append((slices.leaves_at - slices.begins) // APART)
+
+    assert firsts == [0, 0, 1, 1, 2, 2, 3]

@@ -59,6 +59,7 @@ def test_a_line_has_what_is_needed_to_record_it_and_nothing_else() -> None:
         "at": "2026-03-03T09:00:00.000007",
         "source": "a test",
         "text": None,
+        "send_id": None,
     }
 
 

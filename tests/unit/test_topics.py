@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from skene_dagster.compiler import descriptions
 from skene_dagster.errors import DocumentError, SettingsError
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import load_project
@@ -243,3 +244,9 @@ def test_asked_is_a_moment_by_the_rules_of_all_sql(tmp_path: Path, asked: str, s
 
     assert found.startswith("skene.yaml:6 topics.tips.asked")
     assert said in found
+
+
+def test_the_ui_says_what_the_emails_are_about(tmp_path: Path) -> None:
+    plan = planned(tmp_path, PUBLIC + TOPICS, f"topic: tips\n{LOOP}")
+
+    assert "the email `hello`, about `tips`, to the members" in descriptions.sends(plan, plan.steps[0])

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from event_rows import make_users
 from page_world import SETTINGS, Browser, links, said, stopped
+from resend_events import SECRET, event, posted
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from web_world import serving_everybody
 
 from skene_dagster.consent.spool.spool import Spool
-from skene_dagster.store.engine import open_engine
+from skene_dagster.store.engine import database_clock, open_engine
 
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
 
@@ -56,7 +57,7 @@ def public(engine: Engine) -> Iterator[Public]:
 @pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 def test_the_rights_that_the_page_grants_are_enough(engine: Engine, public: Public, root: Path) -> None:
     (link,) = links(engine, 1)
-    with serving_everybody(public.url, root) as served:
+    with serving_everybody(public.url, root, RESEND_WEBHOOK_SECRET=SECRET) as served:
         browser = Browser(served.port)
         ready = browser.ask("GET", "/readyz").status
         pages = [
@@ -66,9 +67,13 @@ def test_the_rights_that_the_page_grants_are_enough(engine: Engine, public: Publ
             browser.press(link, "save", on=("beta",)),
             browser.press(link, "yes_topic"),
         ]
+        at = database_clock(engine)()
+        body, headers = posted(event("email.delivered", at), "msg_1")
+        hooks = [browser.ask("POST", "/webhooks/resend", body, headers).status for _ in range(2)]
         ended, logged = served.stop()
 
     assert (ready, [page.status for page in pages], ended) == (200, [200] * 5, 0)
+    assert hooks == [200, 200]
     assert stopped(engine, 1) == {"topic:news"}
     assert len(said(engine)) == 2 * (1 + 1 + 4 + 1)
     assert pages[-1].state == "Now you get: Beta programme, Tips."
@@ -87,6 +92,7 @@ def test_the_rights_that_the_page_grants_are_enough(engine: Engine, public: Publ
         "DELETE FROM skene_suppressions",
         "UPDATE skene_preferences SET answer = 'yes'",
         "DELETE FROM skene_preferences",
+        "DELETE FROM skene_webhooks",
         "CREATE TABLE x (id INTEGER)",
     ],
 )

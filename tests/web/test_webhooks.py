@@ -22,6 +22,7 @@ from web_world import PATIENCE, Answer, Served, serving
 
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.tokens import Signer, Token
+from skene_dagster.feedback import breaker
 from skene_dagster.feedback.reading import drain
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.environment import ledger_id
@@ -111,12 +112,9 @@ def test_a_no_by_the_link_in_an_email_comes_into_its_receipt(engine: Engine, tmp
         )
     with serving(url_of(engine), tmp_path) as served:
         answers = [Browser(served.port).post(signer.sign(token)).status for _ in range(2)]
-        until(lambda: bool(inbox(engine)))
+    breaker.act(engine, database_clock(engine))
 
     assert answers == [200, 200]
-    assert len(inbox(engine)) == 1
-    world.now = database_clock(engine)()
-    read(world)
     assert set(receipt(world, 1)) == {"unsubscribed_at"}
     assert receipt(world, 2) == {}
 

@@ -35,7 +35,7 @@ def sending_steps(settings: Settings, loop: str, step: str | None) -> tuple[Loop
     return plan, [(one, StepScope(mode, plan.name, one.ledger_name)) for one in steps_of(plan, step, sends)]
 
 
-def order(engine: Engine, write: Callable[[Connection], None]) -> None:
+def order(engine: Engine, write: Callable[[Connection], object]) -> None:
     """Write an order; try again if another process has written the first row about it in the meantime."""
     try:
         transaction(engine, write)

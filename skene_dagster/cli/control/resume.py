@@ -19,9 +19,9 @@ def resume(root: Path, *, loop: str | None, every: bool) -> None:
     """End the pause of LOOP. Its next run sends the waiting emails, unless they have waited too long."""
     settings = orders.chosen(root, loop, every=every)
     screen = open_screen()
-    with open_ledger(settings) as (engine, _):
+    with open_ledger(settings) as (engine, clock):
         name = None if loop is None else orders.known(engine, settings, loop)
-        was_paused = transaction(engine, lambda connection: controls.resume(connection, name))
+        was_paused = transaction(engine, lambda connection: controls.resume(connection, name, clock()))
         still = reading(engine, controls.paused)
     if controls.EVERY in still:
         screen.labelled("notice", "All loops are paused, including this one: skene-dagster resume --all")

@@ -193,7 +193,8 @@ def examine_sender(settings: Settings, project: Project) -> Iterator[Checked]:
                 yield Checked(one.label, one.said, one.advice)
         except SkeneError as error:
             yield Checked.of(error)
-    if domain := parseaddr(settings.sender.from_)[1].rpartition("@")[2]:
+    addresses = (parseaddr(sender.from_)[1] for sender in settings.all_senders)
+    for domain in dict.fromkeys(address.rpartition("@")[2].lower() for address in addresses if address):
         found = examine_domain(domain)
         yield Checked(found.label, found.said, found.advice)
 

@@ -19,11 +19,12 @@ from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import modes
+from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
 from skene_dagster.errors import LedgerOutdated, SpoolError, StoreError
-from skene_dagster.feedback import inbox
+from skene_dagster.feedback import breaker, inbox
 from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
@@ -62,6 +63,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         ]
         others = reading(engine, lambda connection: left_by_others(connection, project.loops, mode.name, now))
         heard = reading(engine, inbox.heard)
+        judged = reading(engine, lambda connection: breaker.judgements(connection, now))
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
         problems = [*unheard, *_outdated(settings, mode, engine, clock)]
     problems += [problem for step in steps for problem in _problems(step, now)]
@@ -70,6 +72,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
         found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
+        found |= {"judgements": [asdict(one) for one in judged]}
         click.echo(json.dumps(found | {"mode": mode.name, "feedback": asdict(heard)}, default=str, indent=2))
     else:
         screen = open_screen()
@@ -81,6 +84,8 @@ def status(context: click.Context, *, as_json: bool) -> None:
             screen.line()
             _tell(screen, step)
         screen.line()
+        for one in judged:
+            screen.labelled("ok", f"Watch {'all loops' if one.loop == EVERY else one.loop}: {one.words}.")
         for problem in problems:
             screen.labelled("notice", problem)
         if not problems:
@@ -156,7 +161,8 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
         assert step.as_of is not None
         yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; its ticks fail until then"
     if step.paused:
-        yield f"{name} paused; skene-dagster resume {step.loop}, or --all"
+        why = f": {step.paused_because}" if step.paused_because else ""
+        yield f"{name} paused{why}; skene-dagster resume {step.loop}, or --all"
     yield from _open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
@@ -172,7 +178,7 @@ def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
     if step.in_doubt:
         yield f"{name} {how_many(step.in_doubt, 'email')} in doubt; skene-dagster doubts {step.loop}"
     # A pause is reported separately.
-    waits = [wait for wait in step.waits if wait.said != PAUSED]
+    waits = [wait for wait in step.waits if not wait.said.startswith(PAUSED)]
     yield from (f"{name} {_wait(wait, now)}" for wait in waits[:SHOWN])
     if more := sum(wait.emails for wait in waits[SHOWN:]):
         yield f"{name} {how_many(more, 'email')} more wait for other reasons"

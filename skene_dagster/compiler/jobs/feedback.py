@@ -12,8 +12,11 @@ from skene_dagster.compiler.checks import report_doubts
 from skene_dagster.compiler.jobs.sensors import is_on_its_way
 from skene_dagster.compiler.work import begun
 from skene_dagster.delivery import modes
+from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.providers import registry
 from skene_dagster.errors import SkeneError
+from skene_dagster.feedback import breaker
+from skene_dagster.feedback.breaker import Judgement
 from skene_dagster.feedback.polling import poll
 from skene_dagster.feedback.reading import Drained, drain
 from skene_dagster.loops.plan import LoopPlan
@@ -81,9 +84,11 @@ def listening(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
                         new += asked.reports
                         denied += [f"{name}: {asked.denied}"] if asked.denied else []
             drained = drain(database, work.clock, seconds=ASK_SECONDS)
+            paused = breaker.act(database, work.clock)
             report_doubts(context.instance, database, plans, work.mode.name)
-        context.log.info(_told(drained))
-        context.add_output_metadata({"new": new, **asdict(drained), "denied": "; ".join(denied) or "nothing"})
+        context.log.info(_told(drained, paused))
+        said = {"denied": "; ".join(denied) or "nothing", "paused": _in_words(paused) or "nothing"}
+        context.add_output_metadata({"new": new, **asdict(drained), **said})
 
     @dg.job(name=NAME, description="Asks providers that have no webhook here what became of emails.")
     def job() -> None:
@@ -110,6 +115,7 @@ def listening(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
             environment.check(database, settings.environment)
             clock = database_clock(database)
             drained = drain(database, clock, seconds=LOOK_SECONDS)
+            paused = breaker.act(database, clock)
             mode = modes.choose(settings)
             after = before
             if drained.events and _is_time(before.reported, REPORT_EVERY, clock):
@@ -120,7 +126,7 @@ def listening(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
                 after = Cursor(clock().isoformat(), after.reported)
                 yield dg.RunRequest()
             else:
-                yield dg.SkipReason(_told(drained))
+                yield dg.SkipReason(_told(drained, paused))
         except SkeneError as error:
             yield dg.SkipReason(str(error))
             return
@@ -137,9 +143,13 @@ def _is_time(last: str, every: timedelta, clock: Clock) -> bool:
     return not timedelta(0) - CLOCKS_DIFFER <= clock() - datetime.fromisoformat(last) < every
 
 
-def _told(drained: Drained) -> str:
+def _in_words(paused: Sequence[Judgement]) -> str:
+    return "; ".join(f"{'all loops' if one.loop == EVERY else one.loop}: {one.words}" for one in paused)
+
+
+def _told(drained: Drained, paused: Sequence[Judgement]) -> str:
     failed = f" {drained.failed:,} could not be read." if drained.failed else ""
     return (
         f"{drained.events:,} events read, {drained.waiting:,} wait for their email to be known as accepted; "
-        f"{drained.suppressed:,} recipients suppressed.{failed}"
+        f"{drained.suppressed:,} recipients suppressed.{failed}{f' Paused: {_in_words(paused)}.' if paused else ''}"
     )

@@ -47,6 +47,7 @@ class Choices:
             "at": self.said.at.isoformat(),
             "source": self.said.source,
             "text": self.said.text_digest,
+            "send_id": self.said.send_id,
         }
         return json.dumps(written).encode() + b"\n"
 
@@ -64,7 +65,7 @@ class Choices:
             raise Torn from None
         try:
             answers = tuple((answer, str(scope)) for answer, scope in read["answers"])
-            said = Said(datetime.fromisoformat(read["at"]), read["source"], read["text"])
+            said = Said(datetime.fromisoformat(read["at"]), read["source"], read["text"], read.get("send_id"))
             recipients = tuple(map(str, read["recipients"]))
         except (KeyError, TypeError) as error:
             raise ValueError(str(error)) from None

@@ -12,12 +12,14 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.caps import full
 from skene_dagster.delivery.decide.eligibility import NOBODY, Addressee, Decision, Mail
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Contact
 from skene_dagster.loops.plan import Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.zones import fault_of_timezone
 from skene_dagster.settings import Cap, Settings
+from skene_dagster.store.keys import as_text
 
 
 @lru_cache(maxsize=1024)
@@ -30,6 +32,10 @@ def zone_of(person: Person, settings: Settings, zone: ZoneInfo) -> ZoneInfo:
     column = settings.users.timezone
     name = person.columns.get(column) if column is not None else None
     return (_zone(name) if isinstance(name, str) and name else None) or zone
+
+
+def _plain(user_id: object) -> str:
+    return as_text(user_id).rstrip().casefold()
 
 
 @dataclass
@@ -49,18 +55,22 @@ class Addressees:
     is_counted: bool = True
     """Whether emails to one address are counted; those that it asked for are not."""
     by_row: bool = False
+    slices: Slices | None = None
+    """In which the wave leaves; None: at once."""
 
     def of(self, person: Person | None) -> Addressee:
         """Say what is to be decided about a user; `None`: there is none."""
         if person is None:
             return NOBODY
-        not_before = leaves_at(self.as_of, self.now, zone_of(person, self.settings, self.zone), self.hours)
+        begins = self.now if self.slices is None else max(self.now, self.slices.leaves_at)
+        hour = leaves_at(self.as_of, begins, zone_of(person, self.settings, self.zone), self.hours)
+        not_before = hour or (begins if begins > self.now else None)
         known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
         return Addressee(
             person.address,
             person.mailable,
             person.refusal,
-            shares_address=not self.by_row and any(self._is_of_this_tick(one) for one in known),
+            shares_address=not self.by_row and any(self._is_another_s(one, person) for one in known),
             full=full(self.caps, known, not_before or self.now) if known else None,
             not_before=not_before,
         )
@@ -69,12 +79,18 @@ class Addressees:
         """Count an email that was just decided; return to which recipient, None where there is nothing to count."""
         if not isinstance(decision, Mail) or person is None or person.recipient is None or not self.is_counted:
             return None
-        contact = Contact(self.scope.loop, self.scope.step, self.as_of, decision.occurrence, None)
+        user_id = person.columns[self.settings.users.key]
+        contact = Contact(self.scope.loop, self.scope.step, user_id, self.as_of, None)
         self.contacts.setdefault(person.recipient, []).append(contact)
+        if self.slices is not None:
+            self.slices.decided += 1
         return person.recipient
 
-    def _is_of_this_tick(self, one: Contact) -> bool:
-        return (one.loop, one.step, one.as_of) == (self.scope.loop, self.scope.step, self.as_of)
+    def _is_another_s(self, one: Contact, person: Person) -> bool:
+        """Whether it is this very email of this tick, to another user."""
+        is_this = (one.loop, one.step, one.as_of) == (self.scope.loop, self.scope.step, self.as_of)
+        # To a collation two spellings may be one key.
+        return is_this and _plain(one.user_id) != _plain(person.columns[self.settings.users.key])
 
     @staticmethod
     def read(  # noqa: PLR0913 - what a page is about, each by its name

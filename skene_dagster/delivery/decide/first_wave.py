@@ -1,4 +1,4 @@
-"""A loop's first wave: whether it is so large that a person has to approve it."""
+"""A loop's first wave: whether it is so large that a person has to approve it, and in which slices it leaves."""
 
 from datetime import datetime
 from functools import partial
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, true
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.send_audience import Candidate, SendAudience
+from skene_dagster.delivery.decide.slices import LARGE, NEW, Slices
 from skene_dagster.segments import clearance
 from skene_dagster.segments.clearance import Clearance
 from skene_dagster.store.engine import reading
@@ -49,3 +50,34 @@ def _count_page(
         return None
     decided = audience.decide(connection, page, audience.rules_without_orders(cleared.first_as_of), now)
     return page[-1], sum(isinstance(one.decision, Mail) for one in decided)
+
+
+def slices(audience: SendAudience, engine: Engine, since: datetime | None, now: datetime) -> Slices | None:
+    """Say in which slices a wave leaves; None: at once.
+
+    Args:
+        since: those are new who entered after it; None: everybody.
+    """
+    limits = audience.settings.limits
+    if audience.mode.name != "live" or audience.email.topic is None or limits.slices == "off":
+        return None
+
+    def look(connection: Connection) -> Slices | None:
+        scope = audience.scope
+        if ledger.accepted_since(connection, scope, now - NEW, LARGE) >= LARGE:
+            return None
+        decided = ledger.mails_of_tick(connection, scope, audience.as_of)
+        return Slices(now, decided) if _is_large(connection, audience, since, decided) else None
+
+    return reading(engine, look)
+
+
+def _is_large(connection: Connection, audience: SendAudience, since: datetime | None, decided: int) -> bool:
+    number = decided + len(audience.due(connection))
+    last: Candidate | None = None
+    while number <= LARGE:
+        page = audience.entered(connection, since, last)
+        if not page:
+            return False
+        number, last = number + len(page), page[-1]
+    return True

@@ -7,7 +7,7 @@ one user twice, whatever happens, is the unique key of skene_sends: whoever come
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -93,10 +93,13 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             if are_new:
                 ledger.complete(connection, audience.scope, as_of, decided_up_to)
             return _Page([], 0)
-        decided = audience.decide(connection, candidates, rules, clock(), in_order=are_new, alone=True)
+        # A page that is overtaken is decided again.
+        slices = None if wave is None else replace(wave)
+        decided = audience.decide(connection, candidates, rules, clock(), in_order=are_new, alone=True, slices=slices)
         made = _new_decisions(decided)
         return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
+    wave = first_wave.slices(audience, engine, decided_up_to, now)
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
     batches, is_held = 0, False
 
@@ -118,6 +121,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             last = done.decided[-1].candidate
             batches += done.batches
             counts.update(count(one.decision for one in done.decided))
+            if wave is not None:
+                wave.decided += sum(isinstance(one.decision, Mail) for one in done.decided)
             progress(len(done.decided))
     if is_held:
         held = reading(engine, lambda connection: ledger.held(connection, audience.scope))

@@ -22,6 +22,7 @@ from skene_dagster.delivery.decide.eligibility import (
     decide_row,
 )
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Past, Waiting
 from skene_dagster.delivery.modes import Mode
@@ -168,17 +169,20 @@ class SendAudience:
         *,
         in_order: bool = False,
         alone: bool = False,
+        slices: Slices | None = None,
     ) -> list[CandidateDecision]:
         """Decide about a page; in the order of the users' keys, or in any.
 
         Args:
             alone: keep pages of other loops from deciding until this transaction ends, where caps count them.
+            slices: in which the wave leaves; what is decided here is added to them.
         """
         keys = list(dict.fromkeys(one.user_id for one in page))
         people = self.people(connection, keys, now)
         pasts = {} if self.step.by_row else ledger.history(connection, self.scope, keys, in_order=in_order)
         # The last thing that is read: whoever keeps others from deciding does so for as short as can be.
         addressees = self.addressees(connection, people, now, alone=alone)
+        addressees.slices = slices
         if self.step.by_row:
             return self._decide_rows(connection, page, rules, people, addressees)
         mailed_now: set[object] = set()

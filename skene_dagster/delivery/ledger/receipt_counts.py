@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, func, select, update
 from sqlalchemy.dialects.mysql import insert as insert_on_server
 from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
-from skene_dagster.delivery.ledger.receipts import Receipt
+from skene_dagster.delivery.ledger.receipts import Judged, Receipt
 from skene_dagster.delivery.ledger.scope import StepScope, rows_of
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import receipt_counts
@@ -93,6 +93,14 @@ def counted_since(connection: Connection, scope: StepScope, day: date) -> Receip
     numbers = (func.coalesce(func.sum(receipt_counts.c[field.name]), 0) for field in fields(ReceiptCounts))
     query = select(*numbers).where(rows_of(scope, receipt_counts), receipt_counts.c.day >= day)
     return ReceiptCounts(*map(int, connection.execute(query).one()))
+
+
+def counted_by_loop(connection: Connection, mode: str, day: date) -> dict[str, Judged]:
+    """Count for each loop the emails that were accepted on a day (UTC) or since, as the breaker judges them."""
+    numbers = (func.sum(receipt_counts.c[field.name]) for field in fields(Judged))
+    query = select(receipt_counts.c.loop, *numbers).where(receipt_counts.c.mode == mode, receipt_counts.c.day >= day)
+    rows = connection.execute(query.group_by(receipt_counts.c.loop))
+    return {loop: Judged(*map(int, numbers)) for loop, *numbers in rows}
 
 
 def _counted(receipt: Receipt) -> set[str]:

@@ -10,15 +10,20 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
-from sqlalchemy import Connection, Insert, String, bindparam, case, exists, insert, select, update
+from sqlalchemy import Connection, Insert, String, bindparam, case, exists, func, insert, select, update
 
 from skene_dagster.consent.recipient import is_of_an_address
+from skene_dagster.delivery.ledger.scope import StepScope, rows_of
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.store.sweeping import Swept
 from skene_dagster.store.tables import batches, meta, receipts, sends
 
 Bounce = Literal["hard", "blocked", "soft"]
 """The address is dead; it is about us (our DNS, what we sent), not the address; it may work another time."""
+
+
+AT_ONCE = 1_000
+"""Emails of one statement."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,44 @@ def modes_of(connection: Connection, batch_ids: Collection[str]) -> dict[str, Mo
     """Say in which mode some batches were sent; of those that the ledger does not know, nothing."""
     query = select(batches.c.batch_id, batches.c.mode).where(batches.c.batch_id.in_(batch_ids))
     return {row.batch_id: row.mode for row in connection.execute(query)} if batch_ids else {}
+
+
+def accepted_since(connection: Connection, scope: StepScope, since: datetime, most: int) -> int:
+    """Count the emails of a step that were accepted after a moment, up to a number."""
+    some = select(receipts.c.send_id).where(rows_of(scope, receipts), receipts.c.accepted_at > since).limit(most)
+    return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+
+
+def not_unsubscribed(connection: Connection, send_ids: Sequence[str]) -> list[str]:
+    """Name those of some emails by whose link nobody is known to have said "no"."""
+    found: list[str] = []
+    for start in range(0, len(send_ids), AT_ONCE):
+        some = receipts.c.send_id.in_(send_ids[start : start + AT_ONCE])
+        query = select(receipts.c.send_id).where(some, receipts.c.unsubscribed_at.is_(None))
+        found += connection.execute(query.order_by(receipts.c.send_id)).scalars()
+    return found
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the breaker judges of some emails."""
+
+    accepted: int = 0
+    complained: int = 0
+    bounced: int = 0
+    said_no: int = 0
+
+
+def judged_within(connection: Connection, mode: str, loop: str | None, since: datetime, until: datetime) -> Judged:
+    """Count the emails of a loop, or of all, that were accepted within a time, receipt by receipt."""
+    told = receipts.c
+    mine = [told.mode == mode, told.accepted_at > since, told.accepted_at < until]
+    if loop is not None:
+        mine.append(told.loop == loop)
+    kinds = (told.complained_at.is_not(None), told.bounce == "hard", told.unsubscribed_at.is_not(None))
+    numbers = (func.count(case((kind, 1))) for kind in kinds)
+    row = connection.execute(select(func.count(), *numbers).where(*mine)).one()
+    return Judged(*map(int, row))
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,14 @@ class Mail:
         return [value for known, value in self.headers if known == name]
 
     @property
+    def from_address(self) -> str:
+        """Its From address; empty if it has none."""
+        return parseaddr(next(iter(self.all_of("from")), ""))[1]
+
+    @property
     def from_domain(self) -> str:
         """The domain of its From address; empty if it has none."""
-        domain = parseaddr(next(iter(self.all_of("from")), ""))[1].rpartition("@")[2].lower()
+        domain = self.from_address.rpartition("@")[2].lower()
         return domain if len(domain) <= LONGEST_DOMAIN else ""
 
 

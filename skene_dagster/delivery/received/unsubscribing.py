@@ -50,11 +50,12 @@ def _one_click(mail: Mail, links: list[str]) -> Iterator[Finding]:
 def _body(mail: Mail, sender: Sender, uris: list[str], *, is_marketing: bool) -> Iterator[Finding]:
     label: Label = "error" if is_marketing else "notice"
     # What stands before a user's own part is the same in each email.
-    ours = sender.unsubscribe_url.partition("{{")[0]
+    before = (sender.unsubscribe_url.partition("{{")[0], sender.public_url)
+    ours = tuple(filter(None, before))
     for body in _shown(mail):
         part = "The HTML" if body.is_html else "The text"
         if any(
-            link.url in uris or (ours and link.url.startswith(ours)) or _WORDS.search(f"{link.url} {link.words}")
+            link.url in uris or link.url.startswith(ours) or _WORDS.search(f"{link.url} {link.words}")
             for link in body.links
         ):
             yield Finding("ok", f"{part} has a link to unsubscribe.")

@@ -72,7 +72,9 @@ class DeliverySession:
     accepted: int = 0
     """Emails that were accepted, as far as this run has seen it."""
     paused: bool = False
-    """A person has paused what was looked at last."""
+    """What was looked at last is paused."""
+    paused_because: str | None = None
+    """What paused it; None: a person."""
     left: dict[str, str] = field(default_factory=dict)
     """Batches that this run has to give back, and why."""
     failed: dict[str, Exception] = field(default_factory=dict)
@@ -105,10 +107,15 @@ class DeliverySession:
         return frozenset(name for name, outlet in self.outlets.items() if outlet.stops)
 
     @property
+    def why_paused(self) -> str:
+        """Say that it is paused, and by what if it was not a person."""
+        return f"{PAUSED}: {self.paused_because}" if self.paused_because else PAUSED
+
+    @property
     def stopped_because(self) -> str:
         """Why something is not sent for now; empty where all is sent that can be."""
         reasons = (outlet.stopped_because for outlet in self.outlets.values())
-        return PAUSED if self.paused else next(filter(None, reasons), "")
+        return self.why_paused if self.paused else next(filter(None, reasons), "")
 
     def do(
         self, work: Callable[[Connection], Result], *, resolve: Callable[[Connection], Result] | None = None
@@ -189,7 +196,7 @@ class DeliverySession:
         if not was_tried and now - batch.waits_since > self.settings.limits.expires_after:
             ledger.drop(connection, batch.batch_id, "too_late", now)
             return False
-        self.paused = orders.paused
+        self.paused, self.paused_because = orders.paused, orders.paused_because
         if orders.paused:
             self.left[batch.batch_id] = PAUSED
         return not orders.paused

@@ -1,4 +1,4 @@
-"""Columns that a release adds to an older table, or renames, and rows of random bytes."""
+"""What a release adds to an older table or renames in it, and rows of random bytes."""
 
 from typing import Any
 
@@ -17,6 +17,16 @@ def add(table: str, *columns: "sa.Column[Any]") -> None:
     for column in columns:
         if column.name not in there:
             op.add_column(table, column)
+
+
+def index(name: str, *columns: "sa.ColumnClause[Any]") -> None:
+    """Make an index on an older table, unless it is there."""
+    table = columns[0].table
+    assert isinstance(table, sa.TableClause)
+    found = sa.inspect(op.get_bind())
+    if found.has_table(table.name) and name in {known["name"] for known in found.get_indexes(table.name)}:
+        return
+    op.create_index(name, table.name, [column.name for column in columns])
 
 
 def rename(table: str, old: str, new: str) -> None:

@@ -1,6 +1,6 @@
 """Who may be mailed."""
 
-from sqlalchemy import Column, String, Table
+from sqlalchemy import Column, Index, String, Table
 
 from skene_dagster.store.tables.database import Moment, metadata
 
@@ -29,4 +29,6 @@ preferences = Table(
     Column("answer", String(3), nullable=False),  # yes | no
     Column("source", String(64), nullable=False),
     Column("text_digest", String(64)),  # of the text shown; NULL where nothing was: one click in a mail program
+    Column("send_id", String(32)),  # the email whose link they followed; NULL where there was none
+    Index("skene_preferences_said", "said_at"),
 )

@@ -127,6 +127,8 @@ controls = Table(
     Column("loop", String(48), primary_key=True),
     Column("step", String(48), primary_key=True),
     Column("paused_at", Moment),
+    Column("paused_because", String(255)),  # NULL: a person paused it
+    Column("judged_from", Moment),  # emails accepted before are not held against it any more
     Column("cancelled_at", Moment),  # what was reserved until then, and not yet attempted, is not sent
     Column("approved_at", Moment),  # of the first wave
 )

@@ -26,7 +26,7 @@ from skene_dagster.tracking.throttled_log import LOG, Kind, ThrottledLog
 
 KEPT = Kind(logging.WARNING, "{many} answers of recipients were kept on disk: the database did not take them. {words}")
 LOST = Kind(logging.ERROR, "{many} answers of recipients were refused (503): they can be kept nowhere. {words}")
-WAITS = Kind(logging.ERROR, "What recipients answered still waits on disk. {words}")
+WAITS = Kind(logging.ERROR, "What recipients answer is kept on disk until the database takes it. {words}")
 
 ANSWER_SECONDS = 3.0
 """For the database; after that what somebody said is kept on disk, and is written to the database once more."""

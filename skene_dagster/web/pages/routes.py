@@ -4,13 +4,12 @@ The one click of RFC 8058 needs no cookie, is not redirected, and may be repeate
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
 from anyio.to_thread import run_sync
 from sqlalchemy import Engine
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,7 +19,6 @@ from skene_dagster.consent.spool.choices import Choices
 from skene_dagster.consent.spool.spool import Spool, can_keep
 from skene_dagster.consent.tokens import BadToken, Signer, Token
 from skene_dagster.errors import SkeneError
-from skene_dagster.feedback.intake import Intake, said_no
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import reading
 from skene_dagster.web.bodies import read
@@ -112,22 +110,9 @@ class _Pages:
         except NotKept:
             return self._views.later(request, token)
         if isinstance(form, OneClick):
-            response = Response(status_code=200, headers={"cache-control": "no-store"})
-        else:
-            standing = (await self._standing(token)).after(answers)
-            response = self._views.preferences(request, token, standing, form.act)
-        if any(answer == "no" for answer, _ in answers):
-            response.background = BackgroundTask(self._count, token)
-        return response
-
-    async def _count(self, token: Token) -> None:
-        """Have it counted for the email that somebody said no; what they said holds already, and nobody waits."""
-        assert self._hearing is not None
-        if self._hearing.is_away:
-            return
-        no = said_no(token.send_id, token.ledger, self._hearing.now())
-        with suppress(TimeoutError, SkeneError), anyio.fail_after(LOOK_SECONDS):
-            await run_sync(partial(Intake(self._engine).store, [no]), abandon_on_cancel=True, limiter=self._reads)
+            return Response(status_code=200, headers={"cache-control": "no-store"})
+        standing = (await self._standing(token)).after(answers)
+        return self._views.preferences(request, token, standing, form.act)
 
     def _choices(self, request: Request, token: Token, form: OneClick | Chosen, answers: Answers) -> Choices:
         assert self._hearing is not None
@@ -135,7 +120,8 @@ class _Pages:
             source, digest = _ONE_CLICK, None
         else:
             source, digest = _PAGE, form.text_digest or self._views.digest(request, token)
-        return Choices((token.recipient, token.user), answers, Said(self._hearing.now(), source, digest))
+        said = Said(self._hearing.now(), source, digest, token.send_id)
+        return Choices((token.recipient, token.user), answers, said)
 
     async def _standing(self, token: Token) -> Standing:
         assert self._hearing is not None

@@ -39,10 +39,11 @@ _NOTHING_KNOWN = Standing(is_known=False, marketing=True, on=frozenset())
 class Views:
     """The pages of one project."""
 
-    def __init__(self, library: Library, topics: Mapping[str, Topic], brand: str) -> None:
+    def __init__(self, library: Library, settings: Settings) -> None:
         self._library = library
-        self._topics = topics
-        self._brand = brand
+        self._topics = settings.topics
+        self._brand = brand_of(settings.sender.from_)
+        self._brands = {topic: brand_of(settings.sender_of(topic).from_) for topic in settings.topics}
         self._digest = lru_cache(maxsize=1024)(self._digest_of)
 
     @staticmethod
@@ -52,8 +53,8 @@ class Views:
         Raises:
             TemplateError: one is wrong.
         """
-        brand, topics = brand_of(settings.sender.from_), settings.topics
-        return Views(open_library(settings.templates, settings.root, samples(topics, brand)), topics, brand)
+        tried = samples(settings.topics, brand_of(settings.sender.from_))
+        return Views(open_library(settings.templates, settings.root, tried), settings)
 
     def preferences(
         self, request: Request, token: Token, standing: Standing, done: Act | None = None, status: int = 200
@@ -61,7 +62,7 @@ class Views:
         """Show what can be chosen, and what holds now."""
         page = self._choose("preferences", request, token.locale)
         digest = self._digest(page, token.topic)
-        values = _values(token.topic, self._topics, self._brand, standing, done or "", digest)
+        values = _values(token.topic, self._topics, self._brand_of(token.topic), standing, done or "", digest)
         return _answer(page, values, status)
 
     def digest(self, request: Request, token: Token) -> str:
@@ -75,9 +76,12 @@ class Views:
     def later(self, request: Request, token: Token) -> Response:
         """Say that nothing could be kept."""
         page = self._choose("later", request, token.locale)
-        answer = _answer(page, {"brand": self._brand}, 503)
+        answer = _answer(page, {"brand": self._brand_of(token.topic)}, 503)
         answer.headers["retry-after"] = RETRY_AFTER
         return answer
+
+    def _brand_of(self, topic: str) -> str:
+        return self._brands.get(topic, self._brand)
 
     def _choose(self, name: Name, request: Request, locale: str = "") -> Page:
         asked = locales.asked_for(request.headers.get("accept-language", ""))
@@ -85,7 +89,7 @@ class Views:
         return self._library.choose(name, [of_the_email, *asked] if of_the_email else asked)
 
     def _digest_of(self, page: Page, topic: str) -> str:
-        values = _values(topic, self._topics, self._brand, _NOTHING_KNOWN, "", "")
+        values = _values(topic, self._topics, self._brand_of(topic), _NOTHING_KNOWN, "", "")
         return hashlib.sha256(words_of(page.render(values, "")).encode()).hexdigest()
 
 

@@ -8,10 +8,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, tuple_
+from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy.dialects.mysql import insert as insert_on_server
+from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
-from skene_dagster.delivery.ledger.scope import StepScope, rows_of, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, sends_of
 from skene_dagster.delivery.model import IN_FLIGHT, Contact, NewContact
+from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import contacts, sends
 
 SOME = 1000
@@ -19,6 +22,14 @@ SOME = 1000
 
 
 _SAME = and_(*(contacts.c[name] == sends.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")))
+
+
+_insert_on_server, _insert_in_sqlite = insert_on_server(contacts), insert_in_sqlite(contacts)
+_CHANGED = ("recipient", "decided_at")
+_ON_SERVER = _insert_on_server.on_duplicate_key_update({name: _insert_on_server.inserted[name] for name in _CHANGED})
+_IN_SQLITE = _insert_in_sqlite.on_conflict_do_update(
+    [column.name for column in contacts.primary_key], set_={name: _insert_in_sqlite.excluded[name] for name in _CHANGED}
+)
 
 
 def contacts_of(
@@ -32,7 +43,7 @@ def contacts_of(
     is_of_the_tick = and_(sends_of(scope), sends.c.as_of == as_of)
     has_left = and_(sends.c.state == "accepted", or_(sends.c.accepted_at > since, is_of_the_tick))
     query = (
-        select(contacts.c.recipient, sends.c.loop, sends.c.step, sends.c.as_of, sends.c.occurrence, sends.c.accepted_at)
+        select(contacts.c.recipient, *(sends.c[name] for name in ("loop", "step", "user_id", "as_of", "accepted_at")))
         # TiDB would read all sends of the loops otherwise (2026-11-30).
         .prefix_with("/*+ INL_JOIN(skene_sends) */", dialect="mysql")
         .select_from(contacts.join(sends, _SAME))
@@ -48,17 +59,10 @@ def contacts_of(
 
 
 def keep(connection: Connection, scope: StepScope, made: Sequence[NewContact], now: datetime) -> None:
-    """Write down to which recipients the emails of a page go."""
-    of_all = {**asdict(scope), "decided_at": now}
-    if made:
-        connection.execute(insert(contacts), [asdict(one) | of_all for one in made])
-
-
-def forget(connection: Connection, scope: StepScope, keys: Sequence[tuple[object, str]]) -> None:
-    """Forget whom the emails of those were to reach who are decided again, by user and occurrence."""
-    for start in range(0, len(keys), SOME):
-        row = tuple_(contacts.c.user_id, contacts.c.occurrence).in_(keys[start : start + SOME])
-        connection.execute(delete(contacts).where(rows_of(scope, contacts), row))
+    """Write down to which recipients the emails of a page go; of one that is decided again, the last one counts."""
+    rows = [asdict(one) | asdict(scope) | {"decided_at": now} for one in made]
+    if rows:
+        connection.execute(_IN_SQLITE if is_sqlite(connection) else _ON_SERVER, rows)
 
 
 def decided_recipients(connection: Connection, batch_id: str) -> dict[str, str]:

@@ -34,7 +34,6 @@ def decide(
         IntegrityError: another run has decided about one of them meanwhile.
     """
     deferring.forget(connection, scope, made.answered)
-    contacts.forget(connection, scope, made.answered)
     contacts.keep(connection, scope, made.contacts, now)
     deferring.defer(connection, scope, made.deferrals, as_of=as_of, now=now)
     return _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size)
