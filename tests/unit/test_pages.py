@@ -18,7 +18,7 @@ from skene_dagster.web.pages.standing import Standing
 from skene_dagster.web.pages.views import Views, brand_of
 
 SETTINGS = """\
-sender: {from: "Orbit <hello@example.com>"}
+sender: {from: "Orbit <hello@example.com>", public_url: https://mail.example.com}
 topics:
   beta: {title: Beta, text: Be asked first., default: off}
   news: {title: News}
