@@ -18,7 +18,7 @@ from skene_dagster.web.pages.standing import Standing
 from skene_dagster.web.pages.views import Views, brand_of
 
 SETTINGS = """\
-sender: {from: "Orbit <hello@example.com>", public_url: https://mail.example.com}
+sender: {from: "Orbit <hello@example.com>", public_url: "https://mail.example.com"}
 topics:
   beta: {title: Beta, text: Be asked first., default: off}
   news: {title: News}
@@ -266,3 +266,19 @@ def test_a_page_that_is_wrong_is_told_before_anybody_sees_it(tmp_path: Path, nam
 )
 def test_the_sender_is_named_as_recipients_know_them(sender: str, brand: str) -> None:
     assert brand_of(settings_module.Sender.model_validate({"from": sender}).from_) == brand
+
+
+def test_whoever_writes_about_a_topic_is_named_on_its_page(tmp_path: Path) -> None:
+    more = 'senders: {labs: {from: "Orbit Labs <labs@example.com>"}}\n'
+    settings = SETTINGS.replace("{title: News}", "{title: News, sender: labs}")
+    (tmp_path / "skene.yaml").write_text(settings + more, encoding="utf-8")
+    made = Views.of(settings_module.load(tmp_path, {}))
+
+    brands = [
+        one.text
+        for topic in ("news", "beta", "gone")
+        for one in Reader(shown(made, Standing(True, True, ALL), topic=topic)).all("p")
+        if one.attributes.get("class") == "brand"
+    ]
+
+    assert brands == ["Orbit Labs", "Orbit", "Orbit"]

@@ -18,7 +18,7 @@ from skene_dagster.store.tables import preferences
 FORM = "application/x-www-form-urlencoded"
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 SETTINGS = """\
-sender: {from: "Orbit <hello@example.com>", public_url: https://mail.example.com}
+sender: {from: "Orbit <hello@example.com>", public_url: "https://mail.example.com"}
 topics:
   beta: {title: Beta programme, text: Be asked first., default: off}
   news: {title: News}
