@@ -112,7 +112,8 @@ def modes_of(connection: Connection, batch_ids: Collection[str]) -> dict[str, Mo
 
 def accepted_since(connection: Connection, scope: StepScope, since: datetime, most: int) -> int:
     """Count the emails of a step that were accepted after a moment, up to a number."""
-    some = select(receipts.c.send_id).where(rows_of(scope, receipts), receipts.c.accepted_at > since).limit(most)
+    mine = (rows_of(scope, receipts), receipts.c.accepted_at > since)
+    some = select(receipts.c.send_id).where(*mine).order_by(receipts.c.accepted_at).limit(most)
     return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
 
