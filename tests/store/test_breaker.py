@@ -20,6 +20,7 @@ from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.feedback import breaker, inbox
 from skene_dagster.feedback.breaker import judgements
 from skene_dagster.feedback.reading import drain
+from skene_dagster.settings import QuietHours
 from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import batches, receipts
 
@@ -209,6 +210,32 @@ def test_a_large_wave_of_a_new_loop_leaves_in_slices(world: World) -> None:
 
     begins = world.now
     assert waves(world) == [(None, 500), (begins + APART, 1_000), (begins + 2 * APART, 1_100)]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "send_at", "begin"),
+    [
+        # It is 09:00 by everybody's clock.
+        (("08:00", "12:00"), "", ["02 12:00", "02 12:30", "02 13:00"]),
+        (("09:30", "08:00"), "", ["None", "03 08:30", "03 09:00"]),
+        (None, "10:00", ["02 10:00", "02 10:30", "02 11:00"]),
+        (None, "09:00", ["None", "02 09:30", "02 10:00"]),
+    ],
+    ids=str,
+)
+def test_slices_stay_apart_whatever_the_hours_are(
+    world: World, quiet: tuple[str, str] | None, send_at: str, begin: list[str]
+) -> None:
+    hours = quiet and QuietHours.model_validate({"from": quiet[0], "to": quiet[1]})
+    limit(world, slices="on", quiet_hours=hours)
+    line = f'      send_at: "{send_at}"\n' if send_at else ""
+    world.plan = planned(world.root, world.settings, LOOP.replace("template: hello\n", f"template: hello\n{line}"))
+    world.add(*range(1, 2_601))
+    world.refresh()
+    world.reserve(LIVE, page=700)
+
+    found = {at.strftime("%d %H:%M") if isinstance(at, datetime) else "None": size for at, size in waves(world)}
+    assert found == dict(zip(begin, (500, 1_000, 1_100), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Contact
 from skene_dagster.loops.plan import Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
+from skene_dagster.loops.times.hours import not_before as first_allowed
 from skene_dagster.loops.times.zones import fault_of_timezone
 from skene_dagster.settings import Cap, Settings
 from skene_dagster.store.keys import as_text
@@ -62,9 +63,7 @@ class Addressees:
         """Say what is to be decided about a user; `None`: there is none."""
         if person is None:
             return NOBODY
-        begins = self.now if self.slices is None else max(self.now, self.slices.leaves_at)
-        hour = leaves_at(self.as_of, begins, zone_of(person, self.settings, self.zone), self.hours)
-        not_before = hour or (begins if begins > self.now else None)
+        not_before = self._not_before(zone_of(person, self.settings, self.zone))
         known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
         return Addressee(
             person.address,
@@ -74,6 +73,19 @@ class Addressees:
             full=full(self.caps, known, not_before or self.now) if known else None,
             not_before=not_before,
         )
+
+    def _not_before(self, zone: ZoneInfo) -> datetime | None:
+        """Say from when on an email may leave; None: at once. By each clock, the slices begin when its hours do."""
+        hour = leaves_at(self.as_of, self.now, zone, self.hours)
+        if self.slices is None or not self.slices.wait:
+            return hour
+        quiet, wait = Hours(self.hours.quiet), self.slices.wait
+        planned = (hour or self.slices.begins) + wait
+        allowed = first_allowed(planned, zone, quiet)
+        if allowed > planned:
+            # Else all that fall into the same quiet hours would leave together at their end.
+            allowed = first_allowed(allowed + wait, zone, quiet)
+        return allowed if allowed > self.now else None
 
     def count(self, person: Person | None, decision: Decision) -> str | None:
         """Count an email that was just decided; return to which recipient, None where there is nothing to count."""
