@@ -1,7 +1,7 @@
 """To whom the emails of a page would go: by which clock they live, and what their addresses get of all loops."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -122,18 +122,22 @@ class Addressees:
         """Read what the recipients of some users get.
 
         Args:
-            is_simulated: it is another time than it says: nobody's clock is looked at.
+            is_simulated: it is another time than it says: caps count by ticks, and nobody's clock is looked at.
             alone: until this transaction ends, no other page of any loop reads or writes what counts for a cap.
         """
         hours = ANY_HOUR if is_simulated else email.hours
         caps = settings.limits.caps
-        found = Addressees(
-            scope, as_of, now, settings, zone, hours, caps, is_counted=email.topic is not None, by_row=by_row
-        )
+        at = as_of if is_simulated else now
+        is_counted = email.topic is not None
+        found = Addressees(scope, as_of, at, settings, zone, hours, caps, is_counted=is_counted, by_row=by_row)
         if found.is_counted:
             if caps and alone:
                 ledger.lock(connection, ledger.all_loops(scope.mode))
             recipients = [one.recipient for one in people.values() if one.recipient is not None]
-            since = now - max((cap.within for cap in caps), default=now - now)
+            since = min(at, now) - max((cap.within for cap in caps), default=now - now)
             found.contacts = ledger.contacts_of(connection, scope, recipients, as_of=as_of, since=since)
+            if is_simulated:
+                # All that is simulated is accepted within minutes.
+                for name, known in found.contacts.items():
+                    found.contacts[name] = [replace(one, at=one.at and one.as_of) for one in known]
         return found
