@@ -195,6 +195,16 @@ def test_a_broken_dmarc_record_suppresses_nobody_and_stops_everything(world: Wor
     assert is_paused(world, "retention") is opens
 
 
+def test_the_longest_name_of_a_domain_does_not_keep_the_breaker_shut(world: World) -> None:
+    ids = mailed(world, 100)
+    longest = ".".join(["a" * 63] * 4)[:253]
+    reports = [replace(report(one, "bounced", world.now, "5.7.515"), domain=longest) for one in ids[: breaker.BLOCKS]]
+    tell(world, reports)
+
+    assert len(looked(world)) == 1
+    assert is_paused(world, "retention")
+
+
 def waves(world: World) -> list[tuple[object, int]]:
     query = select(batches.c.not_before, func.sum(batches.c.size)).where(own(batches)).group_by(batches.c.not_before)
     with world.engine.connect() as connection:
