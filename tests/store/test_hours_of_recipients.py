@@ -1,5 +1,7 @@
 """An email leaves at the hour that its loop and its recipient's clock allow: decided now, sent then."""
 
+import re
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ from sqlalchemy import Engine, select
 from skene_dagster.delivery.providers.base import Later, Throttled
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.delivery.send import advance
+from skene_dagster.errors import LoopInvalid
 from skene_dagster.settings import QuietHours
 from skene_dagster.store.tables import batches
 
@@ -90,6 +93,22 @@ def test_everybody_is_mailed_once_at_the_hour_of_their_own_clock(world: World) -
         "u2@example.com": datetime(2026, 3, 3, 8),
     }
     assert len(world.provider.mailed) == 4
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ("22:00", "22:00 is in the quiet hours of skene.yaml, 22:00 to 08:00."),
+        ("21:59", "21:59 leaves less than 15 minutes until the quiet hours of skene.yaml, 22:00 to 08:00."),
+        ("21:46", "21:46 leaves less than 15 minutes"),
+        ("21:45", None),
+        ("08:00", None),
+    ],
+)
+def test_a_time_at_which_an_email_could_never_leave_is_refused(world: World, at: str, words: str | None) -> None:
+    quiet(world)
+    with nullcontext() if words is None else pytest.raises(LoopInvalid, match=re.escape(words)):
+        send_at(world, at)
 
 
 def test_who_left_the_segment_before_their_hour_gets_nothing(world: World) -> None:
