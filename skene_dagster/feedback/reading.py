@@ -25,6 +25,7 @@ from skene_dagster.feedback import inbox
 from skene_dagster.feedback.bounces import LOOKED_AT, ailing, judge
 from skene_dagster.feedback.inbox import Event
 from skene_dagster.feedback.merging import merged
+from skene_dagster.feedback.provider_list.sweep import REASONS
 from skene_dagster.store.engine import Clock, reading
 from skene_dagster.store.environment import ledger_id
 
@@ -220,8 +221,7 @@ def _reason(event: Event) -> Reason | None:
     if report.kind == "rejected":
         return "provider"
     if report.kind == "listed":
-        known: Mapping[str | None, Reason] = {"bounce": "bounce", "complaint": "complaint"}
-        return known.get(report.detail, "provider")
+        return next((reason for origin, reason in REASONS.items() if origin == report.detail), "provider")
     is_hard = judge(report.bounce_type, report.bounce_sub_type, report.status_codes) == "hard"
     return "bounce" if report.kind == "bounced" and is_hard else None
 

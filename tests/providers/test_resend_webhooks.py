@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from resend_events import EXTRA, OTHER_SECRET, SECRET, TYPES, event, posted, sign
@@ -158,7 +157,8 @@ def test_while_a_secret_is_replaced_one_good_signature_of_two_is_enough() -> Non
     assert ResendReceiver(SECRET).read(body, both).kind == "opened"
 
 
-def _hostile() -> list[Any]:
+def hostile() -> dict[str, dict[str, str]]:
+    """Headers of this moment, each wrong in its way."""
     body, good = posted(TOLD)
     signature = good["svix-signature"]
     changed: dict[str, dict[str, str | None]] = {
@@ -184,14 +184,16 @@ def _hostile() -> list[Any]:
         "the other secret's": {"svix-signature": posted(TOLD, secret=OTHER_SECRET)[1]["svix-signature"]},
         "an empty secret's": {"svix-signature": f"v1,{sign('whsec_', good['svix-id'], good['svix-timestamp'], body)}"},
     }
-    return [
-        pytest.param({name: text for name, text in {**good, **change}.items() if text is not None}, id=name)
+    return {
+        name: {header: text for header, text in {**good, **change}.items() if text is not None}
         for name, change in changed.items()
-    ]
+    }
 
 
-@pytest.mark.parametrize("headers", _hostile())
-def test_hostile_headers_are_refused_in_a_sentence(headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("name", hostile())
+def test_hostile_headers_are_refused_in_a_sentence(name: str) -> None:
+    headers = hostile()[name]
+
     with pytest.raises(NotGenuine, match=r"^The .*\.$"):
         read(TOLD, headers=headers)
 
