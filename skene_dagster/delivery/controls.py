@@ -10,11 +10,15 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, String, and_, bindparam, insert, select, update
 
+from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import controls
 
 EVERY = "*"
 """In place of a step: all steps of the loop; in place of a loop: all loops."""
+
+LONGEST_REASON = 255
+"""Characters of why something is paused; the rest is left out."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ def pause(connection: Connection, loop: str | None, now: datetime, because: str 
     """
     if (loop or EVERY) in paused(connection):
         return False
-    _order(connection, loop or EVERY, EVERY, paused_at=now, paused_because=because)
+    # The name of a recipients' domain alone may be 253 characters.
+    said = None if because is None else cut(because, LONGEST_REASON)
+    _order(connection, loop or EVERY, EVERY, paused_at=now, paused_because=said)
     return True
 
 

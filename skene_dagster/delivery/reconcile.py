@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
@@ -105,6 +106,7 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
         if session.paused:
             # An order about this loop; the others go on.
             paused, session.paused = session.why_paused, False
+    _put_off_until_accounts_open(session, plans, sources)
     session.complain()
     return Reconciled(
         looked_at=looked_at,
@@ -113,6 +115,25 @@ def reconcile(session: DeliverySession, plans: Sequence[LoopPlan]) -> Reconciled
         dropped=dropped,
         stopped_because=session.stopped_because or paused,
     )
+
+
+def _put_off_until_accounts_open(
+    session: DeliverySession, plans: Sequence[LoopPlan], sources: Mapping[tuple[str, str], Source]
+) -> None:
+    """Put off what an account that is closed for a quota left: nothing is to be started for it each minute."""
+    now = session.clock()
+    closed = {
+        name: (until, outlet.stopped_because)
+        for name, outlet in session.outlets.items()
+        if outlet.stopped_because and (until := session.do(outlet.pacing.closed_until)) is not None
+    }
+    if not closed:
+        return
+    for row in session.do(lambda c: _left_behind(c, session.mode.name, plans, now)):
+        until, said = closed.get(_provider(row, sources) or "", (None, ""))
+        if until is not None and row.state != "accepted" and not is_for_the_records(row, now):
+            due_at = min(until, now + ledger.LONGEST_WAIT)
+            session.do(partial(ledger.put_off, batch_id=row.batch_id, attempts=row.attempts, due_at=due_at, said=said))
 
 
 def _provider(batch: Batch, sources: Mapping[tuple[str, str], Source]) -> str | None:

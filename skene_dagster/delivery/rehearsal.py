@@ -194,14 +194,16 @@ class _Decisions:
         self._connection = connection
         self.key = users_key(connection, stage.settings.users)
         self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
-        # Of the tables that are read here it is the one that is made last.
+        # Of the tables that are read here it is the one that is made last; an older release has fewer columns.
         self._known = inspect(connection).has_table(controls.name)
+        columns = inspect(connection).get_columns(controls.name) if self._known else []
+        has_orders = {column["name"] for column in columns} >= set(controls.c.keys())
         cleared = clearance.of(connection, self._segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
         audience = stage.audience
         self._rules = (
             audience.rules(connection, first_as_of, stage.as_of)
-            if self._known
+            if has_orders
             else audience.rules_without_orders(first_as_of)
         )
 

@@ -20,6 +20,7 @@ from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.feedback import breaker, inbox
 from skene_dagster.feedback.breaker import judgements
 from skene_dagster.feedback.reading import drain
+from skene_dagster.settings import QuietHours
 from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import batches, receipts
 
@@ -194,6 +195,16 @@ def test_a_broken_dmarc_record_suppresses_nobody_and_stops_everything(world: Wor
     assert is_paused(world, "retention") is opens
 
 
+def test_the_longest_name_of_a_domain_does_not_keep_the_breaker_shut(world: World) -> None:
+    ids = mailed(world, 100)
+    longest = ".".join(["a" * 63] * 4)[:253]
+    reports = [replace(report(one, "bounced", world.now, "5.7.515"), domain=longest) for one in ids[: breaker.BLOCKS]]
+    tell(world, reports)
+
+    assert len(looked(world)) == 1
+    assert is_paused(world, "retention")
+
+
 def waves(world: World) -> list[tuple[object, int]]:
     query = select(batches.c.not_before, func.sum(batches.c.size)).where(own(batches)).group_by(batches.c.not_before)
     with world.engine.connect() as connection:
@@ -209,6 +220,32 @@ def test_a_large_wave_of_a_new_loop_leaves_in_slices(world: World) -> None:
 
     begins = world.now
     assert waves(world) == [(None, 500), (begins + APART, 1_000), (begins + 2 * APART, 1_100)]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "send_at", "begin"),
+    [
+        # It is 09:00 by everybody's clock.
+        (("08:00", "12:00"), "", ["02 12:00", "02 12:30", "02 13:00"]),
+        (("09:30", "08:00"), "", ["None", "03 08:30", "03 09:00"]),
+        (None, "10:00", ["02 10:00", "02 10:30", "02 11:00"]),
+        (None, "09:00", ["None", "02 09:30", "02 10:00"]),
+    ],
+    ids=str,
+)
+def test_slices_stay_apart_whatever_the_hours_are(
+    world: World, quiet: tuple[str, str] | None, send_at: str, begin: list[str]
+) -> None:
+    hours = quiet and QuietHours.model_validate({"from": quiet[0], "to": quiet[1]})
+    limit(world, slices="on", quiet_hours=hours)
+    line = f'      send_at: "{send_at}"\n' if send_at else ""
+    world.plan = planned(world.root, world.settings, LOOP.replace("template: hello\n", f"template: hello\n{line}"))
+    world.add(*range(1, 2_601))
+    world.refresh()
+    world.reserve(LIVE, page=700)
+
+    found = {at.strftime("%d %H:%M") if isinstance(at, datetime) else "None": size for at, size in waves(world)}
+    assert found == dict(zip(begin, (500, 1_000, 1_100), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 from delivery_world import START as NOW
 from delivery_world import World, make_world
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.ledger.decisions import contacts
 from skene_dagster.delivery.model import Contact, NewContact, SendState
+from skene_dagster.delivery.retention import forget_contacts
+from skene_dagster.settings import Cap
+from skene_dagster.store.engine import reading, transaction
+from skene_dagster.store.tables import contacts as contacts_table
 from skene_dagster.store.tables import sends
 
 A_DAY = timedelta(days=1)
@@ -107,3 +111,46 @@ def test_more_recipients_than_one_statement_takes_are_found(connection: Connecti
     found = ledger.contacts_of(connection, OTHER, names, as_of=NOW, since=NOW - A_DAY)
 
     assert set(found) == {"1:0001", "1:0002", "1:0003"}
+
+
+def kept(connection: Connection) -> list[int]:
+    return sorted(connection.execute(select(contacts_table.c.user_id)).scalars())
+
+
+def test_what_no_cap_counts_any_more_is_forgotten_and_nothing_else(connection: Connection) -> None:
+    for days in (29, 30, 31, 99):
+        send(connection, LOOP, days, "accepted", days=days)
+    states: tuple[SendState, ...] = ("reserved", "in_doubt", "skipped", "refused")
+    for user_id, state in enumerate(states, 1):
+        send(connection, LOOP, user_id, state, days=99)
+    # It was parked for long, and left lately.
+    send(connection, OTHER, 5, "accepted", days=99)
+    connection.execute(update(sends).where(sends.c.user_id == 5).values(accepted_at=NOW - A_DAY))
+    # It is to be decided again: it has no send.
+    contacts.keep(connection, OTHER, [NewContact(6, "1", BOB)], NOW - 99 * A_DAY)
+
+    swept, since = 0, None
+    while True:
+        part = ledger.forget_contacts(connection, before=NOW - 30 * A_DAY, since=since, size=2)
+        swept, since = swept + part.rows, part.last
+        if since is None:
+            break
+
+    assert (swept, kept(connection)) == (5, [1, 2, 5, 29, 30])
+
+
+@pytest.mark.parametrize(("within", "left"), [("7d", [29]), ("60d", [29, 31])])
+def test_contacts_are_kept_for_as_long_as_the_longest_cap_counts_them(
+    engine: Engine, tmp_path: Path, within: str, left: list[int]
+) -> None:
+    make_world(engine, tmp_path)
+    caps = [Cap(count=1, within="1d"), Cap(count=9, within=within)]  # type: ignore[arg-type]
+
+    def write(connection: Connection) -> None:
+        for days in (29, 31, 61):
+            send(connection, LOOP, days, "accepted", days=days)
+
+    transaction(engine, write)
+
+    assert forget_contacts(engine, caps, lambda: NOW, chunk=1) == 3 - len(left)
+    assert reading(engine, kept) == left

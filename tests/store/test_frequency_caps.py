@@ -74,6 +74,22 @@ def test_a_loop_waits_while_an_address_has_got_enough_of_others(world: World) ->
     assert world.provider.mailed == ["u1@example.com"] * 2
 
 
+def test_in_simulated_time_caps_count_by_ticks(world: World) -> None:
+    capped(world, 1)
+    world.add(1)
+    begins, decided = world.now, []
+    for n, day in enumerate((-40, -33, -32, -26)):
+        world.plan = loop(world, "last" if n > 1 else f"loop{n}")
+        world.now = as_of = begins + day * A_DAY
+        world.refresh()
+        # All of it is done within minutes, of now.
+        world.now = begins + timedelta(minutes=n)
+        decided.append(world.reserve(OUTBOX, as_of).counts)
+        world.deliver(OUTBOX)
+
+    assert decided == [{"mail": 1}, {"mail": 1}, {"deferred:cap": 1}, {"mail": 1}]
+
+
 def test_who_waits_for_a_cap_is_not_decided_at_each_tick(world: World) -> None:
     capped(world, 1)
     world.add(1)

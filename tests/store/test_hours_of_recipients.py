@@ -1,5 +1,7 @@
 """An email leaves at the hour that its loop and its recipient's clock allow: decided now, sent then."""
 
+import re
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,8 +11,10 @@ from delivery_world import LIVE, LOOP, OUTBOX, World, make_world, planned
 from neighbours import own
 from sqlalchemy import Engine, select
 
-from skene_dagster.delivery.providers.base import Later
+from skene_dagster.delivery.providers.base import Later, Throttled
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
+from skene_dagster.delivery.send import advance
+from skene_dagster.errors import LoopInvalid
 from skene_dagster.settings import QuietHours
 from skene_dagster.store.tables import batches
 
@@ -91,6 +95,22 @@ def test_everybody_is_mailed_once_at_the_hour_of_their_own_clock(world: World) -
     assert len(world.provider.mailed) == 4
 
 
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ("22:00", "22:00 is in the quiet hours of skene.yaml, 22:00 to 08:00."),
+        ("21:59", "21:59 leaves less than 15 minutes until the quiet hours of skene.yaml, 22:00 to 08:00."),
+        ("21:46", "21:46 leaves less than 15 minutes"),
+        ("21:45", None),
+        ("08:00", None),
+    ],
+)
+def test_a_time_at_which_an_email_could_never_leave_is_refused(world: World, at: str, words: str | None) -> None:
+    quiet(world)
+    with nullcontext() if words is None else pytest.raises(LoopInvalid, match=re.escape(words)):
+        send_at(world, at)
+
+
 def test_who_left_the_segment_before_their_hour_gets_nothing(world: World) -> None:
     quiet(world)
     world.tick(LIVE)
@@ -159,6 +179,56 @@ def test_a_child_of_a_batch_that_waited_waits_no_more(world: World) -> None:
     world.now += 10 * A_MINUTE
 
     assert "u1@example.com" in reconciled(world)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def test_what_waited_and_was_frozen_when_its_run_was_killed_is_sent_whatever_its_cron(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    quiet(world)
+    world.tick(LIVE)
+    world.now = datetime(2026, 3, 2, 13)
+    with monkeypatch.context() as patched:
+        patched.setattr(advance, "attempt", die)
+        with pytest.raises(Killed):
+            reconciled(world)
+    world.now += 10 * A_MINUTE
+
+    assert "u1@example.com" in reconciled(world)
+
+
+def test_what_waited_and_met_a_used_up_quota_is_sent_when_it_is_back_and_starts_no_runs_until_then(
+    world: World,
+) -> None:
+    # Two batches: one that was attempted, and one that was not.
+    for user in range(10, 160):
+        world.add(user, name=NEW_YORK)
+    quiet(world)
+    world.tick(LIVE)
+    world.provider.account = "one"
+    world.now = datetime(2026, 3, 2, 13)
+    world.provider.answers.append(lambda *_: Throttled(5 * 3600, "daily quota exceeded"))
+    reconciled(world)
+
+    wanted = 0
+    for _ in range(5 * 60 - 1):
+        world.now += A_MINUTE
+        wanted += is_wanted(world.engine, "live", world.clock, [world.plan])
+        reconciled(world)
+    assert "u1@example.com" not in world.provider.mailed
+    # For each of the two it is looked once an hour.
+    assert wanted <= 10
+    for _ in range(5):
+        world.now += A_MINUTE
+        reconciled(world)
+
+    assert world.states() == dict.fromkeys([*range(1, 5), *range(10, 160)], "accepted")
 
 
 def test_the_first_of_a_minute_and_the_last_share_a_batch_by_their_hour(world: World) -> None:

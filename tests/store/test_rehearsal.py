@@ -8,14 +8,14 @@ from random import Random
 import neighbours
 import pytest
 from delivery_world import LIVE, LOOP, OUTBOX, World, make_world, planned, users
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine, delete, text
 
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, _keep_some, rehearse, rehearse_user
 from skene_dagster.errors import QueryRejected
-from skene_dagster.store.tables import metadata, preferences, suppressions
+from skene_dagster.store.tables import contacts, metadata, preferences, suppressions
 
 
 @pytest.fixture
@@ -70,8 +70,11 @@ def test_on_tables_of_an_older_release_without_the_list_it_knows_who_was_mailed(
     everybody(world)
     world.tick()
     neighbours.forget()
-    suppressions.drop(world.engine)
-    preferences.drop(world.engine)
+    for table in (suppressions, preferences, contacts):
+        table.drop(world.engine)
+    with world.engine.begin() as connection:
+        for column in ("paused_because", "judged_from"):
+            connection.execute(text(f"ALTER TABLE skene_controls DROP COLUMN {column}"))
 
     assert rehearsed(world).counts == {"decided_before": 3, **{why: 1 for why in OUTCOMES if why != "mail"}}
 

@@ -67,8 +67,9 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the reconcile job when a batch that a run left behind (without an answer, split off from "
-        "another, in doubt) has been due for two minutes and no run holds it, and when a removed step still has emails "
-        "to send. Fails runs whose process was killed together with the process that watched it.",
+        "another, in doubt) has been due for two minutes and no run holds it, when the hour has come for which a batch "
+        "waited, and when a removed step still has emails to send. Fails runs whose process was killed together with "
+        "the process that watched it.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]

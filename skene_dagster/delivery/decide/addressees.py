@@ -1,7 +1,7 @@
 """To whom the emails of a page would go: by which clock they live, and what their addresses get of all loops."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import Contact
 from skene_dagster.loops.plan import Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
+from skene_dagster.loops.times.hours import not_before as first_allowed
 from skene_dagster.loops.times.zones import fault_of_timezone
 from skene_dagster.settings import Cap, Settings
 from skene_dagster.store.keys import as_text
@@ -62,9 +63,7 @@ class Addressees:
         """Say what is to be decided about a user; `None`: there is none."""
         if person is None:
             return NOBODY
-        begins = self.now if self.slices is None else max(self.now, self.slices.leaves_at)
-        hour = leaves_at(self.as_of, begins, zone_of(person, self.settings, self.zone), self.hours)
-        not_before = hour or (begins if begins > self.now else None)
+        not_before = self._not_before(zone_of(person, self.settings, self.zone))
         known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
         return Addressee(
             person.address,
@@ -74,6 +73,19 @@ class Addressees:
             full=full(self.caps, known, not_before or self.now) if known else None,
             not_before=not_before,
         )
+
+    def _not_before(self, zone: ZoneInfo) -> datetime | None:
+        """Say from when on an email may leave; None: at once. By each clock, the slices begin when its hours do."""
+        hour = leaves_at(self.as_of, self.now, zone, self.hours)
+        if self.slices is None or not self.slices.wait:
+            return hour
+        quiet, wait = Hours(self.hours.quiet), self.slices.wait
+        planned = (hour or self.slices.begins) + wait
+        allowed = first_allowed(planned, zone, quiet)
+        if allowed > planned:
+            # Else all that fall into the same quiet hours would leave together at their end.
+            allowed = first_allowed(allowed + wait, zone, quiet)
+        return allowed if allowed > self.now else None
 
     def count(self, person: Person | None, decision: Decision) -> str | None:
         """Count an email that was just decided; return to which recipient, None where there is nothing to count."""
@@ -110,18 +122,22 @@ class Addressees:
         """Read what the recipients of some users get.
 
         Args:
-            is_simulated: it is another time than it says: nobody's clock is looked at.
+            is_simulated: it is another time than it says: caps count by ticks, and nobody's clock is looked at.
             alone: until this transaction ends, no other page of any loop reads or writes what counts for a cap.
         """
         hours = ANY_HOUR if is_simulated else email.hours
         caps = settings.limits.caps
-        found = Addressees(
-            scope, as_of, now, settings, zone, hours, caps, is_counted=email.topic is not None, by_row=by_row
-        )
+        at = as_of if is_simulated else now
+        is_counted = email.topic is not None
+        found = Addressees(scope, as_of, at, settings, zone, hours, caps, is_counted=is_counted, by_row=by_row)
         if found.is_counted:
             if caps and alone:
                 ledger.lock(connection, ledger.all_loops(scope.mode))
             recipients = [one.recipient for one in people.values() if one.recipient is not None]
-            since = now - max((cap.within for cap in caps), default=now - now)
+            since = min(at, now) - max((cap.within for cap in caps), default=now - now)
             found.contacts = ledger.contacts_of(connection, scope, recipients, as_of=as_of, since=since)
+            if is_simulated:
+                # All that is simulated is accepted within minutes.
+                for name, known in found.contacts.items():
+                    found.contacts[name] = [replace(one, at=one.at and one.as_of) for one in known]
         return found

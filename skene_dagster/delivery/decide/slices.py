@@ -24,7 +24,7 @@ class Slices:
     decided: int = 0
 
     @property
-    def leaves_at(self) -> datetime:
-        """From when on the next email may leave."""
+    def wait(self) -> timedelta:
+        """How long after the first slice the next email may leave."""
         # The slices before number n have FIRST · (2^n - 1) emails.
-        return self.begins + ((self.decided // FIRST + 1).bit_length() - 1) * APART
+        return ((self.decided // FIRST + 1).bit_length() - 1) * APART

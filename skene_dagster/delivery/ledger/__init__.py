@@ -5,6 +5,7 @@ it alone names them: what happens to their rows stands here, one statement or tw
 """
 
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
+from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
@@ -140,6 +141,7 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
+    "forget_contacts",
     "forget_opens",
     "freeze",
     "frozen",

@@ -103,9 +103,10 @@ def left_behind(connection: Connection, mode: str, now: datetime) -> list[Batch]
     """List what runs have left open in a mode, in the order in which it is due.
 
     That is what was attempted without answer, what is in doubt, what was cut out of another batch, and what was put off
-    after an attempt, so that its run ended before its time came; and what waited for the hours of its recipients. Only
-    what is held by nobody, and has been due for a while: the run that left it may still be there.
+    after an attempt, so that its run ended before its time came; and what waited for the hours of its recipients, until
+    it is done. Only what is held by nobody, and has been due for a while: the run that left it may still be there.
     """
+    is_part, has_waited = batches.c.parent_id.is_not(None), batches.c.not_before.is_not(None)
     is_unresolved = or_(batches.c.unresolved_since.is_not(None), batches.c.state == "in_doubt")
     was_put_off = and_(batches.c.state == "frozen", batches.c.due_at > batches.c.last_attempt_at)
     query: Select[Any] = (
@@ -114,8 +115,8 @@ def left_behind(connection: Connection, mode: str, now: datetime) -> list[Batch]
             batches.c.state.in_(OPEN),
             batches.c.mode == mode,
             or_(
-                and_(or_(is_unresolved, batches.c.parent_id.is_not(None), was_put_off), is_due(now, RECONCILED_AFTER)),
-                and_(batches.c.state == "reserved", batches.c.not_before.is_not(None), is_due(now)),
+                and_(or_(is_unresolved, is_part, was_put_off, has_waited), is_due(now, RECONCILED_AFTER)),
+                and_(batches.c.state == "reserved", has_waited, is_due(now)),
             ),
             is_free(now),
         )

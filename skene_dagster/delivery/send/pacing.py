@@ -90,6 +90,11 @@ class Pacing:
         known = connection.execute(select(pacing.c.per_second).where(self._row)).scalar_one_or_none()
         return calls / ((known or self._starts_at) * self._share * MARGIN)
 
+    def closed_until(self, connection: Connection) -> datetime | None:
+        """Say until when the account is closed; None: it is open."""
+        until = connection.execute(select(pacing.c.closed_until).where(self._row)).scalar_one_or_none()
+        return until if _is_closed(until, self._clock()) else None
+
     def hold(self, until: datetime, reason: str, *, closes: bool) -> None:
         """Nobody calls before then (in LONGEST_CLOSED at most); `closes`: runs end rather than wait for it."""
         if self._account is None:
@@ -123,11 +128,11 @@ class Pacing:
                 connection.execute(insert(pacing).values(fresh))
             return None
         self._known = row.per_second
-        # Further ahead than they can be, both were written by a wrong clock.
-        if row.closed_until is not None and now < row.closed_until <= now + LONGEST_CLOSED + CLOCKS_DIFFER:
+        if _is_closed(row.closed_until, now):
             return RateSlot(0.0, row.closed_until, row.reason)
         interval = timedelta(seconds=1 / (row.per_second * self._share * MARGIN))
         # One unused interval may be made up for, so that a slow moment does not lower the rate.
+        # Further ahead than it can be, it was written by a wrong clock.
         mine = max(row.next_at, now - interval) if row.next_at <= now + LONGEST_QUEUE else now
         taken = connection.execute(
             update(pacing)
@@ -135,3 +140,8 @@ class Pacing:
             .values(next_at=mine + interval, closed_until=None, reason=None)
         ).rowcount
         return RateSlot(max(0.0, (mine - now).total_seconds())) if taken else None
+
+
+def _is_closed(until: datetime | None, now: datetime) -> bool:
+    # Further ahead than it can be, it was written by a wrong clock.
+    return until is not None and now < until <= now + LONGEST_CLOSED + CLOCKS_DIFFER

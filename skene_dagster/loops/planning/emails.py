@@ -1,6 +1,7 @@
 """Planning of an email: its template's name, and its columns."""
 
 import re
+from datetime import date, datetime, timedelta
 
 from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import LoopInvalid
@@ -9,7 +10,7 @@ from skene_dagster.loops.plan import Email
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.marketing import check_sender, columns_of_the_link
-from skene_dagster.loops.times.hours import ANY_HOUR, Hours
+from skene_dagster.loops.times.hours import ANY_HOUR, ON_TIME, Hours
 from skene_dagster.settings import FILE, Feature, Milestone, Settings, Users
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -75,12 +76,16 @@ def plan_email(
 
 def _hours(email: model.EmailAction, path: Path_, settings: Settings, faults: Faults) -> Hours:
     quiet = None if email.transactional else settings.limits.quiet_hours
-    if quiet is not None and email.send_at is not None and quiet.holds(email.send_at):
-        faults.refuse(
-            (*path, "send_at"),
-            f"{email.send_at:%H:%M} is in the quiet hours of {FILE}, {quiet.from_:%H:%M} to {quiet.to:%H:%M}.",
-            f"Write a time outside them, or change `limits.quiet_hours` in {FILE}.",
-        )
+    if quiet is not None and email.send_at is not None:
+        advice = f"Write a time outside them, or change `limits.quiet_hours` in {FILE}."
+        said, hours = f"{email.send_at:%H:%M}", f"{quiet.from_:%H:%M} to {quiet.to:%H:%M}"
+        if quiet.holds(email.send_at):
+            faults.refuse((*path, "send_at"), f"{said} is in the quiet hours of {FILE}, {hours}.", advice)
+        elif quiet.holds((datetime.combine(date.min, email.send_at) + ON_TIME - timedelta(minutes=1)).time()):
+            # Whoever is reached by them each time, for a run begins when it can, would never be mailed.
+            minutes = ON_TIME // timedelta(minutes=1)
+            problem = f"{said} leaves less than {minutes} minutes until the quiet hours of {FILE}, {hours}."
+            faults.refuse((*path, "send_at"), problem, f"{advice[:-1]}: an email may be some minutes late.")
     return Hours(quiet, email.send_at)
 
 

@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, exists, or_, select
 from sqlalchemy.dialects.mysql import insert as insert_on_server
 from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 from skene_dagster.delivery.ledger.scope import StepScope, sends_of
 from skene_dagster.delivery.model import IN_FLIGHT, Contact, NewContact
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import contacts, sends
 
 SOME = 1000
@@ -22,7 +23,7 @@ SOME = 1000
 
 
 _SAME = and_(*(contacts.c[name] == sends.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")))
-
+_MAY_LEAVE = sends.c.state.in_((*IN_FLIGHT, "in_doubt"))
 
 _insert_on_server, _insert_in_sqlite = insert_on_server(contacts), insert_in_sqlite(contacts)
 _CHANGED = ("recipient", "decided_at")
@@ -39,7 +40,6 @@ def contacts_of(
 
     And those of a step and a tick, whenever they were accepted.
     """
-    may_leave = sends.c.state.in_((*IN_FLIGHT, "in_doubt"))
     is_of_the_tick = and_(sends_of(scope), sends.c.as_of == as_of)
     has_left = and_(sends.c.state == "accepted", or_(sends.c.accepted_at > since, is_of_the_tick))
     query = (
@@ -47,7 +47,7 @@ def contacts_of(
         # TiDB would read all sends of the loops otherwise (2026-11-30).
         .prefix_with("/*+ INL_JOIN(skene_sends) */", dialect="mysql")
         .select_from(contacts.join(sends, _SAME))
-        .where(contacts.c.mode == scope.mode, or_(may_leave, has_left))
+        .where(contacts.c.mode == scope.mode, or_(_MAY_LEAVE, has_left))
     )
     found: dict[str, list[Contact]] = {}
     names = sorted(set(recipients))
@@ -69,3 +69,13 @@ def decided_recipients(connection: Connection, batch_id: str) -> dict[str, str]:
     """Say to which recipients the emails of a batch were to go when they were decided, by send_id."""
     query = select(sends.c.send_id, contacts.c.recipient).select_from(sends.join(contacts, _SAME))
     return {row.send_id: row.recipient for row in connection.execute(query.where(sends.c.batch_id == batch_id))}
+
+
+def forget(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:
+    """Delete contacts that were decided before a moment, and count no more after it.
+
+    Their email cannot leave any more, and was not accepted since then.
+    """
+    still_counts = exists().where(_SAME, or_(_MAY_LEAVE, sends.c.accepted_at >= before)).correlate(contacts)
+    decided, index = contacts.c.decided_at, "skene_contacts_decided"
+    return sweep(connection, contacts, decided, index, ~still_counts, before=before, since=since, size=size)
