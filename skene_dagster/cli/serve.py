@@ -11,6 +11,7 @@ import click
 from skene_dagster.behaviour.events import open_journal
 from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.screen import open_screen
+from skene_dagster.delivery.providers import registry
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import OWN_EVENTS, Settings, load
 from skene_dagster.web import serving
@@ -65,7 +66,9 @@ def serve(root: Path, *, host: str, port: int, is_public: bool) -> None:
         address = f"http://{shown}:{listener.getsockname()[1]}"
         what = "Serving unsubscribe pages" if is_public else "Receiving events and serving unsubscribe pages"
         screen.labelled("ok", f"{what} at {address} and writing to {shown_database(settings)}.")
-        # A program that waits for this line reads a pipe.
+        for provider in registry.receivers(settings):
+            screen.labelled("ok", f"Taking in what providers post at /webhooks/{provider}.")
+        # A program that waits for these lines reads a pipe.
         sys.stdout.flush()
         serving.run(listener, parts)
 

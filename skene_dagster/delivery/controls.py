@@ -25,14 +25,19 @@ LONGEST_REASON = 255
 class Orders:
     """What holds for one step of one loop now."""
 
-    paused: bool
-    """Nothing is sent."""
+    paused_as: tuple[str, ...]
+    """By what names it is paused, each of which has to be resumed: its loop's, EVERY, or both."""
     paused_because: str | None
     """What paused it; None: a person did, or nothing is paused."""
     cancelled_at: datetime | None
     """What was reserved until then, and not yet attempted, is not sent."""
     approved: bool
     """A large first wave may go."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is sent."""
+        return bool(self.paused_as)
 
     def cancels(self, at: datetime, now: datetime) -> bool:
         """Whether what was decided at a moment is cancelled; by no order that a wrong clock dated ahead of now.
@@ -43,7 +48,7 @@ class Orders:
 
 
 _ORDERS = select(
-    controls.c.paused_at, controls.c.paused_because, controls.c.cancelled_at, controls.c.approved_at
+    controls.c.loop, controls.c.paused_at, controls.c.paused_because, controls.c.cancelled_at, controls.c.approved_at
 ).where(
     controls.c.loop.in_((bindparam("a_loop", type_=String), EVERY)),
     controls.c.step.in_((bindparam("a_step", type_=String), EVERY)),
@@ -55,7 +60,7 @@ def orders(connection: Connection, loop: str, step: str) -> Orders:
     """Read what was ordered about a step, about its loop, and about all loops."""
     rows = connection.execute(_ORDERS, {"a_loop": loop, "a_step": step}).all()
     return Orders(
-        paused=any(row.paused_at is not None for row in rows),
+        paused_as=tuple(sorted({row.loop for row in rows if row.paused_at is not None}, reverse=True)),
         paused_because=next((row.paused_because for row in rows if row.paused_because is not None), None),
         cancelled_at=max((row.cancelled_at for row in rows if row.cancelled_at is not None), default=None),
         approved=any(row.approved_at is not None for row in rows),

@@ -52,6 +52,8 @@ class StepHealth:
     due: datetime | None
     """The last tick that should have been refreshed by now; None for a step without a clock."""
     paused: bool
+    paused_as: tuple[str, ...]
+    """By what names, each of which has to be resumed: the loop's, EVERY, or both."""
     paused_because: str | None
     """What paused it; None: a person."""
     waiting: int
@@ -103,6 +105,7 @@ def health(
         as_of=cleared.as_of if cleared else None,
         due=due,
         paused=orders.paused,
+        paused_as=orders.paused_as,
         paused_because=orders.paused_because,
         waiting=ledger.open_emails(connection, scope),
         unresolved=ledger.left_unresolved(connection, scope, now, STUCK),

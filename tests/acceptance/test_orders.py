@@ -82,6 +82,21 @@ def test_resuming_one_loop_while_all_are_paused_says_so(root: Path) -> None:
     assert "All loops are paused, including this one: skene-dagster resume --all" in said
 
 
+def test_the_report_names_the_command_that_ends_each_pause(root: Path) -> None:
+    def ends() -> str:
+        return " ".join(skene(root, "status").output.split()).rpartition("paused; ")[2]
+
+    run(root)
+    skene(root, "pause", "--all")
+    assert ends() == "skene-dagster resume --all"
+
+    skene(root, "pause", "retention")
+    assert ends() == "skene-dagster resume retention and skene-dagster resume --all"
+
+    skene(root, "resume", "--all")
+    assert ends() == "skene-dagster resume retention"
+
+
 def test_a_cancellation_holds_for_what_is_reserved_and_not_for_later_ticks(root: Path) -> None:
     write_active(root)
     run(root)

@@ -1,6 +1,7 @@
 """Exports of other products are put on the list: each by its own columns, and nobody is lost without a word."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -279,6 +280,24 @@ def test_the_source_is_the_name_of_the_file(root: Path) -> None:
     skene(root, "suppressions", "import", write(root, "email,reason\nada@example.com,bounce\n", "n" * 80 + ".csv"))
 
     assert rows(root, "source") == [("n" * 64,)]
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"), [(b"x" * 80, "x" * 64), (b"caf\xe9", "caf?")], ids=["too long", "not in UTF-8"]
+)
+def test_a_source_that_cannot_be_kept_as_it_is_costs_nobody_their_no(root: Path, source: bytes, kept: str) -> None:
+    file = write(root, b"address,scope,reason,source\nada@example.com,marketing,said_no," + source + b"\n")
+
+    assert "1 address added." in said(root, "import", file)
+    assert rows(root, "source") == [(kept,)]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_file_may_have_a_name_that_is_not_utf_8(root: Path) -> None:
+    file = write(root, "email,reason\nada@example.com,bounce\n", os.fsdecode(b"caf\xe9.csv"))
+
+    assert "1 address added." in said(root, "import", file)
+    assert rows(root, "source") == [("caf?.csv",)]
 
 
 def test_a_column_that_is_not_there_is_told_before_anything_is_read(root: Path) -> None:

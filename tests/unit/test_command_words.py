@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -20,6 +21,7 @@ from skene_dagster.cli.screen import Screen, how_many
 from skene_dagster.cli.validate import notices, validate
 from skene_dagster.cli.validate.database_checks import Answer
 from skene_dagster.cli.validate.result import Checked
+from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepHealth, Wait
@@ -54,11 +56,16 @@ def a_step(**changed: object) -> StepHealth:
         "step": "main",
         "as_of": NOON,
         "due": NOON,
+        "paused_as": (),
+        "paused_because": None,
         "waits": (),
         "deferred": {},
         "receipts": ReceiptCounts(),
     }
     return StepHealth(**{**plain, **changed})  # type: ignore[arg-type]  # the fields of StepHealth
+
+
+PAUSED = a_step(paused=True, paused_as=("retention",))
 
 
 def a_wait(said: str = "a quota.", **changed: object) -> Wait:
@@ -94,9 +101,15 @@ STEP = "retention, step main:"
             [f"refreshed for {NOON_SAID} UTC, by a clock that was ahead; its ticks fail until then"],
             id="a clock was ahead",
         ),
-        pytest.param(a_step(paused=True), ["paused; skene-dagster resume retention, or --all"], id="paused"),
+        pytest.param(PAUSED, ["paused; skene-dagster resume retention"], id="paused"),
+        pytest.param(replace(PAUSED, stuck=9), ["paused; skene-dagster resume retention"], id="paused and stuck"),
         pytest.param(
-            a_step(paused=True, stuck=9), ["paused; skene-dagster resume retention, or --all"], id="paused and stuck"
+            replace(PAUSED, paused_as=(EVERY,)), ["paused; skene-dagster resume --all"], id="paused with all loops"
+        ),
+        pytest.param(
+            replace(PAUSED, paused_as=("retention", EVERY)),
+            ["paused; skene-dagster resume retention and skene-dagster resume --all"],
+            id="paused by name, and with all loops",
         ),
         pytest.param(a_step(stuck=2), ["2 emails not sent for over an hour; look at the loop's last run"], id="stuck"),
         pytest.param(

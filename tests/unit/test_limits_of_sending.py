@@ -112,7 +112,7 @@ def test_what_was_rendered_more_than_five_minutes_ago_is_rendered_anew(
 def test_an_order_cancels_what_was_decided_until_then(
     at: datetime, cancelled_at: datetime | None, is_cancelled: bool
 ) -> None:
-    assert Orders(False, None, cancelled_at, False).cancels(at, NOON) is is_cancelled
+    assert Orders((), None, cancelled_at, False).cancels(at, NOON) is is_cancelled
 
 
 @pytest.mark.parametrize(("size", "sizes"), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (4, [2, 2]), (5, [3, 2])])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from event_rows import make_users
+from resend_events import SECRET
 from web_world import PATIENCE, Served, command, environment
 
 from skene_dagster.store.engine import open_engine
@@ -122,3 +123,26 @@ def test_events_that_no_loop_reads_are_spoken_of(tmp_path: Path) -> None:
     process.communicate(timeout=PATIENCE)
 
     assert said.startswith("notice  skene.yaml reads events from product_events")
+
+
+@pytest.mark.parametrize(
+    ("secret", "takes_in"), [(SECRET, "ok      Taking in what providers post at /webhooks/resend.\n"), ("", "")]
+)
+def test_whether_webhooks_are_taken_in_is_said(tmp_path: Path, secret: str, takes_in: str) -> None:
+    url = f"sqlite:///{tmp_path / 'skene.db'}"
+    engine = open_engine(url)
+    make_users(engine)
+    engine.dispose()
+    (tmp_path / "skene.yaml").write_text("", encoding="utf-8")
+    environ = environment(url, tmp_path) | {"RESEND_WEBHOOK_SECRET": secret}
+    process = subprocess.Popen(
+        command("--port", "0"), env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().endswith(".\n"):
+        pass
+    told = process.stdout.readline() if secret else ""
+    process.terminate()
+    rest, _ = process.communicate(timeout=PATIENCE)
+
+    assert told + rest == takes_in

@@ -97,6 +97,22 @@ def test_each_button_says_what_holds_now_and_the_way_back_leads_back(engine: Eng
     assert stopped(engine, 1) == set()
 
 
+def test_to_take_back_the_smaller_no_leaves_the_wider_one_and_nobody_is_welcomed_back(
+    engine: Engine, browser: Browser
+) -> None:
+    (link,) = links(engine, 1)
+    browser.press(link, "no_topic")
+    browser.press(link, "no_marketing")
+
+    page = browser.press(link, "yes_topic")
+
+    assert page.state == "Now you get no marketing email."
+    assert "<h1>Saved.</h1>" in page.text
+    assert stopped(engine, 1) == {"marketing"}
+    browser.press(link, "no_topic")
+    assert "<h1>Welcome back.</h1>" in browser.press(link, "yes_marketing").text
+
+
 def test_what_is_turned_on_again_lifts_the_wider_no_and_the_rest_gets_a_no_of_its_own(
     engine: Engine, browser: Browser
 ) -> None:

@@ -162,7 +162,8 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
         yield f"{name} refreshed for {_moment(step.as_of)}, by a clock that was ahead; its ticks fail until then"
     if step.paused:
         why = f": {step.paused_because}" if step.paused_because else ""
-        yield f"{name} paused{why}; skene-dagster resume {step.loop}, or --all"
+        resumes = (f"skene-dagster resume {'--all' if one == EVERY else one}" for one in step.paused_as)
+        yield f"{name} paused{why}; {' and '.join(resumes)}"
     yield from _open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")

@@ -108,7 +108,7 @@ def import_list(
                     row.kind[0],
                     min(row.since or written_at, now),
                     row.kind[1],
-                    wanted.source or row.source or name[:LONGEST_SOURCE],
+                    _kept(wanted.source or row.source or name),
                     row.address,
                     row.until or OPEN,
                 )
@@ -159,3 +159,8 @@ def _of_users(
     for one in theirs:
         for user_id in owners.get(one.recipient, ()):
             yield replace(one, recipient=names.user(user_id), address=None)
+
+
+def _kept(source: str) -> str:
+    """Return what a column can hold of a source: however it is written, it must not cost a "no"."""
+    return "".join(letter if letter.isprintable() else "?" for letter in source[:LONGEST_SOURCE])
