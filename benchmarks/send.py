@@ -48,7 +48,7 @@ sender:
   postal_address: 1 Street
   unsubscribe_url: https://example.com/u/{{user.id}}
   rate_share: SHARE
-limits: {first_wave: 100000000}
+limits: {first_wave: 100000000, slices: off}
 """,
     "loops/retention.yaml": """\
 type: retention

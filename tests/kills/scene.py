@@ -30,7 +30,7 @@ sender:
   postal_address: 1 Example Street, Example Town
   unsubscribe_url: https://example.com/unsubscribe/{{user.id}}
   rate_share: 1.0
-limits: {first_wave: 1000000}
+limits: {first_wave: 1000000, slices: off}
 """,
     "loops/retention.yaml": """\
 type: retention

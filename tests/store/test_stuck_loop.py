@@ -81,7 +81,7 @@ def outage(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> It
         server.clock = world.clock
         server.refuses = frozenset(f"u{n}@example.com" for n in outage.bad)
         server.rates = {"unread": 1.0}
-        limits = world.settings.limits.model_copy(update={"first_wave": len(outage.users)})
+        limits = world.settings.limits.model_copy(update={"first_wave": len(outage.users), "slices": "off"})
         world.settings = replace(world.settings, limits=limits)
         world.add(*outage.users)
         world.refresh()
