@@ -63,7 +63,7 @@ def judgements(connection: Connection, now: datetime) -> list[Judgement]:
             by_loop[loop] = _since(connection, loop, since)
     found = [one for loop, judged in sorted(by_loop.items()) for one in _judge(loop, judged)]
     lately = max(now - LATELY, anew.get(EVERY, now - LATELY))
-    return [*found, *_judge(EVERY, of_all), *_blocked(connection, lately)]
+    return [*found, *_judge(EVERY, of_all), *_blocked(connection, lately, anew.get(EVERY))]
 
 
 def act(engine: Engine, clock: Clock) -> list[Judgement]:
@@ -115,10 +115,10 @@ def _together(many: Iterable[Judged]) -> Judged:
     return Judged(*(sum(getattr(one, field.name) for one in every) for field in fields(Judged)))
 
 
-def _blocked(connection: Connection, since: datetime) -> Iterator[Judgement]:
+def _blocked(connection: Connection, since: datetime, accepted_since: datetime | None) -> Iterator[Judgement]:
     about_us = [
         one
-        for one in inbox.bounces(connection, since)
+        for one in inbox.bounces(connection, since, accepted_since)
         if judge(one.bounce_type, one.bounce_sub_type, one.status_codes) == "blocked"
     ]
     for domain, some in groupby(about_us, key=lambda one: one.domain):

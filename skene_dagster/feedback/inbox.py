@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, exists, func, or_, select, update
 from sqlalchemy.dialects.mysql import insert as insert_on_server
 from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 from skene_dagster.delivery.providers.feedback import Report
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_sqlite
 from skene_dagster.store.sweeping import Swept, sweep
-from skene_dagster.store.tables import webhooks
+from skene_dagster.store.tables import receipts, webhooks
 
 Read = Literal["applied", "noted", "foreign", "unknown"]
 """What became of an event: it changed a receipt; nothing follows for one; it is about another ledger's email; it is
@@ -108,11 +108,17 @@ class Blocks:
     number: int
 
 
-def bounces(connection: Connection, since: datetime) -> list[Blocks]:
-    """Count the bounces of this ledger's emails that were told after a moment, by domain and kind."""
+def bounces(connection: Connection, since: datetime, accepted_since: datetime | None) -> list[Blocks]:
+    """Count the bounces of this ledger's emails that were told after a moment, by domain and kind.
+
+    Args:
+        accepted_since: not those of emails that were accepted before; None: of all.
+    """
     told = webhooks.c
     kind = (told.domain, told.bounce_type, told.bounce_sub_type, told.status_codes)
-    mine = (told.received_at > since, told.kind == "bounced", told.read_as == "applied", told.domain.is_not(None))
+    mine = [told.received_at > since, told.kind == "bounced", told.read_as == "applied", told.domain.is_not(None)]
+    if accepted_since is not None:
+        mine.append(~exists().where(receipts.c.send_id == told.send_id, receipts.c.accepted_at <= accepted_since))
     rows = connection.execute(select(*kind, func.count()).where(*mine).group_by(*kind).order_by(*kind))
     return [Blocks(row[0], row[1], row[2], row[3] or "", row[4]) for row in rows]
 

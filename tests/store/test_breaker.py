@@ -195,6 +195,23 @@ def test_a_broken_dmarc_record_suppresses_nobody_and_stops_everything(world: Wor
     assert is_paused(world, "retention") is opens
 
 
+def test_a_refusal_because_of_us_that_is_told_after_a_resume_counts_if_its_email_was_accepted_after_it(
+    world: World,
+) -> None:
+    ids = mailed(world, 100)
+    world.now += A_MINUTE
+    transaction(world.engine, partial(controls.pause, loop=None, now=world.now))
+    transaction(world.engine, partial(controls.resume, loop=None, now=world.now))
+    world.now += A_MINUTE
+    tell(world, [report(send_id, "bounced", world.now, "5.7.515") for send_id in ids[:50]])
+    assert looked(world) == []
+
+    world.now += A_MINUTE
+    new = mailed(world, 200)[100:]
+    tell(world, [report(send_id, "bounced", world.now, "5.7.515") for send_id in new[: breaker.BLOCKS]])
+    assert len(looked(world)) == 1
+
+
 def test_the_longest_name_of_a_domain_does_not_keep_the_breaker_shut(world: World) -> None:
     ids = mailed(world, 100)
     longest = ".".join(["a" * 63] * 4)[:253]
