@@ -23,8 +23,8 @@ from skene_dagster.cli.doctor.loop_checks import examine_loops
 from skene_dagster.compiler import compile_folder
 from skene_dagster.errors import StoreUnavailable
 from skene_dagster.project import load_project
-from skene_dagster.settings import load
-from skene_dagster.store import environment
+from skene_dagster.settings import Users, load
+from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import database_clock
 from skene_dagster.store.server import capabilities
 
@@ -52,6 +52,19 @@ def test_a_database_that_is_ready_is_found_well(engine: Engine, root: Path) -> N
     assert "Sessions are in UTC; the clocks agree." in told(result)
     # The name of a file is not broken, however long.
     assert all(len(line) <= 80 for line in result.output.splitlines() if "skene.db" not in line)
+
+
+@pytest.mark.parametrize("row", ["salt", "signing_key"])
+def test_what_the_tables_were_made_with_and_is_lost_is_told(engine: Engine, root: Path, row: str) -> None:
+    make_users(engine)
+    schema.upgrade(engine, Users())
+    with engine.begin() as connection:
+        connection.execute(text(f"DELETE FROM skene_meta WHERE name LIKE '{row}%'"))
+
+    result = doctor(root)
+
+    assert result.exit_code == 3
+    assert re.search("error .*Restore .*skene_meta from (a|the) backup", told(result)), told(result)
 
 
 @on_servers

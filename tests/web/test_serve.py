@@ -9,7 +9,9 @@ from event_rows import make_users
 from resend_events import SECRET
 from web_world import PATIENCE, Served, command, environment
 
+from skene_dagster.settings import Users
 from skene_dagster.store.engine import open_engine
+from skene_dagster.store.schema import upgrade
 
 
 def refused(root: Path, *arguments: str, **environ: str) -> tuple[int, str]:
@@ -146,3 +148,20 @@ def test_whether_webhooks_are_taken_in_is_said(tmp_path: Path, secret: str, take
     rest, _ = process.communicate(timeout=PATIENCE)
 
     assert told + rest == takes_in
+
+
+def test_the_public_pages_say_what_to_do_about_what_they_lack(tmp_path: Path) -> None:
+    status, said = refused(tmp_path, "--public", "--port", "0")
+
+    assert status == 3
+    assert "Set SKENE_DATABASE_URL to the product's database." in " ".join(said.split())
+
+    engine = open_engine(f"sqlite:///{tmp_path / 'skene.db'}")
+    make_users(engine)
+    upgrade(engine, Users())
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM skene_meta WHERE name LIKE 'signing_key%'")
+    engine.dispose()
+    _, said = refused(tmp_path, "--public", "--port", "0")
+
+    assert "Restore the rows signing_key_… of skene_meta from a backup" in " ".join(said.split())

@@ -26,16 +26,26 @@ from skene_dagster.cli.doctor.rights import (
     examine_writing,
 )
 from skene_dagster.cli.validate.result import Checked
+from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.tokens import Signer
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.received.dmarc import examine_domain
 from skene_dagster.documents import Document
-from skene_dagster.errors import LedgerOutdated, SkeneError
+from skene_dagster.errors import LedgerOutdated, SkeneError, StoreError
 from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
-from skene_dagster.store.engine import CLOCKS_DIFFER, clocks, database_time, how_far_ahead, is_sqlite, open_engine
+from skene_dagster.store.engine import (
+    CLOCKS_DIFFER,
+    clocks,
+    database_time,
+    how_far_ahead,
+    is_sqlite,
+    open_engine,
+    reading,
+)
 from skene_dagster.store.failures import translated
 from skene_dagster.store.server import urls
 from skene_dagster.store.server.capabilities import PROBES, Capabilities, capabilities
@@ -91,6 +101,7 @@ def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[
     if schema.is_ready(engine):
         schema.ready(engine, settings.users)
         yield _belongs(engine, settings)
+        yield from _drawn_once(engine)
         yield from examine_file(settings)
     else:
         yield Checked("ok", "The first run makes the skene_* tables, or upgrades them to this release.")
@@ -102,6 +113,7 @@ def _server(engine: Engine, settings: Settings, project: Project) -> Iterator[Ch
     yield from examine_migrating(engine, is_due=is_due)
     schema.ready(engine, settings.users)
     yield _belongs(engine, settings)
+    yield from _drawn_once(engine)
     yield from examine_reading(engine, settings, project)
     yield from examine_writing(engine)
     yield from examine_loops(engine, settings, project)
@@ -110,6 +122,15 @@ def _server(engine: Engine, settings: Settings, project: Project) -> Iterator[Ch
 def _belongs(engine: Engine, settings: Settings) -> Checked:
     environment.check(engine, settings.environment)
     return Checked("ok", f"The skene_* tables match this release, and belong to {settings.environment}.")
+
+
+def _drawn_once(engine: Engine) -> Iterator[Checked]:
+    """Look for what the tables were made with: drawn anew, it would find nobody, and believe no link."""
+    for read in (Recipients.of, Signer.of):
+        try:
+            reading(engine, read)
+        except StoreError as error:
+            yield Checked.of(error)
 
 
 def _events(connection: Connection, settings: Settings, file: Document) -> Iterator[Checked]:

@@ -56,7 +56,8 @@ def _signer_of(engine: Engine, settings: Settings) -> Signer:
     except StoreError as error:
         raise StoreError(
             f"The unsubscribe pages cannot read what they need. {error.message}",
-            advice="Run: skene-dagster migrate. docs/deploy.md lists the rights of the pages' database user.",
+            advice=f"{error.advice or 'Run: skene-dagster migrate.'} "
+            "docs/deploy.md lists the rights of the pages' database user.",
         ) from None
 
 
