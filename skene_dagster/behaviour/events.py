@@ -195,6 +195,19 @@ def let_go(connection: Connection, since: date) -> date:
     return max(since, before)
 
 
+def earliest_received_since(connection: Connection, received: datetime) -> datetime | None:
+    """Say when the earliest of the events happened that were received since a moment; None: there are none.
+
+    Those are left out that are too late to be counted already.
+    """
+    kept = kept_since(connection)
+    mine = [events.c.received_at >= received]
+    if kept is not None:
+        mine.append(events.c.occurred_at >= datetime(kept.year, kept.month, kept.day))
+    moment: datetime | None = connection.execute(select(func.min(events.c.occurred_at)).where(*mine)).scalar()
+    return moment
+
+
 def forget(connection: Connection, *, since: datetime | None, size: int) -> Swept:
     """Delete events that may go: those that happened, and were received, before the day of `kept_since`."""
     day = kept_since(connection)

@@ -627,3 +627,18 @@ def untried(world: World, as_of: datetime, for_: timedelta | None = None) -> lis
         return adoption.in_state(connection, "export", "untried", as_of=as_of, for_=for_, users=world.users)
 
     return world.ask(reading(world.engine, look))
+
+
+def test_what_has_arrived_and_is_not_counted_yet_is_not_too_late_once_the_old_is_deleted(engine: Engine) -> None:
+    world = own_events(engine)
+    world.add(1, created_at=START)
+    world.did(1, at(10))
+    world.roll(at(74, 0))
+    world.did(1, at(66), name="export", written=at(74, 12))
+    # Rollups have failed for a month.
+    world.now = at(109, 0)
+
+    world.retain(events="30d")
+    world.roll(at(110, 0))
+
+    assert [row[1] for row in world.days()] == [on(10), on(66)]

@@ -112,7 +112,9 @@ def let_go(
     row = leases.between(connection, NAME, now, ROLLUP)
     if row is None or config.changes(connection, plan.digests).events:
         return events.kept_since(connection), "a rollup of what users do"
-    rolled_up = min(row.watermark - passes.OVERLAP, row.as_of)
+    seen = row.watermark - passes.OVERLAP
+    # What has arrived since is still to be counted: its day may not become too late meanwhile.
+    rolled_up = min(seen, row.as_of, events.earliest_received_since(connection, seen) or seen)
     who, latest = min({"a rollup of what users do": rolled_up, **needed}.items(), key=lambda item: item[1])
     since = events.let_go(connection, min(wanted, latest.date()))
     return since, who if since < wanted else ""
