@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from skene_dagster.checks.db_errors import unknown_column
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.permission import Purpose, Refusal, refusals
-from skene_dagster.consent.recipient import Recipients, is_of_an_address, text_of
+from skene_dagster.consent.recipient import Recipients, text_of
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.loops.plan import Email
 from skene_dagster.product import user_tests
@@ -43,8 +43,8 @@ class Person:
 
     @property
     def recipient(self) -> str | None:
-        """Their address, as consent names it; None where it is none, or they were not named."""
-        return next(filter(is_of_an_address, self.names), None)
+        """Their address, which is named after themselves; None where it is none, or they were not named."""
+        return self.names[1] if len(self.names) > 1 else None
 
 
 def read(

@@ -60,7 +60,10 @@ def contacts_of(
 
 def keep(connection: Connection, scope: StepScope, made: Sequence[NewContact], now: datetime) -> None:
     """Write down to which recipients the emails of a page go; of one that is decided again, the last one counts."""
-    rows = [asdict(one) | asdict(scope) | {"decided_at": now} for one in made]
+    of_all = asdict(scope) | {"decided_at": now}
+    rows = [
+        {"user_id": one.user_id, "occurrence": one.occurrence, "recipient": one.recipient, **of_all} for one in made
+    ]
     if rows:
         connection.execute(_IN_SQLITE if is_sqlite(connection) else _ON_SERVER, rows)
 
