@@ -1,7 +1,7 @@
 """How every op and asset of ours begins, and what it then has at hand."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import Clock, database_clock
 
 Context: TypeAlias = dg.OpExecutionContext | dg.AssetExecutionContext
+Resources: TypeAlias = Mapping[str, dg.ResourceDefinition]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_datab
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect.came_back import heard_in_words, receipts_in_words
 from skene_dagster.cli.screen import Screen, how_many, open_screen
-from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import modes
@@ -30,6 +29,7 @@ from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import Clock, reading
+from skene_dagster.ticks import last_tick
 
 SHOWN = 3
 """The most reasons of a step's waiting emails that are shown; the others are counted."""
@@ -167,7 +167,7 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
     yield from _open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
-        yield f"{name} {batches} without answer; is the sensor skene__reconcile on?"
+        yield f"{name} {batches} without answer; is the sensor skene__wake on?"
     if step.stuck and not step.paused:
         yield f"{name} {how_many(step.stuck, 'email')} not sent for over an hour; look at the loop's last run"
     if step.unapproved:
