@@ -58,7 +58,7 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
         usage_definitions(settings) if is_used(well, settings) else dg.Definitions(),
         tidb_usage_definitions(settings, settings.tidb_usage) if settings.tidb_usage else dg.Definitions(),
         broken_definitions(broken, loops),
-        waking(well, settings, shared),
+        waking(well, [file.file for file in broken], settings, shared),
         provider_lists(settings),
         retaining(well, settings),
         dg.Definitions(

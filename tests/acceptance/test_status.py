@@ -158,7 +158,7 @@ def test_status_names_a_broken_file(root: Path) -> None:
     result = skene(root, "status")
 
     assert result.exit_code == 4
-    assert "loops/other.yaml is broken: skene-dagster validate" in result.output
+    assert "loops/other.yaml is broken; skene-dagster validate" in result.output
 
 
 @pytest.mark.parametrize("state", ["frozen", "in_doubt"])

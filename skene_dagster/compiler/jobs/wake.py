@@ -22,19 +22,38 @@ from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.reconcile import is_wanted
 from skene_dagster.errors import SkeneError, StoreUnavailable
 from skene_dagster.feedback import breaker, reading
+from skene_dagster.incidents import telling
+from skene_dagster.incidents.now import Found, in_the_database, on_this_machine
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, database_clock
+from skene_dagster.wording import how_many
 
 NAME = "skene__wake"
 """The sensor. Two underscores: no loop can have this name."""
+
+DESCRIPTION = (
+    "Looks each minute at what there is to do. Reads what providers posted about emails: receipts are filled in, dead "
+    "addresses and those of people who complained are suppressed. Starts skene__feedback if there is more than a look "
+    "can read, and every 15 minutes if a provider has no webhook here. Starts skene__reconcile when a batch that a run "
+    "left behind (without an answer, split off from another, in doubt) has been due for two minutes and no run holds "
+    "it, when the hour has come for which a batch waited, and when a removed step still has emails to send. Fails runs "
+    "whose process was killed together with the process that watched it. Finds out what a person should look at, and "
+    "sends the alerts of skene.yaml."
+)
 
 LOOK_EVERY = 60
 """Seconds between two looks."""
 
 READ_SECONDS = 2.0
 """For which a look reads feedback; what is left then is read by a run."""
+
+TELL_SECONDS = 2.0
+"""For which a look waits for the answers of those who are told."""
+
+BEAT_SECONDS = 1.0
+"""For which it waits for the heartbeat's."""
 
 ASK_EVERY = timedelta(minutes=15)
 """How often a provider is asked: each time is a run, and takes calls from its limit."""
@@ -60,11 +79,14 @@ class Cursor:
         return json.dumps(asdict(self))
 
 
-def waking(plans: Sequence[LoopPlan], settings: Settings, resources: Resources) -> dg.Definitions:
+def waking(
+    plans: Sequence[LoopPlan], broken: Sequence[str], settings: Settings, resources: Resources
+) -> dg.Definitions:
     """Define the sensor, which is on from the start, and the jobs that it starts.
 
     Args:
         plans: the loops without errors.
+        broken: the files with errors, as they are shown.
     """
     # Dagster, 2026-11: jobs without resources of their own get those of all definitions, and with them the sensor that
     # starts several jobs is copied, with a warning about a beta feature that nobody uses.
@@ -75,15 +97,10 @@ def waking(plans: Sequence[LoopPlan], settings: Settings, resources: Resources) 
         jobs=jobs,
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Looks each minute at what there is to do. Reads what providers posted about emails: receipts are "
-        "filled in, dead addresses and those of people who complained are suppressed. Starts skene__feedback if there "
-        "is more than a look can read, and every 15 minutes if a provider has no webhook here. Starts skene__reconcile "
-        "when a batch that a run left behind (without an answer, split off from another, in doubt) has been due for "
-        "two minutes and no run holds it, when the hour has come for which a batch waited, and when a removed step "
-        "still has emails to send. Fails runs whose process was killed together with the process that watched it.",
+        description=DESCRIPTION,
     )
     def sensor(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]) -> dg.SensorResult:
-        look = Look(context, database, plans, settings)
+        look = Look(context, database, plans, broken, settings)
         said = " ".join(filter(None, _parts(look)))
         if look.starts and said:
             context.log.info(said)
@@ -103,9 +120,12 @@ class Look:
     context: dg.SensorEvaluationContext
     database: Engine
     plans: Sequence[LoopPlan]
+    broken: Sequence[str]
     settings: Settings
     starts: list[str] = field(default_factory=list)
     """The jobs that are to be started."""
+    is_whole: bool = True
+    """All parts could be done."""
     is_usable: bool = False
     """The database answers, and is this environment's. A part that finds it gone spares the others the wait."""
 
@@ -142,9 +162,11 @@ def _parts(look: Look) -> Iterator[str]:
     """Do each part of a look; say what it did, or why it could not."""
     yield _done(_fail_dead_runs, look)
     yield _done(_open_the_database, look)
-    for part in (_read_feedback, _go_on_with_what_is_left):
+    for part in (_read_feedback, _go_on_with_what_is_left, _find_incidents, _tell_of_them):
         if look.is_usable:
             yield _done(part, look)
+    if look.is_whole:
+        yield _done(_beat, look)
 
 
 def _done(part: Part, look: Look) -> str:
@@ -152,11 +174,13 @@ def _done(part: Part, look: Look) -> str:
         return part(look)
     except SkeneError as error:
         look.is_usable = look.is_usable and not isinstance(error, StoreUnavailable)
+        look.is_whole = False
         return str(error)
     except Exception as error:  # noqa: BLE001 - a fault of ours in one part must not stop the others
         # Its text may quote anything; its kind cannot.
         said = f"A part of the look failed ({part.__name__}: {type(error).__name__}); please report it."
         look.context.log.warning(said)
+        look.is_whole = False
         return said
 
 
@@ -167,6 +191,7 @@ def _fail_dead_runs(look: Look) -> str:
 
 def _open_the_database(look: Look) -> str:
     if not schema.is_ready(look.database):
+        look.is_whole = False
         return "The skene_* tables are not there yet, or of another release."
     environment.check(look.database, look.settings.environment)
     look.is_usable = True
@@ -190,3 +215,26 @@ def _go_on_with_what_is_left(look: Look) -> str:
     if not is_wanted(look.database, look.mode.name, look.clock, look.plans):
         return ""
     return "" if look.start(reconcile.NAME) else "A reconcile run is already in progress."
+
+
+def _find_incidents(look: Look) -> str:
+    found = Found()
+    on_this_machine(found, look.settings, look.broken)
+    in_the_database(found, look.database, look.settings, look.plans, look.mode.name, look.clock)
+    telling.keep(look.database, found, look.clock)
+    # What could be looked at is kept; the rest is said.
+    for error in found.failed:
+        raise error
+    return f"{how_many(len(found.problems), 'thing')} to look at: skene-dagster status." if found.problems else ""
+
+
+def _tell_of_them(look: Look) -> str:
+    told = telling.tell(look.database, look.settings, look.clock, TELL_SECONDS)
+    look.is_whole = look.is_whole and not told.not_told
+    news = [f"Told: {how_many(told.incidents, 'incident')}."] if told.incidents else []
+    return " ".join([*news, *(f"Not told: {why}." for why in told.not_told)])
+
+
+def _beat(look: Look) -> str:
+    unheard = telling.beat(look.settings.heartbeat, BEAT_SECONDS)
+    return f"The heartbeat was not heard: {unheard}." if unheard else ""

@@ -10,7 +10,7 @@ from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, hold_of, lock
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
@@ -150,6 +150,7 @@ __all__ = [
     "held",
     "history",
     "hold",
+    "hold_of",
     "in_batch",
     "in_doubt",
     "is_accepted",

@@ -55,6 +55,12 @@ def hold(connection: Connection, scope: StepScope, reason: HoldReason, since: da
     connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=reason, reserved_as_of=known))
 
 
+def hold_of(connection: Connection, scope: StepScope) -> HoldReason | None:
+    """Say why nobody of a step was decided at its last tick; None: everybody was, or it had none."""
+    progress = _progress(connection, scope)
+    return None if progress is None else progress.hold
+
+
 def held(connection: Connection, scope: StepScope) -> dict[str, int]:
     """Count the members, or the rows that triggered, that nobody decides about now, by the reason; empty: none."""
     progress = _progress(connection, scope)
