@@ -49,7 +49,7 @@ def test_who_is_gone_from_the_product_is_erased_by_their_key_or_their_address(ro
 
     told = said(root, who, "--yes")
 
-    assert "erased 1 row of skene_sends" in told
+    assert "erased their key in 1 row of skene_sends" in told
     assert "erased 1 email of the outbox" in told
     assert ADDRESS not in everything(root)
 
@@ -59,7 +59,7 @@ def test_who_is_still_in_the_product_is_erased_and_a_person_is_told(root: Path) 
 
     told = said(root, "1", "--yes", exit_code=4)
 
-    assert "User 1 is still in users. The next run reads it there" in told
+    assert "Still in users: user 1. The next run reads them there" in told
     assert "(u…@example.com)" not in told
     assert ADDRESS not in everything(root)
 

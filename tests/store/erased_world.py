@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from delivery_world import LIVE, World
@@ -141,17 +141,21 @@ SEND = "5" * 32
 MAIL = "the-provider-s-id-of-their-mail"
 
 
-def filled(world: World) -> None:
-    """Fill each table with a row of theirs: what each column could hold, without regard to sense."""
-    with world.engine.begin() as connection:
+def filled(engine: Engine, at: datetime = OPEN) -> None:
+    """Fill each table with a row of theirs: what each column could hold, without regard to sense.
+
+    Args:
+        at: every moment.
+    """
+    with engine.begin() as connection:
         name = Recipients.of(connection).address(ADDRESS)
         for table in metadata.sorted_tables:
             if table.name not in ABOUT_NOBODY:
-                row = {column.name: _value(table, column, name) for column in table.columns}
+                row = {column.name: _value(table, column, name, at) for column in table.columns}
                 connection.execute(insert(table), row)
 
 
-def _value(table: Table, column: "Column[Any]", recipient: str) -> object:
+def _value(table: Table, column: "Column[Any]", recipient: str, at: datetime) -> object:
     theirs = {"user_id": ERIKA, "send_id": SEND, "send_ids": SEND, "provider_id": MAIL, "recipient": recipient}
     if column.name in theirs:
         return theirs[column.name]
@@ -159,8 +163,8 @@ def _value(table: Table, column: "Column[Any]", recipient: str) -> object:
         return (
             WORDS[column.name] if column.name != "state" or table is not metadata.tables["skene_batches"] else "settled"
         )
-    if isinstance(column.type, type(Moment)) or column.type is Moment:
-        return None if column.name == "due_at" else OPEN
+    if column.type is Moment:
+        return None if column.name == "due_at" else at
     if isinstance(column.type, Date):
         return date(2026, 3, 2)
     if isinstance(column.type, Integer | BigInteger | SmallInteger | Double):

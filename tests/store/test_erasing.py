@@ -68,7 +68,7 @@ def holds(world: World) -> list[tuple[str, str | None]]:
 
 
 def test_no_table_holds_anything_of_them_whatever_it_held(world: World) -> None:
-    filled(world)
+    filled(world.engine)
     rows = {line.split(".")[0] for line in traces(world.engine, ADDRESS, SEND, MAIL)}
 
     first, second = erased(world), erased(world)
@@ -258,7 +258,7 @@ def test_wherever_it_dies_the_next_one_erases_the_rest(world: World, after: int)
     world.add(OTHER, ERIKA)
     world.tick(LIVE)
     ids = send_ids(world)
-    filled(world)
+    filled(world.engine)
     stopped(world)
     with suppress(Died), dying(world.engine, after):
         erased(world, chunk=1)

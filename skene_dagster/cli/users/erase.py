@@ -1,7 +1,9 @@
 """skene-dagster users erase."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 from sqlalchemy import Connection, Engine
@@ -18,6 +20,15 @@ from skene_dagster.erasing.person import Person, find
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import Clock, reading
 from skene_dagster.store.keys import as_text
+
+STAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "skene_sends": "their key in ",
+        "skene_suppressions": "their address in ",
+        "skene_webhooks": "what names them in ",
+    }
+)
+"""What is erased of rows that stay, by table."""
 
 
 @click.command()
@@ -85,26 +96,26 @@ def _announce(screen: Screen, settings: Settings, person: Person, who: str) -> N
     if person.in_product:
         screen.labelled(
             "notice",
-            f"{_keys(person.in_product)} is still in {table}. The next run reads it there, and knows them again, as "
+            f"Still in {table}: {_keys(person.in_product)}. The next run reads them there, and knows them again, as "
             "somebody new. Delete them there, then erase them once more.",
         )
     if person.moved:
         screen.labelled(
             "notice",
-            f"{_keys(person.moved)} was once mailed there and has another address now. If that is them, erase them by "
-            "their key.",
+            f"Once mailed there, and with another address now: {_keys(person.moved)}. They are not erased; if it is "
+            "them, do it by their key.",
         )
     if person.shared_with:
-        screen.labelled("notice", f"{_keys(person.shared_with)} has the same address and is not erased.")
+        screen.labelled("notice", f"With the same address, and not erased: {_keys(person.shared_with)}.")
 
 
 def _keys(keys: tuple[object, ...]) -> str:
-    return ", ".join(f"User {as_text(key)}" for key in keys)
+    return ", ".join(f"user {as_text(key)}" for key in keys)
 
 
 def _tell(screen: Screen, erased: Erased, holds: list[Scope]) -> None:
     for table, rows in erased.rows.items():
-        screen.labelled("erased", f"{how_many(rows, 'row')} of {table}")
+        screen.labelled("erased", f"{STAYS.get(table, '')}{how_many(rows, 'row')} of {table}")
     if erased.emails:
         screen.labelled("erased", f"{how_many(erased.emails, 'email')} of the outbox")
     if not (erased.rows or erased.emails):
