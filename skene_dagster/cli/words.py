@@ -37,6 +37,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "cancelled": "cancelled by a person",
         "step_removed": "the step was removed",
         "doubt": "in doubt, and settled as not sent",
+        "erased": "erased while their email was on its way (users erase)",
     }
 )
 
