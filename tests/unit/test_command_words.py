@@ -51,6 +51,8 @@ def printed(tell: object, *given: object, width: int = 80) -> str:
 def a_step(**changed: object) -> StepHealth:
     plain: dict[str, object] = {
         **dict.fromkeys(("waiting", "unresolved", "in_doubt", "stuck", "unapproved"), 0),
+        "held": {},
+        "accepted": (),
         **dict.fromkeys(("paused", "ahead"), False),
         "loop": "retention",
         "step": "main",
