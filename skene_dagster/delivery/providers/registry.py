@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from skene_dagster.delivery.providers import resend, smtp
+from skene_dagster.delivery.email.message import Frozen, Message
+from skene_dagster.delivery.providers import json_emails, resend, smtp
 from skene_dagster.delivery.providers.base import Clock, Provider, Registration
 from skene_dagster.delivery.providers.feedback import Receiver
 from skene_dagster.delivery.providers.outbox import TERMS as OUTBOX
@@ -11,7 +12,18 @@ from skene_dagster.delivery.providers.outbox.files import clear as clear_outbox
 from skene_dagster.delivery.providers.outbox.provider import OutboxProvider
 from skene_dagster.settings import Settings
 
-__all__ = ["OUTBOX", "REGISTERED", "asked", "check", "clear_outbox", "configured", "named", "open_outbox", "receivers"]
+__all__ = [
+    "OUTBOX",
+    "REGISTERED",
+    "asked",
+    "check",
+    "clear_outbox",
+    "configured",
+    "named",
+    "open_outbox",
+    "receivers",
+    "thawed",
+]
 
 REGISTERED: Mapping[str, Registration] = MappingProxyType({"resend": resend.REGISTRATION, "smtp": smtp.REGISTRATION})
 """By the name that files call them by."""
@@ -72,3 +84,15 @@ def named(name: str | None) -> Registration:
 def open_outbox(settings: Settings, clock: Clock) -> Provider:
     """Open the folder that takes emails which may not leave."""
     return OutboxProvider(settings.outbox, clock)
+
+
+def thawed(mode: str, name: str, batch: Frozen) -> tuple[Message, ...]:
+    """Read the emails of a frozen batch back.
+
+    Args:
+        name: the provider that the ledger has of it; in the mode `outbox` the folder made its bytes.
+
+    Raises:
+        ValueError: the bytes are none of ours.
+    """
+    return json_emails.messages_of(batch) if mode == "outbox" else named(name).thaw(batch)
