@@ -56,8 +56,6 @@ class StepHealth:
     """By what names, each of which has to be resumed: the loop's, EVERY, or both."""
     paused_because: str | None
     """What paused it; None: a person."""
-    hold: str | None
-    """Why nobody of it is decided now, as its last tick said; None: everybody is."""
     unresolved: int
     """Batches of them without an answer that nobody took up for an hour after they were due."""
     waits: tuple[Wait, ...]
@@ -68,6 +66,10 @@ class StepHealth:
     """Emails that wait for more than an hour while no run works on the step."""
     unapproved: int
     """Members of a first wave that waits for a person."""
+    held: dict[str, str]
+    """What each gate said that holds it, by its name; but for those that a person lets its next tick pass."""
+    accepted: tuple[str, ...]
+    """The gates that a person lets its next tick pass."""
     ahead: bool
     """It was refreshed for a tick that is still to come, by a wrong clock: all ticks before that one write nothing."""
 
@@ -93,8 +95,9 @@ def health(
     scope = StepScope(mode, plan.name, step.ledger_name)
     cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     orders = controls.orders(connection, plan.name, step.ledger_name)
-    hold = ledger.hold_of(connection, scope)
-    waits_for_approval = hold == "first_wave" and not orders.approved
+    progress = ledger.progress(connection, scope) or ledger.StepProgress(None, None)
+    passes = progress.accepted | ({"first_wave"} if orders.approved else set())
+    waits_for_approval = progress.hold == "first_wave" and not orders.approved
     # Most steps have nothing open at most times, and are looked at each minute.
     is_open = ledger.oldest_open(connection, scope) is not None
     return StepHealth(
@@ -105,12 +108,13 @@ def health(
         paused=orders.paused,
         paused_as=orders.paused_as,
         paused_because=orders.paused_because,
-        hold=hold,
         unresolved=ledger.left_unresolved(connection, scope, now, STUCK) if is_open else 0,
         waits=_waits(connection, scope, now) if is_open else (),
         in_doubt=ledger.emails_in_doubt(connection, scope) if is_open else 0,
         stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE) if is_open else 0,
         unapproved=ledger.held(connection, scope).get("first_wave", 0) if waits_for_approval else 0,
+        held={name: said for name, said in progress.said.items() if name not in passes},
+        accepted=tuple(sorted(progress.accepted)),
         ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
     )
 

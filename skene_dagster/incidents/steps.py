@@ -37,8 +37,6 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
         why = f": {step.paused_because}" if step.paused_because else ""
         resumes = (f"skene-dagster resume {'--all' if one == EVERY else one}" for one in step.paused_as)
         yield problem("paused", f"paused{why}", " and ".join(resumes))
-    elif step.hold not in (None, "paused", "first_wave"):
-        yield problem("held", f"nobody is decided: {step.hold.replace('_', ' ')}", "look at the step's last run")
     yield from problems_of_open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
@@ -49,6 +47,9 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
         )
     if step.unapproved:
         yield problem("first_wave", f"a first wave of {step.unapproved:,} waits", f"skene-dagster approve {step.loop}")
+    for gate, said in step.held.items():
+        if gate != "first_wave" or not step.unapproved:
+            yield problem("held", f"nobody is mailed. {said}")
 
 
 def problems_of_open(step: StepHealth | Left, now: datetime) -> Iterator[Problem]:

@@ -42,10 +42,11 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
     """Report how each loop is doing, from what the database knows.
 
     Ends with 4 when a person should look: a tick was missed, a run fails, a loop is paused, the provider accepts
-    nothing more, emails are waiting that should have left (since when, what the provider said, when they go on), emails
-    are in doubt, or unsent for more than an hour, a first wave needs approval, a file is broken, an alert is refused,
-    or answers of recipients wait on this machine for the database (also said while that is away). Where mail may leave,
-    the provider's newest records are compared with the ledger: one that was restored from a backup has to be recovered.
+    nothing more, emails are waiting that should have left (since when, what the provider said, when they go on),
+    emails are in doubt, or unsent for more than an hour, a first wave needs approval, a gate holds a step, a file is
+    broken, an alert is refused, or answers of recipients wait on this machine for the database (also said while that
+    is away). Where mail may leave, the provider's newest records are compared with the ledger: one that was restored
+    from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)
@@ -132,6 +133,8 @@ def _tell(screen: Screen, step: StepHealth, number: StepCounts) -> None:
     if number.deferred:
         waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in number.deferred.items()]
         facts["Deferred"] = "; ".join(waiting)
+    if step.accepted:
+        facts["Accepted"] = f"{', '.join(step.accepted)} (its next tick)"
     if number.receipts.accepted:
         facts["Last 7 days"] = receipts_in_words(number.receipts)
     screen.facts(facts)

@@ -20,6 +20,7 @@ from skene_dagster.delivery import modes
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.reconcile import is_wanted
+from skene_dagster.erasing import waiting as erasing
 from skene_dagster.errors import SkeneError, StoreUnavailable
 from skene_dagster.feedback import breaker, reading
 from skene_dagster.incidents import telling
@@ -35,7 +36,8 @@ NAME = "skene__wake"
 
 DESCRIPTION = (
     "Looks each minute at what there is to do. Reads what providers posted about emails: receipts are filled in, dead "
-    "addresses and those of people who complained are suppressed. Starts skene__feedback if there is more than a look "
+    "addresses and those of people who complained are suppressed. Erases what had to wait of people who were erased. "
+    "Starts skene__feedback if there is more than a look "
     "can read, and every 15 minutes if a provider has no webhook here. Starts skene__reconcile when a batch that a run "
     "left behind (without an answer, split off from another, in doubt) has been due for two minutes and no run holds "
     "it, when the hour has come for which a batch waited, and when a removed step still has emails to send. Fails runs "
@@ -162,7 +164,7 @@ def _parts(look: Look) -> Iterator[str]:
     """Do each part of a look; say what it did, or why it could not."""
     yield _done(_fail_dead_runs, look)
     yield _done(_open_the_database, look)
-    for part in (_read_feedback, _go_on_with_what_is_left, _find_incidents, _tell_of_them):
+    for part in (_read_feedback, _go_on_with_erasures, _go_on_with_what_is_left, _find_incidents, _tell_of_them):
         if look.is_usable:
             yield _done(part, look)
     if look.is_whole:
@@ -209,6 +211,11 @@ def _read_feedback(look: Look) -> str:
         look.cursor = replace(look.cursor, asked=now, reported=now)
     is_news = drained.events or drained.waiting or drained.failed or paused
     return feedback.told(drained, paused) if is_news else ""
+
+
+def _go_on_with_erasures(look: Look) -> str:
+    finished = erasing.go_on(look.database, look.settings, look.clock).finished
+    return f"{how_many(finished, 'erasure')} finished." if finished else ""
 
 
 def _go_on_with_what_is_left(look: Look) -> str:
