@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.controls import EVERY
-from skene_dagster.delivery.ledger import people
+from skene_dagster.delivery.ledger import StepProgress, people
 from skene_dagster.delivery.ledger.people import PutOff, StepName
-from skene_dagster.delivery.model import HoldReason, StepProgress
+from skene_dagster.delivery.model import HoldReason
 from skene_dagster.explain.model import Coming, ComingKind
 from skene_dagster.explain.scope import Asked
 from skene_dagster.loops.plan import After, LoopPlan, Schedule, StepPlan, segment_name

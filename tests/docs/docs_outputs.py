@@ -99,7 +99,7 @@ def waiting_emails(_root: Path, _database: Path) -> str:
 
 def alert_in_slack(_root: Path, _database: Path) -> str:
     because = "3 complaints (limit 0.08%) of 1,000 emails in 7 days"
-    nothing = {"as_of": None, "due": None, "waits": (), "held": {}, "accepted": (), "ahead": False}
+    nothing: dict[str, object] = {"as_of": None, "due": None, "waits": (), "held": {}, "accepted": (), "ahead": False}
     nothing |= dict.fromkeys(("unresolved", "in_doubt", "stuck", "unapproved"), 0)
     paused = {"paused": True, "paused_as": ("win_back",), "paused_because": because}
     step = StepHealth(loop="win_back", step="nudge", **nothing, **paused)  # type: ignore[arg-type]  # its fields

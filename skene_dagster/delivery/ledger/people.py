@@ -11,8 +11,9 @@ from itertools import islice
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger.decisions.progress import StepProgress
 from skene_dagster.delivery.ledger.receipts import Receipt
-from skene_dagster.delivery.model import BatchState, Reason, SendState, StepProgress
+from skene_dagster.delivery.model import BatchState, Reason, SendState
 from skene_dagster.store.tables import batches, deferred, receipts, sends, steps
 
 StepName = tuple[str, str]
