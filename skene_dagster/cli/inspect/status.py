@@ -20,6 +20,7 @@ from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.controls import EVERY
+from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
@@ -174,9 +175,8 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
         yield f"{name} {how_many(step.stuck, 'email')} not sent for over an hour; look at the loop's last run"
     if step.unapproved:
         yield f"{name} a first wave of {step.unapproved:,} waits; skene-dagster approve {step.loop}"
-    for gate, said in step.held.items():
-        if gate != "first_wave" or not step.unapproved:
-            yield f"{name} nobody is mailed. {said}"
+    if held := {gate: said for gate, said in step.held.items() if gate != "first_wave" or not step.unapproved}:
+        yield f"{name} nobody is mailed. {told(held, step.loop, step.step)}"
 
 
 def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:
