@@ -382,7 +382,11 @@ def test_the_emails_of_a_tick_are_counted_not_its_users(world: World) -> None:
     world.add(2)
     world.add(*range(3, 30), verified=False)
 
-    assert tick(world).counts == {"mail": 1, "deferred:not_mailable": 27}
+    reserved = tick(world)
+
+    (gate,) = [gate for gate in reserved.gates if gate.name == "volume"]
+    assert reserved.counts == {"mail": 1, "deferred:not_mailable": 27}
+    assert gate.measured == {"volume": 1, "volume_limit": 1}
 
 
 def test_the_first_emails_of_a_step_are_not_judged_by_their_number_but_those_after_four_quiet_weeks_are(

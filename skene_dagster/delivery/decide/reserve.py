@@ -151,7 +151,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     if hold is not None:
         held = reading(engine, lambda connection: ledger.held(connection, audience.scope))
         counts.update({f"deferred:{reason}": n for reason, n in held.items()})
-    return Reserved(dict(counts), batches, tuple(gates), hold)
+    measured = judging.decided(gates, counts["mail"]) if hold is None else tuple(gates)
+    return Reserved(dict(counts), batches, measured, hold)
 
 
 _Find = Callable[[Connection, datetime | None, Candidate | None], list[Candidate]]

@@ -1,7 +1,7 @@
 """What a gate says of what was measured. Pure: a run and a preview judge alike."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from skene_dagster.delivery.model import GateName
@@ -29,6 +29,16 @@ class Gate:
     def is_shut(self) -> bool:
         """Whether it holds the step, unless a person lets it pass."""
         return bool(self.why)
+
+
+def decided(gates: Iterable[Gate], emails: int) -> tuple[Gate, ...]:
+    """Put the emails that a tick has got in place of those that it could have had at most."""
+    return tuple(
+        replace(gate, measured={**gate.measured, gate.name: emails})
+        if gate.name in _SIZES and not gate.is_shut
+        else gate
+        for gate in gates
+    )
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,8 @@ def first_wave(limits: Limits, emails: int) -> Gate:
 
 
 _HOUR = timedelta(hours=1)
+_SIZES: frozenset[GateName] = frozenset({"volume", "first_wave"})
+"""Gates that are about the number of emails."""
 
 
 def _plotted(source: Fresh) -> str:
