@@ -73,11 +73,13 @@ SkipReason = Literal[
     "same_address",
     "step_removed",
     "doubt",
+    "erased",
 ]
 """Why a user is not mailed for this entry, or this row, at all.
 
 `suppressed`: nothing may reach their address; `said_no`: they want no marketing, or none of the topic; `no_consent`:
-they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email.
+they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email;
+`erased`: a person had them erased while their email was on its way.
 """
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from skene_dagster.store.migrations import columns
 
 revision = "0019"
-down_revision = "0014"
+down_revision = "0017"
 
 
 def upgrade() -> None:
