@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from skene_dagster.delivery import controls, ledger, modes
 from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
-from skene_dagster.delivery.model import WaitingBatches
+from skene_dagster.delivery.model import GateName, WaitingBatches
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -66,7 +66,7 @@ class StepHealth:
     """Emails that wait for more than an hour while no run works on the step."""
     unapproved: int
     """Members of a first wave that waits for a person."""
-    held: dict[str, str]
+    held: dict[GateName, str]
     """What each gate said that holds it, by its name; but for those that a person lets its next tick pass."""
     accepted: tuple[str, ...]
     """The gates that a person lets its next tick pass."""

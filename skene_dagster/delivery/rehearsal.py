@@ -6,7 +6,7 @@ skene_* tables are not there yet, everybody enters for the first time.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from random import Random
@@ -18,7 +18,6 @@ from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, decide
 from skene_dagster.delivery.decide.facts import Person
-from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.gates.rehearsing import Tally
 from skene_dagster.delivery.decide.reserve import count
 from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, SendAudience
@@ -26,7 +25,7 @@ from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
-from skene_dagster.delivery.model import Past
+from skene_dagster.delivery.model import GateName, Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NotCounted, QueryRejected
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
@@ -64,8 +63,8 @@ class Rehearsal:
     """How many by outcome, as `Reserved.counts`."""
     sample: tuple[Case, ...]
     """Some of those who would be mailed."""
-    shut: tuple[Gate, ...] = ()
-    """What would hold a run, so that it decides about nobody."""
+    held: Mapping[GateName, str] = field(default_factory=dict)
+    """What each gate says that would hold a run, so that it mails nobody."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
                     mailed += 1
                     _keep_some(sample, case, size, mailed, draw)
             progress(len(page))
-        shut = decisions.tally.shut(stage.as_of)
-    return Rehearsal(entering, staying, unknown, counts, tuple(sample), shut)
+        held = decisions.tally.shut(stage.as_of)
+    return Rehearsal(entering, staying, unknown, counts, tuple(sample), held)
 
 
 def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCounted | None]:
@@ -260,8 +259,8 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
                     _keep_some(sample, case, size, mailed, draw)
             seen += len(page)
             progress(len(page))
-        shut = tally.shut(stage.as_of)
-    return Rehearsal(seen, 0, 0, counts, tuple(sample), shut)
+        held = tally.shut(stage.as_of)
+    return Rehearsal(seen, 0, 0, counts, tuple(sample), held)
 
 
 def _answer(connection: Connection, stage: Stage) -> Select[Any]:

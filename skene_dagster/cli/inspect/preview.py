@@ -16,6 +16,7 @@ from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
+from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
 from skene_dagster.documents import together
@@ -162,9 +163,9 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
             say(f"{seen:,} users looked at")
 
         found = rehearse(stage, size, progress)
-    for gate in found.shut:
-        screen.labelled("notice", f"A run would mail nobody. {gate.why}")
-    if found.shut:
+    if found.held:
+        why = told(found.held, stage.plan.name, stage.step.name)
+        screen.labelled("notice", f"A run would mail nobody. {why}")
         screen.line()
     _tell_counts(screen, found)
     if not found.sample:
