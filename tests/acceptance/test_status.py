@@ -66,7 +66,7 @@ def test_status_for_programs_is_one_object(root: Path) -> None:
 
     found = json.loads(skene(root, "status", "--json").output)
 
-    assert set(found) == {"steps", "problems", "judgements", "mode", "feedback"}
+    assert set(found) == {"steps", "problems", "not_told", "judgements", "mode", "feedback"}
     assert found["problems"] == []
     assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
         "loop": "retention",

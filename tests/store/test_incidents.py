@@ -147,6 +147,16 @@ def test_a_batch_that_waits_for_moments_is_nobodys_news(world: World) -> None:
     assert (at_once, world.tell()) == ([], [("there", "waiting")])
 
 
+def test_what_was_wrong_before_it_was_found_is_told_to_be_so_since_then(world: World) -> None:
+    long = world.now - LASTS["waiting"]
+    waits = Problem("waiting", "a.b", "a", "3 emails wait", since=long)
+    ahead = Problem("late", "a.b", "a", "late", since=world.now + timedelta(days=1))
+    started = world.now
+    world.look(waits, ahead)
+
+    assert {one.kind: one.opened_at for one in world.to_tell()} == {"waiting": long, "late": started}
+
+
 def test_of_several_of_one_kind_about_one_subject_the_first_is_told(world: World) -> None:
     world.look(LATE, replace(LATE, said="another"))
 
