@@ -12,7 +12,7 @@ from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
-from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
@@ -27,6 +27,7 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
+from skene_dagster.wording import how_many
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
