@@ -1,5 +1,6 @@
 """What happened: the decisions about a user, and what became of their emails, the newest first."""
 
+import zlib
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -119,11 +120,9 @@ def _subjects(connection: Connection, decided: list[Decided], batches: dict[str,
 
 def frozen_message(connection: Connection, batch_id: str, send_id: str) -> Message | None:
     """Read one email out of the frozen bytes of a batch; None where they are not kept, or are none of ours."""
-    kept = people.kept_bytes(connection, batch_id)
-    if kept is None:
-        return None
     try:
-        messages = registry.thawed(*kept)
-    except ValueError:
+        kept = people.kept_bytes(connection, batch_id)
+        messages = () if kept is None else registry.thawed(*kept)
+    except (ValueError, zlib.error):
         return None
     return next((one for one in messages if one.send_id == send_id), None)
