@@ -55,15 +55,17 @@ def _told(connection: Connection, asked: Asked, decided: list[Decided]) -> list[
 def _decision(
     asked: Asked, one: Decided, receipt: Receipt | None, batch: Carrier | None, subject: str | None
 ) -> Happened:
-    said = one.detail
-    if one.state == "in_doubt" and batch is not None:
+    said, reason = one.detail, one.reason
+    is_unanswered = one.state == "reserved" and batch is not None and batch.unresolved_since is not None
+    if batch is not None and (one.state == "in_doubt" or is_unanswered):
         said = batch.refusal or batch.error
+        reason = reason or "no_answer"
     plain = Happened(
         at=one.as_of,
         loop=one.loop,
         step=asked.shown((one.loop, one.step)),
         outcome=one.state,
-        reason=one.reason,
+        reason=reason,
         detail=said,
         send_id=one.send_id,
         subject=subject,
