@@ -25,7 +25,7 @@ Exit codes:
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
   4  everything works, but a person should look (status, doctor, preview,
-     suppressions lift, suppressions import)
+     suppressions lift, suppressions import, users erase)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
@@ -44,7 +44,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "doubts": "List the emails that may or may not have been sent; settle them.",
         "recover": "Update a ledger restored from a backup from the provider's records.",
         "suppressions": "Show, extend and shorten the list of people whom some email may not reach.",
-        "users": "Export what we hold of one user.",
+        "users": "Export what we hold of one user, or erase it.",
         "keys": "List the keys that sign unsubscribe links; draw a new one.",
         "send-test": "Send one user's email to yourself, without recording it.",
         "adopt": "Assign the database to this SKENE_ENV.",
@@ -61,9 +61,9 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "validate": ["validate"],
         "doctor": ["doctor"],
         "why": ["why"],
-        "users": ["users"],
         "inspect": ["preview", "status", "send-test"],
         "consent": ["keys", "suppressions"],
+        "users": ["users"],
         "control": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )

@@ -35,10 +35,14 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "provider": "refused by the provider",
         "no_answer": "no answer from the provider",
         "paused": "the loop is paused",
+        "fresh": "a table has not changed lately (fresh)",
+        "unmailable": "too many addresses cannot be mailed (limits.unmailable)",
+        "volume": "more emails than the step ever has (limits.volume)",
         "first_wave": "a first wave this large waits for: skene-dagster approve",
         "cancelled": "cancelled by a person",
         "step_removed": "the step was removed",
         "doubt": "in doubt, and settled as not sent",
+        "erased": "erased while their email was on its way (users erase)",
     }
 )
 

@@ -17,6 +17,7 @@ from skene_dagster.explain.happened import frozen_message
 from skene_dagster.store.tables import (
     OPEN,
     contacts,
+    erasures,
     metadata,
     preferences,
     receipts,
@@ -28,8 +29,11 @@ Row = Mapping[str, object]
 
 NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
     {
+        "skene_alerts": "whom alerts go to",
         "skene_controls": "orders about loops",
         "skene_definitions": "what skene.yaml said",
+        "skene_failures": "ops that failed",
+        "skene_incidents": "what a person of the product's should look at",
         "skene_meta": "the database itself",
         "skene_pacing": "accounts of providers",
         "skene_receipt_counts": "counts of emails",
@@ -113,6 +117,9 @@ def _theirs(table: Table, subject: Subject) -> ColumnElement[bool] | None:
     """Say which rows of a table are somebody's; None: it can have none."""
     if table in _BY_RECIPIENT:
         return table.c.recipient.in_(subject.recipients)
+    if table is erasures:
+        # It is known by their names; their key there is another one.
+        return or_(*(erasures.c.recipients.contains(name) for name in subject.recipients))
     if table is webhooks:
         return _webhooks(subject)
     if subject.user_id is None:

@@ -18,6 +18,7 @@ from skene_dagster.store.tables import (
     OPEN,
     engagement_levels,
     entitlements,
+    erasures,
     events,
     events_ahead,
     feature_adoption,
@@ -112,9 +113,13 @@ def lived(scene: Scene, key: int) -> None:
     scene.change(key, dormant=1)
     scene.tick("win_back")
     send_id = scene.newest(key, "vip")["send_id"]
+    names = " ".join(of(scene, key).recipients)
     with scene.engine.begin() as connection:
         for table, row in of_behaviour(key).items():
             connection.execute(insert(table), row)
+        # Their account was erased before, and they are back.
+        erased = {"erasure_id": f"{key:032x}", "recipients": names, "erased_at": BEGIN}
+        connection.execute(insert(erasures), erased)
         connection.execute(insert(recovered), {"send_id": send_id, "provider_id": f"p-{key}", "accepted_at": BEGIN})
 
 
@@ -134,7 +139,7 @@ def test_all_that_is_held_of_somebody_is_found_table_by_table(scene: Scene) -> N
     found = held(scene, of(scene, ADA))
 
     assert {*found} == {one.name for one in holdings.tables()}
-    assert {row["user_id"] for rows in found.values() for row in rows if "user_id" in row} == {ADA}
+    assert {row["user_id"] for rows in found.values() for row in rows if row.get("user_id")} == {ADA}
     assert {row["loop"] for row in found["skene_sends"]} == {
         "activation",
         "vip",

@@ -1,1 +1,1 @@
-"""Commands about one user: what we hold of them."""
+"""Commands about one user."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.output_file import opened
-from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.cli.screen import open_screen
 from skene_dagster.cli.why.to_programs import to_json
 from skene_dagster.consent.people import named_user
 from skene_dagster.explain import holdings
@@ -19,6 +19,7 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import Clock
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
+from skene_dagster.wording import how_many
 
 
 @click.command()

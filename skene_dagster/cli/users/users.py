@@ -2,9 +2,10 @@
 
 import click
 
+from skene_dagster.cli.users.erase import erase
 from skene_dagster.cli.users.export import export
 
 
-@click.group(commands=[export])
+@click.group(commands=[export, erase])
 def users() -> None:
-    """What we hold of one user (docs/consent.md)."""
+    """Export what we hold of one user, or erase it (docs/consent.md)."""
