@@ -194,6 +194,12 @@ def coming(kind: Any, reason: Any = None, at: datetime | None = None, detail: st
             id="approval",
         ),
         pytest.param(
+            coming("held", "paused", detail="users is 31 h old"),
+            "waits",
+            "nobody is decided now: the loop is paused\nusers is 31 h old",
+            id="what was said",
+        ),
+        pytest.param(
             coming("held", "a_gate_of_later"), "waits", "nobody is decided now: a gate of later", id="without words"
         ),
         pytest.param(

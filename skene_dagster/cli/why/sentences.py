@@ -141,7 +141,7 @@ class Speaker:
             case "held" if one.reason == "there_at_start":
                 return "never", f"no mail for this entry: {reason}"
             case "held":
-                return "waits", f"nobody is decided now: {reason}"
+                return "waits", f"nobody is decided now: {reason}{said}"
             case "new":
                 return when, "is decided then: they are new to it"
             case "follows":
