@@ -32,6 +32,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
         "validate": "Check loops, templates and settings; with --database, their SQL too.",
         "preview": "Show who would get what, and why. Writes nothing, sends nothing.",
+        "why": "Say why one user was mailed, or not, and what comes next.",
         "status": "Report how each loop is doing; ends with 4 if a person should look.",
         "doctor": "Check what a run needs: rights, encryption, clocks, the sender's domain.",
         "pause": "Stop a loop, or all loops, from sending until resume.",
@@ -59,6 +60,7 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "validate": ["validate"],
         "doctor": ["doctor"],
+        "why": ["why"],
         "inspect": ["preview", "status", "send-test"],
         "consent": ["keys", "suppressions"],
         "users": ["users"],

@@ -148,3 +148,24 @@ def unname(connection: Connection, recipients: Collection[str], send_ids: Collec
     forgotten = connection.execute(delete(preferences).where(theirs, preferences.c.answer == "yes")).rowcount
     by_link = and_(preferences.c.send_id.is_not(None), or_(theirs, preferences.c.send_id.in_(send_ids)))
     return forgotten + connection.execute(update(preferences).where(by_link).values(send_id=None)).rowcount
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer as it is kept."""
+
+    scope: Scope
+    answer: Answer
+    said: Said
+
+
+def said_by(connection: Connection, recipients: Collection[str], limit: int) -> list[Kept]:
+    """List the newest answers of somebody, by whichever of their names, the newest first; of two at once the "no"."""
+    row = preferences.c
+    query = (
+        select(row.scope, row.answer, row.said_at, row.source, row.text_digest, row.send_id)
+        .where(row.recipient.in_(sorted(set(recipients))))
+        .order_by(row.said_at.desc(), row.scope, row.answer, row.recipient)
+        .limit(limit)
+    )
+    return [Kept(scope, answer, Said(*said)) for scope, answer, *said in connection.execute(query)]

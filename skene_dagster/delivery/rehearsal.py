@@ -4,8 +4,9 @@ The decisions come from the same pure function, and the facts from the same quer
 skene_* tables are not there yet, everybody enters for the first time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from random import Random
@@ -17,16 +18,17 @@ from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, decide
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.gates.rehearsing import Tally
 from skene_dagster.delivery.decide.reserve import count
 from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, SendAudience
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
-from skene_dagster.delivery.model import Past
+from skene_dagster.delivery.model import GateName, Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NotCounted, QueryRejected
-from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.product import attributes
 from skene_dagster.segments import clearance, conditions, members, trigger_rows
 from skene_dagster.settings import Settings
@@ -61,6 +63,8 @@ class Rehearsal:
     """How many by outcome, as `Reserved.counts`."""
     sample: tuple[Case, ...]
     """Some of those who would be mailed."""
+    held: Mapping[GateName, str] = field(default_factory=dict)
+    """What each gate says that would hold a run, so that it mails nobody."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
     known(stage)
     if stage.step.by_row:
         return _rehearse_rows(stage, size, progress)
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     entering = staying = unknown = mailed = 0
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
@@ -125,8 +129,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
                 last = row[0]
             cases = decisions.decide(page)
             unknown += len(page) - len(cases)
-            for outcome, n in count(case.decision for case in cases).items():
-                counts[outcome] = counts.get(outcome, 0) + n
+            counts.update(count(case.decision for case in cases))
             for case in cases:
                 staying += case.inside_since is not None
                 entering += case.inside_since is None
@@ -134,7 +137,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
                     mailed += 1
                     _keep_some(sample, case, size, mailed, draw)
             progress(len(page))
-    return Rehearsal(entering, staying, unknown, counts, tuple(sample))
+        held = decisions.tally.shut(stage.as_of)
+    return Rehearsal(entering, staying, unknown, counts, tuple(sample), held)
 
 
 def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCounted | None]:
@@ -193,19 +197,12 @@ class _Decisions:
         self._stage = stage
         self._connection = connection
         self.key = users_key(connection, stage.settings.users)
-        self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
-        # Of the tables that are read here it is the one that is made last; an older release has fewer columns.
+        # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
-        columns = inspect(connection).get_columns(controls.name) if self._known else []
-        has_orders = {column["name"] for column in columns} >= set(controls.c.keys())
-        cleared = clearance.of(connection, self._segment) if self._known else None
+        cleared = clearance.of(connection, stage.audience.segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
-        audience = stage.audience
-        self._rules = (
-            audience.rules(connection, first_as_of, stage.as_of)
-            if has_orders
-            else audience.rules_without_orders(first_as_of)
-        )
+        self.tally = Tally(stage.audience, connection)
+        self._rules = self.tally.rules(first_as_of)
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""
@@ -216,10 +213,9 @@ class _Decisions:
             return []
         audience, as_of = self._stage.audience, self._stage.as_of
         people = audience.people(self._connection, keys, as_of, email.user_columns)
-        inside = members.entered(self._connection, self._segment, keys) if self._known else {}
-        scope = audience.scope
-        pasts = ledger.history(self._connection, scope, keys) if self._known else {}
-        waiting = ledger.waiting_users(self._connection, scope, keys) if self._known else {}
+        inside = members.entered(self._connection, audience.segment, keys) if self._known else {}
+        pasts = ledger.history(self._connection, audience.scope, keys) if self._known else {}
+        waiting = ledger.waiting_users(self._connection, audience.scope, keys) if self._known else {}
         addressees = audience.addressees(self._connection, people, as_of)
         cases = []
         for key in keys:
@@ -229,6 +225,7 @@ class _Decisions:
                 asked = Facts(entered_at, addressees.of(person), past, waiting.get(key))
                 decision = decide(asked, self._rules, as_of)
                 addressees.count(person, decision)
+                self.tally.count(person, since, decision, waits=key in waiting)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases
@@ -236,7 +233,7 @@ class _Decisions:
 
 def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> Rehearsal:
     """Decide about every row that a refresh would find; before the first one, it would find none."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
     audience = stage.audience
@@ -244,7 +241,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not inspect(asking).has_table(sends.name):
             return Rehearsal(0, 0, 0, {}, ())
-        rules = audience.rules(asking, stage.as_of, stage.as_of)
+        rules, tally = audience.rules(asking, stage.as_of, stage.as_of), Tally(audience, asking)
         to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.mode.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
@@ -252,8 +249,9 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
             keys, columns = [row.user_id for row in some], stage.email.user_columns
             people = audience.people(asking, keys, stage.as_of, columns)
             for row, decided in zip(some, audience.decide(asking, page, rules, stage.as_of), strict=True):
-                for outcome, n in count([decided.decision]).items():
-                    counts[outcome] = counts.get(outcome, 0) + n
+                counts.update(count([decided.decision]))
+                if row.user_id in people:
+                    tally.count(people[row.user_id], None, decided.decision, waits=False)
                 if isinstance(decided.decision, Mail):
                     mailed += 1
                     kept = attributes.read(row.attributes, stage.email.row_columns)
@@ -261,7 +259,8 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
                     _keep_some(sample, case, size, mailed, draw)
             seen += len(page)
             progress(len(page))
-    return Rehearsal(seen, 0, 0, counts, tuple(sample))
+        held = tally.shut(stage.as_of)
+    return Rehearsal(seen, 0, 0, counts, tuple(sample), held)
 
 
 def _answer(connection: Connection, stage: Stage) -> Select[Any]:

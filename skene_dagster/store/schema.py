@@ -34,7 +34,9 @@ RELEASES = (
     "0012",
     "0013",
     "0014",
+    "0016",
     "0017",
+    "0019",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

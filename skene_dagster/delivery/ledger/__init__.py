@@ -10,8 +10,19 @@ from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import (
+    StepProgress,
+    accept,
+    begin,
+    complete,
+    held,
+    hold,
+    lock,
+    progress,
+    progress_of_steps,
+)
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
+from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
 from skene_dagster.delivery.ledger.erasing import (
     SendOf,
@@ -42,7 +53,6 @@ from skene_dagster.delivery.ledger.reading import (
     is_free,
     left_behind,
     loops,
-    mails_of_tick,
     members_of,
     not_among,
     oldest_open,
@@ -51,7 +61,6 @@ from skene_dagster.delivery.ledger.reading import (
     steps_with_unsent_batches,
     unresolved,
     waiting,
-    was_ever_reserved,
 )
 from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
 from skene_dagster.delivery.ledger.receipts import (
@@ -124,7 +133,9 @@ __all__ = [
     "ReceiptCounts",
     "SendOf",
     "Skipped",
+    "StepProgress",
     "StepScope",
+    "accept",
     "accepted_in",
     "accepted_since",
     "all_loops",
@@ -174,6 +185,7 @@ __all__ = [
     "keep_bytes",
     "known",
     "known_emails",
+    "largest_tick",
     "last_mails",
     "last_unanswered",
     "latest_to",
@@ -196,6 +208,8 @@ __all__ = [
     "opens_are_forgotten",
     "opens_forgotten_until",
     "own_wait",
+    "progress",
+    "progress_of_steps",
     "put_off",
     "receipts_of",
     "recipients",

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from skene_dagster.delivery.providers import resend, smtp
+from skene_dagster.delivery.email.message import Frozen, Message
+from skene_dagster.delivery.providers import json_emails, resend, smtp
 from skene_dagster.delivery.providers.base import Clock, Provider, Registration
 from skene_dagster.delivery.providers.feedback import Receiver
 from skene_dagster.delivery.providers.outbox import TERMS as OUTBOX
@@ -23,6 +24,7 @@ __all__ = [
     "named",
     "open_outbox",
     "receivers",
+    "thawed",
 ]
 
 REGISTERED: Mapping[str, Registration] = MappingProxyType({"resend": resend.REGISTRATION, "smtp": smtp.REGISTRATION})
@@ -93,3 +95,15 @@ def erase_from_outbox(settings: Settings, send_ids: Collection[str], addresses: 
         StoreError: a file cannot be read or deleted.
     """
     return erase_emails(settings.outbox, send_ids, addresses)
+
+
+def thawed(mode: str, name: str, batch: Frozen) -> tuple[Message, ...]:
+    """Read the emails of a frozen batch back.
+
+    Args:
+        name: the provider that the ledger has of it; in the mode `outbox` the folder made its bytes.
+
+    Raises:
+        ValueError: the bytes are none of ours.
+    """
+    return json_emails.messages_of(batch) if mode == "outbox" else named(name).thaw(batch)
