@@ -139,7 +139,6 @@ class _Work:
 
     def _unname_sends(self, user_id: object) -> int:
         found, mine = 0, None
-        waits: frozenset[str] = frozenset()
         # The second way looks at what is being decided now, without reading all sends while that waits.
         for find in (ledger.sends_to, ledger.sends_in_pages):
             while some := write(self.engine, partial(find, user_id=user_id, limit=self.chunk)):
@@ -149,7 +148,7 @@ class _Work:
                     # Each look has a key of its own: who entered anew meanwhile has occurrences that are there already.
                     mine = write(self.engine, self._begin)
                 unname = partial(_unname_sends, some=some, erasure=mine, words=self.person.addresses, now=self.clock())
-                waits = write(self.engine, partial(unname, waits=waits))
+                write(self.engine, unname)
                 found += len(some)
         self.rows[tables.sends.name] += found
         return found
@@ -172,16 +171,11 @@ def forget_by_send(engine: Engine, some: Sequence[SendOf]) -> dict[str, int]:
 
 
 def _unname_sends(
-    connection: Connection,
-    some: Sequence[SendOf],
-    erasure: Erasure,
-    waits: frozenset[str],
-    words: Collection[str],
-    now: datetime,
-) -> frozenset[str]:
-    waits |= ledger.unname(connection, some, erasure.user_id, words, now)
-    erasures.wait(connection, erasure.erasure_id, waits)
-    return waits
+    connection: Connection, some: Sequence[SendOf], erasure: Erasure, words: Collection[str], now: datetime
+) -> None:
+    # Done again after a COMMIT without an answer, it finds nothing: what was written down stays.
+    waits = ledger.unname(connection, some, erasure.user_id, words, now)
+    erasures.wait_for_more(connection, erasure.erasure_id, waits)
 
 
 def _delete_some(connection: Connection, table: Table, user_id: object, limit: int) -> int:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from broken_commits import breaking_off
 from delivery_world import LIVE, OUTBOX, Script, World, lose_the_answer, make_world, never_arrive
 from erased_world import ADDRESS, ERIKA, OTHER, erased, known, reserved, resumed, send_ids, traces
 from sqlalchemy import Engine
@@ -293,6 +294,22 @@ def test_their_emails_in_the_outbox_are_deleted(world: World) -> None:
 def everything_in(folder: Path) -> str:
     files = [file for file in folder.rglob("*") if file.is_file()]
     return "".join(f"{file}\n{file.read_text(encoding='utf-8')}" for file in files)
+
+
+@pytest.mark.parametrize("at", range(19, 29))
+def test_a_commit_without_an_answer_makes_nobody_forget_what_has_to_wait(world: World, at: int) -> None:
+    ids = unanswered(world)
+
+    with breaking_off(world.engine, at=at, happens=True):
+        done = erased(world)
+    assert done.waits_until == world.now + 7 * DAY
+    world.now += timedelta(minutes=10)
+    world.deliver(LIVE)
+    with breaking_off(world.engine, at=at // 2, happens=True):
+        resumed(world)
+
+    assert traces(world.engine, ADDRESS, *ids) == []
+    assert sorted(world.provider.mailed) == [OTHERS, ADDRESS]
 
 
 @pytest.mark.long
