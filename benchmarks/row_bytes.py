@@ -27,7 +27,7 @@ from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, Moment, metadata
 
 ROWS = 100_000
-AT_ONCE = 5_000
+AT_ONCE = 2_000
 START = datetime(2026, 3, 2, 9)
 
 TABLES = (
@@ -99,34 +99,32 @@ SET = ("delivered_at", "accepted_at", "settled_at", "frozen_at", "first_attempt_
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="few rows")
-    number = 2_000 if options.parse_args().quick else ROWS
-    found: dict[str, dict[str, tuple[float, float]]] = {}
-    with tempfile.TemporaryDirectory() as name, closing(databases.each(Path(name))) as running:
+    options.add_argument("--only", choices=databases.all_of_them(), help="one database")
+    chosen = options.parse_args()
+    number = 2_000 if chosen.quick else ROWS
+    with tempfile.TemporaryDirectory() as name, closing(databases.each(Path(name), chosen.only)) as running:
         for database, url in running:
             if not url.startswith("sqlite"):
-                found[database] = measured(url, number)
-    rows = [
-        [table, *(f"{data:.0f} + {index:.0f}" for sizes in found.values() for data, index in [sizes[table]])]
-        for table in TABLES
-    ]
-    show(f"bytes a row, of {number:,}: data with the primary key + other indexes", ["table", *found], rows)
+                rows = ([table, f"{data:.0f}", f"{indexes:.0f}"] for table, data, indexes in measured(url, number))
+                title = f"{database}: bytes a row, of {number:,}"
+                show(title, ["table", "data", "indexes"], rows)
 
 
-def measured(url: str, number: int) -> dict[str, tuple[float, float]]:
-    """Fill the tables, and say how many bytes a row of each takes: data, indexes."""
+def measured(url: str, number: int) -> Iterator[tuple[str, float, float]]:
+    """Fill the tables, and say how many bytes a row of each takes: table, data, indexes."""
     engine = open_engine(url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE users (id BIGINT PRIMARY KEY, email VARCHAR(254))"))
     schema.upgrade(engine, Users())
-    sizes = {}
     for name in TABLES:
         # A batch is a hundred emails.
         rows = number // 10 if name == "skene_batches" else number
         fill(engine, metadata.tables[name], rows)
         analyze(engine, name)
-        sizes[name] = size(engine, name, rows)
+        yield name, *size(engine, name, rows)
+        with engine.begin() as connection:
+            connection.execute(text(f"DROP TABLE {name}"))
     engine.dispose()
-    return sizes
 
 
 def analyze(engine: Engine, name: str) -> None:

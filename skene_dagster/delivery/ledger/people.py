@@ -148,7 +148,6 @@ def newest_receipts(connection: Connection, recipient: str, mode: str, limit: in
     return [Receipt(*row) for row in connection.execute(query.limit(limit))]
 
 
-
 _RECEIPT = tuple(receipts.c[field.name] for field in fields(Receipt))
 
 
