@@ -10,16 +10,17 @@ import pytest
 from broken_commits import breaking_off
 from delivery_world import LIVE, OUTBOX, Script, World, lose_the_answer, make_world, never_arrive
 from erased_world import ADDRESS, ERIKA, OTHER, erased, known, reserved, resumed, send_ids, traces
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from usage_world import Died as DiedAtCommit
 from usage_world import dying
 
+from skene_dagster.delivery.doubts import Verdict, doubts, settle_doubt
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Absent, Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
-from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.engine import is_sqlite, transaction
 
 DAY = timedelta(days=1)
 OTHERS = f"u{OTHER}@example.com"
@@ -218,6 +219,36 @@ def test_what_stays_in_doubt_keeps_its_bytes_until_it_is_found_or_a_week_is_over
     if not is_found:
         reconcile(world.session(LIVE), [world.plan])
     assert outcomes(world) == (["accepted"] * 2 if is_found else ["in_doubt:no_answer"] * 2)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "becomes", "requests"),
+    [
+        ("sent", ["accepted", "accepted"], 1),
+        ("skip", ["skipped:doubt", "skipped:doubt"], 1),
+        ("resend", ["accepted", "skipped:left_segment"], 2),
+    ],
+)
+def test_a_person_can_settle_what_has_lost_its_content(
+    world: World, verdict: Verdict, becomes: list[str], requests: int
+) -> None:
+    ids = unanswered(world)
+    erased(world)
+    world.now += DAY
+    reconcile(world.session(LIVE), [world.plan])
+    world.now += 7 * DAY
+    resumed(world)
+
+    def settle(connection: Connection) -> None:
+        (batch,) = [one for one in doubts(connection, "live") if one.loop == world.plan.name]
+        settle_doubt(connection, batch, verdict, write_back=True, now=world.now)
+
+    transaction(world.engine, settle)
+    world.deliver(LIVE)
+
+    assert outcomes(world) == becomes
+    assert bytes_of_requests(world) == [(OTHERS, ADDRESS), (OTHERS,)][:requests]
+    assert traces(world.engine, ADDRESS, *ids) == []
 
 
 def test_who_is_erased_twice_waits_for_what_the_first_time_left(world: World) -> None:
