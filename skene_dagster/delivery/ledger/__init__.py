@@ -30,10 +30,10 @@ from skene_dagster.delivery.ledger.erasing import (
     forget_receipts,
     forget_recovered,
     keep_bytes,
+    sends_in_pages,
     sends_left_in,
     sends_to,
     unname,
-    wait_for_pages,
 )
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
@@ -221,6 +221,7 @@ __all__ = [
     "release",
     "remember",
     "send_id",
+    "sends_in_pages",
     "sends_left_in",
     "sends_of",
     "sends_to",
@@ -233,7 +234,6 @@ __all__ = [
     "stuck_emails",
     "unname",
     "unresolved",
-    "wait_for_pages",
     "waiting",
     "waiting_users",
     "waits",
