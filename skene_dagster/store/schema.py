@@ -34,6 +34,7 @@ RELEASES = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

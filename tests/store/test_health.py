@@ -8,12 +8,12 @@ import pytest
 from delivery_world import LIVE, World, make_world
 from sqlalchemy import Engine
 
-from skene_dagster.cli.ticks import last_tick
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.health import GRACE, StepHealth, closed_accounts, health
 from skene_dagster.delivery.providers.base import Fatal, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
 from skene_dagster.loops.plan import Schedule
+from skene_dagster.loops.times.ticks import last_tick
 from skene_dagster.store.engine import transaction
 
 

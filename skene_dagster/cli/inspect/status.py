@@ -13,13 +13,14 @@ from sqlalchemy import Engine
 
 from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_database
 from skene_dagster.cli.group import LOOK
+from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.inspect.came_back import heard_in_words, receipts_in_words
 from skene_dagster.cli.screen import Screen, how_many, open_screen
-from skene_dagster.cli.ticks import last_tick
 from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.controls import EVERY
+from skene_dagster.delivery.decide.arbiter.today import budgets
 from skene_dagster.delivery.health import GRACE, Left, StepHealth, Wait, closed_accounts, health, left_by_others
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import PAUSED
@@ -27,6 +28,7 @@ from skene_dagster.errors import LedgerOutdated, SpoolError, StoreError
 from skene_dagster.feedback import breaker, inbox
 from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.times.ticks import last_tick
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import Clock, reading
@@ -65,6 +67,7 @@ def status(context: click.Context, *, as_json: bool) -> None:
         heard = reading(engine, inbox.heard)
         judged = reading(engine, lambda connection: breaker.judgements(connection, now))
         closed = reading(engine, lambda connection: closed_accounts(connection, now))
+        planned = reading(engine, lambda connection: budgets(connection, settings, mode.name, now))
         problems = [*unheard, *_outdated(settings, mode, engine, clock)]
     problems += [problem for step in steps for problem in _problems(step, now)]
     problems += [problem for left in others for problem in _open(left, now)]
@@ -72,13 +75,15 @@ def status(context: click.Context, *, as_json: bool) -> None:
     problems += [f"{broken.file} is broken: skene-dagster validate" for broken in project.broken]
     if as_json:
         found = {"steps": [asdict(step) | {"late": step.late} for step in steps], "problems": problems}
-        found |= {"judgements": [asdict(one) for one in judged]}
+        found |= {"judgements": [asdict(one) for one in judged], "budgets": [asdict(one) for one in planned]}
         click.echo(json.dumps(found | {"mode": mode.name, "feedback": asdict(heard)}, default=str, indent=2))
     else:
         screen = open_screen()
         facts = {"Database": shown_database(settings), "Emails": f"{mode.name} ({mode.why})"}
         if mode.leaves or heard.last_at is not None:
             facts["Feedback"] = heard_in_words(heard, settings)
+        if planned:
+            facts["Budget"] = budgets_in_words(planned)
         screen.facts(facts)
         for step in steps:
             screen.line()

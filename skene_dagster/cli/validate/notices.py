@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.checks.schedule_gaps import Gap, Lost, lost
 from skene_dagster.cli.screen import how_many
-from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated, repeated
@@ -16,6 +15,7 @@ from skene_dagster.loops.dialect.time.clocks import AS_OF_DATE
 from skene_dagster.loops.plan import LoopPlan, Query, Schedule, StepPlan
 from skene_dagster.loops.sql_reads import Window
 from skene_dagster.loops.times.cron import either_day
+from skene_dagster.loops.times.ticks import in_utc, ticks
 from skene_dagster.loops.times.zones import trap_of_timezone
 from skene_dagster.settings import Settings
 

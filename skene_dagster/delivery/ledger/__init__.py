@@ -4,6 +4,14 @@ This package owns skene_sends, skene_batches, skene_deferred, skene_steps, skene
 it alone names them: what happens to their rows stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.decisions.budget import (
+    PlannedEmails,
+    busiest,
+    planned_since,
+    waiting_for_room,
+    warm_up_is_over,
+    warm_up_waits,
+)
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
@@ -12,7 +20,9 @@ from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
 from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
-from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
+from skene_dagster.delivery.ledger.decisions.progress import of_all as progress_of_all
+from skene_dagster.delivery.ledger.decisions.wanted import wanted
+from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
@@ -109,6 +119,8 @@ __all__ = [
     "Judged",
     "LeftOut",
     "PastMail",
+    "Planned",
+    "PlannedEmails",
     "Receipt",
     "ReceiptCounts",
     "Skipped",
@@ -123,6 +135,7 @@ __all__ = [
     "begin",
     "begin_attempt",
     "begun",
+    "busiest",
     "cancel",
     "change_receipt",
     "claim",
@@ -180,6 +193,8 @@ __all__ = [
     "opens_are_forgotten",
     "opens_forgotten_until",
     "own_wait",
+    "planned_since",
+    "progress_of_all",
     "put_off",
     "receipts_of",
     "recipients",
@@ -201,8 +216,12 @@ __all__ = [
     "stuck_emails",
     "unresolved",
     "waiting",
+    "waiting_for_room",
     "waiting_users",
     "waits",
+    "wanted",
+    "warm_up_is_over",
+    "warm_up_waits",
     "was_ever_reserved",
     "written_back",
 ]

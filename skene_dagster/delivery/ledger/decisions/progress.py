@@ -73,6 +73,12 @@ def held(connection: Connection, scope: StepScope) -> dict[str, int]:
     return {progress.hold: number} if number else {}
 
 
+def of_all(connection: Connection, mode: str) -> dict[tuple[str, str], StepProgress]:
+    """Say how far each step of a mode has decided, by loop and step."""
+    query = select(steps.c.loop, steps.c.step, steps.c.reserved_as_of, steps.c.hold).where(steps.c.mode == mode)
+    return {(loop, step): StepProgress(*rest) for loop, step, *rest in connection.execute(query)}
+
+
 def _progress(connection: Connection, scope: StepScope) -> StepProgress | None:
     row = connection.execute(select(steps.c.reserved_as_of, steps.c.hold).where(rows_of(scope, steps))).one_or_none()
     return None if row is None else StepProgress(*row)

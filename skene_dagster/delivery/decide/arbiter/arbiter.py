@@ -1,0 +1,59 @@
+"""What a step shares with other loops: the emails of a day, and a recipient's places under a cap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from skene_dagster.delivery.decide.arbiter.budget import Budget
+from skene_dagster.delivery.decide.arbiter.rivals import Rivals
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.settings import Settings
+
+
+@dataclass(frozen=True)
+class Arbiter:
+    """Between a step and the other loops of its project."""
+
+    budget: Budget | None = None
+    """Of the days; None: nothing limits it."""
+    rivals: Rivals | None = None
+    """To whom last places are left; None: to nobody."""
+
+    @staticmethod
+    def of(  # noqa: PLR0913 - what it is about, each by its name
+        connection: Connection,
+        mode: str,
+        plan: LoopPlan,
+        step: StepPlan,
+        settings: Settings,
+        others: Sequence[LoopPlan],
+        *,
+        as_of: datetime,
+        at: datetime,
+        has_plans: bool,
+    ) -> "Arbiter":
+        """Read what a step shares at a tick.
+
+        Args:
+            others: the loops of the project.
+            at: the moment of the decisions, in the time in which days are counted.
+            has_plans: whether the tables are there that say what is planned.
+        """
+        budget = Budget.of(connection, mode, plan, step, settings, others, at, has_plans=has_plans)
+        return Arbiter(budget, Rivals.of(mode, plan, step, settings, others, as_of) if has_plans else None)
+
+    def gather(self, *, is_gathering: bool) -> None:
+        """Mail nobody yet for whom there may be no room, or go on mailing."""
+        if self.budget is not None:
+            self.budget.is_gathering = is_gathering
+
+    def keep(self, connection: Connection) -> None:
+        """Write down what was found to be too small."""
+        if self.budget is not None:
+            self.budget.keep(connection)
+
+
+NOBODY_ELSE = Arbiter()
+"""Nothing is shared."""
