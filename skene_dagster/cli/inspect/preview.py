@@ -164,6 +164,10 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
             say(f"{seen:,} users looked at")
 
         found = rehearse(stage, size, progress)
+    for gate in found.shut:
+        screen.labelled("notice", f"A run would mail nobody. {gate.why}")
+    if found.shut:
+        screen.line()
     _tell_counts(screen, found)
     if not found.sample:
         screen.paragraph("To see the email anyway, name a user: --user KEY.")

@@ -64,6 +64,8 @@ class Addressees:
     """What they share with all others who are mailed on a day; None: nothing limits it."""
     left: Mapping[object, datetime] = field(default_factory=dict)
     """Users whom a loop of higher priority wants, too, and from when on they are asked about again."""
+    _hours: dict[ZoneInfo, datetime | None] = field(default_factory=dict)
+    """From when on an email may leave, by time zone, of which a page has few."""
 
     def of(self, person: Person | None, waiting: Waiting | None = None) -> Addressee:
         """Say what is to be decided about a user; `None`: there is none.
@@ -107,7 +109,9 @@ class Addressees:
     def _not_before(self, person: Person) -> datetime | None:
         """Say from when on an email may leave; None: at once. By each clock, the slices begin when its hours do."""
         zone = zone_of(person, self.settings, self.zone)
-        hour = leaves_at(self.as_of, self.now, zone, self.hours)
+        if zone not in self._hours:
+            self._hours[zone] = leaves_at(self.as_of, self.now, zone, self.hours)
+        hour = self._hours[zone]
         if self.slices is None or not self.slices.wait:
             return hour
         quiet, wait = Hours(self.hours.quiet), self.slices.wait

@@ -18,11 +18,13 @@ from skene_dagster.consent.spool.draining import drain
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide import first_wave
+from skene_dagster.delivery.decide.arbiter.arbiter import days_of, is_arbitrated
 from skene_dagster.delivery.decide.candidates import Candidate, count
+from skene_dagster.delivery.decide.gates import looking
+from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
-from skene_dagster.delivery.decide.tick import Page, Tick
-from skene_dagster.delivery.ledger import StepScope
-from skene_dagster.delivery.model import StepProgress
+from skene_dagster.delivery.decide.tick import Hold, Page, Tick
+from skene_dagster.delivery.ledger import StepProgress, StepScope
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
@@ -40,6 +42,10 @@ class Reserved:
 
     counts: dict[str, int]
     batches: int
+    gates: tuple[Gate, ...] = ()
+    """What each gate measured."""
+    hold: Hold | None = None
+    """Why nobody was decided about."""
 
 
 def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by its name
@@ -76,29 +82,26 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     now = clock()
     _refuse_other_times(mode, settings, as_of, now)
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
-    awaits_approval = first_wave.is_large(audience, engine, now)
     decided_up_to = _begin(engine, audience.scope, audience.digest, as_of).reserved_as_of
-    if audience.is_arbitrated:
-        _begin(engine, ledger.all_loops(mode.name), "", as_of)
-    tick = Tick(
-        audience,
-        clock,
-        batch or modes.terms(mode.name, step.email.provider).batch_limit,
-        decided_up_to,
-        awaits_approval,
-        wave=first_wave.slices(audience, engine, decided_up_to, now),
-        arbiter=reading(engine, lambda connection: audience.arbiter(connection, others, now)),
+    arbiter = reading(engine, lambda connection: audience.arbiter(connection, others, now))
+    wave = first_wave.slices(audience, engine, decided_up_to, now)
+    gates = looking.look(
+        audience, engine, decided_up_to, now, arbiter.room_at_most(days_of(step.email, in_slices=wave is not None))
     )
+    if is_arbitrated(settings, step.email):
+        _begin(engine, ledger.all_loops(mode.name), "", as_of)
+    size = batch or modes.terms(mode.name, step.email.provider).batch_limit
+    tick = Tick(audience, clock, size, decided_up_to, gates, wave, arbiter)
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
-    batches, is_held = 0, False
+    batches, hold = 0, None
     for part in tick.parts(in_turn=reading(engine, tick.is_too_large)):
         last: Candidate | None = None
         is_done = False
-        while not is_done and not is_held:
+        while not is_done and hold is None:
             # What recipients said while the database was away is heard before anybody is decided about.
             drain(engine, spool, clock)
             done = _read_again_when_overtaken(engine, partial(tick.decide_page, part=part, after=last), page)
-            is_held, is_done = done.is_held, done.is_done
+            hold, is_done = done.hold, done.is_done
             if not done.decided:
                 break
             last = done.decided[-1].candidate
@@ -106,14 +109,14 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             counts.update(count(one.decision for one in done.decided))
             tick.has_decided(done)
             progress(len(done.decided))
-    if is_held:
+    if hold is not None:
         held = reading(engine, lambda connection: ledger.held(connection, audience.scope))
         counts.update({f"deferred:{reason}": n for reason, n in held.items()})
     elif counts.pop("deferred:budget", 0):
         # Some were asked about twice, and of those who waited before some were not reached.
         waiting = reading(engine, lambda connection: ledger.deferred(connection, audience.scope, by_row=step.by_row))
         counts.update({"deferred:budget": waiting["budget"]} if "budget" in waiting else {})
-    return Reserved(dict(counts), batches)
+    return Reserved(dict(counts), batches, tuple(gates), hold)
 
 
 def _begin(engine: Engine, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:

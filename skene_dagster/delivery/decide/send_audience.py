@@ -11,7 +11,6 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.addressees import Addressees
 from skene_dagster.delivery.decide.arbiter.arbiter import NOBODY_ELSE, Arbiter
-from skene_dagster.delivery.decide.arbiter.budget import has_budget
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
 from skene_dagster.delivery.decide.digest import digest
 from skene_dagster.delivery.decide.eligibility import (
@@ -69,14 +68,10 @@ class SendAudience:
         """Whose members they are."""
         return segment_name(self.plan.name, self.step.ledger_name)
 
-    def rules(
-        self, connection: Connection, first_as_of: datetime, now: datetime, *, awaits_approval: bool = False
-    ) -> Rules:
+    def rules(self, connection: Connection, first_as_of: datetime, now: datetime) -> Rules:
         """Say by which rules it is decided now: those of the loop, and the orders that people gave."""
         orders = controls.orders(connection, self.plan.name, self.step.ledger_name)
-        hold: HoldReason | None = (
-            "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
-        )
+        hold: HoldReason | None = "paused" if orders.paused else None
         is_cancelled = orders.cancels(self.as_of, now)
         return replace(self.rules_without_orders(first_as_of), hold=hold, is_cancelled=is_cancelled)
 
@@ -117,13 +112,23 @@ class SendAudience:
         is_new = ~ledger.waits(self.scope, *(table.c[name] for name in names))
         return self.page(connection, is_new, since, after)
 
-    def due(self, connection: Connection, waiting: Waits = "for_anything", most: int | None = None) -> list[Candidate]:
+    def due(
+        self,
+        connection: Connection,
+        after: Candidate | None = None,
+        waiting: Waits = "for_anything",
+        most: int | None = None,
+    ) -> list[Candidate]:
         """List the next who were deferred and are due; whoever is decided is due no more.
 
         Args:
+            after: the last one of the page before, where nobody is decided.
             waiting: for what; of those who wait for room the most recently active come first.
             most: how many at most; None: a page.
         """
+        behind = None
+        if after is not None and after.waiting is not None:
+            behind = (after.waiting.ask_at, after.user_id, after.waiting.occurrence)
         may_be_mailed = partial(facts.may_be_mailed, connection, self.settings.users, as_of=self.as_of)
         with facts.mapped_by_settings(self.settings.users):
             rows = ledger.due_again(
@@ -134,6 +139,7 @@ class SendAudience:
                 limit=self.size if most is None else min(self.size, most),
                 may_be_mailed=may_be_mailed,
                 waiting=waiting,
+                after=behind,
             )
         return [
             Candidate(
@@ -242,12 +248,6 @@ class SendAudience:
         """Read what it shares with other loops; see `Arbiter.of`."""
         mine, at = (self.mode.name, self.plan, self.step, self.settings), self.planned(now).at
         return Arbiter.of(connection, *mine, others, as_of=self.as_of, at=at, has_plans=has_plans)
-
-    @property
-    def is_arbitrated(self) -> bool:
-        """Whether its emails are counted together with those of other loops: by caps, or by the budget of a day."""
-        limits, topic = self.settings.limits, self.email.topic
-        return topic is not None and (bool(limits.caps) or has_budget(self.settings, topic))
 
     def page(
         self, connection: Connection, which: ColumnElement[bool], since: datetime | None, after: Candidate | None

@@ -1,21 +1,22 @@
 """A tick of a step while it is decided: in which parts, page by page, one transaction each."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from skene_dagster.delivery import ledger
+from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import first_wave
-from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter
-from skene_dagster.delivery.decide.arbiter.budget import DAYS
+from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision, new_decisions
 from skene_dagster.delivery.decide.eligibility import Mail, Rules
+from skene_dagster.delivery.decide.gates import looking
+from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger.decisions.deferring import Waits
-from skene_dagster.loops.times.hours import ANY_HOUR
+from skene_dagster.delivery.model import GateName, HoldReason
 from skene_dagster.segments import clearance
 from skene_dagster.store.engine import Clock
 
@@ -39,12 +40,21 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Why nobody of a step is decided about."""
+
+    reason: HoldReason
+    said: Mapping[GateName, str]
+    """What each gate says that holds it; empty where a person has paused it."""
+
+
+@dataclass(frozen=True)
 class Page:
     """What was decided about one page; about nobody where there was none left, or nobody may be decided now."""
 
     decided: Sequence[CandidateDecision]
     batches: int
-    is_held: bool = False
+    hold: Hold | None = None
     is_done: bool = False
     """There is no further one."""
 
@@ -59,7 +69,7 @@ class Tick:
     """Emails of a batch, at most."""
     decided_up_to: datetime | None
     """The last tick of which everybody is decided."""
-    awaits_approval: bool
+    gates: Sequence[Gate]
     wave: Slices | None
     arbiter: Arbiter
 
@@ -69,9 +79,24 @@ class Tick:
         return room is not None and first_wave.has_more_than(connection, self.audience, self.decided_up_to, room)
 
     def _room(self) -> int | None:
-        is_spread = self.wave is not None or self.audience.email.hours != ANY_HOUR
-        budget = self.arbiter.budget
-        return None if budget is None else budget.least_room(DAYS if is_spread else 1)
+        days = days_of(self.audience.email, in_slices=self.wave is not None)
+        return None if self.arbiter.budget is None else self.arbiter.budget.least_room(days)
+
+    def _hold(self, connection: Connection, ordered: HoldReason | None) -> Hold | None:
+        """Say what holds the step now: an order, or the gates that are shut and that nobody lets it pass."""
+        if ordered is not None:
+            return Hold(ordered, {})
+        shut = [gate for gate in self.gates if gate.is_shut]
+        if not shut:
+            return None
+        orders = controls.orders(connection, self.audience.plan.name, self.audience.step.ledger_name)
+        known = ledger.progress(connection, self.audience.scope)
+        accepted = known.accepted if known else frozenset[str]()
+        left = [gate for gate in shut if not looking.is_let_through(gate, orders, accepted)]
+        said: dict[GateName, str] = {}
+        for gate in left:
+            said[gate.name] = f"{said[gate.name]} {gate.why}" if gate.name in said else gate.why
+        return Hold(left[0].name, said) if left else None
 
     def parts(self, *, in_turn: bool) -> Sequence[Part]:
         """Say in which order everybody is decided: whoever waited, then whoever is new.
@@ -82,11 +107,11 @@ class Tick:
         """
 
         def due(waiting: Waits) -> Find:
-            return lambda connection, _since, _after: self.audience.due(connection, waiting)
+            return lambda connection, _since, _after: self.audience.due(connection, waiting=waiting)
 
         def mended(connection: Connection, _since: datetime | None, _after: Candidate | None) -> list[Candidate]:
             room = self._room()
-            return self.audience.due(connection, "for_a_mend", max(room, 0)) if room is not None else []
+            return self.audience.due(connection, waiting="for_a_mend", most=max(room, 0)) if room is not None else []
 
         if not in_turn:
             return Part(due("for_anything")), Part(self.audience.entered, in_order=True, is_last=True)
@@ -103,10 +128,11 @@ class Tick:
         ledger.lock(connection, audience.scope)
         cleared = clearance.require(connection, audience.segment, as_of, "nothing is sent")
         since = audience.since(self.decided_up_to, cleared.first_as_of)
-        rules = audience.rules(connection, cleared.first_as_of, self.clock(), awaits_approval=self.awaits_approval)
-        if rules.hold is not None:
-            ledger.hold(connection, audience.scope, rules.hold, since)
-            return Page([], 0, is_held=True)
+        rules = audience.rules(connection, cleared.first_as_of, self.clock())
+        hold = self._hold(connection, rules.hold)
+        if hold is not None:
+            ledger.hold(connection, audience.scope, hold.reason, since, hold.said)
+            return Page([], 0, hold=hold)
         candidates = part.find(connection, since, after)
         decided: list[CandidateDecision] = []
         batches = 0

@@ -18,11 +18,32 @@ from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import (
+    StepProgress,
+    accept,
+    begin,
+    complete,
+    held,
+    hold,
+    lock,
+    progress,
+)
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.progress import of_all as progress_of_all
+from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
 from skene_dagster.delivery.ledger.decisions.wanted import wanted
 from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided
+from skene_dagster.delivery.ledger.erasing import (
+    SendOf,
+    drop_bytes,
+    forget_receipts,
+    forget_recovered,
+    keep_bytes,
+    sends_left_in,
+    sends_to,
+    unname,
+    wait_for_pages,
+)
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
@@ -41,7 +62,6 @@ from skene_dagster.delivery.ledger.reading import (
     is_free,
     left_behind,
     loops,
-    mails_of_tick,
     members_of,
     not_among,
     oldest_open,
@@ -50,7 +70,6 @@ from skene_dagster.delivery.ledger.reading import (
     steps_with_unsent_batches,
     unresolved,
     waiting,
-    was_ever_reserved,
 )
 from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
 from skene_dagster.delivery.ledger.receipts import (
@@ -123,8 +142,11 @@ __all__ = [
     "PlannedEmails",
     "Receipt",
     "ReceiptCounts",
+    "SendOf",
     "Skipped",
+    "StepProgress",
     "StepScope",
+    "accept",
     "accepted_in",
     "accepted_since",
     "all_loops",
@@ -150,12 +172,15 @@ __all__ = [
     "deferred",
     "doubt",
     "drop",
+    "drop_bytes",
     "drop_step",
     "due",
     "due_again",
     "emails_in_doubt",
     "forget_contacts",
     "forget_opens",
+    "forget_receipts",
+    "forget_recovered",
     "freeze",
     "frozen",
     "give_up",
@@ -169,8 +194,10 @@ __all__ = [
     "is_due",
     "is_free",
     "judged_within",
+    "keep_bytes",
     "known",
     "known_emails",
+    "largest_tick",
     "last_mails",
     "last_unanswered",
     "latest_to",
@@ -194,6 +221,7 @@ __all__ = [
     "opens_forgotten_until",
     "own_wait",
     "planned_since",
+    "progress",
     "progress_of_all",
     "put_off",
     "receipts_of",
@@ -206,7 +234,9 @@ __all__ = [
     "release",
     "remember",
     "send_id",
+    "sends_left_in",
     "sends_of",
+    "sends_to",
     "set_apart",
     "settle",
     "shown_nothing",
@@ -214,7 +244,9 @@ __all__ = [
     "steps_with_open_batches",
     "steps_with_unsent_batches",
     "stuck_emails",
+    "unname",
     "unresolved",
+    "wait_for_pages",
     "waiting",
     "waiting_for_room",
     "waiting_users",

@@ -9,16 +9,17 @@ from sqlalchemy import Connection, Select, inspect, select
 
 from skene_dagster.behaviour.activity import last_active_of
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.eligibility import Defer, Facts, Mail, decide
+from skene_dagster.delivery.decide.gates.rehearsing import Tally, is_whole
 from skene_dagster.delivery.decide.send_audience import PAGE
 from skene_dagster.delivery.ledger.decisions.deferring import UNMADE
 from skene_dagster.delivery.model import Waiting
 from skene_dagster.delivery.rehearsal.stage import Case, Stage
-from skene_dagster.loops.plan import segment_name
 from skene_dagster.product import attributes
 from skene_dagster.segments import clearance, conditions, members
 from skene_dagster.store.keys import users_key
-from skene_dagster.store.tables import controls, warm_ups
+from skene_dagster.store.tables import batches, controls, deferred, steps, warm_ups
 
 
 class Decisions:
@@ -28,25 +29,18 @@ class Decisions:
         self._stage = stage
         self._connection = connection
         self.key = users_key(connection, stage.settings.users)
-        self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
-        # Of the tables that are read here it is the one that is made last; an older release has fewer columns.
+        # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
-        columns = inspect(connection).get_columns(controls.name) if self._known else []
-        has_orders = {column["name"] for column in columns} >= set(controls.c.keys())
-        cleared = clearance.of(connection, self._segment) if self._known else None
-        first_as_of = cleared.first_as_of if cleared else stage.as_of
-        audience = stage.audience
-        # Made by a later release than the others.
-        has_plans = inspect(connection).has_table(warm_ups.name)
-        self._arbiter = audience.arbiter(connection, stage.others, stage.as_of, has_plans=has_plans)
+        cleared = clearance.of(connection, stage.audience.segment) if self._known else None
+        self.tally = Tally(stage.audience, connection)
+        self._rules = self.tally.rules(cleared.first_as_of if cleared else stage.as_of)
+        self._arbiter = arbiter_of(stage, connection)
+        self.room = self._arbiter.room_at_most(days_of(stage.email, in_slices=False))
+        """How many may be mailed at most; None: any number."""
         self._is_gathering = gathers
         self._arbiter.gather(is_gathering=gathers)
         self._put_off: list[_PutOff] = []
-        self._rules = (
-            audience.rules(connection, first_as_of, stage.as_of)
-            if has_orders
-            else audience.rules_without_orders(first_as_of)
-        )
+        self._has_waiting = is_whole(connection, deferred)
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""
@@ -57,12 +51,11 @@ class Decisions:
             return []
         audience, as_of = self._stage.audience, self._stage.as_of
         people = audience.people(self._connection, keys, as_of, email.user_columns)
-        inside = members.entered(self._connection, self._segment, keys) if self._known else {}
-        scope = audience.scope
-        pasts = ledger.history(self._connection, scope, keys) if self._known else {}
-        waiting = ledger.waiting_users(self._connection, scope, keys) if self._known else {}
+        inside = members.entered(self._connection, audience.segment, keys) if self._known else {}
+        pasts = ledger.history(self._connection, audience.scope, keys) if self._known else {}
+        waiting = ledger.waiting_users(self._connection, audience.scope, keys) if self._has_waiting else {}
         addressees = audience.addressees(self._connection, people, as_of, arbiter=self._arbiter)
-        cases = []
+        cases, is_first = [], self._is_gathering
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)
             if person is not None:
@@ -71,7 +64,11 @@ class Decisions:
                 decision = decide(asked, self._rules, as_of)
                 addressees.count(person, decision)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
-                cases.append(Case(key, person, since, past, decision, row))
+                case = Case(key, person, since, past, decision, row)
+                cases.append(case)
+                if is_first:
+                    is_mailed = isinstance(decision, Mail) or self.puts_off(case)
+                    self.tally.count(person, since, is_mailed=is_mailed, waits=key in waiting)
         self._remember([case for case in cases if self.puts_off(case)], found, waiting)
         return cases
 
@@ -121,6 +118,12 @@ class _PutOff:
 def _turn(one: _PutOff) -> tuple[bool, float, datetime]:
     active = one.last_active
     return active is None, 0.0 if active is None else -(active - datetime(1970, 1, 1)).total_seconds(), one.entered_at
+
+
+def arbiter_of(stage: Stage, connection: Connection) -> Arbiter:
+    """Read what the step of a stage shares with others; an older release has fewer tables and columns that say it."""
+    has_plans = all(is_whole(connection, table) for table in (batches, controls, deferred, steps, warm_ups))
+    return stage.audience.arbiter(connection, stage.others, stage.as_of, has_plans=has_plans)
 
 
 def answer(connection: Connection, stage: Stage) -> Select[Any]:

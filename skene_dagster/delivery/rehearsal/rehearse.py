@@ -1,5 +1,6 @@
 """A tick, rehearsed: about everybody whom its condition returns, or about one user."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -8,17 +9,19 @@ from typing import Any
 from sqlalchemy import Connection, inspect, literal, select
 
 from skene_dagster.behaviour.rollup.counted import counted_whole
+from skene_dagster.delivery.decide.arbiter.arbiter import days_of
 from skene_dagster.delivery.decide.candidates import Candidate, count
 from skene_dagster.delivery.decide.eligibility import Decision, Mail
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.gates.rehearsing import Tally as GateTally
 from skene_dagster.delivery.decide.send_audience import PAGE
-from skene_dagster.delivery.rehearsal.decisions import Decisions, answer
+from skene_dagster.delivery.rehearsal.decisions import Decisions, answer, arbiter_of
 from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, known
 from skene_dagster.errors import NotCounted, QueryRejected
 from skene_dagster.product import attributes
 from skene_dagster.segments import trigger_rows
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import sends, warm_ups
+from skene_dagster.store.tables import sends
 
 
 def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _: None) -> Rehearsal:
@@ -50,7 +53,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
             progress(len(page))
         for cases in decisions.in_turn():
             tally.add(cases)
-    return Rehearsal(tally.entering, tally.staying, unknown, tally.counts, tuple(tally.sample))
+        shut = decisions.tally.shut(stage.as_of, decisions.room)
+    return Rehearsal(tally.entering, tally.staying, unknown, tally.counts, tuple(tally.sample), shut)
 
 
 @dataclass
@@ -58,7 +62,7 @@ class _Tally:
     """What becomes of how many, and some of those who would be mailed."""
 
     size: int
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     entering: int = 0
     staying: int = 0
     sample: list[Case] = field(default_factory=list)
@@ -76,8 +80,7 @@ class _Tally:
 
     def count(self, decisions: Sequence[Decision]) -> None:
         """Count some more decisions by outcome."""
-        for outcome, n in count(decisions).items():
-            self.counts[outcome] = self.counts.get(outcome, 0) + n
+        self.counts.update(count(decisions))
 
     def keep(self, case: Case) -> None:
         """Keep one who would be mailed, or one before, or neither."""
@@ -121,9 +124,9 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not inspect(asking).has_table(sends.name):
             return Rehearsal(0, 0, 0, {}, ())
-        rules = audience.rules(asking, stage.as_of, stage.as_of)
-        has_plans = inspect(asking).has_table(warm_ups.name)
-        arbiter = audience.arbiter(asking, stage.others, stage.as_of, has_plans=has_plans)
+        rules, gates = audience.rules(asking, stage.as_of, stage.as_of), GateTally(audience, asking)
+        arbiter = arbiter_of(stage, asking)
+        room = arbiter.room_at_most(days_of(stage.email, in_slices=False))
         to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.mode.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
@@ -133,12 +136,17 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
             decided = audience.decide(asking, page, rules, stage.as_of, arbiter=arbiter)
             tally.count([one.decision for one in decided])
             for row, one in zip(some, decided, strict=True):
+                if row.user_id in people:
+                    # Who waits for room is one of those who want an email.
+                    is_mailed = isinstance(one.decision, Mail) or getattr(one.decision, "reason", None) == "budget"
+                    gates.count(people[row.user_id], None, is_mailed=is_mailed, waits=False)
                 if isinstance(one.decision, Mail):
                     kept = attributes.read(row.attributes, stage.email.row_columns)
                     tally.keep(Case(row.user_id, people[row.user_id], None, one.past, one.decision, kept))
             seen += len(page)
             progress(len(page))
-    return Rehearsal(seen, 0, 0, tally.counts, tuple(tally.sample))
+        shut = gates.shut(stage.as_of, room)
+    return Rehearsal(seen, 0, 0, tally.counts, tuple(tally.sample), shut)
 
 
 def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[Any]]]:

@@ -11,6 +11,7 @@ from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
 from skene_dagster.delivery.decide.arbiter.today import DaysBudget, budgets
 from skene_dagster.delivery.decide.eligibility import Decision
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
@@ -50,6 +51,8 @@ class Rehearsal:
     """How many by outcome, as `Reserved.counts`."""
     sample: tuple[Case, ...]
     """Some of those who would be mailed."""
+    shut: tuple[Gate, ...] = ()
+    """What would hold a run, so that it decides about nobody."""
 
 
 @dataclass(frozen=True)

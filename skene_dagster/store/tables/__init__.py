@@ -5,7 +5,7 @@ values pass through as the driver gives them); TiDB compares a number column wit
 matches the wrong people (seen 2026-11), so no statement may ever compare the key with anything else.
 """
 
-from skene_dagster.store.tables.consent import preferences, suppressions
+from skene_dagster.store.tables.consent import erasures, preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
@@ -42,6 +42,7 @@ __all__ = [
     "definitions",
     "engagement_levels",
     "entitlements",
+    "erasures",
     "events",
     "events_ahead",
     "feature_adoption",

@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.arbiter.claims import Claimant, claimants, name_of, planned_by
 from skene_dagster.delivery.decide.arbiter.split import room
-from skene_dagster.delivery.ledger import PlannedEmails
-from skene_dagster.delivery.model import StepProgress
+from skene_dagster.delivery.ledger import PlannedEmails, StepProgress
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings, WarmUp
 
@@ -102,6 +101,12 @@ class Budget:
         """Say how many more emails may be planned for each of so many days; None: any number."""
         rooms = [self.room(self.at.date() + number * _A_DAY) for number in range(days)]
         return min((one for one in rooms if one is not None), default=None)
+
+    def room_of_all(self, days: int) -> int | None:
+        """Say how many more emails may be planned for so many days together; None: any number."""
+        rooms = [self.room(self.at.date() + number * _A_DAY) for number in range(days)]
+        left = [max(one, 0) for one in rooms if one is not None]
+        return sum(left) if len(left) == days else None
 
     def is_full(self, day: date) -> bool:
         """Whether nobody more may be mailed on a day."""

@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.arbiter.split import Claim
-from skene_dagster.delivery.ledger import PlannedEmails
-from skene_dagster.delivery.model import StepProgress
+from skene_dagster.delivery.ledger import PlannedEmails, StepProgress
 from skene_dagster.loops.plan import LoopPlan, Manual, Schedule, StepPlan
 from skene_dagster.loops.times.ticks import last_tick
 from skene_dagster.settings import Settings

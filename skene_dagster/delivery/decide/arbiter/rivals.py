@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.ledger import StepScope
-from skene_dagster.delivery.model import NEXT_TICK, StepProgress
+from skene_dagster.delivery.ledger import StepProgress, StepScope
+from skene_dagster.delivery.model import NEXT_TICK
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
 from skene_dagster.loops.times.ticks import in_utc, last_tick, ticks
 from skene_dagster.segments import clearance

@@ -85,6 +85,7 @@ def due(
     limit: int,
     may_be_mailed: Callable[[ColumnElement[Any]], ColumnElement[bool]],
     waiting: Waits = "for_anything",
+    after: tuple[datetime, object, str] | None = None,
 ) -> Sequence[Row[Any, Any, Any, Any, Any, Any]]:
     """List the next who are decided again at a tick, who waited longest first.
 
@@ -93,6 +94,7 @@ def due(
     Args:
         may_be_mailed: says of a column of users keys that their user may be mailed by now, as a condition.
         waiting: for what. Of those who wait for room in the budget of a day, the most recently active come first.
+        after: ask_at, user and occurrence of the last one of the page before.
 
     Returns:
         user_id (as the segment spells it), occurrence, reason, ask_at, outranked_at, entered_at (None: they are not
@@ -117,11 +119,16 @@ def due(
     }
     # Nobody knows of some when they were active: all databases put them last.
     first = [last_active(columns.user_id).desc(), table.c.entered_at] if waiting == "for_room" else [columns.ask_at]
+    is_next: ColumnElement[bool] = true()
+    if after is not None:
+        ask_at, user, occurrence = after
+        behind = or_(columns.user_id > user, and_(columns.user_id == user, columns.occurrence > occurrence))
+        is_next = or_(columns.ask_at > ask_at, and_(columns.ask_at == ask_at, behind))
     query = (
         select(user_id, columns.occurrence, columns.reason, columns.ask_at, columns.outranked_at, table.c.entered_at)
         .prefix_with(hint, dialect="mysql")
         .select_from(deferred.outerjoin(table, is_found))
-        .where(deferred_of(scope), columns.ask_at <= as_of, which[waiting], true() if by_row else is_ripe)
+        .where(deferred_of(scope), columns.ask_at <= as_of, which[waiting], true() if by_row else is_ripe, is_next)
         .order_by(*first, columns.user_id, columns.occurrence)
         .limit(limit)
     )
