@@ -569,3 +569,22 @@ def test_a_first_wave_is_as_large_as_it_is_however_few_leave_on_a_day(world: Wor
     scope = StepScope("live", "one", "main")
     transaction(world.engine, lambda connection: controls.approve(connection, scope.loop, scope.step, world.now))
     assert tick(world, plan, world.now + timedelta(minutes=1)) == {"mail": 1, "deferred:budget": 2}
+
+
+def test_those_who_wait_are_no_volume_of_a_tick_that_cannot_mail_them(world: World) -> None:
+    limited(world, 2, volume=1.5, least_change=0, explosion=99.0)
+    world.add(*range(1, 9))
+    plan = loop(world, "one")
+    assert tick(world, plan) == {"mail": 2, "deferred:budget": 6}
+    world.now += A_DAY
+    stage = Stage(world.engine, plan, plan.steps[0], world.settings, LIVE, world.now, [plan])
+
+    # The largest tick had two emails, and six users are due.
+    assert rehearse(stage, 1).shut == ()
+    assert tick(world, plan) == {"mail": 2, "deferred:budget": 4}
+    limited(world, 5)
+    world.now += A_DAY
+    world.refresh()
+    hold = world.reserve(LIVE).hold
+    assert hold is not None
+    assert hold.reason == "volume"

@@ -27,9 +27,9 @@ from skene_dagster.delivery.ledger.decisions.progress import (
     hold,
     lock,
     progress,
+    progress_of_steps,
 )
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
-from skene_dagster.delivery.ledger.decisions.progress import of_all as progress_of_all
 from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
 from skene_dagster.delivery.ledger.decisions.wanted import wanted
 from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided
@@ -222,7 +222,7 @@ __all__ = [
     "own_wait",
     "planned_since",
     "progress",
-    "progress_of_all",
+    "progress_of_steps",
     "put_off",
     "receipts_of",
     "recipients",

@@ -85,7 +85,7 @@ class Budget:
         self.at = at
         self.taken, self.warm_up_waits, self._rooms = Counter(), set(), {}
         self._planned = ledger.planned_since(connection, self.mode, at.date())
-        self._progress = ledger.progress_of_all(connection, self.mode)
+        self._progress = ledger.progress_of_steps(connection, self.mode)
         self._is_warm = self.warm_up is not None and ledger.warm_up_is_over(
             connection, self.mode, self.domain, since=self.warm_up.from_, today=at.date()
         )

@@ -74,7 +74,7 @@ def claimants(
     before = ledger.planned_since(connection, mode, today - LOOKED_BACK)
     most = ledger.busiest([one for one in before if one.day < today])
     waiting = ledger.waiting_for_room(connection, mode)
-    progress = ledger.progress_of_all(connection, mode)
+    progress = ledger.progress_of_steps(connection, mode)
     found = []
     for plan in plans:
         for steps in _kinds(connection, plan, progress):

@@ -55,7 +55,7 @@ class Rivals:
 
     def wanting(self, connection: Connection, keys: Sequence[object]) -> dict[object, datetime]:
         """Say which users are left to others now, and from which tick on they are asked about again."""
-        progress = ledger.progress_of_all(connection, self.mode)
+        progress = ledger.progress_of_steps(connection, self.mode)
         left: dict[object, datetime] = {}
         for plan, step, schedule in self.steps if keys else ():
             scope = StepScope(self.mode, plan.name, step.ledger_name)

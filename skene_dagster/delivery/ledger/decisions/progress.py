@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, literal, or_, select, update
 
 from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
@@ -112,23 +113,18 @@ def held(connection: Connection, scope: StepScope) -> dict[str, int]:
     return {known.hold: number} if number else {}
 
 
-def of_all(connection: Connection, mode: str) -> dict[tuple[str, str], StepProgress]:
-    """Say how far each step of a mode has decided, by loop and step."""
-    query = select(steps.c.loop, steps.c.step, *_PROGRESS).where(steps.c.mode == mode)
-    return {(loop, step): _read(*rest) for loop, step, *rest in connection.execute(query)}
-
-
 def progress(connection: Connection, scope: StepScope) -> StepProgress | None:
     """Read how far a step has decided, and what holds it; None where it has never run."""
-    row = connection.execute(select(*_PROGRESS).where(rows_of(scope, steps))).one_or_none()
-    return None if row is None else _read(*row)
+    row = connection.execute(select(steps).where(rows_of(scope, steps))).one_or_none()
+    return None if row is None else _read(row)
 
 
-_PROGRESS = (steps.c.reserved_as_of, steps.c.hold, steps.c.said, steps.c.accepted)
+def progress_of_steps(connection: Connection, mode: str) -> dict[tuple[str, str], StepProgress]:
+    """Read how far each step has decided, by its loop and its name."""
+    rows = connection.execute(select(steps).where(steps.c.mode == mode))
+    return {(row.loop, row.step): _read(row) for row in rows}
 
 
-def _read(
-    reserved_as_of: datetime | None, reason: HoldReason | None, said: str | None, accepted: str | None
-) -> StepProgress:
-    gates = {} if said is None else json.loads(said)
-    return StepProgress(reserved_as_of, reason, gates, frozenset((accepted or "").split()))
+def _read(row: Row[Any]) -> StepProgress:
+    said = {} if row.said is None else json.loads(row.said)
+    return StepProgress(row.reserved_as_of, row.hold, said, frozenset((row.accepted or "").split()))
