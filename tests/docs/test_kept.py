@@ -16,6 +16,8 @@ from skene_dagster.delivery.retention import CONTACTS_KEPT, forget_contacts, ret
 from skene_dagster.erasing.waiting import go_on
 from skene_dagster.feedback import inbox
 from skene_dagster.feedback.keeping import OPENS_KEPT, prune
+from skene_dagster.incidents import record
+from skene_dagster.incidents.keeping import forget_incidents
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Retention, Users, load
 from skene_dagster.store.engine import open_engine
@@ -68,6 +70,8 @@ def test_the_numbers_of_days_are_those_of_the_code() -> None:
         "skene_contacts": CONTACTS_KEPT,
         "skene_webhooks": inbox.KEPT,
         "skene_erasures": erasures.KEPT,
+        "skene_incidents": record.KEPT,
+        "skene_failures": record.KEPT,
     }
 
     assert {name: f"{kept.days} days" in said()[name] for name, kept in of_the_code.items()} == dict.fromkeys(
@@ -86,6 +90,7 @@ def test_what_is_kept_for_ever_or_until_something_happens_loses_nothing_and_ever
     forget_contacts(database, [], lambda: NOW)
     prune(database, lambda: NOW)
     go_on(database, settings, lambda: NOW)
+    forget_incidents(database, lambda: NOW)
 
     after = counted(database)
     about_users = {name for name in before if name not in ABOUT_NOBODY} | {"skene_erasures"}

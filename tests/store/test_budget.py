@@ -580,7 +580,7 @@ def test_those_who_wait_are_no_volume_of_a_tick_that_cannot_mail_them(world: Wor
     stage = Stage(world.engine, plan, plan.steps[0], world.settings, LIVE, world.now, [plan])
 
     # The largest tick had two emails, and six users are due.
-    assert rehearse(stage, 1).shut == ()
+    assert rehearse(stage, 1).held == {}
     assert tick(world, plan) == {"mail": 2, "deferred:budget": 4}
     limited(world, 5)
     world.now += A_DAY

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from skene_dagster.cli.screen import how_many
 from skene_dagster.delivery.decide.arbiter.today import DaysBudget
+from skene_dagster.wording import how_many
 
 
 def budgets_in_words(budgets: Sequence[DaysBudget]) -> str:

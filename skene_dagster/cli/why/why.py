@@ -25,10 +25,10 @@ from skene_dagster.explain.happened import older, put_off
 from skene_dagster.explain.model import Explained, Happened
 from skene_dagster.explain.scope import Asked
 from skene_dagster.explain.whom import Found, find
-from skene_dagster.loops.times.ticks import next_tick
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading
+from skene_dagster.ticks import next_tick
 
 PAGE = 500
 """Decisions that are read at a time."""

@@ -20,7 +20,7 @@ from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide import first_wave
 from skene_dagster.delivery.decide.arbiter.arbiter import days_of, is_arbitrated
 from skene_dagster.delivery.decide.candidates import Candidate, count
-from skene_dagster.delivery.decide.gates import looking
+from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.decide.tick import Hold, Page, Tick
@@ -116,7 +116,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         # Some were asked about twice, and of those who waited before some were not reached.
         waiting = reading(engine, lambda connection: ledger.deferred(connection, audience.scope, by_row=step.by_row))
         counts.update({"deferred:budget": waiting["budget"]} if "budget" in waiting else {})
-    return Reserved(dict(counts), batches, tuple(gates), hold)
+    measured = judging.decided(gates, counts["mail"]) if hold is None else tuple(gates)
+    return Reserved(dict(counts), batches, measured, hold)
 
 
 def _begin(engine: Engine, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:

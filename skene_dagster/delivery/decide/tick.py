@@ -11,7 +11,7 @@ from skene_dagster.delivery.decide import first_wave
 from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision, new_decisions
 from skene_dagster.delivery.decide.eligibility import Mail, Rules
-from skene_dagster.delivery.decide.gates import looking
+from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.decide.slices import Slices
@@ -93,10 +93,7 @@ class Tick:
         known = ledger.progress(connection, self.audience.scope)
         accepted = known.accepted if known else frozenset[str]()
         left = [gate for gate in shut if not looking.is_let_through(gate, orders, accepted)]
-        said: dict[GateName, str] = {}
-        for gate in left:
-            said[gate.name] = f"{said[gate.name]} {gate.why}" if gate.name in said else gate.why
-        return Hold(left[0].name, said) if left else None
+        return Hold(left[0].name, judging.said(left)) if left else None
 
     def parts(self, *, in_turn: bool) -> Sequence[Part]:
         """Say in which order everybody is decided: whoever waited, then whoever is new.

@@ -53,8 +53,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
             progress(len(page))
         for cases in decisions.in_turn():
             tally.add(cases)
-        shut = decisions.tally.shut(stage.as_of, decisions.room)
-    return Rehearsal(tally.entering, tally.staying, unknown, tally.counts, tuple(tally.sample), shut)
+        held = decisions.tally.shut(stage.as_of, decisions.room)
+    return Rehearsal(tally.entering, tally.staying, unknown, tally.counts, tuple(tally.sample), held)
 
 
 @dataclass
@@ -145,8 +145,8 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
                     tally.keep(Case(row.user_id, people[row.user_id], None, one.past, one.decision, kept))
             seen += len(page)
             progress(len(page))
-        shut = gates.shut(stage.as_of, room)
-    return Rehearsal(seen, 0, 0, tally.counts, tuple(tally.sample), shut)
+        held = gates.shut(stage.as_of, room)
+    return Rehearsal(seen, 0, 0, tally.counts, tuple(tally.sample), held)
 
 
 def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[Any]]]:

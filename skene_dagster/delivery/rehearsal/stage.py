@@ -1,7 +1,7 @@
 """What is rehearsed, and what comes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -11,13 +11,12 @@ from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
 from skene_dagster.delivery.decide.arbiter.today import DaysBudget, budgets
 from skene_dagster.delivery.decide.eligibility import Decision
 from skene_dagster.delivery.decide.facts import Person
-from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
-from skene_dagster.delivery.model import Past
+from skene_dagster.delivery.model import GateName, Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Settings
@@ -51,8 +50,8 @@ class Rehearsal:
     """How many by outcome, as `Reserved.counts`."""
     sample: tuple[Case, ...]
     """Some of those who would be mailed."""
-    shut: tuple[Gate, ...] = ()
-    """What would hold a run, so that it decides about nobody."""
+    held: Mapping[GateName, str] = field(default_factory=dict)
+    """What each gate says that would hold a run, so that it mails nobody."""
 
 
 @dataclass(frozen=True)

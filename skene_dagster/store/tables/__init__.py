@@ -8,6 +8,7 @@ matches the wrong people (seen 2026-11), so no statement may ever compare the ke
 from skene_dagster.store.tables.consent import erasures, preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
+from skene_dagster.store.tables.incidents import alerts, failures, incidents
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
 from skene_dagster.store.tables.sending import (
     batches,
@@ -35,6 +36,7 @@ from skene_dagster.store.tables.usage import (
 __all__ = [
     "OPEN",
     "Moment",
+    "alerts",
     "batches",
     "contacts",
     "controls",
@@ -45,7 +47,9 @@ __all__ = [
     "erasures",
     "events",
     "events_ahead",
+    "failures",
     "feature_adoption",
+    "incidents",
     "meta",
     "metadata",
     "milestones",

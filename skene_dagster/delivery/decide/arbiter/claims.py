@@ -11,8 +11,8 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.arbiter.split import Claim
 from skene_dagster.delivery.ledger import PlannedEmails, StepProgress
 from skene_dagster.loops.plan import LoopPlan, Manual, Schedule, StepPlan
-from skene_dagster.loops.times.ticks import last_tick
 from skene_dagster.settings import Settings
+from skene_dagster.ticks import last_tick
 
 LOOKED_BACK = timedelta(days=7)
 """How far back a loop's busiest day is looked for, which it is expected to have again."""

@@ -10,9 +10,9 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import StepProgress, StepScope
 from skene_dagster.delivery.model import NEXT_TICK
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
-from skene_dagster.loops.times.ticks import in_utc, last_tick, ticks
 from skene_dagster.segments import clearance
 from skene_dagster.settings import Settings
+from skene_dagster.ticks import last_tick, next_tick
 
 A_DAY = timedelta(days=1)
 """How long a place is left to another loop, at most."""
@@ -87,7 +87,7 @@ class Rivals:
 
 def _ticks_daily(plan: LoopPlan, step: StepPlan, as_of: datetime) -> bool:
     trigger = plan.root_of(step).trigger
-    return isinstance(trigger, Schedule) and _next_tick(trigger, as_of) <= as_of + A_DAY + _CLOCKS_CHANGE
+    return isinstance(trigger, Schedule) and next_tick(trigger, as_of + NEXT_TICK) <= as_of + A_DAY + _CLOCKS_CHANGE
 
 
 def _tick_to_come(schedule: Schedule, as_of: datetime, known: StepProgress | None) -> datetime | None:
@@ -96,9 +96,5 @@ def _tick_to_come(schedule: Schedule, as_of: datetime, known: StepProgress | Non
     decided = None if known is None else known.reserved_as_of
     if last > as_of - LATE and (decided is None or decided < last):
         return last
-    following = _next_tick(schedule, as_of)
+    following = next_tick(schedule, as_of + NEXT_TICK)
     return following if following <= as_of + A_DAY else None
-
-
-def _next_tick(schedule: Schedule, as_of: datetime) -> datetime:
-    return in_utc(next(ticks(schedule, as_of + NEXT_TICK)))

@@ -23,7 +23,7 @@ class StepProgress:
     """The last tick of which everybody is decided; None: nobody."""
     hold: HoldReason | None
     """Why nobody was decided at its last tick."""
-    said: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[GateName, str] = field(default_factory=dict)
     """What each gate that held it said, by its name."""
     accepted: frozenset[str] = frozenset()
     """The gates that a person lets its next tick pass."""
