@@ -41,7 +41,7 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
     yield from problems_of_open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
-        yield problem("unresolved", f"{batches} without answer", "is the sensor skene__wake on?")
+        yield problem("unresolved", f"{batches} without answer", "look at the runs of skene__reconcile")
     if step.stuck and not step.paused:
         yield problem(
             "stuck", f"{how_many(step.stuck, 'email')} not sent for over an hour", "look at the loop's last run"

@@ -90,7 +90,9 @@ WAITS = (
     ("statement", "said"),
     [
         pytest.param(ATTEMPTED.format("in_doubt"), "7 emails in doubt; skene-dagster doubts retention", id="in doubt"),
-        pytest.param(ATTEMPTED.format("frozen"), "1 batch without answer; is the sensor skene__wake on?", id="silence"),
+        pytest.param(
+            ATTEMPTED.format("frozen"), "1 batch without answer; look at the runs of skene__reconcile", id="silence"
+        ),
         pytest.param(
             WAITS.format(REFUSED),
             "3 emails in 1 batch wait since 01 Jan 2999, 09:00 UTC: 422 validation_error: Invalid `to` field. They go "
