@@ -66,7 +66,7 @@ def test_status_for_programs_is_one_object(root: Path) -> None:
 
     found = json.loads(skene(root, "status", "--json").output)
 
-    assert set(found) == {"steps", "problems", "not_told", "judgements", "mode", "feedback"}
+    assert set(found) == {"steps", "problems", "not_told", "judgements", "budgets", "mode", "feedback"}
     assert found["problems"] == []
     assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
         "loop": "retention",
@@ -185,7 +185,7 @@ def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> N
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         connection.execute(RESERVED)
         connection.execute(
-            "INSERT INTO skene_deferred SELECT mode, loop, step, user_id, 2, 'repeat', NULL, as_of, as_of, as_of "
+            "INSERT INTO skene_deferred SELECT mode, loop, step, user_id, 2, 'repeat', NULL, as_of, as_of, as_of, NULL "
             "FROM skene_sends WHERE user_id = 1"
         )
 
