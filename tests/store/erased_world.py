@@ -96,6 +96,7 @@ ABOUT_NOBODY = {
     "skene_steps": "how far a step has decided",
     "skene_controls": "orders of people about loops",
     "skene_pacing": "an account of a provider",
+    "skene_warm_ups": "a domain of the sender's",
     "skene_rollups": "how far events are rolled up",
     "skene_definitions": "what skene.yaml said",
     "skene_receipt_counts": "numbers",
@@ -108,6 +109,7 @@ ABOUT_NOBODY = {
 
 WORDS: dict[str, object] = {
     "mode": "live",
+    "from_domain": "example.com",
     "loop": "gone",
     "step": "gone",
     "segment": "gone.gone",
