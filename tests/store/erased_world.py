@@ -100,9 +100,9 @@ ABOUT_NOBODY = {
     "skene_rollups": "how far events are rolled up",
     "skene_definitions": "what skene.yaml said",
     "skene_receipt_counts": "numbers",
-    "skene_incidents": "what a person should look at, in words that name nobody",
-    "skene_failures": "why an op failed, in words that name nobody",
-    "skene_alerts": "where alerts go",
+    "skene_incidents": "what is wrong, without addresses: test_incidents.py",
+    "skene_failures": "ops that failed, in words that name nobody",
+    "skene_alerts": "targets of alerts",
     "skene_erasures": "hashes of who was erased, and the key in the place of theirs",
 }
 """Tables without a row of anybody's; any other, new ones included, is filled with what it could hold of somebody."""

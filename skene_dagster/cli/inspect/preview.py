@@ -199,7 +199,7 @@ def _tell_counts(screen: Screen, found: Rehearsal) -> None:
     rows.append((found.unknown_keys, "more rows are left out: their key is NULL, or belongs to no user"))
     for n, words in rows:
         if n or words == "would be mailed":
-            screen.line(f"{n:>7,}  {words}")
+            screen.counted(n, words)
     screen.line()
 
 

@@ -39,10 +39,10 @@ from skene_dagster.delivery.ledger.erasing import (
     forget_receipts,
     forget_recovered,
     keep_bytes,
+    sends_in_pages,
     sends_left_in,
     sends_to,
     unname,
-    wait_for_pages,
 )
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
@@ -234,6 +234,7 @@ __all__ = [
     "release",
     "remember",
     "send_id",
+    "sends_in_pages",
     "sends_left_in",
     "sends_of",
     "sends_to",
@@ -246,7 +247,6 @@ __all__ = [
     "stuck_emails",
     "unname",
     "unresolved",
-    "wait_for_pages",
     "waiting",
     "waiting_for_room",
     "waiting_users",
