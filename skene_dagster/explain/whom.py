@@ -1,5 +1,6 @@
 """Whom a question is about: users, by their key or their address; or an address that no user has any more."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.keys import users_key
 
 _LONGEST_KEY = 255
+_NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def find(connection: Connection, settings: Settings, word: str) -> Found:
     keys: list[object] = []
     key = users_key(connection, users).read(word)
     former: object = None
-    if key is not None and _can_be(connection, key):
+    if key is not None and _can_be(connection, key, word):
         one = named_user(connection, users, key)
         keys += [] if one is None else [one.user_id]
         former = key if one is None else None
@@ -53,10 +55,10 @@ def find(connection: Connection, settings: Settings, word: str) -> Found:
     return Found(tuple(dict.fromkeys(keys)), address, Recipients.of(connection).address(address), former)
 
 
-def _can_be(connection: Connection, key: object) -> bool:
-    """Whether a statement can hold it; no column is larger."""
+def _can_be(connection: Connection, key: object, word: str) -> bool:
+    """Whether a statement can hold it, and the word is written as a key is: Python takes `1_000` for a number."""
     if isinstance(key, int):
-        return -(2**63) <= key < (2**63 if is_sqlite(connection) else 2**64)
+        return _NUMBER.fullmatch(word) is not None and -(2**63) <= key < (2**63 if is_sqlite(connection) else 2**64)
     if isinstance(key, str) and not key.isprintable() and any("\ud800" <= one <= "\udfff" for one in key):
         return False
     assert isinstance(key, str | bytes)

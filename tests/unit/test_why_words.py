@@ -387,7 +387,18 @@ def test_nothing_of_a_text_is_lost_when_it_is_broken() -> None:
 
 
 def test_what_programs_get_has_what_json_has() -> None:
-    given = (NOON, NOON.date(), A_WEEK, b"\x0a", None, True, 1.5, "x", Checked("p", holds=None, values=(("c", NOON),)))
+    given = (
+        NOON,
+        NOON.date(),
+        A_WEEK,
+        b"\x0a",
+        None,
+        True,
+        1.5,
+        "x",
+        {"a": {"b": NOON}},
+        Checked("p", holds=None, values=(("c", NOON),)),
+    )
 
     assert to_json(given) == [
         "2026-03-02T12:00:00Z",
@@ -398,5 +409,6 @@ def test_what_programs_get_has_what_json_has() -> None:
         True,
         1.5,
         "x",
+        {"a": {"b": "2026-03-02T12:00:00Z"}},
         {"part": "p", "holds": None, "values": [["c", "2026-03-02T12:00:00Z"]]},
     ]
