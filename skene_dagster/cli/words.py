@@ -25,6 +25,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "said_no": "said no to marketing, or to this topic",
         "same_address": "somebody with the same address gets this email",
         "cap": "their address got as many emails as limits.caps allow",
+        "budget": "the day has got as many emails as it may (limits.daily, warm_up)",
+        "outranked": "they leave their last place under a cap to a loop of higher priority",
         "quiet_hours": "their quiet hours had begun",
         "new_address": "their address has changed since it was decided",
         "no_consent": "never said yes to this topic (topics.<name>.default: off)",

@@ -41,6 +41,9 @@ def database(tmp_path: Path) -> Iterator[Engine]:
         segment = metadata.tables["skene_segments"]
         numbers = dict.fromkeys(("fence", "members", "entered", "exited", "unknown_keys"), 0)
         connection.execute(insert(segment).values(segment="gone.gone", as_of=NOW, **numbers))
+        texts = dict.fromkeys(("kind", "subject", "about", "said", "to_do", "told_to", "over_told_to"), "gone")
+        moments = dict.fromkeys(("opened_at", "closed_at", "told_at", "over_told_at"), LONG_AGO)
+        connection.execute(insert(metadata.tables["skene_incidents"]).values(texts | moments))
         erasures.begin(connection, None, ["u:gone"], LONG_AGO)
     yield engine
     engine.dispose()
@@ -93,7 +96,7 @@ def test_what_is_kept_for_ever_or_until_something_happens_loses_nothing_and_ever
     forget_incidents(database, lambda: NOW)
 
     after = counted(database)
-    about_users = {name for name in before if name not in ABOUT_NOBODY} | {"skene_erasures"}
+    about_users = {name for name in before if name not in ABOUT_NOBODY} | {"skene_erasures", "skene_incidents"}
     assert {name for name in about_users if not before[name]} == set(), "they were never there"
     lost = {name for name in about_users if after[name] < before[name]}
     assert lost == {name for name in about_users if not said()[name].startswith(("for ever", "until"))}

@@ -96,18 +96,20 @@ ABOUT_NOBODY = {
     "skene_steps": "how far a step has decided",
     "skene_controls": "orders of people about loops",
     "skene_pacing": "an account of a provider",
+    "skene_warm_ups": "a domain of the sender's",
     "skene_rollups": "how far events are rolled up",
     "skene_definitions": "what skene.yaml said",
     "skene_receipt_counts": "numbers",
-    "skene_incidents": "what a person should look at, in words that name nobody",
-    "skene_failures": "why an op failed, in words that name nobody",
-    "skene_alerts": "where alerts go",
+    "skene_incidents": "what is wrong, without addresses: test_incidents.py",
+    "skene_failures": "ops that failed, in words that name nobody",
+    "skene_alerts": "targets of alerts",
     "skene_erasures": "hashes of who was erased, and the key in the place of theirs",
 }
 """Tables without a row of anybody's; any other, new ones included, is filled with what it could hold of somebody."""
 
 WORDS: dict[str, object] = {
     "mode": "live",
+    "from_domain": "example.com",
     "loop": "gone",
     "step": "gone",
     "segment": "gone.gone",

@@ -50,6 +50,12 @@ def _write(settings: Settings, file: Path, scope: Scope | None) -> None:
             some = scopes.chosen(scope)
             found = export_list(engine, stream, some, clock(), lambda rows: say(f"{rows:,} rows written"))
     screen.labelled("ok", f"{how_many(found.written, 'suppression')} written{'' if to_stdout else f' to {file}'}.")
+    if found.formulas:
+        screen.labelled(
+            "notice",
+            f"Written as they are: {how_many(found.formulas, 'address', 'addresses')} that a spreadsheet takes for "
+            "formulas. Import the file there as text.",
+        )
     if found.users:
         screen.labelled("ok", f"{how_many(found.users, 'more is of a user', 'more are of users')}, not of an address.")
     if found.erased:
