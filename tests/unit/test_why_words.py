@@ -176,6 +176,12 @@ def coming(kind: Any, reason: Any = None, at: datetime | None = None, detail: st
             coming("asked again", "cap", LATER), "5 Mar 12:00", "asked again: the cap has room by then", id="cap"
         ),
         pytest.param(
+            coming("asked again", "outranked", LATER),
+            "5 Mar 12:00",
+            "asked again: a loop of higher priority comes first, until then",
+            id="outranked",
+        ),
+        pytest.param(
             coming("asked again", "no_address", LATER), "5 Mar 12:00", "asked again: they have no address", id="other"
         ),
         pytest.param(
