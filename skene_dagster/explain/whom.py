@@ -5,14 +5,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from skene_dagster.consent.people import named, named_user
+from skene_dagster.consent.people import Named, named, named_user
 from skene_dagster.consent.recipient import Recipients
-from skene_dagster.settings import Settings
+from skene_dagster.settings import Settings, Users
 from skene_dagster.settings.addresses import bare_address
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.failures import code_of
 from skene_dagster.store.keys import users_key
 
+MIXED_COLLATIONS = 1267
 _LONGEST_KEY = 255
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*")
 
@@ -43,9 +46,8 @@ def find(connection: Connection, settings: Settings, word: str) -> Found:
     key = users_key(connection, users).read(word)
     former: object = None
     if key is not None and _can_be(connection, key, word):
-        one = named_user(connection, users, key)
+        one, former = _user(connection, users, key)
         keys += [] if one is None else [one.user_id]
-        former = key if one is None else None
     address: str | None = None
     with suppress(ValueError):
         address = bare_address(word)
@@ -53,6 +55,18 @@ def find(connection: Connection, settings: Settings, word: str) -> Found:
         return Found(tuple(keys), None, None, former)
     keys += [one.user_id for one in named(connection, users, [address]) if one.address is None]
     return Found(tuple(dict.fromkeys(keys)), address, Recipients.of(connection).address(address), former)
+
+
+def _user(connection: Connection, users: Users, key: object) -> tuple[Named | None, object]:
+    """Find a user; return the key alone if no user has it, and neither where nobody can."""
+    try:
+        one = named_user(connection, users, key)
+    except DBAPIError as error:
+        # MariaDB, 2026-11: it compares no text with a column whose character set lacks one of its letters.
+        if code_of(error) == MIXED_COLLATIONS:
+            return None, None
+        raise
+    return one, key if one is None else None
 
 
 def _can_be(connection: Connection, key: object, word: str) -> bool:

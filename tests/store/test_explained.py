@@ -492,6 +492,12 @@ def test_users_are_found_by_their_key_and_by_their_address(engine: Engine, tmp_p
     assert keys("1_") == keys("0_1") == keys("\N{FULLWIDTH DIGIT ONE}") == ()
     assert keys("x" * 5_000) == ()
 
+    # Who has left something may be asked about by their key; by what nobody can be called, nobody is.
+    def former(word: str) -> object:
+        return reading(engine, lambda c: find(c, scene.settings, word).former_key)
+
+    assert (former("77"), former("\udcff")) == ("77" if is_text else 77, None)
+
 
 def test_a_step_that_waits_for_approval_says_so(scene: Scene) -> None:
     limits = scene.settings.limits.model_copy(update={"first_wave": 0})
