@@ -103,6 +103,8 @@ class Known:
 OF_ONE: Mapping[str, str] = MappingProxyType(
     {
         "cap": "had {cap}",
+        "budget": "the day's emails are used up",
+        "outranked": "a loop of higher priority comes first",
         "repeat": "had this mail less than {repeat} ago",
         "quiet_hours": "it is night where they are",
         "said_no": 'said no to "{topic}", or to all',
