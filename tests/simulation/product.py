@@ -146,7 +146,7 @@ class Product:
 def product(server: str | None = None, *, waits: bool = False) -> Iterator[Product]:
     """Make a product on an SQLite file in memory, or in an empty database of a server."""
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="skene-simulation-", dir=memory if memory.is_dir() else None) as folder:
         root = Path(folder)
         database = Sqlite(root / "skene.db") if server is None else Server(server, waits=waits)
         try:
