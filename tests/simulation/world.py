@@ -96,7 +96,7 @@ class World:
         if isinstance(self.database, Sqlite):
             self.database.late_locks = late_locks
         variant = choices.pick("variant", len(VARIANTS), 0.6)
-        number = choices.pick("limits", len(LIMITS), 0.35)
+        number = choices.pick("limits", len(LIMITS), 0.25)
         limits, self.settings = LIMITS[number], self.product.settings[number]
         self.plan = self.product.plans[number][variant]
         self.plans = [self.plan, self.product.others[number]] if limits.caps else [self.plan]
