@@ -14,12 +14,14 @@ def main() -> None:
         "job",
         "refresh",
         "reserve",
+        "suppressed",
         "ticks",
         "memory",
         "rollup",
         "send",
         "track",
         "unsubscribe",
+        "wake",
     ):
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
     print(f"\n{(time.perf_counter() - started) / 60:.1f} minutes in all.")

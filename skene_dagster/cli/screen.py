@@ -16,6 +16,9 @@ from skene_dagster.errors import DocumentError, SkeneError
 LABEL = 8
 """The width of a line's label; the lines that belong to it are indented as much."""
 
+COUNT = 9
+"""The width of a number before what it counts."""
+
 WIDEST = 100
 """Sentences are wrapped at this width, however wide the terminal is."""
 
@@ -66,6 +69,11 @@ class Screen:
             body = _wrapped(printable(value), self.width, " " * indent)[indent:]
             self._console.print(Text.assemble((f"  {name:<{indent - 2}}", "dim"), body), soft_wrap=True)
 
+    def counted(self, number: int, what: str) -> None:
+        """Print a number, and what it is the number of."""
+        body = _wrapped(printable(what), self.width, " " * COUNT)[COUNT:]
+        self._console.print(Text(f"{number:>{COUNT - 2},}  {body}"), soft_wrap=True)
+
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[str], None]]:
         """Show progress on a terminal, and leave no trace of it; yield a function that updates the text."""
@@ -102,11 +110,6 @@ def confirmed(question: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask for confirmation; use --yes.")
     click.confirm(question, abort=True)
-
-
-def how_many(n: int, thing: str, things: str | None = None) -> str:
-    """Write a number and its noun: `1 user`, `2,000 users`."""
-    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
 
 
 def mask(address: str) -> str:

@@ -28,8 +28,11 @@ BatchState = Literal["reserved", "frozen", "in_doubt", "accepted", "settled", "s
 
 SendState = Literal["skipped", "reserved", "in_doubt", "accepted", "refused"]
 
-HoldReason = Literal["paused", "first_wave"]
-"""Why nobody of a step is decided now: a person's order, or one that is awaited."""
+GateName = Literal["fresh", "unmailable", "volume", "first_wave"]
+"""What may hold a step at a tick, by the setting that it is about; see `decide.gates`."""
+
+HoldReason = Literal["paused", GateName]
+"""Why nobody of a step is decided now: a person's order, or a gate."""
 
 DeferReason = Literal[
     HoldReason,
@@ -37,6 +40,8 @@ DeferReason = Literal[
     "in_flight",
     "left_segment",
     "cap",
+    "budget",
+    "outranked",
     "quiet_hours",
     "new_address",
     "reconsidered",
@@ -51,8 +56,9 @@ DeferReason = Literal[
 
 `in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
 more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
-emails as `limits.caps` allow; `quiet_hours`: their email could not be made in time; `new_address`: they have another
-address than when it was decided.
+emails as `limits.caps` allow; `budget`: the day has got as many as it may; `outranked`: the last of these is left to a
+loop of higher priority; `quiet_hours`: their email could not be made in time; `new_address`: they have another address
+than when it was decided.
 """
 
 SkipReason = Literal[
@@ -70,11 +76,13 @@ SkipReason = Literal[
     "same_address",
     "step_removed",
     "doubt",
+    "erased",
 ]
 """Why a user is not mailed for this entry, or this row, at all.
 
 `suppressed`: nothing may reach their address; `said_no`: they want no marketing, or none of the topic; `no_consent`:
-they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email.
+they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email;
+`erased`: a person had them erased while their email was on its way.
 """
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
@@ -227,6 +235,8 @@ class Waiting:
     reason: DeferReason
     ask_at: datetime
     """From which tick on."""
+    outranked_at: datetime | None = None
+    """When they left their place to another loop; None: they have not yet."""
 
 
 @dataclass(frozen=True)
@@ -283,13 +293,3 @@ class NewDecisions:
     """Who was due, by user and occurrence: they wait no more, or again."""
     contacts: Sequence[NewContact]
     """To which recipients the emails go that are counted."""
-
-
-@dataclass(frozen=True)
-class StepProgress:
-    """How far a step has decided."""
-
-    reserved_as_of: datetime | None
-    """The last tick of which everybody is decided; None: nobody."""
-    hold: HoldReason | None
-    """Why nobody was decided at its last tick."""

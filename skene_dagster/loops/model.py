@@ -11,8 +11,8 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.loops.field_types import ColumnValue, Repeat, Share, Text
-from skene_dagster.settings import ClockTime, Identifier, Moments, ProviderName, TableName
+from skene_dagster.loops.field_types import ColumnValue, Repeat, Text
+from skene_dagster.settings import ClockTime, Fresh, Identifier, Moments, ProviderName, Share, TableName
 
 
 class ScheduleTrigger(Spec):
@@ -238,9 +238,12 @@ class Loop(Spec):
     holdout: Share = 0.0
     """The share of members who get no email, to measure against: `10%` or `0.1`."""
     priority: int = 0
-    """Which loop wins when only one email may be sent: the one with the larger number."""
+    """Who takes a recipient's last place under a cap, and more of a day's budget: the loop with the larger number."""
     start: Literal["everyone", "new_only"] = "everyone"
     """Whether users who are in the segment at the first refresh are mailed."""
+    fresh: list[Fresh] | None = None
+    """The tables that must have changed lately, or nobody is mailed; each has a `table`, a `column` and a time,
+    `within`. Default: those of skene.yaml."""
     recovery: Recovery = Recovery()
     """What to do when a run fails for a reason that may pass."""
     on_doubt: Literal["skip", "resend"] = "skip"

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from skene_dagster.documents import Document
 from skene_dagster.loops.sql_reads import MomentRead, Window
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours
-from skene_dagster.settings import Feature, Milestone, MomentColumn, ProviderName
+from skene_dagster.settings import Feature, Fresh, Milestone, MomentColumn, ProviderName
 
 
 @dataclass(frozen=True)
@@ -268,6 +268,8 @@ class LoopPlan:
     not_yet: tuple[str, ...]
     """What is known but cannot run yet, by name, one sentence each."""
     document: Document = field(compare=False, repr=False)
+    fresh: tuple[Fresh, ...] | None = None
+    """The tables that must have changed lately; None: those of skene.yaml."""
 
     def zone_of(self, step: StepPlan) -> ZoneInfo:
         """Say in which time zone a step's days are counted: its schedule's, else UTC."""

@@ -11,14 +11,18 @@ from skene_dagster import boundary
 from skene_dagster.documents import Document, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
+from skene_dagster.settings.addresses import domain_of
+from skene_dagster.settings.alerts import AlertTarget, heartbeat, targets
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
+from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
-from skene_dagster.settings.product import Cap, Limits, QuietHours, Sender, Users
+from skene_dagster.settings.product import Cap, Limits, QuietHours, Sender, Users, WarmUp
 from skene_dagster.settings.project_file import ProjectFile, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
+from skene_dagster.settings.shares import Share
 from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic, TopicSender
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import parse_yaml
@@ -29,12 +33,14 @@ __all__ = [
     "OWN_EVENTS",
     "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
+    "AlertTarget",
     "Cap",
     "ClockTime",
     "Environment",
     "Events",
     "Example",
     "Feature",
+    "Fresh",
     "Identifier",
     "Level",
     "Levels",
@@ -48,14 +54,17 @@ __all__ = [
     "Retention",
     "Sender",
     "Settings",
+    "Share",
     "TableName",
     "TidbUsage",
     "Topic",
     "TopicSender",
     "Unit",
     "Users",
+    "WarmUp",
     "load",
     "read_settings",
+    "repeated",
 ]
 
 FILE = "skene.yaml"
@@ -92,6 +101,12 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
     senders: Mapping[str, TopicSender] = field(default_factory=dict)
+    alerts: tuple[AlertTarget, ...] = ()
+    """Who is told what a person should look at."""
+    heartbeat: AlertTarget | None = None
+    """What is called at each look."""
+    fresh: tuple[Fresh, ...] = ()
+    """The tables that must have changed lately, for loops that have no list of their own."""
 
     def sender_of(self, topic: str | None) -> Sender:
         """Return who the emails of a topic come from; `sender` where it names nobody, or there is no topic."""
@@ -104,6 +119,17 @@ class Settings:
     def all_senders(self) -> list[Sender]:
         """Everybody whom emails may come from: `sender`, and those of topics."""
         return [self.sender, *(one.completed(self.sender) for one in self.senders.values())]
+
+    def domain_of(self, topic: str | None) -> str:
+        """Return the domain that the emails of a topic come from, or those without one."""
+        return domain_of(self.sender_of(topic).from_)
+
+    @property
+    def warm_ups(self) -> Mapping[str, WarmUp]:
+        """The warm-up of each domain that has one."""
+        main = domain_of(self.sender.from_)
+        of_all = {domain_of(one.from_) or main: one.warm_up for one in self.senders.values() if one.warm_up is not None}
+        return of_all if self.sender.warm_up is None else {main: self.sender.warm_up, **of_all}
 
     @property
     def schema(self) -> str:
@@ -141,6 +167,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
             raise together(found)
     with boundary.around("environment"):
         variables = read_variables(environ)
+        alerts = targets(project.alerts, environ)
+        calls = heartbeat(project.heartbeat, environ)
     default_url = f"sqlite:///{root / '.skene' / 'skene.db'}"
     return Settings(
         root=root,
@@ -155,6 +183,9 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         retention=project.retention,
         topics=project.topics or PRODUCT_NEWS,
         senders=project.senders,
+        alerts=alerts,
+        heartbeat=calls,
+        fresh=tuple(project.fresh),
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,

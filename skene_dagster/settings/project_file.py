@@ -8,6 +8,9 @@ from pydantic import AfterValidator, Field
 from skene_dagster.documents import Document, Spec, one_of, shown
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
+from skene_dagster.settings.addresses import domain_of
+from skene_dagster.settings.alerts import Alert, Variable
+from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.product import Limits, Sender, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.topics import Topic, TopicSender
@@ -29,6 +32,9 @@ class ProjectFile(Spec):
     users: Users = Users()
     sender: Sender = Sender()
     limits: Limits = Limits()
+    fresh: list[Fresh] = Field(default_factory=list)
+    """The tables that must have changed lately, or no loop mails anybody. Default: none; a loop's own list replaces
+    this one."""
     events: Events | None = None
     """The product's own table of usage events; `skene_events` by default."""
     features: dict[Key, Feature] = Field(default_factory=dict)
@@ -43,6 +49,10 @@ class ProjectFile(Spec):
     """What the emails are about, by a short name; `product` is there where nothing else is."""
     senders: dict[Key, TopicSender] = Field(default_factory=dict)
     """Who the emails of some topics come from, by a short name."""
+    alerts: list[Alert] = Field(default_factory=list, max_length=10)
+    """Who is told what a person should look at."""
+    heartbeat: Variable | None = None
+    """The environment variable with an address that is called each minute while all is looked at."""
     loops: Folder = "loops"
     """The folder of the loop files."""
     templates: Folder = "templates"
@@ -57,6 +67,13 @@ def faults(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
     """List what cannot be meant."""
     yield from _faults_of_retention(project, document)
     yield from _faults_of_topics(project, document)
+    yield from _faults_of_warm_ups(project, document)
+    for position in repeated(project.fresh):
+        yield SettingsError(
+            f"{project.fresh[position].name} is listed twice.",
+            advice="Keep one.",
+            place=document.place(("fresh", position, "column")),
+        )
     if project.sender.public_url and project.sender.unsubscribe_url.strip():
         yield SettingsError(
             "'sender.public_url' is for our own unsubscribe pages, 'sender.unsubscribe_url' for one of the product's.",
@@ -86,6 +103,24 @@ def _faults_of_topics(project: ProjectFile, document: Document) -> Iterator[Sett
                 advice="Write `default: off`, or remove `asked`.",
                 place=document.place(("topics", name, "asked")),
             )
+
+
+def _faults_of_warm_ups(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    """Receivers know a sender by its domain: one that has two warm-ups has none that is kept."""
+    main = domain_of(project.sender.from_)
+    known = {main: "sender"} if project.sender.warm_up is not None else {}
+    for name, sender in project.senders.items():
+        if sender.warm_up is None:
+            continue
+        domain, here = domain_of(sender.from_) or main, f"senders.{name}"
+        if domain in known:
+            yield SettingsError(
+                f"{known[domain]!r} and {here!r} both send from {domain or 'the same address'}, and a domain has one "
+                "warm-up.",
+                advice="Remove one of the two.",
+                place=document.place(("senders", name, "warm_up")),
+            )
+        known.setdefault(domain, here)
 
 
 def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[SettingsError]:

@@ -34,6 +34,10 @@ RELEASES = (
     "0012",
     "0013",
     "0014",
+    "0015",
+    "0016",
+    "0017",
+    "0019",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

@@ -15,7 +15,9 @@ from resend_server import ResendServer, resend_server
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.jobs.feedback import ASK_EVERY, NAME, Cursor
+from skene_dagster.compiler.jobs import wake
+from skene_dagster.compiler.jobs.feedback import NAME
+from skene_dagster.compiler.jobs.wake import ASK_EVERY, Cursor
 from skene_dagster.delivery.providers import registry
 from skene_dagster.feedback.intake import Posted, open_intake
 from skene_dagster.settings import load
@@ -63,7 +65,7 @@ def tick(root: Path, instance: dg.DagsterInstance, cursor: str | None = None) ->
         context = dg.build_sensor_context(
             instance=instance, repository_def=repository, resources={"database": engine}, cursor=cursor
         )
-        return repository.get_sensor_def(NAME).evaluate_tick(context)
+        return repository.get_sensor_def(wake.NAME).evaluate_tick(context)
     finally:
         engine.dispose()
 
@@ -178,7 +180,7 @@ def test_the_sensor_starts_the_job_every_quarter_of_an_hour_where_no_webhook_is_
     assert not resend.reads
 
 
-def test_the_sensor_reads_what_was_posted_and_has_the_check_say_so(
+def test_the_sensor_reads_what_was_posted_and_has_a_run_say_so(
     root: Path, instance: dg.DagsterInstance, resend: ResendServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RESEND_WEBHOOK_SECRET", SECRET)
@@ -198,10 +200,10 @@ def test_the_sensor_reads_what_was_posted_and_has_the_check_say_so(
     seen = tick(root, instance)
     again = tick(root, instance, seen.cursor)
 
-    assert seen.skip_message == (
-        "4 events read, 0 wait for their email to be known as accepted; 1 recipients suppressed."
-    )
-    assert again.skip_message.startswith("0 events read")
+    assert [request.job_name for request in seen.run_requests] == [NAME], "a run reports the checks, once an hour"
+    assert (again.run_requests, again.skip_message) == ([], "Nothing is to be done.")
+    assert ask(root, "SELECT reason FROM skene_suppressions") == [("bounce",)]
+    run(root, instance, NAME)
     assert {name: value for name, value in checked(instance).items() if value} == {
         "week_accepted": 3,
         "week_delivered": 1,
@@ -227,4 +229,25 @@ def test_a_sensor_on_a_database_of_another_environment_reads_nothing(
     monkeypatch.setenv("SKENE_ENV", "test")
 
     assert "The database belongs to production" in str(tick(root, instance).skip_message)
+    assert len(resend.emails) == 3
+
+
+def test_the_sensor_erases_what_had_to_wait_of_somebody_who_was_erased(
+    root: Path, instance: dg.DagsterInstance, resend: ResendServer
+) -> None:
+    run(root, instance, "retention")
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        # As `users erase` leaves it while a batch has no answer.
+        connection.execute("UPDATE skene_sends SET user_id = 999 WHERE user_id = 1")
+        connection.execute(
+            "INSERT INTO skene_erasures (erasure_id, user_id, recipients, waits_for, erased_at) "
+            "SELECT 'x', 999, 'u:1', batch_id, '2026-11-30 00:00:00.000000' FROM skene_batches"
+        )
+    old_id = ask(root, "SELECT send_id FROM skene_sends WHERE user_id = 999")
+
+    tick(root, instance)
+
+    assert ask(root, "SELECT count(*) FROM skene_erasures WHERE waits_for IS NOT NULL") == [(0,)]
+    assert ask(root, "SELECT send_id FROM skene_sends WHERE user_id = 999") != old_id
+    assert ask(root, "SELECT count(*) FROM skene_receipts") == [(2,)]
     assert len(resend.emails) == 3

@@ -22,6 +22,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("ARCHITECTURE.md", "promise"): running.files_that_are_named,
     # Compared with the rules themselves, in test_blocks.py.
     ("CONTRIBUTING.md", "block"): running.says_what_happens,
+    ("docs/alerts.md", "kind"): running.kinds_of_problems,
     ("docs/cli.md", "exit code"): authoring.exit_codes,
     ("docs/cli.md", "export"): authoring.exports,
     ("docs/cli.md", "option"): authoring.options_of_a_command,
@@ -48,6 +49,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/feedback.md", "what comes back"): running.limits_of_the_breaker,
     ("docs/settings.md", "field"): authoring.fields_of_settings,
     ("docs/settings.md", "variable"): authoring.variables,
+    # test_kept.py
+    ("docs/settings.md", "table"): running.says_what_happens,
     ("docs/tidb-usage.md", "event"): authoring.features_of_tidb,
     ("docs/tidb.md", "it means"): running.refusals,
     # tests/store/test_track_when_things_die.py

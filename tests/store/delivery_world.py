@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    delete,
     func,
     insert,
     literal,
@@ -201,6 +202,8 @@ class World:
     paused: list[float] = field(default_factory=list)
     step_number: int = 0
     """Which step of the loop is refreshed, reserved and delivered."""
+    others: Sequence[LoopPlan] = ()
+    """The loops of the project."""
 
     @property
     def step(self) -> StepPlan:
@@ -249,6 +252,7 @@ class World:
             mode=mode,
             as_of=as_of or self.now,
             clock=self.clock,
+            others=self.others,
             progress=progress,
             page=page,
         )
@@ -324,6 +328,11 @@ class World:
     def change(self, *ids: int, **columns: object) -> None:
         with self.engine.begin() as connection:
             connection.execute(update(users).where(users.c.id.in_(ids)).values(**columns))
+
+    def remove(self, *ids: int) -> None:
+        """Delete users in the product."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(users).where(users.c.id.in_(ids)))
 
     def states(self) -> dict[int, str]:
         """The latest decision about each user: `accepted`, `skipped:left_segment` …"""

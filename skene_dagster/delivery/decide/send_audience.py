@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, Connection
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.addressees import Addressees
+from skene_dagster.delivery.decide.arbiter.arbiter import NOBODY_ELSE, Arbiter
+from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
 from skene_dagster.delivery.decide.digest import digest
 from skene_dagster.delivery.decide.eligibility import (
-    Decision,
     Defer,
     Facts,
     Mail,
@@ -23,8 +24,9 @@ from skene_dagster.delivery.decide.eligibility import (
 )
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
-from skene_dagster.delivery.ledger import StepScope
-from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Past, Waiting
+from skene_dagster.delivery.ledger import Planned, StepScope
+from skene_dagster.delivery.ledger.decisions.deferring import Waits
+from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR
@@ -34,30 +36,6 @@ from skene_dagster.store.tables import segment_members, triggered
 
 PAGE = 5_000
 """Members per transaction: 14k rows/s on TiDB against 8k at 1,000 (measured 2026-11)."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A user to decide about, or one of their rows."""
-
-    user_id: object
-    entered_at: datetime | None
-    """The tick at which they entered, or their row was found; None: they left, or it is forgotten."""
-    occurrence: str | None = None
-    """The row; None: a member who entered."""
-    waiting: Waiting | None = None
-    """They were deferred."""
-
-
-@dataclass(frozen=True)
-class CandidateDecision:
-    """What was decided about a candidate, and what the ledger knew before about the user or the row."""
-
-    candidate: Candidate
-    decision: Decision
-    past: Past | None
-    recipient: str | None = None
-    """To whom the email is counted; None: it is not, or there is none."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +68,10 @@ class SendAudience:
         """Whose members they are."""
         return segment_name(self.plan.name, self.step.ledger_name)
 
-    def rules(
-        self, connection: Connection, first_as_of: datetime, now: datetime, *, awaits_approval: bool = False
-    ) -> Rules:
+    def rules(self, connection: Connection, first_as_of: datetime, now: datetime) -> Rules:
         """Say by which rules it is decided now: those of the loop, and the orders that people gave."""
         orders = controls.orders(connection, self.plan.name, self.step.ledger_name)
-        hold: HoldReason | None = (
-            "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
-        )
+        hold: HoldReason | None = "paused" if orders.paused else None
         is_cancelled = orders.cancels(self.as_of, now)
         return replace(self.rules_without_orders(first_as_of), hold=hold, is_cancelled=is_cancelled)
 
@@ -138,8 +112,23 @@ class SendAudience:
         is_new = ~ledger.waits(self.scope, *(table.c[name] for name in names))
         return self.page(connection, is_new, since, after)
 
-    def due(self, connection: Connection) -> list[Candidate]:
-        """List the next who were deferred and are due; whoever is decided is due no more."""
+    def due(
+        self,
+        connection: Connection,
+        after: Candidate | None = None,
+        waiting: Waits = "for_anything",
+        most: int | None = None,
+    ) -> list[Candidate]:
+        """List the next who were deferred and are due; whoever is decided is due no more.
+
+        Args:
+            after: the last one of the page before, where nobody is decided.
+            waiting: for what; of those who wait for room the most recently active come first.
+            most: how many at most; None: a page.
+        """
+        behind = None
+        if after is not None and after.waiting is not None:
+            behind = (after.waiting.ask_at, after.user_id, after.waiting.occurrence)
         may_be_mailed = partial(facts.may_be_mailed, connection, self.settings.users, as_of=self.as_of)
         with facts.mapped_by_settings(self.settings.users):
             rows = ledger.due_again(
@@ -147,15 +136,17 @@ class SendAudience:
                 self.scope,
                 self.as_of,
                 by_row=self.step.by_row,
-                limit=self.size,
+                limit=self.size if most is None else min(self.size, most),
                 may_be_mailed=may_be_mailed,
+                waiting=waiting,
+                after=behind,
             )
         return [
             Candidate(
                 row.user_id,
                 row.entered_at,
                 row.occurrence if self.step.by_row else None,
-                Waiting(row.occurrence, row.reason, row.ask_at),
+                Waiting(row.occurrence, row.reason, row.ask_at, row.outranked_at),
             )
             for row in rows
         ]
@@ -170,18 +161,20 @@ class SendAudience:
         in_order: bool = False,
         alone: bool = False,
         slices: Slices | None = None,
+        arbiter: Arbiter = NOBODY_ELSE,
     ) -> list[CandidateDecision]:
         """Decide about a page; in the order of the users' keys, or in any.
 
         Args:
-            alone: keep pages of other loops from deciding until this transaction ends, where caps count them.
+            alone: keep pages of other loops from deciding until this transaction ends, where emails of all are counted.
             slices: in which the wave leaves; what is decided here is added to them.
+            arbiter: between it and other loops; what is decided here is taken from the budget of its days.
         """
         keys = list(dict.fromkeys(one.user_id for one in page))
         people = self.people(connection, keys, now)
         pasts = {} if self.step.by_row else ledger.history(connection, self.scope, keys, in_order=in_order)
         # The last thing that is read: whoever keeps others from deciding does so for as short as can be.
-        addressees = self.addressees(connection, people, now, alone=alone)
+        addressees = self.addressees(connection, people, now, alone=alone, arbiter=arbiter)
         addressees.slices = slices
         if self.step.by_row:
             return self._decide_rows(connection, page, rules, people, addressees)
@@ -189,7 +182,9 @@ class SendAudience:
         decided = []
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
-            decision = decide(Facts(one.entered_at, addressees.of(person), past, one.waiting), rules, self.as_of)
+            decision = decide(
+                Facts(one.entered_at, addressees.of(person, one.waiting), past, one.waiting), rules, self.as_of
+            )
             if isinstance(decision, Mail):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:
@@ -216,7 +211,13 @@ class SendAudience:
         )
 
     def addressees(
-        self, connection: Connection, people: Mapping[object, Person], now: datetime, *, alone: bool = False
+        self,
+        connection: Connection,
+        people: Mapping[object, Person],
+        now: datetime,
+        *,
+        alone: bool = False,
+        arbiter: Arbiter = NOBODY_ELSE,
     ) -> Addressees:
         """Read what the addresses of some users get, of all loops; see `Addressees.read`."""
         return Addressees.read(
@@ -229,14 +230,24 @@ class SendAudience:
             as_of=self.as_of,
             now=now,
             by_row=self.step.by_row,
-            is_simulated=self.mode.simulates(self.as_of, now, self.settings.limits.expires_after),
+            is_simulated=self._is_simulated(now),
             alone=alone,
+            arbiter=arbiter,
         )
 
-    @property
-    def is_capped(self) -> bool:
-        """Whether frequency caps count its emails."""
-        return bool(self.settings.limits.caps) and self.email.topic is not None
+    def _is_simulated(self, now: datetime) -> bool:
+        return self.mode.simulates(self.as_of, now, self.settings.limits.expires_after)
+
+    def planned(self, now: datetime) -> Planned:
+        """Say what emails count for that are decided at a moment; in simulated time their tick says when it is."""
+        return Planned(self.as_of if self._is_simulated(now) else now, self.settings.domain_of(self.email.topic))
+
+    def arbiter(
+        self, connection: Connection, others: Sequence[LoopPlan], now: datetime, *, has_plans: bool = True
+    ) -> Arbiter:
+        """Read what it shares with other loops; see `Arbiter.of`."""
+        mine, at = (self.mode.name, self.plan, self.step, self.settings), self.planned(now).at
+        return Arbiter.of(connection, *mine, others, as_of=self.as_of, at=at, has_plans=has_plans)
 
     def page(
         self, connection: Connection, which: ColumnElement[bool], since: datetime | None, after: Candidate | None
@@ -277,7 +288,7 @@ class SendAudience:
             person, past = people.get(one.user_id), pasts.get(row)
             mailed_as_of = self.as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
             state = past.state if past else None
-            asked = RowFacts(row[1], one.entered_at, addressees.of(person), state, mailed_as_of)
+            asked = RowFacts(row[1], one.entered_at, addressees.of(person, one.waiting), state, mailed_as_of)
             decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
             if isinstance(decision, Mail):
                 mailed_now.add(one.user_id)

@@ -4,15 +4,46 @@ This package owns skene_sends, skene_batches, skene_deferred, skene_steps, skene
 it alone names them: what happens to their rows stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.decisions.budget import (
+    PlannedEmails,
+    busiest,
+    planned_since,
+    waiting_for_room,
+    warm_up_is_over,
+    warm_up_waits,
+)
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import (
+    StepProgress,
+    accept,
+    begin,
+    complete,
+    held,
+    hold,
+    lock,
+    progress,
+    progress_of_steps,
+)
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
-from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
+from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
+from skene_dagster.delivery.ledger.decisions.wanted import wanted
+from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided
+from skene_dagster.delivery.ledger.erasing import (
+    SendOf,
+    drop_bytes,
+    forget_receipts,
+    forget_recovered,
+    keep_bytes,
+    sends_in_pages,
+    sends_left_in,
+    sends_to,
+    unname,
+)
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
@@ -31,7 +62,6 @@ from skene_dagster.delivery.ledger.reading import (
     is_free,
     left_behind,
     loops,
-    mails_of_tick,
     members_of,
     not_among,
     oldest_open,
@@ -40,7 +70,6 @@ from skene_dagster.delivery.ledger.reading import (
     steps_with_unsent_batches,
     unresolved,
     waiting,
-    was_ever_reserved,
 )
 from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
 from skene_dagster.delivery.ledger.receipts import (
@@ -109,10 +138,15 @@ __all__ = [
     "Judged",
     "LeftOut",
     "PastMail",
+    "Planned",
+    "PlannedEmails",
     "Receipt",
     "ReceiptCounts",
+    "SendOf",
     "Skipped",
+    "StepProgress",
     "StepScope",
+    "accept",
     "accepted_in",
     "accepted_since",
     "all_loops",
@@ -123,6 +157,7 @@ __all__ = [
     "begin",
     "begin_attempt",
     "begun",
+    "busiest",
     "cancel",
     "change_receipt",
     "claim",
@@ -137,12 +172,15 @@ __all__ = [
     "deferred",
     "doubt",
     "drop",
+    "drop_bytes",
     "drop_step",
     "due",
     "due_again",
     "emails_in_doubt",
     "forget_contacts",
     "forget_opens",
+    "forget_receipts",
+    "forget_recovered",
     "freeze",
     "frozen",
     "give_up",
@@ -156,8 +194,10 @@ __all__ = [
     "is_due",
     "is_free",
     "judged_within",
+    "keep_bytes",
     "known",
     "known_emails",
+    "largest_tick",
     "last_mails",
     "last_unanswered",
     "latest_to",
@@ -180,6 +220,9 @@ __all__ = [
     "opens_are_forgotten",
     "opens_forgotten_until",
     "own_wait",
+    "planned_since",
+    "progress",
+    "progress_of_steps",
     "put_off",
     "receipts_of",
     "recipients",
@@ -191,7 +234,10 @@ __all__ = [
     "release",
     "remember",
     "send_id",
+    "sends_in_pages",
+    "sends_left_in",
     "sends_of",
+    "sends_to",
     "set_apart",
     "settle",
     "shown_nothing",
@@ -199,10 +245,15 @@ __all__ = [
     "steps_with_open_batches",
     "steps_with_unsent_batches",
     "stuck_emails",
+    "unname",
     "unresolved",
     "waiting",
+    "waiting_for_room",
     "waiting_users",
     "waits",
+    "wanted",
+    "warm_up_is_over",
+    "warm_up_waits",
     "was_ever_reserved",
     "written_back",
 ]

@@ -5,11 +5,22 @@ values pass through as the driver gives them); TiDB compares a number column wit
 matches the wrong people (seen 2026-11), so no statement may ever compare the key with anything else.
 """
 
-from skene_dagster.store.tables.consent import preferences, suppressions
+from skene_dagster.store.tables.consent import erasures, preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
+from skene_dagster.store.tables.incidents import alerts, failures, incidents
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
-from skene_dagster.store.tables.sending import batches, contacts, controls, deferred, pacing, recovered, sends, steps
+from skene_dagster.store.tables.sending import (
+    batches,
+    contacts,
+    controls,
+    deferred,
+    pacing,
+    recovered,
+    sends,
+    steps,
+    warm_ups,
+)
 from skene_dagster.store.tables.usage import (
     definitions,
     engagement_levels,
@@ -25,6 +36,7 @@ from skene_dagster.store.tables.usage import (
 __all__ = [
     "OPEN",
     "Moment",
+    "alerts",
     "batches",
     "contacts",
     "controls",
@@ -32,9 +44,12 @@ __all__ = [
     "definitions",
     "engagement_levels",
     "entitlements",
+    "erasures",
     "events",
     "events_ahead",
+    "failures",
     "feature_adoption",
+    "incidents",
     "meta",
     "metadata",
     "milestones",
@@ -52,5 +67,6 @@ __all__ = [
     "triggered",
     "user_activity",
     "user_days",
+    "warm_ups",
     "webhooks",
 ]

@@ -1,0 +1,10 @@
+"""Rehearse: what a tick would decide and send, found without writing anything.
+
+The decisions come from the same pure function, and the facts from the same queries, as those of `reserve`. Where the
+skene_* tables are not there yet, everybody enters for the first time.
+"""
+
+from skene_dagster.delivery.rehearsal.rehearse import rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, budgets_of, known, render
+
+__all__ = ["Case", "Rehearsal", "Stage", "budgets_of", "known", "rehearse", "rehearse_user", "render"]
