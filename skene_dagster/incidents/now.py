@@ -106,8 +106,13 @@ def _of_steps(
     problems = [one for step in found.steps for one in problems_of(step, now, by_step.get((step.loop, step.step)))]
     for left in left_by_others(connection, plans, mode, now):
         problems += problems_of_open(left, now)
-    of_no_loop = [one for one in failed if not one.op.loop]
-    return problems + [Problem("run_failed", one.op.name, one.op.name, one.words, one.to_do) for one in of_no_loop]
+    problems += [_of_no_loop(one) for one in failed if not one.op.loop]
+    return problems
+
+
+def _of_no_loop(failure: Failure) -> Problem:
+    name = failure.op.name
+    return Problem("run_failed", name, name, failure.words, failure.to_do, failure.failed_at)
 
 
 def due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:

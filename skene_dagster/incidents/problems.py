@@ -1,7 +1,7 @@
 """A problem: something that is wrong now, and that a person should look at."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 Kind = Literal[
@@ -48,6 +48,8 @@ class Problem:
     """What is wrong; names no recipient."""
     to_do: str = ""
     """A command, or where to look."""
+    since: datetime | None = None
+    """Since when, where that is known; else it is since it was found."""
 
     @property
     def words(self) -> str:

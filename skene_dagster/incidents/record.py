@@ -37,6 +37,7 @@ class Incident:
     said: str
     to_do: str
     opened_at: datetime
+    """Since when it is wrong, or since it was found."""
     closed_at: datetime | None
     """When it was over; None while it lasts."""
     told_to: frozenset[str]
@@ -126,7 +127,9 @@ def _open(connection: Connection, key: Key, problem: Problem, now: datetime) -> 
         "said": cut(without_addresses(problem.said), 1000),
         "to_do": cut(problem.to_do, 255),
     }
-    row = {"kind": key[0], "subject": key[1], "closed_at": OPEN, "opened_at": now, "told_to": "", "over_told_to": ""}
+    # What a wrong clock wrote does not begin in the future.
+    since = now if problem.since is None else min(problem.since, now)
+    row = {"kind": key[0], "subject": key[1], "closed_at": OPEN, "opened_at": since, "told_to": "", "over_told_to": ""}
     connection.execute(insert(incidents).values(row | said))
 
 

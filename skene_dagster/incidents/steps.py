@@ -22,14 +22,14 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
         failure: an op of it that failed, and has not succeeded since.
     """
 
-    def problem(kind: Kind, said: str, to_do: str = "") -> Problem:
-        return _of_step(kind, step, said, to_do)
+    def problem(kind: Kind, said: str, to_do: str = "", since: datetime | None = None) -> Problem:
+        return _of_step(kind, step, said, to_do, since)
 
     if failure is not None:
-        yield problem("run_failed", failure.words, failure.to_do)
+        yield problem("run_failed", failure.words, failure.to_do, failure.failed_at)
     elif step.late:
         assert step.due is not None
-        yield problem("late", f"the tick of {in_words(step.due)} was missed", "is Dagster's daemon running?")
+        yield problem("late", f"the tick of {in_words(step.due)} was missed", "is Dagster's daemon running?", step.due)
     if step.ahead:
         assert step.as_of is not None
         until = in_words(step.as_of)
@@ -41,7 +41,7 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
     yield from problems_of_open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
-        yield problem("unresolved", f"{batches} without answer", "is the sensor skene__wake on?")
+        yield problem("unresolved", f"{batches} without answer", "look at the runs of skene__reconcile")
     if step.stuck and not step.paused:
         yield problem(
             "stuck", f"{how_many(step.stuck, 'email')} not sent for over an hour", "look at the loop's last run"
@@ -59,13 +59,13 @@ def problems_of_open(step: StepHealth | Left, now: datetime) -> Iterator[Problem
         yield _of_step("in_doubt", step, doubt, f"skene-dagster doubts {step.loop}")
     # A pause is reported separately.
     waits = [wait for wait in step.waits if not wait.said.startswith(PAUSED)]
-    yield from (_of_step("waiting", step, _wait(wait, now)) for wait in waits[:SHOWN])
+    yield from (_of_step("waiting", step, _wait(wait, now), since=wait.since) for wait in waits[:SHOWN])
     if more := sum(wait.emails for wait in waits[SHOWN:]):
         yield _of_step("waiting", step, f"{how_many(more, 'email')} more wait for other reasons")
 
 
-def _of_step(kind: Kind, step: StepHealth | Left, said: str, to_do: str = "") -> Problem:
-    return Problem(kind, f"{step.loop}.{step.step}", f"{step.loop}, step {step.step}", said, to_do)
+def _of_step(kind: Kind, step: StepHealth | Left, said: str, to_do: str = "", since: datetime | None = None) -> Problem:
+    return Problem(kind, f"{step.loop}.{step.step}", f"{step.loop}, step {step.step}", said, to_do, since)
 
 
 def _wait(wait: Wait, now: datetime) -> str:

@@ -66,7 +66,7 @@ def test_status_for_programs_is_one_object(root: Path) -> None:
 
     found = json.loads(skene(root, "status", "--json").output)
 
-    assert set(found) == {"steps", "problems", "judgements", "mode", "feedback"}
+    assert set(found) == {"steps", "problems", "not_told", "judgements", "budgets", "mode", "feedback"}
     assert found["problems"] == []
     assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
         "loop": "retention",
@@ -90,7 +90,9 @@ WAITS = (
     ("statement", "said"),
     [
         pytest.param(ATTEMPTED.format("in_doubt"), "7 emails in doubt; skene-dagster doubts retention", id="in doubt"),
-        pytest.param(ATTEMPTED.format("frozen"), "1 batch without answer; is the sensor skene__wake on?", id="silence"),
+        pytest.param(
+            ATTEMPTED.format("frozen"), "1 batch without answer; look at the runs of skene__reconcile", id="silence"
+        ),
         pytest.param(
             WAITS.format(REFUSED),
             "3 emails in 1 batch wait since 01 Jan 2999, 09:00 UTC: 422 validation_error: Invalid `to` field. They go "
@@ -183,7 +185,7 @@ def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> N
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:
         connection.execute(RESERVED)
         connection.execute(
-            "INSERT INTO skene_deferred SELECT mode, loop, step, user_id, 2, 'repeat', NULL, as_of, as_of, as_of "
+            "INSERT INTO skene_deferred SELECT mode, loop, step, user_id, 2, 'repeat', NULL, as_of, as_of, as_of, NULL "
             "FROM skene_sends WHERE user_id = 1"
         )
 

@@ -185,6 +185,21 @@ def test_a_look_that_is_not_whole_does_not_call_the_heartbeat(
     assert len(told.texts()) == 2, "a part that fails leaves the others alone"
 
 
+def test_a_key_that_is_missing_in_production_is_told(
+    root: Path, instance: dg.DagsterInstance, told: AlertServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKENE_ENV", "production")
+    monkeypatch.setenv("RESEND_API_KEY", "")
+    skene(root, "adopt", "--yes")
+
+    assert not run(root)
+    look(root, instance)
+
+    (text,) = told.texts()
+    assert text.startswith(":red_circle: *retention, step main*: its run fails: SKENE_ENV is production, but RESEND")
+    assert told.calls == [], "a look that cannot do all it should is no heartbeat"
+
+
 def test_status_tells_where_no_daemon_runs(root: Path, told: AlertServer) -> None:
     skene(root, "pause", "retention")
 

@@ -105,7 +105,8 @@ def alert_in_slack(_root: Path, _database: Path) -> str:
     step = StepHealth(loop="win_back", step="nudge", **nothing, **paused)  # type: ignore[arg-type]  # its fields
     nine = datetime(2026, 3, 2, 9)
     (problem,) = problems_of(step, nine)
-    told = Incident(**asdict(problem), opened_at=nine, closed_at=None, told_to=frozenset(), concerns=None)
+    without_since = {name: value for name, value in asdict(problem).items() if name != "since"}
+    told = Incident(**without_since, opened_at=nine, closed_at=None, told_to=frozenset(), concerns=None)
     body = body_for(AlertTarget("slack", "SLACK_WEBHOOK_URL", None), [told], "production")
     return "".join(f"{textwrap.fill(line, 80, break_on_hyphens=False)}\n" for line in body["text"].splitlines())
 

@@ -182,6 +182,8 @@ def test_what_status_says_to_programs_is_listed() -> None:
         "problems",
         *(field.name for field in fields(Problem)),
         "words",
+        "not_told",
+        "--tell",
         "judgements",
         "*",
         "budgets",

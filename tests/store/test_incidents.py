@@ -1,6 +1,7 @@
 """Incidents follow what is wrong: each is opened once, is over once, and whoever died has left nothing undone."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -153,6 +154,16 @@ def test_a_batch_that_waits_for_moments_is_nobodys_news(world: World) -> None:
     assert (at_once, world.tell()) == ([], [("there", "waiting")])
 
 
+def test_what_was_wrong_before_it_was_found_is_told_to_be_so_since_then(world: World) -> None:
+    long = world.now - LASTS["waiting"]
+    waits = Problem("waiting", "a.b", "a", "3 emails wait", since=long)
+    ahead = Problem("late", "a.b", "a", "late", since=world.now + timedelta(days=1))
+    started = world.now
+    world.look(waits, ahead)
+
+    assert {one.kind: one.opened_at for one in world.to_tell()} == {"waiting": long, "late": started}
+
+
 def test_of_several_of_one_kind_about_one_subject_the_first_is_told(world: World) -> None:
     world.look(LATE, replace(LATE, said="another"))
 
@@ -181,6 +192,16 @@ def test_a_look_that_dies_has_changed_nothing_and_the_next_one_finds_the_same(wo
     world.look(LATE)
 
     assert (before, world.tell()) == ([], [("there", "late")])
+
+
+def test_looks_at_once_open_one_incident_and_close_it_once(world: World) -> None:
+    found, gone = Found([LATE], ALL), Found([], ALL)
+    for look in (found, gone):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _, it=look: keep(world.engine, it, lambda: world.now), range(8)))
+        world.now += A_MINUTE
+
+    assert world.rows() == [("late", False)]
 
 
 def test_who_dies_between_telling_and_noting_it_tells_again(world: World) -> None:

@@ -117,9 +117,11 @@ STEP = "retention, step main:"
             id="paused by name, and with all loops",
         ),
         pytest.param(a_step(stuck=2), ["2 emails not sent for over an hour; look at the loop's last run"], id="stuck"),
-        pytest.param(a_step(unresolved=1), ["1 batch without answer; is the sensor skene__wake on?"], id="no answer"),
         pytest.param(
-            a_step(unresolved=2), ["2 batches without answer; is the sensor skene__wake on?"], id="no answers"
+            a_step(unresolved=1), ["1 batch without answer; look at the runs of skene__reconcile"], id="no answer"
+        ),
+        pytest.param(
+            a_step(unresolved=2), ["2 batches without answer; look at the runs of skene__reconcile"], id="no answers"
         ),
         pytest.param(
             a_step(unapproved=1234), ["a first wave of 1,234 waits; skene-dagster approve retention"], id="a first wave"

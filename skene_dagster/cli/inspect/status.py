@@ -76,6 +76,7 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
         said = {
             "steps": [asdict(step) | {"late": step.late} | asdict(number) for step, number in steps],
             "problems": [asdict(problem) | {"words": problem.words} for problem in found.problems],
+            "not_told": not_told,
             "judgements": [asdict(one) for one in judged],
             "budgets": [asdict(one) for one in planned],
         }

@@ -17,11 +17,12 @@ from skene_dagster.compiler.jobs import dead_runs, feedback, reconcile
 from skene_dagster.compiler.jobs.sensors import is_on_its_way
 from skene_dagster.compiler.work import Resources
 from skene_dagster.delivery import modes
+from skene_dagster.delivery.model import ModeName
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.reconcile import is_wanted
 from skene_dagster.erasing import waiting as erasing
-from skene_dagster.errors import SkeneError, StoreUnavailable
+from skene_dagster.errors import ProviderFatal, SkeneError, StoreUnavailable
 from skene_dagster.feedback import breaker, reading
 from skene_dagster.incidents import telling
 from skene_dagster.incidents.now import Found, in_the_database, on_this_machine
@@ -145,6 +146,14 @@ class Look:
         """Where emails go."""
         return modes.choose(self.settings)
 
+    @property
+    def mode_name(self) -> ModeName:
+        """The mode of which problems are looked for: production without a key is live, and what it lacks is one."""
+        try:
+            return self.mode.name
+        except ProviderFatal:
+            return "live"
+
     def start(self, job: str) -> bool:
         """Have a job started, unless a run of it is on its way; return whether it is."""
         wanted = not is_on_its_way(self.context.instance, job)
@@ -227,7 +236,7 @@ def _go_on_with_what_is_left(look: Look) -> str:
 def _find_incidents(look: Look) -> str:
     found = Found()
     on_this_machine(found, look.settings, look.broken)
-    in_the_database(found, look.database, look.settings, look.plans, look.mode.name, look.clock)
+    in_the_database(found, look.database, look.settings, look.plans, look.mode_name, look.clock)
     telling.keep(look.database, found, look.clock)
     # What could be looked at is kept; the rest is said.
     for error in found.failed:
