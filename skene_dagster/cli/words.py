@@ -25,7 +25,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "said_no": "said no to marketing, or to this topic",
         "same_address": "somebody with the same address gets this email",
         "cap": "their address got as many emails as limits.caps allow",
-        "budget": "the day has got as many emails as it may (limits.daily, warm_up)",
+        "budget": "no room in the budget of the day (limits.daily, warm_up)",
         "outranked": "they leave their last place under a cap to a loop of higher priority",
         "quiet_hours": "their quiet hours had begun",
         "new_address": "their address has changed since it was decided",
@@ -103,6 +103,8 @@ class Known:
 OF_ONE: Mapping[str, str] = MappingProxyType(
     {
         "cap": "had {cap}",
+        "budget": "the day's emails are used up",
+        "outranked": "a loop of higher priority comes first",
         "repeat": "had this mail less than {repeat} ago",
         "quiet_hours": "it is night where they are",
         "said_no": 'said no to "{topic}", or to all',

@@ -40,6 +40,7 @@ NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
         "skene_rollups": "how far events are counted",
         "skene_segments": "how far segments are refreshed",
         "skene_steps": "how far steps have decided",
+        "skene_warm_ups": "domains of senders",
     }
 )
 """Tables that hold nothing of a person, and what they do hold."""

@@ -24,7 +24,7 @@ class Checked:
     holds: bool | None
     """None: it was not checked, for it reads other tables, or the database cannot evaluate it alone."""
     values: tuple[tuple[str, object], ...] = ()
-    """What of the user it reads, by column."""
+    """What of the user it reads, by column; their address is left out."""
 
 
 def check(
@@ -75,7 +75,10 @@ def _asked(connection: Connection, tests: Sequence[ColumnElement[bool] | None]) 
 
 def _values(connection: Connection, settings: Settings, parts: Sequence[Part], user_id: object) -> dict[str, object]:
     """Read the columns that parts on the users table alone name, as the user has them."""
-    names = list(dict.fromkeys(name for part in parts if part.query is not None for name in part.columns))
+    named = dict.fromkeys(name for part in parts if part.query is not None for name in part.columns)
+    names = [name for name in named if name.casefold() != settings.users.email.casefold()]
+    if not names:
+        return {}
     table = users_table(settings.users, *(name for name in names if name != settings.users.key))
     try:
         row = connection.execute(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from commands import skene
+from delivery_world import lose_the_answer
 from explained_world import Scene, everything_happens, make_scene
 
 from skene_dagster.explain import holdings
@@ -56,6 +57,25 @@ def test_it_is_one_object_with_a_list_for_each_table(scene: Scene) -> None:
     assert datetime.fromisoformat(send["as_of"].removesuffix("Z"))
     assert send["as_of"].endswith("Z")
     assert found["tables"]["skene_events"] == []
+
+
+def test_what_is_an_object_stays_one(scene: Scene) -> None:
+    """Properties of an event, the columns that an email names, and an email whose batch is not settled yet."""
+    scene.add(ADA)
+    scene.tick("activation", lose_the_answer)
+    scene.execute(
+        "INSERT INTO skene_events (event_id, user_id, name, occurred_at, received_at, properties) "
+        "VALUES ('e', 4711, 'export', '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', :properties)",
+        properties='{"file": {"size": 7}}',
+    )
+
+    tables = exported(scene, str(ADA))["tables"]
+
+    assert tables["skene_events"][0]["properties"] == {"file": {"size": 7}}
+    assert tables["skene_events"][0]["occurred_at"] == "2026-01-01T00:00:00Z"
+    email = tables["skene_batches"][0]["email"]
+    assert (email["to"], email["subject"]) == ("u4711@example.com", "Hello Ada Lovelace")
+    assert email["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 
 
 def test_whoever_says_their_address_gets_the_same(scene: Scene) -> None:

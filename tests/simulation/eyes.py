@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 
 from databases import Database
 from product import users
-from sqlalchemy import Column, Row, and_, delete, exists, func, insert, select
+from sqlalchemy import Column, ColumnElement, Row, and_, delete, exists, func, insert, select
 
-from skene_dagster.delivery.ledger.scope import StepScope, send_id
+from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, send_id, sends_of
+from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import (
     OPEN,
     batches,
@@ -47,9 +48,9 @@ class Eyes:
         """Say until when the provider's account is closed."""
         return self._newest(pacing.c.closed_until)
 
-    def cancelled_at(self) -> datetime | None:
-        """Say when the loop was last cancelled."""
-        return self._newest(controls.c.cancelled_at)
+    def cancelled_at(self, loop: str) -> datetime | None:
+        """Say when a loop was last cancelled."""
+        return self._newest(controls.c.cancelled_at, controls.c.loop == loop)
 
     def sends(self) -> dict[str, Row[Any]]:
         """Read every decision with its batch, by send id."""
@@ -61,6 +62,12 @@ class Eyes:
         """Read what the provider calls each email that has a receipt, by send id."""
         return {row.send_id: row.provider_id for row in self._rows(select(receipts))}
 
+    def complained(self) -> set[str]:
+        """Read of which emails, by send id, it is known that somebody complained."""
+        return {
+            row.send_id for row in self._rows(select(receipts.c.send_id).where(receipts.c.complained_at.is_not(None)))
+        }
+
     def counted_as_accepted(self) -> int:
         """Read how many emails are counted as accepted."""
         return sum(row.accepted for row in self._rows(select(receipt_counts)))
@@ -70,23 +77,27 @@ class Eyes:
         rows = self._rows(select(deferred))
         return {send_id(StepScope(row.mode, row.loop, row.step), row.user_id, row.occurrence) for row in rows}
 
-    def entries(self) -> dict[int, int]:
-        """Count how often each user has entered the segment."""
-        query = select(segment_members.c.user_id, func.count()).group_by(segment_members.c.user_id)
-        return {row[0]: row[1] for row in self._rows(query)}
+    def put_off(self, reasons: Sequence[str]) -> Sequence[Row[Any]]:
+        """List who is decided again later, for some reasons."""
+        return self._rows(select(deferred).where(deferred.c.reason.in_(reasons)))
 
-    def undecided(self) -> list[int]:
+    def entries(self, scope: StepScope) -> dict[int, int]:
+        """Count how often each user has entered a step's segment."""
+        query = select(segment_members.c.user_id, func.count()).where(_members_of(scope))
+        return {row[0]: row[1] for row in self._rows(query.group_by(segment_members.c.user_id))}
+
+    def undecided(self, scope: StepScope) -> list[int]:
         """List who is inside without a decision since they entered."""
-        decided = exists().where(
-            sends.c.user_id == segment_members.c.user_id, sends.c.as_of >= segment_members.c.entered_at
-        )
-        waits = exists().where(deferred.c.user_id == segment_members.c.user_id)
-        inside = and_(segment_members.c.exited_at == OPEN, ~decided, ~waits)
-        return [row[0] for row in self._rows(select(segment_members.c.user_id).where(inside))]
+        member = segment_members.c
+        decided = exists().where(sends_of(scope), sends.c.user_id == member.user_id, sends.c.as_of >= member.entered_at)
+        waits = exists().where(deferred_of(scope), deferred.c.user_id == member.user_id)
+        inside = and_(_members_of(scope), member.exited_at == OPEN, ~decided, ~waits)
+        return [row[0] for row in self._rows(select(member.user_id).where(inside))]
 
-    def outside(self) -> list[int]:
+    def outside(self, scope: StepScope) -> list[int]:
         """List whom the condition selects, and who is not inside."""
-        inside = exists().where(segment_members.c.user_id == users.c.id, segment_members.c.exited_at == OPEN)
+        member = segment_members.c
+        inside = exists().where(_members_of(scope), member.user_id == users.c.id, member.exited_at == OPEN)
         return [row[0] for row in self._rows(select(users.c.id).where(users.c.dormant, ~inside))]
 
     def users(self) -> dict[int, Row[Any]]:
@@ -105,14 +116,20 @@ class Eyes:
                 if rows:
                     connection.execute(insert(metadata.tables[name]), rows)
 
-    def paused_at(self) -> datetime | None:
-        """Say since when the loop is paused."""
-        return self._newest(controls.c.paused_at)
+    def paused_since(self) -> dict[str, datetime]:
+        """Say since when which loops are paused."""
+        query = select(controls.c.loop, controls.c.paused_at).where(controls.c.paused_at.is_not(None))
+        return {row.loop: row.paused_at for row in self._rows(query)}
 
-    def _newest(self, column: Column[datetime]) -> datetime | None:
-        found: datetime | None = self._rows(select(func.max(column)))[0][0]
+    def _newest(self, column: Column[datetime], which: ColumnElement[bool] | None = None) -> datetime | None:
+        query = select(func.max(column))
+        found: datetime | None = self._rows(query if which is None else query.where(which))[0][0]
         return found
 
     def _rows(self, query: Any) -> Sequence[Any]:
         with self._database.eyes.connect() as connection:
             return connection.execute(query).all()
+
+
+def _members_of(scope: StepScope) -> ColumnElement[bool]:
+    return segment_members.c.segment == segment_name(scope.loop, scope.step)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from choices import Choices, Made
@@ -12,15 +13,37 @@ from restoring import restore
 from scheduler import Violation
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, ORDERS, World, numbered_ids
+from world import EDITS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.json_emails import messages_of
+from skene_dagster.loops.plan import LoopPlan
 
-EVENTS = ("run", "again", "reconcile", "edit", "edit", "edit", "order", "template", "deliver", "deliver")
-GAPS = (5, 61, 130, 600, 3_600, 84_000, 90_000)
+EVENTS = (
+    "run",
+    "again",
+    "reconcile",
+    "edit",
+    "edit",
+    "edit",
+    "order",
+    "template",
+    "deliver",
+    "deliver",
+    "retain",
+    "told",
+    "hear",
+)
+GAPS = (5, 61, 130, 600, 3_600, 84_000, 90_000, 250_000, 2_700_000)
 A_ROUND = timedelta(hours=2)
 """How long the actors of a round are let go on before the next begins; who sleeps longer goes on in it."""
+
+
+LONGEST_GAP = 3_500_000
+"""Seconds between two of the last ticks, at most: longer than any cap counts."""
+
+LAST_TICKS = 60
+"""At most, in which all must end: by then each of two emails to eight users at one address has its turn under a cap."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +68,14 @@ def play(
     """Play the history of a seed, or that of a script, to its end or to the first violation."""
     choices = Choices(seed, script, given or {})
     violation = None
-    with numbered_ids():
+    with numbered_ids(), shared_locks():
         world = World(product, choices)
         world.oracle.looks_inside = looks_inside
         try:
-            for number in range(1 + choices.pick("rounds", 5, 0.9)):
-                _round(world, number)
-            _progress(world)
+            with small_slices(world.oracle.manners.limits):
+                for number in range(1 + choices.pick("rounds", 5, 0.9)):
+                    _round(world, number)
+                _progress(world)
         except Violation as found:
             violation = found
         finally:
@@ -85,11 +109,20 @@ def _happens(world: World, event: str, number: int) -> None:
     choices, scheduler = world.choices, world.scheduler
     match event:
         case "run":
-            scheduler.spawn("run", world.run)
+            for plan in world.plans:
+                scheduler.spawn("run", partial(world.run, plan))
         case "again":
-            scheduler.spawn("again", world.run_again)
+            scheduler.spawn("again", partial(world.run_again, _one_of(world, number)))
         case "deliver":
-            scheduler.spawn("op", world.deliver)
+            scheduler.spawn("op", partial(world.deliver, _one_of(world, number)))
+        case "told":
+            if accepted := world.oracle.accepted:
+                email = choices.pick(f"email{number}", len(accepted), 0.7)
+                scheduler.spawn("told", partial(world.told, accepted[email]))
+        case "hear":
+            scheduler.spawn("hear", world.hear)
+        case "retain":
+            scheduler.spawn("night", world.retain)
         case "reconcile":
             scheduler.spawn("rec", world.reconcile)
         case "edit":
@@ -102,6 +135,10 @@ def _happens(world: World, event: str, number: int) -> None:
             world.version = choices.pick(f"template{number}", len(world.product.templates), 0.9)
 
 
+def _one_of(world: World, number: int) -> LoopPlan:
+    return world.plans[world.choices.pick(f"loop{number}", len(world.plans), 0.5)]
+
+
 def _progress(world: World) -> None:
     """Let all be well: who sleeps wakes up, nothing breaks; every ten minutes there is a run, and a reconciliation."""
     scheduler, provider = world.scheduler, world.provider
@@ -112,25 +149,44 @@ def _progress(world: World) -> None:
     if world.oracle.is_restored:
         scheduler.spawn("recover", world.recover)
         scheduler.run()
-    scheduler.spawn("order", world.an_order("resume"))
+    scheduler.spawn("hear", world.hear)
     scheduler.run()
+    for order in ("resume", "resume all"):
+        scheduler.spawn("order", world.an_order(order))
+        scheduler.run()
     scheduler.advance(scheduler.later(130))
     scheduler.say("", "-- all is well")
-    for tick in range(8):
+    for tick in range(LAST_TICKS):
         _happens(world, "run", 0)
         scheduler.run()
         scheduler.spawn("rec", world.reconcile)
         scheduler.run()
         judge_tables(world, is_over=False)
-        waiting = world.eyes.waiting()
+        waiting, put_off = world.eyes.waiting(), world.put_off()
         if tick == 2:
             _judge_waiting(world, waiting)
-        if tick >= 1 and not waiting:
+        if tick >= 1 and not waiting and not put_off:
             break
-        scheduler.advance(scheduler.later(600 if tick < 2 else 42_300))
+        scheduler.advance(scheduler.later(600) if tick < 2 else _next_moment(world, waiting, put_off))
+    for one in world.put_off():
+        world.oracle.violated("put off for ever", f"user {one.user}: {one.reason}")
     for row in world.eyes.waiting():
         world.oracle.violated("open at the end", f"{row.state}, {row.attempts} attempts, {row.error}")
     judge_tables(world, is_over=True)
+
+
+def _next_moment(world: World, waiting: Sequence[Row[Any]], put_off: Sequence[PutOff]) -> datetime:
+    """Say when something may change for those who wait."""
+    scheduler = world.scheduler
+    hours: list[datetime] = [row.not_before for row in waiting if _waits_for_its_hour(world, row)]
+    ahead = [moment for moment in (*hours, *(one.ask_at for one in put_off)) if moment > scheduler.now]
+    if len(hours) < len(waiting) or not ahead:
+        ahead.append(scheduler.later(42_300))
+    return min(max(min(ahead), scheduler.later(600)), scheduler.later(LONGEST_GAP))
+
+
+def _waits_for_its_hour(world: World, row: Row[Any]) -> bool:
+    return row.not_before is not None and row.not_before > world.scheduler.now
 
 
 def _judge_waiting(world: World, waiting: Sequence[Row[Any]]) -> None:
@@ -138,7 +194,7 @@ def _judge_waiting(world: World, waiting: Sequence[Row[Any]]) -> None:
     closed_until = world.eyes.closed_until()
     for row in waiting:
         is_closed = closed_until is not None and closed_until > world.scheduler.now
-        if not is_closed and not _is_refused_after_silence(world, row):
+        if not is_closed and not _waits_for_its_hour(world, row) and not _is_refused_after_silence(world, row):
             world.oracle.violated("waits although it could go on", f"{row.state}, {row.attempts} attempts, {row.error}")
 
 

@@ -4,15 +4,18 @@ Besides, at each request, what the ledger has to say by then: it catches at once
 histories for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from eyes import Eyes
-from scheduler import Actor, Scheduler, Violation
+from manners import FRESH, Manners
+from scheduler import START, Actor, Scheduler, Violation
+from sqlalchemy import Row
 
+from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.ledger import LEASE, StepScope, send_id
 from skene_dagster.delivery.providers.json_emails import messages_of
@@ -23,13 +26,19 @@ KEY_LIVES = timedelta(hours=24)
 TRUSTED = timedelta(hours=23)
 """How long we take it to."""
 
-FRESH = timedelta(minutes=5, seconds=10)
-"""How old what was asked at freezing may be when an attempt begins; and what a transaction takes."""
+HEARD = timedelta(seconds=21)
+"""How long before a request the files may have been looked at in which a "no" waits for the database."""
 
 YOUNG_TICK = timedelta(minutes=15)
 """How old a tick may be whose condition is not asked again."""
 
+LATELY = timedelta(days=6)
+"""What came back of an email is held against its loop for so long at least."""
+
 OCCURRENCES = 16
+
+OnDoubt = Literal["skip", "resend"]
+Repeat = Literal["once", "every_entry"]
 
 
 @dataclass
@@ -37,8 +46,12 @@ class Person:
     """What is true of a user, by what was committed."""
 
     name: str
-    addresses: set[str]
+    address: str
+    """Theirs now."""
+    addresses: set[str] = field(default_factory=set)
     """All that were ever theirs."""
+    zones: list[tuple[datetime, str | None]] = field(default_factory=list)
+    """The names of their time zones, and since when."""
     entries: int = 1
     """How often the condition began to select them."""
     no_since: datetime | None = None
@@ -49,7 +62,17 @@ class Person:
     """Since when they have not agreed to be mailed about what needs it."""
     has_name: bool = True
     stopped: dict[str, datetime] = field(default_factory=dict)
-    """Since when the list of suppressions has their addresses; '' stands for all that they may ever have."""
+    """Since when the list of suppressions has them, by topic; '' stands for all topics."""
+
+    spooled: dict[str, datetime] = field(default_factory=dict)
+    """The same, where it waits in a file or waited there."""
+
+    def __post_init__(self) -> None:
+        self.addresses.add(self.address)
+
+    def moves(self, address: str) -> None:
+        self.address = address
+        self.addresses.add(address)
 
     def enters(self) -> None:
         # What is changed again, since nobody knows whether it was, may have been so already.
@@ -72,21 +95,59 @@ class Person:
         self.disagrees_since = None
 
 
+@dataclass(frozen=True)
+class Loop:
+    """What a loop's author said, whose step this is."""
+
+    scope: StepScope
+    topic: str
+    repeat: Repeat
+    on_doubt: OnDoubt
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether only those may be mailed who agreed."""
+        return self.topic == "tips"
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose an email is, and by which loop."""
+
+    loop: Loop
+    user: int
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """Somebody says that they did not want an email."""
+
+    send_id: str
+    address: str
+    loop: str
+    accepted_at: datetime
+    told_at: datetime
+
+
 @dataclass
 class Oracle:
     """The judge of one history."""
 
     scheduler: Scheduler
     eyes: Eyes
-    scope: StepScope
-    repeat: Literal["once", "every_entry"]
-    on_doubt: Literal["skip", "resend"]
-    needs_consent: bool = False
-    """Only those may be mailed who agreed."""
+    loops: dict[str, Loop]
+    """By name."""
+    manners: Manners
     looks_inside: bool = True
     """Look at the ledger at each request."""
     people: dict[int, Person] = field(default_factory=dict)
-    paused_since: datetime | None = None
+    stopped: dict[str, datetime] = field(default_factory=dict)
+    """Since when the list of suppressions has an address, in small letters."""
+    paused_since: dict[str, datetime] = field(default_factory=dict)
+    """By loop; EVERY: all of them."""
+    resumed_at: dict[str, datetime] = field(default_factory=dict)
+    complaints: list[Complaint] = field(default_factory=list)
+    """In the inbox, or read."""
     accepted: list[tuple[str, str, str]] = field(default_factory=list)
     """Send id, key, and the provider's id."""
     is_restored: bool = False
@@ -99,12 +160,16 @@ class Oracle:
         self.scheduler.say("", f"VIOLATION: {kind}: {details}")
         raise Violation(kind, details)
 
-    def restored(self, paused_since: datetime | None, backed_up_at: datetime) -> None:
+    def restored(self, paused_since: dict[str, datetime], backed_up_at: datetime) -> None:
         """The ledger is that of a backup from now on: it makes the bytes of what it never tried anew."""
         self.is_restored, self.paused_since = True, paused_since
+        # A "no" that came since is lost with the list.
+        self.stopped = {name: since for name, since in self.stopped.items() if since <= backed_up_at}
         for person in self.people.values():
-            # A "no" that came since is lost with the list.
             person.stopped = {name: since for name, since in person.stopped.items() if since <= backed_up_at}
+            person.spooled = {}
+        self.resumed_at = {name: at for name, at in self.resumed_at.items() if at <= backed_up_at}
+        self.complaints = [one for one in self.complaints if one.told_at <= backed_up_at]
         self._first = {key: (at, b"") for key, (at, _) in self._first.items()}
 
     def judge_request(self, me: Actor, batch: Frozen, key: str, at: datetime) -> None:
@@ -114,13 +179,17 @@ class Oracle:
             self._first[key] = first, batch.body
         elif body != batch.body:
             raise Violation("other bytes under a key that was tried", key)
-        if self.paused_since is not None and me.looked_at > self.paused_since:
-            self.violated("a request after a committed pause", f"of {me.name}")
         row = self.eyes.batch(key)
+        paused = (self.paused_since.get(name) for name in (row.loop, EVERY))
+        if any(since is not None and me.looked_at > since for since in paused):
+            self.violated("a request after a committed pause", f"of {me.name}")
+        messages = messages_of(batch)
+        self.manners.noted(key, row.as_of)
         is_repeated = row.unresolved_since is not None and row.unresolved_since < row.last_attempt_at
         if not is_repeated:
-            self._judge_noes(me, batch)
-            cancelled_at = self.eyes.cancelled_at()
+            self._judge_noes(me, self.loops[row.loop], messages, at)
+            self._judge_hours(me, row, messages)
+            cancelled_at = self.eyes.cancelled_at(row.loop)
             if cancelled_at is not None and min(row.reserved_at, row.as_of) <= cancelled_at < me.looked_at:
                 self.violated("a request after a cancel", f"of {me.name}")
         if not self.looks_inside:
@@ -132,60 +201,93 @@ class Oracle:
         if row.last_attempt_at is None or at - row.last_attempt_at > LEASE:
             self.violated("a request outside of the lease", f"{key}: {row.last_attempt_at}")
 
+    def breaks(self, complained: Collection[str], now: datetime) -> set[str]:
+        """Say what is to be paused for what came back: one complaint of fewer than sixty emails is too many.
+
+        Args:
+            complained: the sends of which the ledger knows that somebody complained.
+        """
+        found = set()
+        for one in self.complaints:
+            if one.send_id in complained and now - one.accepted_at < LATELY:
+                found |= {name for name in (one.loop, EVERY) if one.accepted_at > self.resumed_at.get(name, START)}
+        return found
+
     def judge_accepted(self, messages: Sequence[Message], key: str, ids: Sequence[str]) -> None:
         """Judge what the provider has just accepted."""
         for message, identity in zip(messages, ids, strict=True):
-            self._judge_message(message)
+            whose = self._judge_message(message)
+            if not self.is_restored:
+                self.manners.judge_accepted(whose.loop.scope, whose.user, message, key, self.violated)
             self.accepted.append((message.send_id, key, identity))
 
-    def user_of(self, identity: str) -> int | None:
+    def whose(self, identity: str) -> Whose | None:
         """Say whose email it is; None: nobody's."""
-        found = _sends_of(self.scope).get(identity)
-        return found if found in self.people else None
+        for loop in self.loops.values():
+            user = _sends_of(loop.scope).get(identity)
+            if user in self.people:
+                return Whose(loop, user)
+        return None
 
-    def times(self, user: int) -> int:
-        """Count the emails to a user that were accepted."""
-        return sum(self.user_of(identity) == user for identity, _, _ in self.accepted)
+    def times(self, whose: Whose) -> int:
+        """Count the emails of a loop to a user that were accepted."""
+        return sum(self.whose(identity) == whose for identity, _, _ in self.accepted)
 
-    def _judge_noes(self, me: Actor, batch: Frozen) -> None:
-        for message in messages_of(batch):
-            user = self.user_of(message.send_id)
-            if user is None:
+    def _judge_noes(self, me: Actor, loop: Loop, messages: Sequence[Message], at: datetime) -> None:
+        for message in messages:
+            whose = self.whose(message.send_id)
+            if whose is None:
                 continue
-            person = self.people[user]
+            user, person = whose.user, self.people[whose.user]
             if person.no_since is not None and me.looked_at - person.no_since > FRESH:
                 self.violated("mailed long after a no", f"user {user}, since {person.no_since}")
-            asked = person.disagrees_since if self.needs_consent else None
+            asked = person.disagrees_since if loop.needs_consent else None
             if asked is not None and me.looked_at - asked > FRESH:
                 self.violated("mailed long after consent was taken back", f"user {user}, since {asked}")
-            since = min((person.stopped[name] for name in ("", message.to) if name in person.stopped), default=None)
+            noes = (person.stopped.get(""), person.stopped.get(loop.topic), self.stopped.get(message.to.lower()))
+            since = min((one for one in noes if one is not None), default=None)
             if since is not None and me.looked_at > since:
                 self.violated("a request after a committed no", f"user {user}, since {since}")
+            waits = (person.spooled.get(""), person.spooled.get(loop.topic))
+            since = min((one for one in waits if one is not None), default=None)
+            if since is not None and at - since > HEARD:
+                self.violated("a request after a no that waits in a file", f"user {user}, since {since}")
             if person.left_since is not None and me.looked_at - person.left_since > FRESH + YOUNG_TICK:
                 self.violated("mailed long after they left", f"user {user}, since {person.left_since}")
 
-    def _judge_message(self, message: Message) -> None:
-        user = self.user_of(message.send_id)
-        if user is None:
+    def _judge_hours(self, me: Actor, row: Row[Any], messages: Sequence[Message]) -> None:
+        if not self.manners.has_hours:
+            return
+        for message in messages:
+            whose = self.whose(message.send_id)
+            if whose is not None:
+                zones = self.people[whose.user].zones
+                self.manners.judge_hours(zones, row.as_of, me.looked_at, f"user {whose.user}", self.violated)
+
+    def _judge_message(self, message: Message) -> Whose:
+        whose = self.whose(message.send_id)
+        if whose is None:
             raise Violation("an email of nobody", message.send_id)
-        person = self.people[user]
+        loop, user, person = whose.loop, whose.user, self.people[whose.user]
         if message.to not in person.addresses:
             self.violated("somebody else's address", f"{message.to} for user {user}")
         if person.name not in message.text:
             self.violated("somebody else's words", f"{message.text!r} for user {user}")
         before = [other for identity, other, _ in self.accepted if identity == message.send_id]
-        if self.on_doubt == "resend":
+        if loop.on_doubt == "resend":
             for other in before:
                 if self.scheduler.now - self._first[other][0] < TRUSTED:
                     self.violated("mailed twice within a key's life", f"user {user}")
-            return
+            return whose
         twice = "mailed twice by a ledger from a backup" if self.is_restored else "mailed twice"
+        times = self.times(whose)
         if before:
             self.violated(twice, f"user {user}, the same send")
-        elif self.repeat == "once" and self.times(user):
+        elif loop.repeat == "once" and times:
             self.violated(twice, f"user {user}, by two sends")
-        if not before and self.times(user) >= person.entries:
-            self.violated("mailed twice for one entry", f"user {user}: {self.times(user) + 1} of {person.entries}")
+        if not before and times >= person.entries:
+            self.violated("mailed twice for one entry", f"user {user}: {times + 1} of {person.entries}")
+        return whose
 
 
 @lru_cache

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import time
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +20,7 @@ from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
 
 SETTINGS = """\
-users: {name: name, mailable: "verified = 1"}
+users: {name: name, timezone: timezone, mailable: "verified = 1"}
 sender:
   from: Little Product <hello@example.com>
   postal_address: 1 Example Street, Example Town
@@ -30,13 +31,20 @@ topics:
 """
 
 LOOP = """\
+name: %s
 type: retention
 on_doubt: %s
 topic: %s
 steps:
   - trigger: {type: schedule, cron: "0 9 * * *"}
     condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
-    action: {type: email, template: hello, personalization: {name: "{{user.name}}"}, repeat: %s, set: {reminded: true}}
+    action:
+      type: email
+      template: hello
+      personalization: {name: "{{user.name}}"}
+      repeat: %s
+      set: {reminded: true}
+      %s
 """
 
 MJML = """\
@@ -57,6 +65,54 @@ VARIANTS: tuple[tuple[Literal["skip", "resend"], Literal["product", "tips"], Lit
 )
 """on_doubt, topic and repeat of the loop. About tips only those are mailed who agreed, which all have at first."""
 
+OTHER: tuple[Literal["skip"], Literal["product"], Literal["every_entry"]] = ("skip", "product", "every_entry")
+"""The same of another loop that mails the same users, where a cap counts the emails of both."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a project says about how often and when somebody is mailed; the judge reads it, too."""
+
+    caps: tuple[tuple[int, int], ...] = ()
+    """How many in how many hours."""
+    quiet: tuple[time, time] | None = None
+    send_at: time | None = None
+    is_sliced: bool = False
+    """A wave of so few users is large."""
+
+    def settings(self) -> str:
+        """Write them as skene.yaml has them."""
+        # To look whether a wave is large takes a sixth of a history.
+        parts = [] if self.is_sliced else ["slices: off"]
+        if self.caps:
+            parts.append("caps: [" + ", ".join(f"{{count: {n}, within: {hours}h}}" for n, hours in self.caps) + "]")
+        if self.quiet:
+            parts.append('quiet_hours: {{from: "{:%H:%M}", to: "{:%H:%M}"}}'.format(*self.quiet))
+        return f"limits: {{{', '.join(parts)}}}\n" if parts else ""
+
+    def action(self) -> str:
+        """Write what is a step's, as a loop file has it."""
+        return f'send_at: "{self.send_at:%H:%M}"' if self.send_at else ""
+
+
+AT_NIGHT = (time(22), time(8))
+IN_THE_DAY = (time(9, 10), time(17))
+"""By the loop's own clock they begin ten minutes after a history does."""
+
+LIMITS = (
+    Limits(),
+    Limits(caps=((1, 48),)),
+    Limits(caps=((2, 72), (1, 3))),
+    # Longer than contacts are kept where no cap asks for more.
+    Limits(caps=((1, 40 * 24),)),
+    Limits(quiet=AT_NIGHT),
+    Limits(quiet=IN_THE_DAY),
+    Limits(send_at=time(10)),
+    Limits(caps=((1, 20),), quiet=AT_NIGHT, send_at=time(10)),
+    Limits(is_sliced=True),
+    Limits(is_sliced=True, quiet=AT_NIGHT),
+)
+
 users = Table(
     "users",
     MetaData(),
@@ -67,6 +123,7 @@ users = Table(
     Column("verified", Boolean, nullable=False),
     Column("reminded", Boolean, nullable=False),
     Column("last_activity_at", DateTime),
+    Column("timezone", String(64)),
     mysql_collate="utf8mb4_bin",
 )
 
@@ -76,18 +133,20 @@ class Product:
     """A project and its database, as each history finds them."""
 
     database: Database
-    settings: tuple[Settings, ...]
-    """By version of the template."""
+    settings: tuple[tuple[Settings, ...], ...]
+    """By limits, and by version of the template."""
     templates: tuple[Templates, ...]
-    plans: tuple[LoopPlan, ...]
-    """By variant."""
+    plans: tuple[tuple[LoopPlan, ...], ...]
+    """By limits, and by variant."""
+    others: tuple[LoopPlan, ...]
+    """By limits: another loop that mails the same users about the product's news."""
 
 
 @contextmanager
 def product(server: str | None = None, *, waits: bool = False) -> Iterator[Product]:
     """Make a product on an SQLite file in memory, or in an empty database of a server."""
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="skene-simulation-", dir=memory if memory.is_dir() else None) as folder:
         root = Path(folder)
         database = Sqlite(root / "skene.db") if server is None else Server(server, waits=waits)
         try:
@@ -99,27 +158,40 @@ def product(server: str | None = None, *, waits: bool = False) -> Iterator[Produ
 
 def _made(root: Path, database: Database) -> Product:
     (root / "loops").mkdir()
-    (root / "skene.yaml").write_text(SETTINGS, encoding="utf-8")
     for words in WORDS:
         folder = root / words.replace(" ", "_")
         folder.mkdir()
         (folder / "hello.mjml").write_text(MJML % words, encoding="utf-8")
         (folder / "hello.txt").write_text(f"Hello {{{{ name }}}}, {words}.\n", encoding="utf-8")
-    settings = settings_module.load(root, {})
-    # A refresh of eight users is not judged.
-    settings = replace(settings, limits=settings.limits.model_copy(update={"least_change": 10**6}))
-    versions = tuple(replace(settings, templates=root / words.replace(" ", "_")) for words in WORDS)
     users.metadata.create_all(database.eyes)
-    schema.upgrade(database.eyes, settings.users)
+    settings = tuple(_read(root, limits) for limits in LIMITS)
+    schema.upgrade(database.eyes, settings[0].users)
     environment.belong(database.eyes, "development")
     database.keep()
-    templates = tuple(Templates(version.templates, root) for version in versions)
-    return Product(database, versions, templates, tuple(_planned(root, settings, LOOP % one) for one in VARIANTS))
+    templates = tuple(root / words.replace(" ", "_") for words in WORDS)
+    plans, others = [], []
+    for limits, one in zip(LIMITS, settings, strict=True):
+        plans.append(tuple(_planned(root, one, "retention", *variant, limits.action()) for variant in VARIANTS))
+        others.append(_planned(root, one, "news", *OTHER, limits.action()))
+    return Product(
+        database,
+        tuple(tuple(replace(one, templates=folder) for folder in templates) for one in settings),
+        tuple(Templates(folder, root) for folder in templates),
+        tuple(plans),
+        tuple(others),
+    )
 
 
-def _planned(root: Path, settings: Settings, loop: str) -> LoopPlan:
-    file = root / "loops" / "retention.yaml"
-    file.write_text(loop, encoding="utf-8")
+def _read(root: Path, limits: Limits) -> Settings:
+    (root / "skene.yaml").write_text(SETTINGS + limits.settings(), encoding="utf-8")
+    settings = settings_module.load(root, {})
+    # A refresh of eight users is not judged.
+    return replace(settings, limits=settings.limits.model_copy(update={"least_change": 10**6}))
+
+
+def _planned(root: Path, settings: Settings, name: str, *said: str) -> LoopPlan:
+    file = root / "loops" / f"{name}.yaml"
+    file.write_text(LOOP % (name, *said), encoding="utf-8")
     loaded = load_file(file, root)
     assert loaded.loop is not None, loaded.error
     assert loaded.document is not None

@@ -124,6 +124,12 @@ class Model:
             answer = Unknown("500")
         return self._told(me, key, answer)
 
+    def email(self, key: str, send_id: str) -> tuple[str, datetime, str | None]:
+        """Say to whom an accepted email went, when it was accepted, and whose it says that it is."""
+        one = next(one for one in self.log if one.key == key and one.ids)
+        message = next(message for message in messages_of(one.batch) if message.send_id == send_id)
+        return message.to, one.at, dict(message.tags).get(ORIGIN_TAG)
+
     def find(self, batch: Frozen, since: datetime, until: datetime, wait_for_slot: SlotWait = at_once) -> Finding:
         wait_for_slot(0.0)
         self.scheduler.point("the records")

@@ -15,7 +15,7 @@ def restore(world: World) -> None:
     scheduler.kill_all()
     scheduler.advance(scheduler.now + WORKED_ON)
     world.eyes.restore(world.backup)
-    world.oracle.restored(world.eyes.paused_at(), world.backed_up_at)
+    world.oracle.restored(world.eyes.paused_since(), world.backed_up_at)
     world.provider.records = "well"
     scheduler.say("", "the ledger is that of the last backup")
     scheduler.spawn("recover", world.recover)

@@ -19,8 +19,9 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger import StepProgress, receipts
+from skene_dagster.delivery.ledger import StepProgress, StepScope, receipts
 from skene_dagster.delivery.ledger.decisions import past
+from skene_dagster.delivery.ledger.receipt_counts import count_accepted
 from skene_dagster.delivery.model import Batch, GateName, HoldReason, SkipReason
 from skene_dagster.delivery.providers.base import (
     Absent,
@@ -306,9 +307,14 @@ def receipts_come_after_settling(patch: pytest.MonkeyPatch) -> None:
         session: DeliverySession, batch: Batch, frozen: Frozen, ids: tuple[str | None, ...], policy: Policy
     ) -> Next:
         with patch.context() as meanwhile:
-            meanwhile.setattr(receipts, "write", lambda *_: None)
+            meanwhile.setattr(receipts, "write", lambda *_: 0)
             next_ = real(session, batch, frozen, ids, policy)
-        session.do(lambda connection: receipts.write(connection, batch.batch_id, frozen.send_ids, []))
+
+        def write(connection: Connection) -> None:
+            if written := receipts.write(connection, batch.batch_id, frozen.send_ids, []):
+                count_accepted(connection, StepScope(batch.mode, batch.loop, batch.step), [session.clock()] * written)
+
+        session.do(write)
         return next_
 
     patch.setattr(records, "settle", settle)
@@ -324,11 +330,11 @@ A_KEYS_LIFE, A_DAY = 5, 6
 TIPS = 3
 """The variant of the loop that mails only who agreed."""
 
-AGAIN, EDIT, ORDER = 1, 3, 6
+AGAIN, EDIT, ORDER, RETAIN = 1, 3, 6, 10
 """Events of a round."""
 
-CALM = {"profile": 3, "badness": 0, "outside": 0}
-"""Nobody dies, and every address is good."""
+CALM = {"profile": 3, "badness": 0, "outside": 0, "limits": 0, "sharing": 0}
+"""Nobody dies, every address is good and one user's, and there are no limits."""
 
 UNPROVEN = {**CALM, "rounds": 3, "variant": 0, "mode0": LOST, "gap0": A_KEYS_LIFE, "gap1": 3, "mode1": 0, "mode2": 0}
 """An email is accepted, the answer lost, and the records are asked when the key is over: in two rounds."""
@@ -369,7 +375,9 @@ MUTANTS = (
         a_pause_is_not_read_before_a_request,
         {"a request after a committed pause"},
         20,
-        CALM | {"rounds": 1, "mode0": QUOTA, "gap0": A_DAY, "events0": 1, "event0#0": ORDER, "order0": 0},
+        CALM
+        | {"rounds": 2, "mode0": QUOTA, "events0": 0, "gap0": 2, "mode1": QUOTA, "events1": 1, "event1#0": ORDER}
+        | {"order1": 0, "gap1": A_DAY, "mode2": 0, "events2": 0},
     ),
     Mutant(
         who_slept_sends_all_the_same,
@@ -426,7 +434,11 @@ MUTANTS = (
         NO_MEANWHILE | {"gap0": A_DAY, "variant": TIPS, "edit0": 7},
     ),
     Mutant(
-        receipts_come_after_settling, {"the receipts are of other emails than the accepted ones"}, 20, {"profile": 2}
+        receipts_come_after_settling,
+        {"the receipts are of other emails than the accepted ones"},
+        160,
+        CALM | {"rounds": 0, "users": 0, "events0": 0, "mode0": 0},
+        each="kill:run1",
     ),
     Mutant(set_is_written_once, {"`set` was not written"}, 10),
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from oracle import Whose
 from sqlalchemy import Row
 from world import World
 
@@ -12,6 +13,7 @@ def judge_tables(world: World, *, is_over: bool) -> None:
     _judge_accepted(world, sends, is_over=is_over)
     _judge_receipts(world, sends)
     _judge_entries(world)
+    _judge_pauses(world)
     if is_over:
         _judge_the_end(world, sends)
 
@@ -20,18 +22,20 @@ def _judge_accepted(world: World, sends: dict[str, Row[Any]], *, is_over: bool) 
     oracle = world.oracle
     if oracle.is_restored:
         return
-    takes_risks = oracle.on_doubt == "resend"
+    takes_risks = any(loop.on_doubt == "resend" for loop in oracle.loops.values())
     deferred = world.eyes.deferred() if takes_risks else set()
     for identity, key, provider_id in oracle.accepted:
-        row = sends.get(identity)
+        row, whose = sends.get(identity), oracle.whose(identity)
+        assert whose is not None
+        takes_risks = whose.loop.on_doubt == "resend"
         if takes_risks and (identity in deferred if row is None else key.rpartition("/")[2] != row.batch_id):
             # Its author took the risk: it goes its way anew, and may be deferred on it.
             continue
         is_open = row is not None and row.state == "reserved" and row.unresolved_since is not None
         if row is None or not (row.state in ("accepted", "in_doubt") or (is_open and not is_over)):
             said = None if row is None else (row.state, row.reason, row.batch_state)
-            oracle.violated("accepted, and the ledger says otherwise", f"user {oracle.user_of(identity)}: {said}")
-        elif row.state == "accepted" and row.provider_id != provider_id and oracle.on_doubt == "skip":
+            oracle.violated("accepted, and the ledger says otherwise", f"user {whose.user}: {said}")
+        elif row.state == "accepted" and row.provider_id != provider_id and not takes_risks:
             oracle.violated("another id than the provider's", f"{row.provider_id}, not {provider_id}")
 
 
@@ -48,12 +52,21 @@ def _judge_receipts(world: World, sends: dict[str, Row[Any]]) -> None:
 def _judge_entries(world: World) -> None:
     """With `every_entry` nobody gets more emails than the segment's history has entries of theirs."""
     oracle = world.oracle
-    if oracle.is_restored or (oracle.on_doubt, oracle.repeat) != ("skip", "every_entry"):
-        return
-    entries = world.eyes.entries()
-    for user in oracle.people:
-        if oracle.times(user) > entries.get(user, 0):
-            oracle.violated("mailed twice for one entry", f"user {user}: {oracle.times(user)} of {entries.get(user)}")
+    for loop in oracle.loops.values():
+        if oracle.is_restored or (loop.on_doubt, loop.repeat) != ("skip", "every_entry"):
+            continue
+        entries = world.eyes.entries(loop.scope)
+        for user in oracle.people:
+            if (times := oracle.times(Whose(loop, user))) > entries.get(user, 0):
+                oracle.violated("mailed twice for one entry", f"user {user}: {times} of {entries.get(user)}")
+
+
+def _judge_pauses(world: World) -> None:
+    """Nothing is paused that nobody has paused, and that nothing came back of."""
+    oracle = world.oracle
+    for loop in world.eyes.paused_since():
+        if loop not in oracle.paused_since and not oracle.complaints and not oracle.is_restored:
+            oracle.violated("paused for no reason", loop)
 
 
 def _judge_the_end(world: World, sends: dict[str, Row[Any]]) -> None:
@@ -66,7 +79,8 @@ def _judge_the_end(world: World, sends: dict[str, Row[Any]]) -> None:
             oracle.violated("`set` was not written", f"user {row.user_id}")
         if row.state == "refused" and not oracle.people[row.user_id].addresses & world.provider.bad:
             oracle.violated("refused, but their address is good", f"user {row.user_id}")
-    for user in world.eyes.outside():
-        oracle.violated("whom the condition selects is not inside", f"user {user}")
-    for user in world.eyes.undecided():
-        oracle.violated("a member without a decision", f"user {user}")
+    for loop in oracle.loops.values():
+        for user in world.eyes.outside(loop.scope):
+            oracle.violated("whom the condition selects is not inside", f"user {user}, {loop.scope.loop}")
+        for user in world.eyes.undecided(loop.scope):
+            oracle.violated("a member without a decision", f"user {user}, {loop.scope.loop}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import limit_mutants
 import pytest
 from history import play
 from product import Product, product
@@ -11,6 +12,8 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 
+EVERY = (*MUTANTS, *limit_mutants.MUTANTS)
+
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Product]:
@@ -18,7 +21,7 @@ def made() -> Iterator[Product]:
         yield one
 
 
-@pytest.mark.parametrize("mutant", [pytest.param(one, id=one.apply.__name__.replace("_", " ")) for one in MUTANTS])
+@pytest.mark.parametrize("mutant", [pytest.param(one, id=one.apply.__name__.replace("_", " ")) for one in EVERY])
 def test_it_is_noticed(made: Product, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.apply(monkeypatch)
 

@@ -3,36 +3,48 @@
 import random
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from unittest.mock import patch
 
-from choices import Choices
-from databases import Sqlite
+import choices as drawn
+from databases import Sqlite, running
 from eyes import Backup, Eyes
-from oracle import Oracle, Person
-from product import VARIANTS, Product, users
+from manners import SMALL_FIRST, SMALL_LARGE, Manners
+from oracle import Complaint, Loop, OnDoubt, Oracle, Person, Repeat
+from product import LIMITS, OTHER, VARIANTS, Limits, Product, users
 from provider import Model
 from refreshing import beating, refreshed
-from scheduler import Scheduler, Trouble
+from scheduler import START, Scheduler, Trouble
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.consent import preferences, suppressions
 from skene_dagster.consent.preferences import Said
 from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.spool import spool
+from skene_dagster.consent.spool.choices import Choices
+from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.consent.suppressions import Suppression, topic_scope
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import recover
+from skene_dagster.delivery.controls import EVERY
+from skene_dagster.delivery.decide import first_wave, slices
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.delivery.providers.feedback import Report
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
+from skene_dagster.delivery.retention import forget_contacts
 from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.errors import SkeneError
-from skene_dagster.loops.plan import StepPlan
+from skene_dagster.feedback import breaker, inbox
+from skene_dagster.feedback import reading as feedback
+from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.segments.refresh import refresh
 from skene_dagster.store.engine import transaction
 
@@ -40,12 +52,24 @@ LIVE = Mode("live", "a simulation")
 RETRIES = 2
 
 AGREED_AT = datetime(2025, 3, 1)
-"""When all agreed to be mailed about tips."""
+"""When all agreed to be mailed about tips; long ago."""
 
-EDITS = ("membership", "no", "address", "name", "sours", "suppressed", "suppressed", "consent")
-ORDERS = ("pause", "resume", "cancel")
+EDITS = ("membership", "no", "address", "name", "sours", "suppressed", "suppressed", "consent", "zone", "spooled")
+ORDERS = ("pause", "resume", "cancel", "resume all")
+
+ZONES = (None, "Pacific/Auckland", "America/New_York", "Pacific/Chatham", "Asia/Kolkata", "Somewhere/Else")
+"""Where users live. A history begins on Monday at 9:00 UTC: in Auckland it is 22:00."""
 
 HEAVY = (0.15, 0.05, 0.3, 0.0)
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """Somebody who is to be mailed once there is room for them, or their hours allow it."""
+
+    user: int
+    reason: str
+    ask_at: datetime
 
 
 @dataclass
@@ -53,14 +77,14 @@ class World:
     """The world of one history, by its choices."""
 
     product: Product
-    choices: Choices
+    choices: drawn.Choices
     version: int = 0
     """Of the template."""
     backup: Backup | None = None
     """The last one."""
     backed_up_at: datetime = datetime.min  # noqa: DTZ901 - UTC, without a zone
-    as_of: datetime = field(init=False)
-    """The last tick."""
+    ticks: dict[str, datetime] = field(init=False)
+    """The last one of each loop."""
 
     def __post_init__(self) -> None:
         choices = self.choices
@@ -72,45 +96,69 @@ class World:
         if isinstance(self.database, Sqlite):
             self.database.late_locks = late_locks
         variant = choices.pick("variant", len(VARIANTS), 0.6)
-        self.plan = self.product.plans[variant]
-        on_doubt, self.topic, repeat = VARIANTS[variant]
+        number = choices.pick("limits", len(LIMITS), 0.25)
+        limits, self.settings = LIMITS[number], self.product.settings[number]
+        self.plan = self.product.plans[number][variant]
+        self.plans = [self.plan, self.product.others[number]] if limits.caps else [self.plan]
         self.batch = (100, 1, 2, 3)[choices.pick("batch", 4, 0.7)]
         self.page = (5000, 2)[choices.pick("page", 2, 0.5)]
         self.is_refreshed_for_real = choices.yes("real refresh", 0.1)
         self.eyes = Eyes(self.database)
-        scope = StepScope("live", self.plan.name, self.step.name)
-        self.oracle = Oracle(self.scheduler, self.eyes, scope, repeat, on_doubt, self.topic == "tips")
+        loops = {
+            plan.name: _loop(plan, *said) for plan, said in zip(self.plans, (VARIANTS[variant], OTHER), strict=False)
+        }
+        self.topic = loops[self.plan.name].topic
+        self.oracle = Oracle(self.scheduler, self.eyes, loops, Manners(self.scheduler, limits))
         self.provider = Model(self.scheduler, self.oracle)
-        self.as_of = self.scheduler.now
+        self.ticks = dict.fromkeys(loops, self.scheduler.now)
+        self._reserving: list[str] = []
+        for file in self.settings[0].spool.glob("*"):
+            file.unlink()
         self._add_users()
 
-    @property
-    def step(self) -> StepPlan:
-        return self.plan.steps[0]
+    def run(self, plan: LoopPlan) -> None:
+        """A run of a loop's job, for a tick of its own."""
+        self.ticks[plan.name] = self.scheduler.now
+        self.run_again(plan)
 
-    def run(self) -> None:
-        """A run of the loop's job, for a tick of its own."""
-        self.as_of = self.scheduler.now
-        self.run_again()
-
-    def run_again(self) -> None:
+    def run_again(self, plan: LoopPlan) -> None:
         """A run for the last tick, which the daemon starts again, or a person by hand; each op is tried again."""
-        as_of = self.as_of
-        self._tried_again(lambda: self._refresh(as_of))
-        self._tried_again(lambda: self._reserve(as_of))
-        self._tried_again(self.deliver)
+        as_of = self.ticks[plan.name]
+        self._tried_again(lambda: self._refresh(plan, as_of))
+        self._tried_again(lambda: self._reserve(plan, as_of))
+        self._tried_again(partial(self.deliver, plan))
 
-    def deliver(self) -> None:
+    def deliver(self, plan: LoopPlan) -> None:
         """The last op alone, as Dagster tries it again."""
         me = self.scheduler.me
         templates = self.product.templates[self.version]
-        delivered = deliver(self._session(), plan=self.plan, step=self.step, templates=templates)
+        delivered = deliver(self._session(), plan=plan, step=plan.steps[0], templates=templates)
         self.scheduler.say(me.name, f"{delivered}")
 
     def reconcile(self) -> None:
         """The job that closes what runs left behind, if it has anything to do."""
-        if is_wanted(self.database.engine, "live", self.scheduler.clock, [self.plan]):
-            self.scheduler.say(self.scheduler.me.name, f"{reconcile(self._session(), [self.plan])}")
+        if is_wanted(self.database.engine, "live", self.scheduler.clock, self.plans):
+            self.scheduler.say(self.scheduler.me.name, f"{reconcile(self._session(), self.plans)}")
+
+    def retain(self) -> None:
+        """The job of each night: what no cap counts any more is forgotten."""
+        forgotten = forget_contacts(self.database.engine, self.settings[0].limits.caps, self.scheduler.clock)
+        self.scheduler.say(self.scheduler.me.name, f"forgets to whom {forgotten} emails went")
+
+    def put_off(self) -> list[PutOff]:
+        """List who waits for what passes.
+
+        Not those with an email to their address in doubt, nor those whose email cannot be made: it takes the place of
+        their next one at each tick, until it is found out.
+        """
+        people, deferred = self.oracle.people, self.eyes.put_off(("cap", "quiet_hours", "new_address"))
+        if not deferred:
+            return []
+        in_doubt = [row.user_id for row in self.eyes.sends().values() if row.state == "in_doubt"]
+        doubtful = {address.lower() for user in in_doubt for address in people[user].addresses}
+        nameless = {person.address.lower() for person in people.values() if not person.has_name}
+        free = [row for row in deferred if people[row.user_id].address.lower() not in doubtful | nameless]
+        return [PutOff(row.user_id, row.reason, row.ask_at) for row in free]
 
     def recover(self) -> None:
         """A person tells a ledger from a backup what it sent since."""
@@ -133,13 +181,19 @@ class World:
                     self._edit(user, "says yes", {"verified": True}, person.says_yes)
                 case "address":
                     address = f"u{user}.{len(person.addresses)}@example.com"
-                    self._edit(user, "moves", {"email": address}, lambda: person.addresses.add(address))
+                    self._edit(user, "moves", {"email": address}, lambda: person.moves(address))
                 case "suppressed":
                     self._suppress(user)
+                case "spooled":
+                    self._spool(user)
                 case "consent" if person.disagrees_since is None:
                     self._edit(user, "disagrees", {"last_activity_at": None}, lambda: person.disagrees(now()))
                 case "consent":
                     self._edit(user, "agrees", {"last_activity_at": AGREED_AT}, person.agrees)
+                case "zone":
+                    zone = ZONES[(ZONES.index(person.zones[-1][1]) + 1) % len(ZONES)]
+                    moved = lambda: person.zones.append((now(), zone))  # noqa: E731 - the others are as short
+                    self._edit(user, "travels", {"timezone": zone}, moved)
                 case "name":
                     person.has_name = not person.has_name
                     self._edit(user, "is renamed", {"name": person.name if person.has_name else None}, lambda: None)
@@ -159,24 +213,86 @@ class World:
                     controls.pause(connection, loop, now)
                 case "resume":
                     controls.resume(connection, loop, now)
+                case "resume all":
+                    controls.resume(connection, None, now)
                 case _:
                     controls.cancel(connection, loop, now)
                     ledger.cancel(connection, loop, now, now)
 
         def happened() -> None:
+            oracle, now = self.oracle, self.scheduler.now
             if what == "pause":
-                self.oracle.paused_since = self.oracle.paused_since or self.scheduler.now
-            if what == "resume":
-                self.oracle.paused_since = None
+                oracle.paused_since.setdefault(self.plan.name, now)
+            if what in ("resume", "resume all"):
+                name = EVERY if what == "resume all" else self.plan.name
+                oracle.paused_since.pop(name, None)
+                oracle.resumed_at[name] = now
 
         return lambda: self._commit(change, what, happened)
+
+    def told(self, email: tuple[str, str, str]) -> None:
+        """The provider posts that a recipient complained of an email."""
+        send_id, key, identity = email
+        address, accepted_at, origin = self.provider.email(key, send_id)
+        whose, now = self.oracle.whose(send_id), self.scheduler.now
+        assert whose is not None
+        report = Report(
+            f"ev-{identity}",
+            "email.complained",
+            "complained",
+            now,
+            provider_id=identity,
+            send_id=send_id,
+            origin=origin,
+            address=address,
+        )
+        complaint = Complaint(send_id, address.lower(), whose.loop.scope.loop, accepted_at, now)
+
+        def happened() -> None:
+            if send_id not in (one.send_id for one in self.oracle.complaints):
+                self.oracle.complaints.append(complaint)
+
+        what = f"is told that {address} complains"
+        self._commit(lambda connection: inbox.put(connection, "resend", [report], now), what, happened)
+
+    def hear(self) -> None:
+        """The sensor that reads what was told, and pauses what too much came back of."""
+        me, oracle, engine, clock = self.scheduler.me, self.oracle, self.database.engine, self.scheduler.clock
+        told = list(oracle.complaints)
+
+        def read() -> None:
+            for one in told:
+                oracle.stopped.setdefault(one.address, self.scheduler.now)
+
+        me.on_commit = read
+        drained = feedback.drain(engine, clock, seconds=30.0, monotonic=self.scheduler.monotonic)
+        complained = self.eyes.complained()
+
+        def acted() -> None:
+            for name in oracle.breaks(complained, self.scheduler.now):
+                if oracle.resumed_at.get(name, START) < me.looked_at:
+                    oracle.paused_since.setdefault(name, self.scheduler.now)
+
+        me.on_commit = acted
+        paused = breaker.act(engine, clock)
+        self.scheduler.say(me.name, f"{drained}; paused: {[one.loop for one in paused]}")
+
+    def _spool(self, user: int) -> None:
+        """A user says no while the database is away from the process that hears it."""
+        person, now = self.oracle.people[user], self.scheduler.now
+        with self.database.eyes.connect() as connection:
+            names = Recipients.of(connection).of_user(user, person.address)
+        is_tips = self.topic == "tips"
+        scope = topic_scope(self.topic) if is_tips else "marketing"
+        Spool(self.settings[0].spool).add([Choices(names, (("no", scope),), Said(now, "a simulation"))])
+        person.spooled.setdefault(self.topic if is_tips else "", now)
+        self.scheduler.say("", f"user {user} says no, and it waits in a file")
 
     def _suppress(self, user: int) -> None:
         """A user says that they want no marketing, or none of the topic, or their address is dead."""
         person, now = self.oracle.people[user], self.scheduler.now
         is_dead = self.choices.yes(f"dead:{user}", 0.5)
-        moves = len(person.addresses) - 1
-        address = f"u{user}.{moves}@example.com" if moves else f"u{user}@example.com"
+        address = person.address
 
         def change(connection: Connection) -> None:
             by_hash, source = Recipients.of(connection), "a simulation"
@@ -191,8 +307,10 @@ class World:
                 suppressions.suppress(connection, [no], now)
 
         def happened() -> None:
-            stopped = {address: self.scheduler.now} if is_dead else {"": self.scheduler.now}
-            person.stopped = {**stopped, **person.stopped}
+            if is_dead:
+                self.oracle.stopped.setdefault(address.lower(), self.scheduler.now)
+            else:
+                person.stopped.setdefault(self.topic if self.topic == "tips" else "", self.scheduler.now)
 
         self._commit(change, f"user {user} is suppressed by {'address' if is_dead else 'user'}", happened)
 
@@ -216,16 +334,16 @@ class World:
             transaction(self.database.engine, change, resolve=again)
         self.scheduler.say(me.name, what)
 
-    def _refresh(self, as_of: datetime) -> None:
+    def _refresh(self, plan: LoopPlan, as_of: datetime) -> None:
         engine, name, clock = self.database.engine, self.scheduler.me.name, self.scheduler.clock
         if not self.is_refreshed_for_real:
-            refreshed(engine, self.plan, as_of)
+            refreshed(engine, plan, as_of)
             return
         refresh(
             engine,
-            plan=self.plan,
-            step=self.step,
-            settings=self.product.settings[0],
+            plan=plan,
+            step=plan.steps[0],
+            settings=self.settings[0],
             as_of=as_of,
             clock=clock,
             run_id=name,
@@ -233,12 +351,33 @@ class World:
             beating=beating(self.scheduler),
         )
 
-    def _reserve(self, as_of: datetime) -> None:
+    def _reserve(self, plan: LoopPlan, as_of: datetime) -> None:
+        begun, others = self.scheduler.now, list(self._reserving)
+        topic = self.oracle.loops[plan.name].topic
+        noes = {user for user, one in self.oracle.people.items() if {"", topic} & one.spooled.keys()}
+        self._reserving.append(plan.name)
+        try:
+            self._decide(plan, as_of)
+            if plan.name not in others and self._reserving.count(plan.name) == 1:
+                self._judge_decided(plan, noes, begun)
+        finally:
+            self._reserving.remove(plan.name)
+
+    def _judge_decided(self, plan: LoopPlan, noes: set[int], begun: datetime) -> None:
+        """Nobody is to be mailed whose "no" waited in a file when this run began, which was the only one."""
+        if not noes:
+            return
+        for row in self.eyes.sends().values():
+            is_mine = row.loop == plan.name and row.state == "reserved" and row.decided_at >= begun
+            if is_mine and row.user_id in noes:
+                self.oracle.violated("decided in spite of a no that waits in a file", f"user {row.user_id}")
+
+    def _decide(self, plan: LoopPlan, as_of: datetime) -> None:
         reserved = reserve(
             self.database.engine,
-            plan=self.plan,
-            step=self.step,
-            settings=self.product.settings[0],
+            plan=plan,
+            step=plan.steps[0],
+            settings=self.settings[0],
             mode=LIVE,
             as_of=as_of,
             clock=self.scheduler.clock,
@@ -264,7 +403,7 @@ class World:
         me, scheduler = self.scheduler.me, self.scheduler
         return DeliverySession(
             self.database.engine,
-            self.product.settings[self.version],
+            self.settings[self.version],
             LIVE,
             lambda _name: self.provider,
             scheduler.clock,
@@ -278,19 +417,30 @@ class World:
         choices = self.choices
         badness = (0.0, 0.25, 0.7)[choices.pick("badness", 3, 0.6)]
         outside = (0.0, 0.5)[choices.pick("outside", 2, 0.5)]
+        shared = (0.0, 0.5)[choices.pick("sharing", 2, 0.2)]
         for user in range(1, 2 + choices.pick("users", 8, 0.9)):
-            address = f"u{user}@example.com"
+            # To a mail program it is one address.
+            shares = user > 1 and choices.yes(f"shares:{user}", shared)
+            address = "U1@example.com" if shares else f"u{user}@example.com"
             is_outside = choices.yes(f"outside:{user}", outside)
             left_since = self.scheduler.now if is_outside else None
-            self.oracle.people[user] = Person(f"User {user}", {address}, int(not is_outside), left_since=left_since)
+            zone = ZONES[choices.pick(f"zone:{user}", len(ZONES), 0.7 if self.oracle.manners.has_hours else 0.0)]
+            self.oracle.people[user] = Person(
+                f"User {user}",
+                address,
+                zones=[(AGREED_AT, zone)],
+                entries=int(not is_outside),
+                left_since=left_since,
+            )
             if choices.yes(f"bad:{user}", badness):
                 self.provider.bad.add(address)
         columns = {"verified": True, "reminded": False, "last_activity_at": AGREED_AT}
         rows = [
             {
                 "id": user,
-                "email": f"u{user}@example.com",
+                "email": person.address,
                 "name": person.name,
+                "timezone": person.zones[-1][1],
                 "dormant": bool(person.entries),
                 **columns,
             }
@@ -298,6 +448,44 @@ class World:
         ]
         with self.database.eyes.begin() as connection:
             connection.execute(insert(users), rows)
+
+
+def _loop(plan: LoopPlan, on_doubt: OnDoubt, topic: str, repeat: Repeat) -> Loop:
+    return Loop(StepScope("live", plan.name, plan.steps[0].name), topic, repeat, on_doubt)
+
+
+@contextmanager
+def shared_locks() -> Iterator[None]:
+    """Have actors wait for each other's locks of files by the virtual clock."""
+    held: set[Path] = set()
+
+    @contextmanager
+    def locked(file: Path, seconds: float | None = None) -> Iterator[None]:
+        actor = running()
+        waited = 0.0
+        while file in held and actor is not None:
+            if seconds is not None and waited > seconds:
+                raise TimeoutError
+            actor.scheduler.sleep(0.02)
+            waited += 0.02
+        held.add(file)
+        try:
+            yield
+        finally:
+            held.discard(file)
+
+    with patch.object(spool, "locked", locked):
+        yield
+
+
+@contextmanager
+def small_slices(limits: Limits) -> Iterator[None]:
+    """Have waves of a few users leave in slices, where the limits say so."""
+    with ExitStack() as changes:
+        if limits.is_sliced:
+            changes.enter_context(patch.object(slices, "FIRST", SMALL_FIRST))
+            changes.enter_context(patch.object(first_wave, "LARGE", SMALL_LARGE))
+        yield
 
 
 @contextmanager

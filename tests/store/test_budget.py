@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
+import neighbours
 import pytest
 from delivery_world import LIVE, LOOP, OUTBOX, Script, World, make_world, planned
 from neighbours import own
@@ -24,7 +25,7 @@ from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import Cap, WarmUp
 from skene_dagster.store.engine import reading, transaction
-from skene_dagster.store.tables import batches, deferred, sends, user_activity
+from skene_dagster.store.tables import batches, deferred, metadata, sends, user_activity
 
 A_DAY = timedelta(days=1)
 WARM_UP_FROM = date(2026, 3, 2)
@@ -588,3 +589,15 @@ def test_those_who_wait_are_no_volume_of_a_tick_that_cannot_mail_them(world: Wor
     hold = world.reserve(LIVE).hold
     assert hold is not None
     assert hold.reason == "volume"
+
+
+def test_a_preview_before_the_first_run_knows_of_the_other_loops(engine: Engine, tmp_path: Path) -> None:
+    world = make_world(engine, tmp_path)
+    limited(world, 6)
+    early, late = loop(world, "early", cron="0 8 * * *"), loop(world, "late", 5)
+    world.add(*range(1, 9))
+    neighbours.forget()
+    metadata.drop_all(engine)
+    stage = Stage(engine, early, early.steps[0], world.settings, OUTBOX, datetime(2026, 3, 2, 8), [early, late])
+
+    assert rehearse(stage, 1).counts == {"mail": 2, "deferred:budget": 6}

@@ -332,6 +332,19 @@ def is_mariadb(engine: Engine) -> bool:
     return not is_sqlite(engine) and capabilities(engine).product == "MariaDB"
 
 
+def test_an_address_that_a_part_reads_is_not_shown(scene: Scene) -> None:
+    (scene.root / "loops" / "odd.yaml").write_text(
+        loop("odd", "SELECT id FROM users WHERE Email LIKE 'x%' AND email <> name"), encoding="utf-8"
+    )
+    again = make_again(scene)
+    again.add(ADA)
+
+    first, second = not_in(explained(again), "odd").parts
+
+    assert (first.holds, first.values) == (False, ())
+    assert (second.holds, second.values) == (True, (("name", "Ada Lovelace"),))
+
+
 def test_the_key_of_a_user_may_be_bytes(engine: Engine, tmp_path: Path) -> None:
     scene = make_scene(engine, tmp_path / "project", BEGIN, key="VARBINARY(16)", environ=LIVE_ENVIRON)
     key = bytes([0, 255] * 8)
@@ -476,7 +489,14 @@ def test_users_are_found_by_their_key_and_by_their_address(engine: Engine, tmp_p
     assert keys("-" + "9" * 40) == ()
     assert keys("no such key") == ()
     assert keys("\udcff") == ()
+    assert keys("1_") == keys("0_1") == keys("\N{FULLWIDTH DIGIT ONE}") == ()
     assert keys("x" * 5_000) == ()
+
+    # Who has left something may be asked about by their key; by what nobody can be called, nobody is.
+    def former(word: str) -> object:
+        return reading(engine, lambda c: find(c, scene.settings, word).former_key)
+
+    assert (former("77"), former("\udcff")) == ("77" if is_text else 77, None)
 
 
 def test_a_step_that_waits_for_approval_says_so(scene: Scene) -> None:

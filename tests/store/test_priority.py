@@ -13,8 +13,9 @@ from delivery_world import LIVE, LOOP, World, make_world, planned
 from neighbours import own
 from sqlalchemy import Engine, select
 
-from skene_dagster.delivery import controls
+from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.reserve import reserve
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.segments.refresh import refresh
@@ -114,6 +115,17 @@ def test_users_whom_the_other_loop_does_not_want_lose_nothing(world: World) -> N
 
     # The other loop has mailed 1 and 2 long ago, and they have not entered again.
     assert tick(world, low, AT_EIGHT) == {"mail": 3, "deferred:outranked": 1}
+
+
+def test_a_loop_that_has_decided_a_user_and_not_yet_all_is_left_nothing_more(world: World) -> None:
+    capped(world, 2)
+    low, high = two(world)
+    world.add(1)
+    tick(world, high, AT_EIGHT - timedelta(minutes=30))
+    scope = StepScope("live", "high", "main")
+    transaction(world.engine, lambda connection: ledger.look_at_everybody(connection, scope))
+
+    assert tick(world, low, AT_EIGHT) == {"mail": 1}
 
 
 @pytest.mark.parametrize("priority", [0, 5])

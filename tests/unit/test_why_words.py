@@ -176,6 +176,12 @@ def coming(kind: Any, reason: Any = None, at: datetime | None = None, detail: st
             coming("asked again", "cap", LATER), "5 Mar 12:00", "asked again: the cap has room by then", id="cap"
         ),
         pytest.param(
+            coming("asked again", "outranked", LATER),
+            "5 Mar 12:00",
+            "asked again: a loop of higher priority comes first, until then",
+            id="outranked",
+        ),
+        pytest.param(
             coming("asked again", "no_address", LATER), "5 Mar 12:00", "asked again: they have no address", id="other"
         ),
         pytest.param(
@@ -387,7 +393,18 @@ def test_nothing_of_a_text_is_lost_when_it_is_broken() -> None:
 
 
 def test_what_programs_get_has_what_json_has() -> None:
-    given = (NOON, NOON.date(), A_WEEK, b"\x0a", None, True, 1.5, "x", Checked("p", holds=None, values=(("c", NOON),)))
+    given = (
+        NOON,
+        NOON.date(),
+        A_WEEK,
+        b"\x0a",
+        None,
+        True,
+        1.5,
+        "x",
+        {"a": {"b": NOON}},
+        Checked("p", holds=None, values=(("c", NOON),)),
+    )
 
     assert to_json(given) == [
         "2026-03-02T12:00:00Z",
@@ -398,5 +415,6 @@ def test_what_programs_get_has_what_json_has() -> None:
         True,
         1.5,
         "x",
+        {"a": {"b": "2026-03-02T12:00:00Z"}},
         {"part": "p", "holds": None, "values": [["c", "2026-03-02T12:00:00Z"]]},
     ]

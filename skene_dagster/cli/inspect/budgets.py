@@ -7,8 +7,9 @@ from skene_dagster.wording import how_many
 
 
 def budgets_in_words(budgets: Sequence[DaysBudget]) -> str:
-    """Say how many emails may be planned today, and are; a phrase for each budget."""
-    return "; ".join(map(_budget_in_words, budgets))
+    """Say how many emails may be planned for the day, and are."""
+    day = f"planned for {budgets[0].day:%d %b} UTC" if budgets else ""
+    return f"{day}: {'; '.join(map(_budget_in_words, budgets))}"
 
 
 def _budget_in_words(one: DaysBudget) -> str:
@@ -16,7 +17,7 @@ def _budget_in_words(one: DaysBudget) -> str:
     if one.domain is not None and one.emails is not None:
         what += f", day {one.number}" if one.number is not None else ", which has not begun"
     if one.is_over:
-        return f"the {what} is over: two days with email have made nobody wait"
-    if one.emails is None:
-        return f"the {what} limits nothing any more"
-    return f"{one.planned:,} of {how_many(one.emails, 'email')} planned for today, {one.day:%d %b} UTC ({what})"
+        what += ", which is over: two days with email made nobody wait"
+    elif one.emails is None:
+        what += ", which has outgrown any limit"
+    return f"{one.planned:,} of {how_many(one.emails, 'email')} ({what})" if one.emails else f"{one.planned:,} ({what})"

@@ -244,6 +244,8 @@ _BY_THEN = {
     "cap": "the cap has room by then",
     "repeat": "their last mail is old enough by then",
     "in_flight": "their last mail has left by then",
+    "budget": "there is a new day's budget by then",
+    "outranked": "a loop of higher priority comes first, until then",
 }
 """Why a moment was chosen at which somebody is asked again."""
 

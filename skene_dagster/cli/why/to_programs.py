@@ -56,6 +56,8 @@ def to_json(value: object) -> object:
             return duration_text(value)
         case bytes():
             return as_text(value)
+        case dict():
+            return {str(name): to_json(one) for name, one in value.items()}
         case tuple() | list():
             return [to_json(one) for one in value]
         case None | str() | int() | float():

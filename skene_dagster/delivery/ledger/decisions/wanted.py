@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select, true, union
+from sqlalchemy import Connection, exists, select, true, union
 
-from skene_dagster.delivery.ledger.scope import StepScope, deferred_of
+from skene_dagster.delivery.ledger.decisions.deferring import waits
+from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, sends_of
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.tables import OPEN, deferred, segment_members
+from skene_dagster.store.tables import OPEN, deferred, segment_members, sends
 
 SOME = 1000
 """Keys of a statement."""
@@ -16,7 +17,7 @@ SOME = 1000
 def wanted(
     connection: Connection, scope: StepScope, keys: Sequence[object], *, since: datetime | None, until: datetime
 ) -> set[object]:
-    """List those users about whom a step is to decide at a tick: who entered, or is due by then.
+    """List those users about whom a step is to decide at a tick: who entered and is not decided, or is due by then.
 
     Args:
         since: those are new who entered after it; None: everybody who is inside.
@@ -24,6 +25,8 @@ def wanted(
     """
     of, member = deferred.c, segment_members.c
     is_new = true() if since is None else member.entered_at > since
+    # A step that is being decided has come to some of its users, and not yet to all.
+    is_decided = exists().where(sends_of(scope), sends.c.user_id == member.user_id, sends.c.as_of >= member.entered_at)
     found: set[object] = set()
     for start in range(0, len(keys), SOME):
         some = keys[start : start + SOME]
@@ -33,6 +36,8 @@ def wanted(
             member.user_id.in_(some),
             member.exited_at == OPEN,
             is_new,
+            ~is_decided,
+            ~waits(scope, member.user_id),
         )
         found.update(connection.execute(union(due, entered)).scalars())
     return found
