@@ -71,6 +71,6 @@ class Work:
 def begun(context: Context, database: Engine, settings: Settings, *, loop: str = "", step: str = "") -> Iterator[Work]:
     """Begin an op: sign its statements, bring the tables up to date, and refuse another environment's database."""
     with working(context.run.run_id, loop=loop, step=step):
-        schema.ready(database, settings.users)
+        schema.ready(database, settings.users, settings.accounts)
         environment.belong(database, settings.environment)
         yield Work(context, database, settings, database_clock(database))

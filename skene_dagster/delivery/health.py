@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from skene_dagster.delivery import controls, ledger, modes
-from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
+from skene_dagster.delivery.ledger import ReceiptCounts, StepScope, scope_of
 from skene_dagster.delivery.model import WaitingBatches
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
@@ -95,7 +95,7 @@ def health(
     Args:
         due: the last tick that should have been refreshed by now; None for a step without a clock.
     """
-    scope = StepScope(mode, plan.name, step.ledger_name)
+    scope = scope_of(mode, plan, step)
     cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     orders = controls.orders(connection, plan.name, step.ledger_name)
     waits = ledger.deferred(connection, scope, by_row=step.by_row)

@@ -36,6 +36,9 @@ DeferReason = Literal[
     "repeat",
     "in_flight",
     "left_segment",
+    "no_recipient",
+    "new_recipient",
+    "other_account",
     "cap",
     "quiet_hours",
     "new_address",
@@ -52,7 +55,8 @@ DeferReason = Literal[
 `in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
 more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
 emails as `limits.caps` allow; `quiet_hours`: their email could not be made in time; `new_address`: they have another
-address than when it was decided.
+address than when it was decided; `no_recipient`: an account has nobody who may be mailed; `new_recipient`: another of
+it is to be mailed by now; `other_account`: whom it would mail gets this email about another one at this tick.
 """
 
 SkipReason = Literal[

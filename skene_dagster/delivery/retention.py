@@ -130,7 +130,9 @@ def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Tabl
     for segment, *refreshed in reading(engine, members.all_segments):
         # A refresh that is done again looks at those who left at its own tick.
         last = min([before, *(moment for moment in refreshed if moment is not None)])
-        yield tables.segment_members, partial(difference.forget_exited, segment=segment, before=last, size=size)
+        for table in (tables.segment_members, tables.account_members):
+            of_it = difference.Segment(segment, table)
+            yield table, partial(difference.forget_exited, segment=of_it, before=last, size=size)
 
 
 def _payloads(

@@ -164,6 +164,7 @@ class UsedUp:
     """Which events count, `*` standing for anything; None for all of them."""
 
 
+Recipient = Literal["owner", "most_recently_active", "everybody"]
 Condition = Query | AtLevel | InState | Reached | UsedUp
 
 
@@ -186,6 +187,8 @@ class Email:
     that one can say no to."""
     hours: Hours = ANY_HOUR
     """When it may leave, by its recipient's clock."""
+    account_columns: tuple[str, ...] = ()
+    """Columns of the accounts table that the expressions read, sorted."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
 
@@ -213,6 +216,8 @@ class StepPlan:
     timeout: timedelta
     """How long the query may run; where rows trigger the step, how long it waits for the condition to hold."""
     action: Email | Block
+    recipient: Recipient | None = None
+    """Who of an account is mailed; None: the segment consists of users, not of accounts."""
 
     @property
     def ledger_name(self) -> str:
@@ -223,6 +228,11 @@ class StepPlan:
     def email(self) -> Email | None:
         """What the step sends, if it sends anything."""
         return self.action if isinstance(self.action, Email) else self.action.prompt
+
+    @property
+    def per_account(self) -> bool:
+        """Whether its segment consists of accounts."""
+        return self.recipient is not None
 
     @property
     def sets_what_it_reads(self) -> bool:

@@ -15,7 +15,7 @@ from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
-from skene_dagster.settings.product import Cap, Limits, QuietHours, Sender, Users
+from skene_dagster.settings.product import Accounts, Cap, Keyed, Limits, QuietHours, Sender, Users
 from skene_dagster.settings.project_file import ProjectFile, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
@@ -29,6 +29,7 @@ __all__ = [
     "OWN_EVENTS",
     "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
+    "Accounts",
     "Cap",
     "ClockTime",
     "Environment",
@@ -36,6 +37,7 @@ __all__ = [
     "Example",
     "Feature",
     "Identifier",
+    "Keyed",
     "Level",
     "Levels",
     "Limits",
@@ -92,6 +94,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
     senders: Mapping[str, TopicSender] = field(default_factory=dict)
+    accounts: Accounts | None = None
 
     def sender_of(self, topic: str | None) -> Sender:
         """Return who the emails of a topic come from; `sender` where it names nobody, or there is no topic."""
@@ -155,6 +158,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         retention=project.retention,
         topics=project.topics or PRODUCT_NEWS,
         senders=project.senders,
+        accounts=project.accounts,
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from skene_dagster.documents import Document, Spec, one_of, shown
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
-from skene_dagster.settings.product import Limits, Sender, Users
+from skene_dagster.settings.product import Accounts, Limits, Sender, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.topics import Topic, TopicSender
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Feature, Key, Levels, Milestone, TidbUsage
@@ -27,6 +27,8 @@ class ProjectFile(Spec):
     """skene.yaml."""
 
     users: Users = Users()
+    accounts: Accounts | None = None
+    """The product's accounts, for loops that are `per: account`. Default: it has none."""
     sender: Sender = Sender()
     limits: Limits = Limits()
     events: Events | None = None

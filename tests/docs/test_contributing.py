@@ -47,7 +47,8 @@ PUT_IN = {
 
 NAMES_THE_LEDGER = {
     "segments/trigger_windows.py": "`after` is a condition on what was accepted, and lies below the ledger",
-    "delivery/rehearsal.py": "asks whether the tables are there at all",
+    "delivery/rehearsal/__init__.py": "asks whether the tables are there at all",
+    "store/subjects.py": "says which of the tables are about users",
 }
 """Modules besides the ledger that name its tables, and for what."""
 

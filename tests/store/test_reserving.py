@@ -9,8 +9,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.candidates import CandidateDecision
 from skene_dagster.delivery.decide.reserve import _new_decisions
-from skene_dagster.delivery.decide.send_audience import CandidateDecision, SendAudience
+from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.store.engine import transaction
 
 

@@ -4,6 +4,7 @@ A level, a feature, a milestone or a usage limit is read from what the last roll
 is there, and to read it all the same would select everybody who "never used" a feature.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,7 +41,19 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
     Raises:
         NotCounted: it never was, or not as skene.yaml describes it now.
     """
-    words = _read_by(condition)
+    return _counted(connection, _read_by(condition), settings)
+
+
+def counted_activity(connection: Connection, settings: Settings) -> Counted | None:
+    """Say how far it is counted when users were last active.
+
+    Raises:
+        NotCounted: as `counted`.
+    """
+    return _counted(connection, _EVENTS, settings)
+
+
+def _counted(connection: Connection, words: Mapping[str, str], settings: Settings) -> Counted | None:
     if not words:
         return None
     there = inspect(connection).has_table(rollups.name)
@@ -83,19 +96,21 @@ def shown_moment(at: datetime) -> str:
     return f"{at:%a %d %b %Y, %H:%M} UTC"
 
 
+_EVENTS = {"events": "how events are read (`events`, or the SQL of a feature)"}
+
+
 def _read_by(condition: Condition) -> dict[str, str]:
     """Name the definitions that a condition's answer follows from, each in words for people."""
-    events = {"events": "how events are read (`events`, or the SQL of a feature)"}
     match condition:
         case Query():
             return {}
         case AtLevel():
-            return events | {"levels": "`levels`"}
+            return _EVENTS | {"levels": "`levels`"}
         case InState():
-            return events | {f"feature:{condition.feature}": f"the feature {condition.feature!r}"}
+            return _EVENTS | {f"feature:{condition.feature}": f"the feature {condition.feature!r}"}
         case Reached():
-            return events | {f"milestone:{condition.milestone}": f"the milestone {condition.milestone!r}"}
+            return _EVENTS | {f"milestone:{condition.milestone}": f"the milestone {condition.milestone!r}"}
         case UsedUp():
-            return events
+            return _EVENTS
         case _:
             assert_never(condition)

@@ -22,6 +22,7 @@ from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import load_project
+from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
@@ -152,33 +153,49 @@ def _how_far(counted: Counted, as_of: datetime) -> str:
 def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -> bool:
     if not _tell_stage(screen, stage):
         return False
-    seen = 0
+    seen, word = 0, subject(stage.step).word
     with screen.doing("Querying the database") as say:
 
         def progress(more: int) -> None:
             nonlocal seen
             seen += more
-            say(f"{seen:,} users looked at")
+            say(f"{seen:,} {word}s looked at")
 
         found = rehearse(stage, size, progress)
-    _tell_counts(screen, found)
+    _tell_counts(screen, found, word)
     if not found.sample:
-        screen.paragraph("To see the email anyway, name a user: --user KEY.")
+        if word == "user":
+            screen.paragraph("To see the email anyway, name a user: --user KEY.")
         return True
     screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
-    screen.facts({f"user {as_text(case.user_id)}": decision_in_words(case) for case in found.sample})
+    screen.facts({_name(case): decision_in_words(case) for case in found.sample})
     case = found.sample[0]
     screen.line()
     screen.line(f"The email to user {as_text(case.user_id)}", "bold")
     templates = Templates(stage.settings.templates, stage.settings.root)
-    email.tell(screen, stage, templates, case.user_id, case.person, case.row, masked=True, browser=browser)
+    email.tell(
+        screen,
+        stage,
+        templates,
+        case.user_id,
+        case.person,
+        case.row,
+        account=case.account,
+        masked=True,
+        browser=browser,
+    )
     return True
 
 
-def _tell_counts(screen: Screen, found: Rehearsal) -> None:
+def _name(case: Case) -> str:
+    user = f"user {as_text(case.user_id)}"
+    return user if case.account_id is None else f"account {as_text(case.account_id)}, {user}"
+
+
+def _tell_counts(screen: Screen, found: Rehearsal, word: str) -> None:
     total = found.entering + found.staying
     screen.line(
-        f"{how_many(total, 'user')}: {found.entering:,} enter at this tick, {found.staying:,} are inside already."
+        f"{how_many(total, word)}: {found.entering:,} enter at this tick, {found.staying:,} are inside already."
     )
     rows = [(found.counts.get("mail", 0), "would be mailed")]
     for outcome, n in sorted(found.counts.items()):
@@ -187,7 +204,7 @@ def _tell_counts(screen: Screen, found: Rehearsal) -> None:
             when = "not now" if state == "deferred" else "never for this entry"
             rows.append((n, f"{when}: {reason_in_words(outcome)}"))
     rows.append((found.counts.get("decided_before", 0), "decided before, and have not entered again since"))
-    rows.append((found.unknown_keys, "more rows are left out: their key is NULL, or belongs to no user"))
+    rows.append((found.unknown_keys, f"more rows are left out: their key is NULL, or belongs to no {word}"))
     for n, words in rows:
         if n or words == "would be mailed":
             screen.line(f"{n:>7,}  {words}")
@@ -195,6 +212,10 @@ def _tell_counts(screen: Screen, found: Rehearsal) -> None:
 
 
 def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool:
+    if stage.step.per_account:
+        raise click.BadParameter(
+            f"{stage.plan.name} is about accounts, not about users. Leave it out.", param_hint="--user"
+        )
     person, case = rehearse_user(stage, key)
     users = stage.settings.users
     if person is None:

@@ -6,8 +6,8 @@ from functools import partial
 from sqlalchemy import Connection, Engine, true
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.decide.eligibility import Mail
-from skene_dagster.delivery.decide.send_audience import Candidate, SendAudience
+from skene_dagster.delivery.decide.candidates import Candidate
+from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.decide.slices import LARGE, NEW, Slices
 from skene_dagster.segments import clearance
 from skene_dagster.segments.clearance import Clearance
@@ -19,8 +19,9 @@ def is_large(audience: SendAudience, engine: Engine, now: datetime) -> bool:
     most = audience.settings.limits.first_wave
     if audience.mode.name != "live":
         return False
+    is_one_each = not audience.step.by_row and audience.step.recipient != "everybody"
     cleared = reading(engine, partial(_clearance_of_a_first_wave, audience=audience))
-    if cleared is None or (cleared.members <= most and not audience.step.by_row):
+    if cleared is None or (cleared.members <= most and is_one_each):
         return False
     mailed = 0
     last: Candidate | None = None
@@ -49,7 +50,7 @@ def _count_page(
     if not page:
         return None
     decided = audience.decide(connection, page, audience.rules_without_orders(cleared.first_as_of), now)
-    return page[-1], sum(isinstance(one.decision, Mail) for one in decided)
+    return page[-1], sum(one.emails for one in decided)
 
 
 def slices(audience: SendAudience, engine: Engine, since: datetime | None, now: datetime) -> Slices | None:

@@ -19,8 +19,9 @@ from skene_dagster.consent.spool.draining import drain
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide import first_wave
+from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
-from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, CandidateDecision, SendAudience
+from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import NewContact, NewDecisions, NewDeferral, NewSend, StepProgress, Waiting
 from skene_dagster.delivery.modes import Mode
@@ -97,6 +98,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         slices = None if wave is None else replace(wave)
         decided = audience.decide(connection, candidates, rules, clock(), in_order=are_new, alone=True, slices=slices)
         made = _new_decisions(decided)
+        accounts = [one.account for one in decided if one.account is not None]
+        ledger.decide_accounts(connection, audience.scope, accounts, as_of=as_of, now=clock())
         return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
 
     wave = first_wave.slices(audience, engine, decided_up_to, now)
@@ -122,7 +125,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             batches += done.batches
             counts.update(count(one.decision for one in done.decided))
             if wave is not None:
-                wave.decided += sum(isinstance(one.decision, Mail) for one in done.decided)
+                wave.decided += sum(one.emails for one in done.decided)
             progress(len(done.decided))
     if is_held:
         held = reading(engine, lambda connection: ledger.held(connection, audience.scope))
@@ -181,11 +184,17 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
 
 def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: StepScope) -> None:
     """A step that is new while another is gone may be a renamed one: everybody would be mailed again."""
+    if ledger.was_about_others(connection, scope):
+        now, before = ("accounts", "users") if scope.subject.word == "account" else ("users", "accounts")
+        raise NoClearance(
+            f"Step {scope.step!r} of {plan.name!r} is about {now}, and what it decided before is about {before}.",
+            advice="Give the step a new name, or the loop; or write `per` as it was.",
+        )
     if ledger.has_decided(connection, scope):
         return
     present = {step.ledger_name for step in plan.steps}
     for name in members.steps_of(connection, plan.name):
-        gone = StepScope(scope.mode, scope.loop, name)
+        gone = StepScope(scope.mode, scope.loop, name, scope.subject)
         if name not in present and ledger.has_decided(connection, gone):
             people = sum(ledger.counts(connection, gone).values())
             raise NoClearance(
@@ -202,6 +211,12 @@ def _new_decisions(decided: Sequence[CandidateDecision]) -> NewDecisions:
     deferrals: list[NewDeferral] = []
     for one in decided:
         user_id = one.candidate.user_id
+        if one.account is not None:
+            sends += one.account.sends
+            contacts += one.account.contacts
+            if one.account.waiting is not None:
+                deferrals.append(NewDeferral(user_id, one.account.waiting))
+            continue
         match one.decision:
             case Mail(occurrence=occurrence, not_before=not_before):
                 sends.append(NewSend(user_id, occurrence, "reserved", None, not_before))

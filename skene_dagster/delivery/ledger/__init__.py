@@ -4,6 +4,13 @@ This package owns skene_sends, skene_batches, skene_deferred, skene_steps, skene
 it alone names them: what happens to their rows stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.decisions.account_sends import (
+    account_history,
+    accounts_not_among,
+    accounts_of_batch,
+    contacts_of_accounts,
+)
+from skene_dagster.delivery.ledger.decisions.account_sends import write as decide_accounts
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
@@ -12,7 +19,7 @@ from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
 from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
-from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided
+from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided, was_about_others
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
@@ -69,7 +76,7 @@ from skene_dagster.delivery.ledger.recovering import (
     remember,
     set_apart,
 )
-from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of, scope_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
@@ -115,6 +122,9 @@ __all__ = [
     "StepScope",
     "accepted_in",
     "accepted_since",
+    "account_history",
+    "accounts_not_among",
+    "accounts_of_batch",
     "all_loops",
     "answered",
     "at_tick",
@@ -128,11 +138,13 @@ __all__ = [
     "claim",
     "complete",
     "contacts_of",
+    "contacts_of_accounts",
     "count_changes",
     "counted_by_loop",
     "counted_since",
     "counts",
     "decide",
+    "decide_accounts",
     "decided_recipients",
     "deferred",
     "doubt",
@@ -190,6 +202,7 @@ __all__ = [
     "reissue_frozen",
     "release",
     "remember",
+    "scope_of",
     "send_id",
     "sends_of",
     "set_apart",
@@ -203,6 +216,7 @@ __all__ = [
     "waiting",
     "waiting_users",
     "waits",
+    "was_about_others",
     "was_ever_reserved",
     "written_back",
 ]

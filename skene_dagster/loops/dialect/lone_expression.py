@@ -76,6 +76,22 @@ def judge_moment(words: list[Word]) -> None:
             )
 
 
+def judge_key(words: list[Word]) -> None:
+    """Check an expression that is to be a key, or NULL.
+
+    Raises:
+        Refusal: it is certainly none: true or false, or several values.
+    """
+    rewritten = rewrite_part(words)
+    tree = judge_expression(rewritten, alone=False)
+    if isinstance(tree, exp.Tuple):
+        raise Refusal("This is not one expression.", _A_ROW_ALONE)
+    for value, _ in ends(tree):
+        if isinstance(value, exp.Predicate | exp.Connector | exp.Not):
+            shown = in_the_authors_words(value.sql("mysql", normalize_functions=False), rewritten)
+            raise Refusal(f"{shown} is true or false, and no key.", "Write a column with a key, such as: owner_id")
+
+
 def _refuse(node: exp.Expr, *, alone: bool) -> None:
     match node:
         case exp.Query() | exp.Exists() if alone:

@@ -146,7 +146,7 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
         elif name in _JINJA_WORDS or not name.isidentifier() or keyword.iskeyword(name):
             advice = "Choose another: letters, digits and _."
             yield TemplateError(f"{shown(name)} cannot be a name in a template.", advice=advice, place=place)
-        for fault in lint(TEXT, text, ("user", "row")):
+        for fault in lint(TEXT, text, ("user", "row", "account")):
             yield TemplateError(fault.message, advice=fault.advice, place=place)
 
 

@@ -5,85 +5,37 @@ skene_* tables are not there yet, everybody enters for the first time.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, inspect, literal, select
+from sqlalchemy import Connection, Select, inspect, literal, select
 
 from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.decide.eligibility import Decision, Facts, Mail, decide
+from skene_dagster.delivery.decide.accounts.rehearsing import decided_accounts
+from skene_dagster.delivery.decide.candidates import Candidate
+from skene_dagster.delivery.decide.eligibility import Facts, Mail, decide
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.reserve import count
-from skene_dagster.delivery.decide.send_audience import PAGE, Candidate, SendAudience
+from skene_dagster.delivery.decide.send_audience import PAGE
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
-from skene_dagster.delivery.model import Past
-from skene_dagster.delivery.modes import Mode
-from skene_dagster.errors import NotCounted, QueryRejected
-from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage
+from skene_dagster.errors import NotCounted
+from skene_dagster.loops.plan import segment_name
 from skene_dagster.product import attributes
 from skene_dagster.segments import clearance, conditions, members, trigger_rows
-from skene_dagster.settings import Settings
+from skene_dagster.segments.conditions import selected_from
 from skene_dagster.store.failures import translated
-from skene_dagster.store.keys import users_key
-from skene_dagster.store.tables import controls, preferences, sends
+from skene_dagster.store.keys import key_of
+from skene_dagster.store.tables import controls, sends
 
+__all__ = ["Case", "Rehearsal", "Stage", "known", "rehearse", "rehearse_user", "render"]
 
-@dataclass(frozen=True)
-class Case:
-    """What would become of one user whom the condition returns."""
-
-    user_id: object
-    person: Person
-    inside_since: datetime | None
-    """None for who enters at this tick."""
-    past: Past | None
-    decision: Decision
-    row: Mapping[str, object]
-    """The condition's columns that the email names."""
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """What would become of everybody whom the condition returns."""
-
-    entering: int
-    staying: int
-    unknown_keys: int
-    """Rows whose key is NULL or no user's."""
-    counts: dict[str, int]
-    """How many by outcome, as `Reserved.counts`."""
-    sample: tuple[Case, ...]
-    """Some of those who would be mailed."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What is rehearsed."""
-
-    engine: Engine
-    plan: LoopPlan
-    step: StepPlan
-    settings: Settings
-    mode: Mode
-    as_of: datetime
-
-    @cached_property
-    def audience(self) -> SendAudience:
-        """Whom a run would decide about."""
-        has_consent = inspect(self.engine).has_table(preferences.name)
-        return SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of, has_consent=has_consent)
-
-    @property
-    def email(self) -> Email:
-        """What the step sends."""
-        return self.audience.email
+_NONE: Mapping[str, object] = MappingProxyType({})
 
 
 def known(stage: Stage) -> Counted | None:
@@ -121,7 +73,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
         for page in _pages(reading, stage):
             for row in page:
                 if row[0] is not None and row[0] == last:
-                    raise _twice(stage, last)
+                    raise conditions.returned_twice(stage.plan, stage.step, last)
                 last = row[0]
             cases = decisions.decide(page)
             unknown += len(page) - len(cases)
@@ -167,7 +119,14 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         return person, next((case for case in decisions.decide(rows) if case.user_id == user_id), None)
 
 
-def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
+def render(
+    stage: Stage,
+    templates: Templates,
+    user_id: object,
+    person: Person,
+    row: Mapping[str, object],
+    account: Mapping[str, object] = _NONE,
+) -> Message:
     """Make the email of one user, as a run would make their first; a link to our own pages unsubscribes nobody.
 
     Raises:
@@ -178,6 +137,7 @@ def render(stage: Stage, templates: Templates, user_id: object, person: Person, 
         stage.email,
         user=person.columns,
         row=row,
+        account=account,
         letterhead=Letterhead.of(stage.settings, stage.email.topic),
         send_id=send_id(stage.audience.scope, user_id, 1),
         to=person.address or "",
@@ -192,7 +152,7 @@ class _Decisions:
     def __init__(self, stage: Stage, connection: Connection) -> None:
         self._stage = stage
         self._connection = connection
-        self.key = users_key(connection, stage.settings.users)
+        self.key = key_of(connection, selected_from(stage.step, stage.settings))
         self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
         # Of the tables that are read here it is the one that is made last; an older release has fewer columns.
         self._known = inspect(connection).has_table(controls.name)
@@ -214,6 +174,8 @@ class _Decisions:
         keys = [key for key in found if key is not None]
         if not keys:
             return []
+        if self._stage.step.per_account:
+            return self._about_accounts(found)
         audience, as_of = self._stage.audience, self._stage.as_of
         people = audience.people(self._connection, keys, as_of, email.user_columns)
         inside = members.entered(self._connection, self._segment, keys) if self._known else {}
@@ -232,6 +194,23 @@ class _Decisions:
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases
+
+    def _about_accounts(self, found: Mapping[object, Sequence[Any]]) -> list[Case]:
+        email, keys = self._stage.email, list(found)
+        decided = decided_accounts(self._stage.audience, self._connection, keys, self._rules)
+        return [
+            Case(
+                one.user_id,
+                one.person,
+                one.inside_since,
+                one.past,
+                one.decision,
+                attributes.read(found[one.account_id][1], email.row_columns) if email.row_columns else {},
+                one.account_id,
+                one.account,
+            )
+            for one in decided
+        ]
 
 
 def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> Rehearsal:
@@ -276,17 +255,6 @@ def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[A
     ordered = query.order_by(query.selected_columns[0])
     # SQLAlchemy, 2026-11: without a size, partitions() gives one partition of all rows.
     return connection.execute(ordered, execution_options={"stream_results": True}).partitions(PAGE)
-
-
-def _twice(stage: Stage, key: object) -> QueryRejected:
-    # A text may be an address, and is not repeated.
-    example = f", for example {key}" if isinstance(key, int) else ""
-    step = stage.plan.steps.index(stage.step)
-    return QueryRejected(
-        f"The condition returns a user more than once{example}.",
-        advice="Select each user once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",
-        place=stage.plan.document.text_place(("steps", step, "condition", "query")),
-    )
 
 
 def _keep_some(sample: list[Case], case: Case, size: int, seen: int, draw: Random) -> None:
