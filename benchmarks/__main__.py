@@ -14,6 +14,7 @@ def main() -> None:
         "job",
         "refresh",
         "reserve",
+        "suppressed",
         "ticks",
         "memory",
         "rollup",

@@ -112,7 +112,7 @@ def forget_history(engine: Engine) -> None:
 
 def forget_sends(engine: Engine) -> None:
     """Make the ledger empty."""
-    for table in ("skene_sends", "skene_batches", "skene_deferred", "skene_steps"):
+    for table in ("skene_sends", "skene_batches", "skene_deferred", "skene_steps", "skene_contacts"):
         _do(engine, f"DELETE FROM {table}" if is_sqlite(engine) else f"TRUNCATE TABLE {table}")
 
 

@@ -122,3 +122,10 @@ def _on(connection: Connection, plan: UsagePlan, day: date) -> tuple[int, int]:
     query = select(func.count(of.user_id.distinct()), func.sum(of.uses)).where(of.day == day, *_real(plan))
     users, uses = connection.execute(query).one()
     return int(users), int(uses or 0)
+
+
+def last_activity_of(connection: Connection, user_id: object) -> datetime | None:
+    """Say when a user did something last, as far as it is counted; None: never."""
+    query = select(user_activity.c.last_at).where(user_activity.c.user_id == user_id)
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found

@@ -234,3 +234,11 @@ def _needs(features: Iterable[FeaturePlan]) -> Subquery:
             for feature in features
         )
     ).subquery("needs")
+
+
+def state_of(connection: Connection, user_id: object, feature: str) -> tuple[State, datetime] | None:
+    """Say how far a user is with a feature, and since when; None: they never tried it, or it is not counted."""
+    mine = (feature_adoption.c.user_id == user_id, feature_adoption.c.feature == feature)
+    query = select(feature_adoption.c.state, feature_adoption.c.state_since).where(*mine)
+    found = connection.execute(query).one_or_none()
+    return None if found is None else (found.state, found.state_since)

@@ -187,3 +187,10 @@ def _changed(connection: Connection, chunk: Chunk) -> Update:
 
 def _is_as_now(now: _Now) -> ColumnElement[bool]:
     return and_(rows.left_at == OPEN, rows.level == now.level, rows.entered_at == now.entered_at)
+
+
+def level_of(connection: Connection, user_id: object) -> tuple[Level, datetime] | None:
+    """Say at which level a user is, and since when; None: they never did anything, or levels are not counted."""
+    mine = (rows.user_id == user_id, rows.left_at == OPEN)
+    found = connection.execute(select(rows.level, rows.entered_at).where(*mine)).one_or_none()
+    return None if found is None else (found.level, found.entered_at)

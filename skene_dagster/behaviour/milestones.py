@@ -6,7 +6,7 @@ known are recorded as well, but not celebrated (`since`). This module owns skene
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -150,3 +150,10 @@ def _streaks(plan: UsagePlan, name: str, length: int, chunk: Chunk) -> Subquery:
         .group_by(run.user_id)
         .subquery("found")
     )
+
+
+def reached_on(connection: Connection, user_id: object, milestone: str) -> date | None:
+    """Say on which day a user reached a milestone; None: they have not, as far as it is counted."""
+    mine = (rows.user_id == user_id, rows.milestone == milestone)
+    found: date | None = connection.execute(select(rows.reached_on).where(*mine)).scalar_one_or_none()
+    return found

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, inspect, literal_column, select
 
+from skene_dagster.checks import fresh_sources
 from skene_dagster.checks.db_errors import (
     at,
     at_word,
@@ -105,7 +106,7 @@ def _of_test(
 def check_loop(
     connection: Connection, plan: LoopPlan, settings: Settings, settings_file: Document, as_of: datetime
 ) -> list[SkeneError]:
-    """List what the database refuses in a loop: its exact SQL, its columns, the columns that it sets.
+    """List what the database refuses in a loop: its exact SQL, its columns, those that it sets, what must be fresh.
 
     Returns:
         DocumentErrors; and for each right that the database user lacks a StoreError, at the text that needs it.
@@ -115,6 +116,8 @@ def check_loop(
     """
     present = columns_in(connection, settings.users.table)
     errors: list[SkeneError] = []
+    if plan.fresh is not None:
+        errors += fresh_sources.check(connection, fresh_sources.of_loop(plan, settings))
     for number, step in enumerate(plan.steps):
         try:
             errors += _check_step(connection, plan, number, step, settings, as_of)

@@ -25,13 +25,14 @@ Exit codes:
   2  the command was called wrongly
   3  the database or the provider cannot be reached, or refused
   4  everything works, but a person should look (status, doctor, preview,
-     suppressions lift, suppressions import)
+     suppressions lift, suppressions import, users erase)
 """
 
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
         "validate": "Check loops, templates and settings; with --database, their SQL too.",
         "preview": "Show who would get what, and why. Writes nothing, sends nothing.",
+        "why": "Say why one user was mailed, or not, and what comes next.",
         "status": "Report how each loop is doing; ends with 4 if a person should look.",
         "doctor": "Check what a run needs: rights, encryption, clocks, the sender's domain.",
         "pause": "Stop a loop, or all loops, from sending until resume.",
@@ -43,6 +44,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "doubts": "List the emails that may or may not have been sent; settle them.",
         "recover": "Update a ledger restored from a backup from the provider's records.",
         "suppressions": "Show, extend and shorten the list of people whom some email may not reach.",
+        "users": "Erase what is known of a user.",
         "keys": "List the keys that sign unsubscribe links; draw a new one.",
         "send-test": "Send one user's email to yourself, without recording it.",
         "adopt": "Assign the database to this SKENE_ENV.",
@@ -58,8 +60,10 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
         "validate": ["validate"],
         "doctor": ["doctor"],
+        "why": ["why"],
         "inspect": ["preview", "status", "send-test"],
         "consent": ["keys", "suppressions"],
+        "users": ["users"],
         "control": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )

@@ -16,6 +16,11 @@ def last_tick(schedule: Schedule, until: datetime) -> datetime:
     return in_utc(next(_iterator(schedule, until, ascending=False)))
 
 
+def next_tick(schedule: Schedule, since: datetime) -> datetime:
+    """Return the first tick from a moment on; both in UTC, naive."""
+    return in_utc(next(_iterator(schedule, since)))
+
+
 def in_utc(tick: datetime) -> datetime:
     """Return a tick as the naive moment in UTC that a run has."""
     return tick.astimezone(timezone.utc).replace(tzinfo=None)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import dagster as dg
 from sqlalchemy import Connection, Engine
 
+from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.metadata import Metadata, came_back
 from skene_dagster.compiler.names import sends_key
 from skene_dagster.delivery import ledger, modes
+from skene_dagster.delivery.decide.reserve import Reserved
 from skene_dagster.delivery.health import RECENT
 from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
 from skene_dagster.loops.plan import LoopPlan, StepPlan
@@ -19,6 +21,11 @@ from skene_dagster.settings import Settings
 from skene_dagster.store.engine import database_clock, reading
 
 IN_DOUBT = "nothing_in_doubt"
+
+MAY_SEND = "may_send"
+
+WAITS_FOR_A_PERSON = frozenset({"paused", "first_wave"})
+"""Why nobody is mailed though nothing is wrong: a warning."""
 
 _WHAT = "No email of this step is in doubt (it may or may not have been sent)."
 
@@ -37,6 +44,42 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
         )
 
     return nothing_in_doubt
+
+
+def gates_spec(plan: LoopPlan, step: StepPlan) -> dg.AssetCheckSpec:
+    """Declare the check that nothing holds a step. It stops no run: what is open is sent all the same."""
+    return dg.AssetCheckSpec(
+        MAY_SEND,
+        asset=sends_key(plan, step),
+        description="Nothing holds this step: its sources are fresh, and its emails are no more than is usual. "
+        "`fresh` and `limits` set what is measured.",
+    )
+
+
+def gates(plan: LoopPlan, step: StepPlan, found: Reserved) -> dg.AssetCheckEvaluation:
+    """Report what each gate measured, in numbers that Dagster plots, and what holds the step."""
+    told: Metadata = {}
+    for gate in found.gates:
+        told |= {name: dg.MetadataValue.float(float(value)) for name, value in gate.measured.items()}
+    hold = found.hold
+    if hold is None:
+        let_through = [gate for gate in found.gates if gate.is_shut]
+        said = "Nothing holds this step."
+        if let_through:
+            said = f"A person let this tick pass: {', '.join(gate.name for gate in let_through)}."
+    else:
+        told["held_by"] = dg.MetadataValue.text(", ".join(hold.said) or hold.reason)
+        told["waiting"] = dg.MetadataValue.int(found.counts.get(f"deferred:{hold.reason}", 0))
+        said = descriptions.held(hold)
+    is_wrong = hold is not None and hold.reason not in WAITS_FOR_A_PERSON
+    return dg.AssetCheckEvaluation(
+        asset_key=sends_key(plan, step),
+        check_name=MAY_SEND,
+        passed=hold is None,
+        severity=dg.AssetCheckSeverity.ERROR if is_wrong else dg.AssetCheckSeverity.WARN,
+        metadata=told,
+        description=said,
+    )
 
 
 def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequence[LoopPlan], mode: str) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from typing_extensions import assert_never
 
+from skene_dagster.delivery.decide.reserve import Hold
 from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import After, Block, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan
@@ -78,6 +79,11 @@ def entitled(changed: Entitled, blocked: int) -> str:
 def counted(what: str, counts: Mapping[str, int]) -> str:
     """Report counts in one line."""
     return f"{what}: {', '.join(f'{n:,} {name}' for name, n in counts.items()) or 'nobody'}."
+
+
+def held(hold: Hold) -> str:
+    """Say what holds a step."""
+    return " ".join(hold.said.values()) or "The loop is paused, or all loops are: skene-dagster status."
 
 
 def delivered(accepted: int, counts: Mapping[str, int]) -> str:

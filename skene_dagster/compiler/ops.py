@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.compiler import descriptions, metadata
+from skene_dagster.compiler import checks, descriptions, metadata
 from skene_dagster.compiler.names import code_version, op_name, segment_key, sends_key
 from skene_dagster.compiler.retry_policy import retry_policy
 from skene_dagster.compiler.work import begun
@@ -28,6 +28,7 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Assets
     """Define the graph-asset of a step's emails, downstream of its segment."""
     reserving = _reserve_op(plan, step, settings)
     delivering = _deliver_op(plan, step, settings)
+    may_send = checks.gates_spec(plan, step)
 
     @dg.graph_asset(
         key=sends_key(plan, step),
@@ -37,9 +38,12 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Assets
         metadata=metadata.of_sends(plan, step),
         code_version=code_version(step),
         ins={"segment": dg.AssetIn(key=segment_key(plan, step), dagster_type=dg.Nothing)},
+        check_specs=[may_send],
     )
     def sends(segment: Any) -> Any:
-        return delivering(reserving(segment))
+        reserved = reserving(segment)
+        # Dagster, 2026-11: a check needs an output of the graph; what it found is an event of the op.
+        return {"result": delivering(reserved), may_send.get_python_identifier(): reserved}
 
     return sends
 
@@ -68,6 +72,10 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 progress=_telling(context, "members decided"),
             )
         context.log.info(descriptions.counted("Reserved", reserved.counts))
+        if reserved.hold is not None:
+            context.log.warning("Nobody is mailed. %s", descriptions.held(reserved.hold))
+        # Dagster, 2026-11: its types do not say so, but it takes the evaluation of a check.
+        context.log_event(checks.gates(plan, step, reserved))  # type: ignore[arg-type]
         context.add_output_metadata(metadata.reserved(reserved, mode))
 
     return reserve_members

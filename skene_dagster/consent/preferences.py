@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.suppressions import Scope, Suppression
@@ -140,3 +140,32 @@ def refusals_by_link(connection: Connection, since: datetime) -> dict[str, datet
     mine = (preferences.c.said_at > since, preferences.c.answer == "no", preferences.c.send_id.is_not(None))
     query = select(preferences.c.send_id, func.min(preferences.c.said_at)).where(*mine)
     return {row[0]: row[1] for row in connection.execute(query.group_by(preferences.c.send_id))}
+
+
+def unname(connection: Connection, recipients: Collection[str], send_ids: Collection[str]) -> int:
+    """Forget what some recipients said yes to, and by which email they said no; return how many rows were changed."""
+    theirs = preferences.c.recipient.in_(recipients)
+    forgotten = connection.execute(delete(preferences).where(theirs, preferences.c.answer == "yes")).rowcount
+    by_link = and_(preferences.c.send_id.is_not(None), or_(theirs, preferences.c.send_id.in_(send_ids)))
+    return forgotten + connection.execute(update(preferences).where(by_link).values(send_id=None)).rowcount
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer as it is kept."""
+
+    scope: Scope
+    answer: Answer
+    said: Said
+
+
+def said_by(connection: Connection, recipients: Collection[str], limit: int) -> list[Kept]:
+    """List the newest answers of somebody, by whichever of their names, the newest first; of two at once the "no"."""
+    row = preferences.c
+    query = (
+        select(row.scope, row.answer, row.said_at, row.source, row.text_digest, row.send_id)
+        .where(row.recipient.in_(sorted(set(recipients))))
+        .order_by(row.said_at.desc(), row.scope, row.answer, row.recipient)
+        .limit(limit)
+    )
+    return [Kept(scope, answer, Said(*said)) for scope, answer, *said in connection.execute(query)]

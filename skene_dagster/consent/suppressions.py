@@ -5,13 +5,14 @@ This module owns skene_suppressions.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, true, update
 
+from skene_dagster.consent import erasures
 from skene_dagster.store.tables import OPEN, suppressions
 
 Scope = str
@@ -74,12 +75,15 @@ def is_topic_scope(text: str) -> bool:
 def suppress(connection: Connection, entries: Sequence[Suppression], now: datetime) -> list[Suppression]:
     """Add suppressions; return those that were not there, or that last longer than what was.
 
-    What is not newer than a lift does not suppress again: whoever lifted it knew of it.
+    What is not newer than a lift does not suppress again: whoever lifted it knew of it. The address of somebody who was
+    erased of late is not written down.
 
     Raises:
         IntegrityError: another process adds one of them at this moment; do it again.
     """
     added: list[Suppression] = []
+    if any(one.address is not None for one in entries) and (erased := erasures.names(connection)):
+        entries = [replace(one, address=None) if one.recipient in erased else one for one in entries]
     for some in at_once(entries):
         changes = _changes(connection, some, now, lock=True)
         for change in changes:

@@ -70,6 +70,10 @@ class StepHealth:
     """Members who are decided again at the next tick, by reason."""
     unapproved: int
     """Members of a first wave that waits for a person."""
+    held: dict[str, str]
+    """What each gate said that holds it, by its name; but for those that a person lets its next tick pass."""
+    accepted: tuple[str, ...]
+    """The gates that a person lets its next tick pass."""
 
     receipts: ReceiptCounts
     """What became of its recent emails."""
@@ -99,6 +103,8 @@ def health(
     cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     orders = controls.orders(connection, plan.name, step.ledger_name)
     waits = ledger.deferred(connection, scope, by_row=step.by_row)
+    progress = ledger.progress(connection, scope) or ledger.StepProgress(None, None)
+    passes = progress.accepted | ({"first_wave"} if orders.approved else set())
     return StepHealth(
         loop=plan.name,
         step=step.name,
@@ -114,6 +120,8 @@ def health(
         stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE),
         deferred=waits,
         unapproved=0 if orders.approved else waits.get("first_wave", 0),
+        held={name: said for name, said in progress.said.items() if name not in passes},
+        accepted=tuple(sorted(progress.accepted)),
         receipts=ledger.counted_since(connection, scope, (now - RECENT).date()),
         ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
     )

@@ -28,8 +28,11 @@ BatchState = Literal["reserved", "frozen", "in_doubt", "accepted", "settled", "s
 
 SendState = Literal["skipped", "reserved", "in_doubt", "accepted", "refused"]
 
-HoldReason = Literal["paused", "first_wave"]
-"""Why nobody of a step is decided now: a person's order, or one that is awaited."""
+GateName = Literal["fresh", "unmailable", "volume", "first_wave"]
+"""What may hold a step at a tick, by the setting that it is about; see `decide.gates`."""
+
+HoldReason = Literal["paused", GateName]
+"""Why nobody of a step is decided now: a person's order, or a gate."""
 
 DeferReason = Literal[
     HoldReason,
@@ -74,11 +77,13 @@ SkipReason = Literal[
     "same_address",
     "step_removed",
     "doubt",
+    "erased",
 ]
 """Why a user is not mailed for this entry, or this row, at all.
 
 `suppressed`: nothing may reach their address; `said_no`: they want no marketing, or none of the topic; `no_consent`:
-they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email.
+they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email;
+`erased`: a person had them erased while their email was on its way.
 """
 
 Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
@@ -287,13 +292,3 @@ class NewDecisions:
     """Who was due, by user and occurrence: they wait no more, or again."""
     contacts: Sequence[NewContact]
     """To which recipients the emails go that are counted."""
-
-
-@dataclass(frozen=True)
-class StepProgress:
-    """How far a step has decided."""
-
-    reserved_as_of: datetime | None
-    """The last tick of which everybody is decided; None: nobody."""
-    hold: HoldReason | None
-    """Why nobody was decided at its last tick."""

@@ -144,6 +144,25 @@ def heard(connection: Connection) -> Heard:
     return Heard(last, int(waiting), {row.type: int(row[1]) for row in rows})
 
 
+def unname(connection: Connection, emails: Collection[str], addresses: Collection[str]) -> int:
+    """Forget whom some events are about, as far as they were read; return how many rows were changed.
+
+    What is not read yet keeps its address until then: it may be a "no".
+
+    Args:
+        emails: their ids, ours and the provider's.
+        addresses: in lower case.
+    """
+    of_them = or_(
+        webhooks.c.send_id.in_(emails),
+        webhooks.c.provider_id.in_(emails),
+        func.lower(webhooks.c.address).in_(addresses),
+    )
+    names = ("send_id", "provider_id", "origin", "address", "domain", "link", "detail")
+    mine = update(webhooks).where(of_them, or_(webhooks.c.due_at.is_(None), webhooks.c.address.is_(None)))
+    return connection.execute(mine.values(dict.fromkeys(names))).rowcount
+
+
 def forget(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:
     """Delete events that were received before a moment, and read."""
     received, was = webhooks.c.received_at, webhooks.c.due_at.is_(None)

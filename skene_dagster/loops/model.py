@@ -11,8 +11,8 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.loops.field_types import ColumnValue, Repeat, Share, Text
-from skene_dagster.settings import ClockTime, Identifier, Moments, ProviderName, TableName
+from skene_dagster.loops.field_types import ColumnValue, Recipient, Repeat, Text
+from skene_dagster.settings import ClockTime, Fresh, Identifier, Moments, ProviderName, Share, TableName
 
 
 class ScheduleTrigger(Spec):
@@ -231,7 +231,7 @@ class Loop(Spec):
     """Why this loop exists, in a sentence; Dagster shows it."""
     per: Literal["user", "account"] = "user"
     """Whether its segments consist of users, or of the accounts that `accounts` of skene.yaml describes."""
-    recipient: Literal["owner", "most_recently_active", "everybody"] | None = None
+    recipient: Recipient | None = None
     """Who of an account is mailed, where the loop is `per: account`."""
     topic: Text | None = None
     """What its marketing emails are about, by its name in `topics` of skene.yaml. Default: `product`."""
@@ -245,6 +245,9 @@ class Loop(Spec):
     """Which loop wins when only one email may be sent: the one with the larger number."""
     start: Literal["everyone", "new_only"] = "everyone"
     """Whether users who are in the segment at the first refresh are mailed."""
+    fresh: list[Fresh] | None = None
+    """The tables that must have changed lately, or nobody is mailed; each has a `table`, a `column` and a time,
+    `within`. Default: those of skene.yaml."""
     recovery: Recovery = Recovery()
     """What to do when a run fails for a reason that may pass."""
     on_doubt: Literal["skip", "resend"] = "skip"

@@ -1,7 +1,7 @@
-"""A loop with every name, duration, SQL text, key and retry delay resolved. Pure and frozen.
+"""A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen. Equality ignores where in
+which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
 
-`validate` stops here, `preview` reads it without writing, and Dagster's graph is built from it. Equality ignores
-where in which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
+`validate` stops here, `preview` reads it without writing, and Dagster's graph is built from it.
 """
 
 from dataclasses import dataclass, field
@@ -10,9 +10,10 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
+from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.sql_reads import MomentRead, Window
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours
-from skene_dagster.settings import Feature, Milestone, MomentColumn, ProviderName
+from skene_dagster.settings import Feature, Fresh, Milestone, MomentColumn, ProviderName
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,6 @@ class UsedUp:
     """Which events count, `*` standing for anything; None for all of them."""
 
 
-Recipient = Literal["owner", "most_recently_active", "everybody"]
 Condition = Query | AtLevel | InState | Reached | UsedUp
 
 
@@ -183,12 +183,10 @@ class Email:
     repeat: Literal["once", "every_entry"] | timedelta
     set: tuple[tuple[str, str | int | float | bool | None], ...]
     topic: str | None
-    """What it is about, by its name in skene.yaml; None for mail that its recipient asked for, which is about nothing
-    that one can say no to."""
+    """What it is about, by its name in skene.yaml; None for mail that its recipient asked for: nobody says no to it."""
     hours: Hours = ANY_HOUR
     """When it may leave, by its recipient's clock."""
     account_columns: tuple[str, ...] = ()
-    """Columns of the accounts table that the expressions read, sorted."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
 
@@ -278,6 +276,8 @@ class LoopPlan:
     not_yet: tuple[str, ...]
     """What is known but cannot run yet, by name, one sentence each."""
     document: Document = field(compare=False, repr=False)
+    fresh: tuple[Fresh, ...] | None = None
+    """The tables that must have changed lately; None: those of skene.yaml."""
 
     def zone_of(self, step: StepPlan) -> ZoneInfo:
         """Say in which time zone a step's days are counted: its schedule's, else UTC."""

@@ -1,14 +1,19 @@
 """Who is inside a segment now, for deciding and rendering, by pages of keys: users, or accounts."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
 from skene_dagster.segments.difference import Segment, inside
+from skene_dagster.store.server.limits import limited
 from skene_dagster.store.subjects import USERS, Subject
 from skene_dagster.store.tables import OPEN, segment_members, segments
+
+_MOST = 1_000
+"""Past memberships of a user that are looked at."""
 
 
 def page(
@@ -103,3 +108,43 @@ def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object
         .where(inside(Segment(segment)), segment_members.c.user_id.in_(user_ids))
         .values(set_at=now)
     )
+
+
+def inside_of(connection: Connection, names: Sequence[str], user_id: object) -> dict[str, datetime]:
+    """Say when a user entered each of some segments that they are inside now."""
+    query = select(segment_members.c.segment, segment_members.c.entered_at).where(
+        segment_members.c.segment.in_(names),
+        segment_members.c.exited_at == OPEN,
+        segment_members.c.user_id == user_id,
+    )
+    return dict(connection.execute(query).all())
+
+
+@dataclass(frozen=True)
+class Left:
+    """A user's last membership of a segment, when it is over."""
+
+    entered_at: datetime
+    exited_at: datetime
+    reason: str | None
+    """left | gone | set; as in skene_segment_members."""
+
+
+def left_by(connection: Connection, names: Sequence[str], user_id: object, limit: timedelta) -> dict[str, Left]:
+    """Say when and why a user left each of some segments last.
+
+    No index has a user's past memberships: the history of these segments is read.
+
+    Raises:
+        StoreTimeout: it took longer than the limit; the transaction is over.
+    """
+    member = segment_members.c
+    query = (
+        select(member.segment, member.entered_at, member.exited_at, member.exit_reason)
+        .where(member.segment.in_(names), member.exited_at < OPEN, member.user_id == user_id)
+        .order_by(member.exited_at.desc())
+        .limit(_MOST)
+    )
+    with limited(connection, limit):
+        rows = connection.execute(query).all()
+    return {row.segment: Left(*row[1:]) for row in reversed(rows)}

@@ -275,3 +275,20 @@ def _is_known(found: Subquery, mode: str, segment: str) -> ColumnElement[bool]:
         triggered.c.user_id == found.c.user_id,
         triggered.c.occurrence == found.c.occurrence,
     )
+
+
+def found_for(
+    connection: Connection, mode: str, segment: str, user_id: object, since: datetime | None, limit: int
+) -> list[tuple[str, datetime]]:
+    """List the newest rows of a user that were found: occurrence, and the tick that found it.
+
+    Args:
+        since: only what was found after that; None: all.
+    """
+    columns = triggered.c
+    mine = [columns.mode == mode, columns.segment == segment, columns.user_id == user_id]
+    if since is not None:
+        mine.append(columns.entered_at > since)
+    query = select(columns.occurrence, columns.entered_at).where(*mine)
+    rows = connection.execute(query.order_by(columns.entered_at.desc(), columns.occurrence).limit(limit))
+    return [(row.occurrence, row.entered_at) for row in rows]

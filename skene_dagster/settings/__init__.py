@@ -13,12 +13,14 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
+from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
 from skene_dagster.settings.product import Accounts, Cap, Keyed, Limits, QuietHours, Sender, Users
 from skene_dagster.settings.project_file import ProjectFile, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
+from skene_dagster.settings.shares import Share
 from skene_dagster.settings.topics import DEFAULT_TOPIC, Topic, TopicSender
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Example, Feature, Level, Levels, Milestone, TidbUsage
 from skene_dagster.yaml_document import parse_yaml
@@ -36,6 +38,7 @@ __all__ = [
     "Events",
     "Example",
     "Feature",
+    "Fresh",
     "Identifier",
     "Keyed",
     "Level",
@@ -50,6 +53,7 @@ __all__ = [
     "Retention",
     "Sender",
     "Settings",
+    "Share",
     "TableName",
     "TidbUsage",
     "Topic",
@@ -58,6 +62,7 @@ __all__ = [
     "Users",
     "load",
     "read_settings",
+    "repeated",
 ]
 
 FILE = "skene.yaml"
@@ -95,6 +100,8 @@ class Settings:
     topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
     senders: Mapping[str, TopicSender] = field(default_factory=dict)
     accounts: Accounts | None = None
+    fresh: tuple[Fresh, ...] = ()
+    """The tables that must have changed lately, for loops that have no list of their own."""
 
     def sender_of(self, topic: str | None) -> Sender:
         """Return who the emails of a topic come from; `sender` where it names nobody, or there is no topic."""
@@ -159,6 +166,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         topics=project.topics or PRODUCT_NEWS,
         senders=project.senders,
         accounts=project.accounts,
+        fresh=tuple(project.fresh),
         loops=root / project.loops,
         templates=root / project.templates,
         outbox=root / project.outbox,

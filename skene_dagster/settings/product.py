@@ -12,6 +12,7 @@ from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.moments import Moments
 from skene_dagster.settings.names import Identifier, TableName
 from skene_dagster.settings.providers import DEFAULT_PROVIDER, ProviderName
+from skene_dagster.settings.shares import Multiple, Share
 
 
 class Users(Spec):
@@ -113,9 +114,15 @@ class Limits(Spec):
     explosion: float = Field(default=3.0, gt=0)
     """A segment that gains more than this multiple of its members in one refresh stops the step until `accept`."""
     least_change: int = Field(default=500, ge=0)
-    """Changes of fewer users than this never stop a step."""
+    """Changes of fewer users than this never stop a step; nor does `volume` a tick of fewer emails."""
     first_wave: int = Field(default=1000, ge=0)
     """A loop's first wave in production larger than this waits for `skene-dagster approve`."""
+    volume: Multiple | None = None
+    """A tick that would mail more than this multiple of the step's largest tick in the last 28 days mails nobody until
+    `accept`: `3x`. Default: no limit."""
+    unmailable: Share | None = None
+    """If more than this share of the users who enter have no address that can be mailed (it is missing, invalid or
+    suppressed), nobody is mailed: `20%`. Fewer than 20 such users never stop a step. Default: no limit."""
     slices: Literal["on", "off"] = "on"
     """Whether a large wave of a loop that has mailed few leaves in parts: 500 emails, then twice as many each time."""
     expires_after: Duration = timedelta(days=3)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from skene_dagster.documents import Document, Spec, one_of, shown
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
+from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.product import Accounts, Limits, Sender, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.topics import Topic, TopicSender
@@ -31,6 +32,9 @@ class ProjectFile(Spec):
     """The product's accounts, for loops that are `per: account`. Default: it has none."""
     sender: Sender = Sender()
     limits: Limits = Limits()
+    fresh: list[Fresh] = Field(default_factory=list)
+    """The tables that must have changed lately, or no loop mails anybody. Default: none; a loop's own list replaces
+    this one."""
     events: Events | None = None
     """The product's own table of usage events; `skene_events` by default."""
     features: dict[Key, Feature] = Field(default_factory=dict)
@@ -59,6 +63,12 @@ def faults(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
     """List what cannot be meant."""
     yield from _faults_of_retention(project, document)
     yield from _faults_of_topics(project, document)
+    for position in repeated(project.fresh):
+        yield SettingsError(
+            f"{project.fresh[position].name} is listed twice.",
+            advice="Keep one.",
+            place=document.place(("fresh", position, "column")),
+        )
     if project.sender.public_url and project.sender.unsubscribe_url.strip():
         yield SettingsError(
             "'sender.public_url' is for our own unsubscribe pages, 'sender.unsubscribe_url' for one of the product's.",

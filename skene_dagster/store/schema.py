@@ -35,6 +35,8 @@ RELEASES = (
     "0012",
     "0013",
     "0014",
+    "0017",
+    "0019",
     "0018",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.

@@ -65,7 +65,7 @@ def _sensors(defs: dg.Definitions) -> Iterator[str]:
 
 
 def _checks(defs: dg.Definitions) -> set[dg.AssetCheckKey]:
-    return {key for checks in defs.asset_checks or () for key in checks.check_keys}
+    return set(defs.resolve_asset_graph().asset_check_keys)
 
 
 def _name(key: dg.AssetKey) -> str:

@@ -228,3 +228,24 @@ def test_a_sensor_on_a_database_of_another_environment_reads_nothing(
 
     assert "The database belongs to production" in str(tick(root, instance).skip_message)
     assert len(resend.emails) == 3
+
+
+def test_the_sensor_erases_what_had_to_wait_of_somebody_who_was_erased(
+    root: Path, instance: dg.DagsterInstance, resend: ResendServer
+) -> None:
+    run(root, instance, "retention")
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        # As `users erase` leaves it while a batch has no answer.
+        connection.execute("UPDATE skene_sends SET user_id = 999 WHERE user_id = 1")
+        connection.execute(
+            "INSERT INTO skene_erasures (erasure_id, user_id, recipients, waits_for, erased_at) "
+            "SELECT 'x', 999, 'u:1', batch_id, '2026-11-30 00:00:00.000000' FROM skene_batches"
+        )
+    old_id = ask(root, "SELECT send_id FROM skene_sends WHERE user_id = 999")
+
+    tick(root, instance)
+
+    assert ask(root, "SELECT count(*) FROM skene_erasures WHERE waits_for IS NOT NULL") == [(0,)]
+    assert ask(root, "SELECT send_id FROM skene_sends WHERE user_id = 999") != old_id
+    assert ask(root, "SELECT count(*) FROM skene_receipts") == [(2,)]
+    assert len(resend.emails) == 3

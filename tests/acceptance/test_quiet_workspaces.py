@@ -138,3 +138,12 @@ def test_a_preview_of_one_user_is_refused(root: Path) -> None:
 
     assert refused.exit_code == 2
     assert f"{LOOP} is about accounts, not about users. Leave it out." in " ".join(refused.output.split())
+
+
+def test_a_test_email_is_about_the_account_of_the_user_whom_it_names(root: Path) -> None:
+    ran(root, "skene__usage")
+
+    sent = skene(root, "send-test", LOOP, "--user", "3", "--to", "me@example.com")
+
+    assert sent.exit_code == 0, sent.output
+    assert mailed(root) == [("me@example.com", "[Test] We miss you, User 3 of Little Charts")]

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from docs_pages import ROOT
 from docs_project import copy_example
+from explained_world import everything_happens, make_scene, one_is_in_doubt
 from listed_people import said as listed_said
 from listed_people import write_listed_project
 from resend_server import resend_server
@@ -17,17 +18,22 @@ from rich.console import Console
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.checks.scans import Scan
-from skene_dagster.cli import main
+from skene_dagster.cli import main, ticks
 from skene_dagster.cli.consent import list_suppressions
 from skene_dagster.cli.inspect import status
 from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import notices, validate
+from skene_dagster.cli.why import sections
+from skene_dagster.cli.why.why import speaker_for
 from skene_dagster.consent.listing import Recorded
 from skene_dagster.consent.people import Named
 from skene_dagster.consent.suppressions import Suppression
 from skene_dagster.delivery.health import Left, Wait
+from skene_dagster.explain.explaining import add_history, explain
+from skene_dagster.explain.scope import Asked
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
+from skene_dagster.store.engine import open_engine, reading
 
 Scene = Callable[[Path, Path], str]
 """Produces an output in an empty folder, over the product's database."""
@@ -111,6 +117,30 @@ def cost_of_a_push(root: Path, _database: Path) -> str:
         return said(root, "suppressions", "export", "--to", "resend", "--yes")
 
 
+def one_user_explained(root: Path, _database: Path) -> str:
+    (root / ".skene").mkdir(parents=True)
+    engine = open_engine(f"sqlite:///{root / '.skene' / 'skene.db'}")
+    environ = {"SKENE_ENV": "production", "RESEND_API_KEY": "re_test"}
+    scene = make_scene(engine, root / "project", datetime(2026, 11, 16, 9), environ=environ)
+    everything_happens(scene, 4711)
+    one_is_in_doubt(scene, 4711)
+    scene.change(4711, dormant=1)
+    scene.tick("win_back")
+    scene.after(hours=1)
+    asked = Asked(scene.settings, scene.project.loops, "live", scene.now, ticks.next_tick)
+    found = reading(engine, lambda connection: explain(connection, asked, 4711))
+    assert found is not None
+    found = add_history(engine, asked, found)
+    engine.dispose()
+    speaker = speaker_for(asked, scene.project, found)
+
+    def tell(screen: Screen) -> None:
+        sections.tell(screen, speaker, found)
+        sections.tell_outside(screen, speaker, found.outside)
+
+    return printed(tell)
+
+
 SCENES: dict[str, Scene] = {
     "is not a backoff": mistaken_loop,
     "This email cannot go to": missing_names,
@@ -120,6 +150,7 @@ SCENES: dict[str, Scene] = {
     "wait since": waiting_emails,
     "no email at all": history_of_an_address,
     "holds for the whole team": cost_of_a_push,
+    "MAY WE MAIL THEM": one_user_explained,
 }
 """By a part of the shown text."""
 

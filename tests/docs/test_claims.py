@@ -20,10 +20,21 @@ from skene_dagster.delivery.ledger import reading, sending
 from skene_dagster.delivery.providers.resend import TERMS, provider
 from skene_dagster.delivery.providers.smtp import conversation
 from skene_dagster.delivery.send import pacing, records, session
+from skene_dagster.explain.model import (
+    AddressHealth,
+    CapRoom,
+    Coming,
+    Explained,
+    Happened,
+    Outside,
+    Person,
+    TopicState,
+)
 from skene_dagster.feedback.inbox import Heard
 from skene_dagster.loops import dialect, names
 from skene_dagster.product import attributes
 from skene_dagster.segments import refresh, trigger_windows
+from skene_dagster.segments.parts import Checked
 from skene_dagster.settings.retention import LEAST
 from skene_dagster.store import failures
 from skene_dagster.tracking import buffer
@@ -162,3 +173,27 @@ def test_what_status_says_to_programs_is_listed() -> None:
         *(field.name for field in fields(Heard)),
     ]
     assert in_code(told[3]) == [field.name for field in fields(Wait)]
+
+
+def test_what_why_says_to_programs_is_listed() -> None:
+    (row,) = (row for table in page("docs/cli.md").tables for _, row in table.rows if "`on_record`" in row[1])
+    kinds = {
+        "person": Person,
+        "topics": TopicState,
+        "address": AddressHealth,
+        "caps": CapRoom,
+        "coming": Coming,
+        "happened": Happened,
+        "outside": Outside,
+        "parts": Checked,
+    }
+    told = {name: re.search(rf"`{name}` has ([^.;]*)[.;]", row[1]) for name in kinds}
+    user = re.search(r"A user has ([^.]*)\.", row[1])
+
+    assert user is not None
+    assert in_code(user[1]) == [field.name for field in fields(Explained)]
+    for name, kind in kinds.items():
+        found = told[name]
+        assert found is not None, name
+        # The key itself is its text, `user`.
+        assert in_code(found[1]) == [field.name for field in fields(kind) if field.name != "key"], name

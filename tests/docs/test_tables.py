@@ -48,6 +48,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/feedback.md", "what comes back"): running.limits_of_the_breaker,
     ("docs/settings.md", "field"): authoring.fields_of_settings,
     ("docs/settings.md", "variable"): authoring.variables,
+    # test_kept.py
+    ("docs/settings.md", "table"): running.says_what_happens,
     ("docs/tidb-usage.md", "event"): authoring.features_of_tidb,
     ("docs/tidb.md", "it means"): running.refusals,
     # tests/store/test_track_when_things_die.py

@@ -16,7 +16,9 @@ from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers.base import Fatal, Unknown
 from skene_dagster.delivery.providers.json_emails import freeze
 from skene_dagster.delivery.providers.outbox import page
+from skene_dagster.delivery.providers.outbox.erasing import erase
 from skene_dagster.delivery.providers.outbox.provider import OutboxProvider
+from skene_dagster.errors import StoreError
 
 NOON = datetime(2026, 11, 23, 12)
 
@@ -230,3 +232,38 @@ def test_a_senders_name_arrives_whole(world: OutboxWorld, name: str) -> None:
         assert (read.display_name, read.addr_spec) == (name, "hello@example.com")
     [row] = listed(world.folder)
     assert row["from"] == header
+
+
+def everything_in(folder: Path) -> str:
+    return "".join(f"{name}\n{content.decode()}" for name, content in files(folder).items())
+
+
+@pytest.mark.parametrize("by", ["send", "address"])
+def test_an_email_that_is_erased_is_in_no_file_and_does_not_come_back_with_its_batch(
+    world: OutboxWorld, by: str
+) -> None:
+    batch = freeze([message(1), replace(message(2), to="erika@example.com", subject="Hello Erika", html="Erika")])
+    ids = ids_of(world.provider.send_batch(batch, "key-1"))
+
+    wanted = ([message(2).send_id], []) if by == "send" else ([], ["Erika@Example.com"])
+    assert erase(world.folder, *wanted) == 1
+    assert erase(world.folder, *wanted) == 0
+    assert ids_of(world.provider.send_batch(batch, "key-1")) == ids
+
+    assert "erika" not in everything_in(world.folder).lower()
+    assert [mail.to for mail in world.received()] == [message(1).to]
+    assert [row["id"] for row in listed(world.folder)] == [ids[0]]
+
+
+def test_an_outbox_that_was_never_made_has_nothing_to_erase(world: OutboxWorld) -> None:
+    assert erase(world.folder, ["0" * 32], ["erika@example.com"]) == 0
+    assert not world.folder.exists()
+
+
+def test_a_record_that_cannot_be_read_is_named_and_not_passed_over(world: OutboxWorld) -> None:
+    world.provider.send_batch(freeze([message(1)]), "key-1")
+    [record] = (world.folder / "batches").iterdir()
+    record.write_text("{", encoding="utf-8")
+
+    with pytest.raises(StoreError, match="cannot be erased"):
+        erase(world.folder, ["0" * 32], [])

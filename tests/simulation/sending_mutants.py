@@ -19,9 +19,9 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import eligibility, send_audience
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger import receipts
+from skene_dagster.delivery.ledger import StepProgress, receipts
 from skene_dagster.delivery.ledger.decisions import past
-from skene_dagster.delivery.model import Batch, HoldReason, SkipReason, StepProgress
+from skene_dagster.delivery.model import Batch, GateName, HoldReason, SkipReason
 from skene_dagster.delivery.providers.base import (
     Absent,
     Accepted,
@@ -218,8 +218,14 @@ def a_pause_counts_as_a_decision(patch: pytest.MonkeyPatch) -> None:
     """Whom a pause holds is passed over when it ends."""
     real = ledger.hold
 
-    def hold(connection: Connection, scope: ledger.StepScope, reason: HoldReason, since: datetime | None) -> None:
-        real(connection, scope, reason, since)
+    def hold(
+        connection: Connection,
+        scope: ledger.StepScope,
+        reason: HoldReason,
+        since: datetime | None,
+        said: Mapping[GateName, str],
+    ) -> None:
+        real(connection, scope, reason, since, said)
         ledger.complete(connection, scope, datetime(2027, 1, 1), since)
 
     patch.setattr(ledger, "hold", hold)

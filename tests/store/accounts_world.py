@@ -109,9 +109,9 @@ class AccountsWorld(World):
 
     def decided(self) -> dict[str, list[str]]:
         """What is known of each workspace's decisions, one for an occurrence, and of what waits."""
-        made = select(account_decisions.c.user_id, account_decisions.c.state, account_decisions.c.reason)
+        made = select(account_decisions.c.account_id, account_decisions.c.state, account_decisions.c.reason)
         made = made.where(own(account_decisions)).order_by(account_decisions.c.occurrence)
-        waiting = select(account_deferred.c.user_id, literal("deferred"), account_deferred.c.reason)
+        waiting = select(account_deferred.c.account_id, literal("deferred"), account_deferred.c.reason)
         found: dict[str, list[str]] = {}
         with self.engine.connect() as connection:
             for key, state, reason in [

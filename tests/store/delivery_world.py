@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    delete,
     func,
     insert,
     literal,
@@ -324,6 +325,11 @@ class World:
     def change(self, *ids: int, **columns: object) -> None:
         with self.engine.begin() as connection:
             connection.execute(update(users).where(users.c.id.in_(ids)).values(**columns))
+
+    def remove(self, *ids: int) -> None:
+        """Delete users in the product."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(users).where(users.c.id.in_(ids)))
 
     def states(self) -> dict[int, str]:
         """The latest decision about each user: `accepted`, `skipped:left_segment` …"""

@@ -193,15 +193,15 @@ def _of_accounts(users: Sequence[object], accounts: Sequence[object]) -> dict[Ta
     decided = {"occurrence": "1", "state": "mailed", "as_of": LONG_AGO, "decided_at": LONG_AGO}
     return {
         account_members: [
-            {"segment": segment, "user_id": account, "entered_at": LONG_AGO, "exited_at": exited_at}
+            {"segment": segment, "account_id": account, "entered_at": LONG_AGO, "exited_at": exited_at}
             for segment in _SEGMENTS
             for account in accounts
             for exited_at in (OPEN, AFTERWARDS)
         ],
-        account_deferred: [scope | _WAITS | {"user_id": account} for scope in scopes for account in accounts],
-        account_decisions: [scope | decided | {"user_id": account} for scope in scopes for account in accounts],
+        account_deferred: [scope | _WAITS | {"account_id": account} for scope in scopes for account in accounts],
+        account_decisions: [scope | decided | {"account_id": account} for scope in scopes for account in accounts],
         account_sends: [
-            scope | {"recipient_id": user, "send_occurrence": "1@theirs", "user_id": account, "occurrence": "1"}
+            scope | {"user_id": user, "send_occurrence": "1@theirs", "account_id": account, "occurrence": "1"}
             for scope in scopes
             for user, account in zip(users, accounts, strict=True)
         ],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from delivery_world import START as NOW
 from delivery_world import World, make_world
+from query_plans import plans_of
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from skene_dagster.delivery import ledger
@@ -111,6 +112,17 @@ def test_more_recipients_than_one_statement_takes_are_found(connection: Connecti
     found = ledger.contacts_of(connection, OTHER, names, as_of=NOW, since=NOW - A_DAY)
 
     assert set(found) == {"1:0001", "1:0002", "1:0003"}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_no_more_sends_are_read_than_the_recipients_have(connection: Connection) -> None:
+    with plans_of(connection.engine, "SELECT skene_contacts.recipient") as plans:
+        assert found(connection) == {}
+
+    ((first, second),) = plans
+    assert first.startswith("SEARCH skene_contacts USING COVERING INDEX skene_contacts_recipient (recipient=?")
+    assert "skene_sends" in second
+    assert "occurrence=?" in second
 
 
 def kept(connection: Connection) -> list[int]:

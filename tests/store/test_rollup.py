@@ -1,7 +1,7 @@
 """What users do is rolled up incrementally, and is the same as if all of it were computed anew, in plain Python."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,8 @@ import pytest
 import usage_reference as reference
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, Select, event
+from query_plans import plans_of
+from sqlalchemy import Connection, Engine, Select
 from usage_world import (
     ACTIONS,
     DAY,
@@ -62,24 +63,6 @@ def counted_anew(world: World, as_of: datetime) -> dict[str, object]:
     world.sql("DELETE FROM skene_definitions WHERE name = 'events'")
     world.roll(as_of)
     return world.all_of_it()
-
-
-@contextmanager
-def plans_of(engine: Engine, beginning: str) -> Iterator[list[list[str]]]:
-    """Take down how SQLite means to execute each statement that begins so."""
-    plans: list[list[str]] = []
-
-    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if statement.startswith(beginning):
-            raw = connection.connection.cursor()
-            raw.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            plans.append([row[3] for row in raw.fetchall()])
-
-    event.listen(engine, "before_cursor_execute", explain)
-    try:
-        yield plans
-    finally:
-        event.remove(engine, "before_cursor_execute", explain)
 
 
 # Days and activity

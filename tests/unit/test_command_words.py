@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -21,15 +22,17 @@ from skene_dagster.cli.screen import Screen, how_many
 from skene_dagster.cli.validate import notices, validate
 from skene_dagster.cli.validate.database_checks import Answer
 from skene_dagster.cli.validate.result import Checked
+from skene_dagster.consent import suppressions
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepHealth, Wait
-from skene_dagster.delivery.ledger import ReceiptCounts
+from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
 from skene_dagster.delivery.model import Past, Reason, SendState
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
 from skene_dagster.errors import Place, SettingsError, StoreError, StoreUnavailable
+from skene_dagster.explain.model import Outcome
 from skene_dagster.settings import load
 from skene_dagster.store.keys import as_text
 
@@ -51,6 +54,8 @@ def printed(tell: object, *given: object, width: int = 80) -> str:
 def a_step(**changed: object) -> StepHealth:
     plain: dict[str, object] = {
         **dict.fromkeys(("waiting", "unresolved", "in_doubt", "stuck", "unapproved"), 0),
+        "held": {},
+        "accepted": (),
         **dict.fromkeys(("paused", "ahead"), False),
         "loop": "retention",
         "step": "main",
@@ -216,6 +221,27 @@ def a_past(state: SendState, reason: Reason | None = None, mailed: datetime | No
 )
 def test_a_decision_is_said_in_words(case: Case, said: str) -> None:
     assert words.decision_in_words(case) == said
+
+
+def test_nothing_that_can_be_decided_of_somebody_is_without_words() -> None:
+    """Whoever adds a reason, a state or a bounce gives it words, too."""
+    assert {*words.REASONS} == {*get_args(Reason)}
+    assert {*words.OF_ONE} <= {*words.REASONS}
+    assert {*words.OUTCOMES} == {*get_args(Outcome)}
+    assert {*words.SUPPRESSED_BECAUSE} == {*get_args(suppressions.Reason)}
+    assert {*words.BOUNCES} == {*get_args(Bounce)}
+
+
+def test_a_reason_is_said_as_closely_as_what_is_known_allows() -> None:
+    known = words.Known("win_back", cap="2 mails in 7 days", topic="Tips")
+
+    assert words.reason_of_one("cap", known) == "had 2 mails in 7 days"
+    assert words.reason_of_one("cap", words.Known("win_back")) == words.REASONS["cap"]
+    assert words.reason_of_one("said_no", known) == 'said no to "Tips", or to all'
+    assert words.reason_of_one("first_wave", known).endswith(": skene-dagster approve win_back")
+    assert words.reason_of_one("paused", known) == "the loop is paused"
+    assert words.reason_of_one("of_another_release", known) == "of another release"
+    assert (words.outcome_in_words("in_doubt"), words.outcome_in_words("held_out")) == ("IN DOUBT", "HELD OUT")
 
 
 def test_the_ledgers_reasons_are_said_in_words() -> None:

@@ -162,6 +162,10 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
             say(f"{seen:,} {word}s looked at")
 
         found = rehearse(stage, size, progress)
+    for gate in found.shut:
+        screen.labelled("notice", f"A run would mail nobody. {gate.why}")
+    if found.shut:
+        screen.line()
     _tell_counts(screen, found, word)
     if not found.sample:
         if word == "user":

@@ -43,9 +43,9 @@ def status(context: click.Context, *, as_json: bool) -> None:
 
     Ends with 4 when a person should look: a tick was missed, a loop is paused, the provider accepts nothing more,
     emails are waiting that should have left (since when, what the provider said, when they go on), emails are in doubt,
-    or unsent for more than an hour, a first wave needs approval, a file is broken, or answers of recipients wait on
-    this machine for the database (also said while that is away). Where mail may leave, the provider's newest records
-    are compared with the ledger: one that was restored from a backup has to be recovered.
+    or unsent for more than an hour, a first wave needs approval, a gate holds a step, a file is broken, or answers of
+    recipients wait on this machine for the database (also said while that is away). Where mail may leave, the
+    provider's newest records are compared with the ledger: one that was restored from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)
@@ -147,6 +147,8 @@ def _tell(screen: Screen, step: StepHealth) -> None:
     if step.deferred:
         waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in step.deferred.items()]
         facts["Deferred"] = "; ".join(waiting)
+    if step.accepted:
+        facts["Accepted"] = f"{', '.join(step.accepted)} (its next tick)"
     if step.receipts.accepted:
         facts["Last 7 days"] = receipts_in_words(step.receipts)
     screen.facts(facts)
@@ -172,6 +174,9 @@ def _problems(step: StepHealth, now: datetime) -> Iterator[str]:
         yield f"{name} {how_many(step.stuck, 'email')} not sent for over an hour; look at the loop's last run"
     if step.unapproved:
         yield f"{name} a first wave of {step.unapproved:,} waits; skene-dagster approve {step.loop}"
+    for gate, said in step.held.items():
+        if gate != "first_wave" or not step.unapproved:
+            yield f"{name} nobody is mailed. {said}"
 
 
 def _open(step: StepHealth | Left, now: datetime) -> Iterator[str]:

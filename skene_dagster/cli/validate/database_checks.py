@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from skene_dagster import boundary
-from skene_dagster.checks import event_sources, preflight
+from skene_dagster.checks import event_sources, fresh_sources, preflight
 from skene_dagster.checks.db_errors import columns_in
 from skene_dagster.checks.local_time import Suspect, suspects
 from skene_dagster.checks.scans import Scan, big_scans
@@ -70,6 +70,7 @@ def ask(settings: Settings, project: Project) -> Answer:
                 return answer
             answer.settings += preflight.check_topics(connection, settings, file)
             answer.settings += event_sources.check_events(connection, settings, file)
+            answer.settings += fresh_sources.check(connection, fresh_sources.of_settings(settings))
             if settings.tidb_usage is not None:
                 answer.settings += collector.check(connection, settings.tidb_usage, settings.users, file)
             answer.nullable = preflight.nullable_columns(connection, settings.users)

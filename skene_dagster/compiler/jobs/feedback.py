@@ -14,6 +14,7 @@ from skene_dagster.compiler.work import begun
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.providers import registry
+from skene_dagster.erasing.waiting import go_on
 from skene_dagster.errors import SkeneError
 from skene_dagster.feedback import breaker
 from skene_dagster.feedback.breaker import Judgement
@@ -101,7 +102,8 @@ def listening(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reads what providers posted about emails that they accepted: receipts are filled in, dead "
-        "addresses and those of people who complained are suppressed. Starts the job of its name every 15 minutes if "
+        "addresses and those of people who complained are suppressed. Erases what had to wait of a person who was "
+        "erased. Starts the job of its name every 15 minutes if "
         "a provider has no webhook here.",
     )
     def sensor(
@@ -116,6 +118,7 @@ def listening(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
             clock = database_clock(database)
             drained = drain(database, clock, seconds=LOOK_SECONDS)
             paused = breaker.act(database, clock)
+            go_on(database, settings, clock)
             mode = modes.choose(settings)
             after = before
             if drained.events and _is_time(before.reported, REPORT_EVERY, clock):

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.retention import Retained, forget_contacts, retain
+from skene_dagster.erasing.waiting import go_on
 from skene_dagster.feedback.keeping import prune
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.usage import plan_usage
@@ -37,8 +38,8 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
         # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
         name=f"{NAME}__delete",
         description="Deletes rows older than `retention` in skene.yaml, and what providers told more than a month ago, "
-        "some rows to a transaction; forgets when emails of more than 400 days ago were opened. If it is stopped, it "
-        "continues the next time.",
+        "some rows to a transaction; forgets when emails of more than 400 days ago were opened, and who was erased a "
+        "month ago. If it is stopped, it continues the next time.",
         out=dg.Out(dg.Nothing),
         retry_policy=RETRIES,
     )
@@ -47,6 +48,7 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
             done = retain(database, retention=settings.retention, usage=usage, plans=plans, clock=work.clock)
             forgotten = forget_contacts(database, settings.limits.caps, work.clock)
             pruned = prune(database, work.clock)
+            go_on(database, settings, work.clock)
         done = replace(done, rows={**done.rows, contacts.name: forgotten, webhooks.name: pruned.events})
         context.log.info(_told(done))
         context.add_output_metadata({**done.rows, "opens_forgotten": pruned.opens, **_events(done)})

@@ -58,6 +58,8 @@ class Addressees:
     by_row: bool = False
     slices: Slices | None = None
     """In which the wave leaves; None: at once."""
+    _hours: dict[ZoneInfo, datetime | None] = field(default_factory=dict)
+    """From when on an email may leave, by time zone, of which a page has few."""
 
     def of(self, person: Person | None) -> Addressee:
         """Say what is to be decided about a user; `None`: there is none."""
@@ -76,7 +78,9 @@ class Addressees:
 
     def _not_before(self, zone: ZoneInfo) -> datetime | None:
         """Say from when on an email may leave; None: at once. By each clock, the slices begin when its hours do."""
-        hour = leaves_at(self.as_of, self.now, zone, self.hours)
+        if zone not in self._hours:
+            self._hours[zone] = leaves_at(self.as_of, self.now, zone, self.hours)
+        hour = self._hours[zone]
         if self.slices is None or not self.slices.wait:
             return hour
         quiet, wait = Hours(self.hours.quiet), self.slices.wait

@@ -56,6 +56,7 @@ def read(
     as_of: datetime,
     agreed: ColumnElement[int] = literal(0),  # noqa: B008 - it never changes
     asked: Mapping[str, str] | None = None,
+    named_by: Recipients | None = None,
 ) -> dict[object, Person]:
     """Read the users with these keys, by key as it was asked; who is no user is not in the answer.
 
@@ -63,6 +64,7 @@ def read(
         as_of: the tick's, for the clock of `users.mailable`.
         agreed: says of each whether they agreed.
         asked: as `mapped_by_settings` has it.
+        named_by: names them; None: nobody is asked about.
 
     Raises:
         SettingsError: the database refuses `users.mailable`, `asked` or a column that skene.yaml names.
@@ -76,7 +78,9 @@ def read(
     def person(row: Row[Any]) -> Person:
         key, may, yes, *values = tuple(row)
         named = {users.key: key, **dict(zip(wanted, values, strict=True))}
-        return Person(text_of(named[users.email]), bool(may), named, bool(yes))
+        address = text_of(named[users.email])
+        names = () if named_by is None else named_by.of_user(key, address)
+        return Person(address, bool(may), named, bool(yes), names)
 
     with mapped_by_settings(users, columns, asked):
         rows = connection.execute(query.where(key_column.in_(keys))).all()
@@ -114,18 +118,18 @@ def people(
         topic = settings.topics[purpose.topic]
         asked[f"topics.{purpose.topic}.asked"] = topic.asked
         has_agreed = user_tests.has_agreed(connection, users, purpose.topic, topic, as_of)
-    found = read(connection, users, keys, columns, as_of=as_of, agreed=has_agreed, asked=asked)
+    is_asked = now is not None and (purpose.needs_consent or not suppressions.is_empty(connection))
+    named_by = Recipients.of(connection) if is_asked or (named and now is not None) else None
+    found = read(connection, users, keys, columns, as_of=as_of, agreed=has_agreed, asked=asked, named_by=named_by)
     if now is None:
         without = {key for key, one in found.items() if purpose.needs_consent and not one.has_agreed}
         return {key: replace(one, refusal="no_consent") if key in without else one for key, one in found.items()}
-    is_asked = purpose.needs_consent or not suppressions.is_empty(connection)
-    if not found or not (named or is_asked):
-        return found
-    by_hash = Recipients.of(connection)
-    names = {key: by_hash.of_user(one.columns[users.key], one.address) for key, one in found.items()}
-    agreed = {key for key, one in found.items() if one.has_agreed}
-    refused = refusals(connection, names, agreed, purpose, now) if is_asked else {}
-    return {key: replace(one, names=names[key], refusal=refused.get(key)) for key, one in found.items()}
+    if is_asked:
+        names = {key: one.names for key, one in found.items()}
+        agreed = {key for key, one in found.items() if one.has_agreed}
+        for key, refusal in refusals(connection, names, agreed, purpose, now).items():
+            found[key] = replace(found[key], refusal=refusal)
+    return found
 
 
 def may_be_mailed(

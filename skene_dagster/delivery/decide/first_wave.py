@@ -1,56 +1,14 @@
-"""A loop's first wave: whether it is so large that a person has to approve it, and in which slices it leaves."""
+"""A loop's first waves: in which slices the emails of a step leave that has mailed few."""
 
 from datetime import datetime
-from functools import partial
 
-from sqlalchemy import Connection, Engine, true
+from sqlalchemy import Connection, Engine
 
-from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.candidates import Candidate
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.decide.slices import LARGE, NEW, Slices
-from skene_dagster.segments import clearance
-from skene_dagster.segments.clearance import Clearance
 from skene_dagster.store.engine import reading
-
-
-def is_large(audience: SendAudience, engine: Engine, now: datetime) -> bool:
-    """Whether the step never mailed anybody real before, and would now mail more than `limits.first_wave`."""
-    most = audience.settings.limits.first_wave
-    if audience.mode.name != "live":
-        return False
-    is_one_each = not audience.step.by_row and audience.step.recipient != "everybody"
-    cleared = reading(engine, partial(_clearance_of_a_first_wave, audience=audience))
-    if cleared is None or (cleared.members <= most and is_one_each):
-        return False
-    mailed = 0
-    last: Candidate | None = None
-    while mailed <= most:
-        counted = reading(engine, partial(_count_page, audience=audience, cleared=cleared, now=now, after=last))
-        if counted is None:
-            return False
-        last, mails = counted
-        mailed += mails
-    return True
-
-
-def _clearance_of_a_first_wave(connection: Connection, audience: SendAudience) -> Clearance | None:
-    if ledger.was_ever_reserved(connection, audience.scope):
-        return None
-    if controls.orders(connection, audience.plan.name, audience.step.ledger_name).approved:
-        return None
-    return clearance.of(connection, audience.segment)
-
-
-def _count_page(
-    connection: Connection, audience: SendAudience, cleared: Clearance, now: datetime, after: Candidate | None
-) -> tuple[Candidate, int] | None:
-    """Count who would be mailed of a page, whoever waits included; return the last, None where none is left."""
-    page = audience.page(connection, true(), audience.since(None, cleared.first_as_of), after)
-    if not page:
-        return None
-    decided = audience.decide(connection, page, audience.rules_without_orders(cleared.first_as_of), now)
-    return page[-1], sum(one.emails for one in decided)
 
 
 def slices(audience: SendAudience, engine: Engine, since: datetime | None, now: datetime) -> Slices | None:

@@ -6,7 +6,7 @@ one user twice, whatever happens, is the unique key of skene_sends: whoever come
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -17,13 +17,24 @@ from typing_extensions import assert_never
 
 from skene_dagster.consent.spool.draining import drain
 from skene_dagster.consent.spool.spool import Spool
-from skene_dagster.delivery import ledger, modes
+from skene_dagster.delivery import controls, ledger, modes
 from skene_dagster.delivery.decide import first_wave
+from skene_dagster.delivery.decide.accounts.deciding import refuse_another_subject
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
+from skene_dagster.delivery.decide.gates import looking
+from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
-from skene_dagster.delivery.ledger import StepScope
-from skene_dagster.delivery.model import NewContact, NewDecisions, NewDeferral, NewSend, StepProgress, Waiting
+from skene_dagster.delivery.ledger import StepProgress, StepScope
+from skene_dagster.delivery.model import (
+    GateName,
+    HoldReason,
+    NewContact,
+    NewDecisions,
+    NewDeferral,
+    NewSend,
+    Waiting,
+)
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
 from skene_dagster.loops.plan import LoopPlan, StepPlan
@@ -36,11 +47,24 @@ OUTBOX = "set another SKENE_ENV than production, and no SKENE_REDIRECT_TO."
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Why nobody of a step is decided about."""
+
+    reason: HoldReason
+    said: Mapping[GateName, str]
+    """What each gate says that holds it; empty where a person has paused it."""
+
+
+@dataclass(frozen=True)
 class Reserved:
     """What a run decided: how many by outcome (`mail`, `skipped:once`, `deferred:repeat`), and its batches."""
 
     counts: dict[str, int]
     batches: int
+    gates: tuple[Gate, ...] = ()
+    """What each gate measured."""
+    hold: Hold | None = None
+    """Why nobody was decided about."""
 
 
 def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by its name
@@ -76,8 +100,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     now = clock()
     _refuse_other_times(mode, settings, as_of, now)
     reading(engine, lambda connection: _refuse_a_renamed_step(connection, plan, audience.scope))
-    awaits_approval = first_wave.is_large(audience, engine, now)
     decided_up_to = _begin(engine, audience.scope, audience.digest, as_of).reserved_as_of
+    gates = looking.look(audience, engine, decided_up_to, now)
     if audience.is_capped:
         _begin(engine, ledger.all_loops(mode.name), "", as_of)
 
@@ -85,10 +109,11 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         ledger.lock(connection, audience.scope)
         cleared = clearance.require(connection, audience.segment, as_of, "nothing is sent")
         since = audience.since(decided_up_to, cleared.first_as_of)
-        rules = audience.rules(connection, cleared.first_as_of, clock(), awaits_approval=awaits_approval)
-        if rules.hold is not None:
-            ledger.hold(connection, audience.scope, rules.hold, since)
-            return _Page([], 0, is_held=True)
+        rules = audience.rules(connection, cleared.first_as_of, clock())
+        hold = _hold(connection, audience, gates, rules.hold)
+        if hold is not None:
+            ledger.hold(connection, audience.scope, hold.reason, since, hold.said)
+            return _Page([], 0, hold=hold)
         candidates = find(connection, since, after)
         if not candidates:
             if are_new:
@@ -97,14 +122,11 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         # A page that is overtaken is decided again.
         slices = None if wave is None else replace(wave)
         decided = audience.decide(connection, candidates, rules, clock(), in_order=are_new, alone=True, slices=slices)
-        made = _new_decisions(decided)
-        accounts = [one.account for one in decided if one.account is not None]
-        ledger.decide_accounts(connection, audience.scope, accounts, as_of=as_of, now=clock())
-        return _Page(decided, ledger.decide(connection, audience.scope, made, as_of=as_of, now=clock(), size=size))
+        return _Page(decided, _write(connection, audience, decided, clock(), size))
 
     wave = first_wave.slices(audience, engine, decided_up_to, now)
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
-    batches, is_held = 0, False
+    batches, hold = 0, None
 
     def due(connection: Connection, _since: datetime | None, _after: Candidate | None) -> list[Candidate]:
         return audience.due(connection)
@@ -114,11 +136,11 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     for find, are_new in finds:
         decide_next = partial(decide_page, find=find, are_new=are_new)
         last: Candidate | None = None
-        while not is_held:
+        while hold is None:
             # What recipients said while the database was away is heard before anybody is decided about.
             drain(engine, spool, clock)
             done = _read_again_when_overtaken(engine, partial(decide_next, after=last), page)
-            is_held = done.is_held
+            hold = done.hold
             if not done.decided:
                 break
             last = done.decided[-1].candidate
@@ -127,10 +149,10 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             if wave is not None:
                 wave.decided += sum(one.emails for one in done.decided)
             progress(len(done.decided))
-    if is_held:
+    if hold is not None:
         held = reading(engine, lambda connection: ledger.held(connection, audience.scope))
         counts.update({f"deferred:{reason}": n for reason, n in held.items()})
-    return Reserved(dict(counts), batches)
+    return Reserved(dict(counts), batches, tuple(gates), hold)
 
 
 _Find = Callable[[Connection, datetime | None, Candidate | None], list[Candidate]]
@@ -143,7 +165,26 @@ class _Page:
 
     decided: Sequence[CandidateDecision]
     batches: int
-    is_held: bool = False
+    hold: Hold | None = None
+
+
+def _hold(
+    connection: Connection, audience: SendAudience, gates: Sequence[Gate], ordered: HoldReason | None
+) -> Hold | None:
+    """Say what holds the step now: an order, or the gates that are shut and that nobody lets it pass."""
+    if ordered is not None:
+        return Hold(ordered, {})
+    shut = [gate for gate in gates if gate.is_shut]
+    if not shut:
+        return None
+    orders = controls.orders(connection, audience.plan.name, audience.step.ledger_name)
+    known = ledger.progress(connection, audience.scope)
+    accepted = known.accepted if known else frozenset[str]()
+    left = [gate for gate in shut if not looking.is_let_through(gate, orders, accepted)]
+    said: dict[GateName, str] = {}
+    for gate in left:
+        said[gate.name] = f"{said[gate.name]} {gate.why}" if gate.name in said else gate.why
+    return Hold(left[0].name, said) if left else None
 
 
 def _begin(engine: Engine, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
@@ -184,12 +225,7 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
 
 def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: StepScope) -> None:
     """A step that is new while another is gone may be a renamed one: everybody would be mailed again."""
-    if ledger.was_about_others(connection, scope):
-        now, before = ("accounts", "users") if scope.subject.word == "account" else ("users", "accounts")
-        raise NoClearance(
-            f"Step {scope.step!r} of {plan.name!r} is about {now}, and what it decided before is about {before}.",
-            advice="Give the step a new name, or the loop; or write `per` as it was.",
-        )
+    refuse_another_subject(connection, scope)
     if ledger.has_decided(connection, scope):
         return
     present = {step.ledger_name for step in plan.steps}
@@ -202,6 +238,16 @@ def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: StepSc
                 f"if it was renamed, {people:,} people would be mailed again.",
                 advice=f"If it was, add `renamed_from: {name}` to the step; otherwise give the loop a new name.",
             )
+
+
+def _write(
+    connection: Connection, audience: SendAudience, decided: Sequence[CandidateDecision], now: datetime, size: int
+) -> int:
+    """Write down what was decided about a page; return how many batches that makes."""
+    scope, as_of = audience.scope, audience.as_of
+    accounts = [one.account for one in decided if one.account is not None]
+    ledger.decide_accounts(connection, scope, accounts, as_of=as_of, now=now)
+    return ledger.decide(connection, scope, _new_decisions(decided), as_of=as_of, now=now, size=size)
 
 
 def _new_decisions(decided: Sequence[CandidateDecision]) -> NewDecisions:

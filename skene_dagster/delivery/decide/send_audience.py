@@ -78,14 +78,10 @@ class SendAudience:
         """Whose members they are."""
         return segment_name(self.plan.name, self.step.ledger_name)
 
-    def rules(
-        self, connection: Connection, first_as_of: datetime, now: datetime, *, awaits_approval: bool = False
-    ) -> Rules:
+    def rules(self, connection: Connection, first_as_of: datetime, now: datetime) -> Rules:
         """Say by which rules it is decided now: those of the loop, and the orders that people gave."""
         orders = controls.orders(connection, self.plan.name, self.step.ledger_name)
-        hold: HoldReason | None = (
-            "paused" if orders.paused else "first_wave" if awaits_approval and not orders.approved else None
-        )
+        hold: HoldReason | None = "paused" if orders.paused else None
         is_cancelled = orders.cancels(self.as_of, now)
         return replace(self.rules_without_orders(first_as_of), hold=hold, is_cancelled=is_cancelled)
 
@@ -126,8 +122,15 @@ class SendAudience:
         is_new = ~ledger.waits(self.scope, *(table.c[name] for name in names))
         return self.page(connection, is_new, since, after)
 
-    def due(self, connection: Connection) -> list[Candidate]:
-        """List the next who were deferred and are due; whoever is decided is due no more."""
+    def due(self, connection: Connection, after: Candidate | None = None) -> list[Candidate]:
+        """List the next who were deferred and are due; whoever is decided is due no more.
+
+        Args:
+            after: the last one of the page before, where nobody is decided.
+        """
+        behind = None
+        if after is not None and after.waiting is not None:
+            behind = (after.waiting.ask_at, after.user_id, after.waiting.occurrence)
         # Whether anybody of an account may be mailed takes more than one look.
         is_always = self.step.per_account
         may_be_mailed = partial(facts.may_be_mailed, connection, self.settings.users, as_of=self.as_of)
@@ -139,6 +142,7 @@ class SendAudience:
                 by_row=self.step.by_row,
                 limit=self.at_once,
                 may_be_mailed=(lambda _: true()) if is_always else may_be_mailed,
+                after=behind,
             )
         return [
             Candidate(

@@ -17,9 +17,30 @@ from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
-from skene_dagster.delivery.ledger.decisions.progress import begin, complete, held, hold, lock
+from skene_dagster.delivery.ledger.decisions.progress import (
+    StepProgress,
+    accept,
+    begin,
+    complete,
+    held,
+    hold,
+    lock,
+    progress,
+)
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
+from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
 from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided, was_about_others
+from skene_dagster.delivery.ledger.erasing import (
+    SendOf,
+    drop_bytes,
+    forget_receipts,
+    forget_recovered,
+    keep_bytes,
+    sends_left_in,
+    sends_to,
+    unname,
+    wait_for_pages,
+)
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
@@ -38,7 +59,6 @@ from skene_dagster.delivery.ledger.reading import (
     is_free,
     left_behind,
     loops,
-    mails_of_tick,
     members_of,
     not_among,
     oldest_open,
@@ -47,7 +67,6 @@ from skene_dagster.delivery.ledger.reading import (
     steps_with_unsent_batches,
     unresolved,
     waiting,
-    was_ever_reserved,
 )
 from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
 from skene_dagster.delivery.ledger.receipts import (
@@ -118,8 +137,11 @@ __all__ = [
     "PastMail",
     "Receipt",
     "ReceiptCounts",
+    "SendOf",
     "Skipped",
+    "StepProgress",
     "StepScope",
+    "accept",
     "accepted_in",
     "accepted_since",
     "account_history",
@@ -149,12 +171,15 @@ __all__ = [
     "deferred",
     "doubt",
     "drop",
+    "drop_bytes",
     "drop_step",
     "due",
     "due_again",
     "emails_in_doubt",
     "forget_contacts",
     "forget_opens",
+    "forget_receipts",
+    "forget_recovered",
     "freeze",
     "frozen",
     "give_up",
@@ -168,8 +193,10 @@ __all__ = [
     "is_due",
     "is_free",
     "judged_within",
+    "keep_bytes",
     "known",
     "known_emails",
+    "largest_tick",
     "last_mails",
     "last_unanswered",
     "latest_to",
@@ -192,6 +219,7 @@ __all__ = [
     "opens_are_forgotten",
     "opens_forgotten_until",
     "own_wait",
+    "progress",
     "put_off",
     "receipts_of",
     "recipients",
@@ -204,7 +232,9 @@ __all__ = [
     "remember",
     "scope_of",
     "send_id",
+    "sends_left_in",
     "sends_of",
+    "sends_to",
     "set_apart",
     "settle",
     "shown_nothing",
@@ -212,7 +242,9 @@ __all__ = [
     "steps_with_open_batches",
     "steps_with_unsent_batches",
     "stuck_emails",
+    "unname",
     "unresolved",
+    "wait_for_pages",
     "waiting",
     "waiting_users",
     "waits",

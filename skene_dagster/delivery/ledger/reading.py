@@ -263,17 +263,6 @@ def accepted_in(connection: Connection, batch_id: str) -> Sequence[object]:
     return connection.execute(query).scalars().all()
 
 
-def mails_of_tick(connection: Connection, scope: StepScope, as_of: datetime) -> int:
-    """Count the emails of a step that a tick has decided: on their way, or gone."""
-    mine = (sends_of(scope), sends.c.as_of == as_of, sends.c.state.in_((*NOT_DONE, "accepted")))
-    return int(connection.execute(select(func.count()).select_from(sends).where(*mine)).scalar_one())
-
-
-def was_ever_reserved(connection: Connection, scope: StepScope) -> bool:
-    """Whether any batch of the step was ever cut."""
-    return connection.execute(select(batches.c.batch_id).where(batches_of(scope)).limit(1)).first() is not None
-
-
 def is_due(now: datetime, for_: timedelta = timedelta(0)) -> ColumnElement[bool]:
     """The batch's own time came so long ago, as a condition: until then it does not exist for those who send.
 

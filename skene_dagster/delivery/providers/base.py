@@ -250,6 +250,8 @@ class Registration:
     """Open it; called where that is set."""
     diagnose: Callable[[Settings], Iterator[Diagnosis]]
     """Ask whether it would send, one thing after the other; called where that is set. Nothing is sent."""
+    thaw: Callable[[Frozen], tuple[Message, ...]]
+    """Read the emails of a frozen batch back, for whoever asks what it says."""
     feedback: Feedback | None = None
     """How it tells what became of an email; None: it does not."""
     suppression_list: Callable[[Provider, SlotWait], SuppressionList] | None = None

@@ -1,13 +1,14 @@
 """An email as RFC 5322 and MIME write it, in ASCII alone: no server on its way has to take more."""
 
 from datetime import datetime, timezone
+from email import message_from_bytes
 from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
 
-from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.email.message import Frozen, Message
 
 
 class _Headers(HeaderRegistry):
@@ -47,3 +48,37 @@ def mail(message: Message, at: datetime, domain: str) -> EmailMessage:
     written.add_alternative(message.html, subtype="html", cte="base64")
     written.set_boundary(f"=_{message.send_id}")
     return written
+
+
+_OURS = frozenset(("from", "to", "subject", "date", "message-id", "reply-to", "mime-version", "content-type"))
+_TAG = "x-tag-"
+
+
+def messages_of(batch: Frozen) -> tuple[Message, ...]:
+    """Read the one email of a batch back, as `mail` wrote it.
+
+    Raises:
+        ValueError: it is none of ours.
+    """
+    read = message_from_bytes(batch.body, policy=_POLICY)
+    parts = {
+        part.get_content_type(): str(part.get_content()).replace("\r\n", "\n")
+        for part in read.walk()
+        if not part.is_multipart()
+    }
+    if {*parts} != {"text/plain", "text/html"} or len(batch.send_ids) != 1:
+        raise ValueError("the frozen email is none of ours")
+    others = [(name, str(value)) for name, value in read.items() if name.lower() not in _OURS]
+    return (
+        Message(
+            batch.send_ids[0],
+            sender=str(read["From"]),
+            to=str(read["To"]),
+            subject=str(read["Subject"]),
+            html=parts["text/html"],
+            text=parts["text/plain"],
+            reply_to=None if read["Reply-To"] is None else str(read["Reply-To"]),
+            headers=tuple(one for one in others if not one[0].lower().startswith(_TAG)),
+            tags=tuple((name[len(_TAG) :], value) for name, value in others if name.lower().startswith(_TAG)),
+        ),
+    )

@@ -4,6 +4,7 @@ The decisions come from the same pure function, and the facts from the same quer
 skene_* tables are not there yet, everybody enters for the first time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from types import MappingProxyType
@@ -13,10 +14,12 @@ from sqlalchemy import Connection, Select, inspect, literal, select
 
 from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.accounts import recipients
 from skene_dagster.delivery.decide.accounts.rehearsing import decided_accounts
 from skene_dagster.delivery.decide.candidates import Candidate
 from skene_dagster.delivery.decide.eligibility import Facts, Mail, decide
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.gates.rehearsing import Tally
 from skene_dagster.delivery.decide.reserve import count
 from skene_dagster.delivery.decide.send_audience import PAGE
 from skene_dagster.delivery.email.letterhead import Letterhead
@@ -25,15 +28,14 @@ from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
 from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage
 from skene_dagster.errors import NotCounted
-from skene_dagster.loops.plan import segment_name
 from skene_dagster.product import attributes
 from skene_dagster.segments import clearance, conditions, members, trigger_rows
-from skene_dagster.segments.conditions import selected_from
+from skene_dagster.segments.conditions import accounts_of, selected_from
 from skene_dagster.store.failures import translated
-from skene_dagster.store.keys import key_of
+from skene_dagster.store.keys import key_of, users_key
 from skene_dagster.store.tables import controls, sends
 
-__all__ = ["Case", "Rehearsal", "Stage", "known", "rehearse", "rehearse_user", "render"]
+__all__ = ["Case", "Rehearsal", "Stage", "known", "rehearse", "rehearse_recipient", "rehearse_user", "render"]
 
 _NONE: Mapping[str, object] = MappingProxyType({})
 
@@ -63,7 +65,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
     known(stage)
     if stage.step.by_row:
         return _rehearse_rows(stage, size, progress)
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     entering = staying = unknown = mailed = 0
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
@@ -77,8 +79,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
                 last = row[0]
             cases = decisions.decide(page)
             unknown += len(page) - len(cases)
-            for outcome, n in count(case.decision for case in cases).items():
-                counts[outcome] = counts.get(outcome, 0) + n
+            counts.update(count(case.decision for case in cases))
             for case in cases:
                 staying += case.inside_since is not None
                 entering += case.inside_since is None
@@ -86,7 +87,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
                     mailed += 1
                     _keep_some(sample, case, size, mailed, draw)
             progress(len(page))
-    return Rehearsal(entering, staying, unknown, counts, tuple(sample))
+        shut = decisions.tally.shut(stage.as_of)
+    return Rehearsal(entering, staying, unknown, counts, tuple(sample), shut)
 
 
 def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCounted | None]:
@@ -117,6 +119,36 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         key_column = query.selected_columns[0]
         rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
         return person, next((case for case in decisions.decide(rows) if case.user_id == user_id), None)
+
+
+def rehearse_recipient(stage: Stage, key: str) -> tuple[Person | None, Mapping[str, object], Mapping[str, object]]:
+    """Find one user, and what an email about their account shows of it: of the condition's row, and its own columns.
+
+    Args:
+        key: the users key as it is written.
+
+    Returns:
+        The user, None if there is none. The columns are empty where they have no account; those of the condition,
+        where it does not select that.
+
+    Raises:
+        StoreError: the database refused.
+    """
+    settings, email = stage.settings, stage.email
+    column = accounts_of(settings).user_column
+    with translated(), stage.engine.connect() as connection:
+        user_id = users_key(connection, settings.users).read(key)
+        keys = [] if user_id is None else [user_id]
+        found = stage.audience.people(connection, keys, stage.as_of, [*email.user_columns, column])
+        person = next(iter(found.values()), None)
+        account = None if person is None else person.columns[column]
+        if account is None:
+            return person, {}, {}
+        columns = recipients.columns(connection, settings, [account], email.account_columns)
+        query = _answer(connection, stage)
+        row = connection.execute(query.where(query.selected_columns[0] == account)).first()
+        names = email.row_columns
+        return person, attributes.read(row[1], names) if row and names else {}, columns.get(account, {})
 
 
 def render(
@@ -153,19 +185,12 @@ class _Decisions:
         self._stage = stage
         self._connection = connection
         self.key = key_of(connection, selected_from(stage.step, stage.settings))
-        self._segment = segment_name(stage.plan.name, stage.step.ledger_name)
-        # Of the tables that are read here it is the one that is made last; an older release has fewer columns.
+        # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
-        columns = inspect(connection).get_columns(controls.name) if self._known else []
-        has_orders = {column["name"] for column in columns} >= set(controls.c.keys())
-        cleared = clearance.of(connection, self._segment) if self._known else None
+        cleared = clearance.of(connection, stage.audience.segment) if self._known else None
         first_as_of = cleared.first_as_of if cleared else stage.as_of
-        audience = stage.audience
-        self._rules = (
-            audience.rules(connection, first_as_of, stage.as_of)
-            if has_orders
-            else audience.rules_without_orders(first_as_of)
-        )
+        self.tally = Tally(stage.audience, connection)
+        self._rules = self.tally.rules(first_as_of)
 
     def decide(self, rows: Sequence[Sequence[Any]]) -> list[Case]:
         """Decide about the rows of a page; those of nobody are left out."""
@@ -178,10 +203,9 @@ class _Decisions:
             return self._about_accounts(found)
         audience, as_of = self._stage.audience, self._stage.as_of
         people = audience.people(self._connection, keys, as_of, email.user_columns)
-        inside = members.entered(self._connection, self._segment, keys) if self._known else {}
-        scope = audience.scope
-        pasts = ledger.history(self._connection, scope, keys) if self._known else {}
-        waiting = ledger.waiting_users(self._connection, scope, keys) if self._known else {}
+        inside = members.entered(self._connection, audience.segment, keys) if self._known else {}
+        pasts = ledger.history(self._connection, audience.scope, keys) if self._known else {}
+        waiting = ledger.waiting_users(self._connection, audience.scope, keys) if self._known else {}
         addressees = audience.addressees(self._connection, people, as_of)
         cases = []
         for key in keys:
@@ -191,6 +215,7 @@ class _Decisions:
                 asked = Facts(entered_at, addressees.of(person), past, waiting.get(key))
                 decision = decide(asked, self._rules, as_of)
                 addressees.count(person, decision)
+                self.tally.count(person, since, decision, waits=key in waiting)
                 row = attributes.read(found[key][1], email.row_columns) if email.row_columns else {}
                 cases.append(Case(key, person, since, past, decision, row))
         return cases
@@ -198,6 +223,8 @@ class _Decisions:
     def _about_accounts(self, found: Mapping[object, Sequence[Any]]) -> list[Case]:
         email, keys = self._stage.email, list(found)
         decided = decided_accounts(self._stage.audience, self._connection, keys, self._rules)
+        for one in decided:
+            self.tally.count(one.person, one.inside_since, one.decision, waits=one.waits)
         return [
             Case(
                 one.user_id,
@@ -215,7 +242,7 @@ class _Decisions:
 
 def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> Rehearsal:
     """Decide about every row that a refresh would find; before the first one, it would find none."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     sample: list[Case] = []
     draw = Random(0)  # noqa: S311 - which of them are shown is no secret
     audience = stage.audience
@@ -223,7 +250,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not inspect(asking).has_table(sends.name):
             return Rehearsal(0, 0, 0, {}, ())
-        rules = audience.rules(asking, stage.as_of, stage.as_of)
+        rules, tally = audience.rules(asking, stage.as_of, stage.as_of), Tally(audience, asking)
         to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.mode.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
         for some in rows.partitions(PAGE):
@@ -231,8 +258,9 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
             keys, columns = [row.user_id for row in some], stage.email.user_columns
             people = audience.people(asking, keys, stage.as_of, columns)
             for row, decided in zip(some, audience.decide(asking, page, rules, stage.as_of), strict=True):
-                for outcome, n in count([decided.decision]).items():
-                    counts[outcome] = counts.get(outcome, 0) + n
+                counts.update(count([decided.decision]))
+                if row.user_id in people:
+                    tally.count(people[row.user_id], None, decided.decision, waits=False)
                 if isinstance(decided.decision, Mail):
                     mailed += 1
                     kept = attributes.read(row.attributes, stage.email.row_columns)
@@ -240,7 +268,8 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
                     _keep_some(sample, case, size, mailed, draw)
             seen += len(page)
             progress(len(page))
-    return Rehearsal(seen, 0, 0, counts, tuple(sample))
+        shut = tally.shut(stage.as_of)
+    return Rehearsal(seen, 0, 0, counts, tuple(sample), shut)
 
 
 def _answer(connection: Connection, stage: Stage) -> Select[Any]:

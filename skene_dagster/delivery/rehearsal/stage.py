@@ -9,6 +9,7 @@ from sqlalchemy import Engine, inspect
 
 from skene_dagster.delivery.decide.eligibility import Decision
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.model import Past
 from skene_dagster.delivery.modes import Mode
@@ -47,6 +48,8 @@ class Rehearsal:
     """How many by outcome, as `Reserved.counts`."""
     sample: tuple[Case, ...]
     """Some of those who would be mailed."""
+    shut: tuple[Gate, ...] = ()
+    """What would hold a run, so that it decides about nobody."""
 
 
 @dataclass(frozen=True)

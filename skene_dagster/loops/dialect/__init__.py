@@ -5,7 +5,9 @@ The only place that knows sqlglot.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
 
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect.answers.by_key import is_by_key
@@ -20,22 +22,25 @@ from skene_dagster.loops.dialect.lone_expression import (
     judge_moment,
     test_of_a_moment,
 )
+from skene_dagster.loops.dialect.parts import cut, written
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
 from skene_dagster.loops.dialect.sqlite.queries import write_sqlite, write_sqlite_expression
 from skene_dagster.loops.dialect.sqlite.values import NeedsTidb
-from skene_dagster.loops.dialect.structure import judge
+from skene_dagster.loops.dialect.structure import conjuncts, judge
 from skene_dagster.loops.dialect.time.moments import Remedy, moments, remedies
 from skene_dagster.loops.dialect.time.windows import windows
 from skene_dagster.loops.plan import Expression, Query
-from skene_dagster.settings import Keyed
+from skene_dagster.settings import Keyed, Users
 from skene_dagster.text_lines import TextLines
 
 __all__ = [
     "ROWS",
     "ROW_AT",
     "ROW_KEY",
+    "Part",
     "Remedy",
+    "parts_of",
     "read_expression",
     "read_key",
     "read_moment",
@@ -128,6 +133,41 @@ def remedies_of(sql: Query | Expression, lines: TextLines | None = None) -> list
         rewritten = rewrite(correlated(words, tree))
         tree = judge(rewritten)
     return remedies(moments(tree, rewritten), rewritten)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the conditions that must all hold for a user to be selected."""
+
+    author: str
+    """As it was written, on one line."""
+    columns: tuple[str, ...]
+    """The columns of the users table that it reads, in the order in which it names them."""
+    query: Query | None
+    """Selects who meets this condition alone; None: it reads other tables, too."""
+
+
+def parts_of(query: Query, users: Users, schema: str = "") -> tuple[Part, ...]:
+    """Cut a plain condition at the ANDs of its WHERE; one without a WHERE, or that cannot be cut, has no parts."""
+    try:
+        words = scan(query.author)
+        pieces = cut(words)
+        where = judge(rewrite(words)).args.get("where")
+        # Two that read it by themselves, and come to the same.
+        if where is None or len([*conjuncts(where.this)]) != len(pieces.conditions):
+            return ()
+        return tuple(_part(pieces.alone(one), written(one), Product(users, schema)) for one in pieces.conditions)
+    except (Refusal, RecursionError):
+        return ()
+
+
+def _part(text: str, author: str, product: Product) -> Part:
+    query = _read(text, product, None)
+    read = judge(rewrite(scan(text))).args["where"].find_all(exp.Column)
+    # What is read in its order: sqlglot, 2026-11, walks the breadth first.
+    columns = dict.fromkeys(column.name for column in sorted(read, key=lambda one: one.parts[-1].meta["start"]))
+    alone = all(product.is_users(exp.to_table(name)) for name in query.tables)
+    return Part(author, tuple(columns), query if alone and not query.by_row else None)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Planning of a loop that is about accounts: who of an account is mailed, and what its steps may be."""
 
 from skene_dagster.loops import model
-from skene_dagster.loops.plan import Recipient
+from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.settings import FILE, Settings
 

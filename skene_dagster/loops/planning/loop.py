@@ -9,8 +9,9 @@ from typing import Literal
 
 from skene_dagster.documents import Document, Path_, shown
 from skene_dagster.loops import model
+from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.names import fault_of_name
-from skene_dagster.loops.plan import Block, Condition, Email, GoalPlan, LoopPlan, Recipient, RecoveryPlan, StepPlan
+from skene_dagster.loops.plan import Block, Condition, Email, GoalPlan, LoopPlan, RecoveryPlan, StepPlan
 from skene_dagster.loops.planning.accounts import check_steps, recipient_of
 from skene_dagster.loops.planning.conditions import about, columns_of, plan_condition, read_condition
 from skene_dagster.loops.planning.emails import plan_email
@@ -19,7 +20,7 @@ from skene_dagster.loops.planning.later import not_yet
 from skene_dagster.loops.planning.marketing import topic_of
 from skene_dagster.loops.planning.triggers import is_by_row, plan_trigger
 from skene_dagster.loops.times.retry_delays import last_wait
-from skene_dagster.settings import Settings
+from skene_dagster.settings import Fresh, Settings, repeated
 
 LONGEST_WAIT = timedelta(days=1)
 """Dagster waits inside the run, which lasts as long."""
@@ -51,9 +52,18 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
         on_doubt=loop.on_doubt,
         not_yet=tuple(not_yet(loop)),
         document=document,
+        fresh=_fresh(loop.fresh, faults),
     )
     faults.raise_any()
     return plan
+
+
+def _fresh(sources: list[Fresh] | None, faults: Faults) -> tuple[Fresh, ...] | None:
+    if sources is None:
+        return None
+    for position in repeated(sources):
+        faults.refuse(("fresh", position, "column"), f"{sources[position].name} is listed twice.", "Keep one.")
+    return tuple(sources)
 
 
 def _recovery(recovery: model.Recovery, faults: Faults) -> RecoveryPlan:

@@ -12,7 +12,7 @@ from skene_dagster.store.tables.accounts import (
     account_sends,
     accounts_of_type,
 )
-from skene_dagster.store.tables.consent import preferences, suppressions
+from skene_dagster.store.tables.consent import erasures, preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
@@ -44,6 +44,7 @@ __all__ = [
     "definitions",
     "engagement_levels",
     "entitlements",
+    "erasures",
     "events",
     "events_ahead",
     "feature_adoption",

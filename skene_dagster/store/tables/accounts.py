@@ -1,8 +1,7 @@
 """Accounts where other tables have users: who is in a segment, what was decided about each, and which sends it is.
 
-Their key has the Python name of the users key, so that one statement serves both: `store/subjects.py` says which of
-the tables it is about. In the database it is `account_id`, of the very type of the accounts key; of a project that has
-no accounts these tables are empty, and of the users key's type.
+`account_id` has the very type of the accounts key; of a project that has no accounts these tables are empty, and it has
+the type of the users key.
 """
 
 from collections.abc import Sequence
@@ -13,9 +12,7 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from skene_dagster.store.tables.database import Moment, metadata
 
-
-def _account_id(kind: "TypeEngine[Any] | type[NullType]") -> "Column[Any]":
-    return Column("account_id", kind, key="user_id", primary_key=True)
+_Kind = TypeEngine[Any] | type[NullType]
 
 
 def _step() -> "Sequence[Column[Any]]":
@@ -27,9 +24,14 @@ def _step() -> "Sequence[Column[Any]]":
 
 
 def accounts_of_type(
-    into: MetaData, account_id: "TypeEngine[Any] | type[NullType]", user_id: "TypeEngine[Any] | type[NullType]"
+    into: MetaData, account_id: _Kind, user_id: _Kind, *, key: str = "account_id"
 ) -> tuple[Table, Table, Table, Table]:
-    """Describe the tables, with keys of these types."""
+    """Describe the tables, with keys of these types.
+
+    Args:
+        key: what `account_id` is called in statements; a user, where that is the account's name, is the recipient.
+    """
+    recipient = "user_id" if key == "account_id" else "recipient_id"
     options: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
     members = Table(
         "skene_account_members",
@@ -37,7 +39,7 @@ def accounts_of_type(
         Column("segment", String(100), primary_key=True),
         # As in skene_segment_members.
         Column("exited_at", Moment, primary_key=True),
-        _account_id(account_id),
+        Column("account_id", account_id, key=key, primary_key=True),
         Column("entered_at", Moment, nullable=False),
         Column("exit_reason", String(16)),
         Column("set_at", Moment),
@@ -49,7 +51,7 @@ def accounts_of_type(
         "skene_account_deferred",
         into,
         *_step(),
-        _account_id(account_id),
+        Column("account_id", account_id, key=key, primary_key=True),
         Column("occurrence", String(64), primary_key=True),
         # As in skene_deferred.
         Column("reason", String(64), nullable=False),
@@ -57,7 +59,7 @@ def accounts_of_type(
         Column("as_of", Moment, nullable=False),
         Column("decided_at", Moment, nullable=False),
         Column("ask_at", Moment, nullable=False),
-        Index("skene_account_deferred_due", "mode", "loop", "step", "ask_at", "user_id"),
+        Index("skene_account_deferred_due", "mode", "loop", "step", "ask_at", key),
         sqlite_with_rowid=False,
         **options,
     )
@@ -66,13 +68,13 @@ def accounts_of_type(
         into,
         # This key is the promise that nobody else of an account is mailed for an occurrence once somebody was.
         *_step(),
-        _account_id(account_id),
+        Column("account_id", account_id, key=key, primary_key=True),
         Column("occurrence", String(64), primary_key=True),
         Column("state", String(16), nullable=False),  # skipped | mailed: what became of it, its sends say
         Column("reason", String(64)),
         Column("as_of", Moment, nullable=False),
         Column("decided_at", Moment, nullable=False),
-        Index("skene_account_decisions_account", "user_id", "mode"),
+        Index("skene_account_decisions_account", key, "mode"),
         sqlite_with_rowid=False,
         **options,
     )
@@ -81,11 +83,11 @@ def accounts_of_type(
         into,
         # Which account a send is about, by the key that it has in skene_sends.
         *_step(),
-        Column("user_id", user_id, key="recipient_id", primary_key=True),
+        Column("user_id", user_id, key=recipient, primary_key=True),
         Column("send_occurrence", String(64), primary_key=True),
-        Column("account_id", account_id, key="user_id", nullable=False),
+        Column("account_id", account_id, key=key, nullable=False),
         Column("occurrence", String(64), nullable=False),  # of the account
-        Index("skene_account_sends_account", "mode", "loop", "step", "user_id", "occurrence"),
+        Index("skene_account_sends_account", "mode", "loop", "step", key, "occurrence"),
         sqlite_with_rowid=False,
         **options,
     )

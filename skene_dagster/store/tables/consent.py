@@ -1,6 +1,7 @@
-"""Who may be mailed."""
+"""Who may be mailed, and who was erased."""
 
-from sqlalchemy import Column, Index, String, Table
+from sqlalchemy import Column, Index, String, Table, Text
+from sqlalchemy.types import NullType
 
 from skene_dagster.store.tables.database import Moment, metadata
 
@@ -33,4 +34,16 @@ preferences = Table(
     Column("text_digest", String(64)),  # of the text shown; NULL where nothing was: one click in a mail program
     Column("send_id", String(32)),  # the email whose link they followed; NULL where there was none
     Index("skene_preferences_said", "said_at"),
+)
+
+erasures = Table(
+    "skene_erasures",
+    metadata,
+    # Somebody who was erased, while something of them may still come in or has to wait. It holds neither their key nor
+    # an address.
+    Column("erasure_id", String(32), primary_key=True),
+    Column("user_id", NullType),  # what their sends have in place of the users key; NULL where they had none
+    Column("recipients", Text, nullable=False),  # their names, as in skene_suppressions, with spaces between
+    Column("waits_for", Text),  # batches in doubt whose bytes hold an email to them, with spaces between
+    Column("erased_at", Moment, nullable=False),
 )

@@ -36,7 +36,9 @@ steps = Table(
     Column("step", String(48), primary_key=True),
     Column("reserved_as_of", Moment),  # the last tick of which everybody is decided; NULL: nobody, look at all
     Column("digest", String(64), nullable=False),  # of what decisions depend on beside the user
-    Column("hold", String(16)),  # why nobody of the step is decided now: paused | first_wave
+    Column("hold", String(16)),  # why nobody of the step is decided now: `paused`, or the first gate that holds it
+    Column("said", Text),  # JSON: what each gate that holds it said, by its name
+    Column("accepted", String(64)),  # the gates that a person lets its next tick pass, with spaces between
     Column("fence", BigInteger, nullable=False),  # grows with every page: whoever decides about one holds the row
 )
 

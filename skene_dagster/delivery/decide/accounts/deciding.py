@@ -32,15 +32,33 @@ from skene_dagster.delivery.decide.eligibility import (
 )
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.ledger.decisions.account_model import Decided, NewAccount, occurrence_of_send, past_of
 from skene_dagster.delivery.model import NEXT_TICK, Contact, NewContact, NewSend, Past, Waiting
+from skene_dagster.errors import NoClearance
 from skene_dagster.store.keys import as_text
+from skene_dagster.store.subjects import ACCOUNTS
 
 if TYPE_CHECKING:
     from skene_dagster.delivery.decide.send_audience import SendAudience
 
 _THEIR_OWN = frozenset({"not_mailable", "no_address", "invalid_address", "same_address", "other_account"})
 """Reasons, beside refusals, that are about one person: another one of the account may be mailed all the same."""
+
+
+def refuse_another_subject(connection: Connection, scope: StepScope) -> None:
+    """Refuse a step that is about accounts and was about users, or the other way round.
+
+    Raises:
+        NoClearance: it is one.
+    """
+    if not ledger.was_about_others(connection, scope):
+        return
+    now, before = ("accounts", "users") if scope.subject is ACCOUNTS else ("users", "accounts")
+    raise NoClearance(
+        f"Step {scope.step!r} of {scope.loop!r} is about {now}, and what it decided before is about {before}.",
+        advice="Give the step a new name, or the loop; or write `per` as it was.",
+    )
 
 
 @dataclass

@@ -33,6 +33,7 @@ class RehearsedAccount:
     user_id: object | None
     """Who would be mailed, the first of them where it is everybody; None: nobody."""
     person: Person
+    waits: bool
 
 
 def decided_accounts(
@@ -59,5 +60,7 @@ def decided_accounts(
         if user is not None:
             person = audience.people(connection, [user], as_of, email.user_columns)[user]
         key = one.candidate.user_id
-        found.append(RehearsedAccount(key, there[key], inside.get(key), one.decision, one.past, user, person))
+        found.append(
+            RehearsedAccount(key, there[key], inside.get(key), one.decision, one.past, user, person, key in waiting)
+        )
     return found

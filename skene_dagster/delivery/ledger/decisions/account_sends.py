@@ -30,22 +30,16 @@ from skene_dagster.delivery.ledger.scope import StepScope, decisions_of
 from skene_dagster.delivery.model import IN_FLIGHT, Contact
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.subjects import ACCOUNTS
-from skene_dagster.store.tables import (
-    OPEN,
-    account_decisions,
-    account_deferred,
-    account_members,
-    account_sends,
-    contacts,
-    sends,
-)
+from skene_dagster.store.subjects import ACCOUNT_SENDS, ACCOUNTS
+from skene_dagster.store.tables import OPEN, contacts, sends
 
 SOME = 1000
 """Keys of a statement."""
 
+account_members, account_decisions, account_deferred = ACCOUNTS.members, ACCOUNTS.decisions, ACCOUNTS.deferred
+
 _STEP = ("mode", "loop", "step")
-_decided, _link = account_decisions.c, account_sends.c
+_decided, _link = account_decisions.c, ACCOUNT_SENDS.c
 _OF_ITS_SEND = and_(
     *(_link[name] == sends.c[name] for name in _STEP),
     _link.recipient_id == sends.c.user_id,
@@ -88,7 +82,7 @@ def write(
     if finals:
         connection.execute(insert(account_decisions), finals)
     if links:
-        connection.execute(insert(account_sends), links)
+        connection.execute(insert(ACCOUNT_SENDS), links)
 
 
 def account_history(connection: Connection, scope: StepScope, keys: Sequence[object]) -> dict[object, list[Decided]]:
@@ -116,7 +110,7 @@ def account_history(connection: Connection, scope: StepScope, keys: Sequence[obj
         )
         .select_from(
             account_decisions.outerjoin(account_members, inside)
-            .outerjoin(account_sends, _OF_ITS_DECISION)
+            .outerjoin(ACCOUNT_SENDS, _OF_ITS_DECISION)
             .outerjoin(sends, _OF_ITS_SEND)
         )
         .where(decisions_of(scope), _decided.user_id.in_(keys))
@@ -148,7 +142,7 @@ def contacts_of_accounts(
             func.max(case((may_leave, 1), else_=0)),
         )
         .select_from(
-            account_decisions.join(account_sends, _OF_ITS_DECISION).join(sends, _OF_ITS_SEND).join(contacts, of_contact)
+            account_decisions.join(ACCOUNT_SENDS, _OF_ITS_DECISION).join(sends, _OF_ITS_SEND).join(contacts, of_contact)
         )
         .where(_decided.mode == scope.mode, counts)
         .group_by(*one)
@@ -164,7 +158,7 @@ def contacts_of_accounts(
 
 def accounts_of_batch(connection: Connection, batch_id: str) -> dict[str, object]:
     """Say which account each send of a batch is about, by send_id; nothing of those that are about a user."""
-    query = select(sends.c.send_id, _link.user_id).select_from(sends.join(account_sends, _OF_ITS_SEND))
+    query = select(sends.c.send_id, _link.user_id).select_from(sends.join(ACCOUNT_SENDS, _OF_ITS_SEND))
     rows = connection.execute(query.where(sends.c.batch_id == batch_id))
     return {row[0]: row[1] for row in rows}
 
@@ -177,7 +171,7 @@ def accounts_not_among(
     Args:
         accounts: a column of the answer.
     """
-    source = sends.join(account_sends, _OF_ITS_SEND)
+    source = sends.join(ACCOUNT_SENDS, _OF_ITS_SEND)
     query = select(sends.c.send_id).select_from(source.outerjoin(accounts.table, accounts == _link.user_id))
     return frozenset(connection.execute(query.where(which, accounts.is_(None))).scalars())
 
@@ -196,7 +190,7 @@ def put_back(connection: Connection, send: RowMapping, said: Mapping[str, object
     if row is None:
         return False
     account_id, occurrence = row
-    connection.execute(delete(account_sends).where(mine))
+    connection.execute(delete(ACCOUNT_SENDS).where(mine))
     decision = and_(
         *(_decided[name] == send[name] for name in _STEP),
         _decided.user_id == account_id,

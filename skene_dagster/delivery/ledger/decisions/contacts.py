@@ -45,15 +45,17 @@ def contacts_of(
         select(contacts.c.recipient, *(sends.c[name] for name in ("loop", "step", "user_id", "as_of", "accepted_at")))
         # TiDB would read all sends of the loops otherwise (2026-11-30).
         .prefix_with("/*+ INL_JOIN(skene_sends) */", dialect="mysql")
-        .select_from(contacts.join(sends, _SAME))
-        .where(contacts.c.mode == scope.mode, or_(_MAY_LEAVE, has_left))
+        # SQLite would read all sends of the mode for each page: an outer join it does not turn round (2026-11-30).
+        .select_from(contacts.join(sends, and_(_SAME, or_(_MAY_LEAVE, has_left)), isouter=is_sqlite(connection)))
+        .where(contacts.c.mode == scope.mode)
     )
     found: dict[str, list[Contact]] = {}
     names = sorted(set(recipients))
     for start in range(0, len(names), SOME):
         some = names[start : start + SOME]
-        for recipient, *rest in connection.execute(query.where(contacts.c.recipient.in_(some))):
-            found.setdefault(recipient, []).append(Contact(*rest))
+        for recipient, loop, *rest in connection.execute(query.where(contacts.c.recipient.in_(some))):
+            if loop is not None:
+                found.setdefault(recipient, []).append(Contact(loop, *rest))
     return found
 
 

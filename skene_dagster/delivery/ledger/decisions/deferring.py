@@ -80,6 +80,7 @@ def due(
     by_row: bool,
     limit: int,
     may_be_mailed: Callable[[ColumnElement[Any]], ColumnElement[bool]],
+    after: tuple[datetime, object, str] | None = None,
 ) -> Sequence[Row[Any, Any, Any, Any, Any]]:
     """List the next who are decided again at a tick, who waited longest first.
 
@@ -87,6 +88,7 @@ def due(
 
     Args:
         may_be_mailed: says of a column of keys that their user may be mailed by now, as a condition.
+        after: ask_at, user and occurrence of the last one of the page before.
 
     Returns:
         user_id (as the segment spells it), occurrence, reason, ask_at, entered_at (None: they are not inside any more,
@@ -104,11 +106,16 @@ def due(
     user_id = func.coalesce(table.c.user_id, columns.user_id).label("user_id")
     # TiDB 8.5 reads all members otherwise, though nobody waits (187 of 335 ms with 400,000; 2026-11-30).
     hint = f"/*+ INL_JOIN({table.name}) */"
+    is_next: ColumnElement[bool] = true()
+    if after is not None:
+        ask_at, user, occurrence = after
+        behind = or_(columns.user_id > user, and_(columns.user_id == user, columns.occurrence > occurrence))
+        is_next = or_(columns.ask_at > ask_at, and_(columns.ask_at == ask_at, behind))
     query = (
         select(user_id, columns.occurrence, columns.reason, columns.ask_at, table.c.entered_at)
         .prefix_with(hint, dialect="mysql")
         .select_from(deferred.outerjoin(table, is_found))
-        .where(deferred_of(scope), columns.ask_at <= as_of, true() if by_row else is_ripe)
+        .where(deferred_of(scope), columns.ask_at <= as_of, true() if by_row else is_ripe, is_next)
         .order_by(columns.ask_at, columns.user_id, columns.occurrence)
         .limit(limit)
     )

@@ -1,14 +1,31 @@
 """How far a step has decided: the tick up to which nobody is new to it, and why it decides about nobody now."""
 
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, insert, literal, or_, select, update
 
 from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
-from skene_dagster.delivery.model import HoldReason, StepProgress
+from skene_dagster.delivery.model import GateName, HoldReason
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, Moment, steps, triggered
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """How far a step has decided."""
+
+    reserved_as_of: datetime | None
+    """The last tick of which everybody is decided; None: nobody."""
+    hold: HoldReason | None
+    """Why nobody was decided at its last tick."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """What each gate that held it said, by its name."""
+    accepted: frozenset[str] = frozenset()
+    """The gates that a person lets its next tick pass."""
 
 
 def begin(connection: Connection, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
@@ -26,7 +43,7 @@ def begin(connection: Connection, scope: StepScope, digest: str, as_of: datetime
         deferred = scope.subject.deferred
         later = and_(deferred_of(scope), deferred.c.ask_at > as_of)
         connection.execute(update(deferred).where(later).values(ask_at=as_of))
-    return _progress(connection, scope) or StepProgress(None, None)
+    return progress(connection, scope) or StepProgress(None, None)
 
 
 def lock(connection: Connection, scope: StepScope) -> None:
@@ -35,14 +52,14 @@ def lock(connection: Connection, scope: StepScope) -> None:
 
 
 def complete(connection: Connection, scope: StepScope, as_of: datetime, since: datetime | None) -> None:
-    """Everybody of a tick is decided who entered after `since`. It never goes back.
+    """Everybody of a tick is decided who entered after `since`. It never goes back; what a person accepted is over.
 
     Where it is another by now, a person has asked for everybody to be looked at, or another run was there first.
     """
     decided = steps.c.reserved_as_of
     is_lower = and_(decided.is_not_distinct_from(since), or_(decided.is_(None), decided < as_of))
     connection.execute(update(steps).where(rows_of(scope, steps), is_lower).values(reserved_as_of=as_of))
-    connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=None))
+    connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=None, said=None, accepted=None))
 
 
 def forget(connection: Connection, scope: StepScope) -> None:
@@ -50,18 +67,40 @@ def forget(connection: Connection, scope: StepScope) -> None:
     connection.execute(update(steps).where(rows_of(scope, steps)).values(reserved_as_of=None))
 
 
-def hold(connection: Connection, scope: StepScope, reason: HoldReason, since: datetime | None) -> None:
-    """Nobody of the step is decided now, for this reason; who entered after `since` (None: everybody) waits."""
+def hold(
+    connection: Connection,
+    scope: StepScope,
+    reason: HoldReason,
+    since: datetime | None,
+    said: Mapping[GateName, str],
+) -> None:
+    """Nobody of the step is decided now, for this reason; who entered after `since` (None: everybody) waits.
+
+    Args:
+        said: what each gate says that holds it.
+    """
     known = func.coalesce(steps.c.reserved_as_of, literal(since, Moment))
-    connection.execute(update(steps).where(rows_of(scope, steps)).values(hold=reason, reserved_as_of=known))
+    told = json.dumps(said, ensure_ascii=False) if said else None
+    held_now = {"hold": reason, "said": told, "reserved_as_of": known}
+    connection.execute(update(steps).where(rows_of(scope, steps)).values(held_now))
+
+
+def accept(connection: Connection, scope: StepScope, gates: Iterable[GateName]) -> StepProgress | None:
+    """Let the next tick of a step pass these gates, too; return what is known of it, None where it has never run."""
+    lock(connection, scope)
+    known = progress(connection, scope)
+    if known is not None:
+        accepted = " ".join(sorted({*known.accepted, *gates}))
+        connection.execute(update(steps).where(rows_of(scope, steps)).values(accepted=accepted))
+    return known
 
 
 def held(connection: Connection, scope: StepScope) -> dict[str, int]:
     """Count the members, or the rows that triggered, that nobody decides about now, by the reason; empty: none."""
-    progress = _progress(connection, scope)
-    if progress is None or progress.hold is None:
+    known = progress(connection, scope)
+    if known is None or known.hold is None:
         return {}
-    segment, since = segment_name(scope.loop, scope.step), progress.reserved_as_of
+    segment, since = segment_name(scope.loop, scope.step), known.reserved_as_of
     members = scope.subject.members
     member, row = members.c, triggered.c
     inside = and_(member.segment == segment, member.exited_at == OPEN, ~waits(scope, member.user_id))
@@ -72,9 +111,15 @@ def held(connection: Connection, scope: StepScope) -> dict[str, int]:
         connection.execute(select(func.count()).select_from(table).where(which)).scalar_one()
         for table, which in ((members, inside), (triggered, found))
     )
-    return {progress.hold: number} if number else {}
+    return {known.hold: number} if number else {}
 
 
-def _progress(connection: Connection, scope: StepScope) -> StepProgress | None:
-    row = connection.execute(select(steps.c.reserved_as_of, steps.c.hold).where(rows_of(scope, steps))).one_or_none()
-    return None if row is None else StepProgress(*row)
+def progress(connection: Connection, scope: StepScope) -> StepProgress | None:
+    """Read how far a step has decided, and what holds it; None where it has never run."""
+    row = connection.execute(
+        select(steps.c.reserved_as_of, steps.c.hold, steps.c.said, steps.c.accepted).where(rows_of(scope, steps))
+    ).one_or_none()
+    if row is None:
+        return None
+    said = {} if row.said is None else json.loads(row.said)
+    return StepProgress(row.reserved_as_of, row.hold, said, frozenset((row.accepted or "").split()))

@@ -1,5 +1,6 @@
 """Files of the outbox, replaced in one step: a reader sees the old one or the new one, never a part."""
 
+import hashlib
 import os
 import shutil
 import threading
@@ -14,6 +15,16 @@ def make_folders(folder: Path) -> None:
     """Make the outbox and what is in it."""
     for inner in (BATCHES, VIEW):
         (folder / inner).mkdir(parents=True, exist_ok=True)
+
+
+def identity_of(key: str, send_id: str) -> str:
+    """Name an email of a batch that was accepted under a key."""
+    return hashed(key, send_id)[:32]
+
+
+def hashed(*parts: str) -> str:
+    """Make a name of some texts, in hex digits."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def replace(file: Path, content: bytes) -> None:

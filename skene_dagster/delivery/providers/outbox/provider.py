@@ -34,7 +34,7 @@ from skene_dagster.delivery.providers.base import (
 )
 from skene_dagster.delivery.providers.mime import mail
 from skene_dagster.delivery.providers.outbox import TERMS, page
-from skene_dagster.delivery.providers.outbox.files import BATCHES, make_folders, replace
+from skene_dagster.delivery.providers.outbox.files import BATCHES, hashed, identity_of, make_folders, replace
 
 
 class OutboxProvider:
@@ -102,15 +102,16 @@ class OutboxProvider:
 
     def _write(self, batch: Frozen, key: str) -> Answer:
         messages, digest = json_emails.messages_of(batch), _digest(batch)
-        record = self._folder / BATCHES / f"{_hash(key)}.json"
+        record = self._folder / BATCHES / f"{hashed(key)}.json"
         earlier = page.read_record(record)
         if earlier is not None and earlier["digest"] != digest:
             return Unknown("the key was used for other emails")
         at = self._clock()
-        ids = tuple(_hash(key, message.send_id)[:32] for message in messages)
+        ids = tuple(identity_of(key, message.send_id) for message in messages)
+        erased = {row["id"] for row in (earlier or {"emails": []})["emails"] if not row["to"]}
         for identity, message in zip(ids, messages, strict=True):
             file = self._folder / f"{identity}.eml"
-            if not file.exists():
+            if not file.exists() and identity not in erased:
                 page.write_view(self._folder, identity, message)
                 replace(file, _eml(message, key, at))
         if earlier is None:
@@ -123,10 +124,6 @@ class OutboxProvider:
 
 def _digest(batch: Frozen) -> str:
     return hashlib.sha256(batch.body).hexdigest()
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _eml(message: Message, key: str, at: datetime) -> bytes:

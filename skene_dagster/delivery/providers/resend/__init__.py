@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from skene_dagster.delivery.providers.base import Diagnosis, Provider, Registration, SlotWait, Terms
 from skene_dagster.delivery.providers.feedback import Feedback
+from skene_dagster.delivery.providers.json_emails import messages_of
 from skene_dagster.delivery.providers.suppression_list import SuppressionList
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import Settings
@@ -131,6 +132,7 @@ REGISTRATION = Registration(
     check=check,
     open=lambda settings, _clock: _provider(settings),
     diagnose=_diagnose,
+    thaw=messages_of,
     feedback=Feedback(SECRET, _receiver),
     suppression_list=_suppression_list,
 )

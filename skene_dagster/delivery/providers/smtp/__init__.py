@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
+from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.providers.base import Clock, Diagnosis, Registration, Terms
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings import Settings
@@ -127,4 +128,10 @@ def _diagnose(settings: Settings) -> Iterator[Diagnosis]:
     return diagnosis(server_of(settings.environ), settings.sender.from_)
 
 
-REGISTRATION = Registration(TERMS, needs="SKENE_SMTP_URL", check=check, open=_open, diagnose=_diagnose)
+def _thaw(batch: Frozen) -> tuple[Message, ...]:
+    from skene_dagster.delivery.providers.mime import messages_of  # noqa: PLC0415 - as above
+
+    return messages_of(batch)
+
+
+REGISTRATION = Registration(TERMS, needs="SKENE_SMTP_URL", check=check, open=_open, diagnose=_diagnose, thaw=_thaw)

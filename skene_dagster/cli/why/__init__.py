@@ -1,0 +1,1 @@
+"""The command `why`: one user, explained."""

@@ -1,0 +1,76 @@
+"""What the gates would say of a tick that is only rehearsed, before its segment is refreshed."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Connection, Table, inspect
+
+from skene_dagster.checks import fresh_sources
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.decide.eligibility import Decision, Mail, Rules
+from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.gates import judging, looking
+from skene_dagster.delivery.decide.gates.judging import Addresses, Gate
+from skene_dagster.delivery.decide.send_audience import SendAudience
+from skene_dagster.store import tables
+from skene_dagster.store.failures import translated
+
+
+class Tally:
+    """What the gates measure, counted while it is decided."""
+
+    def __init__(self, audience: SendAudience, connection: Connection) -> None:
+        self._audience = audience
+        self._connection = connection
+        # An older release has fewer columns, or nothing yet.
+        self._has_orders = _is_whole(connection, tables.controls)
+        progress = ledger.progress(connection, audience.scope) if _is_whole(connection, tables.steps) else None
+        self._progress = progress or ledger.StepProgress(None, None)
+        self._addresses = Addresses()
+        self._emails: Counter[datetime] = Counter()
+
+    def rules(self, first_as_of: datetime) -> Rules:
+        """Say by which rules it is decided; see `SendAudience.rules`."""
+        if not self._has_orders:
+            return self._audience.rules_without_orders(first_as_of)
+        return self._audience.rules(self._connection, first_as_of, self._audience.as_of)
+
+    def count(self, person: Person, inside_since: datetime | None, decision: Decision, *, waits: bool) -> None:
+        """Count a user, or one of their rows, who enters at this tick (None) or did so before."""
+        as_of, decided_up_to = self._audience.as_of, self._progress.reserved_as_of
+        is_new = inside_since is None or decided_up_to is None or inside_since > decided_up_to
+        if is_new and not waits and self._audience.settings.limits.unmailable is not None:
+            self._addresses += looking.address_of(person)
+        if isinstance(decision, Mail):
+            self._emails[as_of if waits else inside_since or as_of] += 1
+
+    def shut(self, now: datetime) -> tuple[Gate, ...]:
+        """Name the gates that would hold a run, with what they would say."""
+        audience, connection = self._audience, self._connection
+        plan, step, limits = audience.plan, audience.step, audience.settings.limits
+        sources = fresh_sources.of_loop(plan, audience.settings)
+        found: list[Gate | None] = [looking.fresh(audience, source, self._ask, now) for source in sources]
+        found.append(judging.unmailable(plan, step, limits, self._addresses))
+        has_batches = inspect(connection).has_table(tables.batches.name)
+        largest = looking.largest_tick(connection, audience) if has_batches else None
+        found.append(judging.volume(plan, step, limits, max(self._emails.values(), default=0), largest))
+        if audience.mode.name == "live" and largest is None:
+            found.append(judging.first_wave(plan, step, limits, self._emails.total()))
+        orders = controls.Orders((), None, None, approved=False)
+        if self._has_orders:
+            orders = controls.orders(connection, plan.name, step.ledger_name)
+        shut = [gate for gate in found if gate is not None and gate.is_shut]
+        return tuple(one for one in shut if not looking.is_let_through(one, orders, self._progress.accepted))
+
+    def _ask(self, look: Callable[[Connection], datetime | None]) -> datetime | None:
+        # Nothing is written, so the transaction is not one that a read-only database refuses.
+        with translated(), self._connection.engine.connect() as connection:
+            return look(connection)
+
+
+def _is_whole(connection: Connection, table: Table) -> bool:
+    found = inspect(connection)
+    if not found.has_table(table.name):
+        return False
+    return {column["name"] for column in found.get_columns(table.name)} >= set(table.c.keys())

@@ -1,0 +1,1 @@
+"""Erase a person from everything of ours: the skene_* tables, frozen emails, the files of the outbox."""

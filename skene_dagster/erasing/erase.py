@@ -1,0 +1,188 @@
+"""Erase somebody: their rows of all tables, what holds an email to them, and the files of the outbox.
+
+Each table is a transaction of its own, or several, so that whoever dies on the way has erased a part, and whoever comes
+next erases the rest. It goes on until a look at all tables finds nothing: what a run that was under way has written in
+the meantime is found by the next look. What has to wait is finished by `waiting`.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection, Engine, Table, delete, select, tuple_
+
+from skene_dagster.consent import erasures, preferences
+from skene_dagster.consent.erasures import Erasure
+from skene_dagster.consent.spool.draining import drain as drain_spool
+from skene_dagster.consent.spool.spool import Spool
+from skene_dagster.consent.writing import write
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.ledger import SendOf
+from skene_dagster.delivery.providers import registry
+from skene_dagster.erasing import new_keys
+from skene_dagster.erasing.person import BY_USER, Person
+from skene_dagster.errors import StoreUnavailable
+from skene_dagster.feedback import inbox
+from skene_dagster.feedback.reading import drain as drain_inbox
+from skene_dagster.settings import Settings
+from skene_dagster.store import tables
+from skene_dagster.store.engine import Clock
+
+CHUNK = 1_000
+"""Rows per transaction."""
+
+LOOKS = 10
+"""The most looks at all tables: one finds what a run wrote during the look before, and hardly ever is there a third."""
+
+READ_SECONDS = 60.0
+"""For which the inbox is read: what waits there may be a "no" of theirs."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased."""
+
+    rows: Mapping[str, int]
+    """By table; in skene_sends they stay, and have another key. Tables without any are left out."""
+    emails: int
+    """In the outbox folder."""
+    waits_until: datetime | None
+    """When nothing of them waits any more, at the latest; None: nothing does."""
+    under_way: tuple[str, ...] = ()
+    """Refreshes and rollups that run now: what they have read before may be written again."""
+
+
+def erase(engine: Engine, settings: Settings, person: Person, clock: Clock, chunk: int = CHUNK) -> Erased:
+    """Erase a person. Again, it erases what is there by then.
+
+    Args:
+        chunk: rows per transaction.
+
+    Raises:
+        SpoolError: what recipients answered waits on this machine, and cannot be read.
+        StoreUnavailable: their rows are written as fast as they are erased.
+        StoreError: the database refused; what was erased by then stays so.
+    """
+    # What they said no to is heard first: it stays.
+    drain_spool(engine, Spool(settings.spool), clock)
+    drain_inbox(engine, clock, seconds=READ_SECONDS)
+    write(engine, lambda c: erasures.begin(c, None, person.names, clock()))
+    work = _Work(engine, settings, person, clock, chunk, Counter())
+    for user_id in person.users:
+        work.erase_user(user_id)
+    work.erase_names()
+    emails = registry.erase_from_outbox(settings, [], person.addresses)
+    ends = [one.ends_at for one in write(engine, erasures.read) if one.waits_for and one.recipients & person.names]
+    rows = {name: n for name, n in sorted(work.rows.items()) if n}
+    under_way = write(engine, lambda c: _under_way(c, clock())) if person.users else ()
+    return Erased(rows, work.emails + emails, max(ends, default=None), under_way)
+
+
+def _under_way(connection: Connection, now: datetime) -> tuple[str, ...]:
+    found: list[str] = []
+    for table, name in ((tables.segments, "segment"), (tables.rollups, "rollup")):
+        runs = (table.c.owner.is_not(None), table.c.lease_until > now)
+        found += connection.execute(select(table.c[name]).where(*runs).order_by(table.c[name])).scalars()
+    return tuple(found)
+
+
+@dataclass
+class _Work:
+    """One erasure, and how much of it is done."""
+
+    engine: Engine
+    settings: Settings
+    person: Person
+    clock: Clock
+    chunk: int
+    rows: "Counter[str]"
+    emails: int = 0
+
+    def erase_user(self, user_id: object) -> None:
+        """Erase all rows of a user, until none is found."""
+        for _ in range(LOOKS):
+            found = 0
+            for table in BY_USER:
+                if table is not tables.sends:
+                    found += self._delete(table, user_id)
+            found += self._unname_sends(user_id)
+            if not found:
+                return
+        raise StoreUnavailable(
+            "New rows of theirs are written as fast as they are erased.", advice="Try again when no run is under way."
+        )
+
+    def erase_names(self) -> None:
+        """Forget their addresses; what they said no to stays, by their hashes."""
+        names, words = self.person.names, self.person.addresses
+        self.rows[tables.suppressions.name] += write(self.engine, lambda c: erasures.unname(c, names, words))
+        self.rows[tables.preferences.name] += write(self.engine, lambda c: preferences.unname(c, names, []))
+        of_them = {word.lower() for word in words}
+        self.rows[tables.webhooks.name] += write(self.engine, lambda c: inbox.unname(c, [], of_them))
+
+    def _delete(self, table: Table, user_id: object) -> int:
+        deleted = 0
+        while n := write(self.engine, partial(_delete_some, table=table, user_id=user_id, limit=self.chunk)):
+            deleted += n
+        self.rows[table.name] += deleted
+        return deleted
+
+    def _unname_sends(self, user_id: object) -> int:
+        found, mine = 0, None
+        waits: set[str] = set()
+        while some := write(self.engine, partial(_sends_to, user_id=user_id, limit=self.chunk)):
+            self.rows += Counter(forget_by_send(self.engine, some))
+            self.emails += registry.erase_from_outbox(self.settings, [one.send_id for one in some], [])
+            if mine is None:
+                # Each look has a key of its own: who entered anew meanwhile has occurrences that are there already.
+                mine = write(self.engine, self._begin)
+            unname = partial(_unname_sends, some=some, erasure=mine, words=self.person.addresses, now=self.clock())
+            waits |= write(self.engine, partial(unname, waits=frozenset(waits)))
+            found += len(some)
+        self.rows[tables.sends.name] += found
+        return found
+
+    def _begin(self, connection: Connection) -> Erasure:
+        user_id = new_keys.draw(connection, self.settings.users)
+        return erasures.begin(connection, user_id, self.person.names, self.clock())
+
+
+def forget_by_send(engine: Engine, some: Sequence[SendOf]) -> dict[str, int]:
+    """Forget what came of some emails, and what was said by their links; return how many rows, by table."""
+    ids = [one.send_id for one in some]
+    theirs = [*ids, *(one.provider_id for one in some if one.provider_id is not None)]
+    return {
+        tables.receipts.name: write(engine, lambda c: ledger.forget_receipts(c, ids)),
+        tables.recovered.name: write(engine, lambda c: ledger.forget_recovered(c, ids)),
+        tables.preferences.name: write(engine, lambda c: preferences.unname(c, [], ids)),
+        tables.webhooks.name: write(engine, lambda c: inbox.unname(c, theirs, [])),
+    }
+
+
+def _sends_to(connection: Connection, user_id: object, limit: int) -> list[SendOf]:
+    # A page that is being decided knows them still.
+    ledger.wait_for_pages(connection)
+    return ledger.sends_to(connection, user_id, limit)
+
+
+def _unname_sends(
+    connection: Connection,
+    some: Sequence[SendOf],
+    erasure: Erasure,
+    waits: frozenset[str],
+    words: Collection[str],
+    now: datetime,
+) -> frozenset[str]:
+    waits |= ledger.unname(connection, some, erasure.user_id, words, now)
+    erasures.wait(connection, erasure.erasure_id, waits)
+    return waits
+
+
+def _delete_some(connection: Connection, table: Table, user_id: object, limit: int) -> int:
+    key = list(table.primary_key)
+    rows = connection.execute(select(*key).where(table.c.user_id == user_id).limit(limit)).all()
+    if rows:
+        connection.execute(delete(table).where(tuple_(*key).in_([tuple(row) for row in rows])))
+    return len(rows)
