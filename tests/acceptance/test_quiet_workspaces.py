@@ -147,3 +147,50 @@ def test_a_test_email_is_about_the_account_of_the_user_whom_it_names(root: Path)
 
     assert sent.exit_code == 0, sent.output
     assert mailed(root) == [("me@example.com", "[Test] We miss you, User 3 of Little Charts")]
+
+
+def test_validate_checks_the_loop_against_the_database(root: Path) -> None:
+    checked = skene(root, "validate", "--database")
+
+    assert checked.exit_code == 0, checked.output
+    assert "1 loop ok. Checked against" in checked.output
+
+
+WRONG = [
+    pytest.param("table: workspaces", "table: teams", "accounts.table", "Table 'teams' is not", id="the table"),
+    pytest.param("key: id", "key: title", "accounts.key", "Column 'title' is not the primary key", id="the key"),
+    pytest.param(
+        "user_column: workspace_id",
+        "user_column: name",
+        "accounts.user_column",
+        "users.name is VARCHAR(255)",
+        id="whose",
+    ),
+    pytest.param("owner: owner_id", "owner: boss", "accounts.owner", "The database refuses this SQL", id="the owner"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "part", "said"), WRONG)
+def test_what_skene_yaml_says_of_accounts_is_checked_against_the_database(
+    root: Path, old: str, new: str, part: str, said: str
+) -> None:
+    settings = (root / "skene.yaml").read_text("utf-8")
+    assert old in settings
+    (root / "skene.yaml").write_text(settings.replace(old, new), encoding="utf-8")
+    loop = root / "loops" / f"{LOOP}.yaml"
+    loop.write_text(loop.read_text("utf-8").replace("SELECT w.id", "SELECT w.id AS account_id"), encoding="utf-8")
+
+    checked = skene(root, "validate", "--database")
+
+    assert checked.exit_code == 1, checked.output
+    output = " ".join(checked.output.split())
+    assert re.search(rf"skene\.yaml:\d+ {re.escape(part)} {re.escape(said)}", output), output
+
+
+def test_a_column_of_the_account_that_there_is_not_is_refused_at_its_line(root: Path) -> None:
+    loop = root / "loops" / f"{LOOP}.yaml"
+    loop.write_text(loop.read_text("utf-8").replace("account.title", "account.titel"), encoding="utf-8")
+
+    checked = " ".join(skene(root, "validate", "--database").output.split())
+
+    assert "Table 'workspaces' has no column 'titel'." in checked

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.behaviour.rollup.counted import COUNT, Counted, shown_moment
 from skene_dagster.checks import preflight, unreadable
+from skene_dagster.checks.accounts import check_accounts
 from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
@@ -90,6 +91,8 @@ def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, 
     file = settings_file(settings)
     with translated(), engine.connect() as connection:
         if wrong := preflight.check_users(connection, settings.users, file):
+            raise together(wrong)
+        if wrong := list(check_accounts(connection, settings, [plan], file, as_of)):
             raise together(wrong)
         errors = preflight.check_loop(connection, plan, settings, file, as_of)
     if wrong_files := [error for error in errors if isinstance(error, DocumentError)]:
