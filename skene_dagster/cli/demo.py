@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from skene_dagster.cli.database import shown_database
-from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.words import reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.demo import days, product, story
@@ -23,6 +23,7 @@ from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import open_engine, reading
+from skene_dagster.wording import how_many
 
 LOOPS = ("activation", "feature_discovery", "freemium", "milestones", "retention", "win_back")
 """The loops that the demo runs."""

@@ -104,11 +104,6 @@ def confirmed(question: str) -> None:
     click.confirm(question, abort=True)
 
 
-def how_many(n: int, thing: str, things: str | None = None) -> str:
-    """Write a number and its noun: `1 user`, `2,000 users`."""
-    return f"{n:,} {thing if n == 1 else things or thing + 's'}"
-
-
 def mask(address: str) -> str:
     """Mask an address: `a…@example.com`."""
     name, _, domain = address.rpartition("@")

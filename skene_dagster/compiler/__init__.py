@@ -10,12 +10,11 @@ from skene_dagster.compiler.assets import entitlements_asset, segment_asset, sou
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.checks import doubt_check
-from skene_dagster.compiler.jobs.feedback import listening
 from skene_dagster.compiler.jobs.provider_lists import provider_lists
-from skene_dagster.compiler.jobs.reconcile import reconciling
 from skene_dagster.compiler.jobs.retention import retaining
 from skene_dagster.compiler.jobs.rollup import is_used, usage_definitions
 from skene_dagster.compiler.jobs.tidb_usage import tidb_usage_definitions
+from skene_dagster.compiler.jobs.wake import waking
 from skene_dagster.compiler.ops import sends_asset
 from skene_dagster.compiler.resources import database
 from skene_dagster.errors import DocumentError
@@ -53,18 +52,18 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
     for file in broken:
         _log.error("%s is not loaded.\n%s", file.file, file.error)
     well = [plan for plan in project.loops if plan.name in loops]
+    shared = {"database": database(settings)}
     return dg.Definitions.merge(
         *loops.values(),
         usage_definitions(settings) if is_used(well, settings) else dg.Definitions(),
         tidb_usage_definitions(settings, settings.tidb_usage) if settings.tidb_usage else dg.Definitions(),
         broken_definitions(broken, loops),
-        reconciling(well, settings),
-        listening(well, settings),
+        waking(well, [file.file for file in broken], settings, shared),
         provider_lists(settings),
         retaining(well, settings),
         dg.Definitions(
             assets=source_tables(well, settings),
-            resources={"database": database(settings)},
+            resources=shared,
             # The work is done in the database: a process per op costs 1.7 s and gains nothing (measured 2026-11).
             executor=dg.in_process_executor,
         ),

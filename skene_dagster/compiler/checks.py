@@ -70,7 +70,7 @@ def gates(plan: LoopPlan, step: StepPlan, found: Reserved) -> dg.AssetCheckEvalu
     else:
         told["held_by"] = dg.MetadataValue.text(", ".join(hold.said) or hold.reason)
         told["waiting"] = dg.MetadataValue.int(found.counts.get(f"deferred:{hold.reason}", 0))
-        said = descriptions.held(hold)
+        said = descriptions.held(plan, step, hold)
     is_wrong = hold is not None and hold.reason not in WAITS_FOR_A_PERSON
     return dg.AssetCheckEvaluation(
         asset_key=sends_key(plan, step),

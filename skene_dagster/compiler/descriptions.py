@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from typing_extensions import assert_never
 
+from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.decide.reserve import Hold
 from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.durations import duration_text
@@ -86,9 +87,11 @@ def counted(what: str, counts: Mapping[str, int]) -> str:
     return f"{what}: {', '.join(f'{n:,} {name}' for name, n in counts.items()) or 'nobody'}."
 
 
-def held(hold: Hold) -> str:
+def held(plan: LoopPlan, step: StepPlan, hold: Hold) -> str:
     """Say what holds a step."""
-    return " ".join(hold.said.values()) or "The loop is paused, or all loops are: skene-dagster status."
+    if not hold.said:
+        return "The loop is paused, or all loops are; `skene-dagster status` says by what."
+    return told(hold.said, plan.name, step.name)
 
 
 def delivered(accepted: int, counts: Mapping[str, int]) -> str:

@@ -73,7 +73,7 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             )
         context.log.info(descriptions.counted("Reserved", reserved.counts))
         if reserved.hold is not None:
-            context.log.warning("Nobody is mailed. %s", descriptions.held(reserved.hold))
+            context.log.warning("Nobody is mailed. %s", descriptions.held(plan, step, reserved.hold))
         # Dagster, 2026-11: its types do not say so, but it takes the evaluation of a check.
         context.log_event(checks.gates(plan, step, reserved))  # type: ignore[arg-type]
         context.add_output_metadata(metadata.reserved(reserved, mode))

@@ -1,6 +1,5 @@
 """A loop's `recovery` in Dagster's terms: the retry policy of its ops, and which failures it applies to."""
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +10,8 @@ from dagster._utils import interrupts
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import RecoveryPlan
 from skene_dagster.store.server.labels import labelled
+from skene_dagster.wording import without_addresses
 
-_ADDRESS = re.compile(r"[^\s'\"<>(),;:=]+@[^\s'\"<>(),;:=]+")
 _BACKOFF = {"none": None, "linear": dg.Backoff.LINEAR, "exponential": dg.Backoff.EXPONENTIAL}
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=10.0, backoff=dg.Backoff.EXPONENTIAL)
@@ -40,14 +39,9 @@ def working(run_id: str, *, loop: str = "", step: str = "") -> Iterator[None]:
             yield
     except SkeneError as error:
         # Without its cause: a driver's error may quote values of the statement, which must not reach the event log.
-        raise dg.Failure(description=_without_addresses(str(error)), allow_retries=error.retryable) from None
+        raise dg.Failure(description=without_addresses(str(error)), allow_retries=error.retryable) from None
     except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
         # Dagster, 2026-11: it retries an op that has a retry policy also when SIGTERM or «Terminate» broke it off, and
         # forgets that it was told to end. Told so once more, it ends the run where the attempt would begin.
         interrupts._received_interrupt["received"] = True  # noqa: SLF001 - there is no other way to tell it
         raise dg.RetryRequested(max_retries=sys.maxsize) from None
-
-
-def _without_addresses(text: str) -> str:
-    """Take email addresses out of a message: a database may quote a user's row, and a users key may be one."""
-    return _ADDRESS.sub("(an address)", text)

@@ -1,7 +1,7 @@
 """How every op and asset of ours begins, and what it then has at hand."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +16,13 @@ from skene_dagster.compiler.retry_policy import working
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.incidents.failures import Op, noted
 from skene_dagster.settings import Settings
 from skene_dagster.store import environment, schema
 from skene_dagster.store.engine import Clock, database_clock
 
 Context: TypeAlias = dg.OpExecutionContext | dg.AssetExecutionContext
+Resources: TypeAlias = Mapping[str, dg.ResourceDefinition]
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,18 @@ class Work:
 
 @contextmanager
 def begun(context: Context, database: Engine, settings: Settings, *, loop: str = "", step: str = "") -> Iterator[Work]:
-    """Begin an op: sign its statements, bring the tables up to date, and refuse another environment's database."""
+    """Begin an op: sign its statements, bring the tables up to date, and refuse another environment's database.
+
+    While it fails, the database knows.
+    """
     with working(context.run.run_id, loop=loop, step=step):
         schema.ready(database, settings.users, settings.accounts)
         environment.belong(database, settings.environment)
-        yield Work(context, database, settings, database_clock(database))
+        clock = database_clock(database)
+        with noted(database, Op(loop, step, _op(context)), clock):
+            yield Work(context, database, settings, clock)
+
+
+def _op(context: Context) -> str:
+    inner = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+    return str(inner.op_def.name)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from skene_dagster.delivery import controls, ledger, modes
 from skene_dagster.delivery.ledger import ReceiptCounts, StepScope, scope_of
-from skene_dagster.delivery.model import WaitingBatches
+from skene_dagster.delivery.model import GateName, WaitingBatches
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -56,8 +56,6 @@ class StepHealth:
     """By what names, each of which has to be resumed: the loop's, EVERY, or both."""
     paused_because: str | None
     """What paused it; None: a person."""
-    waiting: int
-    """Emails in batches that are not settled yet."""
     unresolved: int
     """Batches of them without an answer that nobody took up for an hour after they were due."""
     waits: tuple[Wait, ...]
@@ -66,17 +64,12 @@ class StepHealth:
     """Emails in doubt."""
     stuck: int
     """Emails that wait for more than an hour while no run works on the step."""
-    deferred: dict[str, int]
-    """Members who are decided again at the next tick, by reason."""
     unapproved: int
     """Members of a first wave that waits for a person."""
-    held: dict[str, str]
+    held: dict[GateName, str]
     """What each gate said that holds it, by its name; but for those that a person lets its next tick pass."""
     accepted: tuple[str, ...]
     """The gates that a person lets its next tick pass."""
-
-    receipts: ReceiptCounts
-    """What became of its recent emails."""
     ahead: bool
     """It was refreshed for a tick that is still to come, by a wrong clock: all ticks before that one write nothing."""
 
@@ -102,9 +95,11 @@ def health(
     scope = scope_of(mode, plan, step)
     cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     orders = controls.orders(connection, plan.name, step.ledger_name)
-    waits = ledger.deferred(connection, scope, by_row=step.by_row)
     progress = ledger.progress(connection, scope) or ledger.StepProgress(None, None)
     passes = progress.accepted | ({"first_wave"} if orders.approved else set())
+    waits_for_approval = progress.hold == "first_wave" and not orders.approved
+    # Most steps have nothing open at most times, and are looked at each minute.
+    is_open = ledger.oldest_open(connection, scope) is not None
     return StepHealth(
         loop=plan.name,
         step=step.name,
@@ -113,17 +108,36 @@ def health(
         paused=orders.paused,
         paused_as=orders.paused_as,
         paused_because=orders.paused_because,
-        waiting=ledger.open_emails(connection, scope),
-        unresolved=ledger.left_unresolved(connection, scope, now, STUCK),
-        waits=_waits(connection, scope, now),
-        in_doubt=ledger.emails_in_doubt(connection, scope),
-        stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE),
-        deferred=waits,
-        unapproved=0 if orders.approved else waits.get("first_wave", 0),
+        unresolved=ledger.left_unresolved(connection, scope, now, STUCK) if is_open else 0,
+        waits=_waits(connection, scope, now) if is_open else (),
+        in_doubt=ledger.emails_in_doubt(connection, scope) if is_open else 0,
+        stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE) if is_open else 0,
+        unapproved=ledger.held(connection, scope).get("first_wave", 0) if waits_for_approval else 0,
         held={name: said for name, said in progress.said.items() if name not in passes},
         accepted=tuple(sorted(progress.accepted)),
-        receipts=ledger.counted_since(connection, scope, (now - RECENT).date()),
         ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
+    )
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """How many of a step are on their way, wait, and came back; to count them takes longer than to look at it."""
+
+    waiting: int
+    """Emails in batches that are not settled yet."""
+    deferred: dict[str, int]
+    """Members who are decided again at the next tick, by reason."""
+    receipts: ReceiptCounts
+    """What became of its recent emails."""
+
+
+def counts(connection: Connection, plan: LoopPlan, step: StepPlan, mode: str, now: datetime) -> StepCounts:
+    """Count what there is of one step."""
+    scope = StepScope(mode, plan.name, step.ledger_name)
+    return StepCounts(
+        waiting=ledger.open_emails(connection, scope),
+        deferred=ledger.deferred(connection, scope, by_row=step.by_row),
+        receipts=ledger.counted_since(connection, scope, (now - RECENT).date()),
     )
 
 

@@ -5,10 +5,10 @@ the key cannot settle it any more, the provider's records are checked; for what 
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from sqlalchemy import Connection, Engine
 
@@ -50,8 +50,9 @@ def is_wanted(engine: Engine, mode: str, clock: Clock, plans: Sequence[LoopPlan]
 
     def ask(connection: Connection) -> bool:
         now = clock()
+        is_paused = cache(lambda loop, step: controls.orders(connection, loop, step).paused)
         left = _left_behind(connection, mode, plans, now)
-        return any(_can_go_on(connection, row, now) for row in left) or bool(_gone(connection, mode, plans))
+        return any(_can_go_on(row, now, is_paused) for row in left) or bool(_gone(connection, mode, plans))
 
     return reading(engine, ask)
 
@@ -149,10 +150,10 @@ def _left_behind(connection: Connection, mode: str, plans: Sequence[LoopPlan], n
     return [row for row in rows if row.is_unresolved or (row.loop, row.step) in steps]
 
 
-def _can_go_on(connection: Connection, batch: Batch, now: datetime) -> bool:
+def _can_go_on(batch: Batch, now: datetime, is_paused: Callable[[str, str], bool]) -> bool:
     """Whether anything can be done for a batch; a pause, which may last for weeks, leaves only what sends nothing."""
     sends_nothing = batch.state == "accepted" or is_for_the_records(batch, now)
-    return sends_nothing or not controls.orders(connection, batch.loop, batch.step).paused
+    return sends_nothing or not is_paused(batch.loop, batch.step)
 
 
 def _drop_steps_that_are_gone(session: DeliverySession, plans: Sequence[LoopPlan]) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from skene_dagster.delivery import controls
+from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.ledger import StepProgress, people
 from skene_dagster.delivery.ledger.people import PutOff, StepName
@@ -47,7 +47,7 @@ def coming(
     user = _User(user_id, inside, waiting)
     paused = controls.paused(connection)
     found = [*_on_their_way(connection, asked, names, user, paused), *_asked_again(asked, user, paused)]
-    progress = people.progress(connection, asked.mode)
+    progress = ledger.progress_of_steps(connection, asked.mode)
     for name, (plan, step) in asked.planned.items():
         if step.email is not None:
             found += _undecided(connection, asked, name, plan, step, user, progress.get(name), paused)
@@ -129,7 +129,8 @@ def _undecided(
         return
     hold = _hold(paused, plan.name) or (None if progress is None else progress.hold)
     if hold is not None:
-        yield Coming(None, plan.name, step.name, "held", hold, None)
+        said = " ".join(progress.said.values()) if progress is not None and hold == progress.hold else None
+        yield Coming(None, plan.name, step.name, "held", hold, said or None)
     else:
         yield Coming(_next(asked, plan, step, asked.now), plan.name, step.name, "new", None, None)
 

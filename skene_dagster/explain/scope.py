@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from skene_dagster.delivery.ledger import people
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger.people import StepName
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.segments import members
@@ -43,7 +43,7 @@ class Asked:
 
     def known(self, connection: Connection) -> list[StepName]:
         """List the steps that decisions may be of, those of loops that are gone included."""
-        names = {*self.planned, *people.progress(connection, self.mode)}
+        names = {*self.planned, *ledger.progress_of_steps(connection, self.mode)}
         for row in members.all_segments(connection):
             loop, _, step = row.segment.partition(".")
             names.add((loop, step))

@@ -11,6 +11,7 @@ from skene_dagster import boundary
 from skene_dagster.documents import Document, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
+from skene_dagster.settings.alerts import AlertTarget, heartbeat, targets
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.fresh import Fresh, repeated
@@ -32,6 +33,7 @@ __all__ = [
     "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
     "Accounts",
+    "AlertTarget",
     "Cap",
     "ClockTime",
     "Environment",
@@ -100,6 +102,10 @@ class Settings:
     topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
     senders: Mapping[str, TopicSender] = field(default_factory=dict)
     accounts: Accounts | None = None
+    alerts: tuple[AlertTarget, ...] = ()
+    """Who is told what a person should look at."""
+    heartbeat: AlertTarget | None = None
+    """What is called at each look."""
     fresh: tuple[Fresh, ...] = ()
     """The tables that must have changed lately, for loops that have no list of their own."""
 
@@ -151,6 +157,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
             raise together(found)
     with boundary.around("environment"):
         variables = read_variables(environ)
+        alerts = targets(project.alerts, environ)
+        calls = heartbeat(project.heartbeat, environ)
     default_url = f"sqlite:///{root / '.skene' / 'skene.db'}"
     return Settings(
         root=root,
@@ -166,6 +174,8 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         topics=project.topics or PRODUCT_NEWS,
         senders=project.senders,
         accounts=project.accounts,
+        alerts=alerts,
+        heartbeat=calls,
         fresh=tuple(project.fresh),
         loops=root / project.loops,
         templates=root / project.templates,

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from skene_dagster.documents import Document, Spec, one_of, shown
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
+from skene_dagster.settings.alerts import Alert, Variable
 from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.product import Accounts, Limits, Sender, Users
 from skene_dagster.settings.retention import Retention
@@ -49,6 +50,10 @@ class ProjectFile(Spec):
     """What the emails are about, by a short name; `product` is there where nothing else is."""
     senders: dict[Key, TopicSender] = Field(default_factory=dict)
     """Who the emails of some topics come from, by a short name."""
+    alerts: list[Alert] = Field(default_factory=list, max_length=10)
+    """Who is told what a person should look at."""
+    heartbeat: Variable | None = None
+    """The environment variable with an address that is called each minute while all is looked at."""
     loops: Folder = "loops"
     """The folder of the loop files."""
     templates: Folder = "templates"

@@ -61,7 +61,8 @@ def _schedules(defs: dg.Definitions) -> Iterator[str]:
 def _sensors(defs: dg.Definitions) -> Iterator[str]:
     for sensor in sorted(defs.get_repository_def().sensor_defs, key=lambda sensor: sensor.name):
         yield f"sensor {sensor.name}: every {sensor.minimum_interval_seconds} s"
-        yield f"  starts {sensor.job_name}, {sensor.default_status.name.lower()}"
+        jobs = ", ".join(sorted(target.job_name for target in sensor.targets))
+        yield f"  starts {jobs}, {sensor.default_status.name.lower()}"
 
 
 def _checks(defs: dg.Definitions) -> set[dg.AssetCheckKey]:

@@ -15,7 +15,9 @@ from resend_server import ResendServer, resend_server
 from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.compiler import compile_folder
-from skene_dagster.compiler.jobs.feedback import ASK_EVERY, NAME, Cursor
+from skene_dagster.compiler.jobs import wake
+from skene_dagster.compiler.jobs.feedback import NAME
+from skene_dagster.compiler.jobs.wake import ASK_EVERY, Cursor
 from skene_dagster.delivery.providers import registry
 from skene_dagster.feedback.intake import Posted, open_intake
 from skene_dagster.settings import load
@@ -63,7 +65,7 @@ def tick(root: Path, instance: dg.DagsterInstance, cursor: str | None = None) ->
         context = dg.build_sensor_context(
             instance=instance, repository_def=repository, resources={"database": engine}, cursor=cursor
         )
-        return repository.get_sensor_def(NAME).evaluate_tick(context)
+        return repository.get_sensor_def(wake.NAME).evaluate_tick(context)
     finally:
         engine.dispose()
 
@@ -178,7 +180,7 @@ def test_the_sensor_starts_the_job_every_quarter_of_an_hour_where_no_webhook_is_
     assert not resend.reads
 
 
-def test_the_sensor_reads_what_was_posted_and_has_the_check_say_so(
+def test_the_sensor_reads_what_was_posted_and_has_a_run_say_so(
     root: Path, instance: dg.DagsterInstance, resend: ResendServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RESEND_WEBHOOK_SECRET", SECRET)
@@ -198,10 +200,10 @@ def test_the_sensor_reads_what_was_posted_and_has_the_check_say_so(
     seen = tick(root, instance)
     again = tick(root, instance, seen.cursor)
 
-    assert seen.skip_message == (
-        "4 events read, 0 wait for their email to be known as accepted; 1 recipients suppressed."
-    )
-    assert again.skip_message.startswith("0 events read")
+    assert [request.job_name for request in seen.run_requests] == [NAME], "a run reports the checks, once an hour"
+    assert (again.run_requests, again.skip_message) == ([], "Nothing is to be done.")
+    assert ask(root, "SELECT reason FROM skene_suppressions") == [("bounce",)]
+    run(root, instance, NAME)
     assert {name: value for name, value in checked(instance).items() if value} == {
         "week_accepted": 3,
         "week_delivered": 1,

@@ -80,7 +80,7 @@ def test_the_sensor_says_that_there_is_no_database_and_makes_none(tmp_path: Path
         dg.instance_for_test() as instance,
         dg.build_sensor_context(instance, resources={"database": database(load(root))}) as context,
     ):
-        tick = defs.resolve_sensor_def("skene__reconcile").evaluate_tick(context)
+        tick = defs.resolve_sensor_def("skene__wake").evaluate_tick(context)
 
     assert "There is no database" in str(tick.skip_message)
     assert left(root) == before

@@ -90,9 +90,7 @@ WAITS = (
     ("statement", "said"),
     [
         pytest.param(ATTEMPTED.format("in_doubt"), "7 emails in doubt; skene-dagster doubts retention", id="in doubt"),
-        pytest.param(
-            ATTEMPTED.format("frozen"), "1 batch without answer; is the sensor skene__reconcile on?", id="silence"
-        ),
+        pytest.param(ATTEMPTED.format("frozen"), "1 batch without answer; is the sensor skene__wake on?", id="silence"),
         pytest.param(
             WAITS.format(REFUSED),
             "3 emails in 1 batch wait since 01 Jan 2999, 09:00 UTC: 422 validation_error: Invalid `to` field. They go "
@@ -160,7 +158,7 @@ def test_status_names_a_broken_file(root: Path) -> None:
     result = skene(root, "status")
 
     assert result.exit_code == 4
-    assert "loops/other.yaml is broken: skene-dagster validate" in result.output
+    assert "loops/other.yaml is broken; skene-dagster validate" in result.output
 
 
 @pytest.mark.parametrize("state", ["frozen", "in_doubt"])

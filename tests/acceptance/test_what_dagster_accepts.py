@@ -9,10 +9,10 @@ from dagster._utils.schedules import is_valid_cron_schedule
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from skene_dagster.cli.ticks import ticks
 from skene_dagster.loops.names import fault_of_name
 from skene_dagster.loops.plan import Schedule
 from skene_dagster.loops.times.cron import fault_of_cron
+from skene_dagster.ticks import ticks
 
 
 def test_every_name_that_dagster_reserves_is_refused() -> None:

@@ -2,7 +2,9 @@
 
 import io
 import sqlite3
+import textwrap
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -17,10 +19,10 @@ from resend_server import resend_server
 from rich.console import Console
 from small_project import RETENTION, write_project, write_users
 
+from skene_dagster import ticks
 from skene_dagster.checks.scans import Scan
-from skene_dagster.cli import main, ticks
+from skene_dagster.cli import main
 from skene_dagster.cli.consent import list_suppressions
-from skene_dagster.cli.inspect import status
 from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import notices, validate
 from skene_dagster.cli.why import sections
@@ -28,11 +30,14 @@ from skene_dagster.cli.why.why import speaker_for
 from skene_dagster.consent.listing import Recorded
 from skene_dagster.consent.people import Named
 from skene_dagster.consent.suppressions import Suppression
-from skene_dagster.delivery.health import Left, Wait
+from skene_dagster.delivery.health import Left, StepHealth, Wait
 from skene_dagster.explain.explaining import add_history, explain
 from skene_dagster.explain.scope import Asked
+from skene_dagster.incidents.messages import body_for
+from skene_dagster.incidents.record import Incident
+from skene_dagster.incidents.steps import problems_of, problems_of_open
 from skene_dagster.project import Project, load_project
-from skene_dagster.settings import load
+from skene_dagster.settings import AlertTarget, load
 from skene_dagster.store.engine import open_engine, reading
 
 Scene = Callable[[Path, Path], str]
@@ -88,8 +93,21 @@ def waiting_emails(_root: Path, _database: Path) -> str:
     later = nine.replace(minute=10)
     said = "422 validation_error: Invalid `to` field"
     left = Left("win_back", "nudge", (Wait(3, 300, nine, said, "", later, None),), in_doubt=0)
-    (problem,) = status._open(left, nine)
-    return printed(lambda screen: screen.labelled("notice", problem))
+    (problem,) = problems_of_open(left, nine)
+    return printed(lambda screen: screen.labelled("notice", problem.words))
+
+
+def alert_in_slack(_root: Path, _database: Path) -> str:
+    because = "3 complaints (limit 0.08%) of 1,000 emails in 7 days"
+    nothing: dict[str, object] = {"as_of": None, "due": None, "waits": (), "held": {}, "accepted": (), "ahead": False}
+    nothing |= dict.fromkeys(("unresolved", "in_doubt", "stuck", "unapproved"), 0)
+    paused = {"paused": True, "paused_as": ("win_back",), "paused_because": because}
+    step = StepHealth(loop="win_back", step="nudge", **nothing, **paused)  # type: ignore[arg-type]  # its fields
+    nine = datetime(2026, 3, 2, 9)
+    (problem,) = problems_of(step, nine)
+    told = Incident(**asdict(problem), opened_at=nine, closed_at=None, told_to=frozenset(), concerns=None)
+    body = body_for(AlertTarget("slack", "SLACK_WEBHOOK_URL", None), [told], "production")
+    return "".join(f"{textwrap.fill(line, 80, break_on_hyphens=False)}\n" for line in body["text"].splitlines())
 
 
 def history_of_an_address(_root: Path, _database: Path) -> str:
@@ -148,6 +166,7 @@ SCENES: dict[str, Scene] = {
     "Next tick:": next_tick,
     "Every run reads all of": whole_table,
     "wait since": waiting_emails,
+    ":red_circle:": alert_in_slack,
     "no email at all": history_of_an_address,
     "holds for the whole team": cost_of_a_push,
     "MAY WE MAIL THEM": one_user_explained,

@@ -3,6 +3,7 @@
 import configparser
 import re
 from dataclasses import fields
+from datetime import timedelta
 from itertools import chain
 from types import SimpleNamespace
 from typing import get_args
@@ -21,6 +22,7 @@ from skene_dagster.errors import StoreTooLarge
 from skene_dagster.feedback.bounces import ABOUT_US_CODES, ABOUT_US_TYPES, FIRST_TIME, FOR_AS_LONG, HARD, IN_A_ROW
 from skene_dagster.feedback.breaker import LIMITS
 from skene_dagster.feedback.merging import FIRST, LAST
+from skene_dagster.incidents.problems import LASTS, Kind
 from skene_dagster.project import load_project
 from skene_dagster.settings import Topic, load
 from skene_dagster.store import failures
@@ -63,6 +65,14 @@ def limits_of_the_breaker(table: Table) -> None:
     same(table, [float(row[1].split()[0]) for _, row in table.rows], [100 * one.rate for one in LIMITS.values()])
     for (_, row), limit in zip(table.rows, LIMITS.values(), strict=True):
         assert limit.many.partition(" ")[0] in row[0], f"{table.place}: {row[0]}"
+
+
+def kinds_of_problems(table: Table) -> None:
+    same(table, first(table), get_args(Kind))
+    for line, (kind, why) in table.rows:
+        lasts = {str(name): lasts for name, lasts in LASTS.items()}.get(in_code(kind)[0])
+        shown = re.search(r"told after (\d+) minutes", why)
+        assert (shown and timedelta(minutes=int(shown[1]))) == lasts, table.at(line)
 
 
 def numbers(table: Table) -> None:

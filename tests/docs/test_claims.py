@@ -10,12 +10,13 @@ from docs_pages import ROOT, in_code, page
 from skene_dagster import durations, files, tracking, values
 from skene_dagster.behaviour import event, events
 from skene_dagster.checks import scans
+from skene_dagster.compiler.jobs import wake
 from skene_dagster.compiler.jobs.retention import DAILY
 from skene_dagster.compiler.jobs.tidb_usage import HOURLY
 from skene_dagster.delivery import backup_recovery, health, reconcile, retention
 from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.templates import looks, trees
-from skene_dagster.delivery.health import StepHealth, Wait
+from skene_dagster.delivery.health import StepCounts, StepHealth, Wait
 from skene_dagster.delivery.ledger import reading, sending
 from skene_dagster.delivery.providers.resend import TERMS, provider
 from skene_dagster.delivery.providers.smtp import conversation
@@ -31,6 +32,9 @@ from skene_dagster.explain.model import (
     TopicState,
 )
 from skene_dagster.feedback.inbox import Heard
+from skene_dagster.incidents import failures as incident_failures
+from skene_dagster.incidents import messages, record
+from skene_dagster.incidents.problems import Problem
 from skene_dagster.loops import dialect, names
 from skene_dagster.product import attributes
 from skene_dagster.segments import refresh, trigger_windows
@@ -52,6 +56,12 @@ def minutes(time: timedelta) -> float:
 
 
 CLAIMS: list[tuple[str, str, list[float]]] = [
+    ("alerts.md", r"missed by more than (\d+) minutes", [minutes(health.GRACE)]),
+    ("alerts.md", r"pass by itself counts after (\d+) minutes", [minutes(incident_failures.MAY_PASS)]),
+    ("alerts.md", r"waits (\d+) seconds for all answers together", [wake.TELL_SECONDS]),
+    ("alerts.md", r"until it was gone for (\d+) minutes", [minutes(record.CALM)]),
+    ("alerts.md", r"kept for (\d+) days after their end", [days(record.KEPT)]),
+    ("alerts.md", r"Slack gets the first (\w+),", [messages.SHOWN]),
     ("cli.md", r"more than ([\d,]+) rows\) a condition reads", [scans.BIG]),
     ("cli.md", r"counts them, up to ([\d,]+)", [scans.BIG + 1]),
     ("cli.md", r"missed by more than (\d+) minutes", [minutes(health.GRACE)]),
@@ -163,9 +173,14 @@ def test_what_status_says_to_programs_is_listed() -> None:
     told = re.search(r"each with ([^)]*)\), (.*)\. `waits` has for each reason (.*)\.$", row[1])
 
     assert told is not None
-    assert {*in_code(told[1])} == {field.name for field in fields(StepHealth)} | {"late"}
+    assert {*in_code(told[1])} == {
+        *(field.name for field in (*fields(StepHealth), *fields(StepCounts))),
+        "late",
+    }
     assert in_code(told[2]) == [
         "problems",
+        *(field.name for field in fields(Problem)),
+        "words",
         "judgements",
         "*",
         "mode",

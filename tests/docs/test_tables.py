@@ -22,6 +22,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("ARCHITECTURE.md", "promise"): running.files_that_are_named,
     # Compared with the rules themselves, in test_blocks.py.
     ("CONTRIBUTING.md", "block"): running.says_what_happens,
+    ("docs/alerts.md", "kind"): running.kinds_of_problems,
     ("docs/cli.md", "exit code"): authoring.exit_codes,
     ("docs/cli.md", "export"): authoring.exports,
     ("docs/cli.md", "option"): authoring.options_of_a_command,

@@ -17,6 +17,7 @@ from skene_dagster.consent.suppressions import Scope, Suppression
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.reserve import Hold, Reserved
 from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import steps
 
@@ -111,7 +112,7 @@ def test_a_gate_says_what_was_measured_what_is_allowed_and_what_to_do(world: Wor
     assert held(reserved).said == {
         "fresh": "users.last_activity_at is not fresh: its newest moment is 28 Feb 2026, 15:30 UTC, 42 hours before "
         "the tick, and `fresh` allows 26h. Look at what writes users. The first tick after that decides about all who "
-        "wait. To let the next tick pass all the same: skene-dagster accept retention --gate fresh"
+        "wait."
     }
     (gate,) = [gate for gate in reserved.gates if gate.name == "fresh"]
     assert gate.measured == {"hours_since_users.last_activity_at": 41.5, "hours_since_users.last_activity_at_limit": 26}
@@ -302,7 +303,7 @@ def test_too_many_addresses_that_cannot_be_mailed_hold_the_step_until_they_are_m
     assert stopped.counts == {"deferred:unmailable": 100}
     assert (
         "30 of 100 users who enter (30%) have no address that can be mailed (10 missing, 10 invalid, 10 suppressed), "
-        "and limits.unmailable is 0.2."
+        "and limits.unmailable is 20%."
     ) in held(stopped).said["unmailable"]
     assert mended.counts == {"mail": 90, "skipped:suppressed": 10}
 
@@ -381,7 +382,11 @@ def test_the_emails_of_a_tick_are_counted_not_its_users(world: World) -> None:
     world.add(2)
     world.add(*range(3, 30), verified=False)
 
-    assert tick(world).counts == {"mail": 1, "deferred:not_mailable": 27}
+    reserved = tick(world)
+
+    (gate,) = [gate for gate in reserved.gates if gate.name == "volume"]
+    assert reserved.counts == {"mail": 1, "deferred:not_mailable": 27}
+    assert gate.measured == {"volume": 1, "volume_limit": 1}
 
 
 def test_the_first_emails_of_a_step_are_not_judged_by_their_number_but_those_after_four_quiet_weeks_are(
@@ -564,3 +569,52 @@ def test_without_gates_nothing_is_read_and_nobody_is_held(world: World) -> None:
     assert [gate.name for gate in reserved.gates] == ["first_wave"]
     assert reserved.hold is None
     assert not is_sqlite(world.engine) or reserved_as_of(world) == world.now
+
+
+# What a preview says before
+
+
+def rehearsed(world: World) -> dict[str, str]:
+    stage = Stage(world.engine, world.plan, world.step, world.settings, LIVE, world.now)
+    return {str(name): said for name, said in rehearse(stage, 1).held.items()}
+
+
+def test_a_preview_says_of_each_gate_what_the_run_then_says(world: World) -> None:
+    configure(world, USERS_ARE_FRESH, unmailable=0.2, volume=2.0)
+    world.add(1, 2, last_activity_at=world.now)
+    world.add(3, verified=False)
+    tick(world)
+    world.days_pass(2)
+    world.change(3, verified=True)
+    world.add(*range(10, 15))
+    world.add(*range(20, 50), email=None)
+
+    before = rehearsed(world)
+
+    assert list(before) == ["fresh", "unmailable", "volume"]
+    assert "30 of 35 users who enter (86%)" in before["unmailable"]
+    # Five who enter, and the one who may be mailed by now.
+    assert "It would send 6 emails." in before["volume"]
+    assert before == held(tick(world)).said
+
+
+def test_a_preview_says_that_a_first_wave_waits_and_leaves_out_what_a_person_lets_pass(world: World) -> None:
+    configure(world, USERS_ARE_FRESH, first_wave=1)
+    world.add(1, 2)
+    first = rehearsed(world)
+    tick(world)
+    accept(world, "fresh")
+    waits = rehearsed(world)
+    transaction(world.engine, lambda c: controls.approve(c, "retention", "main", world.now))
+
+    assert (list(first), list(waits), rehearsed(world)) == (["fresh", "first_wave"], ["first_wave"], {})
+
+
+def test_a_preview_of_rows_that_trigger_says_what_holds_them(world: World) -> None:
+    world.add(1)
+    trigger = "{type: database, table: users, event: insert, user: id, at: last_activity_at}"
+    loop = LOOP.replace('{type: schedule, cron: "0 9 * * *"}', trigger)
+    assert loop != LOOP
+    configure(world, USERS_ARE_FRESH, loop)
+
+    assert list(rehearsed(world)) == ["fresh"]

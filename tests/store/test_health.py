@@ -8,13 +8,13 @@ import pytest
 from delivery_world import LIVE, World, make_world
 from sqlalchemy import Engine
 
-from skene_dagster.cli.ticks import last_tick
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.health import GRACE, StepHealth, closed_accounts, health
+from skene_dagster.delivery.health import GRACE, StepCounts, StepHealth, closed_accounts, counts, health
 from skene_dagster.delivery.providers.base import Fatal, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
 from skene_dagster.loops.plan import Schedule
 from skene_dagster.store.engine import transaction
+from skene_dagster.ticks import last_tick
 
 
 @pytest.fixture
@@ -28,6 +28,10 @@ def look(world: World) -> StepHealth:
     return transaction(world.engine, lambda c: health(c, world.plan, world.step, "live", world.now, due))
 
 
+def number(world: World) -> StepCounts:
+    return transaction(world.engine, lambda c: counts(c, world.plan, world.step, "live", world.now))
+
+
 def test_emails_that_a_failed_run_left_behind_are_stuck_after_an_hour(world: World) -> None:
     world.add(1, 2)
     world.provider.answers.append(lambda *_: Fatal("API key is invalid"))
@@ -38,8 +42,8 @@ def test_emails_that_a_failed_run_left_behind_are_stuck_after_an_hour(world: Wor
 
     later = look(world)
 
-    assert (at_once.waiting, at_once.stuck) == (2, 0)
-    assert (later.waiting, later.stuck, later.late) == (2, 2, False)
+    assert (at_once.stuck, number(world).waiting) == (0, 2)
+    assert (later.stuck, later.late) == (2, False)
 
 
 def test_emails_are_not_stuck_while_a_run_works_on_the_step(world: World) -> None:
@@ -73,15 +77,15 @@ def test_who_left_the_segment_waits_for_nothing_any_more(world: World) -> None:
     world.settings = replace(world.settings, limits=world.settings.limits.model_copy(update={"first_wave": 1}))
     world.add(1, 2, 3)
     world.tick(LIVE)
-    before = look(world)
+    before = number(world).deferred, look(world).unapproved
     world.change(3, dormant=False)
     world.days_pass(1)
     world.refresh()
 
-    after = look(world)
+    after = number(world).deferred, look(world).unapproved
 
-    assert (before.deferred, before.unapproved) == ({"first_wave": 3}, 3)
-    assert (after.deferred, after.unapproved) == ({"first_wave": 2}, 2)
+    assert before == ({"first_wave": 3}, 3)
+    assert after == ({"first_wave": 2}, 2)
 
 
 def test_a_wave_that_is_approved_waits_for_nobody(world: World) -> None:

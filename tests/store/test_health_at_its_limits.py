@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from delivery_world import START as NOW
 from delivery_world import World, make_world
-from sqlalchemy import Engine, insert
+from sqlalchemy import Connection, Engine, insert
 
-from skene_dagster.delivery.health import StepHealth, Wait, _wait, closed_accounts, health
+from skene_dagster.delivery.health import StepHealth, Wait, _wait, closed_accounts, counts, health
 from skene_dagster.store.tables import batches, pacing, segments
 
 AN_INSTANT = timedelta(microseconds=1)
@@ -22,7 +22,12 @@ def look(engine: Engine, tmp_path: Path) -> Callable[..., StepHealth]:
     """Look at a step that has one batch of three emails, of two hours ago, and nothing else."""
     world: World = make_world(engine, tmp_path)
 
-    def look(due: datetime | None = None, as_of: datetime | None = None, **columns: object) -> StepHealth:
+    def look(
+        due: datetime | None = None,
+        as_of: datetime | None = None,
+        then: Callable[[Connection, World], None] = lambda *_: None,
+        **columns: object,
+    ) -> StepHealth:
         long_ago = NOW - 2 * AN_HOUR
         row = {
             "batch_id": "b" * 32,
@@ -43,6 +48,7 @@ def look(engine: Engine, tmp_path: Path) -> Callable[..., StepHealth]:
                 segment |= dict.fromkeys(("as_of", "first_as_of", "writing_as_of", "refreshed_at"), as_of)
                 connection.execute(insert(segments).values(segment | {"segment": f"{world.plan.name}.main"}))
             found = health(connection, world.plan, world.step, "live", NOW, due)
+            then(connection, world)
             connection.rollback()
         return found
 
@@ -85,7 +91,13 @@ def test_an_attempt_counts_that_is_an_hour_old_and_that_nobody_took_up_for_an_ho
 
 
 def test_emails_wait_whose_batches_have_work_left(look: Callable[..., StepHealth]) -> None:
-    waiting = {state: look(state=state).waiting for state in ("reserved", "frozen", "accepted", "settled", "in_doubt")}
+    waiting: dict[str, int] = {}
+
+    def number(connection: Connection, world: World) -> None:
+        waiting[state] = counts(connection, world.plan, world.step, "live", NOW).waiting
+
+    for state in ("reserved", "frozen", "accepted", "settled", "in_doubt"):
+        look(state=state, then=number)
 
     assert waiting == {"reserved": 3, "frozen": 3, "accepted": 3, "settled": 0, "in_doubt": 0}
     assert look(state="in_doubt").in_doubt == 3

@@ -18,7 +18,7 @@ from skene_dagster.checks.scans import Scan
 from skene_dagster.checks.schedule_gaps import Gap
 from skene_dagster.cli import screen, serve, words
 from skene_dagster.cli.inspect import preview, status
-from skene_dagster.cli.screen import Screen, how_many
+from skene_dagster.cli.screen import Screen
 from skene_dagster.cli.validate import notices, validate
 from skene_dagster.cli.validate.database_checks import Answer
 from skene_dagster.cli.validate.result import Checked
@@ -26,15 +26,17 @@ from skene_dagster.consent import suppressions
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.facts import Person
-from skene_dagster.delivery.health import Left, StepHealth, Wait
+from skene_dagster.delivery.health import Left, StepCounts, StepHealth, Wait
 from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
 from skene_dagster.delivery.model import Past, Reason, SendState
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
 from skene_dagster.errors import Place, SettingsError, StoreError, StoreUnavailable
 from skene_dagster.explain.model import Outcome
+from skene_dagster.incidents.steps import problems_of, problems_of_open
 from skene_dagster.settings import load
 from skene_dagster.store.keys import as_text
+from skene_dagster.wording import how_many
 
 UTC = ZoneInfo("UTC")
 NOON = datetime(2026, 3, 2, 12)
@@ -53,7 +55,7 @@ def printed(tell: object, *given: object, width: int = 80) -> str:
 
 def a_step(**changed: object) -> StepHealth:
     plain: dict[str, object] = {
-        **dict.fromkeys(("waiting", "unresolved", "in_doubt", "stuck", "unapproved"), 0),
+        **dict.fromkeys(("unresolved", "in_doubt", "stuck", "unapproved"), 0),
         "held": {},
         "accepted": (),
         **dict.fromkeys(("paused", "ahead"), False),
@@ -64,8 +66,6 @@ def a_step(**changed: object) -> StepHealth:
         "paused_as": (),
         "paused_because": None,
         "waits": (),
-        "deferred": {},
-        "receipts": ReceiptCounts(),
     }
     return StepHealth(**{**plain, **changed})  # type: ignore[arg-type]  # the fields of StepHealth
 
@@ -117,11 +117,9 @@ STEP = "retention, step main:"
             id="paused by name, and with all loops",
         ),
         pytest.param(a_step(stuck=2), ["2 emails not sent for over an hour; look at the loop's last run"], id="stuck"),
+        pytest.param(a_step(unresolved=1), ["1 batch without answer; is the sensor skene__wake on?"], id="no answer"),
         pytest.param(
-            a_step(unresolved=1), ["1 batch without answer; is the sensor skene__reconcile on?"], id="no answer"
-        ),
-        pytest.param(
-            a_step(unresolved=2), ["2 batches without answer; is the sensor skene__reconcile on?"], id="no answers"
+            a_step(unresolved=2), ["2 batches without answer; is the sensor skene__wake on?"], id="no answers"
         ),
         pytest.param(
             a_step(unapproved=1234), ["a first wave of 1,234 waits; skene-dagster approve retention"], id="a first wave"
@@ -151,22 +149,25 @@ STEP = "retention, step main:"
     ],
 )
 def test_status_says_what_a_person_should_look_at(step: StepHealth, problems: list[str]) -> None:
-    assert list(status._problems(step, NOON)) == [f"{STEP} {problem}" for problem in problems]
+    assert [one.words for one in problems_of(step, NOON)] == [f"{STEP} {problem}" for problem in problems]
 
 
 def test_three_reasons_are_told_and_the_emails_of_the_others_counted() -> None:
     waits = tuple(a_wait(said, emails=n) for n, said in enumerate("abcde", start=1))
 
-    told = list(status._open(Left("retention", "main", waits, 0), NOON))
+    told = [one.words for one in problems_of_open(Left("retention", "main", waits, 0), NOON)]
 
     assert [line.partition("UTC: ")[2][:1] for line in told[:3]] == ["a", "b", "c"]
     assert told[3:] == [f"{STEP} 9 emails more wait for other reasons"]
 
 
 def test_status_tells_of_a_step_what_there_is() -> None:
-    assert printed(status._tell, a_step()) == f"retention, step main\n  Refreshed  {NOON_SAID} UTC\n"
-    step = a_step(as_of=None, waiting=1, deferred={"repeat": 1200, "some_other": 1})
-    assert printed(status._tell, step).splitlines() == [
+    assert (
+        printed(status._tell, a_step(), StepCounts(0, {}, ReceiptCounts()))
+        == f"retention, step main\n  Refreshed  {NOON_SAID} UTC\n"
+    )
+    counts = StepCounts(1, {"repeat": 1200, "some_other": 1}, ReceiptCounts())
+    assert printed(status._tell, a_step(as_of=None), counts).splitlines() == [
         "retention, step main",
         "  Refreshed     never yet",
         "  On their way  1 email",

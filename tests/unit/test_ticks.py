@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 
-from skene_dagster.cli.ticks import in_utc, last_tick, ticks
 from skene_dagster.loops.plan import Schedule
+from skene_dagster.ticks import in_utc, last_tick, ticks
 
 DAILY = Schedule("0 9 * * *", "Europe/Berlin")
 

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from skene_dagster.checks.schedule_gaps import Gap, Lost, bare, looks_ahead, lost, speaks_of_the_future
-from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import Schedule
 from skene_dagster.loops.sql_reads import Window
 from skene_dagster.settings import Users
+from skene_dagster.ticks import in_utc, ticks
 
 NOW = datetime(2026, 11, 29, 12)
 YESTERDAY = "created_at >= CURDATE() - INTERVAL 1 DAY AND created_at < CURDATE()"

@@ -12,12 +12,13 @@ import click
 from skene_dagster.cli.consent import scopes
 from skene_dagster.cli.consent.push import WITH_A_LIST, push_to
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.cli.screen import open_screen
 from skene_dagster.consent import listing
 from skene_dagster.consent.exporting import export_list
 from skene_dagster.consent.suppressions import Scope
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading
+from skene_dagster.wording import how_many
 
 
 @click.command("export")

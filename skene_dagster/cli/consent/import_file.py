@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.group import LOOK, USAGE
-from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.consent import people
 from skene_dagster.consent.imports.importing import Imported, Wanted, import_list
 from skene_dagster.consent.suppressions import LONGEST_SOURCE, Scope
@@ -16,6 +16,7 @@ from skene_dagster.delivery.decide.facts import mapped_by_settings
 from skene_dagster.errors import ImportRefused, Place
 from skene_dagster.settings import Users, load
 from skene_dagster.store.engine import reading
+from skene_dagster.wording import how_many
 
 
 @click.command("import")

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from skene_dagster.cli.database import open_ledger, shown_database
-from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.cli.screen import open_screen
 from skene_dagster.consent import tokens
 from skene_dagster.consent.writing import write
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
+from skene_dagster.wording import how_many
 
 
 @click.command("list")

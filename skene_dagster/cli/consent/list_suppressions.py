@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from skene_dagster.cli.consent import recipients, scopes
 from skene_dagster.cli.database import open_ledger, shown_database
-from skene_dagster.cli.screen import Screen, how_many, mask, open_screen
+from skene_dagster.cli.screen import Screen, mask, open_screen
 from skene_dagster.consent import listing
 from skene_dagster.consent.listing import Recorded
 from skene_dagster.consent.people import Named
@@ -20,6 +20,7 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading
 from skene_dagster.store.keys import as_text
 from skene_dagster.store.tables import OPEN
+from skene_dagster.wording import how_many
 
 SHOWN = 20
 """The most suppressions that are shown, unless all are wanted."""

@@ -1,13 +1,14 @@
 """skene-dagster suppressions export --to."""
 
 from skene_dagster.cli.database import open_ledger, open_session
-from skene_dagster.cli.screen import Screen, confirmed, how_many, open_screen
+from skene_dagster.cli.screen import Screen, confirmed, open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.providers import registry
 from skene_dagster.errors import ProviderFatal
 from skene_dagster.feedback.provider_list.lists import reachable
 from skene_dagster.feedback.provider_list.push import Cost, cost, push
 from skene_dagster.settings import Settings
+from skene_dagster.wording import how_many
 
 WITH_A_LIST = [name for name, entry in registry.REGISTERED.items() if entry.suppression_list is not None]
 """Providers that have one."""

@@ -7,10 +7,11 @@ import click
 
 from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading
+from skene_dagster.wording import how_many
 
 
 @click.command()

@@ -6,9 +6,10 @@ import click
 
 from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.screen import confirmed, how_many, open_screen
+from skene_dagster.cli.screen import confirmed, open_screen
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.store.engine import transaction
+from skene_dagster.wording import how_many
 
 
 @click.command()

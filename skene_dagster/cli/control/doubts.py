@@ -7,13 +7,14 @@ import click
 
 from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.screen import confirmed, how_many, open_screen
+from skene_dagster.cli.screen import confirmed, open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.doubts import Verdict, settle_doubt
 from skene_dagster.delivery.doubts import doubts as found_doubts
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading, transaction
+from skene_dagster.wording import how_many
 
 MEANS = {
     "sent": "they count as sent",

@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 
 from skene_dagster.cli.control import orders
 from skene_dagster.cli.database import open_ledger
-from skene_dagster.cli.screen import confirmed, how_many, open_screen
+from skene_dagster.cli.screen import confirmed, open_screen
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.settings import load
 from skene_dagster.store.engine import transaction
+from skene_dagster.wording import how_many
 
 
 @click.command()

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from skene_dagster.cli.database import open_ledger, open_session
-from skene_dagster.cli.screen import how_many, open_screen
+from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.backup_recovery import recover as told_by_the_provider
 from skene_dagster.delivery.providers import registry
 from skene_dagster.settings import load
+from skene_dagster.wording import how_many
 
 
 @click.command()

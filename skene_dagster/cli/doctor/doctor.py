@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from skene_dagster.cli.database import shown_database
+from skene_dagster.cli.doctor.alert_checks import examine_alerts
 from skene_dagster.cli.doctor.environment_checks import examine_database, examine_sender
 from skene_dagster.cli.doctor.mail import examine_mail
 from skene_dagster.cli.group import LOOK, REFUSED, USAGE
@@ -53,7 +54,9 @@ def _environment(screen: Screen, settings: Settings) -> set[str]:
     project = load_project(settings)
     seen = _tell(screen, shown_database(settings), examine_database(settings, project))
     screen.line()
-    return seen | _tell(screen, "Sender", examine_sender(settings, project))
+    seen |= _tell(screen, "Sender", examine_sender(settings, project))
+    screen.line()
+    return seen | _tell(screen, "Alerts", examine_alerts(settings))
 
 
 def _tell(screen: Screen, title: str, looked: Iterator[Checked]) -> set[str]:

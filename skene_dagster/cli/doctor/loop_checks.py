@@ -8,7 +8,6 @@ from sqlalchemy import Connection, Engine
 from skene_dagster import boundary
 from skene_dagster.checks import preflight
 from skene_dagster.cli.database import settings_file
-from skene_dagster.cli.screen import how_many
 from skene_dagster.cli.validate.result import Checked
 from skene_dagster.delivery.send.write_back import change_of_nobody
 from skene_dagster.documents import Document
@@ -18,6 +17,7 @@ from skene_dagster.project import Project
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import database_time, is_sqlite, transaction
 from skene_dagster.store.failures import translated
+from skene_dagster.wording import how_many
 
 
 def examine_files(project: Project) -> Iterator[Checked]:

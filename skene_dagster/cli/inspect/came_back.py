@@ -1,10 +1,10 @@
 """What `status` says of what came back about emails."""
 
-from skene_dagster.cli.screen import how_many
 from skene_dagster.delivery.ledger import ReceiptCounts
 from skene_dagster.delivery.providers import registry
 from skene_dagster.feedback.inbox import Heard
 from skene_dagster.settings import Settings
+from skene_dagster.wording import how_many
 
 WORDS = {
     "delivered": "delivered",

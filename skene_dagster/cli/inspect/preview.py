@@ -13,10 +13,11 @@ from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
-from skene_dagster.cli.screen import Screen, how_many, open_screen
+from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
+from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
 from skene_dagster.documents import together
@@ -28,6 +29,7 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
+from skene_dagster.wording import how_many
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
@@ -165,9 +167,9 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
             say(f"{seen:,} {word}s looked at")
 
         found = rehearse(stage, size, progress)
-    for gate in found.shut:
-        screen.labelled("notice", f"A run would mail nobody. {gate.why}")
-    if found.shut:
+    if found.held:
+        why = told(found.held, stage.plan.name, stage.step.name)
+        screen.labelled("notice", f"A run would mail nobody. {why}")
         screen.line()
     _tell_counts(screen, found, word)
     if not found.sample:

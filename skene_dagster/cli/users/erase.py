@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from skene_dagster.cli.database import open_ledger, shown_database
 from skene_dagster.cli.group import LOOK
-from skene_dagster.cli.screen import Screen, confirmed, how_many, mask, open_screen
+from skene_dagster.cli.screen import Screen, confirmed, mask, open_screen
 from skene_dagster.consent import listing
 from skene_dagster.consent.suppressions import Scope
 from skene_dagster.delivery.decide.facts import mapped_by_settings
@@ -20,6 +20,7 @@ from skene_dagster.erasing.person import Person, find
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import Clock, reading
 from skene_dagster.store.keys import as_text
+from skene_dagster.wording import how_many
 
 STAYS: Mapping[str, str] = MappingProxyType(
     {

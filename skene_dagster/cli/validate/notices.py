@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from skene_dagster.checks.schedule_gaps import Gap, Lost, lost
-from skene_dagster.cli.screen import how_many
-from skene_dagster.cli.ticks import in_utc, ticks
 from skene_dagster.errors import Place
 from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated, repeated
@@ -19,6 +17,8 @@ from skene_dagster.loops.times.cron import either_day
 from skene_dagster.loops.times.zones import trap_of_timezone
 from skene_dagster.segments.conditions import selected_from
 from skene_dagster.settings import Settings
+from skene_dagster.ticks import in_utc, ticks
+from skene_dagster.wording import how_many
 
 if TYPE_CHECKING:
     from skene_dagster.cli.validate.database_checks import Answer

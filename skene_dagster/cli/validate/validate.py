@@ -11,13 +11,14 @@ import click
 
 from skene_dagster import boundary
 from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
-from skene_dagster.cli.screen import LABEL, Screen, how_many, open_screen
+from skene_dagster.cli.screen import LABEL, Screen, open_screen
 from skene_dagster.cli.validate.notices import next_ticks, notices
 from skene_dagster.errors import DocumentError, Place, SkeneError
 from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import FILE, Settings, load
+from skene_dagster.wording import how_many
 
 if TYPE_CHECKING:
     from skene_dagster.checks.scans import Scan

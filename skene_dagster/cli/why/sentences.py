@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
-from skene_dagster.cli.screen import how_many
 from skene_dagster.cli.why.layout import clean, day, moment, short
 from skene_dagster.cli.words import BOUNCES, LEFT_BECAUSE, SUPPRESSED_BECAUSE, Known, reason_of_one
 from skene_dagster.durations import duration_text
@@ -14,6 +13,7 @@ from skene_dagster.explain.model import AddressHealth, CapRoom, Coming, Explaine
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.times.zones import fault_of_timezone
 from skene_dagster.settings import Settings
+from skene_dagster.wording import how_many
 
 _VALUE = 30
 """Cells of a value of the users table."""

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.cli.choosing import known_loop
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import Screen, open_screen
-from skene_dagster.cli.ticks import next_tick
 from skene_dagster.cli.why import sections, to_programs
 from skene_dagster.cli.why.sentences import Speaker
 from skene_dagster.consent.listing import Recorded
@@ -29,6 +28,7 @@ from skene_dagster.explain.whom import Found, find
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import reading
+from skene_dagster.ticks import next_tick
 
 PAGE = 500
 """Decisions that are read at a time."""

@@ -1,31 +1,22 @@
-"""The reconcile job and its sensor: they settle what a run left without an answer, whatever its loop's cron."""
+"""The reconcile job: it settles what a run left without an answer, whatever its loop's cron."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler.checks import report_doubts
-from skene_dagster.compiler.jobs import dead_runs
-from skene_dagster.compiler.jobs.sensors import is_on_its_way
-from skene_dagster.compiler.work import begun
-from skene_dagster.delivery import modes
-from skene_dagster.delivery.reconcile import Reconciled, is_wanted, reconcile
-from skene_dagster.errors import SkeneError
+from skene_dagster.compiler.work import Resources, begun
+from skene_dagster.delivery.reconcile import Reconciled, reconcile
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store import schema
-from skene_dagster.store.engine import database_clock
 
 NAME = "skene__reconcile"
-"""The job and its sensor. Two underscores: no loop can have this name."""
-
-LOOK_EVERY = 60
-"""Seconds between two checks for open batches."""
+"""The job. Two underscores: no loop can have this name."""
 
 
-def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
-    """Define the job and its sensor, which is on from the start.
+def reconciling(plans: Sequence[LoopPlan], settings: Settings, resources: Resources) -> dg.JobDefinition:
+    """Define the job; `wake` starts it.
 
     Args:
         plans: the loops without errors.
@@ -56,46 +47,15 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions
             }
         )
 
-    @dg.job(name=NAME, description="Settles what runs have left without an answer, and checks what is in doubt.")
+    @dg.job(
+        name=NAME,
+        resource_defs=resources,
+        description="Settles what runs have left without an answer, and checks what is in doubt.",
+    )
     def job() -> None:
         look()
 
-    @dg.sensor(
-        name=NAME,
-        # Dagster, 2026-11: given the job itself instead of its name, it warns about an unrelated beta feature.
-        job_name=NAME,
-        minimum_interval_seconds=LOOK_EVERY,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts the reconcile job when a batch that a run left behind (without an answer, split off from "
-        "another, in doubt) has been due for two minutes and no run holds it, when the hour has come for which a batch "
-        "waited, and when a removed step still has emails to send. Fails runs whose process was killed together with "
-        "the process that watched it.",
-    )
-    def sensor(
-        context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
-    ) -> Iterator[dg.SkipReason | dg.RunRequest]:
-        dead_runs.fail_the_dead(context.instance)
-        if is_on_its_way(context.instance, NAME):
-            yield dg.SkipReason("A reconcile run is already in progress.")
-            return
-        try:
-            wanted = _is_wanted(database, settings, plans)
-        except SkeneError as error:
-            yield dg.SkipReason(str(error))
-            return
-        if not wanted:
-            yield dg.SkipReason("Nothing that was left behind is due now.")
-            return
-        yield dg.RunRequest()
-
-    return dg.Definitions(jobs=[job], sensors=[sensor])
-
-
-def _is_wanted(database: Engine, settings: Settings, plans: Sequence[LoopPlan]) -> bool:
-    if not schema.is_ready(database):
-        return False
-    mode = modes.choose(settings)
-    return is_wanted(database, mode.name, database_clock(database), plans)
+    return job
 
 
 def _told(found: Reconciled) -> str:

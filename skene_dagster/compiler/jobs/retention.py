@@ -11,10 +11,11 @@ from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.retention import Retained, forget_contacts, retain
 from skene_dagster.erasing.waiting import go_on
 from skene_dagster.feedback.keeping import prune
+from skene_dagster.incidents.keeping import forget_incidents
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Settings
-from skene_dagster.store.tables import contacts, webhooks
+from skene_dagster.store.tables import contacts, incidents, webhooks
 
 NAME = "skene__retention"
 """The job and its schedule. Two underscores: no loop can have this name."""
@@ -49,7 +50,9 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
             forgotten = forget_contacts(database, settings.limits.caps, work.clock)
             pruned = prune(database, work.clock)
             go_on(database, settings, work.clock)
-        done = replace(done, rows={**done.rows, contacts.name: forgotten, webhooks.name: pruned.events})
+            over = forget_incidents(database, work.clock)
+        more = {contacts.name: forgotten, webhooks.name: pruned.events, incidents.name: over}
+        done = replace(done, rows={**done.rows, **more})
         context.log.info(_told(done))
         context.add_output_metadata({**done.rows, "opens_forgotten": pruned.opens, **_events(done)})
 

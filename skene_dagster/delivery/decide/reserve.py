@@ -22,7 +22,7 @@ from skene_dagster.delivery.decide import first_wave
 from skene_dagster.delivery.decide.accounts.deciding import refuse_another_subject
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
-from skene_dagster.delivery.decide.gates import looking
+from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.ledger import StepProgress, StepScope
@@ -152,7 +152,8 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     if hold is not None:
         held = reading(engine, lambda connection: ledger.held(connection, audience.scope))
         counts.update({f"deferred:{reason}": n for reason, n in held.items()})
-    return Reserved(dict(counts), batches, tuple(gates), hold)
+    measured = judging.decided(gates, counts["mail"]) if hold is None else tuple(gates)
+    return Reserved(dict(counts), batches, measured, hold)
 
 
 _Find = Callable[[Connection, datetime | None, Candidate | None], list[Candidate]]
@@ -181,10 +182,7 @@ def _hold(
     known = ledger.progress(connection, audience.scope)
     accepted = known.accepted if known else frozenset[str]()
     left = [gate for gate in shut if not looking.is_let_through(gate, orders, accepted)]
-    said: dict[GateName, str] = {}
-    for gate in left:
-        said[gate.name] = f"{said[gate.name]} {gate.why}" if gate.name in said else gate.why
-    return Hold(left[0].name, said) if left else None
+    return Hold(left[0].name, judging.said(left)) if left else None
 
 
 def _begin(engine: Engine, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:

@@ -26,6 +26,7 @@ from skene_dagster.delivery.ledger.decisions.progress import (
     hold,
     lock,
     progress,
+    progress_of_steps,
 )
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
@@ -220,6 +221,7 @@ __all__ = [
     "opens_forgotten_until",
     "own_wait",
     "progress",
+    "progress_of_steps",
     "put_off",
     "receipts_of",
     "recipients",

@@ -3,7 +3,7 @@
 Each step's rows of a user lie together by the primary key, so a question names the steps that it is about.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
@@ -11,10 +11,9 @@ from itertools import islice
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
-from skene_dagster.delivery.ledger.decisions.progress import StepProgress
 from skene_dagster.delivery.ledger.receipts import Receipt
 from skene_dagster.delivery.model import BatchState, Reason, SendState
-from skene_dagster.store.tables import batches, deferred, receipts, sends, steps
+from skene_dagster.store.tables import batches, deferred, receipts, sends
 
 StepName = tuple[str, str]
 """A loop, and a step as the ledger calls it."""
@@ -147,12 +146,6 @@ def newest_receipts(connection: Connection, recipient: str, mode: str, limit: in
     mine = (receipts.c.recipient == recipient, receipts.c.mode == mode)
     query = select(*_RECEIPT).where(*mine).order_by(receipts.c.accepted_at.desc(), receipts.c.send_id)
     return [Receipt(*row) for row in connection.execute(query.limit(limit))]
-
-
-def progress(connection: Connection, mode: str) -> Mapping[StepName, StepProgress]:
-    """Say how far each step has decided that ever did."""
-    query = select(steps.c.loop, steps.c.step, steps.c.reserved_as_of, steps.c.hold).where(steps.c.mode == mode)
-    return {(row.loop, row.step): StepProgress(row.reserved_as_of, row.hold) for row in connection.execute(query)}
 
 
 _RECEIPT = tuple(receipts.c[field.name] for field in fields(Receipt))

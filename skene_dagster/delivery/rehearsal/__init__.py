@@ -87,8 +87,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
                     mailed += 1
                     _keep_some(sample, case, size, mailed, draw)
             progress(len(page))
-        shut = decisions.tally.shut(stage.as_of)
-    return Rehearsal(entering, staying, unknown, counts, tuple(sample), shut)
+        held = decisions.tally.shut(stage.as_of)
+    return Rehearsal(entering, staying, unknown, counts, tuple(sample), held)
 
 
 def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCounted | None]:
@@ -268,8 +268,8 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
                     _keep_some(sample, case, size, mailed, draw)
             seen += len(page)
             progress(len(page))
-        shut = tally.shut(stage.as_of)
-    return Rehearsal(seen, 0, 0, counts, tuple(sample), shut)
+        held = tally.shut(stage.as_of)
+    return Rehearsal(seen, 0, 0, counts, tuple(sample), held)
 
 
 def _answer(connection: Connection, stage: Stage) -> Select[Any]:

@@ -9,9 +9,8 @@ from sqlalchemy import Engine, inspect
 
 from skene_dagster.delivery.decide.eligibility import Decision
 from skene_dagster.delivery.decide.facts import Person
-from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
-from skene_dagster.delivery.model import Past
+from skene_dagster.delivery.model import GateName, Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Settings
@@ -48,8 +47,8 @@ class Rehearsal:
     """How many by outcome, as `Reserved.counts`."""
     sample: tuple[Case, ...]
     """Some of those who would be mailed."""
-    shut: tuple[Gate, ...] = ()
-    """What would hold a run, so that it decides about nobody."""
+    held: Mapping[GateName, str] = field(default_factory=dict)
+    """What each gate says that would hold a run, so that it mails nobody."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from skene_dagster.store.tables.accounts import (
 from skene_dagster.store.tables.consent import erasures, preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
+from skene_dagster.store.tables.incidents import alerts, failures, incidents
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
 from skene_dagster.store.tables.sending import batches, contacts, controls, deferred, pacing, recovered, sends, steps
 from skene_dagster.store.tables.usage import (
@@ -37,6 +38,7 @@ __all__ = [
     "account_members",
     "account_sends",
     "accounts_of_type",
+    "alerts",
     "batches",
     "contacts",
     "controls",
@@ -47,7 +49,9 @@ __all__ = [
     "erasures",
     "events",
     "events_ahead",
+    "failures",
     "feature_adoption",
+    "incidents",
     "meta",
     "metadata",
     "milestones",

@@ -1,12 +1,11 @@
 """What a gate says of what was measured. Pure: a run and a preview judge alike."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from skene_dagster.delivery.model import GateName
 from skene_dagster.durations import duration_text
-from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Fresh, Limits
 
 FEW = 20
@@ -24,12 +23,22 @@ class Gate:
     measured: Mapping[str, float]
     """Its value and its limit, by names for a plot; without the value where it could not be measured."""
     why: str = ""
-    """Why the step may not go on, and what to do; empty where it may."""
+    """Why the step may not go on, and where to look; empty where it may."""
 
     @property
     def is_shut(self) -> bool:
         """Whether it holds the step, unless a person lets it pass."""
         return bool(self.why)
+
+
+def decided(gates: Iterable[Gate], emails: int) -> tuple[Gate, ...]:
+    """Put the emails that a tick has got in place of those that it could have had at most."""
+    return tuple(
+        replace(gate, measured={**gate.measured, gate.name: emails})
+        if gate.name in _SIZES and not gate.is_shut
+        else gate
+        for gate in gates
+    )
 
 
 @dataclass(frozen=True)
@@ -55,13 +64,30 @@ class Addresses:
         )
 
 
-def fresh(plan: LoopPlan, step: StepPlan, source: Fresh, newest: datetime | None, as_of: datetime) -> Gate:
+def said(gates: Iterable[Gate]) -> dict[GateName, str]:
+    """Gather what gates say, by their names; several tables are one gate."""
+    found: dict[GateName, str] = {}
+    for gate in gates:
+        found[gate.name] = f"{found[gate.name]} {gate.why}" if gate.name in found else gate.why
+    return found
+
+
+def told(said: Mapping[GateName, str], loop: str, step: str) -> str:
+    """Say what each gate says that holds a step, by its name, and how a person lets the step go on."""
+    accepted = "".join(f" --gate {name}" for name in said if name != "first_wave")
+    ways = [f"To let the next tick pass all the same: skene-dagster accept {loop} --step {step}{accepted}"]
+    if "first_wave" in said:
+        way = f"To approve its first emails: skene-dagster approve {loop} --step {step}"
+        ways = [f"{ways[0]}.", way] if accepted else [way]
+    return " ".join([*said.values(), *ways])
+
+
+def fresh(source: Fresh, newest: datetime | None, as_of: datetime) -> Gate:
     """Judge a table by its newest moment; None: it has none up to now."""
     limit = {f"{_plotted(source)}_limit": source.within / _HOUR}
-    accept = _accept(plan, step, "fresh")
     look = f"Look at what writes {source.table}. The first tick after that decides about all who wait."
     if newest is None:
-        return Gate("fresh", limit, f"{source.name} has no moment up to now. {look} {accept}")
+        return Gate("fresh", limit, f"{source.name} has no moment up to now. {look}")
     age = max(as_of - newest, timedelta(0))
     measured = {_plotted(source): round(age / _HOUR, 3), **limit}
     if age <= source.within:
@@ -70,16 +96,15 @@ def fresh(plan: LoopPlan, step: StepPlan, source: Fresh, newest: datetime | None
         f"{source.name} is not fresh: its newest moment is {newest:%d %b %Y, %H:%M} UTC, {_hours(age)} before the "
         f"tick, and `fresh` allows {duration_text(source.within)}."
     )
-    return Gate("fresh", measured, f"{said} {look} {accept}")
+    return Gate("fresh", measured, f"{said} {look}")
 
 
-def unreadable(plan: LoopPlan, step: StepPlan, source: Fresh, why: str) -> Gate:
+def unreadable(source: Fresh, why: str) -> Gate:
     """Judge a table whose newest moment cannot be read."""
-    limit = {f"{_plotted(source)}_limit": source.within / _HOUR}
-    return Gate("fresh", limit, f"{why} {_accept(plan, step, 'fresh')}")
+    return Gate("fresh", {f"{_plotted(source)}_limit": source.within / _HOUR}, why)
 
 
-def unmailable(plan: LoopPlan, step: StepPlan, limits: Limits, found: Addresses) -> Gate | None:
+def unmailable(limits: Limits, found: Addresses) -> Gate | None:
     """Judge the addresses of those who enter; None: nobody asked for that."""
     if limits.unmailable is None:
         return None
@@ -91,12 +116,12 @@ def unmailable(plan: LoopPlan, step: StepPlan, limits: Limits, found: Addresses)
     said = (
         f"{found.unmailable:,} of {found.looked_at:,} users who enter ({share:.0%}) have no address that can be mailed "
         f"({', '.join(f'{n:,} {kind}' for kind, n in kinds.items() if n)}), and limits.unmailable is "
-        f"{limits.unmailable:.4g}. Look at what writes their addresses."
+        f"{limits.unmailable * 100:g}%. Look at what writes their addresses."
     )
-    return Gate("unmailable", measured, f"{said} {_accept(plan, step, 'unmailable')}")
+    return Gate("unmailable", measured, said)
 
 
-def volume(plan: LoopPlan, step: StepPlan, limits: Limits, emails: int, largest: int | None) -> Gate | None:
+def volume(limits: Limits, emails: int, largest: int | None) -> Gate | None:
     """Judge how many emails a tick has.
 
     Args:
@@ -115,7 +140,7 @@ def volume(plan: LoopPlan, step: StepPlan, limits: Limits, emails: int, largest:
         f"It would send {emails:,} emails. The largest tick of the last {duration_text(LOOKS_BACK)} had {largest:,}, "
         f"and limits.volume is {limits.volume:g}x. Look at the tables that the condition reads."
     )
-    return Gate("volume", measured, f"{said} {_accept(plan, step, 'volume')}")
+    return Gate("volume", measured, said)
 
 
 def most_emails(volume: float, floor: int, largest: int) -> int:
@@ -124,7 +149,7 @@ def most_emails(volume: float, floor: int, largest: int) -> int:
     return max(int(volume * largest), floor - 1)
 
 
-def first_wave(plan: LoopPlan, step: StepPlan, limits: Limits, emails: int) -> Gate:
+def first_wave(limits: Limits, emails: int) -> Gate:
     """Judge the first emails of a step in production that nobody has approved yet."""
     measured = {"first_wave": emails, "first_wave_limit": limits.first_wave}
     if emails <= limits.first_wave:
@@ -132,12 +157,13 @@ def first_wave(plan: LoopPlan, step: StepPlan, limits: Limits, emails: int) -> G
     return Gate(
         "first_wave",
         measured,
-        f"It never mailed anybody, and would now send {emails:,} emails (limits.first_wave is {limits.first_wave:,}). "
-        f"Look at `skene-dagster preview {plan.name}`. To approve them: skene-dagster approve {_named(plan, step)}",
+        f"It never mailed anybody, and would now send {emails:,} emails (limits.first_wave is {limits.first_wave:,}).",
     )
 
 
 _HOUR = timedelta(hours=1)
+_SIZES: frozenset[GateName] = frozenset({"volume", "first_wave"})
+"""Gates that are about the number of emails."""
 
 
 def _plotted(source: Fresh) -> str:
@@ -147,11 +173,3 @@ def _plotted(source: Fresh) -> str:
 def _hours(age: timedelta) -> str:
     hours = age / _HOUR
     return f"{hours:,.0f} hours" if hours >= 2 else f"{age / timedelta(minutes=1):.0f} minutes"
-
-
-def _named(plan: LoopPlan, step: StepPlan) -> str:
-    return plan.name if len(plan.steps) == 1 else f"{plan.name} --step {step.name}"
-
-
-def _accept(plan: LoopPlan, step: StepPlan, name: GateName) -> str:
-    return f"To let the next tick pass all the same: skene-dagster accept {_named(plan, step)} --gate {name}"

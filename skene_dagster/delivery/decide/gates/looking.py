@@ -55,18 +55,17 @@ def fresh(audience: SendAudience, source: fresh_sources.Source, ask: Ask, now: d
     Raises:
         StoreUnavailable: the database cannot answer for now.
     """
-    plan, step = audience.plan, audience.step
     until = max(audience.as_of, now)
     try:
         newest = ask(lambda connection: fresh_sources.newest(connection, source, until))
     except DocumentError as unreadable:
-        return judging.unreadable(plan, step, source.fresh, str(unreadable))
+        return judging.unreadable(source.fresh, str(unreadable))
     except StoreError as denied:
         if denied.retryable:
             raise
         placed = StoreError(denied.message, advice=denied.advice, place=source.place("table"))
-        return judging.unreadable(plan, step, source.fresh, str(placed))
-    return judging.fresh(plan, step, source.fresh, newest, audience.as_of)
+        return judging.unreadable(source.fresh, str(placed))
+    return judging.fresh(source.fresh, newest, audience.as_of)
 
 
 def address_of(person: Person) -> Addresses:
@@ -91,7 +90,7 @@ def _unmailable(audience: SendAudience, engine: Engine, since: datetime | None, 
     while True:
         page, people = reading(engine, partial(_people, audience=audience, since=since, after=last, now=now))
         if not page:
-            return judging.unmailable(audience.plan, audience.step, limits, found)
+            return judging.unmailable(limits, found)
         last = page[-1]
         for one in page:
             if one.user_id in people:
@@ -110,7 +109,7 @@ def _of_its_size(
     audience: SendAudience, engine: Engine, since: datetime | None, first_as_of: datetime, now: datetime
 ) -> Iterator[Gate | None]:
     """Ask the gates about how many emails it has: they are counted only where they may be too many."""
-    plan, step, limits = audience.plan, audience.step, audience.settings.limits
+    limits = audience.settings.limits
     largest = reading(engine, partial(largest_tick, audience=audience))
     awaits = (
         audience.mode.name == "live" and largest is None and not reading(engine, partial(_orders, audience)).approved
@@ -120,9 +119,9 @@ def _of_its_size(
         most = judging.most_emails(limits.volume, limits.least_change, largest)
     emails = {} if most is None else counted(audience, engine, since, first_as_of, now, most)
     # Who entered at other ticks, while the step was held, are no more than those ticks would have had.
-    yield judging.volume(plan, step, limits, max(emails.values(), default=0), largest)
+    yield judging.volume(limits, max(emails.values(), default=0), largest)
     if awaits:
-        yield judging.first_wave(plan, step, limits, sum(emails.values()))
+        yield judging.first_wave(limits, sum(emails.values()))
 
 
 def _orders(audience: SendAudience, connection: Connection) -> controls.Orders:

@@ -13,6 +13,7 @@ from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Addresses, Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
+from skene_dagster.delivery.model import GateName
 from skene_dagster.store import tables
 from skene_dagster.store.failures import translated
 
@@ -45,23 +46,23 @@ class Tally:
         if isinstance(decision, Mail):
             self._emails[as_of if waits else inside_since or as_of] += 1
 
-    def shut(self, now: datetime) -> tuple[Gate, ...]:
-        """Name the gates that would hold a run, with what they would say."""
+    def shut(self, now: datetime) -> dict[GateName, str]:
+        """Name the gates that would hold a run, and what they would say."""
         audience, connection = self._audience, self._connection
-        plan, step, limits = audience.plan, audience.step, audience.settings.limits
-        sources = fresh_sources.of_loop(plan, audience.settings)
+        limits = audience.settings.limits
+        sources = fresh_sources.of_loop(audience.plan, audience.settings)
         found: list[Gate | None] = [looking.fresh(audience, source, self._ask, now) for source in sources]
-        found.append(judging.unmailable(plan, step, limits, self._addresses))
+        found.append(judging.unmailable(limits, self._addresses))
         has_batches = inspect(connection).has_table(tables.batches.name)
         largest = looking.largest_tick(connection, audience) if has_batches else None
-        found.append(judging.volume(plan, step, limits, max(self._emails.values(), default=0), largest))
+        found.append(judging.volume(limits, max(self._emails.values(), default=0), largest))
         if audience.mode.name == "live" and largest is None:
-            found.append(judging.first_wave(plan, step, limits, self._emails.total()))
+            found.append(judging.first_wave(limits, self._emails.total()))
         orders = controls.Orders((), None, None, approved=False)
         if self._has_orders:
-            orders = controls.orders(connection, plan.name, step.ledger_name)
+            orders = controls.orders(connection, audience.plan.name, audience.step.ledger_name)
         shut = [gate for gate in found if gate is not None and gate.is_shut]
-        return tuple(one for one in shut if not looking.is_let_through(one, orders, self._progress.accepted))
+        return judging.said(one for one in shut if not looking.is_let_through(one, orders, self._progress.accepted))
 
     def _ask(self, look: Callable[[Connection], datetime | None]) -> datetime | None:
         # Nothing is written, so the transaction is not one that a read-only database refuses.

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, literal, or_, select, update
 
 from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
@@ -22,7 +23,7 @@ class StepProgress:
     """The last tick of which everybody is decided; None: nobody."""
     hold: HoldReason | None
     """Why nobody was decided at its last tick."""
-    said: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[GateName, str] = field(default_factory=dict)
     """What each gate that held it said, by its name."""
     accepted: frozenset[str] = frozenset()
     """The gates that a person lets its next tick pass."""
@@ -116,10 +117,16 @@ def held(connection: Connection, scope: StepScope) -> dict[str, int]:
 
 def progress(connection: Connection, scope: StepScope) -> StepProgress | None:
     """Read how far a step has decided, and what holds it; None where it has never run."""
-    row = connection.execute(
-        select(steps.c.reserved_as_of, steps.c.hold, steps.c.said, steps.c.accepted).where(rows_of(scope, steps))
-    ).one_or_none()
-    if row is None:
-        return None
+    row = connection.execute(select(steps).where(rows_of(scope, steps))).one_or_none()
+    return None if row is None else _read(row)
+
+
+def progress_of_steps(connection: Connection, mode: str) -> dict[tuple[str, str], StepProgress]:
+    """Read how far each step has decided, by its loop and its name."""
+    rows = connection.execute(select(steps).where(steps.c.mode == mode))
+    return {(row.loop, row.step): _read(row) for row in rows}
+
+
+def _read(row: Row[Any]) -> StepProgress:
     said = {} if row.said is None else json.loads(row.said)
     return StepProgress(row.reserved_as_of, row.hold, said, frozenset((row.accepted or "").split()))

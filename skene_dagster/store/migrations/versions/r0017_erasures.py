@@ -6,7 +6,7 @@ from alembic import context, op
 from skene_dagster.store.migrations.columns import MOMENT
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 
 
 def upgrade() -> None:

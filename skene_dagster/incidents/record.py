@@ -1,0 +1,154 @@
+"""Incidents: what was found wrong, compared with what is known to be. This module owns skene_incidents.
+
+What counts is how it is now, not what happened: whatever a process that died has left undone, the next look does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+
+from skene_dagster.delivery.email.graphemes import cut
+from skene_dagster.incidents.problems import LASTS, Kind, Problem
+from skene_dagster.store.sweeping import Swept, sweep
+from skene_dagster.store.tables import OPEN, incidents
+
+CALM = timedelta(minutes=5)
+"""How long something must be gone before it is over; twice as long for each time that it was over within a day."""
+
+A_DAY = timedelta(days=1)
+
+KEPT = timedelta(days=90)
+"""How long an incident is kept that is over."""
+
+LONGEST_SUBJECT = 191
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something wrong, from when it was first found until it is over."""
+
+    kind: Kind
+    subject: str
+    about: str
+    said: str
+    to_do: str
+    opened_at: datetime
+    closed_at: datetime | None
+    """When it was over; None while it lasts."""
+    told_to: frozenset[str]
+    """The targets that know of it as it is now: that it is there, or that it is over."""
+    concerns: frozenset[str] | None
+    """The only targets that are to know; None: all. That it is over concerns those that knew that it was there."""
+
+
+Key = tuple[Kind, str]
+"""The kind and the subject: of one of which there is one incident at a time."""
+
+_OPEN = incidents.c.closed_at == OPEN
+
+
+def record(
+    connection: Connection, problems: Sequence[Problem], looked_at: Mapping[Kind, str | None], now: datetime
+) -> None:
+    """Open what is new, and close what is over.
+
+    Args:
+        looked_at: the kinds that were looked at; of one with a subject, only that was.
+    """
+    row = incidents.c
+    query = select(row.kind, row.subject, row.opened_at, row.gone_at, row.told_to).where(_OPEN)
+    known = {_key(one.kind, one.subject): one for one in connection.execute(query)}
+    found: dict[Key, Problem] = {}
+    for problem in problems:
+        # Of several of one kind about one subject, the first says enough.
+        found.setdefault(_key(problem.kind, cut(problem.subject, LONGEST_SUBJECT)), problem)
+    for key, problem in found.items():
+        if key not in known:
+            _open(connection, key, problem, now)
+        elif known[key].gone_at is not None:
+            _change(connection, key, gone_at=None)
+    for key, one in known.items():
+        kind, subject = key
+        if key in found or kind not in looked_at or looked_at[kind] not in (None, subject):
+            continue
+        if not one.told_to:
+            # Nobody knows of it, so nobody has to know that it is over.
+            _change(connection, key, closed_at=now, over_told_at=now)
+        elif one.gone_at is None:
+            _change(connection, key, gone_at=now)
+        elif not one.gone_at <= now < one.gone_at + _calm(connection, key, now):
+            _change(connection, key, closed_at=min(one.gone_at, now))
+
+
+def to_tell(connection: Connection, now: datetime) -> list[Incident]:
+    """List what is still to be told to some target: what is there, and what is over; the oldest first."""
+    row = incidents.c
+    is_there = and_(_OPEN, row.told_at.is_(None), row.gone_at.is_(None))
+    is_over = and_(~_OPEN, row.over_told_at.is_(None))
+    query = select(incidents).where(or_(is_there, is_over)).order_by(row.opened_at, row.kind, row.subject)
+    listed = [_incident(one._asdict()) for one in connection.execute(query)]
+    return [one for one in listed if one.closed_at or one.opened_at + LASTS.get(one.kind, timedelta(0)) <= now]
+
+
+def told(
+    connection: Connection, incident: Incident, targets: frozenset[str], everybody: frozenset[str], now: datetime
+) -> None:
+    """Note which targets know of an incident.
+
+    Args:
+        everybody: the targets there are; when all of them know whom it concerns, it is told.
+    """
+    knows = incident.told_to | targets
+    concerned = everybody if incident.concerns is None else everybody & incident.concerns
+    done = now if concerned <= knows else None
+    names = " ".join(sorted(knows))
+    key = (incident.kind, incident.subject)
+    if incident.closed_at is None:
+        _change(connection, key, told_to=names, told_at=done)
+    else:
+        mine = and_(_of(key), incidents.c.closed_at == incident.closed_at)
+        connection.execute(update(incidents).where(mine).values(over_told_to=names, over_told_at=done))
+
+
+def forget(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:
+    """Delete what was over before a moment."""
+    closed = incidents.c.closed_at
+    return sweep(connection, incidents, closed, "skene_incidents_closed", before=before, since=since, size=size)
+
+
+def _open(connection: Connection, key: Key, problem: Problem, now: datetime) -> None:
+    said = {"about": cut(problem.about, 255), "said": cut(problem.said, 1000), "to_do": cut(problem.to_do, 255)}
+    row = {"kind": key[0], "subject": key[1], "closed_at": OPEN, "opened_at": now, "told_to": "", "over_told_to": ""}
+    connection.execute(insert(incidents).values(row | said))
+
+
+def _calm(connection: Connection, key: Key, now: datetime) -> timedelta:
+    lately = and_(_of(key), ~_OPEN, incidents.c.closed_at > now - A_DAY, incidents.c.told_to != "")
+    times = int(connection.execute(select(func.count()).select_from(incidents).where(lately)).scalar_one())
+    return min(CALM * 2.0**times, A_DAY)
+
+
+def _change(connection: Connection, key: Key, **values: Any) -> None:
+    connection.execute(update(incidents).where(_of(key), _OPEN).values(**values))
+
+
+def _key(kind: str, subject: str) -> Key:
+    return cast("Kind", kind), subject
+
+
+def _of(key: Key) -> ColumnElement[bool]:
+    return and_(incidents.c.kind == key[0], incidents.c.subject == key[1])
+
+
+def _incident(row: Mapping[str, Any]) -> Incident:
+    is_open = row["closed_at"] == OPEN
+    knew = frozenset(row["told_to"].split())
+    return Incident(
+        **{name: row[name] for name in ("kind", "subject", "about", "said", "to_do", "opened_at")},
+        closed_at=None if is_open else row["closed_at"],
+        told_to=knew if is_open else frozenset(row["over_told_to"].split()),
+        concerns=None if is_open else knew,
+    )
