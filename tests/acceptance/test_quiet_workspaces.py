@@ -161,9 +161,9 @@ WRONG = [
     pytest.param("key: id", "key: title", "accounts.key", "Column 'title' is not the primary key", id="the key"),
     pytest.param(
         "user_column: workspace_id",
-        "user_column: name",
+        "user_column: id",
         "accounts.user_column",
-        "users.name is VARCHAR(255)",
+        "users.id is INTEGER",
         id="whose",
     ),
     pytest.param("owner: owner_id", "owner: boss", "accounts.owner", "The database refuses this SQL", id="the owner"),

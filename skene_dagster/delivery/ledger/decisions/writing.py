@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, insert, select
 
 from skene_dagster.delivery.ledger.decisions import contacts, deferring
 from skene_dagster.delivery.ledger.scope import StepScope, decisions_of, deferred_of, rows_of, send_id
 from skene_dagster.delivery.model import NewDecisions, NewSend
-from skene_dagster.store.subjects import ACCOUNTS, USERS
+from skene_dagster.store.subjects import USERS
 from skene_dagster.store.tables import account_decisions, batches, sends
 
 
@@ -23,12 +23,14 @@ def has_decided(connection: Connection, scope: StepScope) -> bool:
 
 def was_about_others(connection: Connection, scope: StepScope) -> bool:
     """Whether a step decided about users before, and is about accounts now, or the other way round."""
-    about_accounts, about_users = (
-        select(table.c.mode).where(rows_of(scope, table)).limit(1) for table in (account_decisions, sends)
-    )
-    if connection.execute(about_accounts).first() is not None:
-        return scope.subject is USERS
-    return scope.subject is ACCOUNTS and connection.execute(about_users).first() is not None
+
+    def any_of(table: Table) -> bool:
+        return connection.execute(select(table.c.mode).where(rows_of(scope, table)).limit(1)).first() is not None
+
+    if scope.subject is USERS:
+        return any_of(account_decisions)
+    # In this order: a run that decides now commits the sends and what they are about together.
+    return any_of(sends) and not any_of(account_decisions)
 
 
 def decide(
