@@ -50,10 +50,12 @@ def counted_activity(connection: Connection, settings: Settings) -> Counted | No
     Raises:
         NotCounted: as `counted`.
     """
-    return _counted(connection, _EVENTS, settings)
+    return _counted(connection, _EVENTS, settings, "who was active last")
 
 
-def _counted(connection: Connection, words: Mapping[str, str], settings: Settings) -> Counted | None:
+def _counted(
+    connection: Connection, words: Mapping[str, str], settings: Settings, what: str = "whom this condition selects"
+) -> Counted | None:
     if not words:
         return None
     there = inspect(connection).has_table(rollups.name)
@@ -61,7 +63,7 @@ def _counted(connection: Connection, words: Mapping[str, str], settings: Setting
     if row is None or row.as_of is None:
         first = "" if there or is_sqlite(connection) else "Run: skene-dagster migrate. "
         raise NotCounted(
-            "What users do was never counted in this database, so nobody knows whom this condition selects.",
+            f"What users do was never counted in this database, so nobody knows {what}.",
             advice=f"{first}Count it:\n  {COUNT}",
         )
     differing = config.differing(connection, plan_usage(settings).digests)
@@ -69,7 +71,7 @@ def _counted(connection: Connection, words: Mapping[str, str], settings: Setting
     if changed:
         raise NotCounted(
             f"Since what users do was last counted ({shown_moment(row.as_of)}), {FILE} has changed "
-            f"{' and '.join(changed)}, so nobody knows whom this condition selects.",
+            f"{' and '.join(changed)}, so nobody knows {what}.",
             advice=f"Count it again:\n  {COUNT}",
         )
     return Counted(row.as_of, row.writing_as_of if row.writing_as_of != row.as_of else None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, inspect, literal, select
 
-from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
+from skene_dagster.behaviour.rollup.counted import Counted, counted_activity, counted_whole
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.accounts import recipients
 from skene_dagster.delivery.decide.accounts.rehearsing import decided_accounts
@@ -48,6 +48,8 @@ def known(stage: Stage) -> Counted | None:
         StoreError: the database refused.
     """
     with translated(), stage.engine.connect() as connection:
+        if stage.step.recipient == "most_recently_active":
+            return counted_activity(connection, stage.settings)
         return counted_whole(connection, stage.step.condition, stage.settings)
 
 
