@@ -133,7 +133,7 @@ class StepCounts:
 
 def counts(connection: Connection, plan: LoopPlan, step: StepPlan, mode: str, now: datetime) -> StepCounts:
     """Count what there is of one step."""
-    scope = StepScope(mode, plan.name, step.ledger_name)
+    scope = scope_of(mode, plan, step)
     return StepCounts(
         waiting=ledger.open_emails(connection, scope),
         deferred=ledger.deferred(connection, scope, by_row=step.by_row),

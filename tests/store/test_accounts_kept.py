@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 from skene_dagster.consent import suppressions
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.suppressions import Scope, Suppression
+from skene_dagster.delivery import controls, health, ledger
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers.base import Answer, Later
@@ -292,9 +294,7 @@ def test_who_was_active_last_has_to_be_counted(world: AccountsWorld) -> None:
 
 def test_an_owner_who_is_no_users_key_is_refused_with_the_place_in_skene_yaml(world: AccountsWorld) -> None:
     world.workspace("w1", [1])
-    settings = (world.root / "skene.yaml").read_text("utf-8")
-    (world.root / "skene.yaml").write_text(settings.replace("owner: owner_id", "owner: title"), encoding="utf-8")
-    world.settings = world.settings.__class__(**{**world.settings.__dict__, "accounts": owned_by("title")})
+    world.settings = replace(world.settings, accounts=owned_by("title"))
     world.refresh()
 
     with pytest.raises(SettingsError, match=r"accounts\.owner gives a str, but the users key is"):
@@ -303,7 +303,7 @@ def test_an_owner_who_is_no_users_key_is_refused_with_the_place_in_skene_yaml(wo
 
 def test_an_owner_of_a_column_that_there_is_not_is_refused_likewise(world: AccountsWorld) -> None:
     world.workspace("w1", [1])
-    world.settings = world.settings.__class__(**{**world.settings.__dict__, "accounts": owned_by("nobody")})
+    world.settings = replace(world.settings, accounts=owned_by("nobody"))
     world.refresh()
 
     with pytest.raises(SettingsError, match="The database refuses it") as refused:
@@ -363,3 +363,90 @@ def test_pages_of_one_find_everybody(world: AccountsWorld) -> None:
     world.deliver()
 
     assert world.provider.mailed == [f"u{n}@example.com" for n in range(1, 6)]
+
+
+def test_who_owns_an_account_may_be_asked_of_another_table(world: AccountsWorld) -> None:
+    world.workspace("w1", [1, 2, 3], owner=1)
+    world.workspace("w2", [4])
+    owner = "(SELECT MAX(u.id) FROM users u WHERE u.workspace = workspaces.id)"
+    world.settings = replace(world.settings, accounts=owned_by(owner))
+
+    world.tick()
+
+    assert world.provider.mailed == ["u3@example.com", "u4@example.com"]
+
+
+def test_accounts_of_a_paused_loop_wait_and_are_counted(world: AccountsWorld) -> None:
+    world.workspace("w1", [1])
+    world.workspace("w2", [2])
+    transaction(world.engine, lambda c: controls.pause(c, "retention", world.now))
+    scope = ledger.scope_of("outbox", world.plan, world.step)
+    world.refresh()
+    held = world.reserve()
+    waits = transaction(world.engine, lambda c: ledger.deferred(c, scope, by_row=False))
+    transaction(world.engine, lambda c: controls.resume(c, "retention", world.now))
+    world.days_pass(1)
+
+    world.tick()
+
+    assert held.counts == {"deferred:paused": 2}
+    assert waits == {"paused": 2}
+    assert world.provider.mailed == ["u1@example.com", "u2@example.com"]
+
+
+def test_what_waits_of_accounts_is_counted_by_reason(world: AccountsWorld) -> None:
+    world.workspace("w1", [1])
+    world.workspace("w2", [2])
+    world.change(2, email=None)
+    suppressed(world, "w1")
+
+    world.tick()
+
+    scope = ledger.scope_of("outbox", world.plan, world.step)
+    with world.engine.connect() as connection:
+        assert ledger.counts(connection, scope) == {"deferred:no_address": 1, "skipped:said_no": 1}
+        assert health.counts(connection, world.plan, world.step, "outbox", world.now).deferred == {"no_address": 1}
+
+
+def test_accounts_that_were_skipped_are_decided_again_once_a_person_says_so(world: AccountsWorld) -> None:
+    world.workspace("w1", [1])
+    suppressed(world, "w1")
+    world.tick()
+    scope = ledger.scope_of("outbox", world.plan, world.step)
+
+    def lift(connection: Connection) -> int:
+        suppressions.lift(connection, [Recipients.of(connection).account("w1")], "a test", world.now)
+        return ledger.reconsider(connection, scope, by_row=False)
+
+    again = transaction(world.engine, lift)
+    world.days_pass(1)
+    world.tick()
+
+    assert again == 1
+    assert world.provider.mailed == ["u1@example.com"]
+    assert world.decided() == {"w1": ["mailed"]}
+
+
+def test_accounts_that_were_there_at_the_start_are_not_mailed_if_only_new_ones_are(world: AccountsWorld) -> None:
+    world.rewrite(("type: retention", "type: retention\nstart: new_only"))
+    world.workspace("w1", [1])
+    world.tick()
+    world.workspace("w2", [2])
+    world.days_pass(1)
+
+    world.tick()
+
+    assert world.provider.mailed == ["u2@example.com"]
+
+
+def test_an_account_that_is_gone_leaves_and_mails_nobody(world: AccountsWorld) -> None:
+    world.workspace("w1", [1])
+    world.refresh()
+    world.reserve()
+    with world.engine.begin() as connection:
+        connection.execute(text("DELETE FROM workspaces"))
+
+    world.deliver()
+
+    assert world.provider.mailed == []
+    assert world.sent_about() == [(1, "skipped")]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
@@ -90,7 +90,7 @@ class LateTicks:
         asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
         if asked_at is None or now - asked_at > LATE:
             rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows
-            scope = StepScope(self.mode.name, self.plan.name, self.step.ledger_name)
+            scope = scope_of(self.mode.name, self.plan, self.step)
             not_among = ledger.accounts_not_among if self.step.per_account else ledger.not_among
             left = not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
             self._of_all[as_of] = now, left

@@ -41,7 +41,9 @@ def judge_expression(rewritten: Rewritten, *, alone: bool) -> exp.Expr:
             "What an event is must not depend on when it is looked at. " + _A_ROW_ALONE,
         )
     where = judge(replace(rewritten, judged=[BEFORE, *rewritten.judged, _AFTER])).args["where"].this
-    if not isinstance(where, exp.Paren):
+    # SQLGlot 30, 2026-11: brackets around a subquery are a subquery, too.
+    is_subquery = isinstance(where, exp.Subquery) and isinstance(where.this, exp.Subquery)
+    if not (isinstance(where, exp.Paren) or is_subquery):
         raise Refusal("This is not one expression.", _A_ROW_ALONE)
     # A subquery may count; the expression itself is asked for some users at a time, who are not all that there are.
     for node in where.walk(prune=lambda inner: not alone and isinstance(inner, exp.Query)):
