@@ -21,6 +21,7 @@ def main() -> None:
         "send",
         "track",
         "unsubscribe",
+        "wake",
     ):
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
     print(f"\n{(time.perf_counter() - started) / 60:.1f} minutes in all.")

@@ -107,15 +107,15 @@ def measure(root: Path, url: str, rounds: int) -> Times:
         if number % 2:
             times.bare.append(insert_bare(engine, plan))
         started = time.process_time()
-        times.ours.append(timed(lambda: _reserve(engine, plan, settings)))
+        times.ours.append(timed(lambda: reserve_all(engine, plan, settings)))
         times.processor.append(time.process_time() - started)
         if not number % 2:
             times.bare.append(insert_bare(engine, plan))
         product.forget_sends(engine)
-        times.unruled.append(timed(lambda: _reserve(engine, *_without_rules(plan, settings))))
+        times.unruled.append(timed(lambda: reserve_all(engine, *_without_rules(plan, settings))))
         product.forget_sends(engine)
         transaction(engine, _suppress_others)
-        times.ruled.append(timed(lambda: _reserve(engine, *_with_rules(plan, settings))))
+        times.ruled.append(timed(lambda: reserve_all(engine, *_with_rules(plan, settings))))
         transaction(engine, lambda connection: connection.execute(delete(suppressed)))
     return times
 
@@ -177,7 +177,8 @@ def insert_bare(engine: Engine, plan: LoopPlan) -> float:
         return timed(lambda: transaction(engine, write))
 
 
-def _reserve(engine: Engine, plan: LoopPlan, settings: Settings) -> None:
+def reserve_all(engine: Engine, plan: LoopPlan, settings: Settings) -> None:
+    """Decide that each of the members is mailed."""
     done = reserve(
         engine,
         plan=plan,
@@ -195,10 +196,10 @@ def _reserve(engine: Engine, plan: LoopPlan, settings: Settings) -> None:
 def _show_where(engine: Engine, plan: LoopPlan, settings: Settings, title: str) -> None:
     """Show where the time goes: statement by statement, and then, in another round, function by function."""
     product.forget_sends(engine)
-    statements.show_longest(engine, f"Reserving, {title}", lambda: timed(lambda: _reserve(engine, plan, settings)))
+    statements.show_longest(engine, f"Reserving, {title}", lambda: timed(lambda: reserve_all(engine, plan, settings)))
     product.forget_sends(engine)
     with cProfile.Profile() as profile:
-        _reserve(engine, plan, settings)
+        reserve_all(engine, plan, settings)
     pstats.Stats(profile).sort_stats("tottime").print_stats(25)
 
 

@@ -188,6 +188,8 @@ def _fault(model: type[Spec], document: Document, error: type[DocumentError], it
     if kind == "extra_forbidden":
         return _unknown_field(document, error, path, owners)
     if kind == "missing":
+        name = _spelling(document, owners, name)
+        place = document.place(path, part=in_words((*path[:-1], name)))
         return error(f"{name!r} is missing.", advice="Add it.", place=place)
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"])
@@ -240,9 +242,16 @@ def _unknown_field(
                 advice="Keep one.",
                 place=document.place(path),
             )
-    camel = document.file.endswith(".ts")
-    known = [alias if camel or field_name.endswith("_") else field_name for field_name, alias in fields]
+    known = [_spelling(document, owners, alias) for _, alias in fields]
     return error(f"{shown(name)} is not a field here.", advice=one_of(name, known), place=document.place(path))
+
+
+def _spelling(document: Document, owners: tuple[type[BaseModel], ...], alias: str) -> str:
+    """Spell a field as the language of its file does."""
+    if document.file.endswith(".ts"):
+        return alias
+    fields = ((name, info.alias) for model in owners for name, info in model.model_fields.items())
+    return next((name for name, known in fields if known == alias and not name.endswith("_")), alias)
 
 
 def _follow(

@@ -4,6 +4,7 @@ It is computed from the days alone, and together with them. Nothing here changes
 that. This module owns skene_user_activity.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -50,6 +51,19 @@ def trend(connection: Connection, plan: UsagePlan, as_of: datetime) -> Trend:
     users = connection.execute(select(func.count()).select_from(user_activity)).scalar_one()
     today, before = (_on(connection, plan, day) for day in (as_of.date(), as_of.date() - timedelta(days=1)))
     return Trend(users, *today, *before)
+
+
+def last_active(user_id: ColumnElement[Any]) -> ColumnElement[datetime]:
+    """Say when the user of a column was last active; NULL where that is not known."""
+    known = user_activity.c
+    return select(known.last_at).where(known.user_id == user_id).scalar_subquery()
+
+
+def last_active_of(connection: Connection, keys: Sequence[object]) -> dict[object, datetime]:
+    """Say when users were last active; without those of whom it is not known."""
+    known = user_activity.c
+    rows = connection.execute(select(known.user_id, known.last_at).where(known.user_id.in_(keys)))
+    return {row.user_id: row.last_at for row in rows}
 
 
 def each_day(plan: UsagePlan, chunk: Chunk, counted: NamedFromClause = user_days) -> Subquery:

@@ -10,7 +10,15 @@ from sqlalchemy.types import NullType
 
 from skene_dagster.checks.db_errors import columns_in, has, names, needed_at
 from skene_dagster.documents import Document
-from skene_dagster.errors import DocumentError, LoopInvalid, Place, SettingsError, StoreTimeout
+from skene_dagster.errors import (
+    DocumentError,
+    LoopInvalid,
+    Place,
+    SettingsError,
+    SkeneError,
+    StoreError,
+    StoreTimeout,
+)
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.product import mapped_moments
 from skene_dagster.product.column_kinds import source as column_of
@@ -60,15 +68,20 @@ def of_settings(settings: Settings) -> list[Source]:
     return [Source(fresh, position, None, settings) for position, fresh in enumerate(settings.fresh)]
 
 
-def check(connection: Connection, sources: Iterable[Source]) -> Iterator[DocumentError]:
-    """List what `faults` lists of several.
+def check(connection: Connection, sources: Iterable[Source]) -> Iterator[SkeneError]:
+    """List what `faults` lists of several, and for each right that the database user lacks a StoreError at its line.
 
     Raises:
-        StoreError: the database cannot be asked; or, with a place, the database user lacks a right.
+        StoreError: the database cannot be asked.
     """
     for source in sources:
-        with needed_at(source.place("table")):
-            yield from faults(connection, source)
+        try:
+            with needed_at(source.place("table")):
+                yield from faults(connection, source)
+        except StoreError as denied:
+            if denied.place is None:
+                raise
+            yield denied
 
 
 def faults(connection: Connection, source: Source) -> Iterator[DocumentError]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from skene_dagster.checks import fresh_sources
 from skene_dagster.checks.db_errors import at, at_word
 from skene_dagster.checks.schedule_gaps import bare, looks_ahead, speaks_of_the_future
 from skene_dagster.documents import Document
@@ -95,6 +96,9 @@ def _watched(plans: Sequence[LoopPlan], settings: Settings, settings_file: Docum
         for field, column in fields.items():
             if column is not None and not _is_ours(table):
                 yield _Watched(at(settings_file, f"{part}.{field}"), table, column.column, of_the_past=True)
+    for source in [one for plan in plans for one in fresh_sources.of_loop(plan, settings)]:
+        if not _is_ours(source.fresh.table):
+            yield _Watched(source.place("column"), source.fresh.table, source.fresh.column.column, of_the_past=True)
     steps = [(plan, number, step) for plan in plans for number, step in enumerate(plan.steps)]
     for plan, number, step in steps:
         if isinstance(step.trigger, Rows) and not _is_ours(step.trigger.table):

@@ -44,7 +44,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "doubts": "List the emails that may or may not have been sent; settle them.",
         "recover": "Update a ledger restored from a backup from the provider's records.",
         "suppressions": "Show, extend and shorten the list of people whom some email may not reach.",
-        "users": "Erase what is known of a user.",
+        "users": "Export what we hold of one user, or erase it.",
         "keys": "List the keys that sign unsubscribe links; draw a new one.",
         "send-test": "Send one user's email to yourself, without recording it.",
         "adopt": "Assign the database to this SKENE_ENV.",

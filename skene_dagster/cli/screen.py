@@ -16,6 +16,9 @@ from skene_dagster.errors import DocumentError, SkeneError
 LABEL = 8
 """The width of a line's label; the lines that belong to it are indented as much."""
 
+COUNT = 9
+"""The width of a number before what it counts."""
+
 WIDEST = 100
 """Sentences are wrapped at this width, however wide the terminal is."""
 
@@ -65,6 +68,11 @@ class Screen:
         for name, value in named.items():
             body = _wrapped(printable(value), self.width, " " * indent)[indent:]
             self._console.print(Text.assemble((f"  {name:<{indent - 2}}", "dim"), body), soft_wrap=True)
+
+    def counted(self, number: int, what: str) -> None:
+        """Print a number, and what it is the number of."""
+        body = _wrapped(printable(what), self.width, " " * COUNT)[COUNT:]
+        self._console.print(Text(f"{number:>{COUNT - 2},}  {body}"), soft_wrap=True)
 
     @contextmanager
     def doing(self, what: str) -> Iterator[Callable[[str], None]]:

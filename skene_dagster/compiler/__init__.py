@@ -1,6 +1,7 @@
 """Compile a project into Dagster definitions: per loop its segments, its emails, its job and its schedules."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -46,7 +47,7 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
     for plan in project.loops:
         try:
             with boundary.around(plan.document.file):
-                loops[plan.name] = _loop(plan, settings)
+                loops[plan.name] = _loop(plan, settings, project.loops)
         except DocumentError as error:
             broken.append(Broken.of(plan.document.file, plan.name, error))
     for file in broken:
@@ -70,9 +71,9 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
     )
 
 
-def _loop(plan: LoopPlan, settings: Settings) -> dg.Definitions:
+def _loop(plan: LoopPlan, settings: Settings, loops: Sequence[LoopPlan]) -> dg.Definitions:
     assets = [segment_asset(plan, step, settings) for step in plan.steps]
     assets += [entitlements_asset(plan, step, settings) for step in plan.steps if isinstance(step.action, Block)]
-    assets += [sends_asset(plan, step, settings) for step in plan.steps if step.email is not None]
+    assets += [sends_asset(plan, step, settings, loops) for step in plan.steps if step.email is not None]
     checks = [doubt_check(plan, step, settings) for step in plan.steps if step.email is not None]
     return dg.Definitions.merge(dg.Definitions(assets=assets, asset_checks=checks), automation(plan, settings))

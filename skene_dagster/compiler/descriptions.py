@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing_extensions import assert_never
 
 from skene_dagster.delivery.decide.gates.judging import told
-from skene_dagster.delivery.decide.reserve import Hold
+from skene_dagster.delivery.decide.tick import Hold
 from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import After, Block, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan

@@ -1,6 +1,6 @@
 """The emails of a step, a graph-asset of two ops: `reserve` decides, `deliver` sends, the ledger records both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -24,9 +24,13 @@ LOG_EVERY = 5_000
 """How many members or emails a line of the run's log stands for; each line costs 2.5 ms (measured 2026-11)."""
 
 
-def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
-    """Define the graph-asset of a step's emails, downstream of its segment."""
-    reserving = _reserve_op(plan, step, settings)
+def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings, loops: Sequence[LoopPlan]) -> dg.AssetsDefinition:
+    """Define the graph-asset of a step's emails, downstream of its segment.
+
+    Args:
+        loops: those of the project, its own among them.
+    """
+    reserving = _reserve_op(plan, step, settings, loops)
     delivering = _deliver_op(plan, step, settings)
     may_send = checks.gates_spec(plan, step)
 
@@ -48,7 +52,7 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Assets
     return sends
 
 
-def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefinition:
+def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings, loops: Sequence[LoopPlan]) -> dg.OpDefinition:
     @dg.op(
         name=op_name(plan, step, "reserve"),
         description="Reserve: decides about users who are new or due, records each decision with its reason, and makes "
@@ -69,6 +73,7 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                 mode=mode,
                 as_of=work.as_of,
                 clock=work.clock,
+                others=loops,
                 progress=_telling(context, "members decided"),
             )
         context.log.info(descriptions.counted("Reserved", reserved.counts))

@@ -57,6 +57,13 @@ def wait(connection: Connection, erasure_id: str, batch_ids: Collection[str]) ->
     connection.execute(mine.values(waits_for=" ".join(sorted(batch_ids)) or None))
 
 
+def wait_for_more(connection: Connection, erasure_id: str, batch_ids: Collection[str]) -> None:
+    """Write down that an erasure waits for some batches, too."""
+    mine = select(erasures.c.waits_for).where(erasures.c.erasure_id == erasure_id)
+    known = connection.execute(mine.with_for_update()).scalar_one() or ""
+    wait(connection, erasure_id, {*known.split(), *batch_ids})
+
+
 def read(connection: Connection) -> list[Erasure]:
     """List all that are known, the oldest first."""
     query = select(erasures).order_by(erasures.c.erased_at, erasures.c.erasure_id)

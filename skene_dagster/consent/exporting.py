@@ -27,6 +27,8 @@ class Exported:
     """Their address is no longer known, only its hash."""
     users: int
     """They are about a user, at whatever address, or about an account."""
+    formulas: int
+    """Addresses that a spreadsheet takes for formulas."""
 
 
 def export_list(
@@ -47,17 +49,19 @@ def export_list(
     """
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(COLUMNS)
-    written = erased = users = 0
+    written = erased = users = formulas = 0
     for one in every(engine, scopes, now):
         if one.address is None:
             erased += one.recipient.startswith("1:")
             users += not one.recipient.startswith("1:")
             continue
-        # An address is written as it is: with a mark before it, it would be another.
+        # An address is written as it is: with a mark before it, it would be another, and whoever imports the file
+        # would go on to mail this one.
         source = f"'{one.source}" if one.source.startswith(_FORMULA) else one.source
         until = "" if one.until == OPEN else f"{one.until.isoformat()}Z"
         rows.writerow((one.address, one.scope, one.reason, f"{one.since.isoformat()}Z", until, source))
+        formulas += one.address.startswith(_FORMULA)
         written += 1
         if written % PAGE == 0:
             progress(written)
-    return Exported(written, erased, users)
+    return Exported(written, erased, users, formulas)

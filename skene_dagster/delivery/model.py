@@ -43,6 +43,8 @@ DeferReason = Literal[
     "new_recipient",
     "other_account",
     "cap",
+    "budget",
+    "outranked",
     "quiet_hours",
     "new_address",
     "reconsidered",
@@ -57,9 +59,10 @@ DeferReason = Literal[
 
 `in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
 more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
-emails as `limits.caps` allow; `quiet_hours`: their email could not be made in time; `new_address`: they have another
-address than when it was decided; `no_recipient`: an account has nobody who may be mailed; `new_recipient`: another of
-it is to be mailed by now; `other_account`: whom it would mail gets this email about another one at this tick.
+emails as `limits.caps` allow; `budget`: the day has got as many as it may; `outranked`: the last of these is left to a
+loop of higher priority; `quiet_hours`: their email could not be made in time; `new_address`: they have another address
+than when it was decided; `no_recipient`: an account has nobody who may be mailed; `new_recipient`: another of it is to
+be mailed by now; `other_account`: whom it would mail gets this email about another one at this tick.
 """
 
 SkipReason = Literal[
@@ -236,6 +239,8 @@ class Waiting:
     reason: DeferReason
     ask_at: datetime
     """From which tick on."""
+    outranked_at: datetime | None = None
+    """When they left their place to another loop; None: they have not yet."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from skene_dagster.errors import StoreUnavailable
 from skene_dagster.feedback import inbox
 from skene_dagster.feedback.reading import drain as drain_inbox
 from skene_dagster.settings import Settings
-from skene_dagster.store import tables
+from skene_dagster.store import staging_tables, tables
 from skene_dagster.store.engine import Clock
 
 CHUNK = 1_000
@@ -103,10 +103,8 @@ class _Work:
     def erase_user(self, user_id: object) -> None:
         """Erase all rows of a user, until none is found."""
         for _ in range(LOOKS):
-            found = 0
-            for table in BY_USER:
-                if table is not tables.sends:
-                    found += self._delete(table, user_id)
+            found = self._leave_staging(user_id)
+            found += sum(self._delete(table, user_id) for table in BY_USER if table is not tables.sends)
             found += self._unname_sends(user_id)
             if not found:
                 return
@@ -122,25 +120,36 @@ class _Work:
         of_them = {word.lower() for word in words}
         self.rows[tables.webhooks.name] += write(self.engine, lambda c: inbox.unname(c, [], of_them))
 
+    def _leave_staging(self, user_id: object) -> int:
+        """Take a user out of what refreshes and rollups work with, and what those have left that died."""
+        found = 0
+        for name in write(self.engine, staging_tables.with_users):
+            deleted = write(self.engine, partial(staging_tables.forget_user, name=name, user_id=user_id))
+            self.rows[name] += deleted
+            found += deleted
+        return found
+
     def _delete(self, table: Table, user_id: object) -> int:
-        deleted = 0
-        while n := write(self.engine, partial(_delete_some, table=table, user_id=user_id, limit=self.chunk)):
-            deleted += n
+        deleted, last = 0, self.chunk
+        while last == self.chunk:
+            last = write(self.engine, partial(_delete_some, table=table, user_id=user_id, limit=self.chunk))
+            deleted += last
         self.rows[table.name] += deleted
         return deleted
 
     def _unname_sends(self, user_id: object) -> int:
         found, mine = 0, None
-        waits: set[str] = set()
-        while some := write(self.engine, partial(_sends_to, user_id=user_id, limit=self.chunk)):
-            self.rows += Counter(forget_by_send(self.engine, some))
-            self.emails += registry.erase_from_outbox(self.settings, [one.send_id for one in some], [])
-            if mine is None:
-                # Each look has a key of its own: who entered anew meanwhile has occurrences that are there already.
-                mine = write(self.engine, self._begin)
-            unname = partial(_unname_sends, some=some, erasure=mine, words=self.person.addresses, now=self.clock())
-            waits |= write(self.engine, partial(unname, waits=frozenset(waits)))
-            found += len(some)
+        # The second way looks at what is being decided now, without reading all sends while that waits.
+        for find in (ledger.sends_to, ledger.sends_in_pages):
+            while some := write(self.engine, partial(find, user_id=user_id, limit=self.chunk)):
+                self.rows += Counter(forget_by_send(self.engine, some))
+                self.emails += registry.erase_from_outbox(self.settings, [one.send_id for one in some], [])
+                if mine is None:
+                    # Each look has a key of its own: who entered anew meanwhile has occurrences that are there already.
+                    mine = write(self.engine, self._begin)
+                unname = partial(_unname_sends, some=some, erasure=mine, words=self.person.addresses, now=self.clock())
+                write(self.engine, unname)
+                found += len(some)
         self.rows[tables.sends.name] += found
         return found
 
@@ -161,23 +170,12 @@ def forget_by_send(engine: Engine, some: Sequence[SendOf]) -> dict[str, int]:
     }
 
 
-def _sends_to(connection: Connection, user_id: object, limit: int) -> list[SendOf]:
-    # A page that is being decided knows them still.
-    ledger.wait_for_pages(connection)
-    return ledger.sends_to(connection, user_id, limit)
-
-
 def _unname_sends(
-    connection: Connection,
-    some: Sequence[SendOf],
-    erasure: Erasure,
-    waits: frozenset[str],
-    words: Collection[str],
-    now: datetime,
-) -> frozenset[str]:
-    waits |= ledger.unname(connection, some, erasure.user_id, words, now)
-    erasures.wait(connection, erasure.erasure_id, waits)
-    return waits
+    connection: Connection, some: Sequence[SendOf], erasure: Erasure, words: Collection[str], now: datetime
+) -> None:
+    # Done again after a COMMIT without an answer, it finds nothing: what was written down stays.
+    waits = ledger.unname(connection, some, erasure.user_id, words, now)
+    erasures.wait_for_more(connection, erasure.erasure_id, waits)
 
 
 def _delete_some(connection: Connection, table: Table, user_id: object, limit: int) -> int:

@@ -1,5 +1,6 @@
 """What happened: the decisions about a user, and what became of their emails, the newest first."""
 
+import zlib
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -54,15 +55,17 @@ def _told(connection: Connection, asked: Asked, decided: list[Decided]) -> list[
 def _decision(
     asked: Asked, one: Decided, receipt: Receipt | None, batch: Carrier | None, subject: str | None
 ) -> Happened:
-    said = one.detail
-    if one.state == "in_doubt" and batch is not None:
+    said, reason = one.detail, one.reason
+    is_unanswered = one.state == "reserved" and batch is not None and batch.unresolved_since is not None
+    if batch is not None and (one.state == "in_doubt" or is_unanswered):
         said = batch.refusal or batch.error
+        reason = reason or "no_answer"
     plain = Happened(
         at=one.as_of,
         loop=one.loop,
         step=asked.shown((one.loop, one.step)),
         outcome=one.state,
-        reason=one.reason,
+        reason=reason,
         detail=said,
         send_id=one.send_id,
         subject=subject,
@@ -119,11 +122,9 @@ def _subjects(connection: Connection, decided: list[Decided], batches: dict[str,
 
 def frozen_message(connection: Connection, batch_id: str, send_id: str) -> Message | None:
     """Read one email out of the frozen bytes of a batch; None where they are not kept, or are none of ours."""
-    kept = people.kept_bytes(connection, batch_id)
-    if kept is None:
-        return None
     try:
-        messages = registry.thawed(*kept)
-    except ValueError:
+        kept = people.kept_bytes(connection, batch_id)
+        messages = () if kept is None else registry.thawed(*kept)
+    except (ValueError, zlib.error):
         return None
     return next((one for one in messages if one.send_id == send_id), None)

@@ -69,7 +69,9 @@ def _of_behaviour(connection: Connection, condition: Condition, person: Person, 
     """Check what a condition says about what users do, with what is counted now."""
     match condition:
         case AtLevel():
-            level = Checked(f"level {condition.level}", person.level == condition.level, (("level", person.level),))
+            level = Checked(
+                f"level {condition.level}", person.level == condition.level, (("level", person.level or "none"),)
+            )
             return _lasting(level, condition.for_, person.level_since, as_of)
         case InState():
             known = adoption.state_of(connection, person.key, condition.feature)

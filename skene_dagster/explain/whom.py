@@ -25,6 +25,8 @@ class Found:
     """The word, if it can be an address."""
     recipient: str | None
     """What consent knows that address by."""
+    former_key: object = None
+    """The word as a users key, if no user has it; whoever had it may have left something."""
 
 
 def find(connection: Connection, settings: Settings, word: str) -> Found:
@@ -37,15 +39,18 @@ def find(connection: Connection, settings: Settings, word: str) -> Found:
     users = settings.users
     keys: list[object] = []
     key = users_key(connection, users).read(word)
-    if key is not None and _can_be(connection, key) and (one := named_user(connection, users, key)) is not None:
-        keys.append(one.user_id)
+    former: object = None
+    if key is not None and _can_be(connection, key):
+        one = named_user(connection, users, key)
+        keys += [] if one is None else [one.user_id]
+        former = key if one is None else None
     address: str | None = None
     with suppress(ValueError):
         address = bare_address(word)
     if address is None:
-        return Found(tuple(keys), None, None)
+        return Found(tuple(keys), None, None, former)
     keys += [one.user_id for one in named(connection, users, [address]) if one.address is None]
-    return Found(tuple(dict.fromkeys(keys)), address, Recipients.of(connection).address(address))
+    return Found(tuple(dict.fromkeys(keys)), address, Recipients.of(connection).address(address), former)
 
 
 def _can_be(connection: Connection, key: object) -> bool:

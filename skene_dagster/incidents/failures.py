@@ -91,8 +91,10 @@ def noted(engine: Engine, op: Op, clock: Clock) -> Iterator[None]:
         with suppress(StoreError):
             write(engine, put)
         raise
-    if reading(engine, lambda connection: _is_there(connection, op)):
-        write(engine, lambda connection: connection.execute(delete(failures).where(_of(op))))
+    # What was done is done: a database that goes away now fails nothing, and the next success is noted.
+    with suppress(StoreError):
+        if reading(engine, lambda connection: _is_there(connection, op)):
+            write(engine, lambda connection: connection.execute(delete(failures).where(_of(op))))
 
 
 def standing(connection: Connection, now: datetime) -> list[Failure]:

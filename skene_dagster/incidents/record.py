@@ -14,6 +14,7 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.incidents.problems import LASTS, Kind, Problem
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, incidents
+from skene_dagster.wording import without_addresses
 
 CALM = timedelta(minutes=5)
 """How long something must be gone before it is over; twice as long for each time that it was over within a day."""
@@ -120,7 +121,11 @@ def forget(connection: Connection, *, before: datetime, since: datetime | None, 
 
 
 def _open(connection: Connection, key: Key, problem: Problem, now: datetime) -> None:
-    said = {"about": cut(problem.about, 255), "said": cut(problem.said, 1000), "to_do": cut(problem.to_do, 255)}
+    said = {
+        "about": cut(problem.about, 255),
+        "said": cut(without_addresses(problem.said), 1000),
+        "to_do": cut(problem.to_do, 255),
+    }
     row = {"kind": key[0], "subject": key[1], "closed_at": OPEN, "opened_at": now, "told_to": "", "over_told_to": ""}
     connection.execute(insert(incidents).values(row | said))
 

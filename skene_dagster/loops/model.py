@@ -242,7 +242,7 @@ class Loop(Spec):
     holdout: Share = 0.0
     """The share of members who get no email, to measure against: `10%` or `0.1`."""
     priority: int = 0
-    """Which loop wins when only one email may be sent: the one with the larger number."""
+    """Who takes a recipient's last place under a cap, and more of a day's budget: the loop with the larger number."""
     start: Literal["everyone", "new_only"] = "everyone"
     """Whether users who are in the segment at the first refresh are mailed."""
     fresh: list[Fresh] | None = None

@@ -11,13 +11,14 @@ from skene_dagster import boundary
 from skene_dagster.documents import Document, parse, together
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
+from skene_dagster.settings.addresses import domain_of
 from skene_dagster.settings.alerts import AlertTarget, heartbeat, targets
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
-from skene_dagster.settings.product import Accounts, Cap, Keyed, Limits, QuietHours, Sender, Users
+from skene_dagster.settings.product import Accounts, Cap, Keyed, Limits, QuietHours, Sender, Users, WarmUp
 from skene_dagster.settings.project_file import ProjectFile, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
@@ -62,6 +63,7 @@ __all__ = [
     "TopicSender",
     "Unit",
     "Users",
+    "WarmUp",
     "load",
     "read_settings",
     "repeated",
@@ -120,6 +122,17 @@ class Settings:
     def all_senders(self) -> list[Sender]:
         """Everybody whom emails may come from: `sender`, and those of topics."""
         return [self.sender, *(one.completed(self.sender) for one in self.senders.values())]
+
+    def domain_of(self, topic: str | None) -> str:
+        """Return the domain that the emails of a topic come from, or those without one."""
+        return domain_of(self.sender_of(topic).from_)
+
+    @property
+    def warm_ups(self) -> Mapping[str, WarmUp]:
+        """The warm-up of each domain that has one."""
+        main = domain_of(self.sender.from_)
+        of_all = {domain_of(one.from_) or main: one.warm_up for one in self.senders.values() if one.warm_up is not None}
+        return of_all if self.sender.warm_up is None else {main: self.sender.warm_up, **of_all}
 
     @property
     def schema(self) -> str:

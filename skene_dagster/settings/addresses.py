@@ -123,6 +123,11 @@ def address_of(sender: str) -> str:
     return parseaddr(sender)[1].lower()
 
 
+def domain_of(sender: str) -> str:
+    """Return the domain of the address of what `sender` returned, in lower case; empty where there is none."""
+    return address_of(sender).rpartition("@")[2]
+
+
 def is_link(text: str) -> bool:
     """Whether the text is an https:, http: or mailto: address that can be used in an attribute."""
     return _LINK.fullmatch(text) is not None

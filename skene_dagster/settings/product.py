@@ -1,6 +1,6 @@
 """The parts of skene.yaml about the users, the sender, and when to stop."""
 
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -13,6 +13,13 @@ from skene_dagster.settings.moments import Moments
 from skene_dagster.settings.names import Identifier, TableName
 from skene_dagster.settings.providers import DEFAULT_PROVIDER, ProviderName
 from skene_dagster.settings.shares import Multiple, Share
+from skene_dagster.settings.usage import Date
+
+NO_LIMIT = 10**9
+"""Emails a day that nobody sends: a warm-up that has grown so far limits nothing."""
+
+_A_DAY = timedelta(days=1)
+_ROUNDING = 1e-6
 
 
 class Users(Spec):
@@ -57,6 +64,27 @@ Keyed = Users | Accounts
 """A table of the product whose rows a segment can consist of."""
 
 
+class WarmUp(Spec):
+    """The budget of a domain that receivers are to get to know: it grows each day."""
+
+    from_: Date = Field(alias="from")
+    """Its first day (UTC)."""
+    first_day: int = Field(ge=1)
+    """Emails of the first day."""
+    factor: float = Field(default=1.6, gt=1, le=10, allow_inf_nan=False)
+    """How much larger the budget of each further day is."""
+
+    def emails(self, day: date) -> int | None:
+        """Return the budget of a day, which before the first one is the first one's; None: it limits nothing."""
+        budget = float(self.first_day)
+        for _ in range(max((day - self.from_) // _A_DAY, 0)):
+            budget *= self.factor
+            if budget > NO_LIMIT:
+                return None
+        # 100 · 1.1 · 1.1 is 121, and a little more or less.
+        return int(budget + _ROUNDING)
+
+
 class Sender(Spec):
     """Who the emails come from."""
 
@@ -74,6 +102,8 @@ class Sender(Spec):
     """Where the unsubscribe pages are reached from outside: `https://mail.example.com`."""
     rate_share: float = Field(default=0.8, gt=0, le=1)
     """The share of the provider's rate limit that the loops may use."""
+    warm_up: WarmUp | None = None
+    """How much email leaves on a day while the domain of `from` is new: `{from: 2026-12-01, first_day: 150}`."""
 
 
 class Cap(Spec):
@@ -131,3 +161,5 @@ class Limits(Spec):
     """When no marketing email leaves, by the clock of its recipient: `{from: "22:00", to: "08:00"}`."""
     caps: list[Cap] = Field(default_factory=list)
     """The most marketing emails that a recipient gets from all loops together. Default: no limit."""
+    daily: int | None = Field(default=None, ge=1)
+    """The most emails that all loops together plan for a day (UTC). Default: no limit."""

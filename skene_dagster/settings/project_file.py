@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from skene_dagster.documents import Document, Spec, one_of, shown
 from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
+from skene_dagster.settings.addresses import domain_of
 from skene_dagster.settings.alerts import Alert, Variable
 from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.product import Accounts, Limits, Sender, Users
@@ -68,6 +69,7 @@ def faults(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
     """List what cannot be meant."""
     yield from _faults_of_retention(project, document)
     yield from _faults_of_topics(project, document)
+    yield from _faults_of_warm_ups(project, document)
     for position in repeated(project.fresh):
         yield SettingsError(
             f"{project.fresh[position].name} is listed twice.",
@@ -103,6 +105,24 @@ def _faults_of_topics(project: ProjectFile, document: Document) -> Iterator[Sett
                 advice="Write `default: off`, or remove `asked`.",
                 place=document.place(("topics", name, "asked")),
             )
+
+
+def _faults_of_warm_ups(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    """Receivers know a sender by its domain: one that has two warm-ups has none that is kept."""
+    main = domain_of(project.sender.from_)
+    known = {main: "sender"} if project.sender.warm_up is not None else {}
+    for name, sender in project.senders.items():
+        if sender.warm_up is None:
+            continue
+        domain, here = domain_of(sender.from_) or main, f"senders.{name}"
+        if domain in known:
+            yield SettingsError(
+                f"{known[domain]!r} and {here!r} both send from {domain or 'the same address'}, and a domain has one "
+                "warm-up.",
+                advice="Remove one of the two.",
+                place=document.place(("senders", name, "warm_up")),
+            )
+        known.setdefault(domain, here)
 
 
 def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[SettingsError]:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from skene_dagster.documents import Spec, shown
 from skene_dagster.settings.addresses import CONTROLS, TURNS_TEXT, SenderText
-from skene_dagster.settings.product import Sender
+from skene_dagster.settings.product import Sender, WarmUp
 from skene_dagster.settings.usage import Key, Name
 
 DEFAULT_TOPIC = "product"
@@ -51,6 +51,8 @@ class TopicSender(Spec):
     """The address for replies."""
     postal_address: str = ""
     """The postal address."""
+    warm_up: WarmUp | None = None
+    """How much email leaves on a day while the domain of `from` is new."""
 
     def completed(self, sender: Sender) -> Sender:
         """Return all of a sender: what is not said here is as there."""

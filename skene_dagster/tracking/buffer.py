@@ -38,7 +38,7 @@ FORK_SECONDS = 1.0
 """How long a fork waits for the batch that is being written."""
 
 DROPPED = Kind(logging.ERROR, "{many} events were dropped: more than {words} were waiting to be written.")
-REFUSED = Kind(logging.WARNING, "{many} events were refused. The last one: {words}")
+REFUSED = Kind(logging.WARNING, "Events refused: {many}. The last one: {words}")
 UNWRITTEN = Kind(logging.ERROR, "Events cannot be written ({many} attempts); they are kept. {words}")
 LOST = Kind(logging.ERROR, "{many} events were not written before the process ended.")
 

@@ -19,7 +19,7 @@ from skene_dagster.tracking.throttled_log import LOG, Kind, ThrottledLog
 from skene_dagster.web.limits import Limits
 from skene_dagster.web.refusals import Refusal, busy, unavailable
 
-UNWRITTEN = Kind(logging.ERROR, "{many} requests were answered with 503, because events cannot be written. {words}")
+UNWRITTEN = Kind(logging.ERROR, "Requests answered with 503, because nothing can be written: {many}. {words}")
 
 CLOSE_SECONDS = 5.0
 """Seconds for a transaction that is still running when nobody waits for its answer any more."""
@@ -42,12 +42,16 @@ class Commits(Generic[Item]):
 
     Args:
         store: commits events, and returns those that the database refuses, by position.
+        away: what clients are told while the database takes nothing.
     """
 
-    def __init__(self, store: Callable[[Sequence[Item]], Refused], limits: Limits, log: ThrottledLog) -> None:
+    def __init__(
+        self, store: Callable[[Sequence[Item]], Refused], limits: Limits, log: ThrottledLog, *, away: str
+    ) -> None:
         self._store = store
         self._limits = limits
         self._log = log
+        self._away = away
         self._loop = asyncio.get_running_loop()
         self._events = 0
         self._queue: queue.SimpleQueue[_Waiting[Item] | None] = queue.SimpleQueue()
@@ -69,7 +73,7 @@ class Commits(Generic[Item]):
             with anyio.fail_after(self._limits.answer_seconds):
                 return await waiting.answer
         except TimeoutError:
-            raise unavailable() from None
+            raise unavailable(self._away) from None
 
     async def close(self) -> None:
         """Commit what waits, and end the thread. It does not wait for a hanging database: all clients are answered."""
@@ -90,11 +94,11 @@ class Commits(Generic[Item]):
                 self._log.note(UNWRITTEN, len(group), " ".join(str(error).split()))
                 self._log.tell()
                 for waiting in group:
-                    waiting.outcome = unavailable()
+                    waiting.outcome = unavailable(self._away)
             except Exception:  # noqa: BLE001 - a thread that dies would leave all requests without an answer
                 LOG.exception("Events could not be written, for an unexpected reason.")
                 for waiting in group:
-                    waiting.outcome = unavailable()
+                    waiting.outcome = unavailable(self._away)
             with suppress(RuntimeError):  # the loop is over, and nobody waits any more
                 self._loop.call_soon_threadsafe(self._settle, group)
 

@@ -57,7 +57,6 @@ def busy() -> Refusal:
     return Refusal(429, "busy", "Too much is waiting to be written. Send it again.", {"retry-after": "1"})
 
 
-def unavailable() -> Refusal:
-    """Ask a client to try again later: the database is down. The events may or may not have been written."""
-    sentence = "The database does not accept events now. Send them again, with the same messageId."
+def unavailable(sentence: str) -> Refusal:
+    """Ask a client to try again later: the database is down. What was sent may or may not have been written."""
     return Refusal(503, "unavailable", sentence, {"retry-after": "5"})

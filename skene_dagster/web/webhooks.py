@@ -22,7 +22,9 @@ from skene_dagster.web.commits import Commits
 from skene_dagster.web.parts import Common, Part, Served
 from skene_dagster.web.refusals import wrong
 
-REFUSED = Kind(logging.WARNING, "{many} webhooks were refused. The last one: {words}")
+AWAY = "The database does not accept webhooks now. Send it again."
+
+REFUSED = Kind(logging.WARNING, "Webhooks refused: {many}. The last one: {words}")
 
 
 def webhooks_of(settings: Settings) -> list[Part]:
@@ -64,7 +66,7 @@ class _Webhooks:
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
-        self._commits = Commits(self._intake.store, self._common.limits, self._common.log)
+        self._commits = Commits(self._intake.store, self._common.limits, self._common.log, away=AWAY)
         try:
             yield
         finally:

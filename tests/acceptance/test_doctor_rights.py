@@ -111,6 +111,22 @@ def test_a_view_that_may_be_read_but_not_explained_is_named_and_stops_nothing(pr
     assert f"The database user can read {view}, {product.users}." in told(granted)
 
 
+def test_the_tables_that_must_be_fresh_have_to_be_readable(product: Product) -> None:
+    loads = f"{product.limited.product}.loads"
+    product.limited.do(f"CREATE TABLE {loads} (loaded_at DATETIME)")
+    product.limited.grant(0)
+    product.write(retention=f"{RETENTION}fresh: [{{table: {loads}, column: loaded_at, within: 1h}}]\n")
+    product.call("migrate")
+
+    without = product.call("validate", "--database")
+    product.allow(f"SELECT ON {loads}")
+    granted = doctor(product.root)
+
+    assert "loops/retention.yaml:13 fresh.0.table" in told(without)
+    assert "The database user has no right to do this" in told(without)
+    assert f"The database user can read {loads}, {product.users}." in told(granted)
+
+
 def test_a_right_that_one_loop_lacks_is_told_at_its_line_and_hides_no_other(product: Product) -> None:
     product.limited.do(f"CREATE TABLE {product.limited.product}.orders (id INTEGER, user_id INTEGER)")
     product.limited.grant(0)

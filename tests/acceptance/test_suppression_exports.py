@@ -38,6 +38,15 @@ def test_a_spreadsheet_finds_no_formula_in_what_people_wrote(root: Path) -> None
     assert [row["source"] for row in exported(root)] == ["suppressions add", "'=1+1, they said"]
 
 
+def test_an_address_that_looks_like_a_formula_is_written_as_it_is_and_told(root: Path) -> None:
+    said(root, "add", "=1+1@example.com")
+
+    told = " ".join(skene(root, "suppressions", "export", str(root / "list.csv")).output.split())
+
+    assert "notice Written as they are: 1 address that a spreadsheet takes for formulas." in told
+    assert exported(root)[0]["address"] == "=1+1@example.com"
+
+
 def test_one_scope_may_be_written_alone(root: Path) -> None:
     assert [row["address"] for row in exported(root, "--scope", "all")] == ["ada@example.com"]
 

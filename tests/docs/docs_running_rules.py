@@ -194,7 +194,7 @@ def paths(table: Table) -> None:
 
 
 def answers(table: Table) -> None:
-    made = [wrong(""), too_large(""), long_head(), slow_body(1), unknown_key(), busy(), unavailable()]
+    made = [wrong(""), too_large(""), long_head(), slow_body(1), unknown_key(), busy(), unavailable("")]
     so = {refusal.status for refusal in made} | {200, 415}
     says = " ".join(" ".join(row) for _, row in table.rows)
     limits = Limits()

@@ -14,6 +14,7 @@ from skene_dagster.compiler.jobs import wake
 from skene_dagster.compiler.jobs.retention import DAILY
 from skene_dagster.compiler.jobs.tidb_usage import HOURLY
 from skene_dagster.delivery import backup_recovery, health, reconcile, retention
+from skene_dagster.delivery.decide.arbiter.today import DaysBudget
 from skene_dagster.delivery.email import headers
 from skene_dagster.delivery.email.templates import looks, trees
 from skene_dagster.delivery.health import StepCounts, StepHealth, Wait
@@ -183,6 +184,8 @@ def test_what_status_says_to_programs_is_listed() -> None:
         "words",
         "judgements",
         "*",
+        "budgets",
+        *(field.name for field in fields(DaysBudget)),
         "mode",
         "feedback",
         *(field.name for field in fields(Heard)),

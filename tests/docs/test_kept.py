@@ -16,6 +16,8 @@ from skene_dagster.delivery.retention import CONTACTS_KEPT, forget_contacts, ret
 from skene_dagster.erasing.waiting import go_on
 from skene_dagster.feedback import inbox
 from skene_dagster.feedback.keeping import OPENS_KEPT, prune
+from skene_dagster.incidents import record
+from skene_dagster.incidents.keeping import forget_incidents
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Retention, Users, load
 from skene_dagster.store.engine import open_engine
@@ -39,6 +41,9 @@ def database(tmp_path: Path) -> Iterator[Engine]:
         segment = metadata.tables["skene_segments"]
         numbers = dict.fromkeys(("fence", "members", "entered", "exited", "unknown_keys"), 0)
         connection.execute(insert(segment).values(segment="gone.gone", as_of=NOW, **numbers))
+        texts = dict.fromkeys(("kind", "subject", "about", "said", "to_do", "told_to", "over_told_to"), "gone")
+        moments = dict.fromkeys(("opened_at", "closed_at", "told_at", "over_told_at"), LONG_AGO)
+        connection.execute(insert(metadata.tables["skene_incidents"]).values(texts | moments))
         erasures.begin(connection, None, ["u:gone"], LONG_AGO)
     yield engine
     engine.dispose()
@@ -68,6 +73,8 @@ def test_the_numbers_of_days_are_those_of_the_code() -> None:
         "skene_contacts": CONTACTS_KEPT,
         "skene_webhooks": inbox.KEPT,
         "skene_erasures": erasures.KEPT,
+        "skene_incidents": record.KEPT,
+        "skene_failures": record.KEPT,
     }
 
     assert {name: f"{kept.days} days" in said()[name] for name, kept in of_the_code.items()} == dict.fromkeys(
@@ -86,9 +93,10 @@ def test_what_is_kept_for_ever_or_until_something_happens_loses_nothing_and_ever
     forget_contacts(database, [], lambda: NOW)
     prune(database, lambda: NOW)
     go_on(database, settings, lambda: NOW)
+    forget_incidents(database, lambda: NOW)
 
     after = counted(database)
-    about_users = {name for name in before if name not in ABOUT_NOBODY} | {"skene_erasures"}
+    about_users = {name for name in before if name not in ABOUT_NOBODY} | {"skene_erasures", "skene_incidents"}
     assert {name for name in about_users if not before[name]} == set(), "they were never there"
     lost = {name for name in about_users if after[name] < before[name]}
     assert lost == {name for name in about_users if not said()[name].startswith(("for ever", "until"))}

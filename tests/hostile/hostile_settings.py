@@ -23,6 +23,8 @@ FIELDS = {
     "limits.collapse": ("limits", "collapse"),
     "limits.explosion": ("limits", "explosion"),
     "limits.first_wave": ("limits", "first_wave"),
+    "limits.volume": ("limits", "volume"),
+    "limits.unmailable": ("limits", "unmailable"),
     "limits.expires_after": ("limits", "expires_after"),
     "retention.history": ("retention", "history"),
     "levels.power": ("levels", "power"),

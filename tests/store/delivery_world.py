@@ -202,6 +202,8 @@ class World:
     paused: list[float] = field(default_factory=list)
     step_number: int = 0
     """Which step of the loop is refreshed, reserved and delivered."""
+    others: Sequence[LoopPlan] = ()
+    """The loops of the project."""
 
     @property
     def step(self) -> StepPlan:
@@ -250,6 +252,7 @@ class World:
             mode=mode,
             as_of=as_of or self.now,
             clock=self.clock,
+            others=self.others,
             progress=progress,
             page=page,
         )

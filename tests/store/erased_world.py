@@ -96,18 +96,23 @@ ABOUT_NOBODY = {
     "skene_steps": "how far a step has decided",
     "skene_controls": "orders of people about loops",
     "skene_pacing": "an account of a provider",
+    "skene_warm_ups": "a domain of the sender's",
     "skene_rollups": "how far events are rolled up",
     "skene_definitions": "what skene.yaml said",
     "skene_receipt_counts": "numbers",
     "skene_account_members": "an account",
     "skene_account_deferred": "an account",
     "skene_account_decisions": "an account",
+    "skene_incidents": "what is wrong, without addresses: test_incidents.py",
+    "skene_failures": "ops that failed, in words that name nobody",
+    "skene_alerts": "targets of alerts",
     "skene_erasures": "hashes of who was erased, and the key in the place of theirs",
 }
 """Tables without a row of anybody's; any other, new ones included, is filled with what it could hold of somebody."""
 
 WORDS: dict[str, object] = {
     "mode": "live",
+    "from_domain": "example.com",
     "loop": "gone",
     "step": "gone",
     "segment": "gone.gone",

@@ -450,3 +450,18 @@ def test_an_account_that_is_gone_leaves_and_mails_nobody(world: AccountsWorld) -
 
     assert world.provider.mailed == []
     assert world.sent_about() == [(1, "skipped")]
+
+
+def test_the_budget_of_a_day_bounds_the_emails_about_accounts_too(world: AccountsWorld) -> None:
+    world.rewrite(settings="limits: {daily: 2}\n")
+    for n in range(3):
+        world.workspace(f"w{n}", [n + 1])
+    world.tick()
+    first = (len(world.provider.mailed), sorted(world.decided().values()))
+    world.days_pass(1)
+
+    world.tick()
+
+    assert first == (2, [["deferred:budget"], ["mailed"], ["mailed"]])
+    assert world.provider.mailed == ["u1@example.com", "u2@example.com", "u3@example.com"]
+    assert world.decided() == {f"w{n}": ["mailed"] for n in range(3)}

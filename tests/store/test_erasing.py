@@ -21,7 +21,7 @@ from erased_world import (
 )
 from feedback_world import HARD, about, read, told
 from neighbours import own
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 from usage_world import Died, dying
 
 from skene_dagster.consent import suppressions
@@ -77,6 +77,18 @@ def test_no_table_holds_anything_of_them_whatever_it_held(world: World) -> None:
     assert traces(world.engine, ADDRESS, SEND, MAIL) == []
     assert first.rows["skene_sends"] == first.rows["skene_events"] == 1
     assert second.rows == {}
+
+
+def test_what_a_refresh_left_that_died_holds_nothing_of_them_either(world: World) -> None:
+    world.add(OTHER, ERIKA)
+    with world.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE skene_staging_0123456789ab_7 (user_id BIGINT)"))
+        connection.execute(text("CREATE TABLE skene_staging_0123456789ab_8 (at DATE)"))
+        connection.execute(text(f"INSERT INTO skene_staging_0123456789ab_7 VALUES ({OTHER}), ({ERIKA})"))
+
+    erased(world)
+
+    assert traces(world.engine) == []
 
 
 def test_who_was_mailed_is_in_no_table_and_still_counts(world: World) -> None:

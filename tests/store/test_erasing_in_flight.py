@@ -7,18 +7,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from broken_commits import breaking_off
 from delivery_world import LIVE, OUTBOX, Script, World, lose_the_answer, make_world, never_arrive
 from erased_world import ADDRESS, ERIKA, OTHER, erased, known, reserved, resumed, send_ids, traces
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from usage_world import Died as DiedAtCommit
 from usage_world import dying
 
+from skene_dagster.delivery.doubts import Verdict, doubts, settle_doubt
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Absent, Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
-from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.engine import is_sqlite, transaction
 
 DAY = timedelta(days=1)
 OTHERS = f"u{OTHER}@example.com"
@@ -219,6 +221,36 @@ def test_what_stays_in_doubt_keeps_its_bytes_until_it_is_found_or_a_week_is_over
     assert outcomes(world) == (["accepted"] * 2 if is_found else ["in_doubt:no_answer"] * 2)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "becomes", "requests"),
+    [
+        ("sent", ["accepted", "accepted"], 1),
+        ("skip", ["skipped:doubt", "skipped:doubt"], 1),
+        ("resend", ["accepted", "skipped:left_segment"], 2),
+    ],
+)
+def test_a_person_can_settle_what_has_lost_its_content(
+    world: World, verdict: Verdict, becomes: list[str], requests: int
+) -> None:
+    ids = unanswered(world)
+    erased(world)
+    world.now += DAY
+    reconcile(world.session(LIVE), [world.plan])
+    world.now += 7 * DAY
+    resumed(world)
+
+    def settle(connection: Connection) -> None:
+        (batch,) = [one for one in doubts(connection, "live") if one.loop == world.plan.name]
+        settle_doubt(connection, batch, verdict, write_back=True, now=world.now)
+
+    transaction(world.engine, settle)
+    world.deliver(LIVE)
+
+    assert outcomes(world) == becomes
+    assert bytes_of_requests(world) == [(OTHERS, ADDRESS), (OTHERS,)][:requests]
+    assert traces(world.engine, ADDRESS, *ids) == []
+
+
 def test_who_is_erased_twice_waits_for_what_the_first_time_left(world: World) -> None:
     ids = unanswered(world)
     first = erased(world)
@@ -293,6 +325,22 @@ def test_their_emails_in_the_outbox_are_deleted(world: World) -> None:
 def everything_in(folder: Path) -> str:
     files = [file for file in folder.rglob("*") if file.is_file()]
     return "".join(f"{file}\n{file.read_text(encoding='utf-8')}" for file in files)
+
+
+@pytest.mark.parametrize("at", range(19, 29))
+def test_a_commit_without_an_answer_makes_nobody_forget_what_has_to_wait(world: World, at: int) -> None:
+    ids = unanswered(world)
+
+    with breaking_off(world.engine, at=at, happens=True):
+        done = erased(world)
+    assert done.waits_until == world.now + 7 * DAY
+    world.now += timedelta(minutes=10)
+    world.deliver(LIVE)
+    with breaking_off(world.engine, at=at // 2, happens=True):
+        resumed(world)
+
+    assert traces(world.engine, ADDRESS, *ids) == []
+    assert sorted(world.provider.mailed) == [OTHERS, ADDRESS]
 
 
 @pytest.mark.long

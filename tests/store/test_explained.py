@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, never_arrive
-from explained_world import Scene, everything_happens, make_scene, one_is_in_doubt
+from explained_world import Scene, everything_happens, loop, make_scene, one_is_in_doubt
 from sqlalchemy import Engine, event, insert
 
 from skene_dagster.consent.suppressions import Suppression, suppress
@@ -22,6 +22,7 @@ from skene_dagster.project import load_project
 from skene_dagster.segments.parts import Checked
 from skene_dagster.settings import load
 from skene_dagster.store.engine import is_sqlite, reading, transaction
+from skene_dagster.store.server.capabilities import capabilities
 from skene_dagster.store.tables import OPEN, segment_members, sends
 
 BEGIN = datetime(2026, 11, 2, 9)
@@ -285,6 +286,66 @@ def test_nothing_is_no_yes(scene: Scene) -> None:
     plan, *_ = not_in(explained(scene), "upgrade").parts
 
     assert plan == Checked("u.plan = 'free'", False, (("plan", None),))
+
+
+ODD = [
+    pytest.param("u.name LIKE '%less%' AND u.plan LIKE 't_a%'", [False, True], id="percent signs"),
+    pytest.param("LOWER(u.name) LIKE '%love%' AND `plan` <=> NULL", [True, False], id="functions and names"),
+    pytest.param("u.name = 'a:b' AND u.plan IN ('team', ':as_of')", [False, True], id="colons"),
+    pytest.param("(u.plan = 'team' OR u.vip = 1) AND NOT u.staff", [True, True], id="an OR, and a number as a truth"),
+    pytest.param(
+        "u.created_at BETWEEN NOW() - INTERVAL 200 DAY AND NOW() AND u.email IS NOT NULL", [True, True], id="BETWEEN"
+    ),
+    pytest.param("CASE WHEN u.vip = 1 AND u.staff = 1 THEN 1 ELSE 0 END = 0 AND u.vip = 0", [True, True], id="CASE"),
+    pytest.param("u.offers_at < NOW() AND u.vip = 0", [False, True], id="NULL"),
+    pytest.param("u.id IN (SELECT user_id FROM invoices) AND u.vip = 0", [None, True], id="another table"),
+]
+
+
+@pytest.mark.parametrize(("where", "holds"), ODD)
+def test_parts_are_evaluated_as_their_author_meant_them(scene: Scene, where: str, holds: list[bool | None]) -> None:
+    (scene.root / "loops" / "odd.yaml").write_text(
+        loop("odd", f"SELECT u.id, u.plan FROM users u WHERE {where} ORDER BY u.id"), encoding="utf-8"
+    )
+    again = make_again(scene)
+    again.add(ADA)
+
+    assert [part.holds for part in not_in(explained(again), "odd").parts] == holds
+
+
+def test_a_part_that_the_database_cannot_evaluate_costs_the_others_nothing(scene: Scene) -> None:
+    where = "JSON_EXTRACT(u.name, '$.a') = 1 AND u.plan = 'team'"
+    (scene.root / "loops" / "odd.yaml").write_text(
+        loop("odd", f"SELECT u.id FROM users u WHERE {where}"), encoding="utf-8"
+    )
+    again = make_again(scene)
+    again.add(ADA)
+
+    broken, other = not_in(explained(again), "odd").parts
+
+    # MariaDB takes what is no JSON for NULL; the others refuse it.
+    assert broken.holds is None or (is_mariadb(scene.engine) and broken.holds is False)
+    assert other.holds is True
+
+
+def is_mariadb(engine: Engine) -> bool:
+    return not is_sqlite(engine) and capabilities(engine).product == "MariaDB"
+
+
+def test_the_key_of_a_user_may_be_bytes(engine: Engine, tmp_path: Path) -> None:
+    scene = make_scene(engine, tmp_path / "project", BEGIN, key="VARBINARY(16)", environ=LIVE_ENVIRON)
+    key = bytes([0, 255] * 8)
+    scene.add(key, email="ada@example.com", vip=1)
+    scene.tick("vip")
+    scene.refresh("upgrade")
+
+    by_key = reading(engine, lambda c: find(c, scene.settings, "00ff" * 8).keys)
+    found = explained(scene, by_key[0])
+
+    assert by_key == (key,)
+    assert found.person.user == "00ff" * 8
+    assert about(found, "vip").outcome == "accepted"
+    assert not_in(found, "upgrade").parts[0].holds is False
 
 
 def test_a_condition_that_is_no_plain_select_has_no_parts(scene: Scene) -> None:

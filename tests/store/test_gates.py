@@ -15,7 +15,8 @@ from skene_dagster.consent import suppressions
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.suppressions import Scope, Suppression
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.decide.reserve import Hold, Reserved
+from skene_dagster.delivery.decide.reserve import Reserved
+from skene_dagster.delivery.decide.tick import Hold
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.store.engine import is_sqlite, transaction

@@ -69,6 +69,12 @@ def test_what_lasts_is_one_incident_and_is_told_once(world: World) -> None:
     assert world.rows() == [("late", True), ("paused", True)]
 
 
+def test_no_address_is_kept_that_a_provider_has_quoted(world: World) -> None:
+    world.look(replace(LATE, said="it refuses: Invalid `to`, u1@example.com"))
+
+    assert [one.said for one in world.to_tell()] == ["it refuses: Invalid `to`, (an address)"]
+
+
 def test_what_is_over_for_a_while_is_told_to_be_over_since_then(world: World) -> None:
     world.look(LATE)
     world.tell()

@@ -103,6 +103,16 @@ def product(engine: Engine, tmp_path: Path) -> Product:
     return Product(engine, tmp_path)
 
 
+def test_a_table_that_must_be_fresh_and_is_written_in_local_time_is_told_where_that_is_said(product: Product) -> None:
+    product.make()
+    product.write("orders", "paid_at", *(2 * HOUR - n * MINUTE for n in range(1, 20)))
+
+    (said,) = product.said(f"{LOOP}fresh:\n  - {{table: orders, column: paid_at, within: 2h}}\n")
+
+    assert said.startswith("loops/retention.yaml:11  fresh.0.column orders.paid_at: 19 rows are in the future")
+    assert "It looks like local time" in said
+
+
 def test_moments_in_utc_are_found_well(product: Product) -> None:
     product.make()
     product.write("users", "created_at", -400 * DAY, -HOUR, None)

@@ -13,7 +13,8 @@ from sqlalchemy import Engine, delete, text
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.modes import Mode
-from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, _keep_some, rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal.rehearse import _keep_some
 from skene_dagster.errors import QueryRejected
 from skene_dagster.store.tables import contacts, metadata, preferences, suppressions
 

@@ -9,8 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.decide.candidates import CandidateDecision
-from skene_dagster.delivery.decide.reserve import _new_decisions
+from skene_dagster.delivery.decide.candidates import CandidateDecision, new_decisions
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.store.engine import transaction
 
@@ -36,9 +35,11 @@ def test_what_was_deferred_when_it_was_read_and_was_mailed_since_is_not_decided_
     late = found(world)
     world.reserve()
     world.deliver()
-    scope = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now).scope
+    audience = SendAudience(world.plan, world.step, world.settings, OUTBOX, world.now)
+    scope, planned = audience.scope, audience.planned(world.now)
 
-    write = partial(ledger.decide, scope=scope, made=_new_decisions(late), as_of=world.now, now=world.now, size=100)
+    made = new_decisions(late, world.now)
+    write = partial(ledger.decide, scope=scope, made=made, as_of=world.now, now=world.now, size=100, planned=planned)
 
     with pytest.raises(IntegrityError):
         transaction(world.engine, write)

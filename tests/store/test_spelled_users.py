@@ -49,7 +49,7 @@ def test_what_the_product_tracks_under_another_spelling_is_refused_in_the_log(
 
     assert [row["user_id"] for row in rows(engine)] == [1]
     (line,) = caplog.messages
-    assert line.startswith(f"{len(OTHERWISE)} events were refused. The last one: The users key is an integer")
+    assert line.startswith(f"Events refused: {len(OTHERWISE)}. The last one: The users key is an integer")
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_who_fits_no_user_is_refused_in_the_log_and_holds_up_nobody(
     buffer.close(PATIENCE)
     assert [row["user_id"] for row in rows(engine)] == [1, 2, 3]
     (line,) = caplog.messages
-    assert line.startswith("2 events were refused. The last one: The user's id is not between")
+    assert line.startswith("Events refused: 2. The last one: The user's id is not between")
     assert "ada" not in caplog.text
 
 
@@ -189,7 +189,7 @@ def test_nothing_that_is_told_raises(engine: Engine, tmp_path: Path) -> None:
         tmp_path,
     )
 
-    assert "events were refused" in logged
+    assert "Events refused: " in logged
     assert "Traceback" not in logged
     assert "good" in ids(engine)
 

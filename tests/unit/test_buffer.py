@@ -315,7 +315,7 @@ def test_what_cannot_be_stored_is_counted_and_the_rest_is_written(
     buffer.close(PATIENCE)
 
     assert world.journal.transactions == [["first"], ["a", "refused"]]
-    assert caplog.messages == ["3 events were refused. The last one: It refuses refused."]
+    assert caplog.messages == ["Events refused: 3. The last one: It refuses refused."]
     assert caplog.records[0].levelno == logging.WARNING
 
 

@@ -273,6 +273,14 @@ def test_the_ledgers_reasons_are_said_in_words() -> None:
             "      4  more rows are left out: their key is NULL, or belongs to no user\n\n",
             id="of each kind",
         ),
+        pytest.param(
+            Rehearsal(1, 0, 0, {"skipped:no_consent": 1}, ()),
+            "1 user: 1 enter at this tick, 0 are inside already.\n"
+            "      0  would be mailed\n"
+            "      1  never for this entry: never said yes to this topic\n"
+            "         (topics.<name>.default: off)\n\n",
+            id="more than fits into a line",
+        ),
     ],
 )
 def test_a_preview_counts_by_what_would_become_of_users(found: Rehearsal, said: str) -> None:

@@ -21,7 +21,7 @@ class World:
 
     def __init__(self, limits: Limits) -> None:
         self.journal = ScriptedJournal()
-        self.commits = Commits(self.journal.store, limits, ThrottledLog())
+        self.commits = Commits(self.journal.store, limits, ThrottledLog(), away="Send it again.")
 
     async def ask(self, *ids: str) -> "asyncio.Task[Refused]":
         """Begin a request, and let it come as far as it can."""
@@ -128,7 +128,7 @@ def test_where_the_database_is_away_all_who_wait_are_told_at_once_and_later_ones
     world = run(story, Limits(commit_events=2, waiting_events=5))
 
     assert world.journal.transactions[:2] == [["a"], ["f"]]
-    assert caplog.messages == ["3 requests were answered with 503, because events cannot be written. It is away."]
+    assert caplog.messages == ["Requests answered with 503, because nothing can be written: 3. It is away."]
     assert caplog.records[0].levelno == logging.ERROR
 
 

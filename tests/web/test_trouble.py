@@ -171,7 +171,7 @@ def test_no_200_is_lost_when_the_database_dies_and_nothing_is_doubled(mortal: Mo
     assert status == 0
     assert message_ids(engine) == sorted(set(message_ids(engine)))
     assert taken <= set(message_ids(engine))
-    assert "requests were answered with 503" in logged
+    assert "Requests answered with 503, because nothing can be written: " in logged
     assert "Traceback" not in logged
     engine.dispose()
 

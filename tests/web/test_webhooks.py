@@ -231,6 +231,7 @@ def test_while_the_database_is_down_it_is_to_be_posted_again(tmp_path: Path) -> 
         again = post(served, told, "before").status
 
     assert (down.status, down.headers["retry-after"], again) == (503, "5", 200)
+    assert down.body["message"] == "The database does not accept webhooks now. Send it again."
     assert set(inbox(engine)) == {"before", "while"}
     engine.dispose()
     mortal.kill()

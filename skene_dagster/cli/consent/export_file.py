@@ -1,17 +1,13 @@
 """skene-dagster suppressions export."""
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
 
 import click
 
 from skene_dagster.cli.consent import scopes
 from skene_dagster.cli.consent.push import WITH_A_LIST, push_to
 from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.output_file import opened
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.consent import listing
 from skene_dagster.consent.exporting import export_list
@@ -50,10 +46,16 @@ def _write(settings: Settings, file: Path, scope: Scope | None) -> None:
     screen = open_screen(stderr=to_stdout)
     with open_ledger(settings) as (engine, clock):
         scopes.refuse_unknown_topic(scope, settings, reading(engine, listing.scopes))
-        with _opened(file, to_stdout=to_stdout) as opened, screen.doing("Writing the list") as say:
+        with opened(file, to_stdout=to_stdout) as stream, screen.doing("Writing the list") as say:
             some = scopes.chosen(scope)
-            found = export_list(engine, opened, some, clock(), lambda rows: say(f"{rows:,} rows written"))
+            found = export_list(engine, stream, some, clock(), lambda rows: say(f"{rows:,} rows written"))
     screen.labelled("ok", f"{how_many(found.written, 'suppression')} written{'' if to_stdout else f' to {file}'}.")
+    if found.formulas:
+        screen.labelled(
+            "notice",
+            f"Written as they are: {how_many(found.formulas, 'address', 'addresses')} that a spreadsheet takes for "
+            "formulas. Import the file there as text.",
+        )
     if found.users:
         screen.labelled("ok", f"{how_many(found.users, 'more is of a user', 'more are of users')}, not of an address.")
     if found.erased:
@@ -62,22 +64,3 @@ def _write(settings: Settings, file: Path, scope: Scope | None) -> None:
             f"{how_many(found.erased, 'more has', 'more have')} no address any more, only its hash, and "
             f"{'is' if found.erased == 1 else 'are'} not in the file.",
         )
-
-
-@contextmanager
-def _opened(file: Path, *, to_stdout: bool) -> Iterator[TextIO]:
-    """Open a file that is there when all of it is written, readable by its owner only."""
-    if to_stdout:
-        yield sys.stdout
-        return
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(made, "w", encoding="utf-8", newline="") as opened:
-            yield opened
-        part.replace(file)
-    except OSError as bad:
-        raise click.BadParameter(f"{file} cannot be written: {bad.strerror}.", param_hint="FILE") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()

@@ -49,6 +49,9 @@ def kept(longest: int) -> Callable[[click.Context, click.Parameter, str | None],
             raise click.BadParameter("It is empty.")
         if len(text) > longest:
             raise click.BadParameter(f"It has {len(text):,} characters, and {longest} are kept.")
+        # What the terminal sent that is not UTF-8 arrives as halves of surrogate pairs.
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise click.BadParameter("It is not UTF-8.")
         return text.strip()
 
     return check

@@ -25,10 +25,12 @@ from skene_dagster.cli.doctor.rights import (
     examine_reading,
     examine_writing,
 )
+from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.validate.result import Checked
 from skene_dagster.consent.recipient import Recipients
 from skene_dagster.consent.tokens import Signer
 from skene_dagster.delivery import modes
+from skene_dagster.delivery.decide.arbiter.today import budgets
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.received.dmarc import examine_domain
@@ -102,6 +104,7 @@ def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[
         schema.ready(engine, settings.users, settings.accounts)
         yield _belongs(engine, settings)
         yield from _drawn_once(engine)
+        yield from _budgets(engine, settings)
         yield from examine_file(settings)
     else:
         yield Checked("ok", "The first run makes the skene_* tables, or upgrades them to this release.")
@@ -114,6 +117,7 @@ def _server(engine: Engine, settings: Settings, project: Project) -> Iterator[Ch
     schema.ready(engine, settings.users, settings.accounts)
     yield _belongs(engine, settings)
     yield from _drawn_once(engine)
+    yield from _budgets(engine, settings)
     yield from examine_reading(engine, settings, project)
     yield from examine_writing(engine)
     yield from examine_loops(engine, settings, project)
@@ -131,6 +135,18 @@ def _drawn_once(engine: Engine) -> Iterator[Checked]:
             reading(engine, read)
         except StoreError as error:
             yield Checked.of(error)
+
+
+def _budgets(engine: Engine, settings: Settings) -> Iterator[Checked]:
+    """Say how many emails may leave today; where no mode can be chosen, that is said with the sender."""
+    try:
+        mode = modes.choose(settings).name
+    except SkeneError:
+        return
+    found = reading(engine, lambda connection: budgets(connection, settings, mode, database_time(connection)))
+    if found:
+        said = budgets_in_words(found)
+        yield Checked("ok", f"{said[0].upper()}{said[1:]}.")
 
 
 def _events(connection: Connection, settings: Settings, file: Document) -> Iterator[Checked]:

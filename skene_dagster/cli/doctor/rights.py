@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from skene_dagster.checks import fresh_sources
 from skene_dagster.checks.db_errors import NO_SHOW_VIEW, Explain
 from skene_dagster.cli.validate.result import Checked
 from skene_dagster.errors import StoreError
@@ -169,6 +170,7 @@ def _read(connection: Connection, name: str) -> None:
 
 def _tables_read(settings: Settings, project: Project) -> set[str]:
     found = {settings.users.table, settings.events.table}
+    found |= {source.fresh.table for plan in project.loops for source in fresh_sources.of_loop(plan, settings)}
     for step in (step for plan in project.loops for step in plan.steps):
         if isinstance(step.condition, Query):
             found |= set(step.condition.tables)

@@ -13,13 +13,14 @@ from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
+from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.words import decision_in_words, reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, known, rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, budgets_of, known, rehearse, rehearse_user
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
 from skene_dagster.loops.plan import LoopPlan, Query
@@ -70,14 +71,15 @@ def preview(
     """
     screen = open_screen()
     settings = load(root)
-    plan = plan_of(load_project(settings), loop)
+    project = load_project(settings)
+    plan = plan_of(project, loop)
     steps = steps_of(plan, step, sends)
     engine = open_engine(settings.database_url, read_only=True)
     try:
         mode = modes.choose(settings)
         moment = as_of or database_clock(engine)()
         _refuse_what_cannot_run(engine, settings, plan, moment)
-        stages = [Stage(engine, plan, one, settings, mode, moment) for one in steps]
+        stages = [Stage(engine, plan, one, settings, mode, moment, project.loops) for one in steps]
         if user is not None:
             told = [_tell_user(screen, stage, user, browser=browser) for stage in stages]
         else:
@@ -123,6 +125,7 @@ def _tell_stage(screen: Screen, stage: Stage) -> bool:
         missing = error
     else:
         facts |= {"Counted": _how_far(counted, stage.as_of)} if counted else {}
+        facts |= {"Budget": budgets_in_words(planned)} if (planned := budgets_of(stage)) else {}
     screen.line(name, "bold")
     screen.facts(facts)
     screen.line()
@@ -216,7 +219,7 @@ def _tell_counts(screen: Screen, found: Rehearsal, word: str) -> None:
     rows.append((found.unknown_keys, f"more rows are left out: their key is NULL, or belongs to no {word}"))
     for n, words in rows:
         if n or words == "would be mailed":
-            screen.line(f"{n:>7,}  {words}")
+            screen.counted(n, words)
     screen.line()
 
 

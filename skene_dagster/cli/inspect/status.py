@@ -12,11 +12,13 @@ from sqlalchemy import Engine
 
 from skene_dagster.cli.database import open_ledger, refuse_a_backup, shown_database
 from skene_dagster.cli.group import LOOK
+from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.inspect.came_back import heard_in_words, receipts_in_words
 from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.words import REASONS
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.controls import EVERY
+from skene_dagster.delivery.decide.arbiter.today import budgets
 from skene_dagster.delivery.health import StepCounts, StepHealth, counts
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import LedgerOutdated, StoreError
@@ -65,6 +67,7 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
         ]
         heard = reading(engine, inbox.heard)
         judged = reading(engine, lambda connection: breaker.judgements(connection, now))
+        planned = reading(engine, lambda connection: budgets(connection, settings, mode.name, now))
         not_told = _told(engine, settings, found, clock) if tell else []
         # Not told: the sensor, which asks no provider, could not say that it is over. The runs that it stops are told.
         found.add(["outdated"], _outdated(settings, mode, engine, clock))
@@ -74,6 +77,7 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
             "steps": [asdict(step) | {"late": step.late} | asdict(number) for step, number in steps],
             "problems": [asdict(problem) | {"words": problem.words} for problem in found.problems],
             "judgements": [asdict(one) for one in judged],
+            "budgets": [asdict(one) for one in planned],
         }
         click.echo(json.dumps(said | {"mode": mode.name, "feedback": asdict(heard)}, default=str, indent=2))
     else:
@@ -81,6 +85,8 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
         facts = {"Database": shown_database(settings), "Emails": f"{mode.name} ({mode.why})"}
         if mode.leaves or heard.last_at is not None:
             facts["Feedback"] = heard_in_words(heard, settings)
+        if planned:
+            facts["Budget"] = budgets_in_words(planned)
         screen.facts(facts)
         for step, number in steps:
             screen.line()

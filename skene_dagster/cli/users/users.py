@@ -3,8 +3,9 @@
 import click
 
 from skene_dagster.cli.users.erase import erase
+from skene_dagster.cli.users.export import export
 
 
-@click.group(commands=[erase])
+@click.group(commands=[export, erase])
 def users() -> None:
-    """Erase what is known of a user (docs/consent.md)."""
+    """Export what we hold of one user, or erase it (docs/consent.md)."""

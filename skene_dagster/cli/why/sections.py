@@ -11,7 +11,7 @@ from skene_dagster.cli.words import outcome_in_words
 from skene_dagster.consent.listing import Recorded
 from skene_dagster.consent.preferences import Kept
 from skene_dagster.durations import duration_text
-from skene_dagster.explain.model import Coming, Explained, Happened, Outside
+from skene_dagster.explain.model import Explained, Happened, Outside
 from skene_dagster.segments.parts import Checked
 from skene_dagster.store.tables import OPEN
 
@@ -30,7 +30,7 @@ def tell(screen: Screen, speaker: Speaker, found: Explained, every: Iterable[Seq
     """
     _tell_person(screen, speaker, found)
     _tell_whether(screen, speaker, found)
-    _tell_coming(screen, speaker, found.coming)
+    _tell_coming(screen, speaker, found)
     screen.line()
     more = found.more and every is None
     _heading(screen, "WHAT HAPPENED", "newest first · --all · --loop NAME" if more else "newest first")
@@ -61,7 +61,7 @@ def tell_outside(screen: Screen, speaker: Speaker, some: Sequence[Outside]) -> N
         for part in parts:
             _tell_part(screen, speaker, part)
         if parts and all(part.holds for part in parts):
-            _rows(screen, [("", _LABEL), ("All of it holds now: they come in at its next look.", 0)])
+            screen.paragraph("All of it holds now: they come in at its next look.", indent=4)
 
 
 def tell_record(
@@ -109,13 +109,13 @@ def _tell_whether(screen: Screen, speaker: Speaker, found: Explained) -> None:
         _rows(screen, [(label, _LABEL), (said, 0)])
 
 
-def _tell_coming(screen: Screen, speaker: Speaker, some: Sequence[Coming]) -> None:
+def _tell_coming(screen: Screen, speaker: Speaker, found: Explained) -> None:
     screen.line()
-    _heading(screen, "WHAT COMES NEXT")
-    for one in some:
+    _heading(screen, "WHAT COMES NEXT", "all loops are paused" if found.paused else "")
+    for one in found.coming:
         when, said = speaker.coming(one)
         _rows(screen, [(when, _AT), (name_of(one.loop, one.step), _NAME), (said, 0)])
-    if not some:
+    if not found.coming:
         screen.line("  nothing is planned")
 
 

@@ -71,6 +71,8 @@ class Speaker:
         off = [one.topic for one in found.topics if one.refusal is not None]
         if not found.person.mailable:
             return "no: users.mailable in skene.yaml leaves them out"
+        if found.address.state == "suppressed":
+            return f"no: {SUPPRESSED_BECAUSE[found.address.reason or '']}"
         if found.address.state in _NO_WAY:
             return f"no: {_NO_WAY[found.address.state]}"
         if not found.may_be_mailed:
@@ -87,7 +89,7 @@ class Speaker:
         if one.refusal == "no_consent":
             return "OFF: it waits for a yes, and they never said it"
         if one.refusal == "suppressed":
-            return "OFF: nothing may reach their address"
+            return "OFF, as all email is"
         return f"OFF{since}, as all marketing{said.removeprefix(since)}" if one.scope == "marketing" else f"OFF{said}"
 
     def address(self, one: AddressHealth) -> str:
@@ -139,12 +141,13 @@ class Speaker:
             case "held" if one.reason == "there_at_start":
                 return "never", f"no mail for this entry: {reason}"
             case "held":
-                return "waits", f"nobody is decided now: {reason}"
+                return "waits", f"nobody is decided now: {reason}{said}"
             case "new":
                 return when, "is decided then: they are new to it"
             case "follows":
                 after = "" if one.after is None else f"{_span(one.after)} later, "
-                return ("after that" if one.at is None else when), f"{after}if they still match"
+                held = f"; {reason}" if reason else ""
+                return ("after that" if one.at is None else when), f"{after}if they still match{held}"
 
     def happened(self, one: Happened) -> str:
         """Say why, and what became of it."""
@@ -154,7 +157,7 @@ class Speaker:
                 subject = [f"“{clean(one.subject)}”"] if one.subject else []
                 return "\n".join([*subject, self._became(one)])
             case "reserved":
-                return "decided, and not yet sent"
+                return "sent, perhaps: no answer yet" if one.reason == "no_answer" else "decided, and not yet sent"
             case "in_doubt":
                 subject = [f"“{clean(one.subject)}”"] if one.subject else []
                 said = [f"said last: {clean(one.detail)}"] if one.detail else []
@@ -191,7 +194,7 @@ class Speaker:
         if one.left_at is not None:
             return f"left on {self.at(one.left_at)}: {LEFT_BECAUSE.get(one.left_because or '', one.left_because)}"
         if one.as_of is None:
-            return "has never looked yet"
+            return "has not looked yet. Of its condition, for this user:" if one.parts else "has not looked yet"
         found = self.steps.get((one.loop, one.step))
         if found is not None and found[1].by_row:
             never = "nothing of theirs has triggered it"
@@ -235,7 +238,6 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d( |T|$)")
 _NO_WAY = {
     "none": "they have no address",
     "invalid": "what they have is not an address",
-    "suppressed": "nothing may reach their address",
 }
 
 _BY_THEN = {

@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter
+from skene_dagster.delivery.decide.arbiter.budget import Budget
 from skene_dagster.delivery.decide.caps import full
-from skene_dagster.delivery.decide.eligibility import NOBODY, Addressee, Decision, Mail
+from skene_dagster.delivery.decide.eligibility import NOBODY, Addressee, Decision, Defer, Mail
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import StepScope
-from skene_dagster.delivery.model import Contact
+from skene_dagster.delivery.model import NEXT_TICK, Contact, Waiting
 from skene_dagster.loops.plan import Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.hours import not_before as first_allowed
@@ -58,14 +60,22 @@ class Addressees:
     by_row: bool = False
     slices: Slices | None = None
     """In which the wave leaves; None: at once."""
+    budget: Budget | None = None
+    """What they share with all others who are mailed on a day; None: nothing limits it."""
+    left: Mapping[object, datetime] = field(default_factory=dict)
+    """Users whom a loop of higher priority wants, too, and from when on they are asked about again."""
     _hours: dict[ZoneInfo, datetime | None] = field(default_factory=dict)
     """From when on an email may leave, by time zone, of which a page has few."""
 
-    def of(self, person: Person | None) -> Addressee:
-        """Say what is to be decided about a user; `None`: there is none."""
+    def of(self, person: Person | None, waiting: Waiting | None = None) -> Addressee:
+        """Say what is to be decided about a user; `None`: there is none.
+
+        Args:
+            waiting: they were deferred.
+        """
         if person is None:
             return NOBODY
-        not_before = self._not_before(zone_of(person, self.settings, self.zone))
+        not_before = self._not_before(person)
         known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
         return Addressee(
             person.address,
@@ -73,11 +83,32 @@ class Addressees:
             person.refusal,
             shares_address=not self.by_row and any(self._is_another_s(one, person) for one in known),
             full=full(self.caps, known, not_before or self.now) if known else None,
+            waits_for_room=self._waits_for_room(not_before or self.now),
+            left_until=self._left_until(person, waiting, not_before or self.now),
             not_before=not_before,
         )
 
-    def _not_before(self, zone: ZoneInfo) -> datetime | None:
+    def _left_until(self, person: Person, waiting: Waiting | None, planned: datetime) -> datetime | None:
+        left = self.left.get(person.columns[self.settings.users.key]) if self.left else None
+        # A place is left to others once, and what had its own is not asked to leave it.
+        was_left = waiting is not None and waiting.outranked_at is not None
+        return left if left is not None and not was_left and self._is_last_place(person, planned) else None
+
+    def _is_last_place(self, person: Person, planned: datetime) -> bool:
+        known = self.contacts.get(person.recipient or "", [])
+        this = Contact(self.scope.loop, self.scope.step, None, self.as_of, None)
+        return full(self.caps, [*known, this], planned) is not None
+
+    def _waits_for_room(self, planned: datetime) -> datetime | None:
+        if self.budget is None:
+            return None
+        if self.budget.is_gathering:
+            return self.as_of
+        return self.as_of + NEXT_TICK if self.budget.is_full(planned.date()) else None
+
+    def _not_before(self, person: Person) -> datetime | None:
         """Say from when on an email may leave; None: at once. By each clock, the slices begin when its hours do."""
+        zone = zone_of(person, self.settings, self.zone)
         if zone not in self._hours:
             self._hours[zone] = leaves_at(self.as_of, self.now, zone, self.hours)
         hour = self._hours[zone]
@@ -93,7 +124,18 @@ class Addressees:
 
     def count(self, person: Person | None, decision: Decision) -> str | None:
         """Count an email that was just decided; return to which recipient, None where there is nothing to count."""
-        if not isinstance(decision, Mail) or person is None or person.recipient is None or not self.is_counted:
+        if (
+            isinstance(decision, Defer)
+            and decision.reason == "budget"
+            and self.budget is not None
+            and person is not None
+        ):
+            self.budget.refuse((self._not_before(person) or self.now).date())
+        if not isinstance(decision, Mail) or person is None or not self.is_counted:
+            return None
+        if self.budget is not None:
+            self.budget.take((decision.not_before or self.now).date())
+        if person.recipient is None:
             return None
         user_id = person.columns[self.settings.users.key]
         contact = Contact(self.scope.loop, self.scope.step, user_id, self.as_of, None)
@@ -122,6 +164,7 @@ class Addressees:
         by_row: bool,
         is_simulated: bool,
         alone: bool,
+        arbiter: Arbiter,
     ) -> "Addressees":
         """Read what the recipients of some users get.
 
@@ -133,10 +176,14 @@ class Addressees:
         caps = settings.limits.caps
         at = as_of if is_simulated else now
         is_counted = email.topic is not None
-        found = Addressees(scope, as_of, at, settings, zone, hours, caps, is_counted=is_counted, by_row=by_row)
+        found = Addressees(
+            scope, as_of, at, settings, zone, hours, caps, is_counted=is_counted, by_row=by_row, budget=arbiter.budget
+        )
         if found.is_counted:
-            if caps and alone:
+            if alone and (caps or found.budget is not None):
                 ledger.lock(connection, ledger.all_loops(scope.mode))
+                if found.budget is not None:
+                    found.budget.look(connection, at)
             recipients = [one.recipient for one in people.values() if one.recipient is not None]
             since = min(at, now) - max((cap.within for cap in caps), default=now - now)
             found.contacts = ledger.contacts_of(connection, scope, recipients, as_of=as_of, since=since)
@@ -144,4 +191,7 @@ class Addressees:
                 # All that is simulated is accepted within minutes.
                 for name, known in found.contacts.items():
                     found.contacts[name] = [replace(one, at=one.at and one.as_of) for one in known]
+            if arbiter.rivals is not None:
+                asked = [one for one in people.values() if found._is_last_place(one, at)]
+                found.left = arbiter.rivals.wanting(connection, [one.columns[settings.users.key] for one in asked])
         return found

@@ -14,6 +14,7 @@ def digest(plan: LoopPlan, step: StepPlan, settings: Settings) -> str:
     depends_on: tuple[object, ...] = (
         email.repeat,
         plan.start,
+        plan.priority,
         plan.zone_of(step).key,
         email.template,
         email.hours,

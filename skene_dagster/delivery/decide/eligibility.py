@@ -42,6 +42,11 @@ class Addressee:
     """Somebody with the same address gets this email at this tick."""
     full: Room | None = None
     """A frequency cap has no room for them, until then."""
+    waits_for_room: datetime | None = None
+    """The day of their email has got as many as it may: the tick from which on it is asked again."""
+    left_until: datetime | None = None
+    """They have one place left under a cap, and a loop of higher priority wants it: the tick from which on it is asked
+    again."""
     not_before: datetime | None = None
     """From when on it may leave, by their clock; None: at once."""
 
@@ -195,6 +200,10 @@ def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime)
         return Skip(occurrence, "same_address")
     if person.full is not None:
         return Defer(occurrence, "cap", max(person.full.at or as_of, as_of + NEXT_TICK))
+    if person.waits_for_room is not None:
+        return Defer(occurrence, "budget", person.waits_for_room)
+    if person.left_until is not None:
+        return Defer(occurrence, "outranked", person.left_until)
     return Mail(occurrence, person.not_before)
 
 

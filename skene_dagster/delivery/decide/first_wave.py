@@ -26,17 +26,19 @@ def slices(audience: SendAudience, engine: Engine, since: datetime | None, now: 
         if ledger.accepted_since(connection, scope, now - NEW, LARGE) >= LARGE:
             return None
         decided = ledger.mails_of_tick(connection, scope, audience.as_of)
-        return Slices(now, decided) if _is_large(connection, audience, since, decided) else None
+        is_large = has_more_than(connection, audience, since, LARGE - decided)
+        return Slices(now, decided) if is_large else None
 
     return reading(engine, look)
 
 
-def _is_large(connection: Connection, audience: SendAudience, since: datetime | None, decided: int) -> bool:
-    number = decided + len(audience.due(connection))
+def has_more_than(connection: Connection, audience: SendAudience, since: datetime | None, number: int) -> bool:
+    """Whether a tick decides about more than so many: about those who are due, and those who entered after `since`."""
+    found = len(audience.due(connection))
     last: Candidate | None = None
-    while number <= LARGE:
+    while found <= number:
         page = audience.entered(connection, since, last)
         if not page:
             return False
-        number, last = number + len(page), page[-1]
+        found, last = found + len(page), page[-1]
     return True

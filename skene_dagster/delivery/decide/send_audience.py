@@ -11,20 +11,20 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.accounts.deciding import AccountDecisions
 from skene_dagster.delivery.decide.addressees import Addressees
-from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
+from skene_dagster.delivery.decide.arbiter.arbiter import NOBODY_ELSE, Arbiter
+from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision, decide_rows
 from skene_dagster.delivery.decide.digest import digest
 from skene_dagster.delivery.decide.eligibility import (
     Defer,
     Facts,
     Mail,
-    RowFacts,
     Rules,
     decide,
-    decide_row,
 )
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
-from skene_dagster.delivery.ledger import StepScope, scope_of
+from skene_dagster.delivery.ledger import Planned, StepScope, scope_of
+from skene_dagster.delivery.ledger.decisions.deferring import Waits
 from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
@@ -122,11 +122,19 @@ class SendAudience:
         is_new = ~ledger.waits(self.scope, *(table.c[name] for name in names))
         return self.page(connection, is_new, since, after)
 
-    def due(self, connection: Connection, after: Candidate | None = None) -> list[Candidate]:
+    def due(
+        self,
+        connection: Connection,
+        after: Candidate | None = None,
+        waiting: Waits = "for_anything",
+        most: int | None = None,
+    ) -> list[Candidate]:
         """List the next who were deferred and are due; whoever is decided is due no more.
 
         Args:
             after: the last one of the page before, where nobody is decided.
+            waiting: for what; of those who wait for room the most recently active come first.
+            most: how many at most; None: a page.
         """
         behind = None
         if after is not None and after.waiting is not None:
@@ -140,8 +148,9 @@ class SendAudience:
                 self.scope,
                 self.as_of,
                 by_row=self.step.by_row,
-                limit=self.at_once,
+                limit=self.at_once if most is None else min(self.at_once, most),
                 may_be_mailed=(lambda _: true()) if is_always else may_be_mailed,
+                waiting=waiting,
                 after=behind,
             )
         return [
@@ -149,7 +158,7 @@ class SendAudience:
                 row.user_id,
                 row.entered_at,
                 row.occurrence if self.step.by_row else None,
-                Waiting(row.occurrence, row.reason, row.ask_at),
+                Waiting(row.occurrence, row.reason, row.ask_at, row.outranked_at),
             )
             for row in rows
         ]
@@ -164,29 +173,36 @@ class SendAudience:
         in_order: bool = False,
         alone: bool = False,
         slices: Slices | None = None,
+        arbiter: Arbiter = NOBODY_ELSE,
     ) -> list[CandidateDecision]:
         """Decide about a page; in the order of the users' keys, or in any.
 
         Args:
-            alone: keep pages of other loops from deciding until this transaction ends, where caps count them.
+            alone: keep pages of other loops from deciding until this transaction ends, where emails of all are counted.
             slices: in which the wave leaves; what is decided here is added to them.
+            arbiter: between it and other loops; what is decided here is taken from the budget of its days.
         """
         keys = list(dict.fromkeys(one.user_id for one in page))
         if self.step.per_account:
-            about = AccountDecisions.read(self, connection, keys, rules, now, alone=alone, slices=slices)
+            about = AccountDecisions.read(
+                self, connection, keys, rules, now, alone=alone, slices=slices, arbiter=arbiter
+            )
             return [about.decide(one) for one in page]
         people = self.people(connection, keys, now)
         pasts = {} if self.step.by_row else ledger.history(connection, self.scope, keys, in_order=in_order)
         # The last thing that is read: whoever keeps others from deciding does so for as short as can be.
-        addressees = self.addressees(connection, people, now, alone=alone)
+        addressees = self.addressees(connection, people, now, alone=alone, arbiter=arbiter)
         addressees.slices = slices
         if self.step.by_row:
-            return self._decide_rows(connection, page, rules, people, addressees)
+            expires_after = self.settings.limits.expires_after
+            return decide_rows(connection, page, rules, people, addressees, expires_after)
         mailed_now: set[object] = set()
         decided = []
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
-            decision = decide(Facts(one.entered_at, addressees.of(person), past, one.waiting), rules, self.as_of)
+            decision = decide(
+                Facts(one.entered_at, addressees.of(person, one.waiting), past, one.waiting), rules, self.as_of
+            )
             if isinstance(decision, Mail):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:
@@ -213,7 +229,13 @@ class SendAudience:
         )
 
     def addressees(
-        self, connection: Connection, people: Mapping[object, Person], now: datetime, *, alone: bool = False
+        self,
+        connection: Connection,
+        people: Mapping[object, Person],
+        now: datetime,
+        *,
+        alone: bool = False,
+        arbiter: Arbiter = NOBODY_ELSE,
     ) -> Addressees:
         """Read what the addresses of some users get, of all loops; see `Addressees.read`."""
         return Addressees.read(
@@ -226,14 +248,24 @@ class SendAudience:
             as_of=self.as_of,
             now=now,
             by_row=self.step.by_row,
-            is_simulated=self.mode.simulates(self.as_of, now, self.settings.limits.expires_after),
+            is_simulated=self._is_simulated(now),
             alone=alone,
+            arbiter=arbiter,
         )
 
-    @property
-    def is_capped(self) -> bool:
-        """Whether frequency caps count its emails."""
-        return bool(self.settings.limits.caps) and self.email.topic is not None
+    def _is_simulated(self, now: datetime) -> bool:
+        return self.mode.simulates(self.as_of, now, self.settings.limits.expires_after)
+
+    def planned(self, now: datetime) -> Planned:
+        """Say what emails count for that are decided at a moment; in simulated time their tick says when it is."""
+        return Planned(self.as_of if self._is_simulated(now) else now, self.settings.domain_of(self.email.topic))
+
+    def arbiter(
+        self, connection: Connection, others: Sequence[LoopPlan], now: datetime, *, has_plans: bool = True
+    ) -> Arbiter:
+        """Read what it shares with other loops; see `Arbiter.of`."""
+        mine, at = (self.mode.name, self.plan, self.step, self.settings), self.planned(now).at
+        return Arbiter.of(connection, *mine, others, as_of=self.as_of, at=at, has_plans=has_plans)
 
     def page(
         self, connection: Connection, which: ColumnElement[bool], since: datetime | None, after: Candidate | None
@@ -264,27 +296,3 @@ class SendAudience:
             limit=self.at_once,
         )
         return [Candidate(row.user_id, row.entered_at, row.occurrence) for row in rows]
-
-    def _decide_rows(
-        self,
-        connection: Connection,
-        page: Sequence[Candidate],
-        rules: Rules,
-        people: dict[object, Person],
-        addressees: Addressees,
-    ) -> list[CandidateDecision]:
-        rows = [(one, (one.user_id, str(one.occurrence))) for one in page]
-        pasts = ledger.of_rows(connection, self.scope, [row for _, row in rows])
-        mailed_now: set[object] = set()
-        decided = []
-        for one, row in rows:
-            person, past = people.get(one.user_id), pasts.get(row)
-            mailed_as_of = self.as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
-            state = past.state if past else None
-            asked = RowFacts(row[1], one.entered_at, addressees.of(person), state, mailed_as_of)
-            decision = decide_row(asked, rules, self.as_of, self.settings.limits.expires_after)
-            if isinstance(decision, Mail):
-                mailed_now.add(one.user_id)
-            recipient = addressees.count(person, decision)
-            decided.append(CandidateDecision(one, decision, past if state else None, recipient))
-        return decided

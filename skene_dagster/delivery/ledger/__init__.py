@@ -11,6 +11,14 @@ from skene_dagster.delivery.ledger.decisions.account_sends import (
     contacts_of_accounts,
 )
 from skene_dagster.delivery.ledger.decisions.account_sends import write as decide_accounts
+from skene_dagster.delivery.ledger.decisions.budget import (
+    PlannedEmails,
+    busiest,
+    planned_since,
+    waiting_for_room,
+    warm_up_is_over,
+    warm_up_waits,
+)
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
@@ -30,17 +38,18 @@ from skene_dagster.delivery.ledger.decisions.progress import (
 )
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
-from skene_dagster.delivery.ledger.decisions.writing import decide, has_decided, was_about_others
+from skene_dagster.delivery.ledger.decisions.wanted import wanted
+from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided, was_about_others
 from skene_dagster.delivery.ledger.erasing import (
     SendOf,
     drop_bytes,
     forget_receipts,
     forget_recovered,
     keep_bytes,
+    sends_in_pages,
     sends_left_in,
     sends_to,
     unname,
-    wait_for_pages,
 )
 from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
@@ -136,6 +145,8 @@ __all__ = [
     "Judged",
     "LeftOut",
     "PastMail",
+    "Planned",
+    "PlannedEmails",
     "Receipt",
     "ReceiptCounts",
     "SendOf",
@@ -156,6 +167,7 @@ __all__ = [
     "begin",
     "begin_attempt",
     "begun",
+    "busiest",
     "cancel",
     "change_receipt",
     "claim",
@@ -220,6 +232,7 @@ __all__ = [
     "opens_are_forgotten",
     "opens_forgotten_until",
     "own_wait",
+    "planned_since",
     "progress",
     "progress_of_steps",
     "put_off",
@@ -234,6 +247,7 @@ __all__ = [
     "remember",
     "scope_of",
     "send_id",
+    "sends_in_pages",
     "sends_left_in",
     "sends_of",
     "sends_to",
@@ -246,10 +260,13 @@ __all__ = [
     "stuck_emails",
     "unname",
     "unresolved",
-    "wait_for_pages",
     "waiting",
+    "waiting_for_room",
     "waiting_users",
     "waits",
+    "wanted",
+    "warm_up_is_over",
+    "warm_up_waits",
     "was_about_others",
     "was_ever_reserved",
     "written_back",

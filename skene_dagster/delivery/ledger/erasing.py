@@ -64,10 +64,19 @@ def sends_left_in(connection: Connection, batch_ids: Collection[str], user_id: o
     return found
 
 
-def wait_for_pages(connection: Connection) -> None:
-    """Let pages that are being decided come to their end, and none begin until this transaction ends."""
+def sends_in_pages(connection: Connection, user_id: object, limit: int) -> list[SendOf]:
+    """List sends to a user of the steps that decide, as `sends_to`; pages that are being decided come to their end.
+
+    None begins until this transaction ends.
+    """
     # In another order than theirs, two could wait for each other; then one of both is done again.
-    connection.execute(select(steps.c.step).order_by(*steps.primary_key).with_for_update()).all()
+    scope = (steps.c.mode, steps.c.loop, steps.c.step)
+    rows = connection.execute(select(*scope).order_by(*scope).with_for_update()).all()
+    found: list[SendOf] = []
+    for row in rows:
+        mine = (rows_of(StepScope(*row), sends), sends.c.user_id == user_id)
+        found += [SendOf(*one) for one in connection.execute(select(*_SEND).where(*mine).limit(limit))]
+    return found[:limit]
 
 
 def forget_receipts(connection: Connection, send_ids: Collection[str]) -> int:

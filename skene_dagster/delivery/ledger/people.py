@@ -3,12 +3,12 @@
 Each step's rows of a user lie together by the primary key, so a question names the steps that it is about.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select, and_, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.receipts import Receipt
@@ -133,6 +133,23 @@ def kept_bytes(connection: Connection, batch_id: str) -> tuple[str, str, Frozen]
     if row is None or row.payload is None or row.provider is None or row.send_ids is None:
         return None
     return row.mode, row.provider, Frozen.unpacked(row.send_ids.split(), row.payload)
+
+
+def emails_of(user_id: object) -> Select[tuple[str]]:
+    """Select the send_ids of all that was decided about a user, in any mode."""
+    return select(sends.c.send_id).where(sends.c.user_id == user_id)
+
+
+def frozen_emails(connection: Connection, user_id: object) -> Sequence[RowMapping]:
+    """List the batches that are not settled and have an email to a user: batch_id, send_id and whose they are."""
+    named = (batches.c[name] for name in ("batch_id", "mode", "loop", "step", "state", "frozen_at"))
+    query = (
+        select(*named, sends.c.send_id)
+        .select_from(sends.join(batches, sends.c.batch_id == batches.c.batch_id))
+        .where(sends.c.user_id == user_id, batches.c.payload.is_not(None))
+        .order_by(batches.c.batch_id, sends.c.send_id)
+    )
+    return connection.execute(query).mappings().all()
 
 
 def receipts_by_send(connection: Connection, send_ids: Collection[str]) -> dict[str, Receipt]:

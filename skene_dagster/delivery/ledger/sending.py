@@ -134,7 +134,7 @@ def freeze(
     """
     state: BatchState = "settled" if frozen is None else "frozen"
     values: dict[str, object] = (
-        {"settled_at": now, "owner": None, "lease_until": None}
+        {"settled_at": now, "owner": None, "lease_until": None, "planned_on": None}
         if frozen is None
         else {
             "payload": frozen.packed,
@@ -172,7 +172,8 @@ def recipients(connection: Connection, batch_id: str) -> list[str] | None:
 def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferred, now: datetime) -> None:
     """Let a send that nobody can make now be decided again, under its occurrence.
 
-    The provider has none of it, unless its loop takes the risk of a second email (`on_doubt: resend`).
+    The provider has none of it, unless its loop takes the risk of a second email (`on_doubt: resend`). It had its place
+    under a cap, which is left to no other loop any more.
     """
     mine = and_(sends.c.send_id == identity, sends.c.batch_id == batch_id, sends.c.state == "reserved")
     names = ("mode", "loop", "step", "user_id", "occurrence", "as_of")
@@ -180,7 +181,7 @@ def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferre
     row = connection.execute(select(*(sends.c[name] for name in names)).where(mine)).mappings().one_or_none()
     if row is not None:
         connection.execute(delete(sends).where(mine))
-        said |= {"as_of": row["as_of"], "ask_at": row["as_of"] + NEXT_TICK}
+        said |= {"as_of": row["as_of"], "ask_at": row["as_of"] + NEXT_TICK, "outranked_at": now}
         if not put_back(connection, row, said):
             connection.execute(insert(deferred).values({**row, **said}))
 

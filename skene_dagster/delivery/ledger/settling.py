@@ -146,7 +146,7 @@ def drop(connection: Connection, batch_id: str, reason: SkipReason, now: datetim
     dropped = connection.execute(
         batch_becomes(batch_id, "settled", from_=UNSENT)
         .where(batches.c.unresolved_since.is_(None))
-        .values(settled_at=now, payload=None, recipients=None, owner=None, lease_until=None)
+        .values(settled_at=now, payload=None, recipients=None, owner=None, lease_until=None, planned_on=None)
     ).rowcount
     if dropped:
         connection.execute(sends_become(batch_id, "skipped").values(reason=reason, decided_at=now))
@@ -215,11 +215,14 @@ def _close(
     attempts: int | None = None,
 ) -> bool:
     as_it_was = true() if attempts is None else batches.c.attempts == attempts
+    # What nothing was sent of counts for no day; what was cut up leaves its day to its parts.
+    counts = {"planned_on": None} if state == "settled" else {}
     return bool(
         connection.execute(
             batch_becomes(batch_id, state, from_=from_)
             .where(as_it_was)
             .values(payload=None, recipients=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
+            .values(counts)
         ).rowcount
     )
 
@@ -229,8 +232,10 @@ def child_of(
 ) -> str:
     """Cut a batch that goes on with what another one began; return its id."""
     child = uuid.uuid4().hex
+    planned = select(batches.c.planned_on, batches.c.from_domain).where(batches.c.batch_id == parent.batch_id)
     connection.execute(
         insert(batches).values(
+            **connection.execute(planned).mappings().one(),
             batch_id=child,
             mode=parent.mode,
             loop=parent.loop,

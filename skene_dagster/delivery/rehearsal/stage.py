@@ -1,20 +1,30 @@
-"""What is rehearsed, and what would become of it."""
+"""What is rehearsed, and what comes of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 
 from sqlalchemy import Engine, inspect
 
+from skene_dagster.behaviour.rollup.counted import Counted, counted_activity, counted_whole
+from skene_dagster.delivery.decide.arbiter.today import DaysBudget, budgets
 from skene_dagster.delivery.decide.eligibility import Decision
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.send_audience import SendAudience
+from skene_dagster.delivery.email.letterhead import Letterhead
+from skene_dagster.delivery.email.message import Message
+from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.ledger import send_id
 from skene_dagster.delivery.model import GateName, Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.tables import account_decisions, preferences
+from skene_dagster.store.failures import translated
+from skene_dagster.store.tables import account_decisions, preferences, warm_ups
+
+_NONE: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,8 @@ class Stage:
     settings: Settings
     mode: Mode
     as_of: datetime
+    others: Sequence[LoopPlan] = ()
+    """The loops of the project, with which it shares the emails of a day."""
 
     @cached_property
     def audience(self) -> SendAudience:
@@ -74,3 +86,56 @@ class Stage:
     def email(self) -> Email:
         """What the step sends."""
         return self.audience.email
+
+
+def known(stage: Stage) -> Counted | None:
+    """Say up to when what the condition asks about users is counted; None where it asks nothing of the kind.
+
+    Raises:
+        NotCounted: it is not, so nobody can say whom it selects.
+        StoreError: the database refused.
+    """
+    with translated(), stage.engine.connect() as connection:
+        if stage.step.recipient == "most_recently_active":
+            return counted_activity(connection, stage.settings)
+        return counted_whole(connection, stage.step.condition, stage.settings)
+
+
+def budgets_of(stage: Stage) -> list[DaysBudget]:
+    """List the budgets of the day that its emails count for; none where nothing is planned yet.
+
+    Raises:
+        StoreError: the database refused.
+    """
+    with translated(), stage.engine.connect() as connection:
+        if not inspect(connection).has_table(warm_ups.name):
+            return []
+        found = budgets(connection, stage.settings, stage.mode.name, stage.as_of)
+    return [one for one in found if one.domain in {None, stage.settings.domain_of(stage.email.topic)}]
+
+
+def render(
+    stage: Stage,
+    templates: Templates,
+    user_id: object,
+    person: Person,
+    row: Mapping[str, object],
+    account: Mapping[str, object] = _NONE,
+) -> Message:
+    """Make the email of one user, as a run would make their first; a link to our own pages unsubscribes nobody.
+
+    Raises:
+        MissingValue: it needs a value that the user does not have.
+        Unrenderable: their values give no email that can be sent.
+    """
+    return templates.render(
+        stage.email,
+        user=person.columns,
+        row=row,
+        account=account,
+        letterhead=Letterhead.of(stage.settings, stage.email.topic),
+        send_id=send_id(stage.audience.scope, user_id, 1),
+        to=person.address or "",
+        loop=stage.plan.name,
+        step=stage.step.name,
+    )

@@ -11,5 +11,3 @@ def not_yet(loop: model.Loop) -> Iterator[str]:
         yield "The goal is known, not yet run."
     if loop.holdout:
         yield "The holdout is known, not yet run: everyone is mailed."
-    if loop.priority:
-        yield "The priority is known, not yet run."

@@ -17,7 +17,17 @@ from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.incidents import alerts, failures, incidents
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
-from skene_dagster.store.tables.sending import batches, contacts, controls, deferred, pacing, recovered, sends, steps
+from skene_dagster.store.tables.sending import (
+    batches,
+    contacts,
+    controls,
+    deferred,
+    pacing,
+    recovered,
+    sends,
+    steps,
+    warm_ups,
+)
 from skene_dagster.store.tables.usage import (
     definitions,
     engagement_levels,
@@ -69,5 +79,6 @@ __all__ = [
     "triggered",
     "user_activity",
     "user_days",
+    "warm_ups",
     "webhooks",
 ]

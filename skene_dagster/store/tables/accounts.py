@@ -59,6 +59,7 @@ def accounts_of_type(
         Column("as_of", Moment, nullable=False),
         Column("decided_at", Moment, nullable=False),
         Column("ask_at", Moment, nullable=False),
+        Column("outranked_at", Moment),
         Index("skene_account_deferred_due", "mode", "loop", "step", "ask_at", key),
         sqlite_with_rowid=False,
         **options,

@@ -1,6 +1,6 @@
 """What was decided about whom, and the way of each email to its provider."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, SmallInteger, String, Table, Text
+from sqlalchemy import BigInteger, Column, Date, Double, Index, Integer, SmallInteger, String, Table, Text
 from sqlalchemy.types import NullType
 
 from skene_dagster.store.tables.database import Blob, Moment, metadata
@@ -56,6 +56,7 @@ deferred = Table(
     Column("as_of", Moment, nullable=False),  # the tick of the decision
     Column("decided_at", Moment, nullable=False),
     Column("ask_at", Moment, nullable=False),  # in the time of ticks
+    Column("outranked_at", Moment),  # when it left its place under a cap to another loop; it does so once
     Index("skene_deferred_due", "mode", "loop", "step", "ask_at", "user_id"),
 )
 
@@ -109,8 +110,20 @@ batches = Table(
     Column("unanswered_at", Moment),  # the last attempt that got no answer; the records are asked about it
     Column("absent_at", Moment),  # when the provider's records first showed nothing of the batch
     Column("refusal", String(500)),  # what the key was refused with after an attempt without answer: it is used no more
+    Column("planned_on", Date),  # the day (UTC) for whose budget it counts; NULL: for none, nothing of it leaves
+    Column("from_domain", String(255)),  # whence it comes, for that domain's warm-up
+    Index("skene_batches_planned", "mode", "planned_on"),
     Index("skene_batches_open", "mode", "loop", "step", "state"),
     Index("skene_batches_state", "state", "unresolved_since"),
+)
+
+warm_ups = Table(
+    "skene_warm_ups",
+    metadata,
+    # The last day whose budget was too small for what a domain had to send, as its warm-up has it.
+    Column("mode", String(16), primary_key=True),
+    Column("domain", String(255), primary_key=True),
+    Column("waited_on", Date, nullable=False),
 )
 
 recovered = Table(

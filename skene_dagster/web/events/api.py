@@ -28,7 +28,9 @@ from skene_dagster.web.events.segment import Type, event_of
 from skene_dagster.web.parts import Common, Part, Served
 from skene_dagster.web.refusals import too_large, unknown_key, wrong
 
-REFUSED = Kind(logging.WARNING, "{many} messages were refused. The last one: {words}")
+AWAY = "The database does not accept events now. Send them again, with the same messageId."
+
+REFUSED = Kind(logging.WARNING, "Messages refused: {many}. The last one: {words}")
 
 _SHOWN = 20
 """The most refused messages of a batch that the answer lists."""
@@ -80,7 +82,7 @@ class _Intake:
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
-        self._commits = Commits(self._journal.store, self._limits, self._log)
+        self._commits = Commits(self._journal.store, self._limits, self._log, away=AWAY)
         try:
             yield
         finally:

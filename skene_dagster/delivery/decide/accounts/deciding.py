@@ -18,6 +18,7 @@ from skene_dagster.consent.recipient import Recipients
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.accounts.recipients import recipients
 from skene_dagster.delivery.decide.addressees import Addressees
+from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
 from skene_dagster.delivery.decide.caps import full, latest
 from skene_dagster.delivery.decide.eligibility import (
@@ -88,6 +89,7 @@ class AccountDecisions:
         *,
         alone: bool,
         slices: Slices | None,
+        arbiter: Arbiter,
     ) -> "AccountDecisions":
         """Read what decisions about some accounts depend on; see `SendAudience.decide`.
 
@@ -103,10 +105,10 @@ class AccountDecisions:
         people = audience.people(connection, everyone, now)
         known = ledger.account_history(connection, audience.scope, keys) if audience.has_accounts else {}
         refused = _refusals(audience, connection, keys, now)
-        addressees = audience.addressees(connection, people, now, alone=alone)
+        addressees = audience.addressees(connection, people, now, alone=alone, arbiter=arbiter)
         addressees.slices = slices
         contacts: Mapping[object, Sequence[tuple[str, Contact]]] = {}
-        if audience.is_capped and audience.has_accounts:
+        if addressees.caps and addressees.is_counted and audience.has_accounts:
             since = min(addressees.now, now) - max(cap.within for cap in addressees.caps)
             contacts = ledger.contacts_of_accounts(connection, audience.scope, keys, since)
         return AccountDecisions(audience, rules, users, people, addressees, known, contacts, refused)
@@ -127,7 +129,7 @@ class AccountDecisions:
             return self._everybody(one, found, known, past)
         decision: Mail | Skip | Defer = Defer(found, "no_recipient", as_of + NEXT_TICK)
         for number, user in enumerate(self.users.get(account, ())):
-            tried = self._person(account, user, found)
+            tried = self._person(account, user, found, waiting)
             if number == 0 or not _is_their_own(tried):
                 decision = tried
             if isinstance(tried, Mail):
@@ -145,7 +147,7 @@ class AccountDecisions:
         left = [user for user in self.users.get(account, ()) if _plain(user) not in have_one]
         is_known = _is_known(known, occurrence)
         addresses: set[str] = set()
-        tried = [(user, self._person(account, user, occurrence, addresses)) for user in left]
+        tried = [(user, self._person(account, user, occurrence, one.waiting, addresses)) for user in left]
         waits = [some for _, some in tried if isinstance(some, Defer) and some.reason != "invalid_address"]
         first = min(waits, key=lambda some: some.ask_at, default=None)
         if is_known or any(isinstance(some, Mail) for _, some in tried):
@@ -157,7 +159,12 @@ class AccountDecisions:
         return self._without_email(one, skipped or nobody, past, is_new=skipped is not None)
 
     def _person(
-        self, account: object, user: object, occurrence: str, addresses: set[str] | None = None
+        self,
+        account: object,
+        user: object,
+        occurrence: str,
+        waiting: Waiting | None,
+        addresses: set[str] | None = None,
     ) -> Mail | Skip | Defer:
         """Decide whether a user is mailed about an account, and count the email if they are.
 
@@ -165,7 +172,7 @@ class AccountDecisions:
             addresses: those that get it about this very account; None: only one person does.
         """
         person, audience, addressees = self.people.get(user), self.audience, self.addressees
-        addressee = addressees.of(person)
+        addressee = addressees.of(person, waiting)
         of_others = [
             one for number, one in self.contacts.get(account, ()) if not self._is_this(number, one, occurrence)
         ]
@@ -177,6 +184,8 @@ class AccountDecisions:
             full=latest(addressee.full, full(addressees.caps, of_others, planned) if of_others else None),
         )
         decision = by_person(occurrence, addressee, self.rules, audience.as_of)
+        if isinstance(decision, Defer):
+            addressees.count(person, decision)
         name = person.recipient if person else None
         if not isinstance(decision, Mail) or name is None or not addressees.is_counted:
             return decision

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.accounts import recipients
+from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter
 from skene_dagster.delivery.decide.candidates import Candidate
 from skene_dagster.delivery.decide.eligibility import Decision, Rules
 from skene_dagster.delivery.decide.facts import Person
@@ -37,7 +38,7 @@ class RehearsedAccount:
 
 
 def decided_accounts(
-    audience: SendAudience, connection: Connection, keys: Sequence[object], rules: Rules
+    audience: SendAudience, connection: Connection, keys: Sequence[object], rules: Rules, arbiter: Arbiter
 ) -> list[RehearsedAccount]:
     """Decide about some accounts; those that there are not are left out.
 
@@ -54,7 +55,7 @@ def decided_accounts(
         waiting = ledger.waiting_users(connection, audience.scope, keys)
     page = [Candidate(key, inside.get(key) or as_of, None, waiting.get(key)) for key in keys if key in there]
     found = []
-    for one in audience.decide(connection, page, rules, as_of):
+    for one in audience.decide(connection, page, rules, as_of, arbiter=arbiter):
         user = one.mailed[0] if one.mailed else None
         person = _NOBODY
         if user is not None:

@@ -20,11 +20,14 @@ from skene_dagster.segments import clearance
 from skene_dagster.store.engine import reading
 
 
-def look(audience: SendAudience, engine: Engine, decided_up_to: datetime | None, now: datetime) -> list[Gate]:
+def look(
+    audience: SendAudience, engine: Engine, decided_up_to: datetime | None, now: datetime, room: int | None
+) -> list[Gate]:
     """Ask all gates of a step; none where its segment has no clearance, for then nobody is decided about.
 
     Args:
         decided_up_to: the last tick of which everybody is decided; None: of none.
+        room: how many emails the budgets of the days leave it, who else wants one waits; None: any number.
 
     Raises:
         StoreUnavailable, StoreError: the database refused what is not about a single gate.
@@ -36,7 +39,7 @@ def look(audience: SendAudience, engine: Engine, decided_up_to: datetime | None,
     sources = fresh_sources.of_loop(audience.plan, audience.settings)
     found: list[Gate | None] = [fresh(audience, one, partial(reading, engine), now) for one in sources]
     found.append(_unmailable(audience, engine, since, now))
-    found += _of_its_size(audience, engine, since, cleared.first_as_of, now)
+    found += _of_its_size(audience, engine, since, cleared.first_as_of, now, room)
     return [gate for gate in found if gate is not None]
 
 
@@ -106,7 +109,12 @@ def _people(
 
 
 def _of_its_size(
-    audience: SendAudience, engine: Engine, since: datetime | None, first_as_of: datetime, now: datetime
+    audience: SendAudience,
+    engine: Engine,
+    since: datetime | None,
+    first_as_of: datetime,
+    now: datetime,
+    room: int | None,
 ) -> Iterator[Gate | None]:
     """Ask the gates about how many emails it has: they are counted only where they may be too many."""
     limits = audience.settings.limits
@@ -119,9 +127,14 @@ def _of_its_size(
         most = judging.most_emails(limits.volume, limits.least_change, largest)
     emails = {} if most is None else counted(audience, engine, since, first_as_of, now, most)
     # Who entered at other ticks, while the step was held, are no more than those ticks would have had.
-    yield judging.volume(limits, max(emails.values(), default=0), largest)
+    yield judging.volume(limits, at_most(max(emails.values(), default=0), room), largest)
     if awaits:
         yield judging.first_wave(limits, sum(emails.values()))
+
+
+def at_most(emails: int, room: int | None) -> int:
+    """Say how many of so many emails a tick has, of which the others wait for room."""
+    return emails if room is None else min(emails, room)
 
 
 def _orders(audience: SendAudience, connection: Connection) -> controls.Orders:

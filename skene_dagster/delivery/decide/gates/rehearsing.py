@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table, inspect
 
 from skene_dagster.checks import fresh_sources
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.decide.eligibility import Decision, Mail, Rules
+from skene_dagster.delivery.decide.eligibility import Rules
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Addresses, Gate
@@ -25,8 +25,8 @@ class Tally:
         self._audience = audience
         self._connection = connection
         # An older release has fewer columns, or nothing yet.
-        self._has_orders = _is_whole(connection, tables.controls)
-        progress = ledger.progress(connection, audience.scope) if _is_whole(connection, tables.steps) else None
+        self._has_orders = is_whole(connection, tables.controls)
+        progress = ledger.progress(connection, audience.scope) if is_whole(connection, tables.steps) else None
         self._progress = progress or ledger.StepProgress(None, None)
         self._addresses = Addresses()
         self._emails: Counter[datetime] = Counter()
@@ -37,17 +37,21 @@ class Tally:
             return self._audience.rules_without_orders(first_as_of)
         return self._audience.rules(self._connection, first_as_of, self._audience.as_of)
 
-    def count(self, person: Person, inside_since: datetime | None, decision: Decision, *, waits: bool) -> None:
+    def count(self, person: Person, inside_since: datetime | None, *, is_mailed: bool, waits: bool) -> None:
         """Count a user, or one of their rows, who enters at this tick (None) or did so before."""
         as_of, decided_up_to = self._audience.as_of, self._progress.reserved_as_of
         is_new = inside_since is None or decided_up_to is None or inside_since > decided_up_to
         if is_new and not waits and self._audience.settings.limits.unmailable is not None:
             self._addresses += looking.address_of(person)
-        if isinstance(decision, Mail):
+        if is_mailed:
             self._emails[as_of if waits else inside_since or as_of] += 1
 
-    def shut(self, now: datetime) -> dict[GateName, str]:
-        """Name the gates that would hold a run, and what they would say."""
+    def shut(self, now: datetime, room: int | None) -> dict[GateName, str]:
+        """Name the gates that would hold a run, and what they would say.
+
+        Args:
+            room: see `looking.look`.
+        """
         audience, connection = self._audience, self._connection
         limits = audience.settings.limits
         sources = fresh_sources.of_loop(audience.plan, audience.settings)
@@ -55,7 +59,8 @@ class Tally:
         found.append(judging.unmailable(limits, self._addresses))
         has_batches = inspect(connection).has_table(tables.batches.name)
         largest = looking.largest_tick(connection, audience) if has_batches else None
-        found.append(judging.volume(limits, max(self._emails.values(), default=0), largest))
+        emails = looking.at_most(max(self._emails.values(), default=0), room)
+        found.append(judging.volume(limits, emails, largest))
         if audience.mode.name == "live" and largest is None:
             found.append(judging.first_wave(limits, self._emails.total()))
         orders = controls.Orders((), None, None, approved=False)
@@ -70,7 +75,8 @@ class Tally:
             return look(connection)
 
 
-def _is_whole(connection: Connection, table: Table) -> bool:
+def is_whole(connection: Connection, table: Table) -> bool:
+    """Whether a table is there with all of its columns."""
     found = inspect(connection)
     if not found.has_table(table.name):
         return False

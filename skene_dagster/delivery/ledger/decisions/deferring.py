@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,13 +23,21 @@ from sqlalchemy import (
     tuple_,
 )
 
+from skene_dagster.behaviour.activity import last_active
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
 from skene_dagster.delivery.model import DeferReason, NewDeferral, SkipReason, Waiting
 from skene_dagster.loops.plan import segment_name
+from skene_dagster.store.subjects import USERS
 from skene_dagster.store.tables import OPEN, triggered
 
 SOME = 1000
 """Keys of a statement."""
+
+Waits = Literal["for_anything", "for_room", "for_a_mend", "for_something_else"]
+"""For what somebody waits: for room in the budget of a day, for their email to become one that can be made …"""
+
+UNMADE: tuple[DeferReason, ...] = ("no_address", "invalid_address", "missing_value", "unrenderable", "too_large")
+"""Reasons why an email could not be made."""
 
 UNMAILABLE: tuple[DeferReason, ...] = ("not_mailable", "no_address")
 """Reasons to defer of which the database knows whether they still hold. (A row that triggered expires meanwhile.)"""
@@ -80,19 +88,21 @@ def due(
     by_row: bool,
     limit: int,
     may_be_mailed: Callable[[ColumnElement[Any]], ColumnElement[bool]],
+    waiting: Waits = "for_anything",
     after: tuple[datetime, object, str] | None = None,
-) -> Sequence[Row[Any, Any, Any, Any, Any]]:
+) -> Sequence[Row[Any, Any, Any, Any, Any, Any]]:
     """List the next who are decided again at a tick, who waited longest first.
 
     A member who could not be mailed, and still cannot, is not among them: they stay due.
 
     Args:
         may_be_mailed: says of a column of keys that their user may be mailed by now, as a condition.
+        waiting: for what. Of those who wait for room in the budget of a day, the most recently active come first.
         after: ask_at, user and occurrence of the last one of the page before.
 
     Returns:
-        user_id (as the segment spells it), occurrence, reason, ask_at, entered_at (None: they are not inside any more,
-        or their row is forgotten)
+        user_id (as the segment spells it), occurrence, reason, ask_at, outranked_at, entered_at (None: they are not
+        inside any more, or their row is forgotten)
     """
     deferred, members = scope.subject.deferred, scope.subject.members
     columns, segment = deferred.c, segment_name(scope.loop, scope.step)
@@ -106,17 +116,28 @@ def due(
     user_id = func.coalesce(table.c.user_id, columns.user_id).label("user_id")
     # TiDB 8.5 reads all members otherwise, though nobody waits (187 of 335 ms with 400,000; 2026-11-30).
     hint = f"/*+ INL_JOIN({table.name}) */"
+    which = {
+        "for_anything": true(),
+        "for_room": columns.reason == "budget",
+        "for_a_mend": columns.reason.in_(UNMADE),
+        "for_something_else": columns.reason.not_in(("budget", *UNMADE)),
+    }
+    first: list[ColumnElement[Any]] = [columns.ask_at]
+    if waiting == "for_room":
+        # Nobody knows of some when they were active: all databases put them last. Accounts are not active themselves.
+        active = [last_active(columns.user_id).desc()] if scope.subject is USERS else []
+        first = [*active, table.c.entered_at]
     is_next: ColumnElement[bool] = true()
     if after is not None:
         ask_at, user, occurrence = after
         behind = or_(columns.user_id > user, and_(columns.user_id == user, columns.occurrence > occurrence))
         is_next = or_(columns.ask_at > ask_at, and_(columns.ask_at == ask_at, behind))
     query = (
-        select(user_id, columns.occurrence, columns.reason, columns.ask_at, table.c.entered_at)
+        select(user_id, columns.occurrence, columns.reason, columns.ask_at, columns.outranked_at, table.c.entered_at)
         .prefix_with(hint, dialect="mysql")
         .select_from(deferred.outerjoin(table, is_found))
-        .where(deferred_of(scope), columns.ask_at <= as_of, true() if by_row else is_ripe, is_next)
-        .order_by(columns.ask_at, columns.user_id, columns.occurrence)
+        .where(deferred_of(scope), columns.ask_at <= as_of, which[waiting], true() if by_row else is_ripe, is_next)
+        .order_by(*first, columns.user_id, columns.occurrence)
         .limit(limit)
     )
     return connection.execute(query).all()
@@ -145,6 +166,7 @@ def reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int
         again.c.as_of,
         again.c.decided_at,
         again.c.as_of,
+        null(),
     ).where(_skipped(again, scope), is_last, is_there, ~waits(scope, again.c.user_id, again.c.occurrence))
     connection.execute(insert(deferred).from_select(list(deferred.c), found))
     moved = delete(decisions).where(
@@ -161,7 +183,7 @@ def waiting(connection: Connection, scope: StepScope, keys: Sequence[object]) ->
     """Say of users who wait what for, and from when on they are decided again; of one who waits twice the first."""
     columns = scope.subject.deferred.c
     query = (
-        select(columns.user_id, columns.occurrence, columns.reason, columns.ask_at)
+        select(columns.user_id, columns.occurrence, columns.reason, columns.ask_at, columns.outranked_at)
         .where(deferred_of(scope), columns.user_id.in_(keys))
         .order_by(columns.ask_at.desc(), columns.occurrence.desc())
     )

@@ -33,13 +33,31 @@ def was_about_others(connection: Connection, scope: StepScope) -> bool:
     return any_of(sends) and not any_of(account_decisions)
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What the new batches of a page count for."""
+
+    at: datetime
+    """When those leave that may leave at once."""
+    domain: str
+    """Whence they come."""
+
+
 def decide(
-    connection: Connection, scope: StepScope, made: NewDecisions, *, as_of: datetime, now: datetime, size: int
+    connection: Connection,
+    scope: StepScope,
+    made: NewDecisions,
+    *,
+    as_of: datetime,
+    now: datetime,
+    size: int,
+    planned: Planned,
 ) -> int:
     """Write the new decisions of a page, and cut its batches.
 
     Args:
         size: emails of a batch, at most.
+        planned: for which days the batches count.
 
     Returns:
         How many batches.
@@ -50,7 +68,7 @@ def decide(
     deferring.forget(connection, scope, made.answered)
     contacts.keep(connection, scope, made.contacts, now)
     deferring.defer(connection, scope, made.deferrals, as_of=as_of, now=now)
-    return _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size)
+    return _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size, planned=planned)
 
 
 @dataclass
@@ -63,7 +81,14 @@ class _NewBatch:
 
 
 def _write_sends(
-    connection: Connection, scope: StepScope, made: Sequence[NewSend], *, as_of: datetime, now: datetime, size: int
+    connection: Connection,
+    scope: StepScope,
+    made: Sequence[NewSend],
+    *,
+    as_of: datetime,
+    now: datetime,
+    size: int,
+    planned: Planned,
 ) -> int:
     cut: list[_NewBatch] = []
     filling: dict[datetime | None, _NewBatch] = {}
@@ -105,6 +130,8 @@ def _write_sends(
                     "reserved_at": now,
                     "not_before": batch.not_before,
                     "due_at": batch.not_before or now,
+                    "planned_on": (batch.not_before or planned.at).date(),
+                    "from_domain": planned.domain,
                     "attempts": 0,
                 }
                 for batch in cut

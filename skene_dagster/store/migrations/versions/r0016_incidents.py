@@ -9,7 +9,7 @@ from skene_dagster.store.migrations import columns
 from skene_dagster.store.migrations.columns import MOMENT
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 ON_SERVERS: dict[str, Any] = {
     "if_not_exists": True,
