@@ -38,8 +38,8 @@ RELEASES = (
     "0015",
     "0016",
     "0017",
-    "0019",
     "0018",
+    "0019",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

@@ -7,8 +7,8 @@ from alembic import context, op
 
 from skene_dagster.store.migrations import account_tables
 
-revision = "0018"
-down_revision = "0019"
+revision = "0019"
+down_revision = "0018"
 
 
 def upgrade() -> None:
