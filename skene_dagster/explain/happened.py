@@ -12,6 +12,7 @@ from skene_dagster.delivery.ledger.receipts import Receipt
 from skene_dagster.delivery.providers import registry
 from skene_dagster.explain.model import Happened
 from skene_dagster.explain.scope import Asked
+from skene_dagster.store.keys import as_text
 
 _OPENED = 3
 """The most batches whose bytes are looked into for a subject: each may have four megabytes."""
@@ -23,7 +24,7 @@ def happened(
     """List what happened, and whether there is more of it."""
     limit = asked.limit + 1
     decided = people.decided_about(connection, asked.mode, names, user_id, limit=limit)
-    found = [*_told(connection, asked, decided), *(_put_off(asked, one) for one in waiting)]
+    found = [*_told(connection, asked, user_id, decided), *(_put_off(asked, one) for one in waiting)]
     found.sort(key=lambda one: (one.at, one.send_id or ""), reverse=True)
     return found[: asked.limit], len(found) > asked.limit
 
@@ -34,7 +35,7 @@ def older(
     """List the next page of final decisions behind the last one of the page before; and its last, None at the end."""
     before = None if last is None else (last.as_of, last.send_id)
     decided = people.decided_about(connection, asked.mode, names, user_id, limit=asked.limit, before=before)
-    return _told(connection, asked, decided), decided[-1] if len(decided) == asked.limit else None
+    return _told(connection, asked, user_id, decided), decided[-1] if len(decided) == asked.limit else None
 
 
 def put_off(asked: Asked, waiting: list[PutOff]) -> list[Happened]:
@@ -42,13 +43,18 @@ def put_off(asked: Asked, waiting: list[PutOff]) -> list[Happened]:
     return sorted((_put_off(asked, one) for one in waiting), key=lambda one: one.at, reverse=True)
 
 
-def _told(connection: Connection, asked: Asked, decided: list[Decided]) -> list[Happened]:
+def _told(connection: Connection, asked: Asked, user_id: object, decided: list[Decided]) -> list[Happened]:
     receipts = people.receipts_by_send(connection, [one.send_id for one in decided if one.accepted_at is not None])
     batches = people.carriers(connection, [one.batch_id for one in decided if one.batch_id is not None])
     subjects = _subjects(connection, decided, batches)
-    return [
+    accounts = people.accounts_of(connection, asked.mode, user_id, decided)
+    told = [
         _decision(asked, one, receipts.get(one.send_id), batches.get(one.batch_id or ""), subjects.get(one.send_id))
         for one in decided
+    ]
+    return [
+        replace(one, account=as_text(accounts[decision.send_id])) if decision.send_id in accounts else one
+        for one, decision in zip(told, decided, strict=True)
     ]
 
 

@@ -124,6 +124,8 @@ class Happened:
     rejected_at: datetime | None = None
     ask_at: datetime | None = None
     """From which tick on it is decided again."""
+    account: str | None = None
+    """The key of the account that it is about; None: it is about the user."""
 
 
 @dataclass(frozen=True)

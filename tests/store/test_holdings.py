@@ -16,6 +16,7 @@ from skene_dagster.feedback import inbox
 from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import (
     OPEN,
+    account_sends,
     engagement_levels,
     entitlements,
     erasures,
@@ -113,10 +114,12 @@ def lived(scene: Scene, key: int) -> None:
     scene.change(key, dormant=1)
     scene.tick("win_back")
     send_id = scene.newest(key, "vip")["send_id"]
+    about = {"mode": "live", "loop": "accounts", "step": "main", "user_id": key, "account_id": key, "occurrence": "1"}
     names = " ".join(of(scene, key).recipients)
     with scene.engine.begin() as connection:
         for table, row in of_behaviour(key).items():
             connection.execute(insert(table), row)
+        connection.execute(insert(account_sends), about | {"send_occurrence": f"1@{key:032x}"})
         # Their account was erased before, and they are back.
         erased = {"erasure_id": f"{key:032x}", "recipients": names, "erased_at": BEGIN}
         connection.execute(insert(erasures), erased)

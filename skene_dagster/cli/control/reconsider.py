@@ -24,18 +24,19 @@ from skene_dagster.wording import how_many
 def reconsider(root: Path, *, loop: str, step: str | None, yes: bool) -> None:
     """Decide again, at the next tick of LOOP, about users who were skipped for a reason that may no longer hold.
 
-    Nobody who was mailed for this entry is mailed again.
+    Or about accounts. Nobody who was mailed for this entry is mailed again.
     """
     settings = load(root)
     plan, steps = orders.sending_steps(settings, loop, step)
     screen = open_screen()
     with open_ledger(settings) as (engine, _clock):
         if not yes:
-            confirmed(f"Decide again about the users that {plan.name} skipped?")
+            whom = " and ".join(sorted({f"{scope.subject.word}s" for _, scope in steps}))
+            confirmed(f"Decide again about the {whom} that {plan.name} skipped?")
         for one, scope in steps:
             found = transaction(engine, partial(_reconsider, scope=scope, by_row=one.by_row))
-            users = how_many(found, "skipped user")
-            screen.labelled("ok", f"{plan.name}, step {one.name}: its next tick decides again about {users}.")
+            skipped = how_many(found, f"skipped {scope.subject.word}")
+            screen.labelled("ok", f"{plan.name}, step {one.name}: its next tick decides again about {skipped}.")
 
 
 def _reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int:

@@ -150,7 +150,13 @@ class Speaker:
                 return ("after that" if one.at is None else when), f"{after}if they still match{held}"
 
     def happened(self, one: Happened) -> str:
-        """Say why, and what became of it."""
+        """Say about which account it is, why, and what became of it."""
+        said = self._said(one)
+        if one.account is None:
+            return said
+        return "\n".join([f"about account {short(clean(one.account), 40)}", *([said] if said else [])])
+
+    def _said(self, one: Happened) -> str:
         why = "" if one.reason is None else self.reason(one.reason, one.loop, one.step)
         match one.outcome:
             case "accepted":

@@ -22,8 +22,8 @@ from skene_dagster.delivery.ledger.decisions.budget import (
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
-from skene_dagster.delivery.ledger.decisions.deferring import reconsider, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
+from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
 from skene_dagster.delivery.ledger.decisions.progress import (
     StepProgress,
@@ -37,6 +37,7 @@ from skene_dagster.delivery.ledger.decisions.progress import (
     progress_of_steps,
 )
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
+from skene_dagster.delivery.ledger.decisions.reconsidering import reconsider
 from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
 from skene_dagster.delivery.ledger.decisions.wanted import wanted
 from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided, was_about_others

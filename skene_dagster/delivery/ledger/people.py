@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, RowMapping, Select
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.receipts import Receipt
 from skene_dagster.delivery.model import BatchState, Reason, SendState
+from skene_dagster.store.subjects import ACCOUNT_SENDS
 from skene_dagster.store.tables import batches, deferred, receipts, sends
 
 StepName = tuple[str, str]
@@ -115,6 +116,23 @@ def to_be_sent(
         query = select(*mine).where(which, sends.c.state == "reserved").order_by(sends.c.as_of, sends.c.send_id)
         found += (Decided(*row) for row in connection.execute(query.limit(limit)))
     return sorted(found, key=lambda one: (one.as_of, one.send_id))[:limit]
+
+
+def accounts_of(connection: Connection, mode: str, user_id: object, decided: Collection[Decided]) -> dict[str, object]:
+    """Say which account each of some decisions about a user is about, by send_id; of those about the user, nothing."""
+    link = ACCOUNT_SENDS.c
+    sent = {(one.loop, one.step, one.occurrence): one.send_id for one in decided}
+    found: dict[str, object] = {}
+    rest = iter(sorted(sent))
+    while some := list(islice(rest, AT_ONCE)):
+        # Each is one row of the primary key.
+        which = or_(
+            *(and_(link.loop == loop, link.step == step, link.send_occurrence == number) for loop, step, number in some)
+        )
+        query = select(link.loop, link.step, link.send_occurrence, link.user_id)
+        rows = connection.execute(query.where(link.mode == mode, link.recipient_id == user_id, which))
+        found.update({sent[loop, step, number]: account for loop, step, number, account in rows})
+    return found
 
 
 def carriers(connection: Connection, batch_ids: Collection[str]) -> dict[str, Carrier]:

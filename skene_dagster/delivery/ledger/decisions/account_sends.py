@@ -40,12 +40,12 @@ account_members, account_decisions, account_deferred = ACCOUNTS.members, ACCOUNT
 
 _STEP = ("mode", "loop", "step")
 _decided, _link = account_decisions.c, ACCOUNT_SENDS.c
-_OF_ITS_SEND = and_(
+OF_ITS_SEND = and_(
     *(_link[name] == sends.c[name] for name in _STEP),
     _link.recipient_id == sends.c.user_id,
     _link.send_occurrence == sends.c.occurrence,
 )
-_OF_ITS_DECISION = and_(*(_link[name] == _decided[name] for name in (*_STEP, "user_id", "occurrence")))
+OF_ITS_DECISION = and_(*(_link[name] == _decided[name] for name in (*_STEP, "user_id", "occurrence")))
 
 
 def write(
@@ -110,8 +110,8 @@ def account_history(connection: Connection, scope: StepScope, keys: Sequence[obj
         )
         .select_from(
             account_decisions.outerjoin(account_members, inside)
-            .outerjoin(ACCOUNT_SENDS, _OF_ITS_DECISION)
-            .outerjoin(sends, _OF_ITS_SEND)
+            .outerjoin(ACCOUNT_SENDS, OF_ITS_DECISION)
+            .outerjoin(sends, OF_ITS_SEND)
         )
         .where(decisions_of(scope), _decided.user_id.in_(keys))
         .order_by(at, _decided.decided_at, _decided.user_id, _decided.occurrence)
@@ -142,7 +142,7 @@ def contacts_of_accounts(
             func.max(case((may_leave, 1), else_=0)),
         )
         .select_from(
-            account_decisions.join(ACCOUNT_SENDS, _OF_ITS_DECISION).join(sends, _OF_ITS_SEND).join(contacts, of_contact)
+            account_decisions.join(ACCOUNT_SENDS, OF_ITS_DECISION).join(sends, OF_ITS_SEND).join(contacts, of_contact)
         )
         .where(_decided.mode == scope.mode, counts)
         .group_by(*one)
@@ -158,7 +158,7 @@ def contacts_of_accounts(
 
 def accounts_of_batch(connection: Connection, batch_id: str) -> dict[str, object]:
     """Say which account each send of a batch is about, by send_id; nothing of those that are about a user."""
-    query = select(sends.c.send_id, _link.user_id).select_from(sends.join(ACCOUNT_SENDS, _OF_ITS_SEND))
+    query = select(sends.c.send_id, _link.user_id).select_from(sends.join(ACCOUNT_SENDS, OF_ITS_SEND))
     rows = connection.execute(query.where(sends.c.batch_id == batch_id))
     return {row[0]: row[1] for row in rows}
 
@@ -171,7 +171,7 @@ def accounts_not_among(
     Args:
         accounts: a column of the answer.
     """
-    source = sends.join(ACCOUNT_SENDS, _OF_ITS_SEND)
+    source = sends.join(ACCOUNT_SENDS, OF_ITS_SEND)
     query = select(sends.c.send_id).select_from(source.outerjoin(accounts.table, accounts == _link.user_id))
     return frozenset(connection.execute(query.where(which, accounts.is_(None))).scalars())
 
@@ -196,7 +196,7 @@ def put_back(connection: Connection, send: RowMapping, said: Mapping[str, object
         _decided.user_id == account_id,
         _decided.occurrence == occurrence,
     )
-    others = exists().where(_OF_ITS_DECISION).correlate(account_decisions)
+    others = exists().where(OF_ITS_DECISION).correlate(account_decisions)
     connection.execute(delete(account_decisions).where(decision, ~others))
     values = {**{name: send[name] for name in _STEP}, "user_id": account_id, "occurrence": occurrence, **said}
     # Others of the account may be put back by another run at this moment, or wait already.

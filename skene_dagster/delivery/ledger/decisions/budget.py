@@ -10,7 +10,8 @@ from itertools import groupby
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 
-from skene_dagster.store.tables import batches, deferred, warm_ups
+from skene_dagster.store.subjects import ACCOUNTS, USERS
+from skene_dagster.store.tables import batches, warm_ups
 
 GROWTH_STOPS = 2
 """Days on which nobody had to wait for a warm-up, after which it is over."""
@@ -47,11 +48,14 @@ def busiest(emails: list[PlannedEmails]) -> dict[tuple[str, str], int]:
 
 
 def waiting_for_room(connection: Connection, mode: str) -> dict[tuple[str, str], int]:
-    """Count who waits because a day has got as many emails as it may, by loop and step."""
-    of = deferred.c
-    query = select(of.loop, of.step, func.count()).where(of.mode == mode, of.reason == "budget")
-    rows = connection.execute(query.group_by(of.loop, of.step)).all()
-    return {(loop, step): number for loop, step, number in rows}
+    """Count the users, or the accounts, that wait because a day has got as many emails as it may, by loop and step."""
+    found: Counter[tuple[str, str]] = Counter()
+    for subject in (USERS, ACCOUNTS):
+        of = subject.deferred.c
+        query = select(of.loop, of.step, func.count()).where(of.mode == mode, of.reason == "budget")
+        for loop, step, number in connection.execute(query.group_by(of.loop, of.step)):
+            found[loop, step] += number
+    return dict(found)
 
 
 def warm_up_waits(connection: Connection, mode: str, domain: str, day: date) -> None:

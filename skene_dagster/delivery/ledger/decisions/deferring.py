@@ -8,15 +8,12 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    FromClause,
     Row,
     and_,
     delete,
     exists,
     func,
     insert,
-    literal,
-    null,
     or_,
     select,
     true,
@@ -24,8 +21,8 @@ from sqlalchemy import (
 )
 
 from skene_dagster.behaviour.activity import last_active
-from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
-from skene_dagster.delivery.model import DeferReason, NewDeferral, SkipReason, Waiting
+from skene_dagster.delivery.ledger.scope import StepScope, deferred_of
+from skene_dagster.delivery.model import DeferReason, NewDeferral, Waiting
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.subjects import USERS
 from skene_dagster.store.tables import OPEN, triggered
@@ -41,20 +38,6 @@ UNMADE: tuple[DeferReason, ...] = ("no_address", "invalid_address", "missing_val
 
 UNMAILABLE: tuple[DeferReason, ...] = ("not_mailable", "no_address")
 """Reasons to defer of which the database knows whether they still hold. (A row that triggered expires meanwhile.)"""
-
-RECONSIDERED: tuple[SkipReason, ...] = (
-    "cancelled",
-    "too_late",
-    "not_mailable",
-    "suppressed",
-    "said_no",
-    "no_consent",
-    "same_address",
-    "once",
-    "repeat",
-    "step_removed",
-)
-"""Reasons to skip that a person, or another rule, may have removed."""
 
 
 def defer(
@@ -141,42 +124,6 @@ def due(
         .limit(limit)
     )
     return connection.execute(query).all()
-
-
-def reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int:
-    """Have those decided again whose last decision was to skip them for a reason that may no longer hold; count them.
-
-    Only members who are still inside, and rows that are still known.
-    """
-    decisions, deferred, members = scope.subject.decisions, scope.subject.deferred, scope.subject.members
-    later, again = decisions.alias("later"), decisions.alias("again")
-    same_user = (later.c[name] == again.c[name] for name in ("mode", "loop", "step", "user_id"))
-    is_last = ~exists().where(*same_user, later.c.as_of > again.c.as_of)
-    if by_row:
-        table, is_last = triggered, true()
-        known = and_(triggered.c.mode == scope.mode, triggered.c.occurrence == again.c.occurrence)
-    else:
-        table, known = members, members.c.exited_at == OPEN
-    segment = segment_name(scope.loop, scope.step)
-    is_there = exists().where(table.c.segment == segment, table.c.user_id == again.c.user_id, known)
-    found = select(
-        *(again.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")),
-        literal("reconsidered"),
-        null(),
-        again.c.as_of,
-        again.c.decided_at,
-        again.c.as_of,
-        null(),
-    ).where(_skipped(again, scope), is_last, is_there, ~waits(scope, again.c.user_id, again.c.occurrence))
-    connection.execute(insert(deferred).from_select(list(deferred.c), found))
-    moved = delete(decisions).where(
-        _skipped(decisions, scope), waits(scope, decisions.c.user_id, decisions.c.occurrence)
-    )
-    return connection.execute(moved).rowcount
-
-
-def _skipped(table: FromClause, scope: StepScope) -> ColumnElement[bool]:
-    return and_(rows_of(scope, table), table.c.state == "skipped", table.c.reason.in_(RECONSIDERED))
 
 
 def waiting(connection: Connection, scope: StepScope, keys: Sequence[object]) -> dict[object, Waiting]:

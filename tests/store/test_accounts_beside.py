@@ -1,0 +1,125 @@
+"""What loops about accounts share with all others: orders, the budget of a day, what a person is told of themselves."""
+
+from pathlib import Path
+
+import pytest
+from accounts_world import AccountsWorld, make_accounts
+from delivery_world import OUTBOX
+from neighbours import own
+from sqlalchemy import Connection, Engine, select
+
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.explain.explaining import explain
+from skene_dagster.explain.model import Explained
+from skene_dagster.explain.scope import Asked
+from skene_dagster.store.engine import reading, transaction
+from skene_dagster.store.tables import account_sends
+
+EVERYBODY = ("recipient: owner", "recipient: everybody")
+
+
+@pytest.fixture
+def world(engine: Engine, tmp_path: Path) -> AccountsWorld:
+    return make_accounts(engine, tmp_path)
+
+
+def cancelled(world: AccountsWorld) -> int:
+    def order(connection: Connection) -> int:
+        controls.cancel(connection, world.plan.name, world.now)
+        return ledger.cancel(connection, world.plan.name, world.now, world.now)
+
+    return transaction(world.engine, order)
+
+
+def reconsidered(world: AccountsWorld) -> int:
+    scope = ledger.scope_of("outbox", world.plan, world.step)
+
+    def order(connection: Connection) -> int:
+        ledger.lock(connection, scope)
+        ledger.look_at_everybody(connection, scope)
+        return ledger.reconsider(connection, scope, by_row=False)
+
+    return transaction(world.engine, order)
+
+
+def explained(world: AccountsWorld, key: object) -> Explained:
+    asked = Asked(world.settings, [world.plan], OUTBOX.name, world.now, lambda _schedule, since: since, world.plan.name)
+    found = reading(world.engine, lambda connection: explain(connection, asked, key))
+    assert found is not None
+    return found
+
+
+def test_accounts_whose_emails_were_cancelled_are_decided_again_once_a_person_says_so(world: AccountsWorld) -> None:
+    world.workspace("w1", [1])
+    world.refresh()
+    world.reserve()
+    assert cancelled(world) == 1
+
+    again = reconsidered(world)
+    world.days_pass(1)
+    world.tick()
+
+    assert again == 1
+    assert world.provider.mailed == ["u1@example.com"]
+    assert world.decided() == {"w1": ["mailed"]}
+
+
+def test_an_owner_who_takes_back_their_no_is_mailed_once_a_person_says_so(world: AccountsWorld) -> None:
+    world.workspace("w1", [1])
+    world.workspace("w2", [2])
+    world.refresh()
+    world.reserve()
+    world.change(1, verified=False)
+    world.deliver()
+    assert world.sent_about() == [(1, "skipped"), (2, "accepted")]
+    world.change(1, verified=True)
+
+    again = reconsidered(world)
+    world.days_pass(1)
+    world.tick()
+
+    assert again == 1
+    assert sorted(world.provider.mailed) == ["u1@example.com", "u2@example.com"]
+
+
+def test_of_an_account_whose_everybody_is_reconsidered_nobody_is_mailed_twice(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY)
+    world.workspace("w1", [1, 2])
+    world.refresh()
+    world.reserve()
+    world.change(2, verified=False)
+    world.deliver()
+    assert world.provider.mailed == ["u1@example.com"]
+    world.change(2, verified=True)
+
+    again = reconsidered(world)
+    world.days_pass(1)
+    world.tick()
+
+    assert again == 1
+    assert world.provider.mailed == ["u1@example.com", "u2@example.com"]
+    assert world.decided() == {"w1": ["mailed"]}
+    with world.engine.connect() as connection:
+        about = connection.execute(select(account_sends.c.user_id).where(own(account_sends))).scalars()
+        assert sorted(about) == [1, 2]
+
+
+def test_accounts_that_wait_for_room_are_expected_to_need_it(world: AccountsWorld) -> None:
+    world.rewrite(settings="limits: {daily: 2}\n")
+    for n in range(3):
+        world.workspace(f"w{n}", [n + 1])
+
+    world.tick()
+
+    waiting = reading(world.engine, lambda connection: ledger.waiting_for_room(connection, "outbox"))
+    assert waiting == {(world.plan.name, world.step.ledger_name): 1}
+
+
+def test_who_was_mailed_because_of_an_account_is_told_of_which(world: AccountsWorld) -> None:
+    world.workspace("w1", [1])
+    world.workspace("w2", [2])
+    world.tick()
+
+    (mailed,) = explained(world, 1).happened
+
+    assert (mailed.outcome, mailed.account) == ("accepted", "w1")
