@@ -145,9 +145,21 @@ def part_of(keyed: Keyed) -> str:
 
 
 def stored_key(connection: Connection, keyed: Keyed) -> Key:
-    """Read the type that `user_id`, or `account_id`, has in the skene_* tables."""
+    """Read the type that `user_id`, or `account_id`, has in the skene_* tables.
+
+    Raises:
+        StoreError: they are missing.
+    """
     table, name = (account_members, "account_id") if isinstance(keyed, Accounts) else (segment_members, "user_id")
-    return next(column.key for column in _columns(connection, table.name) if column.name == name)
+    stored = type_of(connection, table.name, name)
+    if stored is None:
+        raise StoreError(f"The database has no table {table.name}.", advice="Run: skene-dagster migrate")
+    return stored
+
+
+def type_of(connection: Connection, table: str, name: str) -> Key | None:
+    """Read the type of a column that holds keys; None where the table has none of the name, or is missing."""
+    return next((column.key for column in _columns(connection, table) if column.name == name), None)
 
 
 def same_as_users_key(connection: Connection, users: Keyed, table: str, column: str) -> None:

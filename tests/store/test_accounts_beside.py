@@ -1,20 +1,27 @@
 """What loops about accounts share with all others: orders, the budget of a day, what a person is told of themselves."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from accounts_world import AccountsWorld, make_accounts
 from delivery_world import OUTBOX
 from neighbours import own
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, event, inspect, select, text
 
 from skene_dagster.delivery import controls, ledger
+from skene_dagster.errors import SchemaOutdated
 from skene_dagster.explain.explaining import explain
 from skene_dagster.explain.model import Explained
 from skene_dagster.explain.scope import Asked
-from skene_dagster.store.engine import reading, transaction
-from skene_dagster.store.tables import account_sends
+from skene_dagster.settings import Accounts, Users
+from skene_dagster.store import schema
+from skene_dagster.store.engine import is_sqlite, reading, transaction
+from skene_dagster.store.tables import account_decisions, account_deferred, account_members, account_sends
 
+ABOUT_ACCOUNTS = (account_members, account_decisions, account_deferred, account_sends)
 EVERYBODY = ("recipient: owner", "recipient: everybody")
 
 
@@ -123,3 +130,79 @@ def test_who_was_mailed_because_of_an_account_is_told_of_which(world: AccountsWo
     (mailed,) = explained(world, 1).happened
 
     assert (mailed.outcome, mailed.account) == ("accepted", "w1")
+
+
+class Died(Exception):
+    pass
+
+
+@contextmanager
+def dies_before_statement(engine: Engine, number: int) -> Iterator[None]:
+    """Let the process die that makes the tables about accounts, before one of the statements by which it does."""
+    seen = 0
+
+    def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal seen
+        if "skene_account_" in statement and re.search(r"(?<!SHOW )(DROP|CREATE) (TABLE|INDEX)", statement):
+            seen += 1
+            if seen == number:
+                raise Died
+
+    event.listen(engine, "before_cursor_execute", execute)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", execute)
+
+
+def types_of_accounts(engine: Engine) -> dict[str, str]:
+    found = inspect(engine)
+    return {
+        table.name: str(next(one["type"] for one in found.get_columns(table.name) if one["name"] == "account_id"))
+        for table in ABOUT_ACCOUNTS
+    }
+
+
+def indexes_of_accounts(engine: Engine) -> set[str | None]:
+    return {one["name"] for table in ABOUT_ACCOUNTS for one in inspect(engine).get_indexes(table.name)}
+
+
+@pytest.mark.parametrize("statement", [2, 5, 6, 9, 11])
+def test_tables_for_accounts_that_were_half_made_anew_are_finished(engine: Engine, statement: int) -> None:
+    users, accounts = Users(), Accounts(table="workspaces")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (id BIGINT NOT NULL PRIMARY KEY)"))
+        connection.execute(text("CREATE TABLE workspaces (id VARCHAR(36) NOT NULL PRIMARY KEY)"))
+    schema.upgrade(engine, users)
+    indexes = indexes_of_accounts(engine)
+    with dies_before_statement(engine, statement), pytest.raises(Died):
+        schema.upgrade(engine, users, accounts)
+    if not is_sqlite(engine):
+        with pytest.raises(SchemaOutdated, match="not yet made for the accounts"):
+            schema.ready(engine, users, accounts)
+
+    schema.upgrade(engine, users, accounts)
+
+    schema.ready(engine, users, accounts)
+    assert {one.upper().partition(" ")[0] for one in types_of_accounts(engine).values()} == {"VARCHAR(36)"}
+    assert indexes_of_accounts(engine) == indexes
+
+
+def test_printed_statements_make_the_tables_for_accounts_with_their_indexes(engine: Engine) -> None:
+    if is_sqlite(engine):
+        pytest.skip("SQLite's are made by the program itself")
+    users, accounts = Users(), Accounts(table="workspaces")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE users (id BIGINT NOT NULL PRIMARY KEY)"))
+        connection.execute(text("CREATE TABLE workspaces (id VARCHAR(36) NOT NULL PRIMARY KEY)"))
+    schema.upgrade(engine, users)
+    indexes = indexes_of_accounts(engine)
+
+    printed = schema.upgrade_as_sql(engine, users, accounts)
+    with engine.begin() as connection:
+        for statement in printed.split(";\n"):
+            if sql := "\n".join(line for line in statement.splitlines() if not line.startswith("--")).strip():
+                connection.execute(text(sql))
+
+    schema.ready(engine, users, accounts)
+    assert indexes_of_accounts(engine) == indexes

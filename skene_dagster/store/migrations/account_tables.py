@@ -3,11 +3,11 @@
 They are always there. While a project has no accounts, they are empty, and are made anew once it has.
 """
 
-from sqlalchemy import Connection, MetaData, select
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy import Connection, MetaData, Table, select
+from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from skene_dagster.settings import Accounts, Users
-from skene_dagster.store.keys import KeyType, common_key, key_of, stored_key, users_key
+from skene_dagster.store.keys import KeyType, common_key, key_of, type_of, users_key
 from skene_dagster.store.tables import (
     account_decisions,
     account_deferred,
@@ -16,27 +16,33 @@ from skene_dagster.store.tables import (
     accounts_of_type,
 )
 
-_TABLES = (account_members, account_deferred, account_decisions, account_sends)
+_TABLES = (account_members, account_decisions, account_deferred, account_sends)
+"""The first is made last, and dropped first: once it is there, all are, with their indexes."""
 
 
 def make(connection: Connection, account_id: KeyType, user_id: KeyType) -> None:
     """Make the tables and indexes that are not there."""
-    for table in accounts_of_type(MetaData(), account_id, user_id):
+    for table in _described(account_id, user_id):
         connection.execute(CreateTable(table, if_not_exists=True))
         for index in table.indexes:
             index.create(connection, checkfirst=True)
 
 
 def fit(connection: Connection, accounts: Accounts | None) -> bool:
-    """Whether the tables have the type of the accounts key, or the project has none.
+    """Whether the tables are there, with the type of the accounts key, or the project has no accounts.
 
     Raises:
         StoreError: they have another one, and rows.
         SettingsError: the accounts table or its key is not what skene.yaml says.
     """
-    if accounts is None or stored_key(connection, accounts) == key_of(connection, accounts):
+    if accounts is None:
         return True
-    if any(connection.execute(select(1).select_from(table).limit(1)).first() for table in _TABLES):
+    wanted = key_of(connection, accounts)
+    stored = {table: type_of(connection, table.name, "account_id") for table in _TABLES}
+    if all(key == wanted for key in stored.values()):
+        return True
+    there = [table for table, key in stored.items() if key is not None]
+    if any(connection.execute(select(1).select_from(table).limit(1)).first() for table in there):
         common_key(connection, accounts)
     return False
 
@@ -44,5 +50,14 @@ def fit(connection: Connection, accounts: Accounts | None) -> bool:
 def make_anew(connection: Connection, accounts: Accounts, users: Users) -> None:
     """Give the tables, which are empty, the type of the accounts key."""
     for table in _TABLES:
-        connection.execute(DropTable(table))
-    make(connection, key_of(connection, accounts).type, users_key(connection, users).type)
+        connection.execute(DropTable(table, if_exists=True))
+    # Nothing is looked for: where the statements are only printed, what is dropped is there still.
+    for table in _described(key_of(connection, accounts).type, users_key(connection, users).type):
+        connection.execute(CreateTable(table))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index))
+
+
+def _described(account_id: KeyType, user_id: KeyType) -> list[Table]:
+    described = {table.name: table for table in accounts_of_type(MetaData(), account_id, user_id)}
+    return [described[table.name] for table in reversed(_TABLES)]
