@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from accounts_world import AccountsWorld, make_accounts
-from delivery_world import OUTBOX
+from delivery_world import LIVE, OUTBOX
 from neighbours import own
-from sqlalchemy import Connection, Engine, event, inspect, select, text
+from sqlalchemy import Connection, Engine, event, func, inspect, select, text
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.errors import SchemaOutdated
@@ -19,7 +19,7 @@ from skene_dagster.explain.scope import Asked
 from skene_dagster.settings import Accounts, Users
 from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite, reading, transaction
-from skene_dagster.store.tables import account_decisions, account_deferred, account_members, account_sends
+from skene_dagster.store.tables import account_decisions, account_deferred, account_members, account_sends, batches
 
 ABOUT_ACCOUNTS = (account_members, account_decisions, account_deferred, account_sends)
 EVERYBODY = ("recipient: owner", "recipient: everybody")
@@ -206,3 +206,30 @@ def test_printed_statements_make_the_tables_for_accounts_with_their_indexes(engi
 
     schema.ready(engine, users, accounts)
     assert indexes_of_accounts(engine) == indexes
+
+
+def test_the_budget_of_a_day_bounds_what_everybody_of_an_account_gets(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY, settings="limits: {daily: 2}\n")
+    world.workspace("w1", [1, 2, 3, 4, 5])
+    world.tick()
+    first = list(world.provider.mailed)
+    world.days_pass(1)
+
+    world.tick()
+
+    assert first == ["u1@example.com", "u2@example.com"]
+    assert world.provider.mailed == [f"u{n}@example.com" for n in (1, 2, 3, 4)]
+
+
+def test_a_large_wave_to_everybody_of_few_accounts_leaves_in_slices(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY, settings="limits: {first_wave: 5000}\n")
+    world.workspace("w1", range(1, 601))
+    world.workspace("w2", range(601, 1202))
+    world.refresh()
+
+    world.reserve(LIVE)
+
+    with world.engine.connect() as connection:
+        moments = select(batches.c.not_before, func.sum(batches.c.size)).where(own(batches))
+        rows = connection.execute(moments.group_by(batches.c.not_before).order_by(batches.c.not_before))
+        assert [int(number) for _, number in rows] == [500, 701]

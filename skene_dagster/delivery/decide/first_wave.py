@@ -1,10 +1,12 @@
 """A loop's first waves: in which slices the emails of a step leave that has mailed few."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.accounts.recipients import recipients
 from skene_dagster.delivery.decide.candidates import Candidate
 from skene_dagster.delivery.decide.send_audience import SendAudience
 from skene_dagster.delivery.decide.slices import LARGE, NEW, Slices
@@ -40,5 +42,14 @@ def has_more_than(connection: Connection, audience: SendAudience, since: datetim
         page = audience.entered(connection, since, last)
         if not page:
             return False
-        found, last = found + len(page), page[-1]
+        found, last = found + _users(connection, audience, page), page[-1]
     return True
+
+
+def _users(connection: Connection, audience: SendAudience, page: Sequence[Candidate]) -> int:
+    """Count whom a page may mail: of accounts one each, or everybody."""
+    if audience.step.recipient != "everybody":
+        return len(page)
+    keys = [one.user_id for one in page]
+    found = recipients(connection, "everybody", audience.settings, keys, audience.as_of)
+    return sum(len(users) for users in found.values())

@@ -62,6 +62,16 @@ def refuse_another_subject(connection: Connection, scope: StepScope) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """What was decided about one of an account."""
+
+    user: object
+    decision: Mail | Skip | Defer
+    recipient: str | None = None
+    """To whom the email is counted; None: there is none, or it is not counted."""
+
+
 @dataclass
 class AccountDecisions:
     """The accounts of a page, as decisions see them."""
@@ -130,11 +140,11 @@ class AccountDecisions:
         decision: Mail | Skip | Defer = Defer(found, "no_recipient", as_of + NEXT_TICK)
         for number, user in enumerate(self.users.get(account, ())):
             tried = self._person(account, user, found, waiting)
-            if number == 0 or not _is_their_own(tried):
-                decision = tried
-            if isinstance(tried, Mail):
-                return self._mailed(one, found, [(user, tried)], known, past)
-            if not _is_their_own(tried):
+            if number == 0 or not _is_their_own(tried.decision):
+                decision = tried.decision
+            if isinstance(tried.decision, Mail):
+                return self._mailed(one, found, [tried], known, past)
+            if not _is_their_own(tried.decision):
                 break
         is_new = isinstance(decision, Skip) and not _is_known(known, found)
         return self._without_email(one, decision, past, is_new=is_new)
@@ -147,14 +157,15 @@ class AccountDecisions:
         left = [user for user in self.users.get(account, ()) if _plain(user) not in have_one]
         is_known = _is_known(known, occurrence)
         addresses: set[str] = set()
-        tried = [(user, self._person(account, user, occurrence, one.waiting, addresses)) for user in left]
-        waits = [some for _, some in tried if isinstance(some, Defer) and some.reason != "invalid_address"]
+        tried = [self._person(account, user, occurrence, one.waiting, addresses) for user in left]
+        decisions = [some.decision for some in tried]
+        waits = [some for some in decisions if isinstance(some, Defer) and some.reason != "invalid_address"]
         first = min(waits, key=lambda some: some.ask_at, default=None)
-        if is_known or any(isinstance(some, Mail) for _, some in tried):
+        if is_known or any(isinstance(some, Mail) for some in decisions):
             return self._mailed(one, occurrence, tried, known, past, waits=first)
         if first is not None:
             return self._without_email(one, first, past, is_new=False)
-        skipped = next((some for _, some in tried if isinstance(some, Skip)), None)
+        skipped = next((some for some in decisions if isinstance(some, Skip)), None)
         nobody = Defer(occurrence, "no_recipient", self.audience.as_of + NEXT_TICK)
         return self._without_email(one, skipped or nobody, past, is_new=skipped is not None)
 
@@ -165,12 +176,18 @@ class AccountDecisions:
         occurrence: str,
         waiting: Waiting | None,
         addresses: set[str] | None = None,
-    ) -> Mail | Skip | Defer:
-        """Decide whether a user is mailed about an account, and count the email if they are.
+    ) -> _Tried:
+        """Decide whether a user is mailed about an account, and count it: what is left is left for the next one.
 
         Args:
             addresses: those that get it about this very account; None: only one person does.
         """
+        decision = self._decision(account, user, occurrence, waiting, addresses)
+        return _Tried(user, decision, self.addressees.count(self.people.get(user), decision))
+
+    def _decision(
+        self, account: object, user: object, occurrence: str, waiting: Waiting | None, addresses: set[str] | None
+    ) -> Mail | Skip | Defer:
         person, audience, addressees = self.people.get(user), self.audience, self.addressees
         addressee = addressees.of(person, waiting)
         of_others = [
@@ -184,8 +201,6 @@ class AccountDecisions:
             full=latest(addressee.full, full(addressees.caps, of_others, planned) if of_others else None),
         )
         decision = by_person(occurrence, addressee, self.rules, audience.as_of)
-        if isinstance(decision, Defer):
-            addressees.count(person, decision)
         name = person.recipient if person else None
         if not isinstance(decision, Mail) or name is None or not addressees.is_counted:
             return decision
@@ -201,7 +216,7 @@ class AccountDecisions:
         self,
         candidate: Candidate,
         occurrence: str,
-        tried: Sequence[tuple[object, Mail | Skip | Defer]],
+        tried: Sequence[_Tried],
         known: Sequence[Decided],
         past: Past | None,
         waits: Defer | None = None,
@@ -210,23 +225,30 @@ class AccountDecisions:
         named = occurrence_of_send(account, occurrence)
         sends: list[NewSend] = []
         contacts: list[NewContact] = []
-        mails: list[tuple[object, Mail]] = []
-        for user, one in tried:
+        mails: list[Mail] = []
+        for some in tried:
+            one = some.decision
             if isinstance(one, Mail):
-                recipient = self.addressees.count(self.people.get(user), one)
-                sends.append(NewSend(user, named, "reserved", None, one.not_before))
-                mails.append((user, one))
-                if recipient is not None:
-                    contacts.append(NewContact(user, named, recipient))
+                sends.append(NewSend(some.user, named, "reserved", None, one.not_before))
+                mails.append(one)
+                if some.recipient is not None:
+                    contacts.append(NewContact(some.user, named, some.recipient))
             elif isinstance(one, Skip) or one.reason == "invalid_address":
-                sends.append(NewSend(user, named, "skipped", one.reason if isinstance(one, Skip) else "not_mailable"))
+                why = one.reason if isinstance(one, Skip) else "not_mailable"
+                sends.append(NewSend(some.user, named, "skipped", why))
         if mails:
             self.mailed.add(account)
-        decision: Decision = mails[0][1] if mails else waits or AlreadyDecided()
+        decision: Decision = mails[0] if mails else waits or AlreadyDecided()
         waiting = Waiting(occurrence, waits.reason, waits.ask_at) if waits else None
         is_final = not _is_known(known, occurrence)
         new = NewAccount(account, occurrence, is_final, None, sends, contacts, waiting)
-        return CandidateDecision(candidate, decision, past, account=new, mailed=[user for user, _ in mails])
+        return CandidateDecision(
+            candidate,
+            decision,
+            past,
+            account=new,
+            mailed=[some.user for some in tried if isinstance(some.decision, Mail)],
+        )
 
     def _without_email(
         self, candidate: Candidate, decision: Decision, past: Past | None, *, is_new: bool
