@@ -9,9 +9,11 @@ import pytest
 from accounts_world import AccountsWorld, make_accounts
 from delivery_world import LIVE, OUTBOX
 from neighbours import own
+from restored import backup
 from sqlalchemy import Connection, Engine, event, func, inspect, select, text
 
 from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.explain.explaining import explain
 from skene_dagster.explain.model import Explained
@@ -233,3 +235,27 @@ def test_a_large_wave_to_everybody_of_few_accounts_leaves_in_slices(world: Accou
         moments = select(batches.c.not_before, func.sum(batches.c.size)).where(own(batches))
         rows = connection.execute(moments.group_by(batches.c.not_before).order_by(batches.c.not_before))
         assert [int(number) for _, number in rows] == [500, 701]
+
+
+@pytest.mark.parametrize("chosen", ["owner", "most_recently_active"])
+def test_after_a_backup_whoever_was_mailed_about_an_account_is_decided_again(world: AccountsWorld, chosen: str) -> None:
+    world.rewrite(("recipient: owner", f"recipient: {chosen}"))
+    world.were_active()
+    world.workspace("w0", [9])
+    world.tick(LIVE)
+    restore = backup(world)
+    world.days_pass(1)
+    world.workspace("w1", [1, 2], owner=1)
+    world.were_active(1)
+    world.tick(LIVE)
+    restore()
+    world.change_workspace("w1", owner_id=2)
+    world.were_active(2)
+    recover(world.session(LIVE), ["resend"])
+    world.days_pass(1)
+
+    world.tick(LIVE)
+
+    assert world.provider.mailed == ["u1@example.com", "u9@example.com"]
+    assert world.decided() == {"w0": ["mailed"], "w1": ["mailed"]}
+    assert world.sent_about() == [(1, "accepted"), (9, "accepted")]

@@ -70,6 +70,11 @@ def is_accepted(connection: Connection, identity: str, batch_id: str) -> bool:
     return connection.execute(mine).scalar() == "accepted"
 
 
+def recovered_sends(connection: Connection) -> frozenset[str]:
+    """Name the sends that this ledger was told of."""
+    return frozenset(connection.execute(select(known_to_the_provider.c.send_id)).scalars())
+
+
 def remember(connection: Connection, accepted: Mapping[str, tuple[str, datetime]]) -> None:
     """Write down sends that the provider's records have, and this ledger does not."""
     if accepted:

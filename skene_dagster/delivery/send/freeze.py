@@ -139,7 +139,10 @@ class _Checks:
         """Return what `inside` knows a send by."""
         if self.source.step.by_row:
             return row.user_id, row.occurrence
-        return self.accounts.of_send.get(row.send_id, row.user_id)
+        if self.source.step.per_account:
+            # None: its recipient is being erased, and a user's key may be that of an account.
+            return self.accounts.of_send.get(row.send_id)
+        return row.user_id
 
     def why_not(self, row: ReservedSend, person: Person | None) -> LeftOut | None:
         """Say why a user gets no email now; None: they get it."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, get_args
 from sqlalchemy import Connection
 
 from skene_dagster.behaviour.rollup.counted import counted_activity
-from skene_dagster.consent import suppressions
-from skene_dagster.consent.permission import Purpose, Refusal
-from skene_dagster.consent.recipient import Recipients
+from skene_dagster.consent.permission import Refusal
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.accounts.mailed_before import MailedBefore
 from skene_dagster.delivery.decide.accounts.recipients import recipients
+from skene_dagster.delivery.decide.accounts.refusals import refusals
 from skene_dagster.delivery.decide.addressees import Addressees
 from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
@@ -86,6 +86,7 @@ class AccountDecisions:
     contacts: Mapping[object, Sequence[tuple[str, Contact]]]
     """What each got, by occurrence."""
     refusals: Mapping[object, Refusal]
+    before: MailedBefore
     mailed: set[object] = field(default_factory=set)
     """Of which somebody is mailed."""
 
@@ -114,14 +115,19 @@ class AccountDecisions:
         everyone = list(dict.fromkeys(user for some in users.values() for user in some))
         people = audience.people(connection, everyone, now)
         known = ledger.account_history(connection, audience.scope, keys) if audience.has_accounts else {}
-        refused = _refusals(audience, connection, keys, now)
+        refused = (
+            refusals(connection, audience.settings, audience.email.topic, keys, now) if audience.has_consent else {}
+        )
         addressees = audience.addressees(connection, people, now, alone=alone, arbiter=arbiter)
         addressees.slices = slices
         contacts: Mapping[object, Sequence[tuple[str, Contact]]] = {}
         if addressees.caps and addressees.is_counted and audience.has_accounts:
             since = min(addressees.now, now) - max(cap.within for cap in addressees.caps)
             contacts = ledger.contacts_of_accounts(connection, audience.scope, keys, since)
-        return AccountDecisions(audience, rules, users, people, addressees, known, contacts, refused)
+        before = MailedBefore(audience.scope)
+        if audience.has_accounts:
+            before = MailedBefore.read(connection, audience.scope, audience.settings, users, keys, audience.as_of)
+        return AccountDecisions(audience, rules, users, people, addressees, known, contacts, refused, before)
 
     def decide(self, one: Candidate) -> CandidateDecision:
         """Decide about one account."""
@@ -137,6 +143,8 @@ class AccountDecisions:
             return self._without_email(one, found, past, is_new=is_new)
         if self.audience.step.recipient == "everybody":
             return self._everybody(one, found, known, past)
+        if (mailed := self.before.of(account, found)) is not None:
+            return self._mailed(one, found, [_Tried(mailed, Mail(found))], known, past)
         decision: Mail | Skip | Defer = Defer(found, "no_recipient", as_of + NEXT_TICK)
         for number, user in enumerate(self.users.get(account, ())):
             tried = self._person(account, user, found, waiting)
@@ -272,18 +280,6 @@ class AccountDecisions:
 
     def _is_of_this_tick(self, one: Contact) -> bool:
         return self._is_of_this_step(one) and one.as_of == self.audience.as_of
-
-
-def _refusals(
-    audience: "SendAudience", connection: Connection, keys: Sequence[object], now: datetime
-) -> dict[object, Refusal]:
-    """Say of which accounts nobody may be mailed, and why."""
-    if not audience.has_consent or suppressions.is_empty(connection):
-        return {}
-    by_hash = Recipients.of(connection)
-    names = {by_hash.account(key): key for key in keys}
-    scopes = Purpose.of(audience.settings, audience.email.topic).scopes
-    return {names[name]: why for name, why in suppressions.stopped(connection, names, scopes, now).items()}
 
 
 def _is_their_own(decision: Mail | Skip | Defer) -> bool:
