@@ -259,3 +259,23 @@ def test_after_a_backup_whoever_was_mailed_about_an_account_is_decided_again(wor
     assert world.provider.mailed == ["u1@example.com", "u9@example.com"]
     assert world.decided() == {"w0": ["mailed"], "w1": ["mailed"]}
     assert world.sent_about() == [(1, "accepted"), (9, "accepted")]
+
+
+def test_an_account_that_enters_again_while_some_of_it_wait_mails_everybody_again(world: AccountsWorld) -> None:
+    each_time = ("template: hello", "template: hello\n      repeat: every_entry")
+    world.rewrite(EVERYBODY, each_time, settings="limits: {daily: 1}\n")
+    world.workspace("w1", [1, 2])
+    world.tick()
+    assert world.provider.mailed == ["u1@example.com"]
+    world.days_pass(1)
+    world.change_workspace("w1", dormant=False)
+    world.refresh()
+    world.days_pass(1)
+    world.change_workspace("w1", dormant=True)
+    world.tick()
+    for _ in range(3):
+        world.days_pass(1)
+        world.tick()
+
+    assert world.provider.mailed == ["u1@example.com", "u1@example.com", "u2@example.com"]
+    assert world.decided() == {"w1": ["mailed", "mailed"]}

@@ -135,6 +135,10 @@ class AccountDecisions:
         known = self.known.get(account, ())
         past = past_of(known, waiting.occurrence if waiting else None)
         found = occurrence_of(one.entered_at, past, waiting, self.rules, as_of)
+        if isinstance(found, str) and _is_known(known, found):
+            # Some of it wait since it entered before: if it has entered again, it is everybody's turn.
+            anew = occurrence_of(one.entered_at, past_of(known), None, self.rules, as_of)
+            found = anew if isinstance(anew, str) else found
         if isinstance(found, str) and account in self.mailed:
             # It may wait twice: for an email that could not be made, and for one after it entered again.
             found = Defer(found, "in_flight", as_of + NEXT_TICK)

@@ -48,7 +48,8 @@ class Rivals:
             for other in others
             if other.priority > plan.priority and other.name != plan.name
             for one in other.steps
-            if one.email is not None and not one.email.transactional
+            # Whom a step about accounts would mail is chosen when it decides: nobody knows whom it wants.
+            if one.email is not None and not one.email.transactional and not one.per_account
             if isinstance(trigger := other.root_of(one).trigger, Schedule)
         ]
         return Rivals(mode, settings, as_of, found) if found else None
