@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, event, func, inspect, select, text
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.backup_recovery import recover
+from skene_dagster.delivery.rehearsal.rehearse import rehearse
+from skene_dagster.delivery.rehearsal.stage import Stage
 from skene_dagster.errors import SchemaOutdated
 from skene_dagster.explain.explaining import explain
 from skene_dagster.explain.model import Explained
@@ -279,3 +281,26 @@ def test_an_account_that_enters_again_while_some_of_it_wait_mails_everybody_agai
 
     assert world.provider.mailed == ["u1@example.com", "u1@example.com", "u2@example.com"]
     assert world.decided() == {"w1": ["mailed", "mailed"]}
+
+
+def test_a_preview_counts_everybody_of_an_account_for_the_first_wave(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY, settings="limits: {first_wave: 3}\n")
+    world.workspace("w1", [1, 2, 3, 4])
+    stage = Stage(world.engine, world.plan, world.step, world.settings, LIVE, world.now)
+
+    said = rehearse(stage, 1).held
+
+    world.refresh()
+    hold = world.reserve(LIVE).hold
+    assert hold is not None
+    assert said == hold.said
+
+
+def test_what_a_gate_measured_is_the_emails_that_everybody_of_an_account_gets(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY)
+    world.workspace("w1", [1, 2, 3, 4])
+    world.refresh()
+
+    gates = {gate.name: gate.measured for gate in world.reserve(LIVE).gates}
+
+    assert gates["first_wave"]["first_wave"] == 4

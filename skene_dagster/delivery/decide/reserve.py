@@ -24,7 +24,7 @@ from skene_dagster.delivery.decide.candidates import Candidate, count
 from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
-from skene_dagster.delivery.decide.tick import Hold, Page, Tick
+from skene_dagster.delivery.decide.tick import Hold, Page, Tick, mails
 from skene_dagster.delivery.ledger import StepProgress, StepScope
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import NoClearance
@@ -94,7 +94,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     size = batch or modes.terms(mode.name, step.email.provider).batch_limit
     tick = Tick(audience, clock, size, decided_up_to, gates, wave, arbiter)
     counts = Counter(reading(engine, audience.there_at_start) if decided_up_to is None else {})
-    batches, hold = 0, None
+    batches, emails, hold = 0, 0, None
     for part in tick.parts(in_turn=reading(engine, tick.is_too_large)):
         last: Candidate | None = None
         is_done = False
@@ -106,7 +106,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
             if not done.decided:
                 break
             last = done.decided[-1].candidate
-            batches += done.batches
+            batches, emails = batches + done.batches, emails + mails(done.decided)
             counts.update(count(one.decision for one in done.decided))
             tick.has_decided(done)
             progress(len(done.decided))
@@ -117,7 +117,7 @@ def reserve(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
         # Some were asked about twice, and of those who waited before some were not reached.
         waiting = reading(engine, lambda connection: ledger.deferred(connection, audience.scope, by_row=step.by_row))
         counts.update({"deferred:budget": waiting["budget"]} if "budget" in waiting else {})
-    measured = judging.decided(gates, counts["mail"]) if hold is None else tuple(gates)
+    measured = judging.decided(gates, emails) if hold is None else tuple(gates)
     return Reserved(dict(counts), batches, measured, hold)
 
 

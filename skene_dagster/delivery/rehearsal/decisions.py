@@ -71,7 +71,7 @@ class Decisions:
                 cases.append(case)
                 if is_first:
                     is_mailed = isinstance(decision, Mail) or self.puts_off(case)
-                    self.tally.count(person, since, is_mailed=is_mailed, waits=key in waiting)
+                    self.tally.count(person, since, emails=int(is_mailed), waits=key in waiting)
         self._remember([case for case in cases if self.puts_off(case)], found, waiting)
         return cases
 
@@ -81,8 +81,8 @@ class Decisions:
         self._arbiter.gather(is_gathering=False)
         cases = []
         for one in decided_accounts(audience, self._connection, list(found), self._rules, self._arbiter):
-            is_mailed = isinstance(one.decision, Mail) or getattr(one.decision, "reason", None) == "budget"
-            self.tally.count(one.person, one.inside_since, is_mailed=is_mailed, waits=one.waits)
+            emails = one.emails + (getattr(one.decision, "reason", None) == "budget")
+            self.tally.count(one.person, one.inside_since, emails=emails, waits=one.waits)
             row = attributes.read(found[one.account_id][1], email.row_columns) if email.row_columns else {}
             about = one.account_id, one.account
             cases.append(Case(one.user_id, one.person, one.inside_since, one.past, one.decision, row, *about))

@@ -172,7 +172,7 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
                 if row.user_id in people:
                     # Who waits for room is one of those who want an email.
                     is_mailed = isinstance(one.decision, Mail) or getattr(one.decision, "reason", None) == "budget"
-                    gates.count(people[row.user_id], None, is_mailed=is_mailed, waits=False)
+                    gates.count(people[row.user_id], None, emails=int(is_mailed), waits=False)
                 if isinstance(one.decision, Mail):
                     kept = attributes.read(row.attributes, stage.email.row_columns)
                     tally.keep(Case(row.user_id, people[row.user_id], None, one.past, one.decision, kept))

@@ -34,6 +34,7 @@ class RehearsedAccount:
     user_id: object | None
     """Who would be mailed, the first of them where it is everybody; None: nobody."""
     person: Person
+    emails: int
     waits: bool
 
 
@@ -62,6 +63,16 @@ def decided_accounts(
             person = audience.people(connection, [user], as_of, email.user_columns)[user]
         key = one.candidate.user_id
         found.append(
-            RehearsedAccount(key, there[key], inside.get(key), one.decision, one.past, user, person, key in waiting)
+            RehearsedAccount(
+                key,
+                there[key],
+                inside.get(key),
+                one.decision,
+                one.past,
+                user,
+                person,
+                emails=one.emails,
+                waits=key in waiting,
+            )
         )
     return found

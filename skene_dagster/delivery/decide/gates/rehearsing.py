@@ -37,14 +37,14 @@ class Tally:
             return self._audience.rules_without_orders(first_as_of)
         return self._audience.rules(self._connection, first_as_of, self._audience.as_of)
 
-    def count(self, person: Person, inside_since: datetime | None, *, is_mailed: bool, waits: bool) -> None:
-        """Count a user, or one of their rows, who enters at this tick (None) or did so before."""
+    def count(self, person: Person, inside_since: datetime | None, *, emails: int, waits: bool) -> None:
+        """Count a user, one of their rows, or an account, who enters at this tick (None) or did so before."""
         as_of, decided_up_to = self._audience.as_of, self._progress.reserved_as_of
         is_new = inside_since is None or decided_up_to is None or inside_since > decided_up_to
         if is_new and not waits and self._audience.settings.limits.unmailable is not None:
             self._addresses += looking.address_of(person)
-        if is_mailed:
-            self._emails[as_of if waits else inside_since or as_of] += 1
+        if emails:
+            self._emails[as_of if waits else inside_since or as_of] += emails
 
     def shut(self, now: datetime, room: int | None) -> dict[GateName, str]:
         """Name the gates that would hold a run, and what they would say.
