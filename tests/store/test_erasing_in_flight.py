@@ -10,10 +10,11 @@ import pytest
 from broken_commits import breaking_off
 from delivery_world import LIVE, OUTBOX, Script, World, lose_the_answer, make_world, never_arrive
 from erased_world import ADDRESS, ERIKA, OTHER, erased, known, reserved, resumed, send_ids, traces
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, insert
 from usage_world import Died as DiedAtCommit
 from usage_world import dying
 
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.doubts import Verdict, doubts, settle_doubt
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers import registry
@@ -21,6 +22,7 @@ from skene_dagster.delivery.providers.base import Absent, Answer, Fatal, Found, 
 from skene_dagster.delivery.reconcile import reconcile
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
 from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.tables import steps
 
 DAY = timedelta(days=1)
 OTHERS = f"u{OTHER}@example.com"
@@ -378,3 +380,20 @@ def test_a_run_at_the_same_time_leaves_nothing_of_them(world: World, turn: int) 
     assert traces(world.engine, ADDRESS) == []
     assert [one for one in world.provider.mailed if one != ADDRESS] == sorted(f"u{n}@example.com" for n in everybody)
     assert world.provider.mailed.count(ADDRESS) <= 1
+
+
+def test_an_erasure_waits_for_pages_and_no_page_waits_for_it_in_turn(world: World) -> None:
+    """A page holds its step's row, and only then wants the one of all loops: whoever holds that may not wait for it."""
+    if is_sqlite(world.engine):
+        pytest.skip("SQLite has one writer")
+    reserved(world)
+    with world.engine.begin() as page:
+        every = ledger.all_loops(LIVE.name)
+        page.execute(insert(steps).values(mode=every.mode, loop=every.loop, step=every.step, digest="", fence=0))
+    with world.engine.connect() as page, page.begin():
+        ledger.lock(page, ledger.all_loops(LIVE.name))
+        with world.engine.connect() as erasure, erasure.begin():
+            erasure.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
+            found = ledger.sends_in_pages(erasure, ERIKA, 10)
+
+    assert [one.user_id for one in found] == [ERIKA]

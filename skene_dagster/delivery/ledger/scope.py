@@ -8,6 +8,9 @@ from sqlalchemy import ColumnElement, FromClause, and_
 from skene_dagster.store.keys import as_text
 from skene_dagster.store.tables import batches, deferred, sends
 
+ALL_LOOPS = "*"
+"""In the place of a loop's name, and of a step's."""
+
 NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
 
 
@@ -22,7 +25,7 @@ class StepScope:
 
 def all_loops(mode: str) -> StepScope:
     """Name what is decided by one page at a time of all loops in a mode: a recipient's emails, which a cap counts."""
-    return StepScope(mode, "*", "*")
+    return StepScope(mode, ALL_LOOPS, ALL_LOOPS)
 
 
 def send_id(scope: StepScope, user_id: object, occurrence: int | str) -> str:
