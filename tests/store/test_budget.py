@@ -601,3 +601,35 @@ def test_a_preview_before_the_first_run_knows_of_the_other_loops(engine: Engine,
     stage = Stage(engine, early, early.steps[0], world.settings, OUTBOX, datetime(2026, 3, 2, 8), [early, late])
 
     assert rehearse(stage, 1).counts == {"mail": 2, "deferred:budget": 6}
+
+
+def test_a_page_of_which_nobody_may_be_mailed_uses_up_no_day(world: World) -> None:
+    """Who waits for room may have got other mail, or left, since: those behind them are next, not another day's."""
+    plan = loop(world, "one")
+    limited(world, 1)
+    world.add(1, 2, 3, 4, 5)
+    were_active(world, 1, 2, 3, 4, 5)
+    tick(world, plan)
+    assert mailed(world, plan) == [1]
+    world.change(2, dormant=False)
+    world.change(3, dormant=False)
+
+    counts = tick(world, plan, world.now + A_DAY, page=2)
+
+    assert (mailed(world, plan), counts["mail"]) == ([1, 4], 1)
+
+
+def test_users_who_cannot_be_mailed_make_no_warm_up_too_small(world: World) -> None:
+    warming(world, 2, 1.01)
+    plan = loop(world, "one")
+    world.add(1, 2, 3)
+    assert tick(world, plan, datetime(2026, 3, 2, 9)) == {"mail": 2, "deferred:budget": 1}
+    for day in (3, 4):
+        # They are more than the day has room for; the only one of them with an address is mailed.
+        world.add(day * 10, day * 10 + 1, email="nobody")
+        if day > 3:
+            world.add(day)
+        assert tick(world, plan, datetime(2026, 3, day, 9))["mail"] == 1
+    world.add(*range(100, 110))
+
+    assert tick(world, plan, datetime(2026, 3, 5, 9))["mail"] == 10
