@@ -103,16 +103,24 @@ def told(
     Args:
         everybody: the targets there are; when all of them know whom it concerns, it is told.
     """
-    knows = incident.told_to | targets
+    row = incidents.c
+    # Of what another look has closed while it was being told, somebody now knows who is to be told that it is over.
+    is_it = row.opened_at == incident.opened_at if incident.closed_at is None else row.closed_at == incident.closed_at
+    query = select(incidents).where(_of((incident.kind, incident.subject)), is_it)
+    found = connection.execute(query.order_by(row.closed_at.desc()).limit(1).with_for_update()).one_or_none()
+    if found is None:
+        return
+    knew = found.told_to if incident.closed_at is None else found.over_told_to
+    knows = incident.told_to | targets | set(knew.split())
     concerned = everybody if incident.concerns is None else everybody & incident.concerns
-    done = now if concerned <= knows else None
-    names = " ".join(sorted(knows))
-    key = (incident.kind, incident.subject)
+    done, names = now if concerned <= knows else None, " ".join(sorted(knows))
+    values: dict[str, object] = {"over_told_to": names, "over_told_at": done}
     if incident.closed_at is None:
-        _change(connection, key, told_to=names, told_at=done)
-    else:
-        mine = and_(_of(key), incidents.c.closed_at == incident.closed_at)
-        connection.execute(update(incidents).where(mine).values(over_told_to=names, over_told_at=done))
+        values = {"told_to": names, "told_at": done}
+        if found.closed_at != OPEN and targets:
+            values["over_told_at"] = None
+    this = and_(_of((incident.kind, incident.subject)), row.closed_at == found.closed_at)
+    connection.execute(update(incidents).where(this).values(values))
 
 
 def forget(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:
