@@ -51,17 +51,18 @@ def begin(connection: Connection, user_id: object, recipients: Collection[str], 
     return new
 
 
-def wait(connection: Connection, erasure_id: str, batch_ids: Collection[str]) -> None:
-    """Write down which batches an erasure waits for from now on."""
-    mine = update(erasures).where(erasures.c.erasure_id == erasure_id)
-    connection.execute(mine.values(waits_for=" ".join(sorted(batch_ids)) or None))
+def wait(
+    connection: Connection, erasure_id: str, batch_ids: Collection[str], *, over: Collection[str] = ()
+) -> frozenset[str]:
+    """Write down for which batches an erasure waits, too, and for which no more; return those that it waits for then.
 
-
-def wait_for_more(connection: Connection, erasure_id: str, batch_ids: Collection[str]) -> None:
-    """Write down that an erasure waits for some batches, too."""
-    mine = select(erasures.c.waits_for).where(erasures.c.erasure_id == erasure_id)
-    known = connection.execute(mine.with_for_update()).scalar_one() or ""
-    wait(connection, erasure_id, {*known.split(), *batch_ids})
+    What it came to wait for meanwhile stays.
+    """
+    mine = erasures.c.erasure_id == erasure_id
+    known = connection.execute(select(erasures.c.waits_for).where(mine).with_for_update()).scalar_one() or ""
+    waits = frozenset({*known.split()} - {*over} | {*batch_ids})
+    connection.execute(update(erasures).where(mine).values(waits_for=" ".join(sorted(waits)) or None))
+    return waits
 
 
 def read(connection: Connection) -> list[Erasure]:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,14 @@ from sqlalchemy import Connection, Engine, insert
 from usage_world import Died as DiedAtCommit
 from usage_world import dying
 
+from skene_dagster.consent import erasures
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.doubts import Verdict, doubts, settle_doubt
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Absent, Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.delivery.reconcile import reconcile
+from skene_dagster.erasing.waiting import go_on
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import steps
@@ -267,6 +269,26 @@ def test_who_is_erased_twice_waits_for_what_the_first_time_left(world: World) ->
     resumed(world)
     assert erased(world).waits_until is None
     assert traces(world.engine, *ids) == []
+
+
+def test_what_an_erasure_comes_to_wait_for_while_another_look_goes_on_with_it_is_not_forgotten(world: World) -> None:
+    unanswered(world)
+    erased(world)
+    (known_to_the_look,) = [one for one in transaction(world.engine, erasures.read) if one.waits_for]
+    world.now += timedelta(minutes=1)
+    world.deliver(LIVE)
+
+    more = ["b" * 32]
+
+    def while_it_begins() -> datetime:
+        if more:
+            also = [more.pop()]
+            transaction(world.engine, lambda c: erasures.wait(c, known_to_the_look.erasure_id, also))
+        return world.now
+
+    go_on(world.engine, world.settings, while_it_begins)
+
+    assert [one.waits_for for one in transaction(world.engine, erasures.read) if one.waits_for] == [{"b" * 32}]
 
 
 def test_an_erasure_is_forgotten_after_a_month(world: World) -> None:
