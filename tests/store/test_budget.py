@@ -13,7 +13,7 @@ import neighbours
 import pytest
 from delivery_world import LIVE, LOOP, OUTBOX, Script, World, make_world, planned
 from neighbours import own
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.reserve import Reserved, reserve
@@ -633,3 +633,28 @@ def test_users_who_cannot_be_mailed_make_no_warm_up_too_small(world: World) -> N
     world.add(*range(100, 110))
 
     assert tick(world, plan, datetime(2026, 3, 5, 9))["mail"] == 10
+
+
+def test_whether_a_warm_up_is_over_is_read_from_few_batches_however_many_there_are(world: World) -> None:
+    if not getattr(world.engine.dialect, "is_mariadb", False):
+        pytest.skip("MariaDB counts the rows that it reads")
+    days = [WARM_UP_FROM + A_DAY * n for n in range(1, 11)]
+    made = {"mode": "live", "loop": "one", "step": "main", "state": "settled", "size": 1, "attempts": 1}
+    moments = {"as_of": world.now, "reserved_at": world.now, "from_domain": "example.com"}
+    rows = [made | moments | {"batch_id": f"{day.day:02}{n:030}", "planned_on": day} for day in days for n in range(100)]
+    with world.engine.begin() as connection:
+        connection.execute(insert(batches), rows)
+        ledger.warm_up_waits(connection, "live", "example.com", WARM_UP_FROM)
+        before = rows_read(connection)
+        is_over = ledger.warm_up_is_over(
+            connection, "live", "example.com", since=WARM_UP_FROM, today=WARM_UP_FROM + 20 * A_DAY
+        )
+        number = rows_read(connection) - before
+
+    assert is_over
+    assert number < 20
+
+
+def rows_read(connection: Connection) -> int:
+    counted = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
+    return sum(int(row[1]) for row in counted if row[0] in {"Handler_read_next", "Handler_read_prev", "Handler_read_key"})
