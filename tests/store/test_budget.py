@@ -641,7 +641,9 @@ def test_whether_a_warm_up_is_over_is_read_from_few_batches_however_many_there_a
     days = [WARM_UP_FROM + A_DAY * n for n in range(1, 11)]
     made = {"mode": "live", "loop": "one", "step": "main", "state": "settled", "size": 1, "attempts": 1}
     moments = {"as_of": world.now, "reserved_at": world.now, "from_domain": "example.com"}
-    rows = [made | moments | {"batch_id": f"{day.day:02}{n:030}", "planned_on": day} for day in days for n in range(100)]
+    rows = [
+        made | moments | {"batch_id": f"{day.day:02}{n:030}", "planned_on": day} for day in days for n in range(100)
+    ]
     with world.engine.begin() as connection:
         connection.execute(insert(batches), rows)
         ledger.warm_up_waits(connection, "live", "example.com", WARM_UP_FROM)
@@ -657,4 +659,6 @@ def test_whether_a_warm_up_is_over_is_read_from_few_batches_however_many_there_a
 
 def rows_read(connection: Connection) -> int:
     counted = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
-    return sum(int(row[1]) for row in counted if row[0] in {"Handler_read_next", "Handler_read_prev", "Handler_read_key"})
+    return sum(
+        int(row[1]) for row in counted if row[0] in {"Handler_read_next", "Handler_read_prev", "Handler_read_key"}
+    )
