@@ -5,6 +5,7 @@ suppressions knows the person, the key that stands in the place of theirs, and t
 email to them. It goes after a month.
 """
 
+import re
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ def forget(connection: Connection, now: datetime) -> int:
 def without(text: str | None, words: Iterable[str]) -> str | None:
     """Leave some words out of a text, whether they are written with capitals or without."""
     for word in words:
-        while text is not None and (at := text.lower().find(word.lower())) >= 0:
-            text = f"{text[:at]}…{text[at + len(word) :]}"
+        # Not by places in text.lower(), which may be longer than the text.
+        text = text and re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
     return text
 
 
