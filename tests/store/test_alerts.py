@@ -174,6 +174,23 @@ def test_only_who_was_told_that_it_is_there_is_told_that_it_is_over(world: World
     assert all("Over" not in text for text in world.server.texts())
 
 
+def test_a_machine_that_knows_fewer_targets_leaves_the_others_to_one_that_knows_them(world: World) -> None:
+    every, few = world.settings, replace(world.settings, alerts=world.settings.alerts[:1])
+    world.settings = few
+    world.look(LATE)
+    world.settings = every
+    world.look(LATE)
+    world.settings = few
+    world.look()
+    world.now += CALM
+    world.look()
+    world.settings = every
+    world.look()
+
+    assert world.server.incidents() == [("open", "late"), ("over", "late")]
+    assert len(world.server.texts()) == 2
+
+
 def test_a_hundred_at_once_are_one_message(world: World) -> None:
     world.look(*(replace(LATE, subject=f"loop_{n}", about=f"loop_{n}") for n in range(100)))
 

@@ -37,7 +37,7 @@ class World:
         self.now += A_MINUTE
 
     def to_tell(self) -> list[Incident]:
-        return transaction(self.engine, lambda c: record.to_tell(c, self.now))
+        return transaction(self.engine, lambda c: record.to_tell(c, ["one"], self.now))
 
     def tell(self) -> Sequence[tuple[str, str]]:
         """Have the only target told of all; return what it was told."""
