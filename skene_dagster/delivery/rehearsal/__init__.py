@@ -4,7 +4,17 @@ The decisions come from the same pure function, and the facts from the same quer
 skene_* tables are not there yet, everybody enters for the first time.
 """
 
-from skene_dagster.delivery.rehearsal.rehearse import rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal.rehearse import rehearse, rehearse_recipient, rehearse_user
 from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, budgets_of, known, render
 
-__all__ = ["Case", "Rehearsal", "Stage", "budgets_of", "known", "rehearse", "rehearse_user", "render"]
+__all__ = [
+    "Case",
+    "Rehearsal",
+    "Stage",
+    "budgets_of",
+    "known",
+    "rehearse",
+    "rehearse_recipient",
+    "rehearse_user",
+    "render",
+]
