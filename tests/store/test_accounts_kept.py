@@ -465,3 +465,16 @@ def test_the_budget_of_a_day_bounds_the_emails_about_accounts_too(world: Account
     assert first == (2, [["deferred:budget"], ["mailed"], ["mailed"]])
     assert world.provider.mailed == ["u1@example.com", "u2@example.com", "u3@example.com"]
     assert world.decided() == {f"w{n}": ["mailed"] for n in range(3)}
+
+
+def test_the_budget_of_a_day_bounds_the_emails_to_everybody_of_one_account(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY, settings="limits: {daily: 2}\n")
+    world.workspace("w1", [1, 2, 3, 4, 5])
+    mailed = []
+    for _ in range(3):
+        world.tick()
+        mailed.append(len(world.provider.mailed))
+        world.days_pass(1)
+
+    assert mailed == [2, 4, 5]
+    assert sorted(world.provider.mailed) == [f"u{n}@example.com" for n in range(1, 6)]

@@ -184,17 +184,16 @@ class AccountDecisions:
             full=latest(addressee.full, full(addressees.caps, of_others, planned) if of_others else None),
         )
         decision = by_person(occurrence, addressee, self.rules, audience.as_of)
-        if isinstance(decision, Defer):
-            addressees.count(person, decision)
         name = person.recipient if person else None
-        if not isinstance(decision, Mail) or name is None or not addressees.is_counted:
-            return decision
-        if addresses is not None and name in addresses:
-            return Skip(occurrence, "same_address")
-        if any(self._is_of_this_tick(one) for one in addressees.contacts.get(name, ())):
-            return Defer(occurrence, "other_account", audience.as_of + NEXT_TICK)
-        if addresses is not None:
-            addresses.add(name)
+        if isinstance(decision, Mail) and name is not None and addressees.is_counted:
+            if addresses is not None and name in addresses:
+                return Skip(occurrence, "same_address")
+            if any(self._is_of_this_tick(one) for one in addressees.contacts.get(name, ())):
+                return Defer(occurrence, "other_account", audience.as_of + NEXT_TICK)
+            if addresses is not None:
+                addresses.add(name)
+        # At once: the next person of the account finds less room.
+        addressees.count(person, decision)
         return decision
 
     def _mailed(
@@ -213,10 +212,9 @@ class AccountDecisions:
         mails: list[tuple[object, Mail]] = []
         for user, one in tried:
             if isinstance(one, Mail):
-                recipient = self.addressees.count(self.people.get(user), one)
                 sends.append(NewSend(user, named, "reserved", None, one.not_before))
                 mails.append((user, one))
-                if recipient is not None:
+                if self.addressees.is_counted and (recipient := self.people[user].recipient) is not None:
                     contacts.append(NewContact(user, named, recipient))
             elif isinstance(one, Skip) or one.reason == "invalid_address":
                 sends.append(NewSend(user, named, "skipped", one.reason if isinstance(one, Skip) else "not_mailable"))
