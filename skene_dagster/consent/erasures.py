@@ -5,6 +5,7 @@ suppressions knows the person, the key that stands in the place of theirs, and t
 email to them. It goes after a month.
 """
 
+import re
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -51,17 +52,18 @@ def begin(connection: Connection, user_id: object, recipients: Collection[str], 
     return new
 
 
-def wait(connection: Connection, erasure_id: str, batch_ids: Collection[str]) -> None:
-    """Write down which batches an erasure waits for from now on."""
-    mine = update(erasures).where(erasures.c.erasure_id == erasure_id)
-    connection.execute(mine.values(waits_for=" ".join(sorted(batch_ids)) or None))
+def wait(
+    connection: Connection, erasure_id: str, batch_ids: Collection[str], *, over: Collection[str] = ()
+) -> frozenset[str]:
+    """Write down for which batches an erasure waits, too, and for which no more; return those that it waits for then.
 
-
-def wait_for_more(connection: Connection, erasure_id: str, batch_ids: Collection[str]) -> None:
-    """Write down that an erasure waits for some batches, too."""
-    mine = select(erasures.c.waits_for).where(erasures.c.erasure_id == erasure_id)
-    known = connection.execute(mine.with_for_update()).scalar_one() or ""
-    wait(connection, erasure_id, {*known.split(), *batch_ids})
+    What it came to wait for meanwhile stays.
+    """
+    mine = erasures.c.erasure_id == erasure_id
+    known = connection.execute(select(erasures.c.waits_for).where(mine).with_for_update()).scalar_one() or ""
+    waits = frozenset({*known.split()} - {*over} | {*batch_ids})
+    connection.execute(update(erasures).where(mine).values(waits_for=" ".join(sorted(waits)) or None))
+    return waits
 
 
 def read(connection: Connection) -> list[Erasure]:
@@ -94,8 +96,8 @@ def forget(connection: Connection, now: datetime) -> int:
 def without(text: str | None, words: Iterable[str]) -> str | None:
     """Leave some words out of a text, whether they are written with capitals or without."""
     for word in words:
-        while text is not None and (at := text.lower().find(word.lower())) >= 0:
-            text = f"{text[:at]}…{text[at + len(word) :]}"
+        # Not by places in text.lower(), which may be longer than the text.
+        text = text and re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
     return text
 
 

@@ -175,7 +175,7 @@ def _unname_sends(
 ) -> None:
     # Done again after a COMMIT without an answer, it finds nothing: what was written down stays.
     waits = ledger.unname(connection, some, erasure.user_id, words, now)
-    erasures.wait_for_more(connection, erasure.erasure_id, waits)
+    erasures.wait(connection, erasure.erasure_id, waits)
 
 
 def _delete_some(connection: Connection, table: Table, user_id: object, limit: int) -> int:

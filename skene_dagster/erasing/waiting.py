@@ -47,19 +47,17 @@ def _go_on(engine: Engine, settings: Settings, erasure: Erasure, clock: Clock) -
     """Finish what can be finished of an erasure; return the batches that it still waits for."""
     if clock() >= erasure.ends_at:
         write(engine, lambda c: ledger.drop_bytes(c, erasure.waits_for))
-    waits = frozenset(reading(engine, lambda c: ledger.keep_bytes(c, erasure.waits_for)))
-    over = erasure.waits_for - waits
+    over = erasure.waits_for - reading(engine, lambda c: ledger.keep_bytes(c, erasure.waits_for))
     if not over:
-        return waits
+        return erasure.waits_for
     some = reading(engine, lambda c: ledger.sends_left_in(c, over, erasure.user_id))
     forget_by_send(engine, some)
     registry.erase_from_outbox(settings, [one.send_id for one in some], [])
-    return write(engine, partial(_finish, erasure=erasure, some=some, waits=waits, clock=clock))
+    return write(engine, partial(_finish, erasure=erasure, some=some, over=over, clock=clock))
 
 
 def _finish(
-    connection: Connection, erasure: Erasure, some: Sequence[SendOf], waits: Collection[str], clock: Clock
+    connection: Connection, erasure: Erasure, some: Sequence[SendOf], over: Collection[str], clock: Clock
 ) -> frozenset[str]:
-    left = ledger.unname(connection, some, erasure.user_id, [], clock()) | frozenset(waits)
-    erasures.wait(connection, erasure.erasure_id, left)
-    return left
+    left = ledger.unname(connection, some, erasure.user_id, [], clock())
+    return erasures.wait(connection, erasure.erasure_id, left, over=over)

@@ -33,6 +33,10 @@ class Outcome:
     """The status, or what went wrong; nothing secret."""
 
 
+_UNDER_WAY: dict[AlertTarget, threading.Thread] = {}
+"""The last call to each target: one that is answered byte by byte may last for days, and each look would add one."""
+
+
 def make(calls: Sequence[Call], seconds: float) -> list[Outcome]:
     """Make some calls at once, and wait so many seconds for their answers.
 
@@ -40,15 +44,21 @@ def make(calls: Sequence[Call], seconds: float) -> list[Outcome]:
         their outcomes, in their order.
     """
     outcomes = [Outcome("later", f"no answer within {seconds:g} s")] * len(calls)
+    threads = []
 
     def make_one(number: int, call: Call) -> None:
         outcomes[number] = _made(call, seconds)
 
     # At once: one that does not answer must not cost the others their time. requests, 2026-11: its timeout is for each
     # part of an answer, of which there may be any number; so nobody waits for a thread that takes longer.
-    threads = [threading.Thread(target=make_one, args=one, daemon=True) for one in enumerate(calls)]
     ends = time.monotonic() + seconds
-    for thread in threads:
+    for number, call in enumerate(calls):
+        before = _UNDER_WAY.get(call.target)
+        if before is not None and before.is_alive():
+            outcomes[number] = Outcome("later", "the call before is not answered yet")
+            continue
+        thread = _UNDER_WAY[call.target] = threading.Thread(target=make_one, args=(number, call), daemon=True)
+        threads.append(thread)
         thread.start()
     for thread in threads:
         thread.join(max(0.0, ends - time.monotonic()))

@@ -3,7 +3,7 @@
 What counts is how it is now, not what happened: whatever a process that died has left undone, the next look does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -45,6 +45,10 @@ class Incident:
     concerns: frozenset[str] | None
     """The only targets that are to know; None: all. That it is over concerns those that knew that it was there."""
 
+    def is_news_to(self, target: str) -> bool:
+        """Whether a target is to know of it and does not."""
+        return target not in self.told_to and (self.concerns is None or target in self.concerns)
+
 
 Key = tuple[Kind, str]
 """The kind and the subject: of one of which there is one incident at a time."""
@@ -85,14 +89,15 @@ def record(
             _change(connection, key, closed_at=min(one.gone_at, now))
 
 
-def to_tell(connection: Connection, now: datetime) -> list[Incident]:
-    """List what is still to be told to some target: what is there, and what is over; the oldest first."""
+def to_tell(connection: Connection, targets: Collection[str], now: datetime) -> list[Incident]:
+    """List what is still to be told to any of some targets: what is there, and what is over; the oldest first."""
     row = incidents.c
-    is_there = and_(_OPEN, row.told_at.is_(None), row.gone_at.is_(None))
-    is_over = and_(~_OPEN, row.over_told_at.is_(None))
+    # Another machine may have told all targets that it knows.
+    is_there, is_over = and_(_OPEN, row.gone_at.is_(None)), and_(~_OPEN, row.over_told_at.is_(None))
     query = select(incidents).where(or_(is_there, is_over)).order_by(row.opened_at, row.kind, row.subject)
     listed = [_incident(one._asdict()) for one in connection.execute(query)]
-    return [one for one in listed if one.closed_at or one.opened_at + LASTS.get(one.kind, timedelta(0)) <= now]
+    news = [one for one in listed if any(map(one.is_news_to, targets))]
+    return [one for one in news if one.closed_at or one.opened_at + LASTS.get(one.kind, timedelta(0)) <= now]
 
 
 def told(
@@ -101,18 +106,27 @@ def told(
     """Note which targets know of an incident.
 
     Args:
-        everybody: the targets there are; when all of them know whom it concerns, it is told.
+        everybody: the targets that are known here; when all of them know, it is told. That it is over is told when all
+            know whom it concerns.
     """
-    knows = incident.told_to | targets
-    concerned = everybody if incident.concerns is None else everybody & incident.concerns
-    done = now if concerned <= knows else None
-    names = " ".join(sorted(knows))
-    key = (incident.kind, incident.subject)
+    row = incidents.c
+    # Of what another look has closed while it was being told, somebody now knows who is to be told that it is over.
+    is_it = row.opened_at == incident.opened_at if incident.closed_at is None else row.closed_at == incident.closed_at
+    query = select(incidents).where(_of((incident.kind, incident.subject)), is_it)
+    found = connection.execute(query.order_by(row.closed_at.desc()).limit(1).with_for_update()).one_or_none()
+    if found is None:
+        return
+    knew = found.told_to if incident.closed_at is None else found.over_told_to
+    knows = incident.told_to | targets | set(knew.split())
+    concerned = everybody if incident.concerns is None else incident.concerns
+    done, names = now if concerned <= knows else None, " ".join(sorted(knows))
+    values: dict[str, object] = {"over_told_to": names, "over_told_at": done}
     if incident.closed_at is None:
-        _change(connection, key, told_to=names, told_at=done)
-    else:
-        mine = and_(_of(key), incidents.c.closed_at == incident.closed_at)
-        connection.execute(update(incidents).where(mine).values(over_told_to=names, over_told_at=done))
+        values = {"told_to": names, "told_at": done}
+        if found.closed_at != OPEN and targets:
+            values["over_told_at"] = None
+    this = and_(_of((incident.kind, incident.subject)), row.closed_at == found.closed_at)
+    connection.execute(update(incidents).where(this).values(values))
 
 
 def forget(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:

@@ -52,11 +52,11 @@ def tell(engine: Engine, settings: Settings, clock: Clock, seconds: float) -> To
     if not targets:
         return told
     now = clock()
-    incidents = reading(engine, lambda connection: record.to_tell(connection, now))
+    incidents = reading(engine, lambda connection: record.to_tell(connection, targets, now))
     refused = reading(engine, refusals.since)
     messages: dict[str, list[Incident]] = {}
     for name in targets:
-        news = [one for one in incidents if name not in one.told_to and name in (one.concerns or targets)]
+        news = [one for one in incidents if one.is_news_to(name)]
         if news and not (name in refused and refused[name] <= now < refused[name] + REFUSED_FOR):
             messages[name] = news
     calls = [

@@ -19,7 +19,7 @@ class AlertServer:
     calls: list[str] = field(default_factory=list)
     """What was only called: paths."""
     over: threading.Event = field(default_factory=threading.Event)
-    """Ends the waiting of a path that answers never."""
+    """Ends the waiting of a path that answers never, or byte by byte."""
 
     def texts(self, path: str = "/slack") -> list[str]:
         return [body["text"] for at, body in self.bodies if at == path]
@@ -46,6 +46,12 @@ def alert_server() -> Iterator[AlertServer]:
         def answer(self) -> None:
             if self.path == "/never":
                 state.over.wait(60)
+            if self.path == "/drips":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                while not state.over.wait(0.02):
+                    self.wfile.write(b"x")
+                self.wfile.write(b"\r\nContent-Length: 0\r\n\r\n")
+                return
             status = next(iter(state.answers.get(self.path, [])), 200)
             del state.answers.get(self.path, [])[:1]
             self.send_response(status)

@@ -24,7 +24,7 @@ from skene_dagster.settings import Accounts, Users
 from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.keys import common_key
-from skene_dagster.store.tables import account_sends, sends
+from skene_dagster.store.tables import account_sends, batches, sends
 
 EVERYBODY = ("recipient: owner", "recipient: everybody")
 MOST_ACTIVE = ("recipient: owner", "recipient: most_recently_active")
@@ -465,3 +465,29 @@ def test_the_budget_of_a_day_bounds_the_emails_about_accounts_too(world: Account
     assert first == (2, [["deferred:budget"], ["mailed"], ["mailed"]])
     assert world.provider.mailed == ["u1@example.com", "u2@example.com", "u3@example.com"]
     assert world.decided() == {f"w{n}": ["mailed"] for n in range(3)}
+
+
+def test_the_budget_of_a_day_bounds_the_emails_to_everybody_of_one_account(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY, settings="limits: {daily: 2}\n")
+    world.workspace("w1", [1, 2, 3, 4, 5])
+    mailed = []
+    for _ in range(3):
+        world.tick()
+        mailed.append(len(world.provider.mailed))
+        world.days_pass(1)
+
+    assert mailed == [2, 4, 5]
+    assert sorted(world.provider.mailed) == [f"u{n}@example.com" for n in range(1, 6)]
+
+
+def test_a_large_wave_to_everybody_of_few_accounts_leaves_in_slices(world: AccountsWorld) -> None:
+    world.rewrite(EVERYBODY, settings="limits: {first_wave: 5000}\n")
+    world.workspace("w1", range(1, 1_003))
+    world.refresh()
+
+    world.reserve(LIVE)
+
+    query = select(func.sum(batches.c.size)).where(own(batches)).group_by(batches.c.not_before)
+    with world.engine.connect() as connection:
+        sizes = sorted(int(size) for size in connection.execute(query).scalars())
+    assert sizes == [500, 502]

@@ -135,6 +135,21 @@ def test_who_never_answers_costs_a_look_its_time_and_no_more_and_the_others_are_
     assert world.server.incidents() == [("open", "late")]
 
 
+def test_who_answers_byte_by_byte_is_not_called_again_before_that_is_over(world: World) -> None:
+    world.to(slack="/drips")
+    telling.keep(world.engine, Found([LATE], ALL), lambda: world.now)
+
+    said = [telling.tell(world.engine, world.settings, lambda: world.now, seconds=0.5).not_told for _ in range(3)]
+
+    assert said == [
+        ["TO_SLACK: no answer within 0.5 s"],
+        ["TO_SLACK: the call before is not answered yet"],
+        ["TO_SLACK: the call before is not answered yet"],
+    ]
+    assert len(world.server.texts("/drips")) == 1
+    assert world.server.incidents() == [("open", "late")]
+
+
 def test_where_nobody_listens_it_is_said_without_the_address(world: World) -> None:
     nobody = AlertTarget("slack", "TO_SLACK", f"http://127.0.0.1:1/services/{SECRET}")
     world.settings = replace(world.settings, alerts=(nobody,))
@@ -157,6 +172,23 @@ def test_only_who_was_told_that_it_is_there_is_told_that_it_is_over(world: World
 
     assert world.server.incidents() == [("open", "late"), ("over", "late")]
     assert all("Over" not in text for text in world.server.texts())
+
+
+def test_a_machine_that_knows_fewer_targets_leaves_the_others_to_one_that_knows_them(world: World) -> None:
+    every, few = world.settings, replace(world.settings, alerts=world.settings.alerts[:1])
+    world.settings = few
+    world.look(LATE)
+    world.settings = every
+    world.look(LATE)
+    world.settings = few
+    world.look()
+    world.now += CALM
+    world.look()
+    world.settings = every
+    world.look()
+
+    assert world.server.incidents() == [("open", "late"), ("over", "late")]
+    assert len(world.server.texts()) == 2
 
 
 def test_a_hundred_at_once_are_one_message(world: World) -> None:

@@ -13,7 +13,7 @@ import neighbours
 import pytest
 from delivery_world import LIVE, LOOP, OUTBOX, Script, World, make_world, planned
 from neighbours import own
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.reserve import Reserved, reserve
@@ -601,3 +601,64 @@ def test_a_preview_before_the_first_run_knows_of_the_other_loops(engine: Engine,
     stage = Stage(engine, early, early.steps[0], world.settings, OUTBOX, datetime(2026, 3, 2, 8), [early, late])
 
     assert rehearse(stage, 1).counts == {"mail": 2, "deferred:budget": 6}
+
+
+def test_a_page_of_which_nobody_may_be_mailed_uses_up_no_day(world: World) -> None:
+    """Who waits for room may have got other mail, or left, since: those behind them are next, not another day's."""
+    plan = loop(world, "one")
+    limited(world, 1)
+    world.add(1, 2, 3, 4, 5)
+    were_active(world, 1, 2, 3, 4, 5)
+    tick(world, plan)
+    assert mailed(world, plan) == [1]
+    world.change(2, dormant=False)
+    world.change(3, dormant=False)
+
+    counts = tick(world, plan, world.now + A_DAY, page=2)
+
+    assert (mailed(world, plan), counts["mail"]) == ([1, 4], 1)
+
+
+def test_users_who_cannot_be_mailed_make_no_warm_up_too_small(world: World) -> None:
+    warming(world, 2, 1.01)
+    plan = loop(world, "one")
+    world.add(1, 2, 3)
+    assert tick(world, plan, datetime(2026, 3, 2, 9)) == {"mail": 2, "deferred:budget": 1}
+    for day in (3, 4):
+        # They are more than the day has room for; the only one of them with an address is mailed.
+        world.add(day * 10, day * 10 + 1, email="nobody")
+        if day > 3:
+            world.add(day)
+        assert tick(world, plan, datetime(2026, 3, day, 9))["mail"] == 1
+    world.add(*range(100, 110))
+
+    assert tick(world, plan, datetime(2026, 3, 5, 9))["mail"] == 10
+
+
+def test_whether_a_warm_up_is_over_is_read_from_few_batches_however_many_there_are(world: World) -> None:
+    if not getattr(world.engine.dialect, "is_mariadb", False):
+        pytest.skip("MariaDB counts the rows that it reads")
+    days = [WARM_UP_FROM + A_DAY * n for n in range(1, 11)]
+    made = {"mode": "live", "loop": "one", "step": "main", "state": "settled", "size": 1, "attempts": 1}
+    moments = {"as_of": world.now, "reserved_at": world.now, "from_domain": "example.com"}
+    rows = [
+        made | moments | {"batch_id": f"{day.day:02}{n:030}", "planned_on": day} for day in days for n in range(100)
+    ]
+    with world.engine.begin() as connection:
+        connection.execute(insert(batches), rows)
+        ledger.warm_up_waits(connection, "live", "example.com", WARM_UP_FROM)
+        before = rows_read(connection)
+        is_over = ledger.warm_up_is_over(
+            connection, "live", "example.com", since=WARM_UP_FROM, today=WARM_UP_FROM + 20 * A_DAY
+        )
+        number = rows_read(connection) - before
+
+    assert is_over
+    assert number < 20
+
+
+def rows_read(connection: Connection) -> int:
+    counted = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
+    return sum(
+        int(row[1]) for row in counted if row[0] in {"Handler_read_next", "Handler_read_prev", "Handler_read_key"}
+    )

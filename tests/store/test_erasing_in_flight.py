@@ -3,24 +3,28 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from broken_commits import breaking_off
 from delivery_world import LIVE, OUTBOX, Script, World, lose_the_answer, make_world, never_arrive
 from erased_world import ADDRESS, ERIKA, OTHER, erased, known, reserved, resumed, send_ids, traces
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, insert
 from usage_world import Died as DiedAtCommit
 from usage_world import dying
 
+from skene_dagster.consent import erasures
+from skene_dagster.delivery import ledger
 from skene_dagster.delivery.doubts import Verdict, doubts, settle_doubt
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Absent, Answer, Fatal, Found, Refused, Throttled
 from skene_dagster.delivery.reconcile import reconcile
+from skene_dagster.erasing.waiting import go_on
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
 from skene_dagster.store.engine import is_sqlite, transaction
+from skene_dagster.store.tables import steps
 
 DAY = timedelta(days=1)
 OTHERS = f"u{OTHER}@example.com"
@@ -267,6 +271,26 @@ def test_who_is_erased_twice_waits_for_what_the_first_time_left(world: World) ->
     assert traces(world.engine, *ids) == []
 
 
+def test_what_an_erasure_comes_to_wait_for_while_another_look_goes_on_with_it_is_not_forgotten(world: World) -> None:
+    unanswered(world)
+    erased(world)
+    (known_to_the_look,) = [one for one in transaction(world.engine, erasures.read) if one.waits_for]
+    world.now += timedelta(minutes=1)
+    world.deliver(LIVE)
+
+    more = ["b" * 32]
+
+    def while_it_begins() -> datetime:
+        if more:
+            also = [more.pop()]
+            transaction(world.engine, lambda c: erasures.wait(c, known_to_the_look.erasure_id, also))
+        return world.now
+
+    go_on(world.engine, world.settings, while_it_begins)
+
+    assert [one.waits_for for one in transaction(world.engine, erasures.read) if one.waits_for] == [{"b" * 32}]
+
+
 def test_an_erasure_is_forgotten_after_a_month(world: World) -> None:
     reserved(world)
     erased(world)
@@ -378,3 +402,20 @@ def test_a_run_at_the_same_time_leaves_nothing_of_them(world: World, turn: int) 
     assert traces(world.engine, ADDRESS) == []
     assert [one for one in world.provider.mailed if one != ADDRESS] == sorted(f"u{n}@example.com" for n in everybody)
     assert world.provider.mailed.count(ADDRESS) <= 1
+
+
+def test_an_erasure_waits_for_pages_and_no_page_waits_for_it_in_turn(world: World) -> None:
+    """A page holds its step's row, and only then wants the one of all loops: whoever holds that may not wait for it."""
+    if is_sqlite(world.engine):
+        pytest.skip("SQLite has one writer")
+    reserved(world)
+    with world.engine.begin() as page:
+        every = ledger.all_loops(LIVE.name)
+        page.execute(insert(steps).values(mode=every.mode, loop=every.loop, step=every.step, digest="", fence=0))
+    with world.engine.connect() as page, page.begin():
+        ledger.lock(page, ledger.all_loops(LIVE.name))
+        with world.engine.connect() as erasure, erasure.begin():
+            erasure.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
+            found = ledger.sends_in_pages(erasure, ERIKA, 10)
+
+    assert [one.user_id for one in found] == [ERIKA]

@@ -37,7 +37,7 @@ class World:
         self.now += A_MINUTE
 
     def to_tell(self) -> list[Incident]:
-        return transaction(self.engine, lambda c: record.to_tell(c, self.now))
+        return transaction(self.engine, lambda c: record.to_tell(c, ["one"], self.now))
 
     def tell(self) -> Sequence[tuple[str, str]]:
         """Have the only target told of all; return what it was told."""
@@ -210,6 +210,28 @@ def test_who_dies_between_telling_and_noting_it_tells_again(world: World) -> Non
 
     assert told
     assert world.to_tell() == told
+
+
+def test_who_is_told_of_what_another_look_finds_gone_meanwhile_is_told_that_it_is_over(world: World) -> None:
+    world.look(LATE)
+    one = frozenset({"one"})
+    (on_its_way,) = world.to_tell()
+    world.look()
+    transaction(world.engine, lambda c: record.told(c, on_its_way, one, one, world.now))
+
+    assert world.tell() == [("over", "late")]
+    assert world.to_tell() == []
+
+
+def test_what_was_told_of_one_incident_is_not_taken_for_the_next_one_of_its_kind(world: World) -> None:
+    world.look(LATE)
+    one = frozenset({"one"})
+    (on_its_way,) = world.to_tell()
+    world.look()
+    world.look(LATE)
+    transaction(world.engine, lambda c: record.told(c, on_its_way, one, one, world.now))
+
+    assert world.tell() == [("over", "late"), ("there", "late")]
 
 
 def test_a_clock_that_was_ahead_keeps_nothing_open(world: World) -> None:

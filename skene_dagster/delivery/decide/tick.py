@@ -10,7 +10,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import first_wave
 from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision, new_decisions
-from skene_dagster.delivery.decide.eligibility import Rules
+from skene_dagster.delivery.decide.eligibility import Defer, Rules
 from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
@@ -34,7 +34,7 @@ class Part:
     gathers: bool = False
     """Whoever could be mailed is put off, to take their turn with the others."""
     until_full: bool = False
-    """A page of which nobody is mailed is the last one: the budget of the day is used up."""
+    """A page of which nobody is mailed and somebody finds no room is the last one: the budget of the day is used up."""
     is_last: bool = False
     """Once it is done, everybody of the tick is decided."""
 
@@ -135,7 +135,7 @@ class Tick:
         batches = 0
         if candidates:
             decided, batches = self._decide(connection, part, candidates, rules)
-        is_done = not candidates or (part.until_full and not mails(decided))
+        is_done = not candidates or (part.until_full and _is_full(decided))
         if is_done and part.is_last:
             ledger.complete(connection, audience.scope, as_of, self.decided_up_to)
         return Page(decided, batches, is_done=is_done)
@@ -179,3 +179,9 @@ class Tick:
 
 def mails(decided: Iterable[CandidateDecision]) -> int:
     return sum(one.emails for one in decided)
+
+
+def _is_full(decided: Sequence[CandidateDecision]) -> bool:
+    """Whether a page found no room. Of one on which all left, or got other mail, nothing is known of those behind."""
+    finds_none = any(isinstance(one.decision, Defer) and one.decision.reason == "budget" for one in decided)
+    return finds_none and not mails(decided)

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, selec
 from skene_dagster.consent.erasures import without
 from skene_dagster.delivery.ledger.moves import sends_become
 from skene_dagster.delivery.ledger.reading import BATCH, NOT_DONE
-from skene_dagster.delivery.ledger.scope import StepScope, rows_of
+from skene_dagster.delivery.ledger.scope import ALL_LOOPS, StepScope, rows_of
 from skene_dagster.delivery.ledger.settling import reissue
 from skene_dagster.delivery.model import Batch, SendState
 from skene_dagster.store.tables import batches, receipts, recovered, sends, steps
@@ -69,13 +69,16 @@ def sends_in_pages(connection: Connection, user_id: object, limit: int) -> list[
 
     None begins until this transaction ends.
     """
-    # In another order than theirs, two could wait for each other; then one of both is done again.
-    scope = (steps.c.mode, steps.c.loop, steps.c.step)
-    rows = connection.execute(select(*scope).order_by(*scope).with_for_update()).all()
+    # A page holds its step's row, and then wants the one of all loops: who holds that one may not wait for a page. A
+    # step that is not listed yet has begun no page before now.
+    scope, is_a_step_s = (steps.c.mode, steps.c.loop, steps.c.step), steps.c.loop != ALL_LOOPS
+    scopes = [StepScope(*row) for row in connection.execute(select(*scope).where(is_a_step_s).order_by(*scope))]
+    for one in scopes:
+        connection.execute(select(steps.c.fence).where(rows_of(one, steps)).with_for_update())
     found: list[SendOf] = []
-    for row in rows:
-        mine = (rows_of(StepScope(*row), sends), sends.c.user_id == user_id)
-        found += [SendOf(*one) for one in connection.execute(select(*_SEND).where(*mine).limit(limit))]
+    for one in scopes:
+        mine = (rows_of(one, sends), sends.c.user_id == user_id)
+        found += [SendOf(*row) for row in connection.execute(select(*_SEND).where(*mine).limit(limit))]
     return found[:limit]
 
 

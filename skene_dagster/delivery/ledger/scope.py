@@ -11,6 +11,9 @@ from skene_dagster.store.keys import as_text
 from skene_dagster.store.subjects import USERS, Subject
 from skene_dagster.store.tables import batches, sends
 
+ALL_LOOPS = "*"
+"""In the place of a loop's name, and of a step's."""
+
 NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
 
 
@@ -37,7 +40,7 @@ def scope_of(mode: str, plan: LoopPlan, step: StepPlan) -> StepScope:
 
 def all_loops(mode: str) -> StepScope:
     """Name what is decided by one page at a time of all loops in a mode: a recipient's emails, which a cap counts."""
-    return StepScope(mode, "*", "*")
+    return StepScope(mode, ALL_LOOPS, ALL_LOOPS)
 
 
 def send_id(scope: StepScope, user_id: object, occurrence: int | str) -> str:

@@ -114,7 +114,9 @@ class Budget:
         return left is not None and left <= 0
 
     def refuse(self, day: date) -> None:
-        """Somebody waits for whom the day has no room."""
+        """Somebody waits for whom the day has no room; but whoever is only gathered may still find some."""
+        if self.is_gathering:
+            return
         left, by_warm_up = self.room(day), self._rooms[day][1]
         if by_warm_up is not None and left == by_warm_up - self.taken[day]:
             self.warm_up_waits.add(day)
