@@ -114,7 +114,7 @@ def test_status_names_the_gate_until_a_person_accepts_it_and_the_next_tick_uses_
 
     assert before.exit_code == 4
     assert f"retention, step main: nobody is mailed. {STALE}" in in_a_line(before.output)
-    assert WAY in in_a_line(before.output)
+    assert f"who wait; t{WAY[1:]}" in in_a_line(before.output)
     assert all(len(line) <= 80 for line in before.output.splitlines())
     assert f"The next tick of retention, step main, may pass: fresh. fresh: {STALE}" in in_a_line(said.output)
     assert accepted.exit_code == 0

@@ -168,6 +168,31 @@ def test_a_hundred_at_once_are_one_message(world: World) -> None:
     assert len(world.server.incidents()) == 100
 
 
+@pytest.mark.parametrize(
+    ("to_do", "shown"),
+    [
+        ("skene-dagster resume retention", "`skene-dagster resume retention`"),
+        (
+            "skene-dagster resume retention and skene-dagster resume --all",
+            "`skene-dagster resume retention` and `skene-dagster resume --all`",
+        ),
+        (
+            "to let the next tick pass all the same: skene-dagster accept a --step b --gate fresh. To approve …",
+            "To let the next tick pass all the same: `skene-dagster accept a --step b --gate fresh`. To approve …",
+        ),
+        (
+            "mend it; `skene-dagster validate --database` checks it",
+            "Mend it; `skene-dagster validate --database` checks it",
+        ),
+        ("is Dagster's daemon running?", "Is Dagster's daemon running?"),
+    ],
+)
+def test_a_command_can_be_copied_whole(world: World, to_do: str, shown: str) -> None:
+    world.look(replace(PAUSED, to_do=to_do))
+
+    assert world.server.texts()[0].endswith(f"\n→ {shown}")
+
+
 def test_a_message_names_nobody_and_marks_nothing_up(world: World) -> None:
     world.look(replace(LATE, said="<!channel> refused by ada@example.com & others"))
 
