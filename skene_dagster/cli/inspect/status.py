@@ -98,7 +98,7 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
         for problem in found.problems:
             screen.labelled("notice", problem.words)
         for why in not_told:
-            screen.labelled("notice", f"Not told: {why}; the next --tell tries again.")
+            screen.labelled("notice", f"Not told: {why}.")
         if not found.problems:
             screen.labelled("ok", "Nothing needs a person.")
     if found.problems or not_told:
