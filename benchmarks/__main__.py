@@ -21,6 +21,7 @@ def main() -> None:
         "send",
         "track",
         "unsubscribe",
+        "row_bytes",
         "wake",
     ):
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)

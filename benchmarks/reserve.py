@@ -27,7 +27,7 @@ from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours
-from skene_dagster.segments.difference import inside
+from skene_dagster.segments.difference import Segment, inside
 from skene_dagster.settings import Cap, QuietHours, Settings
 from skene_dagster.store.engine import is_sqlite, open_engine, transaction
 from skene_dagster.store.tables import Moment, segment_members, sends
@@ -167,7 +167,7 @@ def insert_bare(engine: Engine, plan: LoopPlan) -> float:
         "position": in_batch,
     }
     bare = table("bare", *(named(name) for name in columns))
-    rows = select(*columns.values()).where(inside(f"{plan.name}.{step.name}"))
+    rows = select(*columns.values()).where(inside(Segment(f"{plan.name}.{step.name}")))
     statement = insert(bare).from_select(list(columns), rows)
 
     def write(connection: Connection) -> None:

@@ -127,7 +127,7 @@ def open_journal(settings: Settings) -> Journal:
     """
     engine = open_engine(settings.database_url, must_exist=True, patience=PATIENCE)
     try:
-        schema.ready(engine, settings.users)
+        schema.ready(engine, settings.users, settings.accounts)
         environment.check(engine, settings.environment)
         with translated(), engine.connect() as connection:
             user_ids = UserIds.of(common_key(connection, settings.users), sqlite=is_sqlite(engine))

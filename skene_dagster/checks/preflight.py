@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, inspect, literal_column, select
 
 from skene_dagster.checks import fresh_sources
+from skene_dagster.checks.accounts import check_columns
 from skene_dagster.checks.db_errors import (
     at,
     at_word,
@@ -32,6 +33,7 @@ from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.product.user_tests import has_agreed, is_mailable
 from skene_dagster.segments import conditions, trigger_windows
+from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import is_sqlite, users_table
 from skene_dagster.store.keys import users_key
@@ -118,6 +120,7 @@ def check_loop(
     errors: list[SkeneError] = []
     if plan.fresh is not None:
         errors += fresh_sources.check(connection, fresh_sources.of_loop(plan, settings))
+    errors += check_columns(connection, plan, settings)
     for number, step in enumerate(plan.steps):
         try:
             errors += _check_step(connection, plan, number, step, settings, as_of)
@@ -196,7 +199,7 @@ def _check_query(
         return
     if not has(columns, query.key):
         yield QueryRejected(
-            f"The query does not return the column {query.key!r}, which names the user.",
+            f"The query does not return the column {query.key!r}, which names the {subject(step).word}.",
             advice=names(query.key, columns),
             place=place,
         )

@@ -40,8 +40,8 @@ def migrate(root: Path, *, check: bool, sql: bool) -> None:
         screen.labelled("ok", f"{database} is an SQLite file; it migrates itself when a loop runs.")
         return
     if sql:
-        click.echo(schema.upgrade_as_sql(engine, settings.users), nl=False)
+        click.echo(schema.upgrade_as_sql(engine, settings.users, settings.accounts), nl=False)
         return
     with screen.doing(f"Migrating {database}"):
-        (schema.ready if check else schema.upgrade)(engine, settings.users)
+        (schema.ready if check else schema.upgrade)(engine, settings.users, settings.accounts)
     screen.labelled("ok", f"The skene_* tables in {database} are of this release.")

@@ -15,6 +15,7 @@ from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.segments import members, trigger_rows
+from skene_dagster.segments.conditions import subject
 from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
@@ -40,7 +41,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
         with begun(context, database, settings, loop=plan.name, step=step.name) as work:
             work.refuse_the_future()
-            bring, newest = refresh, members.sample
+            bring, newest = refresh, partial(members.sample, subject=subject(step))
             if step.by_row:
                 mode = work.mode.name
                 bring, newest = partial(trigger_rows.refresh, mode=mode), partial(trigger_rows.sample, mode=mode)
@@ -110,7 +111,7 @@ def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.Asse
 
 def _upstream(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
     """Name what a segment is read from."""
-    keys = [*(table_key(table) for table in _tables(step)), *keys_read(step.condition)]
+    keys = [*(table_key(table) for table in _tables(step)), *keys_read(step)]
     if isinstance(step.trigger, After):
         parent = plan.step(step.trigger.step)
         keys.append(sends_key(plan, parent))

@@ -15,7 +15,7 @@ from skene_dagster.compiler.names import sends_key
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide.reserve import Reserved
 from skene_dagster.delivery.health import RECENT
-from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
+from skene_dagster.delivery.ledger import ReceiptCounts, StepScope, scope_of
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import database_clock, reading
@@ -35,7 +35,7 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
 
     @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
     def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
-        found = _look(database, StepScope(modes.choose(settings).name, plan.name, step.ledger_name))
+        found = _look(database, scope_of(modes.choose(settings).name, plan, step))
         return dg.AssetCheckResult(
             passed=found.in_doubt == 0,
             severity=dg.AssetCheckSeverity.WARN,
@@ -88,7 +88,7 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
         for step in plan.steps:
             if step.email is None:
                 continue
-            found = _look(database, StepScope(mode, plan.name, step.ledger_name))
+            found = _look(database, scope_of(mode, plan, step))
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
                     asset_key=sends_key(plan, step),

@@ -26,6 +26,11 @@ def segment(plan: LoopPlan, step: StepPlan) -> str:
             f"{loop(plan)}\n\n**Who:** the users with a row that triggered `{step.name}`, for whom its condition then "
             f"held. Kept in `skene_triggered`, one row for each. {_when(step)}"
         )
+    if step.per_account:
+        return (
+            f"{loop(plan)}\n\n**Who:** the accounts that the condition of `{step.name}` selects now, and since when. "
+            f"Kept in `skene_account_members`, with those that left. {_when(step)}"
+        )
     return (
         f"{loop(plan)}\n\n**Who:** the users that the condition of `{step.name}` selects now, and since when. "
         f"Kept in `skene_segment_members`, with those who left. {_when(step)}"
@@ -37,7 +42,7 @@ def sends(plan: LoopPlan, step: StepPlan) -> str:
     assert step.email is not None
     about = "" if step.email.topic is None else f", about `{step.email.topic}`,"
     return (
-        f"{loop(plan)}\n\n**What:** the email `{step.email.template}`{about} to the members of the segment, "
+        f"{loop(plan)}\n\n**What:** the email `{step.email.template}`{about} to {_to_whom(step)}, "
         f"{_how_often(step)}. The first op reserves, the second delivers; each decision is "
         "recorded with its reason, and running them again sends nothing twice."
     )
@@ -92,6 +97,20 @@ def held(plan: LoopPlan, step: StepPlan, hold: Hold) -> str:
 def delivered(accepted: int, counts: Mapping[str, int]) -> str:
     """Report a delivery in one line: a run also sends what earlier ticks reserved."""
     return f"{accepted:,} emails accepted in this run, for any tick. {counted('Reserved for this tick', counts)}"
+
+
+def _to_whom(step: StepPlan) -> str:
+    match step.recipient:
+        case None:
+            return "the members of the segment"
+        case "owner":
+            return "the owner of each account of the segment"
+        case "most_recently_active":
+            return "the user of each account of the segment who was active last"
+        case "everybody":
+            return "all users of each account of the segment"
+        case _:
+            assert_never(step.recipient)
 
 
 def _when(step: StepPlan) -> str:

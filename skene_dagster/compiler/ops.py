@@ -14,7 +14,7 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.health import RECENT
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.delivery.send import deliver
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
@@ -107,7 +107,7 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                     templates=Templates(settings.templates, settings.root),
                     progress=_telling(context, "emails worked on"),
                 )
-            scope = StepScope(mode.name, plan.name, step.ledger_name)
+            scope = scope_of(mode.name, plan, step)
             counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
             since = (work.clock() - RECENT).date()
             receipts = reading(database, lambda connection: ledger.counted_since(connection, scope, since))

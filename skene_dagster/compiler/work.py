@@ -76,7 +76,7 @@ def begun(context: Context, database: Engine, settings: Settings, *, loop: str =
     While it fails, the database knows.
     """
     with working(context.run.run_id, loop=loop, step=step):
-        schema.ready(database, settings.users)
+        schema.ready(database, settings.users, settings.accounts)
         environment.belong(database, settings.environment)
         clock = database_clock(database)
         with noted(database, Op(loop, step, _op(context)), clock):

@@ -26,7 +26,7 @@ class Exported:
     erased: int
     """Their address is no longer known, only its hash."""
     users: int
-    """They are about a user, at whatever address."""
+    """They are about a user, at whatever address, or about an account."""
     formulas: int
     """Addresses that a spreadsheet takes for formulas."""
 

@@ -1,4 +1,7 @@
-"""Whom a suppression is for: an address, the users who have it, or one user; a "no" to marketing is for all of them."""
+"""Whom a suppression is for: an address, the users who have it, one user, or an account.
+
+A "no" to marketing is for an address and all of its users.
+"""
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -8,7 +11,7 @@ from itertools import islice
 from sqlalchemy import Connection, func, select
 
 from skene_dagster.consent.recipient import Recipients, text_of
-from skene_dagster.settings import Users
+from skene_dagster.settings import Accounts, Users
 from skene_dagster.settings.addresses import bare_address, unicode_form
 from skene_dagster.store.engine import users_table
 
@@ -25,7 +28,9 @@ class Named:
     address: str | None = None
     """Checked; None for a user."""
     user_id: object = None
-    """None for an address."""
+    """None for an address, and for an account."""
+    account_id: object = None
+    """None for all others."""
     has: str | None = None
     """The address by which a user was found."""
 
@@ -60,6 +65,13 @@ def named_user(connection: Connection, users: Users, user_id: object) -> Named |
     with suppress(ValueError):
         address = bare_address(text_of(row[1]) or "")
     return Named(Recipients.of(connection).user(row[0]), user_id=row[0], has=address)
+
+
+def named_account(connection: Connection, accounts: Accounts, account_id: object) -> Named | None:
+    """Find an account."""
+    table = users_table(accounts)
+    found = connection.execute(select(table.c[accounts.key]).where(table.c[accounts.key] == account_id)).scalar()
+    return None if found is None else Named(Recipients.of(connection).account(found), account_id=found)
 
 
 def look(connection: Connection, users: Users) -> None:

@@ -79,6 +79,10 @@ class Recipients:
         """
         return f"u:{self._hash(as_text(user_id))}"
 
+    def account(self, account_id: object) -> str:
+        """Name an account, in 66 characters; see `user`."""
+        return f"a:{self._hash(as_text(account_id))}"
+
     def of_user(self, user_id: object, address: str | None) -> tuple[str, ...]:
         """Name a user, and their address if it is one."""
         names = [self.user(user_id)]

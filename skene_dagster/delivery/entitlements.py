@@ -13,7 +13,7 @@ from skene_dagster.delivery import controls
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
-from skene_dagster.segments.difference import inside
+from skene_dagster.segments.difference import Segment, inside
 from skene_dagster.store.engine import Clock, reading, transaction
 from skene_dagster.store.key_ranges import Parts, Span, end
 from skene_dagster.store.sweeping import Swept
@@ -58,7 +58,7 @@ def entitle(engine: Engine, *, plan: LoopPlan, step: StepPlan, mode: Mode, as_of
         ).rowcount
 
     lifted = transaction(engine, lift)
-    members = select(segment_members.c.user_id).where(inside(segment))
+    members = select(segment_members.c.user_id).where(inside(Segment(segment)))
 
     def block(connection: Connection, span: Span) -> int:
         clearance.require(connection, segment, as_of, "nobody is blocked")
@@ -104,7 +104,7 @@ def _block(
         literal(OPEN, Moment),
         literal(now, Moment),
         literal(step.action.message),
-    ).where(inside(segment_name(plan.name, step.ledger_name)), span.of(members.user_id), ~known)
+    ).where(inside(Segment(segment_name(plan.name, step.ledger_name))), span.of(members.user_id), ~known)
     names = ["mode", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
     return connection.execute(insert(entitlements).from_select(names, new)).rowcount
 

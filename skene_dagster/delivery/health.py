@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select
 
 from skene_dagster.delivery import controls, ledger, modes
-from skene_dagster.delivery.ledger import ReceiptCounts, StepScope
+from skene_dagster.delivery.ledger import ReceiptCounts, StepScope, scope_of
 from skene_dagster.delivery.model import GateName, WaitingBatches
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
@@ -92,7 +92,7 @@ def health(
     Args:
         due: the last tick that should have been refreshed by now; None for a step without a clock.
     """
-    scope = StepScope(mode, plan.name, step.ledger_name)
+    scope = scope_of(mode, plan, step)
     cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     orders = controls.orders(connection, plan.name, step.ledger_name)
     progress = ledger.progress(connection, scope) or ledger.StepProgress(None, None)
@@ -135,7 +135,7 @@ class StepCounts:
 
 def counts(connection: Connection, plan: LoopPlan, step: StepPlan, mode: str, now: datetime) -> StepCounts:
     """Count what there is of one step."""
-    scope = StepScope(mode, plan.name, step.ledger_name)
+    scope = scope_of(mode, plan, step)
     return StepCounts(
         waiting=ledger.open_emails(connection, scope),
         next_due=ledger.next_due(connection, scope, now),

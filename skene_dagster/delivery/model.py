@@ -39,6 +39,9 @@ DeferReason = Literal[
     "repeat",
     "in_flight",
     "left_segment",
+    "no_recipient",
+    "new_recipient",
+    "other_account",
     "cap",
     "budget",
     "outranked",
@@ -58,7 +61,8 @@ DeferReason = Literal[
 more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
 emails as `limits.caps` allow; `budget`: the day has got as many as it may; `outranked`: the last of these is left to a
 loop of higher priority; `quiet_hours`: their email could not be made in time; `new_address`: they have another address
-than when it was decided.
+than when it was decided; `no_recipient`: an account has nobody who may be mailed; `new_recipient`: another of it is to
+be mailed by now; `other_account`: whom it would mail gets this email about another one at this tick.
 """
 
 SkipReason = Literal[

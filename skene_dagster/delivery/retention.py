@@ -24,6 +24,7 @@ from skene_dagster.segments import difference, members, trigger_rows, trigger_wi
 from skene_dagster.settings import OWN_EVENTS, Cap, Retention
 from skene_dagster.store import tables
 from skene_dagster.store.engine import Clock, reading, transaction
+from skene_dagster.store.subjects import ACCOUNTS, USERS
 from skene_dagster.store.sweeping import Swept
 
 CHUNK = 5_000
@@ -130,7 +131,9 @@ def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Tabl
     for segment, *refreshed in reading(engine, members.all_segments):
         # A refresh that is done again looks at those who left at its own tick.
         last = min([before, *(moment for moment in refreshed if moment is not None)])
-        yield tables.segment_members, partial(difference.forget_exited, segment=segment, before=last, size=size)
+        for table in (USERS.members, ACCOUNTS.members):
+            of_it = difference.Segment(segment, table)
+            yield table, partial(difference.forget_exited, segment=of_it, before=last, size=size)
 
 
 def _payloads(

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from skene_dagster.compiler import compile_project
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.demo import product, story
 from skene_dagster.demo.instance import TAG
 from skene_dagster.demo.people import DAY, Person
@@ -108,7 +108,7 @@ def run_days(world: World, people: list[Person], moments: Sequence[datetime]) ->
             if not result.success:
                 raise SkeneError(f"Run {result.run_id} failed. {_why(result)}")
             for step in plan.steps:
-                counts = partial(ledger.counts, scope=StepScope("outbox", plan.name, step.ledger_name), as_of=moment)
+                counts = partial(ledger.counts, scope=scope_of("outbox", plan, step), as_of=moment)
                 sends[f"{plan.name}.{step.name}"] = reading(world.engine, counts)
         yield Day(tick, product.active(world.file, tick), sends, people)
 

@@ -28,7 +28,8 @@ def steps_outside(
     for name, (plan, step) in asked.planned.items():
         segment = segment_name(*name)
         as_of = looked.get(segment)
-        if segment in inside or isinstance(step.trigger, After):
+        # Of a step about accounts nobody is inside: who of one is mailed, the emails say.
+        if segment in inside or isinstance(step.trigger, After) or step.per_account:
             continue
         if step.by_row and trigger_rows.found_for(connection, asked.mode, segment, person.key, None, 1):
             continue

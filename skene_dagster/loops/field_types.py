@@ -35,4 +35,5 @@ Repeat = Annotated[
     PlainSerializer(lambda value: duration_text(value) if isinstance(value, timedelta) else value),
     WithJsonSchema({"type": "string", "pattern": r"^(once|every_entry|[0-9]{1,9}\s*[smhdw])$"}),
 ]
+Recipient = Literal["owner", "most_recently_active", "everybody"]
 Text = Annotated[str, Field(min_length=1)]

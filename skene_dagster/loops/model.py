@@ -11,7 +11,7 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.loops.field_types import ColumnValue, Repeat, Text
+from skene_dagster.loops.field_types import ColumnValue, Recipient, Repeat, Text
 from skene_dagster.settings import ClockTime, Fresh, Identifier, Moments, ProviderName, Share, TableName
 
 
@@ -229,6 +229,10 @@ class Loop(Spec):
     """What kind of loop this is."""
     opinion: str = ""
     """Why this loop exists, in a sentence; Dagster shows it."""
+    per: Literal["user", "account"] = "user"
+    """Whether its segments consist of users, or of the accounts that `accounts` of skene.yaml describes."""
+    recipient: Recipient | None = None
+    """Who of an account is mailed, where the loop is `per: account`."""
     topic: Text | None = None
     """What its marketing emails are about, by its name in `topics` of skene.yaml. Default: `product`."""
     steps: Annotated[list[Step], Field(min_length=1)]

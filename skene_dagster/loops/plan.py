@@ -1,7 +1,7 @@
-"""A loop with every name, duration, SQL text, key and retry delay resolved. Pure and frozen.
+"""A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen. Equality ignores where in
+which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
 
-`validate` stops here, `preview` reads it without writing, and Dagster's graph is built from it. Equality ignores
-where in which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
+`validate` stops here, `preview` reads it without writing, and Dagster's graph is built from it.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from skene_dagster.documents import Document
+from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.sql_reads import MomentRead, Window
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours
 from skene_dagster.settings import Feature, Fresh, Milestone, MomentColumn, ProviderName
@@ -182,10 +183,10 @@ class Email:
     repeat: Literal["once", "every_entry"] | timedelta
     set: tuple[tuple[str, str | int | float | bool | None], ...]
     topic: str | None
-    """What it is about, by its name in skene.yaml; None for mail that its recipient asked for, which is about nothing
-    that one can say no to."""
+    """What it is about, by its name in skene.yaml; None for mail that its recipient asked for: nobody says no to it."""
     hours: Hours = ANY_HOUR
     """When it may leave, by its recipient's clock."""
+    account_columns: tuple[str, ...] = ()
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
 
@@ -213,6 +214,8 @@ class StepPlan:
     timeout: timedelta
     """How long the query may run; where rows trigger the step, how long it waits for the condition to hold."""
     action: Email | Block
+    recipient: Recipient | None = None
+    """Who of an account is mailed; None: the segment consists of users, not of accounts."""
 
     @property
     def ledger_name(self) -> str:
@@ -223,6 +226,11 @@ class StepPlan:
     def email(self) -> Email | None:
         """What the step sends, if it sends anything."""
         return self.action if isinstance(self.action, Email) else self.action.prompt
+
+    @property
+    def per_account(self) -> bool:
+        """Whether its segment consists of accounts."""
+        return self.recipient is not None
 
     @property
     def sets_what_it_reads(self) -> bool:

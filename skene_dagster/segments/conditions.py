@@ -18,8 +18,9 @@ from skene_dagster.product import sql_moments
 from skene_dagster.product.tick_clock import bound
 from skene_dagster.segments import recheck
 from skene_dagster.segments.recheck import Again
-from skene_dagster.settings import Settings
+from skene_dagster.settings import Accounts, Keyed, Settings
 from skene_dagster.store.engine import is_sqlite, reading
+from skene_dagster.store.subjects import ACCOUNTS, USERS, Subject
 
 Found = TypeVar("Found")
 
@@ -138,6 +139,34 @@ def looked_up(connection: Connection, plan: LoopPlan, step: StepPlan) -> tuple[L
     return replace(plan, steps=tuple(asked if one == step else one for one in plan.steps)), asked
 
 
+def subject(step: StepPlan) -> Subject:
+    """Say in which tables the step's segment is known."""
+    return ACCOUNTS if step.per_account else USERS
+
+
+def selected_from(step: StepPlan, settings: Settings) -> Keyed:
+    """Return the product's table whose rows the step's condition selects."""
+    return accounts_of(settings) if step.per_account else settings.users
+
+
+def accounts_of(settings: Settings) -> Accounts:
+    """Return where the accounts are; planning refuses a loop that is per account where there are none."""
+    assert settings.accounts is not None
+    return settings.accounts
+
+
+def returned_twice(plan: LoopPlan, step: StepPlan, key: object) -> QueryRejected:
+    """Say that a step's query returns somebody more than once."""
+    # A text may be an address, and is not repeated.
+    example = f", for example {key}" if isinstance(key, int) else ""
+    one, word = ("an account", "account") if step.per_account else ("a user", "user")
+    return QueryRejected(
+        f"The condition returns {one} more than once{example}.",
+        advice=f"Select each {word} once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",
+        place=plan.document.text_place(("steps", plan.steps.index(step), "condition", "query")),
+    )
+
+
 def place_of(plan: LoopPlan, step: StepPlan) -> Place:
     """Say where a step's condition stands."""
     path = ("steps", plan.steps.index(step), "condition")
@@ -166,7 +195,7 @@ def _query(
     statement = bound(text(sql), as_of, plan.zone_of(step))
     names = dict.fromkeys((query.key, *kept, *((ROW_KEY, ROW_AT) if query.by_row else ())))
     # What is selected with the key may still be from another moment than the users table, were that another's.
-    one_table = query.tables == (settings.users.table,)
+    one_table = query.tables == (selected_from(step, settings).table,)
     only_users = query.plain or (query.own_key and one_table)
     rows = statement.columns(*(column(name) for name in names)).subquery("q")
     return Answer(rows, sql, only_users, query.by_key, query.plain, users_alone=query.plain and one_table)

@@ -43,10 +43,18 @@ from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN, Moment, segment_members
 
-members = segment_members
-
 ENTERS, LEAVES, EXPECTED, DIFFERS = "enters", "leaves", "set", "differs"
 """What becomes of a user; EXPECTED leaves because our own `set` was written since the last refresh."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Whose history it is."""
+
+    name: str
+    """As `segment_name` has it."""
+    members: Table = segment_members
+    """Where it is: of users, or of accounts."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +69,14 @@ class Survey:
     """Of those who stay, how many have other attributes now."""
 
 
-def inside(segment: str) -> ColumnElement[bool]:
+def inside(segment: Segment) -> ColumnElement[bool]:
     """Say that a row of members is of a user who is inside."""
-    return and_(members.c.segment == segment, members.c.exited_at == OPEN)
+    return and_(segment.members.c.segment == segment.name, segment.members.c.exited_at == OPEN)
 
 
-def keys_inside(segment: str) -> Select[tuple[object]]:
+def keys_inside(segment: Segment) -> Select[tuple[object]]:
     """Select the keys of those who are inside."""
-    return select(members.c.user_id).where(inside(segment))
+    return select(segment.members.c.user_id).where(inside(segment))
 
 
 def create(connection: Connection, lease: Lease, key: Key, *, with_attributes: bool) -> Table:
@@ -86,7 +94,7 @@ def create(connection: Connection, lease: Lease, key: Key, *, with_attributes: b
 
 def find(
     connection: Connection,
-    segment: str,
+    segment: Segment,
     changes: Table,
     answer: Table | Subquery,
     span: Span,
@@ -130,22 +138,24 @@ def survey(connection: Connection, changes: Table) -> Survey:
     return Survey(found.get(ENTERS, 0), found.get(LEAVES, 0) + expected, expected, found.get(DIFFERS, 0))
 
 
-def forget(connection: Connection, segment: str, as_of: datetime, span: Span) -> None:
+def forget(connection: Connection, segment: Segment, as_of: datetime, span: Span) -> None:
     """Take back what was written at an as_of: who entered never was inside, and who exited never left."""
-    key = members.c.user_id
-    connection.execute(delete(members).where(inside(segment), members.c.entered_at == as_of, span.of(key)))
+    key = segment.members.c.user_id
     connection.execute(
-        update(members).where(_exited(segment, as_of), span.of(key)).values(exited_at=OPEN, exit_reason=null())
+        delete(segment.members).where(inside(segment), segment.members.c.entered_at == as_of, span.of(key))
+    )
+    connection.execute(
+        update(segment.members).where(_exited(segment, as_of), span.of(key)).values(exited_at=OPEN, exit_reason=null())
     )
 
 
-def written_at(segment: str, as_of: datetime) -> list[Select[tuple[object]]]:
+def written_at(segment: Segment, as_of: datetime) -> list[Select[tuple[object]]]:
     """Select the keys of those whose history was written at an as_of."""
-    keys = select(members.c.user_id)
-    return [keys.where(inside(segment), members.c.entered_at == as_of), keys.where(_exited(segment, as_of))]
+    keys = select(segment.members.c.user_id)
+    return [keys.where(inside(segment), segment.members.c.entered_at == as_of), keys.where(_exited(segment, as_of))]
 
 
-def write_exits(connection: Connection, segment: str, changes: Table, as_of: datetime, span: Span) -> None:
+def write_exits(connection: Connection, segment: Segment, changes: Table, as_of: datetime, span: Span) -> None:
     """Close the members who leave, and say whether our own `set` is the reason."""
     for what, reason in ((LEAVES, "left"), (EXPECTED, "set")):
         connection.execute(
@@ -154,32 +164,32 @@ def write_exits(connection: Connection, segment: str, changes: Table, as_of: dat
 
 
 def mark_gone(
-    connection: Connection, segment: str, users: TableClause, users_key: str, as_of: datetime, span: Span
+    connection: Connection, segment: Segment, users: TableClause, users_key: str, as_of: datetime, span: Span
 ) -> None:
     """Say of those who left at this as_of and are no users any more that they are gone."""
     connection.execute(
-        update(members)
+        update(segment.members)
         .where(
             _exited(segment, as_of),
-            span.of(members.c.user_id),
-            not_(exists().where(users.c[users_key] == members.c.user_id)),
+            span.of(segment.members.c.user_id),
+            not_(exists().where(users.c[users_key] == segment.members.c.user_id)),
         )
         .values(exit_reason="gone")
     )
 
 
-def write_attributes(connection: Connection, segment: str, changes: Table, span: Span) -> None:
+def write_attributes(connection: Connection, segment: Segment, changes: Table, span: Span) -> None:
     """Bring the attributes of those who stay up to date, where they differ."""
     connection.execute(
         _update(connection, changes, segment, DIFFERS, span)
-        .where(changes.c.user_id == members.c.user_id)
+        .where(changes.c.user_id == segment.members.c.user_id)
         .values(attributes=changes.c.attributes)
     )
 
 
 def write_entries(
     connection: Connection,
-    segment: str,
+    segment: Segment,
     changes: Table | Subquery,
     as_of: datetime,
     span: Span,
@@ -197,7 +207,7 @@ def write_entries(
     """
     key = changes.c.user_id
     source = select(
-        literal(segment),
+        literal(segment.name),
         literal(OPEN, Moment),
         known[0].c[known[1]] if known else key,
         literal(as_of, Moment),
@@ -207,58 +217,64 @@ def write_entries(
         source = source.join_from(changes, known[0], known[0].c[known[1]] == key)
     if any_inside:
         source = source.where(
-            not_(exists().where(inside(segment), members.c.user_id == key, span.of(members.c.user_id)))
+            not_(exists().where(inside(segment), segment.members.c.user_id == key, span.of(segment.members.c.user_id)))
         )
     into = ["segment", "exited_at", "user_id", "entered_at", "attributes"]
-    return connection.execute(insert(members).from_select(into, source)).rowcount
+    return connection.execute(insert(segment.members).from_select(into, source)).rowcount
 
 
-def any_inside(connection: Connection, segment: str) -> bool:
+def any_inside(connection: Connection, segment: Segment) -> bool:
     """Whether anybody is inside."""
     return connection.execute(keys_inside(segment).limit(1)).first() is not None
 
 
-def count_inside(connection: Connection, segment: str, as_of: datetime) -> tuple[int, int]:
+def count_inside(connection: Connection, segment: Segment, as_of: datetime) -> tuple[int, int]:
     """Count those inside, and those of them who entered at this as_of."""
-    entered = func.sum(case((members.c.entered_at == as_of, 1), else_=0), type_=Integer)
+    entered = func.sum(case((segment.members.c.entered_at == as_of, 1), else_=0), type_=Integer)
     total, new = connection.execute(select(func.count(), entered).where(inside(segment))).one()
     return int(total), int(new or 0)
 
 
-def count_exited(connection: Connection, segment: str, as_of: datetime) -> int:
+def count_exited(connection: Connection, segment: Segment, as_of: datetime) -> int:
     """Count those who left at this as_of."""
-    return connection.execute(select(func.count()).select_from(members).where(_exited(segment, as_of))).scalar_one()
+    return connection.execute(
+        select(func.count()).select_from(segment.members).where(_exited(segment, as_of))
+    ).scalar_one()
 
 
 def forget_exited(
-    connection: Connection, segment: str, *, before: datetime, since: datetime | None, size: int
+    connection: Connection, segment: Segment, *, before: datetime, since: datetime | None, size: int
 ) -> Swept:
     """Delete members who left before a moment; that of the segment's last refresh is the latest that may be said."""
-    mine = members.c.segment == segment
-    return sweep(connection, members, members.c.exited_at, "PRIMARY", mine, before=before, since=since, size=size)
+    mine = segment.members.c.segment == segment.name
+    return sweep(
+        connection, segment.members, segment.members.c.exited_at, "PRIMARY", mine, before=before, since=since, size=size
+    )
 
 
-def _exited(segment: str, as_of: datetime) -> ColumnElement[bool]:
-    return and_(members.c.segment == segment, members.c.exited_at == as_of)
+def _exited(segment: Segment, as_of: datetime) -> ColumnElement[bool]:
+    return and_(segment.members.c.segment == segment.name, segment.members.c.exited_at == as_of)
 
 
-def _sides(answer: Table | Subquery, segment: str, span: Span) -> tuple[Select[Any], Select[Any]]:
+def _sides(answer: Table | Subquery, segment: Segment, span: Span) -> tuple[Select[Any], Select[Any]]:
     """Select what the history and an answer say of the users of a range, in columns of the same names."""
-    before = [members.c.user_id, literal(1).label("is_inside")]
+    before = [segment.members.c.user_id, literal(1).label("is_inside")]
     now = [answer.c.user_id, literal(0)]
     if "attributes" in answer.c:
-        before.append(members.c.attributes)
+        before.append(segment.members.c.attributes)
         now.append(answer.c.attributes)
     return (
-        select(*before).where(inside(segment), span.of(members.c.user_id)),
+        select(*before).where(inside(segment), span.of(segment.members.c.user_id)),
         select(*now).where(span.of(answer.c.user_id), answer.c.user_id.is_not(None)),
     )
 
 
-def _expect(connection: Connection, segment: str, changes: Table, span: Span, set_since: datetime) -> None:
+def _expect(connection: Connection, segment: Segment, changes: Table, span: Span, set_since: datetime) -> None:
     """Tell those who leave because of our own `set` from the others."""
     # Looked up for the few who leave: of all who are inside it would make what is sorted half as wide again.
-    was_set = exists().where(inside(segment), members.c.user_id == changes.c.user_id, members.c.set_at >= set_since)
+    was_set = exists().where(
+        inside(segment), segment.members.c.user_id == changes.c.user_id, segment.members.c.set_at >= set_since
+    )
     leaving = and_(changes.c.what == LEAVES, span.of(changes.c.user_id), was_set)
     connection.execute(update(changes).where(leaving).values(what=EXPECTED))
 
@@ -267,12 +283,16 @@ def _of(changes: Table | Subquery, what: str) -> list[ColumnElement[bool]]:
     return [changes.c.what == what] if "what" in changes.c else []
 
 
-def _update(connection: Connection, changes: Table, segment: str, what: str, span: Span) -> Update:
+def _update(connection: Connection, changes: Table, segment: Segment, what: str, span: Span) -> Update:
     """Update the members of whom something is to be changed."""
     key = changes.c.user_id
     wanted = [changes.c.what == what, span.of(key)]
     if is_sqlite(connection):
-        return update(members).where(inside(segment), members.c.user_id.in_(select(key).where(*wanted)))
+        return update(segment.members).where(inside(segment), segment.members.c.user_id.in_(select(key).where(*wanted)))
     # MariaDB 10.11, 2026-11: with IN in place of the join it looks at every member.
-    hint = f"/*+ INL_JOIN({members.name}) */"
-    return update(members).prefix_with(hint, dialect="mysql").where(inside(segment), members.c.user_id == key, *wanted)
+    hint = f"/*+ INL_JOIN({segment.members.name}) */"
+    return (
+        update(segment.members)
+        .prefix_with(hint, dialect="mysql")
+        .where(inside(segment), segment.members.c.user_id == key, *wanted)
+    )

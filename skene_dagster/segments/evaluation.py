@@ -27,7 +27,8 @@ from skene_dagster.errors import (
 )
 from skene_dagster.segments import difference, staging
 from skene_dagster.segments.conditions import Answer
-from skene_dagster.settings import Limits, Users
+from skene_dagster.segments.difference import Segment
+from skene_dagster.settings import Keyed, Limits
 from skene_dagster.store import staging_tables
 from skene_dagster.store.engine import Clock, reading, users_table
 from skene_dagster.store.failures import translated, words_of
@@ -37,6 +38,7 @@ from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.leases import Lease
 from skene_dagster.store.server.capabilities import capabilities
 from skene_dagster.store.server.limits import limited
+from skene_dagster.store.subjects import subject_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Condition:
     place: Place
     timeout: timedelta
     """How long it may run."""
+    word: str
+    """What it selects: user, or account."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Work:
 
     engine: Engine
     lease: Lease
-    users: Users
+    users: Keyed
+    """The product's table whose rows it selects: the users table, or that of the accounts."""
     clock: Clock
     condition: Condition
     limits: Limits | None
@@ -72,8 +77,8 @@ class Work:
     """The segment was so large that its condition is not evaluated in one statement."""
 
     @property
-    def segment(self) -> str:
-        return self.lease.name
+    def segment(self) -> Segment:
+        return Segment(self.lease.name, subject_of(self.users).members)
 
 
 @contextmanager
@@ -94,7 +99,7 @@ def staged(work: Work) -> Iterator[tuple[Table, int]]:
         if key.is_integer and shape.is_float:
             raise SegmentError(
                 "The condition's key is a floating-point number, which is not exact.",
-                advice=f"Select the users key itself; it is {key.sql}.",
+                advice=f"Select the {condition.word}s key itself; it is {key.sql}.",
                 place=condition.place,
             )
         may_be_null, with_attributes = shape.may_be_null, bool(condition.columns)
@@ -199,7 +204,7 @@ def in_time(
         ) from error
 
 
-def _keys(users: Users) -> Select[Any]:
+def _keys(users: Keyed) -> Select[Any]:
     return select(users_table(users).c[users.key])
 
 
@@ -230,8 +235,8 @@ def _evaluated(work: Work, write: Write, keys: Sequence[Select[Any]], *, in_part
         except StoreTooLarge as refused:
             raise SegmentError(
                 f"The condition selects more than one transaction can hold here: {words_of(refused)}.",
-                advice="Select the users' keys without UNION, LIMIT or a window function: then they are read in "
-                "parts. Or raise tidb_mem_quota_query for this database user.",
+                advice=f"Select the {condition.word}s' keys without UNION, LIMIT or a window function: then they are "
+                "read in parts. Or raise tidb_mem_quota_query for this database user.",
                 place=condition.place,
             ) from refused
 
@@ -254,9 +259,10 @@ def _in_the_authors_words(engine: Engine, condition: Condition) -> Iterator[None
         yield
     except IntegrityError as error:
         key = reading(engine, lambda connection: staging.twice(connection, condition.answer.rows))
+        one = "an account" if condition.word == "account" else "a user"
         raise SegmentError(
-            f"The condition returns a user more than once, {_for_example(key, error)}.",
-            advice="Select each user once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",
+            f"The condition returns {one} more than once, {_for_example(key, error)}.",
+            advice=f"Select each {condition.word} once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",
             place=condition.place,
         ) from error
     except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""Who is inside a segment now, for deciding and rendering, by pages of keys."""
+"""Who is inside a segment now, for deciding and rendering, by pages of keys: users, or accounts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
-from skene_dagster.segments.difference import inside
+from skene_dagster.segments.difference import Segment, inside
 from skene_dagster.store.server.limits import limited
+from skene_dagster.store.subjects import USERS, Subject
 from skene_dagster.store.tables import OPEN, segment_members, segments
 
 _MOST = 1_000
@@ -24,48 +25,56 @@ def page(
     as_of: datetime,
     after: object,
     limit: int,
+    subject: Subject = USERS,
 ) -> Sequence[Row[Any, Any]]:
     """List the next who entered up to a tick and are inside, by key, from behind `after` (None: from the first).
 
     A refresh of a later tick may commit in the meantime; that tick decides about users who enter by it.
 
     Args:
-        which: a condition on skene_segment_members.
+        which: a condition on the subject's members.
         since: only who entered after that; None: all.
 
     Returns:
-        user_id, entered_at
+        user_id (or the account's key), entered_at
     """
-    query = select(segment_members.c.user_id, segment_members.c.entered_at).where(
-        segment_members.c.segment == segment,
-        segment_members.c.exited_at == OPEN,
-        segment_members.c.entered_at <= as_of,
+    member = subject.members.c
+    query = select(member.user_id.label("user_id"), member.entered_at).where(
+        member.segment == segment,
+        member.exited_at == OPEN,
+        member.entered_at <= as_of,
         which,
     )
     if since is not None:
-        query = query.where(segment_members.c.entered_at > since)
+        query = query.where(member.entered_at > since)
     if after is not None:
-        query = query.where(segment_members.c.user_id > after)
-    return connection.execute(query.order_by(segment_members.c.user_id).limit(limit)).all()
+        query = query.where(member.user_id > after)
+    return connection.execute(query.order_by(member.user_id).limit(limit)).all()
 
 
-def entered(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, datetime]:
+def entered(
+    connection: Connection, segment: str, keys: Sequence[object], subject: Subject = USERS
+) -> dict[object, datetime]:
     """Say when each of the users who are inside now entered, by key."""
-    query = select(segment_members.c.user_id, segment_members.c.entered_at).where(
-        segment_members.c.segment == segment,
-        segment_members.c.user_id.in_(keys),
-        segment_members.c.exited_at == OPEN,
+    member = subject.members.c
+    query = select(member.user_id, member.entered_at).where(
+        member.segment == segment,
+        member.user_id.in_(keys),
+        member.exited_at == OPEN,
     )
     return dict(connection.execute(query).all())
 
 
-def kept(connection: Connection, segment: str, keys: Sequence[object]) -> dict[object, str | None]:
+def kept(
+    connection: Connection, segment: str, keys: Sequence[object], subject: Subject = USERS
+) -> dict[object, str | None]:
     """Read the kept columns (JSON) of those of the users who are inside now, by key."""
-    query = select(segment_members.c.user_id, segment_members.c.attributes).where(
+    member = subject.members.c
+    query = select(member.user_id, member.attributes).where(
         and_(
-            segment_members.c.segment == segment,
-            segment_members.c.user_id.in_(keys),
-            segment_members.c.exited_at == OPEN,
+            member.segment == segment,
+            member.user_id.in_(keys),
+            member.exited_at == OPEN,
         )
     )
     return dict(connection.execute(query).all())
@@ -82,18 +91,22 @@ def steps_of(connection: Connection, loop: str) -> list[str]:
     return [step for name in names for owner, _, step in [name.partition(".")] if owner == loop]
 
 
-def sample(connection: Connection, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
+def sample(
+    connection: Connection, segment: str, limit: int = 10, *, subject: Subject = USERS
+) -> Sequence[Row[Any, Any]]:
     """List the first members by key: user_id, entered_at."""
-    key = segment_members.c.user_id
-    return connection.execute(
-        select(key, segment_members.c.entered_at).where(inside(segment)).order_by(key).limit(limit)
-    ).all()
+    member = subject.members.c
+    key = member.user_id
+    which = inside(Segment(segment, subject.members))
+    return connection.execute(select(key, member.entered_at).where(which).order_by(key).limit(limit)).all()
 
 
 def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
     """Record that our own `set` was written for users of a batch: leaving at the next refresh is no collapse."""
     connection.execute(
-        update(segment_members).where(inside(segment), segment_members.c.user_id.in_(user_ids)).values(set_at=now)
+        update(segment_members)
+        .where(inside(Segment(segment)), segment_members.c.user_id.in_(user_ids))
+        .values(set_at=now)
     )
 
 

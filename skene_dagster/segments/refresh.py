@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Row
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import conditions, refresh_passes
+from skene_dagster.segments.conditions import selected_from, subject
 from skene_dagster.segments.evaluation import Condition, Work
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction
@@ -97,11 +98,11 @@ def refresh(  # noqa: PLR0913 - what it needs, and how much at a time, each by i
     if mine is None:
         return Refreshed.of(before, answer.sql, already=True)
     kept = step.email.row_columns if step.email else ()
-    condition = Condition(answer, kept, conditions.place_of(plan, step), step.timeout)
+    condition = Condition(answer, kept, conditions.place_of(plan, step), step.timeout, subject(step).word)
     work = Work(
         engine,
         mine,
-        settings.users,
+        selected_from(step, settings),
         clock,
         condition,
         limits=None if before.accepted_at is not None else settings.limits,

@@ -110,9 +110,9 @@ def _judge(work: Work, survey: Survey, limits: Limits) -> None:
         what = f"has {inside:,} members and would gain {enter:,} (limits.explosion is {limits.explosion:g})"
     else:
         return
-    loop, _, step = work.segment.partition(".")
+    loop, _, step = work.segment.name.partition(".")
     raise SegmentImplausible(
-        f"Segment {work.segment} {what}; nothing was written.",
+        f"Segment {work.segment.name} {what}; nothing was written.",
         advice="Look at the tables that the condition reads. If the change is right, accept it and run the loop again: "
         f"skene-dagster accept {loop} --step {step}",
         place=work.condition.place,

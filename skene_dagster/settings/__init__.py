@@ -18,7 +18,7 @@ from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
-from skene_dagster.settings.product import Cap, Limits, QuietHours, Sender, Users, WarmUp
+from skene_dagster.settings.product import Accounts, Cap, Keyed, Limits, QuietHours, Sender, Users, WarmUp
 from skene_dagster.settings.project_file import ProjectFile, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
@@ -33,6 +33,7 @@ __all__ = [
     "OWN_EVENTS",
     "PRODUCT_NEWS",
     "SYSTEM_SCHEMAS",
+    "Accounts",
     "AlertTarget",
     "Cap",
     "ClockTime",
@@ -42,6 +43,7 @@ __all__ = [
     "Feature",
     "Fresh",
     "Identifier",
+    "Keyed",
     "Level",
     "Levels",
     "Limits",
@@ -101,6 +103,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     topics: Mapping[str, Topic] = field(default_factory=lambda: PRODUCT_NEWS)
     senders: Mapping[str, TopicSender] = field(default_factory=dict)
+    accounts: Accounts | None = None
     alerts: tuple[AlertTarget, ...] = ()
     """Who is told what a person should look at."""
     heartbeat: AlertTarget | None = None
@@ -183,6 +186,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         retention=project.retention,
         topics=project.topics or PRODUCT_NEWS,
         senders=project.senders,
+        accounts=project.accounts,
         alerts=alerts,
         heartbeat=calls,
         fresh=tuple(project.fresh),

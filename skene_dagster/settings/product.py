@@ -47,6 +47,23 @@ class Users(Spec):
     """SQL, true for users who may be mailed at all: not staff, not deleted, not unverified."""
 
 
+class Accounts(Spec):
+    """Where the product keeps its accounts: workspaces, teams, organizations. Read, never written."""
+
+    table: TableName = "accounts"
+    """The table with one row per account, optionally `schema.table`."""
+    key: Identifier = "id"
+    """Its primary key: one column, of an integer, string or binary type."""
+    user_column: Identifier = "account_id"
+    """The column of the users table with the key of the user's account; of the very type of that key."""
+    owner: str = ""
+    """SQL over the accounts table, the users key of the account's owner: `owner_id`; for `recipient: owner`."""
+
+
+Keyed = Users | Accounts
+"""A table of the product whose rows a segment can consist of."""
+
+
 class WarmUp(Spec):
     """The budget of a domain that receivers are to get to know: it grows each day."""
 

@@ -11,7 +11,7 @@ from skene_dagster.errors import SettingsError
 from skene_dagster.settings.addresses import domain_of
 from skene_dagster.settings.alerts import Alert, Variable
 from skene_dagster.settings.fresh import Fresh, repeated
-from skene_dagster.settings.product import Limits, Sender, Users
+from skene_dagster.settings.product import Accounts, Limits, Sender, Users
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.topics import Topic, TopicSender
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Feature, Key, Levels, Milestone, TidbUsage
@@ -30,6 +30,8 @@ class ProjectFile(Spec):
     """skene.yaml."""
 
     users: Users = Users()
+    accounts: Accounts | None = None
+    """The product's accounts, for loops that are `per: account`. Default: it has none."""
     sender: Sender = Sender()
     limits: Limits = Limits()
     fresh: list[Fresh] = Field(default_factory=list)

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from skene_dagster.errors import CommitUnknown, SettingsError, StoreError, StoreUnavailable
-from skene_dagster.settings import Users
+from skene_dagster.settings import Keyed
 from skene_dagster.store.failures import in_words, is_busy, is_lost, translated
 from skene_dagster.store.names import named
 from skene_dagster.store.server import urls
@@ -200,8 +200,8 @@ def _utc_now() -> datetime:
     return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
-def users_table(users: Users, *columns: str) -> TableClause:
-    """Return the product's users table with its key and these columns, for statements."""
+def users_table(users: Keyed, *columns: str) -> TableClause:
+    """Return the product's users table, or that of the accounts, with its key and these columns, for statements."""
     return named(users.table, users.key, *columns)
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.types import UserDefinedType
 
 from skene_dagster.errors import Place, SettingsError, StoreError
-from skene_dagster.settings import FILE, Users
+from skene_dagster.settings import FILE, Accounts, Keyed, Users
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.names import parts
-from skene_dagster.store.tables import segment_members
+from skene_dagster.store.tables import account_members, segment_members
 
 _USABLE = re.compile(r"(tiny|small|medium|big)?int\b|char\b|varchar\b|binary\b|varbinary\b")
 
@@ -77,62 +77,81 @@ def as_text(key: object) -> str:
     return key.hex() if isinstance(key, bytes) else str(key)
 
 
-def users_key(connection: Connection, users: Users) -> Key:
-    """Read the type of the mapped users key.
+def key_of(connection: Connection, keyed: Keyed) -> Key:
+    """Read the type of the mapped key of the users, or of the accounts.
 
     Raises:
         SettingsError: the table is missing, or the key is not its whole primary key, or has no usable type.
     """
-    columns = _columns(connection, users.table)
+    columns = _columns(connection, keyed.table)
+    part = part_of(keyed)
     primary = [column.name for column in columns if column.is_primary]
-    found = next((column for column in columns if column.name.lower() == users.key.lower()), None)
+    found = next((column for column in columns if column.name.lower() == keyed.key.lower()), None)
     if not columns:
         raise SettingsError(
-            f"Table {users.table!r} is not in the database {_shown(connection)}.",
-            advice=f"Set users.table in {FILE}.",
-            place=Place(FILE, part="users.table"),
+            f"Table {keyed.table!r} is not in the database {_shown(connection)}.",
+            advice=f"Set {part}.table in {FILE}.",
+            place=Place(FILE, part=f"{part}.table"),
         )
     if found is None:
         raise SettingsError(
-            f"Table {users.table!r} has no column {users.key!r}.",
-            advice=f"Set users.key in {FILE} to its primary key{': ' + ', '.join(primary) if primary else ''}.",
-            place=Place(FILE, part="users.key"),
+            f"Table {keyed.table!r} has no column {keyed.key!r}.",
+            advice=f"Set {part}.key in {FILE} to its primary key{': ' + ', '.join(primary) if primary else ''}.",
+            place=Place(FILE, part=f"{part}.key"),
         )
     if primary != [found.name]:
         whole = f"which is ({', '.join(primary)})" if primary else "which has none"
         raise SettingsError(
-            f"Column {users.key!r} is not the primary key of {users.table!r}, {whole}.",
-            advice=f"Set users.key in {FILE} to a primary key of one column; keys of several are not supported.",
-            place=Place(FILE, part="users.key"),
+            f"Column {keyed.key!r} is not the primary key of {keyed.table!r}, {whole}.",
+            advice=f"Set {part}.key in {FILE} to a primary key of one column; keys of several are not supported.",
+            place=Place(FILE, part=f"{part}.key"),
         )
     if not _is_usable(connection, found.declared):
         raise SettingsError(
-            f"The key {users.table}.{users.key} is of type {found.declared}.",
-            advice="A users key is an integer, a string (char, varchar) or binary (binary, varbinary).",
-            place=Place(FILE, part="users.key"),
+            f"The key {keyed.table}.{keyed.key} is of type {found.declared}.",
+            advice=f"A {part} key is an integer, a string (char, varchar) or binary (binary, varbinary).",
+            place=Place(FILE, part=f"{part}.key"),
         )
     return found.key
 
 
-def common_key(connection: Connection, users: Users) -> Key:
-    """Read the type that the users key and every `user_id` share.
+def users_key(connection: Connection, users: Users) -> Key:
+    """Read the type of the mapped users key; see `key_of`."""
+    return key_of(connection, users)
+
+
+def common_key(connection: Connection, keyed: Keyed) -> Key:
+    """Read the type that the users key and every `user_id` share; of accounts, their key and every `account_id`.
 
     Raises:
         StoreError: they differ, so that no statement may compare them.
-        SettingsError: the users table or its key is not what skene.yaml says.
+        SettingsError: the table or its key is not what skene.yaml says.
     """
-    mapped, stored = users_key(connection, users), _stored_key(connection)
+    mapped, stored = key_of(connection, keyed), stored_key(connection, keyed)
     if mapped != stored:
+        part = part_of(keyed)
+        column = "account_id" if isinstance(keyed, Accounts) else "user_id"
         raise StoreError(
-            f"The users key {users.table}.{users.key} is {mapped.sql}, but the skene_* tables have {stored.sql}.",
-            advice="Set users.table and users.key in skene.yaml as they were, or change the columns user_id of the "
-            "skene_* tables to the type and collation of the users key.",
+            f"The {part} key {keyed.table}.{keyed.key} is {mapped.sql}, but the skene_* tables have {stored.sql}.",
+            advice=f"Set {part}.table and {part}.key in skene.yaml as they were, or change the columns {column} of the "
+            f"skene_* tables to the type and collation of the {part} key.",
         )
     return stored
 
 
-def same_as_users_key(connection: Connection, users: Users, table: str, column: str) -> None:
-    """Make sure that one of the product's columns has exactly the type of the users key.
+def part_of(keyed: Keyed) -> str:
+    """Name the part of skene.yaml that maps a table: what its rows are called, in the plural."""
+    return "accounts" if isinstance(keyed, Accounts) else "users"
+
+
+def stored_key(connection: Connection, keyed: Keyed) -> Key:
+    """Read the type that `user_id`, or `account_id`, has in the skene_* tables."""
+    table, name = (account_members, "account_id") if isinstance(keyed, Accounts) else (segment_members, "user_id")
+    return next(column.key for column in _columns(connection, table.name) if column.name == name)
+
+
+def same_as_users_key(connection: Connection, users: Keyed, table: str, column: str) -> None:
+    """Make sure that one of the product's columns has exactly the type of the users key, or of the accounts key.
 
     Raises:
         SettingsError: the table or the column is missing, or has another type.
@@ -144,13 +163,13 @@ def same_as_users_key(connection: Connection, users: Users, table: str, column: 
     if found is None:
         names = ", ".join(known.name for known in columns)
         raise SettingsError(f"Table {table!r} has no column {column!r}.", advice=f"There is: {names}.")
-    key = users_key(connection, users)
+    key, part = key_of(connection, users), part_of(users)
     same = _affinity(found.declared) == _affinity(key.sql) if is_sqlite(connection) else found.key == key
     if not same:
         raise SettingsError(
-            f"{table}.{column} is {found.key.sql}, but the users key {users.table}.{users.key} is {key.sql}: the "
-            "database would mistake some users for others.",
-            advice=f"Give {table}.{column} the type and collation of the users key, or create a view that does.",
+            f"{table}.{column} is {found.key.sql}, but the {part} key {users.table}.{users.key} is {key.sql}: the "
+            f"database would mistake some {part} for others.",
+            advice=f"Give {table}.{column} the type and collation of the {part} key, or create a view that does.",
         )
 
 
@@ -161,12 +180,6 @@ def _affinity(declared: str) -> str:
         if any(word in declared for word in words):
             return affinity
     return "NUMERIC" if declared else "BLOB"
-
-
-def _stored_key(connection: Connection) -> Key:
-    """Read the type that `user_id` has in the skene_* tables."""
-    columns = _columns(connection, segment_members.name)
-    return next(column.key for column in columns if column.name == "user_id")
 
 
 def _is_usable(connection: Connection, declared: str) -> bool:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, func, inspect, literal_column, select
 
 from skene_dagster.errors import SchemaOutdated, StoreUnavailable
-from skene_dagster.settings import Users
+from skene_dagster.settings import Accounts, Users
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.failures import translated
-from skene_dagster.store.keys import KeyType, common_key, users_key
+from skene_dagster.store.keys import KeyType, common_key, key_of, users_key
+from skene_dagster.store.migrations import account_tables
 from skene_dagster.store.migrations.offline_sql import held_back
 from skene_dagster.store.server.capabilities import refuse_an_old_server
 
@@ -37,6 +38,7 @@ RELEASES = (
     "0015",
     "0016",
     "0017",
+    "0018",
     "0019",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
@@ -59,7 +61,7 @@ _version = Table(
 """Alembic's table; it would make the same one, but in the database's default collation."""
 
 
-def upgrade(engine: Engine, users: Users) -> None:
+def upgrade(engine: Engine, users: Users, accounts: Accounts | None = None) -> None:
     """Bring the skene_* tables to this release; what is there already stays. Several at once do no harm.
 
     Raises:
@@ -69,13 +71,13 @@ def upgrade(engine: Engine, users: Users) -> None:
         StoreError: the database refused.
     """
     if is_sqlite(engine):
-        transaction(engine, lambda connection: _upgrade(connection, users))
+        transaction(engine, lambda connection: _upgrade(connection, users, accounts))
         return
     with _alone(engine) as connection:
-        _upgrade(connection, users)
+        _upgrade(connection, users, accounts)
 
 
-def upgrade_as_sql(engine: Engine, users: Users) -> str:
+def upgrade_as_sql(engine: Engine, users: Users, accounts: Accounts | None = None) -> str:
     """Write down what `upgrade` would execute now on a server; change nothing.
 
     Returns:
@@ -87,28 +89,29 @@ def upgrade_as_sql(engine: Engine, users: Users) -> str:
     """
     with _alone(engine) as connection, held_back(connection) as statements:
         current = _current(connection)
-        _upgrade(connection, users)
+        _upgrade(connection, users, accounts)
     return _as_sql(str(engine.url.database), current, statements)
 
 
-def ready(engine: Engine, users: Users) -> None:
+def ready(engine: Engine, users: Users, accounts: Accounts | None = None) -> None:
     """Make sure that the skene_* tables are of this release and fit the users table.
 
     SQLite's are made or upgraded here; a server's never.
 
     Raises:
         SchemaOutdated: they are missing, older or newer; the message says what to run.
-        SettingsError: the users table or its key is not what skene.yaml says.
-        StoreError: the database refused, or its users key has changed its type.
+        SettingsError: the users table, the accounts table or its key is not what skene.yaml says.
+        StoreError: the database refused, or its users key or accounts key has changed its type.
     """
     with translated(), engine.connect() as connection:
         current = _current(connection)
         if current == RELEASES[-1]:
             common_key(connection, users)
-            return
+            if account_tables.fit(connection, accounts):
+                return
         _not_newer(current)
     if is_sqlite(engine):
-        upgrade(engine, users)
+        upgrade(engine, users, accounts)
         return
     raise _outdated(current)
 
@@ -126,7 +129,7 @@ def is_ready(engine: Engine) -> bool:
     return current == RELEASES[-1]
 
 
-def _upgrade(connection: Connection, users: Users) -> None:
+def _upgrade(connection: Connection, users: Users, accounts: Accounts | None) -> None:
     current = _current(connection)
     _not_newer(current)
     key = users_key(connection, users) if current is None else common_key(connection, users)
@@ -135,7 +138,11 @@ def _upgrade(connection: Connection, users: Users) -> None:
     _version.create(connection, checkfirst=True)
     from alembic import command  # noqa: PLC0415 - see RELEASES
 
-    command.upgrade(_config(connection, key.type), "head")
+    if current == RELEASES[-1] and accounts is not None and not account_tables.fit(connection, accounts):
+        account_tables.make_anew(connection, accounts, users)
+        return
+    account_key = key if accounts is None else key_of(connection, accounts)
+    command.upgrade(_config(connection, key.type, account_key.type), "head")
 
 
 def _current(connection: Connection) -> str | None:
@@ -155,6 +162,8 @@ def _as_sql(database: str, current: str | None, statements: Sequence[str]) -> st
 
 def _outdated(current: str | None) -> SchemaOutdated:
     state = f"of release {current}, and this one needs {RELEASES[-1]}" if current else "not in the database"
+    if current == RELEASES[-1]:
+        state = "not yet made for the accounts of skene.yaml, whose key has another type"
     return SchemaOutdated(f"The skene_* tables are {state}.", advice="Run: skene-dagster migrate")
 
 
@@ -166,13 +175,13 @@ def _not_newer(current: str | None) -> None:
         )
 
 
-def _config(connection: Connection, user_id: KeyType) -> "Config":
+def _config(connection: Connection, user_id: KeyType, account_id: KeyType) -> "Config":
     from alembic.config import Config  # noqa: PLC0415 - see RELEASES
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.attributes.update(connection=connection, user_id=user_id, version_table=_version.name)
+    config.attributes.update(connection=connection, user_id=user_id, account_id=account_id, version_table=_version.name)
     return config
 
 

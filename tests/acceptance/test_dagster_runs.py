@@ -132,6 +132,7 @@ def test_the_retention_job_deletes_what_is_old_and_tells_how_much(root: Path, in
         "skene_triggered": 0,
         "skene_contacts": 0,
         "skene_webhooks": 0,
+        "skene_incidents": 0,
         "opens_forgotten": 0,
         "events_kept_since": metadata["events_kept_since"],
     }

@@ -66,7 +66,7 @@ def test_whoever_is_on_the_list_stays_there_as_they_are(root: Path) -> None:
     [
         pytest.param(["ada@"], "'ada@' is not an address", id="no address"),
         pytest.param([ADA, "a@example.com,b@example.com"], "'a@example.com,b@example.com' is not", id="two in one"),
-        pytest.param([], "Name an address, or a user with --user.", id="nobody"),
+        pytest.param([], "Name an address, a user with --user, or an account with --account.", id="nobody"),
         pytest.param([ADA, "--reason", "x" * 256], "characters", id="a reason too long"),
         pytest.param([ADA, "--reason", "  "], "It is empty.", id="an empty reason"),
         pytest.param([ADA, "--reason", "they wrote: \udce9"], "It is not UTF-8.", id="a reason in another encoding"),

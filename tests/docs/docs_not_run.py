@@ -10,6 +10,7 @@ NOT_RUN = {
     r"docker .*": "needs a container engine; tests/docs/test_deploy.py reads compose.yaml",
     r"curl .*": "needs what serves HTTPS in front; tests/web sends the same request",
     r"SKENE_WRITE_KEY='.*' skene-dagster serve .*": "does not end; tests/web/test_serve.py starts it",
+    r"docs/loop-format.md: yaml loops/quiet_workspaces.yaml": "tests/acceptance/test_quiet_workspaces.py runs it",
     r"docs/deploy.md: yaml values.yaml": "needs a Kubernetes cluster; what it says of Dagster is compared here",
     r"docs/tidb.md: sql": "needs a server; tests/acceptance/test_doctor.py executes the grants, and works with them",
     r"docs/deploy.md: sql": "needs a server; tests/web/test_public.py executes the grants, and works with them",

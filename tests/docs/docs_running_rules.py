@@ -134,6 +134,16 @@ def paired(table: Table) -> set[str]:
     return ({*metadata.tables} - in_second_place) | release
 
 
+def tables_that_grow(table: Table) -> None:
+    """The figures are of a dated run; the tables are those that it measures."""
+    measured = re.findall(
+        r'^    "(skene_\w+)",$', (ROOT / "benchmarks" / "row_bytes.py").read_text("utf-8"), re.MULTILINE
+    )
+
+    same(table, first_code_of_each(table), measured)
+    same(table, (name for name in measured if name not in metadata.tables), ())
+
+
 def layers(table: Table) -> None:
     contract = configparser.ConfigParser()
     contract.read(ROOT / ".importlinter", encoding="utf-8")

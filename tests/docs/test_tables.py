@@ -53,6 +53,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/settings.md", "table"): running.says_what_happens,
     ("docs/tidb-usage.md", "event"): authoring.features_of_tidb,
     ("docs/tidb.md", "it means"): running.refusals,
+    ("docs/tidb.md", "table"): running.tables_that_grow,
     # tests/store/test_track_when_things_die.py
     ("docs/tracking.md", "what happens"): running.says_what_happens,
     ("docs/tracking.md", "path"): running.paths,

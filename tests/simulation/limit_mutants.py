@@ -11,7 +11,7 @@ from sqlalchemy import Connection, update
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.controls import EVERY, Orders
-from skene_dagster.delivery.decide import addressees, caps, eligibility, first_wave, reserve, send_audience
+from skene_dagster.delivery.decide import addressees, caps, eligibility, first_wave, reserve, send_audience, tick
 from skene_dagster.delivery.decide.caps import Room
 from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.model import Contact
@@ -127,7 +127,7 @@ def who_is_in_quiet_hours_waits_for_ever(patch: pytest.MonkeyPatch) -> None:
 
 def slices_begin_anew_on_each_page(patch: pytest.MonkeyPatch) -> None:
     """A page knows nothing of the emails that those before it have decided."""
-    patch.setattr(reserve, "replace", lambda wave: Slices(wave.begins))
+    patch.setattr(tick, "replace", lambda wave: Slices(wave.begins))
 
 
 def a_wave_leaves_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_it_is_noticed(made: Product, mutant: Mutant, monkeypatch: pytest.Monkey
 def test_it_is_noticed_that_the_ledger_has_no_unique_key(monkeypatch: pytest.MonkeyPatch) -> None:
     # Where one run at a time decides about a step, the key is only needed by who gets around that.
     monkeypatch.setattr(ledger, "lock", lambda _connection, _scope: None)
-    two_at_once = CALM | {"late locks": 1, "variant": 0, "users": 1, "events0": 1, "event0": AGAIN}
+    two_at_once = CALM | {"late locks": 1, "switching": 0, "variant": 0, "users": 1, "events0": 1, "event0": AGAIN}
     with product() as made:
         with made.database.eyes.begin() as connection:
             _without_its_key(connection, "skene_sends")

@@ -13,6 +13,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, insert, or
 
 from skene_dagster.store.tables import (
     OPEN,
+    account_decisions,
+    account_deferred,
+    account_members,
+    account_sends,
     batches,
     controls,
     deferred,
@@ -57,6 +61,10 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     controls: or_(controls.c.loop == LOOP, controls.c.step == STEP),
     entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.mode == MODE, entitlements.c.step == STEP),
     pacing: pacing.c.account == LOOP,
+    account_members: account_members.c.segment.in_(_SEGMENTS),
+    account_deferred: or_(account_deferred.c.loop == LOOP, account_deferred.c.mode == MODE),
+    account_decisions: or_(account_decisions.c.loop == LOOP, account_decisions.c.mode == MODE),
+    account_sends: or_(account_sends.c.loop == LOOP, account_sends.c.mode == MODE),
 }
 
 _SCOPE = ("mode", "loop", "step")
@@ -76,10 +84,11 @@ def own(table: Table) -> ColumnElement[bool]:
     return ~_THEIRS[table]
 
 
-def settle(engine: Engine, users: Sequence[object]) -> None:
-    """Let them move in, with the three first of these users."""
+def settle(engine: Engine, users: Sequence[object], accounts: Sequence[object] | None = None) -> None:
+    """Let them move in, with the three first of these users, and of these accounts."""
+    of_accounts = _of_accounts(users[:3], (users if accounts is None else accounts)[:3])
     with engine.begin() as connection:
-        for table, rows in _rows(users[:3]).items():
+        for table, rows in (_rows(users[:3]) | of_accounts).items():
             connection.execute(insert(table), rows)
         _settled.append((engine, _read(connection)))
 
@@ -176,6 +185,26 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
             for lifted_at in (OPEN, FAR_AHEAD)
         ],
         pacing: [{"account": LOOP, "per_second": 2.0, "next_at": FAR_AHEAD, "closed_until": None, "reason": None}],
+    }
+
+
+def _of_accounts(users: Sequence[object], accounts: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
+    scopes = [dict(zip(_SCOPE, scope, strict=True)) for scope in _SCOPES]
+    decided = {"occurrence": "1", "state": "mailed", "as_of": LONG_AGO, "decided_at": LONG_AGO}
+    return {
+        account_members: [
+            {"segment": segment, "account_id": account, "entered_at": LONG_AGO, "exited_at": exited_at}
+            for segment in _SEGMENTS
+            for account in accounts
+            for exited_at in (OPEN, AFTERWARDS)
+        ],
+        account_deferred: [scope | _WAITS | {"account_id": account} for scope in scopes for account in accounts],
+        account_decisions: [scope | decided | {"account_id": account} for scope in scopes for account in accounts],
+        account_sends: [
+            scope | {"user_id": user, "send_occurrence": "1@theirs", "account_id": account, "occurrence": "1"}
+            for scope in scopes
+            for user, account in zip(users, accounts, strict=True)
+        ],
     }
 
 

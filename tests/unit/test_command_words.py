@@ -299,7 +299,7 @@ def test_the_ledgers_reasons_are_said_in_words() -> None:
     ],
 )
 def test_a_preview_counts_by_what_would_become_of_users(found: Rehearsal, said: str) -> None:
-    assert printed(preview._tell_counts, found) == said
+    assert printed(preview._tell_counts, found, "user") == said
 
 
 def test_a_preview_says_how_far_usage_is_counted() -> None:

@@ -161,8 +161,16 @@ CONDITIONS: list[tuple[Condition, tuple[dg.AssetKey, ...]]] = [
 
 @pytest.mark.parametrize(("condition", "keys"), CONDITIONS, ids=lambda given: type(given).__name__)
 def test_a_condition_is_read_from_what_it_asks_about(condition: Condition, keys: tuple[dg.AssetKey, ...]) -> None:
-    assert rollup.keys_read(condition) == keys
-    assert rollup.keys_needed([replace(STEP, condition=condition)]) == list(rollup.KEYS)
+    step = replace(STEP, condition=condition)
+
+    assert rollup.keys_read(step) == keys
+    assert rollup.keys_needed([step]) == list(rollup.KEYS)
+
+
+def test_a_step_that_mails_who_was_active_last_is_read_from_that() -> None:
+    step = replace(STEP, recipient="most_recently_active")
+
+    assert rollup.keys_read(step) == (rollup.ACTIVITY,)
 
 
 @pytest.mark.parametrize(

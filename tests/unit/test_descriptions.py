@@ -7,6 +7,7 @@ import pytest
 from template_world import email, plan_of
 
 from skene_dagster.compiler import descriptions
+from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.plan import After
 from skene_dagster.segments.refresh import Refreshed
 
@@ -40,3 +41,20 @@ def test_a_refresh_is_told_in_a_line(*, by_row: bool, already: bool, said: str) 
     line = descriptions.refreshed(step, refreshed(already=already))
 
     assert line == f"win_back.main as of 2026-03-14 09:00:00 UTC: {said}."
+
+
+@pytest.mark.parametrize(
+    ("recipient", "whom"),
+    [
+        pytest.param(None, "the members of the segment", id="users"),
+        pytest.param("owner", "the owner of each account of the segment", id="an owner"),
+        pytest.param("most_recently_active", "the user of each account of the segment who was active last", id="one"),
+        pytest.param("everybody", "all users of each account of the segment", id="everybody"),
+    ],
+)
+def test_a_step_says_whom_it_mails(recipient: Recipient | None, whom: str) -> None:
+    plan, step = plan_of(email())
+    step = replace(step, recipient=recipient)
+
+    assert f" to {whom}, " in descriptions.sends(plan, step)
+    assert ("skene_account_members" in descriptions.segment(plan, step)) == (recipient is not None)

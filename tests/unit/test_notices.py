@@ -105,7 +105,7 @@ def test_a_gap_is_told_in_the_schedules_zone_too() -> None:
     ],
 )
 def test_a_user_who_may_come_twice_is_told_with_what_to_write(found: Repeated, said: str) -> None:
-    assert notices._comes_twice(found) == said
+    assert notices._comes_twice(found, "A user") == said
 
 
 @pytest.mark.parametrize(

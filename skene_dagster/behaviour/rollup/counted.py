@@ -4,6 +4,7 @@ A level, a feature, a milestone or a usage limit is read from what the last roll
 is there, and to read it all the same would select everybody who "never used" a feature.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,7 +41,21 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
     Raises:
         NotCounted: it never was, or not as skene.yaml describes it now.
     """
-    words = _read_by(condition)
+    return _counted(connection, _read_by(condition), settings)
+
+
+def counted_activity(connection: Connection, settings: Settings) -> Counted | None:
+    """Say how far it is counted when users were last active.
+
+    Raises:
+        NotCounted: as `counted`.
+    """
+    return _counted(connection, _EVENTS, settings, "who was active last")
+
+
+def _counted(
+    connection: Connection, words: Mapping[str, str], settings: Settings, what: str = "whom this condition selects"
+) -> Counted | None:
     if not words:
         return None
     there = inspect(connection).has_table(rollups.name)
@@ -48,7 +63,7 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
     if row is None or row.as_of is None:
         first = "" if there or is_sqlite(connection) else "Run: skene-dagster migrate. "
         raise NotCounted(
-            "What users do was never counted in this database, so nobody knows whom this condition selects.",
+            f"What users do was never counted in this database, so nobody knows {what}.",
             advice=f"{first}Count it:\n  {COUNT}",
         )
     differing = config.differing(connection, plan_usage(settings).digests)
@@ -56,7 +71,7 @@ def counted(connection: Connection, condition: Condition, settings: Settings) ->
     if changed:
         raise NotCounted(
             f"Since what users do was last counted ({shown_moment(row.as_of)}), {FILE} has changed "
-            f"{' and '.join(changed)}, so nobody knows whom this condition selects.",
+            f"{' and '.join(changed)}, so nobody knows {what}.",
             advice=f"Count it again:\n  {COUNT}",
         )
     return Counted(row.as_of, row.writing_as_of if row.writing_as_of != row.as_of else None)
@@ -83,19 +98,21 @@ def shown_moment(at: datetime) -> str:
     return f"{at:%a %d %b %Y, %H:%M} UTC"
 
 
+_EVENTS = {"events": "how events are read (`events`, or the SQL of a feature)"}
+
+
 def _read_by(condition: Condition) -> dict[str, str]:
     """Name the definitions that a condition's answer follows from, each in words for people."""
-    events = {"events": "how events are read (`events`, or the SQL of a feature)"}
     match condition:
         case Query():
             return {}
         case AtLevel():
-            return events | {"levels": "`levels`"}
+            return _EVENTS | {"levels": "`levels`"}
         case InState():
-            return events | {f"feature:{condition.feature}": f"the feature {condition.feature!r}"}
+            return _EVENTS | {f"feature:{condition.feature}": f"the feature {condition.feature!r}"}
         case Reached():
-            return events | {f"milestone:{condition.milestone}": f"the milestone {condition.milestone!r}"}
+            return _EVENTS | {f"milestone:{condition.milestone}": f"the milestone {condition.milestone!r}"}
         case UsedUp():
-            return events
+            return _EVENTS
         case _:
             assert_never(condition)

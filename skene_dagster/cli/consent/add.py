@@ -19,6 +19,7 @@ from skene_dagster.settings import Settings, load
 @click.command()
 @click.argument("address", nargs=-1, callback=recipients.checked)
 @click.option("--user", metavar="KEY", help="A user, by the users key, and the address of that user.")
+@recipients.account_option
 @click.option(
     "--scope",
     metavar=scopes.METAVAR,
@@ -36,12 +37,14 @@ from skene_dagster.settings import Settings, load
     help="Why, or who asked for it; kept with it.",
 )
 @click.pass_obj
-def add(root: Path, *, address: Sequence[str], user: str | None, scope: Scope, reason: str) -> None:
+def add(
+    root: Path, *, address: Sequence[str], user: str | None, account: str | None, scope: Scope, reason: str
+) -> None:
     """Put each ADDRESS on the list.
 
     A "no" to marketing, or to a topic, holds for the users who have the address, too, and follows them to another one.
     """
-    recipients.refuse_nobody(address, user)
+    recipients.refuse_nobody(address, user, account)
     settings = load(root)
     scopes.refuse_unknown_topic(scope, settings)
     screen = open_screen()
@@ -49,7 +52,7 @@ def add(root: Path, *, address: Sequence[str], user: str | None, scope: Scope, r
         now = clock()
 
         def put(connection: Connection) -> tuple[list[Named], dict[str, Suppression]]:
-            who = _whom(connection, settings, address, user, scope)
+            who = _whom(connection, settings, address, user, account, scope)
             wanted = [Suppression(one.recipient, scope, now, "manual", reason, one.address) for one in who]
             added = {one.recipient for one in suppressions.suppress(connection, wanted, now)}
             there = listing.holding(connection, {one.recipient for one in who} - added, [scope], now)
@@ -65,14 +68,19 @@ def add(root: Path, *, address: Sequence[str], user: str | None, scope: Scope, r
 
 
 def _whom(
-    connection: Connection, settings: Settings, addresses: Sequence[str], user: str | None, scope: Scope
+    connection: Connection,
+    settings: Settings,
+    addresses: Sequence[str],
+    user: str | None,
+    account: str | None,
+    scope: Scope,
 ) -> list[Named]:
     """Find who is to be added; what stops all email is about addresses only."""
-    found = recipients.find(connection, settings, addresses, user, must_exist=True)
+    found = recipients.find(connection, settings, addresses, user, account, must_exist=True)
     if scope != "all":
         return found
     if user is not None and found[0].has is None:
         raise click.BadParameter(
             f"User {user} has no valid address, which is what --scope {scope} stops.", param_hint="--user"
         )
-    return [one for one in found if one.address is not None]
+    return [one for one in found if one.address is not None or one.account_id is not None]

@@ -27,6 +27,7 @@ AT_THE_PROVIDER: frozenset[Reason] = frozenset({"bounce", "complaint", "provider
 @click.command()
 @click.argument("address", nargs=-1, callback=recipients.checked)
 @click.option("--user", metavar="KEY", help="A user, by the users key, and the address of that user.")
+@recipients.account_option
 @click.option(
     "--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="Only what stops this. Default: whatever it stops."
 )
@@ -34,14 +35,21 @@ AT_THE_PROVIDER: frozenset[Reason] = frozenset({"bounce", "complaint", "provider
 @click.option("--yes", is_flag=True, help="Lift complaints, too.")
 @click.pass_context
 def lift(
-    context: click.Context, *, address: Sequence[str], user: str | None, scope: Scope | None, reason: str, yes: bool
+    context: click.Context,
+    *,
+    address: Sequence[str],
+    user: str | None,
+    account: str | None,
+    scope: Scope | None,
+    reason: str,
+    yes: bool,
 ) -> None:
     """Take each ADDRESS off the list, and the users who have it.
 
     The provider's own list is shortened, too. What is lifted here stays on record. Nothing that is older than a lift
     puts anybody on the list again.
     """
-    recipients.refuse_nobody(address, user)
+    recipients.refuse_nobody(address, user, account)
     root: Path = context.obj
     settings = load(root)
     screen = open_screen()
@@ -51,14 +59,14 @@ def lift(
         # in between, to run it again finishes it.
         answered, why_not = Answered(), ""
         if scope in (None, "all"):
-            who, held = reading(engine, lambda c: _found(c, settings, address, user, clock))
+            who, held = reading(engine, lambda c: _found(c, settings, address, user, account, clock))
             stay = set() if yes else {one.recipient for one in held if one.reason == COMPLAINT}
             answered, why_not = _lift_there(settings, engine, clock, who, stay, complaints=yes)
         now = clock()
 
         def off(connection: Connection) -> tuple[list[Named], list[Suppression], list[Suppression]]:
             scopes.refuse_unknown_topic(scope, settings, listing.scopes(connection))
-            who = recipients.find(connection, settings, address, user)
+            who = recipients.find(connection, settings, address, user, account)
             names = [one.recipient for one in who]
             lifted = suppressions.lift(connection, names, reason, now, some, complaints=yes)
             return who, lifted, listing.holding(connection, names, some, now)
@@ -84,9 +92,14 @@ def lift(
 
 
 def _found(
-    connection: Connection, settings: Settings, address: Sequence[str], user: str | None, clock: Clock
+    connection: Connection,
+    settings: Settings,
+    address: Sequence[str],
+    user: str | None,
+    account: str | None,
+    clock: Clock,
 ) -> tuple[list[Named], list[Suppression]]:
-    who = recipients.find(connection, settings, address, user)
+    who = recipients.find(connection, settings, address, user, account)
     return who, listing.holding(connection, [one.recipient for one in who], ["all"], clock())
 
 

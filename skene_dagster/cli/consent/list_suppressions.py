@@ -35,6 +35,7 @@ _LONGEST_SCOPE = 18
 @click.command("list")
 @click.argument("address", required=False, callback=recipients.checked_one)
 @click.option("--user", metavar="KEY", help="A user, by the users key, and the address of that user.")
+@recipients.account_option
 @click.option(
     "--scope", metavar=scopes.METAVAR, callback=scopes.checked, help="Only what stops this. Default: whatever it stops."
 )
@@ -42,14 +43,21 @@ _LONGEST_SCOPE = 18
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.pass_obj
 def list_suppressions(
-    root: Path, *, address: str | None, user: str | None, scope: Scope | None, whole: bool, as_json: bool
+    root: Path,
+    *,
+    address: str | None,
+    user: str | None,
+    account: str | None,
+    scope: Scope | None,
+    whole: bool,
+    as_json: bool,
 ) -> None:
     """Show who is on the list, and why.
 
     Of ADDRESS, and of the users who have it, all that is on record is shown. Other addresses are masked.
     """
     given = [] if address is None else [address]
-    if whole and (given or user is not None or as_json):
+    if whole and (given or user is not None or account is not None or as_json):
         raise click.UsageError(
             "--all is for the whole list, without --json: programs read the file of suppressions export."
         )
@@ -58,10 +66,10 @@ def list_suppressions(
     with open_ledger(settings) as (engine, clock):
         scopes.refuse_unknown_topic(scope, settings, reading(engine, listing.scopes))
         some, now = scopes.chosen(scope), clock()
-        if given or user is not None:
+        if given or user is not None or account is not None:
 
             def look(connection: Connection) -> tuple[list[Named], Sequence[Recorded]]:
-                who = recipients.find(connection, settings, given, user)
+                who = recipients.find(connection, settings, given, user, account)
                 return who, listing.history(connection, [one.recipient for one in who], some)
 
             who, records = reading(engine, look)
@@ -106,7 +114,8 @@ def _row(entry: Suppression, width: int) -> str:
 def _kind(entry: Suppression) -> str:
     """Say what a hash is of; the first digits tell two of them apart."""
     kind, _, digits = entry.recipient.partition(":")
-    return f"{'user' if kind == 'u' else 'address'} (hash {digits[:8]})"
+    what = {"u": "user", "a": "account"}.get(kind, "address")
+    return f"{what} (hash {digits[:8]})"
 
 
 def _tell_one(screen: Screen, one: Named, records: Sequence[Recorded], given: Collection[str], now: datetime) -> None:
@@ -152,6 +161,7 @@ def _one_to_programs(
         "recipient": one.recipient,
         "address": address if address in given else address and mask(address),
         "user": None if one.user_id is None else as_text(one.user_id),
+        "account": None if one.account_id is None else as_text(one.account_id),
         "holds": [_to_programs(record.suppression) for record in of_them if record.suppression.until > now],
         "ended": [
             _to_programs(record.suppression) | {"lift_reason": record.lift_reason}

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.cli.choosing import known_loop, plan_of, sends, steps_of
 from skene_dagster.delivery import controls, ledger, modes
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import StepScope, scope_of
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -32,7 +32,7 @@ def known(engine: Engine, settings: Settings, loop: str) -> str:
 def sending_steps(settings: Settings, loop: str, step: str | None) -> tuple[LoopPlan, list[tuple[StepPlan, StepScope]]]:
     """Find the steps of a loop that send emails, one by its name or all, each with its place in the ledger."""
     plan, mode = plan_of(load_project(settings), loop), modes.choose(settings).name
-    return plan, [(one, StepScope(mode, plan.name, one.ledger_name)) for one in steps_of(plan, step, sends)]
+    return plan, [(one, scope_of(mode, plan, one)) for one in steps_of(plan, step, sends)]
 
 
 def order(engine: Engine, write: Callable[[Connection], object]) -> None:

@@ -101,7 +101,7 @@ def _examine(engine: Engine, settings: Settings, project: Project) -> Iterator[C
 
 def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
     if schema.is_ready(engine):
-        schema.ready(engine, settings.users)
+        schema.ready(engine, settings.users, settings.accounts)
         yield _belongs(engine, settings)
         yield from _drawn_once(engine)
         yield from _budgets(engine, settings)
@@ -114,7 +114,7 @@ def _embedded(engine: Engine, settings: Settings, project: Project) -> Iterator[
 def _server(engine: Engine, settings: Settings, project: Project) -> Iterator[Checked]:
     is_due = not schema.is_ready(engine)
     yield from examine_migrating(engine, is_due=is_due)
-    schema.ready(engine, settings.users)
+    schema.ready(engine, settings.users, settings.accounts)
     yield _belongs(engine, settings)
     yield from _drawn_once(engine)
     yield from _budgets(engine, settings)

@@ -4,6 +4,7 @@ import tempfile
 import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from skene_dagster.cli.screen import Screen, mask
 from skene_dagster.delivery.decide.facts import Person
@@ -12,8 +13,10 @@ from skene_dagster.delivery.rehearsal import Stage, render
 
 MOST_LINES = 40
 
+_NONE: Mapping[str, object] = MappingProxyType({})
 
-def tell(
+
+def tell(  # noqa: PLR0913 - what an email is made of, and how it is shown
     screen: Screen,
     stage: Stage,
     templates: Templates,
@@ -21,12 +24,13 @@ def tell(
     person: Person,
     row: Mapping[str, object],
     *,
+    account: Mapping[str, object] = _NONE,
     masked: bool,
     browser: bool,
 ) -> None:
     """Print the email of one user, or why there is none."""
     try:
-        message = render(stage, templates, user_id, person, row)
+        message = render(stage, templates, user_id, person, row, account)
     except MissingValue as missing:
         screen.labelled("error", f"There is no email: it needs a value that the user does not have ({missing}).")
         return

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from skene_dagster.behaviour.rollup.counted import COUNT, Counted, shown_moment
 from skene_dagster.checks import preflight, unreadable
+from skene_dagster.checks.accounts import check_accounts
 from skene_dagster.cli.choosing import plan_of, sends, steps_of
 from skene_dagster.cli.database import settings_file, shown_database
 from skene_dagster.cli.group import LOOK
@@ -33,6 +34,7 @@ from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import load_project
+from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
@@ -103,6 +105,8 @@ def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, 
     with translated(), engine.connect() as connection:
         if wrong := preflight.check_users(connection, settings.users, file):
             raise together(wrong)
+        if wrong := list(check_accounts(connection, settings, [plan], file, as_of)):
+            raise together(wrong)
         errors = preflight.check_loop(connection, plan, settings, file, as_of)
     if wrong_files := [error for error in errors if isinstance(error, DocumentError)]:
         raise together(wrong_files)
@@ -166,37 +170,53 @@ def _how_far(counted: Counted, as_of: datetime) -> str:
 def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -> bool:
     if not _tell_stage(screen, stage):
         return False
-    seen = 0
+    seen, word = 0, subject(stage.step).word
     with screen.doing("Querying the database") as say:
 
         def progress(more: int) -> None:
             nonlocal seen
             seen += more
-            say(f"{seen:,} users looked at")
+            say(f"{seen:,} {word}s looked at")
 
         found = rehearse(stage, size, progress)
     if found.held:
         why = told(found.held, stage.plan.name, stage.step.name)
         screen.labelled("notice", f"A run would mail nobody. {why}")
         screen.line()
-    _tell_counts(screen, found)
+    _tell_counts(screen, found, word)
     if not found.sample:
-        screen.paragraph("To see the email anyway, name a user: --user KEY.")
+        if word == "user":
+            screen.paragraph("To see the email anyway, name a user: --user KEY.")
         return True
     screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
-    screen.facts({f"user {as_text(case.user_id)}": decision_in_words(case) for case in found.sample})
+    screen.facts({_name(case): decision_in_words(case) for case in found.sample})
     case = found.sample[0]
     screen.line()
     screen.line(f"The email to user {as_text(case.user_id)}", "bold")
     templates = Templates(stage.settings.templates, stage.settings.root)
-    email.tell(screen, stage, templates, case.user_id, case.person, case.row, masked=True, browser=browser)
+    email.tell(
+        screen,
+        stage,
+        templates,
+        case.user_id,
+        case.person,
+        case.row,
+        account=case.account,
+        masked=True,
+        browser=browser,
+    )
     return True
 
 
-def _tell_counts(screen: Screen, found: Rehearsal) -> None:
+def _name(case: Case) -> str:
+    user = f"user {as_text(case.user_id)}"
+    return user if case.account_id is None else f"account {as_text(case.account_id)}, {user}"
+
+
+def _tell_counts(screen: Screen, found: Rehearsal, word: str) -> None:
     total = found.entering + found.staying
     screen.line(
-        f"{how_many(total, 'user')}: {found.entering:,} enter at this tick, {found.staying:,} are inside already."
+        f"{how_many(total, word)}: {found.entering:,} enter at this tick, {found.staying:,} are inside already."
     )
     rows = [(found.counts.get("mail", 0), "would be mailed")]
     for outcome, n in sorted(found.counts.items()):
@@ -205,7 +225,7 @@ def _tell_counts(screen: Screen, found: Rehearsal) -> None:
             when = "not now" if state == "deferred" else "never for this entry"
             rows.append((n, f"{when}: {reason_in_words(outcome)}"))
     rows.append((found.counts.get("decided_before", 0), "decided before, and have not entered again since"))
-    rows.append((found.unknown_keys, "more rows are left out: their key is NULL, or belongs to no user"))
+    rows.append((found.unknown_keys, f"more rows are left out: their key is NULL, or belongs to no {word}"))
     for n, words in rows:
         if n or words == "would be mailed":
             screen.counted(n, words)
@@ -213,6 +233,10 @@ def _tell_counts(screen: Screen, found: Rehearsal) -> None:
 
 
 def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool:
+    if stage.step.per_account:
+        raise click.BadParameter(
+            f"{stage.plan.name} is about accounts, not about users. Leave it out.", param_hint="--user"
+        )
     person, case = rehearse_user(stage, key)
     users = stage.settings.users
     if person is None:

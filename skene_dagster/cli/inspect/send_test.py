@@ -1,6 +1,7 @@
 """skene-dagster send-test."""
 
 import uuid
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from skene_dagster.delivery.email.templates import MissingValue, Templates, Unre
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers import registry
 from skene_dagster.delivery.providers.base import Accepted
-from skene_dagster.delivery.rehearsal import Case, Stage, rehearse_user, render
+from skene_dagster.delivery.rehearsal import Case, Stage, rehearse_recipient, rehearse_user, render
 from skene_dagster.errors import DeliveryError, NotCounted
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
@@ -51,17 +52,23 @@ def send_test(root: Path, *, loop: str, step: str | None, user: str, to: str) ->
     real = one.email.provider in registry.configured(settings)
     mode = Mode("live" if real else "outbox", "a test")
     stage = Stage(engine, plan, one, settings, mode, clock())
-    person, case = rehearse_user(stage, user)
+    row: Mapping[str, object] = {}
+    account: Mapping[str, object] = {}
+    case = None
+    if one.per_account:
+        person, row, account = rehearse_recipient(stage, user)
+    else:
+        person, case = rehearse_user(stage, user)
     if person is None:
         raise click.BadParameter(
             f"No user has {settings.users.table}.{settings.users.key} = {user}.", param_hint="--user"
         )
     if isinstance(case, NotCounted) and stage.email.row_columns:
         raise case
-    row = case.row if isinstance(case, Case) else {}
+    row = case.row if isinstance(case, Case) else row
     try:
         key = person.columns[settings.users.key]
-        message = render(stage, Templates(settings.templates, settings.root), key, person, row)
+        message = render(stage, Templates(settings.templates, settings.root), key, person, row, account)
     except (MissingValue, Unrenderable) as bad:
         raise DeliveryError(f"The email cannot be made: {bad}.") from None
     provider = modes.provider(mode, settings, clock, one.email.provider)

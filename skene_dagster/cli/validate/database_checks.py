@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from skene_dagster import boundary
-from skene_dagster.checks import event_sources, fresh_sources, preflight
+from skene_dagster.checks import accounts, event_sources, fresh_sources, preflight
 from skene_dagster.checks.db_errors import columns_in
 from skene_dagster.checks.local_time import Suspect, suspects
 from skene_dagster.checks.scans import Scan, big_scans
@@ -69,6 +69,7 @@ def ask(settings: Settings, project: Project) -> Answer:
             if any(error.place and error.place.part in {"users.table", "users.key"} for error in answer.settings):
                 return answer
             answer.settings += preflight.check_topics(connection, settings, file)
+            answer.settings += accounts.check_accounts(connection, settings, project.loops, file, as_of)
             answer.settings += event_sources.check_events(connection, settings, file)
             answer.settings += fresh_sources.check(connection, fresh_sources.of_settings(settings))
             if settings.tidb_usage is not None:

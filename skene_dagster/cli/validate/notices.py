@@ -15,6 +15,7 @@ from skene_dagster.loops.plan import LoopPlan, Query, Schedule, StepPlan
 from skene_dagster.loops.sql_reads import Window
 from skene_dagster.loops.times.cron import either_day
 from skene_dagster.loops.times.zones import trap_of_timezone
+from skene_dagster.segments.conditions import selected_from
 from skene_dagster.settings import Settings
 from skene_dagster.ticks import in_utc, ticks
 from skene_dagster.wording import how_many
@@ -34,7 +35,7 @@ def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: da
         if isinstance(step.trigger, Schedule):
             yield from _of_a_schedule(plan, number, step.trigger, now)
         if isinstance(step.condition, Query):
-            yield from _of_a_query(plan, number, step.condition, settings, answer)
+            yield from _of_a_query(plan, number, step, step.condition, settings, answer)
             yield from _of_its_windows(plan, number, step, step.condition, now)
 
 
@@ -52,7 +53,7 @@ def _of_a_schedule(plan: LoopPlan, number: int, schedule: Schedule, now: datetim
 
 
 def _of_a_query(
-    plan: LoopPlan, number: int, query: Query, settings: Settings, answer: "Answer | None"
+    plan: LoopPlan, number: int, step: StepPlan, query: Query, settings: Settings, answer: "Answer | None"
 ) -> Iterator[tuple[Place, str]]:
     users, nullable = settings.users, answer.nullable if answer else None
     path = ("steps", number, "condition", "query")
@@ -60,8 +61,8 @@ def _of_a_query(
     if query.sqlite is None and nullable is None:
         yield place, f"{query.needs_tidb}; the embedded SQLite database cannot run it."
     lines, unique = plan.document.text_lines(path), answer.unique if answer else None
-    if found := repeated(query, users, lines, schema=settings.schema, unique=unique):
-        yield _below(place, found.line), _comes_twice(found)
+    if found := repeated(query, selected_from(step, settings), lines, schema=settings.schema, unique=unique):
+        yield _below(place, found.line), _comes_twice(found, "An account" if step.per_account else "A user")
     for missed in forgotten(query) if query.tables == (users.table,) else ():
         if _may_be_null(missed, nullable):
             who = f"Users whose {missed.column} is NULL are not among them."
@@ -138,10 +139,10 @@ def next_ticks(plan: LoopPlan, now: datetime) -> str:
     return "; ".join(f"{_day(next(ticks(schedule, now)))} {schedule.timezone}" for schedule in schedules)
 
 
-def _comes_twice(found: Repeated) -> str:
+def _comes_twice(found: Repeated, who: str) -> str:
     if not found.source:
-        return "A user in both SELECTs is returned twice, and the run fails. Write UNION instead of UNION ALL."
-    comes = f"A user with several rows in {found.source} is returned several times, and the run fails."
+        return f"{who} in both SELECTs is returned twice, and the run fails. Write UNION instead of UNION ALL."
+    comes = f"{who} with several rows in {found.source} is returned several times, and the run fails."
     if found.shown:
         return f"{comes} Write GROUP BY {found.key}, and MAX(…) or similar around the columns of {found.source}."
     instead = f"WHERE EXISTS (SELECT 1 FROM {found.source} WHERE …)"

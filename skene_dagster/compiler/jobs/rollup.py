@@ -14,7 +14,7 @@ from skene_dagster.compiler.names import table_key
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.compiler.work import begun
-from skene_dagster.loops.plan import AtLevel, Condition, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
+from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.loops.planning.usage import UsagePlan, plan_usage
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
@@ -39,12 +39,14 @@ def is_used(plans: Sequence[LoopPlan], settings: Settings) -> bool:
         return True
     if settings.features or settings.milestones or settings.tidb_usage or settings.events != OWN_EVENTS:
         return True
-    return any(keys_read(step.condition) for plan in plans for step in plan.steps)
+    return any(keys_read(step) for plan in plans for step in plan.steps)
 
 
-def keys_read(condition: Condition) -> tuple[dg.AssetKey, ...]:
-    """Name what a condition is read from."""
-    match condition:
+def keys_read(step: StepPlan) -> tuple[dg.AssetKey, ...]:
+    """Name what a step reads of it: its condition, or who was active last."""
+    if step.recipient == "most_recently_active":
+        return (ACTIVITY,)
+    match step.condition:
         case Query():
             return ()
         case AtLevel():
@@ -59,7 +61,7 @@ def keys_read(condition: Condition) -> tuple[dg.AssetKey, ...]:
 
 def keys_needed(steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
     """Name what has to be rolled up before these steps: all or nothing, because it is one pass."""
-    return list(KEYS) if any(keys_read(step.condition) for step in steps) else []
+    return list(KEYS) if any(keys_read(step) for step in steps) else []
 
 
 def usage_definitions(settings: Settings) -> dg.Definitions:

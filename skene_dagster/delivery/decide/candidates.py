@@ -1,20 +1,35 @@
 """Who is decided about at a tick, and what was decided: counted, and as it is written down."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
 from typing_extensions import assert_never
 
-from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.addressees import Addressees
+from skene_dagster.delivery.decide.eligibility import (
+    AlreadyDecided,
+    Decision,
+    Defer,
+    Mail,
+    RowFacts,
+    Rules,
+    Skip,
+    decide_row,
+)
+from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.ledger.decisions.account_model import NewAccount
 from skene_dagster.delivery.model import NewContact, NewDecisions, NewDeferral, NewSend, Past, Waiting
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A user to decide about, or one of their rows."""
+    """A user to decide about, or one of their rows; or an account."""
 
     user_id: object
+    """The account's key, where the step is about accounts."""
     entered_at: datetime | None
     """The tick at which they entered, or their row was found; None: they left, or it is forgotten."""
     occurrence: str | None = None
@@ -32,6 +47,42 @@ class CandidateDecision:
     past: Past | None
     recipient: str | None = None
     """To whom the email is counted; None: it is not, or there is none."""
+    account: NewAccount | None = None
+    """What is to be written down about an account; None: the candidate is a user."""
+    mailed: Sequence[object] = ()
+    """The users who are mailed about the account."""
+
+    @property
+    def emails(self) -> int:
+        """How many emails it makes."""
+        return len(self.mailed) if self.account is not None else int(isinstance(self.decision, Mail))
+
+
+def decide_rows(
+    connection: Connection,
+    page: Sequence[Candidate],
+    rules: Rules,
+    people: Mapping[object, Person],
+    addressees: Addressees,
+    expires_after: timedelta,
+) -> list[CandidateDecision]:
+    """Decide about a page of rows that triggered a step, each of which is mailed about once."""
+    as_of = addressees.as_of
+    rows = [(one, (one.user_id, str(one.occurrence))) for one in page]
+    pasts = ledger.of_rows(connection, addressees.scope, [row for _, row in rows])
+    mailed_now: set[object] = set()
+    decided = []
+    for one, row in rows:
+        person, past = people.get(one.user_id), pasts.get(row)
+        mailed_as_of = as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
+        state = past.state if past else None
+        asked = RowFacts(row[1], one.entered_at, addressees.of(person, one.waiting), state, mailed_as_of)
+        decision = decide_row(asked, rules, as_of, expires_after)
+        if isinstance(decision, Mail):
+            mailed_now.add(one.user_id)
+        recipient = addressees.count(person, decision)
+        decided.append(CandidateDecision(one, decision, past if state else None, recipient))
+    return decided
 
 
 def new_decisions(decided: Sequence[CandidateDecision], now: datetime) -> NewDecisions:
@@ -41,6 +92,14 @@ def new_decisions(decided: Sequence[CandidateDecision], now: datetime) -> NewDec
     deferrals: list[NewDeferral] = []
     for one in decided:
         user_id = one.candidate.user_id
+        before = one.candidate.waiting.outranked_at if one.candidate.waiting is not None else None
+        if one.account is not None:
+            sends += one.account.sends
+            contacts += one.account.contacts
+            if (waiting := one.account.waiting) is not None:
+                left_at = now if waiting.reason == "outranked" else before
+                deferrals.append(NewDeferral(user_id, replace(waiting, outranked_at=left_at)))
+            continue
         match one.decision:
             case Mail(occurrence=occurrence, not_before=not_before):
                 sends.append(NewSend(user_id, occurrence, "reserved", None, not_before))
@@ -49,7 +108,6 @@ def new_decisions(decided: Sequence[CandidateDecision], now: datetime) -> NewDec
             case Skip(occurrence=occurrence, reason=reason):
                 sends.append(NewSend(user_id, occurrence, "skipped", reason))
             case Defer(occurrence=occurrence, reason=why, ask_at=ask_at):
-                before = one.candidate.waiting.outranked_at if one.candidate.waiting is not None else None
                 left_at = now if why == "outranked" else before
                 deferrals.append(NewDeferral(user_id, Waiting(occurrence, why, ask_at, left_at)))
             case AlreadyDecided():

@@ -21,10 +21,14 @@ def full(caps: Sequence[Cap], contacts: Sequence[Contact], planned: datetime) ->
 
     What may still leave counts as if it left at that moment. An email counts for as long as a cap says, exactly.
     """
-    rooms = [room for cap in caps if (room := _full(cap, contacts, planned)) is not None]
-    if not rooms:
+    return latest(*(_full(cap, contacts, planned) for cap in caps))
+
+
+def latest(*rooms: Room | None) -> Room | None:
+    """Say from when on all of some caps may let an email through; None: now."""
+    moments = [room.at for room in rooms if room is not None]
+    if not moments:
         return None
-    moments = [room.at for room in rooms]
     return Room(None if None in moments else max(moment for moment in moments if moment is not None))
 
 

@@ -11,7 +11,7 @@ def digest(plan: LoopPlan, step: StepPlan, settings: Settings) -> str:
     users, email = settings.users, step.email
     assert email is not None
     topic = () if email.topic is None else (email.topic, settings.topics[email.topic])
-    depends_on = (
+    depends_on: tuple[object, ...] = (
         email.repeat,
         plan.start,
         plan.priority,
@@ -22,4 +22,6 @@ def digest(plan: LoopPlan, step: StepPlan, settings: Settings) -> str:
         topic and (topic[0], topic[1].default, topic[1].asked),
         (users.table, users.key, users.email, users.mailable),
     )
+    if step.recipient is not None:
+        depends_on += (step.recipient, settings.accounts)
     return hashlib.sha256(repr(depends_on).encode()).hexdigest()

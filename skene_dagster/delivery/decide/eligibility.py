@@ -134,7 +134,14 @@ Decision = Mail | Skip | Defer | AlreadyDecided
 
 def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
     """Decide about one member at one tick."""
-    past, waiting, entered_at = facts.past, facts.waiting, facts.entered_at
+    found = occurrence_of(facts.entered_at, facts.past, facts.waiting, rules, as_of)
+    return by_person(found, facts.addressee, rules, as_of) if isinstance(found, str) else found
+
+
+def occurrence_of(
+    entered_at: datetime | None, past: Past | None, waiting: Waiting | None, rules: Rules, as_of: datetime
+) -> str | Skip | Defer | AlreadyDecided:
+    """Say for which occurrence a member may be mailed at a tick, whoever they are; or why for none."""
     if waiting is not None and waiting.ask_at > as_of:
         return Defer(waiting.occurrence, waiting.reason, waiting.ask_at)
     if waiting is not None:
@@ -159,7 +166,7 @@ def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
         again = later(mailed_as_of, rules.repeat, rules.zone)
         if as_of < again:
             return Defer(occurrence, "repeat", again)
-    return _by_person(occurrence, facts.addressee, rules, as_of)
+    return occurrence
 
 
 def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: timedelta) -> Decision:
@@ -173,10 +180,11 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
             return Skip(facts.occurrence, "repeat")
     if facts.found_at is None or as_of - facts.found_at > expires_after:
         return Skip(facts.occurrence, "too_late")
-    return _by_person(facts.occurrence, facts.addressee, rules, as_of)
+    return by_person(facts.occurrence, facts.addressee, rules, as_of)
 
 
-def _by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Decision:
+def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Mail | Skip | Defer:
+    """Decide whether a person is mailed, for an occurrence or about a row."""
     if not person.mailable:
         return Defer(occurrence, "not_mailable", as_of + NEXT_TICK)
     if (fault := fault_of(person.email)) is not None:

@@ -18,6 +18,7 @@ from skene_dagster.consent.spool.draining import drain
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide import first_wave
+from skene_dagster.delivery.decide.accounts.deciding import refuse_another_subject
 from skene_dagster.delivery.decide.arbiter.arbiter import days_of, is_arbitrated
 from skene_dagster.delivery.decide.candidates import Candidate, count
 from skene_dagster.delivery.decide.gates import judging, looking
@@ -158,11 +159,12 @@ def _refuse_other_times(mode: Mode, settings: Settings, as_of: datetime, now: da
 
 def _refuse_a_renamed_step(connection: Connection, plan: LoopPlan, scope: StepScope) -> None:
     """A step that is new while another is gone may be a renamed one: everybody would be mailed again."""
+    refuse_another_subject(connection, scope)
     if ledger.has_decided(connection, scope):
         return
     present = {step.ledger_name for step in plan.steps}
     for name in members.steps_of(connection, plan.name):
-        gone = StepScope(scope.mode, scope.loop, name)
+        gone = StepScope(scope.mode, scope.loop, name, scope.subject)
         if name not in present and ledger.has_decided(connection, gone):
             people = sum(ledger.counts(connection, gone).values())
             raise NoClearance(

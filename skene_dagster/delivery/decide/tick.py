@@ -10,7 +10,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import first_wave
 from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision, new_decisions
-from skene_dagster.delivery.decide.eligibility import Mail, Rules
+from skene_dagster.delivery.decide.eligibility import Rules
 from skene_dagster.delivery.decide.gates import judging, looking
 from skene_dagster.delivery.decide.gates.judging import Gate
 from skene_dagster.delivery.decide.send_audience import SendAudience
@@ -158,6 +158,8 @@ class Tick:
             arbiter=self.arbiter,
         )
         self.arbiter.keep(connection)
+        accounts = [one.account for one in decided if one.account is not None]
+        ledger.decide_accounts(connection, audience.scope, accounts, as_of=audience.as_of, now=now)
         batches = ledger.decide(
             connection,
             audience.scope,
@@ -176,4 +178,4 @@ class Tick:
 
 
 def mails(decided: Iterable[CandidateDecision]) -> int:
-    return sum(isinstance(one.decision, Mail) for one in decided)
+    return sum(one.emails for one in decided)

@@ -4,6 +4,13 @@ This package owns skene_sends, skene_batches, skene_deferred, skene_steps, skene
 it alone names them: what happens to their rows stands here, one statement or two to a function.
 """
 
+from skene_dagster.delivery.ledger.decisions.account_sends import (
+    account_history,
+    accounts_not_among,
+    accounts_of_batch,
+    contacts_of_accounts,
+)
+from skene_dagster.delivery.ledger.decisions.account_sends import write as decide_accounts
 from skene_dagster.delivery.ledger.decisions.budget import (
     PlannedEmails,
     busiest,
@@ -32,7 +39,7 @@ from skene_dagster.delivery.ledger.decisions.progress import (
 from skene_dagster.delivery.ledger.decisions.progress import forget as look_at_everybody
 from skene_dagster.delivery.ledger.decisions.ticks import largest_tick, mails_of_tick, was_ever_reserved
 from skene_dagster.delivery.ledger.decisions.wanted import wanted
-from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided
+from skene_dagster.delivery.ledger.decisions.writing import Planned, decide, has_decided, was_about_others
 from skene_dagster.delivery.ledger.erasing import (
     SendOf,
     drop_bytes,
@@ -98,7 +105,7 @@ from skene_dagster.delivery.ledger.recovering import (
     remember,
     set_apart,
 )
-from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of, scope_of, send_id, sends_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
@@ -149,6 +156,9 @@ __all__ = [
     "accept",
     "accepted_in",
     "accepted_since",
+    "account_history",
+    "accounts_not_among",
+    "accounts_of_batch",
     "all_loops",
     "answered",
     "at_tick",
@@ -163,11 +173,13 @@ __all__ = [
     "claim",
     "complete",
     "contacts_of",
+    "contacts_of_accounts",
     "count_changes",
     "counted_by_loop",
     "counted_since",
     "counts",
     "decide",
+    "decide_accounts",
     "decided_recipients",
     "deferred",
     "doubt",
@@ -234,6 +246,7 @@ __all__ = [
     "reissue_frozen",
     "release",
     "remember",
+    "scope_of",
     "send_id",
     "sends_in_pages",
     "sends_left_in",
@@ -255,6 +268,7 @@ __all__ = [
     "wanted",
     "warm_up_is_over",
     "warm_up_waits",
+    "was_about_others",
     "was_ever_reserved",
     "written_back",
 ]

@@ -9,8 +9,7 @@ from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import CLOCKS_DIFFER
-from skene_dagster.store.tables import OPEN, batches, segment_members
-from skene_dagster.store.tables import deferred as waiting
+from skene_dagster.store.tables import OPEN, batches
 
 
 def open_emails(connection: Connection, scope: StepScope) -> int:
@@ -49,15 +48,16 @@ def stuck_emails(connection: Connection, scope: StepScope, now: datetime, *, for
 
 def deferred(connection: Connection, scope: StepScope, *, by_row: bool) -> dict[str, int]:
     """Count what is decided again at a later tick, by reason; a member who left meanwhile is none of them."""
+    waiting, members = scope.subject.deferred, scope.subject.members
     reason = waiting.c.reason
     inside = and_(
-        segment_members.c.segment == segment_name(scope.loop, scope.step),
-        segment_members.c.exited_at == OPEN,
-        segment_members.c.user_id == waiting.c.user_id,
+        members.c.segment == segment_name(scope.loop, scope.step),
+        members.c.exited_at == OPEN,
+        members.c.user_id == waiting.c.user_id,
     )
     query = (
         select(reason, func.count().label("n"))
-        .select_from(waiting if by_row else waiting.join(segment_members, inside))
+        .select_from(waiting if by_row else waiting.join(members, inside))
         .where(deferred_of(scope))
         .group_by(reason)
     )

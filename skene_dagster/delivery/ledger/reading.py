@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, or_, select
 
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger.decisions.account_sends import skipped_accounts
 from skene_dagster.delivery.ledger.decisions.progress import held
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of, sends_of
 from skene_dagster.delivery.model import Batch, BatchState, DueBatch, ReservedSend, SendState, WaitingBatches
 from skene_dagster.store.engine import CLOCKS_DIFFER, is_over
-from skene_dagster.store.tables import batches, deferred, sends
+from skene_dagster.store.tables import batches, sends
 
 UNSENT: tuple[BatchState, ...] = ("reserved", "frozen")
 """Batches of which the provider may have nothing yet."""
@@ -53,11 +54,13 @@ _BATCH_OF = select(*BATCH).where(batches.c.batch_id == bindparam("batch_id"))
 def counts(connection: Connection, scope: StepScope, as_of: datetime | None = None) -> dict[str, int]:
     """Count the decisions of a step by state (`deferred:repeat` where there is a reason), at one tick or at all."""
     made = select(sends.c.state, sends.c.reason, func.count()).where(sends_of(scope))
+    deferred, nobody = scope.subject.deferred, skipped_accounts(scope, as_of)
     put_off = select(literal("deferred"), deferred.c.reason, func.count()).where(deferred_of(scope))
     if as_of is not None:
         made, put_off = made.where(sends.c.as_of == as_of), put_off.where(deferred.c.as_of == as_of)
     rows = [
         *connection.execute(made.group_by(sends.c.state, sends.c.reason)),
+        *(connection.execute(nobody) if nobody is not None else ()),
         *connection.execute(put_off.group_by(deferred.c.reason)),
         *(("deferred", reason, n) for reason, n in held(connection, scope).items()),
     ]

@@ -1,12 +1,15 @@
 """Which rows of the ledger a question is about, and what a send is called."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
+from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.segments.conditions import subject
 from skene_dagster.store.keys import as_text
-from skene_dagster.store.tables import batches, deferred, sends
+from skene_dagster.store.subjects import USERS, Subject
+from skene_dagster.store.tables import batches, sends
 
 NAMESPACE = uuid.UUID("8b6a4b0e-6a3f-5f0e-9a43-5d0c7b8f2c11")
 
@@ -18,6 +21,18 @@ class StepScope:
     mode: str
     loop: str
     step: str
+    subject: Subject = field(default=USERS, compare=False)
+    """Whom it decides about."""
+
+    @property
+    def key(self) -> dict[str, object]:
+        """The columns by which the ledger's tables name it."""
+        return {"mode": self.mode, "loop": self.loop, "step": self.step}
+
+
+def scope_of(mode: str, plan: LoopPlan, step: StepPlan) -> StepScope:
+    """Name a step of a plan."""
+    return StepScope(mode, plan.name, step.ledger_name, subject(step))
 
 
 def all_loops(mode: str) -> StepScope:
@@ -48,4 +63,9 @@ def batches_of(scope: StepScope) -> ColumnElement[bool]:
 
 def deferred_of(scope: StepScope) -> ColumnElement[bool]:
     """The deferred of one step, as a condition."""
-    return rows_of(scope, deferred)
+    return rows_of(scope, scope.subject.deferred)
+
+
+def decisions_of(scope: StepScope) -> ColumnElement[bool]:
+    """The final decisions of one step, as a condition: the sends of users, or what was decided about accounts."""
+    return rows_of(scope, scope.subject.decisions)

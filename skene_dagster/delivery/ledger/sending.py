@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, literal, select, 
 
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.message import Frozen
+from skene_dagster.delivery.ledger.decisions.account_sends import put_back
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
 from skene_dagster.delivery.model import NEXT_TICK, Batch, BatchState, DeferReason, SkipReason
@@ -176,12 +177,13 @@ def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferre
     """
     mine = and_(sends.c.send_id == identity, sends.c.batch_id == batch_id, sends.c.state == "reserved")
     names = ("mode", "loop", "step", "user_id", "occurrence", "as_of")
-    said = {"reason": why.reason, "detail": why.detail, "decided_at": now}
+    said: dict[str, object] = {"reason": why.reason, "detail": why.detail, "decided_at": now}
     row = connection.execute(select(*(sends.c[name] for name in names)).where(mine)).mappings().one_or_none()
     if row is not None:
         connection.execute(delete(sends).where(mine))
-        again = {"ask_at": row["as_of"] + NEXT_TICK, "outranked_at": now}
-        connection.execute(insert(deferred).values({**row, **said, **again}))
+        said |= {"as_of": row["as_of"], "ask_at": row["as_of"] + NEXT_TICK, "outranked_at": now}
+        if not put_back(connection, row, said):
+            connection.execute(insert(deferred).values({**row, **said}))
 
 
 def begin_attempt(connection: Connection, batch: Batch, owner: str, now: datetime) -> int | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, inspect, select
 
 from skene_dagster.behaviour.activity import last_active_of
 from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.accounts.rehearsing import decided_accounts
 from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.eligibility import Defer, Facts, Mail, decide
 from skene_dagster.delivery.decide.gates.rehearsing import Tally, is_whole
@@ -18,7 +19,7 @@ from skene_dagster.delivery.model import Waiting
 from skene_dagster.delivery.rehearsal.stage import Case, Stage
 from skene_dagster.product import attributes
 from skene_dagster.segments import clearance, conditions, members
-from skene_dagster.store.keys import users_key
+from skene_dagster.store.keys import key_of
 from skene_dagster.store.tables import batches, controls, deferred, steps, warm_ups
 
 
@@ -28,7 +29,7 @@ class Decisions:
     def __init__(self, stage: Stage, connection: Connection, *, gathers: bool) -> None:
         self._stage = stage
         self._connection = connection
-        self.key = users_key(connection, stage.settings.users)
+        self.key = key_of(connection, conditions.selected_from(stage.step, stage.settings))
         # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, stage.audience.segment) if self._known else None
@@ -49,6 +50,8 @@ class Decisions:
         keys = [key for key in found if key is not None]
         if not keys:
             return []
+        if self._stage.step.per_account:
+            return self._about_accounts(found)
         audience, as_of = self._stage.audience, self._stage.as_of
         people = audience.people(self._connection, keys, as_of, email.user_columns)
         inside = members.entered(self._connection, audience.segment, keys) if self._known else {}
@@ -72,6 +75,19 @@ class Decisions:
         self._remember([case for case in cases if self.puts_off(case)], found, waiting)
         return cases
 
+    def _about_accounts(self, found: Mapping[object, Sequence[Any]]) -> list[Case]:
+        email, audience = self._stage.email, self._stage.audience
+        # Whoever of them is mailed is decided with the account: they do not take turns.
+        self._arbiter.gather(is_gathering=False)
+        cases = []
+        for one in decided_accounts(audience, self._connection, list(found), self._rules, self._arbiter):
+            is_mailed = isinstance(one.decision, Mail) or getattr(one.decision, "reason", None) == "budget"
+            self.tally.count(one.person, one.inside_since, is_mailed=is_mailed, waits=one.waits)
+            row = attributes.read(found[one.account_id][1], email.row_columns) if email.row_columns else {}
+            about = one.account_id, one.account
+            cases.append(Case(one.user_id, one.person, one.inside_since, one.past, one.decision, row, *about))
+        return cases
+
     def _remember(
         self, cases: Sequence[Case], rows: Mapping[object, Sequence[Any]], waiting: Mapping[object, Waiting]
     ) -> None:
@@ -85,7 +101,8 @@ class Decisions:
 
     def puts_off(self, case: Case) -> bool:
         """Whether somebody has to take their turn, for a day has not room for all."""
-        return self._is_gathering and isinstance(case.decision, Defer) and case.decision.reason == "budget"
+        is_in_turn = self._is_gathering and not self._stage.step.per_account
+        return is_in_turn and isinstance(case.decision, Defer) and case.decision.reason == "budget"
 
     def in_turn(self) -> Iterator[list[Case]]:
         """Decide about those who were put off, the most recently active first, for as long as there is room."""

@@ -1,7 +1,7 @@
 """A tick, rehearsed: about everybody whom its condition returns, or about one user."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect, literal, select
 
 from skene_dagster.behaviour.rollup.counted import counted_whole
+from skene_dagster.delivery.decide.accounts import recipients
 from skene_dagster.delivery.decide.arbiter.arbiter import days_of
 from skene_dagster.delivery.decide.candidates import Candidate, count
 from skene_dagster.delivery.decide.eligibility import Decision, Mail
@@ -18,10 +19,12 @@ from skene_dagster.delivery.decide.send_audience import PAGE
 from skene_dagster.delivery.model import GateName
 from skene_dagster.delivery.rehearsal.decisions import Decisions, answer, arbiter_of
 from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, known
-from skene_dagster.errors import NotCounted, QueryRejected
+from skene_dagster.errors import NotCounted
 from skene_dagster.product import attributes
-from skene_dagster.segments import trigger_rows
+from skene_dagster.segments import conditions, trigger_rows
+from skene_dagster.segments.conditions import accounts_of
 from skene_dagster.store.failures import translated
+from skene_dagster.store.keys import users_key
 from skene_dagster.store.tables import sends
 
 
@@ -46,7 +49,7 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
         for page in _pages(reading, stage):
             for row in page:
                 if row[0] is not None and row[0] == last:
-                    raise _twice(stage, last)
+                    raise conditions.returned_twice(stage.plan, stage.step, last)
                 last = row[0]
             cases = decisions.decide(page)
             unknown += len(page) - len(cases)
@@ -129,6 +132,36 @@ def held_before(stage: Stage) -> dict[GateName, str]:
         return GateTally(stage.audience, connection).shut_when_last_measured(stage.as_of)
 
 
+def rehearse_recipient(stage: Stage, key: str) -> tuple[Person | None, Mapping[str, object], Mapping[str, object]]:
+    """Find one user, and what an email about their account shows of it: of the condition's row, and its own columns.
+
+    Args:
+        key: the users key as it is written.
+
+    Returns:
+        The user, None if there is none. The columns are empty where they have no account; those of the condition,
+        where it does not select that.
+
+    Raises:
+        StoreError: the database refused.
+    """
+    settings, email = stage.settings, stage.email
+    column = accounts_of(settings).user_column
+    with translated(), stage.engine.connect() as connection:
+        user_id = users_key(connection, settings.users).read(key)
+        keys = [] if user_id is None else [user_id]
+        found = stage.audience.people(connection, keys, stage.as_of, [*email.user_columns, column])
+        person = next(iter(found.values()), None)
+        account = None if person is None else person.columns[column]
+        if account is None:
+            return person, {}, {}
+        columns = recipients.columns(connection, settings, [account], email.account_columns)
+        query = answer(connection, stage)
+        row = connection.execute(query.where(query.selected_columns[0] == account)).first()
+        names = email.row_columns
+        return person, attributes.read(row[1], names) if row and names else {}, columns.get(account, {})
+
+
 def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> Rehearsal:
     """Decide about every row that a refresh would find; before the first one, it would find none."""
     audience, tally, seen = stage.audience, _Tally(size), 0
@@ -165,17 +198,6 @@ def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[A
     ordered = query.order_by(query.selected_columns[0])
     # SQLAlchemy, 2026-11: without a size, partitions() gives one partition of all rows.
     return connection.execute(ordered, execution_options={"stream_results": True}).partitions(PAGE)
-
-
-def _twice(stage: Stage, key: object) -> QueryRejected:
-    # A text may be an address, and is not repeated.
-    example = f", for example {key}" if isinstance(key, int) else ""
-    step = stage.plan.steps.index(stage.step)
-    return QueryRejected(
-        f"The condition returns a user more than once{example}.",
-        advice="Select each user once: with DISTINCT, GROUP BY, or EXISTS in place of a join.",
-        place=stage.plan.document.text_place(("steps", step, "condition", "query")),
-    )
 
 
 def _keep_some(sample: list[Case], case: Case, size: int, seen: int, draw: Random) -> None:

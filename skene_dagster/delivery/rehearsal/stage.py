@@ -1,13 +1,14 @@
 """What is rehearsed, and what comes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 
 from sqlalchemy import Engine, inspect
 
-from skene_dagster.behaviour.rollup.counted import Counted, counted_whole
+from skene_dagster.behaviour.rollup.counted import Counted, counted_activity, counted_whole
 from skene_dagster.delivery.decide.arbiter.today import DaysBudget, budgets
 from skene_dagster.delivery.decide.eligibility import Decision
 from skene_dagster.delivery.decide.facts import Person
@@ -21,7 +22,9 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import preferences, warm_ups
+from skene_dagster.store.tables import account_decisions, preferences, warm_ups
+
+_NONE: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Case:
     decision: Decision
     row: Mapping[str, object]
     """The condition's columns that the email names."""
+    account_id: object | None = None
+    """The account that it is about; the user is who of it would be mailed, if anybody."""
+    account: Mapping[str, object] = field(default_factory=dict)
+    """Its columns that the email names."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,9 @@ class Stage:
     def audience(self) -> SendAudience:
         """Whom a run would decide about."""
         has_consent = inspect(self.engine).has_table(preferences.name)
-        return SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of, has_consent=has_consent)
+        has_accounts = inspect(self.engine).has_table(account_decisions.name)
+        made = SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of)
+        return replace(made, has_consent=has_consent, has_accounts=has_accounts)
 
     @property
     def email(self) -> Email:
@@ -87,6 +96,8 @@ def known(stage: Stage) -> Counted | None:
         StoreError: the database refused.
     """
     with translated(), stage.engine.connect() as connection:
+        if stage.step.recipient == "most_recently_active":
+            return counted_activity(connection, stage.settings)
         return counted_whole(connection, stage.step.condition, stage.settings)
 
 
@@ -103,7 +114,14 @@ def budgets_of(stage: Stage) -> list[DaysBudget]:
     return [one for one in found if one.domain in {None, stage.settings.domain_of(stage.email.topic)}]
 
 
-def render(stage: Stage, templates: Templates, user_id: object, person: Person, row: Mapping[str, object]) -> Message:
+def render(
+    stage: Stage,
+    templates: Templates,
+    user_id: object,
+    person: Person,
+    row: Mapping[str, object],
+    account: Mapping[str, object] = _NONE,
+) -> Message:
     """Make the email of one user, as a run would make their first; a link to our own pages unsubscribes nobody.
 
     Raises:
@@ -114,6 +132,7 @@ def render(stage: Stage, templates: Templates, user_id: object, person: Person, 
         stage.email,
         user=person.columns,
         row=row,
+        account=account,
         letterhead=Letterhead.of(stage.settings, stage.email.topic),
         send_id=send_id(stage.audience.scope, user_id, 1),
         to=person.address or "",

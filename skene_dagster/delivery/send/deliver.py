@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.backup_recovery import refuse_an_outdated_ledger
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.delivery.model import DueBatch
 from skene_dagster.delivery.send.advance import advance
 from skene_dagster.delivery.send.session import DeliverySession
@@ -53,7 +53,7 @@ def deliver(
             write `set`.
     """
     source = Source.of(session, plan, step, templates, session.do(environment.ledger_id))
-    policy, scope = source.policy(session), StepScope(session.mode.name, plan.name, step.ledger_name)
+    policy, scope = source.policy(session), scope_of(session.mode.name, plan, step)
 
     def due(stopped: Collection[str] = ()) -> Sequence[DueBatch]:
         by = source.email.provider

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide import facts
+from skene_dagster.delivery.decide.accounts.checking import AccountsOfBatch
 from skene_dagster.delivery.decide.addressees import zone_of
 from skene_dagster.delivery.decide.eligibility import LEFT, fault_of
 from skene_dagster.delivery.decide.facts import Person
@@ -27,6 +28,7 @@ from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.product import attributes
 from skene_dagster.segments import members, trigger_rows
 from skene_dagster.settings import Settings
+from skene_dagster.store.subjects import ACCOUNTS
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
@@ -52,7 +54,8 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         return None
     left = source.late.who_left(connection, batch, waiting, now)
     people = _people(connection, batch, waiting, source, session)
-    messages, left_out = _render(connection, batch, waiting, people, left, source, session)
+    accounts = AccountsOfBatch.read(connection, batch, waiting, source.step, session.settings, now)
+    messages, left_out = _render(connection, batch, waiting, people, accounts, left, source, session)
     if session.mode.leaves:
         tag = (ORIGIN_TAG, origin(source.ledger_id, batch.batch_id))
         messages = [replace(message, tags=(*message.tags, tag)) for message in messages]
@@ -65,7 +68,11 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         left_out[messages[0].send_id] = Deferred("too_large", f"{len(frozen.packed):,} bytes")
         frozen = None
     mailed = {row.send_id: row.user_id for row in waiting}
-    recipients = [name for send_id in (frozen.send_ids if frozen else ()) for name in people[mailed[send_id]].names]
+    recipients = [
+        name
+        for send_id in (frozen.send_ids if frozen else ())
+        for name in (*people[mailed[send_id]].names, *accounts.names(send_id))
+    ]
     ours = ledger.freeze(
         connection,
         batch.batch_id,
@@ -120,6 +127,7 @@ class _Checks:
     settings: Settings
     inside: Mapping[Any, str | None]
     """The kept columns of those who are inside, or of the rows that are known."""
+    accounts: AccountsOfBatch
     left: Collection[str]
     """The sends of those who no longer qualify."""
     recipients: Mapping[str, str]
@@ -129,7 +137,9 @@ class _Checks:
 
     def subject(self, row: ReservedSend) -> object:
         """Return what `inside` knows a send by."""
-        return (row.user_id, row.occurrence) if self.source.step.by_row else row.user_id
+        if self.source.step.by_row:
+            return row.user_id, row.occurrence
+        return self.accounts.of_send.get(row.send_id, row.user_id)
 
     def why_not(self, row: ReservedSend, person: Person | None) -> LeftOut | None:
         """Say why a user gets no email now; None: they get it."""
@@ -140,6 +150,8 @@ class _Checks:
         if row.send_id in self.left:
             # No refresh has seen a member leave: the next tick decides whether they are back.
             return Skipped(LEFT) if self.source.step.by_row else Deferred(LEFT)
+        if (why_not := self.accounts.why_not(row, person)) is not None:
+            return why_not
         if not person.mailable:
             return Skipped("not_mailable")
         if (fault := fault_of(person.address)) is not None:
@@ -164,6 +176,7 @@ def _render(
     batch: Batch,
     waiting: Sequence[ReservedSend],
     people: Mapping[object, Person],
+    accounts: AccountsOfBatch,
     left: Collection[str],
     source: Source,
     session: DeliverySession,
@@ -173,7 +186,8 @@ def _render(
     checks = _Checks(
         source=source,
         settings=settings,
-        inside=_kept(connection, plan, step, mode, waiting),
+        inside=_kept(connection, plan, step, mode, waiting, accounts),
+        accounts=accounts,
         left=left,
         recipients=ledger.decided_recipients(connection, batch.batch_id),
         # The clocks of those are not looked at who are mailed in simulated time.
@@ -194,6 +208,7 @@ def _render(
                 message = source.templates.render(
                     email,
                     user=person.columns,
+                    account=accounts.columns(row),
                     row=attributes.read(checks.inside[checks.subject(row)], email.row_columns),
                     letterhead=_addressed(letterhead, links, person, settings, row),
                     send_id=row.send_id,
@@ -221,10 +236,17 @@ def _addressed(
 
 
 def _kept(
-    connection: Connection, plan: LoopPlan, step: StepPlan, mode: Mode, waiting: Sequence[ReservedSend]
+    connection: Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    mode: Mode,
+    waiting: Sequence[ReservedSend],
+    accounts: AccountsOfBatch,
 ) -> Mapping[Any, str | None]:
     """Read the kept columns of those who are to be mailed: by user, or by user and occurrence if rows trigger it."""
     segment = segment_name(plan.name, step.ledger_name)
+    if step.per_account:
+        return members.kept(connection, segment, list(accounts.of_send.values()), ACCOUNTS)
     if not step.by_row:
         return members.kept(connection, segment, [row.user_id for row in waiting])
     rows = [(row.user_id, row.occurrence) for row in waiting]

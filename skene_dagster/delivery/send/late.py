@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
@@ -71,6 +71,11 @@ class LateTicks:
     def _not_in_the_answer(
         self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], now: datetime
     ) -> frozenset[str]:
+        if self.step.per_account:
+            accounts = ledger.accounts_of_batch(connection, batch.batch_id)
+            about = Again(list(dict.fromkeys(accounts.values())), now)
+            answer = conditions.answer_again(connection, *self._known(connection), self.settings, batch.as_of, about)
+            return ledger.accounts_not_among(connection, ledger.in_batch(batch.batch_id), answer.c[0])
         again = Again(list(dict.fromkeys(row.user_id for row in waiting)), now)
         asked = connection, *self._known(connection), self.settings
         if self.step.by_row:
@@ -85,8 +90,9 @@ class LateTicks:
         asked_at, left = self._of_all.get(as_of, (None, frozenset[str]()))
         if asked_at is None or now - asked_at > LATE:
             rows = conditions.answer(connection, *self._known(connection), self.settings, as_of).rows
-            scope = StepScope(self.mode.name, self.plan.name, self.step.ledger_name)
-            left = ledger.not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
+            scope = scope_of(self.mode.name, self.plan, self.step)
+            not_among = ledger.accounts_not_among if self.step.per_account else ledger.not_among
+            left = not_among(connection, ledger.at_tick(scope, as_of), rows.c[0])
             self._of_all[as_of] = now, left
         return left
 

@@ -15,7 +15,13 @@ from skene_dagster.loops.dialect.answers.correlation import ROW_AT, ROW_KEY, ROW
 from skene_dagster.loops.dialect.answers.nulls import before_a_moment
 from skene_dagster.loops.dialect.answers.recipients import columns, is_plain, key, names_read
 from skene_dagster.loops.dialect.answers.sources import Product, tables
-from skene_dagster.loops.dialect.lone_expression import BEFORE, judge_expression, judge_moment, test_of_a_moment
+from skene_dagster.loops.dialect.lone_expression import (
+    BEFORE,
+    judge_expression,
+    judge_key,
+    judge_moment,
+    test_of_a_moment,
+)
 from skene_dagster.loops.dialect.parts import cut, written
 from skene_dagster.loops.dialect.rewriting import TRIGGER_KEY, rewrite, rewrite_part
 from skene_dagster.loops.dialect.scanner import Refusal, Word, scan
@@ -25,7 +31,7 @@ from skene_dagster.loops.dialect.structure import conjuncts, judge
 from skene_dagster.loops.dialect.time.moments import Remedy, moments, remedies
 from skene_dagster.loops.dialect.time.windows import windows
 from skene_dagster.loops.plan import Expression, Query
-from skene_dagster.settings import Users
+from skene_dagster.settings import Keyed, Users
 from skene_dagster.text_lines import TextLines
 
 __all__ = [
@@ -36,6 +42,7 @@ __all__ = [
     "Remedy",
     "parts_of",
     "read_expression",
+    "read_key",
     "read_moment",
     "read_query",
     "read_test",
@@ -49,12 +56,13 @@ LONGEST = 50_000
 _SHORTER = "Put it into a view; a long list, into a table."
 
 
-def read_query(text: str, *, users: Users, place: Place, lines: TextLines | None = None, schema: str = "") -> Query:
+def read_query(text: str, *, users: Keyed, place: Place, lines: TextLines | None = None, schema: str = "") -> Query:
     """Read a condition's SQL: MySQL's dialect, and PostgreSQL's `INTERVAL '7 days'`.
 
     The texts are for SQLAlchemy's `text()`; `place.line` is the line of the text's first line.
 
     Args:
+        users: the table whose rows it selects: users, or accounts.
         lines: where the text's lines are in its file; those of the text itself where they are not given.
         schema: the name of the connected database, if it is known.
 
@@ -84,6 +92,19 @@ def read_test(text: str, *, place: Place, lines: TextLines | None = None) -> Exp
     """
     with _in_its_place(place):
         return _read_expression(text, _scanned(text, lines), alone=False)
+
+
+def read_key(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:
+    """Read SQL that is another row's key, of a row of one table, or NULL; see `read_test`.
+
+    Raises:
+        QueryRejected: it is something else.
+    """
+    with _in_its_place(place):
+        words = _scanned(text, lines)
+        found = _read_expression(text, words, alone=False)
+        judge_key(words)
+        return found
 
 
 def read_moment(text: str, *, place: Place, lines: TextLines | None = None) -> Expression:

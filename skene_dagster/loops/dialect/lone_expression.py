@@ -41,7 +41,9 @@ def judge_expression(rewritten: Rewritten, *, alone: bool) -> exp.Expr:
             "What an event is must not depend on when it is looked at. " + _A_ROW_ALONE,
         )
     where = judge(replace(rewritten, judged=[BEFORE, *rewritten.judged, _AFTER])).args["where"].this
-    if not isinstance(where, exp.Paren):
+    # SQLGlot 30, 2026-11: brackets around a subquery are a subquery, too.
+    is_subquery = isinstance(where, exp.Subquery) and isinstance(where.this, exp.Subquery)
+    if not (isinstance(where, exp.Paren) or is_subquery):
         raise Refusal("This is not one expression.", _A_ROW_ALONE)
     # A subquery may count; the expression itself is asked for some users at a time, who are not all that there are.
     for node in where.walk(prune=lambda inner: not alone and isinstance(inner, exp.Query)):
@@ -74,6 +76,22 @@ def judge_moment(words: list[Word]) -> None:
                 f"{shown} is no moment.",
                 "Write what is the moment when they agreed, or NULL: CASE WHEN newsletter = 1 THEN created_at END",
             )
+
+
+def judge_key(words: list[Word]) -> None:
+    """Check an expression that is to be a key, or NULL.
+
+    Raises:
+        Refusal: it is certainly none: true or false, or several values.
+    """
+    rewritten = rewrite_part(words)
+    tree = judge_expression(rewritten, alone=False)
+    if isinstance(tree, exp.Tuple):
+        raise Refusal("This is not one expression.", _A_ROW_ALONE)
+    for value, _ in ends(tree):
+        if isinstance(value, exp.Predicate | exp.Connector | exp.Not):
+            shown = in_the_authors_words(value.sql("mysql", normalize_functions=False), rewritten)
+            raise Refusal(f"{shown} is true or false, and no key.", "Write a column with a key, such as: owner_id")
 
 
 def _refuse(node: exp.Expr, *, alone: bool) -> None:

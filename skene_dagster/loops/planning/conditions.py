@@ -11,19 +11,29 @@ from skene_dagster.loops import model
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
 from skene_dagster.loops.planning.faults import Faults
-from skene_dagster.settings import FILE, Feature, Milestone, Settings
+from skene_dagster.settings import FILE, Feature, Keyed, Milestone, Settings
 
 _NOTHING = Query("", "", None, "", (), (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())
 """Replaces a query that cannot be read; its fault is noted, and there will be no plan."""
 
 
 def plan_condition(
-    condition: model.Condition, path: Path_, trigger: Trigger, settings: Settings, faults: Faults
+    condition: model.Condition,
+    path: Path_,
+    trigger: Trigger,
+    settings: Settings,
+    faults: Faults,
+    *,
+    selects: Keyed,
 ) -> Condition:
-    """Resolve a condition."""
+    """Resolve a condition.
+
+    Args:
+        selects: the table whose rows it selects.
+    """
     match condition:
         case model.QueryCondition():
-            return _query(condition, path, trigger, settings, faults)
+            return _query(condition, path, trigger, settings, faults, selects)
         case model.LevelCondition():
             return AtLevel(condition.is_, condition.for_)
         case model.FeatureCondition():
@@ -77,22 +87,33 @@ def about(condition: Condition, settings: Settings) -> tuple[tuple[str, Feature 
             return ()
 
 
-def _query(condition: model.QueryCondition, path: Path_, trigger: Trigger, settings: Settings, faults: Faults) -> Query:
+def _query(
+    condition: model.QueryCondition,
+    path: Path_,
+    trigger: Trigger,
+    settings: Settings,
+    faults: Faults,
+    selects: Keyed,
+) -> Query:
     inner = (*path, "query")
-    query = read_condition(condition.query, inner, settings, faults)
+    query = read_condition(condition.query, inner, settings, faults, selects=selects)
     if query.by_row and not isinstance(trigger, Rows):
         advice = "Use a trigger of type database or event, or leave it out."
         faults.refuse(inner, "$1 is the row that triggered the step, and this trigger has none.", advice)
     return query
 
 
-def read_condition(sql: str, path: Path_, settings: Settings, faults: Faults) -> Query:
-    """Read the SQL at a place of the file; what is wrong with it is noted."""
+def read_condition(sql: str, path: Path_, settings: Settings, faults: Faults, *, selects: Keyed | None = None) -> Query:
+    """Read the SQL at a place of the file; what is wrong with it is noted.
+
+    Args:
+        selects: the table whose rows it selects; None: the users table.
+    """
     document = faults.document
     try:
         return read_query(
             sql,
-            users=settings.users,
+            users=selects or settings.users,
             place=document.text_place(path),
             lines=document.text_lines(path),
             schema=settings.schema,

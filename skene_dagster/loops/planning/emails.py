@@ -16,13 +16,14 @@ from skene_dagster.settings import FILE, Feature, Milestone, Settings, Users
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def plan_email(
+def plan_email(  # noqa: PLR0913 - what it needs, each by its name
     email: model.EmailAction,
     path: Path_,
     columns: tuple[str, ...] | None,
     about: tuple[tuple[str, Feature | Milestone], ...],
     *,
     by_row: bool,
+    per_account: bool,
     topic: str,
     settings: Settings,
     faults: Faults,
@@ -33,6 +34,7 @@ def plan_email(
         columns: those of the condition's result; None where they are not known.
         about: what the template can show of skene.yaml.
         by_row: single rows trigger the step.
+        per_account: it is about an account.
         topic: of the loop's marketing emails.
     """
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
@@ -42,7 +44,8 @@ def plan_email(
     _check_set(email, path, settings.users, faults)
     user: set[str] = set()
     row: set[str] = set()
-    taken = ["user", "row", *(name for name, _ in about)]
+    account: set[str] = set()
+    taken = ["user", "row", *(["account"] if per_account else []), *(name for name, _ in about)]
     for name, text in email.personalization.items():
         inner = (*path, "personalization", name)
         if _NAME.fullmatch(name) is None or name in taken:
@@ -55,6 +58,10 @@ def plan_email(
             continue
         user |= read.user
         row |= read.row
+        account |= read.account
+        if read.account and not per_account:
+            advice = "Write {{user.x}}, or make the loop `per: account`."
+            faults.refuse(inner, "The loop is about users, and its emails about no account.", advice)
         for column in sorted(read.row - set(columns if columns is not None else read.row)):
             advice = one_of(column, columns) if columns else ""
             faults.refuse(inner, f"The condition has no column {shown(column)}.", advice)
@@ -70,6 +77,7 @@ def plan_email(
         set=tuple(email.set.items()),
         topic=None if email.transactional else topic,
         hours=hours,
+        account_columns=tuple(sorted(account)),
         about=about,
     )
 

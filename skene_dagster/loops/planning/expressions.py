@@ -25,13 +25,15 @@ class Columns:
 
     user: frozenset[str]
     row: frozenset[str]
+    account: frozenset[str] = frozenset()
 
 
 def columns_of(text: str, place: Place) -> Columns:
     """Find the columns that the expressions of a text read.
 
     Raises:
-        LoopInvalid: it cannot be read, holds statements (`{% … %}`), or names anything but `user.x` and `row.x`.
+        LoopInvalid: it cannot be read, holds statements (`{% … %}`), or names anything but `user.x`, `row.x` and
+            `account.x`.
     """
     try:
         template = _SYNTAX.parse(text)
@@ -42,7 +44,7 @@ def columns_of(text: str, place: Place) -> Columns:
         raise LoopInvalid("The expression is nested too deeply.", advice=_WRITE, place=place) from None
     if any(not isinstance(node, nodes.Output) for node in template.body):
         raise LoopInvalid("Only {{ … }} may be used here.", advice="Statements belong in the template.", place=place)
-    found: dict[str, set[str]] = {"user": set(), "row": set()}
+    found: dict[str, set[str]] = {"user": set(), "row": set(), "account": set()}
     read: set[int] = set()
     for node in template.find_all((nodes.Getattr, nodes.Getitem)):
         assert isinstance(node, nodes.Getattr | nodes.Getitem)
@@ -54,7 +56,7 @@ def columns_of(text: str, place: Place) -> Columns:
             raise LoopInvalid(
                 f"{shown(name.name)} is not something that an email can show.", advice=_WRITE, place=place
             )
-    return Columns(frozenset(found["user"]), frozenset(found["row"]))
+    return Columns(*(frozenset(found[table]) for table in ("user", "row", "account")))
 
 
 def in_jinja(text: str) -> str:

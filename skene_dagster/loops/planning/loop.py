@@ -9,8 +9,10 @@ from typing import Literal
 
 from skene_dagster.documents import Document, Path_, shown
 from skene_dagster.loops import model
+from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.names import fault_of_name
 from skene_dagster.loops.plan import Block, Condition, Email, GoalPlan, LoopPlan, RecoveryPlan, StepPlan
+from skene_dagster.loops.planning.accounts import check_steps, recipient_of
 from skene_dagster.loops.planning.conditions import about, columns_of, plan_condition, read_condition
 from skene_dagster.loops.planning.emails import plan_email
 from skene_dagster.loops.planning.faults import Faults
@@ -35,11 +37,13 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
     _check_name(name, ("name",), "loop", faults)
     _check_names_of_steps(loop.steps, faults)
     topic = topic_of(loop, settings, faults)
+    recipient = recipient_of(loop, settings, faults)
+    check_steps(loop, faults)
     plan = LoopPlan(
         name=name,
         type=loop.type,
         opinion=loop.opinion,
-        steps=tuple(_step(number, loop.steps, topic, settings, faults) for number in range(len(loop.steps))),
+        steps=tuple(_step(number, loop.steps, topic, recipient, settings, faults) for number in range(len(loop.steps))),
         goal=_goal(loop.goal, settings, faults) if loop.goal else None,
         holdout=loop.holdout,
         priority=loop.priority,
@@ -105,10 +109,16 @@ def _check_names_of_steps(steps: list[model.Step], faults: Faults) -> None:
             taken.add(step.renamed_from)
 
 
-def _step(number: int, steps: list[model.Step], topic: str, settings: Settings, faults: Faults) -> StepPlan:
+def _step(
+    number: int, steps: list[model.Step], topic: str, recipient: Recipient | None, settings: Settings, faults: Faults
+) -> StepPlan:
     step, path = steps[number], ("steps", number)
     trigger = plan_trigger(step.trigger, (*path, "trigger"), steps[:number], settings, faults)
-    condition = plan_condition(step.condition, (*path, "condition"), trigger, settings, faults)
+    about_accounts = recipient is not None
+    # Where the accounts are unknown, so is what names one: nothing more is wrong with the query.
+    of_the_query = Faults(faults.document) if about_accounts and settings.accounts is None else faults
+    selects = settings.accounts if about_accounts and settings.accounts is not None else settings.users
+    condition = plan_condition(step.condition, (*path, "condition"), trigger, settings, of_the_query, selects=selects)
     return StepPlan(
         name=step.name or "main",
         renamed_from=step.renamed_from,
@@ -116,8 +126,16 @@ def _step(number: int, steps: list[model.Step], topic: str, settings: Settings, 
         condition=condition,
         timeout=step.condition.timeout,
         action=_action(
-            step.action, (*path, "action"), condition, settings, faults, by_row=is_by_row(trigger), topic=topic
+            step.action,
+            (*path, "action"),
+            condition,
+            settings,
+            faults,
+            by_row=is_by_row(trigger),
+            per_account=about_accounts,
+            topic=topic,
         ),
+        recipient=recipient,
     )
 
 
@@ -129,6 +147,7 @@ def _action(
     faults: Faults,
     *,
     by_row: bool,
+    per_account: bool,
     topic: str,
 ) -> Email | Block:
     plan = partial(
@@ -136,6 +155,7 @@ def _action(
         columns=columns_of(condition),
         about=about(condition, settings),
         by_row=by_row,
+        per_account=per_account,
         topic=topic,
         settings=settings,
         faults=faults,

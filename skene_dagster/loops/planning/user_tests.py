@@ -1,18 +1,20 @@
-"""Planning of the SQL of skene.yaml that says something of a user: who may be mailed at all, who agreed to a topic."""
+"""Planning of the SQL of skene.yaml that says something of a user or an account: who may be mailed, who owns what."""
 
 from collections.abc import Callable
 from functools import lru_cache
 
 from skene_dagster.documents import Document, Path_
 from skene_dagster.errors import QueryRejected, SettingsError
-from skene_dagster.loops.dialect import read_moment, read_test
+from skene_dagster.loops.dialect import read_key, read_moment, read_test
 from skene_dagster.loops.plan import Expression
-from skene_dagster.settings import FILE, Settings, Topic, Users
+from skene_dagster.settings import FILE, Accounts, Settings, Topic, Users
 
 MAILABLE: Path_ = ("users", "mailable")
+OWNER: Path_ = ("accounts", "owner")
 
 # Every page of users needs them.
 _read_test = lru_cache(maxsize=16)(read_test)
+_read_key = lru_cache(maxsize=16)(read_key)
 _read_moment = lru_cache(maxsize=64)(read_moment)
 
 
@@ -45,6 +47,18 @@ def plan_asked(name: str, topic: Topic, document: Document | None = None) -> Exp
     return _plan(_read_moment, topic.asked, asked_of(name), document) if topic.asked.strip() else None
 
 
+def plan_owner(accounts: Accounts, document: Document | None = None) -> Expression:
+    """Read the SQL that is the users key of an account's owner.
+
+    Args:
+        document: skene.yaml, for the lines of what is wrong.
+
+    Raises:
+        SettingsError: it cannot be used.
+    """
+    return _plan(_read_key, accounts.owner, OWNER, document)
+
+
 def plan_user_tests(settings: Settings, document: Document) -> None:
     """Read all of them.
 
@@ -52,6 +66,8 @@ def plan_user_tests(settings: Settings, document: Document) -> None:
         SettingsError: the first that cannot be used.
     """
     plan_mailable(settings.users, document)
+    if settings.accounts is not None and settings.accounts.owner.strip():
+        plan_owner(settings.accounts, document)
     for name, topic in settings.topics.items():
         plan_asked(name, topic, document)
 

@@ -5,6 +5,13 @@ values pass through as the driver gives them); TiDB compares a number column wit
 matches the wrong people (seen 2026-11), so no statement may ever compare the key with anything else.
 """
 
+from skene_dagster.store.tables.accounts import (
+    account_decisions,
+    account_deferred,
+    account_members,
+    account_sends,
+    accounts_of_type,
+)
 from skene_dagster.store.tables.consent import erasures, preferences, suppressions
 from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
@@ -36,6 +43,11 @@ from skene_dagster.store.tables.usage import (
 __all__ = [
     "OPEN",
     "Moment",
+    "account_decisions",
+    "account_deferred",
+    "account_members",
+    "account_sends",
+    "accounts_of_type",
     "alerts",
     "batches",
     "contacts",

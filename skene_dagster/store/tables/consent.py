@@ -9,7 +9,9 @@ suppressions = Table(
     "skene_suppressions",
     metadata,
     # Whom which mail may not reach. A row is never deleted: what was lifted has the moment in its key.
-    Column("recipient", String(66), primary_key=True),  # a salted hash: 1:… of an address, u:… of a users key
+    Column(
+        "recipient", String(66), primary_key=True
+    ),  # a salted hash: 1:… of an address, u:…, a:… of a user's or account's key
     Column("scope", String(64), primary_key=True),  # all | marketing | topic:<name>
     Column("lifted_at", Moment, primary_key=True),  # 9999-12-31 while it holds; ahead, where it ends by itself
     Column("since", Moment, nullable=False),  # when they said so

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from skene_dagster.checks import fresh_sources
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide.candidates import Candidate
-from skene_dagster.delivery.decide.eligibility import Mail, fault_of
+from skene_dagster.delivery.decide.eligibility import fault_of
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.gates import judging
 from skene_dagster.delivery.decide.gates.judging import LOOKS_BACK, Addresses, Gate
@@ -86,7 +86,8 @@ def address_of(person: Person) -> Addresses:
 
 def _unmailable(audience: SendAudience, engine: Engine, since: datetime | None, now: datetime) -> Gate | None:
     limits, found = audience.settings.limits, Addresses()
-    if limits.unmailable is None:
+    # Who of an account would be mailed, and whether they may, is decided with it.
+    if limits.unmailable is None or audience.step.per_account:
         return None
     last: Candidate | None = None
     while True:
@@ -165,13 +166,14 @@ def counted(
         if candidates.total() > most:
             break
     else:
-        return candidates
+        if audience.step.recipient != "everybody":
+            return candidates
     emails: Counter[datetime] = Counter()
     rules = audience.rules_without_orders(first_as_of)
     for page in _pages(audience, engine, since):
         decided = reading(engine, partial(audience.decide, page=page, rules=rules, now=now))
-        mailed = (one.candidate for one in decided if isinstance(one.decision, Mail))
-        emails.update(_tick_of(one, audience.as_of) for one in mailed)
+        for one in decided:
+            emails[_tick_of(one.candidate, audience.as_of)] += one.emails
     return emails
 
 

@@ -137,6 +137,7 @@ def _from_sender(sender: Sender, email: Email) -> Sequence[str]:
 
 
 def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[TemplateError]:
+    provided = ("user", "row", "account") if step.per_account else ("user", "row")
     for name, text in email.personalization:
         place = _place(plan, step, "personalization", name)
         if name in RESERVED:
@@ -146,7 +147,7 @@ def _personalization(plan: LoopPlan, step: StepPlan, email: Email) -> Iterable[T
         elif name in _JINJA_WORDS or not name.isidentifier() or keyword.iskeyword(name):
             advice = "Choose another: letters, digits and _."
             yield TemplateError(f"{shown(name)} cannot be a name in a template.", advice=advice, place=place)
-        for fault in lint(TEXT, text, ("user", "row")):
+        for fault in lint(TEXT, text, provided):
             yield TemplateError(fault.message, advice=fault.advice, place=place)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import Template, TemplateSyntaxError, UndefinedError
 
@@ -22,6 +23,8 @@ from skene_dagster.documents import together
 from skene_dagster.errors import TemplateError
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Feature, Milestone, Sender
+
+_NONE: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,13 @@ class Templates:
                 columns = sorted(needed(TEXT.parse(text)))
                 yield from ((name, column[5:]) for column in columns if column.startswith("user."))
 
-    def render(
+    def render(  # noqa: PLR0913 - what an email is made of, each by its name
         self,
         email: Email,
         *,
         user: Mapping[str, object],
         row: Mapping[str, object],
+        account: Mapping[str, object] = _NONE,
         letterhead: Letterhead,
         send_id: str,
         to: str,
@@ -77,7 +81,8 @@ class Templates:
 
         Args:
             user: the user's columns of the users table; NULL, or an empty text, is as good as absent.
-            row: the user's columns of the condition.
+            row: the user's columns of the condition, or the account's.
+            account: the account's columns of the accounts table.
             to: the user's address.
 
         Raises:
@@ -88,7 +93,7 @@ class Templates:
         sender = letterhead.sender
         ready = self._template(email.template)
         address = headers.check_address(to)
-        context = self._context(email, user, row, letterhead)
+        context = self._context(email, user, row, account, letterhead)
         subject = _rendered(ready.subject, context, "subject")
         html = headers.body(_rendered(ready.html, context, "HTML"))
         if (size := len(html.encode())) > headers.LARGEST_HTML:
@@ -113,11 +118,12 @@ class Templates:
         email: Email,
         user: Mapping[str, object],
         row: Mapping[str, object],
+        account: Mapping[str, object],
         letterhead: Letterhead,
     ) -> dict[str, object]:
         sender = letterhead.sender
         context: dict[str, object] = {name: _described(thing) for name, thing in email.about}
-        columns = {"user": Row(user), "row": Row(row)}
+        columns = {"user": Row(user), "row": Row(row), "account": Row(account)}
         for name, text in email.personalization:
             evaluate = compile_value(text)
             try:

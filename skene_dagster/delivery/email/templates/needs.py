@@ -159,11 +159,13 @@ def _asks_for_nothing(node: nodes.Compare) -> bool:
 
 
 def _variable(node: nodes.Node) -> str | None:
-    """Name a variable of the context, or a column of the user or the row."""
+    """Name a variable of the context, or a column of the user, the row or the account."""
     match node:
-        case nodes.Getattr(node=nodes.Name(name=("user" | "row") as table), attr=str(column)):
+        case nodes.Getattr(node=nodes.Name(name=("user" | "row" | "account") as table), attr=str(column)):
             return f"{table}.{column}"
-        case nodes.Getitem(node=nodes.Name(name=("user" | "row") as table), arg=nodes.Const(value=str(column))):
+        case nodes.Getitem(
+            node=nodes.Name(name=("user" | "row" | "account") as table), arg=nodes.Const(value=str(column))
+        ):
             return f"{table}.{column}"
         case nodes.Name(name=str(name), ctx="load"):
             return name

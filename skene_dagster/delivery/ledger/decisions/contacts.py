@@ -5,7 +5,6 @@ for nothing.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, exists, or_, select
@@ -62,7 +61,7 @@ def contacts_of(
 
 def keep(connection: Connection, scope: StepScope, made: Sequence[NewContact], now: datetime) -> None:
     """Write down to which recipients the emails of a page go; of one that is decided again, the last one counts."""
-    of_all = asdict(scope) | {"decided_at": now}
+    of_all = scope.key | {"decided_at": now}
     rows = [
         {"user_id": one.user_id, "occurrence": one.occurrence, "recipient": one.recipient, **of_all} for one in made
     ]

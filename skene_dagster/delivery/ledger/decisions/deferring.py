@@ -27,7 +27,8 @@ from skene_dagster.behaviour.activity import last_active
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
 from skene_dagster.delivery.model import DeferReason, NewDeferral, SkipReason, Waiting
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.tables import OPEN, deferred, segment_members, sends, triggered
+from skene_dagster.store.subjects import USERS
+from skene_dagster.store.tables import OPEN, triggered
 
 SOME = 1000
 """Keys of a statement."""
@@ -65,12 +66,15 @@ def defer(
         IntegrityError: another run has deferred one of them meanwhile.
     """
     if made:
-        of_all = {**asdict(scope), "as_of": as_of, "decided_at": now}
-        connection.execute(insert(deferred), [{"user_id": one.user_id, **asdict(one.waiting)} | of_all for one in made])
+        of_all = {**scope.key, "as_of": as_of, "decided_at": now}
+        connection.execute(
+            insert(scope.subject.deferred), [{"user_id": one.user_id, **asdict(one.waiting)} | of_all for one in made]
+        )
 
 
 def forget(connection: Connection, scope: StepScope, keys: Sequence[tuple[object, str]]) -> None:
     """Let those wait no more who are decided now, by user and occurrence."""
+    deferred = scope.subject.deferred
     for start in range(0, len(keys), SOME):
         row = tuple_(deferred.c.user_id, deferred.c.occurrence).in_(keys[start : start + SOME])
         connection.execute(delete(deferred).where(deferred_of(scope), row))
@@ -92,7 +96,7 @@ def due(
     A member who could not be mailed, and still cannot, is not among them: they stay due.
 
     Args:
-        may_be_mailed: says of a column of users keys that their user may be mailed by now, as a condition.
+        may_be_mailed: says of a column of keys that their user may be mailed by now, as a condition.
         waiting: for what. Of those who wait for room in the budget of a day, the most recently active come first.
         after: ask_at, user and occurrence of the last one of the page before.
 
@@ -100,12 +104,13 @@ def due(
         user_id (as the segment spells it), occurrence, reason, ask_at, outranked_at, entered_at (None: they are not
         inside any more, or their row is forgotten)
     """
+    deferred, members = scope.subject.deferred, scope.subject.members
     columns, segment = deferred.c, segment_name(scope.loop, scope.step)
-    member, row = segment_members.c, triggered.c
+    row = triggered.c
     if by_row:
         table, of_it = triggered, and_(row.mode == scope.mode, row.occurrence == columns.occurrence)
     else:
-        table, of_it = segment_members, member.exited_at == OPEN
+        table, of_it = members, members.c.exited_at == OPEN
     is_ripe = or_(columns.reason.not_in(UNMAILABLE), table.c.user_id.is_(None), may_be_mailed(columns.user_id))
     is_found = and_(table.c.segment == segment, table.c.user_id == columns.user_id, table.c.entered_at <= as_of, of_it)
     user_id = func.coalesce(table.c.user_id, columns.user_id).label("user_id")
@@ -117,8 +122,11 @@ def due(
         "for_a_mend": columns.reason.in_(UNMADE),
         "for_something_else": columns.reason.not_in(("budget", *UNMADE)),
     }
-    # Nobody knows of some when they were active: all databases put them last.
-    first = [last_active(columns.user_id).desc(), table.c.entered_at] if waiting == "for_room" else [columns.ask_at]
+    first: list[ColumnElement[Any]] = [columns.ask_at]
+    if waiting == "for_room":
+        # Nobody knows of some when they were active: all databases put them last. Accounts are not active themselves.
+        active = [last_active(columns.user_id).desc()] if scope.subject is USERS else []
+        first = [*active, table.c.entered_at]
     is_next: ColumnElement[bool] = true()
     if after is not None:
         ask_at, user, occurrence = after
@@ -140,14 +148,15 @@ def reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int
 
     Only members who are still inside, and rows that are still known.
     """
-    later, again = sends.alias("later"), sends.alias("again")
+    decisions, deferred, members = scope.subject.decisions, scope.subject.deferred, scope.subject.members
+    later, again = decisions.alias("later"), decisions.alias("again")
     same_user = (later.c[name] == again.c[name] for name in ("mode", "loop", "step", "user_id"))
     is_last = ~exists().where(*same_user, later.c.as_of > again.c.as_of)
     if by_row:
         table, is_last = triggered, true()
         known = and_(triggered.c.mode == scope.mode, triggered.c.occurrence == again.c.occurrence)
     else:
-        table, known = segment_members, segment_members.c.exited_at == OPEN
+        table, known = members, members.c.exited_at == OPEN
     segment = segment_name(scope.loop, scope.step)
     is_there = exists().where(table.c.segment == segment, table.c.user_id == again.c.user_id, known)
     found = select(
@@ -160,7 +169,9 @@ def reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int
         null(),
     ).where(_skipped(again, scope), is_last, is_there, ~waits(scope, again.c.user_id, again.c.occurrence))
     connection.execute(insert(deferred).from_select(list(deferred.c), found))
-    moved = delete(sends).where(_skipped(sends, scope), waits(scope, sends.c.user_id, sends.c.occurrence))
+    moved = delete(decisions).where(
+        _skipped(decisions, scope), waits(scope, decisions.c.user_id, decisions.c.occurrence)
+    )
     return connection.execute(moved).rowcount
 
 
@@ -170,7 +181,7 @@ def _skipped(table: FromClause, scope: StepScope) -> ColumnElement[bool]:
 
 def waiting(connection: Connection, scope: StepScope, keys: Sequence[object]) -> dict[object, Waiting]:
     """Say of users who wait what for, and from when on they are decided again; of one who waits twice the first."""
-    columns = deferred.c
+    columns = scope.subject.deferred.c
     query = (
         select(columns.user_id, columns.occurrence, columns.reason, columns.ask_at, columns.outranked_at)
         .where(deferred_of(scope), columns.user_id.in_(keys))
@@ -183,5 +194,6 @@ def waits(
     scope: StepScope, user_id: ColumnElement[Any], occurrence: ColumnElement[str] | None = None
 ) -> ColumnElement[bool]:
     """Say that a user waits already, or one of their rows that triggered; as a condition."""
+    deferred = scope.subject.deferred
     same = [] if occurrence is None else [deferred.c.occurrence == occurrence]
     return exists().where(deferred_of(scope), deferred.c.user_id == user_id, *same)

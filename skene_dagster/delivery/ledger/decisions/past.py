@@ -1,7 +1,6 @@
 """What the ledger knows about users, and about rows that triggered, when a tick decides about them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -45,7 +44,7 @@ def history(
     """
     if in_order and not _knows_any(connection, scope, keys[0], keys[-1]):
         return {}
-    of = {"segment": segment_name(scope.loop, scope.step), "keys": keys, **asdict(scope)}
+    of = {"segment": segment_name(scope.loop, scope.step), "keys": keys, **scope.key}
     known: dict[object, Past] = {}
     for member, decided, occurrence, state, reason, decided_as_of in connection.execute(_HISTORY, of):
         user_id = decided if member is None else member

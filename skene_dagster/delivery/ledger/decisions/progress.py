@@ -12,7 +12,7 @@ from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
 from skene_dagster.delivery.model import GateName, HoldReason
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.tables import OPEN, Moment, deferred, segment_members, steps, triggered
+from skene_dagster.store.tables import OPEN, Moment, steps, triggered
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ def begin(connection: Connection, scope: StepScope, digest: str, as_of: datetime
     """
     known = connection.execute(select(steps.c.digest).where(rows_of(scope, steps))).scalar_one_or_none()
     if known is None:
-        row = {"mode": scope.mode, "loop": scope.loop, "step": scope.step, "digest": digest, "fence": 0}
+        row = {**scope.key, "digest": digest, "fence": 0}
         connection.execute(insert(steps).values(row))
     elif known != digest:
         connection.execute(update(steps).where(rows_of(scope, steps)).values(digest=digest))
+        deferred = scope.subject.deferred
         later = and_(deferred_of(scope), deferred.c.ask_at > as_of)
         connection.execute(update(deferred).where(later).values(ask_at=as_of))
     return progress(connection, scope) or StepProgress(None, None)
@@ -101,14 +102,15 @@ def held(connection: Connection, scope: StepScope) -> dict[str, int]:
     if known is None or known.hold is None:
         return {}
     segment, since = segment_name(scope.loop, scope.step), known.reserved_as_of
-    member, row = segment_members.c, triggered.c
+    members = scope.subject.members
+    member, row = members.c, triggered.c
     inside = and_(member.segment == segment, member.exited_at == OPEN, ~waits(scope, member.user_id))
     found = and_(row.mode == scope.mode, row.segment == segment, ~waits(scope, row.user_id, row.occurrence))
     if since is not None:
         inside, found = and_(inside, member.entered_at > since), and_(found, row.entered_at > since)
     number = sum(
         connection.execute(select(func.count()).select_from(table).where(which)).scalar_one()
-        for table, which in ((segment_members, inside), (triggered, found))
+        for table, which in ((members, inside), (triggered, found))
     )
     return {known.hold: number} if number else {}
 

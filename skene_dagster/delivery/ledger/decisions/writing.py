@@ -5,18 +5,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, insert, select
 
 from skene_dagster.delivery.ledger.decisions import contacts, deferring
-from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, decisions_of, deferred_of, rows_of, send_id
 from skene_dagster.delivery.model import NewDecisions, NewSend
-from skene_dagster.store.tables import batches, deferred, sends
+from skene_dagster.store.subjects import USERS
+from skene_dagster.store.tables import account_decisions, batches, sends
 
 
 def has_decided(connection: Connection, scope: StepScope) -> bool:
     """Whether anything was ever decided about a user of a step."""
-    asked = select(sends.c.state).where(sends_of(scope)), select(deferred.c.reason).where(deferred_of(scope))
+    decisions, deferred = scope.subject.decisions, scope.subject.deferred
+    asked = select(decisions.c.state).where(decisions_of(scope)), select(deferred.c.reason).where(deferred_of(scope))
     return any(connection.execute(query.limit(1)).first() is not None for query in asked)
+
+
+def was_about_others(connection: Connection, scope: StepScope) -> bool:
+    """Whether a step decided about users before, and is about accounts now, or the other way round."""
+
+    def any_of(table: Table) -> bool:
+        return connection.execute(select(table.c.mode).where(rows_of(scope, table)).limit(1)).first() is not None
+
+    if scope.subject is USERS:
+        return any_of(account_decisions)
+    # In this order: a run that decides now commits the sends and what they are about together.
+    return any_of(sends) and not any_of(account_decisions)
 
 
 @dataclass(frozen=True)
@@ -90,9 +104,7 @@ def _write_sends(
             batch.size += 1
         rows.append(
             {
-                "mode": scope.mode,
-                "loop": scope.loop,
-                "step": scope.step,
+                **scope.key,
                 "user_id": one.user_id,
                 "occurrence": one.occurrence,
                 "send_id": send_id(scope, one.user_id, one.occurrence),
@@ -111,9 +123,7 @@ def _write_sends(
             [
                 {
                     "batch_id": batch.batch_id,
-                    "mode": scope.mode,
-                    "loop": scope.loop,
-                    "step": scope.step,
+                    **scope.key,
                     "state": "reserved",
                     "size": batch.size,
                     "as_of": as_of,

@@ -9,10 +9,11 @@ from sqlglot import exp
 from skene_dagster.loops.dialect.answers.sources import Product, Source, common_table, is_star, sources
 from skene_dagster.loops.dialect.structure import unwrapped
 
-USER_ID = "user_id"
-
 Names = Literal["own", "named", ""]
-"""A column is the users table's own key; or it is called `user_id`, or may be NULL; or it names nobody."""
+"""A column is the users table's own key; or it is called `user_id`, or may be NULL; or it names nobody.
+
+Where a condition selects accounts, it is the accounts table's, and `account_id`.
+"""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Lineage:
             ]
         name = item.alias_or_name if isinstance(item, exp.Alias | exp.Column) else ""
         names = self._names(expression, read) if name else ""
-        return [Output(name, names or ("named" if name.casefold() == USER_ID else ""), expression)]
+        return [Output(name, names or ("named" if name.casefold() == self._product.reference else ""), expression)]
 
     def _names(self, expression: exp.Expr, read: list[Source]) -> Names:
         if not isinstance(expression, exp.Column):
@@ -126,7 +127,7 @@ class Lineage:
                 if own is not None:
                     found.append(_from(source, own.names))
                 elif any(output.unknown for output in outputs):
-                    found.append("named" if wanted == USER_ID else "")
+                    found.append("named" if wanted == self._product.reference else "")
         # Of several tables that may have the column, it can be any's.
         return found[0] if len(found) == 1 or set(found) == {"named"} else ""
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from skene_dagster.documents import nearest
-from skene_dagster.loops.dialect.answers.lineage import USER_ID, Lineage, Output
+from skene_dagster.loops.dialect.answers.lineage import Lineage, Output
 from skene_dagster.loops.dialect.answers.sources import Product, Source, is_star, sources, tables
 from skene_dagster.loops.dialect.quoting import in_the_authors_words, string_value
 from skene_dagster.loops.dialect.rewriting import Rewritten
 from skene_dagster.loops.dialect.scanner import Refusal
 from skene_dagster.loops.dialect.structure import unwrapped
+from skene_dagster.settings import Users
 
-_HIDDEN = f"{USER_ID}, which a * may hold"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 
@@ -99,14 +99,14 @@ def _chosen(
     users = [source for source in read if lineage.is_users(source)]
     only_users = len(users) == len(read) == 1
     by_key = next((output for output in outputs if output.names and output.name.casefold() == users_key), None)
-    by_name = next((output for output in outputs if output.name.casefold() == USER_ID), None)
+    by_name = next((output for output in outputs if output.name.casefold() == product.reference), None)
     # A column `user_id` may be behind the star; only the database can tell.
     hidden = any(output.unknown and not output.of_users for output in outputs)
     bare = any(isinstance(item, exp.Star) for item in first.expressions)
     if by_key is None or bare:
         _refuse_ambiguous(first, read, users, product)
     if by_key is not None:
-        other = by_name.name if by_name else _HIDDEN if hidden else ""
+        other = by_name.name if by_name else _hidden(product) if hidden else ""
         if other and by_key is not by_name and not only_users:
             raise _two(by_key, other, product, read)
         return by_key.name
@@ -117,12 +117,16 @@ def _chosen(
         return by_name.name
     if hidden:
         if renamed:
-            raise _two(renamed[0], _HIDDEN, product, read)
-        return USER_ID
+            raise _two(renamed[0], _hidden(product), product, read)
+        return product.reference
     others = [*renamed[1:], *(output for output in outputs if output.name.casefold() == users_key)]
     if renamed and others:
         raise _two(renamed[0], others[0].name, product, read)
     return next((output.name for output in renamed), None)
+
+
+def _hidden(product: Product) -> str:
+    return f"{product.reference}, which a * may hold"
 
 
 def _two(output: Output, other: str, product: Product, read: list[Source]) -> Refusal:
@@ -130,7 +134,7 @@ def _two(output: Output, other: str, product: Product, read: list[Source]) -> Re
     column = output.expression
     shown = column.sql() if not is_star(column) else f"{table}.{product.users.key}"
     return Refusal(
-        f"Two columns of the result could name the user: {output.name} and {other}.",
+        f"Two columns of the result could name the {product.word}: {output.name} and {other}.",
         f"Return only one of them, for example: SELECT {shown}, … without the other.",
     )
 
@@ -142,12 +146,13 @@ def _refuse_ambiguous(first: exp.Select, read: list[Source], users: list[Source]
     unqualified = any(
         isinstance(item.unalias(), exp.Column)
         and not item.unalias().table
-        and item.unalias().name.casefold() == product.users.key.casefold() != USER_ID
+        and item.unalias().name.casefold() == product.users.key.casefold() != product.reference
         for item in first.expressions
     )
     if bare or unqualified:
         raise Refusal(
-            f"{'*' if bare else product.users.key} of a join may come from any of its tables; which is the user?",
+            f"{'*' if bare else product.users.key} of a join may come from any of its tables; "
+            f"which is the {product.word}?",
             f"Write {users[0].name}.{product.users.key}, and the other columns by name.",
         )
 
@@ -156,19 +161,25 @@ def _nothing_found(query: exp.Query, outputs: list[Output], lineage: Lineage, pr
     users = product.users
     top = unwrapped(query)
     if isinstance(top, exp.SetOperation) and any(output.names for output in lineage.outputs(_first(top))):
-        return _branch(top, lineage, users.key)
+        return _branch(top, lineage, product)
     returned = ", ".join(_described(output, users.key) for output in outputs)
-    example = f"SELECT {users.key}, {users.email} FROM {users.table} …"
+    shown = f"{users.key}, {users.email}" if isinstance(users, Users) else users.key
+    example = f"SELECT {shown} FROM {users.table} …"
     near = _nearly_users(query, product)
     return Refusal(
-        f"The query returns no column that names the user; it returns: {returned}.",
-        f"Select the users table's key, for example: {example}"
-        + (f" The users table is {users.table!r} in skene.yaml; {near!r} is a different table." if near else ""),
+        f"The query returns no column that names the {product.word}; it returns: {returned}.",
+        f"Select the {product.word}s table's key, for example: {example}"
+        + (
+            f" The {product.word}s table is {users.table!r} in skene.yaml; {near!r} is a different table."
+            if near
+            else ""
+        ),
     )
 
 
-def _branch(query: exp.SetOperation, lineage: Lineage, users_key: str) -> Refusal:
+def _branch(query: exp.SetOperation, lineage: Lineage, product: Product) -> Refusal:
     """Say which SELECT of a set has no user where the first has one."""
+    users_key, who = product.users.key, product.word
     branches = _branches(query)
     first = lineage.outputs(branches[0])
     at, named = next((at, output.name) for at, output in enumerate(first) if output.names)
@@ -181,16 +192,17 @@ def _branch(query: exp.SetOperation, lineage: Lineage, users_key: str) -> Refusa
         elsewhere = next((place for place, output in enumerate(found) if output.names), None)
         if elsewhere is not None:
             return Refusal(
-                f"The {which} SELECT of the {word} has the user in column {elsewhere + 1}, the first in column "
+                f"The {which} SELECT of the {word} has the {who} in column {elsewhere + 1}, the first in column "
                 f"{at + 1}.",
                 "Write the columns in the same order in both.",
             )
         shown = _described(found[at], users_key) if at < len(found) else "nothing"
         return Refusal(
-            f"The {which} SELECT of the {word} has no user where the first has {named}: there is {shown}.",
-            f"Return the user's key there; if {shown} is it, write {named} AS {USER_ID} in the first SELECT.",
+            f"The {which} SELECT of the {word} has no {who} where the first has {named}: there is {shown}.",
+            f"Return the {who}'s key there; if {shown} is it, write {named} AS {product.reference} in the first "
+            "SELECT.",
         )
-    return Refusal(f"The SELECTs of the {word} have no column in common that names the user.", "Name the columns.")
+    return Refusal(f"The SELECTs of the {word} have no column in common that names the {who}.", "Name the columns.")
 
 
 def _branches(query: exp.Expr) -> list[exp.Expr]:

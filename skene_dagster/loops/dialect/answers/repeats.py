@@ -12,7 +12,7 @@ from skene_dagster.loops.dialect.rewriting import rewrite
 from skene_dagster.loops.dialect.scanner import scan
 from skene_dagster.loops.dialect.structure import conjuncts, judge, unwrapped
 from skene_dagster.loops.plan import Query
-from skene_dagster.settings import Users
+from skene_dagster.settings import Keyed
 from skene_dagster.text_lines import TextLines
 
 UniqueKeys = Mapping[str, Iterable[frozenset[str]]]
@@ -34,7 +34,7 @@ class Repeated:
 
 
 def repeated(
-    query: Query, users: Users, lines: TextLines | None = None, *, schema: str = "", unique: UniqueKeys | None = None
+    query: Query, users: Keyed, lines: TextLines | None = None, *, schema: str = "", unique: UniqueKeys | None = None
 ) -> Repeated | None:
     """Find what may return a user twice, if anything; unclear cases are not reported.
 

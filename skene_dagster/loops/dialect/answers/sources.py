@@ -5,16 +5,27 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from skene_dagster.settings import Users
+from skene_dagster.settings import Accounts, Keyed
 
 
 @dataclass(frozen=True)
 class Product:
-    """Where the users are, and which schema a table without one belongs to."""
+    """Where the users are, or the accounts, and which schema a table without one belongs to."""
 
-    users: Users
+    users: Keyed
+    """The table whose rows a condition selects."""
     schema: str = ""
     """The connected database's name; empty where it is not known."""
+
+    @property
+    def word(self) -> str:
+        """What a row of it is called."""
+        return "account" if isinstance(self.users, Accounts) else "user"
+
+    @property
+    def reference(self) -> str:
+        """What a column of another table is called that holds its key."""
+        return f"{self.word}_id"
 
     def is_users(self, table: exp.Table) -> bool:
         """Whether a table of the database is the users table."""

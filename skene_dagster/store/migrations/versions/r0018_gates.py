@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from skene_dagster.store.migrations import columns
 
-revision = "0019"
+revision = "0018"
 down_revision = "0017"
 
 

@@ -1,0 +1,1 @@
+"""Deciding about accounts: their occurrences, and who of each is mailed."""

@@ -1,0 +1,276 @@
+"""Deciding about accounts: each one's occurrence first, and then who of it is mailed.
+
+Whom the rules let pass is the pure function's answer, as for users. An account adds that it may be suppressed, that
+caps count what it gets, and that one person does not get the same email about two accounts at one tick.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, get_args
+
+from sqlalchemy import Connection
+
+from skene_dagster.behaviour.rollup.counted import counted_activity
+from skene_dagster.consent import suppressions
+from skene_dagster.consent.permission import Purpose, Refusal
+from skene_dagster.consent.recipient import Recipients
+from skene_dagster.delivery import ledger
+from skene_dagster.delivery.decide.accounts.recipients import recipients
+from skene_dagster.delivery.decide.addressees import Addressees
+from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter
+from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision
+from skene_dagster.delivery.decide.caps import full, latest
+from skene_dagster.delivery.decide.eligibility import (
+    AlreadyDecided,
+    Decision,
+    Defer,
+    Mail,
+    Rules,
+    Skip,
+    by_person,
+    occurrence_of,
+)
+from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.slices import Slices
+from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger.decisions.account_model import Decided, NewAccount, occurrence_of_send, past_of
+from skene_dagster.delivery.model import NEXT_TICK, Contact, NewContact, NewSend, Past, Waiting
+from skene_dagster.errors import NoClearance
+from skene_dagster.store.keys import as_text
+from skene_dagster.store.subjects import ACCOUNTS
+
+if TYPE_CHECKING:
+    from skene_dagster.delivery.decide.send_audience import SendAudience
+
+_THEIR_OWN = frozenset({"not_mailable", "no_address", "invalid_address", "same_address", "other_account"})
+"""Reasons, beside refusals, that are about one person: another one of the account may be mailed all the same."""
+
+
+def refuse_another_subject(connection: Connection, scope: StepScope) -> None:
+    """Refuse a step that is about accounts and was about users, or the other way round.
+
+    Raises:
+        NoClearance: it is one.
+    """
+    if not ledger.was_about_others(connection, scope):
+        return
+    now, before = ("accounts", "users") if scope.subject is ACCOUNTS else ("users", "accounts")
+    raise NoClearance(
+        f"Step {scope.step!r} of {scope.loop!r} is about {now}, and what it decided before is about {before}.",
+        advice="Give the step a new name, or the loop; or write `per` as it was.",
+    )
+
+
+@dataclass
+class AccountDecisions:
+    """The accounts of a page, as decisions see them."""
+
+    audience: "SendAudience"
+    rules: Rules
+    users: Mapping[object, Sequence[object]]
+    """Whom emails about each could go to, in the order in which they are tried."""
+    people: Mapping[object, Person]
+    addressees: Addressees
+    known: Mapping[object, Sequence[Decided]]
+    contacts: Mapping[object, Sequence[tuple[str, Contact]]]
+    """What each got, by occurrence."""
+    refusals: Mapping[object, Refusal]
+    mailed: set[object] = field(default_factory=set)
+    """Of which somebody is mailed."""
+
+    @staticmethod
+    def read(
+        audience: "SendAudience",
+        connection: Connection,
+        keys: Sequence[object],
+        rules: Rules,
+        now: datetime,
+        *,
+        alone: bool,
+        slices: Slices | None,
+        arbiter: Arbiter,
+    ) -> "AccountDecisions":
+        """Read what decisions about some accounts depend on; see `SendAudience.decide`.
+
+        Raises:
+            NotCounted: it is not known who was active last, which the loop asks for.
+            SettingsError: what skene.yaml says of accounts does not match the database.
+        """
+        assert audience.step.recipient is not None
+        if audience.step.recipient == "most_recently_active":
+            counted_activity(connection, audience.settings)
+        users = recipients(connection, audience.step.recipient, audience.settings, keys, audience.as_of)
+        everyone = list(dict.fromkeys(user for some in users.values() for user in some))
+        people = audience.people(connection, everyone, now)
+        known = ledger.account_history(connection, audience.scope, keys) if audience.has_accounts else {}
+        refused = _refusals(audience, connection, keys, now)
+        addressees = audience.addressees(connection, people, now, alone=alone, arbiter=arbiter)
+        addressees.slices = slices
+        contacts: Mapping[object, Sequence[tuple[str, Contact]]] = {}
+        if addressees.caps and addressees.is_counted and audience.has_accounts:
+            since = min(addressees.now, now) - max(cap.within for cap in addressees.caps)
+            contacts = ledger.contacts_of_accounts(connection, audience.scope, keys, since)
+        return AccountDecisions(audience, rules, users, people, addressees, known, contacts, refused)
+
+    def decide(self, one: Candidate) -> CandidateDecision:
+        """Decide about one account."""
+        account, waiting, as_of = one.user_id, one.waiting, self.audience.as_of
+        known = self.known.get(account, ())
+        past = past_of(known, waiting.occurrence if waiting else None)
+        found = occurrence_of(one.entered_at, past, waiting, self.rules, as_of)
+        if isinstance(found, str) and account in self.mailed:
+            # It may wait twice: for an email that could not be made, and for one after it entered again.
+            found = Defer(found, "in_flight", as_of + NEXT_TICK)
+        if not isinstance(found, str):
+            is_new = isinstance(found, Skip) and not _is_known(known, found.occurrence)
+            return self._without_email(one, found, past, is_new=is_new)
+        if self.audience.step.recipient == "everybody":
+            return self._everybody(one, found, known, past)
+        decision: Mail | Skip | Defer = Defer(found, "no_recipient", as_of + NEXT_TICK)
+        for number, user in enumerate(self.users.get(account, ())):
+            tried = self._person(account, user, found, waiting)
+            if number == 0 or not _is_their_own(tried):
+                decision = tried
+            if isinstance(tried, Mail):
+                return self._mailed(one, found, [(user, tried)], known, past)
+            if not _is_their_own(tried):
+                break
+        is_new = isinstance(decision, Skip) and not _is_known(known, found)
+        return self._without_email(one, decision, past, is_new=is_new)
+
+    def _everybody(
+        self, one: Candidate, occurrence: str, known: Sequence[Decided], past: Past | None
+    ) -> CandidateDecision:
+        account = one.user_id
+        have_one = {_plain(row.user_id) for row in known if str(row.occurrence) == occurrence}
+        left = [user for user in self.users.get(account, ()) if _plain(user) not in have_one]
+        is_known = _is_known(known, occurrence)
+        addresses: set[str] = set()
+        tried = [(user, self._person(account, user, occurrence, one.waiting, addresses)) for user in left]
+        waits = [some for _, some in tried if isinstance(some, Defer) and some.reason != "invalid_address"]
+        first = min(waits, key=lambda some: some.ask_at, default=None)
+        if is_known or any(isinstance(some, Mail) for _, some in tried):
+            return self._mailed(one, occurrence, tried, known, past, waits=first)
+        if first is not None:
+            return self._without_email(one, first, past, is_new=False)
+        skipped = next((some for _, some in tried if isinstance(some, Skip)), None)
+        nobody = Defer(occurrence, "no_recipient", self.audience.as_of + NEXT_TICK)
+        return self._without_email(one, skipped or nobody, past, is_new=skipped is not None)
+
+    def _person(
+        self,
+        account: object,
+        user: object,
+        occurrence: str,
+        waiting: Waiting | None,
+        addresses: set[str] | None = None,
+    ) -> Mail | Skip | Defer:
+        """Decide whether a user is mailed about an account, and count the email if they are.
+
+        Args:
+            addresses: those that get it about this very account; None: only one person does.
+        """
+        person, audience, addressees = self.people.get(user), self.audience, self.addressees
+        addressee = addressees.of(person, waiting)
+        of_others = [
+            one for number, one in self.contacts.get(account, ()) if not self._is_this(number, one, occurrence)
+        ]
+        planned = addressee.not_before or addressees.now
+        addressee = replace(
+            addressee,
+            refusal=self.refusals.get(account) or addressee.refusal,
+            shares_address=False,
+            full=latest(addressee.full, full(addressees.caps, of_others, planned) if of_others else None),
+        )
+        decision = by_person(occurrence, addressee, self.rules, audience.as_of)
+        if isinstance(decision, Defer):
+            addressees.count(person, decision)
+        name = person.recipient if person else None
+        if not isinstance(decision, Mail) or name is None or not addressees.is_counted:
+            return decision
+        if addresses is not None and name in addresses:
+            return Skip(occurrence, "same_address")
+        if any(self._is_of_this_tick(one) for one in addressees.contacts.get(name, ())):
+            return Defer(occurrence, "other_account", audience.as_of + NEXT_TICK)
+        if addresses is not None:
+            addresses.add(name)
+        return decision
+
+    def _mailed(
+        self,
+        candidate: Candidate,
+        occurrence: str,
+        tried: Sequence[tuple[object, Mail | Skip | Defer]],
+        known: Sequence[Decided],
+        past: Past | None,
+        waits: Defer | None = None,
+    ) -> CandidateDecision:
+        account = candidate.user_id
+        named = occurrence_of_send(account, occurrence)
+        sends: list[NewSend] = []
+        contacts: list[NewContact] = []
+        mails: list[tuple[object, Mail]] = []
+        for user, one in tried:
+            if isinstance(one, Mail):
+                recipient = self.addressees.count(self.people.get(user), one)
+                sends.append(NewSend(user, named, "reserved", None, one.not_before))
+                mails.append((user, one))
+                if recipient is not None:
+                    contacts.append(NewContact(user, named, recipient))
+            elif isinstance(one, Skip) or one.reason == "invalid_address":
+                sends.append(NewSend(user, named, "skipped", one.reason if isinstance(one, Skip) else "not_mailable"))
+        if mails:
+            self.mailed.add(account)
+        decision: Decision = mails[0][1] if mails else waits or AlreadyDecided()
+        waiting = Waiting(occurrence, waits.reason, waits.ask_at) if waits else None
+        is_final = not _is_known(known, occurrence)
+        new = NewAccount(account, occurrence, is_final, None, sends, contacts, waiting)
+        return CandidateDecision(candidate, decision, past, account=new, mailed=[user for user, _ in mails])
+
+    def _without_email(
+        self, candidate: Candidate, decision: Decision, past: Past | None, *, is_new: bool
+    ) -> CandidateDecision:
+        account = candidate.user_id
+        match decision:
+            case Skip(occurrence=occurrence, reason=reason):
+                new = NewAccount(account, occurrence, is_new, reason)
+            case Defer(occurrence=occurrence, reason=why, ask_at=ask_at):
+                new = NewAccount(account, occurrence, is_final=False, waiting=Waiting(occurrence, why, ask_at))
+            case _:
+                new = NewAccount(account, "", is_final=False)
+        return CandidateDecision(candidate, decision, past, account=new)
+
+    def _is_this(self, number: str, one: Contact, occurrence: str) -> bool:
+        return number == occurrence and self._is_of_this_step(one)
+
+    def _is_of_this_step(self, one: Contact) -> bool:
+        scope = self.audience.scope
+        return (one.loop, one.step) == (scope.loop, scope.step)
+
+    def _is_of_this_tick(self, one: Contact) -> bool:
+        return self._is_of_this_step(one) and one.as_of == self.audience.as_of
+
+
+def _refusals(
+    audience: "SendAudience", connection: Connection, keys: Sequence[object], now: datetime
+) -> dict[object, Refusal]:
+    """Say of which accounts nobody may be mailed, and why."""
+    if not audience.has_consent or suppressions.is_empty(connection):
+        return {}
+    by_hash = Recipients.of(connection)
+    names = {by_hash.account(key): key for key in keys}
+    scopes = Purpose.of(audience.settings, audience.email.topic).scopes
+    return {names[name]: why for name, why in suppressions.stopped(connection, names, scopes, now).items()}
+
+
+def _is_their_own(decision: Mail | Skip | Defer) -> bool:
+    return not isinstance(decision, Mail) and (decision.reason in _THEIR_OWN or decision.reason in get_args(Refusal))
+
+
+def _is_known(known: Sequence[Decided], occurrence: str) -> bool:
+    return any(str(row.occurrence) == occurrence for row in known)
+
+
+def _plain(key: object) -> str:
+    return as_text(key).rstrip().casefold()

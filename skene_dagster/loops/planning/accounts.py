@@ -1,0 +1,52 @@
+"""Planning of a loop that is about accounts: who of an account is mailed, and what its steps may be."""
+
+from skene_dagster.loops import model
+from skene_dagster.loops.field_types import Recipient
+from skene_dagster.loops.planning.faults import Faults
+from skene_dagster.settings import FILE, Settings
+
+_BY_THE_CLOCK = ("schedule", "api", "manual")
+
+
+def recipient_of(loop: model.Loop, settings: Settings, faults: Faults) -> Recipient | None:
+    """Say who of an account a loop mails; None of a loop that is about users."""
+    if loop.per == "user":
+        if loop.recipient is not None:
+            advice = "Leave it out, or write `per: account`."
+            faults.refuse(
+                ("recipient",), "'recipient' says who of an account is mailed; this loop is about users.", advice
+            )
+        return None
+    if settings.accounts is None:
+        faults.refuse(
+            ("per",), f"{FILE} does not say where the accounts are.", "Add `accounts:` there, with their table."
+        )
+    if loop.recipient is None:
+        advice = "Add `recipient: owner`, most_recently_active or everybody."
+        faults.refuse(("per",), "The loop does not say who of an account is mailed.", advice)
+    elif loop.recipient == "owner" and settings.accounts is not None and not settings.accounts.owner.strip():
+        advice = f"Add `owner: <a column, or SQL>` under `accounts:` in {FILE}."
+        faults.refuse(("recipient",), f"{FILE} does not say who owns an account.", advice)
+    return loop.recipient or "owner"
+
+
+def check_steps(loop: model.Loop, faults: Faults) -> None:
+    """Refuse what a step about accounts cannot do yet."""
+    if loop.per == "user":
+        return
+    for number, step in enumerate(loop.steps):
+        path = ("steps", number)
+        if step.trigger.type not in _BY_THE_CLOCK:
+            said = f"A trigger of type {step.trigger.type} is not built for loops that are per account."
+            faults.refuse((*path, "trigger", "type"), said, f"Use one of: {', '.join(_BY_THE_CLOCK)}.")
+        if step.condition.type != "query":
+            said = f"A condition of type {step.condition.type} is about users; this loop is per account."
+            faults.refuse((*path, "condition", "type"), said, "Use one of type query that selects accounts.")
+        if step.action.type == "block":
+            said = "'block' is not built for loops that are per account."
+            faults.refuse((*path, "action", "type"), said, "Use an action of type email.")
+        elif step.action.set:
+            said = "'set' writes to the users table, and is not built for loops that are per account."
+            faults.refuse(
+                (*path, "action", "set"), said, "Leave it out: `repeat` says when an account is mailed again."
+            )

@@ -1,0 +1,98 @@
+"""Accounts where other tables have users: who is in a segment, what was decided about each, and which sends it is.
+
+`account_id` has the very type of the accounts key; of a project that has no accounts these tables are empty, and it has
+the type of the users key.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, Index, MetaData, String, Table, Text
+from sqlalchemy.types import NullType, TypeEngine
+
+from skene_dagster.store.tables.database import Moment, metadata
+
+_Kind = TypeEngine[Any] | type[NullType]
+
+
+def _step() -> "Sequence[Column[Any]]":
+    return [
+        Column("mode", String(16), primary_key=True),
+        Column("loop", String(48), primary_key=True),
+        Column("step", String(48), primary_key=True),
+    ]
+
+
+def accounts_of_type(
+    into: MetaData, account_id: _Kind, user_id: _Kind, *, key: str = "account_id"
+) -> tuple[Table, Table, Table, Table]:
+    """Describe the tables, with keys of these types.
+
+    Args:
+        key: what `account_id` is called in statements; a user, where that is the account's name, is the recipient.
+    """
+    recipient = "user_id" if key == "account_id" else "recipient_id"
+    options: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+    members = Table(
+        "skene_account_members",
+        into,
+        Column("segment", String(100), primary_key=True),
+        # As in skene_segment_members.
+        Column("exited_at", Moment, primary_key=True),
+        Column("account_id", account_id, key=key, primary_key=True),
+        Column("entered_at", Moment, nullable=False),
+        Column("exit_reason", String(16)),
+        Column("set_at", Moment),
+        Column("attributes", Text),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    deferred = Table(
+        "skene_account_deferred",
+        into,
+        *_step(),
+        Column("account_id", account_id, key=key, primary_key=True),
+        Column("occurrence", String(64), primary_key=True),
+        # As in skene_deferred.
+        Column("reason", String(64), nullable=False),
+        Column("detail", String(255)),
+        Column("as_of", Moment, nullable=False),
+        Column("decided_at", Moment, nullable=False),
+        Column("ask_at", Moment, nullable=False),
+        Column("outranked_at", Moment),
+        Index("skene_account_deferred_due", "mode", "loop", "step", "ask_at", key),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    decisions = Table(
+        "skene_account_decisions",
+        into,
+        # This key is the promise that nobody else of an account is mailed for an occurrence once somebody was.
+        *_step(),
+        Column("account_id", account_id, key=key, primary_key=True),
+        Column("occurrence", String(64), primary_key=True),
+        Column("state", String(16), nullable=False),  # skipped | mailed: what became of it, its sends say
+        Column("reason", String(64)),
+        Column("as_of", Moment, nullable=False),
+        Column("decided_at", Moment, nullable=False),
+        Index("skene_account_decisions_account", key, "mode"),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    sends = Table(
+        "skene_account_sends",
+        into,
+        # Which account a send is about, by the key that it has in skene_sends.
+        *_step(),
+        Column("user_id", user_id, key=recipient, primary_key=True),
+        Column("send_occurrence", String(64), primary_key=True),
+        Column("account_id", account_id, key=key, nullable=False),
+        Column("occurrence", String(64), nullable=False),  # of the account
+        Index("skene_account_sends_account", "mode", "loop", "step", key, "occurrence"),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    return members, deferred, decisions, sends
+
+
+account_members, account_deferred, account_decisions, account_sends = accounts_of_type(metadata, NullType, NullType)

@@ -1,0 +1,196 @@
+"""A loop about accounts is planned, or refused at the line of what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from skene_dagster import settings as settings_module
+from skene_dagster.errors import DocumentError
+from skene_dagster.loops.files.loaders import load_file
+from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.loops.planning.loop import plan_loop
+
+SETTINGS = """\
+accounts: {table: workspaces, key: id, user_column: workspace_id, owner: owner_id}
+sender:
+  from: Little Product <hello@example.com>
+  postal_address: 1 Example Street, Example Town
+  unsubscribe_url: https://example.com/unsubscribe/{{user.id}}
+"""
+
+YAML = """\
+type: retention
+per: account
+recipient: owner
+steps:
+  - trigger: {type: schedule, cron: 0 9 * * *}
+    condition: {type: query, query: SELECT id FROM workspaces WHERE dormant = 1}
+    action:
+      type: email
+      template: hello
+      personalization: {name: "{{user.name}} of {{account.title}}"}
+"""
+
+TYPESCRIPT = """\
+export default defineLoop({
+  type: "retention",
+  per: "account",
+  recipient: "owner",
+  steps: [{
+    trigger: { type: "schedule", cron: "0 9 * * *" },
+    condition: { type: "query", query: "SELECT id FROM workspaces WHERE dormant = 1" },
+    action: { type: "email", template: "hello", personalization: { name: "{{user.name}} of {{account.title}}" } },
+  }],
+})
+"""
+
+PYTHON = """\
+from skene_dagster import define_loop
+
+loop = define_loop(
+    type="retention",
+    per="account",
+    recipient="owner",
+    steps=[
+        {
+            "trigger": {"type": "schedule", "cron": "0 9 * * *"},
+            "condition": {"type": "query", "query": "SELECT id FROM workspaces WHERE dormant = 1"},
+            "action": {
+                "type": "email",
+                "template": "hello",
+                "personalization": {"name": "{{user.name}} of {{account.title}}"},
+            },
+        }
+    ],
+)
+"""
+
+
+def planned(root: Path, text: str, settings: str = SETTINGS, name: str = "loop.yaml") -> LoopPlan:
+    (root / "skene.yaml").write_text(settings, encoding="utf-8")
+    (root / name).write_text(text, encoding="utf-8")
+    loaded = load_file(root / name, root)
+    assert loaded.error is None, loaded.error
+    assert loaded.loop is not None
+    assert loaded.document is not None
+    return plan_loop(loaded.loop, loaded.document, settings_module.load(root, {}))
+
+
+def test_a_loop_about_accounts_is_the_same_in_all_three_languages(tmp_path: Path) -> None:
+    files = {"loop.yaml": YAML, "loop.ts": TYPESCRIPT, "loop.py": PYTHON}
+
+    plans = [planned(tmp_path, text, name=name) for name, text in files.items()]
+
+    assert plans[0] == plans[1] == plans[2]
+
+
+def test_its_condition_selects_the_key_of_the_accounts_table(tmp_path: Path) -> None:
+    step = planned(tmp_path, YAML).steps[0]
+
+    assert step.recipient == "owner"
+    assert isinstance(step.condition, Query)
+    assert (step.condition.key, step.condition.own_key, step.condition.plain) == ("id", True, True)
+    assert step.email is not None
+    assert (step.email.user_columns, step.email.account_columns) == (("id", "name"), ("title",))
+
+
+def test_from_another_table_its_condition_selects_the_column_account_id(tmp_path: Path) -> None:
+    text = YAML.replace("SELECT id FROM workspaces WHERE", "SELECT account_id FROM subscriptions WHERE")
+
+    condition = planned(tmp_path, text).steps[0].condition
+
+    assert isinstance(condition, Query)
+    assert (condition.key, condition.own_key) == ("account_id", False)
+
+
+def test_a_loop_that_says_nothing_is_about_users(tmp_path: Path) -> None:
+    text = YAML.replace("per: account\nrecipient: owner\n", "").replace("workspaces", "users")
+    text = text.replace(" of {{account.title}}", "")
+
+    assert planned(tmp_path, text).steps[0].recipient is None
+
+
+WITHOUT_OWNER = SETTINGS.replace(", owner: owner_id", "")
+WITHOUT_ACCOUNTS = SETTINGS.split("\n", 1)[1]
+OF_USERS = YAML.replace("per: account\n", "").replace("workspaces", "users")
+
+REFUSED = [
+    pytest.param(
+        YAML,
+        WITHOUT_ACCOUNTS,
+        "loop.yaml:2  per\n  skene.yaml does not say where the accounts are. Add `accounts:` there",
+        id="no accounts",
+    ),
+    pytest.param(
+        YAML,
+        WITHOUT_OWNER,
+        "loop.yaml:3  recipient\n  skene.yaml does not say who owns an account.",
+        id="no owner",
+    ),
+    pytest.param(
+        YAML.replace("recipient: owner\n", ""),
+        SETTINGS,
+        "loop.yaml:2  per\n  The loop does not say who of an account is mailed. Add `recipient: owner`",
+        id="no recipient",
+    ),
+    pytest.param(
+        OF_USERS.replace(" of {{account.title}}", ""),
+        SETTINGS,
+        "loop.yaml:2  recipient\n  'recipient' says who of an account is mailed; this loop is about users.",
+        id="a recipient of users",
+    ),
+    pytest.param(
+        OF_USERS.replace("recipient: owner\n", ""),
+        SETTINGS,
+        "The loop is about users, and its emails about no account.",
+        id="an account's column in an email about users",
+    ),
+    pytest.param(
+        YAML.replace("SELECT id FROM workspaces", "SELECT title FROM workspaces"),
+        SETTINGS,
+        "The query returns no column that names the account; it returns: title. Select the accounts table's key, for "
+        "example: SELECT id FROM workspaces …",
+        id="a query that names no account",
+    ),
+    pytest.param(
+        YAML.replace("{type: schedule, cron: 0 9 * * *}", "{type: event, name: Opened}"),
+        SETTINGS,
+        "loop.yaml:5  step 1, trigger.type\n  A trigger of type event is not built for loops that are per account.",
+        id="a trigger by rows",
+    ),
+    pytest.param(
+        YAML.replace("{type: query, query: SELECT id FROM workspaces WHERE dormant = 1}", "{type: level, is: dormant}"),
+        SETTINGS,
+        "loop.yaml:6  step 1, condition.type\n  A condition of type level is about users; this loop is per account.",
+        id="a condition about users",
+    ),
+    pytest.param(
+        YAML + "      set: {reminded: true}\n",
+        SETTINGS,
+        "step 1, action.set\n  'set' writes to the users table, and is not built for loops that are per account.",
+        id="set",
+    ),
+    pytest.param(
+        YAML.split("    action:", maxsplit=1)[0] + "    action: {type: block, message: Pay}\n",
+        SETTINGS,
+        "step 1, action.type\n  'block' is not built for loops that are per account.",
+        id="block",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "settings", "said"), REFUSED)
+def test_what_cannot_be_about_accounts_is_refused_where_it_stands(
+    tmp_path: Path, text: str, settings: str, said: str
+) -> None:
+    with pytest.raises(DocumentError) as refused:
+        planned(tmp_path, text, settings)
+
+    assert said in str(refused.value)
+
+
+def test_an_unknown_place_of_the_accounts_is_told_once(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError) as refused:
+        planned(tmp_path, YAML, WITHOUT_ACCOUNTS)
+
+    assert len(refused.value.errors) == 1
