@@ -224,8 +224,8 @@ def _check_user_columns(
     for name, text in email.personalization:
         place = plan.document.place((*action, "personalization", name))
         read |= {column: place for column in columns_of(text, place).user if column not in read}
-    # A locale that is not there is told where the users are checked.
-    for column in {*email.user_columns} - {users.locale}:
+    # A locale or a time zone that is not there is told where the users are checked.
+    for column in {*email.user_columns} - {users.locale, users.timezone}:
         read.setdefault(column, at(settings_file, "sender.unsubscribe_url"))
     read |= {column: plan.document.place((*action, "set", column)) for column, _ in email.set}
     for column, place in read.items():

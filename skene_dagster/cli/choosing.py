@@ -9,6 +9,7 @@ from pathlib import PurePath
 import click
 
 from skene_dagster.cli.screen import open_screen
+from skene_dagster.delivery.controls import EVERY
 from skene_dagster.documents import one_of, together
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.project import Project
@@ -64,7 +65,11 @@ def known_loop(project: Project, names_in_database: set[str], name: str) -> str:
     Raises:
         click.BadParameter: neither the project nor the database knows it.
     """
-    known = names_in_database | {plan.name for plan in project.loops} | {one.loop for one in project.broken if one.loop}
+    known = (
+        names_in_database - {EVERY}
+        | {plan.name for plan in project.loops}
+        | {one.loop for one in project.broken if one.loop}
+    )
     if name not in known:
         files = [(plan.document.file, plan.name) for plan in project.loops]
         files += [(broken.file, broken.loop) for broken in project.broken if broken.loop]

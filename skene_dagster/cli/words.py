@@ -106,10 +106,9 @@ class Known:
 OF_ONE: Mapping[str, str] = MappingProxyType(
     {
         "cap": "had {cap}",
-        "budget": "the day's emails are used up",
+        "budget": "no room in the day's budget",
         "outranked": "a loop of higher priority comes first",
         "repeat": "had this mail less than {repeat} ago",
-        "quiet_hours": "it is night where they are",
         "said_no": 'said no to "{topic}", or to all',
         "no_consent": 'never said yes to "{topic}"',
         "suppressed": "nothing may reach their address",

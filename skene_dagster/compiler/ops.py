@@ -19,6 +19,7 @@ from skene_dagster.delivery.send import deliver
 from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import reading
+from skene_dagster.wording import how_many
 
 LOG_EVERY = 5_000
 """How many members or emails a line of the run's log stands for; each line costs 2.5 ms (measured 2026-11)."""
@@ -112,7 +113,8 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
             receipts = reading(database, lambda connection: ledger.counted_since(connection, scope, since))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.stopped_because:
-            context.log.info("%s batches wait; skene-dagster status says why.", f"{delivered.open:,}")
+            left = how_many(delivered.open, "batch", "batches")
+            context.log.info("Not sent yet: %s. skene-dagster status says until when.", left)
         context.add_output_metadata(metadata.sends(delivered, counts, mode, settings) | metadata.came_back(receipts))
 
     return send

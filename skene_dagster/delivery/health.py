@@ -125,6 +125,8 @@ class StepCounts:
 
     waiting: int
     """Emails in batches that are not settled yet."""
+    next_due: datetime | None
+    """When the first of these batches is due; None: one is due now, or there is none."""
     deferred: dict[str, int]
     """Members who are decided again at the next tick, by reason."""
     receipts: ReceiptCounts
@@ -136,6 +138,7 @@ def counts(connection: Connection, plan: LoopPlan, step: StepPlan, mode: str, no
     scope = scope_of(mode, plan, step)
     return StepCounts(
         waiting=ledger.open_emails(connection, scope),
+        next_due=ledger.next_due(connection, scope, now),
         deferred=ledger.deferred(connection, scope, by_row=step.by_row),
         receipts=ledger.counted_since(connection, scope, (now - RECENT).date()),
     )

@@ -10,7 +10,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.ledger import StepProgress, people
 from skene_dagster.delivery.ledger.people import PutOff, StepName
-from skene_dagster.delivery.model import HoldReason
+from skene_dagster.delivery.model import GateName, HoldReason
 from skene_dagster.explain.model import Coming, ComingKind
 from skene_dagster.explain.scope import Asked
 from skene_dagster.loops.plan import After, LoopPlan, Schedule, StepPlan, segment_name
@@ -46,13 +46,39 @@ def coming(
     """List what may come next, the soonest first; what has no moment comes last."""
     user = _User(user_id, inside, waiting)
     paused = controls.paused(connection)
-    found = [*_on_their_way(connection, asked, names, user, paused), *_asked_again(asked, user, paused)]
     progress = ledger.progress_of_steps(connection, asked.mode)
+    gates = _gates(connection, asked, progress)
+    found = [*_on_their_way(connection, asked, names, user, paused), *_asked_again(asked, user, paused, gates)]
     for name, (plan, step) in asked.planned.items():
         if step.email is not None:
-            found += _undecided(connection, asked, name, plan, step, user, progress.get(name), paused)
+            hold = _Held("paused", None) if _hold(paused, plan.name) else gates.get(name)
+            found += _undecided(connection, asked, name, plan, step, user, progress.get(name), hold)
     found.sort(key=lambda one: (one.at is None, one.at or asked.now, one.loop, one.step))
-    return [*found, *_following(connection, asked, user, found)]
+    found += _following(connection, asked, user, found)
+    # What follows at an unknown moment stays behind what it follows.
+    return sorted(found, key=lambda one: (one.at is None, one.at or asked.now))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Why nobody of a step is decided now, and what its gates say."""
+
+    reason: HoldReason
+    said: str | None
+
+
+def _gates(connection: Connection, asked: Asked, progress: Mapping[StepName, StepProgress]) -> Mapping[StepName, _Held]:
+    """Say which steps gates hold, unless a person has let their next tick pass since."""
+    found = {}
+    for name in asked.planned:
+        known = progress.get(name)
+        if known is None or not known.said:
+            continue
+        passes: set[str] = {*known.accepted, *(["first_wave"] if controls.orders(connection, *name).approved else [])}
+        said: dict[GateName, str] = {gate: why for gate, why in known.said.items() if gate not in passes}
+        if said:
+            found[name] = _Held(next(iter(said)), " ".join(said.values()))
+    return found
 
 
 def _hold(paused: Mapping[str, datetime], loop: str) -> HoldReason | None:
@@ -79,7 +105,9 @@ def _on_their_way(
         yield Coming(at, one.loop, asked.shown((one.loop, one.step)), kind, reason, said)
 
 
-def _asked_again(asked: Asked, user: _User, paused: Mapping[str, datetime]) -> Iterator[Coming]:
+def _asked_again(
+    asked: Asked, user: _User, paused: Mapping[str, datetime], gates: Mapping[StepName, _Held]
+) -> Iterator[Coming]:
     for one in user.waiting:
         name = (one.loop, one.step)
         if name not in asked.planned:
@@ -88,9 +116,13 @@ def _asked_again(asked: Asked, user: _User, paused: Mapping[str, datetime]) -> I
         if not step.by_row and segment_name(*name) not in user.inside:
             yield Coming(_next(asked, plan, step, one.ask_at), one.loop, step.name, "asked again", "left_segment", None)
             continue
-        hold = _hold(paused, one.loop)
-        at = None if hold else _next(asked, plan, step, one.ask_at)
-        yield Coming(at, one.loop, step.name, "asked again", hold or one.reason, one.detail)
+        if _hold(paused, one.loop):
+            yield Coming(None, one.loop, step.name, "asked again", "paused", one.detail)
+        elif name in gates:
+            yield Coming(None, one.loop, step.name, "held", gates[name].reason, gates[name].said)
+        else:
+            at = _next(asked, plan, step, one.ask_at)
+            yield Coming(at, one.loop, step.name, "asked again", one.reason, one.detail)
 
 
 def _undecided(
@@ -101,7 +133,7 @@ def _undecided(
     step: StepPlan,
     user: _User,
     progress: StepProgress | None,
-    paused: Mapping[str, datetime],
+    hold: _Held | None,
 ) -> Iterator[Coming]:
     """Say what nobody has decided yet: who entered since the last tick that decided, or whose row triggered since."""
     segment = segment_name(*name)
@@ -127,10 +159,8 @@ def _undecided(
                 return
     if not is_new:
         return
-    hold = _hold(paused, plan.name) or (None if progress is None else progress.hold)
     if hold is not None:
-        said = " ".join(progress.said.values()) if progress is not None and hold == progress.hold else None
-        yield Coming(None, plan.name, step.name, "held", hold, said or None)
+        yield Coming(None, plan.name, step.name, "held", hold.reason, hold.said)
     else:
         yield Coming(_next(asked, plan, step, asked.now), plan.name, step.name, "new", None, None)
 

@@ -54,7 +54,7 @@ def topics(
         if refusal is None and yes is not None and yes.answer == "yes":
             found.append(TopicState(name, None, None, yes.said.at, yes.said.source, _loop(connection, yes)))
         else:
-            source = "the product" if refusal is None and agreed else None
+            source = "they agreed in the product" if refusal is None and agreed else None
             found.append(TopicState(name, refusal, None, None, source, None))
     return found
 

@@ -4,6 +4,7 @@ It names no recipient: it goes to a channel that many people read.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,9 @@ from skene_dagster.wording import how_many, in_words, without_addresses
 
 SHOWN = 10
 """The most incidents that one message to Slack names."""
+
+_COMMAND = re.compile(r"(?<!`)skene-dagster(?: (?!and\b)[\w-]+)+")
+"""A command, in what to do: it is marked, so that it can be copied whole."""
 
 
 def body_for(target: AlertTarget, incidents: Sequence[Incident], environment: Environment) -> dict[str, Any]:
@@ -39,8 +43,8 @@ def _in_lines(incident: Incident) -> str:
     if incident.closed_at is not None:
         lasted = _in_time(incident.closed_at - incident.opened_at)
         return f":white_check_mark: Over after {lasted}: {what}."
-    then = f"\n→ {to_do[:1].upper()}{to_do[1:]}" if to_do and not to_do.startswith("skene-dagster") else ""
-    then = f"\n→ `{to_do}`" if to_do.startswith("skene-dagster") else then
+    to_do = _COMMAND.sub(r"`\g<0>`", to_do)
+    then = f"\n→ {to_do[:1].upper()}{to_do[1:]}" if to_do else ""
     return f":red_circle: {what}.\nSince {in_words(incident.opened_at)}.{then}"
 
 

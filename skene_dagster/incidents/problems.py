@@ -55,4 +55,4 @@ class Problem:
     def words(self) -> str:
         """All of it in one line."""
         said = f"{self.about}: {self.said}" if self.about else self.said
-        return f"{said}; {self.to_do}" if self.to_do else said
+        return f"{said.rstrip('.')}; {self.to_do}" if self.to_do else said

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from skene_dagster.delivery.controls import EVERY
-from skene_dagster.delivery.decide.gates.judging import told
+from skene_dagster.delivery.decide.gates.judging import way_on
 from skene_dagster.delivery.health import Left, StepHealth, Wait
 from skene_dagster.delivery.send.session import PAUSED
 from skene_dagster.incidents.failures import Failure
@@ -49,7 +49,8 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
     if step.unapproved:
         yield problem("first_wave", f"a first wave of {step.unapproved:,} waits", f"skene-dagster approve {step.loop}")
     if held := {gate: said for gate, said in step.held.items() if gate != "first_wave" or not step.unapproved}:
-        yield problem("held", f"nobody is mailed. {told(held, step.loop, step.step)}")
+        way = way_on(held, step.loop, step.step)
+        yield problem("held", f"nobody is mailed. {' '.join(held.values())}", f"{way[:1].lower()}{way[1:]}")
 
 
 def problems_of_open(step: StepHealth | Left, now: datetime) -> Iterator[Problem]:

@@ -18,6 +18,12 @@ from skene_dagster.store.engine import Clock, reading
 REFUSED_FOR = timedelta(hours=1)
 """How long a target that refused an alert is left alone."""
 
+_AGAIN = {
+    "later": "the next look tries again",
+    "refused": "it is tried again in an hour, or with another address",
+}
+"""By what became of a call: when the next one is."""
+
 
 @dataclass
 class Told:
@@ -26,7 +32,7 @@ class Told:
     incidents: int = 0
     """That at least one target was told of."""
     not_told: list[str] = field(default_factory=list)
-    """Why targets were not told, by the names of their variables."""
+    """Why targets were not told, by the names of their variables, and when they are tried again."""
 
 
 def keep(engine: Engine, found: Found, clock: Clock) -> None:
@@ -63,7 +69,11 @@ def tell(engine: Engine, settings: Settings, clock: Clock, seconds: float) -> To
         Call(targets[name], body_for(targets[name], news, settings.environment)) for name, news in messages.items()
     ]
     outcomes = dict(zip(messages, make(calls, seconds), strict=True))
-    told.not_told = [f"{targets[name].variable}: {one.said}" for name, one in outcomes.items() if one.state != "taken"]
+    told.not_told = [
+        f"{targets[name].variable}: {one.said}; {_AGAIN[one.state]}"
+        for name, one in outcomes.items()
+        if one.state != "taken"
+    ]
 
     def note(connection: Connection) -> int:
         for name, outcome in outcomes.items():

@@ -11,7 +11,7 @@ import pytest
 from bad_loops import LOOPS, YAML, Wrong
 from bad_surroundings import SURROUNDINGS
 from click.testing import CliRunner
-from small_project import RETENTION, write_project, write_users
+from small_project import RETENTION, SETTINGS, write_project, write_users
 
 from skene_dagster.cli import main
 
@@ -108,6 +108,18 @@ def test_each_error_of_a_file_is_told(tmp_path: Path) -> None:
         "loops/a.yaml:12",
         "loops/a.yaml:24",
     ]
+
+
+def test_a_column_that_quiet_hours_need_is_told_once_where_it_is_named(tmp_path: Path) -> None:
+    settings = SETTINGS.replace("users:\n", "users:\n  timezone: zone\n")
+    hours = 'limits: {quiet_hours: {from: "22:00", to: "08:00"}}\n'
+    root = write_project(tmp_path, {"a.yaml": RETENTION}, settings + hours)
+    write_users(root, dormant=1)
+
+    result = CliRunner().invoke(main, ["--project", str(root), "validate", "--database"])
+
+    (error,) = errors_in(result.output)
+    assert on_one_line(error).startswith("error skene.yaml:2 users.timezone Table 'users' has no column 'zone'.")
 
 
 def test_a_page_of_the_projects_own_is_checked_as_serve_would(tmp_path: Path) -> None:

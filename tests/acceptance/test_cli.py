@@ -212,8 +212,8 @@ def test_users_who_were_never_active_are_spoken_of(root: Path) -> None:
     assert result.exit_code == 0
     assert result.output.splitlines()[2:7] == [
         "notice  loops/retention.yaml:10  step 1, condition.query",
-        "        Users whose last_activity_at is NULL (never active) are not among them.",
-        "        To include them, write instead:",
+        "        Users whose last_activity_at is NULL are not among them. To include",
+        "        them, write instead:",
         "          (last_activity_at < NOW() - INTERVAL 7 DAY",
         "           OR last_activity_at IS NULL)",
     ]

@@ -114,7 +114,7 @@ def test_status_names_the_gate_until_a_person_accepts_it_and_the_next_tick_uses_
 
     assert before.exit_code == 4
     assert f"retention, step main: nobody is mailed. {STALE}" in in_a_line(before.output)
-    assert WAY in in_a_line(before.output)
+    assert f"who wait; t{WAY[1:]}" in in_a_line(before.output)
     assert all(len(line) <= 80 for line in before.output.splitlines())
     assert f"The next tick of retention, step main, may pass: fresh. fresh: {STALE}" in in_a_line(said.output)
     assert accepted.exit_code == 0
@@ -138,6 +138,23 @@ def test_only_a_gate_can_be_accepted(root: Path) -> None:
 
     assert result.exit_code == 2
     assert "'first_wave' is not one of 'fresh', 'unmailable', 'volume'" in in_a_line(result.output)
+
+
+def test_a_preview_of_one_user_says_what_holds_everybody(root: Path) -> None:
+    never_ran = skene(root, "preview", "retention", "--user", "1")
+    run(root)
+    changed(root, "UPDATE users SET updated_at = datetime('now', '-1 hour')")
+    is_fresh = skene(root, "preview", "retention", "--user", "1")
+    changed(root, """UPDATE skene_steps SET hold = 'volume', said = '{"volume": "It would send 90 emails."}'""")
+    counted = skene(root, "preview", "retention", "--user", "1")
+    skene(root, "accept", "retention", "--gate", "volume")
+    accepted = skene(root, "preview", "retention", "--user", "1")
+
+    assert f"notice Nobody is mailed for now. {STALE}" in in_a_line(never_ran.output)
+    assert WAY in in_a_line(never_ran.output)
+    assert "notice Nobody is mailed for now. It would send 90 emails. To let the next" in in_a_line(counted.output)
+    assert "Nobody is mailed" not in is_fresh.output + accepted.output
+    assert all(len(line) <= 80 for line in never_ran.output.splitlines())
 
 
 def test_a_preview_says_before_what_would_hold_the_run(root: Path) -> None:

@@ -195,6 +195,21 @@ def test_status_counts_who_is_on_the_way_and_who_is_asked_again(root: Path) -> N
     assert "mailed too recently (repeat): 1" in said
 
 
+def test_status_says_when_emails_leave_that_wait_for_their_recipients_hours(root: Path) -> None:
+    run(root)
+    hours = "strftime('%Y-%m-%d %H:%M:%S.000000', 'now', '+2 hours')"
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        connection.execute(RESERVED)
+        connection.execute(f"UPDATE skene_batches SET due_at = {hours}, not_before = {hours} WHERE state = 'reserved'")
+        ((leaves,),) = connection.execute("SELECT due_at FROM skene_batches WHERE state = 'reserved'")
+
+    result = skene(root, "status")
+
+    at = datetime.fromisoformat(leaves)
+    assert f"On their way  7 emails, the first at {at:%d %b %Y, %H:%M} UTC" in result.output
+    assert result.exit_code == 0
+
+
 def test_a_missed_tick_is_late(root: Path) -> None:
     run(root)
     with sqlite3.connect(root / ".skene" / "skene.db") as connection:

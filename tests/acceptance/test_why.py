@@ -160,11 +160,10 @@ def test_nobody_is_told_anything_about_somebody_else(scene: Scene, word: str) ->
 
 
 def test_a_wrong_loop_is_told_with_those_that_there_are(scene: Scene) -> None:
-    scene.add(ADA)
-
-    result = skene(scene.root, "why", str(ADA), "--loop", "win_bak")
+    result = skene(lived(scene).root, "why", str(ADA), "--loop", "win_bak")
 
     assert result.exit_code == 2
+    assert "Use one of: activation, grouped, milestones, upgrade" in " ".join(result.output.split())
     assert "Did you mean 'win_back'" in " ".join(result.output.split())
 
 

@@ -86,7 +86,7 @@ def test_who_cannot_take_it_now_is_told_at_the_next_look_and_the_others_at_once(
 
     first, second, third = world.look(LATE), world.look(LATE), world.look(LATE)
 
-    assert first.not_told == [f"TO_SLACK: answered {status}"]
+    assert first.not_told == [f"TO_SLACK: answered {status}; the next look tries again"]
     assert (second.not_told, third.not_told, third.incidents) == ([], [], 0)
     assert len(world.server.texts()) == 2
     assert world.server.incidents() == [("open", "late")]
@@ -97,7 +97,7 @@ def test_who_cannot_take_it_now_is_told_at_the_next_look_and_the_others_at_once(
 def test_who_refuses_is_named_by_status_and_asked_again_each_hour_until_they_take_it(world: World, status: int) -> None:
     world.server.answers["/slack"] = [status, status]
 
-    world.look(LATE)
+    told = world.look(LATE)
     refused = world.problems()
     world.look(LATE)
     asked_within_the_hour = len(world.server.texts())
@@ -106,6 +106,7 @@ def test_who_refuses_is_named_by_status_and_asked_again_each_hour_until_they_tak
     world.now += REFUSED_FOR
     taken = world.look(LATE)
 
+    assert told.not_told == [f"TO_SLACK: answered {status}; it is tried again in an hour, or with another address"]
     assert refused == [f"The alerts for TO_SLACK are refused: answered {status}; set it anew"]
     assert (asked_within_the_hour, len(world.server.texts()), taken.not_told) == (1, 3, [])
     assert world.problems() == []
@@ -131,7 +132,7 @@ def test_who_never_answers_costs_a_look_its_time_and_no_more_and_the_others_are_
     told = telling.tell(world.engine, world.settings, lambda: world.now, seconds=0.5)
 
     assert time.monotonic() - started < 5
-    assert told.not_told == ["TO_SLACK: no answer within 0.5 s"]
+    assert told.not_told == ["TO_SLACK: no answer within 0.5 s; the next look tries again"]
     assert world.server.incidents() == [("open", "late")]
 
 
@@ -156,7 +157,7 @@ def test_where_nobody_listens_it_is_said_without_the_address(world: World) -> No
 
     (said,) = world.look(LATE).not_told
 
-    assert said == "TO_SLACK: no answer (ConnectionError)"
+    assert said == "TO_SLACK: no answer (ConnectionError); the next look tries again"
     assert SECRET not in repr(nobody)
     assert SECRET not in repr(world.settings)
 
@@ -198,6 +199,31 @@ def test_a_hundred_at_once_are_one_message(world: World) -> None:
     assert text.count(":red_circle:") == 10
     assert text.endswith("… and 90 more: skene-dagster status")
     assert len(world.server.incidents()) == 100
+
+
+@pytest.mark.parametrize(
+    ("to_do", "shown"),
+    [
+        ("skene-dagster resume retention", "`skene-dagster resume retention`"),
+        (
+            "skene-dagster resume retention and skene-dagster resume --all",
+            "`skene-dagster resume retention` and `skene-dagster resume --all`",
+        ),
+        (
+            "to let the next tick pass all the same: skene-dagster accept a --step b --gate fresh. To approve …",
+            "To let the next tick pass all the same: `skene-dagster accept a --step b --gate fresh`. To approve …",
+        ),
+        (
+            "mend it; `skene-dagster validate --database` checks it",
+            "Mend it; `skene-dagster validate --database` checks it",
+        ),
+        ("is Dagster's daemon running?", "Is Dagster's daemon running?"),
+    ],
+)
+def test_a_command_can_be_copied_whole(world: World, to_do: str, shown: str) -> None:
+    world.look(replace(PAUSED, to_do=to_do))
+
+    assert world.server.texts()[0].endswith(f"\n→ {shown}")
 
 
 def test_a_message_names_nobody_and_marks_nothing_up(world: World) -> None:

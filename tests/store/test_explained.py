@@ -10,8 +10,9 @@ from explained_world import Scene, everything_happens, loop, make_scene, one_is_
 from sqlalchemy import Engine, event, insert
 
 from skene_dagster.consent.suppressions import Suppression, suppress
-from skene_dagster.delivery import controls
-from skene_dagster.delivery.ledger import people
+from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.ledger import StepScope, people
+from skene_dagster.delivery.model import GateName
 from skene_dagster.explain.explaining import add_history, explain
 from skene_dagster.explain.happened import older
 from skene_dagster.explain.model import Coming, Explained, Happened, Outside, TopicState
@@ -104,7 +105,7 @@ def test_who_agreed_in_the_product_gets_a_topic_that_waits_for_a_yes(scene: Scen
 
     (offers,) = (one for one in explained(scene).topics if one.topic == "offers")
 
-    assert offers == TopicState("offers", None, None, None, "the product", None)
+    assert offers == TopicState("offers", None, None, None, "they agreed in the product", None)
 
 
 def test_a_no_to_marketing_stops_each_topic_and_a_dead_address_everything(scene: Scene) -> None:
@@ -212,6 +213,55 @@ def test_a_pause_is_what_somebody_new_waits_for(scene: Scene, loop: str | None) 
     assert steps_to_come(found) == [("nudge", "held", "paused"), ("last_call", "follows", None)]
     assert found.paused == (loop is None)
     assert found.happened == ()
+
+
+def test_after_a_pause_the_next_tick_decides(scene: Scene) -> None:
+    scene.add(ADA, dormant=1)
+    transaction(scene.engine, lambda c: controls.pause(c, "win_back", scene.now))
+    scene.refresh("win_back")
+    scene.world("win_back").reserve(LIVE)
+    transaction(scene.engine, lambda c: controls.resume(c, "win_back", scene.now))
+
+    assert explained(scene).coming[0] == Coming(BEGIN, "win_back", "nudge", "new", None, None)
+
+
+def test_a_gate_holds_those_who_are_to_be_asked_again_until_a_person_lets_them_pass(scene: Scene) -> None:
+    scene.add(ADA, dormant=1, email=None)
+    scene.tick("win_back")
+    before = explained(scene).coming[0]
+    win_back = StepScope(LIVE.name, "win_back", "nudge")
+    said: dict[GateName, str] = {"fresh": "users is old.", "volume": "It is much."}
+    transaction(scene.engine, lambda c: ledger.hold(c, win_back, "fresh", None, said))
+
+    held = explained(scene).coming[0]
+    transaction(scene.engine, lambda c: ledger.accept(c, win_back, ["fresh"]))
+    held_by_another = explained(scene).coming[0]
+    transaction(scene.engine, lambda c: ledger.accept(c, win_back, ["volume"]))
+
+    assert (before.kind, before.reason) == ("asked again", "no_address")
+    assert held == Coming(None, "win_back", "nudge", "held", "fresh", "users is old. It is much.")
+    assert held_by_another == Coming(None, "win_back", "nudge", "held", "volume", "It is much.")
+    assert explained(scene).coming[0] == before
+
+
+def test_what_follows_stands_at_its_moment_among_all_that_comes(scene: Scene) -> None:
+    monthly = loop("activation", "SELECT id FROM users WHERE plan = 'team'", repeat="30d")
+    (scene.root / "loops" / "activation.yaml").write_text(monthly, encoding="utf-8")
+    scene = make_again(scene)
+    scene.add(ADA)
+    scene.tick("activation")
+    scene.change(ADA, plan="free", dormant=1)
+    scene.after(days=1)
+    scene.refresh("activation")
+    scene.change(ADA, plan="team")
+    scene.tick("win_back")
+    scene.after(days=1)
+    scene.tick("activation")
+
+    found = explained(scene)
+
+    assert about(found, "activation").reason == "repeat"
+    assert [(one.loop, one.kind) for one in found.coming] == [("win_back", "follows"), ("activation", "asked again")]
 
 
 def test_who_has_entered_since_the_last_tick_is_new_to_the_step(scene: Scene) -> None:

@@ -126,6 +126,16 @@ STEP = "retention, step main:"
         pytest.param(
             a_step(unapproved=1234), ["a first wave of 1,234 waits; skene-dagster approve retention"], id="a first wave"
         ),
+        pytest.param(
+            a_step(held={"fresh": "users is old."}),
+            [
+                (
+                    "nobody is mailed. users is old; to let the next tick pass all the same: "
+                    "skene-dagster accept retention --step main --gate fresh"
+                )
+            ],
+            id="gates",
+        ),
         pytest.param(a_step(in_doubt=1), ["1 email in doubt; skene-dagster doubts retention"], id="a doubt"),
         pytest.param(a_step(waits=(a_wait("paused"),)), [], id="what waits for a pause"),
         pytest.param(
@@ -165,16 +175,19 @@ def test_three_reasons_are_told_and_the_emails_of_the_others_counted() -> None:
 
 def test_status_tells_of_a_step_what_there_is() -> None:
     assert (
-        printed(status._tell, a_step(), StepCounts(0, {}, ReceiptCounts()))
+        printed(status._tell, a_step(), StepCounts(0, None, {}, ReceiptCounts()))
         == f"retention, step main\n  Refreshed  {NOON_SAID} UTC\n"
     )
-    counts = StepCounts(1, {"repeat": 1200, "some_other": 1}, ReceiptCounts())
+    counts = StepCounts(1, None, {"repeat": 1200, "some_other": 1}, ReceiptCounts())
     assert printed(status._tell, a_step(as_of=None), counts).splitlines() == [
         "retention, step main",
         "  Refreshed     never yet",
         "  On their way  1 email",
         "  Deferred      mailed too recently (repeat): 1,200; some_other: 1",
     ]
+    assert f"On their way  2 emails, the first at {AT_ONE}\n" in printed(
+        status._tell, a_step(), StepCounts(2, NOON + AN_HOUR, {}, ReceiptCounts())
+    )
 
 
 def a_case(decision: Decision, past: Past | None = None, since: datetime | None = None) -> Case:

@@ -89,7 +89,11 @@ def test_whether_they_may_be_mailed(speaker: Speaker, found: Explained, so: str)
     ("topic", "so"),
     [
         pytest.param(TopicState("a", None, None, None, None, None), "on", id="on"),
-        pytest.param(TopicState("a", None, None, None, "the product", None), "on: the product", id="agreed"),
+        pytest.param(
+            TopicState("a", None, None, None, "they agreed in the product", None),
+            "on: they agreed in the product",
+            id="agreed",
+        ),
         pytest.param(
             TopicState("a", None, None, NOON, "a page", "vip"),
             "on since 2 Mar 12:00: a page, in a mail of vip",
@@ -161,8 +165,8 @@ def coming(kind: Any, reason: Any = None, at: datetime | None = None, detail: st
         pytest.param(
             coming("on its way", "quiet_hours", LATER),
             "5 Mar 12:00",
-            "is sent then: it is night where they are",
-            id="night",
+            "is sent then: it waits for their hour (quiet_hours, send_at)",
+            id="their hour",
         ),
         pytest.param(coming("on its way", "paused"), "waits", "is to be sent; the loop is paused", id="paused"),
         pytest.param(coming("on its way", None, LATER, "a quota"), "5 Mar 12:00", "is sent then\na quota", id="quota"),
@@ -180,6 +184,12 @@ def coming(kind: Any, reason: Any = None, at: datetime | None = None, detail: st
             "5 Mar 12:00",
             "asked again: a loop of higher priority comes first, until then",
             id="outranked",
+        ),
+        pytest.param(
+            coming("asked again", "budget", LATER),
+            "5 Mar 12:00",
+            "asked again: the day may have room by then",
+            id="budget",
         ),
         pytest.param(
             coming("asked again", "no_address", LATER), "5 Mar 12:00", "asked again: they have no address", id="other"

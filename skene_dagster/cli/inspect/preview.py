@@ -20,7 +20,16 @@ from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.email.templates import Templates
-from skene_dagster.delivery.rehearsal import Case, Rehearsal, Stage, budgets_of, known, rehearse, rehearse_user
+from skene_dagster.delivery.rehearsal import (
+    Case,
+    Rehearsal,
+    Stage,
+    budgets_of,
+    held_before,
+    known,
+    rehearse,
+    rehearse_user,
+)
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
 from skene_dagster.loops.plan import LoopPlan, Query
@@ -233,6 +242,10 @@ def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool
     if person is None:
         raise click.BadParameter(f"No user has {users.table}.{users.key} = {key}.", param_hint="--user")
     is_known = _tell_stage(screen, stage)
+    if held := held_before(stage):
+        why = told(held, stage.plan.name, stage.step.name)
+        screen.labelled("notice", f"Nobody is mailed for now. {why}")
+        screen.line()
     if isinstance(case, Case):
         screen.paragraph(f"User {key} {decision_in_words(case)}.")
     elif is_known:

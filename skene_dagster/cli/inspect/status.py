@@ -98,7 +98,7 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
         for problem in found.problems:
             screen.labelled("notice", problem.words)
         for why in not_told:
-            screen.labelled("notice", f"Not told: {why}; the next --tell tries again.")
+            screen.labelled("notice", f"Not told: {why}.")
         if not found.problems:
             screen.labelled("ok", "Nothing needs a person.")
     if found.problems or not_told:
@@ -136,7 +136,8 @@ def _tell(screen: Screen, step: StepHealth, number: StepCounts) -> None:
     screen.line(f"{step.loop}, step {step.step}", "bold")
     facts = {"Refreshed": in_words(step.as_of) if step.as_of else "never yet"}
     if number.waiting:
-        facts["On their way"] = how_many(number.waiting, "email")
+        then = f", the first at {in_words(number.next_due)}" if number.next_due else ""
+        facts["On their way"] = f"{how_many(number.waiting, 'email')}{then}"
     if number.deferred:
         waiting = [f"{REASONS.get(reason, reason)}: {n:,}" for reason, n in number.deferred.items()]
         facts["Deferred"] = "; ".join(waiting)

@@ -65,7 +65,7 @@ def _of_a_query(
         yield _below(place, found.line), _comes_twice(found, "An account" if step.per_account else "A user")
     for missed in forgotten(query) if query.tables == (users.table,) else ():
         if _may_be_null(missed, nullable):
-            who = f"Users whose {missed.column} is NULL (never active) are not among them."
+            who = f"Users whose {missed.column} is NULL are not among them."
             instead = f"({missed.written}\n   OR {missed.column} IS NULL)"
             yield (
                 plan.document.text_place(path, missed.at),

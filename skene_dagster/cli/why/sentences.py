@@ -126,6 +126,8 @@ class Speaker:
         when = "next run" if one.at is None else self.at(one.at)
         match one.kind:
             case "on its way":
+                if one.reason == "quiet_hours":
+                    return when, f"is sent then: it waits for their hour (quiet_hours, send_at){said}"
                 if one.at is None and reason:
                     return "waits", f"is to be sent; {reason}{said}"
                 return when, f"is sent then{': ' + reason if reason else ''}{said}" if one.at else f"is sent{said}"
@@ -250,7 +252,7 @@ _BY_THEN = {
     "cap": "the cap has room by then",
     "repeat": "their last mail is old enough by then",
     "in_flight": "their last mail has left by then",
-    "budget": "there is a new day's budget by then",
+    "budget": "the day may have room by then",
     "outranked": "a loop of higher priority comes first, until then",
 }
 """Why a moment was chosen at which somebody is asked again."""

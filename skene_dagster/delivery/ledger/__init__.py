@@ -52,7 +52,7 @@ from skene_dagster.delivery.ledger.erasing import (
     sends_to,
     unname,
 )
-from skene_dagster.delivery.ledger.health import deferred, left_unresolved, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.health import deferred, left_unresolved, next_due, open_emails, stuck_emails
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -224,6 +224,7 @@ __all__ = [
     "members_of",
     "modes_of",
     "newest_attempt",
+    "next_due",
     "not_among",
     "not_unsubscribed",
     "nothing_happened",

@@ -17,6 +17,14 @@ def open_emails(connection: Connection, scope: StepScope) -> int:
     return _emails(connection, _open(scope))
 
 
+def next_due(connection: Connection, scope: StepScope, now: datetime) -> datetime | None:
+    """Say when the first of a step's open batches is due; None: one is due now, or none is open."""
+    if connection.execute(select(batches.c.batch_id).where(_open(scope), is_due(now)).limit(1)).first():
+        return None
+    first: datetime | None = connection.execute(select(func.min(batches.c.due_at)).where(_open(scope))).scalar_one()
+    return first
+
+
 def left_unresolved(connection: Connection, scope: StepScope, now: datetime, for_: timedelta) -> int:
     """Count the batches without an answer that nobody took up for so long after they were due."""
     query = select(func.count()).where(

@@ -4,7 +4,7 @@ The decisions come from the same pure function, and the facts from the same quer
 skene_* tables are not there yet, everybody enters for the first time.
 """
 
-from skene_dagster.delivery.rehearsal.rehearse import rehearse, rehearse_recipient, rehearse_user
+from skene_dagster.delivery.rehearsal.rehearse import held_before, rehearse, rehearse_recipient, rehearse_user
 from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, budgets_of, known, render
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Rehearsal",
     "Stage",
     "budgets_of",
+    "held_before",
     "known",
     "rehearse",
     "rehearse_recipient",

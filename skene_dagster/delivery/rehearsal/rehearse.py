@@ -16,6 +16,7 @@ from skene_dagster.delivery.decide.eligibility import Decision, Mail
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.gates.rehearsing import Tally as GateTally
 from skene_dagster.delivery.decide.send_audience import PAGE
+from skene_dagster.delivery.model import GateName
 from skene_dagster.delivery.rehearsal.decisions import Decisions, answer, arbiter_of
 from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, known
 from skene_dagster.errors import NotCounted
@@ -119,6 +120,16 @@ def rehearse_user(stage: Stage, key: str) -> tuple[Person | None, Case | NotCoun
         key_column = query.selected_columns[0]
         rows = connection.execute(query.where(key_column == literal(user_id, key_column.type))).all()
         return person, next((case for case in decisions.decide(rows) if case.user_id == user_id), None)
+
+
+def held_before(stage: Stage) -> dict[GateName, str]:
+    """Name the gates that would hold a run, and what they say, as far as that is known before anybody is decided.
+
+    Raises:
+        StoreError: the database refused.
+    """
+    with translated(), stage.engine.connect() as connection:
+        return GateTally(stage.audience, connection).shut_when_last_measured(stage.as_of)
 
 
 def rehearse_recipient(stage: Stage, key: str) -> tuple[Person | None, Mapping[str, object], Mapping[str, object]]:

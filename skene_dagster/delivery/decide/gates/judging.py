@@ -74,12 +74,18 @@ def said(gates: Iterable[Gate]) -> dict[GateName, str]:
 
 def told(said: Mapping[GateName, str], loop: str, step: str) -> str:
     """Say what each gate says that holds a step, by its name, and how a person lets the step go on."""
+    return " ".join([*said.values(), way_on(said, loop, step)])
+
+
+def way_on(said: Iterable[GateName], loop: str, step: str) -> str:
+    """Say how a person lets a step go on that these gates hold."""
+    said = tuple(said)
     accepted = "".join(f" --gate {name}" for name in said if name != "first_wave")
     ways = [f"To let the next tick pass all the same: skene-dagster accept {loop} --step {step}{accepted}"]
     if "first_wave" in said:
         way = f"To approve its first emails: skene-dagster approve {loop} --step {step}"
         ways = [f"{ways[0]}.", way] if accepted else [way]
-    return " ".join([*said.values(), *ways])
+    return " ".join(ways)
 
 
 def fresh(source: Fresh, newest: datetime | None, as_of: datetime) -> Gate:

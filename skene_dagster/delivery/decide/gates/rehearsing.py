@@ -1,7 +1,7 @@
 """What the gates would say of a tick that is only rehearsed, before its segment is refreshed."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, Table, inspect
@@ -54,8 +54,7 @@ class Tally:
         """
         audience, connection = self._audience, self._connection
         limits = audience.settings.limits
-        sources = fresh_sources.of_loop(audience.plan, audience.settings)
-        found: list[Gate | None] = [looking.fresh(audience, source, self._ask, now) for source in sources]
+        found: list[Gate | None] = [*self._fresh(now)]
         found.append(judging.unmailable(limits, self._addresses))
         has_batches = inspect(connection).has_table(tables.batches.name)
         largest = looking.largest_tick(connection, audience) if has_batches else None
@@ -63,10 +62,26 @@ class Tally:
         found.append(judging.volume(limits, emails, largest))
         if audience.mode.name == "live" and largest is None:
             found.append(judging.first_wave(limits, self._emails.total()))
+        return self._said(gate for gate in found if gate is not None and gate.is_shut)
+
+    def shut_when_last_measured(self, now: datetime) -> dict[GateName, str]:
+        """Name the gates that would hold a run, as far as that is known before anybody is counted.
+
+        Of those that count users it is what they said at the step's last tick.
+        """
+        before = [Gate(name, {}, why) for name, why in self._progress.said.items() if name != "fresh"]
+        return self._said([*(gate for gate in self._fresh(now) if gate.is_shut), *before])
+
+    def _fresh(self, now: datetime) -> list[Gate]:
+        sources = fresh_sources.of_loop(self._audience.plan, self._audience.settings)
+        return [looking.fresh(self._audience, source, self._ask, now) for source in sources]
+
+    def _said(self, shut: Iterable[Gate]) -> dict[GateName, str]:
+        """Say what gates say that nobody lets a step pass."""
+        audience, connection = self._audience, self._connection
         orders = controls.Orders((), None, None, approved=False)
         if self._has_orders:
             orders = controls.orders(connection, audience.plan.name, audience.step.ledger_name)
-        shut = [gate for gate in found if gate is not None and gate.is_shut]
         return judging.said(one for one in shut if not looking.is_let_through(one, orders, self._progress.accepted))
 
     def _ask(self, look: Callable[[Connection], datetime | None]) -> datetime | None:
