@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, inspect, select, update
 
-from skene_dagster.store.tables import batches, deferred, warm_ups
+from skene_dagster.store.tables import account_deferred, batches, deferred, warm_ups
 
 GROWTH_STOPS = 2
 """Days on which nobody had to wait for a warm-up, after which it is over."""
@@ -48,10 +48,14 @@ def busiest(emails: list[PlannedEmails]) -> dict[tuple[str, str], int]:
 
 def waiting_for_room(connection: Connection, mode: str) -> dict[tuple[str, str], int]:
     """Count who waits because a day has got as many emails as it may, by loop and step."""
-    of = deferred.c
-    query = select(of.loop, of.step, func.count()).where(of.mode == mode, of.reason == "budget")
-    rows = connection.execute(query.group_by(of.loop, of.step)).all()
-    return {(loop, step): number for loop, step, number in rows}
+    found: dict[tuple[str, str], int] = {}
+    # A preview may come before the migration that made the second one.
+    there = [deferred, *([account_deferred] if inspect(connection).has_table(account_deferred.name) else [])]
+    for of in (table.c for table in there):
+        query = select(of.loop, of.step, func.count()).where(of.mode == mode, of.reason == "budget")
+        rows = connection.execute(query.group_by(of.loop, of.step))
+        found |= {(loop, step): number for loop, step, number in rows}
+    return found
 
 
 def warm_up_waits(connection: Connection, mode: str, domain: str, day: date) -> None:
