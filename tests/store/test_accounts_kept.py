@@ -491,3 +491,15 @@ def test_a_large_wave_to_everybody_of_few_accounts_leaves_in_slices(world: Accou
     with world.engine.connect() as connection:
         sizes = sorted(int(size) for size in connection.execute(query).scalars())
     assert sizes == [500, 502]
+
+
+def test_accounts_that_wait_for_room_are_kept_room_for_as_users_are(world: AccountsWorld) -> None:
+    world.rewrite(settings="limits: {daily: 1}\n")
+    for n in range(3):
+        world.workspace(f"w{n}", [n + 1])
+    world.refresh()
+    world.reserve(LIVE)
+
+    waiting = transaction(world.engine, lambda connection: ledger.waiting_for_room(connection, LIVE.name))
+
+    assert waiting == {(world.plan.name, world.step.ledger_name): 2}
