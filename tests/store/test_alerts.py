@@ -143,9 +143,9 @@ def test_who_answers_byte_by_byte_is_not_called_again_before_that_is_over(world:
     said = [telling.tell(world.engine, world.settings, lambda: world.now, seconds=0.5).not_told for _ in range(3)]
 
     assert said == [
-        ["TO_SLACK: no answer within 0.5 s"],
-        ["TO_SLACK: the call before is not answered yet"],
-        ["TO_SLACK: the call before is not answered yet"],
+        ["TO_SLACK: no answer within 0.5 s; the next look tries again"],
+        ["TO_SLACK: the call before is not answered yet; the next look tries again"],
+        ["TO_SLACK: the call before is not answered yet; the next look tries again"],
     ]
     assert len(world.server.texts("/drips")) == 1
     assert world.server.incidents() == [("open", "late")]
