@@ -14,11 +14,12 @@ from skene_dagster.behaviour.rollup.counted import counted
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
+from skene_dagster.loops.planning.accounts import selected_from
 from skene_dagster.product import sql_moments
 from skene_dagster.product.tick_clock import bound
 from skene_dagster.segments import recheck
 from skene_dagster.segments.recheck import Again
-from skene_dagster.settings import Accounts, Keyed, Settings
+from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, reading
 from skene_dagster.store.subjects import ACCOUNTS, USERS, Subject
 
@@ -142,17 +143,6 @@ def looked_up(connection: Connection, plan: LoopPlan, step: StepPlan) -> tuple[L
 def subject(step: StepPlan) -> Subject:
     """Say in which tables the step's segment is known."""
     return ACCOUNTS if step.per_account else USERS
-
-
-def selected_from(step: StepPlan, settings: Settings) -> Keyed:
-    """Return the product's table whose rows the step's condition selects."""
-    return accounts_of(settings) if step.per_account else settings.users
-
-
-def accounts_of(settings: Settings) -> Accounts:
-    """Return where the accounts are; planning refuses a loop that is per account where there are none."""
-    assert settings.accounts is not None
-    return settings.accounts
 
 
 def returned_twice(plan: LoopPlan, step: StepPlan, key: object) -> QueryRejected:

@@ -13,8 +13,9 @@ from sqlalchemy import Engine, Row
 
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.planning.accounts import selected_from
 from skene_dagster.segments import conditions, refresh_passes
-from skene_dagster.segments.conditions import selected_from, subject
+from skene_dagster.segments.conditions import subject
 from skene_dagster.segments.evaluation import Condition, Work
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction

@@ -56,7 +56,7 @@ def test_the_other_loop_goes_on(root: Path) -> None:
     assert "ok The database accepts the SQL of 1 loop." in said(root, "doctor")[0]
     status, exit_code = said(root, "status")
     for file in ("a", "b"):
-        assert f"loops/{file}.yaml is broken: skene-dagster validate" in status
+        assert f"loops/{file}.yaml is broken; skene-dagster validate" in status
     assert exit_code == 4
 
 

@@ -12,10 +12,10 @@ from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated, repeated
 from skene_dagster.loops.dialect.time.clocks import AS_OF_DATE
 from skene_dagster.loops.plan import LoopPlan, Query, Schedule, StepPlan
+from skene_dagster.loops.planning.accounts import selected_from
 from skene_dagster.loops.sql_reads import Window
 from skene_dagster.loops.times.cron import either_day
 from skene_dagster.loops.times.zones import trap_of_timezone
-from skene_dagster.segments.conditions import selected_from
 from skene_dagster.settings import Settings
 from skene_dagster.ticks import in_utc, ticks
 from skene_dagster.wording import how_many

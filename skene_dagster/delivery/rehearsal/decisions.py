@@ -17,6 +17,7 @@ from skene_dagster.delivery.decide.send_audience import PAGE
 from skene_dagster.delivery.ledger.decisions.deferring import UNMADE
 from skene_dagster.delivery.model import Waiting
 from skene_dagster.delivery.rehearsal.stage import Case, Stage
+from skene_dagster.loops.planning.accounts import selected_from
 from skene_dagster.product import attributes
 from skene_dagster.segments import clearance, conditions, members
 from skene_dagster.store.keys import key_of
@@ -29,7 +30,7 @@ class Decisions:
     def __init__(self, stage: Stage, connection: Connection, *, gathers: bool) -> None:
         self._stage = stage
         self._connection = connection
-        self.key = key_of(connection, conditions.selected_from(stage.step, stage.settings))
+        self.key = key_of(connection, selected_from(stage.step, stage.settings))
         # Of the tables that are read here it is the one that is made last.
         self._known = inspect(connection).has_table(controls.name)
         cleared = clearance.of(connection, stage.audience.segment) if self._known else None

@@ -20,9 +20,9 @@ from skene_dagster.delivery.model import GateName
 from skene_dagster.delivery.rehearsal.decisions import Decisions, answer, arbiter_of
 from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, known
 from skene_dagster.errors import NotCounted
+from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.product import attributes
 from skene_dagster.segments import conditions, trigger_rows
-from skene_dagster.segments.conditions import accounts_of
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
 from skene_dagster.store.tables import sends

@@ -1,9 +1,10 @@
-"""Planning of a loop that is about accounts: who of an account is mailed, and what its steps may be."""
+"""A loop that is about accounts: who of one is mailed, what its steps may be, and from what they select."""
 
 from skene_dagster.loops import model
 from skene_dagster.loops.field_types import Recipient
+from skene_dagster.loops.plan import StepPlan
 from skene_dagster.loops.planning.faults import Faults
-from skene_dagster.settings import FILE, Settings
+from skene_dagster.settings import FILE, Accounts, Keyed, Settings
 
 _BY_THE_CLOCK = ("schedule", "api", "manual")
 
@@ -50,3 +51,14 @@ def check_steps(loop: model.Loop, faults: Faults) -> None:
             faults.refuse(
                 (*path, "action", "set"), said, "Leave it out: `repeat` says when an account is mailed again."
             )
+
+
+def selected_from(step: StepPlan, settings: Settings) -> Keyed:
+    """Return the product's table whose rows the step's condition selects."""
+    return accounts_of(settings) if step.per_account else settings.users
+
+
+def accounts_of(settings: Settings) -> Accounts:
+    """Return where the accounts are; planning refuses a loop that is per account where there are none."""
+    assert settings.accounts is not None
+    return settings.accounts

@@ -12,8 +12,8 @@ from typing_extensions import assert_never
 from skene_dagster.delivery.decide.facts import UNKNOWN_COLUMN, mapped_by_settings
 from skene_dagster.errors import Place, SettingsError
 from skene_dagster.loops.field_types import Recipient
+from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.product.user_tests import is_mailable, owner_of
-from skene_dagster.segments.conditions import accounts_of
 from skene_dagster.settings import FILE, Settings
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.failures import code_of, words_of
