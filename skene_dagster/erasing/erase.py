@@ -180,7 +180,7 @@ def _unname_sends(
 
 def _delete_some(connection: Connection, table: Table, user_id: object, limit: int) -> int:
     key = list(table.primary_key)
-    rows = connection.execute(select(*key).where(table.c.user_id == user_id).limit(limit)).all()
+    rows = connection.execute(select(*key).where(table.c.user_id == user_id).order_by(*key).limit(limit)).all()
     if rows:
         connection.execute(delete(table).where(tuple_(*key).in_([tuple(row) for row in rows])))
     return len(rows)

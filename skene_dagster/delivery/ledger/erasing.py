@@ -78,7 +78,8 @@ def sends_in_pages(connection: Connection, user_id: object, limit: int) -> list[
     found: list[SendOf] = []
     for one in scopes:
         mine = (rows_of(one, sends), sends.c.user_id == user_id)
-        found += [SendOf(*row) for row in connection.execute(select(*_SEND).where(*mine).limit(limit))]
+        query = select(*_SEND).where(*mine).order_by(*_KEY).limit(limit)
+        found += [SendOf(*row) for row in connection.execute(query)]
     return found[:limit]
 
 
