@@ -47,7 +47,7 @@ test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then 
 	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
 
-quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (two minutes)
+quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (some minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import get_args
 
 from sqlalchemy import Connection, Engine
 
@@ -16,7 +17,7 @@ from skene_dagster.errors import SkeneError, SpoolError, StoreUnavailable
 from skene_dagster.files import shown_path
 from skene_dagster.incidents import failures, refusals
 from skene_dagster.incidents.failures import Failure
-from skene_dagster.incidents.problems import Kind, Problem
+from skene_dagster.incidents.problems import Kind, Problem, StepKind
 from skene_dagster.incidents.steps import problems_of, problems_of_open
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.settings import Settings
@@ -68,27 +69,13 @@ def in_the_database(
     """Add what the database knows; a few queries for each step."""
     now = clock()
     parts: tuple[tuple[Sequence[Kind], Callable[[Connection], list[Problem]]], ...] = (
-        (_OF_STEPS, lambda connection: _of_steps(connection, found, plans, mode, now)),
+        (get_args(StepKind), lambda connection: _of_steps(connection, found, plans, mode, now)),
         (["provider_closed"], lambda connection: list(_closed(connection, now))),
         (["alert_refused"], lambda connection: list(_refused(connection, settings))),
     )
     for kinds, look in parts:
         if not found.is_cut_off:
             found.add(kinds, _read(engine, look))
-
-
-_OF_STEPS: Sequence[Kind] = (
-    "late",
-    "ahead",
-    "run_failed",
-    "paused",
-    "held",
-    "first_wave",
-    "in_doubt",
-    "waiting",
-    "unresolved",
-    "stuck",
-)
 
 
 def _read(engine: Engine, look: Callable[[Connection], list[Problem]]) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-Kind = Literal[
+StepKind = Literal[
     "late",
     "ahead",
     "run_failed",
@@ -15,12 +15,10 @@ Kind = Literal[
     "waiting",
     "unresolved",
     "stuck",
-    "provider_closed",
-    "broken_file",
-    "unheard",
-    "outdated",
-    "alert_refused",
 ]
+"""What is wrong with a step."""
+
+Kind = Literal[StepKind, "provider_closed", "broken_file", "unheard", "outdated", "alert_refused"]
 """What is wrong.
 
 `late`: a tick was missed; `ahead`: a step was refreshed by a clock that was ahead; `run_failed`: an op failed, and

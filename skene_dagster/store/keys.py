@@ -77,6 +77,11 @@ def as_text(key: object) -> str:
     return key.hex() if isinstance(key, bytes) else str(key)
 
 
+def folded(key: object) -> str:
+    """Write a key so that two spellings of it, which a collation may take for one, are the same."""
+    return as_text(key).rstrip().casefold()
+
+
 def key_of(connection: Connection, keyed: Keyed) -> Key:
     """Read the type of the mapped key of the users, or of the accounts.
 

@@ -1,9 +1,7 @@
 """The budget of a day: all loops together plan no more emails for it, and each gets its share."""
 
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,17 +10,16 @@ from types import MappingProxyType
 import neighbours
 import pytest
 from delivery_world import LIVE, LOOP, OUTBOX, Script, World, make_world, planned
+from loops_at_once import LOOPS, decide_at_once
 from neighbours import own
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.decide.reserve import Reserved, reserve
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.providers.base import Answer, Later, Refused
 from skene_dagster.delivery.rehearsal import Stage, rehearse, rehearse_user
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import Cap, WarmUp
 from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.tables import batches, deferred, metadata, sends, user_activity
@@ -366,41 +363,11 @@ def test_an_email_that_is_cut_out_or_reissued_counts_once_and_for_its_day(world:
     assert planned_for(world) == {date(2026, 3, 2): 2}
 
 
-LOOPS = 20
-
-
 def test_twenty_loops_at_once_plan_exactly_the_budget(world: World) -> None:
     limited(world, 50)
     world.add(*range(1, 31))
     plans = [loop(world, f"loop_{number:02}", priority=number % 3) for number in range(LOOPS)]
-    for plan in plans:
-        refresh(
-            world.engine,
-            plan=plan,
-            step=plan.steps[0],
-            settings=world.settings,
-            as_of=world.now,
-            clock=world.clock,
-            run_id=plan.name,
-        )
-    together = threading.Barrier(LOOPS)
-
-    def decide(plan: LoopPlan) -> Reserved:
-        together.wait()
-        return reserve(
-            world.engine,
-            plan=plan,
-            step=plan.steps[0],
-            settings=world.settings,
-            mode=LIVE,
-            as_of=world.now,
-            clock=world.clock,
-            others=plans,
-            page=7,
-        )
-
-    with ThreadPoolExecutor(LOOPS) as pool:
-        counts = [one.counts for one in pool.map(decide, plans)]
+    counts = [one.counts for one in decide_at_once(world, plans, plans)]
 
     assert sum((Counter(one) for one in counts), Counter[str]()) == {"mail": 50, "deferred:budget": 30 * LOOPS - 50}
     assert planned_for(world) == {date(2026, 3, 2): 50}

@@ -1,27 +1,24 @@
 """Frequency caps count what an address gets of all loops; and one address gets an email of a tick once."""
 
-import threading
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, LOOP, OUTBOX, Script, World, make_world, never_arrive, planned
+from loops_at_once import LOOPS, decide_at_once
 from neighbours import own
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls
-from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers.base import Answer, Later
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import Cap
 from skene_dagster.store.tables import sends
 
@@ -226,40 +223,11 @@ def test_who_changed_their_address_since_is_decided_again(world: World) -> None:
     assert world.provider.mailed == ["new@example.com"]
 
 
-LOOPS = 20
-
-
 def test_twenty_loops_at_once_send_nobody_more_than_the_cap(world: World) -> None:
     capped(world, 2)
     world.add(*range(1, 41))
     plans = [loop(world, f"loop_{number:02}") for number in range(LOOPS)]
-    for plan in plans:
-        refresh(
-            world.engine,
-            plan=plan,
-            step=plan.steps[0],
-            settings=world.settings,
-            as_of=world.now,
-            clock=world.clock,
-            run_id=plan.name,
-        )
-    together = threading.Barrier(LOOPS)
-
-    def decide(plan: LoopPlan) -> dict[str, int]:
-        together.wait()
-        return reserve(
-            world.engine,
-            plan=plan,
-            step=plan.steps[0],
-            settings=world.settings,
-            mode=LIVE,
-            as_of=world.now,
-            clock=world.clock,
-            page=7,
-        ).counts
-
-    with ThreadPoolExecutor(LOOPS) as pool:
-        counts = sum((Counter(one) for one in pool.map(decide, plans)), Counter[str]())
+    counts = sum((Counter(one.counts) for one in decide_at_once(world, plans)), Counter[str]())
     for plan in plans:
         templates = Templates(world.settings.templates, world.root)
         deliver(world.session(LIVE), plan=plan, step=plan.steps[0], templates=templates)

@@ -1,8 +1,6 @@
 """A loop leaves a last place under a cap to one of higher priority that wants the user, too: once, for a day."""
 
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,15 +8,14 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, LOOP, World, make_world, planned
+from loops_at_once import LOOPS, decide_at_once
 from neighbours import own
 from sqlalchemy import Engine, select
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.decide.reserve import reserve
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.segments.refresh import refresh
 from skene_dagster.settings import Cap
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import sends
@@ -279,41 +276,11 @@ def test_a_preview_tells_what_a_run_decides(world: World) -> None:
     assert told == tick(world, low, AT_EIGHT) == {"mail": 1, "deferred:outranked": 3}
 
 
-LOOPS = 20
-
-
 def test_twenty_loops_at_once_are_exact_and_the_highest_get_the_places(world: World) -> None:
     capped(world, 2)
     world.add(*range(1, 21))
     plans = [loop(world, f"loop_{number:02}", priority=number) for number in range(LOOPS)]
-    for plan in plans:
-        refresh(
-            world.engine,
-            plan=plan,
-            step=plan.steps[0],
-            settings=world.settings,
-            as_of=world.now,
-            clock=world.clock,
-            run_id=plan.name,
-        )
-    together = threading.Barrier(LOOPS)
-
-    def decide(plan: LoopPlan) -> dict[str, int]:
-        together.wait()
-        return reserve(
-            world.engine,
-            plan=plan,
-            step=plan.steps[0],
-            settings=world.settings,
-            mode=LIVE,
-            as_of=world.now,
-            clock=world.clock,
-            others=plans,
-            page=7,
-        ).counts
-
-    with ThreadPoolExecutor(LOOPS) as pool:
-        counts = sum((Counter(one) for one in pool.map(decide, plans)), Counter[str]())
+    counts = sum((Counter(one.counts) for one in decide_at_once(world, plans, plans)), Counter[str]())
 
     got = Counter(user for user, _ in mailed(world))
     assert counts["mail"] == sum(got.values()) == 40

@@ -22,7 +22,7 @@ from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.hours import not_before as first_allowed
 from skene_dagster.loops.times.zones import fault_of_timezone
 from skene_dagster.settings import Cap, Settings
-from skene_dagster.store.keys import as_text
+from skene_dagster.store.keys import folded
 
 
 @lru_cache(maxsize=1024)
@@ -35,10 +35,6 @@ def zone_of(person: Person, settings: Settings, zone: ZoneInfo) -> ZoneInfo:
     column = settings.users.timezone
     name = person.columns.get(column) if column is not None else None
     return (_zone(name) if isinstance(name, str) and name else None) or zone
-
-
-def _plain(user_id: object) -> str:
-    return as_text(user_id).rstrip().casefold()
 
 
 @dataclass
@@ -148,7 +144,7 @@ class Addressees:
         """Whether it is this very email of this tick, to another user."""
         is_this = (one.loop, one.step, one.as_of) == (self.scope.loop, self.scope.step, self.as_of)
         # To a collation two spellings may be one key.
-        return is_this and _plain(one.user_id) != _plain(person.columns[self.settings.users.key])
+        return is_this and folded(one.user_id) != folded(person.columns[self.settings.users.key])
 
     @staticmethod
     def read(  # noqa: PLR0913 - what a page is about, each by its name

@@ -37,7 +37,7 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.ledger.decisions.account_model import Decided, NewAccount, occurrence_of_send, past_of
 from skene_dagster.delivery.model import NEXT_TICK, Contact, NewContact, NewSend, Past, Waiting
 from skene_dagster.errors import NoClearance
-from skene_dagster.store.keys import as_text
+from skene_dagster.store.keys import folded
 from skene_dagster.store.subjects import ACCOUNTS
 
 if TYPE_CHECKING:
@@ -165,8 +165,8 @@ class AccountDecisions:
         self, one: Candidate, occurrence: str, known: Sequence[Decided], past: Past | None
     ) -> CandidateDecision:
         account = one.user_id
-        have_one = {_plain(row.user_id) for row in known if str(row.occurrence) == occurrence}
-        left = [user for user in self.users.get(account, ()) if _plain(user) not in have_one]
+        have_one = {folded(row.user_id) for row in known if str(row.occurrence) == occurrence}
+        left = [user for user in self.users.get(account, ()) if folded(user) not in have_one]
         is_known = _is_known(known, occurrence)
         addresses: set[str] = set()
         tried = [self._person(account, user, occurrence, one.waiting, addresses) for user in left]
@@ -292,7 +292,3 @@ def _is_their_own(decision: Mail | Skip | Defer) -> bool:
 
 def _is_known(known: Sequence[Decided], occurrence: str) -> bool:
     return any(str(row.occurrence) == occurrence for row in known)
-
-
-def _plain(key: object) -> str:
-    return as_text(key).rstrip().casefold()

@@ -17,7 +17,7 @@ from skene_dagster.product.user_tests import is_mailable, owner_of
 from skene_dagster.settings import FILE, Settings
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.failures import code_of, words_of
-from skene_dagster.store.keys import as_text, same_as_users_key, users_key
+from skene_dagster.store.keys import folded, same_as_users_key, users_key
 from skene_dagster.store.tables import user_activity
 
 UNKNOWN_TABLE = 1146
@@ -59,14 +59,14 @@ def still_recipients(
     accounts = list(dict.fromkeys(account for account, _ in pairs))
     if recipient == "owner":
         owners = _owners(connection, settings, accounts, as_of)
-        return {(account, user) for account, user in pairs if _plain(user) in map(_plain, owners.get(account, []))}
+        return {(account, user) for account, user in pairs if folded(user) in map(folded, owners.get(account, []))}
     users, mapped = settings.users, accounts_of(settings)
     table = users_table(users, mapped.user_column)
     belongs = select(table.c[users.key], table.c[mapped.user_column]).where(
         table.c[users.key].in_(list(dict.fromkeys(user for _, user in pairs)))
     )
-    found = {_plain(user): account for user, account in connection.execute(belongs)}
-    return {(account, user) for account, user in pairs if _plain(found.get(_plain(user))) == _plain(account)}
+    found = {folded(user): account for user, account in connection.execute(belongs)}
+    return {(account, user) for account, user in pairs if folded(found.get(folded(user))) == folded(account)}
 
 
 def columns(
@@ -146,16 +146,12 @@ def _by_key(found: Mapping[object, V], keys: Sequence[object]) -> Iterator[tuple
     if all(key in found or not isinstance(key, str) for key in keys):
         yield from found.items()
         return
-    plain = {_plain(key): value for key, value in found.items()}
+    plain = {folded(key): value for key, value in found.items()}
     for key in keys:
         if key in found:
             yield key, found[key]
-        elif _plain(key) in plain:
-            yield key, plain[_plain(key)]
-
-
-def _plain(key: object) -> str:
-    return as_text(key).rstrip().casefold()
+        elif folded(key) in plain:
+            yield key, plain[folded(key)]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.decide.arbiter.claims import LATE
 from skene_dagster.delivery.ledger import StepProgress, StepScope
 from skene_dagster.delivery.model import NEXT_TICK
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
@@ -16,9 +17,6 @@ from skene_dagster.ticks import last_tick, next_tick
 
 A_DAY = timedelta(days=1)
 """How long a place is left to another loop, at most."""
-
-LATE = timedelta(hours=1)
-"""How long after a tick its run is still expected."""
 
 _CLOCKS_CHANGE = timedelta(hours=1)
 
