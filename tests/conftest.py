@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
+import compiled
 import dns.resolver as dns_resolver
 import dns_server
 import neighbours
@@ -115,6 +116,7 @@ def pytest_configure(config: pytest.Config) -> None:
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     config.stash[COLLECTOR].listen(patch)
+    compiled.Compiled().listen(patch)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
