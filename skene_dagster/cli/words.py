@@ -30,7 +30,6 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "cap": "their address got as many emails as limits.caps allow",
         "budget": "no room in the budget of the day (limits.daily, warm_up)",
         "outranked": "they leave their last place under a cap to a loop of higher priority",
-        "quiet_hours": "their quiet hours had begun",
         "new_address": "their address has changed since it was decided",
         "no_consent": "never said yes to this topic (topics.<name>.default: off)",
         "missing_value": "a value that the email needs is missing",

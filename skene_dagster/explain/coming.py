@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import Connection
 
@@ -100,7 +101,7 @@ def _on_their_way(
             said = batch.refusal or batch.error
             hours = batch.not_before if batch.not_before is not None and batch.not_before > asked.now else None
         hold = _hold(paused, one.loop)
-        reason = hold or ("quiet_hours" if hours is not None else None)
+        reason: HoldReason | Literal["quiet_hours"] | None = hold or (None if hours is None else "quiet_hours")
         at = None if hold else max(moments, default=None)
         yield Coming(at, one.loop, asked.shown((one.loop, one.step)), kind, reason, said)
 

@@ -151,7 +151,7 @@ class World:
         Not those with an email to their address in doubt, nor those whose email cannot be made: it takes the place of
         their next one at each tick, until it is found out.
         """
-        people, deferred = self.oracle.people, self.eyes.put_off(("cap", "quiet_hours", "new_address"))
+        people, deferred = self.oracle.people, self.eyes.put_off(("cap", "new_address"))
         if not deferred:
             return []
         in_doubt = [row.user_id for row in self.eyes.sends().values() if row.state == "in_doubt"]
