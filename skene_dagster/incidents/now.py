@@ -12,13 +12,15 @@ from typing import get_args
 from sqlalchemy import Connection, Engine
 
 from skene_dagster.consent.spool.spool import Spool
+from skene_dagster.delivery import controls
+from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.health import GRACE, StepHealth, closed_accounts, health, left_by_others
 from skene_dagster.errors import SkeneError, SpoolError, StoreUnavailable
 from skene_dagster.files import shown_path
 from skene_dagster.incidents import failures, refusals
 from skene_dagster.incidents.failures import Failure
 from skene_dagster.incidents.problems import Kind, Problem, StepKind
-from skene_dagster.incidents.steps import problems_of, problems_of_open
+from skene_dagster.incidents.steps import problem_of_pause, problems_of, problems_of_open
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
@@ -70,6 +72,7 @@ def in_the_database(
     now = clock()
     parts: tuple[tuple[Sequence[Kind], Callable[[Connection], list[Problem]]], ...] = (
         (get_args(StepKind), lambda connection: _of_steps(connection, found, plans, mode, now)),
+        (["paused"], lambda connection: list(_paused(connection, plans))),
         (["provider_closed"], lambda connection: list(_closed(connection, now))),
         (["alert_refused"], lambda connection: list(_refused(connection, settings))),
     )
@@ -100,6 +103,14 @@ def _of_steps(
 def _of_no_loop(failure: Failure) -> Problem:
     name = failure.op.name
     return Problem("run_failed", name, name, failure.words, failure.to_do, failure.failed_at)
+
+
+def _paused(connection: Connection, plans: Sequence[LoopPlan]) -> Iterator[Problem]:
+    """Say what is paused: each order once, however many steps it holds."""
+    names = {EVERY, *(plan.name for plan in plans)}
+    for loop, pause in controls.paused(connection).items():
+        if loop in names:
+            yield problem_of_pause(loop, pause)
 
 
 def due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
