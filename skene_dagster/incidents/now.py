@@ -11,6 +11,7 @@ from typing import get_args
 
 from sqlalchemy import Connection, Engine
 
+from skene_dagster.consent import erasures
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.controls import EVERY
@@ -74,6 +75,7 @@ def in_the_database(
         (get_args(StepKind), lambda connection: _of_steps(connection, found, plans, mode, now)),
         (["paused"], lambda connection: list(_paused(connection, plans))),
         (["provider_closed"], lambda connection: list(_closed(connection, now))),
+        (["not_erased"], lambda connection: list(_not_erased(connection, now))),
         (["alert_refused"], lambda connection: list(_refused(connection, settings))),
     )
     for kinds, look in parts:
@@ -129,6 +131,16 @@ def _refused(connection: Connection, settings: Settings) -> Iterator[Problem]:
     for target, answer in refusals.of(connection, settings.alerts):
         said = f"The alerts for {target.variable} are refused: {answer}"
         yield Problem("alert_refused", target.variable, "", said, "set it anew")
+
+
+def _not_erased(connection: Connection, now: datetime) -> Iterator[Problem]:
+    for one in erasures.waiting(connection):
+        if now > one.ends_at + GRACE:
+            said = (
+                f"Whoever was erased at {in_words(one.erased_at)} is not erased for good: an email that may have been "
+                f"sent to them has kept its content since {in_words(one.ends_at)}"
+            )
+            yield Problem("not_erased", one.erasure_id, "", said, "is Dagster's daemon running?", one.ends_at)
 
 
 def _broken(file: str) -> Problem:
