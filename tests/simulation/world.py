@@ -64,7 +64,7 @@ ZONES = (None, "Pacific/Auckland", "America/New_York", "Pacific/Chatham", "Asia/
 HEAVY = (0.15, 0.05, 0.3, 0.0)
 
 
-PASSES = ("cap", "quiet_hours", "new_address", "budget", "outranked")
+PASSES = ("cap", "new_address", "budget", "outranked")
 """Reasons for which nobody waits for ever."""
 
 
