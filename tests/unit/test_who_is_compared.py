@@ -67,7 +67,7 @@ def test_by_decision_an_effect_of_less_than_three_points_reads_as_four_and_a_cor
     assert by_person_.difference.low <= true <= by_person_.difference.high
     assert not ratio.alarm
     assert by_decision.difference is not None
-    assert by_decision.difference.estimate == pytest.approx(0.041, abs=0.004)
+    assert by_decision.difference.estimate == pytest.approx(0.041, abs=0.006)
     assert by_decision.difference.low > true
     assert ratio_of_decisions.p < 1e-6
 
@@ -109,6 +109,6 @@ def test_asked_early_no_effect_at_all_reads_as_harm(arms: Arms) -> None:
     assert last.verdict == "cannot tell"
     assert not ratio.alarm
     assert early.difference is not None
-    assert early.difference.estimate == pytest.approx(-0.015, abs=0.003)
+    assert early.difference.estimate == pytest.approx(-0.015, abs=0.006)
     assert early.difference.below
     assert ratio_of_early.alarm
