@@ -39,7 +39,7 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
-from skene_dagster.wording import how_many
+from skene_dagster.wording import how_many, percent
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
@@ -184,6 +184,10 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
         screen.labelled("notice", f"A run would mail nobody. {why}")
         screen.line()
     _tell_counts(screen, found, word)
+    share = 1 - (1 - stage.settings.holdout) * (1 - stage.plan.holdout)
+    if share and not stage.audience.has_arms:
+        screen.labelled("notice", f"{percent(share)} of them are held out: who, the first run draws.")
+        screen.line()
     if not found.sample:
         if word == "user":
             screen.paragraph("To see the email anyway, name a user: --user KEY.")
@@ -221,7 +225,9 @@ def _tell_counts(screen: Screen, found: Rehearsal, word: str) -> None:
     rows = [(found.counts.get("mail", 0), "would be mailed")]
     for outcome, n in sorted(found.counts.items()):
         state, _, reason = outcome.partition(":")
-        if reason:
+        if state == "held_out":
+            rows.append((n, f"would be held out of {'all loops' if reason else 'it'}, to be compared with"))
+        elif reason:
             when = "not now" if state == "deferred" else "never for this entry"
             rows.append((n, f"{when}: {reason_in_words(outcome)}"))
     rows.append((found.counts.get("decided_before", 0), "decided before, and have not entered again since"))
