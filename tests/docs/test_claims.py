@@ -70,7 +70,7 @@ CLAIMS: list[tuple[str, str, list[float]]] = [
     ("cli.md", r"missed by more than (\d+) minutes", [minutes(health.GRACE)]),
     ("outcomes.md", r"score interval, from (\d+) users in each", [arms.FEWEST_PEOPLE]),
     ("outcomes.md", r"accounts differ; from (\d+) accounts in each", [arms.FEWEST_ACCOUNTS]),
-    ("outcomes.md", r"capped at the (\d+) % quantile", [100 * CAPPED_AT]),
+    ("outcomes.md", r"capped at the (\d+) % quantile", [float(100 * CAPPED_AT)]),
     ("outcomes.md", r"from (\d+) users with a value in each", [FEWEST_VALUES]),
     (
         "outcomes.md",
