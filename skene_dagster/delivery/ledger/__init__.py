@@ -74,6 +74,7 @@ from skene_dagster.delivery.ledger.reading import (
     not_among,
     oldest_open,
     open_batches,
+    recipients,
     steps_with_open_batches,
     steps_with_unsent_batches,
     unresolved,
@@ -111,6 +112,7 @@ from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
+    NotYet,
     Skipped,
     answered,
     begin_attempt,
@@ -121,7 +123,6 @@ from skene_dagster.delivery.ledger.sending import (
     nothing_happened,
     own_wait,
     put_off,
-    recipients,
     release,
     shown_nothing,
 )
@@ -146,6 +147,7 @@ __all__ = [
     "Deferred",
     "Judged",
     "LeftOut",
+    "NotYet",
     "PastMail",
     "Planned",
     "PlannedEmails",
