@@ -161,7 +161,8 @@ class EmailAction(Spec):
     send_at: ClockTime | None = None
     """The time of day at which it leaves, by the clock of its recipient: `09:00`. Default: at once."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
-    """Columns of the users table, written once the provider has accepted the email."""
+    """Columns of the users table, or of the accounts table in a loop that is `per: account`, written once the provider
+    has accepted the email."""
     transactional: bool = False
     """True for mail that the recipient asked for; everything else has a topic and an unsubscribe link."""
 

@@ -1,5 +1,6 @@
 """A loop about accounts is planned, or refused at the line of what is wrong."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from skene_dagster import settings as settings_module
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.files.loaders import load_file
-from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.loops.plan import After, LoopPlan, Query
 from skene_dagster.loops.planning.loop import plan_loop
 
 SETTINGS = """\
@@ -103,6 +104,24 @@ def test_from_another_table_its_condition_selects_the_column_account_id(tmp_path
     assert (condition.key, condition.own_key) == ("account_id", False)
 
 
+def test_set_names_columns_of_the_accounts_table(tmp_path: Path) -> None:
+    step = planned(tmp_path, YAML + "      set: {dormant: false, email: none}\n").steps[0]
+
+    assert step.email is not None
+    assert step.email.set == (("dormant", False), ("email", "none"))
+    assert step.sets_what_it_reads
+
+
+def test_a_step_may_follow_another_one(tmp_path: Path) -> None:
+    first, rest = YAML.split("  - trigger:", maxsplit=1)
+    again = rest.replace("{type: schedule, cron: 0 9 * * *}", "{type: after, step: first, wait: 5d}")
+
+    steps = planned(tmp_path, f"{first}  - name: first\n    trigger:{rest}  - name: second\n    trigger:{again}").steps
+
+    assert [step.recipient for step in steps] == ["owner", "owner"]
+    assert steps[1].trigger == After("first", timedelta(days=5))
+
+
 def test_a_loop_that_says_nothing_is_about_users(tmp_path: Path) -> None:
     text = YAML.replace("per: account\nrecipient: owner\n", "").replace("workspaces", "users")
     text = text.replace(" of {{account.title}}", "")
@@ -165,10 +184,16 @@ REFUSED = [
         id="a condition about users",
     ),
     pytest.param(
-        YAML + "      set: {reminded: true}\n",
+        YAML + "      set: {id: 7}\n",
         SETTINGS,
-        "step 1, action.set\n  'set' writes to the users table, and is not built for loops that are per account.",
-        id="set",
+        "step 1, action.set.id\n  'id' is the accounts' key, which is never written. Leave it out.",
+        id="set of the key",
+    ),
+    pytest.param(
+        YAML + "      set: {Owner_ID: 7}\n",
+        SETTINGS,
+        "step 1, action.set.Owner_ID\n  'Owner_ID' is the accounts' owner, which is never written. Leave it out.",
+        id="set of the owner",
     ),
     pytest.param(
         YAML.split("    action:", maxsplit=1)[0] + "    action: {type: block, message: Pay}\n",

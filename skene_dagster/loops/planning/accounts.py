@@ -6,7 +6,7 @@ from skene_dagster.loops.plan import StepPlan
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.settings import FILE, Accounts, Keyed, Settings
 
-_BY_THE_CLOCK = ("schedule", "api", "manual")
+_TRIGGERS = ("schedule", "after", "api", "manual")
 
 
 def recipient_of(loop: model.Loop, settings: Settings, faults: Faults) -> Recipient | None:
@@ -37,20 +37,15 @@ def check_steps(loop: model.Loop, faults: Faults) -> None:
         return
     for number, step in enumerate(loop.steps):
         path = ("steps", number)
-        if step.trigger.type not in _BY_THE_CLOCK:
+        if step.trigger.type not in _TRIGGERS:
             said = f"A trigger of type {step.trigger.type} is not built for loops that are per account."
-            faults.refuse((*path, "trigger", "type"), said, f"Use one of: {', '.join(_BY_THE_CLOCK)}.")
+            faults.refuse((*path, "trigger", "type"), said, f"Use one of: {', '.join(_TRIGGERS)}.")
         if step.condition.type != "query":
             said = f"A condition of type {step.condition.type} is about users; this loop is per account."
             faults.refuse((*path, "condition", "type"), said, "Use one of type query that selects accounts.")
         if step.action.type == "block":
             said = "'block' is not built for loops that are per account."
             faults.refuse((*path, "action", "type"), said, "Use an action of type email.")
-        elif step.action.set:
-            said = "'set' writes to the users table, and is not built for loops that are per account."
-            faults.refuse(
-                (*path, "action", "set"), said, "Leave it out: `repeat` says when an account is mailed again."
-            )
 
 
 def selected_from(step: StepPlan, settings: Settings) -> Keyed:
