@@ -6,7 +6,7 @@ from datetime import datetime
 from string import Formatter
 from types import MappingProxyType
 
-from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, Mail, Skip
+from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, HoldOut, Mail, Skip
 from skene_dagster.delivery.rehearsal import Case
 
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -47,6 +47,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "cancelled": "cancelled by a person",
         "step_removed": "the step was removed",
         "doubt": "in doubt, and settled as not sent",
+        "global": "one of those who get nothing of any loop, to be compared with (holdout in skene.yaml)",
         "erased": "erased while their email was on its way (users erase)",
     }
 )
@@ -70,6 +71,10 @@ def decision_in_words(case: Case) -> str:
             return f"{since}: would not be mailed for this entry, {REASONS.get(reason, reason)}"
         case Defer(reason=reason):
             return f"{since}: would not be mailed now, {REASONS.get(reason, reason)}"
+        case HoldOut(of="loop"):
+            return f"{since}: would be held out, as one of those who get none, to be compared with"
+        case HoldOut():
+            return f"{since}: would be held out of all loops, as one of those who get none, to be compared with"
         case AlreadyDecided():
             return f"{since}, {_decided(case)}, and has not entered again since"
 
@@ -157,6 +162,7 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
     {
         "accepted": "MAILED",
         "deferred": "WAITS",
+        "held_out": "HELD OUT",
         "skipped": "NO MAIL",
         "reserved": "ON ITS WAY",
         "refused": "REFUSED",

@@ -85,7 +85,15 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
     ) -> dg.MaterializeResult[None]:
         with begun(context, database, settings, loop=plan.name, step=step.name) as work:
             mode = work.mode
-            changed = entitle(database, plan=plan, step=step, mode=mode, as_of=work.as_of, clock=work.clock)
+            changed = entitle(
+                database,
+                plan=plan,
+                step=step,
+                mode=mode,
+                as_of=work.as_of,
+                clock=work.clock,
+                share_of_all=work.settings.holdout,
+            )
             blocked = reading(database, lambda connection: blocked_now(connection, plan, step, mode))
         context.log.info(descriptions.entitled(changed, blocked))
         return dg.MaterializeResult(metadata=metadata.entitled(changed, blocked, mode))

@@ -18,6 +18,7 @@ from skene_dagster.store.tables import (
     account_members,
     account_sends,
     account_triggered,
+    arms,
     batches,
     controls,
     deferred,
@@ -62,6 +63,7 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     controls: or_(controls.c.loop == LOOP, controls.c.step == STEP),
     entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.mode == MODE, entitlements.c.step == STEP),
     pacing: pacing.c.account == LOOP,
+    arms: or_(arms.c.loop == LOOP, arms.c.mode == MODE),
     account_members: account_members.c.segment.in_(_SEGMENTS),
     account_deferred: or_(account_deferred.c.loop == LOOP, account_deferred.c.mode == MODE),
     account_decisions: or_(account_decisions.c.loop == LOOP, account_decisions.c.mode == MODE),
@@ -173,6 +175,19 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
             for mode, loop, step in (*_SCOPES, *(("outbox", loop, STEP) for loop in OURS))
             for user in users
             for lifted_at in (OPEN, FAR_AHEAD)
+        ],
+        arms: [
+            {
+                **dict(zip(("mode", "loop"), scope[:2], strict=True)),
+                "draw": 1,
+                "user_id": user,
+                "arm": "held_out",
+                "share": 0.5,
+                "enrolled_at": LONG_AGO,
+            }
+            for scope in _SCOPES
+            for user in users
+            if scope[2] == "main"
         ],
         pacing: [{"account": LOOP, "per_second": 2.0, "next_at": FAR_AHEAD, "closed_until": None, "reason": None}],
     }

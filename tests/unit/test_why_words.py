@@ -284,7 +284,15 @@ def happened(outcome: Any, reason: Any = None, **more: Any) -> Happened:
         pytest.param(happened("skipped", "said_no"), 'said no to "Product news", or to all', id="no"),
         pytest.param(happened("deferred", "cap"), "had 2 mails in 7 days", id="cap"),
         pytest.param(happened("refused", "provider", detail="550 no"), "refused by the provider\n550 no", id="refused"),
-        pytest.param(happened("held_out", "global"), "global", id="of a release to come"),
+        pytest.param(
+            happened("held_out"), "one of those who get nothing of it, so that it can be measured", id="held out"
+        ),
+        pytest.param(
+            happened("held_out", "global"),
+            "one of those who get nothing of any loop, so that it can be measured",
+            id="held out of all",
+        ),
+        pytest.param(happened("skipped", "a_new_one"), "a new one", id="of a release to come"),
     ],
 )
 def test_what_happened_and_became_of_it(speaker: Speaker, one: Happened, so: str) -> None:

@@ -21,6 +21,7 @@ from skene_dagster.delivery.model import (
     SkipReason,
     Waiting,
 )
+from skene_dagster.goals.comparing import HeldOutOf
 from skene_dagster.loops.times.calendar_days import later
 
 LEFT: Literal["left_segment"] = "left_segment"
@@ -47,6 +48,8 @@ class Addressee:
     left_until: datetime | None = None
     """They have one place left under a cap, and a loop of higher priority wants it: the tick from which on it is asked
     again."""
+    held_out: HeldOutOf | None = None
+    """They are one of those who get none of it, so that it can be measured."""
     not_before: datetime | None = None
     """From when on it may leave, by their clock; None: at once."""
 
@@ -115,6 +118,14 @@ class Skip:
 
 
 @dataclass(frozen=True)
+class HoldOut:
+    """Do not mail them, whom else it would mail: they are compared with those who are."""
+
+    occurrence: str
+    of: HeldOutOf
+
+
+@dataclass(frozen=True)
 class Defer:
     """Do not mail them now; decide again later."""
 
@@ -129,7 +140,7 @@ class AlreadyDecided:
     """There is nothing to decide: it was decided before, and they have not entered since."""
 
 
-Decision = Mail | Skip | Defer | AlreadyDecided
+Decision = Mail | HoldOut | Skip | Defer | AlreadyDecided
 
 
 def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
@@ -196,7 +207,7 @@ def of_row(
     return None
 
 
-def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Mail | Skip | Defer:
+def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Mail | HoldOut | Skip | Defer:
     """Decide whether a person is mailed, for an occurrence or about a row."""
     if not person.mailable:
         return Defer(occurrence, "not_mailable", as_of + NEXT_TICK)
@@ -217,6 +228,9 @@ def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime)
         return Defer(occurrence, "budget", person.waits_for_room)
     if person.left_until is not None:
         return Defer(occurrence, "outranked", person.left_until)
+    # The last: all that can make somebody wait, or refuses them, is the same for those who are compared.
+    if person.held_out is not None:
+        return HoldOut(occurrence, person.held_out)
     return Mail(occurrence, person.not_before)
 
 

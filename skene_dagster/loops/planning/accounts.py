@@ -35,6 +35,8 @@ def check_steps(loop: model.Loop, faults: Faults) -> None:
     """Refuse what a step about accounts cannot do yet."""
     if loop.per == "user":
         return
+    if loop.holdout:
+        faults.refuse(("holdout",), "'holdout' is not built for loops that are per account.", "Leave it out.")
     for number, step in enumerate(loop.steps):
         path = ("steps", number)
         if step.trigger.type not in _TRIGGERS:

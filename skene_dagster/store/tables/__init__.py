@@ -18,6 +18,7 @@ from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.incidents import alerts, failures, incidents
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
+from skene_dagster.store.tables.outcomes import arms
 from skene_dagster.store.tables.sending import (
     batches,
     contacts,
@@ -51,6 +52,7 @@ __all__ = [
     "account_triggered",
     "accounts_of_type",
     "alerts",
+    "arms",
     "batches",
     "contacts",
     "controls",

@@ -26,6 +26,7 @@ from skene_dagster.delivery.decide.eligibility import (
     AlreadyDecided,
     Decision,
     Defer,
+    HoldOut,
     Mail,
     Rules,
     Skip,
@@ -35,7 +36,8 @@ from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.ledger.decisions.account_model import Decided, NewAccount, occurrence_of_send
-from skene_dagster.delivery.model import NEXT_TICK, Contact, NewContact, NewSend, Past, Waiting
+from skene_dagster.delivery.model import NEXT_TICK, Contact, Past, Waiting
+from skene_dagster.delivery.new_decisions import NewContact, NewSend
 from skene_dagster.errors import NoClearance
 from skene_dagster.store.keys import folded
 from skene_dagster.store.subjects import ACCOUNTS
@@ -210,6 +212,7 @@ class AccountDecisions:
             full=latest(addressee.full, full(addressees.caps, of_others, planned) if of_others else None),
         )
         decision = by_person(occurrence, addressee, self.rules, audience.as_of)
+        assert not isinstance(decision, HoldOut), "nobody of a page of accounts is compared"
         name = person.recipient if person else None
         if not isinstance(decision, Mail) or name is None or not addressees.is_counted:
             return decision

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from skene_dagster.delivery.decide.candidates import Candidate
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, Rules, Skip, occurrence_of, of_row
 from skene_dagster.delivery.ledger.decisions.account_model import Decided, past_of
-from skene_dagster.delivery.model import IN_FLIGHT, MAILED, NEXT_TICK, Past
+from skene_dagster.delivery.model import COUNTED_FOR_REPEAT, IN_FLIGHT, NEXT_TICK, Past
 
 Found = str | Skip | Defer | AlreadyDecided
 
@@ -48,7 +48,9 @@ def of_its_row(
         known, is_mailed: as in `of_entry`.
     """
     occurrence = str(one.occurrence)
-    mails = [row.as_of for row in known if row.occurrence != occurrence and row.state in (*MAILED, *IN_FLIGHT)]
+    mails = [
+        row.as_of for row in known if row.occurrence != occurrence and row.state in (*COUNTED_FOR_REPEAT, *IN_FLIGHT)
+    ]
     mailed_as_of = as_of if is_mailed else max(mails, default=None)
     last = next((row for row in reversed(known) if row.occurrence == occurrence), None)
     past = None if last is None else Past(1, last.state, last.reason, last.as_of, mailed_as_of)

@@ -5,17 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from skene_dagster.delivery.model import (
-    IN_FLIGHT,
-    MAILED,
-    NewContact,
-    NewSend,
-    Past,
-    Reason,
-    SendState,
-    SkipReason,
-    Waiting,
-)
+from skene_dagster.delivery.model import COUNTED_FOR_REPEAT, IN_FLIGHT, Past, Reason, SendState, SkipReason, Waiting
+from skene_dagster.delivery.new_decisions import NewContact, NewSend
 from skene_dagster.store.keys import as_text
 
 _HALF = 32
@@ -62,7 +53,7 @@ def past_of(known: Collection[Decided], except_for: str | None = None) -> Past |
     for one in known:
         if one.occurrence == except_for:
             continue
-        mailed = one.as_of if one.state in MAILED else past.mailed_as_of if past else None
+        mailed = one.as_of if one.state in COUNTED_FOR_REPEAT else past.mailed_as_of if past else None
         last = max(int(one.occurrence), past.occurrences if past else 0)
         is_in_flight = one.state in IN_FLIGHT or (past is not None and past.is_in_flight)
         past = Past(last, one.state, one.reason, one.as_of, mailed, is_in_flight)

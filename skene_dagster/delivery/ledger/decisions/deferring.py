@@ -22,7 +22,8 @@ from sqlalchemy import (
 
 from skene_dagster.behaviour.activity import last_active
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of
-from skene_dagster.delivery.model import DeferReason, NewDeferral, Waiting
+from skene_dagster.delivery.model import DeferReason, Waiting
+from skene_dagster.delivery.new_decisions import NewDeferral
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.subjects import USERS
 from skene_dagster.store.tables import OPEN
