@@ -9,7 +9,7 @@ from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, pl
 from skene_dagster.checks.event_sources import check_moments
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopInvalid, Place, SettingsError
-from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.product.user_tests import owner_of
 from skene_dagster.settings import Accounts, MomentColumn, Settings
@@ -34,11 +34,13 @@ def check_accounts(
         part = error.place.part if error.place else ""
         yield SettingsError(error.message, advice=error.advice, place=at(settings_file, part))
         return
+    if accounts.plan is not None and not has(present := columns_in(connection, accounts.table), accounts.plan):
+        yield _missing(accounts, accounts.plan, present, at(settings_file, "accounts.plan"))
     if accounts.updated_at is not None:
         yield from _of_the_change(connection, accounts, accounts.updated_at, settings_file)
     if accounts.owner.strip():
         yield from _of_the_owner(connection, accounts, settings_file, as_of)
-    if any(step.recipient in ("most_recently_active", "everybody") for plan in plans for step in plan.steps):
+    if any(_asks_for_members(step) for plan in plans for step in plan.steps):
         try:
             same_as_users_key(connection, accounts, settings.users.table, accounts.user_column)
         except SettingsError as error:
@@ -81,9 +83,17 @@ def _of_the_change(
     if has(present, updated_at.column):
         yield from check_moments(connection, accounts.table, updated_at, settings_file, "accounts.updated_at")
         return
-    said = f"Table {accounts.table!r} has no column {updated_at.column!r}."
-    advice = names(updated_at.column, present)
-    yield SettingsError(said, advice=advice, place=at(settings_file, "accounts.updated_at"))
+    yield _missing(accounts, updated_at.column, present, at(settings_file, "accounts.updated_at"))
+
+
+def _missing(accounts: Accounts, column: str, present: Sequence[str], place: Place) -> SettingsError:
+    said = f"Table {accounts.table!r} has no column {column!r}."
+    return SettingsError(said, advice=names(column, present), place=place)
+
+
+def _asks_for_members(step: StepPlan) -> bool:
+    """Whether it matters to a step which users an account has."""
+    return step.per_account and (step.recipient != "owner" or not isinstance(step.condition, Query))
 
 
 def _of_the_owner(

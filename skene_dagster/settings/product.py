@@ -62,6 +62,8 @@ class Accounts(Spec):
     """SQL over the accounts table, the users key of the account's owner: `owner_id`; for `recipient: owner`."""
     updated_at: Moments | None = None
     """The column with the time of the row's last change (UTC); an action's `set` leaves it unchanged."""
+    plan: Identifier | None = None
+    """The column with the account's plan, for conditions of type `usage`."""
 
 
 Keyed = Users | Accounts

@@ -31,11 +31,11 @@ from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.segments.triggers import finding
 from skene_dagster.store import environment, schema
-from skene_dagster.store.tables import account_decisions, account_deferred, events, sends
+from skene_dagster.store.tables import OPEN, account_decisions, account_deferred, account_members, events, sends
 
 SETTINGS = """\
-users: {name: name, mailable: "verified = 1"}
-accounts: {table: workspaces, user_column: workspace, owner: owner_id}
+users: {name: name, created_at: created_at, mailable: "verified = 1"}
+accounts: {table: workspaces, user_column: workspace, owner: owner_id, plan: plan}
 sender:
   from: Little Product <hello@example.com>
   postal_address: 1 Example Street, Example Town
@@ -64,6 +64,7 @@ users = Table(
     Column("name", String(100)),
     Column("workspace", String(36)),
     Column("verified", Boolean, nullable=False),
+    Column("created_at", DateTime),
     mysql_collate="utf8mb4_bin",
 )
 workspaces = Table(
@@ -75,6 +76,7 @@ workspaces = Table(
     Column("dormant", Boolean, nullable=False),
     Column("reminded", Boolean, nullable=False),
     Column("updated_at", DateTime),
+    Column("plan", String(20)),
     mysql_collate="utf8mb4_bin",
 )
 
@@ -170,6 +172,10 @@ class AccountsWorld(World):
         with self.engine.begin() as connection:
             if rows:
                 connection.execute(insert(events), rows)
+        self.count()
+
+    def count(self) -> None:
+        """Count what users did."""
         usage = plan_usage(self.settings)
         roll_up(self.engine, plan=usage, users=self.settings.users, as_of=self.now, clock=self.clock, run_id="rolls up")
 
@@ -188,6 +194,13 @@ class AccountsWorld(World):
             ]:
                 found.setdefault(key, []).append(f"{state}:{reason}" if reason else state)
         return found
+
+    def inside(self) -> list[str]:
+        """The workspaces that are in the segment of the step."""
+        member = account_members.c
+        which = (own(account_members), member.segment == f"retention.{self.step.name}", member.exited_at == OPEN)
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(member.account_id).where(*which)).scalars())
 
     def sent_about(self) -> list[tuple[int, str]]:
         """The users who have a send, and its state, in their order."""

@@ -32,6 +32,8 @@ steps:
       personalization: {name: "{{user.name}} of {{account.title}}"}
 """
 
+QUERY = "{type: query, query: SELECT id FROM workspaces WHERE dormant = 1}"
+
 TYPESCRIPT = """\
 export default defineLoop({
   type: "retention",
@@ -178,10 +180,16 @@ REFUSED = [
         id="a trigger by rows",
     ),
     pytest.param(
-        YAML.replace("{type: query, query: SELECT id FROM workspaces WHERE dormant = 1}", "{type: level, is: dormant}"),
-        SETTINGS,
-        "loop.yaml:6  step 1, condition.type\n  A condition of type level is about users; this loop is per account.",
-        id="a condition about users",
+        YAML.replace(QUERY, "{type: usage, limit: {free: 10}, period: 7d}"),
+        f"users: {{plan: plan}}\n{SETTINGS}",
+        "condition.limit\n  It is unknown which plan an account is on. Add `plan: <the column>` under `accounts:`",
+        id="usage where the accounts have no plan",
+    ),
+    pytest.param(
+        YAML.replace(QUERY, "{type: feature, name: export, state: tried}").replace("account.title", "row.days"),
+        f"{SETTINGS}features: {{export: {{title: Export, events: [exported]}}}}\n",
+        "The condition has no column 'days'. Use one of: since, first_at, last_at, uses.",
+        id="the days of an account",
     ),
     pytest.param(
         YAML + "      set: {id: 7}\n",

@@ -42,9 +42,6 @@ def check_steps(loop: model.Loop, faults: Faults) -> None:
         if step.trigger.type not in _TRIGGERS:
             said = f"A trigger of type {step.trigger.type} is not built for loops that are per account."
             faults.refuse((*path, "trigger", "type"), said, f"Use one of: {', '.join(_TRIGGERS)}.")
-        if step.condition.type != "query":
-            said = f"A condition of type {step.condition.type} is about users; this loop is per account."
-            faults.refuse((*path, "condition", "type"), said, "Use one of type query that selects accounts.")
         if step.action.type == "block":
             said = "'block' is not built for loops that are per account."
             faults.refuse((*path, "action", "type"), said, "Use an action of type email.")

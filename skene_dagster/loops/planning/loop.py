@@ -152,7 +152,7 @@ def _action(
 ) -> Email | Block:
     plan = partial(
         plan_email,
-        columns=columns_of(condition),
+        columns=columns_of(condition, per_account=per_account),
         about=about(condition, settings),
         by_row=by_row,
         per_account=per_account,

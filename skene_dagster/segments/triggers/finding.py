@@ -153,7 +153,7 @@ def found_again(
         step,
         mode,
         occurrences=[occurrence for _, occurrence in keys],
-        keys=again.users,
+        keys=list(dict.fromkeys(key for key, _ in keys)),
         between=(first or as_of, last or as_of),
     )
     answer = conditions.answer_again(connection, plan, step, settings, as_of, again)
