@@ -9,7 +9,7 @@ from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, pl
 from skene_dagster.checks.event_sources import check_moments
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopInvalid, Place, SettingsError
-from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
+from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.product.user_tests import owner_of
 from skene_dagster.settings import Accounts, MomentColumn, Settings
@@ -93,7 +93,8 @@ def _missing(accounts: Accounts, column: str, present: Sequence[str], place: Pla
 
 def _asks_for_members(step: StepPlan) -> bool:
     """Whether it matters to a step which users an account has."""
-    return step.per_account and (step.recipient != "owner" or not isinstance(step.condition, Query))
+    of_its_user = isinstance(step.trigger, Rows) and not step.trigger.of_accounts
+    return step.per_account and (step.recipient != "owner" or not isinstance(step.condition, Query) or of_its_user)
 
 
 def _of_the_owner(

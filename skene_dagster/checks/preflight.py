@@ -143,7 +143,7 @@ def _check_step(
         StoreError: it cannot be asked; or, with a place, the database user lacks a right.
     """
     with needed_at(plan.document.place(("steps", number, "trigger", "table"))):
-        of_the_trigger = list(check_rows(connection, plan, number, step, settings.users))
+        of_the_trigger = list(check_rows(connection, plan, number, step, settings))
     if of_the_trigger or not isinstance(step.condition, Query):
         return of_the_trigger
     with needed_at(plan.document.text_place(("steps", number, "condition", "query"))):

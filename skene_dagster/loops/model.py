@@ -37,6 +37,9 @@ class DatabaseTrigger(Spec):
     """The column that identifies a row; unique. Default: the users key for the users table, otherwise `id`."""
     user: Identifier | None = None
     """The column with the users key. Default: the users key for the users table, otherwise `user_id`."""
+    account: Identifier | None = None
+    """The column with the accounts key, in a loop that is `per: account`. Default: the accounts key for the accounts
+    table, otherwise none: the row's account is that of its user."""
     at: Moments | None = None
     """The time (UTC) when the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
 

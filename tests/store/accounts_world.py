@@ -80,12 +80,31 @@ workspaces = Table(
     mysql_collate="utf8mb4_bin",
 )
 
+orders = Table(
+    "orders",
+    _metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", BigInteger),
+    Column("workspace", String(36)),
+    Column("amount", BigInteger, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    mysql_collate="utf8mb4_bin",
+)
+
 
 @dataclass
 class AccountsWorld(World):
     def rewrite(self, *pairs: tuple[str, str], settings: str = "") -> None:
         """Write the loop, and more of skene.yaml, with other words."""
         self.use(LOOP, *pairs, settings=settings)
+
+    def replan(self, *pairs: tuple[str, str]) -> None:
+        """Write the loop with other words; skene.yaml stays."""
+        loop = LOOP
+        for old, new in pairs:
+            assert old in loop
+            loop = loop.replace(old, new)
+        self.plan = planned(self.root, self.settings, loop)
 
     def use(self, loop: str, *pairs: tuple[str, str], settings: str = "") -> None:
         """Write another loop, with other words."""
@@ -152,6 +171,10 @@ class AccountsWorld(World):
     def delete_workspace(self, key: str) -> None:
         with self.engine.begin() as connection:
             connection.execute(delete(workspaces).where(workspaces.c.id == key))
+
+    def delete_order(self, number: int) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(delete(orders).where(orders.c.id == number))
 
     def change(self, *ids: int, **columns: object) -> None:
         with self.engine.begin() as connection:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Engine,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY, ROWS
 from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_name
-from skene_dagster.loops.planning.accounts import selected_from
+from skene_dagster.loops.planning.accounts import accounts_of, selected_from
 from skene_dagster.product import attributes
 from skene_dagster.segments import conditions
 from skene_dagster.segments.conditions import subject
@@ -85,7 +86,7 @@ def refresh(
 
             def find(connection: Connection) -> Refreshed:
                 if isinstance(step.trigger, Rows):
-                    same_as_users_key(connection, settings.users, step.trigger.table, step.trigger.user)
+                    _refuse_other_keys(connection, step.trigger, step, settings)
                 leases.keep(connection, mine, clock(), writes=True)
                 rows = trigger_windows.rows(connection, plan, step, mode, within)
                 found = _found(connection, step, settings, rows, answer.rows)
@@ -168,7 +169,7 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
     if by_row:
         query = select().select_from(answer).join(trigger, trigger.c[ROW_KEY] == answer.c[ROW_KEY])
     else:
-        query = select().select_from(trigger).join(answer, user == trigger.c[trigger_windows.ROW_USER])
+        query = _of_whom_they_are(trigger, step, settings, answer)
     mapped = selected_from(step, settings)
     there = users_table(mapped)
     names = step.email.row_columns if step.email else ()
@@ -185,6 +186,26 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
         .group_by(there.c[mapped.key], trigger.c[trigger_windows.OCCURRENCE])
         .subquery("found")
     )
+
+
+def _of_whom_they_are(rows: CTE, step: StepPlan, settings: Settings, answer: Subquery) -> Select[Any]:
+    """Join rows that triggered with those whom the condition selects: as a row names them, or its user's account."""
+    named, query = rows.c[trigger_windows.ROW_USER], select().select_from(rows)
+    if not (step.per_account and isinstance(step.trigger, Rows)) or step.trigger.of_accounts:
+        return query.join(answer, answer.c[0] == named)
+    account = accounts_of(settings).user_column
+    people = users_table(settings.users, account)
+    return query.join(people, people.c[settings.users.key] == named).join(answer, answer.c[0] == people.c[account])
+
+
+def _refuse_other_keys(connection: Connection, trigger: Rows, step: StepPlan, settings: Settings) -> None:
+    if trigger.of_accounts:
+        same_as_users_key(connection, accounts_of(settings), trigger.table, trigger.user)
+        return
+    same_as_users_key(connection, settings.users, trigger.table, trigger.user)
+    if step.per_account:
+        accounts = accounts_of(settings)
+        same_as_users_key(connection, accounts, settings.users.table, accounts.user_column)
 
 
 def _write(connection: Connection, step: StepPlan, mode: str, segment: str, as_of: datetime, found: Subquery) -> int:
