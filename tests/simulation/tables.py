@@ -14,6 +14,8 @@ def judge_tables(world: World, *, is_over: bool) -> None:
     _judge_receipts(world, sends)
     _judge_entries(world)
     _judge_pauses(world)
+    if not world.oracle.is_restored:
+        world.sharing.judge_waiting(world.scheduler.now, world.oracle.violated)
     if is_over:
         _judge_the_end(world, sends)
 
@@ -73,6 +75,8 @@ def _judge_the_end(world: World, sends: dict[str, Row[Any]]) -> None:
     oracle, people = world.oracle, world.eyes.users()
     accepted = {identity for identity, _, _ in oracle.accepted}
     for row in sends.values():
+        if row.state == "reserved":
+            oracle.violated("decided, and forgotten", f"user {row.user_id}: its batch is {row.batch_state}")
         if row.state == "accepted" and row.send_id not in accepted:
             oracle.violated("the ledger says accepted, the provider does not", f"user {row.user_id}")
         if row.state == "accepted" and not people[row.user_id].reminded:

@@ -75,6 +75,7 @@ from skene_dagster.delivery.ledger.reading import (
     not_among,
     oldest_open,
     open_batches,
+    recipients,
     steps_with_open_batches,
     steps_with_unsent_batches,
     unresolved,
@@ -112,6 +113,7 @@ from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
+    NotYet,
     Skipped,
     answered,
     begin_attempt,
@@ -122,7 +124,6 @@ from skene_dagster.delivery.ledger.sending import (
     nothing_happened,
     own_wait,
     put_off,
-    recipients,
     release,
     shown_nothing,
 )
@@ -147,6 +148,7 @@ __all__ = [
     "Deferred",
     "Judged",
     "LeftOut",
+    "NotYet",
     "PastMail",
     "Planned",
     "PlannedEmails",

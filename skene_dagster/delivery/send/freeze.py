@@ -17,7 +17,7 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
-from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
+from skene_dagster.delivery.ledger import Deferred, LeftOut, NotYet, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.links import Links
@@ -165,14 +165,15 @@ class _Checks:
         if self.recipients.get(row.send_id, person.recipient) != person.recipient:
             # The caps have counted another address.
             return Deferred("new_address")
-        return Deferred("quiet_hours") if self._is_quiet(person) else None
+        until = self._quiet_until(person)
+        return None if until is None else NotYet(until)
 
-    def _is_quiet(self, person: Person) -> bool:
+    def _quiet_until(self, person: Person) -> datetime | None:
         quiet = Hours(self.source.email.hours.quiet)
         if self.now is None or quiet == ANY_HOUR:
-            return False
+            return None
         zone = zone_of(person, self.settings, self.source.plan.zone_of(self.source.step))
-        return leaves_at(self.now, self.now, zone, quiet) is not None
+        return leaves_at(self.now, self.now, zone, quiet)
 
 
 def _render(

@@ -28,6 +28,15 @@ class StepProgress:
     accepted: frozenset[str] = frozenset()
     """The gates that a person lets its next tick pass."""
 
+    def held_by(self, *, approved: bool) -> dict[GateName, str]:
+        """Say which gates hold it, and what each said; not those that a person lets its next tick pass.
+
+        Args:
+            approved: a person has approved its first wave.
+        """
+        passes = self.accepted | ({"first_wave"} if approved else set())
+        return {name: said for name, said in self.said.items() if name not in passes}
+
 
 def begin(connection: Connection, scope: StepScope, digest: str, as_of: datetime) -> StepProgress:
     """Read how far a step has decided; where its digest is another, all whom it deferred are due at this tick.
