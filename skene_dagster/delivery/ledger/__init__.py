@@ -6,6 +6,7 @@ it alone names them: what happens to their rows stands here, one statement or tw
 
 from skene_dagster.delivery.ledger.decisions.account_sends import (
     account_history,
+    accounts_accepted_in,
     accounts_not_among,
     accounts_of_batch,
     contacts_of_accounts,
@@ -162,6 +163,7 @@ __all__ = [
     "accepted_in",
     "accepted_since",
     "account_history",
+    "accounts_accepted_in",
     "accounts_not_among",
     "accounts_of_batch",
     "all_loops",
