@@ -61,6 +61,7 @@ def retain(
     retention: Retention,
     usage: UsagePlan,
     plans: Sequence[LoopPlan],
+    are_all: bool,
     clock: Clock,
     chunk: int = CHUNK,
 ) -> Retained:
@@ -68,6 +69,7 @@ def retain(
 
     Args:
         plans: the loops that are well; what their next ticks will look at stays.
+        are_all: there are no others: whatever is of another loop is of one that is gone.
         chunk: rows per transaction.
 
     Raises:
@@ -86,6 +88,10 @@ def retain(
     if retention.history is not None:
         for table, part in _history(engine, now - retention.history, chunk):
             deleted[table.name] = deleted.get(table.name, 0) + all_of(engine, part)
+        for scope in reading(engine, partial(_gone, plans=plans)) if are_all else ():
+            old = partial(_forget_deferred, scope=scope, before=now - retention.history, size=chunk)
+            name = (tables.deferred if scope.subject is USERS else tables.account_deferred).name
+            deleted[name] = deleted.get(name, 0) + all_of(engine, old)
     if retention.payloads is not None:
         parts = reading(engine, partial(_payloads, looks=looks, now=now, kept=retention.payloads, size=chunk))
         for table, part in parts:
@@ -136,6 +142,20 @@ def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Tabl
         for table in (USERS.members, ACCOUNTS.members):
             of_it = difference.Segment(segment, table)
             yield table, partial(difference.forget_exited, segment=of_it, before=last, size=size)
+
+
+def _gone(connection: Connection, plans: Sequence[LoopPlan]) -> list[StepScope]:
+    """List the steps that are none of these loops' any more, and for which somebody waits."""
+    known = {(plan.name, step.ledger_name) for plan in plans for step in plan.steps}
+    return [one for one in ledger.steps_that_defer(connection) if (one.loop, one.step) not in known]
+
+
+def _forget_deferred(connection: Connection, *, scope: StepScope, before: datetime, since: Any, size: int) -> Swept:
+    swept = ledger.forget_deferred(connection, scope, before=before, since=since, size=size)
+    if swept.rows:
+        # Should it come back, it finds them again, for they have no decision.
+        ledger.look_at_everybody(connection, scope)
+    return swept
 
 
 def _payloads(

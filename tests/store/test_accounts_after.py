@@ -248,7 +248,8 @@ def test_retention_deletes_the_rows_that_no_tick_needs(world: AccountsWorld) -> 
 
     before = left()
     run(world, 33)
-    retain(world.engine, plans=[world.plan], usage=plan_usage(world.settings), retention=keep, clock=world.clock)
+    usage = plan_usage(world.settings)
+    retain(world.engine, plans=[world.plan], are_all=False, usage=usage, retention=keep, clock=world.clock)
 
     assert (before, left()) == (1, 0)
     assert len(said(world)) == 2

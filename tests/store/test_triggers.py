@@ -518,6 +518,7 @@ def retain(shop: Shop, **kept: str) -> Retained:
         retention=Retention.model_validate(kept),
         usage=plan_usage(shop.world.settings),
         plans=[shop.world.plan],
+        are_all=False,
         clock=shop.world.clock,
         chunk=2,
     )

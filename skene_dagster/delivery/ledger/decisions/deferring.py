@@ -25,7 +25,8 @@ from skene_dagster.delivery.ledger.scope import StepScope, deferred_of
 from skene_dagster.delivery.model import DeferReason, Waiting
 from skene_dagster.delivery.new_decisions import NewDeferral
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.subjects import USERS
+from skene_dagster.store.subjects import ACCOUNTS, USERS
+from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import OPEN
 
 SOME = 1000
@@ -62,6 +63,22 @@ def forget(connection: Connection, scope: StepScope, keys: Sequence[tuple[object
     for start in range(0, len(keys), SOME):
         row = tuple_(deferred.c.user_id, deferred.c.occurrence).in_(keys[start : start + SOME])
         connection.execute(delete(deferred).where(deferred_of(scope), row))
+
+
+def steps_that_defer(connection: Connection) -> list[StepScope]:
+    """List the steps of any loop, and of any mode, for which somebody waits."""
+    found = []
+    for subject in (USERS, ACCOUNTS):
+        names = [subject.deferred.c[name] for name in ("mode", "loop", "step")]
+        rows = connection.execute(select(*names).distinct().order_by(*names))
+        found += [StepScope(row.mode, row.loop, row.step, subject) for row in rows]
+    return found
+
+
+def forget_old(connection: Connection, scope: StepScope, *, before: datetime, since: Any, size: int) -> Swept:
+    """Delete who was to be decided again before a moment, and whom nobody will ask about: their step is gone."""
+    table, mine = scope.subject.deferred, deferred_of(scope)
+    return sweep(connection, table, table.c.ask_at, f"{table.name}_due", mine, before=before, since=since, size=size)
 
 
 def due(
