@@ -162,7 +162,7 @@ class _Checks:
         if self.subject(row) not in self.inside:
             return Skipped(LEFT)
         if person is None:
-            return Skipped("gone")
+            return self.accounts.without_recipient(row)
         if row.send_id in self.left:
             # No refresh has seen a member leave: the next tick decides whether they are back.
             return Skipped(LEFT) if self.source.step.by_row else Deferred(LEFT)
