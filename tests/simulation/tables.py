@@ -83,6 +83,8 @@ def _judge_the_end(world: World, sends: dict[str, Row[Any]]) -> None:
     oracle, people = world.oracle, world.eyes.users()
     accepted = {identity for identity, _, _ in oracle.accepted}
     for row in sends.values():
+        if row.state == "reserved":
+            oracle.violated("decided, and forgotten", f"user {row.user_id}: its batch is {row.batch_state}")
         if row.user_id not in people:
             continue
         if row.state == "accepted" and row.send_id not in accepted:

@@ -68,7 +68,7 @@ ZONES = (None, "Pacific/Auckland", "America/New_York", "Pacific/Chatham", "Asia/
 HEAVY = (0.15, 0.05, 0.3, 0.0)
 
 
-PASSES = ("cap", "quiet_hours", "new_address", "budget", "outranked", "new_recipient", "other_account")
+PASSES = ("cap", "new_address", "budget", "outranked", "new_recipient", "other_account")
 """Reasons for which nobody waits for ever."""
 
 
@@ -185,7 +185,7 @@ class World:
         self.scheduler.say(self.scheduler.me.name, f"{recover(self._session(), ['resend'])}")
 
     def edit(self, what: str, user: int) -> None:
-        """The product changes something about a user or their account: what was true is not, and the other way round."""
+        """The product changes something about a user, or their account: what was true is not, or again."""
         if what in OF_ACCOUNTS:
             self._edit_account(what, user)
         elif not self.oracle.people[user].is_gone:

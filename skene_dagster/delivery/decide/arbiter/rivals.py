@@ -75,12 +75,10 @@ class Rivals:
 
     def _may_mail(self, connection: Connection, plan: LoopPlan, step: StepPlan, known: StepProgress | None) -> bool:
         orders = controls.orders(connection, plan.name, step.ledger_name)
-        if orders.paused:
+        if orders.paused or (known is not None and known.held_by(approved=orders.approved)):
             return False
-        if orders.approved or self.mode != "live":
+        if orders.approved or self.mode != "live" or (known is not None and known.reserved_as_of is not None):
             return True
-        if known is not None and known.reserved_as_of is not None:
-            return known.hold != "first_wave"
         # Whether its first wave has to be approved, only its first run finds out.
         cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
         return cleared is not None and cleared.members <= self.settings.limits.first_wave
