@@ -40,8 +40,9 @@ from skene_dagster.loops import dialect, names
 from skene_dagster.outcomes.lift import arms, differences, sample_ratio, smallest, verdicts
 from skene_dagster.outcomes.lift.values import CAPPED_AT, FEWEST_VALUES
 from skene_dagster.product import attributes
-from skene_dagster.segments import refresh, trigger_windows
+from skene_dagster.segments import refresh
 from skene_dagster.segments.parts import Checked
+from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings.retention import LEAST
 from skene_dagster.store import failures
 from skene_dagster.tracking import buffer
@@ -202,6 +203,10 @@ def test_what_status_says_to_programs_is_listed() -> None:
         "*",
         "budgets",
         *(field.name for field in fields(DaysBudget)),
+        "erasing",
+        "erased_at",
+        "ends_at",
+        "batches",
         "mode",
         "feedback",
         *(field.name for field in fields(Heard)),

@@ -14,7 +14,7 @@ from scheduler import Violation
 from sharing import LAST_TICK, NOBODY_IS_LEFT_ANY
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
+from world import EDITS, OF_ACCOUNTS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.json_emails import messages_of
@@ -128,8 +128,11 @@ def _happens(world: World, event: str, number: int) -> None:
             scheduler.spawn("rec", world.reconcile)
         case "edit":
             user = 1 + choices.pick(f"user{number}", len(world.oracle.people), 0.9)
-            what = EDITS[choices.pick(f"edit{number}", len(EDITS), 0.85)]
-            scheduler.spawn("edit", world.an_edit(what, user))
+            edits = EDITS + OF_ACCOUNTS * 2 if world.oracle.accounts else EDITS
+            what = edits[choices.pick(f"edit{number}", len(edits), 0.85)]
+            is_about = what in OF_ACCOUNTS
+            edit = partial(world.edit_account, what, user) if is_about else world.an_edit(what, user)
+            scheduler.spawn("edit", edit)
         case "order":
             scheduler.spawn("order", world.an_order(ORDERS[choices.pick(f"order{number}", len(ORDERS), 0.7)]))
         case _:

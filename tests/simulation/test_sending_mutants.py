@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import account_mutants
 import limit_mutants
 import pytest
 import sharing_mutants
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 
-EVERY = (*MUTANTS, *limit_mutants.MUTANTS, *sharing_mutants.MUTANTS)
+EVERY = (*MUTANTS, *limit_mutants.MUTANTS, *sharing_mutants.MUTANTS, *account_mutants.MUTANTS)
 
 
 @pytest.fixture(scope="module")
