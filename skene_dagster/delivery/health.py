@@ -128,7 +128,6 @@ def _health(
 ) -> StepHealth:
     plan, step = looked_at.plan, looked_at.step
     scope = scope_of(mode, plan, step)
-    passes = progress.accepted | ({"first_wave"} if orders.approved else set())
     waits_for_approval = progress.hold == "first_wave" and not orders.approved
     return StepHealth(
         loop=plan.name,
@@ -143,7 +142,7 @@ def _health(
         in_doubt=ledger.emails_in_doubt(connection, scope) if is_open else 0,
         stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE) if is_open else 0,
         unapproved=ledger.held(connection, scope).get("first_wave", 0) if waits_for_approval else 0,
-        held={name: said for name, said in progress.said.items() if name not in passes},
+        held=progress.held_by(approved=orders.approved),
         accepted=tuple(sorted(progress.accepted)),
         ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
     )

@@ -107,6 +107,8 @@ class Settings:
     alerts: tuple[AlertTarget, ...] = ()
     """Who is told what a person should look at."""
     heartbeat: AlertTarget | None = None
+    holdout: float = 0.0
+    """The share of users who get no marketing email of any loop."""
     """What is called at each look."""
     fresh: tuple[Fresh, ...] = ()
     """The tables that must have changed lately, for loops that have no list of their own."""
@@ -189,6 +191,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         accounts=project.accounts,
         alerts=alerts,
         heartbeat=calls,
+        holdout=project.holdout,
         fresh=tuple(project.fresh),
         loops=root / project.loops,
         templates=root / project.templates,

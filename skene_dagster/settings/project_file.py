@@ -13,6 +13,7 @@ from skene_dagster.settings.alerts import Alert, Variable
 from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.product import Accounts, Limits, Sender, Users
 from skene_dagster.settings.retention import Retention
+from skene_dagster.settings.shares import Share
 from skene_dagster.settings.topics import Topic, TopicSender
 from skene_dagster.settings.usage import OWN_EVENTS, Events, Feature, Key, Levels, Milestone, TidbUsage
 
@@ -51,6 +52,8 @@ class ProjectFile(Spec):
     """What the emails are about, by a short name; `product` is there where nothing else is."""
     senders: dict[Key, TopicSender] = Field(default_factory=dict)
     """Who the emails of some topics come from, by a short name."""
+    holdout: Share = 0.0
+    """The share of users who get no marketing email of any loop, to measure all of them together: `5%` or `0.05`."""
     alerts: list[Alert] = Field(default_factory=list, max_length=10)
     """Who is told what a person should look at."""
     heartbeat: Variable | None = None

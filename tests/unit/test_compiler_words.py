@@ -278,6 +278,7 @@ def test_a_delivery_reports_each_state_and_what_waits(settings: Settings) -> Non
         "accepted": 2,
         "reserved": 0,
         "deferred": 4,
+        "held_out": 0,
         "skipped": 0,
         "refused": 0,
         "in_doubt": 0,

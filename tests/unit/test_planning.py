@@ -245,10 +245,7 @@ def test_everything_written_is_in_the_plan() -> None:
     assert (loop.holdout, loop.priority, loop.start) == (0.1, 10, "new_only")
     assert loop.recovery == RecoveryPlan(5, "linear", timedelta(minutes=1))
     assert loop.on_doubt == "resend"
-    assert loop.not_yet == (
-        "The goal is known, not yet run.",
-        "The holdout is known, not yet run: everyone is mailed.",
-    )
+    assert loop.not_yet == ("The goal is known, not yet run.",)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +355,12 @@ def test_an_event_is_as_old_as_it_happened_where_no_column_says_when_it_arrived(
     document = Document("x.yaml", {})
 
     trigger = plan_trigger(
-        EventTrigger(type="event", name="x"), (), (), replace(settings(), events=events), Faults(document)
+        EventTrigger(type="event", name="x"),
+        (),
+        (),
+        replace(settings(), events=events),
+        Faults(document),
+        per_account=False,
     )
 
     assert trigger == Rows("ev", "id", "user_id", MomentColumn(column="made"), changes=False, name=("name", "x"))

@@ -22,7 +22,7 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import account_decisions, preferences, warm_ups
+from skene_dagster.store.tables import account_decisions, arms, preferences, warm_ups
 
 _NONE: Mapping[str, object] = MappingProxyType({})
 
@@ -79,8 +79,9 @@ class Stage:
         """Whom a run would decide about."""
         has_consent = inspect(self.engine).has_table(preferences.name)
         has_accounts = inspect(self.engine).has_table(account_decisions.name)
+        has_arms = inspect(self.engine).has_table(arms.name)
         made = SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of)
-        return replace(made, has_consent=has_consent, has_accounts=has_accounts)
+        return replace(made, has_consent=has_consent, has_accounts=has_accounts, has_arms=has_arms)
 
     @property
     def email(self) -> Email:

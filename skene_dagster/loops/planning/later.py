@@ -9,5 +9,3 @@ def not_yet(loop: model.Loop) -> Iterator[str]:
     """Yield one sentence for each thing in a loop that cannot run yet."""
     if loop.goal is not None:
         yield "The goal is known, not yet run."
-    if loop.holdout:
-        yield "The holdout is known, not yet run: everyone is mailed."

@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, exists, or_, select
 
 from skene_dagster.delivery.ledger.scope import StepScope, sends_of
-from skene_dagster.delivery.model import IN_FLIGHT, Contact, NewContact
+from skene_dagster.delivery.model import IN_FLIGHT, Contact
+from skene_dagster.delivery.new_decisions import NewContact
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.many.inserting import insert_rows
 from skene_dagster.store.sweeping import Swept, sweep
@@ -29,16 +30,24 @@ def contacts_of(
 ) -> dict[str, list[Contact]]:
     """List the emails of some recipients that may still leave, or that were accepted after a moment.
 
-    And those of a step and a tick, whenever they were accepted.
+    And those of a step and a tick, whenever they were accepted; with them those of whom their user was held out.
     """
     is_of_the_tick = and_(sends_of(scope), sends.c.as_of == as_of)
-    has_left = and_(sends.c.state == "accepted", or_(sends.c.accepted_at > since, is_of_the_tick))
+    has_left = and_(sends.c.state == "accepted", sends.c.accepted_at > since)
+    was_decided = and_(is_of_the_tick, sends.c.state.in_(("accepted", "held_out")))
+    is_held_out = sends.c.state == "held_out"
     query = (
-        select(contacts.c.recipient, *(sends.c[name] for name in ("loop", "step", "user_id", "as_of", "accepted_at")))
+        select(
+            contacts.c.recipient,
+            *(sends.c[name] for name in ("loop", "step", "user_id", "as_of", "accepted_at")),
+            is_held_out,
+        )
         # TiDB would read all sends of the loops otherwise (2026-11-30).
         .prefix_with("/*+ INL_JOIN(skene_sends) */", dialect="mysql")
         # SQLite would read all sends of the mode for each page: an outer join it does not turn round (2026-11-30).
-        .select_from(contacts.join(sends, and_(_SAME, or_(_MAY_LEAVE, has_left)), isouter=is_sqlite(connection)))
+        .select_from(
+            contacts.join(sends, and_(_SAME, or_(_MAY_LEAVE, has_left, was_decided)), isouter=is_sqlite(connection))
+        )
         .where(contacts.c.mode == scope.mode)
     )
     found: dict[str, list[Contact]] = {}

@@ -8,8 +8,16 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, insert, select
 
 from skene_dagster.delivery.ledger.decisions import contacts, deferring
-from skene_dagster.delivery.ledger.scope import StepScope, decisions_of, deferred_of, rows_of, send_id
-from skene_dagster.delivery.model import NewDecisions, NewSend
+from skene_dagster.delivery.ledger.scope import (
+    StepScope,
+    decisions_of,
+    deferred_of,
+    rows_of,
+    send_id,
+    sends_of,
+)
+from skene_dagster.delivery.new_decisions import NewDecisions, NewSend
+from skene_dagster.goals import arms
 from skene_dagster.store.many.inserting import insert_rows
 from skene_dagster.store.subjects import USERS
 from skene_dagster.store.tables import account_decisions, batches, sends
@@ -69,7 +77,10 @@ def decide(
     deferring.forget(connection, scope, made.answered)
     contacts.keep(connection, scope, made.contacts, now)
     deferring.defer(connection, scope, made.deferrals, as_of=as_of, now=now)
-    return _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size, planned=planned)
+    cut = _write_sends(connection, scope, made.sends, as_of=as_of, now=now, size=size, planned=planned)
+    decided = select(sends.c.user_id).where(sends_of(scope), sends.c.as_of == as_of)
+    arms.enrol(connection, made.enrolled, decided, as_of=as_of)
+    return cut
 
 
 @dataclass
