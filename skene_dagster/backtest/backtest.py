@@ -14,7 +14,7 @@ from skene_dagster.delivery.model import Contact
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.tables import arms, sends
+from skene_dagster.store.tables import arms, contacts
 
 A_WEEK = timedelta(days=7)
 
@@ -40,7 +40,7 @@ def backtest(
         QueryRejected, StoreError: a condition cannot be evaluated.
     """
     others: list[StepScope] = []
-    if inspect(connection).has_table(sends.name):
+    if inspect(connection).has_table(contacts.name):
         asked_for = {
             (one.name, step.ledger_name)
             for one in loops
@@ -78,7 +78,7 @@ def backtest(
 def _really_mailed(
     connection: Connection, plan: LoopPlan, mode: Mode, keys: Sequence[object], since: datetime, until: datetime
 ) -> set[object]:
-    if not inspect(connection).has_table(sends.name):
+    if not inspect(connection).has_table(contacts.name):
         return set()
     mine = [scope_of(mode.name, plan, step) for step in plan.steps if step.email is not None]
     return set(decisions.mails_of(connection, mine, keys, after=since - A_WEEK, until=until + A_WEEK))
@@ -96,8 +96,8 @@ def _overlaps(
     ours: Mapping[object, Sequence[datetime]], theirs: Mapping[object, Sequence[Contact]]
 ) -> tuple[Overlap, ...]:
     people: dict[str, set[object]] = {}
-    for key, contacts in theirs.items():
-        for one in contacts:
+    for key, had in theirs.items():
+        for one in had:
             if any(abs(one.as_of - tick) <= A_WEEK for tick in ours.get(key, ())):
                 people.setdefault(one.loop, set()).add(key)
     found = [Overlap(loop, len(keys)) for loop, keys in people.items()]

@@ -36,7 +36,7 @@ from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.times.hours import ANY_HOUR
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import database_time
-from skene_dagster.store.tables import arms, preferences, sends
+from skene_dagster.store.tables import arms, contacts, preferences
 
 _NO_TIME = timedelta(0)
 
@@ -120,7 +120,7 @@ class _Step:
     def of(replay: Replay, step: StepPlan) -> "_Step":
         connection, plan, settings = replay.connection, replay.plan, replay.settings
         there = inspect(connection)
-        has_tables = there.has_table(sends.name)
+        has_tables = there.has_table(contacts.name)
         scope = StepScope(replay.mode.name, plan.name, step.ledger_name)
         ticks = ticks_of(connection, plan, step, scope, replay.since, replay.until, has_tables=has_tables)
         first = ticks[0] if ticks else replay.until

@@ -12,8 +12,8 @@ from skene_dagster.delivery.ledger.looking_back import decisions
 from skene_dagster.delivery.ledger.scope import StepScope
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.loops.times.calendar_days import later
-from skene_dagster.segments import trigger_rows
-from skene_dagster.segments.trigger_windows import window
+from skene_dagster.segments.triggers import finding
+from skene_dagster.segments.triggers.trigger_windows import window
 from skene_dagster.settings import Settings
 from skene_dagster.store.leasing import leases
 
@@ -46,9 +46,7 @@ class Found:
         if self.has_own_history:
             return decisions.rows_found(connection, self.scope, tick)
         within = window(self.step, tick, last=before, first=None if before is None else first, at=None)
-        found = trigger_rows.found_within(
-            connection, self.plan, self.step, self.settings, self.scope.mode, within, tick
-        )
+        found = finding.found_within(connection, self.plan, self.step, self.settings, self.scope.mode, within, tick)
         rows = [(user_id, str(key)) for user_id, key in connection.execute(select(found.c.user_id, found.c.occurrence))]
         new = [row for row in rows if row not in self._seen]
         self._seen.update(new)

@@ -163,7 +163,7 @@ def count_all(
 def known(
     connection: Connection,
     plan: UsagePlan,
-    keys: Sequence[object] | None,
+    keys: Sequence[object] | Select[Any] | None,
     *,
     since: date,
     before: datetime,

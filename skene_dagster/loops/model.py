@@ -37,6 +37,9 @@ class DatabaseTrigger(Spec):
     """The column that identifies a row; unique. Default: the users key for the users table, otherwise `id`."""
     user: Identifier | None = None
     """The column with the users key. Default: the users key for the users table, otherwise `user_id`."""
+    account: Identifier | None = None
+    """The column with the accounts key, in a loop that is `per: account`. Default: the accounts key for the accounts
+    table, otherwise none: the row's account is that of its user."""
     at: Moments | None = None
     """The time (UTC) when the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
 
@@ -153,6 +156,11 @@ class EmailAction(Spec):
     """Who delivers it; `sender.provider` of skene.yaml where it is left out."""
     template: Text
     """The file name, without extension, of `templates/<template>.mjml` and `.txt`."""
+    variants: Annotated[dict[str, Annotated[int, Field(gt=0, le=1000)]], Field(max_length=10)] = Field(
+        default_factory=dict
+    )
+    """Versions of the email to be compared, and how many of a whole get each: `{a: 50, b: 50}`. Each has files of its
+    own, `templates/<template>.<variant>.mjml` and `.txt`."""
     personalization: dict[str, str] = Field(default_factory=dict)
     """What the template may use: names, each with a text that may contain expressions such as `{{user.name}}`."""
     repeat: Repeat = timedelta(days=30)
@@ -161,7 +169,8 @@ class EmailAction(Spec):
     send_at: ClockTime | None = None
     """The time of day at which it leaves, by the clock of its recipient: `09:00`. Default: at once."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
-    """Columns of the users table, written once the provider has accepted the email."""
+    """Columns of the users table, or of the accounts table in a loop that is `per: account`, written once the provider
+    has accepted the email."""
     transactional: bool = False
     """True for mail that the recipient asked for; everything else has a topic and an unsubscribe link."""
 

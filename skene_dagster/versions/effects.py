@@ -18,7 +18,7 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.errors import NotCounted, SkeneError
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import contacts, sends
+from skene_dagster.store.tables import contacts
 from skene_dagster.versions import inside
 from skene_dagster.versions.changes import Change, Side
 from skene_dagster.versions.inside import Inside
@@ -129,7 +129,7 @@ class Looking:
         if side is None or side.step.email is None:
             return None
         with translated(), self.engine.connect() as connection:
-            if not inspect(connection).has_table(sends.name):
+            if not inspect(connection).has_table(contacts.name):
                 return None
             scope = scope_of(self.mode.name, side.plan, side.step)
             return emails.mails_of_step(connection, scope, since=self.as_of - A_MONTH)

@@ -100,8 +100,6 @@ ABOUT_NOBODY = {
     "skene_rollups": "how far events are rolled up",
     "skene_definitions": "what skene.yaml said",
     "skene_receipt_counts": "numbers",
-    "skene_account_members": "an account",
-    "skene_account_deferred": "an account",
     "skene_account_decisions": "an account",
     "skene_incidents": "what is wrong, without addresses: test_incidents.py",
     "skene_failures": "ops that failed, in words that name nobody",
@@ -141,7 +139,7 @@ WORDS: dict[str, object] = {
     "recipients": None,
     "occurrence": "1",
     "send_occurrence": "1",
-    "account_id": 1,
+    "account_id": 77,
     "event_id": "e-1",
     "text_digest": None,
 }

@@ -20,6 +20,7 @@ from skene_dagster.loops.planning.later import not_yet
 from skene_dagster.loops.planning.marketing import topic_of
 from skene_dagster.loops.planning.triggers import is_by_row, plan_trigger
 from skene_dagster.loops.times.retry_delays import last_wait
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.settings import Fresh, Settings, repeated
 
 LONGEST_WAIT = timedelta(days=1)
@@ -54,8 +55,22 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
         document=document,
         fresh=_fresh(loop.fresh, faults),
     )
+    _check_variants(plan, faults)
     faults.raise_any()
     return plan
+
+
+def _check_variants(plan: LoopPlan, faults: Faults) -> None:
+    """A user is in one variant of a loop: its emails cannot be divided in different ways."""
+    shares = variants_of(plan)
+    for number, step in enumerate(plan.steps):
+        if step.email is not None and step.email.variants not in ((), shares):
+            prompt = () if step.email is step.action else ("upgrade_prompt",)
+            faults.refuse(
+                ("steps", number, "action", *prompt, "variants"),
+                "The variants are others than those of an earlier step; a user gets the same one of all steps.",
+                "Write the same ones, in the same shares and order, or put the step into a loop of its own.",
+            )
 
 
 def _fresh(sources: list[Fresh] | None, faults: Faults) -> tuple[Fresh, ...] | None:
@@ -113,8 +128,10 @@ def _step(
     number: int, steps: list[model.Step], topic: str, recipient: Recipient | None, settings: Settings, faults: Faults
 ) -> StepPlan:
     step, path = steps[number], ("steps", number)
-    trigger = plan_trigger(step.trigger, (*path, "trigger"), steps[:number], settings, faults)
     about_accounts = recipient is not None
+    trigger = plan_trigger(
+        step.trigger, (*path, "trigger"), steps[:number], settings, faults, per_account=about_accounts
+    )
     # Where the accounts are unknown, so is what names one: nothing more is wrong with the query.
     of_the_query = Faults(faults.document) if about_accounts and settings.accounts is None else faults
     selects = settings.accounts if about_accounts and settings.accounts is not None else settings.users
@@ -152,7 +169,7 @@ def _action(
 ) -> Email | Block:
     plan = partial(
         plan_email,
-        columns=columns_of(condition),
+        columns=columns_of(condition, per_account=per_account),
         about=about(condition, settings),
         by_row=by_row,
         per_account=per_account,
