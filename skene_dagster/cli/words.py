@@ -1,12 +1,13 @@
 """What the ledger's reasons mean, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from string import Formatter
 from types import MappingProxyType
 
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Defer, HoldOut, Mail, Skip
+from skene_dagster.delivery.model import GateName
 from skene_dagster.delivery.rehearsal import Case
 
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -30,7 +31,6 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "cap": "their address got as many emails as limits.caps allow",
         "budget": "no room in the budget of the day (limits.daily, warm_up)",
         "outranked": "they leave their last place under a cap to a loop of higher priority",
-        "quiet_hours": "their quiet hours had begun",
         "new_address": "their address has changed since it was decided",
         "no_consent": "never said yes to this topic (topics.<name>.default: off)",
         "missing_value": "a value that the email needs is missing",
@@ -59,14 +59,23 @@ def reason_in_words(outcome: str) -> str:
     return REASONS.get(reason, reason.replace("_", " "))
 
 
-def decision_in_words(case: Case) -> str:
-    """Say what would happen to a user, and why: the words after "user 42"."""
+def would_be_mailed(held: Collection[GateName]) -> str:
+    """Say that somebody would be mailed, or what has to pass first: the gates that hold their step."""
+    return f"would be mailed if {' and '.join(held)} let this tick pass" if held else "would be mailed"
+
+
+def decision_in_words(case: Case, held: Collection[GateName] = ()) -> str:
+    """Say what would happen to a user, and why: the words after "user 42".
+
+    Args:
+        held: the gates that hold their step.
+    """
     since = "enters at this tick" if case.inside_since is None else f"is inside since {_moment(case.inside_since)}"
     match case.decision:
         case Mail():
             mailed_at = case.past.mailed_as_of if case.past else None
             before = f"was mailed last on {_moment(mailed_at)}" if mailed_at else "was never mailed"
-            return f"{since}, {before}: would be mailed"
+            return f"{since}, {before}: {would_be_mailed(held)}"
         case Skip(reason=reason):
             return f"{since}: would not be mailed for this entry, {REASONS.get(reason, reason)}"
         case Defer(reason=reason):

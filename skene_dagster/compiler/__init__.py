@@ -63,7 +63,7 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
         broken_definitions(broken, loops),
         waking(well, [file.file for file in broken], settings, shared),
         provider_lists(settings),
-        retaining(well, settings),
+        retaining(well, settings, are_all=not broken),
         dg.Definitions(
             assets=source_tables(well, settings),
             resources=shared,

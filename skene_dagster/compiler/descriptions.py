@@ -21,9 +21,10 @@ def loop(plan: LoopPlan) -> str:
 def segment(plan: LoopPlan, step: StepPlan) -> str:
     """Describe a step's segment."""
     if step.by_row:
+        who, table = ("accounts", "skene_account_triggered") if step.per_account else ("users", "skene_triggered")
         return (
-            f"{loop(plan)}\n\n**Who:** the users with a row that triggered `{step.name}`, for whom its condition then "
-            f"held. Kept in `skene_triggered`, one row for each. {_when(step)}"
+            f"{loop(plan)}\n\n**Who:** the {who} with a row that triggered `{step.name}`, for whom its condition then "
+            f"held. Kept in `{table}`, one row for each. {_when(step)}"
         )
     if step.per_account:
         return (

@@ -67,10 +67,20 @@ def orders(connection: Connection, loop: str, step: str) -> Orders:
     )
 
 
-def paused(connection: Connection) -> Mapping[str, datetime]:
-    """List what is paused, by loop, and since when; EVERY where all loops are."""
-    query = select(controls.c.loop, controls.c.paused_at).where(controls.c.paused_at.is_not(None))
-    return {row.loop: row.paused_at for row in connection.execute(query.order_by(controls.c.loop))}
+@dataclass(frozen=True)
+class Pause:
+    """An order that nothing is sent, of a loop or of any."""
+
+    since: datetime
+    because: str | None
+    """What gave it; None: a person."""
+
+
+def paused(connection: Connection) -> Mapping[str, Pause]:
+    """List what is paused, by loop; EVERY where all loops are."""
+    query = select(controls.c.loop, controls.c.paused_at, controls.c.paused_because)
+    rows = connection.execute(query.where(controls.c.paused_at.is_not(None)).order_by(controls.c.loop))
+    return {row.loop: Pause(row.paused_at, row.paused_because) for row in rows}
 
 
 def loops(connection: Connection) -> frozenset[str]:

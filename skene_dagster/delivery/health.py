@@ -96,7 +96,6 @@ def health(
     cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
     orders = controls.orders(connection, plan.name, step.ledger_name)
     progress = ledger.progress(connection, scope) or ledger.StepProgress(None, None)
-    passes = progress.accepted | ({"first_wave"} if orders.approved else set())
     waits_for_approval = progress.hold == "first_wave" and not orders.approved
     # Most steps have nothing open at most times, and are looked at each minute.
     is_open = ledger.oldest_open(connection, scope) is not None
@@ -113,7 +112,7 @@ def health(
         in_doubt=ledger.emails_in_doubt(connection, scope) if is_open else 0,
         stuck=ledger.stuck_emails(connection, scope, now, for_=STUCK, idle=GRACE) if is_open else 0,
         unapproved=ledger.held(connection, scope).get("first_wave", 0) if waits_for_approval else 0,
-        held={name: said for name, said in progress.said.items() if name not in passes},
+        held=progress.held_by(approved=orders.approved),
         accepted=tuple(sorted(progress.accepted)),
         ahead=cleared is not None and cleared.as_of > now + CLOCKS_DIFFER,
     )

@@ -46,7 +46,6 @@ DeferReason = Literal[
     "cap",
     "budget",
     "outranked",
-    "quiet_hours",
     "new_address",
     "reconsidered",
     "not_mailable",
@@ -61,9 +60,9 @@ DeferReason = Literal[
 `in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
 more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
 emails as `limits.caps` allow; `budget`: the day has got as many as it may; `outranked`: the last of these is left to a
-loop of higher priority; `quiet_hours`: their email could not be made in time; `new_address`: they have another address
-than when it was decided; `no_recipient`: an account has nobody who may be mailed; `new_recipient`: another of it is to
-be mailed by now; `other_account`: whom it would mail gets this email about another one at this tick.
+loop of higher priority; `new_address`: they have another address than when it was decided; `no_recipient`: an account
+has nobody who may be mailed; `new_recipient`: another of it is to be mailed by now; `other_account`: whom it would mail
+gets this email about another one at this tick.
 """
 
 SkipReason = Literal[
@@ -136,6 +135,7 @@ class Batch:
     """The batch that it was cut out of, or replaces."""
     as_of: datetime
     reserved_at: datetime
+    """When it was decided; of what goes on with another one, since when that one could have left."""
     owner: str | None
     lease_until: datetime | None
     provider: str | None
@@ -164,8 +164,8 @@ class Batch:
 
     @property
     def waits_since(self) -> datetime:
-        """Since when it could have left."""
-        return self.not_before or self.reserved_at
+        """Since when it could have left; what goes on with another one, since when that one could have."""
+        return self.reserved_at if self.parent_id else self.not_before or self.reserved_at
 
     @property
     def frozen_sends(self) -> list[str]:

@@ -32,6 +32,7 @@ NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
         "skene_account_decisions": "accounts of the product: whom of one was mailed, skene_account_sends says",
         "skene_account_deferred": "accounts of the product",
         "skene_account_members": "accounts of the product",
+        "skene_account_triggered": "accounts of the product",
         "skene_alerts": "whom alerts go to",
         "skene_controls": "orders about loops",
         "skene_definitions": "what skene.yaml said",

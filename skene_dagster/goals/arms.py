@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, insert, literal, select, update
 
 from skene_dagster.goals.coin import Coin, Purpose, salt
 from skene_dagster.store.keys import folded
@@ -53,6 +53,17 @@ class Enrolled:
     arm: Arm
     share: float
     """Of all, who was held out when they were drawn."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many were drawn from one share."""
+
+    comparison: Comparison
+    share: float
+    mailed: int
+    held_out: int
+    since: datetime
 
 
 @dataclass
@@ -162,6 +173,30 @@ def is_in(comparison: Comparison, user_id: ColumnElement[Any], arm: Arm | None =
     ours = [arms.c[name] == value for name, value in comparison.key.items()]
     in_arm = [] if arm is None else [arms.c.arm == arm]
     return exists().where(*ours, *in_arm, arms.c.user_id == user_id)
+
+
+def sizes(connection: Connection, mode: str) -> list[Sizes]:
+    """Count who is compared now, by loop and share, the oldest first."""
+    columns = arms.c
+    query = (
+        select(
+            columns.loop,
+            columns.draw,
+            columns.share,
+            func.sum(case((columns.arm == "mailed", 1), else_=0)),
+            func.sum(case((columns.arm == "held_out", 1), else_=0)),
+            func.min(columns.enrolled_at),
+        )
+        .where(columns.mode == mode)
+        .group_by(columns.loop, columns.draw, columns.share)
+        .order_by(columns.loop, func.min(columns.enrolled_at))
+    )
+    found = []
+    for loop, draw, share, mailed, held_out, since in connection.execute(query):
+        comparison = comparison_of(connection, mode, loop)
+        if comparison.draw == draw:
+            found.append(Sizes(comparison, share, int(mailed), int(held_out), since))
+    return found
 
 
 def draw_anew(connection: Connection, loop: str) -> int:

@@ -37,6 +37,9 @@ class DatabaseTrigger(Spec):
     """The column that identifies a row; unique. Default: the users key for the users table, otherwise `id`."""
     user: Identifier | None = None
     """The column with the users key. Default: the users key for the users table, otherwise `user_id`."""
+    account: Identifier | None = None
+    """The column with the accounts key, in a loop that is `per: account`. Default: the accounts key for the accounts
+    table, otherwise none: the row's account is that of its user."""
     at: Moments | None = None
     """The time (UTC) when the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
 
@@ -161,7 +164,8 @@ class EmailAction(Spec):
     send_at: ClockTime | None = None
     """The time of day at which it leaves, by the clock of its recipient: `09:00`. Default: at once."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
-    """Columns of the users table, written once the provider has accepted the email."""
+    """Columns of the users table, or of the accounts table in a loop that is `per: account`, written once the provider
+    has accepted the email."""
     transactional: bool = False
     """True for mail that the recipient asked for; everything else has a topic and an unsubscribe link."""
 

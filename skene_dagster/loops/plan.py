@@ -1,7 +1,6 @@
 """A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen. Equality ignores where in
-which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
-
-`validate` stops here, `preview` reads it without writing, and Dagster's graph is built from it.
+which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan. `validate` stops
+here, `preview` reads it without writing, and Dagster's graph is built from it.
 """
 
 from dataclasses import dataclass, field
@@ -111,13 +110,14 @@ class Rows:
     key: str
     """The column that names the row: `$1`."""
     user: str
-    """The column with the users key."""
+    """The column with the users key, or with the accounts key."""
     at: MomentColumn
     """The column with the moment: when the row was written, or changed (UTC)."""
     changes: bool
     """A row triggers again whenever it changed."""
     name: tuple[str, str] | None
     """A column and its value: only the events of one name."""
+    of_accounts: bool = False
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,7 @@ def test_the_retention_job_deletes_what_is_old_and_tells_how_much(root: Path, in
         "skene_segment_members": 0,
         "skene_account_members": 0,
         "skene_triggered": 0,
+        "skene_account_triggered": 0,
         "skene_contacts": 0,
         "skene_webhooks": 0,
         "skene_incidents": 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,9 +11,10 @@ from product import Product
 from provider import MODES, RECORDS
 from restoring import restore
 from scheduler import Violation
+from sharing import LAST_TICK, NOBODY_IS_LEFT_ANY
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
+from world import EDITS, OF_ACCOUNTS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.json_emails import messages_of
@@ -127,8 +128,11 @@ def _happens(world: World, event: str, number: int) -> None:
             scheduler.spawn("rec", world.reconcile)
         case "edit":
             user = 1 + choices.pick(f"user{number}", len(world.oracle.people), 0.9)
-            what = EDITS[choices.pick(f"edit{number}", len(EDITS), 0.85)]
-            scheduler.spawn("edit", world.an_edit(what, user))
+            edits = EDITS + OF_ACCOUNTS * 2 if world.oracle.accounts else EDITS
+            what = edits[choices.pick(f"edit{number}", len(edits), 0.85)]
+            is_about = what in OF_ACCOUNTS
+            edit = partial(world.edit_account, what, user) if is_about else world.an_edit(what, user)
+            scheduler.spawn("edit", edit)
         case "order":
             scheduler.spawn("order", world.an_order(ORDERS[choices.pick(f"order{number}", len(ORDERS), 0.7)]))
         case _:
@@ -151,13 +155,19 @@ def _progress(world: World) -> None:
         scheduler.run()
     scheduler.spawn("hear", world.hear)
     scheduler.run()
-    for order in ("resume", "resume all"):
-        scheduler.spawn("order", world.an_order(order))
+    for loop in (None, *world.plans):
+        order = world.an_order("resume all") if loop is None else world.an_order("resume", loop.name)
+        scheduler.spawn("order", order)
         scheduler.run()
     scheduler.advance(scheduler.later(130))
     scheduler.say("", "-- all is well")
     for tick in range(LAST_TICKS):
-        _happens(world, "run", 0)
+        world.sharing.begins_a_day(scheduler.now)
+        for plan in world.plans:
+            scheduler.spawn("run", partial(world.run, plan))
+            if world.sharing.limits.has_budget:
+                # Who comes second finds what the first has left.
+                scheduler.run()
         scheduler.run()
         scheduler.spawn("rec", world.reconcile)
         scheduler.run()
@@ -180,6 +190,10 @@ def _next_moment(world: World, waiting: Sequence[Row[Any]], put_off: Sequence[Pu
     scheduler = world.scheduler
     hours: list[datetime] = [row.not_before for row in waiting if _waits_for_its_hour(world, row)]
     ahead = [moment for moment in (*hours, *(one.ask_at for one in put_off)) if moment > scheduler.now]
+    if any(one.reason == "budget" for one in put_off):
+        # On one day the last tick, on the next one a tick at which nobody is left anything any more.
+        hour = LAST_TICK if scheduler.now.hour != LAST_TICK else NOBODY_IS_LEFT_ANY
+        return datetime.combine(scheduler.now, time(hour, 5)) + timedelta(days=1)
     if len(hours) < len(waiting) or not ahead:
         ahead.append(scheduler.later(42_300))
     return min(max(min(ahead), scheduler.later(600)), scheduler.later(LONGEST_GAP))

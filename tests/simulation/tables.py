@@ -14,6 +14,8 @@ def judge_tables(world: World, *, is_over: bool) -> None:
     _judge_receipts(world, sends)
     _judge_entries(world)
     _judge_pauses(world)
+    if not world.oracle.is_restored:
+        world.sharing.judge_waiting(world.scheduler.now, world.oracle.violated)
     if is_over:
         _judge_the_end(world, sends)
 
@@ -53,7 +55,8 @@ def _judge_entries(world: World) -> None:
     """With `every_entry` nobody gets more emails than the segment's history has entries of theirs."""
     oracle = world.oracle
     for loop in oracle.loops.values():
-        if oracle.is_restored or (loop.on_doubt, loop.repeat) != ("skip", "every_entry"):
+        about_users = loop.recipient is None
+        if oracle.is_restored or not about_users or (loop.on_doubt, loop.repeat) != ("skip", "every_entry"):
             continue
         entries = world.eyes.entries(loop.scope)
         for user in oracle.people:
@@ -73,9 +76,12 @@ def _judge_the_end(world: World, sends: dict[str, Row[Any]]) -> None:
     oracle, people = world.oracle, world.eyes.users()
     accepted = {identity for identity, _, _ in oracle.accepted}
     for row in sends.values():
+        if row.state == "reserved":
+            oracle.violated("decided, and forgotten", f"user {row.user_id}: its batch is {row.batch_state}")
         if row.state == "accepted" and row.send_id not in accepted:
             oracle.violated("the ledger says accepted, the provider does not", f"user {row.user_id}")
-        if row.state == "accepted" and not people[row.user_id].reminded:
+        about_users = row.loop in oracle.loops and oracle.loops[row.loop].recipient is None
+        if row.state == "accepted" and about_users and not people[row.user_id].reminded:
             oracle.violated("`set` was not written", f"user {row.user_id}")
         if row.state == "refused" and not oracle.people[row.user_id].addresses & world.provider.bad:
             oracle.violated("refused, but their address is good", f"user {row.user_id}")

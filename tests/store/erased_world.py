@@ -104,6 +104,7 @@ ABOUT_NOBODY = {
     "skene_account_members": "an account",
     "skene_account_deferred": "an account",
     "skene_account_decisions": "an account",
+    "skene_account_triggered": "an account",
     "skene_incidents": "what is wrong, without addresses: test_incidents.py",
     "skene_failures": "ops that failed, in words that name nobody",
     "skene_alerts": "targets of alerts",

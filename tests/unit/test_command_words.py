@@ -23,7 +23,6 @@ from skene_dagster.cli.validate import notices, validate
 from skene_dagster.cli.validate.database_checks import Answer
 from skene_dagster.cli.validate.result import Checked
 from skene_dagster.consent import suppressions
-from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepCounts, StepHealth, Wait
@@ -106,16 +105,7 @@ STEP = "retention, step main:"
             [f"refreshed for {NOON_SAID} UTC, by a clock that was ahead; its ticks fail until then"],
             id="a clock was ahead",
         ),
-        pytest.param(PAUSED, ["paused; skene-dagster resume retention"], id="paused"),
-        pytest.param(replace(PAUSED, stuck=9), ["paused; skene-dagster resume retention"], id="paused and stuck"),
-        pytest.param(
-            replace(PAUSED, paused_as=(EVERY,)), ["paused; skene-dagster resume --all"], id="paused with all loops"
-        ),
-        pytest.param(
-            replace(PAUSED, paused_as=("retention", EVERY)),
-            ["paused; skene-dagster resume retention and skene-dagster resume --all"],
-            id="paused by name, and with all loops",
-        ),
+        pytest.param(replace(PAUSED, stuck=9), [], id="paused, which is no step's, and stuck"),
         pytest.param(a_step(stuck=2), ["2 emails not sent for over an hour; look at the loop's last run"], id="stuck"),
         pytest.param(
             a_step(unresolved=1), ["1 batch without answer; look at the runs of skene__reconcile"], id="no answer"
@@ -237,6 +227,12 @@ def a_past(state: SendState, reason: Reason | None = None, mailed: datetime | No
 )
 def test_a_decision_is_said_in_words(case: Case, said: str) -> None:
     assert words.decision_in_words(case) == said
+
+
+def test_who_would_be_mailed_but_for_a_gate_is_said_to_be_held_by_it() -> None:
+    said = words.decision_in_words(a_case(Mail("1")), ("fresh", "volume"))
+
+    assert said == "enters at this tick, was never mailed: would be mailed if fresh and volume let this tick pass"
 
 
 def test_nothing_that_can_be_decided_of_somebody_is_without_words() -> None:

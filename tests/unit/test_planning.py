@@ -353,7 +353,12 @@ def test_an_event_is_as_old_as_it_happened_where_no_column_says_when_it_arrived(
     document = Document("x.yaml", {})
 
     trigger = plan_trigger(
-        EventTrigger(type="event", name="x"), (), (), replace(settings(), events=events), Faults(document)
+        EventTrigger(type="event", name="x"),
+        (),
+        (),
+        replace(settings(), events=events),
+        Faults(document),
+        per_account=False,
     )
 
     assert trigger == Rows("ev", "id", "user_id", MomentColumn(column="made"), changes=False, name=("name", "x"))

@@ -403,6 +403,15 @@ def test_texts_keep_to_their_columns(text: str, width: int) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+def test_a_word_that_is_longer_than_its_column_has_the_line_for_itself() -> None:
+    cells = [("2 Mar 12:00", 12), ("reactivation_after_a_month · nudge", 22), ("ACCEPTED", 10), ("delivered", 0)]
+
+    assert list(columns(cells, 80)) == [
+        "  2 Mar 12:00   reactivation_after_a_month · nudge",
+        "                                        ACCEPTED    delivered",
+    ]
+
+
 def test_nothing_of_a_text_is_lost_when_it_is_broken() -> None:
     text = "one two " + "x" * 50 + " three 漢字漢字漢字漢字漢字漢字"
 

@@ -6,6 +6,7 @@ it alone names them: what happens to their rows stands here, one statement or tw
 
 from skene_dagster.delivery.ledger.decisions.account_sends import (
     account_history,
+    accounts_accepted_in,
     accounts_not_among,
     accounts_of_batch,
     contacts_of_accounts,
@@ -22,8 +23,9 @@ from skene_dagster.delivery.ledger.decisions.budget import (
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
+from skene_dagster.delivery.ledger.decisions.deferring import forget_old as forget_deferred
+from skene_dagster.delivery.ledger.decisions.deferring import steps_that_defer, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
-from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
 from skene_dagster.delivery.ledger.decisions.progress import (
     StepProgress,
@@ -74,6 +76,7 @@ from skene_dagster.delivery.ledger.reading import (
     not_among,
     oldest_open,
     open_batches,
+    recipients,
     steps_with_open_batches,
     steps_with_unsent_batches,
     unresolved,
@@ -111,6 +114,7 @@ from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
+    NotYet,
     Skipped,
     answered,
     begin_attempt,
@@ -121,7 +125,6 @@ from skene_dagster.delivery.ledger.sending import (
     nothing_happened,
     own_wait,
     put_off,
-    recipients,
     release,
     shown_nothing,
 )
@@ -146,6 +149,7 @@ __all__ = [
     "Deferred",
     "Judged",
     "LeftOut",
+    "NotYet",
     "PastMail",
     "Planned",
     "PlannedEmails",
@@ -159,6 +163,7 @@ __all__ = [
     "accepted_in",
     "accepted_since",
     "account_history",
+    "accounts_accepted_in",
     "accounts_not_among",
     "accounts_of_batch",
     "all_loops",
@@ -192,6 +197,7 @@ __all__ = [
     "due_again",
     "emails_in_doubt",
     "forget_contacts",
+    "forget_deferred",
     "forget_opens",
     "forget_receipts",
     "forget_recovered",
@@ -259,6 +265,7 @@ __all__ = [
     "settle",
     "shown_nothing",
     "split",
+    "steps_that_defer",
     "steps_with_open_batches",
     "steps_with_unsent_batches",
     "stuck_emails",

@@ -17,7 +17,7 @@ from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import ORIGIN_TAG, Frozen, Message, origin
 from skene_dagster.delivery.email.templates import MissingValue, Unrenderable
-from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
+from skene_dagster.delivery.ledger import Deferred, LeftOut, NotYet, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.links import Links
@@ -26,9 +26,10 @@ from skene_dagster.delivery.send.source import Source
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.product import attributes
-from skene_dagster.segments import members, trigger_rows
+from skene_dagster.segments import members
+from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.triggers import trigger_rows
 from skene_dagster.settings import Settings
-from skene_dagster.store.subjects import ACCOUNTS
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
@@ -137,12 +138,12 @@ class _Checks:
 
     def subject(self, row: ReservedSend) -> object:
         """Return what `inside` knows a send by."""
-        if self.source.step.by_row:
-            return row.user_id, row.occurrence
+        by_row = self.source.step.by_row
         if self.source.step.per_account:
             # None: its recipient is being erased, and a user's key may be that of an account.
-            return self.accounts.of_send.get(row.send_id)
-        return row.user_id
+            accounts = self.accounts
+            return accounts.occurrences.get(row.send_id) if by_row else accounts.of_send.get(row.send_id)
+        return (row.user_id, row.occurrence) if by_row else row.user_id
 
     def why_not(self, row: ReservedSend, person: Person | None) -> LeftOut | None:
         """Say why a user gets no email now; None: they get it."""
@@ -164,14 +165,15 @@ class _Checks:
         if self.recipients.get(row.send_id, person.recipient) != person.recipient:
             # The caps have counted another address.
             return Deferred("new_address")
-        return Deferred("quiet_hours") if self._is_quiet(person) else None
+        until = self._quiet_until(person)
+        return None if until is None else NotYet(until)
 
-    def _is_quiet(self, person: Person) -> bool:
+    def _quiet_until(self, person: Person) -> datetime | None:
         quiet = Hours(self.source.email.hours.quiet)
         if self.now is None or quiet == ANY_HOUR:
-            return False
+            return None
         zone = zone_of(person, self.settings, self.source.plan.zone_of(self.source.step))
-        return leaves_at(self.now, self.now, zone, quiet) is not None
+        return leaves_at(self.now, self.now, zone, quiet)
 
 
 def _render(
@@ -246,11 +248,11 @@ def _kept(
     waiting: Sequence[ReservedSend],
     accounts: AccountsOfBatch,
 ) -> Mapping[Any, str | None]:
-    """Read the kept columns of those who are to be mailed: by user, or by user and occurrence if rows trigger it."""
-    segment = segment_name(plan.name, step.ledger_name)
-    if step.per_account:
-        return members.kept(connection, segment, list(accounts.of_send.values()), ACCOUNTS)
-    if not step.by_row:
-        return members.kept(connection, segment, [row.user_id for row in waiting])
+    """Read the kept columns of those who are to be mailed: by user or account, and occurrence if rows trigger it."""
+    segment, about = segment_name(plan.name, step.ledger_name), subject(step)
     rows = [(row.user_id, row.occurrence) for row in waiting]
-    return trigger_rows.kept(connection, mode.name, segment, rows)
+    if step.per_account:
+        rows = list(accounts.occurrences.values())
+    if step.by_row:
+        return trigger_rows.kept(connection, mode.name, segment, rows, about)
+    return members.kept(connection, segment, [key for key, _ in rows], about)

@@ -11,7 +11,7 @@ from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.marketing import check_sender, columns_of_the_link
 from skene_dagster.loops.times.hours import ANY_HOUR, ON_TIME, Hours
-from skene_dagster.settings import FILE, Feature, Milestone, Settings, Users
+from skene_dagster.settings import FILE, Accounts, Feature, Keyed, Milestone, Settings
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -41,7 +41,8 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
         advice = "Write letters, digits, - and _, without folder and extension: re_engagement."
         faults.refuse((*path, "template"), f"{shown(email.template)} cannot be the name of a template.", advice)
     check_sender(email, topic, path, settings, faults)
-    _check_set(email, path, settings.users, faults)
+    mapped = settings.accounts if per_account and settings.accounts is not None else settings.users
+    _check_set(email, path, mapped, faults)
     user: set[str] = set()
     row: set[str] = set()
     account: set[str] = set()
@@ -97,15 +98,19 @@ def _hours(email: model.EmailAction, path: Path_, settings: Settings, faults: Fa
     return Hours(quiet, email.send_at)
 
 
-def _check_set(email: model.EmailAction, path: Path_, users: Users, faults: Faults) -> None:
+def _check_set(email: model.EmailAction, path: Path_, mapped: Keyed, faults: Faults) -> None:
+    whose = "accounts" if isinstance(mapped, Accounts) else "users"
+    name, what = (mapped.owner, "owner") if isinstance(mapped, Accounts) else (mapped.email, "address")
     # MySQL, 2026-11: column names are compared without regard to case.
-    kept = {users.key.lower(): "the users' key", users.email.lower(): "the users' address"}
+    kept = {name.strip().lower(): f"the {whose}' {what}", mapped.key.lower(): f"the {whose}' key"}
     seen: set[str] = set()
     for column in email.set:
         inner = (*path, "set", column)
         if _NAME.fullmatch(column) is None:
             faults.refuse(
-                inner, f"{shown(column)} is not the name of a column.", "Write the name of a column of the users table."
+                inner,
+                f"{shown(column)} is not the name of a column.",
+                f"Write the name of a column of the {whose} table.",
             )
         if column.lower() in kept:
             faults.refuse(inner, f"{shown(column)} is {kept[column.lower()]}, which is never written.", "Leave it out.")

@@ -111,8 +111,10 @@ def _step(
     number: int, steps: list[model.Step], topic: str, recipient: Recipient | None, settings: Settings, faults: Faults
 ) -> StepPlan:
     step, path = steps[number], ("steps", number)
-    trigger = plan_trigger(step.trigger, (*path, "trigger"), steps[:number], settings, faults)
     about_accounts = recipient is not None
+    trigger = plan_trigger(
+        step.trigger, (*path, "trigger"), steps[:number], settings, faults, per_account=about_accounts
+    )
     # Where the accounts are unknown, so is what names one: nothing more is wrong with the query.
     of_the_query = Faults(faults.document) if about_accounts and settings.accounts is None else faults
     selects = settings.accounts if about_accounts and settings.accounts is not None else settings.users
@@ -150,7 +152,7 @@ def _action(
 ) -> Email | Block:
     plan = partial(
         plan_email,
-        columns=columns_of(condition),
+        columns=columns_of(condition, per_account=per_account),
         about=about(condition, settings),
         by_row=by_row,
         per_account=per_account,

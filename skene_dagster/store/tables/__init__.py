@@ -10,6 +10,7 @@ from skene_dagster.store.tables.accounts import (
     account_deferred,
     account_members,
     account_sends,
+    account_triggered,
     accounts_of_type,
 )
 from skene_dagster.store.tables.consent import erasures, preferences, suppressions
@@ -48,6 +49,7 @@ __all__ = [
     "account_deferred",
     "account_members",
     "account_sends",
+    "account_triggered",
     "accounts_of_type",
     "alerts",
     "arms",

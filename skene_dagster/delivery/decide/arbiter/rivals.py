@@ -66,19 +66,19 @@ class Rivals:
             if since is None and plan.start == "new_only":
                 cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
                 since = cleared.first_as_of if cleared is not None else self.as_of
-            ask_at = min(max(tick, self.as_of) + NEXT_TICK, self.as_of + A_DAY)
+            # A run between two ticks has deferred users who are due already, although the last tick came before it.
+            tick = max(tick, self.as_of)
+            ask_at = min(tick + NEXT_TICK, self.as_of + A_DAY)
             for user_id in ledger.wanted(connection, scope, keys, since=since, until=tick):
                 left[user_id] = min(left.get(user_id, ask_at), ask_at)
         return left
 
     def _may_mail(self, connection: Connection, plan: LoopPlan, step: StepPlan, known: StepProgress | None) -> bool:
         orders = controls.orders(connection, plan.name, step.ledger_name)
-        if orders.paused:
+        if orders.paused or (known is not None and known.held_by(approved=orders.approved)):
             return False
-        if orders.approved or self.mode != "live":
+        if orders.approved or self.mode != "live" or (known is not None and known.reserved_as_of is not None):
             return True
-        if known is not None and known.reserved_as_of is not None:
-            return known.hold != "first_wave"
         # Whether its first wave has to be approved, only its first run finds out.
         cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
         return cleared is not None and cleared.members <= self.settings.limits.first_wave
