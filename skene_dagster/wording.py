@@ -16,6 +16,11 @@ def in_words(at: datetime) -> str:
     return f"{at:%d %b %Y, %H:%M} UTC"
 
 
+def percent(share: float) -> str:
+    """Write a part of a whole, to six decimals at most: `10%`."""
+    return f"{share * 100:.6f}".rstrip("0").rstrip(".") + "%"
+
+
 def without_addresses(text: str) -> str:
     """Take email addresses out of a text: a database may quote a user's row, and a users key may be one."""
     return _ADDRESS.sub("(an address)", text)

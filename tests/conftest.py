@@ -12,6 +12,7 @@ from typing import TypeVar
 import compiled
 import dns.resolver as dns_resolver
 import dns_server
+import hypothesis
 import neighbours
 import pytest
 import resend_emulator
@@ -20,6 +21,10 @@ from sqlalchemy import Engine
 from statements import Collector
 
 from skene_dagster.store.engine import open_engine
+
+# An example is not wrong because the machine is busy; and looking for a smaller one that is as slow takes minutes.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 Server = TypeVar("Server")
 

@@ -24,7 +24,7 @@ from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.settings import Settings
 from skene_dagster.store.server.capabilities import Capabilities
 
-STATES = ("accepted", "reserved", "deferred", "skipped", "refused", "in_doubt")
+STATES = ("accepted", "reserved", "deferred", "held_out", "skipped", "refused", "in_doubt")
 """The states of a send; each is reported, even if it is 0, so that Dagster plots it from tick to tick."""
 
 RATES = ("delivered", "bounced", "complained", "said_no", "opened", "clicked")

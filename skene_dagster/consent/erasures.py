@@ -81,6 +81,11 @@ def read(connection: Connection) -> list[Erasure]:
     ]
 
 
+def waiting(connection: Connection) -> list[Erasure]:
+    """List those that wait for an email that may have been sent, the oldest first."""
+    return [one for one in read(connection) if one.waits_for]
+
+
 def names(connection: Connection) -> frozenset[str]:
     """Name whose address is not to be written down again."""
     known = connection.execute(select(erasures.c.recipients)).scalars()

@@ -4,14 +4,32 @@ SELECT message FROM skene_entitlements
 WHERE mode = 'live' AND user_id = ? AND lifted_at = '9999-12-31'
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.goals import arms
+from skene_dagster.goals.comparing import Comparing
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.segments import clearance
 from skene_dagster.segments.difference import Segment, inside
 from skene_dagster.store.engine import Clock, reading, transaction
@@ -33,8 +51,22 @@ class Entitled:
     """A person has paused the loop: nothing was changed."""
 
 
-def entitle(engine: Engine, *, plan: LoopPlan, step: StepPlan, mode: Mode, as_of: datetime, clock: Clock) -> Entitled:
+def entitle(
+    engine: Engine,
+    *,
+    plan: LoopPlan,
+    step: StepPlan,
+    mode: Mode,
+    as_of: datetime,
+    clock: Clock,
+    share_of_all: float = 0.0,
+) -> Entitled:
     """Block the members of the step's segment, and lift the block of those who left it. Idempotent.
+
+    Who is held out is not blocked, as they are not mailed.
+
+    Args:
+        share_of_all: of all users, who is held out of all loops.
 
     Raises:
         NoClearance: the segment was not refreshed at this as_of.
@@ -45,24 +77,34 @@ def entitle(engine: Engine, *, plan: LoopPlan, step: StepPlan, mode: Mode, as_of
     if paused:
         return Entitled(0, 0, paused=True)
 
+    members = select(segment_members.c.user_id).where(inside(Segment(segment)))
+
+    def draw(connection: Connection, span: Span) -> int:
+        clearance.require(connection, segment, as_of, "nobody is blocked")
+        return _draw(connection, plan, mode, members.where(span.of(segment_members.c.user_id)), share_of_all, as_of)
+
+    if plan.holdout or share_of_all:
+        Parts(engine, draw, [members], CHUNK).by_ranges()
+
     def lift(connection: Connection) -> int:
         clearance.require(connection, segment, as_of, "nobody is blocked")
-        inside = exists().where(
+        is_inside = exists().where(
             segment_members.c.segment == segment,
             segment_members.c.exited_at == OPEN,
             segment_members.c.user_id == entitlements.c.user_id,
         )
+        stays = and_(is_inside, *_not_held_out(connection, plan, mode, entitlements.c.user_id, share_of_all))
         ours = _of(mode, plan, step)
         return connection.execute(
-            update(entitlements).where(*ours, entitlements.c.lifted_at == OPEN, ~inside).values(lifted_at=clock())
+            update(entitlements).where(*ours, entitlements.c.lifted_at == OPEN, ~stays).values(lifted_at=clock())
         ).rowcount
 
     lifted = transaction(engine, lift)
-    members = select(segment_members.c.user_id).where(inside(Segment(segment)))
 
     def block(connection: Connection, span: Span) -> int:
         clearance.require(connection, segment, as_of, "nobody is blocked")
-        return _block(connection, plan, step, mode, span, clock())
+        not_held_out = _not_held_out(connection, plan, mode, segment_members.c.user_id, share_of_all)
+        return _block(connection, plan, step, mode, span, clock(), not_held_out)
 
     blocked = Parts(engine, block, [members], CHUNK).by_ranges()
     return Entitled(blocked, lifted, paused=False)
@@ -90,6 +132,7 @@ def _block(
     mode: Mode,
     span: Span,
     now: datetime,
+    not_held_out: Sequence[ColumnElement[bool]],
 ) -> int:
     assert isinstance(step.action, Block)
     members = segment_members.c
@@ -104,9 +147,37 @@ def _block(
         literal(OPEN, Moment),
         literal(now, Moment),
         literal(step.action.message),
-    ).where(inside(Segment(segment_name(plan.name, step.ledger_name))), span.of(members.user_id), ~known)
+    ).where(inside(Segment(segment_name(plan.name, step.ledger_name))), span.of(members.user_id), ~known, *not_held_out)
     names = ["mode", "user_id", "loop", "step", "lifted_at", "blocked_at", "message"]
     return connection.execute(insert(entitlements).from_select(names, new)).rowcount
+
+
+def _draw(
+    connection: Connection, plan: LoopPlan, mode: Mode, members: Select[Any], share_of_all: float, as_of: datetime
+) -> int:
+    """Draw the arms of those members who are in none; return how many."""
+    keys = connection.execute(members).scalars().all()
+    comparing = Comparing.read(
+        connection,
+        mode.name,
+        plan.name,
+        share=plan.holdout,
+        share_of_all=share_of_all,
+        variants=variants_of(plan),
+        keys=keys,
+        in_order=False,
+    )
+    made = [one for key in keys for one in comparing.enrol(key, comparing.holds_out(key))]
+    arms.enrol(connection, made, members, as_of=as_of)
+    return len(made)
+
+
+def _not_held_out(
+    connection: Connection, plan: LoopPlan, mode: Mode, user_id: ColumnElement[Any], share_of_all: float
+) -> list[ColumnElement[bool]]:
+    compared = [(plan.name, plan.holdout), (arms.ALL_LOOPS, share_of_all)]
+    held_out_of = [arms.comparison_of(connection, mode.name, loop) for loop, share in compared if share]
+    return [~arms.is_in(comparison, user_id, "held_out") for comparison in held_out_of]
 
 
 def _of(mode: Mode, plan: LoopPlan, step: StepPlan) -> list[ColumnElement[bool]]:

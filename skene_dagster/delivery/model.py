@@ -11,11 +11,12 @@ A send, which is one email to one user:
 
     reserved ──▶ accepted, refused, skipped             or deferred: it goes back to those who are asked again
        └──▶ in_doubt ──▶ accepted, skipped, reserved    reserved again: by its author's word, or a person's
+    held_out                                            never an email: one of those who get none, to be compared with
 
 Who is deferred waits in a table of their own, under the key that their send will have.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -26,7 +27,7 @@ ModeName = Literal["live", "redirect", "outbox"]
 
 BatchState = Literal["reserved", "frozen", "in_doubt", "accepted", "settled", "split"]
 
-SendState = Literal["skipped", "reserved", "in_doubt", "accepted", "refused"]
+SendState = Literal["skipped", "held_out", "reserved", "in_doubt", "accepted", "refused"]
 
 GateName = Literal["fresh", "unmailable", "volume", "first_wave"]
 """What may hold a step at a tick, by the setting that it is about; see `decide.gates`."""
@@ -45,7 +46,6 @@ DeferReason = Literal[
     "cap",
     "budget",
     "outranked",
-    "quiet_hours",
     "new_address",
     "reconsidered",
     "not_mailable",
@@ -60,9 +60,9 @@ DeferReason = Literal[
 `in_flight`: they entered again while their last email is still to be sent; `left_segment`: they did not qualify any
 more when their email was to be made, and no refresh has seen them leave yet; `cap`: their address has got as many
 emails as `limits.caps` allow; `budget`: the day has got as many as it may; `outranked`: the last of these is left to a
-loop of higher priority; `quiet_hours`: their email could not be made in time; `new_address`: they have another address
-than when it was decided; `no_recipient`: an account has nobody who may be mailed; `new_recipient`: another of it is to
-be mailed by now; `other_account`: whom it would mail gets this email about another one at this tick.
+loop of higher priority; `new_address`: they have another address than when it was decided; `no_recipient`: an account
+has nobody who may be mailed; `new_recipient`: another of it is to be mailed by now; `other_account`: whom it would mail
+gets this email about another one at this tick.
 """
 
 SkipReason = Literal[
@@ -89,8 +89,9 @@ they never said yes to a topic that waits for it; `same_address`: somebody with 
 `erased`: a person had them erased while their email was on its way.
 """
 
-Reason = Literal[DeferReason, SkipReason, "provider", "no_answer"]
-"""`provider`: it refused the email; `no_answer`: nobody knows whether it accepted it."""
+Reason = Literal[DeferReason, SkipReason, "provider", "no_answer", "global"]
+"""`provider`: it refused the email; `no_answer`: nobody knows whether it accepted it; `global`: they are held out of
+all loops, not of this one."""
 
 NEXT_TICK = timedelta(microseconds=1)
 """How long after a tick somebody is decided again whom its very next one may mail."""
@@ -109,6 +110,7 @@ BATCH_BECOMES: Mapping[BatchState, frozenset[BatchState]] = MappingProxyType(
 SEND_BECOMES: Mapping[SendState, frozenset[SendState]] = MappingProxyType(
     {
         "skipped": frozenset(),
+        "held_out": frozenset(),
         "reserved": frozenset({"accepted", "refused", "skipped", "in_doubt", "reserved"}),
         "in_doubt": frozenset({"accepted", "skipped", "reserved"}),
         "accepted": frozenset(),
@@ -133,6 +135,7 @@ class Batch:
     """The batch that it was cut out of, or replaces."""
     as_of: datetime
     reserved_at: datetime
+    """When it was decided; of what goes on with another one, since when that one could have left."""
     owner: str | None
     lease_until: datetime | None
     provider: str | None
@@ -161,8 +164,8 @@ class Batch:
 
     @property
     def waits_since(self) -> datetime:
-        """Since when it could have left."""
-        return self.not_before or self.reserved_at
+        """Since when it could have left; what goes on with another one, since when that one could have."""
+        return self.reserved_at if self.parent_id else self.not_before or self.reserved_at
 
     @property
     def frozen_sends(self) -> list[str]:
@@ -214,6 +217,9 @@ IN_FLIGHT: frozenset[SendState] = frozenset({"reserved"})
 MAILED: tuple[SendState, ...] = ("accepted", "in_doubt")
 """States of a send that was a mail, or may have been one."""
 
+COUNTED_FOR_REPEAT: tuple[SendState, ...] = (*MAILED, "held_out")
+"""States of a send from which `repeat` counts: who is held out is decided as seldom as who is mailed."""
+
 
 @dataclass(frozen=True)
 class Past:
@@ -226,7 +232,7 @@ class Past:
     reason: Reason | None
     decided_as_of: datetime
     mailed_as_of: datetime | None
-    """The tick of the last mail that the provider accepted, or may have: a doubt counts as a mail."""
+    """The tick of the last mail that the provider accepted, or may have, or that they were held out of."""
     is_in_flight: bool = False
     """Whether an email to them is still to be sent, whatever was decided since."""
 
@@ -254,46 +260,5 @@ class Contact:
     """The tick of the decision."""
     at: datetime | None
     """When the provider accepted it; None: it may still leave, or may have left."""
-
-
-@dataclass(frozen=True)
-class NewContact:
-    """Whom an email is to reach that is still to be written down."""
-
-    user_id: object
-    occurrence: str
-    recipient: str
-    """As `Recipients` names their address."""
-
-
-@dataclass(frozen=True)
-class NewSend:
-    """A final decision that is still to be written down."""
-
-    user_id: object
-    occurrence: str
-    state: Literal["reserved", "skipped"]
-    reason: SkipReason | None
-    """None of those who are mailed."""
-    not_before: datetime | None = None
-    """From when on their email may leave; None: at once."""
-
-
-@dataclass(frozen=True)
-class NewDeferral:
-    """A decision that is still to be written down, and is taken again later."""
-
-    user_id: object
-    waiting: Waiting
-
-
-@dataclass(frozen=True)
-class NewDecisions:
-    """What was decided about a page."""
-
-    sends: Sequence[NewSend]
-    deferrals: Sequence[NewDeferral]
-    answered: Sequence[tuple[object, str]]
-    """Who was due, by user and occurrence: they wait no more, or again."""
-    contacts: Sequence[NewContact]
-    """To which recipients the emails go that are counted."""
+    is_held_out: bool = False
+    """It is none: its user is held out, and only nobody else of that address gets it."""

@@ -20,7 +20,8 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
 from skene_dagster.loops.planning.usage import UsagePlan
-from skene_dagster.segments import difference, members, trigger_rows, trigger_windows
+from skene_dagster.segments import difference, members
+from skene_dagster.segments.triggers import trigger_rows, trigger_windows
 from skene_dagster.settings import OWN_EVENTS, Cap, Retention
 from skene_dagster.store import tables
 from skene_dagster.store.engine import Clock, reading, transaction
@@ -60,6 +61,7 @@ def retain(
     retention: Retention,
     usage: UsagePlan,
     plans: Sequence[LoopPlan],
+    are_all: bool,
     clock: Clock,
     chunk: int = CHUNK,
 ) -> Retained:
@@ -67,6 +69,7 @@ def retain(
 
     Args:
         plans: the loops that are well; what their next ticks will look at stays.
+        are_all: there are no others: whatever is of another loop is of one that is gone.
         chunk: rows per transaction.
 
     Raises:
@@ -85,9 +88,14 @@ def retain(
     if retention.history is not None:
         for table, part in _history(engine, now - retention.history, chunk):
             deleted[table.name] = deleted.get(table.name, 0) + all_of(engine, part)
+        for scope in reading(engine, partial(_gone, plans=plans)) if are_all else ():
+            old = partial(_forget_deferred, scope=scope, before=now - retention.history, size=chunk)
+            name = (tables.deferred if scope.subject is USERS else tables.account_deferred).name
+            deleted[name] = deleted.get(name, 0) + all_of(engine, old)
     if retention.payloads is not None:
         parts = reading(engine, partial(_payloads, looks=looks, now=now, kept=retention.payloads, size=chunk))
-        deleted[tables.triggered.name] = sum(all_of(engine, part) for part in parts)
+        for table, part in parts:
+            deleted[table.name] = deleted.get(table.name, 0) + all_of(engine, part)
     return Retained(deleted, since, waits_for)
 
 
@@ -136,11 +144,25 @@ def _history(engine: Engine, before: datetime, size: int) -> Iterator[tuple[Tabl
             yield table, partial(difference.forget_exited, segment=of_it, before=last, size=size)
 
 
+def _gone(connection: Connection, plans: Sequence[LoopPlan]) -> list[StepScope]:
+    """List the steps that are none of these loops' any more, and for which somebody waits."""
+    known = {(plan.name, step.ledger_name) for plan in plans for step in plan.steps}
+    return [one for one in ledger.steps_that_defer(connection) if (one.loop, one.step) not in known]
+
+
+def _forget_deferred(connection: Connection, *, scope: StepScope, before: datetime, since: Any, size: int) -> Swept:
+    swept = ledger.forget_deferred(connection, scope, before=before, since=since, size=size)
+    if swept.rows:
+        # Should it come back, it finds them again, for they have no decision.
+        ledger.look_at_everybody(connection, scope)
+    return swept
+
+
 def _payloads(
     connection: Connection, looks: Mapping[str, _Look], now: datetime, kept: timedelta, size: int
-) -> list[Part]:
+) -> list[tuple[Table, Part]]:
     """List what is deleted of the rows that triggered steps: nothing that a tick or an open batch may still need."""
-    parts: list[Part] = []
+    parts: list[tuple[Table, Part]] = []
     for segment, *_ in members.all_segments(connection):
         loop, _, step = segment.partition(".")
         look = looks.get(segment)
@@ -148,7 +170,8 @@ def _payloads(
             open_since = ledger.oldest_open(connection, StepScope(mode, loop, step))
             before = min(now if open_since is None else open_since, now) - kept
             before = before if look is None else min(before, look.after)
-            parts.append(partial(trigger_rows.forget, mode=mode, segment=segment, before=before, size=size))
+            of_it = partial(trigger_rows.forget, mode=mode, segment=segment, before=before, size=size)
+            parts += [(subject.triggered, partial(of_it, subject=subject)) for subject in (USERS, ACCOUNTS)]
     return parts
 
 

@@ -3,19 +3,21 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.controls import EVERY
+from skene_dagster.delivery.controls import EVERY, Pause
 from skene_dagster.delivery.ledger import StepProgress, people
 from skene_dagster.delivery.ledger.people import PutOff, StepName
-from skene_dagster.delivery.model import GateName, HoldReason
+from skene_dagster.delivery.model import HoldReason
 from skene_dagster.explain.model import Coming, ComingKind
 from skene_dagster.explain.scope import Asked
 from skene_dagster.loops.plan import After, LoopPlan, Schedule, StepPlan, segment_name
 from skene_dagster.loops.times.calendar_days import later
-from skene_dagster.segments import clearance, trigger_rows
+from skene_dagster.segments import clearance
+from skene_dagster.segments.triggers import trigger_rows
 
 MOST = 50
 """The most emails, and decisions that are taken again, that are listed."""
@@ -74,19 +76,17 @@ def _gates(connection: Connection, asked: Asked, progress: Mapping[StepName, Ste
         known = progress.get(name)
         if known is None or not known.said:
             continue
-        passes: set[str] = {*known.accepted, *(["first_wave"] if controls.orders(connection, *name).approved else [])}
-        said: dict[GateName, str] = {gate: why for gate, why in known.said.items() if gate not in passes}
-        if said:
+        if said := known.held_by(approved=controls.orders(connection, *name).approved):
             found[name] = _Held(next(iter(said)), " ".join(said.values()))
     return found
 
 
-def _hold(paused: Mapping[str, datetime], loop: str) -> HoldReason | None:
+def _hold(paused: Mapping[str, Pause], loop: str) -> HoldReason | None:
     return "paused" if loop in paused or EVERY in paused else None
 
 
 def _on_their_way(
-    connection: Connection, asked: Asked, names: list[StepName], user: _User, paused: Mapping[str, datetime]
+    connection: Connection, asked: Asked, names: list[StepName], user: _User, paused: Mapping[str, Pause]
 ) -> Iterator[Coming]:
     sends = people.to_be_sent(connection, asked.mode, names, user.user_id, limit=MOST)
     batches = people.carriers(connection, [one.batch_id for one in sends if one.batch_id is not None])
@@ -100,13 +100,13 @@ def _on_their_way(
             said = batch.refusal or batch.error
             hours = batch.not_before if batch.not_before is not None and batch.not_before > asked.now else None
         hold = _hold(paused, one.loop)
-        reason = hold or ("quiet_hours" if hours is not None else None)
+        reason: HoldReason | Literal["quiet_hours"] | None = hold or (None if hours is None else "quiet_hours")
         at = None if hold else max(moments, default=None)
         yield Coming(at, one.loop, asked.shown((one.loop, one.step)), kind, reason, said)
 
 
 def _asked_again(
-    asked: Asked, user: _User, paused: Mapping[str, datetime], gates: Mapping[StepName, _Held]
+    asked: Asked, user: _User, paused: Mapping[str, Pause], gates: Mapping[StepName, _Held]
 ) -> Iterator[Coming]:
     for one in user.waiting:
         name = (one.loop, one.step)

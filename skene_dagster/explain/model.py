@@ -90,7 +90,7 @@ class Coming:
     loop: str
     step: str
     kind: ComingKind
-    reason: Reason | HoldReason | None
+    reason: Reason | HoldReason | Literal["quiet_hours"] | None
     detail: str | None
     """What was said of it last, by the provider or when its email was made."""
     after: timedelta | None = None

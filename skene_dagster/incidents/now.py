@@ -11,14 +11,17 @@ from typing import get_args
 
 from sqlalchemy import Connection, Engine
 
+from skene_dagster.consent import erasures
 from skene_dagster.consent.spool.spool import Spool
-from skene_dagster.delivery.health import GRACE, StepHealth, closed_accounts, health, left_by_others
+from skene_dagster.delivery import controls
+from skene_dagster.delivery.controls import EVERY
+from skene_dagster.delivery.health import GRACE, LookedAt, StepHealth, closed_accounts, health, left_by_others
 from skene_dagster.errors import SkeneError, SpoolError, StoreUnavailable
 from skene_dagster.files import shown_path
 from skene_dagster.incidents import failures, refusals
 from skene_dagster.incidents.failures import Failure
 from skene_dagster.incidents.problems import Kind, Problem, StepKind
-from skene_dagster.incidents.steps import problems_of, problems_of_open
+from skene_dagster.incidents.steps import problem_of_pause, problems_of, problems_of_open
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
@@ -66,11 +69,13 @@ def on_this_machine(found: Found, settings: Settings, broken: Iterable[str]) -> 
 def in_the_database(
     found: Found, engine: Engine, settings: Settings, plans: Sequence[LoopPlan], mode: str, clock: Clock
 ) -> None:
-    """Add what the database knows; a few queries for each step."""
+    """Add what the database knows; a few queries for all steps, and more for those that have open batches."""
     now = clock()
     parts: tuple[tuple[Sequence[Kind], Callable[[Connection], list[Problem]]], ...] = (
         (get_args(StepKind), lambda connection: _of_steps(connection, found, plans, mode, now)),
+        (["paused"], lambda connection: list(_paused(connection, plans))),
         (["provider_closed"], lambda connection: list(_closed(connection, now))),
+        (["not_erased"], lambda connection: list(_not_erased(connection, now))),
         (["alert_refused"], lambda connection: list(_refused(connection, settings))),
     )
     for kinds, look in parts:
@@ -87,9 +92,8 @@ def _of_steps(
 ) -> list[Problem]:
     failed = failures.standing(connection, now)
     by_step: Mapping[tuple[str, str], Failure] = {(one.op.loop, one.op.step): one for one in reversed(failed)}
-    found.steps = [
-        health(connection, plan, step, mode, now, due(plan, step, now)) for plan in plans for step in plan.steps
-    ]
+    steps = [LookedAt(plan, step, due(plan, step, now)) for plan in plans for step in plan.steps]
+    found.steps = health(connection, steps, mode, now)
     problems = [one for step in found.steps for one in problems_of(step, now, by_step.get((step.loop, step.step)))]
     for left in left_by_others(connection, plans, mode, now):
         problems += problems_of_open(left, now)
@@ -100,6 +104,14 @@ def _of_steps(
 def _of_no_loop(failure: Failure) -> Problem:
     name = failure.op.name
     return Problem("run_failed", name, name, failure.words, failure.to_do, failure.failed_at)
+
+
+def _paused(connection: Connection, plans: Sequence[LoopPlan]) -> Iterator[Problem]:
+    """Say what is paused: each order once, however many steps it holds."""
+    names = {EVERY, *(plan.name for plan in plans)}
+    for loop, pause in controls.paused(connection).items():
+        if loop in names:
+            yield problem_of_pause(loop, pause)
 
 
 def due(plan: LoopPlan, step: StepPlan, now: datetime) -> datetime | None:
@@ -118,6 +130,16 @@ def _refused(connection: Connection, settings: Settings) -> Iterator[Problem]:
     for target, answer in refusals.of(connection, settings.alerts):
         said = f"The alerts for {target.variable} are refused: {answer}"
         yield Problem("alert_refused", target.variable, "", said, "set it anew")
+
+
+def _not_erased(connection: Connection, now: datetime) -> Iterator[Problem]:
+    for one in erasures.waiting(connection):
+        if now > one.ends_at + GRACE:
+            said = (
+                f"Whoever was erased at {in_words(one.erased_at)} is not erased for good: an email that may have been "
+                f"sent to them has kept its content since {in_words(one.ends_at)}"
+            )
+            yield Problem("not_erased", one.erasure_id, "", said, "is Dagster's daemon running?", one.ends_at)
 
 
 def _broken(file: str) -> Problem:

@@ -8,7 +8,6 @@ StepKind = Literal[
     "late",
     "ahead",
     "run_failed",
-    "paused",
     "held",
     "first_wave",
     "in_doubt",
@@ -18,15 +17,18 @@ StepKind = Literal[
 ]
 """What is wrong with a step."""
 
-Kind = Literal[StepKind, "provider_closed", "broken_file", "unheard", "outdated", "alert_refused"]
+Kind = Literal[
+    StepKind, "paused", "provider_closed", "broken_file", "unheard", "outdated", "alert_refused", "not_erased"
+]
 """What is wrong.
 
-`late`: a tick was missed; `ahead`: a step was refreshed by a clock that was ahead; `run_failed`: an op failed, and
-has not succeeded since; `paused`: a person or the breaker paused it; `held`: a gate holds a step; `first_wave`: it
-waits for approval; `in_doubt`: emails that may or may not have been sent; `waiting`: emails that should have left;
+`late`: a tick was missed; `ahead`: a step was refreshed by a clock that was ahead; `run_failed`: an op failed, and has
+not succeeded since; `paused`: a person or the breaker paused a loop, or all; `held`: a gate holds a step; `first_wave`:
+it waits for approval; `in_doubt`: emails that may or may not have been sent; `waiting`: emails that should have left;
 `unresolved`: batches without an answer that nobody takes up; `stuck`: emails that nobody sends; `provider_closed`: a
 quota is used up; `broken_file`: a file is not loaded; `unheard`: answers of recipients wait on this machine;
-`outdated`: the ledger was restored from a backup; `alert_refused`: a target takes no alerts.
+`outdated`: the ledger was restored from a backup; `alert_refused`: a target takes no alerts; `not_erased`: what an
+erasure had to leave should be gone by now.
 """
 
 LASTS: dict[Kind, timedelta] = {"waiting": timedelta(minutes=15), "unheard": timedelta(minutes=5)}

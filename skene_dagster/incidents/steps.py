@@ -1,9 +1,9 @@
-"""What is wrong with a step, or with what a step that is gone has left."""
+"""What is wrong with a step, with what a step that is gone has left, or with a loop that is paused."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from skene_dagster.delivery.controls import EVERY
+from skene_dagster.delivery.controls import EVERY, Pause
 from skene_dagster.delivery.decide.gates.judging import way_on
 from skene_dagster.delivery.health import Left, StepHealth, Wait
 from skene_dagster.delivery.send.session import PAUSED
@@ -34,10 +34,6 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
         assert step.as_of is not None
         until = in_words(step.as_of)
         yield problem("ahead", f"refreshed for {until}, by a clock that was ahead; its ticks fail until then")
-    if step.paused:
-        why = f": {step.paused_because}" if step.paused_because else ""
-        resumes = (f"skene-dagster resume {'--all' if one == EVERY else one}" for one in step.paused_as)
-        yield problem("paused", f"paused{why}", " and ".join(resumes))
     yield from problems_of_open(step, now)
     if step.unresolved:
         batches = how_many(step.unresolved, "batch", "batches")
@@ -51,6 +47,13 @@ def problems_of(step: StepHealth, now: datetime, failure: Failure | None = None)
     if held := {gate: said for gate, said in step.held.items() if gate != "first_wave" or not step.unapproved}:
         way = way_on(held, step.loop, step.step)
         yield problem("held", f"nobody is mailed. {' '.join(held.values())}", f"{way[:1].lower()}{way[1:]}")
+
+
+def problem_of_pause(loop: str, pause: Pause) -> Problem:
+    """Say that a loop is paused, or that all are (EVERY), and how that ends."""
+    said = f"paused: {pause.because}" if pause.because else "paused"
+    name, argument = ("all loops", "--all") if loop == EVERY else (loop, loop)
+    return Problem("paused", loop, name, said, f"skene-dagster resume {argument}", pause.since)
 
 
 def problems_of_open(step: StepHealth | Left, now: datetime) -> Iterator[Problem]:

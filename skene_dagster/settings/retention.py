@@ -25,7 +25,8 @@ class Retention(Spec):
     """How long to keep rows that no rule needs any more. Default: for ever. At least 30 days each."""
 
     history: Kept | None = None
-    """Past memberships, levels of engagement and blocks; counted from their end."""
+    """Past memberships, levels of engagement and blocks, counted from their end; and who waits for a step that is gone,
+    from when they were to be decided again."""
     events: Kept | None = None
     """Events in `skene_events`, counted from when they were received; deleted by whole days (UTC), once rolled up."""
     payloads: Kept | None = None

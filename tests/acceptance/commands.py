@@ -38,8 +38,8 @@ def every() -> dict[str, click.Command]:
     return found
 
 
-def run(root: Path) -> bool:
-    return bool(compile_folder(root).resolve_job_def("retention").execute_in_process(raise_on_error=False).success)
+def run(root: Path, loop: str = "retention") -> bool:
+    return bool(compile_folder(root).resolve_job_def(loop).execute_in_process(raise_on_error=False).success)
 
 
 def outcomes(root: Path) -> list[tuple[str, str | None]]:

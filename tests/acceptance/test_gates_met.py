@@ -152,6 +152,7 @@ def test_a_preview_of_one_user_says_what_holds_everybody(root: Path) -> None:
 
     assert f"notice Nobody is mailed for now. {STALE}" in in_a_line(never_ran.output)
     assert WAY in in_a_line(never_ran.output)
+    assert "was never mailed: would be mailed if fresh let this tick pass." in in_a_line(never_ran.output)
     assert "notice Nobody is mailed for now. It would send 90 emails. To let the next" in in_a_line(counted.output)
     assert "Nobody is mailed" not in is_fresh.output + accepted.output
     assert all(len(line) <= 80 for line in never_ran.output.splitlines())
@@ -166,9 +167,12 @@ def test_a_preview_says_before_what_would_hold_the_run(root: Path) -> None:
 
     assert f"notice A run would mail nobody. {STALE}" in in_a_line(before.output)
     assert WAY in in_a_line(before.output)
-    assert "3 would be mailed" in in_a_line(before.output)
+    assert "3 would be mailed if fresh let this tick pass" in in_a_line(before.output)
+    assert before.output.count("would be mailed") == 1 + 3
+    assert in_a_line(before.output).count("would be mailed if fresh let this tick pass") == 1 + 3
     assert all(len(line) <= 80 for line in before.output.splitlines())
     assert "would mail nobody" not in accepted.output
+    assert "would be mailed if" not in in_a_line(accepted.output)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a person orders on the command line is obeyed by every run: stop, go on, never mind, yes."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -83,18 +84,46 @@ def test_resuming_one_loop_while_all_are_paused_says_so(root: Path) -> None:
 
 
 def test_the_report_names_the_command_that_ends_each_pause(root: Path) -> None:
-    def ends() -> str:
-        return " ".join(skene(root, "status").output.split()).rpartition("paused; ")[2]
+    def said() -> list[str]:
+        return [problem["words"] for problem in json.loads(skene(root, "status", "--json").output)["problems"]]
 
     run(root)
     skene(root, "pause", "--all")
-    assert ends() == "skene-dagster resume --all"
+    assert said() == ["all loops: paused; skene-dagster resume --all"]
 
     skene(root, "pause", "retention")
-    assert ends() == "skene-dagster resume retention and skene-dagster resume --all"
+    assert said() == [
+        "all loops: paused; skene-dagster resume --all",
+        "retention: paused; skene-dagster resume retention",
+    ]
 
     skene(root, "resume", "--all")
-    assert ends() == "skene-dagster resume retention"
+    assert said() == ["retention: paused; skene-dagster resume retention"]
+
+
+def test_a_pause_is_one_thing_to_look_at_however_many_steps_it_holds(root: Path) -> None:
+    condition = "{type: query, query: SELECT id FROM users}"
+    action = '{type: email, template: re_engagement, personalization: {name: "{{user.name}}"}}'
+    rest = f"condition: {condition}, action: {action}"
+    second = f"  - {{name: second, trigger: {{type: after, step: main, wait: 1d}}, {rest}}}\n"
+    loops = {
+        "retention.yaml": RETENTION.replace("- trigger", "- name: main\n    trigger").replace(
+            "recovery:", f"{second}recovery:"
+        ),
+        "other.yaml": f"name: other\n{RETENTION}",
+    }
+    run(root)
+    write_project(root, loops)
+    skene(root, "pause", "--all")
+
+    found = json.loads(skene(root, "status", "--json").output)
+
+    assert {(one["loop"], one["step"]) for one in found["steps"] if one["paused"]} == {
+        ("other", "main"),
+        ("retention", "main"),
+        ("retention", "second"),
+    }
+    assert [(one["kind"], one["subject"]) for one in found["problems"]] == [("paused", "*")]
 
 
 def test_a_cancellation_holds_for_what_is_reserved_and_not_for_later_ticks(root: Path) -> None:

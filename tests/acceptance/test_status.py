@@ -61,12 +61,61 @@ def test_it_is_told_while_the_database_is_away_too(root: Path, monkeypatch: pyte
     assert "1 answer of a recipient waits in .skene/spool since " in " ".join(told.output.split())
 
 
+def erased(root: Path, *ago: timedelta, waits_for: str | None = "b1 b2") -> None:
+    """People were erased so long ago."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    with sqlite3.connect(root / ".skene" / "skene.db") as connection:
+        for n, one in enumerate(ago):
+            row = (f"e{n}", 7, "1:ada u:ada", waits_for, (now - one).isoformat(" ", "microseconds"))
+            connection.execute("INSERT INTO skene_erasures VALUES (?, ?, ?, ?, ?)", row)
+    connection.close()
+
+
+def test_who_is_not_erased_for_good_yet_is_said_why_and_until_when(root: Path) -> None:
+    run(root)
+    erased(root, timedelta(days=1), timedelta(days=3))
+
+    told, found = skene(root, "status"), json.loads(skene(root, "status", "--json").output)
+
+    ends = datetime.now(timezone.utc) + timedelta(days=6)
+    said = " ".join(told.output.split())
+    assert (
+        "Erasing 2 people are not erased for good yet: emails that may have been sent keep their content until that is "
+        f"known, at most until {ends:%d %b %Y}, " in said
+    )
+    assert "Nothing needs a person." in said
+    assert told.exit_code == 0
+    assert [one["batches"] for one in found["erasing"]] == [["b1", "b2"]] * 2
+    assert all(len(line) <= 80 for line in told.output.splitlines())
+
+
+def test_nobody_is_said_to_wait_who_is_erased_for_good(root: Path) -> None:
+    run(root)
+    erased(root, timedelta(days=1), waits_for=None)
+
+    assert "Erasing" not in skene(root, "status").output
+
+
+def test_what_an_erasure_had_to_leave_and_nobody_has_erased_since_is_for_a_person(root: Path) -> None:
+    run(root)
+    erased(root, timedelta(days=7, minutes=16))
+
+    told = skene(root, "status")
+
+    assert told.exit_code == 4
+    assert "is not erased for good: an email that may have been sent to them has kept its content since" in " ".join(
+        told.output.split()
+    )
+    assert "ada" not in told.output
+
+
 def test_status_for_programs_is_one_object(root: Path) -> None:
     run(root)
 
     found = json.loads(skene(root, "status", "--json").output)
 
-    assert set(found) == {"steps", "problems", "not_told", "judgements", "budgets", "mode", "feedback"}
+    of_all = {"steps", "problems", "not_told", "judgements", "budgets", "erasing", "mode", "feedback"}
+    assert set(found) == of_all
     assert found["problems"] == []
     assert {name: found["steps"][0][name] for name in ("loop", "step", "late", "paused", "waiting", "in_doubt")} == {
         "loop": "retention",

@@ -164,7 +164,7 @@ def test_a_look_tells_what_is_wrong_and_calls_the_heartbeat(
 
     assert first.skip_message == "2 things to look at: skene-dagster status. Told: 2 incidents."
     (text,) = told.texts()
-    assert "*retention, step main*: paused.\nSince " in text
+    assert "*retention*: paused.\nSince " in text
     assert "→ `skene-dagster resume retention`" in text
     assert ":red_circle: loops/other.yaml is broken." in text
     assert sorted(told.incidents()) == [("open", "broken_file"), ("open", "paused")]

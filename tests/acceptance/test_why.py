@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import skene
+from commands import run, skene
 from explained_world import LOOPS, Scene, everything_happens, make_scene, one_is_in_doubt
 from rich.cells import cell_len
+from small_project import RETENTION, write_project, write_users
 
 from skene_dagster.delivery import controls
+from skene_dagster.loops.names import LONGEST
 from skene_dagster.store.engine import open_engine, transaction
 
 ADA = 4711
@@ -323,3 +325,26 @@ def test_without_our_tables_it_says_what_to_do(scene: Scene) -> None:
 
     assert result.exit_code == 3
     assert "skene-dagster migrate" in result.output
+
+
+def test_a_name_of_48_characters_is_said_in_one_piece_wherever_it_stands(tmp_path: Path) -> None:
+    mailed, left_out = (
+        "reactivation_after_a_quarter_of_a_year_or_longer",
+        "reminder_of_trials_that_end_tomorrow_or_thursday",
+    )
+    assert len(mailed) == len(left_out) == LONGEST
+    loops = {
+        "a.yaml": f"name: {mailed}\n{RETENTION}",
+        "b.yaml": f"name: {left_out}\n{RETENTION.replace('last_activity_at <', 'last_activity_at >')}",
+    }
+    root = write_project(tmp_path / "project", loops)
+    write_users(root, dormant=1)
+    for name in (mailed, left_out):
+        assert run(root, name)
+
+    result = skene(root, "why", "1")
+
+    lines = result.output.splitlines()
+    assert [cell_len(line) for line in lines if cell_len(line) > 80] == []
+    assert any(line.endswith(f"  {mailed}") for line in lines), result.output
+    assert any(line.endswith(f"  {left_out}") for line in lines), result.output

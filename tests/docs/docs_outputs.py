@@ -30,12 +30,13 @@ from skene_dagster.cli.why.why import speaker_for
 from skene_dagster.consent.listing import Recorded
 from skene_dagster.consent.people import Named
 from skene_dagster.consent.suppressions import Suppression
-from skene_dagster.delivery.health import Left, StepHealth, Wait
+from skene_dagster.delivery.controls import Pause
+from skene_dagster.delivery.health import Left, Wait
 from skene_dagster.explain.explaining import add_history, explain
 from skene_dagster.explain.scope import Asked
 from skene_dagster.incidents.messages import body_for
 from skene_dagster.incidents.record import Incident
-from skene_dagster.incidents.steps import problems_of, problems_of_open
+from skene_dagster.incidents.steps import problem_of_pause, problems_of_open
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import AlertTarget, load
 from skene_dagster.store.engine import open_engine, reading
@@ -99,12 +100,8 @@ def waiting_emails(_root: Path, _database: Path) -> str:
 
 def alert_in_slack(_root: Path, _database: Path) -> str:
     because = "3 complaints (limit 0.08%) of 1,000 emails in 7 days"
-    nothing: dict[str, object] = {"as_of": None, "due": None, "waits": (), "held": {}, "accepted": (), "ahead": False}
-    nothing |= dict.fromkeys(("unresolved", "in_doubt", "stuck", "unapproved"), 0)
-    paused = {"paused": True, "paused_as": ("win_back",), "paused_because": because}
-    step = StepHealth(loop="win_back", step="nudge", **nothing, **paused)  # type: ignore[arg-type]  # its fields
     nine = datetime(2026, 3, 2, 9)
-    (problem,) = problems_of(step, nine)
+    problem = problem_of_pause("win_back", Pause(nine, because))
     without_since = {name: value for name, value in asdict(problem).items() if name != "since"}
     told = Incident(**without_since, opened_at=nine, closed_at=None, told_to=frozenset(), concerns=None)
     body = body_for(AlertTarget("slack", "SLACK_WEBHOOK_URL", None), [told], "production")

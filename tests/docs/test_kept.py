@@ -89,7 +89,7 @@ def test_what_is_kept_for_ever_or_until_something_happens_loses_nothing_and_ever
     settings = load(tmp_path, {})
     month = Retention.model_validate(dict.fromkeys(Retention.model_fields, "30d"))
 
-    retain(database, retention=month, usage=plan_usage(settings), plans=[], clock=lambda: NOW)
+    retain(database, retention=month, usage=plan_usage(settings), plans=[], are_all=True, clock=lambda: NOW)
     forget_contacts(database, [], lambda: NOW)
     prune(database, lambda: NOW)
     go_on(database, settings, lambda: NOW)

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 
 from choices import Choices, Made
+from erasing import LONGEST_WAIT, erased, finish, judge_traces
 from product import Product
 from provider import MODES, RECORDS
 from restoring import restore
 from scheduler import Violation
+from sharing import LAST_TICK, NOBODY_IS_LEFT_ANY
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
+from world import EDITS, OF_ACCOUNTS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.json_emails import messages_of
@@ -96,7 +98,12 @@ def _round(world: World, number: int) -> None:
     if world.backup and choices.yes(f"restore{number}", 0.5):
         restore(world)
     more = choices.pick(f"events{number}", 6, 0.85)
-    for event in ("run", *(EVENTS[choices.pick(f"event{number}", len(EVENTS), 0.75)] for _ in range(more))):
+    erases = world.may_erase and choices.yes(f"erase{number}", 0.02)
+    for event in (
+        "run",
+        *(["erase"] if erases else []),
+        *(EVENTS[choices.pick(f"event{number}", len(EVENTS), 0.75)] for _ in range(more)),
+    ):
         _happens(world, event, number)
     scheduler.run(until=scheduler.now + A_ROUND)
     judge_tables(world, is_over=False)
@@ -122,17 +129,27 @@ def _happens(world: World, event: str, number: int) -> None:
         case "hear":
             scheduler.spawn("hear", world.hear)
         case "retain":
-            scheduler.spawn("night", world.retain)
+            scheduler.spawn("night", partial(_at_night, world))
+        case "erase":
+            user = 1 + choices.pick(f"erased{number}", len(world.oracle.people), 0.9)
+            scheduler.spawn("erase", partial(erased, world, user))
         case "reconcile":
             scheduler.spawn("rec", world.reconcile)
         case "edit":
             user = 1 + choices.pick(f"user{number}", len(world.oracle.people), 0.9)
-            what = EDITS[choices.pick(f"edit{number}", len(EDITS), 0.85)]
-            scheduler.spawn("edit", world.an_edit(what, user))
+            edits = EDITS + OF_ACCOUNTS * 2 if world.oracle.accounts else EDITS
+            what = edits[choices.pick(f"edit{number}", len(edits), 0.85)]
+            scheduler.spawn("edit", partial(world.edit, what, user))
         case "order":
             scheduler.spawn("order", world.an_order(ORDERS[choices.pick(f"order{number}", len(ORDERS), 0.7)]))
         case _:
             world.version = choices.pick(f"template{number}", len(world.product.templates), 0.9)
+
+
+def _at_night(world: World) -> None:
+    world.retain()
+    if world.oracle.erased:
+        finish(world)
 
 
 def _one_of(world: World, number: int) -> LoopPlan:
@@ -151,13 +168,20 @@ def _progress(world: World) -> None:
         scheduler.run()
     scheduler.spawn("hear", world.hear)
     scheduler.run()
-    for order in ("resume", "resume all"):
-        scheduler.spawn("order", world.an_order(order))
+    _erase_the_rest(world)
+    for loop in (None, *world.plans):
+        order = world.an_order("resume all") if loop is None else world.an_order("resume", loop.name)
+        scheduler.spawn("order", order)
         scheduler.run()
     scheduler.advance(scheduler.later(130))
     scheduler.say("", "-- all is well")
     for tick in range(LAST_TICKS):
-        _happens(world, "run", 0)
+        world.sharing.begins_a_day(scheduler.now)
+        for plan in world.plans:
+            scheduler.spawn("run", partial(world.run, plan))
+            if world.sharing.limits.has_budget:
+                # Who comes second finds what the first has left.
+                scheduler.run()
         scheduler.run()
         scheduler.spawn("rec", world.reconcile)
         scheduler.run()
@@ -173,6 +197,21 @@ def _progress(world: World) -> None:
     for row in world.eyes.waiting():
         world.oracle.violated("open at the end", f"{row.state}, {row.attempts} attempts, {row.error}")
     judge_tables(world, is_over=True)
+    if world.oracle.erased:
+        # Bytes that the provider may have stay for a week.
+        scheduler.advance(scheduler.now + LONGEST_WAIT)
+        scheduler.spawn("finish", partial(finish, world))
+        scheduler.run()
+        for user in world.oracle.erased:
+            judge_traces(world, user)
+
+
+def _erase_the_rest(world: World) -> None:
+    """Whom a process was about to erase that died, a person erases again."""
+    for user, person in world.oracle.people.items():
+        if person.is_gone and user not in world.oracle.erased:
+            world.scheduler.spawn("erase", partial(erased, world, user))
+            world.scheduler.run()
 
 
 def _next_moment(world: World, waiting: Sequence[Row[Any]], put_off: Sequence[PutOff]) -> datetime:
@@ -180,6 +219,10 @@ def _next_moment(world: World, waiting: Sequence[Row[Any]], put_off: Sequence[Pu
     scheduler = world.scheduler
     hours: list[datetime] = [row.not_before for row in waiting if _waits_for_its_hour(world, row)]
     ahead = [moment for moment in (*hours, *(one.ask_at for one in put_off)) if moment > scheduler.now]
+    if any(one.reason == "budget" for one in put_off):
+        # On one day the last tick, on the next one a tick at which nobody is left anything any more.
+        hour = LAST_TICK if scheduler.now.hour != LAST_TICK else NOBODY_IS_LEFT_ANY
+        return datetime.combine(scheduler.now, time(hour, 5)) + timedelta(days=1)
     if len(hours) < len(waiting) or not ahead:
         ahead.append(scheduler.later(42_300))
     return min(max(min(ahead), scheduler.later(600)), scheduler.later(LONGEST_GAP))

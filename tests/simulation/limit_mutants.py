@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 from sending_mutants import A_DAY, CALM, EDIT, QUOTA, RETAIN, THROTTLED, UNHEARD, Mutant
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.controls import EVERY, Orders
 from skene_dagster.delivery.decide import addressees, caps, eligibility, first_wave, reserve, send_audience, tick
 from skene_dagster.delivery.decide.caps import Room
 from skene_dagster.delivery.decide.slices import Slices
+from skene_dagster.delivery.ledger import sending
 from skene_dagster.delivery.model import Contact
 from skene_dagster.delivery.send import freeze
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.feedback import breaker, reading
 from skene_dagster.settings import Cap
 from skene_dagster.store.sweeping import Swept
-from skene_dagster.store.tables import deferred
 
 TOO_OFTEN = "mailed more often than a cap allows"
 QUIET = "mailed in their quiet hours"
@@ -28,6 +28,7 @@ TOO_SOON = "mailed before the time of day that was said"
 AT_ONCE = "more leave at once than a slice has"
 PAUSED = "a request after a committed pause"
 FOR_EVER = "put off for ever"
+FORGOTTEN = "decided, and forgotten"
 
 
 def caps_forget_what_is_in_flight(patch: pytest.MonkeyPatch) -> None:
@@ -98,7 +99,7 @@ def an_address_is_known_within_a_page_only(patch: pytest.MonkeyPatch) -> None:
 
 def quiet_hours_are_asked_when_deciding_only(patch: pytest.MonkeyPatch) -> None:
     """Whose quiet hours begin while their email waits is mailed."""
-    patch.setattr(freeze._Checks, "_is_quiet", lambda *_: False)
+    patch.setattr(freeze._Checks, "_quiet_until", lambda *_: None)
 
 
 def everybody_lives_by_the_loop_s_clock(patch: pytest.MonkeyPatch) -> None:
@@ -112,17 +113,9 @@ def no_email_waits_for_its_hour(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(addressees, "leaves_at", lambda *_: None)
 
 
-def who_is_in_quiet_hours_waits_for_ever(patch: pytest.MonkeyPatch) -> None:
-    """Whose quiet hours had begun before their email was made is not decided again."""
-    real = ledger.freeze
-
-    def frozen(connection: Connection, *arguments: Any, **more: Any) -> bool:
-        ours = real(connection, *arguments, **more)
-        quiet = deferred.c.reason == "quiet_hours"
-        connection.execute(update(deferred).where(quiet).values(ask_at=datetime(2100, 1, 1)))
-        return ours
-
-    patch.setattr(ledger, "freeze", frozen)
+def who_is_in_quiet_hours_is_lost(patch: pytest.MonkeyPatch) -> None:
+    """Whose quiet hours had begun before their email was made is in no batch any more."""
+    patch.setattr(sending, "leave_later", lambda *_: None)
 
 
 def slices_begin_anew_on_each_page(patch: pytest.MonkeyPatch) -> None:
@@ -237,8 +230,8 @@ MUTANTS = (
     Mutant(everybody_lives_by_the_loop_s_clock, {QUIET}, 20, CALM | {"limits": QUIET_AT_NIGHT}),
     Mutant(no_email_waits_for_its_hour, {TOO_SOON}, 20, CALM | {"limits": AT_TEN}),
     Mutant(
-        who_is_in_quiet_hours_waits_for_ever,
-        {FOR_EVER},
+        who_is_in_quiet_hours_is_lost,
+        {FORGOTTEN},
         20,
         HELD_UP,
     ),

@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterator
 
+import account_mutants
+import erasing_mutants
 import limit_mutants
 import pytest
+import sharing_mutants
 from history import play
 from product import Product, product
 from sending_mutants import AGAIN, CALM, MUTANTS, Mutant
@@ -12,7 +15,8 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 
-EVERY = (*MUTANTS, *limit_mutants.MUTANTS)
+OTHERS = (limit_mutants, sharing_mutants, account_mutants, erasing_mutants)
+EVERY = (*MUTANTS, *(one for others in OTHERS for one in others.MUTANTS))
 
 
 @pytest.fixture(scope="module")

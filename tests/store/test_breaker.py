@@ -174,7 +174,7 @@ def test_a_person_s_pause_stays_theirs(world: World) -> None:
     orders = reading(world.engine, lambda connection: controls.orders(connection, "retention", "nothing"))
     assert orders.paused
     with world.engine.connect() as connection:
-        assert controls.paused(connection)["retention"] == world.now
+        assert controls.paused(connection)["retention"].since == world.now
 
 
 def test_a_rehearsal_pauses_nothing(world: World) -> None:

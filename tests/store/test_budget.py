@@ -225,6 +225,42 @@ def test_nothing_is_left_for_a_loop_that_will_mail_nobody_today(world: World, wh
     assert tick(world, early, datetime(2026, 3, 2, 8))["mail"] == 6
 
 
+@pytest.mark.parametrize(("is_let_through", "mailed"), [(False, 6), (True, 2)])
+def test_nothing_is_left_for_a_loop_that_a_gate_holds_until_a_person_lets_it_pass(
+    world: World, mailed: int, *, is_let_through: bool
+) -> None:
+    limited(world, 6)
+    world.add(*range(1, 11), last_activity_at=datetime(2026, 2, 1))
+    fresh = "fresh: [{table: users, column: last_activity_at, within: 1d}]"
+    early, held = (
+        loop(world, "early", cron="0 8 * * *"),
+        loop(world, "held", 5, replaced={"type: retention": f"type: retention\n{fresh}"}),
+    )
+    world.others = [early, held]
+    assert tick(world, held, datetime(2026, 3, 1, 9)) == {"deferred:fresh": 10}
+    if is_let_through:
+        scope = StepScope("live", "held", "main")
+        transaction(world.engine, lambda connection: ledger.accept(connection, scope, ["fresh"]))
+
+    assert tick(world, early, datetime(2026, 3, 2, 8))["mail"] == mailed
+
+
+def test_a_loop_that_a_gate_held_gets_its_share_at_the_tick_at_which_it_passes(world: World) -> None:
+    limited(world, 6)
+    world.add(*range(1, 11), last_activity_at=datetime(2026, 2, 1))
+    fresh = "fresh: [{table: users, column: last_activity_at, within: 1d}]"
+    held, late = (
+        loop(world, "held", 5, "0 8 * * *", {"type: retention": f"type: retention\n{fresh}"}),
+        loop(world, "late"),
+    )
+    world.others = [held, late]
+    tick(world, held, datetime(2026, 3, 1, 8))
+    world.change(1, last_activity_at=datetime(2026, 3, 2))
+
+    assert tick(world, held, datetime(2026, 3, 2, 8))["mail"] == 4
+    assert tick(world, late, datetime(2026, 3, 2, 9))["mail"] == 2
+
+
 def test_a_loop_that_mails_few_is_left_no_more_than_on_its_busiest_day(world: World) -> None:
     limited(world, 6)
     early, late = loop(world, "early", cron="0 8 * * *"), loop(world, "late", 5, cron="0 9 * * *")

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.ledger.decisions import contacts
-from skene_dagster.delivery.model import Contact, NewContact, SendState
+from skene_dagster.delivery.model import Contact, SendState
+from skene_dagster.delivery.new_decisions import NewContact
 from skene_dagster.delivery.retention import forget_contacts
 from skene_dagster.settings import Cap
 from skene_dagster.store.engine import reading, transaction

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.entitlements import Entitled, blocked_now, entitle
 from skene_dagster.errors import NoClearance
+from skene_dagster.goals import arms
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import OPEN, entitlements
 
@@ -33,6 +34,39 @@ def again(world: World) -> Entitled:
     """Do what a run does once more after the refresh."""
     plan, step, now = world.plan, world.step, world.now
     return entitle(world.engine, plan=plan, step=step, mode=OUTBOX, as_of=now, clock=world.clock)
+
+
+def test_who_is_held_out_is_not_blocked_and_neither_prompted(world: World) -> None:
+    prompted = BLOCK.replace(
+        "message: Upgrade to continue.",
+        "message: Upgrade., upgrade_prompt: {type: email, template: hello, personalization: {name: x}}",
+    )
+    world.plan = planned(world.root, world.settings, f"{prompted}holdout: 50%\n")
+    world.add(*range(1, 41))
+
+    tick(world)
+    world.reserve()
+
+    blocked = {user for user, _ in blocks(world)}
+    assert 5 < len(blocked) < 35
+    by_state = world.states()
+    assert {user for user, state in by_state.items() if state == "reserved"} == blocked
+    assert {user for user, state in by_state.items() if state == "held_out"} == {*range(1, 41)} - blocked
+
+
+def test_who_is_drawn_into_the_other_arm_is_let_go(world: World) -> None:
+    world.plan = planned(world.root, world.settings, f"{BLOCK}holdout: 50%\n")
+    world.add(*range(1, 41))
+    tick(world)
+    before = {user for user, _ in blocks(world)}
+    transaction(world.engine, lambda connection: arms.draw_anew(connection, world.plan.name))
+
+    tick(world)
+
+    now = {user for user, is_open in blocks(world) if is_open}
+    assert before - now
+    assert now - before
+    assert {user for user, is_open in blocks(world) if not is_open} == before - now
 
 
 def blocks(world: World) -> list[tuple[int, bool]]:

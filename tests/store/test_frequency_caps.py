@@ -12,14 +12,16 @@ from loops_at_once import LOOPS, decide_at_once
 from neighbours import own
 from sqlalchemy import Engine, select
 
-from skene_dagster.delivery import controls
+from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.providers.base import Answer, Later
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.delivery.send.deliver import deliver
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Cap
+from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import sends
 
 A_DAY = timedelta(days=1)
@@ -190,6 +192,25 @@ def test_two_users_of_one_address_get_an_email_of_a_tick_once(world: World) -> N
 
     assert counts == {"mail": 2, "skipped:same_address": 1}
     assert world.states() == {1: "accepted", 2: "accepted", 3: "skipped:same_address"}
+
+
+def test_who_shares_an_address_stays_skipped_if_the_other_one_is_not_mailed_until_a_person_asks(world: World) -> None:
+    world.add(1)
+    world.add(2, email="U1@example.com")
+    world.refresh()
+    world.reserve(LIVE)
+    world.remove(1)
+    world.deliver(LIVE)
+    world.days_pass(1)
+    world.tick(LIVE)
+    assert world.states() == {1: "skipped:gone", 2: "skipped:same_address"}
+
+    scope = StepScope("live", "retention", "main")
+    transaction(world.engine, lambda connection: ledger.reconsider(connection, scope, by_row=False))
+    world.days_pass(1)
+    world.tick(LIVE)
+
+    assert world.provider.mailed == ["U1@example.com"]
 
 
 def test_a_preview_counts_one_address_once_as_a_run_does(world: World) -> None:

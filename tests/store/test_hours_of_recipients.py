@@ -20,6 +20,8 @@ from skene_dagster.store.tables import batches
 
 START = datetime(2026, 3, 2, 9)
 NEW_YORK, BERLIN, TOKYO = "America/New_York", "Europe/Berlin", "Asia/Tokyo"
+TOKYO_MORNING = datetime(2026, 3, 2, 23)
+"""Eight o'clock in Tokyo, of the third."""
 AN_HOUR, A_MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
@@ -151,11 +153,65 @@ def test_what_was_put_off_into_the_quiet_hours_waits_for_their_end(world: World)
     # 19:00 in Tokyo
     world.now += AN_HOUR
     world.deliver(LIVE)
-    assert world.states() == {3: "deferred:quiet_hours"}
+    assert world.states() == {3: "reserved"}
+    assert open_batches(world) == [TOKYO_MORNING]
 
-    world.now = START + timedelta(days=1)
-    world.tick(LIVE)
-    assert world.provider.mailed == ["u3@example.com"]
+    world.now = TOKYO_MORNING - A_MINUTE
+    assert reconciled(world) == []
+    world.now = TOKYO_MORNING
+    assert reconciled(world) == ["u3@example.com"]
+    assert world.states() == {3: "accepted"}
+
+
+def held_up_into_the_evening_of_tokyo(world: World) -> None:
+    """Have the emails of 18:00 in Tokyo wait for an hour; in Tokyo it is quiet by then."""
+    quiet(world, "18:30", "08:00")
+    world.refresh()
+    world.reserve(LIVE)
+    world.provider.answers.append(lambda *_: Later(3600, "a limit"))
+    world.deliver(LIVE)
+    world.now += AN_HOUR
+
+
+def test_of_a_batch_that_was_held_up_only_those_wait_whose_quiet_hours_have_begun(world: World) -> None:
+    world.change(1, dormant=False)
+    held_up_into_the_evening_of_tokyo(world)
+    world.deliver(LIVE)
+
+    assert world.provider.mailed == ["u2@example.com", "u4@example.com"]
+    assert world.states() == {2: "accepted", 3: "reserved", 4: "accepted"}
+    assert open_batches(world) == [TOKYO_MORNING]
+
+
+def test_who_left_the_segment_while_they_waited_for_the_end_of_their_quiet_hours_gets_nothing(world: World) -> None:
+    world.change(1, dormant=False)
+    held_up_into_the_evening_of_tokyo(world)
+    world.deliver(LIVE)
+    world.change(3, dormant=False)
+    world.now = TOKYO_MORNING
+
+    assert "u3@example.com" not in reconciled(world)
+    assert world.states()[3] == "deferred:left_segment"
+
+
+@pytest.mark.parametrize(("late", "becomes"), [(0 * A_MINUTE, "accepted"), (A_MINUTE, "skipped:too_late")])
+def test_what_the_quiet_hours_hold_up_again_and_again_expires_so_long_after_the_first_time_that_it_could_have_left(
+    world: World, late: timedelta, becomes: str
+) -> None:
+    limits = world.settings.limits.model_copy(update={"expires_after": timedelta(days=2)})
+    world.settings = replace(world.settings, limits=limits)
+    world.change(1, 2, 4, dormant=False)
+    held_up_into_the_evening_of_tokyo(world)
+    world.deliver(LIVE)
+    # Nobody comes by day, until the last morning.
+    for day in range(2):
+        world.now = TOKYO_MORNING + timedelta(days=day, hours=11)
+        assert reconciled(world) == []
+        assert open_batches(world) == [TOKYO_MORNING + timedelta(days=day + 1)]
+    world.now = TOKYO_MORNING + timedelta(days=2) + late
+    reconciled(world)
+
+    assert world.states() == {3: becomes}
 
 
 def test_simulated_time_has_no_quiet_hours(world: World) -> None:

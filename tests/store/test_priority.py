@@ -16,7 +16,7 @@ from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.loops.plan import LoopPlan
-from skene_dagster.settings import Cap
+from skene_dagster.settings import Cap, Fresh
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import sends
 
@@ -90,6 +90,21 @@ def test_the_last_place_is_left_to_a_loop_of_higher_priority_that_has_deferred_t
     assert tick(world, high, AT_NINE + timedelta(minutes=2)) == {"mail": 1}
 
 
+def test_a_place_is_left_to_a_loop_that_died_between_two_ticks_while_it_decided(world: World) -> None:
+    world.settings = replace(world.settings, limits=world.settings.limits.model_copy(update={"daily": 3}))
+    low, high = two(world)
+    world.add(1, 2, 3, 4)
+    refreshed(world, high, AT_NINE + timedelta(minutes=10))
+    with pytest.raises(RuntimeError, match="dies"):
+        world.reserve(LIVE, progress=_dies)
+
+    assert tick(world, low, AT_NINE + timedelta(minutes=20)) == {"deferred:outranked": 4}
+
+
+def _dies(_decided: int) -> None:
+    raise RuntimeError("it dies")
+
+
 def test_other_places_are_not_left(world: World) -> None:
     capped(world, 2)
     low, high = two(world)
@@ -153,6 +168,23 @@ def test_a_loop_that_awaits_approval_is_left_nothing(world: World) -> None:
     refreshed(world, high, AT_EIGHT - timedelta(hours=1))
 
     assert tick(world, low, AT_EIGHT) == {"mail": 1}
+
+
+@pytest.mark.parametrize(("is_let_through", "expected"), [(False, "mail"), (True, "deferred:outranked")])
+def test_a_loop_that_a_gate_holds_is_left_nothing_until_a_person_lets_it_pass(
+    world: World, expected: str, *, is_let_through: bool
+) -> None:
+    low, high = two(world)
+    world.add(1, last_activity_at=AT_NINE - 9 * A_DAY)
+    fresh = (Fresh(table="users", column="last_activity_at", within="1d"),)  # type: ignore[arg-type]
+    world.settings = replace(world.settings, fresh=fresh)
+    assert tick(world, high, AT_NINE - A_DAY) == {"deferred:fresh": 1}
+    world.settings = replace(world.settings, fresh=())
+    if is_let_through:
+        scope = StepScope("live", "high", "main")
+        transaction(world.engine, lambda connection: ledger.accept(connection, scope, ["fresh"]))
+
+    assert tick(world, low, AT_EIGHT) == {expected: 1}
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -1,22 +1,26 @@
 """What is old, and what no rule reads any more, is deleted; what is so now stays, and so does what was counted."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import delivery_world
+import neighbours
 import pytest
 import segment_world
 from segment_world import loop, tick
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, func, insert, select
 from usage_world import OWN_FEATURES, Died, World, at, dying, on, own_events
 
 from skene_dagster.delivery.retention import Retained, retain
 from skene_dagster.errors import RollupBusy
+from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.settings import Feature, Retention, load
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.leasing import leases
-from skene_dagster.store.tables import OPEN, entitlements, events
+from skene_dagster.store.tables import OPEN, deferred, entitlements, events
 
 # History
 
@@ -25,7 +29,7 @@ def without_history(engine: Engine, now: datetime) -> Retained:
     """Keep 30 days of history, three rows to a transaction."""
     usage = plan_usage(load(Path("/nowhere"), {}))
     kept = Retention.model_validate({"history": "30d"})
-    return retain(engine, retention=kept, usage=usage, plans=[loop()], clock=lambda: now, chunk=3)
+    return retain(engine, retention=kept, usage=usage, plans=[loop()], are_all=False, clock=lambda: now, chunk=3)
 
 
 def test_who_left_long_ago_is_forgotten_and_who_is_inside_stays(engine: Engine) -> None:
@@ -63,6 +67,58 @@ def test_a_refresh_that_died_long_ago_is_still_done_again_as_if_nothing_had_been
 
     assert {row[2] for row in half_written} == {1, None}
     assert world.history() == [(key, 0, None, None) for key in range(1, 12)]
+
+
+# Who waits for a step that is gone
+
+
+@pytest.fixture
+def deferring(engine: Engine, tmp_path: Path) -> delivery_world.World:
+    """Two users of five have no address, and wait for one; the neighbours' loops are gone, too."""
+    world = delivery_world.make_world(engine, tmp_path)
+    neighbours.forget()
+    world.add(1, 2, 3)
+    world.add(4, 5, email=None)
+    world.tick(delivery_world.LIVE)
+    world.now += timedelta(days=31)
+    return world
+
+
+def retained(world: delivery_world.World, plans: Sequence[LoopPlan] = (), *, are_all: bool = True) -> int:
+    """Keep 30 days of history, one row to a transaction; return how many who wait were forgotten."""
+    kept, usage = Retention.model_validate({"history": "30d"}), plan_usage(world.settings)
+    done = retain(world.engine, retention=kept, usage=usage, plans=plans, are_all=are_all, clock=world.clock, chunk=1)
+    with world.engine.begin() as connection:
+        mine = deferred.c.loop == world.plan.name, deferred.c.mode == "live"
+        left = connection.execute(select(func.count()).select_from(deferred).where(*mine)).scalar_one()
+    assert left <= 2
+    assert done.rows.get("skene_deferred", 0) >= 2 - left
+    return 2 - left
+
+
+def test_who_waits_for_a_loop_that_is_gone_is_forgotten_and_found_again_should_it_come_back(
+    deferring: delivery_world.World,
+) -> None:
+    assert retained(deferring) == 2
+    for user in (4, 5):
+        deferring.change(user, email=f"u{user}@example.com")
+
+    deferring.tick(delivery_world.LIVE)
+
+    assert sorted(deferring.provider.mailed) == [f"u{n}@example.com" for n in range(1, 6)]
+
+
+def test_who_waits_for_a_loop_that_is_there_or_whose_file_is_broken_is_not_forgotten(
+    deferring: delivery_world.World,
+) -> None:
+    assert retained(deferring, [deferring.plan]) == 0
+    assert retained(deferring, are_all=False) == 0
+
+
+def test_who_was_to_be_decided_lately_is_not_forgotten(deferring: delivery_world.World) -> None:
+    deferring.now -= timedelta(days=2)
+
+    assert retained(deferring) == 0
 
 
 def test_levels_that_were_left_long_ago_are_forgotten(engine: Engine) -> None:

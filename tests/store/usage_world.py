@@ -193,7 +193,9 @@ class World:
     def retain(self, **kept: str) -> Retained:
         """Delete what is older than this, three rows to a transaction."""
         retention = Retention.model_validate(kept)
-        return retain(self.engine, retention=retention, usage=self.plan, plans=(), clock=self.clock, chunk=3)
+        return retain(
+            self.engine, retention=retention, usage=self.plan, plans=(), are_all=False, clock=self.clock, chunk=3
+        )
 
     def take_lease(self, owner: str, as_of: datetime) -> Lease:
         """Take the lease to roll up, as a run does that then says nothing more."""

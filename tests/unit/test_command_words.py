@@ -23,7 +23,6 @@ from skene_dagster.cli.validate import notices, validate
 from skene_dagster.cli.validate.database_checks import Answer
 from skene_dagster.cli.validate.result import Checked
 from skene_dagster.consent import suppressions
-from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.decide.eligibility import AlreadyDecided, Decision, Defer, Mail, Skip
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.health import Left, StepCounts, StepHealth, Wait
@@ -32,6 +31,7 @@ from skene_dagster.delivery.model import Past, Reason, SendState
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
 from skene_dagster.errors import Place, SettingsError, StoreError, StoreUnavailable
+from skene_dagster.explain import reasons
 from skene_dagster.explain.model import Outcome
 from skene_dagster.incidents.steps import problems_of, problems_of_open
 from skene_dagster.settings import load
@@ -106,16 +106,7 @@ STEP = "retention, step main:"
             [f"refreshed for {NOON_SAID} UTC, by a clock that was ahead; its ticks fail until then"],
             id="a clock was ahead",
         ),
-        pytest.param(PAUSED, ["paused; skene-dagster resume retention"], id="paused"),
-        pytest.param(replace(PAUSED, stuck=9), ["paused; skene-dagster resume retention"], id="paused and stuck"),
-        pytest.param(
-            replace(PAUSED, paused_as=(EVERY,)), ["paused; skene-dagster resume --all"], id="paused with all loops"
-        ),
-        pytest.param(
-            replace(PAUSED, paused_as=("retention", EVERY)),
-            ["paused; skene-dagster resume retention and skene-dagster resume --all"],
-            id="paused by name, and with all loops",
-        ),
+        pytest.param(replace(PAUSED, stuck=9), [], id="paused, which is no step's, and stuck"),
         pytest.param(a_step(stuck=2), ["2 emails not sent for over an hour; look at the loop's last run"], id="stuck"),
         pytest.param(
             a_step(unresolved=1), ["1 batch without answer; look at the runs of skene__reconcile"], id="no answer"
@@ -239,10 +230,16 @@ def test_a_decision_is_said_in_words(case: Case, said: str) -> None:
     assert words.decision_in_words(case) == said
 
 
+def test_who_would_be_mailed_but_for_a_gate_is_said_to_be_held_by_it() -> None:
+    said = words.decision_in_words(a_case(Mail("1")), ("fresh", "volume"))
+
+    assert said == "enters at this tick, was never mailed: would be mailed if fresh and volume let this tick pass"
+
+
 def test_nothing_that_can_be_decided_of_somebody_is_without_words() -> None:
     """Whoever adds a reason, a state or a bounce gives it words, too."""
-    assert {*words.REASONS} == {*get_args(Reason)}
-    assert {*words.OF_ONE} <= {*words.REASONS}
+    assert {*reasons.REASONS} == {*get_args(Reason)}
+    assert {*words.OF_ONE} <= {*reasons.REASONS}
     assert {*words.OUTCOMES} == {*get_args(Outcome)}
     assert {*words.SUPPRESSED_BECAUSE} == {*get_args(suppressions.Reason)}
     assert {*words.BOUNCES} == {*get_args(Bounce)}
@@ -252,7 +249,7 @@ def test_a_reason_is_said_as_closely_as_what_is_known_allows() -> None:
     known = words.Known("win_back", cap="2 mails in 7 days", topic="Tips")
 
     assert words.reason_of_one("cap", known) == "had 2 mails in 7 days"
-    assert words.reason_of_one("cap", words.Known("win_back")) == words.REASONS["cap"]
+    assert words.reason_of_one("cap", words.Known("win_back")) == reasons.REASONS["cap"]
     assert words.reason_of_one("said_no", known) == 'said no to "Tips", or to all'
     assert words.reason_of_one("first_wave", known).endswith(": skene-dagster approve win_back")
     assert words.reason_of_one("paused", known) == "the loop is paused"
@@ -261,8 +258,8 @@ def test_a_reason_is_said_as_closely_as_what_is_known_allows() -> None:
 
 
 def test_the_ledgers_reasons_are_said_in_words() -> None:
-    assert words.reason_in_words("deferred:no_address") == "no address"
-    assert words.reason_in_words("skipped:some_other") == "some other"
+    assert reasons.reason_in_words("deferred:no_address") == "no address"
+    assert reasons.reason_in_words("skipped:some_other") == "some other"
 
 
 @pytest.mark.parametrize(

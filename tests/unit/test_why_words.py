@@ -284,7 +284,15 @@ def happened(outcome: Any, reason: Any = None, **more: Any) -> Happened:
         pytest.param(happened("skipped", "said_no"), 'said no to "Product news", or to all', id="no"),
         pytest.param(happened("deferred", "cap"), "had 2 mails in 7 days", id="cap"),
         pytest.param(happened("refused", "provider", detail="550 no"), "refused by the provider\n550 no", id="refused"),
-        pytest.param(happened("held_out", "global"), "global", id="of a release to come"),
+        pytest.param(
+            happened("held_out"), "one of those who get nothing of it, so that it can be measured", id="held out"
+        ),
+        pytest.param(
+            happened("held_out", "global"),
+            "one of those who get nothing of any loop, so that it can be measured",
+            id="held out of all",
+        ),
+        pytest.param(happened("skipped", "a_new_one"), "a new one", id="of a release to come"),
     ],
 )
 def test_what_happened_and_became_of_it(speaker: Speaker, one: Happened, so: str) -> None:
@@ -393,6 +401,15 @@ def test_texts_keep_to_their_columns(text: str, width: int) -> None:
     lines = list(columns([(text, width), (text, 0)], 80))
     assert all(cell_len(line) <= 80 for line in lines)
     assert "\x1b" not in "".join(lines)
+
+
+def test_a_word_that_is_longer_than_its_column_has_the_line_for_itself() -> None:
+    cells = [("2 Mar 12:00", 12), ("reactivation_after_a_month · nudge", 22), ("ACCEPTED", 10), ("delivered", 0)]
+
+    assert list(columns(cells, 80)) == [
+        "  2 Mar 12:00   reactivation_after_a_month · nudge",
+        "                                        ACCEPTED    delivered",
+    ]
 
 
 def test_nothing_of_a_text_is_lost_when_it_is_broken() -> None:

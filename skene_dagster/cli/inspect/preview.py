@@ -15,7 +15,7 @@ from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
 from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.screen import Screen, open_screen
-from skene_dagster.cli.words import decision_in_words, reason_in_words
+from skene_dagster.cli.words import decision_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.gates.judging import told
@@ -32,6 +32,7 @@ from skene_dagster.delivery.rehearsal import (
 )
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
+from skene_dagster.explain.reasons import reason_in_words, would_be_mailed
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.project import load_project
 from skene_dagster.segments.conditions import subject
@@ -39,7 +40,7 @@ from skene_dagster.settings import Settings, load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
-from skene_dagster.wording import how_many
+from skene_dagster.wording import how_many, percent
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, value: str | None) -> datetime | None:
@@ -184,12 +185,17 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
         screen.labelled("notice", f"A run would mail nobody. {why}")
         screen.line()
     _tell_counts(screen, found, word)
+    share = 1 - (1 - stage.settings.holdout) * (1 - stage.plan.holdout)
+    if share and not stage.audience.has_arms:
+        screen.labelled("notice", f"{percent(share)} of them are held out: who, the first run draws.")
+        screen.line()
     if not found.sample:
         if word == "user":
             screen.paragraph("To see the email anyway, name a user: --user KEY.")
         return True
-    screen.line("All of them" if found.counts["mail"] == len(found.sample) else "Some who would be mailed", "bold")
-    screen.facts({_name(case): decision_in_words(case) for case in found.sample})
+    some = f"Some who would be mailed{' then' if found.held else ''}"
+    screen.line("All of them" if found.counts["mail"] == len(found.sample) else some, "bold")
+    screen.facts({_name(case): decision_in_words(case, found.held) for case in found.sample})
     case = found.sample[0]
     screen.line()
     screen.line(f"The email to user {as_text(case.user_id)}", "bold")
@@ -218,16 +224,19 @@ def _tell_counts(screen: Screen, found: Rehearsal, word: str) -> None:
     screen.line(
         f"{how_many(total, word)}: {found.entering:,} enter at this tick, {found.staying:,} are inside already."
     )
-    rows = [(found.counts.get("mail", 0), "would be mailed")]
+    mailed = would_be_mailed(found.held)
+    rows = [(found.counts.get("mail", 0), mailed)]
     for outcome, n in sorted(found.counts.items()):
         state, _, reason = outcome.partition(":")
-        if reason:
+        if state == "held_out":
+            rows.append((n, f"would be held out of {'all loops' if reason else 'it'}, to be compared with"))
+        elif reason:
             when = "not now" if state == "deferred" else "never for this entry"
             rows.append((n, f"{when}: {reason_in_words(outcome)}"))
     rows.append((found.counts.get("decided_before", 0), "decided before, and have not entered again since"))
     rows.append((found.unknown_keys, f"more rows are left out: their key is NULL, or belongs to no {word}"))
     for n, words in rows:
-        if n or words == "would be mailed":
+        if n or words == mailed:
             screen.counted(n, words)
     screen.line()
 
@@ -247,7 +256,7 @@ def _tell_user(screen: Screen, stage: Stage, key: str, *, browser: bool) -> bool
         screen.labelled("notice", f"Nobody is mailed for now. {why}")
         screen.line()
     if isinstance(case, Case):
-        screen.paragraph(f"User {key} {decision_in_words(case)}.")
+        screen.paragraph(f"User {key} {decision_in_words(case, held)}.")
     elif is_known:
         screen.line(f"User {key} is not selected by the condition, and gets nothing.")
     screen.line()

@@ -1,7 +1,7 @@
 """skene-dagster status."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -15,13 +15,15 @@ from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.inspect.came_back import heard_in_words, receipts_in_words
 from skene_dagster.cli.screen import Screen, open_screen
-from skene_dagster.cli.words import REASONS
+from skene_dagster.consent import erasures
+from skene_dagster.consent.erasures import Erasure
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.decide.arbiter.today import budgets
 from skene_dagster.delivery.health import StepCounts, StepHealth, counts
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.explain.reasons import REASONS
 from skene_dagster.feedback import breaker, inbox
 from skene_dagster.incidents import now as wrong
 from skene_dagster.incidents import telling
@@ -46,9 +48,9 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
     Ends with 4 when a person should look: a tick was missed, a run fails, a loop is paused, the provider accepts
     nothing more, emails are waiting that should have left (since when, what the provider said, when they go on),
     emails are in doubt, or unsent for more than an hour, a first wave needs approval, a gate holds a step, a file is
-    broken, an alert is refused, or answers of recipients wait on this machine for the database (also said while that
-    is away). Where mail may leave, the provider's newest records are compared with the ledger: one that was restored
-    from a backup has to be recovered.
+    broken, an alert is refused, what an erasure had to leave is still there, or answers of recipients wait on this
+    machine for the database (also said while that is away). Where mail may leave, the provider's newest records are
+    compared with the ledger: one that was restored from a backup has to be recovered.
     """
     root: Path = context.obj
     settings = load(root)
@@ -68,6 +70,7 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
         heard = reading(engine, inbox.heard)
         judged = reading(engine, lambda connection: breaker.judgements(connection, now))
         planned = reading(engine, lambda connection: budgets(connection, settings, mode.name, now))
+        erasing = reading(engine, erasures.waiting)
         not_told = _told(engine, settings, found, clock) if tell else []
         # Not told: the sensor, which asks no provider, could not say that it is over. The runs that it stops are told.
         found.add(["outdated"], _outdated(settings, mode, engine, clock))
@@ -79,6 +82,10 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
             "not_told": not_told,
             "judgements": [asdict(one) for one in judged],
             "budgets": [asdict(one) for one in planned],
+            "erasing": [
+                {"erased_at": one.erased_at, "ends_at": one.ends_at, "batches": sorted(one.waits_for)}
+                for one in erasing
+            ],
         }
         click.echo(json.dumps(said | {"mode": mode.name, "feedback": asdict(heard)}, default=str, indent=2))
     else:
@@ -88,6 +95,8 @@ def status(context: click.Context, *, as_json: bool, tell: bool) -> None:
             facts["Feedback"] = heard_in_words(heard, settings)
         if planned:
             facts["Budget"] = budgets_in_words(planned)
+        if erasing:
+            facts["Erasing"] = _erasing_in_words(erasing)
         screen.facts(facts)
         for step, number in steps:
             screen.line()
@@ -130,6 +139,16 @@ def _outdated(settings: Settings, mode: Mode, engine: Engine, clock: Clock) -> I
         # A call to the provider needs a slot, which is written, and the database may accept no writes.
         said = f"Could not check whether the ledger was restored from a backup: {error.message}"
         yield Problem("outdated", "ledger", "", said)
+
+
+def _erasing_in_words(erasing: Sequence[Erasure]) -> str:
+    """Say who is not erased for good yet, why, and until when."""
+    last = max(one.ends_at for one in erasing)
+    people = how_many(len(erasing), "person is", "people are")
+    return (
+        f"{people} not erased for good yet: emails that may have been sent keep their content until that is known, at "
+        f"most until {in_words(last)}"
+    )
 
 
 def _tell(screen: Screen, step: StepHealth, number: StepCounts) -> None:

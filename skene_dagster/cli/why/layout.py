@@ -46,9 +46,17 @@ def padded(text: str, width: int) -> str:
 def columns(cells: Sequence[tuple[str, int]], width: int, indent: int = 2) -> Iterator[str]:
     """Write texts side by side, each wrapped within its column; the last one has what is left of the width.
 
+    A text with a word that is longer than its column, such as a name, has its lines for itself: what is right of it
+    begins below.
+
     Args:
         cells: texts, each with the width of its column; paragraphs of a text are separated by newlines.
     """
+    for n, (text, size) in enumerate(cells[:-1]):
+        if max(map(cell_len, clean(text).split(" "))) > size:
+            yield from columns([*cells[:n], (text, 0)], width, indent)
+            yield from columns([*(("", one) for _, one in cells[: n + 1]), *cells[n + 1 :]], width, indent)
+            return
     taken = indent + sum(size + 2 for _, size in cells[:-1])
     sizes = [size for _, size in cells[:-1]] + [max(width - taken, 16)]
     lines = [

@@ -170,6 +170,9 @@ class Speaker:
                 subject = [f"“{clean(one.subject)}”"] if one.subject else []
                 said = [f"said last: {clean(one.detail)}"] if one.detail else []
                 return "\n".join([*subject, "sent, perhaps: no answer came, and there is no record", *said])
+            case "held_out":
+                of = "any loop" if one.reason == "global" else "it"
+                return f"one of those who get nothing of {of}, so that it can be measured"
             case _:
                 return f"{why}\n{clean(one.detail)}" if one.detail else why
 

@@ -24,11 +24,12 @@ DAILY = "40 3 * * *"
 """When few are awake, and long after the day was rolled up (UTC)."""
 
 
-def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
+def retaining(plans: Sequence[LoopPlan], settings: Settings, *, are_all: bool) -> dg.Definitions:
     """Define the job and its schedule, which is on from the start.
 
     Args:
         plans: the loops without errors.
+        are_all: there is no other.
 
     Raises:
         SettingsError: what skene.yaml says of what users do is impossible.
@@ -46,7 +47,8 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings) -> dg.Definitions:
     )
     def delete(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
         with begun(context, database, settings) as work:
-            done = retain(database, retention=settings.retention, usage=usage, plans=plans, clock=work.clock)
+            kept = settings.retention
+            done = retain(database, retention=kept, usage=usage, plans=plans, are_all=are_all, clock=work.clock)
             forgotten = forget_contacts(database, settings.limits.caps, work.clock)
             pruned = prune(database, work.clock)
             go_on(database, settings, work.clock)

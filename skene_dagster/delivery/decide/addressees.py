@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -12,17 +13,23 @@ from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter
 from skene_dagster.delivery.decide.arbiter.budget import Budget
 from skene_dagster.delivery.decide.caps import full
-from skene_dagster.delivery.decide.eligibility import NOBODY, Addressee, Decision, Defer, Mail
+from skene_dagster.delivery.decide.eligibility import NOBODY, Addressee, Decision, Defer, HoldOut, Mail
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import NEXT_TICK, Contact, Waiting
-from skene_dagster.loops.plan import Email
+from skene_dagster.goals.arms import Enrolled
+from skene_dagster.goals.comparing import Comparing
+from skene_dagster.loops.plan import After, Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.hours import not_before as first_allowed
 from skene_dagster.loops.times.zones import fault_of_timezone
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.settings import Cap, Settings
 from skene_dagster.store.keys import folded
+
+if TYPE_CHECKING:
+    from skene_dagster.delivery.decide.send_audience import SendAudience
 
 
 @lru_cache(maxsize=1024)
@@ -58,6 +65,8 @@ class Addressees:
     """In which the wave leaves; None: at once."""
     budget: Budget | None = None
     """What they share with all others who are mailed on a day; None: nothing limits it."""
+    comparing: Comparing | None = None
+    """Who of them gets none of it, to be compared with; None: nobody, for nothing is measured."""
     left: Mapping[object, datetime] = field(default_factory=dict)
     """Users whom a loop of higher priority wants, too, and from when on they are asked about again."""
     _hours: dict[ZoneInfo, datetime | None] = field(default_factory=dict)
@@ -72,7 +81,8 @@ class Addressees:
         if person is None:
             return NOBODY
         not_before = self._not_before(person)
-        known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
+        name = person.recipient if self.is_counted else None
+        known = self.contacts.get(name, []) if name is not None else []
         return Addressee(
             person.address,
             person.mailable,
@@ -81,11 +91,12 @@ class Addressees:
             full=full(self.caps, known, not_before or self.now) if known else None,
             waits_for_room=self._waits_for_room(not_before or self.now),
             left_until=self._left_until(person, waiting, not_before or self.now),
+            held_out=None if self.comparing is None else self.comparing.holds_out(self._key(person)),
             not_before=not_before,
         )
 
     def _left_until(self, person: Person, waiting: Waiting | None, planned: datetime) -> datetime | None:
-        left = self.left.get(person.columns[self.settings.users.key]) if self.left else None
+        left = self.left.get(self._key(person)) if self.left else None
         # A place is left to others once, and what had its own is not asked to leave it.
         was_left = waiting is not None and waiting.outranked_at is not None
         return left if left is not None and not was_left and self._is_last_place(person, planned) else None
@@ -127,24 +138,47 @@ class Addressees:
             and person is not None
         ):
             self.budget.refuse((self._not_before(person) or self.now).date())
-        if not isinstance(decision, Mail) or person is None or not self.is_counted:
+        if person is None or not self.is_counted:
+            return None
+        if isinstance(decision, HoldOut) and person.recipient is not None:
+            self._know(person.recipient, person, is_held_out=True)
+            return person.recipient
+        if not isinstance(decision, Mail):
             return None
         if self.budget is not None:
             self.budget.take((decision.not_before or self.now).date())
-        if person.recipient is None:
+        name = person.recipient
+        if name is None:
             return None
-        user_id = person.columns[self.settings.users.key]
-        contact = Contact(self.scope.loop, self.scope.step, user_id, self.as_of, None)
-        self.contacts.setdefault(person.recipient, []).append(contact)
+        self._know(name, person)
         if self.slices is not None:
             self.slices.decided += 1
-        return person.recipient
+        return name
+
+    def _know(self, recipient: str, person: Person, *, is_held_out: bool = False) -> None:
+        this = Contact(self.scope.loop, self.scope.step, self._key(person), self.as_of, None, is_held_out=is_held_out)
+        self.contacts.setdefault(recipient, []).append(this)
+
+    def enrol(self, person: Person | None, decision: Decision) -> Sequence[Enrolled]:
+        """Say in which comparisons somebody is from now on, about whom was just decided."""
+        if self.comparing is None or person is None:
+            return ()
+        match decision:
+            case Mail():
+                return self.comparing.enrol(self._key(person), None)
+            case HoldOut(of=of):
+                return self.comparing.enrol(self._key(person), of)
+            case _:
+                return ()
+
+    def _key(self, person: Person) -> object:
+        return person.columns[self.settings.users.key]
 
     def _is_another_s(self, one: Contact, person: Person) -> bool:
         """Whether it is this very email of this tick, to another user."""
         is_this = (one.loop, one.step, one.as_of) == (self.scope.loop, self.scope.step, self.as_of)
         # To a collation two spellings may be one key.
-        return is_this and folded(one.user_id) != folded(person.columns[self.settings.users.key])
+        return is_this and folded(one.user_id) != folded(self._key(person))
 
     @staticmethod
     def read(  # noqa: PLR0913 - what a page is about, each by its name
@@ -180,7 +214,7 @@ class Addressees:
                 ledger.lock(connection, ledger.all_loops(scope.mode))
                 if found.budget is not None:
                     found.budget.look(connection, at)
-            recipients = [one.recipient for one in people.values() if one.recipient is not None]
+            recipients = [name for one in people.values() if (name := one.recipient) is not None]
             since = min(at, now) - max((cap.within for cap in caps), default=now - now)
             found.contacts = ledger.contacts_of(connection, scope, recipients, as_of=as_of, since=since)
             if is_simulated:
@@ -191,3 +225,26 @@ class Addressees:
                 asked = [one for one in people.values() if found._is_last_place(one, at)]
                 found.left = arbiter.rivals.wanting(connection, [one.columns[settings.users.key] for one in asked])
         return found
+
+
+def comparing_of(
+    audience: "SendAudience", connection: Connection, people: Mapping[object, Person], *, in_order: bool = False
+) -> Comparing | None:
+    """Read in which arms the users of a page are; None: nothing is compared.
+
+    Nobody is held out of an email that they asked for; and of one that follows another, its first one has decided.
+    """
+    is_after = isinstance(audience.step.trigger, After)
+    if audience.email.topic is None or is_after or not audience.has_arms:
+        return None
+    return Comparing.read(
+        connection,
+        audience.mode.name,
+        audience.plan.name,
+        share=audience.plan.holdout,
+        share_of_all=audience.settings.holdout,
+        variants=variants_of(audience.plan),
+        # As the users table spells them: for that the coin is tossed.
+        keys=[one.columns[audience.settings.users.key] for one in people.values()],
+        in_order=in_order,
+    )

@@ -13,6 +13,7 @@ from skene_dagster.delivery.decide.eligibility import (
     AlreadyDecided,
     Decision,
     Defer,
+    HoldOut,
     Mail,
     RowFacts,
     Rules,
@@ -21,7 +22,9 @@ from skene_dagster.delivery.decide.eligibility import (
 )
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.ledger.decisions.account_model import NewAccount
-from skene_dagster.delivery.model import NewContact, NewDecisions, NewDeferral, NewSend, Past, Waiting
+from skene_dagster.delivery.model import Past, Waiting
+from skene_dagster.delivery.new_decisions import NewContact, NewDecisions, NewDeferral, NewSend
+from skene_dagster.goals.arms import Enrolled
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class CandidateDecision:
     past: Past | None
     recipient: str | None = None
     """To whom the email is counted; None: it is not, or there is none."""
+    enrolled: Sequence[Enrolled] = ()
+    """In which comparisons they are from now on."""
     account: NewAccount | None = None
     """What is to be written down about an account; None: the candidate is a user."""
     mailed: Sequence[object] = ()
@@ -78,10 +83,11 @@ def decide_rows(
         state = past.state if past else None
         asked = RowFacts(row[1], one.entered_at, addressees.of(person, one.waiting), state, mailed_as_of)
         decision = decide_row(asked, rules, as_of, expires_after)
-        if isinstance(decision, Mail):
+        if isinstance(decision, Mail | HoldOut):
             mailed_now.add(one.user_id)
         recipient = addressees.count(person, decision)
-        decided.append(CandidateDecision(one, decision, past if state else None, recipient))
+        enrolled = addressees.enrol(person, decision)
+        decided.append(CandidateDecision(one, decision, past if state else None, recipient, enrolled=enrolled))
     return decided
 
 
@@ -105,6 +111,10 @@ def new_decisions(decided: Sequence[CandidateDecision], now: datetime) -> NewDec
                 sends.append(NewSend(user_id, occurrence, "reserved", None, not_before))
                 if one.recipient is not None:
                     contacts.append(NewContact(user_id, occurrence, one.recipient))
+            case HoldOut(occurrence=occurrence, of=of):
+                sends.append(NewSend(user_id, occurrence, "held_out", "global" if of == "global" else None))
+                if one.recipient is not None:
+                    contacts.append(NewContact(user_id, occurrence, one.recipient))
             case Skip(occurrence=occurrence, reason=reason):
                 sends.append(NewSend(user_id, occurrence, "skipped", reason))
             case Defer(occurrence=occurrence, reason=why, ask_at=ask_at):
@@ -116,7 +126,8 @@ def new_decisions(decided: Sequence[CandidateDecision], now: datetime) -> NewDec
                 assert_never(one.decision)
     candidates = (one.candidate for one in decided)
     answered = [(one.user_id, one.waiting.occurrence) for one in candidates if one.waiting is not None]
-    return NewDecisions(sends, deferrals, answered, contacts)
+    enrolled = [some for one in decided for some in one.enrolled]
+    return NewDecisions(sends, deferrals, answered, contacts, enrolled)
 
 
 def count(decisions: Iterable[Decision]) -> dict[str, int]:
@@ -126,6 +137,8 @@ def count(decisions: Iterable[Decision]) -> dict[str, int]:
         match decision:
             case Mail():
                 outcome = "mail"
+            case HoldOut(of=of):
+                outcome = "held_out" if of == "loop" else "held_out:global"
             case Skip(reason=reason):
                 outcome = f"skipped:{reason}"
             case Defer(reason=reason):

@@ -21,7 +21,8 @@ def full(caps: Sequence[Cap], contacts: Sequence[Contact], planned: datetime) ->
 
     What may still leave counts as if it left at that moment. An email counts for as long as a cap says, exactly.
     """
-    return latest(*(_full(cap, contacts, planned) for cap in caps))
+    emails = [one for one in contacts if not one.is_held_out]
+    return latest(*(_full(cap, emails, planned) for cap in caps))
 
 
 def latest(*rooms: Room | None) -> Room | None:

@@ -21,6 +21,7 @@ from skene_dagster.delivery.model import (
     SkipReason,
     Waiting,
 )
+from skene_dagster.goals.comparing import HeldOutOf
 from skene_dagster.loops.times.calendar_days import later
 
 LEFT: Literal["left_segment"] = "left_segment"
@@ -47,6 +48,8 @@ class Addressee:
     left_until: datetime | None = None
     """They have one place left under a cap, and a loop of higher priority wants it: the tick from which on it is asked
     again."""
+    held_out: HeldOutOf | None = None
+    """They are one of those who get none of it, so that it can be measured."""
     not_before: datetime | None = None
     """From when on it may leave, by their clock; None: at once."""
 
@@ -115,6 +118,14 @@ class Skip:
 
 
 @dataclass(frozen=True)
+class HoldOut:
+    """Do not mail them, whom else it would mail: they are compared with those who are."""
+
+    occurrence: str
+    of: HeldOutOf
+
+
+@dataclass(frozen=True)
 class Defer:
     """Do not mail them now; decide again later."""
 
@@ -129,7 +140,7 @@ class AlreadyDecided:
     """There is nothing to decide: it was decided before, and they have not entered since."""
 
 
-Decision = Mail | Skip | Defer | AlreadyDecided
+Decision = Mail | HoldOut | Skip | Defer | AlreadyDecided
 
 
 def decide(facts: Facts, rules: Rules, as_of: datetime) -> Decision:
@@ -173,17 +184,30 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
     """Decide about one row that triggered, at one tick. What has to wait too long is skipped."""
     if facts.state is not None:
         return AlreadyDecided()
-    if facts.mailed_as_of is not None:
+    why_not = of_row(facts.occurrence, facts.found_at, facts.mailed_as_of, rules, as_of, expires_after)
+    return why_not or by_person(facts.occurrence, facts.addressee, rules, as_of)
+
+
+def of_row(
+    occurrence: str,
+    found_at: datetime | None,
+    mailed_as_of: datetime | None,
+    rules: Rules,
+    as_of: datetime,
+    expires_after: timedelta,
+) -> Skip | None:
+    """Say why nobody may be mailed about a row at a tick, whoever they are; None: somebody may."""
+    if mailed_as_of is not None:
         if rules.repeat == "once":
-            return Skip(facts.occurrence, "once")
-        if isinstance(rules.repeat, timedelta) and as_of < later(facts.mailed_as_of, rules.repeat, rules.zone):
-            return Skip(facts.occurrence, "repeat")
-    if facts.found_at is None or as_of - facts.found_at > expires_after:
-        return Skip(facts.occurrence, "too_late")
-    return by_person(facts.occurrence, facts.addressee, rules, as_of)
+            return Skip(occurrence, "once")
+        if isinstance(rules.repeat, timedelta) and as_of < later(mailed_as_of, rules.repeat, rules.zone):
+            return Skip(occurrence, "repeat")
+    if found_at is None or as_of - found_at > expires_after:
+        return Skip(occurrence, "too_late")
+    return None
 
 
-def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Mail | Skip | Defer:
+def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Mail | HoldOut | Skip | Defer:
     """Decide whether a person is mailed, for an occurrence or about a row."""
     if not person.mailable:
         return Defer(occurrence, "not_mailable", as_of + NEXT_TICK)
@@ -204,6 +228,9 @@ def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime)
         return Defer(occurrence, "budget", person.waits_for_room)
     if person.left_until is not None:
         return Defer(occurrence, "outranked", person.left_until)
+    # The last: all that can make somebody wait, or refuses them, is the same for those who are compared.
+    if person.held_out is not None:
+        return HoldOut(occurrence, person.held_out)
     return Mail(occurrence, person.not_before)
 
 

@@ -10,17 +10,11 @@ from sqlalchemy import ColumnElement, Connection, true
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.accounts.deciding import AccountDecisions
-from skene_dagster.delivery.decide.addressees import Addressees
+from skene_dagster.delivery.decide.addressees import Addressees, comparing_of
 from skene_dagster.delivery.decide.arbiter.arbiter import NOBODY_ELSE, Arbiter
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision, decide_rows
 from skene_dagster.delivery.decide.digest import digest
-from skene_dagster.delivery.decide.eligibility import (
-    Defer,
-    Facts,
-    Mail,
-    Rules,
-    decide,
-)
+from skene_dagster.delivery.decide.eligibility import Defer, Facts, HoldOut, Mail, Rules, decide
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import Planned, StepScope, scope_of
@@ -29,10 +23,10 @@ from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR
-from skene_dagster.segments import clearance, members, trigger_rows
+from skene_dagster.segments import clearance, members
 from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.triggers import trigger_rows
 from skene_dagster.settings import Settings
-from skene_dagster.store.tables import triggered
 
 PAGE = 5_000
 """Members per transaction: 14k rows/s on TiDB against 8k at 1,000 (measured 2026-11)."""
@@ -54,6 +48,8 @@ class SendAudience:
     """How many users are decided in one transaction."""
     has_consent: bool = True
     """Whether the database has what recipients said; a preview may come before the migration."""
+    has_arms: bool = True
+    """Whether it has who is compared with whom; likewise."""
     has_accounts: bool = True
     """Whether it has our tables about accounts; likewise."""
 
@@ -118,7 +114,8 @@ class SendAudience:
         Who waits already is left out: they are decided when they are due.
         """
         names = ("user_id", "occurrence") if self.step.by_row else ("user_id",)
-        table = triggered if self.step.by_row else subject(self.step).members
+        about = subject(self.step)
+        table = about.triggered if self.step.by_row else about.members
         is_new = ~ledger.waits(self.scope, *(table.c[name] for name in names))
         return self.page(connection, is_new, since, after)
 
@@ -190,9 +187,10 @@ class SendAudience:
             return [about.decide(one) for one in page]
         people = self.people(connection, keys, now)
         pasts = {} if self.step.by_row else ledger.history(connection, self.scope, keys, in_order=in_order)
+        comparing = comparing_of(self, connection, people, in_order=in_order)
         # The last thing that is read: whoever keeps others from deciding does so for as short as can be.
         addressees = self.addressees(connection, people, now, alone=alone, arbiter=arbiter)
-        addressees.slices = slices
+        addressees.slices, addressees.comparing = slices, comparing
         if self.step.by_row:
             expires_after = self.settings.limits.expires_after
             return decide_rows(connection, page, rules, people, addressees, expires_after)
@@ -203,12 +201,13 @@ class SendAudience:
             decision = decide(
                 Facts(one.entered_at, addressees.of(person, one.waiting), past, one.waiting), rules, self.as_of
             )
-            if isinstance(decision, Mail):
+            if isinstance(decision, Mail | HoldOut):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:
                     decision = Defer(decision.occurrence, "in_flight", self.as_of + NEXT_TICK)
                 mailed_now.add(one.user_id)
-            decided.append(CandidateDecision(one, decision, past, addressees.count(person, decision)))
+            recipient, enrolled = addressees.count(person, decision), addressees.enrol(person, decision)
+            decided.append(CandidateDecision(one, decision, past, recipient, enrolled=enrolled))
         return decided
 
     def people(
@@ -294,5 +293,6 @@ class SendAudience:
             as_of=self.as_of,
             after=behind,
             limit=self.at_once,
+            subject=subject(self.step),
         )
         return [Candidate(row.user_id, row.entered_at, row.occurrence) for row in rows]

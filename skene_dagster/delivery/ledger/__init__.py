@@ -6,6 +6,7 @@ it alone names them: what happens to their rows stands here, one statement or tw
 
 from skene_dagster.delivery.ledger.decisions.account_sends import (
     account_history,
+    accounts_accepted_in,
     accounts_not_among,
     accounts_of_batch,
     contacts_of_accounts,
@@ -22,8 +23,9 @@ from skene_dagster.delivery.ledger.decisions.budget import (
 from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
+from skene_dagster.delivery.ledger.decisions.deferring import forget_old as forget_deferred
+from skene_dagster.delivery.ledger.decisions.deferring import steps_that_defer, waits
 from skene_dagster.delivery.ledger.decisions.deferring import waiting as waiting_users
-from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.decisions.past import history, last_mails, of_rows
 from skene_dagster.delivery.ledger.decisions.progress import (
     StepProgress,
@@ -52,7 +54,17 @@ from skene_dagster.delivery.ledger.erasing import (
     sends_to,
     unname,
 )
-from skene_dagster.delivery.ledger.health import deferred, left_unresolved, next_due, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.health import (
+    Decisions,
+    decided_since,
+    deferred,
+    examples_of,
+    left_unresolved,
+    next_due,
+    open_emails,
+    stuck_emails,
+    waiting_by_step,
+)
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -74,12 +86,19 @@ from skene_dagster.delivery.ledger.reading import (
     not_among,
     oldest_open,
     open_batches,
+    recipients,
     steps_with_open_batches,
     steps_with_unsent_batches,
     unresolved,
     waiting,
 )
-from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
+from skene_dagster.delivery.ledger.receipt_counts import (
+    ReceiptCounts,
+    count_changes,
+    counted_by_day,
+    counted_by_loop,
+    counted_since,
+)
 from skene_dagster.delivery.ledger.receipts import (
     Bounce,
     Judged,
@@ -111,6 +130,7 @@ from skene_dagster.delivery.ledger.scope import StepScope, all_loops, batches_of
 from skene_dagster.delivery.ledger.sending import (
     Deferred,
     LeftOut,
+    NotYet,
     Skipped,
     answered,
     begin_attempt,
@@ -121,7 +141,6 @@ from skene_dagster.delivery.ledger.sending import (
     nothing_happened,
     own_wait,
     put_off,
-    recipients,
     release,
     shown_nothing,
 )
@@ -143,9 +162,11 @@ __all__ = [
     "LONGEST_WAIT",
     "TO_DO",
     "Bounce",
+    "Decisions",
     "Deferred",
     "Judged",
     "LeftOut",
+    "NotYet",
     "PastMail",
     "Planned",
     "PlannedEmails",
@@ -159,6 +180,7 @@ __all__ = [
     "accepted_in",
     "accepted_since",
     "account_history",
+    "accounts_accepted_in",
     "accounts_not_among",
     "accounts_of_batch",
     "all_loops",
@@ -177,12 +199,14 @@ __all__ = [
     "contacts_of",
     "contacts_of_accounts",
     "count_changes",
+    "counted_by_day",
     "counted_by_loop",
     "counted_since",
     "counts",
     "decide",
     "decide_accounts",
     "decided_recipients",
+    "decided_since",
     "deferred",
     "doubt",
     "drop",
@@ -191,7 +215,9 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
+    "examples_of",
     "forget_contacts",
+    "forget_deferred",
     "forget_opens",
     "forget_receipts",
     "forget_recovered",
@@ -259,12 +285,14 @@ __all__ = [
     "settle",
     "shown_nothing",
     "split",
+    "steps_that_defer",
     "steps_with_open_batches",
     "steps_with_unsent_batches",
     "stuck_emails",
     "unname",
     "unresolved",
     "waiting",
+    "waiting_by_step",
     "waiting_for_room",
     "waiting_users",
     "waits",

@@ -217,6 +217,12 @@ def frozen(connection: Connection, batch_id: str) -> Frozen | None:
     return None if row.payload is None else Frozen.unpacked(row.send_ids.split(), row.payload)
 
 
+def recipients(connection: Connection, batch_id: str) -> list[str] | None:
+    """List the hashes under which those in a frozen batch may be suppressed; None: an older release kept none."""
+    kept = connection.execute(select(batches.c.recipients).where(batches.c.batch_id == batch_id)).scalar_one()
+    return None if kept is None else str(kept).split()
+
+
 def members_of(connection: Connection, batch_id: str) -> list[ReservedSend]:
     """List the sends of a batch that are still to be made, in their order."""
     query = (

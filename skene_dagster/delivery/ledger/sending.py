@@ -14,6 +14,7 @@ from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.ledger.decisions.account_sends import put_back
 from skene_dagster.delivery.ledger.moves import batch_becomes, sends_become
 from skene_dagster.delivery.ledger.reading import OPEN, batch_of, is_free, leased
+from skene_dagster.delivery.ledger.settling import leave_later
 from skene_dagster.delivery.model import NEXT_TICK, Batch, BatchState, DeferReason, SkipReason
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import batches, deferred, sends
@@ -46,7 +47,14 @@ class Deferred:
     detail: str | None = None
 
 
-LeftOut = Skipped | Deferred
+@dataclass(frozen=True)
+class NotYet:
+    """Somebody of a batch gets their email later: by their clock, the quiet hours have begun."""
+
+    until: datetime
+
+
+LeftOut = Skipped | Deferred | NotYet
 
 
 def own_wait(attempts: int) -> timedelta:
@@ -127,14 +135,15 @@ def freeze(
     """Keep the bytes that will be sent, and why the others of the batch will not, by send_id.
 
     From here on nothing of it is rendered again. False: the batch is no longer ours, nothing was written. A batch
-    in which nobody is left (frozen None) is settled.
+    in which nobody is left (frozen None) is settled, or split if some of it are sent later.
 
     Args:
         recipients: the hashes under which those in the bytes may be on the list of suppressions.
     """
-    state: BatchState = "settled" if frozen is None else "frozen"
+    moments = {identity: why.until for identity, why in left_out.items() if isinstance(why, NotYet)}
+    state: BatchState = "frozen" if frozen is not None else "split" if moments else "settled"
     values: dict[str, object] = (
-        {"settled_at": now, "owner": None, "lease_until": None, "planned_on": None}
+        {"settled_at": now, "owner": None, "lease_until": None}
         if frozen is None
         else {
             "payload": frozen.packed,
@@ -146,6 +155,9 @@ def freeze(
             "lease_until": leased(now),
         }
     )
+    if state == "settled":
+        # What was cut up leaves its day to its parts.
+        values["planned_on"] = None
     ours = connection.execute(
         batch_becomes(batch_id, state, from_=("reserved",)).where(batches.c.owner == owner).values(values)
     ).rowcount
@@ -154,19 +166,12 @@ def freeze(
     for identity, why in left_out.items():
         if isinstance(why, Deferred):
             _put_back(connection, batch_id, identity, why, now)
-        else:
+        elif isinstance(why, Skipped):
             skipped = sends_become(batch_id, "skipped").where(sends.c.send_id == identity)
             connection.execute(skipped.values(reason=why.reason, decided_at=now))
+    if moments:
+        leave_later(connection, batch_of(connection, batch_id), moments)
     return True
-
-
-def recipients(connection: Connection, batch_id: str) -> list[str] | None:
-    """List the hashes under which those in a frozen batch may be on the list of suppressions.
-
-    None: an older release froze it, which kept none.
-    """
-    kept = connection.execute(select(batches.c.recipients).where(batches.c.batch_id == batch_id)).scalar_one()
-    return None if kept is None else str(kept).split()
 
 
 def _put_back(connection: Connection, batch_id: str, identity: str, why: Deferred, now: datetime) -> None:

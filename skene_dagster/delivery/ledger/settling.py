@@ -132,13 +132,29 @@ def reissue(connection: Connection, batch: Batch, now: datetime, *, waits_since:
     risk. None: another has settled it or begun an attempt meanwhile.
 
     Args:
-        waits_since: whence `expires_after` is counted; None: from when the batch itself was reserved.
+        waits_since: whence `expires_after` is counted; None: as of the batch itself.
     """
     if not _close(connection, batch.batch_id, ("frozen", "in_doubt"), "split", now, attempts=batch.attempts):
         return None
     child = child_of(connection, batch, waits_since, state="reserved", size=batch.size, due_at=now)
     connection.execute(sends_become(batch.batch_id, "reserved", from_=NOT_DONE).values(batch_id=child, reason=None))
     return child
+
+
+def leave_later(connection: Connection, parent: Batch, moments: Mapping[str, datetime]) -> None:
+    """Cut those out of a batch whose hours do not let their email leave yet: a new batch for each moment of theirs.
+
+    Whatever was held up by hours before expires by the first of them.
+
+    Args:
+        moments: from when on it may leave, by send_id.
+    """
+    for moment in sorted({*moments.values()}):
+        part = [identity for identity, own in moments.items() if own == moment]
+        first = moment if parent.not_before is None else parent.waits_since
+        child = child_of(connection, parent, first, state="reserved", size=len(part), not_before=moment, due_at=moment)
+        mine = sends_become(parent.batch_id, "reserved").where(sends.c.send_id.in_(part))
+        connection.execute(mine.values(batch_id=child))
 
 
 def drop(connection: Connection, batch_id: str, reason: SkipReason, now: datetime) -> bool:
@@ -242,11 +258,10 @@ def child_of(
             step=parent.step,
             parent_id=parent.batch_id,
             as_of=parent.as_of,
-            reserved_at=waits_since or parent.reserved_at,
-            not_before=parent.not_before if waits_since is None else None,
+            reserved_at=waits_since or parent.waits_since,
             attempts=0,
             state=state,
-            **values,
+            **{"not_before": parent.not_before, **values},
         )
     )
     return child

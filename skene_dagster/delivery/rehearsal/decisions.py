@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, inspect, select
 from skene_dagster.behaviour.activity import last_active_of
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.accounts.rehearsing import decided_accounts
+from skene_dagster.delivery.decide.addressees import comparing_of
 from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.eligibility import Defer, Facts, Mail, decide
 from skene_dagster.delivery.decide.gates.rehearsing import Tally, is_whole
@@ -59,6 +60,7 @@ class Decisions:
         pasts = ledger.history(self._connection, audience.scope, keys) if self._known else {}
         waiting = ledger.waiting_users(self._connection, audience.scope, keys) if self._has_waiting else {}
         addressees = audience.addressees(self._connection, people, as_of, arbiter=self._arbiter)
+        addressees.comparing = comparing_of(audience, self._connection, people)
         cases, is_first = [], self._is_gathering
         for key in keys:
             person, since, past = people.get(key), inside.get(key), pasts.get(key)

@@ -71,8 +71,8 @@ class Budget:
         topic = step.email.topic
         if topic is None or not has_budget(settings, topic):
             return None
-        plans = [plan, *(one for one in others if one.name != plan.name)]
-        found = claimants(connection if has_plans else None, mode, plans, settings, at)
+        others = [one for one in others if one.name != plan.name]
+        found = claimants(connection if has_plans else None, mode, plan, others, settings, at)
         domain = settings.domain_of(topic)
         daily, warm_up = settings.limits.daily, settings.warm_ups.get(domain)
         budget = Budget(mode, name_of(plan, step), domain, daily, warm_up, found, at)

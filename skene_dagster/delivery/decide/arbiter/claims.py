@@ -67,9 +67,14 @@ def name_of(plan: LoopPlan, step: StepPlan) -> str:
 
 
 def claimants(
-    connection: Connection | None, mode: str, plans: Sequence[LoopPlan], settings: Settings, at: datetime
+    connection: Connection | None,
+    mode: str,
+    mine: LoopPlan,
+    others: Sequence[LoopPlan],
+    settings: Settings,
+    at: datetime,
 ) -> list[Claimant]:
-    """List who shares the emails of the days from a moment on; not loops that may mail nobody now.
+    """List who shares the emails of the days from a moment on: the loop that asks, and others that may mail somebody.
 
     Args:
         connection: None: there is no table of ours yet, so nobody has planned or ordered anything.
@@ -80,8 +85,9 @@ def claimants(
     waiting = ledger.waiting_for_room(connection, mode) if connection is not None else {}
     progress = ledger.progress_of_steps(connection, mode) if connection is not None else {}
     found = []
-    for plan in plans:
-        for steps in _kinds(connection, plan, progress):
+    for plan in (mine, *others):
+        # What holds the loop that asks, it is about to find out.
+        for steps in _kinds(None if plan is mine else connection, plan, progress):
             email, scopes = steps[0].email, [(plan.name, step.ledger_name) for step in steps]
             assert email is not None
             is_known = all(scope in progress and progress[scope].reserved_as_of is not None for scope in scopes)
@@ -108,8 +114,7 @@ def _may_mail(
         return True
     orders = controls.orders(connection, plan.name, step.ledger_name)
     known = progress.get((plan.name, step.ledger_name))
-    awaits_approval = known is not None and known.hold == "first_wave" and not orders.approved
-    return not orders.paused and not awaits_approval
+    return not orders.paused and (known is None or not known.held_by(approved=orders.approved))
 
 
 def planned_by(claimants: Sequence[Claimant], emails: Sequence[PlannedEmails]) -> dict[str, int]:

@@ -8,12 +8,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, exists, or_, select
-from sqlalchemy.dialects.mysql import insert as insert_on_server
-from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 from skene_dagster.delivery.ledger.scope import StepScope, sends_of
-from skene_dagster.delivery.model import IN_FLIGHT, Contact, NewContact
+from skene_dagster.delivery.model import IN_FLIGHT, Contact
+from skene_dagster.delivery.new_decisions import NewContact
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.many.inserting import insert_rows
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import contacts, sends
 
@@ -24,29 +24,30 @@ SOME = 1000
 _SAME = and_(*(contacts.c[name] == sends.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")))
 _MAY_LEAVE = sends.c.state.in_((*IN_FLIGHT, "in_doubt"))
 
-_insert_on_server, _insert_in_sqlite = insert_on_server(contacts), insert_in_sqlite(contacts)
-_CHANGED = ("recipient", "decided_at")
-_ON_SERVER = _insert_on_server.on_duplicate_key_update({name: _insert_on_server.inserted[name] for name in _CHANGED})
-_IN_SQLITE = _insert_in_sqlite.on_conflict_do_update(
-    [column.name for column in contacts.primary_key], set_={name: _insert_in_sqlite.excluded[name] for name in _CHANGED}
-)
-
 
 def contacts_of(
     connection: Connection, scope: StepScope, recipients: Collection[str], *, as_of: datetime, since: datetime
 ) -> dict[str, list[Contact]]:
     """List the emails of some recipients that may still leave, or that were accepted after a moment.
 
-    And those of a step and a tick, whenever they were accepted.
+    And those of a step and a tick, whenever they were accepted; with them those of whom their user was held out.
     """
     is_of_the_tick = and_(sends_of(scope), sends.c.as_of == as_of)
-    has_left = and_(sends.c.state == "accepted", or_(sends.c.accepted_at > since, is_of_the_tick))
+    has_left = and_(sends.c.state == "accepted", sends.c.accepted_at > since)
+    was_decided = and_(is_of_the_tick, sends.c.state.in_(("accepted", "held_out")))
+    is_held_out = sends.c.state == "held_out"
     query = (
-        select(contacts.c.recipient, *(sends.c[name] for name in ("loop", "step", "user_id", "as_of", "accepted_at")))
+        select(
+            contacts.c.recipient,
+            *(sends.c[name] for name in ("loop", "step", "user_id", "as_of", "accepted_at")),
+            is_held_out,
+        )
         # TiDB would read all sends of the loops otherwise (2026-11-30).
         .prefix_with("/*+ INL_JOIN(skene_sends) */", dialect="mysql")
         # SQLite would read all sends of the mode for each page: an outer join it does not turn round (2026-11-30).
-        .select_from(contacts.join(sends, and_(_SAME, or_(_MAY_LEAVE, has_left)), isouter=is_sqlite(connection)))
+        .select_from(
+            contacts.join(sends, and_(_SAME, or_(_MAY_LEAVE, has_left, was_decided)), isouter=is_sqlite(connection))
+        )
         .where(contacts.c.mode == scope.mode)
     )
     found: dict[str, list[Contact]] = {}
@@ -61,12 +62,14 @@ def contacts_of(
 
 def keep(connection: Connection, scope: StepScope, made: Sequence[NewContact], now: datetime) -> None:
     """Write down to which recipients the emails of a page go; of one that is decided again, the last one counts."""
-    of_all = scope.key | {"decided_at": now}
-    rows = [
-        {"user_id": one.user_id, "occurrence": one.occurrence, "recipient": one.recipient, **of_all} for one in made
-    ]
-    if rows:
-        connection.execute(_IN_SQLITE if is_sqlite(connection) else _ON_SERVER, rows)
+    insert_rows(
+        connection,
+        contacts,
+        ("user_id", "occurrence", "recipient"),
+        [(one.user_id, one.occurrence, one.recipient) for one in made],
+        shared=scope.key | {"decided_at": now},
+        overwritten=("recipient", "decided_at"),
+    )
 
 
 def decided_recipients(connection: Connection, batch_id: str) -> dict[str, str]:

@@ -22,10 +22,12 @@ from sqlalchemy import (
 
 from skene_dagster.behaviour.activity import last_active
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of
-from skene_dagster.delivery.model import DeferReason, NewDeferral, Waiting
+from skene_dagster.delivery.model import DeferReason, Waiting
+from skene_dagster.delivery.new_decisions import NewDeferral
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.subjects import USERS
-from skene_dagster.store.tables import OPEN, triggered
+from skene_dagster.store.subjects import ACCOUNTS, USERS
+from skene_dagster.store.sweeping import Swept, sweep
+from skene_dagster.store.tables import OPEN
 
 SOME = 1000
 """Keys of a statement."""
@@ -63,6 +65,22 @@ def forget(connection: Connection, scope: StepScope, keys: Sequence[tuple[object
         connection.execute(delete(deferred).where(deferred_of(scope), row))
 
 
+def steps_that_defer(connection: Connection) -> list[StepScope]:
+    """List the steps of any loop, and of any mode, for which somebody waits."""
+    found = []
+    for subject in (USERS, ACCOUNTS):
+        names = [subject.deferred.c[name] for name in ("mode", "loop", "step")]
+        rows = connection.execute(select(*names).distinct().order_by(*names))
+        found += [StepScope(row.mode, row.loop, row.step, subject) for row in rows]
+    return found
+
+
+def forget_old(connection: Connection, scope: StepScope, *, before: datetime, since: Any, size: int) -> Swept:
+    """Delete who was to be decided again before a moment, and whom nobody will ask about: their step is gone."""
+    table, mine = scope.subject.deferred, deferred_of(scope)
+    return sweep(connection, table, table.c.ask_at, f"{table.name}_due", mine, before=before, since=since, size=size)
+
+
 def due(
     connection: Connection,
     scope: StepScope,
@@ -89,9 +107,9 @@ def due(
     """
     deferred, members = scope.subject.deferred, scope.subject.members
     columns, segment = deferred.c, segment_name(scope.loop, scope.step)
-    row = triggered.c
     if by_row:
-        table, of_it = triggered, and_(row.mode == scope.mode, row.occurrence == columns.occurrence)
+        table = scope.subject.triggered
+        of_it = and_(table.c.mode == scope.mode, table.c.occurrence == columns.occurrence)
     else:
         table, of_it = members, members.c.exited_at == OPEN
     is_ripe = or_(columns.reason.not_in(UNMAILABLE), table.c.user_id.is_(None), may_be_mailed(columns.user_id))

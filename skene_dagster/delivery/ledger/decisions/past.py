@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from skene_dagster.delivery.ledger.scope import StepScope, sends_of
-from skene_dagster.delivery.model import IN_FLIGHT, MAILED, Past, Reason, SendState
+from skene_dagster.delivery.model import COUNTED_FOR_REPEAT, IN_FLIGHT, Past, Reason, SendState
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.tables import OPEN, segment_members, sends
 
@@ -49,7 +49,7 @@ def history(
     for member, decided, occurrence, state, reason, decided_as_of in connection.execute(_HISTORY, of):
         user_id = decided if member is None else member
         past = known.get(user_id)
-        mailed = decided_as_of if state in MAILED else past.mailed_as_of if past else None
+        mailed = decided_as_of if state in COUNTED_FOR_REPEAT else past.mailed_as_of if past else None
         last = max(int(occurrence), past.occurrences if past else 0)
         # Somebody may have been skipped while their email waits: they left again.
         is_in_flight = state in IN_FLIGHT or (past is not None and past.is_in_flight)
@@ -81,7 +81,7 @@ def of_rows(
     mailed: dict[object, datetime] = {}
     for user_id, occurrence, state, reason, as_of in connection.execute(query):
         decided[user_id, occurrence] = state, reason, as_of
-        if state in (*MAILED, *IN_FLIGHT):
+        if state in (*COUNTED_FOR_REPEAT, *IN_FLIGHT):
             mailed[user_id] = as_of
     known: dict[tuple[object, str], Past] = {}
     for user_id, occurrence in keys:

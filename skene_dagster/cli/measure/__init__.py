@@ -1,0 +1,1 @@
+"""Commands about what loops are good for."""
