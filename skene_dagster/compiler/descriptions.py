@@ -11,9 +11,8 @@ from skene_dagster.segments.refresh import Refreshed
 
 
 def loop(plan: LoopPlan) -> str:
-    """Describe a loop: its opinion, and which parts of it cannot run yet."""
-    later = "".join(f"\n- {part}" for part in plan.not_yet)
-    return (plan.opinion or f"The {plan.type} loop.") + (f"\n{later}" if later else "")
+    """Describe a loop: its opinion."""
+    return plan.opinion or f"The {plan.type} loop."
 
 
 def segment(plan: LoopPlan, step: StepPlan) -> str:
