@@ -11,7 +11,7 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.loops.field_types import ColumnValue, Recipient, Repeat, Text
+from skene_dagster.loops.field_types import ColumnValue, OneOrSeveral, Recipient, Repeat, Text
 from skene_dagster.settings import ClockTime, Fresh, Identifier, Moments, ProviderName, Share, TableName
 
 
@@ -204,18 +204,20 @@ class Step(Spec):
 
 
 class Goal(Spec):
-    """What should come of it; exactly one of `returns_within`, `event`, `feature` and `query`."""
+    """What should come of it; exactly one of `returns_within`, `event`, `feature`, `level` and `query`."""
 
     returns_within: Duration | None = None
     """The user is active again within this time."""
     event: Text | None = None
-    """The user does this."""
+    """The user does this: the event's name, as the product tracks it."""
     feature: Text | None = None
-    """The user adopts this feature."""
+    """The user adopts this feature, or adopts it again after lapsing: its name, as skene.yaml has it."""
+    level: Literal["active", "power", "resurrected"] | None = None
+    """The user enters this engagement level."""
     query: Text | None = None
-    """The user is among the rows of this SELECT."""
+    """One SELECT of what counts: the users key, when it happened as `at`, and perhaps what it is worth as `value`."""
     within: Duration | None = None
-    """The time for `event`, `feature` or `query`."""
+    """The time for `event`, `feature`, `level` or `query`."""
 
 
 class Recovery(Spec):
@@ -246,8 +248,8 @@ class Loop(Spec):
     """What its marketing emails are about, by its name in `topics` of skene.yaml. Default: `product`."""
     steps: Annotated[list[Step], Field(min_length=1)]
     """Who, when, what: at least one."""
-    goal: Goal | None = None
-    """What should come of it."""
+    goal: Annotated[list[Goal], OneOrSeveral(), Field(min_length=1)] | None = None
+    """What should come of it: one goal or a list, of which the first decides whether the loop works."""
     holdout: Share = 0.0
     """The share of members who get no email, to measure against: `10%` or `0.1`."""
     priority: int = 0

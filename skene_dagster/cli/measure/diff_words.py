@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from skene_dagster.cli.screen import Screen, mask
-from skene_dagster.cli.words import reason_in_words
+from skene_dagster.explain.reasons import reason_in_words
 from skene_dagster.store.keys import as_text
 from skene_dagster.versions.changes import Change
 from skene_dagster.versions.effects import EXAMPLES, Effect, Effects, FirstTick
