@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from delivery_world import LIVE, START, World, make_world, planned
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 
 from skene_dagster.backtest.backtest import backtest
 from skene_dagster.backtest.model import Backtest
@@ -21,7 +21,7 @@ from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.segments import conditions
 from skene_dagster.segments.triggers import finding
 from skene_dagster.settings import Cap, Feature, Levels, Milestone
-from skene_dagster.store.tables import events, sends
+from skene_dagster.store.tables import events, meta, sends
 
 DAY = timedelta(days=1)
 DAYS = 12
@@ -72,8 +72,10 @@ def world(engine: Engine, tmp_path: Path) -> World:
         milestones={"third": Milestone.model_validate({"title": "Three", "event": "share", "count": 3})},
         limits=made.settings.limits.model_copy(update=limits),
     )
+    with engine.begin() as connection:
+        connection.execute(update(meta).where(meta.c.name == "coin").values(value=bytes(32).hex()))
     made.add(*PEOPLE)
-    made.change(3, email=None)
+    made.change(3, 7, email=None)
     made.change(4, verified=False)
     made.change(5, email="not an address")
     made.now = START + 5 * DAY
