@@ -105,6 +105,7 @@ def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.Asse
     """Declare the product's tables that conditions read. They are not ours: Dagster shows them and runs nothing."""
     plans = list(plans)
     read = {table for plan in plans for step in plan.steps for table in _tables(step)}
+    read |= {table for plan in plans for goal in plan.goals if goal.query is not None for table in goal.query.tables}
     tables = sorted(read | ({settings.events.table} if is_used(plans, settings) else set()))
     return [
         dg.AssetSpec(

@@ -37,6 +37,7 @@ NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
         "skene_controls": "orders about loops",
         "skene_definitions": "what skene.yaml said",
         "skene_failures": "ops that failed",
+        "skene_goals": "how far the goals of loops are measured",
         "skene_incidents": "what a person of the product's should look at",
         "skene_meta": "the database itself",
         "skene_pacing": "accounts of providers",

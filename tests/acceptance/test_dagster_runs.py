@@ -481,8 +481,10 @@ def ran(root: Path, home: Path, *arguments: str, **environment: str) -> "subproc
     return completed(dagster, *arguments, cwd=root, env=environment_of(root, home) | environment)
 
 
-def job_execute(root: Path, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return ran(root, home, "job", "execute", "-m", "skene_dagster.definitions", "-j", "retention", **environment)
+def job_execute(
+    root: Path, home: Path, job: str = "retention", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    return ran(root, home, "job", "execute", "-m", "skene_dagster.definitions", "-j", job, **environment)
 
 
 def write_home(home: Path) -> None:

@@ -24,6 +24,7 @@ from skene_dagster.loops.plan import After, Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.hours import not_before as first_allowed
 from skene_dagster.loops.times.zones import fault_of_timezone
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.settings import Cap, Settings
 from skene_dagster.store.keys import folded
 
@@ -242,6 +243,7 @@ def comparing_of(
         audience.plan.name,
         share=audience.plan.holdout,
         share_of_all=audience.settings.holdout,
+        variants=variants_of(audience.plan),
         # As the users table spells them: for that the coin is tossed.
         keys=[one.columns[audience.settings.users.key] for one in people.values()],
         in_order=in_order,

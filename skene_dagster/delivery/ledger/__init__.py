@@ -54,7 +54,17 @@ from skene_dagster.delivery.ledger.erasing import (
     sends_to,
     unname,
 )
-from skene_dagster.delivery.ledger.health import deferred, left_unresolved, next_due, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.health import (
+    Decisions,
+    decided_since,
+    deferred,
+    examples_of,
+    left_unresolved,
+    next_due,
+    open_emails,
+    stuck_emails,
+    waiting_by_step,
+)
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -82,7 +92,13 @@ from skene_dagster.delivery.ledger.reading import (
     unresolved,
     waiting,
 )
-from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
+from skene_dagster.delivery.ledger.receipt_counts import (
+    ReceiptCounts,
+    count_changes,
+    counted_by_day,
+    counted_by_loop,
+    counted_since,
+)
 from skene_dagster.delivery.ledger.receipts import (
     Bounce,
     Judged,
@@ -146,6 +162,7 @@ __all__ = [
     "LONGEST_WAIT",
     "TO_DO",
     "Bounce",
+    "Decisions",
     "Deferred",
     "Judged",
     "LeftOut",
@@ -182,12 +199,14 @@ __all__ = [
     "contacts_of",
     "contacts_of_accounts",
     "count_changes",
+    "counted_by_day",
     "counted_by_loop",
     "counted_since",
     "counts",
     "decide",
     "decide_accounts",
     "decided_recipients",
+    "decided_since",
     "deferred",
     "doubt",
     "drop",
@@ -196,6 +215,7 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
+    "examples_of",
     "forget_contacts",
     "forget_deferred",
     "forget_opens",
@@ -272,6 +292,7 @@ __all__ = [
     "unname",
     "unresolved",
     "waiting",
+    "waiting_by_step",
     "waiting_for_room",
     "waiting_users",
     "waits",

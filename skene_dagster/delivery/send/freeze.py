@@ -23,8 +23,10 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.links import Links
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
-from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.goals.arms import arms_of
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
+from skene_dagster.loops.variants import in_variant
 from skene_dagster.product import attributes
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
@@ -104,6 +106,16 @@ def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
     return in_parts(send_ids, (len(send_ids) + 1) // 2)
 
 
+def _emails(connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source) -> dict[str, Email]:
+    """Say which variant of the email each send is, by send_id."""
+    email = source.email
+    if not email.variants:
+        return dict.fromkeys((row.send_id for row in waiting), email)
+    keys = list(dict.fromkeys(row.user_id for row in waiting))
+    known = arms_of(connection, batch.mode, batch.loop, 0.0, keys, variants=email.variants)
+    return {row.send_id: in_variant(email, known.variant_of(row.user_id)) for row in waiting}
+
+
 def _people(
     connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[object, Person]:
@@ -150,7 +162,7 @@ class _Checks:
         if self.subject(row) not in self.inside:
             return Skipped(LEFT)
         if person is None:
-            return Skipped("gone")
+            return self.accounts.without_recipient(row)
         if row.send_id in self.left:
             # No refresh has seen a member leave: the next tick decides whether they are back.
             return Skipped(LEFT) if self.source.step.by_row else Deferred(LEFT)
@@ -201,6 +213,7 @@ def _render(
     letterhead = Letterhead.of(settings, email.topic)
     is_live = mode.name == "live"
     links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
+    emails = _emails(connection, batch, waiting, source)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
@@ -211,7 +224,7 @@ def _render(
         elif person is not None:
             try:
                 message = source.templates.render(
-                    email,
+                    emails[row.send_id],
                     user=person.columns,
                     account=accounts.columns(row),
                     row=attributes.read(checks.inside[checks.subject(row)], email.row_columns),

@@ -7,7 +7,7 @@ from skene_dagster.store.migrations import account_tables
 from skene_dagster.store.tables import account_members, account_triggered
 
 revision = "0023"
-down_revision = "0020"
+down_revision = "0021"
 
 
 def upgrade() -> None:
