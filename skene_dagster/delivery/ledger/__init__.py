@@ -55,15 +55,11 @@ from skene_dagster.delivery.ledger.erasing import (
     unname,
 )
 from skene_dagster.delivery.ledger.health import (
-    Decisions,
-    decided_since,
     deferred,
-    examples_of,
     left_unresolved,
     next_due,
     open_emails,
     stuck_emails,
-    waiting_by_step,
 )
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
@@ -95,7 +91,6 @@ from skene_dagster.delivery.ledger.reading import (
 from skene_dagster.delivery.ledger.receipt_counts import (
     ReceiptCounts,
     count_changes,
-    counted_by_day,
     counted_by_loop,
     counted_since,
 )
@@ -162,7 +157,6 @@ __all__ = [
     "LONGEST_WAIT",
     "TO_DO",
     "Bounce",
-    "Decisions",
     "Deferred",
     "Judged",
     "LeftOut",
@@ -199,14 +193,12 @@ __all__ = [
     "contacts_of",
     "contacts_of_accounts",
     "count_changes",
-    "counted_by_day",
     "counted_by_loop",
     "counted_since",
     "counts",
     "decide",
     "decide_accounts",
     "decided_recipients",
-    "decided_since",
     "deferred",
     "doubt",
     "drop",
@@ -215,7 +207,6 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
-    "examples_of",
     "forget_contacts",
     "forget_deferred",
     "forget_opens",
@@ -292,7 +283,6 @@ __all__ = [
     "unname",
     "unresolved",
     "waiting",
-    "waiting_by_step",
     "waiting_for_room",
     "waiting_users",
     "waits",
