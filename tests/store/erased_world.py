@@ -129,6 +129,7 @@ WORDS: dict[str, object] = {
     "bounce_sub_type": "General",
     "status_codes": "5.1.1",
     "level": "active",
+    "arm": "held_out",
     "feature": "export",
     "milestone": "activated",
     "name": "export",
