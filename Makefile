@@ -18,6 +18,9 @@ STATEMENTS := $(CURDIR)/.skene/emitted-sql
 # The tests' databases are in memory if there is room, which halves the time: none has to survive a power cut.
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print $$6}')
 IN_MEMORY := $(if $(MEMORY),$(shell grep -q ' $(MEMORY) .*noexec' /proc/mounts || echo PYTEST_DEBUG_TEMPROOT=$(MEMORY)))
+# Where one is told to write no bytecode, as containers are, each process of a test compiles the package, and each worker
+# the tests.
+COMPILED_ONCE := PYTHONDONTWRITEBYTECODE=
 # Somebody else's emulator of Resend, which tells the tests what arrived; it needs Node 22.15, which few machines have.
 # Pinned, with its dependencies: npm's newest "emulate" is another project (2026-11).
 EMULATOR := emulate@0.12.2 commander@14.0.3 picocolors@1.1.1 yaml@2.9.1
@@ -44,14 +47,14 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, the import contracts, codes
 
 test: $(VENV)/.installed-dev $(VENV)/emulator/.installed ## Run the tests, then check every SQL statement that they sent to a server
 	rm -rf $(STATEMENTS)
-	$(IN_MEMORY) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1
+	$(IN_MEMORY) $(COMPILED_ONCE) SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --maxschedchunk 1
 	SKENE_TEST_STATEMENTS=$(STATEMENTS) $(BIN)/python -m pytest tests/sql/judge_emitted_sql.py
 
 quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store tests on SQLite (some minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(IN_MEMORY) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(WORKERS) --maxprocesses 4
+	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(WORKERS) --maxprocesses 4
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults, drawn by SEED, into a copy of the package, and list those that the tests miss
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)

@@ -12,6 +12,7 @@ import yaml
 from docs_compare import PACKAGE, first, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
+from skene_dagster import frames
 from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.suppressions import SCOPES, topic_scope
 from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
@@ -221,6 +222,10 @@ def answers(table: Table) -> None:
         f"{limits.body_seconds:g} s",
     ):
         assert so_ in says, f"{table.place}: {so_} is a limit"
+
+
+def functions_of_frames(table: Table) -> None:
+    same(table, first_code_of_each(table), frames.__all__)
 
 
 def stored_columns(table: Table) -> None:

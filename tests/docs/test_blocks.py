@@ -29,6 +29,7 @@ from skene_dagster.delivery.email.templates.sandbox import HTML
 from skene_dagster.demo import product
 from skene_dagster.settings import Feature, Users, load
 from skene_dagster.store import schema
+from skene_dagster.store.engine import open_engine
 from skene_dagster.store.tables import OPEN, entitlements
 
 Rule = Callable[[Block, Path, Path], None]
@@ -122,6 +123,23 @@ def run_python(block: Block, folder: Path, database: Path) -> None:
         assert not ours or stored.execute("SELECT count(*) FROM skene_events").fetchall() == [(1,)], block.place
 
 
+def run_frames(block: Block, folder: Path, database: Path) -> None:
+    """Run it in a project that has had no run yet: its frames are empty."""
+    root = copy_example(folder / "project", database)
+    engine = open_engine(f"sqlite:///{root}/.skene/skene.db")
+    schema.upgrade(engine, Users())
+    engine.dispose()
+    done = subprocess.run(
+        [sys.executable, "-c", block.text],
+        cwd=root,
+        env=os.environ | {"SKENE_DATABASE_URL": f"sqlite:///{root}/.skene/skene.db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), f"{block.place}: {done.stderr}"
+
+
 def read_jinja(block: Block, _folder: Path, _database: Path) -> None:
     provided = ["user", "name", "feature"]
     found = lint(HTML, block.text, provided, {"feature": sorted(Feature.model_fields)})
@@ -145,6 +163,7 @@ RULES: dict[str, Rule] = {
     "yaml": validate_file,
     "ts": validate_file,
     "python": run_python,
+    "python frames": run_frames,
     "jinja": read_jinja,
     "sql": asks_who_is_blocked,
     "js": is_in_the_list,

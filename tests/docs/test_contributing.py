@@ -46,6 +46,7 @@ PUT_IN = {
 
 
 NAMES_THE_LEDGER = {
+    "frames/sending.py": "reads them for whoever asks, and writes nothing",
     "segments/trigger_windows.py": "`after` is a condition on what was accepted, and lies below the ledger",
     "store/subjects.py": "says which of the tables are about users",
     "delivery/rehearsal/decisions.py": "asks whether all tables are there with all of their columns",

@@ -77,14 +77,25 @@ class Eyes:
         rows = self._rows(select(deferred))
         return {send_id(StepScope(row.mode, row.loop, row.step), row.user_id, row.occurrence) for row in rows}
 
-    def put_off(self, reasons: Sequence[str]) -> Sequence[Row[Any]]:
-        """List who is decided again later, for some reasons."""
-        return self._rows(select(deferred).where(deferred.c.reason.in_(reasons)))
+    def planned(self) -> Sequence[Row[Any]]:
+        """List the emails that may leave or have left: loop, user, and the batch that says when."""
+        columns = (sends.c.send_id, sends.c.loop, sends.c.user_id, batches.c.reserved_at, batches.c.not_before)
+        query = select(*columns).join(batches, batches.c.batch_id == sends.c.batch_id)
+        return self._rows(query.where(sends.c.state != "skipped"))
+
+    def put_off(self) -> Sequence[Row[Any]]:
+        """List who is decided again later."""
+        return self._rows(select(deferred))
 
     def entries(self, scope: StepScope) -> dict[int, int]:
         """Count how often each user has entered a step's segment."""
         query = select(segment_members.c.user_id, func.count()).where(_members_of(scope))
         return {row[0]: row[1] for row in self._rows(query.group_by(segment_members.c.user_id))}
+
+    def wanted(self, scope: StepScope, as_of: datetime) -> set[int]:
+        """List whom a step is to decide about at its next tick at the latest: who is new, and who was due at a tick."""
+        due = select(deferred.c.user_id).where(deferred_of(scope), deferred.c.ask_at <= as_of)
+        return {*self.undecided(scope), *(row[0] for row in self._rows(due))}
 
     def undecided(self, scope: StepScope) -> list[int]:
         """List who is inside without a decision since they entered."""

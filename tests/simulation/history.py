@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from product import Product
 from provider import MODES, RECORDS
 from restoring import restore
 from scheduler import Violation
+from sharing import LAST_TICK, NOBODY_IS_LEFT_ANY
 from sqlalchemy import Row
 from tables import judge_tables
 from world import EDITS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
@@ -151,13 +152,19 @@ def _progress(world: World) -> None:
         scheduler.run()
     scheduler.spawn("hear", world.hear)
     scheduler.run()
-    for order in ("resume", "resume all"):
-        scheduler.spawn("order", world.an_order(order))
+    for loop in (None, *world.plans):
+        order = world.an_order("resume all") if loop is None else world.an_order("resume", loop.name)
+        scheduler.spawn("order", order)
         scheduler.run()
     scheduler.advance(scheduler.later(130))
     scheduler.say("", "-- all is well")
     for tick in range(LAST_TICKS):
-        _happens(world, "run", 0)
+        world.sharing.begins_a_day(scheduler.now)
+        for plan in world.plans:
+            scheduler.spawn("run", partial(world.run, plan))
+            if world.sharing.limits.has_budget:
+                # Who comes second finds what the first has left.
+                scheduler.run()
         scheduler.run()
         scheduler.spawn("rec", world.reconcile)
         scheduler.run()
@@ -180,6 +187,10 @@ def _next_moment(world: World, waiting: Sequence[Row[Any]], put_off: Sequence[Pu
     scheduler = world.scheduler
     hours: list[datetime] = [row.not_before for row in waiting if _waits_for_its_hour(world, row)]
     ahead = [moment for moment in (*hours, *(one.ask_at for one in put_off)) if moment > scheduler.now]
+    if any(one.reason == "budget" for one in put_off):
+        # On one day the last tick, on the next one a tick at which nobody is left anything any more.
+        hour = LAST_TICK if scheduler.now.hour != LAST_TICK else NOBODY_IS_LEFT_ANY
+        return datetime.combine(scheduler.now, time(hour, 5)) + timedelta(days=1)
     if len(hours) < len(waiting) or not ahead:
         ahead.append(scheduler.later(42_300))
     return min(max(min(ahead), scheduler.later(600)), scheduler.later(LONGEST_GAP))

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from eyes import Eyes
 from manners import FRESH, Manners
 from scheduler import START, Actor, Scheduler, Violation
+from sharing import Sharing
 from sqlalchemy import Row
 
 from skene_dagster.delivery.controls import EVERY
@@ -101,8 +102,14 @@ class Loop:
 
     scope: StepScope
     topic: str
+    """Empty: its emails were asked for."""
     repeat: Repeat
     on_doubt: OnDoubt
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether its emails were asked for: they have no topic."""
+        return not self.topic
 
     @property
     def needs_consent(self) -> bool:
@@ -138,6 +145,7 @@ class Oracle:
     loops: dict[str, Loop]
     """By name."""
     manners: Manners
+    sharing: Sharing
     looks_inside: bool = True
     """Look at the ledger at each request."""
     people: dict[int, Person] = field(default_factory=dict)
@@ -185,6 +193,7 @@ class Oracle:
             self.violated("a request after a committed pause", f"of {me.name}")
         messages = messages_of(batch)
         self.manners.noted(key, row.as_of)
+        self.sharing.noted(key, row)
         is_repeated = row.unresolved_since is not None and row.unresolved_since < row.last_attempt_at
         if not is_repeated:
             self._judge_noes(me, self.loops[row.loop], messages, at)
@@ -218,6 +227,8 @@ class Oracle:
         for message, identity in zip(messages, ids, strict=True):
             whose = self._judge_message(message)
             if not self.is_restored:
+                self.sharing.judge_accepted(message.send_id, key, self.violated)
+            if not self.is_restored and not whose.loop.is_asked_for:
                 self.manners.judge_accepted(whose.loop.scope, whose.user, message, key, self.violated)
             self.accepted.append((message.send_id, key, identity))
 
@@ -242,13 +253,15 @@ class Oracle:
             if person.no_since is not None and me.looked_at - person.no_since > FRESH:
                 self.violated("mailed long after a no", f"user {user}, since {person.no_since}")
             asked = person.disagrees_since if loop.needs_consent else None
+            is_marketing = not loop.is_asked_for
             if asked is not None and me.looked_at - asked > FRESH:
                 self.violated("mailed long after consent was taken back", f"user {user}, since {asked}")
-            noes = (person.stopped.get(""), person.stopped.get(loop.topic), self.stopped.get(message.to.lower()))
+            said_no = (person.stopped.get(""), person.stopped.get(loop.topic)) if is_marketing else ()
+            noes = (*said_no, self.stopped.get(message.to.lower()))
             since = min((one for one in noes if one is not None), default=None)
             if since is not None and me.looked_at > since:
                 self.violated("a request after a committed no", f"user {user}, since {since}")
-            waits = (person.spooled.get(""), person.spooled.get(loop.topic))
+            waits = (person.spooled.get(""), person.spooled.get(loop.topic)) if is_marketing else ()
             since = min((one for one in waits if one is not None), default=None)
             if since is not None and at - since > HEARD:
                 self.violated("a request after a no that waits in a file", f"user {user}, since {since}")
@@ -256,7 +269,7 @@ class Oracle:
                 self.violated("mailed long after they left", f"user {user}, since {person.left_since}")
 
     def _judge_hours(self, me: Actor, row: Row[Any], messages: Sequence[Message]) -> None:
-        if not self.manners.has_hours:
+        if not self.manners.has_hours or self.loops[row.loop].is_asked_for:
             return
         for message in messages:
             whose = self.whose(message.send_id)

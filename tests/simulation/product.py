@@ -4,11 +4,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import date, time
+from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from databases import Database, Server, Sqlite
+from scheduler import START
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, MetaData, String, Table
 
 from skene_dagster import settings as settings_module
@@ -34,7 +36,8 @@ LOOP = """\
 name: %s
 type: retention
 on_doubt: %s
-topic: %s
+%s
+priority: %s
 steps:
   - trigger: {type: schedule, cron: "0 9 * * *"}
     condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
@@ -57,16 +60,19 @@ MJML = """\
 WORDS = ("come back", "we miss you", "so long")
 """What three versions of the template say."""
 
-VARIANTS: tuple[tuple[Literal["skip", "resend"], Literal["product", "tips"], Literal["once", "every_entry"]], ...] = (
+Said: TypeAlias = tuple[Literal["skip", "resend"], Literal["product", "tips", ""], Literal["once", "every_entry"]]
+"""on_doubt, topic and repeat of a loop. No topic: its emails were asked for."""
+
+VARIANTS: tuple[Said, ...] = (
     ("skip", "product", "once"),
     ("skip", "product", "every_entry"),
     ("resend", "product", "once"),
     ("skip", "tips", "every_entry"),
 )
-"""on_doubt, topic and repeat of the loop. About tips only those are mailed who agreed, which all have at first."""
+"""Of the loop. About tips only those are mailed who agreed, which all have at first."""
 
-OTHER: tuple[Literal["skip"], Literal["product"], Literal["every_entry"]] = ("skip", "product", "every_entry")
-"""The same of another loop that mails the same users, where a cap counts the emails of both."""
+BESIDE: dict[str, Said] = {"news": ("skip", "product", "every_entry"), "receipts": ("skip", "", "every_entry")}
+"""Of other loops that mail the same users, where the emails of all are counted."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,33 @@ class Limits:
     send_at: time | None = None
     is_sliced: bool = False
     """A wave of so few users is large."""
+    daily: int | None = None
+    """The emails of a day."""
+    warm_up: int | None = None
+    """The emails of the first day, which is that of a history's beginning."""
+    priorities: tuple[int, int] = (0, 0)
+    """Of the loop, and of the one beside it."""
+    has_receipts: bool = False
+    """There is a loop whose emails were asked for."""
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Name the loops with which it is shared how much somebody is mailed, or everybody."""
+        if not (self.caps or self.has_budget):
+            return ()
+        return ("news", "receipts") if self.has_receipts else ("news",)
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether a day has a number of emails."""
+        return self.daily is not None or self.warm_up is not None
+
+    def total(self, day: date) -> int:
+        """Say how many emails a day has, while the warm-up is not over."""
+        if self.warm_up is None:
+            assert self.daily is not None
+            return self.daily
+        return int(self.warm_up * GROWS ** max((day - START.date()).days, 0))
 
     def settings(self) -> str:
         """Write them as skene.yaml has them."""
@@ -88,12 +121,27 @@ class Limits:
             parts.append("caps: [" + ", ".join(f"{{count: {n}, within: {hours}h}}" for n, hours in self.caps) + "]")
         if self.quiet:
             parts.append('quiet_hours: {{from: "{:%H:%M}", to: "{:%H:%M}"}}'.format(*self.quiet))
+        if self.daily:
+            parts.append(f"daily: {self.daily}")
         return f"limits: {{{', '.join(parts)}}}\n" if parts else ""
 
-    def action(self) -> str:
-        """Write what is a step's, as a loop file has it."""
-        return f'send_at: "{self.send_at:%H:%M}"' if self.send_at else ""
+    def sender(self) -> str:
+        """Write what is the sender's."""
+        return f"  warm_up: {{from: {START:%Y-%m-%d}, first_day: {self.warm_up}}}\n" if self.warm_up else ""
 
+    def loop(self, name: str, said: Said) -> str:
+        """Write a loop file."""
+        on_doubt, topic, repeat = said
+        lines = [f'send_at: "{self.send_at:%H:%M}"'] if self.send_at and topic else []
+        if not topic:
+            lines.append("transactional: true")
+        about = f"topic: {topic}" if topic else ""
+        priority = self.priorities[name == "news"]
+        return LOOP % (name, on_doubt, about, priority, repeat, "\n      ".join(lines))
+
+
+GROWS = Fraction(8, 5)
+"""How much larger the budget of each further day of a warm-up is."""
 
 AT_NIGHT = (time(22), time(8))
 IN_THE_DAY = (time(9, 10), time(17))
@@ -111,6 +159,11 @@ LIMITS = (
     Limits(caps=((1, 20),), quiet=AT_NIGHT, send_at=time(10)),
     Limits(is_sliced=True),
     Limits(is_sliced=True, quiet=AT_NIGHT),
+    Limits(daily=4, has_receipts=True, priorities=(1, 0)),
+    Limits(daily=3, priorities=(0, 1)),
+    Limits(warm_up=1),
+    Limits(caps=((1, 48),), priorities=(0, 1)),
+    Limits(caps=((1, 20),), priorities=(1, 0), daily=4, has_receipts=True),
 )
 
 users = Table(
@@ -138,8 +191,8 @@ class Product:
     templates: tuple[Templates, ...]
     plans: tuple[tuple[LoopPlan, ...], ...]
     """By limits, and by variant."""
-    others: tuple[LoopPlan, ...]
-    """By limits: another loop that mails the same users about the product's news."""
+    others: tuple[tuple[LoopPlan, ...], ...]
+    """By limits: the loops beside it."""
 
 
 @contextmanager
@@ -171,8 +224,8 @@ def _made(root: Path, database: Database) -> Product:
     templates = tuple(root / words.replace(" ", "_") for words in WORDS)
     plans, others = [], []
     for limits, one in zip(LIMITS, settings, strict=True):
-        plans.append(tuple(_planned(root, one, "retention", *variant, limits.action()) for variant in VARIANTS))
-        others.append(_planned(root, one, "news", *OTHER, limits.action()))
+        plans.append(tuple(_planned(root, one, limits, "retention", variant) for variant in VARIANTS))
+        others.append(tuple(_planned(root, one, limits, name, BESIDE[name]) for name in limits.beside))
     return Product(
         database,
         tuple(tuple(replace(one, templates=folder) for folder in templates) for one in settings),
@@ -183,15 +236,16 @@ def _made(root: Path, database: Database) -> Product:
 
 
 def _read(root: Path, limits: Limits) -> Settings:
-    (root / "skene.yaml").write_text(SETTINGS + limits.settings(), encoding="utf-8")
+    text = SETTINGS.replace("topics:\n", f"{limits.sender()}topics:\n") + limits.settings()
+    (root / "skene.yaml").write_text(text, encoding="utf-8")
     settings = settings_module.load(root, {})
     # A refresh of eight users is not judged.
     return replace(settings, limits=settings.limits.model_copy(update={"least_change": 10**6}))
 
 
-def _planned(root: Path, settings: Settings, name: str, *said: str) -> LoopPlan:
+def _planned(root: Path, settings: Settings, limits: Limits, name: str, said: Said) -> LoopPlan:
     file = root / "loops" / f"{name}.yaml"
-    file.write_text(LOOP % (name, *said), encoding="utf-8")
+    file.write_text(limits.loop(name, said), encoding="utf-8")
     loaded = load_file(file, root)
     assert loaded.loop is not None, loaded.error
     assert loaded.document is not None

@@ -14,6 +14,8 @@ def judge_tables(world: World, *, is_over: bool) -> None:
     _judge_receipts(world, sends)
     _judge_entries(world)
     _judge_pauses(world)
+    if not world.oracle.is_restored:
+        world.sharing.judge_waiting(world.scheduler.now, world.oracle.violated)
     if is_over:
         _judge_the_end(world, sends)
 

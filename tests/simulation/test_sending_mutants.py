@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import limit_mutants
 import pytest
+import sharing_mutants
 from history import play
 from product import Product, product
 from sending_mutants import AGAIN, CALM, MUTANTS, Mutant
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 
-EVERY = (*MUTANTS, *limit_mutants.MUTANTS)
+EVERY = (*MUTANTS, *limit_mutants.MUTANTS, *sharing_mutants.MUTANTS)
 
 
 @pytest.fixture(scope="module")

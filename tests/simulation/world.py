@@ -15,10 +15,11 @@ from databases import Sqlite, running
 from eyes import Backup, Eyes
 from manners import SMALL_FIRST, SMALL_LARGE, Manners
 from oracle import Complaint, Loop, OnDoubt, Oracle, Person, Repeat
-from product import LIMITS, OTHER, VARIANTS, Limits, Product, users
+from product import BESIDE, LIMITS, VARIANTS, Limits, Product, users
 from provider import Model
 from refreshing import beating, refreshed
 from scheduler import START, Scheduler, Trouble
+from sharing import Sharing
 from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
@@ -63,6 +64,10 @@ ZONES = (None, "Pacific/Auckland", "America/New_York", "Pacific/Chatham", "Asia/
 HEAVY = (0.15, 0.05, 0.3, 0.0)
 
 
+PASSES = ("cap", "new_address", "budget", "outranked")
+"""Reasons for which nobody waits for ever."""
+
+
 @dataclass(frozen=True)
 class PutOff:
     """Somebody who is to be mailed once there is room for them, or their hours allow it."""
@@ -99,19 +104,21 @@ class World:
         number = choices.pick("limits", len(LIMITS), 0.25)
         limits, self.settings = LIMITS[number], self.product.settings[number]
         self.plan = self.product.plans[number][variant]
-        self.plans = [self.plan, self.product.others[number]] if limits.caps else [self.plan]
+        self.plans = [self.plan, *self.product.others[number]]
         self.batch = (100, 1, 2, 3)[choices.pick("batch", 4, 0.7)]
         self.page = (5000, 2)[choices.pick("page", 2, 0.5)]
         self.is_refreshed_for_real = choices.yes("real refresh", 0.1)
         self.eyes = Eyes(self.database)
-        loops = {
-            plan.name: _loop(plan, *said) for plan, said in zip(self.plans, (VARIANTS[variant], OTHER), strict=False)
-        }
+        loops = {plan.name: _loop(plan, *BESIDE.get(plan.name, VARIANTS[variant])) for plan in self.plans}
         self.topic = loops[self.plan.name].topic
-        self.oracle = Oracle(self.scheduler, self.eyes, loops, Manners(self.scheduler, limits))
+        scopes = {name: loop.scope for name, loop in loops.items()}
+        resends = {name for name, loop in loops.items() if loop.on_doubt == "resend"}
+        self.sharing = Sharing(self.eyes, limits, scopes, resends, not self.is_refreshed_for_real)
+        self.oracle = Oracle(self.scheduler, self.eyes, loops, Manners(self.scheduler, limits), self.sharing)
         self.provider = Model(self.scheduler, self.oracle)
         self.ticks = dict.fromkeys(loops, self.scheduler.now)
         self._reserving: list[str] = []
+        self._begun = 0
         for file in self.settings[0].spool.glob("*"):
             file.unlink()
         self._add_users()
@@ -151,7 +158,8 @@ class World:
         Not those with an email to their address in doubt, nor those whose email cannot be made: it takes the place of
         their next one at each tick, until it is found out.
         """
-        people, deferred = self.oracle.people, self.eyes.put_off(("cap", "new_address"))
+        people = self.oracle.people
+        deferred = [row for row in self.eyes.put_off() if row.reason in PASSES]
         if not deferred:
             return []
         in_doubt = [row.user_id for row in self.eyes.sends().values() if row.state == "in_doubt"]
@@ -203,11 +211,12 @@ class World:
 
         return work
 
-    def an_order(self, what: str) -> Callable[[], None]:
-        """A person orders something at the command line."""
+    def an_order(self, what: str, loop: str | None = None) -> Callable[[], None]:
+        """A person orders something at the command line: about a loop, which is the first one by default."""
+        loop = loop or self.plan.name
 
         def change(connection: Connection) -> None:
-            now, loop = self.scheduler.now, self.plan.name
+            now = self.scheduler.now
             match what:
                 case "pause":
                     controls.pause(connection, loop, now)
@@ -222,9 +231,9 @@ class World:
         def happened() -> None:
             oracle, now = self.oracle, self.scheduler.now
             if what == "pause":
-                oracle.paused_since.setdefault(self.plan.name, now)
+                oracle.paused_since.setdefault(loop, now)
             if what in ("resume", "resume all"):
-                name = EVERY if what == "resume all" else self.plan.name
+                name = EVERY if what == "resume all" else loop
                 oracle.paused_since.pop(name, None)
                 oracle.resumed_at[name] = now
 
@@ -356,6 +365,7 @@ class World:
         topic = self.oracle.loops[plan.name].topic
         noes = {user for user, one in self.oracle.people.items() if {"", topic} & one.spooled.keys()}
         self._reserving.append(plan.name)
+        self._begun += 1
         try:
             self._decide(plan, as_of)
             if plan.name not in others and self._reserving.count(plan.name) == 1:
@@ -365,7 +375,7 @@ class World:
 
     def _judge_decided(self, plan: LoopPlan, noes: set[int], begun: datetime) -> None:
         """Nobody is to be mailed whose "no" waited in a file when this run began, which was the only one."""
-        if not noes:
+        if not noes or self.oracle.loops[plan.name].is_asked_for:
             return
         for row in self.eyes.sends().values():
             is_mine = row.loop == plan.name and row.state == "reserved" and row.decided_at >= begun
@@ -373,6 +383,11 @@ class World:
                 self.oracle.violated("decided in spite of a no that waits in a file", f"user {row.user_id}")
 
     def _decide(self, plan: LoopPlan, as_of: datetime) -> None:
+        sharing, oracle, scheduler = self.sharing, self.oracle, self.scheduler
+        is_judged = len(self.plans) > 1 and not oracle.is_restored
+        if is_judged:
+            sharing.judge_waiting(scheduler.now, oracle.violated)
+            before, begun = sharing.before(plan.name, as_of, scheduler.now), self._begun
         reserved = reserve(
             self.database.engine,
             plan=plan,
@@ -380,11 +395,25 @@ class World:
             settings=self.settings[0],
             mode=LIVE,
             as_of=as_of,
-            clock=self.scheduler.clock,
+            clock=scheduler.clock,
+            others=self.plans,
             page=self.page,
             batch=self.batch,
         )
-        self.scheduler.say(self.scheduler.me.name, f"{reserved}")
+        scheduler.say(scheduler.me.name, f"{reserved}")
+        if is_judged:
+            sharing.judge_waiting(scheduler.now, oracle.violated)
+            is_alone = self._begun == begun and self._reserving == [plan.name]
+            was_paused = bool(oracle.paused_since or oracle.resumed_at) and not scheduler.is_well
+            sharing.judge_decided(
+                plan.name,
+                as_of,
+                before,
+                scheduler.now,
+                is_alone=is_alone,
+                was_paused=was_paused,
+                violated=oracle.violated,
+            )
 
     def _tried_again(self, op: Callable[[], None]) -> None:
         for tries in range(RETRIES):

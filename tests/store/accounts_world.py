@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import neighbours
+import prepared_tables
 from delivery_world import MJML, START, TEXT, World, planned
 from neighbours import own
 from sqlalchemy import BigInteger, Boolean, Column, Engine, MetaData, String, Table, insert, literal, select, update
@@ -13,7 +14,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Engine, MetaData, String, Ta
 from skene_dagster import settings as settings_module
 from skene_dagster.behaviour.rollup.roll_up import roll_up
 from skene_dagster.loops.planning.usage import plan_usage
-from skene_dagster.store import environment, schema
+from skene_dagster.store import environment
 from skene_dagster.store.tables import account_decisions, account_deferred, events, sends
 
 SETTINGS = """\
@@ -141,7 +142,7 @@ def make_accounts(engine: Engine, root: Path) -> AccountsWorld:
     (root / "templates" / "hello.txt").write_text(TEXT, encoding="utf-8")
     settings = settings_module.load(root, {})
     _metadata.create_all(engine)
-    schema.upgrade(engine, settings.users, settings.accounts)
+    prepared_tables.make(engine, settings.users, settings.accounts)
     environment.belong(engine, settings.environment)
     neighbours.settle(engine, (1, 2, 3), ("w1", "w2", "w3"))
     world = AccountsWorld(engine, root, settings, planned(root, settings, LOOP))

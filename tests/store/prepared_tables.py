@@ -2,31 +2,32 @@
 
 from sqlalchemy import Connection, Engine, inspect, select, text
 
-from skene_dagster.settings import Users
+from skene_dagster.settings import Accounts, Users
 from skene_dagster.store import schema
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.keys import users_key
+from skene_dagster.store.keys import key_of, users_key
 from skene_dagster.store.tables import meta
 
 VERSION = "skene_schema_version"
 
-_statements: dict[tuple[str, str], list[str]] = {}
-"""What makes the tables, by the server and by the users key, on which alone they depend."""
+_statements: dict[tuple[str, ...], list[str]] = {}
+"""What makes the tables, by the server, the users key and the accounts key, on which alone they depend."""
 
 
-def make(engine: Engine, users: Users) -> None:
-    """Make the skene_* tables in a database that has none, beside its users table."""
+def make(engine: Engine, users: Users, accounts: Accounts | None = None) -> None:
+    """Make the skene_* tables in a database that has none, beside its users table, and its accounts table if any."""
     with engine.connect() as connection:
         kind = (
             connection.engine.url.drivername + str(connection.dialect.server_version_info),
             users_key(connection, users).sql,
+            key_of(connection, accounts).sql if accounts else "",
         )
     if kind in _statements:
         with engine.begin() as connection:
             for statement in _statements[kind]:
                 connection.exec_driver_sql(statement)
         return
-    schema.upgrade(engine, users)
+    schema.upgrade(engine, users, accounts)
     with engine.connect() as connection:
         rows = [f"INSERT INTO {VERSION} VALUES ('{schema.RELEASES[-1]}')"]
         kept = connection.execute(select(meta))

@@ -2,12 +2,15 @@
 
 import re
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
+from servers import new_database
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.types import NullType, TypeEngine
 from transactions import transactions
@@ -23,6 +26,7 @@ USERS = Users()
 LAST = schema.RELEASES[-1]
 on_servers = pytest.mark.parametrize("database_url", ["mariadb", "tidb"], indirect=True)
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+of_servers = pytest.mark.parametrize("tables", ["mariadb", "tidb"], indirect=True)
 each_table = pytest.mark.parametrize("name", sorted(metadata.tables))
 
 
@@ -45,10 +49,33 @@ def migrated(engine: Engine, key: str = "BIGINT") -> None:
     schema.upgrade(engine, USERS)
 
 
-def test_the_tables_are_those_of_the_code(engine: Engine) -> None:
-    migrated(engine)
+@pytest.fixture(scope="module")
+def kept() -> Iterator[tuple[ExitStack, dict[str, Engine]]]:
+    with ExitStack() as until_the_end:
+        yield until_the_end, {}
 
-    assert set(inspect(engine).get_table_names()) - {"users", "skene_schema_version"} == set(metadata.tables)
+
+@pytest.fixture(params=["sqlite", "mariadb", "tidb"])
+def tables(
+    request: pytest.FixtureRequest, kept: tuple[ExitStack, dict[str, Engine]], tmp_path_factory: pytest.TempPathFactory
+) -> Engine:
+    """An engine on a database of each kind, which is migrated once for all tests that only look at it."""
+    until_the_end, engines = kept
+    if request.param not in engines:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('migrated') / 'skene.db'}"
+        else:
+            server = request.getfixturevalue(request.param)
+            url = until_the_end.enter_context(new_database(server, f"skene_{uuid.uuid4().hex}"))
+        engine = open_engine(url)
+        until_the_end.callback(engine.dispose)
+        migrated(engine)
+        engines[request.param] = engine
+    return engines[request.param]
+
+
+def test_the_tables_are_those_of_the_code(tables: Engine) -> None:
+    assert set(inspect(tables).get_table_names()) - {"users", "skene_schema_version"} == set(metadata.tables)
 
 
 def kind_of(engine: Engine, declared: TypeEngine[Any]) -> str:
@@ -59,20 +86,19 @@ def kind_of(engine: Engine, declared: TypeEngine[Any]) -> str:
 
 
 @each_table
-def test_a_table_has_the_columns_keys_and_indexes_of_the_code(engine: Engine, name: str) -> None:
-    migrated(engine)
+def test_a_table_has_the_columns_keys_and_indexes_of_the_code(tables: Engine, name: str) -> None:
     table = metadata.tables[name]
 
-    found = inspect(engine)
+    found = inspect(tables)
 
     columns = {
-        column["name"]: (column["nullable"], kind_of(engine, column["type"])) for column in found.get_columns(name)
+        column["name"]: (column["nullable"], kind_of(tables, column["type"])) for column in found.get_columns(name)
     }
     assert columns == {
         # A users key has the type that it has in the users table.
         column.name: (
             column.nullable,
-            columns[column.name][1] if isinstance(column.type, NullType) else kind_of(engine, column.type),
+            columns[column.name][1] if isinstance(column.type, NullType) else kind_of(tables, column.type),
         )
         for column in table.columns
     }
@@ -81,44 +107,40 @@ def test_a_table_has_the_columns_keys_and_indexes_of_the_code(engine: Engine, na
     assert indexes == {index.name: [column.name for column in index.columns] for index in table.indexes}
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("tables", ["sqlite"], indirect=True)
 @each_table
-def test_columns_of_the_embedded_database_have_the_types_of_the_code(engine: Engine, name: str) -> None:
-    migrated(engine)
+def test_columns_of_the_embedded_database_have_the_types_of_the_code(tables: Engine, name: str) -> None:
     table = metadata.tables[name]
 
-    found = {column["name"]: str(column["type"]) for column in inspect(engine).get_columns(name)}
+    found = {column["name"]: str(column["type"]) for column in inspect(tables).get_columns(name)}
 
     own = [column for column in table.columns if not isinstance(column.type, NullType)]
     assert {column.name: found[column.name] for column in own} == {
-        column.name: column.type.compile(engine.dialect) for column in own
+        column.name: column.type.compile(tables.dialect) for column in own
     }
 
 
-@on_servers
+@of_servers
 @each_table
-def test_a_servers_columns_have_the_types_of_the_code(engine: Engine, name: str) -> None:
-    migrated(engine)
+def test_a_servers_columns_have_the_types_of_the_code(tables: Engine, name: str) -> None:
     table = metadata.tables[name]
 
-    found = declared(engine, name)
+    found = declared(tables, name)
 
     for column in table.columns:
         if not isinstance(column.type, NullType):
-            wanted = column.type.compile(engine.dialect).lower().replace("integer", "int")
+            wanted = column.type.compile(tables.dialect).lower().replace("integer", "int")
             assert found[column.name][0].split("(")[0] == wanted.split("(")[0]
             if "int" not in wanted:  # TiDB and MariaDB differ in the width that they show
                 assert found[column.name][0] == wanted
 
 
-@on_servers
-def test_every_text_is_compared_byte_by_byte(engine: Engine) -> None:
-    migrated(engine)
-
+@of_servers
+def test_every_text_is_compared_byte_by_byte(tables: Engine) -> None:
     collations = {
         f"{name}.{column}": collation
         for name in [*metadata.tables, "skene_schema_version"]
-        for column, (_, collation) in declared(engine, name).items()
+        for column, (_, collation) in declared(tables, name).items()
         if collation is not None
     }
 

@@ -90,6 +90,21 @@ def test_the_last_place_is_left_to_a_loop_of_higher_priority_that_has_deferred_t
     assert tick(world, high, AT_NINE + timedelta(minutes=2)) == {"mail": 1}
 
 
+def test_a_place_is_left_to_a_loop_that_died_between_two_ticks_while_it_decided(world: World) -> None:
+    world.settings = replace(world.settings, limits=world.settings.limits.model_copy(update={"daily": 3}))
+    low, high = two(world)
+    world.add(1, 2, 3, 4)
+    refreshed(world, high, AT_NINE + timedelta(minutes=10))
+    with pytest.raises(RuntimeError, match="dies"):
+        world.reserve(LIVE, progress=_dies)
+
+    assert tick(world, low, AT_NINE + timedelta(minutes=20)) == {"deferred:outranked": 4}
+
+
+def _dies(_decided: int) -> None:
+    raise RuntimeError("it dies")
+
+
 def test_other_places_are_not_left(world: World) -> None:
     capped(world, 2)
     low, high = two(world)

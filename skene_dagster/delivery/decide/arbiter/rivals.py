@@ -66,7 +66,9 @@ class Rivals:
             if since is None and plan.start == "new_only":
                 cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
                 since = cleared.first_as_of if cleared is not None else self.as_of
-            ask_at = min(max(tick, self.as_of) + NEXT_TICK, self.as_of + A_DAY)
+            # A run between two ticks has deferred users who are due already, although the last tick came before it.
+            tick = max(tick, self.as_of)
+            ask_at = min(tick + NEXT_TICK, self.as_of + A_DAY)
             for user_id in ledger.wanted(connection, scope, keys, since=since, until=tick):
                 left[user_id] = min(left.get(user_id, ask_at), ask_at)
         return left

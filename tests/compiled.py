@@ -1,0 +1,53 @@
+"""Statements that SQLAlchemy has compiled, kept for all engines of a process instead of each one's own.
+
+A test opens an engine or several, and would compile everything anew: two fifths of the time of the store's tests.
+"""
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+from sqlalchemy import Dialect, Engine
+
+MOST = 5000
+"""How many are kept: some twenty megabytes."""
+
+
+class Compiled(MutableMapping[Any, Any]):
+    """What SQLAlchemy keeps by dialect and statement, where two dialects that are alike are the same."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, Any] = {}
+
+    def listen(self, patch: pytest.MonkeyPatch) -> None:
+        """Give this to each engine that is made."""
+        patch.setattr(Engine, "_execution_options", Engine._execution_options.union({"compiled_cache": self}))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._kept[_alike(key)]
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        if len(self._kept) >= MOST:
+            self._kept.clear()
+        self._kept[_alike(key)] = compiled
+
+    def __delitem__(self, key: Any) -> None:
+        del self._kept[_alike(key)]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+def _alike(key: Any) -> Any:
+    """Name the dialect by all that it knows of its server; the name of the database is written in no statement."""
+    dialect: Dialect
+    dialect, *statement = key
+    known = tuple(
+        (name, value)
+        for name, value in vars(dialect).items()
+        if isinstance(value, (bool, int, str, tuple)) and name != "default_schema_name"
+    )
+    return (type(dialect), known, *statement)
