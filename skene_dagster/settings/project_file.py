@@ -74,6 +74,7 @@ def faults(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
     yield from _faults_of_topics(project, document)
     yield from _faults_of_warm_ups(project, document)
     yield from _faults_of_growth(project, document)
+    yield from _faults_of_caps(project, document)
     for position in repeated(project.fresh):
         yield SettingsError(
             f"{project.fresh[position].name} is listed twice.",
@@ -127,6 +128,22 @@ def _faults_of_warm_ups(project: ProjectFile, document: Document) -> Iterator[Se
                 place=document.place(("senders", name, "warm_up")),
             )
         known.setdefault(domain, here)
+
+
+def _faults_of_caps(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    """A cap that another one makes pointless was meant otherwise."""
+    caps = project.limits.caps
+    for n, cap in enumerate(caps):
+        # Of two that are the same, the second one is too much.
+        others = [one for m, one in enumerate(caps) if m != n and (one != cap or m < n)]
+        tighter = next((one for one in others if one.count <= cap.count and one.within >= cap.within), None)
+        if tighter is not None:
+            yield SettingsError(
+                f"This cap never matters: nobody gets more than {tighter.count} in {duration_text(tighter.within)}, so "
+                f"nobody gets more than {cap.count} in {duration_text(cap.within)}.",
+                advice="Remove it, or write a smaller `count`.",
+                place=document.place(("limits", "caps", n)),
+            )
 
 
 def _faults_of_growth(project: ProjectFile, document: Document) -> Iterator[SettingsError]:

@@ -177,3 +177,29 @@ def test_a_warm_up_that_grows_less_than_a_gate_allows_is_well(tmp_path: Path) ->
     (tmp_path / "skene.yaml").write_text(text, encoding="utf-8")
 
     assert load(tmp_path, {}).limits.volume == 2
+
+
+@pytest.mark.parametrize(
+    ("caps", "line", "said"),
+    [
+        ("{count: 3, within: 7d}\n  - {count: 2, within: 1w}", 3, "nobody gets more than 2 in 7d"),
+        ("{count: 2, within: 7d}\n  - {count: 2, within: 7d}", 4, "nobody gets more than 2 in 7d"),
+        ("{count: 2, within: 30d}\n  - {count: 5, within: 1d}", 4, "so nobody gets more than 5 in 1d"),
+    ],
+)
+def test_a_cap_that_never_matters_is_refused(tmp_path: Path, caps: str, line: int, said: str) -> None:
+    (tmp_path / "skene.yaml").write_text(f"limits:\n  caps:\n  - {caps}\n", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="This cap never matters") as raised:
+        load(tmp_path, {})
+
+    assert said in str(raised.value)
+    assert raised.value.place is not None
+    assert raised.value.place.line == line
+
+
+def test_caps_of_different_times_are_well(tmp_path: Path) -> None:
+    text = "limits: {caps: [{count: 1, within: 1d}, {count: 3, within: 7d}]}\n"
+    (tmp_path / "skene.yaml").write_text(text, encoding="utf-8")
+
+    assert len(load(tmp_path, {}).limits.caps) == 2
