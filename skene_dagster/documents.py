@@ -44,14 +44,19 @@ class Document:
         return Place(place.file, lines.at(offset) if lines else place.line, place.part)
 
     def _as_written(self, path: Path_) -> Path_:
-        here, written = self.data, list(path)
-        for position, part in enumerate(path):
+        here, written = self.data, list[str | int]()
+        for part in path:
+            if part == 0 and isinstance(here, Mapping) and here:
+                # One thing in the place of a list: see `field_types.OneOrSeveral`.
+                continue
             if isinstance(part, str) and isinstance(here, Mapping) and part not in here and to_camel(part) in here:
-                written[position] = to_camel(part)
+                written.append(to_camel(part))
+            else:
+                written.append(part)
             try:
-                here = here[written[position]]
+                here = here[written[-1]]
             except (KeyError, IndexError, TypeError):
-                break
+                here = None
         return tuple(written)
 
 

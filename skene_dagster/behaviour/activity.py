@@ -76,7 +76,7 @@ def each_day(plan: UsagePlan, chunk: Chunk, counted: NamedFromClause = user_days
         func.min(of.first_at, type_=of.first_at.type).label("first_at"),
         func.max(of.last_at, type_=of.last_at.type).label("last_at"),
     ]
-    read = chunk.read(counted, *columns).where(*_real(plan, counted))
+    read = chunk.read(counted, *columns).where(*real(plan, counted))
     return read.group_by(of.user_id, of.day).subquery("each_day")
 
 
@@ -126,14 +126,15 @@ def _last(value: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElemen
     return func.max(case((where, value)))
 
 
-def _real(plan: UsagePlan, counted: NamedFromClause = user_days) -> list[ColumnElement[bool]]:
+def real(plan: UsagePlan, counted: NamedFromClause = user_days) -> list[ColumnElement[bool]]:
+    """Say of a day that it is of something that the user did, and not of the uses of a feature that are SQL."""
     names = own_names(plan)
     return [counted.c.event.not_in(names)] if names else []
 
 
 def _on(connection: Connection, plan: UsagePlan, day: date) -> tuple[int, int]:
     of = user_days.c
-    query = select(func.count(of.user_id.distinct()), func.sum(of.uses)).where(of.day == day, *_real(plan))
+    query = select(func.count(of.user_id.distinct()), func.sum(of.uses)).where(of.day == day, *real(plan))
     users, uses = connection.execute(query).one()
     return int(users), int(uses or 0)
 

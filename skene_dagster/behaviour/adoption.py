@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    FromClause,
     Integer,
     Select,
     Subquery,
@@ -20,7 +22,9 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    not_,
     null,
+    or_,
     select,
     union_all,
     update,
@@ -149,6 +153,73 @@ def computed(
     Args:
         counted: the days that it is computed from.
     """
+    use = _uses_by_day(features, chunk, counted)
+    of, need = use.run.c, use.needs.c
+    user = (
+        select(
+            of.feature,
+            of.user_id,
+            func.min(of.first_at, type_=Moment).label("first_at"),
+            func.max(of.last_at, type_=Moment).label("last_at"),
+            func.sum(of.uses).label("uses"),
+            func.count().label("days"),
+            func.max(need.lapse_seconds, type_=Integer).label("lapse_seconds"),
+            func.min(case((use.enough, use.enough_at)), type_=Moment).label("adopted_at"),
+            func.max(case((use.came_back, of.first_at)), type_=Moment).label("back_at"),
+        )
+        .select_from(use.joined)
+        .group_by(of.user_id, of.feature)
+    )
+    by_user = user.subquery("by_user").c
+    lapses = later(by_user.last_at, by_user.lapse_seconds)
+    has_lapsed = lapses <= literal(as_of, Moment)
+    return select(
+        by_user.user_id,
+        by_user.feature,
+        by_user.first_at,
+        by_user.last_at,
+        by_user.uses,
+        by_user.days,
+        case((by_user.adopted_at.is_(null()), "tried"), (has_lapsed, "lapsed"), else_="adopted").label("state"),
+        case(
+            (by_user.adopted_at.is_(null()), by_user.first_at),
+            (has_lapsed, lapses),
+            else_=func.coalesce(by_user.back_at, by_user.adopted_at, type_=Moment),
+        ).label("state_since"),
+    )
+
+
+def adoptions(feature: FeaturePlan, chunk: Chunk, counted: NamedFromClause = user_days) -> Select[Any]:
+    """Select when users adopted a feature, and adopted it again after lapsing: user_id, at."""
+    use = _uses_by_day([feature], chunk, counted)
+    at = case((use.was_enough, use.run.c.first_at), else_=use.enough_at)
+    became = or_(use.came_back, and_(use.enough, not_(use.was_enough)))
+    return select(use.run.c.user_id, at.label("at")).select_from(use.joined).where(became)
+
+
+@dataclass(frozen=True)
+class _UsesByDay:
+    """Each day on which a user used a feature, with what they had used it by then."""
+
+    run: Subquery
+    needs: Subquery
+    enough: ColumnElement[bool]
+    """They had used it often enough to have adopted it."""
+    was_enough: ColumnElement[bool]
+    """They had before that day."""
+    enough_at: ColumnElement[Any]
+    """When, on the first day of which it is true."""
+    came_back: ColumnElement[bool]
+    """They had lapsed, and adopted it again on that day."""
+
+    @property
+    def joined(self) -> FromClause:
+        """The days, each with its feature's definition."""
+        return self.run.join(self.needs, self.needs.c.feature == self.run.c.feature)
+
+
+def _uses_by_day(features: Iterable[FeaturePlan], chunk: Chunk, counted: NamedFromClause) -> _UsesByDay:
+    features = list(features)
     events, needs = _events(features), _needs(features)
     # A feature's definition is joined as late as possible, so that the rows to group and sort stay narrow.
     each = counted.c.user_id, events.c.feature, counted.c.day
@@ -174,40 +245,8 @@ def computed(
     at_first_use = of.uses_by_then - of.uses + 1 >= need.uses
     was_enough = and_(of.uses_by_then - of.uses >= need.uses, of.days_by_then - 1 >= need.days)
     came_back = and_(was_enough, later(of.before, need.lapse_seconds) <= of.first_at)
-    user = (
-        select(
-            of.feature,
-            of.user_id,
-            func.min(of.first_at, type_=Moment).label("first_at"),
-            func.max(of.last_at, type_=Moment).label("last_at"),
-            func.sum(of.uses).label("uses"),
-            func.count().label("days"),
-            func.max(need.lapse_seconds, type_=Integer).label("lapse_seconds"),
-            func.min(case((enough, case((at_first_use, of.first_at), else_=of.last_at))), type_=Moment).label(
-                "adopted_at"
-            ),
-            func.max(case((came_back, of.first_at)), type_=Moment).label("back_at"),
-        )
-        .select_from(run.join(needs, need.feature == of.feature))
-        .group_by(of.user_id, of.feature)
-    )
-    by_user = user.subquery("by_user").c
-    lapses = later(by_user.last_at, by_user.lapse_seconds)
-    has_lapsed = lapses <= literal(as_of, Moment)
-    return select(
-        by_user.user_id,
-        by_user.feature,
-        by_user.first_at,
-        by_user.last_at,
-        by_user.uses,
-        by_user.days,
-        case((by_user.adopted_at.is_(null()), "tried"), (has_lapsed, "lapsed"), else_="adopted").label("state"),
-        case(
-            (by_user.adopted_at.is_(null()), by_user.first_at),
-            (has_lapsed, lapses),
-            else_=func.coalesce(by_user.back_at, by_user.adopted_at, type_=Moment),
-        ).label("state_since"),
-    )
+    enough_at = case((at_first_use, of.first_at), else_=of.last_at)
+    return _UsesByDay(run, needs, enough, was_enough, enough_at, came_back)
 
 
 def _events(features: Iterable[FeaturePlan]) -> Subquery:

@@ -161,7 +161,7 @@ def count_all(
 
 
 def known(
-    connection: Connection, plan: UsagePlan, keys: Sequence[object], *, since: date, before: datetime
+    connection: Connection, plan: UsagePlan, keys: Sequence[object] | Select[Any], *, since: date, before: datetime
 ) -> Subquery:
     """Select what some users did on each day, in the columns of skene_user_days, and write nothing.
 

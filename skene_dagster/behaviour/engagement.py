@@ -58,6 +58,11 @@ def at_level(
     return found if for_ is None else found.where(rows.entered_at <= as_of - for_)
 
 
+def entries(level: str) -> Select[Any]:
+    """Select when users entered a level, as far as rollups found them there: user_id, entered_at."""
+    return select(rows.user_id, rows.entered_at).where(rows.level == level)
+
+
 def sizes(connection: Connection) -> Mapping[Level, int]:
     """Count the users at each level; all levels are there."""
     counted = select(rows.level, func.count()).where(rows.left_at == OPEN).group_by(rows.level)

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Date,
     Select,
@@ -53,8 +54,13 @@ def reached(name: str, milestone: Milestone) -> Select[Any]:
 
     Without `since`, from the day of the first rollup that knew the present definition of the milestone.
     """
-    since = config.known_since(f"milestone:{name}") if milestone.since is None else literal(milestone.since, Date)
+    since = celebrated_since(name, milestone)
     return select(rows.user_id, rows.reached_on).where(rows.milestone == name, rows.reached_on >= since)
+
+
+def celebrated_since(name: str, milestone: Milestone) -> ColumnElement[Any]:
+    """Say, inside a statement, since which day it matters that somebody reaches a milestone."""
+    return config.known_since(f"milestone:{name}") if milestone.since is None else literal(milestone.since, Date)
 
 
 def counts(connection: Connection, plan: UsagePlan, as_of: datetime) -> Mapping[str, Count]:

@@ -12,8 +12,10 @@ from skene_dagster.settings import Users
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.tables import user_days
 
+Keys = Sequence[object] | Select[Any]
 
-def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Sequence[object] | None = None) -> Select[Any]:
+
+def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Keys | None = None) -> Select[Any]:
     """Select the users who have used up what their plan allows in the period: their key, uses, allowed.
 
     A user on a plan that the condition does not name has no limit.
@@ -22,6 +24,19 @@ def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Sequence
         among: the keys of the users whose uses are counted; None: everybody's.
     """
     assert users.plan is not None, "planning refuses a limit without a plan"
+    counted = uses_of(condition, as_of, among=among).subquery("used")
+    table = users_table(users, users.plan)
+    limits = {plan: literal(limit, Double) for plan, limit in condition.limit}
+    allowed = case(limits, value=table.c[users.plan]).label("allowed")
+    return (
+        select(table.c[users.key], counted.c.uses, allowed)
+        .join_from(table, counted, counted.c.user_id == table.c[users.key])
+        .where(counted.c.uses >= allowed)
+    )
+
+
+def uses_of(condition: UsedUp, as_of: datetime, *, among: Keys | None = None) -> Select[Any]:
+    """Select how often users did what counts in the period: user_id, uses."""
     since = (as_of - condition.period).date()
     uses = select(user_days.c.user_id, cast(func.sum(user_days.c.uses), Integer).label("uses"))
     uses = uses.where(user_days.c.day > since, user_days.c.day <= as_of.date())
@@ -32,12 +47,4 @@ def used_up(condition: UsedUp, as_of: datetime, users: Users, *, among: Sequence
         uses = uses.where(user_days.c.event.like(like(condition.pattern), escape="!"))
     if among is not None:
         uses = uses.where(user_days.c.user_id.in_(among))
-    counted = uses.group_by(user_days.c.user_id).subquery("used")
-    table = users_table(users, users.plan)
-    limits = {plan: literal(limit, Double) for plan, limit in condition.limit}
-    allowed = case(limits, value=table.c[users.plan]).label("allowed")
-    return (
-        select(table.c[users.key], counted.c.uses, allowed)
-        .join_from(table, counted, counted.c.user_id == table.c[users.key])
-        .where(counted.c.uses >= allowed)
-    )
+    return uses.group_by(user_days.c.user_id)

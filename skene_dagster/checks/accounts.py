@@ -6,12 +6,13 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, planned
+from skene_dagster.checks.event_sources import check_moments
 from skene_dagster.documents import Document
-from skene_dagster.errors import LoopInvalid, SettingsError
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.errors import LoopInvalid, Place, SettingsError
+from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.product.user_tests import owner_of
-from skene_dagster.settings import Accounts, Settings
+from skene_dagster.settings import Accounts, MomentColumn, Settings
 from skene_dagster.store.engine import users_table
 from skene_dagster.store.keys import key_of, same_as_users_key
 
@@ -33,9 +34,13 @@ def check_accounts(
         part = error.place.part if error.place else ""
         yield SettingsError(error.message, advice=error.advice, place=at(settings_file, part))
         return
+    if accounts.plan is not None and not has(present := columns_in(connection, accounts.table), accounts.plan):
+        yield _missing(accounts, accounts.plan, present, at(settings_file, "accounts.plan"))
+    if accounts.updated_at is not None:
+        yield from _of_the_change(connection, accounts, accounts.updated_at, settings_file)
     if accounts.owner.strip():
         yield from _of_the_owner(connection, accounts, settings_file, as_of)
-    needed = any(step.recipient in ("most_recently_active", "everybody") for plan in plans for step in plan.steps)
+    needed = any(_asks_for_members(step) for plan in plans for step in plan.steps)
     if needed or "user_column" in accounts.model_fields_set:
         try:
             same_as_users_key(connection, accounts, settings.users.table, accounts.user_column)
@@ -44,22 +49,53 @@ def check_accounts(
 
 
 def check_columns(connection: Connection, plan: LoopPlan, settings: Settings) -> Iterator[LoopInvalid]:
-    """List the columns that a loop's emails name of the accounts table, and that it does not have.
+    """List the columns that a loop's emails name of the accounts table, or set, and that it does not have.
 
     Raises:
         StoreError: the database cannot be asked.
     """
     accounts = settings.accounts
-    if accounts is None or not any(step.email and step.email.account_columns for step in plan.steps):
+    if accounts is None or not any(step.per_account for step in plan.steps):
         return
     present = columns_in(connection, accounts.table)
     for number, step in enumerate(plan.steps):
-        for name, text in step.email.personalization if step.email else ():
-            place = plan.document.place(("steps", number, "action", "personalization", name))
-            for column in sorted(columns_of(text, place).account):
-                if not has(present, column):
-                    said = f"Table {accounts.table!r} has no column {column!r}."
-                    yield LoopInvalid(said, advice=names(column, present), place=place)
+        for column, place in _named(plan, number, step):
+            if not has(present, column):
+                said = f"Table {accounts.table!r} has no column {column!r}."
+                yield LoopInvalid(said, advice=names(column, present), place=place)
+
+
+def _named(plan: LoopPlan, number: int, step: StepPlan) -> Iterator[tuple[str, Place]]:
+    """Name the columns of the accounts table that a step's email needs, each with its place in the file."""
+    if step.email is None:
+        return
+    action = ("steps", number, "action")
+    for name, text in step.email.personalization:
+        place = plan.document.place((*action, "personalization", name))
+        yield from ((column, place) for column in sorted(columns_of(text, place).account))
+    for column, _ in step.email.set if step.per_account else ():
+        yield column, plan.document.place((*action, "set", column))
+
+
+def _of_the_change(
+    connection: Connection, accounts: Accounts, updated_at: MomentColumn, settings_file: Document
+) -> Iterator[SettingsError]:
+    present = columns_in(connection, accounts.table)
+    if has(present, updated_at.column):
+        yield from check_moments(connection, accounts.table, updated_at, settings_file, "accounts.updated_at")
+        return
+    yield _missing(accounts, updated_at.column, present, at(settings_file, "accounts.updated_at"))
+
+
+def _missing(accounts: Accounts, column: str, present: Sequence[str], place: Place) -> SettingsError:
+    said = f"Table {accounts.table!r} has no column {column!r}."
+    return SettingsError(said, advice=names(column, present), place=place)
+
+
+def _asks_for_members(step: StepPlan) -> bool:
+    """Whether it matters to a step which users an account has."""
+    of_its_user = isinstance(step.trigger, Rows) and not step.trigger.of_accounts
+    return step.per_account and (step.recipient != "owner" or not isinstance(step.condition, Query) or of_its_user)
 
 
 def _of_the_owner(

@@ -10,9 +10,10 @@ from skene_dagster.checks.db_errors import at, columns_in, has, meant, names, ne
 from skene_dagster.documents import Document
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError, SkeneError, StoreError
 from skene_dagster.loops.plan import LoopPlan, Rows, StepPlan
+from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.product import mapped_moments
-from skene_dagster.settings import MomentColumn, Settings, Users
+from skene_dagster.settings import MomentColumn, Settings
 from skene_dagster.store import tables
 from skene_dagster.store.keys import same_as_users_key
 
@@ -98,7 +99,7 @@ def check_moments(
 
 
 def check_rows(
-    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, users: Users
+    connection: Connection, plan: LoopPlan, number: int, step: StepPlan, settings: Settings
 ) -> Iterator[DocumentError]:
     """Check the table whose rows trigger a step."""
     trigger = step.trigger
@@ -113,16 +114,17 @@ def check_rows(
             f"Table {trigger.table!r} is not in the database.", advice=names(trigger.table, known), place=place
         )
         return
-    for field, name in (("key", trigger.key), ("user", trigger.user), ("at", trigger.at.column)):
+    whose, mapped = ("account", accounts_of(settings)) if trigger.of_accounts else ("user", settings.users)
+    for field, name in (("key", trigger.key), (whose, trigger.user), ("at", trigger.at.column)):
         if not has(present, name):
             advice = f"{names(name, present)} Name the column in the trigger: `{field}: …`."
             place = plan.document.place((*path, field))
             yield LoopInvalid(f"Table {trigger.table!r} has no column {name!r}.", advice=advice, place=place)
             return
     try:
-        same_as_users_key(connection, users, trigger.table, trigger.user)
+        same_as_users_key(connection, mapped, trigger.table, trigger.user)
     except SettingsError as bad:
-        place = plan.document.place((*path, "user"))
+        place = plan.document.place((*path, whose))
         yield LoopInvalid(bad.message, advice=bad.advice, place=place)
     try:
         mapped_moments.check(connection, trigger.table, trigger.at, "at")

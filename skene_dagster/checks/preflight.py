@@ -32,8 +32,9 @@ from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.product.user_tests import has_agreed, is_mailable
-from skene_dagster.segments import conditions, trigger_windows
+from skene_dagster.segments import conditions
 from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import is_sqlite, users_table
 from skene_dagster.store.keys import users_key
@@ -129,7 +130,7 @@ def check_loop(
                 raise
             errors.append(denied)
         if step.email:
-            errors += _check_user_columns(plan, number, step.email, settings.users, present, settings_file)
+            errors += _check_user_columns(plan, number, step, settings.users, present, settings_file)
     return errors
 
 
@@ -142,7 +143,7 @@ def _check_step(
         StoreError: it cannot be asked; or, with a place, the database user lacks a right.
     """
     with needed_at(plan.document.place(("steps", number, "trigger", "table"))):
-        of_the_trigger = list(check_rows(connection, plan, number, step, settings.users))
+        of_the_trigger = list(check_rows(connection, plan, number, step, settings))
     if of_the_trigger or not isinstance(step.condition, Query):
         return of_the_trigger
     with needed_at(plan.document.text_place(("steps", number, "condition", "query"))):
@@ -217,8 +218,10 @@ def _check_row_columns(plan: LoopPlan, number: int, email: Email, columns: Seque
 
 
 def _check_user_columns(
-    plan: LoopPlan, number: int, email: Email, users: Users, present: Sequence[str], settings_file: Document
+    plan: LoopPlan, number: int, step: StepPlan, users: Users, present: Sequence[str], settings_file: Document
 ) -> Iterator[DocumentError]:
+    email = step.email
+    assert email is not None
     action = ("steps", number, "action")
     read: dict[str, Place] = {}
     for name, text in email.personalization:
@@ -227,7 +230,8 @@ def _check_user_columns(
     # A locale or a time zone that is not there is told where the users are checked.
     for column in {*email.user_columns} - {users.locale, users.timezone}:
         read.setdefault(column, at(settings_file, "sender.unsubscribe_url"))
-    read |= {column: plan.document.place((*action, "set", column)) for column, _ in email.set}
+    if not step.per_account:
+        read |= {column: plan.document.place((*action, "set", column)) for column, _ in email.set}
     for column, place in read.items():
         if not has(present, column):
             advice = names(column, present)

@@ -11,6 +11,7 @@ from skene_dagster.compiler.assets import entitlements_asset, segment_asset, sou
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
 from skene_dagster.compiler.checks import doubt_check
+from skene_dagster.compiler.jobs.outcomes import outcome_definitions
 from skene_dagster.compiler.jobs.provider_lists import provider_lists
 from skene_dagster.compiler.jobs.retention import retaining
 from skene_dagster.compiler.jobs.rollup import is_used, usage_definitions
@@ -57,6 +58,7 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
     return dg.Definitions.merge(
         *loops.values(),
         usage_definitions(settings) if is_used(well, settings) else dg.Definitions(),
+        outcome_definitions(well, settings, all_well=not broken),
         tidb_usage_definitions(settings, settings.tidb_usage) if settings.tidb_usage else dg.Definitions(),
         broken_definitions(broken, loops),
         waking(well, [file.file for file in broken], settings, shared),

@@ -14,9 +14,10 @@ from skene_dagster.compiler.retry_policy import retry_policy
 from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
-from skene_dagster.segments import members, trigger_rows
+from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
 from skene_dagster.segments.refresh import refresh
+from skene_dagster.segments.triggers import finding, trigger_rows
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
 from skene_dagster.store.server.capabilities import capabilities
@@ -41,10 +42,10 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
         with begun(context, database, settings, loop=plan.name, step=step.name) as work:
             work.refuse_the_future()
-            bring, newest = refresh, partial(members.sample, subject=subject(step))
+            bring, newest = refresh, partial(members.sample)
             if step.by_row:
                 mode = work.mode.name
-                bring, newest = partial(trigger_rows.refresh, mode=mode), partial(trigger_rows.sample, mode=mode)
+                bring, newest = partial(finding.refresh, mode=mode), partial(trigger_rows.sample, mode=mode)
             refreshed = bring(
                 database,
                 plan=plan,
@@ -55,7 +56,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
                 run_id=work.run_id,
             )
             name = segment_name(plan.name, step.ledger_name)
-            sample = reading(database, partial(newest, segment=name))
+            sample = reading(database, partial(newest, segment=name, subject=subject(step)))
             server = capabilities(database)
             bad = reading(database, lambda connection: unreadable.of_step(connection, step, settings))
         context.log.info(descriptions.refreshed(step, refreshed))
@@ -104,6 +105,7 @@ def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.Asse
     """Declare the product's tables that conditions read. They are not ours: Dagster shows them and runs nothing."""
     plans = list(plans)
     read = {table for plan in plans for step in plan.steps for table in _tables(step)}
+    read |= {table for plan in plans for goal in plan.goals if goal.query is not None for table in goal.query.tables}
     tables = sorted(read | ({settings.events.table} if is_used(plans, settings) else set()))
     return [
         dg.AssetSpec(

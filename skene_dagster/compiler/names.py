@@ -22,6 +22,11 @@ def entitlements_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
     return dg.AssetKey(["skene", plan.name, step.name, "entitlements"])
 
 
+def outcomes_key(plan: LoopPlan) -> dg.AssetKey:
+    """Name the asset of what came of a loop."""
+    return dg.AssetKey(["skene", plan.name, "outcomes"])
+
+
 def keys_of(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
     """Name all assets of a step."""
     keys = [segment_key(plan, step)]

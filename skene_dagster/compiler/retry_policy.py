@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._utils import interrupts
 
 from skene_dagster.errors import SkeneError
-from skene_dagster.loops.plan import RecoveryPlan
+from skene_dagster.loops.times.retry_delays import RecoveryPlan
 from skene_dagster.store.server.labels import labelled
 from skene_dagster.wording import without_addresses
 

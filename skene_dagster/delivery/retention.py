@@ -20,7 +20,8 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import ModeName
 from skene_dagster.loops.plan import LoopPlan, Rows, segment_name
 from skene_dagster.loops.planning.usage import UsagePlan
-from skene_dagster.segments import difference, members, trigger_rows, trigger_windows
+from skene_dagster.segments import difference, members
+from skene_dagster.segments.triggers import trigger_rows, trigger_windows
 from skene_dagster.settings import OWN_EVENTS, Cap, Retention
 from skene_dagster.store import tables
 from skene_dagster.store.engine import Clock, reading, transaction
@@ -93,7 +94,8 @@ def retain(
             deleted[name] = deleted.get(name, 0) + all_of(engine, old)
     if retention.payloads is not None:
         parts = reading(engine, partial(_payloads, looks=looks, now=now, kept=retention.payloads, size=chunk))
-        deleted[tables.triggered.name] = sum(all_of(engine, part) for part in parts)
+        for table, part in parts:
+            deleted[table.name] = deleted.get(table.name, 0) + all_of(engine, part)
     return Retained(deleted, since, waits_for)
 
 
@@ -158,9 +160,9 @@ def _forget_deferred(connection: Connection, *, scope: StepScope, before: dateti
 
 def _payloads(
     connection: Connection, looks: Mapping[str, _Look], now: datetime, kept: timedelta, size: int
-) -> list[Part]:
+) -> list[tuple[Table, Part]]:
     """List what is deleted of the rows that triggered steps: nothing that a tick or an open batch may still need."""
-    parts: list[Part] = []
+    parts: list[tuple[Table, Part]] = []
     for segment, *_ in members.all_segments(connection):
         loop, _, step = segment.partition(".")
         look = looks.get(segment)
@@ -168,7 +170,8 @@ def _payloads(
             open_since = ledger.oldest_open(connection, StepScope(mode, loop, step))
             before = min(now if open_since is None else open_since, now) - kept
             before = before if look is None else min(before, look.after)
-            parts.append(partial(trigger_rows.forget, mode=mode, segment=segment, before=before, size=size))
+            of_it = partial(trigger_rows.forget, mode=mode, segment=segment, before=before, size=size)
+            parts += [(subject.triggered, partial(of_it, subject=subject)) for subject in (USERS, ACCOUNTS)]
     return parts
 
 

@@ -16,7 +16,8 @@ from skene_dagster.explain.model import Coming, ComingKind
 from skene_dagster.explain.scope import Asked
 from skene_dagster.loops.plan import After, LoopPlan, Schedule, StepPlan, segment_name
 from skene_dagster.loops.times.calendar_days import later
-from skene_dagster.segments import clearance, trigger_rows
+from skene_dagster.segments import clearance
+from skene_dagster.segments.triggers import trigger_rows
 
 MOST = 50
 """The most emails, and decisions that are taken again, that are listed."""

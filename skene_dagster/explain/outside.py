@@ -11,9 +11,10 @@ from skene_dagster.durations import duration_text
 from skene_dagster.explain.model import Outside, Person
 from skene_dagster.explain.scope import Asked
 from skene_dagster.loops.plan import After, AtLevel, Condition, InState, Query, Reached, StepPlan, UsedUp, segment_name
-from skene_dagster.segments import members, parts, trigger_rows
+from skene_dagster.segments import members, parts
 from skene_dagster.segments.members import Left
 from skene_dagster.segments.parts import Checked
+from skene_dagster.segments.triggers import trigger_rows
 
 
 def steps_outside(

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.loops.field_types import ColumnValue, Recipient, Repeat, Text
+from skene_dagster.loops.field_types import ColumnValue, OneOrSeveral, Recipient, Repeat, Text
 from skene_dagster.settings import ClockTime, Fresh, Identifier, Moments, ProviderName, Share, TableName
 
 
@@ -37,6 +37,9 @@ class DatabaseTrigger(Spec):
     """The column that identifies a row; unique. Default: the users key for the users table, otherwise `id`."""
     user: Identifier | None = None
     """The column with the users key. Default: the users key for the users table, otherwise `user_id`."""
+    account: Identifier | None = None
+    """The column with the accounts key, in a loop that is `per: account`. Default: the accounts key for the accounts
+    table, otherwise none: the row's account is that of its user."""
     at: Moments | None = None
     """The time (UTC) when the row was written (`created_at`) or changed (`updated_at`); it should be indexed."""
 
@@ -153,6 +156,11 @@ class EmailAction(Spec):
     """Who delivers it; `sender.provider` of skene.yaml where it is left out."""
     template: Text
     """The file name, without extension, of `templates/<template>.mjml` and `.txt`."""
+    variants: Annotated[dict[str, Annotated[int, Field(gt=0, le=1000)]], Field(max_length=10)] = Field(
+        default_factory=dict
+    )
+    """Versions of the email to be compared, and how many of a whole get each: `{a: 50, b: 50}`. Each has files of its
+    own, `templates/<template>.<variant>.mjml` and `.txt`."""
     personalization: dict[str, str] = Field(default_factory=dict)
     """What the template may use: names, each with a text that may contain expressions such as `{{user.name}}`."""
     repeat: Repeat = timedelta(days=30)
@@ -161,7 +169,8 @@ class EmailAction(Spec):
     send_at: ClockTime | None = None
     """The time of day at which it leaves, by the clock of its recipient: `09:00`. Default: at once."""
     set: dict[str, ColumnValue] = Field(default_factory=dict)
-    """Columns of the users table, written once the provider has accepted the email."""
+    """Columns of the users table, or of the accounts table in a loop that is `per: account`, written once the provider
+    has accepted the email."""
     transactional: bool = False
     """True for mail that the recipient asked for; everything else has a topic and an unsubscribe link."""
 
@@ -195,18 +204,20 @@ class Step(Spec):
 
 
 class Goal(Spec):
-    """What should come of it; exactly one of `returns_within`, `event`, `feature` and `query`."""
+    """What should come of it; exactly one of `returns_within`, `event`, `feature`, `level` and `query`."""
 
     returns_within: Duration | None = None
     """The user is active again within this time."""
     event: Text | None = None
-    """The user does this."""
+    """The user does this: the event's name, as the product tracks it."""
     feature: Text | None = None
-    """The user adopts this feature."""
+    """The user adopts this feature, or adopts it again after lapsing: its name, as skene.yaml has it."""
+    level: Literal["active", "power", "resurrected"] | None = None
+    """The user enters this engagement level."""
     query: Text | None = None
-    """The user is among the rows of this SELECT."""
+    """One SELECT of what counts: the users key, when it happened as `at`, and perhaps what it is worth as `value`."""
     within: Duration | None = None
-    """The time for `event`, `feature` or `query`."""
+    """The time for `event`, `feature`, `level` or `query`."""
 
 
 class Recovery(Spec):
@@ -237,8 +248,8 @@ class Loop(Spec):
     """What its marketing emails are about, by its name in `topics` of skene.yaml. Default: `product`."""
     steps: Annotated[list[Step], Field(min_length=1)]
     """Who, when, what: at least one."""
-    goal: Goal | None = None
-    """What should come of it."""
+    goal: Annotated[list[Goal], OneOrSeveral(), Field(min_length=1)] | None = None
+    """What should come of it: one goal or a list, of which the first decides whether the loop works."""
     holdout: Share = 0.0
     """The share of members who get no email, to measure against: `10%` or `0.1`."""
     priority: int = 0

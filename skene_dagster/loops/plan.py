@@ -1,7 +1,6 @@
 """A loop with every name, duration, SQL text, key and retry delay resolved; pure and frozen. Equality ignores where in
-which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan.
-
-`validate` stops here, `preview` reads it without writing, and Dagster's graph is built from it.
+which file things stood: the same loop in TypeScript, YAML and Python gives one and the same plan. `validate` stops
+here, `preview` reads it without writing, and Dagster's graph is built from it.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from skene_dagster.documents import Document
 from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.sql_reads import MomentRead, Window
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours
+from skene_dagster.loops.times.retry_delays import RecoveryPlan
 from skene_dagster.settings import Feature, Fresh, Milestone, MomentColumn, ProviderName
 
 
@@ -110,13 +110,14 @@ class Rows:
     key: str
     """The column that names the row: `$1`."""
     user: str
-    """The column with the users key."""
+    """The column with the users key, or with the accounts key."""
     at: MomentColumn
     """The column with the moment: when the row was written, or changed (UTC)."""
     changes: bool
     """A row triggers again whenever it changed."""
     name: tuple[str, str] | None
     """A column and its value: only the events of one name."""
+    of_accounts: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,8 @@ class Email:
     hours: Hours = ANY_HOUR
     """When it may leave, by its recipient's clock."""
     account_columns: tuple[str, ...] = ()
+    variants: tuple[tuple[str, float], ...] = ()
+    """Versions of the template, and the share of each; see `loops.variants`."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
 
@@ -246,17 +249,13 @@ class StepPlan:
 
 @dataclass(frozen=True)
 class GoalPlan:
-    kind: Literal["returns", "event", "feature", "query"]
+    kind: Literal["returns", "event", "feature", "level", "query"]
     value: str
-    """The event's or feature's name, or the SQL; empty for `returns`."""
+    """The name of the event, the feature or the level, or the SQL; empty for `returns`."""
     within: timedelta
-
-
-@dataclass(frozen=True)
-class RecoveryPlan:
-    retries: int
-    backoff: Literal["none", "linear", "exponential"]
-    delay: timedelta
+    key: str
+    """By which the database knows it; another one if the goal says something else."""
+    query: Query | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +264,8 @@ class LoopPlan:
     type: str
     opinion: str
     steps: tuple[StepPlan, ...]
-    goal: GoalPlan | None
+    goals: tuple[GoalPlan, ...]
+    """What should come of it; the first decides whether it works."""
     holdout: float
     """A share of the members, 0 to 1."""
     priority: int
@@ -273,8 +273,6 @@ class LoopPlan:
     recovery: RecoveryPlan
     on_doubt: Literal["skip", "resend"]
     """What becomes of a batch of which the provider cannot tell whether it has it."""
-    not_yet: tuple[str, ...]
-    """What is known but cannot run yet, by name, one sentence each."""
     document: Document = field(compare=False, repr=False)
     fresh: tuple[Fresh, ...] | None = None
     """The tables that must have changed lately; None: those of skene.yaml."""

@@ -131,6 +131,13 @@ def smallest(effect: float) -> str:
     return f"with so few held out, less than {points(effect)} cannot be seen"
 
 
+def measurable(held_out: int, effect: float) -> str:
+    """Say whether a plan can be measured: `yes: 1,208 held out show a difference of 2.4 points or more`."""
+    if effect >= 1:
+        return f"no: with {held_out:,} held out, no difference can be seen"
+    return f"yes: {held_out:,} held out show a difference of {points(effect)} or more"
+
+
 def _limits(found: Difference, amount: Callable[[float], str], fewer: str) -> str:
     if found.low >= 0:
         return f"{amount(found.low)} to {amount(found.high)}"

@@ -10,18 +10,21 @@ from sqlalchemy import Connection, Engine, Select, Subquery, column, select, tex
 from typing_extensions import assert_never
 
 from skene_dagster.behaviour import adoption, engagement, milestones, usage_limits
+from skene_dagster.behaviour.accounts import standing
 from skene_dagster.behaviour.rollup.counted import counted
 from skene_dagster.errors import Place, QueryRejected
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY
 from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
-from skene_dagster.loops.planning.accounts import selected_from
+from skene_dagster.loops.planning.accounts import accounts_of, selected_from
 from skene_dagster.product import sql_moments
 from skene_dagster.product.tick_clock import bound
 from skene_dagster.segments import recheck
 from skene_dagster.segments.recheck import Again
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, reading
+from skene_dagster.store.keys import same_as_users_key
 from skene_dagster.store.subjects import ACCOUNTS, USERS, Subject
+from skene_dagster.store.tables import engagement_levels, feature_adoption
 
 Found = TypeVar("Found")
 
@@ -59,6 +62,9 @@ def answer(
     if not isinstance(condition, Query):
         look = partial(counted, condition=condition, settings=settings)
         _asked(database, look)
+        if step.per_account:
+            find = partial(accounts_that, condition=condition, settings=settings, as_of=as_of)
+            return _counted_as(database, _asked(database, find), only_users=False)
     kept = step.email.row_columns if step.email else ()
     match condition:
         case Query():
@@ -82,7 +88,7 @@ def answer(
         case _:
             assert_never(condition)
     only_users = isinstance(condition, UsedUp) or (isinstance(condition, InState) and condition.state == "untried")
-    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True, plain=False, users_alone=False)
+    return _counted_as(database, found, only_users=only_users)
 
 
 def answer_again(
@@ -99,6 +105,9 @@ def answer_again(
     rows = answer(connection, plan, step, settings, as_of).rows
     condition = step.condition
     found: Select[Any]
+    if step.per_account and not isinstance(condition, Query):
+        found = accounts_that(connection, condition, settings, as_of, again)
+        return found.where(found.selected_columns[0].in_(again.users)).subquery("again")
     match condition:
         case AtLevel():
             levels = recheck.levels(connection, settings, again, as_of)
@@ -161,6 +170,44 @@ def place_of(plan: LoopPlan, step: StepPlan) -> Place:
     """Say where a step's condition stands."""
     path = ("steps", plan.steps.index(step), "condition")
     return plan.document.place((*path, "query") if isinstance(step.condition, Query) else path)
+
+
+def accounts_that(
+    connection: Connection,
+    condition: AtLevel | InState | Reached | UsedUp,
+    settings: Settings,
+    as_of: datetime,
+    again: Again | None = None,
+) -> Select[Any]:
+    """Select the accounts that are somewhere, by what their users do; the key comes first.
+
+    Args:
+        again: these accounts are asked about again; None: all are, for the first time.
+
+    Raises:
+        SettingsError: the users table names accounts in another type than their key has.
+    """
+    mapped = accounts_of(settings)
+    same_as_users_key(connection, mapped, settings.users.table, mapped.user_column)
+    about = None if again is None else again.users
+    theirs = again and Again(select(standing.users_of(settings, about).subquery("theirs").c.user_id), again.now)
+    match condition:
+        case AtLevel():
+            levels = recheck.levels(connection, settings, theirs, as_of) if theirs else engagement_levels
+            return standing.at_level(condition, settings, as_of, levels)
+        case InState(feature=feature):
+            adopted = recheck.adopted(connection, settings, theirs, as_of, feature) if theirs else feature_adoption
+            return standing.in_state(connection, condition, settings, as_of, adopted)
+        case Reached():
+            return standing.has_reached(condition, settings)
+        case UsedUp():
+            return standing.used_up(condition, settings, as_of, about)
+        case _:
+            assert_never(condition)
+
+
+def _counted_as(database: Engine | Connection, found: Select[Any], *, only_users: bool) -> Answer:
+    return Answer(found.subquery("q"), _shown(database, found), only_users, by_key=True, plain=False, users_alone=False)
 
 
 def _query(

@@ -101,12 +101,13 @@ def sample(
     return connection.execute(select(key, member.entered_at).where(which).order_by(key).limit(limit)).all()
 
 
-def expect_exits(connection: Connection, segment: str, user_ids: Sequence[object], now: datetime) -> None:
-    """Record that our own `set` was written for users of a batch: leaving at the next refresh is no collapse."""
+def expect_exits(
+    connection: Connection, segment: str, keys: Sequence[object], now: datetime, subject: Subject = USERS
+) -> None:
+    """Record that our own `set` was written for those of a batch: leaving at the next refresh is no collapse."""
+    table = subject.members
     connection.execute(
-        update(segment_members)
-        .where(inside(Segment(segment)), segment_members.c.user_id.in_(user_ids))
-        .values(set_at=now)
+        update(table).where(inside(Segment(segment, table)), table.c.user_id.in_(keys)).values(set_at=now)
     )
 
 

@@ -7,8 +7,9 @@ would be ahead of coming ticks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Subquery
+from sqlalchemy import Connection, Select, Subquery
 
 from skene_dagster.behaviour import activity, adoption, days, engagement
 from skene_dagster.behaviour.events import kept_since
@@ -30,7 +31,7 @@ _EVERYBODY = Chunk(Span(), None)
 class Again:
     """For whom a condition is checked again, and when."""
 
-    users: Sequence[object]
+    users: Sequence[object] | Select[Any]
     """Their keys."""
     now: datetime
 

@@ -19,7 +19,7 @@ from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
 from skene_dagster.settings.product import Accounts, Cap, Keyed, Limits, QuietHours, Sender, Users, WarmUp
-from skene_dagster.settings.project_file import ProjectFile, faults
+from skene_dagster.settings.project_file import ProjectFile, Report, faults
 from skene_dagster.settings.providers import ProviderName
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.shares import Share
@@ -53,6 +53,7 @@ __all__ = [
     "ProjectFile",
     "ProviderName",
     "QuietHours",
+    "Report",
     "Retention",
     "Sender",
     "Settings",
@@ -107,9 +108,10 @@ class Settings:
     alerts: tuple[AlertTarget, ...] = ()
     """Who is told what a person should look at."""
     heartbeat: AlertTarget | None = None
+    """What is called at each look."""
     holdout: float = 0.0
     """The share of users who get no marketing email of any loop."""
-    """What is called at each look."""
+    report: Report = field(default_factory=Report)
     fresh: tuple[Fresh, ...] = ()
     """The tables that must have changed lately, for loops that have no list of their own."""
 
@@ -192,6 +194,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         alerts=alerts,
         heartbeat=calls,
         holdout=project.holdout,
+        report=project.report,
         fresh=tuple(project.fresh),
         loops=root / project.loops,
         templates=root / project.templates,

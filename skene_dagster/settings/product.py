@@ -48,7 +48,9 @@ class Users(Spec):
 
 
 class Accounts(Spec):
-    """Where the product keeps its accounts: workspaces, teams, organizations. Read, never written."""
+    """Where the product keeps its accounts: workspaces, teams, organizations. Read, never written (but for the columns
+    that an action's `set` names).
+    """
 
     table: TableName = "accounts"
     """The table with one row per account, optionally `schema.table`."""
@@ -58,6 +60,10 @@ class Accounts(Spec):
     """The column of the users table with the key of the user's account; of the very type of that key."""
     owner: str = ""
     """SQL over the accounts table, the users key of the account's owner: `owner_id`; for `recipient: owner`."""
+    updated_at: Moments | None = None
+    """The column with the time of the row's last change (UTC); an action's `set` leaves it unchanged."""
+    plan: Identifier | None = None
+    """The column with the account's plan, for conditions of type `usage`."""
 
 
 Keyed = Users | Accounts

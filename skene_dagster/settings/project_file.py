@@ -1,6 +1,7 @@
 """skene.yaml as it is written, and what in it contradicts itself; what one value alone says, its type checks."""
 
 from collections.abc import Iterator
+from datetime import time
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -10,6 +11,7 @@ from skene_dagster.durations import duration_text
 from skene_dagster.errors import SettingsError
 from skene_dagster.settings.addresses import domain_of
 from skene_dagster.settings.alerts import Alert, Variable
+from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.fresh import Fresh, repeated
 from skene_dagster.settings.product import Accounts, Limits, Sender, Users, WarmUp
 from skene_dagster.settings.retention import Retention
@@ -25,6 +27,13 @@ def _a_folder(name: str) -> str:
 
 
 Folder = Annotated[str, AfterValidator(_a_folder)]
+
+
+class Report(Spec):
+    """Whether the loops work."""
+
+    at: ClockTime = time(3)
+    """When it is measured each day what came of the loops (UTC): `03:00`."""
 
 
 class ProjectFile(Spec):
@@ -54,6 +63,7 @@ class ProjectFile(Spec):
     """Who the emails of some topics come from, by a short name."""
     holdout: Share = 0.0
     """The share of users who get no marketing email of any loop, to measure all of them together: `5%` or `0.05`."""
+    report: Report = Report()
     alerts: list[Alert] = Field(default_factory=list, max_length=10)
     """Who is told what a person should look at."""
     heartbeat: Variable | None = None

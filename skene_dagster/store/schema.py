@@ -41,6 +41,8 @@ RELEASES = (
     "0018",
     "0019",
     "0020",
+    "0021",
+    "0023",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

@@ -131,6 +131,7 @@ def test_the_retention_job_deletes_what_is_old_and_tells_how_much(root: Path, in
         "skene_segment_members": 0,
         "skene_account_members": 0,
         "skene_triggered": 0,
+        "skene_account_triggered": 0,
         "skene_contacts": 0,
         "skene_webhooks": 0,
         "skene_incidents": 0,
@@ -480,8 +481,10 @@ def ran(root: Path, home: Path, *arguments: str, **environment: str) -> "subproc
     return completed(dagster, *arguments, cwd=root, env=environment_of(root, home) | environment)
 
 
-def job_execute(root: Path, home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return ran(root, home, "job", "execute", "-m", "skene_dagster.definitions", "-j", "retention", **environment)
+def job_execute(
+    root: Path, home: Path, job: str = "retention", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    return ran(root, home, "job", "execute", "-m", "skene_dagster.definitions", "-j", job, **environment)
 
 
 def write_home(home: Path) -> None:

@@ -13,17 +13,21 @@ from docs_compare import PACKAGE, first, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster import frames
-from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.suppressions import SCOPES, topic_scope
 from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
 from skene_dagster.delivery.ledger.receipt_counts import MACHINE
 from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipReason
 from skene_dagster.delivery.providers.resend.webhooks import KINDS
 from skene_dagster.errors import StoreTooLarge
+from skene_dagster.explain.reasons import REASONS
 from skene_dagster.feedback.bounces import ABOUT_US_CODES, ABOUT_US_TYPES, FIRST_TIME, FOR_AS_LONG, HARD, IN_A_ROW
 from skene_dagster.feedback.breaker import LIMITS
 from skene_dagster.feedback.merging import FIRST, LAST
 from skene_dagster.incidents.problems import LASTS, Kind
+from skene_dagster.outcomes.lift.arms import Pair, People
+from skene_dagster.outcomes.lift.smallest import smallest_effect
+from skene_dagster.outcomes.lift.verdicts import lift_of_shares
+from skene_dagster.outcomes.words import smallest, verdict
 from skene_dagster.project import load_project
 from skene_dagster.settings import Topic, load
 from skene_dagster.store import failures
@@ -172,6 +176,18 @@ def shipped_loops(table: Table) -> None:
     shown = [re.findall(r"\[(\w+)\]\((\S+)\)", row[0])[0] for _, row in table.rows]
 
     same(table, shown, [(plan.name, plan.document.file) for plan in project.loops])
+
+
+def verdicts(table: Table) -> None:
+    """They are what is said of four comparisons, word for word."""
+    so = [
+        verdict(lift_of_shares([Pair(People(9_000, reached), People(1_000, 90))], comparable=comparable), a_week=60_000)
+        for reached, comparable in ((1_080, True), (540, True), (855, True), (1_080, False))
+    ]
+
+    same(
+        table, chain(*(in_code(row[0]) for _, row in table.rows)), [*so, smallest(smallest_effect(0.09, 10_902, 1_208))]
+    )
 
 
 def processes(table: Table) -> None:

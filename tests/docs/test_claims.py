@@ -37,9 +37,12 @@ from skene_dagster.incidents import failures as incident_failures
 from skene_dagster.incidents import messages, record
 from skene_dagster.incidents.problems import Problem
 from skene_dagster.loops import dialect, names
+from skene_dagster.outcomes.lift import arms, differences, sample_ratio, smallest, verdicts
+from skene_dagster.outcomes.lift.values import CAPPED_AT, FEWEST_VALUES
 from skene_dagster.product import attributes
-from skene_dagster.segments import refresh, trigger_windows
+from skene_dagster.segments import refresh
 from skene_dagster.segments.parts import Checked
+from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings.retention import LEAST
 from skene_dagster.store import failures
 from skene_dagster.tracking import buffer
@@ -66,6 +69,18 @@ CLAIMS: list[tuple[str, str, list[float]]] = [
     ("cli.md", r"more than ([\d,]+) rows\) a condition reads", [scans.BIG]),
     ("cli.md", r"counts them, up to ([\d,]+)", [scans.BIG + 1]),
     ("cli.md", r"missed by more than (\d+) minutes", [minutes(health.GRACE)]),
+    ("outcomes.md", r"score interval, from (\d+) users in each", [arms.FEWEST_PEOPLE]),
+    ("outcomes.md", r"accounts differ; from (\d+) accounts in each", [arms.FEWEST_ACCOUNTS]),
+    ("outcomes.md", r"capped at the (\d+) % quantile", [float(100 * CAPPED_AT)]),
+    ("outcomes.md", r"from (\d+) users with a value in each", [FEWEST_VALUES]),
+    (
+        "outcomes.md",
+        r"if the ([\d.]+) % interval lies below 0, from (\d+) users",
+        [100 * verdicts.SURE_OF_HARM, verdicts.FEWEST_FOR_HARM],
+    ),
+    ("outcomes.md", r"The (\d+) % interval of the difference", [100 * differences.LEVEL]),
+    ("outcomes.md", r"unequal in less than ([\d.]+) % of all", [100 * sample_ratio.ALARM_BELOW]),
+    ("outcomes.md", r"is noticed in (\d+) % of all cases", [100 * smallest.POWER]),
     ("loop-format.md", r"more than nothing, at most (\w+) years", [durations._LONGEST / 86400 / 365]),
     ("loop-format.md", r"A file has at most (\d+) KiB", [files.LARGEST / 1024]),
     ("loop-format.md", r"KiB, ([\d,]+) values, and values nested (\d+) deep", [values.MOST_VALUES, values.DEEPEST]),

@@ -47,7 +47,7 @@ PUT_IN = {
 
 NAMES_THE_LEDGER = {
     "frames/sending.py": "reads them for whoever asks, and writes nothing",
-    "segments/trigger_windows.py": "`after` is a condition on what was accepted, and lies below the ledger",
+    "segments/triggers/trigger_windows.py": "`after` is a condition on what was accepted, and lies below the ledger",
     "store/subjects.py": "says which of the tables are about users",
     "delivery/rehearsal/decisions.py": "asks whether all tables are there with all of their columns",
     "delivery/rehearsal/rehearse.py": "asks whether the tables are there at all",

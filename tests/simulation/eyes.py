@@ -5,16 +5,18 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from databases import Database
-from product import users
-from sqlalchemy import Column, ColumnElement, Row, and_, delete, exists, func, insert, select
+from product import accounts, users
+from sqlalchemy import Column, ColumnElement, Row, Table, and_, delete, exists, func, insert, select
 
-from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, send_id, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, decisions_of, deferred_of, send_id
 from skene_dagster.loops.plan import segment_name
+from skene_dagster.store.subjects import USERS, Subject
 from skene_dagster.store.tables import (
     OPEN,
     batches,
     controls,
     deferred,
+    erasures,
     metadata,
     pacing,
     receipt_counts,
@@ -83,9 +85,9 @@ class Eyes:
         query = select(*columns).join(batches, batches.c.batch_id == sends.c.batch_id)
         return self._rows(query.where(sends.c.state != "skipped"))
 
-    def put_off(self) -> Sequence[Row[Any]]:
-        """List who is decided again later."""
-        return self._rows(select(deferred))
+    def put_off(self, subject: Subject = USERS) -> Sequence[Row[Any]]:
+        """List which users, or accounts, are decided again later."""
+        return self._rows(select(subject.deferred))
 
     def entries(self, scope: StepScope) -> dict[int, int]:
         """Count how often each user has entered a step's segment."""
@@ -99,25 +101,35 @@ class Eyes:
 
     def undecided(self, scope: StepScope) -> list[int]:
         """List who is inside without a decision since they entered."""
-        member = segment_members.c
-        decided = exists().where(sends_of(scope), sends.c.user_id == member.user_id, sends.c.as_of >= member.entered_at)
-        waits = exists().where(deferred_of(scope), deferred.c.user_id == member.user_id)
+        member, made, waiting = (
+            table.c for table in (_members(scope), scope.subject.decisions, scope.subject.deferred)
+        )
+        decided = exists().where(decisions_of(scope), made.user_id == member.user_id, made.as_of >= member.entered_at)
+        waits = exists().where(deferred_of(scope), waiting.user_id == member.user_id)
         inside = and_(_members_of(scope), member.exited_at == OPEN, ~decided, ~waits)
         return [row[0] for row in self._rows(select(member.user_id).where(inside))]
 
     def outside(self, scope: StepScope) -> list[int]:
         """List whom the condition selects, and who is not inside."""
-        member = segment_members.c
-        inside = exists().where(_members_of(scope), member.user_id == users.c.id, member.exited_at == OPEN)
-        return [row[0] for row in self._rows(select(users.c.id).where(users.c.dormant, ~inside))]
+        member, product = _members(scope).c, (users if scope.subject is USERS else accounts).c
+        inside = exists().where(_members_of(scope), member.user_id == product.id, member.exited_at == OPEN)
+        return [row[0] for row in self._rows(select(product.id).where(product.dormant, ~inside))]
 
     def users(self) -> dict[int, Row[Any]]:
         """Read the users."""
         return {row.id: row for row in self._rows(select(users))}
 
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Read all rows of a table."""
+        return [row._asdict() for row in self._rows(select(metadata.tables[table]))]
+
+    def waits_for_erasure(self) -> bool:
+        """Whether anything of somebody who was erased has to wait."""
+        return any(row.waits_for for row in self._rows(select(erasures)))
+
     def everything(self) -> Backup:
         """Copy all of our tables, as a backup does."""
-        return {name: [row._asdict() for row in self._rows(select(table))] for name, table in metadata.tables.items()}
+        return {name: self.rows(name) for name in metadata.tables}
 
     def restore(self, backup: Backup) -> None:
         """Write a backup in place of what our tables hold."""
@@ -142,5 +154,9 @@ class Eyes:
             return connection.execute(query).all()
 
 
+def _members(scope: StepScope) -> Table:
+    return scope.subject.members
+
+
 def _members_of(scope: StepScope) -> ColumnElement[bool]:
-    return segment_members.c.segment == segment_name(scope.loop, scope.step)
+    return _members(scope).c.segment == segment_name(scope.loop, scope.step)

@@ -1,7 +1,7 @@
 """The judge of how often and when somebody is mailed: by the provider's log and the clocks on people's walls."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -49,6 +49,8 @@ class Manners:
     limits: Limits
     arrived: defaultdict[str, list[Arrived]] = field(default_factory=lambda: defaultdict(list))
     """By address, in small letters: what mail programs take for one."""
+    about: defaultdict[int, list[tuple[int, datetime]]] = field(default_factory=lambda: defaultdict(list))
+    """What arrived about each account: for which of its occurrences, and when."""
     _ticks: dict[str, datetime] = field(default_factory=dict)
     """By key."""
 
@@ -61,22 +63,46 @@ class Manners:
         """Note which tick decided what is sent under a key."""
         self._ticks[key] = as_of
 
-    def judge_accepted(self, scope: StepScope, user: int, message: Message, key: str, violated: Violated) -> None:
-        """Judge an email when it arrives."""
+    def judge_about(self, account: int, occurrence: int, violated: Violated) -> None:
+        """Judge how often an account gets an email, which may go to several, when one of them arrives."""
+        got = self.about[account]
+        got.append((occurrence, self.scheduler.now))
+        for count, hours in self.limits.caps:
+            since = self.scheduler.now - timedelta(hours=hours)
+            if (number := len({one for one, at in got if at > since})) > count:
+                violated("mailed about an account more often than a cap allows", f"{number} in {hours} hours")
+
+    def judge_accepted(
+        self,
+        scope: StepScope,
+        user: int,
+        message: Message,
+        key: str,
+        violated: Violated,
+        *,
+        about_account: bool,
+        gone: Collection[int],
+    ) -> None:
+        """Judge an email when it arrives.
+
+        Args:
+            gone: users who are erased, or will be: what they got counts no more.
+        """
         mine = self.arrived[message.to.lower()]
         if any(one.send_id == message.send_id for one in mine):
             # Its author took the risk of a second one.
             return
         new = Arrived(message.send_id, self.scheduler.now, user, scope.loop, self._ticks[key])
-        for one in mine:
-            if one.user != user and (one.loop, one.as_of) == (new.loop, new.as_of):
+        counted = [one for one in mine if one.user not in gone]
+        for one in counted:
+            if (one.user != user or about_account) and (one.loop, one.as_of) == (new.loop, new.as_of):
                 violated("one address is mailed twice at a tick", f"{message.to}: users {one.user} and {user}")
         mine.append(new)
         if self.limits.is_sliced:
             self._judge_slices(new, violated)
         for count, hours in self.limits.caps:
             since = new.at - timedelta(hours=hours)
-            if (number := sum(one.at > since for one in mine)) > count:
+            if (number := sum(one.at > since for one in (*counted, new))) > count:
                 violated("mailed more often than a cap allows", f"{message.to}: {number} in {hours} hours, not {count}")
 
     def _judge_slices(self, new: Arrived, violated: Violated) -> None:

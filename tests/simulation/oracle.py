@@ -4,7 +4,8 @@ Besides, at each request, what the ledger has to say by then: it catches at once
 histories for.
 """
 
-from collections.abc import Collection, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -20,6 +21,7 @@ from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.email.message import Frozen, Message
 from skene_dagster.delivery.ledger import LEASE, StepScope, send_id
 from skene_dagster.delivery.providers.json_emails import messages_of
+from skene_dagster.loops.field_types import Recipient
 
 KEY_LIVES = timedelta(hours=24)
 """How long the provider knows a key."""
@@ -37,6 +39,9 @@ LATELY = timedelta(days=6)
 """What came back of an email is held against its loop for so long at least."""
 
 OCCURRENCES = 16
+
+ACCOUNTS = (1, 2, 3)
+"""In each of which there are up to three users when a history begins."""
 
 OnDoubt = Literal["skip", "resend"]
 Repeat = Literal["once", "every_entry"]
@@ -62,6 +67,11 @@ class Person:
     disagrees_since: datetime | None = None
     """Since when they have not agreed to be mailed about what needs it."""
     has_name: bool = True
+    is_gone: bool = False
+    """The product has deleted them."""
+    account: int = 1
+    joined_at: datetime = datetime.min  # noqa: DTZ901 - UTC, without a zone
+    """When they became one of the account."""
     stopped: dict[str, datetime] = field(default_factory=dict)
     """Since when the list of suppressions has them, by topic; '' stands for all topics."""
 
@@ -96,6 +106,19 @@ class Person:
         self.disagrees_since = None
 
 
+@dataclass
+class Account:
+    """What is true of an account, by what was committed."""
+
+    title: str
+    owner: int
+    owned_since: datetime = datetime.min  # noqa: DTZ901 - UTC, without a zone
+    entries: int = 1
+    left_since: datetime | None = None
+    stopped_since: datetime | None = None
+    """Since when the list of suppressions has it."""
+
+
 @dataclass(frozen=True)
 class Loop:
     """What a loop's author said, whose step this is."""
@@ -105,6 +128,8 @@ class Loop:
     """Empty: its emails were asked for."""
     repeat: Repeat
     on_doubt: OnDoubt
+    recipient: Recipient | None = None
+    """Who of an account is mailed; None: the loop is about users."""
 
     @property
     def is_asked_for(self) -> bool:
@@ -123,6 +148,9 @@ class Whose:
 
     loop: Loop
     user: int
+    account: int | None = None
+    """Which it is about, and for which of its occurrences."""
+    occurrence: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,6 +177,7 @@ class Oracle:
     looks_inside: bool = True
     """Look at the ledger at each request."""
     people: dict[int, Person] = field(default_factory=dict)
+    accounts: dict[int, Account] = field(default_factory=dict)
     stopped: dict[str, datetime] = field(default_factory=dict)
     """Since when the list of suppressions has an address, in small letters."""
     paused_since: dict[str, datetime] = field(default_factory=dict)
@@ -158,6 +187,8 @@ class Oracle:
     """In the inbox, or read."""
     accepted: list[tuple[str, str, str]] = field(default_factory=list)
     """Send id, key, and the provider's id."""
+    erased: dict[int, datetime] = field(default_factory=dict)
+    """Who was erased, and when that was done."""
     is_restored: bool = False
     """The ledger is that of a backup: it may not know what was accepted before."""
     _first: dict[str, tuple[datetime, bytes]] = field(default_factory=dict)
@@ -173,6 +204,9 @@ class Oracle:
         self.is_restored, self.paused_since = True, paused_since
         # A "no" that came since is lost with the list.
         self.stopped = {name: since for name, since in self.stopped.items() if since <= backed_up_at}
+        for account in self.accounts.values():
+            since = account.stopped_since
+            account.stopped_since = since if since is not None and since <= backed_up_at else None
         for person in self.people.values():
             person.stopped = {name: since for name, since in person.stopped.items() if since <= backed_up_at}
             person.spooled = {}
@@ -229,16 +263,30 @@ class Oracle:
             if not self.is_restored:
                 self.sharing.judge_accepted(message.send_id, key, self.violated)
             if not self.is_restored and not whose.loop.is_asked_for:
-                self.manners.judge_accepted(whose.loop.scope, whose.user, message, key, self.violated)
+                is_about = whose.account is not None
+                mine = (whose.loop.scope, whose.user, message, key, self.violated)
+                gone = {user for user, person in self.people.items() if person.is_gone}
+                self.manners.judge_accepted(*mine, about_account=is_about, gone=gone)
             self.accepted.append((message.send_id, key, identity))
 
     def whose(self, identity: str) -> Whose | None:
         """Say whose email it is; None: nobody's."""
         for loop in self.loops.values():
-            user = _sends_of(loop.scope).get(identity)
-            if user in self.people:
-                return Whose(loop, user)
+            if loop.recipient is None:
+                user = _sends_of(loop.scope).get(identity)
+                if user in self.people:
+                    return Whose(loop, user)
+            elif identity in (found := _sends_about(loop.scope)):
+                return Whose(loop, *found[identity])
         return None
+
+    def sends(self) -> Iterator[tuple[str, Whose]]:
+        """List the ids that sends may have, and whose each is."""
+        for loop in self.loops.values():
+            if loop.recipient is None:
+                yield from ((identity, Whose(loop, user)) for identity, user in _sends_of(loop.scope).items())
+            else:
+                yield from ((identity, Whose(loop, *found)) for identity, found in _sends_about(loop.scope).items())
 
     def times(self, whose: Whose) -> int:
         """Count the emails of a loop to a user that were accepted."""
@@ -254,6 +302,8 @@ class Oracle:
                 self.violated("mailed long after a no", f"user {user}, since {person.no_since}")
             asked = person.disagrees_since if loop.needs_consent else None
             is_marketing = not loop.is_asked_for
+            if user in self.erased and me.looked_at > self.erased[user] and not self.is_restored:
+                self.violated("an erased person is mailed", f"user {user}, erased at {self.erased[user]}")
             if asked is not None and me.looked_at - asked > FRESH:
                 self.violated("mailed long after consent was taken back", f"user {user}, since {asked}")
             said_no = (person.stopped.get(""), person.stopped.get(loop.topic)) if is_marketing else ()
@@ -265,8 +315,25 @@ class Oracle:
             since = min((one for one in waits if one is not None), default=None)
             if since is not None and at - since > HEARD:
                 self.violated("a request after a no that waits in a file", f"user {user}, since {since}")
-            if person.left_since is not None and me.looked_at - person.left_since > FRESH + YOUNG_TICK:
-                self.violated("mailed long after they left", f"user {user}, since {person.left_since}")
+            left_since = person.left_since
+            if whose.account is not None:
+                self._judge_belonging(me, whose)
+                left_since = self.accounts[whose.account].left_since
+            if left_since is not None and me.looked_at - left_since > FRESH + YOUNG_TICK:
+                self.violated("mailed long after they left", f"user {user}, since {left_since}")
+
+    def _judge_belonging(self, me: Actor, whose: Whose) -> None:
+        """Whoever is mailed about an account is its owner still, or one of it; and nobody has said no for it."""
+        assert whose.account is not None
+        account, person = self.accounts[whose.account], self.people[whose.user]
+        if whose.loop.recipient == "owner":
+            belongs, since = account.owner == whose.user, account.owned_since
+        else:
+            belongs, since = person.account == whose.account, person.joined_at
+        if not belongs and me.looked_at - since > FRESH:
+            self.violated("mailed about an account that is another's", f"user {whose.user}, since {since}")
+        if account.stopped_since is not None and me.looked_at > account.stopped_since:
+            self.violated("a request after a committed no", f"account {whose.account}, since {account.stopped_since}")
 
     def _judge_hours(self, me: Actor, row: Row[Any], messages: Sequence[Message]) -> None:
         if not self.manners.has_hours or self.loops[row.loop].is_asked_for:
@@ -286,6 +353,9 @@ class Oracle:
             self.violated("somebody else's address", f"{message.to} for user {user}")
         if person.name not in message.text:
             self.violated("somebody else's words", f"{message.text!r} for user {user}")
+        if whose.account is not None:
+            self._judge_about(whose, message)
+            return whose
         before = [other for identity, other, _ in self.accepted if identity == message.send_id]
         if loop.on_doubt == "resend":
             for other in before:
@@ -301,6 +371,40 @@ class Oracle:
         if not before and times >= person.entries:
             self.violated("mailed twice for one entry", f"user {user}: {times + 1} of {person.entries}")
         return whose
+
+    def _judge_about(self, whose: Whose, message: Message) -> None:
+        """One email about an account for each of its entries; or one to everybody of it."""
+        assert whose.account is not None
+        account = self.accounts[whose.account]
+        if account.title not in message.text:
+            self.violated("the words of another account", f"{message.text!r} for account {whose.account}")
+        if any(identity == message.send_id for identity, _, _ in self.accepted):
+            twice = "mailed twice by a ledger from a backup" if self.is_restored else "mailed twice"
+            self.violated(twice, f"user {whose.user} about account {whose.account}, the same send")
+        if self.is_restored:
+            return
+        found = (self.whose(identity) for identity, _, _ in self.accepted)
+        about = [one for one in found if one and (one.loop, one.account) == (whose.loop, whose.account)]
+        if whose.loop.recipient == "owner" and any(one.occurrence == whose.occurrence for one in about):
+            self.violated("two are mailed for one entry of an account", f"account {whose.account}, user {whose.user}")
+        if (times := len({whose.occurrence, *(one.occurrence for one in about)})) > account.entries:
+            self.violated("mailed twice for one entry of an account", f"{times} of {account.entries}")
+        self.manners.judge_about(whose.account, whose.occurrence, self.violated)
+
+
+@lru_cache
+def _sends_about(scope: StepScope) -> dict[str, tuple[int, int, int]]:
+    """Say whose each send about an account is: the user, the account and its occurrence."""
+    return {
+        send_id(scope, user, f"{number}@{hashlib.sha256(str(account).encode()).hexdigest()[:32]}"): (
+            user,
+            account,
+            number,
+        )
+        for user in range(1, 9)
+        for account in ACCOUNTS
+        for number in range(1, OCCURRENCES)
+    }
 
 
 @lru_cache

@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, MetaData, String, 
 
 from skene_dagster import settings as settings_module
 from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.files.loaders import load_file
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.planning.loop import plan_loop
@@ -23,6 +24,7 @@ from skene_dagster.store import environment, schema
 
 SETTINGS = """\
 users: {name: name, timezone: timezone, mailable: "verified = 1"}
+accounts: {owner: owner_id}
 sender:
   from: Little Product <hello@example.com>
   postal_address: 1 Example Street, Example Town
@@ -40,13 +42,12 @@ on_doubt: %s
 priority: %s
 steps:
   - trigger: {type: schedule, cron: "0 9 * * *"}
-    condition: {type: query, query: SELECT id FROM users WHERE dormant = true}
+    condition: {type: query, query: SELECT id FROM %s WHERE dormant = true}
     action:
       type: email
       template: hello
-      personalization: {name: "{{user.name}}"}
+      personalization: {name: "%s"}
       repeat: %s
-      set: {reminded: true}
       %s
 """
 
@@ -73,6 +74,11 @@ VARIANTS: tuple[Said, ...] = (
 
 BESIDE: dict[str, Said] = {"news": ("skip", "product", "every_entry"), "receipts": ("skip", "", "every_entry")}
 """Of other loops that mail the same users, where the emails of all are counted."""
+
+ABOUT_ACCOUNTS: Said = ("skip", "product", "every_entry")
+
+RECIPIENTS: tuple[Recipient, ...] = ("owner", "everybody")
+"""Whom a loop about accounts mails."""
 
 
 @dataclass(frozen=True)
@@ -129,15 +135,21 @@ class Limits:
         """Write what is the sender's."""
         return f"  warm_up: {{from: {START:%Y-%m-%d}, first_day: {self.warm_up}}}\n" if self.warm_up else ""
 
-    def loop(self, name: str, said: Said) -> str:
-        """Write a loop file."""
+    def loop(self, name: str, said: Said, recipient: Recipient | None) -> str:
+        """Write a loop file; of a loop about accounts, if it says whom of them it mails."""
         on_doubt, topic, repeat = said
         lines = [f'send_at: "{self.send_at:%H:%M}"'] if self.send_at and topic else []
         if not topic:
             lines.append("transactional: true")
         about = f"topic: {topic}" if topic else ""
         priority = self.priorities[name == "news"]
-        return LOOP % (name, on_doubt, about, priority, repeat, "\n      ".join(lines))
+        if recipient is None:
+            table, words = "users", "{{user.name}}"
+            lines.append("set: {reminded: true}")
+        else:
+            table, words = "accounts", "{{user.name}} of {{account.title}}"
+            about += f"\nper: account\nrecipient: {recipient}"
+        return LOOP % (name, on_doubt, about, priority, table, words, repeat, "\n      ".join(lines))
 
 
 GROWS = Fraction(8, 5)
@@ -166,9 +178,11 @@ LIMITS = (
     Limits(caps=((1, 20),), priorities=(1, 0), daily=4, has_receipts=True),
 )
 
+_metadata = MetaData()
+
 users = Table(
     "users",
-    MetaData(),
+    _metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("email", String(255)),
     Column("name", String(100)),
@@ -177,6 +191,17 @@ users = Table(
     Column("reminded", Boolean, nullable=False),
     Column("last_activity_at", DateTime),
     Column("timezone", String(64)),
+    Column("account_id", BigInteger),
+    mysql_collate="utf8mb4_bin",
+)
+
+accounts = Table(
+    "accounts",
+    _metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("title", String(100)),
+    Column("owner_id", BigInteger),
+    Column("dormant", Boolean, nullable=False),
     mysql_collate="utf8mb4_bin",
 )
 
@@ -193,6 +218,8 @@ class Product:
     """By limits, and by variant."""
     others: tuple[tuple[LoopPlan, ...], ...]
     """By limits: the loops beside it."""
+    about_accounts: tuple[tuple[LoopPlan, ...], ...]
+    """By limits, and by recipient."""
 
 
 @contextmanager
@@ -218,20 +245,22 @@ def _made(root: Path, database: Database) -> Product:
         (folder / "hello.txt").write_text(f"Hello {{{{ name }}}}, {words}.\n", encoding="utf-8")
     users.metadata.create_all(database.eyes)
     settings = tuple(_read(root, limits) for limits in LIMITS)
-    schema.upgrade(database.eyes, settings[0].users)
+    schema.upgrade(database.eyes, settings[0].users, settings[0].accounts)
     environment.belong(database.eyes, "development")
     database.keep()
     templates = tuple(root / words.replace(" ", "_") for words in WORDS)
-    plans, others = [], []
+    plans, others, about = [], [], []
     for limits, one in zip(LIMITS, settings, strict=True):
         plans.append(tuple(_planned(root, one, limits, "retention", variant) for variant in VARIANTS))
         others.append(tuple(_planned(root, one, limits, name, BESIDE[name]) for name in limits.beside))
+        about.append(tuple(_planned(root, one, limits, "workspaces", ABOUT_ACCOUNTS, whom) for whom in RECIPIENTS))
     return Product(
         database,
         tuple(tuple(replace(one, templates=folder) for folder in templates) for one in settings),
         tuple(Templates(folder, root) for folder in templates),
         tuple(plans),
         tuple(others),
+        tuple(about),
     )
 
 
@@ -243,9 +272,11 @@ def _read(root: Path, limits: Limits) -> Settings:
     return replace(settings, limits=settings.limits.model_copy(update={"least_change": 10**6}))
 
 
-def _planned(root: Path, settings: Settings, limits: Limits, name: str, said: Said) -> LoopPlan:
+def _planned(
+    root: Path, settings: Settings, limits: Limits, name: str, said: Said, recipient: Recipient | None = None
+) -> LoopPlan:
     file = root / "loops" / f"{name}.yaml"
-    file.write_text(limits.loop(name, said), encoding="utf-8")
+    file.write_text(limits.loop(name, said, recipient), encoding="utf-8")
     loaded = load_file(file, root)
     assert loaded.loop is not None, loaded.error
     assert loaded.document is not None

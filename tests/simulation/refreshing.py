@@ -7,28 +7,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
-from product import users
+from product import accounts, users
 from scheduler import Scheduler
 from sqlalchemy import Connection, Engine, exists, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from skene_dagster.errors import SegmentBusy, SegmentOvertaken, StoreError
 from skene_dagster.loops.plan import LoopPlan, segment_name
+from skene_dagster.segments.conditions import subject
 from skene_dagster.store.engine import Clock, transaction
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.heartbeat import Beating
 from skene_dagster.store.leasing.leases import LEASE, Lease
-from skene_dagster.store.tables import OPEN, Moment, segment_members, segments
+from skene_dagster.store.tables import OPEN, Moment, segments
 
 
 def refreshed(engine: Engine, plan: LoopPlan, as_of: datetime) -> None:
-    """Write who is dormant as the members of the loop's segment, unless that was done for this tick.
+    """Write which users, or accounts, are dormant as the members of the loop's segment, but once for a tick.
 
     Raises:
         SegmentOvertaken: it was done for a newer one.
     """
     segment = segment_name(plan.name, plan.steps[0].name)
-    row, inside = segments.c, segment_members.c
+    members, dormant_ones = subject(plan.steps[0]).members, accounts if plan.steps[0].per_account else users
+    row, inside, selected = segments.c, members.c, dormant_ones.c
     of_it = row.segment == segment
     is_inside = (inside.segment == segment) & (inside.exited_at == OPEN)
 
@@ -42,13 +44,13 @@ def refreshed(engine: Engine, plan: LoopPlan, as_of: datetime) -> None:
                 raise SegmentOvertaken("A newer tick was there first.")
             return
         connection.execute(update(segments).where(of_it).values(as_of=as_of, writing_as_of=as_of, refreshed_at=as_of))
-        dormant = exists().where(users.c.id == inside.user_id, users.c.dormant)
-        connection.execute(update(segment_members).where(is_inside, ~dormant).values(exited_at=as_of))
-        known = exists().where(is_inside, inside.user_id == users.c.id)
-        entered = select(literal(segment), users.c.id, literal(as_of, Moment), literal(OPEN, Moment))
+        dormant = exists().where(selected.id == inside.user_id, selected.dormant)
+        connection.execute(update(members).where(is_inside, ~dormant).values(exited_at=as_of))
+        known = exists().where(is_inside, inside.user_id == selected.id)
+        entered = select(literal(segment), selected.id, literal(as_of, Moment), literal(OPEN, Moment))
         connection.execute(
-            insert(segment_members).from_select(
-                ["segment", "user_id", "entered_at", "exited_at"], entered.where(users.c.dormant, ~known)
+            insert(members).from_select(
+                ["segment", "user_id", "entered_at", "exited_at"], entered.where(selected.dormant, ~known)
             )
         )
 

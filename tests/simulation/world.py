@@ -14,8 +14,8 @@ import choices as drawn
 from databases import Sqlite, running
 from eyes import Backup, Eyes
 from manners import SMALL_FIRST, SMALL_LARGE, Manners
-from oracle import Complaint, Loop, OnDoubt, Oracle, Person, Repeat
-from product import BESIDE, LIMITS, VARIANTS, Limits, Product, users
+from oracle import ACCOUNTS, Account, Complaint, Loop, OnDoubt, Oracle, Person, Repeat
+from product import ABOUT_ACCOUNTS, BESIDE, LIMITS, VARIANTS, Limits, Product, accounts, users
 from provider import Model
 from refreshing import beating, refreshed
 from scheduler import START, Scheduler, Trouble
@@ -35,7 +35,7 @@ from skene_dagster.delivery.backup_recovery import recover
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.decide import first_wave, slices
 from skene_dagster.delivery.decide.reserve import reserve
-from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.feedback import Report
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
@@ -47,6 +47,7 @@ from skene_dagster.feedback import breaker, inbox
 from skene_dagster.feedback import reading as feedback
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.segments.refresh import refresh
+from skene_dagster.store import subjects
 from skene_dagster.store.engine import transaction
 
 LIVE = Mode("live", "a simulation")
@@ -54,6 +55,9 @@ RETRIES = 2
 
 AGREED_AT = datetime(2025, 3, 1)
 """When all agreed to be mailed about tips; long ago."""
+
+OF_ACCOUNTS = ("account", "owner", "joins", "account's no")
+"""Edits, where there is a loop about accounts."""
 
 EDITS = ("membership", "no", "address", "name", "sours", "suppressed", "suppressed", "consent", "zone", "spooled")
 ORDERS = ("pause", "resume", "cancel", "resume all")
@@ -64,7 +68,7 @@ ZONES = (None, "Pacific/Auckland", "America/New_York", "Pacific/Chatham", "Asia/
 HEAVY = (0.15, 0.05, 0.3, 0.0)
 
 
-PASSES = ("cap", "new_address", "budget", "outranked")
+PASSES = ("cap", "new_address", "budget", "outranked", "new_recipient", "other_account")
 """Reasons for which nobody waits for ever."""
 
 
@@ -100,16 +104,22 @@ class World:
         late_locks = choices.yes("late locks", 0.5)
         if isinstance(self.database, Sqlite):
             self.database.late_locks = late_locks
+        # What is read to keep others out, SQLite reads like anything else.
+        self.may_erase = not (late_locks and isinstance(self.database, Sqlite))
         variant = choices.pick("variant", len(VARIANTS), 0.6)
         number = choices.pick("limits", len(LIMITS), 0.25)
         limits, self.settings = LIMITS[number], self.product.settings[number]
         self.plan = self.product.plans[number][variant]
         self.plans = [self.plan, *self.product.others[number]]
+        about = () if limits.has_budget else self.product.about_accounts[number]
+        if whom := choices.pick("accounts", 1 + len(about), 0.03):
+            self.plans.append(about[whom - 1])
         self.batch = (100, 1, 2, 3)[choices.pick("batch", 4, 0.7)]
         self.page = (5000, 2)[choices.pick("page", 2, 0.5)]
         self.is_refreshed_for_real = choices.yes("real refresh", 0.1)
         self.eyes = Eyes(self.database)
-        loops = {plan.name: _loop(plan, *BESIDE.get(plan.name, VARIANTS[variant])) for plan in self.plans}
+        said = {self.plan.name: VARIANTS[variant], **BESIDE}
+        loops = {plan.name: _loop(plan, *said.get(plan.name, ABOUT_ACCOUNTS)) for plan in self.plans}
         self.topic = loops[self.plan.name].topic
         scopes = {name: loop.scope for name, loop in loops.items()}
         resends = {name for name, loop in loops.items() if loop.on_doubt == "resend"}
@@ -160,20 +170,28 @@ class World:
         """
         people = self.oracle.people
         deferred = [row for row in self.eyes.put_off() if row.reason in PASSES]
-        if not deferred:
+        if not deferred and not self.oracle.accounts:
             return []
         in_doubt = [row.user_id for row in self.eyes.sends().values() if row.state == "in_doubt"]
-        doubtful = {address.lower() for user in in_doubt for address in people[user].addresses}
+        doubtful = {address.lower() for user in in_doubt if user in people for address in people[user].addresses}
         nameless = {person.address.lower() for person in people.values() if not person.has_name}
         free = [row for row in deferred if people[row.user_id].address.lower() not in doubtful | nameless]
+        if self.oracle.accounts and not doubtful | nameless:
+            free += [row for row in self.eyes.put_off(subjects.ACCOUNTS) if row.reason in PASSES]
         return [PutOff(row.user_id, row.reason, row.ask_at) for row in free]
 
     def recover(self) -> None:
         """A person tells a ledger from a backup what it sent since."""
         self.scheduler.say(self.scheduler.me.name, f"{recover(self._session(), ['resend'])}")
 
-    def an_edit(self, what: str, user: int) -> Callable[[], None]:
-        """The product changes something about a user: what was true is not, and the other way round."""
+    def edit(self, what: str, user: int) -> None:
+        """The product changes something about a user, or their account: what was true is not, or again."""
+        if what in OF_ACCOUNTS:
+            self._edit_account(what, user)
+        elif not self.oracle.people[user].is_gone:
+            self._edit_of(what, user)()
+
+    def _edit_of(self, what: str, user: int) -> Callable[[], None]:
         person = self.oracle.people[user]
         now = self.scheduler.clock
 
@@ -237,7 +255,7 @@ class World:
                 oracle.paused_since.pop(name, None)
                 oracle.resumed_at[name] = now
 
-        return lambda: self._commit(change, what, happened)
+        return lambda: self.commit(change, what, happened)
 
     def told(self, email: tuple[str, str, str]) -> None:
         """The provider posts that a recipient complained of an email."""
@@ -262,7 +280,7 @@ class World:
                 self.oracle.complaints.append(complaint)
 
         what = f"is told that {address} complains"
-        self._commit(lambda connection: inbox.put(connection, "resend", [report], now), what, happened)
+        self.commit(lambda connection: inbox.put(connection, "resend", [report], now), what, happened)
 
     def hear(self) -> None:
         """The sensor that reads what was told, and pauses what too much came back of."""
@@ -321,13 +339,60 @@ class World:
             else:
                 person.stopped.setdefault(self.topic if self.topic == "tips" else "", self.scheduler.now)
 
-        self._commit(change, f"user {user} is suppressed by {'address' if is_dead else 'user'}", happened)
+        self.commit(change, f"user {user} is suppressed by {'address' if is_dead else 'user'}", happened)
+
+    def _edit_account(self, what: str, user: int) -> None:
+        """The product changes something about the account of a user, or who they are of it."""
+        oracle, now = self.oracle, self.scheduler.clock
+        person = oracle.people[user]
+        number, account = person.account, oracle.accounts[person.account]
+        mine = update(accounts).where(accounts.c.id == number)
+        match what:
+            case "account":
+                is_inside = account.left_since is None
+
+                def moves() -> None:
+                    account.entries += not is_inside and account.left_since is not None
+                    account.left_since = now() if is_inside else None
+
+                values = mine.values(dormant=not is_inside)
+                self.commit(
+                    lambda c: c.execute(values), f"account {number} {'leaves' if is_inside else 'enters'}", moves
+                )
+            case "owner":
+
+                def is_owned() -> None:
+                    account.owner, account.owned_since = user, now()
+
+                owned = mine.values(owner_id=user)
+                self.commit(lambda c: c.execute(owned), f"user {user} owns account {number}", is_owned)
+            case "joins":
+                other = number % len(ACCOUNTS) + 1
+
+                def has_joined() -> None:
+                    person.account, person.joined_at = other, now()
+
+                self._edit(user, f"joins account {other}", {"account_id": other}, has_joined)
+            case _:
+
+                def stops() -> None:
+                    account.stopped_since = account.stopped_since or now()
+
+                def change(connection: Connection) -> None:
+                    at = now()
+                    no = Suppression(
+                        Recipients.of(connection).account(number), "marketing", at, "manual", "a simulation"
+                    )
+                    suppressions.suppress(connection, [no], at)
+
+                self.commit(change, f"account {number} is suppressed", stops)
 
     def _edit(self, user: int, what: str, values: dict[str, object], happened: Callable[[], None]) -> None:
         change = update(users).where(users.c.id == user).values(values)
-        self._commit(lambda connection: connection.execute(change), f"user {user} {what}", happened)
+        self.commit(lambda connection: connection.execute(change), f"user {user} {what}", happened)
 
-    def _commit(self, change: Callable[[Connection], object], what: str, happened: Callable[[], None]) -> None:
+    def commit(self, change: Callable[[Connection], object], what: str, happened: Callable[[], None]) -> None:
+        """Change something in a transaction, and say what is true from its COMMIT on."""
         me = self.scheduler.me
         me.on_commit = happened
 
@@ -460,6 +525,7 @@ class World:
                 zones=[(AGREED_AT, zone)],
                 entries=int(not is_outside),
                 left_since=left_since,
+                account=(user - 1) // len(ACCOUNTS) + 1,
             )
             if choices.yes(f"bad:{user}", badness):
                 self.provider.bad.add(address)
@@ -470,6 +536,7 @@ class World:
                 "email": person.address,
                 "name": person.name,
                 "timezone": person.zones[-1][1],
+                "account_id": person.account,
                 "dormant": bool(person.entries),
                 **columns,
             }
@@ -477,10 +544,21 @@ class World:
         ]
         with self.database.eyes.begin() as connection:
             connection.execute(insert(users), rows)
+            if len(self.plans) > 1 and self.plans[-1].steps[0].per_account:
+                self._add_accounts(connection)
+
+    def _add_accounts(self, connection: Connection) -> None:
+        """Each is the first one's of it; the last ones may have nobody."""
+        for number in ACCOUNTS:
+            owner = (number - 1) * len(ACCOUNTS) + 1
+            self.oracle.accounts[number] = Account(f"Account {number}", owner)
+            row = {"id": number, "title": f"Account {number}", "owner_id": owner, "dormant": True}
+            connection.execute(insert(accounts), [row])
 
 
 def _loop(plan: LoopPlan, on_doubt: OnDoubt, topic: str, repeat: Repeat) -> Loop:
-    return Loop(StepScope("live", plan.name, plan.steps[0].name), topic, repeat, on_doubt)
+    step = plan.steps[0]
+    return Loop(scope_of("live", plan, step), topic, repeat, on_doubt, step.recipient)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from skene_dagster.feedback.reading import drain
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.loops.times.hours import ANY_HOUR
 from skene_dagster.project import Project, load_project
-from skene_dagster.segments import trigger_rows
+from skene_dagster.segments.triggers import finding
 from skene_dagster.settings import Settings, load
 from skene_dagster.store import environment
 from skene_dagster.store.engine import transaction
@@ -123,7 +123,7 @@ class Scene:
     def find_rows(self, name: str, step: int) -> None:
         """Let rows trigger a step."""
         world = self.world(name, step)
-        trigger_rows.refresh(
+        finding.refresh(
             self.engine,
             plan=world.plan,
             step=world.step,

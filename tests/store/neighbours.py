@@ -17,6 +17,7 @@ from skene_dagster.store.tables import (
     account_deferred,
     account_members,
     account_sends,
+    account_triggered,
     arms,
     batches,
     controls,
@@ -67,6 +68,7 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     account_deferred: or_(account_deferred.c.loop == LOOP, account_deferred.c.mode == MODE),
     account_decisions: or_(account_decisions.c.loop == LOOP, account_decisions.c.mode == MODE),
     account_sends: or_(account_sends.c.loop == LOOP, account_sends.c.mode == MODE),
+    account_triggered: or_(account_triggered.c.segment == f"{LOOP}.main", account_triggered.c.mode == MODE),
 }
 
 _SCOPE = ("mode", "loop", "step")
@@ -151,19 +153,7 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
             dict(zip(_SCOPE, scope, strict=True)) | _WAITS | {"user_id": user} for scope in _SCOPES for user in users
         ],
         batches: [row for scope in _SCOPES for row in _batches(len(users), *scope)],
-        triggered: [
-            {
-                "mode": mode,
-                "segment": segment,
-                "user_id": user,
-                "occurrence": "1",
-                "triggered_at": FAR_AHEAD,
-                "entered_at": FAR_AHEAD,
-                "attributes": '{"amount": "theirs"}',
-            }
-            for mode, segment in ((MODE, "activation.main"), ("outbox", f"{LOOP}.main"), ("live", f"{LOOP}.main"))
-            for user in users
-        ],
+        triggered: [row | {"user_id": user} for row in _triggered() for user in users],
         # A pause and a cancellation are about all steps of a loop, an approval is about one.
         controls: [
             {"loop": loop, "step": step, "paused_at": paused, "cancelled_at": cancelled, "approved_at": approved}
@@ -203,6 +193,14 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
     }
 
 
+def _triggered() -> list[dict[str, object]]:
+    found = {"occurrence": "1", "triggered_at": FAR_AHEAD, "entered_at": FAR_AHEAD}
+    segments = ((MODE, "activation.main"), ("outbox", f"{LOOP}.main"), ("live", f"{LOOP}.main"))
+    return [
+        {"mode": mode, "segment": segment, "attributes": '{"amount": "theirs"}'} | found for mode, segment in segments
+    ]
+
+
 def _of_accounts(users: Sequence[object], accounts: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
     scopes = [dict(zip(_SCOPE, scope, strict=True)) for scope in _SCOPES]
     decided = {"occurrence": "1", "state": "mailed", "as_of": LONG_AGO, "decided_at": LONG_AGO}
@@ -215,6 +213,7 @@ def _of_accounts(users: Sequence[object], accounts: Sequence[object]) -> dict[Ta
         ],
         account_deferred: [scope | _WAITS | {"account_id": account} for scope in scopes for account in accounts],
         account_decisions: [scope | decided | {"account_id": account} for scope in scopes for account in accounts],
+        account_triggered: [row | {"account_id": account} for row in _triggered() for account in accounts],
         account_sends: [
             scope | {"user_id": user, "send_occurrence": "1@theirs", "account_id": account, "occurrence": "1"}
             for scope in scopes

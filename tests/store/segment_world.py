@@ -13,7 +13,8 @@ from neighbours import own
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from skene_dagster.documents import Document
-from skene_dagster.loops.plan import Email, LoopPlan, Query, RecoveryPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import Email, LoopPlan, Query, Schedule, StepPlan
+from skene_dagster.loops.times.retry_delays import RecoveryPlan
 from skene_dagster.segments import clearance
 from skene_dagster.segments.clearance import Clearance
 from skene_dagster.segments.members import expect_exits
@@ -74,7 +75,7 @@ def loop(
     step = StepPlan("main", None, Schedule("0 9 * * *", timezone), query, timedelta(minutes=10), email)
     recovery = RecoveryPlan(3, "exponential", timedelta(seconds=30))
     document = Document("loops/retention.yaml", {}, {("steps", 0, "condition", "query"): 7})
-    return LoopPlan(name, "retention", "", (step,), None, 0.0, 0, "everyone", recovery, "skip", (), document)
+    return LoopPlan(name, "retention", "", (step,), (), 0.0, 0, "everyone", recovery, "skip", document)
 
 
 ELSEWHERE = loop(FROM_ELSEWHERE, key="user_id", tables=("answers",))

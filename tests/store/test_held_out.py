@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, select, update
 
 from skene_dagster.delivery import ledger
 from skene_dagster.goals import arms as arms_of_users
-from skene_dagster.segments import trigger_rows
+from skene_dagster.segments.triggers import finding
 from skene_dagster.settings import Cap
 from skene_dagster.store.engine import transaction
 from skene_dagster.store.tables import OPEN, arms, contacts, deferred, engagement_levels, meta, sends
@@ -229,7 +229,7 @@ holdout""",
 
 
 def look_for_followers(world: World) -> None:
-    trigger_rows.refresh(
+    finding.refresh(
         world.engine,
         plan=world.plan,
         step=world.plan.steps[1],

@@ -17,7 +17,8 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.providers.base import Accepted
 from skene_dagster.errors import SegmentTimeout
 from skene_dagster.loops.planning.usage import plan_usage
-from skene_dagster.segments import conditions, trigger_rows
+from skene_dagster.segments import conditions
+from skene_dagster.segments.triggers import finding
 from skene_dagster.settings import Feature, Milestone
 from skene_dagster.store.tables import batches
 
@@ -569,7 +570,7 @@ steps:
 
 def found(product: Product, mode: Mode = OUTBOX, as_of: datetime | None = None) -> int:
     world = product.world
-    return trigger_rows.refresh(
+    return finding.refresh(
         world.engine,
         plan=world.plan,
         step=world.step,

@@ -10,8 +10,8 @@ from delivery_world import OUTBOX, World, make_world, planned
 from sqlalchemy import Engine, insert, text
 
 from skene_dagster.loops.plan import After, Calls, Manual, Rows
-from skene_dagster.segments import trigger_windows
-from skene_dagster.segments.trigger_windows import LATE, Window
+from skene_dagster.segments.triggers import trigger_windows
+from skene_dagster.segments.triggers.trigger_windows import LATE, Window
 from skene_dagster.settings import Events, MomentColumn
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import sends
@@ -74,7 +74,7 @@ def test_rows_that_would_trigger_still_are_those_from_the_first_moment_to_the_la
             replace(world.step, trigger=ORDERS),
             OUTBOX.name,
             occurrences=["1", "2", "3", "5"],
-            users=[7],
+            keys=[7],
             between=(LOW, HIGH),
         )
         keys = sorted(row[0] for row in connection.execute(query))
@@ -257,7 +257,7 @@ def test_emails_that_are_to_be_followed_still_are_those_of_the_users_and_occurre
             replace(mailing.step, trigger=After("first", WAIT)),
             OUTBOX.name,
             occurrences=["asked", "of_another_user", "refused"],
-            users=[1, 3, 4],
+            keys=[1, 3, 4],
             between=(LOW, HIGH),
         )
         assert [row[0] for row in connection.execute(query)] == ["asked"]
@@ -293,6 +293,6 @@ def test_a_schedule_is_about_no_rows(world: World) -> None:
                 step,
                 OUTBOX.name,
                 occurrences=nothing,
-                users=nothing,
+                keys=nothing,
                 between=(LOW, HIGH),
             )

@@ -21,8 +21,8 @@ from skene_dagster.delivery.retention import retain as retain_
 from skene_dagster.errors import ProviderUnavailable, StoreError
 from skene_dagster.loops.plan import After, Rows
 from skene_dagster.loops.planning.usage import plan_usage
-from skene_dagster.segments import trigger_rows, trigger_windows
 from skene_dagster.segments.refresh import Refreshed
+from skene_dagster.segments.triggers import finding, trigger_rows, trigger_windows
 from skene_dagster.settings import MomentColumn, Retention
 from skene_dagster.store.engine import is_sqlite, transaction
 from skene_dagster.store.tables import triggered as table
@@ -99,7 +99,7 @@ class Shop:
 
     def refresh(self, mode: Mode = OUTBOX, step: int = 0, run_id: str = "run") -> Refreshed:
         world = self.world
-        return trigger_rows.refresh(
+        return finding.refresh(
             world.engine,
             plan=world.plan,
             step=world.plan.steps[step],
@@ -540,7 +540,7 @@ def test_what_triggered_long_ago_is_deleted_and_nobody_is_mailed_about_it_again(
     shop.world.now += MINUTE
     shop.tick()
 
-    assert deleted.rows == {"skene_triggered": 3}
+    assert deleted.rows == {"skene_triggered": 3, "skene_account_triggered": 0}
     assert shop.world.provider.mailed == mailed
     assert len(mailed) == 4
 
@@ -552,7 +552,7 @@ def test_what_the_next_tick_looks_at_again_stays_however_old_it_is(shop: Shop) -
     shop.world.days_pass(80)
     shop.tick()
 
-    assert retain(shop, payloads="30d").rows == {"skene_triggered": 0}
+    assert retain(shop, payloads="30d").rows == {"skene_triggered": 0, "skene_account_triggered": 0}
 
 
 def test_what_an_email_in_doubt_was_written_from_stays_until_that_is_closed(shop: Shop) -> None:
@@ -570,7 +570,10 @@ def test_what_an_email_in_doubt_was_written_from_stays_until_that_is_closed(shop
     look(shop, lambda c: ledger.give_up(c, batch.batch_id, shop.world.now))
     closed = retain(shop, payloads="30d")
 
-    assert (open_.rows, closed.rows) == ({"skene_triggered": 0}, {"skene_triggered": 1})
+    assert (open_.rows, closed.rows) == (
+        {"skene_triggered": 0, "skene_account_triggered": 0},
+        {"skene_triggered": 1, "skene_account_triggered": 0},
+    )
 
 
 def test_an_event_that_no_tick_has_looked_at_stays(shop: Shop) -> None:

@@ -8,7 +8,8 @@ from skene_dagster.delivery.email.letterhead import Letterhead
 from skene_dagster.delivery.email.message import Message
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.documents import Document, Path_
-from skene_dagster.loops.plan import AtLevel, Block, Email, LoopPlan, RecoveryPlan, Schedule, StepPlan
+from skene_dagster.loops.plan import AtLevel, Block, Email, LoopPlan, Schedule, StepPlan
+from skene_dagster.loops.times.retry_delays import RecoveryPlan
 from skene_dagster.settings import Sender
 
 SENDER = Sender.model_validate(
@@ -93,13 +94,12 @@ def plan_of(action: Email | Block) -> tuple[LoopPlan, StepPlan]:
         type="retention",
         opinion="",
         steps=(step,),
-        goal=None,
+        goals=(),
         holdout=0.0,
         priority=0,
         start="everyone",
         recovery=RecoveryPlan(3, "exponential", timedelta(seconds=30)),
         on_doubt="skip",
-        not_yet=(),
         document=Document("loops/retention.yaml", {}, lines),
     )
     return plan, step

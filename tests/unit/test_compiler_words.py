@@ -26,7 +26,8 @@ from skene_dagster.delivery.reconcile import Reconciled
 from skene_dagster.delivery.retention import Retained
 from skene_dagster.delivery.send.deliver import Delivered
 from skene_dagster.errors import DocumentErrors, LoopError, SkeneError, StoreError, StoreUnavailable
-from skene_dagster.loops.plan import After, AtLevel, Block, Condition, InState, Manual, Reached, RecoveryPlan, UsedUp
+from skene_dagster.loops.plan import After, AtLevel, Block, Condition, InState, Manual, Reached, UsedUp
+from skene_dagster.loops.times.retry_delays import RecoveryPlan
 from skene_dagster.project import Broken
 from skene_dagster.segments.refresh import Refreshed
 from skene_dagster.settings import Settings, load

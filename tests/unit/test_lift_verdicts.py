@@ -4,7 +4,7 @@ from math import ceil, inf
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
@@ -97,6 +97,13 @@ def test_without_a_holdout_no_difference_is_ever_noticed() -> None:
     assert smallest_effect_of([Pair(People(10, 1), People(0, 0))]) == smallest_effect_of([]) == inf
 
 
+def test_a_time_without_a_holdout_changes_no_smallest_effect() -> None:
+    pair = Pair(People(9_000, 900), People(1_000, 90))
+    no_holdout = Pair(People(9_000, 900), People(0, 0))
+
+    assert smallest_effect_of([pair, no_holdout]) == smallest_effect_of([pair])
+
+
 def test_where_nobody_of_few_did_it_the_rate_is_not_taken_for_nought() -> None:
     assert expected_share(0, 100) == pytest.approx(0.0185, abs=1e-4)
     assert smallest_effect_of([Pair(People(900, 0), People(100, 0))]) > 0.03
@@ -112,18 +119,20 @@ def test_what_is_no_rate_and_no_number_is_refused(rate: float, treated: float, c
 def test_after_so_many_weeks_one_can_tell_if_the_shares_stay(
     mailed: int, held_out: int, one: int, other: int, a_week: int
 ) -> None:
-    now = lift(People(mailed, mailed * one // 100), People(held_out, held_out * other // 100))
-    assume(now.verdict == "cannot tell" and now.difference and now.difference.estimate)
-
-    weeks = now.weeks_more(a_week)
-    grown = 1 + weeks * a_week / (mailed + held_out)
     counts = (mailed, mailed * one // 100, held_out, held_out * other // 100)
-    n, y, m, z = (round(grown * count) for count in counts)
-    then = lift(People(n, y), People(m, z))
+    now = lift(People(*counts[:2]), People(*counts[2:]))
+    weeks = now.weeks_more(a_week)
 
     assert weeks >= 1
+    assert now.difference is not None
+    if now.difference.estimate == 0:
+        assert weeks == inf
+        return
+    grown = 1 + weeks * a_week / (mailed + held_out)
+    n, y, m, z = (round(grown * count) for count in counts)
+    then = lift(People(n, y), People(m, z))
     assert then.difference is not None
-    # Whoever is a week early is at most a week's people away from it; rounding to whole people moves it a little.
+    # Rounding to whole people moves both a little.
     assert then.smallest <= abs(then.difference.estimate) * 1.1 + 1 / m
 
 
@@ -149,6 +158,13 @@ def test_accounts_are_waited_for_until_there_are_a_hundred() -> None:
 
     # 400 accounts have 40 in the smaller arm; 100 are there with 1,000, which is 600 more, at 60 a week.
     assert (found.lacking, found.difference, found.weeks_more(60)) == ("accounts", None, 10)
+
+
+def test_what_is_lacking_is_judged_by_the_pair_that_has_most_of_it() -> None:
+    pairs = [Pair(accounts(360, 90), accounts(40, 10)), Pair(accounts(20, 9), accounts(2, 1))]
+
+    assert lift_of_shares(pairs, comparable=True).factor == 100 / 40
+    assert lift_of_shares(pairs[::-1], comparable=True).factor == 100 / 40
 
 
 def values(people: int, non_zero: int, each: float) -> Values:

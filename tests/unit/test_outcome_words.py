@@ -8,6 +8,7 @@ from skene_dagster.outcomes import words
 from skene_dagster.outcomes.lift.arms import Accounts, Arm, Pair, People
 from skene_dagster.outcomes.lift.differences import Difference
 from skene_dagster.outcomes.lift.families import VariantLift
+from skene_dagster.outcomes.lift.smallest import smallest_effect
 from skene_dagster.outcomes.lift.values import Values
 from skene_dagster.outcomes.lift.verdicts import Lift, lift_of_shares, lift_of_values
 
@@ -53,6 +54,13 @@ FEW_VALUES = lift_of_values([Pair(Values(900, 90, 900, 900, 9_000), Values(100, 
 )
 def test_a_verdict_in_words(found: Lift, a_week: float, said: str) -> None:
     assert words.verdict(found, a_week=a_week) == said
+
+
+def test_more_than_a_year_is_not_counted_in_weeks() -> None:
+    missing = (NOTHING.factor - 1) * NOTHING.units
+
+    assert words.verdict(NOTHING, a_week=missing / 51.9) == "cannot tell yet: about 52 more weeks"
+    assert words.verdict(NOTHING, a_week=missing / 52.1) == "cannot tell yet: not within a year at this rate"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +128,14 @@ def test_how_much_more_they_are_worth_in_words() -> None:
 )
 def test_the_smallest_effect_in_words(effect: float, said: str) -> None:
     assert words.smallest(effect) == said
+
+
+def test_whether_a_plan_can_be_measured_in_words() -> None:
+    effect = smallest_effect(0.09, 10_902, 1_208)
+
+    assert words.measurable(1_208, effect) == "yes: 1,208 held out show a difference of 2.4 points or more"
+    assert words.measurable(1, 1.5) == "no: with 1 held out, no difference can be seen"
+    assert words.measurable(0, inf) == "no: with 0 held out, no difference can be seen"
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,11 @@ from skene_dagster.loops.plan import (
     Calls,
     Condition,
     Email,
-    GoalPlan,
     InState,
     LoopPlan,
     Manual,
     Query,
     Reached,
-    RecoveryPlan,
     Rows,
     Schedule,
     Trigger,
@@ -34,6 +32,7 @@ from skene_dagster.loops.planning.expressions import columns_of as columns_read
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.loop import plan_loop
 from skene_dagster.loops.planning.triggers import plan_trigger
+from skene_dagster.loops.times.retry_delays import RecoveryPlan
 from skene_dagster.settings import (
     Environment,
     Events,
@@ -179,7 +178,7 @@ def test_the_page_s_loop_can_run() -> None:
     loop = file_plan("loops/skene.config.ts")
 
     (step,) = loop.steps
-    assert (loop.name, step.name, loop.not_yet) == ("retention", "main", ())
+    assert (loop.name, step.name, loop.goals) == ("retention", "main", ())
     assert step.trigger == Schedule("0 9 * * *", "UTC")
     assert step.timeout == timedelta(minutes=10)
     assert isinstance(step.condition, Query)
@@ -241,11 +240,10 @@ def test_everything_written_is_in_the_plan() -> None:
     assert (loop.name, loop.type, loop.opinion) == ("win_back", "retention", "Bring people back.")
     assert [step.name for step in loop.steps] == ["nudge", "last_call"]
     assert loop.steps[1].trigger == After("nudge", timedelta(days=5))
-    assert loop.goal == GoalPlan("returns", "", timedelta(days=14))
+    assert [(goal.kind, goal.value, goal.within) for goal in loop.goals] == [("returns", "", timedelta(days=14))]
     assert (loop.holdout, loop.priority, loop.start) == (0.1, 10, "new_only")
     assert loop.recovery == RecoveryPlan(5, "linear", timedelta(minutes=1))
     assert loop.on_doubt == "resend"
-    assert loop.not_yet == ("The goal is known, not yet run.",)
 
 
 @pytest.mark.parametrize(
@@ -355,7 +353,12 @@ def test_an_event_is_as_old_as_it_happened_where_no_column_says_when_it_arrived(
     document = Document("x.yaml", {})
 
     trigger = plan_trigger(
-        EventTrigger(type="event", name="x"), (), (), replace(settings(), events=events), Faults(document)
+        EventTrigger(type="event", name="x"),
+        (),
+        (),
+        replace(settings(), events=events),
+        Faults(document),
+        per_account=False,
     )
 
     assert trigger == Rows("ev", "id", "user_id", MomentColumn(column="made"), changes=False, name=("name", "x"))
@@ -428,18 +431,6 @@ def test_a_step_that_follows_another_rides_on_the_ticks_of_the_first() -> None:
     loop = plan(TWO)
 
     assert loop.root_of(loop.steps[1]) == loop.steps[0]
-
-
-@pytest.mark.parametrize(
-    ("goal", "planned"),
-    [
-        ("{event: upgraded, within: 7d}", GoalPlan("event", "upgraded", timedelta(days=7))),
-        ("{feature: export, within: 7d}", GoalPlan("feature", "export", timedelta(days=7))),
-        ("{query: SELECT id FROM users, within: 7d}", GoalPlan("query", "SELECT id FROM users", timedelta(days=7))),
-    ],
-)
-def test_a_goal_is_of_one_kind(goal: str, planned: GoalPlan) -> None:
-    assert plan(f"{LOOP}goal: {goal}\n").goal == planned
 
 
 @pytest.mark.parametrize(
@@ -685,24 +676,6 @@ IMPOSSIBLE = [
     pytest.param(
         "hello\n", "hello\n      set: {a: 1, A: 2}\n", ":12  step 1, action.set.A", "'A' is set twice", id="set twice"
     ),
-    pytest.param("type: ret", "goal: {}\ntype: ret", ":1  goal", "exactly one of", id="no goal"),
-    pytest.param(
-        "type: ret", "goal: {event: a, feature: b}\ntype: ret", ":1  goal", "exactly one of", id="two kinds of goal"
-    ),
-    pytest.param(
-        "type: ret",
-        "goal: {event: a}\ntype: ret",
-        ":1  goal",
-        "The goal 'event' has no time limit. Add a time limit",
-        id="no end",
-    ),
-    pytest.param(
-        "type: ret",
-        "goal: {returns_within: 1d, within: 2d}\ntype: ret",
-        ":1  goal.within",
-        "returns_within already says the time",
-        id="two times",
-    ),
 ]
 
 
@@ -934,11 +907,6 @@ def test_of_an_expression_that_cannot_be_read_it_is_told_what_to_write(text: str
 
 def test_a_name_has_forty_eight_letters_at_most() -> None:
     assert plan(f"name: {'a' * 48}\n{LOOP}").name == "a" * 48
-
-
-def test_what_is_known_and_not_yet_run_is_told() -> None:
-    assert plan(f"goal: {{returns_within: 14d}}\n{TWO}").not_yet == ("The goal is known, not yet run.",)
-    assert plan(f"priority: 1\n{TWO}").not_yet == ()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A loop about accounts is planned, or refused at the line of what is wrong."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from skene_dagster import settings as settings_module
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.files.loaders import load_file
-from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.loops.plan import After, LoopPlan, Query, Rows
 from skene_dagster.loops.planning.loop import plan_loop
 
 SETTINGS = """\
@@ -30,6 +31,9 @@ steps:
       template: hello
       personalization: {name: "{{user.name}} of {{account.title}}"}
 """
+
+DAILY = "{type: schedule, cron: 0 9 * * *}"
+QUERY = "{type: query, query: SELECT id FROM workspaces WHERE dormant = 1}"
 
 TYPESCRIPT = """\
 export default defineLoop({
@@ -103,6 +107,44 @@ def test_from_another_table_its_condition_selects_the_column_account_id(tmp_path
     assert (condition.key, condition.own_key) == ("account_id", False)
 
 
+def test_set_names_columns_of_the_accounts_table(tmp_path: Path) -> None:
+    step = planned(tmp_path, YAML + "      set: {dormant: false, email: none}\n").steps[0]
+
+    assert step.email is not None
+    assert step.email.set == (("dormant", False), ("email", "none"))
+    assert step.sets_what_it_reads
+
+
+def test_a_step_may_follow_another_one(tmp_path: Path) -> None:
+    first, rest = YAML.split("  - trigger:", maxsplit=1)
+    again = rest.replace("{type: schedule, cron: 0 9 * * *}", "{type: after, step: first, wait: 5d}")
+
+    steps = planned(tmp_path, f"{first}  - name: first\n    trigger:{rest}  - name: second\n    trigger:{again}").steps
+
+    assert [step.recipient for step in steps] == ["owner", "owner"]
+    assert steps[1].trigger == After("first", timedelta(days=5))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "named", "of_accounts"),
+    [
+        pytest.param("table: orders", "user_id", False, id="a row of a user"),
+        pytest.param("table: orders, user: buyer_id", "buyer_id", False, id="a row that names its user"),
+        pytest.param("table: orders, account: workspace_id", "workspace_id", True, id="a row that names its account"),
+        pytest.param("table: users", "id", False, id="a user"),
+        pytest.param("table: workspaces", "id", True, id="an account"),
+        pytest.param("table: workspaces, user: owner_id", "owner_id", False, id="an account that names a user"),
+    ],
+)
+def test_a_row_is_of_the_account_that_it_names_or_of_its_user_s(
+    tmp_path: Path, trigger: str, named: str, of_accounts: bool
+) -> None:
+    step = planned(tmp_path, YAML.replace(DAILY, f"{{type: database, event: insert, {trigger}}}")).steps[0]
+
+    assert isinstance(step.trigger, Rows)
+    assert (step.trigger.user, step.trigger.of_accounts) == (named, of_accounts)
+
+
 def test_a_loop_that_says_nothing_is_about_users(tmp_path: Path) -> None:
     text = YAML.replace("per: account\nrecipient: owner\n", "").replace("workspaces", "users")
     text = text.replace(" of {{account.title}}", "")
@@ -153,27 +195,55 @@ REFUSED = [
         id="a query that names no account",
     ),
     pytest.param(
-        YAML.replace("{type: schedule, cron: 0 9 * * *}", "{type: event, name: Opened}"),
+        YAML.replace(DAILY, "{type: database, table: workspaces, event: update}"),
         SETTINGS,
-        "loop.yaml:5  step 1, trigger.type\n  A trigger of type event is not built for loops that are per account.",
-        id="a trigger by rows",
+        "loop.yaml:5  step 1, trigger.event\n  An action's `set` is an update of the accounts table too, and must not "
+        "trigger this step. Add `updated_at: <the column>` under `accounts:` in skene.yaml",
+        id="a change of an account that is ours",
     ),
     pytest.param(
-        YAML.replace("{type: query, query: SELECT id FROM workspaces WHERE dormant = 1}", "{type: level, is: dormant}"),
+        YAML.replace(DAILY, "{type: database, table: orders, event: insert, user: buyer_id, account: workspace_id}"),
         SETTINGS,
-        "loop.yaml:6  step 1, condition.type\n  A condition of type level is about users; this loop is per account.",
-        id="a condition about users",
+        "user\n  The account of a row is that of its user, or the row names it. Leave out `user`, or `account`.",
+        id="a row of both",
     ),
     pytest.param(
-        YAML + "      set: {reminded: true}\n",
+        YAML.replace(DAILY, "{type: database, table: orders, event: insert, account: workspace_id}")
+        .replace("per: account\nrecipient: owner\n", "")
+        .replace("workspaces", "users")
+        .replace(" of {{account.title}}", ""),
         SETTINGS,
-        "step 1, action.set\n  'set' writes to the users table, and is not built for loops that are per account.",
-        id="set",
+        "trigger.account\n  'account' says whose a row is; this loop is about users.",
+        id="a row of an account in a loop about users",
+    ),
+    pytest.param(
+        YAML.replace(QUERY, "{type: usage, limit: {free: 10}, period: 7d}"),
+        f"users: {{plan: plan}}\n{SETTINGS}",
+        "condition.limit\n  It is unknown which plan an account is on. Add `plan: <the column>` under `accounts:`",
+        id="usage where the accounts have no plan",
+    ),
+    pytest.param(
+        YAML.replace(QUERY, "{type: feature, name: export, state: tried}").replace("account.title", "row.days"),
+        f"{SETTINGS}features: {{export: {{title: Export, events: [exported]}}}}\n",
+        "The condition has no column 'days'. Use one of: since, first_at, last_at, uses.",
+        id="the days of an account",
+    ),
+    pytest.param(
+        YAML + "      set: {id: 7}\n",
+        SETTINGS,
+        "step 1, action.set.id\n  'id' is the accounts' key, which is never written. Leave it out.",
+        id="set of the key",
+    ),
+    pytest.param(
+        YAML + "      set: {Owner_ID: 7}\n",
+        SETTINGS,
+        "step 1, action.set.Owner_ID\n  'Owner_ID' is the accounts' owner, which is never written. Leave it out.",
+        id="set of the owner",
     ),
     pytest.param(
         YAML.split("    action:", maxsplit=1)[0] + "    action: {type: block, message: Pay}\n",
         SETTINGS,
-        "step 1, action.type\n  'block' is not built for loops that are per account.",
+        "step 1, action.type\n  'block' blocks users, and this loop is per account.",
         id="block",
     ),
 ]

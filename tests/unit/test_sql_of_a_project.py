@@ -22,7 +22,7 @@ steps:
 goal:
   within: 7d
   query: |
-    SELECT id FROM users
+    SELECT id, at FROM users
     WHERE
     [goal]
 """

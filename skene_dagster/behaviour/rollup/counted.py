@@ -53,6 +53,21 @@ def counted_activity(connection: Connection, settings: Settings) -> Counted | No
     return _counted(connection, _EVENTS, settings, "who was active last")
 
 
+def counted_for(connection: Connection, definition: str | None, settings: Settings) -> Counted:
+    """Say how far users' days are counted, and what follows from them by one more definition of skene.yaml, if any.
+
+    Args:
+        definition: its name in skene_definitions.
+
+    Raises:
+        NotCounted: as `counted`.
+    """
+    words = _EVENTS if definition is None else _EVENTS | {definition: f"`{definition.replace(':', '` `')}`"}
+    found = _counted(connection, words, settings, "who reached this goal")
+    assert found is not None
+    return found
+
+
 def _counted(
     connection: Connection, words: Mapping[str, str], settings: Settings, what: str = "whom this condition selects"
 ) -> Counted | None:

@@ -61,7 +61,7 @@ def _unwritable(engine: Engine, plan: LoopPlan, settings: Settings) -> Iterator[
     for number, step in enumerate(plan.steps):
         if is_sqlite(engine) or step.email is None or not step.email.set:
             continue
-        change = change_of_nobody(settings.users, step.email)
+        change = change_of_nobody(step, settings)
         try:
             transaction(engine, partial(Connection.execute, statement=change))
         except StoreError as error:

@@ -145,8 +145,6 @@ def _print_loops(
         screen.labelled("ok", f"{plan.name:<{width}}  {plan.document.file}{_when(plan)}")
         if look.next_ticks:
             screen.paragraph(f"Next tick: {look.next_ticks}", LABEL)
-        for said in plan.not_yet:
-            screen.labelled("notice", plan.document.file, said)
         for place, text in look.notices:
             screen.labelled("notice", str(place), text)
         for scan in answer.scans.get(plan.document.file, ()) if answer else ():

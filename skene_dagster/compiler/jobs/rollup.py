@@ -14,7 +14,7 @@ from skene_dagster.compiler.names import table_key
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.compiler.work import begun
-from skene_dagster.loops.plan import AtLevel, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
+from skene_dagster.loops.plan import AtLevel, GoalPlan, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
 from skene_dagster.loops.planning.usage import UsagePlan, plan_usage
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
@@ -34,12 +34,30 @@ KEYS = (ACTIVITY, ADOPTION, LEVELS, MILESTONES)
 
 
 def is_used(plans: Sequence[LoopPlan], settings: Settings) -> bool:
-    """Whether a loop's condition uses it, or skene.yaml configures it. Events are rolled up before they are deleted."""
+    """Whether a loop's condition or goal uses it, or skene.yaml configures it.
+
+    Events are rolled up before they are deleted.
+    """
     if settings.retention.events is not None:
         return True
     if settings.features or settings.milestones or settings.tidb_usage or settings.events != OWN_EVENTS:
         return True
+    if any(keys_of_goal(goal) for plan in plans for goal in plan.goals):
+        return True
     return any(keys_read(step) for plan in plans for step in plan.steps)
+
+
+def keys_of_goal(goal: GoalPlan) -> tuple[dg.AssetKey, ...]:
+    """Name what a goal reads of it."""
+    match goal.kind:
+        case "query":
+            return ()
+        case "level":
+            return (LEVELS,)
+        case "feature":
+            return (ADOPTION,)
+        case "returns" | "event":
+            return (ACTIVITY,)
 
 
 def keys_read(step: StepPlan) -> tuple[dg.AssetKey, ...]:

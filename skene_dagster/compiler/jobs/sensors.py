@@ -19,7 +19,8 @@ from skene_dagster.compiler.window import AS_OF
 from skene_dagster.delivery import modes
 from skene_dagster.errors import SkeneError
 from skene_dagster.loops.plan import After, Calls, LoopPlan, Manual, Rows, Schedule, StepPlan, segment_name
-from skene_dagster.segments import clearance, trigger_windows
+from skene_dagster.segments import clearance
+from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Settings
 from skene_dagster.store import schema
 from skene_dagster.store.engine import CLOCKS_DIFFER, database_clock, reading

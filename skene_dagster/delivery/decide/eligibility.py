@@ -184,14 +184,27 @@ def decide_row(facts: RowFacts, rules: Rules, as_of: datetime, expires_after: ti
     """Decide about one row that triggered, at one tick. What has to wait too long is skipped."""
     if facts.state is not None:
         return AlreadyDecided()
-    if facts.mailed_as_of is not None:
+    why_not = of_row(facts.occurrence, facts.found_at, facts.mailed_as_of, rules, as_of, expires_after)
+    return why_not or by_person(facts.occurrence, facts.addressee, rules, as_of)
+
+
+def of_row(
+    occurrence: str,
+    found_at: datetime | None,
+    mailed_as_of: datetime | None,
+    rules: Rules,
+    as_of: datetime,
+    expires_after: timedelta,
+) -> Skip | None:
+    """Say why nobody may be mailed about a row at a tick, whoever they are; None: somebody may."""
+    if mailed_as_of is not None:
         if rules.repeat == "once":
-            return Skip(facts.occurrence, "once")
-        if isinstance(rules.repeat, timedelta) and as_of < later(facts.mailed_as_of, rules.repeat, rules.zone):
-            return Skip(facts.occurrence, "repeat")
-    if facts.found_at is None or as_of - facts.found_at > expires_after:
-        return Skip(facts.occurrence, "too_late")
-    return by_person(facts.occurrence, facts.addressee, rules, as_of)
+            return Skip(occurrence, "once")
+        if isinstance(rules.repeat, timedelta) and as_of < later(mailed_as_of, rules.repeat, rules.zone):
+            return Skip(occurrence, "repeat")
+    if found_at is None or as_of - found_at > expires_after:
+        return Skip(occurrence, "too_late")
+    return None
 
 
 def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime) -> Mail | HoldOut | Skip | Defer:

@@ -23,10 +23,10 @@ from skene_dagster.delivery.model import NEXT_TICK, HoldReason, Waiting
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR
-from skene_dagster.segments import clearance, members, trigger_rows
+from skene_dagster.segments import clearance, members
 from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.triggers import trigger_rows
 from skene_dagster.settings import Settings
-from skene_dagster.store.tables import triggered
 
 PAGE = 5_000
 """Members per transaction: 14k rows/s on TiDB against 8k at 1,000 (measured 2026-11)."""
@@ -114,7 +114,8 @@ class SendAudience:
         Who waits already is left out: they are decided when they are due.
         """
         names = ("user_id", "occurrence") if self.step.by_row else ("user_id",)
-        table = triggered if self.step.by_row else subject(self.step).members
+        about = subject(self.step)
+        table = about.triggered if self.step.by_row else about.members
         is_new = ~ledger.waits(self.scope, *(table.c[name] for name in names))
         return self.page(connection, is_new, since, after)
 
@@ -292,5 +293,6 @@ class SendAudience:
             as_of=self.as_of,
             after=behind,
             limit=self.at_once,
+            subject=subject(self.step),
         )
         return [Candidate(row.user_id, row.entered_at, row.occurrence) for row in rows]

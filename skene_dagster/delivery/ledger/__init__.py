@@ -6,6 +6,7 @@ it alone names them: what happens to their rows stands here, one statement or tw
 
 from skene_dagster.delivery.ledger.decisions.account_sends import (
     account_history,
+    accounts_accepted_in,
     accounts_not_among,
     accounts_of_batch,
     contacts_of_accounts,
@@ -55,7 +56,17 @@ from skene_dagster.delivery.ledger.erasing import (
     sends_to,
     unname,
 )
-from skene_dagster.delivery.ledger.health import deferred, left_unresolved, next_due, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.health import (
+    Decisions,
+    decided_since,
+    deferred,
+    examples_of,
+    left_unresolved,
+    next_due,
+    open_emails,
+    stuck_emails,
+    waiting_by_step,
+)
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -83,7 +94,13 @@ from skene_dagster.delivery.ledger.reading import (
     unresolved,
     waiting,
 )
-from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
+from skene_dagster.delivery.ledger.receipt_counts import (
+    ReceiptCounts,
+    count_changes,
+    counted_by_day,
+    counted_by_loop,
+    counted_since,
+)
 from skene_dagster.delivery.ledger.receipts import (
     Bounce,
     Judged,
@@ -147,6 +164,7 @@ __all__ = [
     "LONGEST_WAIT",
     "TO_DO",
     "Bounce",
+    "Decisions",
     "Deferred",
     "Judged",
     "LeftOut",
@@ -164,6 +182,7 @@ __all__ = [
     "accepted_in",
     "accepted_since",
     "account_history",
+    "accounts_accepted_in",
     "accounts_not_among",
     "accounts_of_batch",
     "all_loops",
@@ -182,12 +201,14 @@ __all__ = [
     "contacts_of",
     "contacts_of_accounts",
     "count_changes",
+    "counted_by_day",
     "counted_by_loop",
     "counted_since",
     "counts",
     "decide",
     "decide_accounts",
     "decided_recipients",
+    "decided_since",
     "deferred",
     "doubt",
     "drop",
@@ -196,6 +217,7 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
+    "examples_of",
     "forget_contacts",
     "forget_contacts_of",
     "forget_deferred",
@@ -275,6 +297,7 @@ __all__ = [
     "unname",
     "unresolved",
     "waiting",
+    "waiting_by_step",
     "waiting_for_room",
     "waiting_users",
     "waits",

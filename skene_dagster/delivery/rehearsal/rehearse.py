@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -10,9 +10,10 @@ from sqlalchemy import Connection, inspect, literal, select
 
 from skene_dagster.behaviour.rollup.counted import counted_whole
 from skene_dagster.delivery.decide.accounts import recipients
-from skene_dagster.delivery.decide.arbiter.arbiter import days_of
+from skene_dagster.delivery.decide.accounts.rehearsing import NOBODY, decided_candidates
+from skene_dagster.delivery.decide.arbiter.arbiter import Arbiter, days_of
 from skene_dagster.delivery.decide.candidates import Candidate, count
-from skene_dagster.delivery.decide.eligibility import Decision, Mail
+from skene_dagster.delivery.decide.eligibility import Decision, Mail, Rules
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.gates.rehearsing import Tally as GateTally
 from skene_dagster.delivery.decide.send_audience import PAGE
@@ -22,7 +23,9 @@ from skene_dagster.delivery.rehearsal.stage import Case, Rehearsal, Stage, known
 from skene_dagster.errors import NotCounted
 from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.product import attributes
-from skene_dagster.segments import conditions, trigger_rows
+from skene_dagster.segments import conditions
+from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.triggers import finding
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import users_key
 from skene_dagster.store.tables import sends
@@ -166,31 +169,51 @@ def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> 
     """Decide about every row that a refresh would find; before the first one, it would find none."""
     audience, tally, seen = stage.audience, _Tally(size), 0
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
-        if not inspect(asking).has_table(sends.name):
+        if not all(inspect(asking).has_table(table.name) for table in (sends, subject(stage.step).triggered)):
             return Rehearsal(0, 0, 0, {}, ())
         rules, gates = audience.rules(asking, stage.as_of, stage.as_of), GateTally(audience, asking)
         arbiter = arbiter_of(stage, asking)
         room = arbiter.room_at_most(days_of(stage.email, in_slices=False))
-        to_come = trigger_rows.to_come(reading, stage.plan, stage.step, stage.settings, stage.mode.name, stage.as_of)
+        to_come = finding.to_come(reading, stage.plan, stage.step, stage.settings, stage.mode.name, stage.as_of)
         rows = reading.execute(select(to_come).order_by(to_come.c.user_id), execution_options={"stream_results": True})
+        decide = _rows_of_accounts if stage.step.per_account else _rows_of_users
         for some in rows.partitions(PAGE):
+            kept = {(row.user_id, row.occurrence): row.attributes for row in some}
             page = [Candidate(row.user_id, stage.as_of, row.occurrence) for row in some]
-            keys, columns = [row.user_id for row in some], stage.email.user_columns
-            people = audience.people(asking, keys, stage.as_of, columns)
-            decided = audience.decide(asking, page, rules, stage.as_of, arbiter=arbiter)
-            tally.count([one.decision for one in decided])
-            for row, one in zip(some, decided, strict=True):
-                if row.user_id in people:
+            for case, occurrence, emails in decide(stage, asking, page, rules, arbiter):
+                tally.count([case.decision])
+                if stage.step.per_account or case.person is not NOBODY:
                     # Who waits for room is one of those who want an email.
-                    is_mailed = isinstance(one.decision, Mail) or getattr(one.decision, "reason", None) == "budget"
-                    gates.count(people[row.user_id], None, emails=int(is_mailed), waits=False)
-                if isinstance(one.decision, Mail):
-                    kept = attributes.read(row.attributes, stage.email.row_columns)
-                    tally.keep(Case(row.user_id, people[row.user_id], None, one.past, one.decision, kept))
+                    wanted = emails + (getattr(case.decision, "reason", None) == "budget")
+                    gates.count(case.person, None, emails=wanted, waits=False)
+                if isinstance(case.decision, Mail):
+                    about = case.user_id if case.account_id is None else case.account_id
+                    names = stage.email.row_columns
+                    tally.keep(replace(case, row=attributes.read(kept[about, occurrence], names)))
             seen += len(page)
             progress(len(page))
         held = gates.shut(stage.as_of, room)
     return Rehearsal(seen, 0, 0, tally.counts, tuple(tally.sample), held)
+
+
+def _rows_of_users(
+    stage: Stage, connection: Connection, page: Sequence[Candidate], rules: Rules, arbiter: Arbiter
+) -> Iterator[tuple[Case, str | None, int]]:
+    """Decide about rows that triggered: what becomes of each, its occurrence, and how many emails it makes."""
+    audience, as_of = stage.audience, stage.as_of
+    people = audience.people(connection, [one.user_id for one in page], as_of, stage.email.user_columns)
+    for one in audience.decide(connection, page, rules, as_of, arbiter=arbiter):
+        user = one.candidate.user_id
+        case = Case(user, people.get(user, NOBODY), None, one.past, one.decision, {})
+        yield case, one.candidate.occurrence, one.emails
+
+
+def _rows_of_accounts(
+    stage: Stage, connection: Connection, page: Sequence[Candidate], rules: Rules, arbiter: Arbiter
+) -> Iterator[tuple[Case, str | None, int]]:
+    for one in decided_candidates(stage.audience, connection, page, rules, arbiter):
+        case = Case(one.user_id, one.person, None, one.past, one.decision, {}, one.account_id, one.account)
+        yield case, one.occurrence, one.emails
 
 
 def _pages(connection: Connection, stage: Stage) -> Iterator[Sequence[Sequence[Any]]]:

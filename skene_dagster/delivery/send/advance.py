@@ -101,7 +101,7 @@ def _drive(
 def _step(session: DeliverySession, batch: Batch, frozen: Frozen | None, policy: Policy, source: Source | None) -> Next:
     match batch.state:
         case "accepted" if source is not None:
-            write_back(session, batch, source.email)
+            write_back(session, batch, source.step)
             return "done"
         case "frozen" | "in_doubt" if is_for_the_records(batch, session.clock()):
             return look(session, batch, frozen, policy)

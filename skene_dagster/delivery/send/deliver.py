@@ -63,7 +63,7 @@ def deliver(
     if session.mode.leaves and due():
         refuse_an_outdated_ledger(session, source.email.provider)
         if policy.write_back:
-            refuse_what_cannot_be_written(session, source.email)
+            refuse_what_cannot_be_written(session, source.step)
     while waiting := due(stopped := session.stopped):
         worked = False
         for candidate in waiting:

@@ -23,12 +23,15 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.links import Links
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
-from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.goals.arms import arms_of
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
+from skene_dagster.loops.variants import in_variant
 from skene_dagster.product import attributes
-from skene_dagster.segments import members, trigger_rows
+from skene_dagster.segments import members
+from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.triggers import trigger_rows
 from skene_dagster.settings import Settings
-from skene_dagster.store.subjects import ACCOUNTS
 
 LARGEST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of a frozen batch; TiDB refuses a row of more than 6 MiB (8025, seen 2026-11)."""
@@ -103,6 +106,16 @@ def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
     return in_parts(send_ids, (len(send_ids) + 1) // 2)
 
 
+def _emails(connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source) -> dict[str, Email]:
+    """Say which variant of the email each send is, by send_id."""
+    email = source.email
+    if not email.variants:
+        return dict.fromkeys((row.send_id for row in waiting), email)
+    keys = list(dict.fromkeys(row.user_id for row in waiting))
+    known = arms_of(connection, batch.mode, batch.loop, 0.0, keys, variants=email.variants)
+    return {row.send_id: in_variant(email, known.variant_of(row.user_id)) for row in waiting}
+
+
 def _people(
     connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[object, Person]:
@@ -137,19 +150,19 @@ class _Checks:
 
     def subject(self, row: ReservedSend) -> object:
         """Return what `inside` knows a send by."""
-        if self.source.step.by_row:
-            return row.user_id, row.occurrence
+        by_row = self.source.step.by_row
         if self.source.step.per_account:
             # None: its recipient is being erased, and a user's key may be that of an account.
-            return self.accounts.of_send.get(row.send_id)
-        return row.user_id
+            accounts = self.accounts
+            return accounts.occurrences.get(row.send_id) if by_row else accounts.of_send.get(row.send_id)
+        return (row.user_id, row.occurrence) if by_row else row.user_id
 
     def why_not(self, row: ReservedSend, person: Person | None) -> LeftOut | None:
         """Say why a user gets no email now; None: they get it."""
         if self.subject(row) not in self.inside:
             return Skipped(LEFT)
         if person is None:
-            return Skipped("gone")
+            return self.accounts.without_recipient(row)
         if row.send_id in self.left:
             # No refresh has seen a member leave: the next tick decides whether they are back.
             return Skipped(LEFT) if self.source.step.by_row else Deferred(LEFT)
@@ -200,6 +213,7 @@ def _render(
     letterhead = Letterhead.of(settings, email.topic)
     is_live = mode.name == "live"
     links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
+    emails = _emails(connection, batch, waiting, source)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
@@ -210,7 +224,7 @@ def _render(
         elif person is not None:
             try:
                 message = source.templates.render(
-                    email,
+                    emails[row.send_id],
                     user=person.columns,
                     account=accounts.columns(row),
                     row=attributes.read(checks.inside[checks.subject(row)], email.row_columns),
@@ -247,11 +261,11 @@ def _kept(
     waiting: Sequence[ReservedSend],
     accounts: AccountsOfBatch,
 ) -> Mapping[Any, str | None]:
-    """Read the kept columns of those who are to be mailed: by user, or by user and occurrence if rows trigger it."""
-    segment = segment_name(plan.name, step.ledger_name)
-    if step.per_account:
-        return members.kept(connection, segment, list(accounts.of_send.values()), ACCOUNTS)
-    if not step.by_row:
-        return members.kept(connection, segment, [row.user_id for row in waiting])
+    """Read the kept columns of those who are to be mailed: by user or account, and occurrence if rows trigger it."""
+    segment, about = segment_name(plan.name, step.ledger_name), subject(step)
     rows = [(row.user_id, row.occurrence) for row in waiting]
-    return trigger_rows.kept(connection, mode.name, segment, rows)
+    if step.per_account:
+        rows = list(accounts.occurrences.values())
+    if step.by_row:
+        return trigger_rows.kept(connection, mode.name, segment, rows, about)
+    return members.kept(connection, segment, [key for key, _ in rows], about)

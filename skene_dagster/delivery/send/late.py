@@ -15,9 +15,10 @@ from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.loops.plan import LoopPlan, Query, StepPlan
-from skene_dagster.segments import conditions, trigger_rows
+from skene_dagster.segments import conditions
 from skene_dagster.segments.evaluation import in_time
 from skene_dagster.segments.recheck import Again
+from skene_dagster.segments.triggers import finding
 from skene_dagster.settings import Settings
 
 LATE = timedelta(minutes=15)
@@ -72,18 +73,17 @@ class LateTicks:
         self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], now: datetime
     ) -> frozenset[str]:
         if self.step.per_account:
-            accounts = ledger.accounts_of_batch(connection, batch.batch_id)
-            about = Again(list(dict.fromkeys(accounts.values())), now)
-            answer = conditions.answer_again(connection, *self._known(connection), self.settings, batch.as_of, about)
-            return ledger.accounts_not_among(connection, ledger.in_batch(batch.batch_id), answer.c[0])
-        again = Again(list(dict.fromkeys(row.user_id for row in waiting)), now)
-        asked = connection, *self._known(connection), self.settings
-        if self.step.by_row:
+            keys = list(ledger.accounts_of_batch(connection, batch.batch_id).values())
+        else:
             keys = [(row.user_id, row.occurrence) for row in waiting]
-            rows = trigger_rows.found_again(*asked, self.mode.name, keys, batch.as_of, again)
-            return ledger.not_among(connection, ledger.in_batch(batch.batch_id), rows.c.user_id, rows.c.occurrence)
+        again = Again(list(dict.fromkeys(key for key, _ in keys)), now)
+        asked, in_batch = (connection, *self._known(connection), self.settings), ledger.in_batch(batch.batch_id)
+        not_among = ledger.accounts_not_among if self.step.per_account else ledger.not_among
+        if self.step.by_row:
+            rows = finding.found_again(*asked, self.mode.name, keys, batch.as_of, again)
+            return not_among(connection, in_batch, rows.c.user_id, rows.c.occurrence)
         answer = conditions.answer_again(*asked, batch.as_of, again)
-        return ledger.not_among(connection, ledger.in_batch(batch.batch_id), answer.c[0])
+        return not_among(connection, in_batch, answer.c[0])
 
     def _not_in_the_whole_answer(self, connection: Connection, as_of: datetime, now: datetime) -> frozenset[str]:
         """Evaluate for the whole tick a condition that cannot be restricted to some users: one batch takes as long."""

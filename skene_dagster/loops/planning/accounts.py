@@ -6,8 +6,6 @@ from skene_dagster.loops.plan import StepPlan
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.settings import FILE, Accounts, Keyed, Settings
 
-_BY_THE_CLOCK = ("schedule", "api", "manual")
-
 
 def recipient_of(loop: model.Loop, settings: Settings, faults: Faults) -> Recipient | None:
     """Say who of an account a loop mails; None of a loop that is about users."""
@@ -39,20 +37,10 @@ def check_steps(loop: model.Loop, faults: Faults) -> None:
         faults.refuse(("holdout",), "'holdout' is not built for loops that are per account.", "Leave it out.")
     for number, step in enumerate(loop.steps):
         path = ("steps", number)
-        if step.trigger.type not in _BY_THE_CLOCK:
-            said = f"A trigger of type {step.trigger.type} is not built for loops that are per account."
-            faults.refuse((*path, "trigger", "type"), said, f"Use one of: {', '.join(_BY_THE_CLOCK)}.")
-        if step.condition.type != "query":
-            said = f"A condition of type {step.condition.type} is about users; this loop is per account."
-            faults.refuse((*path, "condition", "type"), said, "Use one of type query that selects accounts.")
         if step.action.type == "block":
-            said = "'block' is not built for loops that are per account."
-            faults.refuse((*path, "action", "type"), said, "Use an action of type email.")
-        elif step.action.set:
-            said = "'set' writes to the users table, and is not built for loops that are per account."
-            faults.refuse(
-                (*path, "action", "set"), said, "Leave it out: `repeat` says when an account is mailed again."
-            )
+            said = "'block' blocks users, and this loop is per account."
+            advice = "Use an action of type email, or block in a loop about users: their entitlements are read by user."
+            faults.refuse((*path, "action", "type"), said, advice)
 
 
 def selected_from(step: StepPlan, settings: Settings) -> Keyed:

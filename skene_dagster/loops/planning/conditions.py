@@ -11,7 +11,7 @@ from skene_dagster.loops import model
 from skene_dagster.loops.dialect import read_query
 from skene_dagster.loops.plan import AtLevel, Calls, Condition, InState, Query, Reached, Rows, Trigger, UsedUp
 from skene_dagster.loops.planning.faults import Faults
-from skene_dagster.settings import FILE, Feature, Keyed, Milestone, Settings
+from skene_dagster.settings import FILE, Accounts, Feature, Keyed, Milestone, Settings
 
 _NOTHING = Query("", "", None, "", (), (), None, "", own_key=False, by_row=False, by_key=False, plain=False, binds=())
 """Replaces a query that cannot be read; its fault is noted, and there will be no plan."""
@@ -46,9 +46,10 @@ def plan_condition(
             _check_known(condition.name, settings.milestones, "milestone", path, faults)
             return Reached(condition.name)
         case model.UsageCondition():
-            if settings.users.plan is None:
-                advice = f"Add `plan: <the column>` under `users:` in {FILE}."
-                faults.refuse((*path, "limit"), "It is unknown which plan a user is on.", advice)
+            if selects.plan is None:
+                whose, part = ("an account", "accounts") if isinstance(selects, Accounts) else ("a user", "users")
+                advice = f"Add `plan: <the column>` under `{part}:` in {FILE}."
+                faults.refuse((*path, "limit"), f"It is unknown which plan {whose} is on.", advice)
             if condition.period % timedelta(days=1):
                 advice = "Uses are counted by the day (UTC): write 1d, 7d or 30d."
                 faults.refuse((*path, "period"), "The period is not a number of whole days.", advice)
@@ -59,7 +60,7 @@ def plan_condition(
             assert_never(condition)
 
 
-def columns_of(condition: Condition) -> tuple[str, ...] | None:
+def columns_of(condition: Condition, *, per_account: bool = False) -> tuple[str, ...] | None:
     """List the columns that `{{row.x}}` can name; None if only the database knows them."""
     match condition:
         case Query():
@@ -67,7 +68,9 @@ def columns_of(condition: Condition) -> tuple[str, ...] | None:
         case AtLevel():
             return ("level", "since")
         case InState():
-            return () if condition.state == "untried" else ("since", "first_at", "last_at", "uses", "days")
+            told = () if condition.state == "untried" else ("since", "first_at", "last_at", "uses")
+            # On how many days one or another of an account used it, no count of single users says.
+            return (*told, "days") if told and not per_account else told
         case Reached():
             return ("reached_on",)
         case UsedUp():

@@ -6,12 +6,13 @@ from datetime import date, datetime, timedelta
 from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import LoopInvalid
 from skene_dagster.loops import model
+from skene_dagster.loops.names import fault_of_name
 from skene_dagster.loops.plan import Email
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.planning.marketing import check_sender, columns_of_the_link
 from skene_dagster.loops.times.hours import ANY_HOUR, ON_TIME, Hours
-from skene_dagster.settings import FILE, Feature, Milestone, Settings, Users
+from skene_dagster.settings import FILE, Accounts, Feature, Keyed, Milestone, Settings
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -40,8 +41,10 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
         advice = "Write letters, digits, - and _, without folder and extension: re_engagement."
         faults.refuse((*path, "template"), f"{shown(email.template)} cannot be the name of a template.", advice)
+    _check_variants(email, path, faults)
     check_sender(email, topic, path, settings, faults)
-    _check_set(email, path, settings.users, faults)
+    mapped = settings.accounts if per_account and settings.accounts is not None else settings.users
+    _check_set(email, path, mapped, faults)
     user: set[str] = set()
     row: set[str] = set()
     account: set[str] = set()
@@ -78,8 +81,21 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
         topic=None if email.transactional else topic,
         hours=hours,
         account_columns=tuple(sorted(account)),
+        variants=tuple((name, part / sum(email.variants.values())) for name, part in email.variants.items()),
         about=about,
     )
+
+
+def _check_variants(email: model.EmailAction, path: Path_, faults: Faults) -> None:
+    if len(email.variants) == 1:
+        advice = "Add another one to compare it with, or leave `variants` out."
+        faults.refuse((*path, "variants"), "There is one variant, which everybody would get.", advice)
+    if email.variants and email.transactional:
+        advice = "Leave `variants` out, or `transactional`."
+        faults.refuse((*path, "variants"), "Emails that their recipients asked for are not compared.", advice)
+    for name in email.variants:
+        if fault := fault_of_name(name):
+            faults.refuse((*path, "variants", name), f"{shown(name)} cannot be the name of a variant.", fault)
 
 
 def _hours(email: model.EmailAction, path: Path_, settings: Settings, faults: Faults) -> Hours:
@@ -97,15 +113,19 @@ def _hours(email: model.EmailAction, path: Path_, settings: Settings, faults: Fa
     return Hours(quiet, email.send_at)
 
 
-def _check_set(email: model.EmailAction, path: Path_, users: Users, faults: Faults) -> None:
+def _check_set(email: model.EmailAction, path: Path_, mapped: Keyed, faults: Faults) -> None:
+    whose = "accounts" if isinstance(mapped, Accounts) else "users"
+    name, what = (mapped.owner, "owner") if isinstance(mapped, Accounts) else (mapped.email, "address")
     # MySQL, 2026-11: column names are compared without regard to case.
-    kept = {users.key.lower(): "the users' key", users.email.lower(): "the users' address"}
+    kept = {name.strip().lower(): f"the {whose}' {what}", mapped.key.lower(): f"the {whose}' key"}
     seen: set[str] = set()
     for column in email.set:
         inner = (*path, "set", column)
         if _NAME.fullmatch(column) is None:
             faults.refuse(
-                inner, f"{shown(column)} is not the name of a column.", "Write the name of a column of the users table."
+                inner,
+                f"{shown(column)} is not the name of a column.",
+                f"Write the name of a column of the {whose} table.",
             )
         if column.lower() in kept:
             faults.refuse(inner, f"{shown(column)} is {kept[column.lower()]}, which is never written.", "Leave it out.")

@@ -5,21 +5,21 @@ Pure: nothing is written, no database is queried, no template is opened.
 
 from datetime import timedelta
 from functools import partial
-from typing import Literal
 
 from skene_dagster.documents import Document, Path_, shown
 from skene_dagster.loops import model
 from skene_dagster.loops.field_types import Recipient
 from skene_dagster.loops.names import fault_of_name
-from skene_dagster.loops.plan import Block, Condition, Email, GoalPlan, LoopPlan, RecoveryPlan, StepPlan
+from skene_dagster.loops.plan import Block, Condition, Email, LoopPlan, StepPlan
 from skene_dagster.loops.planning.accounts import check_steps, recipient_of
-from skene_dagster.loops.planning.conditions import about, columns_of, plan_condition, read_condition
+from skene_dagster.loops.planning.conditions import about, columns_of, plan_condition
 from skene_dagster.loops.planning.emails import plan_email
 from skene_dagster.loops.planning.faults import Faults
-from skene_dagster.loops.planning.later import not_yet
+from skene_dagster.loops.planning.goals import plan_goals
 from skene_dagster.loops.planning.marketing import topic_of
 from skene_dagster.loops.planning.triggers import is_by_row, plan_trigger
-from skene_dagster.loops.times.retry_delays import last_wait
+from skene_dagster.loops.times.retry_delays import RecoveryPlan, last_wait
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.settings import Fresh, Settings, repeated
 
 LONGEST_WAIT = timedelta(days=1)
@@ -44,18 +44,31 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
         type=loop.type,
         opinion=loop.opinion,
         steps=tuple(_step(number, loop.steps, topic, recipient, settings, faults) for number in range(len(loop.steps))),
-        goal=_goal(loop.goal, settings, faults) if loop.goal else None,
+        goals=plan_goals(loop.goal or [], settings, faults),
         holdout=loop.holdout,
         priority=loop.priority,
         start=loop.start,
         recovery=_recovery(loop.recovery, faults),
         on_doubt=loop.on_doubt,
-        not_yet=tuple(not_yet(loop)),
         document=document,
         fresh=_fresh(loop.fresh, faults),
     )
+    _check_variants(plan, faults)
     faults.raise_any()
     return plan
+
+
+def _check_variants(plan: LoopPlan, faults: Faults) -> None:
+    """A user is in one variant of a loop: its emails cannot be divided in different ways."""
+    shares = variants_of(plan)
+    for number, step in enumerate(plan.steps):
+        if step.email is not None and step.email.variants not in ((), shares):
+            prompt = () if step.email is step.action else ("upgrade_prompt",)
+            faults.refuse(
+                ("steps", number, "action", *prompt, "variants"),
+                "The variants are others than those of an earlier step; a user gets the same one of all steps.",
+                "Write the same ones, in the same shares and order, or put the step into a loop of its own.",
+            )
 
 
 def _fresh(sources: list[Fresh] | None, faults: Faults) -> tuple[Fresh, ...] | None:
@@ -113,8 +126,10 @@ def _step(
     number: int, steps: list[model.Step], topic: str, recipient: Recipient | None, settings: Settings, faults: Faults
 ) -> StepPlan:
     step, path = steps[number], ("steps", number)
-    trigger = plan_trigger(step.trigger, (*path, "trigger"), steps[:number], settings, faults)
     about_accounts = recipient is not None
+    trigger = plan_trigger(
+        step.trigger, (*path, "trigger"), steps[:number], settings, faults, per_account=about_accounts
+    )
     # Where the accounts are unknown, so is what names one: nothing more is wrong with the query.
     of_the_query = Faults(faults.document) if about_accounts and settings.accounts is None else faults
     selects = settings.accounts if about_accounts and settings.accounts is not None else settings.users
@@ -152,7 +167,7 @@ def _action(
 ) -> Email | Block:
     plan = partial(
         plan_email,
-        columns=columns_of(condition),
+        columns=columns_of(condition, per_account=per_account),
         about=about(condition, settings),
         by_row=by_row,
         per_account=per_account,
@@ -167,27 +182,3 @@ def _action(
         faults.refuse((*path, "type"), "'block' applies to the members of a segment, not to single rows.", advice)
     prompt = action.upgrade_prompt
     return Block(action.message, None if prompt is None else plan(prompt, (*path, "upgrade_prompt")))
-
-
-def _goal(goal: model.Goal, settings: Settings, faults: Faults) -> GoalPlan | None:
-    if goal.query is not None:
-        read_condition(goal.query, ("goal", "query"), settings, faults)
-    kinds: list[tuple[Literal["event", "feature", "query"], str | None]] = [
-        ("event", goal.event),
-        ("feature", goal.feature),
-        ("query", goal.query),
-    ]
-    given = [(kind, value) for kind, value in kinds if value is not None]
-    if len(given) + (goal.returns_within is not None) != 1:
-        advice = "Write exactly one of returns_within, event, feature and query."
-        faults.refuse(("goal",), "The goal is not one goal.", advice)
-    elif goal.returns_within is not None:
-        if goal.within is not None:
-            faults.refuse(("goal", "within"), "returns_within already says the time.", "Leave `within` out.")
-        return GoalPlan("returns", "", goal.returns_within)
-    elif goal.within is None:
-        faults.refuse(("goal",), f"The goal {given[0][0]!r} has no time limit.", "Add a time limit: `within: 14d`.")
-    else:
-        (said,) = given
-        return GoalPlan(*said, goal.within)
-    return None

@@ -10,11 +10,17 @@ from skene_dagster.loops.plan import After, Calls, Manual, Rows, Schedule, Trigg
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.loops.times.cron import fault_of_cron
 from skene_dagster.loops.times.zones import fault_of_timezone
-from skene_dagster.settings import FILE, MomentColumn, Settings, Users
+from skene_dagster.settings import FILE, Accounts, Keyed, MomentColumn, Settings, Users
 
 
 def plan_trigger(
-    trigger: model.Trigger, path: Path_, earlier: Sequence[model.Step], settings: Settings, faults: Faults
+    trigger: model.Trigger,
+    path: Path_,
+    earlier: Sequence[model.Step],
+    settings: Settings,
+    faults: Faults,
+    *,
+    per_account: bool,
 ) -> Trigger:
     """Resolve a trigger; `earlier` are the steps before its own."""
     match trigger:
@@ -25,7 +31,7 @@ def plan_trigger(
                 faults.refuse((*path, "timezone"), f"{shown(trigger.timezone)} is not a time zone.", fault)
             return Schedule(" ".join(trigger.cron.split()), trigger.timezone)
         case model.DatabaseTrigger():
-            return _rows(trigger, path, settings.users, faults)
+            return _rows(trigger, path, settings, faults, per_account=per_account)
         case model.EventTrigger():
             events = settings.events
             at = events.arrived or events.at
@@ -51,21 +57,43 @@ def is_by_row(trigger: Trigger) -> bool:
     return isinstance(trigger, Rows | After)
 
 
-def _rows(trigger: model.DatabaseTrigger, path: Path_, users: Users, faults: Faults) -> Rows:
-    of_users = trigger.table == users.table
-    key = trigger.key or (users.key if of_users else "id")
-    user = trigger.user or (users.key if of_users else "user_id")
+def _rows(
+    trigger: model.DatabaseTrigger, path: Path_, settings: Settings, faults: Faults, *, per_account: bool
+) -> Rows:
+    known: list[Keyed] = [settings.users, *([] if settings.accounts is None else [settings.accounts])]
+    mapped = next((one for one in known if one.table == trigger.table), None)
+    key = trigger.key or ("id" if mapped is None else mapped.key)
+    named, of_accounts = _whose(trigger, path, mapped, faults, per_account=per_account)
     if trigger.event == "insert":
-        at = _moment(trigger.at, users.created_at if of_users else None, "created_at")
-        return Rows(trigger.table, key, user, at, changes=False, name=None)
-    at = _moment(trigger.at, users.updated_at if of_users else None, "updated_at")
-    if of_users and (users.updated_at is None or at.column != users.updated_at.column):
+        at = _moment(trigger.at, mapped.created_at if isinstance(mapped, Users) else None, "created_at")
+        return Rows(trigger.table, key, named, at, changes=False, name=None, of_accounts=of_accounts)
+    updated = None if mapped is None else mapped.updated_at
+    at = _moment(trigger.at, updated, "updated_at")
+    if mapped is not None and (updated is None or at.column != updated.column):
+        whose = "users" if isinstance(mapped, Users) else "accounts"
         faults.refuse(
             (*path, "event"),
-            "An action's `set` is an update of the users table too, and must not trigger this step.",
-            f"Add `updated_at: <the column>` under `users:` in {FILE}; `set` then leaves that column as it is.",
+            f"An action's `set` is an update of the {whose} table too, and must not trigger this step.",
+            f"Add `updated_at: <the column>` under `{whose}:` in {FILE}; `set` then leaves that column as it is.",
         )
-    return Rows(trigger.table, key, user, at, changes=True, name=None)
+    return Rows(trigger.table, key, named, at, changes=True, name=None, of_accounts=of_accounts)
+
+
+def _whose(
+    trigger: model.DatabaseTrigger, path: Path_, mapped: Keyed | None, faults: Faults, *, per_account: bool
+) -> tuple[str, bool]:
+    """Say by which column it is known whose a row is, and whether that is an account."""
+    if trigger.account is not None and not per_account:
+        advice = "Leave it out, or write `per: account`."
+        faults.refuse((*path, "account"), "'account' says whose a row is; this loop is about users.", advice)
+    if trigger.account is not None and trigger.user is not None:
+        said = "The account of a row is that of its user, or the row names it."
+        faults.refuse((*path, "user"), said, "Leave out `user`, or `account`.")
+    if trigger.account is not None:
+        return trigger.account, True
+    if per_account and isinstance(mapped, Accounts) and trigger.user is None:
+        return mapped.key, True
+    return trigger.user or (mapped.key if isinstance(mapped, Users) else "user_id"), False
 
 
 def _moment(named: MomentColumn | None, mapped: MomentColumn | None, usual: str) -> MomentColumn:

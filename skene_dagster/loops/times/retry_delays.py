@@ -1,9 +1,19 @@
 """Waits between retries, as Dagster counts them."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from typing_extensions import assert_never
+
+
+@dataclass(frozen=True)
+class RecoveryPlan:
+    """How often a run that failed is tried again, and after which waits."""
+
+    retries: int
+    backoff: Literal["none", "linear", "exponential"]
+    delay: timedelta
 
 
 def last_wait(retries: int, backoff: Literal["none", "linear", "exponential"], delay: timedelta) -> timedelta:

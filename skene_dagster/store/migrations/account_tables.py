@@ -3,6 +3,8 @@
 They are always there. While a project has no accounts, they are empty, and are made anew once it has.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, MetaData, Table, select
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
@@ -13,16 +15,20 @@ from skene_dagster.store.tables import (
     account_deferred,
     account_members,
     account_sends,
+    account_triggered,
     accounts_of_type,
 )
 
-_TABLES = (account_members, account_decisions, account_deferred, account_sends)
+FIRST = (account_members, account_decisions, account_deferred, account_sends)
+"""Those of the release that first had accounts."""
+
+_TABLES = (*FIRST, account_triggered)
 """The first is made last, and dropped first: once it is there, all are, with their indexes."""
 
 
-def make(connection: Connection, account_id: KeyType, user_id: KeyType) -> None:
-    """Make the tables and indexes that are not there."""
-    for table in _described(account_id, user_id):
+def make(connection: Connection, account_id: KeyType, user_id: KeyType, tables: Sequence[Table]) -> None:
+    """Make those of some tables and their indexes that are not there; the first of them last."""
+    for table in _described(account_id, user_id, tables):
         connection.execute(CreateTable(table, if_not_exists=True))
         for index in table.indexes:
             index.create(connection, checkfirst=True)
@@ -52,12 +58,12 @@ def make_anew(connection: Connection, accounts: Accounts, users: Users) -> None:
     for table in _TABLES:
         connection.execute(DropTable(table, if_exists=True))
     # Nothing is looked for: where the statements are only printed, what is dropped is there still.
-    for table in _described(key_of(connection, accounts).type, users_key(connection, users).type):
+    for table in _described(key_of(connection, accounts).type, users_key(connection, users).type, _TABLES):
         connection.execute(CreateTable(table))
         for index in table.indexes:
             connection.execute(CreateIndex(index))
 
 
-def _described(account_id: KeyType, user_id: KeyType) -> list[Table]:
+def _described(account_id: KeyType, user_id: KeyType, tables: Sequence[Table]) -> list[Table]:
     described = {table.name: table for table in accounts_of_type(MetaData(), account_id, user_id)}
-    return [described[table.name] for table in reversed(_TABLES)]
+    return [described[table.name] for table in reversed(tables)]

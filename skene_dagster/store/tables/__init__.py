@@ -10,6 +10,7 @@ from skene_dagster.store.tables.accounts import (
     account_deferred,
     account_members,
     account_sends,
+    account_triggered,
     accounts_of_type,
 )
 from skene_dagster.store.tables.consent import erasures, preferences, suppressions
@@ -17,7 +18,7 @@ from skene_dagster.store.tables.database import OPEN, Moment, meta, metadata
 from skene_dagster.store.tables.feedback import receipt_counts, receipts, webhooks
 from skene_dagster.store.tables.incidents import alerts, failures, incidents
 from skene_dagster.store.tables.membership import entitlements, segment_members, segments, triggered
-from skene_dagster.store.tables.outcomes import arms
+from skene_dagster.store.tables.outcomes import arms, goals, outcomes
 from skene_dagster.store.tables.sending import (
     batches,
     contacts,
@@ -48,6 +49,7 @@ __all__ = [
     "account_deferred",
     "account_members",
     "account_sends",
+    "account_triggered",
     "accounts_of_type",
     "alerts",
     "arms",
@@ -63,10 +65,12 @@ __all__ = [
     "events_ahead",
     "failures",
     "feature_adoption",
+    "goals",
     "incidents",
     "meta",
     "metadata",
     "milestones",
+    "outcomes",
     "pacing",
     "preferences",
     "receipt_counts",

@@ -1,4 +1,5 @@
-"""Accounts where other tables have users: who is in a segment, what was decided about each, and which sends it is.
+"""Accounts where other tables have users: who is in a segment, which rows triggered a step, what was decided about
+each, and which sends it is.
 
 `account_id` has the very type of the accounts key; of a project that has no accounts these tables are empty, and it has
 the type of the users key.
@@ -25,7 +26,7 @@ def _step() -> "Sequence[Column[Any]]":
 
 def accounts_of_type(
     into: MetaData, account_id: _Kind, user_id: _Kind, *, key: str = "account_id"
-) -> tuple[Table, Table, Table, Table]:
+) -> tuple[Table, Table, Table, Table, Table]:
     """Describe the tables, with keys of these types.
 
     Args:
@@ -94,7 +95,25 @@ def accounts_of_type(
         sqlite_with_rowid=False,
         **options,
     )
-    return members, deferred, decisions, sends
+    triggered = Table(
+        "skene_account_triggered",
+        into,
+        # As skene_triggered, of a step about accounts.
+        Column("mode", String(16), primary_key=True),
+        Column("segment", String(100), primary_key=True),
+        Column("account_id", account_id, key=key, primary_key=True),
+        # The trigger row's key; for `after` the occurrence of the step that it follows.
+        Column("occurrence", String(64), primary_key=True),
+        Column("triggered_at", Moment, nullable=False),
+        Column("entered_at", Moment, nullable=False),
+        Column("attributes", Text),
+        Index("skene_account_triggered_entered", "mode", "segment", "entered_at"),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    return members, deferred, decisions, sends, triggered
 
 
-account_members, account_deferred, account_decisions, account_sends = accounts_of_type(metadata, NullType, NullType)
+account_members, account_deferred, account_decisions, account_sends, account_triggered = accounts_of_type(
+    metadata, NullType, NullType
+)

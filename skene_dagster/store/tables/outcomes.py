@@ -1,6 +1,6 @@
 """Who is compared with whom, to find out what a loop is good for."""
 
-from sqlalchemy import Column, Double, Integer, String, Table
+from sqlalchemy import Column, Double, Index, Integer, String, Table
 from sqlalchemy.types import NullType
 
 from skene_dagster.store.tables.database import Moment, metadata
@@ -15,7 +15,37 @@ arms = Table(
     Column("draw", Integer, primary_key=True),  # grows when arms are drawn anew: another comparison
     Column("user_id", NullType, primary_key=True),
     Column("arm", String(16), nullable=False),  # mailed | held_out
+    Column("variant", String(48)),  # of the emails, of who is mailed; NULL: there were none
     Column("share", Double, nullable=False),  # who was held out when they were drawn: 0.1 of all
     Column("enrolled_at", Moment, nullable=False),  # the tick of their first decision
     Column("level", String(16)),  # their engagement level then
+    Index("skene_arms_enrolled", "mode", "loop", "draw", "enrolled_at"),
+)
+
+goals = Table(
+    "skene_goals",
+    metadata,
+    # A goal of which outcomes were measured, and how far. An edited goal is another one.
+    Column("mode", String(16), primary_key=True),
+    Column("loop", String(48), primary_key=True),
+    Column("draw", Integer, primary_key=True),
+    Column("goal", String(48), primary_key=True),
+    Column("measured_as_of", Moment),  # the last time, whole
+    Column("final_before", Moment),  # whoever was enrolled before is final; NULL: begin with everybody
+)
+
+outcomes = Table(
+    "skene_outcomes",
+    metadata,
+    # Whether somebody who is compared reached a goal in the time that it gives them.
+    Column("mode", String(16), primary_key=True),
+    Column("loop", String(48), primary_key=True),
+    Column("draw", Integer, primary_key=True),
+    Column("goal", String(48), primary_key=True),
+    Column("user_id", NullType, primary_key=True),
+    Column("window_ends_at", Moment, nullable=False),
+    Column("reached_at", Moment),  # the first time inside the window
+    Column("value", Double),  # the sum of what counted
+    Column("state", String(16), nullable=False),  # open: asked again | final | not_asked: the goal is gone
+    Index("skene_outcomes_state", "mode", "state", "loop", "draw", "goal", "user_id"),
 )

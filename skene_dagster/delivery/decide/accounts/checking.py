@@ -26,6 +26,8 @@ class AccountsOfBatch:
 
     of_send: Mapping[str, object] = field(default_factory=dict)
     """Which account each send is about, by send_id."""
+    occurrences: Mapping[str, tuple[object, str]] = field(default_factory=dict)
+    """Likewise, with its occurrence."""
     _columns: Mapping[object, Mapping[str, object]] = field(default_factory=dict)
     _belong: frozenset[str] = frozenset()
     """The sends whose recipient is one of their account still."""
@@ -52,7 +54,8 @@ class AccountsOfBatch:
         recipient, email = step.recipient, step.email
         if recipient is None or email is None:
             return AccountsOfBatch()
-        of_send = ledger.accounts_of_batch(connection, batch.batch_id)
+        occurrences = ledger.accounts_of_batch(connection, batch.batch_id)
+        of_send = {send_id: account for send_id, (account, _) in occurrences.items()}
         keys = list(dict.fromkeys(of_send.values()))
         pairs = {row.send_id: (of_send[row.send_id], row.user_id) for row in waiting if row.send_id in of_send}
         still = recipients.still_recipients(connection, recipient, settings, pairs.values(), batch.as_of)
@@ -61,6 +64,7 @@ class AccountsOfBatch:
         scopes = Purpose.of(settings, email.topic).scopes
         return AccountsOfBatch(
             of_send,
+            occurrences,
             recipients.columns(connection, settings, keys, email.account_columns),
             frozenset(send_id for send_id, pair in pairs.items() if pair in still),
             names,
@@ -82,6 +86,10 @@ class AccountsOfBatch:
         if self.has_others and (not person.mailable or person.refusal is not None):
             return Deferred("new_recipient")
         return None
+
+    def without_recipient(self, row: ReservedSend) -> LeftOut:
+        """Say what becomes of an email whose recipient is gone: another one may be mailed about their account."""
+        return Deferred("new_recipient") if self.of_send.get(row.send_id) in self._columns else Skipped("gone")
 
     def columns(self, row: ReservedSend) -> Mapping[str, object]:
         """Return what the email can show of the account."""

@@ -15,6 +15,7 @@ from skene_dagster.behaviour.rollup.counted import counted_activity
 from skene_dagster.consent.permission import Refusal
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.decide.accounts.mailed_before import MailedBefore
+from skene_dagster.delivery.decide.accounts.occurrences import is_known, of_entry, of_its_row
 from skene_dagster.delivery.decide.accounts.recipients import recipients
 from skene_dagster.delivery.decide.accounts.refusals import refusals
 from skene_dagster.delivery.decide.addressees import Addressees
@@ -30,12 +31,11 @@ from skene_dagster.delivery.decide.eligibility import (
     Rules,
     Skip,
     by_person,
-    occurrence_of,
 )
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.slices import Slices
 from skene_dagster.delivery.ledger import StepScope
-from skene_dagster.delivery.ledger.decisions.account_model import Decided, NewAccount, occurrence_of_send, past_of
+from skene_dagster.delivery.ledger.decisions.account_model import Decided, NewAccount, occurrence_of_send
 from skene_dagster.delivery.model import NEXT_TICK, Contact, Past, Waiting
 from skene_dagster.delivery.new_decisions import NewContact, NewSend
 from skene_dagster.errors import NoClearance
@@ -85,7 +85,7 @@ class AccountDecisions:
     people: Mapping[object, Person]
     addressees: Addressees
     known: Mapping[object, Sequence[Decided]]
-    contacts: Mapping[object, Sequence[tuple[str, Contact]]]
+    contacts: dict[object, list[tuple[str, Contact]]]
     """What each got, by occurrence."""
     refusals: Mapping[object, Refusal]
     before: MailedBefore
@@ -122,7 +122,7 @@ class AccountDecisions:
         )
         addressees = audience.addressees(connection, people, now, alone=alone, arbiter=arbiter)
         addressees.slices = slices
-        contacts: Mapping[object, Sequence[tuple[str, Contact]]] = {}
+        contacts: dict[object, list[tuple[str, Contact]]] = {}
         if addressees.caps and addressees.is_counted and audience.has_accounts:
             since = min(addressees.now, now) - max(cap.within for cap in addressees.caps)
             contacts = ledger.contacts_of_accounts(connection, audience.scope, keys, since)
@@ -133,49 +133,46 @@ class AccountDecisions:
 
     def decide(self, one: Candidate) -> CandidateDecision:
         """Decide about one account."""
-        account, waiting, as_of = one.user_id, one.waiting, self.audience.as_of
-        known = self.known.get(account, ())
-        past = past_of(known, waiting.occurrence if waiting else None)
-        found = occurrence_of(one.entered_at, past, waiting, self.rules, as_of)
-        if isinstance(found, str) and _is_known(known, found):
-            # Some of it wait since it entered before: if it has entered again, it is everybody's turn.
-            anew = occurrence_of(one.entered_at, past_of(known), None, self.rules, as_of)
-            found = anew if isinstance(anew, str) else found
-        if isinstance(found, str) and account in self.mailed:
-            # It may wait twice: for an email that could not be made, and for one after it entered again.
-            found = Defer(found, "in_flight", as_of + NEXT_TICK)
+        account, as_of = one.user_id, self.audience.as_of
+        known, is_mailed = self.known.get(account, ()), account in self.mailed
+        if self.audience.step.by_row:
+            expires_after = self.audience.settings.limits.expires_after
+            found, past = of_its_row(one, known, self.rules, as_of, expires_after, is_mailed=is_mailed)
+        else:
+            found, past = of_entry(one, known, self.rules, as_of, is_mailed=is_mailed)
         if not isinstance(found, str):
-            is_new = isinstance(found, Skip) and not _is_known(known, found.occurrence)
+            is_new = isinstance(found, Skip) and not is_known(known, found.occurrence)
             return self._without_email(one, found, past, is_new=is_new)
         if self.audience.step.recipient == "everybody":
             return self._everybody(one, found, known, past)
+        if is_known(known, found):
+            # Everybody of it was mailed when it was decided, and those wait who are left.
+            return self._without_email(one, AlreadyDecided(), past, is_new=False)
         if (mailed := self.before.of(account, found)) is not None:
             return self._mailed(one, found, [_Tried(mailed, Mail(found))], known, past)
         decision: Mail | Skip | Defer = Defer(found, "no_recipient", as_of + NEXT_TICK)
         for number, user in enumerate(self.users.get(account, ())):
-            tried = self._person(account, user, found, waiting)
+            tried = self._person(account, user, found, one.waiting)
             if number == 0 or not _is_their_own(tried.decision):
                 decision = tried.decision
             if isinstance(tried.decision, Mail):
                 return self._mailed(one, found, [tried], known, past)
             if not _is_their_own(tried.decision):
                 break
-        is_new = isinstance(decision, Skip) and not _is_known(known, found)
-        return self._without_email(one, decision, past, is_new=is_new)
+        return self._without_email(one, decision, past, is_new=isinstance(decision, Skip))
 
     def _everybody(
         self, one: Candidate, occurrence: str, known: Sequence[Decided], past: Past | None
     ) -> CandidateDecision:
         account = one.user_id
-        have_one = {folded(row.user_id) for row in known if str(row.occurrence) == occurrence}
+        have_one = {folded(row.user_id) for row in known if row.occurrence == occurrence}
         left = [user for user in self.users.get(account, ()) if folded(user) not in have_one]
-        is_known = _is_known(known, occurrence)
         addresses: set[str] = set()
         tried = [self._person(account, user, occurrence, one.waiting, addresses) for user in left]
         decisions = [some.decision for some in tried]
         waits = [some for some in decisions if isinstance(some, Defer) and some.reason != "invalid_address"]
         first = min(waits, key=lambda some: some.ask_at, default=None)
-        if is_known or any(isinstance(some, Mail) for some in decisions):
+        if is_known(known, occurrence) or any(isinstance(some, Mail) for some in decisions):
             return self._mailed(one, occurrence, tried, known, past, waits=first)
         if first is not None:
             return self._without_email(one, first, past, is_new=False)
@@ -221,7 +218,9 @@ class AccountDecisions:
             return decision
         if addresses is not None and name in addresses:
             return Skip(occurrence, "same_address")
-        if any(self._is_of_this_tick(one) for one in addressees.contacts.get(name, ())):
+        others = addressees.contacts.get(name, ())
+        # Each row is an email of its own, as it is of users.
+        if not audience.step.by_row and any(self._is_of_this_tick(one) for one in others):
             return Defer(occurrence, "other_account", audience.as_of + NEXT_TICK)
         if addresses is not None:
             addresses.add(name)
@@ -253,9 +252,13 @@ class AccountDecisions:
                 sends.append(NewSend(some.user, named, "skipped", why))
         if mails:
             self.mailed.add(account)
+        if contacts:
+            scope = self.audience.scope
+            counted = Contact(scope.loop, scope.step, account, self.audience.as_of, None)
+            self.contacts.setdefault(account, []).append((occurrence, counted))
         decision: Decision = mails[0] if mails else waits or AlreadyDecided()
         waiting = Waiting(occurrence, waits.reason, waits.ask_at) if waits else None
-        is_final = not _is_known(known, occurrence)
+        is_final = not is_known(known, occurrence)
         new = NewAccount(account, occurrence, is_final, None, sends, contacts, waiting)
         return CandidateDecision(
             candidate,
@@ -291,7 +294,3 @@ class AccountDecisions:
 
 def _is_their_own(decision: Mail | Skip | Defer) -> bool:
     return not isinstance(decision, Mail) and (decision.reason in _THEIR_OWN or decision.reason in get_args(Refusal))
-
-
-def _is_known(known: Sequence[Decided], occurrence: str) -> bool:
-    return any(str(row.occurrence) == occurrence for row in known)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection
 
@@ -13,11 +14,11 @@ from skene_dagster.delivery.decide.candidates import Candidate
 from skene_dagster.delivery.decide.eligibility import Decision, Rules
 from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.decide.send_audience import SendAudience
-from skene_dagster.delivery.model import Past
+from skene_dagster.delivery.model import Past, Waiting
 from skene_dagster.segments import members
 from skene_dagster.store.subjects import ACCOUNTS
 
-_NOBODY = Person(None, mailable=False, columns={})
+NOBODY = Person(None, mailable=False, columns={})
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class RehearsedAccount:
     """What would become of one account."""
 
     account_id: object
+    occurrence: str | None
+    """The row that triggered; None where it is inside."""
     account: Mapping[str, object]
     """Its columns that the email names."""
     inside_since: datetime | None
@@ -47,24 +50,46 @@ def decided_accounts(
         NotCounted: it is not known who was active last, which the loop asks for.
         SettingsError: what skene.yaml says of accounts does not match the database.
     """
-    as_of, email, settings = audience.as_of, audience.email, audience.settings
-    there = recipients.columns(connection, settings, keys, email.account_columns)
     inside: Mapping[object, datetime] = {}
-    waiting = {}
+    waiting: Mapping[object, Waiting] = {}
     if audience.has_accounts:
         inside = members.entered(connection, audience.segment, keys, ACCOUNTS)
         waiting = ledger.waiting_users(connection, audience.scope, keys)
-    page = [Candidate(key, inside.get(key) or as_of, None, waiting.get(key)) for key in keys if key in there]
+    page = [Candidate(key, inside.get(key) or audience.as_of, None, waiting.get(key)) for key in keys]
+    return decided_candidates(audience, connection, page, rules, arbiter, inside)
+
+
+def decided_candidates(
+    audience: SendAudience,
+    connection: Connection,
+    page: Sequence[Candidate],
+    rules: Rules,
+    arbiter: Arbiter,
+    inside: Mapping[object, datetime] = MappingProxyType({}),
+) -> list[RehearsedAccount]:
+    """Decide about some accounts, or about rows that triggered, in their order; accounts that are gone are left out.
+
+    Args:
+        inside: since when each is in the segment.
+
+    Raises:
+        NotCounted, SettingsError: as `decided_accounts` does.
+    """
+    as_of, email, keys = audience.as_of, audience.email, list(dict.fromkeys(one.user_id for one in page))
+    there = recipients.columns(connection, audience.settings, keys, email.account_columns)
+    page = [one for one in page if one.user_id in there]
     found = []
     for one in audience.decide(connection, page, rules, as_of, arbiter=arbiter):
         user = one.mailed[0] if one.mailed else None
-        person = _NOBODY
+        person = NOBODY
         if user is not None:
             person = audience.people(connection, [user], as_of, email.user_columns)[user]
-        key = one.candidate.user_id
+        candidate = one.candidate
+        key = candidate.user_id
         found.append(
             RehearsedAccount(
                 key,
+                candidate.occurrence,
                 there[key],
                 inside.get(key),
                 one.decision,
@@ -72,7 +97,7 @@ def decided_accounts(
                 user,
                 person,
                 emails=one.emails,
-                waits=key in waiting,
+                waits=candidate.waiting is not None,
             )
         )
     return found

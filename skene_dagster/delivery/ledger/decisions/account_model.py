@@ -9,6 +9,9 @@ from skene_dagster.delivery.model import COUNTED_FOR_REPEAT, IN_FLIGHT, Past, Re
 from skene_dagster.delivery.new_decisions import NewContact, NewSend
 from skene_dagster.store.keys import as_text
 
+_HALF = 32
+"""Characters of half an occurrence, as its column has it."""
+
 
 @dataclass(frozen=True)
 class NewAccount:
@@ -31,7 +34,7 @@ class NewAccount:
 class Decided:
     """What the ledger knows about an account and one occurrence; a row for each of its people with a send."""
 
-    occurrence: int
+    occurrence: str
     state: SendState
     reason: Reason | None
     as_of: datetime
@@ -40,7 +43,7 @@ class Decided:
 
 
 def past_of(known: Collection[Decided], except_for: str | None = None) -> Past | None:
-    """Say of an account what `ledger.history` says of a user.
+    """Say of an account that was in a segment what `ledger.history` says of a user.
 
     Args:
         known: in the order in which it was decided.
@@ -48,10 +51,10 @@ def past_of(known: Collection[Decided], except_for: str | None = None) -> Past |
     """
     past: Past | None = None
     for one in known:
-        if str(one.occurrence) == except_for:
+        if one.occurrence == except_for:
             continue
         mailed = one.as_of if one.state in COUNTED_FOR_REPEAT else past.mailed_as_of if past else None
-        last = max(one.occurrence, past.occurrences if past else 0)
+        last = max(int(one.occurrence), past.occurrences if past else 0)
         is_in_flight = one.state in IN_FLIGHT or (past is not None and past.is_in_flight)
         past = Past(last, one.state, one.reason, one.as_of, mailed, is_in_flight)
     return past
@@ -59,4 +62,9 @@ def past_of(known: Collection[Decided], except_for: str | None = None) -> Past |
 
 def occurrence_of_send(account_id: object, occurrence: str) -> str:
     """Name the occurrence of a send about an account: one person may be mailed about several."""
-    return f"{occurrence}@{hashlib.sha256(as_text(account_id).encode()).hexdigest()[:32]}"
+    named = occurrence if len(occurrence) < _HALF else _short(occurrence)[1:]
+    return f"{named}@{_short(as_text(account_id))}"
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_HALF]

@@ -30,7 +30,7 @@ from skene_dagster.delivery.ledger.scope import StepScope, decisions_of
 from skene_dagster.delivery.model import IN_FLIGHT, Contact
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import is_sqlite
-from skene_dagster.store.subjects import ACCOUNT_SENDS, ACCOUNTS
+from skene_dagster.store.subjects import ACCOUNT_SENDS, ACCOUNTS, OF_ITS_SEND
 from skene_dagster.store.tables import OPEN, contacts, sends
 
 SOME = 1000
@@ -40,11 +40,6 @@ account_members, account_decisions, account_deferred = ACCOUNTS.members, ACCOUNT
 
 _STEP = ("mode", "loop", "step")
 _decided, _link = account_decisions.c, ACCOUNT_SENDS.c
-OF_ITS_SEND = and_(
-    *(_link[name] == sends.c[name] for name in _STEP),
-    _link.recipient_id == sends.c.user_id,
-    _link.send_occurrence == sends.c.occurrence,
-)
 OF_ITS_DECISION = and_(*(_link[name] == _decided[name] for name in (*_STEP, "user_id", "occurrence")))
 
 
@@ -118,7 +113,7 @@ def account_history(connection: Connection, scope: StepScope, keys: Sequence[obj
     )
     found: dict[object, list[Decided]] = {}
     for account_id, occurrence, *rest in connection.execute(query):
-        found.setdefault(account_id, []).append(Decided(int(occurrence), *rest))
+        found.setdefault(account_id, []).append(Decided(occurrence, *rest))
     return found
 
 
@@ -158,27 +153,43 @@ def contacts_of_accounts(
     return found
 
 
-def accounts_of_batch(connection: Connection, batch_id: str) -> dict[str, object]:
-    """Say which account each send of a batch is about, by send_id; nothing of those that are about a user."""
-    query = select(sends.c.send_id, _link.user_id).select_from(sends.join(ACCOUNT_SENDS, OF_ITS_SEND))
+def accounts_of_batch(connection: Connection, batch_id: str) -> dict[str, tuple[object, str]]:
+    """Say which account and which of its occurrences each send of a batch is about, by send_id.
+
+    Nothing is said of those that are about a user.
+    """
+    query = select(sends.c.send_id, _link.user_id, _link.occurrence).select_from(sends.join(ACCOUNT_SENDS, OF_ITS_SEND))
     rows = connection.execute(query.where(sends.c.batch_id == batch_id))
-    return {row[0]: row[1] for row in rows}
+    return {send_id: (account, occurrence) for send_id, account, occurrence in rows}
+
+
+def accounts_accepted_in(connection: Connection, batch_id: str) -> Sequence[object]:
+    """List the accounts of which an email of a batch was accepted, once each."""
+    query = select(_link.user_id).distinct().select_from(sends.join(ACCOUNT_SENDS, OF_ITS_SEND))
+    return connection.execute(query.where(sends.c.batch_id == batch_id, sends.c.state == "accepted")).scalars().all()
 
 
 def accounts_not_among(
-    connection: Connection, which: ColumnElement[bool], accounts: ColumnElement[Any]
+    connection: Connection,
+    which: ColumnElement[bool],
+    accounts: ColumnElement[Any],
+    occurrences: ColumnElement[Any] | None = None,
 ) -> frozenset[str]:
     """Name the sends whose account is not in an answer, as `not_among` does of users.
 
     Args:
         accounts: a column of the answer.
+        occurrences: another one, where it is about single rows.
     """
+    same = accounts == _link.user_id
+    if occurrences is not None:
+        same = and_(same, occurrences == _link.occurrence)
     source = sends.join(ACCOUNT_SENDS, OF_ITS_SEND)
-    query = select(sends.c.send_id).select_from(source.outerjoin(accounts.table, accounts == _link.user_id))
+    query = select(sends.c.send_id).select_from(source.outerjoin(accounts.table, same))
     return frozenset(connection.execute(query.where(which, accounts.is_(None))).scalars())
 
 
-def put_back(connection: Connection, send: RowMapping, said: Mapping[str, object]) -> bool:
+def put_back(connection: Connection, send: Mapping[str, Any] | RowMapping, said: Mapping[str, object]) -> bool:
     """Let an account be decided again whose send, which is gone, nobody can make now; False: it is about a user.
 
     Its decision goes with the last of its sends; whoever else was mailed for the occurrence stays so.

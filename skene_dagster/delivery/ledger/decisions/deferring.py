@@ -27,7 +27,7 @@ from skene_dagster.delivery.new_decisions import NewDeferral
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.subjects import ACCOUNTS, USERS
 from skene_dagster.store.sweeping import Swept, sweep
-from skene_dagster.store.tables import OPEN, triggered
+from skene_dagster.store.tables import OPEN
 
 SOME = 1000
 """Keys of a statement."""
@@ -107,9 +107,9 @@ def due(
     """
     deferred, members = scope.subject.deferred, scope.subject.members
     columns, segment = deferred.c, segment_name(scope.loop, scope.step)
-    row = triggered.c
     if by_row:
-        table, of_it = triggered, and_(row.mode == scope.mode, row.occurrence == columns.occurrence)
+        table = scope.subject.triggered
+        of_it = and_(table.c.mode == scope.mode, table.c.occurrence == columns.occurrence)
     else:
         table, of_it = members, members.c.exited_at == OPEN
     is_ripe = or_(columns.reason.not_in(UNMAILABLE), table.c.user_id.is_(None), may_be_mailed(columns.user_id))

@@ -12,7 +12,7 @@ from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, rows_of
 from skene_dagster.delivery.model import GateName, HoldReason
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.tables import OPEN, Moment, steps, triggered
+from skene_dagster.store.tables import OPEN, Moment, steps
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def held(connection: Connection, scope: StepScope) -> dict[str, int]:
     if known is None or known.hold is None:
         return {}
     segment, since = segment_name(scope.loop, scope.step), known.reserved_as_of
-    members = scope.subject.members
+    members, triggered = scope.subject.members, scope.subject.triggered
     member, row = members.c, triggered.c
     inside = and_(member.segment == segment, member.exited_at == OPEN, ~waits(scope, member.user_id))
     found = and_(row.mode == scope.mode, row.segment == segment, ~waits(scope, row.user_id, row.occurrence))

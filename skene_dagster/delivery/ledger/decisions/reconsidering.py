@@ -16,13 +16,13 @@ from sqlalchemy import (
     true,
 )
 
-from skene_dagster.delivery.ledger.decisions.account_sends import OF_ITS_DECISION, OF_ITS_SEND
+from skene_dagster.delivery.ledger.decisions.account_sends import OF_ITS_DECISION
 from skene_dagster.delivery.ledger.decisions.deferring import waits
 from skene_dagster.delivery.ledger.scope import StepScope, rows_of
 from skene_dagster.delivery.model import SkipReason
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.subjects import ACCOUNT_SENDS, ACCOUNTS
-from skene_dagster.store.tables import OPEN, sends, triggered
+from skene_dagster.store.subjects import ACCOUNT_SENDS, ACCOUNTS, OF_ITS_SEND
+from skene_dagster.store.tables import OPEN, sends
 
 RECONSIDERED: tuple[SkipReason, ...] = (
     "cancelled",
@@ -50,8 +50,8 @@ def reconsider(connection: Connection, scope: StepScope, *, by_row: bool) -> int
     same_user = (later.c[name] == again.c[name] for name in ("mode", "loop", "step", "user_id"))
     is_last = ~exists().where(*same_user, later.c.as_of > again.c.as_of)
     if by_row:
-        table, is_last = triggered, true()
-        known = and_(triggered.c.mode == scope.mode, triggered.c.occurrence == again.c.occurrence)
+        table, is_last = scope.subject.triggered, true()
+        known = and_(table.c.mode == scope.mode, table.c.occurrence == again.c.occurrence)
     else:
         table, known = members, members.c.exited_at == OPEN
     segment = segment_name(scope.loop, scope.step)

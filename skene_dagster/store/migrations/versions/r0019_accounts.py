@@ -13,4 +13,4 @@ down_revision = "0018"
 
 def upgrade() -> None:
     attributes = context.config.attributes
-    account_tables.make(op.get_bind(), attributes["account_id"], attributes["user_id"])
+    account_tables.make(op.get_bind(), attributes["account_id"], attributes["user_id"], account_tables.FIRST)

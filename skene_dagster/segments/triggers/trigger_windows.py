@@ -16,6 +16,7 @@ from skene_dagster.product.moments import ProductMoment
 from skene_dagster.settings import Events
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.names import named
+from skene_dagster.store.subjects import ACCOUNT_SENDS, OF_ITS_SEND
 from skene_dagster.store.tables import Moment, sends
 
 ROW_USER = "skene_row_user"
@@ -51,12 +52,13 @@ def window(
 
 
 def rows(connection: Connection, plan: LoopPlan, step: StepPlan, mode: str, within: Window) -> Select[Any]:
-    """Select the rows that trigger in a window: their key, user, moment and occurrence."""
+    """Select the rows that trigger in a window: their key, user (or account), moment and occurrence."""
     match step.trigger:
         case Rows() as trigger:
             return _of_a_table(connection, trigger, within)
         case After() as trigger:
-            return _of_the_ledger(plan, trigger, mode, _due(plan, trigger, within))
+            due = _due(plan, trigger, within)
+            return _of_accounts(plan, trigger, mode, due) if step.per_account else _of_users(plan, trigger, mode, due)
         case _:
             raise AssertionError(f"{step.name} is not about rows")
 
@@ -68,14 +70,15 @@ def still_there(
     mode: str,
     *,
     occurrences: Collection[str],
-    users: Collection[object],
+    keys: Collection[object],
     between: tuple[datetime, datetime],
 ) -> Select[Any]:
-    """Select those of some rows that would trigger still: their key, user, moment and occurrence.
+    """Select those of some rows that would trigger still: their key, user (or account), moment and occurrence.
 
     A row that changed since, where changes trigger, is another occurrence: it is not among them.
 
     Args:
+        keys: of the users or accounts that the rows are about.
         between: the first and the last of their moments.
     """
     match step.trigger:
@@ -84,8 +87,11 @@ def still_there(
             found = _of_a_table(connection, trigger, Window(first - timedelta(microseconds=1), last, None))
             return found.where(found.selected_columns[OCCURRENCE].in_(occurrences))
         case After() as trigger:
-            named = and_(sends.c.user_id.in_(users), sends.c.send_id.in_(occurrences))
-            return _of_the_ledger(plan, trigger, mode, named)
+            if step.per_account:
+                about = ACCOUNT_SENDS.c
+                named = and_(about.user_id.in_(keys), about.occurrence.in_(occurrences))
+                return _of_accounts(plan, trigger, mode, named)
+            return _of_users(plan, trigger, mode, and_(sends.c.user_id.in_(keys), sends.c.send_id.in_(occurrences)))
         case _:
             raise AssertionError(f"{step.name} is not about rows")
 
@@ -120,8 +126,8 @@ def of_calls(calls: Calls, events: Events) -> Rows:
 
 def is_due(connection: Connection, plan: LoopPlan, trigger: After, mode: str, within: Window) -> bool:
     """Whether an email's time to be followed has come in a window."""
-    query = _of_the_ledger(plan, trigger, mode, _due(plan, trigger, within)).limit(1)
-    return connection.execute(query).first() is not None
+    query = select(sends.c.send_id).where(_followed(plan, trigger, mode), _due(plan, trigger, within))
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _of_a_table(connection: Connection, trigger: Rows, within: Window) -> Select[Any]:
@@ -155,19 +161,38 @@ def _due(plan: LoopPlan, trigger: After, within: Window) -> ColumnElement[bool]:
     return due
 
 
-def _of_the_ledger(plan: LoopPlan, trigger: After, mode: str, which: ColumnElement[bool]) -> Select[Any]:
-    parent = plan.step(trigger.step)
+def _of_users(plan: LoopPlan, trigger: After, mode: str, which: ColumnElement[bool]) -> Select[Any]:
     return select(
         sends.c.send_id.label(ROW_KEY),
         sends.c.user_id.label(ROW_USER),
         sends.c.as_of.label(ROW_AT),
         sends.c.send_id.label(OCCURRENCE),
-    ).where(
+    ).where(_followed(plan, trigger, mode), which)
+
+
+def _of_accounts(plan: LoopPlan, trigger: After, mode: str, which: ColumnElement[bool]) -> Select[Any]:
+    """Select the accounts whose email is followed, once for each occurrence, however many of the account got one."""
+    about = ACCOUNT_SENDS.c
+    return (
+        select(
+            func.min(sends.c.send_id).label(ROW_KEY),
+            about.user_id.label(ROW_USER),
+            func.min(sends.c.as_of, type_=Moment).label(ROW_AT),
+            about.occurrence.label(OCCURRENCE),
+        )
+        .select_from(sends.join(ACCOUNT_SENDS, OF_ITS_SEND))
+        .where(_followed(plan, trigger, mode), which)
+        .group_by(about.user_id, about.occurrence)
+    )
+
+
+def _followed(plan: LoopPlan, trigger: After, mode: str) -> ColumnElement[bool]:
+    parent = plan.step(trigger.step)
+    return and_(
         sends.c.mode == mode,
         sends.c.loop == plan.name,
         sends.c.step == parent.ledger_name,
         sends.c.state == "accepted",
-        which,
     )
 
 

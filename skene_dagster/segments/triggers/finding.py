@@ -1,5 +1,4 @@
-"""Who is mailed about which row: the rows that triggered a step, and for which its condition held. They stay until no
-rule needs them any more; who was mailed is in the ledger for ever.
+"""Which rows trigger a step: those in a tick's window for which its condition holds, each found once.
 
 A tick reads some rows of its window more often than necessary; their keys show which it has already found.
 """
@@ -10,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Engine,
@@ -21,7 +21,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     tuple_,
 )
@@ -29,18 +28,20 @@ from sqlalchemy import (
 from skene_dagster.errors import StoreError
 from skene_dagster.loops.dialect import ROW_AT, ROW_KEY, ROWS
 from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan, segment_name
+from skene_dagster.loops.planning.accounts import accounts_of, selected_from
 from skene_dagster.product import attributes
-from skene_dagster.segments import conditions, trigger_windows
+from skene_dagster.segments import conditions
+from skene_dagster.segments.conditions import subject
 from skene_dagster.segments.evaluation import in_time
 from skene_dagster.segments.recheck import Again
 from skene_dagster.segments.refresh import Refreshed
+from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, transaction, users_table
 from skene_dagster.store.keys import same_as_users_key
 from skene_dagster.store.leasing import leases
 from skene_dagster.store.leasing.heartbeat import beating
-from skene_dagster.store.sweeping import Swept, sweep
-from skene_dagster.store.tables import Moment, triggered
+from skene_dagster.store.tables import Moment
 
 
 def refresh(
@@ -85,12 +86,12 @@ def refresh(
 
             def find(connection: Connection) -> Refreshed:
                 if isinstance(step.trigger, Rows):
-                    same_as_users_key(connection, settings.users, step.trigger.table, step.trigger.user)
+                    _refuse_other_keys(connection, step.trigger, step, settings)
                 leases.keep(connection, mine, clock(), writes=True)
                 rows = trigger_windows.rows(connection, plan, step, mode, within)
                 found = _found(connection, step, settings, rows, answer.rows)
                 with in_time(connection, step.timeout, conditions.place_of(plan, step)):
-                    written = _write(connection, mode, segment, as_of, found)
+                    written = _write(connection, step, mode, segment, as_of, found)
                 return told(
                     leases.complete(
                         connection, mine, clock(), members=written, entered=written, exited=0, unknown_keys=0
@@ -119,7 +120,8 @@ def to_come(
     answer = conditions.answer(connection, plan, step, settings, as_of)
     rows = trigger_windows.rows(connection, plan, step, mode, within)
     found = _found(connection, step, settings, rows, answer.rows)
-    return select(found).where(~_is_known(found, mode, segment_name(plan.name, step.ledger_name))).subquery("to_come")
+    is_known = _is_known(found, step, mode, segment_name(plan.name, step.ledger_name))
+    return select(found).where(~is_known).subquery("to_come")
 
 
 def found_again(
@@ -132,12 +134,15 @@ def found_again(
     as_of: datetime,
     again: Again,
 ) -> Subquery:
-    """Select those of some rows, by user and occurrence, that are there still and for which the condition still holds.
+    """Select those of some rows that are there still, and for which the condition still holds.
+
+    Args:
+        keys: of the rows: user (or account) and occurrence.
 
     Raises:
         QueryRejected, NotCounted: as `conditions.answer` does.
     """
-    columns = triggered.c
+    columns = subject(step).triggered.c
     mine = and_(columns.mode == mode, columns.segment == segment_name(plan.name, step.ledger_name))
     known = select(func.min(columns.triggered_at), func.max(columns.triggered_at)).where(
         mine, tuple_(columns.user_id, columns.occurrence).in_(keys)
@@ -149,78 +154,11 @@ def found_again(
         step,
         mode,
         occurrences=[occurrence for _, occurrence in keys],
-        users=again.users,
+        keys=list(dict.fromkeys(key for key, _ in keys)),
         between=(first or as_of, last or as_of),
     )
     answer = conditions.answer_again(connection, plan, step, settings, as_of, again)
     return _found(connection, step, settings, rows, answer)
-
-
-def page(
-    connection: Connection,
-    mode: str,
-    segment: str,
-    which: ColumnElement[bool],
-    *,
-    since: datetime | None,
-    as_of: datetime,
-    after: tuple[object, str] | None,
-    limit: int,
-) -> Sequence[Row[Any, Any, Any]]:
-    """List the next rows that were found up to a tick, by user and occurrence.
-
-    Args:
-        which: a condition on skene_triggered.
-        since: only what was found after that; None: all.
-
-    Returns:
-        user_id, occurrence, entered_at
-    """
-    columns = triggered.c
-    query = select(columns.user_id, columns.occurrence, columns.entered_at).where(
-        columns.mode == mode, columns.segment == segment, columns.entered_at <= as_of, which
-    )
-    if since is not None:
-        query = query.where(columns.entered_at > since)
-    if after is not None:
-        user_id, occurrence = after
-        same_user = and_(columns.user_id == user_id, columns.occurrence > occurrence)
-        query = query.where(or_(columns.user_id > user_id, same_user))
-    return connection.execute(query.order_by(columns.user_id, columns.occurrence).limit(limit)).all()
-
-
-def sample(connection: Connection, mode: str, segment: str, limit: int = 10) -> Sequence[Row[Any, Any]]:
-    """List the rows that were found last: user_id, entered_at."""
-    columns = triggered.c
-    query = select(columns.user_id, columns.entered_at).where(columns.mode == mode, columns.segment == segment)
-    return connection.execute(query.order_by(columns.entered_at.desc()).limit(limit)).all()
-
-
-def kept(
-    connection: Connection, mode: str, segment: str, keys: Sequence[tuple[object, str]]
-) -> dict[tuple[object, str], str | None]:
-    """Read the kept columns (JSON) of rows that were found, by user and occurrence."""
-    columns = triggered.c
-    rows = connection.execute(
-        select(columns.user_id, columns.occurrence, columns.attributes).where(
-            columns.mode == mode,
-            columns.segment == segment,
-            tuple_(columns.user_id, columns.occurrence).in_(keys),
-        )
-    )
-    return {(user_id, occurrence): found for user_id, occurrence, found in rows}
-
-
-def forget(
-    connection: Connection, mode: str, segment: str, *, before: datetime, since: datetime | None, size: int
-) -> Swept:
-    """Delete rows that were found before a moment.
-
-    Only what no tick looks at, and no email waits for: one that is found again is decided in the ledger already.
-    """
-    mine = and_(triggered.c.mode == mode, triggered.c.segment == segment)
-    index, found_at = "skene_triggered_entered", triggered.c.entered_at
-    return sweep(connection, triggered, found_at, index, mine, before=before, since=since, size=size)
 
 
 def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Select[Any], answer: Subquery) -> Subquery:
@@ -231,25 +169,47 @@ def _found(connection: Connection, step: StepPlan, settings: Settings, rows: Sel
     if by_row:
         query = select().select_from(answer).join(trigger, trigger.c[ROW_KEY] == answer.c[ROW_KEY])
     else:
-        query = select().select_from(trigger).join(answer, user == trigger.c[trigger_windows.ROW_USER])
-    users = users_table(settings.users)
+        query = _of_whom_they_are(trigger, step, settings, answer)
+    mapped = selected_from(step, settings)
+    there = users_table(mapped)
     names = step.email.row_columns if step.email else ()
     columns = attributes.kept(connection, answer, names, trigger if by_row else None) if names else None
     return (
         query.add_columns(
             # Rows may spell one user in several ways (collations): they are one in the ledger.
-            users.c[settings.users.key].label("user_id"),
+            there.c[mapped.key].label("user_id"),
             trigger.c[trigger_windows.OCCURRENCE].label("occurrence"),
             func.min(trigger.c[ROW_AT]).label("triggered_at"),
             (literal(None) if columns is None else func.min(columns)).label("attributes"),
         )
-        .join(users, users.c[settings.users.key] == user)
-        .group_by(users.c[settings.users.key], trigger.c[trigger_windows.OCCURRENCE])
+        .join(there, there.c[mapped.key] == user)
+        .group_by(there.c[mapped.key], trigger.c[trigger_windows.OCCURRENCE])
         .subquery("found")
     )
 
 
-def _write(connection: Connection, mode: str, segment: str, as_of: datetime, found: Subquery) -> int:
+def _of_whom_they_are(rows: CTE, step: StepPlan, settings: Settings, answer: Subquery) -> Select[Any]:
+    """Join rows that triggered with those whom the condition selects: as a row names them, or its user's account."""
+    named, query = rows.c[trigger_windows.ROW_USER], select().select_from(rows)
+    if not (step.per_account and isinstance(step.trigger, Rows)) or step.trigger.of_accounts:
+        return query.join(answer, answer.c[0] == named)
+    account = accounts_of(settings).user_column
+    people = users_table(settings.users, account)
+    return query.join(people, people.c[settings.users.key] == named).join(answer, answer.c[0] == people.c[account])
+
+
+def _refuse_other_keys(connection: Connection, trigger: Rows, step: StepPlan, settings: Settings) -> None:
+    if trigger.of_accounts:
+        same_as_users_key(connection, accounts_of(settings), trigger.table, trigger.user)
+        return
+    same_as_users_key(connection, settings.users, trigger.table, trigger.user)
+    if step.per_account:
+        accounts = accounts_of(settings)
+        same_as_users_key(connection, accounts, settings.users.table, accounts.user_column)
+
+
+def _write(connection: Connection, step: StepPlan, mode: str, segment: str, as_of: datetime, found: Subquery) -> int:
+    triggered = subject(step).triggered
     new = select(
         literal(mode),
         literal(segment),
@@ -258,7 +218,7 @@ def _write(connection: Connection, mode: str, segment: str, as_of: datetime, fou
         found.c.triggered_at,
         literal(as_of, Moment),
         found.c.attributes,
-    ).where(~_is_known(found, mode, segment))
+    ).where(~_is_known(found, step, mode, segment))
     names = ["mode", "segment", "user_id", "occurrence", "triggered_at", "entered_at", "attributes"]
     connection.execute(insert(triggered).from_select(names, new))
     # SQLite, 2026-11: does not tell how many rows a statement wrote that begins with WITH.
@@ -268,27 +228,11 @@ def _write(connection: Connection, mode: str, segment: str, as_of: datetime, fou
     return connection.execute(written).scalar_one()
 
 
-def _is_known(found: Subquery, mode: str, segment: str) -> ColumnElement[bool]:
+def _is_known(found: Subquery, step: StepPlan, mode: str, segment: str) -> ColumnElement[bool]:
+    triggered = subject(step).triggered
     return exists().where(
         triggered.c.mode == mode,
         triggered.c.segment == segment,
         triggered.c.user_id == found.c.user_id,
         triggered.c.occurrence == found.c.occurrence,
     )
-
-
-def found_for(
-    connection: Connection, mode: str, segment: str, user_id: object, since: datetime | None, limit: int
-) -> list[tuple[str, datetime]]:
-    """List the newest rows of a user that were found: occurrence, and the tick that found it.
-
-    Args:
-        since: only what was found after that; None: all.
-    """
-    columns = triggered.c
-    mine = [columns.mode == mode, columns.segment == segment, columns.user_id == user_id]
-    if since is not None:
-        mine.append(columns.entered_at > since)
-    query = select(columns.occurrence, columns.entered_at).where(*mine)
-    rows = connection.execute(query.order_by(columns.entered_at.desc(), columns.occurrence).limit(limit))
-    return [(row.occurrence, row.entered_at) for row in rows]

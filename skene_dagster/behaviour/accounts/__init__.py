@@ -1,0 +1,1 @@
+"""What accounts do: that is what their users do, taken together."""

@@ -1,0 +1,128 @@
+"""What came of the loops, once a day: an asset for each, from the tables of its goals to the difference that it makes.
+
+Not in the loops' own jobs: one that is woken every half minute would ask each time, a paused one never.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from skene_dagster.compiler import outcome_reports
+from skene_dagster.compiler.jobs.rollup import KEYS, keys_of_goal
+from skene_dagster.compiler.names import outcomes_key, sends_key, table_key
+from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.window import AS_OF, tag_of
+from skene_dagster.compiler.work import Work, begun
+from skene_dagster.errors import SkeneError
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
+from skene_dagster.outcomes.windows import give_up, measure
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import reading
+from skene_dagster.wording import without_addresses
+
+NAME = "skene__outcomes"
+"""The job and its schedule. Two underscores: no loop can have this name."""
+
+
+def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) -> dg.Definitions:
+    """Define the assets, the job that makes them, and its schedule, which is on from the start.
+
+    Args:
+        plans: the loops without errors.
+        all_well: there are no others. Only then is it known that a goal is gone.
+    """
+    if not plans:
+        return dg.Definitions()
+    asset = _assets(plans, settings, all_well=all_well)
+    counted = KEYS if any(keys_of_goal(goal) for plan in plans for goal in plan.goals) else ()
+    job = dg.define_asset_job(
+        NAME,
+        selection=dg.AssetSelection.assets(*(outcomes_key(plan) for plan in plans), *counted),
+        description="Measures what came of all loops.",
+    )
+
+    @dg.schedule(
+        name=NAME,
+        job=job,
+        cron_schedule=f"{settings.report.at.minute} {settings.report.at.hour} * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        moment = tag_of(context.scheduled_execution_time)
+        return dg.RunRequest(run_key=moment, tags={AS_OF: moment})
+
+    return dg.Definitions(assets=[asset], jobs=[job], schedules=[daily])
+
+
+def _assets(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) -> dg.AssetsDefinition:
+    kinds = {"sqlite" if settings.database_url.startswith("sqlite") else "tidb", "sql"}
+    by_key = {outcomes_key(plan): plan for plan in plans}
+
+    # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
+    @dg.multi_asset(
+        name="skene__measure",
+        specs=[
+            dg.AssetSpec(
+                key,
+                group_name=plan.name,
+                kinds=kinds,
+                description=outcome_reports.description(plan),
+                deps=_upstream(plan),
+                skippable=True,
+            )
+            for key, plan in by_key.items()
+        ],
+        check_specs=[spec for plan in plans for spec in outcome_reports.check_specs(plan)],
+        can_subset=True,
+        retry_policy=RETRIES,
+    )
+    def outcomes(
+        context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        with begun(context, database, settings) as work:
+            work.refuse_the_future()
+            chosen = [plan for key, plan in by_key.items() if key in context.selected_asset_keys]
+            failed: list[SkeneError] = []
+            for plan in chosen:
+                try:
+                    found = _measure(work, plan)
+                except SkeneError as error:
+                    # What is wrong with one loop keeps nobody from measuring the others.
+                    context.log.warning("%s is not measured. %s", plan.name, without_addresses(str(error)))
+                    failed.append(error)
+                else:
+                    yield _result(plan, found)
+            if all_well and len(chosen) == len(plans):
+                ended = give_up(database, work.mode.name, plans)
+                if ended:
+                    context.log.info("%s windows end unasked: no loop has their goal any more.", f"{ended:,}")
+            if failed:
+                raise failed[0]
+
+    return outcomes
+
+
+def _upstream(plan: LoopPlan) -> list[dg.AssetKey]:
+    sends = [sends_key(plan, step) for step in plan.steps if step.email is not None]
+    tables = {table for goal in plan.goals if goal.query is not None for table in goal.query.tables}
+    counted = {key for goal in plan.goals for key in keys_of_goal(goal)}
+    return [*sends, *(table_key(table) for table in sorted(tables)), *sorted(counted)]
+
+
+def _measure(work: Work, plan: LoopPlan) -> tuple[LoopOutcome, ...]:
+    mode = work.mode.name
+    for goal in plan.goals:
+        done = measure(work.database, plan=plan, goal=goal, settings=work.settings, mode=mode, as_of=work.as_of)
+        work.context.log.info("%s: %s people asked.", plan.name, f"{done.asked:,}")
+    return reading(work.database, lambda connection: outcomes_of(connection, plan, mode, as_of=work.as_of))
+
+
+def _result(plan: LoopPlan, found: tuple[LoopOutcome, ...]) -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(
+        asset_key=outcomes_key(plan),
+        metadata=outcome_reports.metadata(found),
+        check_results=[outcome_reports.measured(plan, found), outcome_reports.no_harm(plan, found)],
+    )

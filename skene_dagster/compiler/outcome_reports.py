@@ -1,0 +1,142 @@
+"""What Dagster is told of what came of a loop: numbers that it plots, and the checks `measured` and `no_harm`."""
+
+from collections.abc import Sequence
+from math import isfinite
+
+import dagster as dg
+
+from skene_dagster.compiler.metadata import Metadata, table
+from skene_dagster.compiler.names import outcomes_key
+from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.outcomes import words
+from skene_dagster.outcomes.comparisons import LoopOutcome
+from skene_dagster.outcomes.goal_words import did
+from skene_dagster.outcomes.lift.sample_ratio import SampleRatio
+
+MEASURED = "measured"
+NO_HARM = "no_harm"
+
+
+def check_specs(plan: LoopPlan) -> list[dg.AssetCheckSpec]:
+    """Declare the checks of a loop's outcomes. They stop no run."""
+    key = outcomes_key(plan)
+    return [
+        dg.AssetCheckSpec(
+            MEASURED,
+            asset=key,
+            description="The loop has a goal and a holdout, and both groups are as large as they should be.",
+        ),
+        dg.AssetCheckSpec(
+            NO_HARM,
+            asset=key,
+            description="Its emails keep nobody from the first goal: the interval of 99.8 % does not lie below 0.",
+        ),
+    ]
+
+
+def metadata(found: Sequence[LoopOutcome]) -> Metadata:
+    """Report the first goal's numbers, so that Dagster plots them from day to day, and all goals as a table."""
+    if not found:
+        return {}
+    first = found[0]
+    told: Metadata = {
+        "goal": dg.MetadataValue.text(did(first.goal)),
+        "verdict": dg.MetadataValue.text(words.verdict(first.lift, a_week=first.a_week)),
+        "mailed": dg.MetadataValue.int(first.mailed.people),
+        "held_out": dg.MetadataValue.int(first.held_out.people),
+        "mailed_closed": dg.MetadataValue.int(first.mailed.closed),
+        "held_out_closed": dg.MetadataValue.int(first.held_out.closed),
+        "mailed_reached": dg.MetadataValue.int(first.mailed.reached),
+        "held_out_reached": dg.MetadataValue.int(first.held_out.reached),
+    }
+    numbers = {"a_week": first.a_week, "smallest_points": 100 * first.lift.smallest}
+    if (found_ := first.lift.difference) is not None:
+        numbers |= {
+            "lift_points": 100 * found_.estimate,
+            "lift_points_low": 100 * found_.low,
+            "lift_points_high": 100 * found_.high,
+            "mailed_percent": 100 * found_.treated,
+            "held_out_percent": 100 * found_.control,
+        }
+    for share, ratio in first.ratios.items():
+        numbers[f"sample_ratio_p_{100 * share:g}_percent"] = ratio.p
+    if first.worth is not None:
+        numbers |= {"value_mailed": first.worth.mailed, "value_held_out": first.worth.held_out}
+    told |= {name: dg.MetadataValue.float(value) for name, value in numbers.items() if isfinite(value)}
+    told["goals"] = table(
+        ["goal", "difference", "verdict"], ["mailed", "held_out", "open"], [_row(one) for one in found]
+    )
+    if first.by_level:
+        told["by_level_a_hint"] = table(
+            ["level", "difference"], ["mailed", "held_out"], [_of_level(first, level) for level in first.by_level]
+        )
+    return told
+
+
+def measured(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
+    """Say whether the loop is measured."""
+    alarms = {share: ratio for one in found for share, ratio in one.ratios.items() if ratio.alarm}
+    severity, said = dg.AssetCheckSeverity.WARN, ""
+    if alarms:
+        severity = dg.AssetCheckSeverity.ERROR
+        said = " ".join(_unequal(share, ratio) for share, ratio in alarms.items())
+        said += " Something puts people into the wrong group: do not read the numbers."
+    elif not plan.goals:
+        said = (
+            "The loop has no goal, so nobody knows whether it works: write one, such as `goal: {returns_within: 14d}`."
+        )
+    elif not plan.holdout:
+        said = "Nobody is held out, so nobody knows whether it works: write `holdout: 10%`."
+    told = said or f"{found[0].mailed.people:,} are mailed and {found[0].held_out.people:,} held out."
+    return dg.AssetCheckResult(
+        passed=not said, asset_key=outcomes_key(plan), check_name=MEASURED, severity=severity, description=told
+    )
+
+
+def _unequal(share: float, ratio: SampleRatio) -> str:
+    held_out, people = ratio.counts[1], sum(ratio.counts)
+    rare = f"one of {1 / ratio.p:,.0f} times" if ratio.p else "hardly ever"
+    return f"Of {people:,} people, {held_out:,} are held out, not {100 * share:g} %: chance alone does that {rare}."
+
+
+def no_harm(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
+    """Say whether the loop's emails do harm, as far as the first goal tells."""
+    is_harm = bool(found) and found[0].harm == "harm"
+    said = words.harm(found[0].harm) if found else "The loop has no goal."
+    return dg.AssetCheckResult(
+        passed=not is_harm,
+        asset_key=outcomes_key(plan),
+        check_name=NO_HARM,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{said[:1].upper()}{said[1:].rstrip('.')}.",
+    )
+
+
+def description(plan: LoopPlan) -> str:
+    """Describe the asset."""
+    if not plan.goals:
+        return "What comes of the loop. It has no `goal`, so nothing is measured."
+    goals = "\n".join(f"- who {did(goal)}" for goal in plan.goals)
+    held_out = f"{100 * plan.holdout:g} % are held out." if plan.holdout else "Nobody is held out."
+    return (
+        f"**Did it work:** how many of those who are mailed reach a goal, and how many of those who are held out.\n\n"
+        f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`."
+    )
+
+
+def _row(one: LoopOutcome) -> dict[str, str | int]:
+    difference = one.lift.difference
+    return {
+        "goal": did(one.goal),
+        "difference": "" if difference is None else words.interval_in_points(difference),
+        "verdict": words.verdict(one.lift, a_week=one.a_week),
+        "mailed": one.mailed.closed,
+        "held_out": one.held_out.closed,
+        "open": one.mailed.open + one.held_out.open,
+    }
+
+
+def _of_level(one: LoopOutcome, level: str) -> dict[str, str | int]:
+    lift = one.by_level[level]
+    shown = "too few to tell" if lift.difference is None else words.interval_in_points(lift.difference)
+    return {"level": level, "difference": shown, "mailed": lift.treated, "held_out": lift.control}

@@ -1,0 +1,222 @@
+"""What came of a loop: its two arms, as the database counts them, compared.
+
+Only who was drawn from a share is compared: of nothing nobody is held out. Where the share was changed, those who were
+drawn from each are two arms of their own, and their differences are put together (`lift/arms.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Float, and_, case, func, select
+
+from skene_dagster.goals.arms import Arm, Comparison, comparison_of
+from skene_dagster.loops.plan import GoalPlan, LoopPlan
+from skene_dagster.loops.planning.goals import VALUE
+from skene_dagster.outcomes.lift.arms import Pair, People
+from skene_dagster.outcomes.lift.families import lifts_by_level
+from skene_dagster.outcomes.lift.sample_ratio import SampleRatio, comparable, sample_ratio
+from skene_dagster.outcomes.lift.values import Values, rank_of_cap
+from skene_dagster.outcomes.lift.verdicts import Harm, Lift, judge_harm, lift_of_shares, lift_of_values
+from skene_dagster.store.tables import arms, outcomes
+
+LATELY = timedelta(weeks=4)
+"""How far back it is counted how many enter a comparison."""
+
+_arm, _outcome = arms.c, outcomes.c
+
+
+@dataclass(frozen=True)
+class ArmSize:
+    """One arm, of all shares together."""
+
+    people: int
+    """Everybody who is in it."""
+    closed: int
+    """Those of them whose time is over, who are compared."""
+    reached: int
+    """Those of them who reached the goal in it."""
+
+    @property
+    def open(self) -> int:
+        """Those who have time left, or were not asked."""
+        return self.people - self.closed
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the people of both arms are worth, by a goal that says so."""
+
+    lift: Lift
+    cap: float
+    """At which values are capped to be compared, in the goal's unit."""
+    mailed: float
+    """The sum of their values, uncapped."""
+    held_out: float
+
+
+@dataclass(frozen=True)
+class LoopOutcome:
+    """What came of a loop by one of its goals, of the present draw of its arms."""
+
+    loop: str
+    goal: GoalPlan
+    mailed: ArmSize
+    held_out: ArmSize
+    ratios: Mapping[float, SampleRatio]
+    """By the share that is held out, whether so many are."""
+    lift: Lift
+    harm: Harm
+    by_level: Mapping[str, Lift]
+    """By engagement level when they were enrolled; a hint. Without those whose level is unknown."""
+    worth: Worth | None
+    """None: the goal says no value, or nobody has one."""
+    a_week: float
+    """How many enter the comparison in a week now."""
+
+    @property
+    def alarm(self) -> bool:
+        """An arm is not as large as it should be: the numbers are not to be read."""
+        return not comparable(self.ratios.values())
+
+
+def outcomes_of(connection: Connection, plan: LoopPlan, mode: str, *, as_of: datetime) -> tuple[LoopOutcome, ...]:
+    """Compare the arms of a loop by each of its goals, as far as they are measured; it measures nothing.
+
+    Args:
+        as_of: up to when it is counted how many enter in a week.
+    """
+    comparison = comparison_of(connection, mode, plan.name)
+    a_week = _a_week(connection, comparison, as_of)
+    return tuple(_outcome_of(connection, comparison, goal, a_week) for goal in plan.goals)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """People of one arm that was drawn from one share, at one level, whose windows are over or not."""
+
+    share: float
+    arm: Arm
+    level: str | None
+    is_closed: bool
+    people: int
+    reached: int
+
+
+def _outcome_of(connection: Connection, comparison: Comparison, goal: GoalPlan, a_week: float) -> LoopOutcome:
+    counted = _count(connection, comparison, goal)
+    ratios = _ratios(counted)
+    is_comparable = comparable(ratios.values())
+    closed = [one for one in counted if one.is_closed]
+    pairs = _pairs(closed)
+    levels = sorted({one.level for one in closed if one.level is not None})
+    by_level = {level: _pairs(one for one in closed if one.level == level) for level in levels}
+    return LoopOutcome(
+        comparison.loop,
+        goal,
+        _size(counted, "mailed"),
+        _size(counted, "held_out"),
+        ratios,
+        lift_of_shares(pairs, comparable=is_comparable),
+        judge_harm(pairs, comparable=is_comparable),
+        lifts_by_level(by_level, comparable=is_comparable),
+        _worth(connection, comparison, goal, is_comparable=is_comparable),
+        a_week,
+    )
+
+
+def _is_compared(comparison: Comparison) -> ColumnElement[bool]:
+    ours = [_arm[name] == value for name, value in comparison.key.items()]
+    return and_(*ours, _arm.share > 0, _arm.share < 1)
+
+
+def _theirs(comparison: Comparison, goal: GoalPlan) -> ColumnElement[bool]:
+    """Join the outcomes of a goal to the arms."""
+    key = {**comparison.key, "goal": goal.key}
+    return and_(*(_outcome[name] == value for name, value in key.items()), _outcome.user_id == _arm.user_id)
+
+
+def _count(connection: Connection, comparison: Comparison, goal: GoalPlan) -> list[_Counted]:
+    closed = case((_outcome.state == "final", 1), else_=0)
+    query = (
+        select(_arm.share, _arm.arm, _arm.level, closed, func.count(), func.count(_outcome.reached_at))
+        .select_from(arms.outerjoin(outcomes, _theirs(comparison, goal)))
+        .where(_is_compared(comparison))
+        .group_by(_arm.share, _arm.arm, _arm.level, closed)
+    )
+    return [
+        _Counted(share, arm, level, bool(is_closed), people, reached)
+        for share, arm, level, is_closed, people, reached in connection.execute(query)
+    ]
+
+
+def _size(counted: Sequence[_Counted], arm: Arm) -> ArmSize:
+    ours = [one for one in counted if one.arm == arm]
+    closed = [one for one in ours if one.is_closed]
+    return ArmSize(
+        sum(one.people for one in ours), sum(one.people for one in closed), sum(one.reached for one in closed)
+    )
+
+
+def _ratios(counted: Iterable[_Counted]) -> dict[float, SampleRatio]:
+    people = Counter[tuple[float, Arm]]()
+    for one in counted:
+        people[one.share, one.arm] += one.people
+    shares = sorted({share for share, _ in people})
+    return {
+        share: sample_ratio((people[share, "mailed"], people[share, "held_out"]), (1 - share, share))
+        for share in shares
+    }
+
+
+def _pairs(counted: Iterable[_Counted]) -> list[Pair[People]]:
+    people, reached = Counter[tuple[float, Arm]](), Counter[tuple[float, Arm]]()
+    for one in counted:
+        people[one.share, one.arm] += one.people
+        reached[one.share, one.arm] += one.reached
+
+    def arm(share: float, name: Arm) -> People:
+        return People(people[share, name], reached[share, name])
+
+    return [Pair(arm(share, "mailed"), arm(share, "held_out")) for share in sorted({share for share, _ in people})]
+
+
+def _worth(connection: Connection, comparison: Comparison, goal: GoalPlan, *, is_comparable: bool) -> Worth | None:
+    if goal.query is None or VALUE not in (goal.query.columns or ()):
+        return None
+    value = func.coalesce(_outcome.value, 0, type_=Float())
+    closed = (
+        select(_arm.share, _arm.arm, value.label("value"))
+        .select_from(arms.join(outcomes, _theirs(comparison, goal)))
+        .where(_is_compared(comparison), _outcome.state == "final")
+    )
+    non_zero = closed.where(_outcome.value != 0).subquery("non_zero")
+    count = connection.execute(select(func.count()).select_from(non_zero)).scalar_one()
+    if not count:
+        return None
+    ranked = select(non_zero.c.value).order_by(non_zero.c.value).offset(rank_of_cap(count)).limit(1)
+    cap = float(connection.execute(ranked).scalar_one())
+    of = closed.subquery("closed").c
+    capped = case((of.value > cap, cap), else_=of.value)
+    sums = [func.sum(of.value), func.sum(capped), func.sum(capped * capped)]
+    query = select(of.share, of.arm, func.count(), func.sum(case((of.value != 0, 1), else_=0)), *sums)
+    found = {
+        (share, arm): Values(people, int(some), float(total), float(low), float(squared))
+        for share, arm, people, some, total, low, squared in connection.execute(query.group_by(of.share, of.arm))
+    }
+    nobody = Values(0, 0, 0.0, 0.0, 0.0)
+    pairs = [
+        Pair(found.get((share, "mailed"), nobody), found.get((share, "held_out"), nobody))
+        for share in sorted({share for share, _ in found})
+    ]
+    totals = {arm: sum(float(values.total) for (_, of_arm), values in found.items() if of_arm == arm)
+              for arm in ("mailed", "held_out")}  # fmt: skip
+    lift = lift_of_values(pairs, comparable=is_comparable)
+    return Worth(lift, cap, totals["mailed"], totals["held_out"])
+
+
+def _a_week(connection: Connection, comparison: Comparison, as_of: datetime) -> float:
+    lately = _arm.enrolled_at > as_of - LATELY, _arm.enrolled_at <= as_of
+    people = select(func.count()).select_from(arms).where(_is_compared(comparison), *lately)
+    return connection.execute(people).scalar_one() / (LATELY / timedelta(weeks=1))

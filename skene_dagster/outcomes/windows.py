@@ -1,0 +1,198 @@
+"""Measure who reached a goal in the time that it gives them: in the database, both arms alike, as often as is needed.
+
+Each person's window begins when they enter the comparison. While it is open, and as long after its end as events may
+come late, it is asked again; then it is final, and never asked again. A goal that is added today is measured for
+everybody who is compared. This module owns skene_outcomes and skene_goals.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    null,
+    select,
+    update,
+)
+
+from skene_dagster.goals.arms import Comparison, comparison_of
+from skene_dagster.goals.happened import Happened, happened
+from skene_dagster.loops.plan import GoalPlan, LoopPlan
+from skene_dagster.settings import Settings
+from skene_dagster.store.engine import reading, transaction
+from skene_dagster.store.key_ranges import Parts, Span
+from skene_dagster.store.moments import earliest, later
+from skene_dagster.store.tables import Moment, arms, goals, outcomes
+
+CHUNK = 50_000
+"""People per transaction."""
+
+_KEY = "mode", "loop", "draw", "goal"
+_A_DAY = timedelta(days=1)
+_arm, _outcome, _goal = arms.c, outcomes.c, goals.c
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was asked about a goal."""
+
+    goal: GoalPlan
+    asked: int
+    """About how many people: those whose windows were not final."""
+    known_until: datetime
+    """Nothing later was known."""
+
+
+def measure(
+    engine: Engine,
+    *,
+    plan: LoopPlan,
+    goal: GoalPlan,
+    settings: Settings,
+    mode: str,
+    as_of: datetime,
+    chunk: int = CHUNK,
+) -> Measured:
+    """Ask about everybody in a loop's present comparison whether they reached a goal. Again changes nothing.
+
+    Args:
+        plan: a loop.
+        goal: one of its goals.
+        as_of: what happens later does not count.
+        chunk: about how many people a transaction is about.
+
+    Raises:
+        NotCounted: the goal depends on what users do, which is not counted.
+        QueryRejected: the goal's query cannot be asked here.
+        StoreError: the database refused; what was half-written is repaired by the next time.
+    """
+    comparison, since, known_until = reading(
+        engine, partial(_begin, plan=plan, goal=goal, settings=settings, mode=mode, as_of=as_of)
+    )
+    asking = _Asking(comparison, goal, since, settings.events.late)
+
+    def write(connection: Connection, span: Span) -> int:
+        who = asking.who(span)
+        return _ask(connection, asking, span, happened(connection, plan, goal, settings, who, as_of=as_of))
+
+    asked = Parts(engine, write, [asking.who(Span())], chunk).by_ranges()
+    reach = {"measured_as_of": as_of, "final_before": asking.final_before(known_until)}
+    transaction(engine, lambda connection: _remember(connection, asking.key, reach))
+    return Measured(goal, asked, known_until)
+
+
+def give_up(engine: Engine, mode: str, plans: Sequence[LoopPlan], chunk: int = CHUNK) -> int:
+    """End the open windows of goals that no loop has any more; what is final stays.
+
+    A goal that comes back is measured for those people, too.
+
+    Args:
+        plans: all loops of a project; none of its files is broken.
+
+    Returns:
+        How many there were.
+    """
+
+    def gone(connection: Connection) -> list[dict[str, object]]:
+        draws = {plan.name: comparison_of(connection, mode, plan.name).draw for plan in plans}
+        asked = {(plan.name, draws[plan.name], goal.key) for plan in plans for goal in plan.goals}
+        known = connection.execute(select(_goal.loop, _goal.draw, _goal.goal).where(_goal.mode == mode))
+        return [dict(zip(_KEY, (mode, *row), strict=True)) for row in known if tuple(row) not in asked]
+
+    return sum(_end(engine, key, chunk) for key in reading(engine, gone))
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """A goal, and about whom it is asked."""
+
+    comparison: Comparison
+    goal: GoalPlan
+    since: datetime | None
+    """Who was enrolled until then is final; None: nobody is known to be."""
+    late: timedelta
+
+    @property
+    def key(self) -> dict[str, object]:
+        return {**self.comparison.key, "goal": self.goal.key}
+
+    def final_before(self, known_until: datetime) -> datetime:
+        """Say until when those were enrolled whose windows are final, if all is known until a moment."""
+        return known_until - self.goal.within - self.late
+
+    def who(self, span: Span) -> Select[Any]:
+        """Select the keys of those who are asked about, in a range."""
+        final = exists().where(_is(outcomes, self.key), _outcome.user_id == _arm.user_id, _outcome.state == "final")
+        found = select(_arm.user_id).where(_is(arms, self.comparison.key), span.of(_arm.user_id), not_(final))
+        return found if self.since is None else found.where(_arm.enrolled_at > self.since)
+
+
+def _begin(
+    connection: Connection, *, plan: LoopPlan, goal: GoalPlan, settings: Settings, mode: str, as_of: datetime
+) -> tuple[Comparison, datetime | None, datetime]:
+    comparison = comparison_of(connection, mode, plan.name)
+    before = select(_goal.final_before).where(_is(goals, {**comparison.key, "goal": goal.key}))
+    final_before = connection.execute(before).scalar_one_or_none()
+    # A tick that comes late enrols people as of then.
+    since = None if final_before is None else final_before - settings.limits.expires_after - _A_DAY
+    known = happened(connection, plan, goal, settings, select(_arm.user_id), as_of=as_of).known_until
+    return comparison, since, known
+
+
+def _ask(connection: Connection, asking: _Asking, span: Span, what: Happened) -> int:
+    """Write the outcomes of a range of people anew, but for those that are final; return how many."""
+    key = asking.key
+    again = _outcome.state.in_(("open", "not_asked"))
+    connection.execute(delete(outcomes).where(_is(outcomes, key), again, span.of(_outcome.user_id)))
+    ends = later(_arm.enrolled_at, asking.goal.within)
+    until = earliest(ends, literal(what.known_until, Moment))
+    counts = and_(what.user_id == _arm.user_id, what.inside(_arm.enrolled_at, until))
+    is_final = _arm.enrolled_at <= literal(asking.final_before(what.known_until), Moment)
+    found = asking.who(span).add_columns(
+        func.max(ends, type_=Moment),
+        func.min(what.at(_arm.enrolled_at), type_=Moment),
+        null() if what.value is None else func.sum(case((what.user_id.is_not(None), what.value))),
+        # Each has one row of theirs: the aggregate is that row's.
+        func.max(case((is_final, "final"), else_="open")),
+    )
+    found = found.select_from(arms.outerjoin(what.rows, counts)).group_by(_arm.user_id)
+    named = [literal(value).label(name) for name, value in key.items()]
+    rows = found.with_only_columns(*named, *found.selected_columns, maintain_column_froms=True)
+    into = [*key, "user_id", "window_ends_at", "reached_at", "value", "state"]
+    return connection.execute(insert(outcomes).from_select(into, rows)).rowcount
+
+
+def _remember(connection: Connection, key: dict[str, object], reach: dict[str, datetime]) -> None:
+    connection.execute(delete(goals).where(_is(goals, key)))
+    connection.execute(insert(goals).values(**key, **reach))
+
+
+def _end(engine: Engine, key: dict[str, object], chunk: int) -> int:
+    anew = update(goals).where(_is(goals, key)).values(final_before=None)
+    transaction(engine, lambda connection: connection.execute(anew).rowcount)
+    is_open = and_(_is(outcomes, key), _outcome.state == "open")
+
+    def write(connection: Connection, span: Span) -> int:
+        ended = update(outcomes).where(is_open, span.of(_outcome.user_id)).values(state="not_asked")
+        return connection.execute(ended).rowcount
+
+    return Parts(engine, write, [select(_outcome.user_id).where(is_open)], chunk).by_ranges()
+
+
+def _is(table: Table, key: dict[str, object]) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == value for name, value in key.items()))

@@ -1,0 +1,1 @@
+"""Steps that rows trigger: which rows a tick reads, and which of them were found."""
