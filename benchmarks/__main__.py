@@ -15,6 +15,7 @@ def main() -> None:
         "refresh",
         "reserve",
         "suppressed",
+        "outcomes",
         "ticks",
         "memory",
         "rollup",

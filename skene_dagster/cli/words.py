@@ -74,6 +74,7 @@ OF_ONE: Mapping[str, str] = MappingProxyType(
         "said_no": 'said no to "{topic}", or to all',
         "no_consent": 'never said yes to "{topic}"',
         "suppressed": "nothing may reach their address",
+        "goal_reached": "reached the loop's goal by themselves",
         "same_address": "another user with this address got it",
         "left_segment": "no longer matches",
         "there_at_start": "was there before it began (start: new_only)",

@@ -77,6 +77,7 @@ SkipReason = Literal[
     "suppressed",
     "said_no",
     "no_consent",
+    "goal_reached",
     "same_address",
     "step_removed",
     "doubt",
@@ -85,7 +86,8 @@ SkipReason = Literal[
 """Why a user is not mailed for this entry, or this row, at all.
 
 `suppressed`: nothing may reach their address; `said_no`: they want no marketing, or none of the topic; `no_consent`:
-they never said yes to a topic that waits for it; `same_address`: somebody with the same address gets this email;
+they never said yes to a topic that waits for it; `goal_reached`: they did what it is for; `same_address`: somebody
+with the same address gets this email;
 `erased`: a person had them erased while their email was on its way.
 """
 

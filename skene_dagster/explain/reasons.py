@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "outranked": "they leave their last place under a cap to a loop of higher priority",
         "new_address": "their address has changed since it was decided",
         "no_consent": "never said yes to this topic (topics.<name>.default: off)",
+        "goal_reached": "reached the loop's goal since they entered",
         "missing_value": "a value that the email needs is missing",
         "unrenderable": "no valid email can be made from their values",
         "too_late": "waited too long (limits.expires_after)",

@@ -3,7 +3,7 @@
 A day of what users do has its first and its last moment; a row of the product's has one, which is both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -43,8 +43,8 @@ from skene_dagster.store.keys import users_key
 from skene_dagster.store.moments import day_of
 from skene_dagster.store.tables import user_days
 
-Who = Select[Any]
-"""Selects the keys of the users who are asked about."""
+Who = Select[Any] | Sequence[object]
+"""The keys of the users who are asked about."""
 
 _MOMENTS = frozenset({FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP, FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE, FIELD_TYPE.NULL})
 _INTEGERS = frozenset({FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG})

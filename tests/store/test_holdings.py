@@ -25,6 +25,7 @@ from skene_dagster.store.tables import (
     feature_adoption,
     metadata,
     milestones,
+    outcomes,
     recovered,
     triggered,
     user_activity,
@@ -120,6 +121,8 @@ def lived(scene: Scene, key: int) -> None:
         for table, row in of_behaviour(key).items():
             connection.execute(insert(table), row)
         connection.execute(insert(account_sends), about | {"send_occurrence": f"1@{key:032x}"})
+        outcome = {"draw": 1, "goal": "returns-1", "window_ends_at": BEGIN, "state": "open"}
+        connection.execute(insert(outcomes), {"mode": "live", "loop": "vip", "user_id": key} | outcome)
         # Their account was erased before, and they are back.
         erased = {"erasure_id": f"{key:032x}", "recipients": names, "erased_at": BEGIN}
         connection.execute(insert(erasures), erased)

@@ -318,6 +318,16 @@ AT_NIGHT = NOW + timedelta(hours=14)
             id="a no comes first",
         ),
         pytest.param(
+            replace(ADA, has_reached_goal=True, shares_address=True, full=Room(TOMORROW), held_out="loop"),
+            Skip("1", "goal_reached"),
+            id="who reached the goal needs no email",
+        ),
+        pytest.param(
+            replace(ADA, refusal="said_no", has_reached_goal=True),
+            Skip("1", "said_no"),
+            id="a no comes before the goal, too",
+        ),
+        pytest.param(
             replace(ADA, shares_address=True, full=Room(TOMORROW)),
             Skip("1", "same_address"),
             id="what can never be comes before what has to wait",

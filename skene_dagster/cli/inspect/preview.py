@@ -34,6 +34,7 @@ from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
 from skene_dagster.explain.reasons import reason_in_words, would_be_mailed
 from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.outcomes.foreseen import of_people
 from skene_dagster.project import load_project
 from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings, load
@@ -189,6 +190,7 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
     if share and not stage.audience.has_arms:
         screen.labelled("notice", f"{percent(share)} of them are held out: who, the first run draws.")
         screen.line()
+    _tell_what_is_seen(screen, stage, found)
     if not found.sample:
         if word == "user":
             screen.paragraph("To see the email anyway, name a user: --user KEY.")
@@ -212,6 +214,17 @@ def _tell_everybody(screen: Screen, stage: Stage, size: int, *, browser: bool) -
         browser=browser,
     )
     return True
+
+
+def _tell_what_is_seen(screen: Screen, stage: Stage, found: Rehearsal) -> None:
+    mailed, held_out = found.counts.get("mail", 0), found.counts.get("held_out", 0)
+    if not (stage.plan.goals and stage.plan.holdout and mailed + held_out):
+        return
+    if not stage.audience.has_arms:
+        held_out = round(mailed * stage.plan.holdout)
+        mailed -= held_out
+    screen.labelled("notice", f"If nobody came later: {of_people(mailed, held_out)}.")
+    screen.line()
 
 
 def _name(case: Case) -> str:

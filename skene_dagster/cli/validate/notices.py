@@ -16,6 +16,7 @@ from skene_dagster.loops.planning.accounts import selected_from
 from skene_dagster.loops.sql_reads import Window
 from skene_dagster.loops.times.cron import either_day
 from skene_dagster.loops.times.zones import trap_of_timezone
+from skene_dagster.outcomes.foreseen import of_share
 from skene_dagster.settings import Settings
 from skene_dagster.ticks import in_utc, ticks
 from skene_dagster.wording import how_many
@@ -37,6 +38,18 @@ def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: da
         if isinstance(step.condition, Query):
             yield from _of_a_query(plan, number, step, step.condition, settings, answer)
             yield from _of_its_windows(plan, number, step, step.condition, now)
+    yield from _of_the_goal(plan)
+
+
+def _of_the_goal(plan: LoopPlan) -> Iterator[tuple[Place, str]]:
+    if plan.goals and not plan.holdout:
+        said = "Nobody is held out, so nobody will know whether the loop works. Write `holdout: 10%`."
+        yield plan.document.place(("goal",)), said
+    elif plan.holdout and not plan.goals:
+        said = "The loop has no goal, so nobody will know whether it works. Write `goal: {returns_within: 14d}`."
+        yield plan.document.place(("holdout",)), said
+    elif plan.goals:
+        yield plan.document.place(("holdout",)), of_share(plan.holdout)
 
 
 def _of_a_schedule(plan: LoopPlan, number: int, schedule: Schedule, now: datetime) -> Iterator[tuple[Place, str]]:

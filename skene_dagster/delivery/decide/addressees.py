@@ -20,6 +20,7 @@ from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.model import NEXT_TICK, Contact, Waiting
 from skene_dagster.goals.arms import Enrolled
 from skene_dagster.goals.comparing import Comparing
+from skene_dagster.goals.reaching import last_reached
 from skene_dagster.loops.plan import After, Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.hours import not_before as first_allowed
@@ -29,6 +30,7 @@ from skene_dagster.settings import Cap, Settings
 from skene_dagster.store.keys import folded
 
 if TYPE_CHECKING:
+    from skene_dagster.delivery.decide.candidates import Candidate
     from skene_dagster.delivery.decide.send_audience import SendAudience
 
 
@@ -67,16 +69,21 @@ class Addressees:
     """What they share with all others who are mailed on a day; None: nothing limits it."""
     comparing: Comparing | None = None
     """Who of them gets none of it, to be compared with; None: nobody, for nothing is measured."""
+    reached: Mapping[object, datetime] = field(default_factory=dict)
+    """When users last reached the loop's goal."""
     left: Mapping[object, datetime] = field(default_factory=dict)
     """Users whom a loop of higher priority wants, too, and from when on they are asked about again."""
     _hours: dict[ZoneInfo, datetime | None] = field(default_factory=dict)
     """From when on an email may leave, by time zone, of which a page has few."""
 
-    def of(self, person: Person | None, waiting: Waiting | None = None) -> Addressee:
+    def of(
+        self, person: Person | None, waiting: Waiting | None = None, entered_at: datetime | None = None
+    ) -> Addressee:
         """Say what is to be decided about a user; `None`: there is none.
 
         Args:
             waiting: they were deferred.
+            entered_at: since when they, or the row, are inside; None: the goal is not asked about.
         """
         if person is None:
             return NOBODY
@@ -87,6 +94,7 @@ class Addressees:
             person.address,
             person.mailable,
             person.refusal,
+            has_reached_goal=entered_at is not None and self._reached_after(person, entered_at),
             shares_address=not self.by_row and any(self._is_another_s(one, person) for one in known),
             full=full(self.caps, known, not_before or self.now) if known else None,
             waits_for_room=self._waits_for_room(not_before or self.now),
@@ -94,6 +102,10 @@ class Addressees:
             held_out=None if self.comparing is None else self.comparing.holds_out(self._key(person)),
             not_before=not_before,
         )
+
+    def _reached_after(self, person: Person, entered_at: datetime) -> bool:
+        at = self.reached.get(self._key(person)) if self.reached else None
+        return at is not None and at > entered_at
 
     def _left_until(self, person: Person, waiting: Waiting | None, planned: datetime) -> datetime | None:
         left = self.left.get(self._key(person)) if self.left else None
@@ -248,3 +260,12 @@ def comparing_of(
         keys=[one.columns[audience.settings.users.key] for one in people.values()],
         in_order=in_order,
     )
+
+
+def reached_of(
+    audience: "SendAudience", connection: Connection, page: Sequence["Candidate"], people: Mapping[object, Person]
+) -> dict[object, datetime]:
+    """Say when those of a page last reached the loop's goal who have not entered at this very tick."""
+    earlier = {one.user_id for one in page if one.entered_at is not None and one.entered_at < audience.as_of}
+    keys = [one.columns[audience.settings.users.key] for user_id, one in people.items() if user_id in earlier]
+    return last_reached(connection, audience.plan, audience.settings, keys, as_of=audience.as_of)

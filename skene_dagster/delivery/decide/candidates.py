@@ -81,7 +81,8 @@ def decide_rows(
         person, past = people.get(one.user_id), pasts.get(row)
         mailed_as_of = as_of if one.user_id in mailed_now else past.mailed_as_of if past else None
         state = past.state if past else None
-        asked = RowFacts(row[1], one.entered_at, addressees.of(person, one.waiting), state, mailed_as_of)
+        addressee = addressees.of(person, one.waiting, one.entered_at)
+        asked = RowFacts(row[1], one.entered_at, addressee, state, mailed_as_of)
         decision = decide_row(asked, rules, as_of, expires_after)
         if isinstance(decision, Mail | HoldOut):
             mailed_now.add(one.user_id)

@@ -39,6 +39,8 @@ class Addressee:
     mailable: bool
     refusal: Refusal | None = None
     """Why this email may not be sent to them."""
+    has_reached_goal: bool = False
+    """Since they entered, they have done what the loop is for."""
     shares_address: bool = False
     """Somebody with the same address gets this email at this tick."""
     full: Room | None = None
@@ -216,6 +218,8 @@ def by_person(occurrence: str, person: Addressee, rules: Rules, as_of: datetime)
         return Defer(occurrence, fault, as_of + wait)
     if person.refusal is not None:
         return Skip(occurrence, person.refusal)
+    if person.has_reached_goal:
+        return Skip(occurrence, "goal_reached")
     if rules.is_cancelled:
         return Skip(occurrence, "cancelled")
     if rules.hold is not None:

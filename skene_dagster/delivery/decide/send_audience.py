@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, true
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.decide import facts
 from skene_dagster.delivery.decide.accounts.deciding import AccountDecisions
-from skene_dagster.delivery.decide.addressees import Addressees, comparing_of
+from skene_dagster.delivery.decide.addressees import Addressees, comparing_of, reached_of
 from skene_dagster.delivery.decide.arbiter.arbiter import NOBODY_ELSE, Arbiter
 from skene_dagster.delivery.decide.candidates import Candidate, CandidateDecision, decide_rows
 from skene_dagster.delivery.decide.digest import digest
@@ -188,18 +188,20 @@ class SendAudience:
         people = self.people(connection, keys, now)
         pasts = {} if self.step.by_row else ledger.history(connection, self.scope, keys, in_order=in_order)
         comparing = comparing_of(self, connection, people, in_order=in_order)
+        reached = reached_of(self, connection, page, people)
         # The last thing that is read: whoever keeps others from deciding does so for as short as can be.
         addressees = self.addressees(connection, people, now, alone=alone, arbiter=arbiter)
-        addressees.slices, addressees.comparing = slices, comparing
+        addressees.slices, addressees.comparing, addressees.reached = slices, comparing, reached
         if self.step.by_row:
-            expires_after = self.settings.limits.expires_after
-            return decide_rows(connection, page, rules, people, addressees, expires_after)
+            return decide_rows(connection, page, rules, people, addressees, self.settings.limits.expires_after)
         mailed_now: set[object] = set()
         decided = []
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
             decision = decide(
-                Facts(one.entered_at, addressees.of(person, one.waiting), past, one.waiting), rules, self.as_of
+                Facts(one.entered_at, addressees.of(person, one.waiting, one.entered_at), past, one.waiting),
+                rules,
+                self.as_of,
             )
             if isinstance(decision, Mail | HoldOut):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.

@@ -57,15 +57,11 @@ from skene_dagster.delivery.ledger.erasing import (
     unname,
 )
 from skene_dagster.delivery.ledger.health import (
-    Decisions,
-    decided_since,
     deferred,
-    examples_of,
     left_unresolved,
     next_due,
     open_emails,
     stuck_emails,
-    waiting_by_step,
 )
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
@@ -97,7 +93,6 @@ from skene_dagster.delivery.ledger.reading import (
 from skene_dagster.delivery.ledger.receipt_counts import (
     ReceiptCounts,
     count_changes,
-    counted_by_day,
     counted_by_loop,
     counted_since,
 )
@@ -164,7 +159,6 @@ __all__ = [
     "LONGEST_WAIT",
     "TO_DO",
     "Bounce",
-    "Decisions",
     "Deferred",
     "Judged",
     "LeftOut",
@@ -201,14 +195,12 @@ __all__ = [
     "contacts_of",
     "contacts_of_accounts",
     "count_changes",
-    "counted_by_day",
     "counted_by_loop",
     "counted_since",
     "counts",
     "decide",
     "decide_accounts",
     "decided_recipients",
-    "decided_since",
     "deferred",
     "doubt",
     "drop",
@@ -217,7 +209,6 @@ __all__ = [
     "due",
     "due_again",
     "emails_in_doubt",
-    "examples_of",
     "forget_contacts",
     "forget_contacts_of",
     "forget_deferred",
@@ -297,7 +288,6 @@ __all__ = [
     "unname",
     "unresolved",
     "waiting",
-    "waiting_by_step",
     "waiting_for_room",
     "waiting_users",
     "waits",

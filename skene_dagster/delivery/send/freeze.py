@@ -23,10 +23,9 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.links import Links
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
-from skene_dagster.goals.arms import arms_of
-from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.goals.reaching import last_reached
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
-from skene_dagster.loops.variants import in_variant
 from skene_dagster.product import attributes
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
@@ -106,16 +105,6 @@ def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
     return in_parts(send_ids, (len(send_ids) + 1) // 2)
 
 
-def _emails(connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source) -> dict[str, Email]:
-    """Say which variant of the email each send is, by send_id."""
-    email = source.email
-    if not email.variants:
-        return dict.fromkeys((row.send_id for row in waiting), email)
-    keys = list(dict.fromkeys(row.user_id for row in waiting))
-    known = arms_of(connection, batch.mode, batch.loop, 0.0, keys, variants=email.variants)
-    return {row.send_id: in_variant(email, known.variant_of(row.user_id)) for row in waiting}
-
-
 def _people(
     connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[object, Person]:
@@ -147,6 +136,12 @@ class _Checks:
     """To whom each send was to go when it was decided."""
     now: datetime | None
     """None: nobody's clock is looked at."""
+    decided_as_of: datetime
+    """At which tick it was decided that they get it."""
+    reached: Mapping[object, datetime]
+    """When users last reached the loop's goal; of those of a tick that is late."""
+    entered: Mapping[object, datetime]
+    """When they entered."""
 
     def subject(self, row: ReservedSend) -> object:
         """Return what `inside` knows a send by."""
@@ -174,6 +169,8 @@ class _Checks:
             return Deferred(fault)
         if person.refusal is not None:
             return Skipped(person.refusal)
+        if (at := self.reached.get(row.user_id)) is not None and at > self.entered.get(row.user_id, self.decided_as_of):
+            return Skipped("goal_reached")
         if self.recipients.get(row.send_id, person.recipient) != person.recipient:
             # The caps have counted another address.
             return Deferred("new_address")
@@ -209,11 +206,13 @@ def _render(
         recipients=ledger.decided_recipients(connection, batch.batch_id),
         # The clocks of those are not looked at who are mailed in simulated time.
         now=None if mode.simulates(batch.as_of, now, settings.limits.expires_after) else now,
+        decided_as_of=batch.as_of,
+        **_reached(connection, batch, waiting, source, settings, now),
     )
     letterhead = Letterhead.of(settings, email.topic)
     is_live = mode.name == "live"
     links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
-    emails = _emails(connection, batch, waiting, source)
+    emails = source.emails(connection, batch, waiting)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
@@ -242,6 +241,25 @@ def _render(
                 redirected = mode.name == "redirect" and settings.redirect_to
                 messages.append(replace(message, to=redirected) if redirected else message)
     return messages, left_out
+
+
+def _reached(
+    connection: Connection,
+    batch: Batch,
+    waiting: Sequence[ReservedSend],
+    source: Source,
+    settings: Settings,
+    now: datetime,
+) -> dict[str, Mapping[object, datetime]]:
+    """Read who reached the goal since they entered, where that may have been after it was decided."""
+    plan, step = source.plan, source.step
+    if step.per_account or not plan.goals or not source.late.is_late(batch.as_of, now):
+        return {"reached": {}, "entered": {}}
+    keys = [row.user_id for row in waiting]
+    # Of rows that triggered, what came before the decision was asked then.
+    segment = segment_name(plan.name, step.ledger_name)
+    entered = {} if step.by_row else members.entered(connection, segment, keys)
+    return {"reached": last_reached(connection, plan, settings, keys, as_of=now), "entered": entered}
 
 
 def _addressed(

@@ -50,7 +50,7 @@ class LateTicks:
             SegmentTimeout: the condition took longer than its timeout.
             QueryRejected, NotCounted: the condition has no answer.
         """
-        if not waiting or not self._is_late(batch.as_of, now):
+        if not waiting or not self.is_late(batch.as_of, now):
             return frozenset()
         place = conditions.place_of(self.plan, self.step)
         with in_time(connection, self.step.timeout, place):
@@ -58,7 +58,8 @@ class LateTicks:
                 return self._not_in_the_whole_answer(connection, batch.as_of, now)
             return self._not_in_the_answer(connection, batch, waiting, now)
 
-    def _is_late(self, as_of: datetime, now: datetime) -> bool:
+    def is_late(self, as_of: datetime, now: datetime) -> bool:
+        """Whether so much time has passed since a tick that what it found may not be so any more."""
         # What does not leave may be of simulated time, which is never late: what comes later than its ticks is not
         # what happened since, but the rest of the simulation.
         is_simulated = not self.mode.leaves and now - as_of > self.settings.limits.expires_after

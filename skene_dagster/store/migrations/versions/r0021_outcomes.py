@@ -35,13 +35,14 @@ def upgrade() -> None:
         sa.Column("reached_at", MOMENT),
         sa.Column("value", sa.Double),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Index("skene_outcomes_state", *_STATE),
         if_not_exists=True,
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         sqlite_with_rowid=False,
     )
+    outcomes = sa.table("skene_outcomes", *(sa.column(name) for name in _STATE))
+    columns.index("skene_outcomes_state", *(outcomes.c[name] for name in _STATE))
 
 
 def _goal() -> "list[sa.Column[object]]":
