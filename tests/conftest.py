@@ -123,6 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(patch.undo)
     config.stash[COLLECTOR].listen(patch)
     compiled.Compiled().listen(patch)
+    servers.read_certificates_once(patch)
 
 
 @pytest.hookimpl(wrapper=True)

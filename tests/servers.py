@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pymysql
+import pytest
 from sqlalchemy import make_url
 
 START_SECONDS = 60
@@ -149,6 +151,21 @@ def running(command: list[str], folder: Path, answers: Callable[[], bool]) -> It
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)
+
+
+def read_certificates_once(patch: pytest.MonkeyPatch) -> None:
+    """Let connections that verify nobody share a context of TLS: to make one reads all certificates of the machine."""
+    make: Callable[..., ssl.SSLContext] = vars(pymysql.connections.Connection)["_create_ssl_ctx"]
+    shared: list[ssl.SSLContext] = []
+
+    def context(connection: object, options: object) -> ssl.SSLContext:
+        if options:
+            return make(connection, options)
+        if not shared:
+            shared.append(make(connection, {}))
+        return shared[0]
+
+    patch.setattr(pymysql.connections.Connection, "_create_ssl_ctx", context)
 
 
 def listens(port: int) -> bool:

@@ -11,7 +11,6 @@ import click
 
 from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.screen import Screen, open_screen
-from skene_dagster.cli.words import reason_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.demo import days, product, story
 from skene_dagster.demo.days import Day, World
@@ -19,6 +18,7 @@ from skene_dagster.demo.instance import open_instance
 from skene_dagster.demo.people import DAY, Person
 from skene_dagster.demo.story import Story
 from skene_dagster.errors import DocumentErrors, LoopError, StoreError
+from skene_dagster.explain.reasons import reason_in_words
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import Project, load_project
 from skene_dagster.settings import Settings, load

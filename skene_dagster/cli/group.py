@@ -46,6 +46,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "suppressions": "Show, extend and shorten the list of people whom some email may not reach.",
         "users": "Export what we hold of one user, or erase it.",
         "keys": "List the keys that sign unsubscribe links; draw a new one.",
+        "report": "Write a page: what the loops did, and whether it worked.",
         "holdout": "List who is held out of loops; draw them anew.",
         "send-test": "Send one user's email to yourself, without recording it.",
         "adopt": "Assign the database to this SKENE_ENV.",
@@ -65,7 +66,7 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "inspect": ["preview", "status", "send-test"],
         "consent": ["keys", "suppressions"],
         "users": ["users"],
-        "measure": ["holdout"],
+        "measure": ["holdout", "report"],
         "control": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, bindparam, insert, select, true, update
 
 from skene_dagster.consent import erasures
 from skene_dagster.store.tables import OPEN, suppressions
@@ -197,6 +197,12 @@ def _key(row: RowMapping) -> ColumnElement[bool]:
     return and_(*(column == row[column.name] for column in suppressions.primary_key))
 
 
+# Built once, for to build it takes longer than to execute it. Each name is looked for once, not once for each scope.
+_OF_THESE = select(suppressions.c.recipient, suppressions.c.scope, suppressions.c.lifted_at).where(
+    suppressions.c.recipient.in_(bindparam("recipients", expanding=True))
+)
+
+
 def stopped(
     connection: Connection, recipients: Collection[str], scopes: Collection[Scope] | None, now: datetime
 ) -> dict[str, StopReason]:
@@ -207,8 +213,9 @@ def stopped(
     """
     found: dict[str, StopReason] = {}
     for some in at_once(sorted(set(recipients))):
-        query = select(suppressions.c.recipient, suppressions.c.scope).where(_holding(some, scopes, now))
-        for recipient, scope in connection.execute(query):
+        for recipient, scope, lifted_at in connection.execute(_OF_THESE, {"recipients": some}):
+            if lifted_at <= now or not (scopes is None or scope in scopes):
+                continue
             if scope == "all" or recipient not in found:
                 found[recipient] = "suppressed" if scope == "all" else "said_no"
     return found

@@ -4,11 +4,12 @@ They stand in the database, not in Dagster's settings: a retry, a re-execution a
 machine obey as well.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, String, and_, bindparam, insert, select, update
 
 from skene_dagster.delivery.email.graphemes import cut
 from skene_dagster.store.engine import CLOCKS_DIFFER
@@ -47,9 +48,15 @@ class Orders:
         return self.cancelled_at is not None and at <= self.cancelled_at <= now + CLOCKS_DIFFER
 
 
-_ORDERS = select(
-    controls.c.loop, controls.c.paused_at, controls.c.paused_because, controls.c.cancelled_at, controls.c.approved_at
-).where(
+_EVERY_ORDER = select(
+    controls.c.loop,
+    controls.c.step,
+    controls.c.paused_at,
+    controls.c.paused_because,
+    controls.c.cancelled_at,
+    controls.c.approved_at,
+)
+_ORDERS = _EVERY_ORDER.where(
     controls.c.loop.in_((bindparam("a_loop", type_=String), EVERY)),
     controls.c.step.in_((bindparam("a_step", type_=String), EVERY)),
 )
@@ -58,7 +65,19 @@ _ORDERS = select(
 
 def orders(connection: Connection, loop: str, step: str) -> Orders:
     """Read what was ordered about a step, about its loop, and about all loops."""
-    rows = connection.execute(_ORDERS, {"a_loop": loop, "a_step": step}).all()
+    return _of(connection.execute(_ORDERS, {"a_loop": loop, "a_step": step}).all())
+
+
+def orders_of_steps(connection: Connection, steps: Collection[tuple[str, str]]) -> dict[tuple[str, str], Orders]:
+    """Read what `orders` does of many steps, by loop and step."""
+    rows = connection.execute(_EVERY_ORDER).all()
+    return {
+        (loop, step): _of([row for row in rows if row.loop in (loop, EVERY) and row.step in (step, EVERY)])
+        for loop, step in steps
+    }
+
+
+def _of(rows: Sequence[Row[Any, Any, Any, Any, Any, Any]]) -> Orders:
     return Orders(
         paused_as=tuple(sorted({row.loop for row in rows if row.paused_at is not None}, reverse=True)),
         paused_because=next((row.paused_because for row in rows if row.paused_because is not None), None),

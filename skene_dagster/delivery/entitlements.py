@@ -29,6 +29,7 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.goals import arms
 from skene_dagster.goals.comparing import Comparing
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.segments import clearance
 from skene_dagster.segments.difference import Segment, inside
 from skene_dagster.store.engine import Clock, reading, transaction
@@ -162,6 +163,7 @@ def _draw(
         plan.name,
         share=plan.holdout,
         share_of_all=share_of_all,
+        variants=variants_of(plan),
         keys=keys,
         in_order=False,
     )

@@ -11,6 +11,7 @@ from skene_dagster.delivery.ledger import ReceiptCounts, StepScope, scope_of
 from skene_dagster.delivery.model import GateName, WaitingBatches
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.segments import clearance
+from skene_dagster.segments.clearance import Clearance
 from skene_dagster.store.engine import CLOCKS_DIFFER
 from skene_dagster.store.tables import pacing
 
@@ -79,31 +80,60 @@ class StepHealth:
         return self.as_of is not None and self.due is not None and self.as_of < self.due
 
 
-def health(
+@dataclass(frozen=True)
+class LookedAt:
+    """A step to look at."""
+
+    plan: LoopPlan
+    step: StepPlan
+    due: datetime | None = None
+    """The last tick that should have been refreshed by now; None for a step without a clock."""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Its loop's name, and its own in the ledger."""
+        return self.plan.name, self.step.ledger_name
+
+
+def health(connection: Connection, steps: Sequence[LookedAt], mode: str, now: datetime) -> list[StepHealth]:
+    """Look at steps: in four statements for all of them, and five more for each that has open batches."""
+    orders = controls.orders_of_steps(connection, [one.name for one in steps])
+    progress, cleared = ledger.progress_of_steps(connection, mode), clearance.of_segments(connection)
+    has_open = set(ledger.steps_with_open_batches(connection, mode))
+    return [
+        _health(
+            connection,
+            one,
+            mode,
+            now,
+            cleared=cleared.get(segment_name(*one.name)),
+            orders=orders[one.name],
+            progress=progress.get(one.name) or ledger.StepProgress(None, None),
+            is_open=one.name in has_open,
+        )
+        for one in steps
+    ]
+
+
+def _health(
     connection: Connection,
-    plan: LoopPlan,
-    step: StepPlan,
+    looked_at: LookedAt,
     mode: str,
     now: datetime,
-    due: datetime | None = None,
+    *,
+    cleared: Clearance | None,
+    orders: controls.Orders,
+    progress: ledger.StepProgress,
+    is_open: bool,
 ) -> StepHealth:
-    """Look at one step.
-
-    Args:
-        due: the last tick that should have been refreshed by now; None for a step without a clock.
-    """
+    plan, step = looked_at.plan, looked_at.step
     scope = scope_of(mode, plan, step)
-    cleared = clearance.of(connection, segment_name(plan.name, step.ledger_name))
-    orders = controls.orders(connection, plan.name, step.ledger_name)
-    progress = ledger.progress(connection, scope) or ledger.StepProgress(None, None)
     waits_for_approval = progress.hold == "first_wave" and not orders.approved
-    # Most steps have nothing open at most times, and are looked at each minute.
-    is_open = ledger.oldest_open(connection, scope) is not None
     return StepHealth(
         loop=plan.name,
         step=step.name,
         as_of=cleared.as_of if cleared else None,
-        due=due,
+        due=looked_at.due,
         paused=orders.paused,
         paused_as=orders.paused_as,
         paused_because=orders.paused_because,

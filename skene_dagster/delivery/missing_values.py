@@ -10,6 +10,7 @@ from sqlalchemy.types import NullType
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.errors import Place
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.variants import in_each
 from skene_dagster.product.user_tests import is_mailable
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import users_table
@@ -74,7 +75,7 @@ def _needed(plan: LoopPlan, settings: Settings) -> Iterator[_Needed]:
         if step.email is None:
             continue
         prompt = () if step.email is step.action else ("upgrade_prompt",)
-        for name, column in templates.needs(step.email):
+        for name, column in dict.fromkeys(need for one in in_each(step.email) for need in templates.needs(one)):
             path = ("steps", number, "action", *prompt, "personalization", name)
             yield _Needed(plan.document.place(path), name, column)
 

@@ -21,7 +21,7 @@ from skene_dagster.consent.writing import write
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import SendOf
 from skene_dagster.delivery.providers import registry
-from skene_dagster.erasing import new_keys
+from skene_dagster.erasing import about_accounts, new_keys
 from skene_dagster.erasing.person import BY_USER, Person
 from skene_dagster.errors import StoreUnavailable
 from skene_dagster.feedback import inbox
@@ -35,6 +35,9 @@ CHUNK = 1_000
 
 LOOKS = 10
 """The most looks at all tables: one finds what a run wrote during the look before, and hardly ever is there a third."""
+
+_UNNAMED = (tables.sends, tables.account_sends)
+"""Their rows stay, and have another key."""
 
 READ_SECONDS = 60.0
 """For which the inbox is read: what waits there may be a "no" of theirs."""
@@ -102,9 +105,12 @@ class _Work:
 
     def erase_user(self, user_id: object) -> None:
         """Erase all rows of a user, until none is found."""
+        # While it is known which emails they got, and about which accounts.
+        accounts = write(self.engine, lambda c: about_accounts.accounts_of(c, self.settings, user_id, self.clock()))
+        self._forget_about(accounts, ())
         for _ in range(LOOKS):
             found = self._leave_staging(user_id)
-            found += sum(self._delete(table, user_id) for table in BY_USER if table is not tables.sends)
+            found += sum(self._delete(table, user_id) for table in BY_USER if table not in _UNNAMED)
             found += self._unname_sends(user_id)
             if not found:
                 return
@@ -115,10 +121,20 @@ class _Work:
     def erase_names(self) -> None:
         """Forget their addresses; what they said no to stays, by their hashes."""
         names, words = self.person.names, self.person.addresses
+        self._forget_about((), words)
         self.rows[tables.suppressions.name] += write(self.engine, lambda c: erasures.unname(c, names, words))
         self.rows[tables.preferences.name] += write(self.engine, lambda c: preferences.unname(c, names, []))
         of_them = {word.lower() for word in words}
         self.rows[tables.webhooks.name] += write(self.engine, lambda c: inbox.unname(c, [], of_them))
+
+    def _forget_about(self, accounts: Collection[object], words: Collection[str]) -> None:
+        columns = (*about_accounts.KEPT, *([about_accounts.SAID] if words else ()))
+        for kept in columns if accounts or words else ():
+            forget = partial(about_accounts.forget_some, kept=kept, accounts=accounts, words=words, limit=self.chunk)
+            forgotten = self.chunk
+            while forgotten == self.chunk:
+                forgotten = write(self.engine, forget)
+                self.rows[str(kept.table)] += forgotten
 
     def _leave_staging(self, user_id: object) -> int:
         """Take a user out of what refreshes and rollups work with, and what those have left that died."""

@@ -4,13 +4,27 @@ This module owns skene_arms.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from skene_dagster.goals.coin import Coin, Purpose, salt
+from skene_dagster.loops.variants import Shares, drawn
 from skene_dagster.store.keys import folded
 from skene_dagster.store.tables import OPEN, Moment, arms, engagement_levels, meta
 
@@ -53,6 +67,8 @@ class Enrolled:
     arm: Arm
     share: float
     """Of all, who was held out when they were drawn."""
+    variant: str | None = None
+    """Of the emails, of who is mailed; None: there are none."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +90,9 @@ class Arms:
     share: float
     """Of those who are new to it, who is held out."""
     coin: Coin
-    known: Mapping[object, Arm] = field(default_factory=dict)
-    """Who is in it already."""
+    known: Mapping[object, tuple[Arm, str | None]] = field(default_factory=dict)
+    """Who is in it already, and in which variant."""
+    variants: Shares = ()
 
     def of(self, user_id: object) -> Arm:
         """Say in which arm a user is, or would be; a share of 0 ends it for everybody."""
@@ -83,14 +100,23 @@ class Arms:
             return "mailed"
         known = self.known.get(user_id)
         if known is not None:
-            return known
+            return known[0]
         return "held_out" if self.coin.toss(user_id) < self.share else "mailed"
 
     def enrol(self, user_id: object) -> Enrolled | None:
         """Say what is to be written down about a user; None: they are in it already."""
         if user_id in self.known:
             return None
-        return Enrolled(user_id, self.comparison, self.of(user_id), self.share)
+        arm = self.of(user_id)
+        variant = self.variant_of(user_id) if arm == "mailed" else None
+        return Enrolled(user_id, self.comparison, arm, self.share, variant)
+
+    def variant_of(self, user_id: object) -> str | None:
+        """Say which variant of the emails a user gets: that of their first, while there is one of that name."""
+        _, known = self.known.get(user_id, ("mailed", None))
+        if known is not None and known in dict(self.variants):
+            return known
+        return drawn(self.variants, replace(self.coin, purpose="variant").toss(user_id)) if self.variants else None
 
 
 def comparison_of(connection: Connection, mode: str, loop: str) -> Comparison:
@@ -99,7 +125,14 @@ def comparison_of(connection: Connection, mode: str, loop: str) -> Comparison:
 
 
 def arms_of(
-    connection: Connection, mode: str, loop: str, share: float, keys: Sequence[object], *, in_order: bool = False
+    connection: Connection,
+    mode: str,
+    loop: str,
+    share: float,
+    keys: Sequence[object],
+    *,
+    variants: Shares = (),
+    in_order: bool = False,
 ) -> Arms:
     """Read a loop's comparison, or that of all loops, for some users.
 
@@ -112,25 +145,24 @@ def arms_of(
     comparison = comparison_of(connection, mode, loop)
     purpose: Purpose = "global" if loop == ALL_LOOPS else "holdout"
     coin = Coin(salt(connection), purpose, comparison.name)
-    return Arms(comparison, share, coin, _known(connection, comparison, keys, in_order=in_order))
+    return Arms(comparison, share, coin, _known(connection, comparison, keys, in_order=in_order), variants)
 
 
 def _known(
     connection: Connection, comparison: Comparison, keys: Sequence[object], *, in_order: bool
-) -> dict[object, Arm]:
+) -> dict[object, tuple[Arm, str | None]]:
     columns = arms.c
     ours = [columns[name] == value for name, value in comparison.key.items()]
     if not keys or (in_order and not _is_any(connection, [*ours, columns.user_id.between(keys[0], keys[-1])])):
         return {}
-    asked, known = set(keys), dict[object, Arm]()
+    asked, known = set(keys), dict[object, tuple[Arm, str | None]]()
     for start in range(0, len(keys), SOME):
         some = columns.user_id.in_(keys[start : start + SOME])
-        for user_id, arm in connection.execute(select(columns.user_id, columns.arm).where(*ours, some)):
-            if user_id in asked:
-                known[user_id] = arm
-            else:
-                # The database takes two spellings for one key.
-                known.update({key: arm for key in keys if folded(key) == folded(user_id)})
+        query = select(columns.user_id, columns.arm, columns.variant).where(*ours, some)
+        for user_id, arm, variant in connection.execute(query):
+            # The database may take two spellings for one key.
+            named = [user_id] if user_id in asked else [key for key in keys if folded(key) == folded(user_id)]
+            known.update(dict.fromkeys(named, (arm, variant)))
     return known
 
 
@@ -147,12 +179,12 @@ def enrol(connection: Connection, made: Sequence[Enrolled], who: Select[Any], *,
     Raises:
         IntegrityError: another run has enrolled one of them meanwhile.
     """
-    groups: dict[tuple[Comparison, Arm, float], list[object]] = {}
+    groups: dict[tuple[Comparison, Arm, str | None, float], list[object]] = {}
     for one in made:
-        groups.setdefault((one.comparison, one.arm, one.share), []).append(one.user_id)
+        groups.setdefault((one.comparison, one.arm, one.variant, one.share), []).append(one.user_id)
     user_id = who.selected_columns[0]
     level = engagement_levels.c
-    for (comparison, arm, share), keys in groups.items():
+    for (comparison, arm, variant, share), keys in groups.items():
         for start in range(0, len(keys), SOME):
             found = who.where(user_id.in_(keys[start : start + SOME])).distinct().subquery()
             new = select(
@@ -161,6 +193,7 @@ def enrol(connection: Connection, made: Sequence[Enrolled], who: Select[Any], *,
                 literal(comparison.draw),
                 found.c[0],
                 literal(arm),
+                literal(variant, String),
                 literal(share),
                 literal(as_of, Moment),
                 level.level,

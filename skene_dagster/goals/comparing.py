@@ -7,6 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from skene_dagster.goals.arms import ALL_LOOPS, Arms, Enrolled, arms_of
+from skene_dagster.loops.variants import Shares
 
 HeldOutOf = Literal["loop", "global"]
 """Of what somebody is held out: of one loop, or of all."""
@@ -28,6 +29,7 @@ class Comparing:
         *,
         share: float,
         share_of_all: float,
+        variants: Shares,
         keys: Sequence[object],
         in_order: bool,
     ) -> "Comparing":
@@ -39,7 +41,8 @@ class Comparing:
         of_all = None
         if share_of_all:
             of_all = arms_of(connection, mode, ALL_LOOPS, share_of_all, keys, in_order=in_order)
-        return Comparing(arms_of(connection, mode, loop, share, keys, in_order=in_order), of_all)
+        of_the_loop = arms_of(connection, mode, loop, share, keys, variants=variants, in_order=in_order)
+        return Comparing(of_the_loop, of_all)
 
     def holds_out(self, user_id: object) -> HeldOutOf | None:
         """Say of what a user is held out; None: of nothing."""

@@ -15,7 +15,7 @@ from skene_dagster.consent import erasures
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.controls import EVERY
-from skene_dagster.delivery.health import GRACE, StepHealth, closed_accounts, health, left_by_others
+from skene_dagster.delivery.health import GRACE, LookedAt, StepHealth, closed_accounts, health, left_by_others
 from skene_dagster.errors import SkeneError, SpoolError, StoreUnavailable
 from skene_dagster.files import shown_path
 from skene_dagster.incidents import failures, refusals
@@ -69,7 +69,7 @@ def on_this_machine(found: Found, settings: Settings, broken: Iterable[str]) -> 
 def in_the_database(
     found: Found, engine: Engine, settings: Settings, plans: Sequence[LoopPlan], mode: str, clock: Clock
 ) -> None:
-    """Add what the database knows; a few queries for each step."""
+    """Add what the database knows; a few queries for all steps, and more for those that have open batches."""
     now = clock()
     parts: tuple[tuple[Sequence[Kind], Callable[[Connection], list[Problem]]], ...] = (
         (get_args(StepKind), lambda connection: _of_steps(connection, found, plans, mode, now)),
@@ -92,9 +92,8 @@ def _of_steps(
 ) -> list[Problem]:
     failed = failures.standing(connection, now)
     by_step: Mapping[tuple[str, str], Failure] = {(one.op.loop, one.op.step): one for one in reversed(failed)}
-    found.steps = [
-        health(connection, plan, step, mode, now, due(plan, step, now)) for plan in plans for step in plan.steps
-    ]
+    steps = [LookedAt(plan, step, due(plan, step, now)) for plan in plans for step in plan.steps]
+    found.steps = health(connection, steps, mode, now)
     problems = [one for step in found.steps for one in problems_of(step, now, by_step.get((step.loop, step.step)))]
     for left in left_by_others(connection, plans, mode, now):
         problems += problems_of_open(left, now)

@@ -156,6 +156,11 @@ class EmailAction(Spec):
     """Who delivers it; `sender.provider` of skene.yaml where it is left out."""
     template: Text
     """The file name, without extension, of `templates/<template>.mjml` and `.txt`."""
+    variants: Annotated[dict[str, Annotated[int, Field(gt=0, le=1000)]], Field(max_length=10)] = Field(
+        default_factory=dict
+    )
+    """Versions of the email to be compared, and how many of a whole get each: `{a: 50, b: 50}`. Each has files of its
+    own, `templates/<template>.<variant>.mjml` and `.txt`."""
     personalization: dict[str, str] = Field(default_factory=dict)
     """What the template may use: names, each with a text that may contain expressions such as `{{user.name}}`."""
     repeat: Repeat = timedelta(days=30)

@@ -188,6 +188,8 @@ class Email:
     hours: Hours = ANY_HOUR
     """When it may leave, by its recipient's clock."""
     account_columns: tuple[str, ...] = ()
+    variants: tuple[tuple[str, float], ...] = ()
+    """Versions of the template, and the share of each; see `loops.variants`."""
     about: tuple[tuple[str, Feature | Milestone], ...] = ()
     """What the template can show of skene.yaml: the `feature` or the `milestone` that the condition names."""
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, update
+from sqlalchemy import Connection, Row, and_, select, update
 
 from skene_dagster.errors import NoClearance
 from skene_dagster.store.leasing import leases
@@ -23,7 +24,17 @@ class Clearance:
 def of(connection: Connection, segment: str) -> Clearance | None:
     """Return the clearance to mail the segment's members; None before the first refresh, and while half-written."""
     row = leases.state(connection, segment)
-    if row is None or row.as_of is None or row.writing_as_of != row.as_of:
+    return None if row is None else _read(row)
+
+
+def of_segments(connection: Connection) -> dict[str, Clearance]:
+    """Return the clearance of every segment that has one."""
+    read = {row.segment: _read(row) for row in connection.execute(select(segments))}
+    return {segment: cleared for segment, cleared in read.items() if cleared is not None}
+
+
+def _read(row: Row[Any]) -> Clearance | None:
+    if row.as_of is None or row.writing_as_of != row.as_of:
         return None
     return Clearance(row.as_of, row.first_as_of, row.members)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select, update
 
 from skene_dagster.segments.difference import Segment, inside
 from skene_dagster.store.server.limits import limited
@@ -50,6 +50,19 @@ def page(
     if after is not None:
         query = query.where(member.user_id > after)
     return connection.execute(query.order_by(member.user_id).limit(limit)).all()
+
+
+def moved_since(connection: Connection, segment: str, at: datetime, subject: Subject = USERS) -> tuple[int, int, int]:
+    """Count who entered a segment after a moment, who left it after that, and who is inside."""
+    member = subject.members.c
+    inside = case((member.exited_at == OPEN, 1), else_=0)
+    query = select(
+        func.coalesce(func.sum(case((member.entered_at > at, 1), else_=0)), 0),
+        func.count() - func.coalesce(func.sum(inside), 0),
+        func.coalesce(func.sum(inside), 0),
+    )
+    came, left, there = connection.execute(query.where(member.segment == segment, member.exited_at > at)).one()
+    return int(came), int(left), int(there)
 
 
 def entered(

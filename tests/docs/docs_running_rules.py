@@ -13,13 +13,13 @@ from docs_compare import PACKAGE, first, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
 from skene_dagster import frames
-from skene_dagster.cli.words import REASONS
 from skene_dagster.consent.suppressions import SCOPES, topic_scope
 from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
 from skene_dagster.delivery.ledger.receipt_counts import MACHINE
 from skene_dagster.delivery.model import BatchState, DeferReason, Reason, SkipReason
 from skene_dagster.delivery.providers.resend.webhooks import KINDS
 from skene_dagster.errors import StoreTooLarge
+from skene_dagster.explain.reasons import REASONS
 from skene_dagster.feedback.bounces import ABOUT_US_CODES, ABOUT_US_TYPES, FIRST_TIME, FOR_AS_LONG, HARD, IN_A_ROW
 from skene_dagster.feedback.breaker import LIMITS
 from skene_dagster.feedback.merging import FIRST, LAST

@@ -16,6 +16,7 @@ from skene_dagster.store.tables import (
     batches,
     controls,
     deferred,
+    erasures,
     metadata,
     pacing,
     receipt_counts,
@@ -118,9 +119,17 @@ class Eyes:
         """Read the users."""
         return {row.id: row for row in self._rows(select(users))}
 
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Read all rows of a table."""
+        return [row._asdict() for row in self._rows(select(metadata.tables[table]))]
+
+    def waits_for_erasure(self) -> bool:
+        """Whether anything of somebody who was erased has to wait."""
+        return any(row.waits_for for row in self._rows(select(erasures)))
+
     def everything(self) -> Backup:
         """Copy all of our tables, as a backup does."""
-        return {name: [row._asdict() for row in self._rows(select(table))] for name, table in metadata.tables.items()}
+        return {name: self.rows(name) for name in metadata.tables}
 
     def restore(self, backup: Backup) -> None:
         """Write a backup in place of what our tables hold."""

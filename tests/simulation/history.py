@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from choices import Choices, Made
+from erasing import LONGEST_WAIT, erased, finish, judge_traces
 from product import Product
 from provider import MODES, RECORDS
 from restoring import restore
@@ -97,7 +98,12 @@ def _round(world: World, number: int) -> None:
     if world.backup and choices.yes(f"restore{number}", 0.5):
         restore(world)
     more = choices.pick(f"events{number}", 6, 0.85)
-    for event in ("run", *(EVENTS[choices.pick(f"event{number}", len(EVENTS), 0.75)] for _ in range(more))):
+    erases = world.may_erase and choices.yes(f"erase{number}", 0.02)
+    for event in (
+        "run",
+        *(["erase"] if erases else []),
+        *(EVENTS[choices.pick(f"event{number}", len(EVENTS), 0.75)] for _ in range(more)),
+    ):
         _happens(world, event, number)
     scheduler.run(until=scheduler.now + A_ROUND)
     judge_tables(world, is_over=False)
@@ -123,20 +129,27 @@ def _happens(world: World, event: str, number: int) -> None:
         case "hear":
             scheduler.spawn("hear", world.hear)
         case "retain":
-            scheduler.spawn("night", world.retain)
+            scheduler.spawn("night", partial(_at_night, world))
+        case "erase":
+            user = 1 + choices.pick(f"erased{number}", len(world.oracle.people), 0.9)
+            scheduler.spawn("erase", partial(erased, world, user))
         case "reconcile":
             scheduler.spawn("rec", world.reconcile)
         case "edit":
             user = 1 + choices.pick(f"user{number}", len(world.oracle.people), 0.9)
             edits = EDITS + OF_ACCOUNTS * 2 if world.oracle.accounts else EDITS
             what = edits[choices.pick(f"edit{number}", len(edits), 0.85)]
-            is_about = what in OF_ACCOUNTS
-            edit = partial(world.edit_account, what, user) if is_about else world.an_edit(what, user)
-            scheduler.spawn("edit", edit)
+            scheduler.spawn("edit", partial(world.edit, what, user))
         case "order":
             scheduler.spawn("order", world.an_order(ORDERS[choices.pick(f"order{number}", len(ORDERS), 0.7)]))
         case _:
             world.version = choices.pick(f"template{number}", len(world.product.templates), 0.9)
+
+
+def _at_night(world: World) -> None:
+    world.retain()
+    if world.oracle.erased:
+        finish(world)
 
 
 def _one_of(world: World, number: int) -> LoopPlan:
@@ -155,6 +168,7 @@ def _progress(world: World) -> None:
         scheduler.run()
     scheduler.spawn("hear", world.hear)
     scheduler.run()
+    _erase_the_rest(world)
     for loop in (None, *world.plans):
         order = world.an_order("resume all") if loop is None else world.an_order("resume", loop.name)
         scheduler.spawn("order", order)
@@ -183,6 +197,21 @@ def _progress(world: World) -> None:
     for row in world.eyes.waiting():
         world.oracle.violated("open at the end", f"{row.state}, {row.attempts} attempts, {row.error}")
     judge_tables(world, is_over=True)
+    if world.oracle.erased:
+        # Bytes that the provider may have stay for a week.
+        scheduler.advance(scheduler.now + LONGEST_WAIT)
+        scheduler.spawn("finish", partial(finish, world))
+        scheduler.run()
+        for user in world.oracle.erased:
+            judge_traces(world, user)
+
+
+def _erase_the_rest(world: World) -> None:
+    """Whom a process was about to erase that died, a person erases again."""
+    for user, person in world.oracle.people.items():
+        if person.is_gone and user not in world.oracle.erased:
+            world.scheduler.spawn("erase", partial(erased, world, user))
+            world.scheduler.run()
 
 
 def _next_moment(world: World, waiting: Sequence[Row[Any]], put_off: Sequence[PutOff]) -> datetime:

@@ -1,7 +1,7 @@
 """The judge of how often and when somebody is mailed: by the provider's log and the clocks on people's walls."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -73,15 +73,28 @@ class Manners:
                 violated("mailed about an account more often than a cap allows", f"{number} in {hours} hours")
 
     def judge_accepted(
-        self, scope: StepScope, user: int, message: Message, key: str, violated: Violated, *, about_account: bool
+        self,
+        scope: StepScope,
+        user: int,
+        message: Message,
+        key: str,
+        violated: Violated,
+        *,
+        about_account: bool,
+        gone: Collection[int],
     ) -> None:
-        """Judge an email when it arrives."""
+        """Judge an email when it arrives.
+
+        Args:
+            gone: users who are erased, or will be: what they got counts no more.
+        """
         mine = self.arrived[message.to.lower()]
         if any(one.send_id == message.send_id for one in mine):
             # Its author took the risk of a second one.
             return
         new = Arrived(message.send_id, self.scheduler.now, user, scope.loop, self._ticks[key])
-        for one in mine:
+        counted = [one for one in mine if one.user not in gone]
+        for one in counted:
             if (one.user != user or about_account) and (one.loop, one.as_of) == (new.loop, new.as_of):
                 violated("one address is mailed twice at a tick", f"{message.to}: users {one.user} and {user}")
         mine.append(new)
@@ -89,7 +102,7 @@ class Manners:
             self._judge_slices(new, violated)
         for count, hours in self.limits.caps:
             since = new.at - timedelta(hours=hours)
-            if (number := sum(one.at > since for one in mine)) > count:
+            if (number := sum(one.at > since for one in (*counted, new))) > count:
                 violated("mailed more often than a cap allows", f"{message.to}: {number} in {hours} hours, not {count}")
 
     def _judge_slices(self, new: Arrived, violated: Violated) -> None:

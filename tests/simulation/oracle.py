@@ -5,7 +5,7 @@ histories for.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -67,6 +67,8 @@ class Person:
     disagrees_since: datetime | None = None
     """Since when they have not agreed to be mailed about what needs it."""
     has_name: bool = True
+    is_gone: bool = False
+    """The product has deleted them."""
     account: int = 1
     joined_at: datetime = datetime.min  # noqa: DTZ901 - UTC, without a zone
     """When they became one of the account."""
@@ -185,6 +187,8 @@ class Oracle:
     """In the inbox, or read."""
     accepted: list[tuple[str, str, str]] = field(default_factory=list)
     """Send id, key, and the provider's id."""
+    erased: dict[int, datetime] = field(default_factory=dict)
+    """Who was erased, and when that was done."""
     is_restored: bool = False
     """The ledger is that of a backup: it may not know what was accepted before."""
     _first: dict[str, tuple[datetime, bytes]] = field(default_factory=dict)
@@ -261,7 +265,8 @@ class Oracle:
             if not self.is_restored and not whose.loop.is_asked_for:
                 is_about = whose.account is not None
                 mine = (whose.loop.scope, whose.user, message, key, self.violated)
-                self.manners.judge_accepted(*mine, about_account=is_about)
+                gone = {user for user, person in self.people.items() if person.is_gone}
+                self.manners.judge_accepted(*mine, about_account=is_about, gone=gone)
             self.accepted.append((message.send_id, key, identity))
 
     def whose(self, identity: str) -> Whose | None:
@@ -274,6 +279,14 @@ class Oracle:
             elif identity in (found := _sends_about(loop.scope)):
                 return Whose(loop, *found[identity])
         return None
+
+    def sends(self) -> Iterator[tuple[str, Whose]]:
+        """List the ids that sends may have, and whose each is."""
+        for loop in self.loops.values():
+            if loop.recipient is None:
+                yield from ((identity, Whose(loop, user)) for identity, user in _sends_of(loop.scope).items())
+            else:
+                yield from ((identity, Whose(loop, *found)) for identity, found in _sends_about(loop.scope).items())
 
     def times(self, whose: Whose) -> int:
         """Count the emails of a loop to a user that were accepted."""
@@ -289,6 +302,8 @@ class Oracle:
                 self.violated("mailed long after a no", f"user {user}, since {person.no_since}")
             asked = person.disagrees_since if loop.needs_consent else None
             is_marketing = not loop.is_asked_for
+            if user in self.erased and me.looked_at > self.erased[user] and not self.is_restored:
+                self.violated("an erased person is mailed", f"user {user}, erased at {self.erased[user]}")
             if asked is not None and me.looked_at - asked > FRESH:
                 self.violated("mailed long after consent was taken back", f"user {user}, since {asked}")
             said_no = (person.stopped.get(""), person.stopped.get(loop.topic)) if is_marketing else ()

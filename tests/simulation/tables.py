@@ -29,6 +29,8 @@ def _judge_accepted(world: World, sends: dict[str, Row[Any]], *, is_over: bool) 
     for identity, key, provider_id in oracle.accepted:
         row, whose = sends.get(identity), oracle.whose(identity)
         assert whose is not None
+        if oracle.people[whose.user].is_gone:
+            continue
         takes_risks = whose.loop.on_doubt == "resend"
         if takes_risks and (identity in deferred if row is None else key.rpartition("/")[2] != row.batch_id):
             # Its author took the risk: it goes its way anew, and may be deferred on it.
@@ -43,12 +45,17 @@ def _judge_accepted(world: World, sends: dict[str, Row[Any]], *, is_over: bool) 
 
 def _judge_receipts(world: World, sends: dict[str, Row[Any]]) -> None:
     """What stands with us as accepted has a receipt, from the moment on at which it does; nothing else has one."""
-    accepted = {identity: row.provider_id for identity, row in sends.items() if row.state == "accepted"}
-    if (receipts := world.eyes.receipts()) != accepted:
+    people = world.oracle.people
+    # Of who is erased only the number stays.
+    gone = {one for one, row in sends.items() if row.user_id not in people or people[row.user_id].is_gone}
+    accepted = {one: row.provider_id for one, row in sends.items() if row.state == "accepted" and one not in gone}
+    receipts = {one: identity for one, identity in world.eyes.receipts().items() if one not in gone}
+    if receipts != accepted:
         differs = sorted(one for one in {*receipts, *accepted} if receipts.get(one, "") != accepted.get(one, ""))
         world.oracle.violated("the receipts are of other emails than the accepted ones", str(differs[0]))
-    if (counted := world.eyes.counted_as_accepted()) != len(accepted):
-        world.oracle.violated("another number of emails is counted as accepted", f"{counted}, not {len(accepted)}")
+    number = sum(row.state == "accepted" for row in sends.values())
+    if (counted := world.eyes.counted_as_accepted()) != number:
+        world.oracle.violated("another number of emails is counted as accepted", f"{counted}, not {number}")
 
 
 def _judge_entries(world: World) -> None:
@@ -59,8 +66,8 @@ def _judge_entries(world: World) -> None:
         if oracle.is_restored or not about_users or (loop.on_doubt, loop.repeat) != ("skip", "every_entry"):
             continue
         entries = world.eyes.entries(loop.scope)
-        for user in oracle.people:
-            if (times := oracle.times(Whose(loop, user))) > entries.get(user, 0):
+        for user, person in oracle.people.items():
+            if not person.is_gone and (times := oracle.times(Whose(loop, user))) > entries.get(user, 0):
                 oracle.violated("mailed twice for one entry", f"user {user}: {times} of {entries.get(user)}")
 
 
@@ -78,6 +85,8 @@ def _judge_the_end(world: World, sends: dict[str, Row[Any]]) -> None:
     for row in sends.values():
         if row.state == "reserved":
             oracle.violated("decided, and forgotten", f"user {row.user_id}: its batch is {row.batch_state}")
+        if row.user_id not in people:
+            continue
         if row.state == "accepted" and row.send_id not in accepted:
             oracle.violated("the ledger says accepted, the provider does not", f"user {row.user_id}")
         about_users = row.loop in oracle.loops and oracle.loops[row.loop].recipient is None

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import account_mutants
+import erasing_mutants
 import limit_mutants
 import pytest
 import sharing_mutants
@@ -14,7 +15,8 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 
-EVERY = (*MUTANTS, *limit_mutants.MUTANTS, *sharing_mutants.MUTANTS, *account_mutants.MUTANTS)
+OTHERS = (limit_mutants, sharing_mutants, account_mutants, erasing_mutants)
+EVERY = (*MUTANTS, *(one for others in OTHERS for one in others.MUTANTS))
 
 
 @pytest.fixture(scope="module")

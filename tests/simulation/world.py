@@ -104,6 +104,8 @@ class World:
         late_locks = choices.yes("late locks", 0.5)
         if isinstance(self.database, Sqlite):
             self.database.late_locks = late_locks
+        # What is read to keep others out, SQLite reads like anything else.
+        self.may_erase = not (late_locks and isinstance(self.database, Sqlite))
         variant = choices.pick("variant", len(VARIANTS), 0.6)
         number = choices.pick("limits", len(LIMITS), 0.25)
         limits, self.settings = LIMITS[number], self.product.settings[number]
@@ -171,7 +173,7 @@ class World:
         if not deferred and not self.oracle.accounts:
             return []
         in_doubt = [row.user_id for row in self.eyes.sends().values() if row.state == "in_doubt"]
-        doubtful = {address.lower() for user in in_doubt for address in people[user].addresses}
+        doubtful = {address.lower() for user in in_doubt if user in people for address in people[user].addresses}
         nameless = {person.address.lower() for person in people.values() if not person.has_name}
         free = [row for row in deferred if people[row.user_id].address.lower() not in doubtful | nameless]
         if self.oracle.accounts and not doubtful | nameless:
@@ -182,8 +184,14 @@ class World:
         """A person tells a ledger from a backup what it sent since."""
         self.scheduler.say(self.scheduler.me.name, f"{recover(self._session(), ['resend'])}")
 
-    def an_edit(self, what: str, user: int) -> Callable[[], None]:
-        """The product changes something about a user: what was true is not, and the other way round."""
+    def edit(self, what: str, user: int) -> None:
+        """The product changes something about a user, or their account: what was true is not, or again."""
+        if what in OF_ACCOUNTS:
+            self._edit_account(what, user)
+        elif not self.oracle.people[user].is_gone:
+            self._edit_of(what, user)()
+
+    def _edit_of(self, what: str, user: int) -> Callable[[], None]:
         person = self.oracle.people[user]
         now = self.scheduler.clock
 
@@ -247,7 +255,7 @@ class World:
                 oracle.paused_since.pop(name, None)
                 oracle.resumed_at[name] = now
 
-        return lambda: self._commit(change, what, happened)
+        return lambda: self.commit(change, what, happened)
 
     def told(self, email: tuple[str, str, str]) -> None:
         """The provider posts that a recipient complained of an email."""
@@ -272,7 +280,7 @@ class World:
                 self.oracle.complaints.append(complaint)
 
         what = f"is told that {address} complains"
-        self._commit(lambda connection: inbox.put(connection, "resend", [report], now), what, happened)
+        self.commit(lambda connection: inbox.put(connection, "resend", [report], now), what, happened)
 
     def hear(self) -> None:
         """The sensor that reads what was told, and pauses what too much came back of."""
@@ -331,9 +339,9 @@ class World:
             else:
                 person.stopped.setdefault(self.topic if self.topic == "tips" else "", self.scheduler.now)
 
-        self._commit(change, f"user {user} is suppressed by {'address' if is_dead else 'user'}", happened)
+        self.commit(change, f"user {user} is suppressed by {'address' if is_dead else 'user'}", happened)
 
-    def edit_account(self, what: str, user: int) -> None:
+    def _edit_account(self, what: str, user: int) -> None:
         """The product changes something about the account of a user, or who they are of it."""
         oracle, now = self.oracle, self.scheduler.clock
         person = oracle.people[user]
@@ -348,7 +356,7 @@ class World:
                     account.left_since = now() if is_inside else None
 
                 values = mine.values(dormant=not is_inside)
-                self._commit(
+                self.commit(
                     lambda c: c.execute(values), f"account {number} {'leaves' if is_inside else 'enters'}", moves
                 )
             case "owner":
@@ -357,7 +365,7 @@ class World:
                     account.owner, account.owned_since = user, now()
 
                 owned = mine.values(owner_id=user)
-                self._commit(lambda c: c.execute(owned), f"user {user} owns account {number}", is_owned)
+                self.commit(lambda c: c.execute(owned), f"user {user} owns account {number}", is_owned)
             case "joins":
                 other = number % len(ACCOUNTS) + 1
 
@@ -377,13 +385,14 @@ class World:
                     )
                     suppressions.suppress(connection, [no], at)
 
-                self._commit(change, f"account {number} is suppressed", stops)
+                self.commit(change, f"account {number} is suppressed", stops)
 
     def _edit(self, user: int, what: str, values: dict[str, object], happened: Callable[[], None]) -> None:
         change = update(users).where(users.c.id == user).values(values)
-        self._commit(lambda connection: connection.execute(change), f"user {user} {what}", happened)
+        self.commit(lambda connection: connection.execute(change), f"user {user} {what}", happened)
 
-    def _commit(self, change: Callable[[Connection], object], what: str, happened: Callable[[], None]) -> None:
+    def commit(self, change: Callable[[Connection], object], what: str, happened: Callable[[], None]) -> None:
+        """Change something in a transaction, and say what is true from its COMMIT on."""
         me = self.scheduler.me
         me.on_commit = happened
 

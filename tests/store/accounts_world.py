@@ -173,6 +173,10 @@ class AccountsWorld(World):
         with self.engine.begin() as connection:
             connection.execute(delete(workspaces).where(workspaces.c.id == key))
 
+    def delete_user(self, key: int) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(delete(users).where(users.c.id == key))
+
     def delete_order(self, number: int) -> None:
         with self.engine.begin() as connection:
             connection.execute(delete(orders).where(orders.c.id == number))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from delivery_world import LIVE, World, make_world
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
 from skene_dagster.delivery import controls, ledger
-from skene_dagster.delivery.health import GRACE, StepCounts, StepHealth, closed_accounts, counts, health
+from skene_dagster.delivery.health import GRACE, LookedAt, StepCounts, StepHealth, closed_accounts, counts, health
 from skene_dagster.delivery.providers.base import Fatal, Throttled, Unknown
 from skene_dagster.errors import ProviderFatal, ProviderUnavailable
 from skene_dagster.loops.plan import Schedule
@@ -25,11 +25,49 @@ def world(engine: Engine, tmp_path: Path) -> World:
 def look(world: World) -> StepHealth:
     assert isinstance(world.step.trigger, Schedule)
     due = last_tick(world.step.trigger, world.now - GRACE)
-    return transaction(world.engine, lambda c: health(c, world.plan, world.step, "live", world.now, due))
+    return transaction(world.engine, lambda c: health(c, [LookedAt(world.plan, world.step, due)], "live", world.now)[0])
 
 
 def number(world: World) -> StepCounts:
     return transaction(world.engine, lambda c: counts(c, world.plan, world.step, "live", world.now))
+
+
+def test_many_steps_are_looked_at_in_as_many_statements_as_one(world: World) -> None:
+    world.add(1)
+    world.tick(LIVE)
+    plans = [world.plan, *(replace(world.plan, name=f"other_{number}") for number in range(30))]
+    steps = [LookedAt(plan, step) for plan in plans for step in plan.steps]
+    seen: list[str] = []
+
+    def look_at(connection: Connection, some: list[LookedAt]) -> list[StepHealth]:
+        event.listen(connection, "before_cursor_execute", lambda *told: seen.append(told[2]))
+        return health(connection, some, "live", world.now)
+
+    one = transaction(world.engine, lambda c: look_at(c, steps[:1]))
+    few = len(seen)
+    seen.clear()
+    many = transaction(world.engine, lambda c: look_at(c, steps))
+
+    assert few == len(seen) == 4
+    assert many[:1] == one
+    assert [one.as_of is None for one in many] == [False] + [True] * (len(steps) - 1)
+
+
+def test_orders_hold_for_the_steps_that_they_are_about(world: World) -> None:
+    other, third = replace(world.plan, name="other"), replace(world.plan, name="third")
+    steps = [LookedAt(plan, plan.steps[0]) for plan in (world.plan, other, third)]
+
+    def look_at_all() -> list[tuple[str, ...]]:
+        found = transaction(world.engine, lambda c: health(c, steps, "live", world.now))
+        alone = transaction(world.engine, lambda c: [controls.orders(c, *one.name) for one in steps])
+        assert [one.paused_as for one in found] == [one.paused_as for one in alone]
+        return [one.paused_as for one in found]
+
+    transaction(world.engine, lambda c: controls.pause(c, "other", world.now))
+    assert look_at_all() == [(), ("other",), ()]
+
+    transaction(world.engine, lambda c: controls.pause(c, None, world.now))
+    assert look_at_all() == [("*",), ("other", "*"), ("*",)]
 
 
 def test_emails_that_a_failed_run_left_behind_are_stuck_after_an_hour(world: World) -> None:

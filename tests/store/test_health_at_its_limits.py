@@ -10,7 +10,7 @@ from delivery_world import START as NOW
 from delivery_world import World, make_world
 from sqlalchemy import Connection, Engine, insert
 
-from skene_dagster.delivery.health import StepHealth, Wait, _wait, closed_accounts, counts, health
+from skene_dagster.delivery.health import LookedAt, StepHealth, Wait, _wait, closed_accounts, counts, health
 from skene_dagster.store.tables import batches, pacing, segments
 
 AN_INSTANT = timedelta(microseconds=1)
@@ -47,7 +47,7 @@ def look(engine: Engine, tmp_path: Path) -> Callable[..., StepHealth]:
                 segment: dict[str, object] = dict.fromkeys(("members", "entered", "exited", "unknown_keys", "fence"), 0)
                 segment |= dict.fromkeys(("as_of", "first_as_of", "writing_as_of", "refreshed_at"), as_of)
                 connection.execute(insert(segments).values(segment | {"segment": f"{world.plan.name}.main"}))
-            found = health(connection, world.plan, world.step, "live", NOW, due)
+            found = health(connection, [LookedAt(world.plan, world.step, due)], "live", NOW)[0]
             then(connection, world)
             connection.rollback()
         return found

@@ -16,7 +16,7 @@ from delivery_world import LIVE, World, make_world
 from resend_server import ResendServer, resend_server
 from sqlalchemy import Engine
 
-from skene_dagster.delivery.health import StepHealth, health
+from skene_dagster.delivery.health import LookedAt, StepHealth, health
 from skene_dagster.delivery.providers.json_emails import freeze
 from skene_dagster.delivery.providers.resend.provider import ResendProvider
 from skene_dagster.delivery.reconcile import reconcile
@@ -65,8 +65,9 @@ class Outage:
         return len(times)
 
     def look(self) -> StepHealth:
-        look = partial(health, plan=self.world.plan, step=self.world.step, mode="live", now=self.world.now)
-        return transaction(self.world.engine, look)
+        steps = [LookedAt(self.world.plan, self.world.step)]
+        (found,) = transaction(self.world.engine, partial(health, steps=steps, mode="live", now=self.world.now))
+        return found
 
 
 @pytest.fixture

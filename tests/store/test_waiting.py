@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import Message, origin
-from skene_dagster.delivery.health import Wait, health
+from skene_dagster.delivery.health import LookedAt, Wait, health
 from skene_dagster.delivery.ledger import StepScope
 from skene_dagster.delivery.providers.base import (
     Absent,
@@ -73,7 +73,9 @@ def keys(world: World) -> list[str]:
 
 
 def waits(world: World) -> tuple[Wait, ...]:
-    return transaction(world.engine, lambda c: health(c, world.plan, world.step, "outbox", world.now)).waits
+    return transaction(
+        world.engine, lambda c: health(c, [LookedAt(world.plan, world.step)], "outbox", world.now)[0]
+    ).waits
 
 
 def test_batches_that_are_refused_after_an_attempt_without_answer_neither_stop_nor_fail_a_run(world: World) -> None:
@@ -370,7 +372,7 @@ def test_a_batch_whose_set_is_refused_holds_up_no_other_and_is_told(world: World
 
     assert set(world.states().values()) == {"accepted"}
     assert world.reminded() == {*range(101, 151), 1000}
-    found = transaction(world.engine, lambda c: health(c, world.plan, world.step, "live", world.now))
+    found = transaction(world.engine, lambda c: health(c, [LookedAt(world.plan, world.step)], "live", world.now)[0])
     assert [(wait.emails, "`set`" in wait.said) for wait in found.waits] == [(100, True)]
     world.change(1000, name="Another")
     world.deliver(LIVE)

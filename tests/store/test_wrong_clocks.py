@@ -14,7 +14,7 @@ from skene_dagster.compiler.jobs import sensors
 from skene_dagster.compiler.jobs.sensors import Cursor
 from skene_dagster.delivery import controls, ledger
 from skene_dagster.delivery.email.message import origin
-from skene_dagster.delivery.health import StepHealth, health
+from skene_dagster.delivery.health import LookedAt, StepHealth, health
 from skene_dagster.delivery.providers.base import Absent, Found, Sent, Throttled, Unprovable
 from skene_dagster.delivery.reconcile import is_wanted, reconcile
 from skene_dagster.errors import LedgerOutdated, NoClearance, ProviderUnavailable, SegmentImplausible
@@ -183,7 +183,7 @@ def test_a_turn_of_a_clock_that_was_ahead_holds_up_no_refresh(world: World) -> N
 
 
 def look(world: World) -> StepHealth:
-    return transaction(world.engine, lambda c: health(c, world.plan, world.step, "outbox", world.now))
+    return transaction(world.engine, lambda c: health(c, [LookedAt(world.plan, world.step)], "outbox", world.now)[0])
 
 
 def test_emails_behind_a_lease_that_cannot_be_are_stuck(world: World) -> None:

@@ -31,6 +31,7 @@ from skene_dagster.delivery.model import Past, Reason, SendState
 from skene_dagster.delivery.providers.resend.diagnosis import diagnosis
 from skene_dagster.delivery.rehearsal import Case, Rehearsal
 from skene_dagster.errors import Place, SettingsError, StoreError, StoreUnavailable
+from skene_dagster.explain import reasons
 from skene_dagster.explain.model import Outcome
 from skene_dagster.incidents.steps import problems_of, problems_of_open
 from skene_dagster.settings import load
@@ -237,8 +238,8 @@ def test_who_would_be_mailed_but_for_a_gate_is_said_to_be_held_by_it() -> None:
 
 def test_nothing_that_can_be_decided_of_somebody_is_without_words() -> None:
     """Whoever adds a reason, a state or a bounce gives it words, too."""
-    assert {*words.REASONS} == {*get_args(Reason)}
-    assert {*words.OF_ONE} <= {*words.REASONS}
+    assert {*reasons.REASONS} == {*get_args(Reason)}
+    assert {*words.OF_ONE} <= {*reasons.REASONS}
     assert {*words.OUTCOMES} == {*get_args(Outcome)}
     assert {*words.SUPPRESSED_BECAUSE} == {*get_args(suppressions.Reason)}
     assert {*words.BOUNCES} == {*get_args(Bounce)}
@@ -248,7 +249,7 @@ def test_a_reason_is_said_as_closely_as_what_is_known_allows() -> None:
     known = words.Known("win_back", cap="2 mails in 7 days", topic="Tips")
 
     assert words.reason_of_one("cap", known) == "had 2 mails in 7 days"
-    assert words.reason_of_one("cap", words.Known("win_back")) == words.REASONS["cap"]
+    assert words.reason_of_one("cap", words.Known("win_back")) == reasons.REASONS["cap"]
     assert words.reason_of_one("said_no", known) == 'said no to "Tips", or to all'
     assert words.reason_of_one("first_wave", known).endswith(": skene-dagster approve win_back")
     assert words.reason_of_one("paused", known) == "the loop is paused"
@@ -257,8 +258,8 @@ def test_a_reason_is_said_as_closely_as_what_is_known_allows() -> None:
 
 
 def test_the_ledgers_reasons_are_said_in_words() -> None:
-    assert words.reason_in_words("deferred:no_address") == "no address"
-    assert words.reason_in_words("skipped:some_other") == "some other"
+    assert reasons.reason_in_words("deferred:no_address") == "no address"
+    assert reasons.reason_in_words("skipped:some_other") == "some other"
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,11 @@ def test_student_s_quantile_is_scipy_s_to_seven_digits(level: float, degrees: fl
     assert student_quantile(level, degrees) == pytest.approx(stats.t.isf((1 - level) / 2, degrees), rel=1e-7)
 
 
+@pytest.mark.parametrize("degrees", [99, 120, 400])
+def test_at_the_usual_level_it_is_scipy_s_to_nine_digits(degrees: float) -> None:
+    assert student_quantile(0.95, degrees) == pytest.approx(stats.t.isf(0.025, degrees), rel=1e-10)
+
+
 @given(st.floats(0.01, 0.9999), st.floats(99, 1e9))
 def test_student_s_quantile_is_scipy_s_at_any_level(level: float, degrees: float) -> None:
     assert student_quantile(level, degrees) == pytest.approx(stats.t.isf((1 - level) / 2, degrees), rel=1e-7)

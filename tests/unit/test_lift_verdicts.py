@@ -97,6 +97,13 @@ def test_without_a_holdout_no_difference_is_ever_noticed() -> None:
     assert smallest_effect_of([Pair(People(10, 1), People(0, 0))]) == smallest_effect_of([]) == inf
 
 
+def test_a_time_without_a_holdout_changes_no_smallest_effect() -> None:
+    pair = Pair(People(9_000, 900), People(1_000, 90))
+    no_holdout = Pair(People(9_000, 900), People(0, 0))
+
+    assert smallest_effect_of([pair, no_holdout]) == smallest_effect_of([pair])
+
+
 def test_where_nobody_of_few_did_it_the_rate_is_not_taken_for_nought() -> None:
     assert expected_share(0, 100) == pytest.approx(0.0185, abs=1e-4)
     assert smallest_effect_of([Pair(People(900, 0), People(100, 0))]) > 0.03
@@ -151,6 +158,13 @@ def test_accounts_are_waited_for_until_there_are_a_hundred() -> None:
 
     # 400 accounts have 40 in the smaller arm; 100 are there with 1,000, which is 600 more, at 60 a week.
     assert (found.lacking, found.difference, found.weeks_more(60)) == ("accounts", None, 10)
+
+
+def test_what_is_lacking_is_judged_by_the_pair_that_has_most_of_it() -> None:
+    pairs = [Pair(accounts(360, 90), accounts(40, 10)), Pair(accounts(20, 9), accounts(2, 1))]
+
+    assert lift_of_shares(pairs, comparable=True).factor == 100 / 40
+    assert lift_of_shares(pairs[::-1], comparable=True).factor == 100 / 40
 
 
 def values(people: int, non_zero: int, each: float) -> Values:

@@ -56,6 +56,13 @@ def test_a_verdict_in_words(found: Lift, a_week: float, said: str) -> None:
     assert words.verdict(found, a_week=a_week) == said
 
 
+def test_more_than_a_year_is_not_counted_in_weeks() -> None:
+    missing = (NOTHING.factor - 1) * NOTHING.units
+
+    assert words.verdict(NOTHING, a_week=missing / 51.9) == "cannot tell yet: about 52 more weeks"
+    assert words.verdict(NOTHING, a_week=missing / 52.1) == "cannot tell yet: not within a year at this rate"
+
+
 @pytest.mark.parametrize(
     ("found", "against", "said"),
     [

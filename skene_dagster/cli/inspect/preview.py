@@ -15,7 +15,7 @@ from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
 from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.screen import Screen, open_screen
-from skene_dagster.cli.words import decision_in_words, reason_in_words, would_be_mailed
+from skene_dagster.cli.words import decision_in_words
 from skene_dagster.delivery import modes
 from skene_dagster.delivery.decide.eligibility import Mail
 from skene_dagster.delivery.decide.gates.judging import told
@@ -32,6 +32,7 @@ from skene_dagster.delivery.rehearsal import (
 )
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, NotCounted
+from skene_dagster.explain.reasons import reason_in_words, would_be_mailed
 from skene_dagster.loops.plan import LoopPlan, Query
 from skene_dagster.outcomes.foreseen import of_people
 from skene_dagster.project import load_project

@@ -15,7 +15,6 @@ from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect.budgets import budgets_in_words
 from skene_dagster.cli.inspect.came_back import heard_in_words, receipts_in_words
 from skene_dagster.cli.screen import Screen, open_screen
-from skene_dagster.cli.words import REASONS
 from skene_dagster.consent import erasures
 from skene_dagster.consent.erasures import Erasure
 from skene_dagster.delivery import modes
@@ -24,6 +23,7 @@ from skene_dagster.delivery.decide.arbiter.today import budgets
 from skene_dagster.delivery.health import StepCounts, StepHealth, counts
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.errors import LedgerOutdated, StoreError
+from skene_dagster.explain.reasons import REASONS
 from skene_dagster.feedback import breaker, inbox
 from skene_dagster.incidents import now as wrong
 from skene_dagster.incidents import telling

@@ -25,6 +25,7 @@ from skene_dagster.loops.plan import After, Email
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
 from skene_dagster.loops.times.hours import not_before as first_allowed
 from skene_dagster.loops.times.zones import fault_of_timezone
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.settings import Cap, Settings
 from skene_dagster.store.keys import folded
 
@@ -87,7 +88,8 @@ class Addressees:
         if person is None:
             return NOBODY
         not_before = self._not_before(person)
-        known = self.contacts.get(person.recipient or "", []) if self.is_counted else []
+        name = person.recipient if self.is_counted else None
+        known = self.contacts.get(name, []) if name is not None else []
         return Addressee(
             person.address,
             person.mailable,
@@ -157,12 +159,13 @@ class Addressees:
             return None
         if self.budget is not None:
             self.budget.take((decision.not_before or self.now).date())
-        if person.recipient is None:
+        name = person.recipient
+        if name is None:
             return None
-        self._know(person.recipient, person)
+        self._know(name, person)
         if self.slices is not None:
             self.slices.decided += 1
-        return person.recipient
+        return name
 
     def _know(self, recipient: str, person: Person, *, is_held_out: bool = False) -> None:
         this = Contact(self.scope.loop, self.scope.step, self._key(person), self.as_of, None, is_held_out=is_held_out)
@@ -223,7 +226,7 @@ class Addressees:
                 ledger.lock(connection, ledger.all_loops(scope.mode))
                 if found.budget is not None:
                     found.budget.look(connection, at)
-            recipients = [one.recipient for one in people.values() if one.recipient is not None]
+            recipients = [name for one in people.values() if (name := one.recipient) is not None]
             since = min(at, now) - max((cap.within for cap in caps), default=now - now)
             found.contacts = ledger.contacts_of(connection, scope, recipients, as_of=as_of, since=since)
             if is_simulated:
@@ -252,6 +255,7 @@ def comparing_of(
         audience.plan.name,
         share=audience.plan.holdout,
         share_of_all=audience.settings.holdout,
+        variants=variants_of(audience.plan),
         # As the users table spells them: for that the coin is tossed.
         keys=[one.columns[audience.settings.users.key] for one in people.values()],
         in_order=in_order,

@@ -32,6 +32,7 @@ from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.segments import members
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import CLOCKS_DIFFER, Clock, clocks, reading, transaction
+from skene_dagster.store.many.uncollected import uncollected
 
 OUTBOX = "set another SKENE_ENV than production, and no SKENE_REDIRECT_TO."
 """How no email leaves."""
@@ -137,7 +138,8 @@ def _read_again_when_overtaken(engine: Engine, decide: Callable[[Connection], Pa
     for _ in range(size):
         try:
             # Where the outcome of COMMIT is unknown, the page is read again and tells what was decided.
-            return transaction(engine, decide, resolve=decide)
+            with uncollected():
+                return transaction(engine, decide, resolve=decide)
         except IntegrityError:
             continue
     raise AssertionError("a page was overtaken more often than it has members")

@@ -54,7 +54,13 @@ from skene_dagster.delivery.ledger.erasing import (
     sends_to,
     unname,
 )
-from skene_dagster.delivery.ledger.health import deferred, left_unresolved, next_due, open_emails, stuck_emails
+from skene_dagster.delivery.ledger.health import (
+    deferred,
+    left_unresolved,
+    next_due,
+    open_emails,
+    stuck_emails,
+)
 from skene_dagster.delivery.ledger.reading import (
     LEASE,
     LONGEST_WAIT,
@@ -82,7 +88,12 @@ from skene_dagster.delivery.ledger.reading import (
     unresolved,
     waiting,
 )
-from skene_dagster.delivery.ledger.receipt_counts import ReceiptCounts, count_changes, counted_by_loop, counted_since
+from skene_dagster.delivery.ledger.receipt_counts import (
+    ReceiptCounts,
+    count_changes,
+    counted_by_loop,
+    counted_since,
+)
 from skene_dagster.delivery.ledger.receipts import (
     Bounce,
     Judged,

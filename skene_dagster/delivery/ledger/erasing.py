@@ -13,11 +13,13 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, tuple_, update
 
 from skene_dagster.consent.erasures import without
+from skene_dagster.delivery.ledger.decisions.account_sends import put_back
 from skene_dagster.delivery.ledger.moves import sends_become
 from skene_dagster.delivery.ledger.reading import BATCH, NOT_DONE
 from skene_dagster.delivery.ledger.scope import ALL_LOOPS, StepScope, rows_of
 from skene_dagster.delivery.ledger.settling import reissue
-from skene_dagster.delivery.model import Batch, SendState
+from skene_dagster.delivery.model import NEXT_TICK, Batch, SendState
+from skene_dagster.store.subjects import ACCOUNT_SENDS
 from skene_dagster.store.tables import batches, receipts, recovered, sends, steps
 
 LONG_AGO = datetime(1970, 1, 1)
@@ -37,6 +39,7 @@ class SendOf:
     state: SendState
     batch_id: str | None
     provider_id: str | None
+    as_of: datetime
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -120,6 +123,9 @@ def unname(
             home[batch.batch_id] = child
     for one in some:
         if one.state == "reserved" and one.batch_id in home and one.batch_id not in waiting:
+            if _is_for_another(connection, one, now):
+                connection.execute(delete(sends).where(sends.c.send_id == one.send_id, sends.c.state == "reserved"))
+                continue
             skipped = sends_become(home[one.batch_id], "skipped").where(sends.c.send_id == one.send_id)
             connection.execute(skipped.values(reason="erased", decided_at=now))
     new_ids = {one.send_id: uuid.uuid4().hex for one in some if one.batch_id not in waiting}
@@ -159,6 +165,13 @@ def _read(connection: Connection, keys: Sequence[tuple[object, ...]]) -> list[Se
     return [SendOf(*row) for row in connection.execute(select(*_SEND).where(tuple_(*_KEY).in_(keys)))]
 
 
+def _is_for_another(connection: Connection, one: SendOf, now: datetime) -> bool:
+    """Have the account decided again that an email is about: another one of it may be mailed; False: it has none."""
+    again = {"reason": "new_recipient", "detail": None, "decided_at": now, "outranked_at": now}
+    key = {"mode": one.mode, "loop": one.loop, "step": one.step, "user_id": one.user_id, "occurrence": one.occurrence}
+    return put_back(connection, key, {**again, "as_of": one.as_of, "ask_at": one.as_of + NEXT_TICK})
+
+
 def _rename(connection: Connection, some: Sequence[SendOf], user_id: object, new_ids: Mapping[str, str]) -> None:
     if not some:
         return
@@ -180,6 +193,10 @@ def _rename(connection: Connection, some: Sequence[SendOf], user_id: object, new
         for one in some
     ]
     connection.execute(rename, rows)
+    of_them = {"user_id": ACCOUNT_SENDS.c.recipient_id, "occurrence": ACCOUNT_SENDS.c.send_occurrence}
+    theirs = [of_them.get(name, ACCOUNT_SENDS.c[name]) == bound[name] for name in bound]
+    recipient = {"recipient_id": bindparam("new_user_id", type_=sends.c.user_id.type)}
+    connection.execute(update(ACCOUNT_SENDS).where(*theirs).values(recipient), rows)
 
 
 def _with_parents(connection: Connection, batch_ids: Collection[str]) -> set[str]:

@@ -1,5 +1,6 @@
-"""Counts for people: what is open of a step, what nobody sends, and what is asked about again."""
+"""Counts for people: what is open of a step, what nobody sends, what is asked about again, and what was decided."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
@@ -7,9 +8,22 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from skene_dagster.delivery.ledger.decisions.progress import held
 from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
 from skene_dagster.delivery.ledger.scope import StepScope, batches_of, deferred_of
+from skene_dagster.delivery.model import Reason, SendState
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import CLOCKS_DIFFER
-from skene_dagster.store.tables import OPEN, batches
+from skene_dagster.store.subjects import ACCOUNTS, USERS
+from skene_dagster.store.tables import OPEN, batches, sends
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How many decisions of a step came to the same."""
+
+    loop: str
+    step: str
+    state: SendState
+    reason: Reason | None
+    number: int
 
 
 def open_emails(connection: Connection, scope: StepScope) -> int:
@@ -70,3 +84,28 @@ def _open(scope: StepScope) -> ColumnElement[bool]:
 
 def _emails(connection: Connection, which: ColumnElement[bool]) -> int:
     return int(connection.execute(select(func.coalesce(func.sum(batches.c.size), 0)).where(which)).scalar_one())
+
+
+def decided_since(connection: Connection, mode: str, as_of: datetime) -> list[Decisions]:
+    """Count the final decisions of a tick and later ones; it looks at all of the mode's sends, once."""
+    key = sends.c.loop, sends.c.step, sends.c.state, sends.c.reason
+    query = select(*key, func.count()).where(sends.c.mode == mode, sends.c.as_of >= as_of).group_by(*key)
+    return [Decisions(*row) for row in connection.execute(query.order_by(*key))]
+
+
+def examples_of(connection: Connection, mode: str, one: Decisions, as_of: datetime, most: int) -> list[object]:
+    """List some of the users about whom it was decided so, at a tick and later ones."""
+    same = [sends.c[name] == getattr(one, name) for name in ("loop", "step", "state", "reason")]
+    query = select(sends.c.user_id).where(sends.c.mode == mode, *same, sends.c.as_of >= as_of).distinct()
+    return list(connection.execute(query.order_by(sends.c.user_id).limit(most)).scalars())
+
+
+def waiting_by_step(connection: Connection, mode: str) -> dict[tuple[str, str, str], int]:
+    """Count who is decided again later, by loop, step and reason."""
+    found: dict[tuple[str, str, str], int] = {}
+    for subject in (USERS, ACCOUNTS):
+        waiting = subject.deferred.c
+        key = waiting.loop, waiting.step, waiting.reason
+        query = select(*key, func.count()).where(waiting.mode == mode).group_by(*key)
+        found |= {(loop, step, reason): number for loop, step, reason, number in connection.execute(query)}
+    return found

@@ -103,6 +103,14 @@ def counted_by_loop(connection: Connection, mode: str, day: date) -> dict[str, J
     return {loop: Judged(*map(int, numbers)) for loop, *numbers in rows}
 
 
+def counted_by_day(connection: Connection, mode: str, day: date) -> dict[tuple[str, date], ReceiptCounts]:
+    """Say what became of the emails of each loop, by the day (UTC) on which they were accepted: that day or since."""
+    numbers = (func.sum(receipt_counts.c[field.name]) for field in fields(ReceiptCounts))
+    key = receipt_counts.c.loop, receipt_counts.c.day
+    query = select(*key, *numbers).where(receipt_counts.c.mode == mode, receipt_counts.c.day >= day).group_by(*key)
+    return {(loop, on): ReceiptCounts(*map(int, some)) for loop, on, *some in connection.execute(query)}
+
+
 def _counted(receipt: Receipt) -> set[str]:
     """Name the numbers in which a receipt is counted."""
     opened = _by_a_person(receipt, receipt.last_opened_at)

@@ -19,7 +19,9 @@ from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.ledger import send_id
 from skene_dagster.delivery.model import GateName, Past
 from skene_dagster.delivery.modes import Mode
+from skene_dagster.goals.arms import arms_of
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
+from skene_dagster.loops.variants import in_variant
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
 from skene_dagster.store.tables import account_decisions, arms, preferences, warm_ups
@@ -130,7 +132,7 @@ def render(
         Unrenderable: their values give no email that can be sent.
     """
     return templates.render(
-        stage.email,
+        in_variant(stage.email, _variant(stage, user_id)),
         user=person.columns,
         row=row,
         account=account,
@@ -140,3 +142,13 @@ def render(
         loop=stage.plan.name,
         step=stage.step.name,
     )
+
+
+def _variant(stage: Stage, user_id: object) -> str | None:
+    """Say which variant a user gets; the first, while the coin is not there yet."""
+    variants = stage.email.variants
+    if not variants or not stage.audience.has_arms:
+        return variants[0][0] if variants else None
+    with translated(), stage.engine.connect() as connection:
+        known = arms_of(connection, stage.mode.name, stage.plan.name, 0.0, [user_id], variants=variants)
+    return known.variant_of(user_id)

@@ -23,9 +23,11 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.links import Links
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
+from skene_dagster.goals.arms import arms_of
 from skene_dagster.goals.reaching import last_reached
-from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
+from skene_dagster.loops.variants import in_variant
 from skene_dagster.product import attributes
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
@@ -105,6 +107,16 @@ def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
     return in_parts(send_ids, (len(send_ids) + 1) // 2)
 
 
+def _emails(connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source) -> dict[str, Email]:
+    """Say which variant of the email each send is, by send_id."""
+    email = source.email
+    if not email.variants:
+        return dict.fromkeys((row.send_id for row in waiting), email)
+    keys = list(dict.fromkeys(row.user_id for row in waiting))
+    known = arms_of(connection, batch.mode, batch.loop, 0.0, keys, variants=email.variants)
+    return {row.send_id: in_variant(email, known.variant_of(row.user_id)) for row in waiting}
+
+
 def _people(
     connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[object, Person]:
@@ -157,7 +169,7 @@ class _Checks:
         if self.subject(row) not in self.inside:
             return Skipped(LEFT)
         if person is None:
-            return Skipped("gone")
+            return self.accounts.without_recipient(row)
         if row.send_id in self.left:
             # No refresh has seen a member leave: the next tick decides whether they are back.
             return Skipped(LEFT) if self.source.step.by_row else Deferred(LEFT)
@@ -207,11 +219,12 @@ def _render(
         # The clocks of those are not looked at who are mailed in simulated time.
         now=None if mode.simulates(batch.as_of, now, settings.limits.expires_after) else now,
         decided_as_of=batch.as_of,
-        **_reached(connection, batch, waiting, source, settings, now),
+        **_reached(connection, batch, waiting, source, session),
     )
     letterhead = Letterhead.of(settings, email.topic)
     is_live = mode.name == "live"
     links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
+    emails = _emails(connection, batch, waiting, source)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
@@ -222,7 +235,7 @@ def _render(
         elif person is not None:
             try:
                 message = source.templates.render(
-                    email,
+                    emails[row.send_id],
                     user=person.columns,
                     account=accounts.columns(row),
                     row=attributes.read(checks.inside[checks.subject(row)], email.row_columns),
@@ -243,22 +256,17 @@ def _render(
 
 
 def _reached(
-    connection: Connection,
-    batch: Batch,
-    waiting: Sequence[ReservedSend],
-    source: Source,
-    settings: Settings,
-    now: datetime,
+    connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[str, Mapping[object, datetime]]:
     """Read who reached the goal since they entered, where that may have been after it was decided."""
-    plan, step = source.plan, source.step
+    plan, step, now = source.plan, source.step, session.clock()
     if step.per_account or not plan.goals or not source.late.is_late(batch.as_of, now):
         return {"reached": {}, "entered": {}}
     keys = [row.user_id for row in waiting]
     # Of rows that triggered, what came before the decision was asked then.
     segment = segment_name(plan.name, step.ledger_name)
     entered = {} if step.by_row else members.entered(connection, segment, keys)
-    return {"reached": last_reached(connection, plan, settings, keys, as_of=now), "entered": entered}
+    return {"reached": last_reached(connection, plan, session.settings, keys, as_of=now), "entered": entered}
 
 
 def _addressed(

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from skene_dagster.documents import Path_, one_of, shown
 from skene_dagster.errors import LoopInvalid
 from skene_dagster.loops import model
+from skene_dagster.loops.names import fault_of_name
 from skene_dagster.loops.plan import Email
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.loops.planning.faults import Faults
@@ -40,6 +41,7 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
     if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", email.template) is None:
         advice = "Write letters, digits, - and _, without folder and extension: re_engagement."
         faults.refuse((*path, "template"), f"{shown(email.template)} cannot be the name of a template.", advice)
+    _check_variants(email, path, faults)
     check_sender(email, topic, path, settings, faults)
     mapped = settings.accounts if per_account and settings.accounts is not None else settings.users
     _check_set(email, path, mapped, faults)
@@ -79,8 +81,21 @@ def plan_email(  # noqa: PLR0913 - what it needs, each by its name
         topic=None if email.transactional else topic,
         hours=hours,
         account_columns=tuple(sorted(account)),
+        variants=tuple((name, part / sum(email.variants.values())) for name, part in email.variants.items()),
         about=about,
     )
+
+
+def _check_variants(email: model.EmailAction, path: Path_, faults: Faults) -> None:
+    if len(email.variants) == 1:
+        advice = "Add another one to compare it with, or leave `variants` out."
+        faults.refuse((*path, "variants"), "There is one variant, which everybody would get.", advice)
+    if email.variants and email.transactional:
+        advice = "Leave `variants` out, or `transactional`."
+        faults.refuse((*path, "variants"), "Emails that their recipients asked for are not compared.", advice)
+    for name in email.variants:
+        if fault := fault_of_name(name):
+            faults.refuse((*path, "variants", name), f"{shown(name)} cannot be the name of a variant.", fault)
 
 
 def _hours(email: model.EmailAction, path: Path_, settings: Settings, faults: Faults) -> Hours:

@@ -19,6 +19,7 @@ from skene_dagster.loops.planning.goals import plan_goals
 from skene_dagster.loops.planning.marketing import topic_of
 from skene_dagster.loops.planning.triggers import is_by_row, plan_trigger
 from skene_dagster.loops.times.retry_delays import RecoveryPlan, last_wait
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.settings import Fresh, Settings, repeated
 
 LONGEST_WAIT = timedelta(days=1)
@@ -52,8 +53,22 @@ def plan_loop(loop: model.Loop, document: Document, settings: Settings) -> LoopP
         document=document,
         fresh=_fresh(loop.fresh, faults),
     )
+    _check_variants(plan, faults)
     faults.raise_any()
     return plan
+
+
+def _check_variants(plan: LoopPlan, faults: Faults) -> None:
+    """A user is in one variant of a loop: its emails cannot be divided in different ways."""
+    shares = variants_of(plan)
+    for number, step in enumerate(plan.steps):
+        if step.email is not None and step.email.variants not in ((), shares):
+            prompt = () if step.email is step.action else ("upgrade_prompt",)
+            faults.refuse(
+                ("steps", number, "action", *prompt, "variants"),
+                "The variants are others than those of an earlier step; a user gets the same one of all steps.",
+                "Write the same ones, in the same shares and order, or put the step into a loop of its own.",
+            )
 
 
 def _fresh(sources: list[Fresh] | None, faults: Faults) -> tuple[Fresh, ...] | None:

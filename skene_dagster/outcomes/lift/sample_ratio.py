@@ -31,7 +31,9 @@ class SampleRatio:
 
 
 def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> SampleRatio:
-    """Judge how many are in each arm (units that the coin was tossed for), of people decided with the same shares.
+    """Judge how many are in each arm, of those who were first decided with the same shares.
+
+    For whom the coin was tossed counts, people or accounts, whether their windows have closed or not.
 
     Pearson's Σ (count - expected)² / expected, with one degree of freedom fewer than there are arms. It is judged from
     8 *expected* in each arm: an arm that stays empty is what it is there to find. An arm of the share 0 must be empty.

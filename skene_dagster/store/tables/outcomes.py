@@ -15,6 +15,7 @@ arms = Table(
     Column("draw", Integer, primary_key=True),  # grows when arms are drawn anew: another comparison
     Column("user_id", NullType, primary_key=True),
     Column("arm", String(16), nullable=False),  # mailed | held_out
+    Column("variant", String(48)),  # of the emails, of who is mailed; NULL: there were none
     Column("share", Double, nullable=False),  # who was held out when they were drawn: 0.1 of all
     Column("enrolled_at", Moment, nullable=False),  # the tick of their first decision
     Column("level", String(16)),  # their engagement level then

@@ -87,6 +87,10 @@ class AccountsOfBatch:
             return Deferred("new_recipient")
         return None
 
+    def without_recipient(self, row: ReservedSend) -> LeftOut:
+        """Say what becomes of an email whose recipient is gone: another one may be mailed about their account."""
+        return Deferred("new_recipient") if self.of_send.get(row.send_id) in self._columns else Skipped("gone")
+
     def columns(self, row: ReservedSend) -> Mapping[str, object]:
         """Return what the email can show of the account."""
         return self._columns[self.of_send[row.send_id]] if row.send_id in self.of_send else _NOTHING

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import Grouping
 from typing_extensions import assert_never
 
 from skene_dagster.delivery.decide.facts import UNKNOWN_COLUMN, mapped_by_settings
@@ -67,6 +69,29 @@ def still_recipients(
     )
     found = {folded(user): account for user, account in connection.execute(belongs)}
     return {(account, user) for account, user in pairs if folded(found.get(folded(user))) == folded(account)}
+
+
+def accounts_with(
+    connection: Connection, recipient: Recipient, settings: Settings, keys: Sequence[object], as_of: datetime
+) -> list[object]:
+    """List the accounts that some users own, or belong to.
+
+    Raises:
+        SettingsError: what skene.yaml says of accounts does not match the database.
+    """
+    users, mapped = settings.users, accounts_of(settings)
+    if recipient == "owner":
+        table = users_table(mapped)
+        owner = owner_of(connection, mapped, as_of).self_group(operators.in_op)
+        assert isinstance(owner, Grouping)
+        query = select(table.c[mapped.key]).where(owner.in_(keys))
+    else:
+        same_as_users_key(connection, mapped, users.table, mapped.user_column)
+        table = users_table(users, mapped.user_column)
+        account = table.c[mapped.user_column]
+        query = select(account).where(table.c[users.key].in_(keys), account.is_not(None)).distinct()
+    with _told_of("accounts.owner"):
+        return list(connection.execute(query).scalars())
 
 
 def columns(

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
 from skene_dagster.delivery import controls, ledger
+from skene_dagster.delivery.decide.accounts.wanting import wanted_recipients
 from skene_dagster.delivery.decide.arbiter.claims import LATE
-from skene_dagster.delivery.ledger import StepProgress, StepScope
+from skene_dagster.delivery.ledger import StepProgress, scope_of
 from skene_dagster.delivery.model import NEXT_TICK
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan, segment_name
 from skene_dagster.segments import clearance
@@ -46,8 +48,7 @@ class Rivals:
             for other in others
             if other.priority > plan.priority and other.name != plan.name
             for one in other.steps
-            # Whom a step about accounts would mail is chosen when it decides: nobody knows whom it wants.
-            if one.email is not None and not one.email.transactional and not one.per_account
+            if one.email is not None and not one.email.transactional
             if isinstance(trigger := other.root_of(one).trigger, Schedule)
         ]
         return Rivals(mode, settings, as_of, found) if found else None
@@ -57,7 +58,7 @@ class Rivals:
         progress = ledger.progress_of_steps(connection, self.mode)
         left: dict[object, datetime] = {}
         for plan, step, schedule in self.steps if keys else ():
-            scope = StepScope(self.mode, plan.name, step.ledger_name)
+            scope = scope_of(self.mode, plan, step)
             known = progress.get((plan.name, step.ledger_name))
             tick = _tick_to_come(schedule, self.as_of, known)
             if tick is None or not self._may_mail(connection, plan, step, known):
@@ -69,7 +70,10 @@ class Rivals:
             # A run between two ticks has deferred users who are due already, although the last tick came before it.
             tick = max(tick, self.as_of)
             ask_at = min(tick + NEXT_TICK, self.as_of + A_DAY)
-            for user_id in ledger.wanted(connection, scope, keys, since=since, until=tick):
+            wanted = partial(ledger.wanted, connection, scope)
+            if step.recipient is not None:
+                wanted = partial(wanted_recipients, connection, scope, step.recipient, self.settings)
+            for user_id in wanted(keys, since=since, until=tick):
                 left[user_id] = min(left.get(user_id, ask_at), ask_at)
         return left
 

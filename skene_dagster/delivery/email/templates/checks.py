@@ -19,6 +19,7 @@ from skene_dagster.documents import cut, nearest, shown
 from skene_dagster.errors import Place, TemplateError
 from skene_dagster.files import names_in, read_text
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
+from skene_dagster.loops.variants import in_each
 from skene_dagster.settings import FILE, Sender
 
 RESERVED = ("unsubscribe_url", "postal_address")
@@ -43,8 +44,10 @@ def check(folder: Path, root: Path, plan: LoopPlan, step: StepPlan, sender: Send
     if email is None:
         return []
     errors = [*_personalization(plan, step, email), *_sender(sender, transactional=email.transactional)]
-    sources, unread = read(folder, root, email.template, plan, step)
-    return [*errors, *unread, *(_template(folder, email, sender, sources) if sources else ())]
+    for one in in_each(email):
+        sources, unread = read(folder, root, one.template, plan, step)
+        errors += [*unread, *(_template(folder, one, sender, sources) if sources else ())]
+    return errors
 
 
 def read(
@@ -52,7 +55,9 @@ def read(
 ) -> tuple[Sources | None, list[TemplateError]]:
     """Read both files of a template; where one is missing, say which there are."""
     mjml, text = folder / f"{name}.mjml", folder / f"{name}.txt"
-    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) is None or not (os.path.lexists(mjml) or os.path.lexists(text)):
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,100}(\.[a-z0-9_]{1,48})?", name) is None or not (
+        os.path.lexists(mjml) or os.path.lexists(text)
+    ):
         known = _known(folder)
         place = _place(plan, step, "template") if plan and step else Place(_shown(mjml))
         there = f"{folder.name}/ has: {', '.join(known)}." if known else f"{folder.name}/ has no templates."

@@ -189,7 +189,7 @@ def accounts_not_among(
     return frozenset(connection.execute(query.where(which, accounts.is_(None))).scalars())
 
 
-def put_back(connection: Connection, send: RowMapping, said: Mapping[str, object]) -> bool:
+def put_back(connection: Connection, send: Mapping[str, Any] | RowMapping, said: Mapping[str, object]) -> bool:
     """Let an account be decided again whose send, which is gone, nobody can make now; False: it is about a user.
 
     Its decision goes with the last of its sends; whoever else was mailed for the occurrence stays so.

@@ -8,13 +8,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, exists, or_, select
-from sqlalchemy.dialects.mysql import insert as insert_on_server
-from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 from skene_dagster.delivery.ledger.scope import StepScope, sends_of
 from skene_dagster.delivery.model import IN_FLIGHT, Contact
 from skene_dagster.delivery.new_decisions import NewContact
 from skene_dagster.store.engine import is_sqlite
+from skene_dagster.store.many.inserting import insert_rows
 from skene_dagster.store.sweeping import Swept, sweep
 from skene_dagster.store.tables import contacts, sends
 
@@ -24,13 +23,6 @@ SOME = 1000
 
 _SAME = and_(*(contacts.c[name] == sends.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")))
 _MAY_LEAVE = sends.c.state.in_((*IN_FLIGHT, "in_doubt"))
-
-_insert_on_server, _insert_in_sqlite = insert_on_server(contacts), insert_in_sqlite(contacts)
-_CHANGED = ("recipient", "decided_at")
-_ON_SERVER = _insert_on_server.on_duplicate_key_update({name: _insert_on_server.inserted[name] for name in _CHANGED})
-_IN_SQLITE = _insert_in_sqlite.on_conflict_do_update(
-    [column.name for column in contacts.primary_key], set_={name: _insert_in_sqlite.excluded[name] for name in _CHANGED}
-)
 
 
 def contacts_of(
@@ -70,12 +62,14 @@ def contacts_of(
 
 def keep(connection: Connection, scope: StepScope, made: Sequence[NewContact], now: datetime) -> None:
     """Write down to which recipients the emails of a page go; of one that is decided again, the last one counts."""
-    of_all = scope.key | {"decided_at": now}
-    rows = [
-        {"user_id": one.user_id, "occurrence": one.occurrence, "recipient": one.recipient, **of_all} for one in made
-    ]
-    if rows:
-        connection.execute(_IN_SQLITE if is_sqlite(connection) else _ON_SERVER, rows)
+    insert_rows(
+        connection,
+        contacts,
+        ("user_id", "occurrence", "recipient"),
+        [(one.user_id, one.occurrence, one.recipient) for one in made],
+        shared=scope.key | {"decided_at": now},
+        overwritten=("recipient", "decided_at"),
+    )
 
 
 def decided_recipients(connection: Connection, batch_id: str) -> dict[str, str]:

@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, exists, select, true, union
 
 from skene_dagster.delivery.ledger.decisions.deferring import waits
-from skene_dagster.delivery.ledger.scope import StepScope, deferred_of, sends_of
+from skene_dagster.delivery.ledger.scope import StepScope, decisions_of, deferred_of
 from skene_dagster.loops.plan import segment_name
-from skene_dagster.store.tables import OPEN, deferred, segment_members, sends
+from skene_dagster.store.tables import OPEN
 
 SOME = 1000
 """Keys of a statement."""
@@ -17,16 +17,18 @@ SOME = 1000
 def wanted(
     connection: Connection, scope: StepScope, keys: Sequence[object], *, since: datetime | None, until: datetime
 ) -> set[object]:
-    """List those users about whom a step is to decide at a tick: who entered and is not decided, or is due by then.
+    """List those users, or accounts, about whom a step is to decide at a tick: who entered, or is due by then.
 
     Args:
         since: those are new who entered after it; None: everybody who is inside.
         until: the tick.
     """
-    of, member = deferred.c, segment_members.c
+    subject = scope.subject
+    of, member, decided = subject.deferred.c, subject.members.c, subject.decisions.c
     is_new = true() if since is None else member.entered_at > since
     # A step that is being decided has come to some of its users, and not yet to all.
-    is_decided = exists().where(sends_of(scope), sends.c.user_id == member.user_id, sends.c.as_of >= member.entered_at)
+    is_known = (decided.user_id == member.user_id, decided.as_of >= member.entered_at)
+    is_decided = exists().where(decisions_of(scope), *is_known)
     found: set[object] = set()
     for start in range(0, len(keys), SOME):
         some = keys[start : start + SOME]

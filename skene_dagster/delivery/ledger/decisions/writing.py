@@ -18,6 +18,7 @@ from skene_dagster.delivery.ledger.scope import (
 )
 from skene_dagster.delivery.new_decisions import NewDecisions, NewSend
 from skene_dagster.goals import arms
+from skene_dagster.store.many.inserting import insert_rows
 from skene_dagster.store.subjects import USERS
 from skene_dagster.store.tables import account_decisions, batches, sends
 
@@ -103,31 +104,22 @@ def _write_sends(
 ) -> int:
     cut: list[_NewBatch] = []
     filling: dict[datetime | None, _NewBatch] = {}
-    rows: list[dict[str, object]] = []
+    mailed: list[tuple[object, ...]] = []
+    skipped: list[tuple[object, ...]] = []
     for one in made:
-        place: dict[str, object] = {"batch_id": None, "position": None}
-        if one.state == "reserved":
-            batch = filling.get(one.not_before)
-            if batch is None or batch.size == size:
-                batch = filling[one.not_before] = _NewBatch(uuid.uuid4().hex, one.not_before)
-                cut.append(batch)
-            place = {"batch_id": batch.batch_id, "position": batch.size}
-            batch.size += 1
-        rows.append(
-            {
-                **scope.key,
-                "user_id": one.user_id,
-                "occurrence": one.occurrence,
-                "send_id": send_id(scope, one.user_id, one.occurrence),
-                "state": one.state,
-                "reason": one.reason,
-                "as_of": as_of,
-                "decided_at": now,
-                **place,
-            }
-        )
-    if rows:
-        connection.execute(insert(sends), rows)
+        named = one.user_id, one.occurrence, send_id(scope, one.user_id, one.occurrence)
+        if one.state == "skipped":
+            skipped.append((*named, one.reason))
+            continue
+        batch = filling.get(one.not_before)
+        if batch is None or batch.size == size:
+            batch = filling[one.not_before] = _NewBatch(uuid.uuid4().hex, one.not_before)
+            cut.append(batch)
+        mailed.append((*named, batch.batch_id, batch.size))
+        batch.size += 1
+    names, of_all = ("user_id", "occurrence", "send_id"), {**scope.key, "as_of": as_of, "decided_at": now}
+    insert_rows(connection, sends, (*names, "batch_id", "position"), mailed, shared={**of_all, "state": "reserved"})
+    insert_rows(connection, sends, (*names, "reason"), skipped, shared={**of_all, "state": "skipped"})
     if cut:
         connection.execute(
             insert(batches),

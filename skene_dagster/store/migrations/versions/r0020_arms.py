@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("draw", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("user_id", context.config.attributes["user_id"], primary_key=True),
         sa.Column("arm", sa.String(16), nullable=False),
+        sa.Column("variant", sa.String(48)),
         sa.Column("share", sa.Double, nullable=False),
         sa.Column("enrolled_at", MOMENT, nullable=False),
         sa.Column("level", sa.String(16)),

@@ -1,0 +1,46 @@
+"""skene-dagster report."""
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from skene_dagster.cli import output_file
+from skene_dagster.cli.choosing import plan_of
+from skene_dagster.cli.database import open_ledger
+from skene_dagster.cli.screen import open_screen
+from skene_dagster.delivery import modes
+from skene_dagster.project import Project, load_project
+from skene_dagster.report.numbers import read
+from skene_dagster.report.page import render
+from skene_dagster.settings import load
+
+TITLE = "Growth loops"
+
+
+@click.command()
+@click.option("--loop", help="Only this loop.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file. Default: .skene/report.html in the project.",
+)
+@click.option("--open", "browser", is_flag=True, help="Open it in a browser.")
+@click.pass_obj
+def report(root: Path, *, loop: str | None, out: Path | None, browser: bool) -> None:
+    """Write a page that says what needs a person, what the loops did in the last 28 days, and whether it worked.
+
+    It is one file without scripts, which a browser opens from the disk; it has users' keys in it, no address and no
+    name. What goals came to is as the job skene__outcomes has measured it.
+    """
+    settings = load(root)
+    project = load_project(settings)
+    shown = project if loop is None else Project((plan_of(project, loop),), ())
+    with open_ledger(settings) as (engine, clock):
+        numbers = read(engine, settings, shown, modes.choose(settings).name, clock)
+    file = out or settings.root / ".skene" / "report.html"
+    with output_file.opened(file, to_stdout=False) as opened:
+        opened.write(render(numbers, title=TITLE if loop is None else f"{TITLE}: {loop}"))
+    open_screen().labelled("ok", f"{file.resolve()} is the report.")
+    if browser:
+        webbrowser.open(file.resolve().as_uri())

@@ -1,0 +1,1 @@
+"""The report: one page that says what needs a person, what the loops did, and whether it worked."""

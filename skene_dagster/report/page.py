@@ -1,0 +1,177 @@
+"""The report as a page: one file, without scripts, that a browser opens from a disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from skene_dagster.explain.reasons import REASONS
+from skene_dagster.loops.plan import Block
+from skene_dagster.loops.plan_words import how_often, to_whom, when, who
+from skene_dagster.outcomes import goal_words, words
+from skene_dagster.outcomes.comparisons import LoopOutcome
+from skene_dagster.report import charts
+from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
+from skene_dagster.store.keys import as_text
+from skene_dagster.wording import in_words, percent
+
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why so many got nothing."""
+
+    words: str
+    number: int
+    part: float
+    """Of the largest number of the loop, in per cent: the length of its bar."""
+    users: Sequence[str]
+    """Some of them, by their keys."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What came of a loop by one goal, in words."""
+
+    did: str
+    mailed: str
+    held_out: str
+    difference: str
+    more: str
+    verdict: str
+    smallest: str
+    worth: str
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A step as it is drawn: trigger, who, what, with the numbers of the last days on the way."""
+
+    name: str
+    when: str
+    who: str
+    what: str
+    whom: str
+    numbers: StepNumbers
+
+
+def render(numbers: Numbers, *, title: str) -> str:
+    """Write the page."""
+    weeks = _weeks(numbers)
+    emails = {one.plan.name: _by_week(numbers, one.plan.name, weeks) for one in numbers.loops}
+    mailed = {loop: some for loop, some in emails.items() if sum(some)}
+    effects = {one.plan.name: [_effect(outcome) for outcome in one.outcomes] for one in numbers.loops}
+    intervals = [interval for one in numbers.loops for interval in _interval(one)]
+    return _template().render(
+        title=title,
+        as_of=in_words(numbers.as_of),
+        since=in_words(numbers.since),
+        days=DAYS,
+        mode=numbers.mode,
+        problems=numbers.problems,
+        loops=numbers.loops,
+        effects=effects,
+        verdicts={one.plan.name: _verdict(one) for one in numbers.loops},
+        reasons={one.plan.name: _reasons(numbers, one) for one in numbers.loops},
+        drawn={one.plan.name: [_drawn(step) for step in one.steps] for one in numbers.loops},
+        goals={one.plan.name: [goal_words.did(goal) for goal in one.plan.goals] for one in numbers.loops},
+        chart_of_emails=charts.emails_by_week(weeks, mailed) if mailed else None,
+        chart_of_effects=charts.effects(intervals) if intervals else None,
+        weeks=weeks,
+        emails=mailed,
+        delivered={one.plan.name: _delivered(one) for one in numbers.loops},
+        became=("accepted", "delivered", "bounced", "complained", "said_no", "clicked", "opened"),
+        style=Markup(_file("report.css")),  # noqa: S704 - it is ours
+    )
+
+
+def _weeks(numbers: Numbers) -> list[date]:
+    first = numbers.since.date() + timedelta(days=1)
+    return [first + n * WEEK for n in range(DAYS // 7)]
+
+
+def _by_week(numbers: Numbers, loop: str, weeks: Sequence[date]) -> list[int]:
+    accepted = {day: counts.accepted for (name, day), counts in numbers.by_day.items() if name == loop}
+    return [sum(n for day, n in accepted.items() if week <= day < week + WEEK) for week in weeks]
+
+
+def _effect(found: LoopOutcome) -> Effect:
+    lift, did = found.lift, goal_words.did(found.goal)
+    difference = lift.difference
+    worth = "" if found.worth is None else words.more_value(found.worth.lift, unit="", cap=found.worth.cap)
+    return Effect(
+        did,
+        _of_arm(found.mailed.reached, found.mailed.closed),
+        _of_arm(found.held_out.reached, found.held_out.closed),
+        "" if difference is None else words.interval_in_points(difference),
+        words.more_people(lift, did),
+        words.verdict(lift, a_week=found.a_week),
+        words.smallest(lift.smallest),
+        worth,
+    )
+
+
+def _of_arm(reached: int, closed: int) -> str:
+    if not closed:
+        return "nobody has had their full time yet"
+    return f"{words.of_a_hundred(reached / closed)} of 100 ({reached:,} of {closed:,})"
+
+
+def _interval(one: LoopNumbers) -> list[charts.Interval]:
+    found = one.outcomes[0].lift.difference if one.outcomes and not one.outcomes[0].alarm else None
+    if found is None:
+        return []
+    return [charts.Interval(one.plan.name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
+
+
+def _delivered(one: LoopNumbers) -> str:
+    """Say which part has arrived; nothing comes back from the outbox."""
+    return percent(round(one.came_back.rate("delivered"), 3)) if one.came_back.delivered else "-"
+
+
+def _verdict(one: LoopNumbers) -> str:
+    if not one.plan.goals:
+        return "not measured: no goal"
+    if not one.plan.holdout:
+        return "not measured: nobody is held out"
+    first = one.outcomes[0]
+    return words.verdict(first.lift, a_week=first.a_week)
+
+
+def _reasons(numbers: Numbers, one: LoopNumbers) -> list[Reason]:
+    found = sorted(one.got_nothing.items(), key=lambda item: -item[1])
+    largest = max((n for _, n in found), default=1)
+    return [
+        Reason(
+            REASONS.get(reason, reason.replace("_", " ")),
+            n,
+            100 * n / largest,
+            [as_text(user) for user in numbers.examples.get((one.plan.name, reason), ())],
+        )
+        for reason, n in found
+    ]
+
+
+def _drawn(numbers: StepNumbers) -> Drawn:
+    step = numbers.step
+    blocks = f"blocks them: {step.action.message}" if isinstance(step.action, Block) else ""
+    email = "" if step.email is None else f"email {step.email.template}, {how_often(step)}"
+    what = "; ".join(part for part in (blocks, email) if part)
+    return Drawn(step.name, when(step).rstrip("."), who(step.condition), what, to_whom(step), numbers)
+
+
+@cache
+def _template() -> Template:
+    # Undefined names are our own mistakes.
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = lambda number: f"{number:,}"
+    return environment.from_string(_file("report.html"))
+
+
+def _file(name: str) -> str:
+    return resources.files("skene_dagster.report").joinpath("templates").joinpath(name).read_text("utf-8")

@@ -1,0 +1,1 @@
+"""Many rows at once: written in few statements, and held in memory while they are decided about."""
