@@ -8,6 +8,7 @@ from sqlalchemy import Connection, inspect
 from skene_dagster.backtest.model import Backtest, Overlap, StepReplay
 from skene_dagster.backtest.replay import Replay
 from skene_dagster.delivery.decide.arbiter.budget import has_budget
+from skene_dagster.delivery.decide.gates.rehearsing import is_whole
 from skene_dagster.delivery.ledger.looking_back import decisions
 from skene_dagster.delivery.ledger.scope import StepScope, scope_of
 from skene_dagster.delivery.model import Contact
@@ -39,16 +40,7 @@ def backtest(
         NotCounted: a condition asks for what is not counted.
         QueryRejected, StoreError: a condition cannot be evaluated.
     """
-    others: list[StepScope] = []
-    if inspect(connection).has_table(contacts.name):
-        asked_for = {
-            (one.name, step.ledger_name)
-            for one in loops
-            for step in one.steps
-            if step.email is not None and step.email.transactional
-        }
-        mailed = decisions.steps_that_mailed(connection, mode.name, since=since - A_WEEK)
-        others = [one for one in mailed if one.loop != plan.name and (one.loop, one.step) not in asked_for]
+    others = _others(connection, plan, loops, mode, since)
     steps = Replay(connection, plan, settings, mode, since, until, others, progress).run()
     ours = _ticks(steps)
     theirs = decisions.mails_of(connection, others, list(ours), after=since - A_WEEK, until=until + A_WEEK)
@@ -70,9 +62,49 @@ def backtest(
         sum(with_all) / len(ours) if ours else 0.0,
         max(with_all, default=0),
         frozenset(_really_mailed(connection, plan, mode, list(ours), since, until)),
-        inspect(connection).has_table(arms.name),
+        is_whole(connection, arms),
         _notes(plan, loops, settings),
     )
+
+
+def replayed(
+    connection: Connection,
+    plan: LoopPlan,
+    loops: Sequence[LoopPlan],
+    settings: Settings,
+    mode: Mode,
+    since: datetime,
+    until: datetime,
+    *,
+    other_conditions: frozenset[str],
+) -> list[StepReplay]:
+    """Replay a loop of another version than ran, and say what its steps would have done.
+
+    Args:
+        other_conditions: the steps that select others than they did.
+
+    Raises:
+        NotCounted, QueryRejected, StoreError: as `backtest` does.
+    """
+    others = _others(connection, plan, loops, mode, since)
+    about = (connection, plan, settings, mode, since, until, others)
+    return Replay(*about, other_conditions=other_conditions).run()
+
+
+def _others(
+    connection: Connection, plan: LoopPlan, loops: Sequence[LoopPlan], mode: Mode, since: datetime
+) -> list[StepScope]:
+    """List the steps of other loops whose emails count for caps."""
+    if not inspect(connection).has_table(contacts.name):
+        return []
+    asked_for = {
+        (one.name, step.ledger_name)
+        for one in loops
+        for step in one.steps
+        if step.email is not None and step.email.transactional
+    }
+    mailed = decisions.steps_that_mailed(connection, mode.name, since=since - A_WEEK)
+    return [one for one in mailed if one.loop != plan.name and (one.loop, one.step) not in asked_for]
 
 
 def _really_mailed(

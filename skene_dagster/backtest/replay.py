@@ -27,6 +27,7 @@ from skene_dagster.delivery.decide.eligibility import (
     decide_row,
 )
 from skene_dagster.delivery.decide.facts import Person
+from skene_dagster.delivery.decide.gates.rehearsing import is_whole
 from skene_dagster.delivery.decide.send_audience import PAGE, SendAudience
 from skene_dagster.delivery.ledger.looking_back import decisions
 from skene_dagster.delivery.ledger.scope import StepScope
@@ -54,6 +55,8 @@ class Replay:
     others: Sequence[StepScope] = ()
     """The steps of other loops, whose real emails count for caps."""
     progress: Callable[[str], None] = lambda _: None
+    other_conditions: frozenset[str] = frozenset()
+    """The steps whose condition was another when they ran: their own history is not that of this one."""
     now: datetime = field(init=False)
     _sent: dict[str, list[Contact]] = field(default_factory=dict)
     """What this loop would have sent, by recipient."""
@@ -128,16 +131,17 @@ class _Step:
         known = Known()
         if has_tables:
             known.pasts = decisions.pasts(connection, scope, before=first, by_row=step.by_row)
-        rows = rows_of(connection, plan, step, settings, scope, first, has_tables=has_tables) if step.by_row else None
+        known_as = {"has_tables": has_tables, "is_as_it_ran": step.name not in replay.other_conditions}
+        rows = rows_of(connection, plan, step, settings, scope, first, **known_as) if step.by_row else None
         selection = None
         if not step.by_row or (isinstance(rows, Followed) and not rows.not_replayed):
-            selection = Selection.of(connection, plan, step, settings, first, has_tables=has_tables)
+            selection = Selection.of(connection, plan, step, settings, first, **known_as)
             found.how_exact = selection.how_exact(first)
         if rows is not None and selection is None:
             found.how_exact, found.not_replayed = rows.how_exact, rows.not_replayed
         inside = {} if step.by_row or not has_tables else inside_before(connection, plan, step, first)
         known.entered = {(key, MEMBER): at for key, at in inside.items()}
-        has = there.has_table(preferences.name), there.has_table(arms.name)
+        has = there.has_table(preferences.name), is_whole(connection, arms)
         return _Step(
             replay,
             step,

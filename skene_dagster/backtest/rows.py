@@ -89,16 +89,18 @@ def rows_of(
     first: datetime,
     *,
     has_tables: bool,
+    is_as_it_ran: bool,
 ) -> Found | Followed:
     """Find out where the rows of a step come from.
 
     Args:
         first: the first tick that is replayed.
+        is_as_it_ran: what the step found before, it would find as it is now.
     """
     if isinstance(step.trigger, After):
         is_by_row = isinstance(step.condition, Query) and step.condition.by_row
         why = "its condition asks for single emails ($1), which a replay does not write" if is_by_row else ""
         return Followed(plan, step, scope, step.trigger.step, step.trigger.wait, why)
     row = leases.state(connection, segment_name(plan.name, step.ledger_name)) if has_tables else None
-    has_own = row is not None and row.first_as_of is not None and row.first_as_of <= first
+    has_own = is_as_it_ran and row is not None and row.first_as_of is not None and row.first_as_of <= first
     return Found(plan, step, settings, scope, has_own)

@@ -41,20 +41,28 @@ class Selection:
 
     @staticmethod
     def of(
-        connection: Connection, plan: LoopPlan, step: StepPlan, settings: Settings, first: datetime, *, has_tables: bool
+        connection: Connection,
+        plan: LoopPlan,
+        step: StepPlan,
+        settings: Settings,
+        first: datetime,
+        *,
+        has_tables: bool,
+        is_as_it_ran: bool = True,
     ) -> "Selection":
         """Find out where it is known from.
 
         Args:
             first: the first tick that is replayed.
             has_tables: whether the database has our tables.
+            is_as_it_ran: the segment's history is that of this condition, as far as anybody knows.
 
         Raises:
             NotCounted: the condition asks for what is not counted.
         """
         counted = counted_whole(connection, step.condition, settings)
         row = leases.state(connection, segment_name(plan.name, step.ledger_name)) if has_tables else None
-        has_own = row is not None and row.first_as_of is not None and row.first_as_of <= first
+        has_own = is_as_it_ran and row is not None and row.first_as_of is not None and row.first_as_of <= first
         rollup = leases.state(connection, NAME, ROLLUP) if counted is not None else None
         since = None if rollup is None else rollup.first_as_of
         return Selection(plan, step, settings, isinstance(step.condition, Query) and has_own, since)

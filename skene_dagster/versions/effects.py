@@ -5,11 +5,12 @@ It is found with the queries and the decisions of a rehearsal; nothing is writte
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, inspect
 
+from skene_dagster.backtest.backtest import replayed
 from skene_dagster.delivery.decide.gates import judging
 from skene_dagster.delivery.ledger import scope_of
 from skene_dagster.delivery.ledger.looking_back import emails
@@ -56,6 +57,8 @@ class Effect:
     """Their keys, all or some."""
     mails: int | None = None
     """Emails of the last 28 days, as the ledger has them; None: there is no ledger."""
+    mails_then: int | None = None
+    """How many the new version would have sent in these days, replayed; None: it cannot be, or is the same."""
     first_tick: FirstTick | None = None
     """None: it sends nothing now, or is gone, or it is not known."""
 
@@ -91,7 +94,11 @@ class Looking:
             DocumentError: a condition of the new version cannot be evaluated.
             StoreError: the database refused.
         """
-        found = [self._effect(change) for change in changed]
+        then = self._replayed(changed)
+        found = [
+            replace(one, mails_then=then.get((one.change.loop, one.change.step)))
+            for one in (self._effect(change) for change in changed)
+        ]
         with translated(), self.engine.connect() as connection:
             known = inspect(connection)
             if not known.has_table(contacts.name):
@@ -123,7 +130,35 @@ class Looking:
                     raise
                 unknown = f"One of both cannot be evaluated: {error.message}"
         first = None if change.after is None else self._first_tick(change.after)
-        return Effect(change, compared, unknown, come_in, go_out, mails, first)
+        return Effect(change, compared, unknown, come_in, go_out, mails, first_tick=first)
+
+    def _replayed(self, changed: Sequence[Change]) -> dict[tuple[str, str], int]:
+        """Count the emails of 28 days of steps that would select, or ask, otherwise; of loops about users."""
+        found: dict[tuple[str, str], int] = {}
+        others = dict.fromkeys(one.loop for one in changed if one.after is not None and set(one.parts) != {"the mail"})
+        for name in others:
+            plan = self.after.plan(name)
+            if plan is None or any(step.per_account for step in plan.steps):
+                continue
+            self.progress(f"{name}: the last 28 days")
+            selects = frozenset(each.step for each in changed if each.loop == name and each.selects_otherwise)
+            try:
+                with translated(), self.engine.connect() as connection:
+                    steps = replayed(
+                        connection,
+                        plan,
+                        self.after.loops,
+                        self.after.settings,
+                        self.mode,
+                        self.as_of - A_MONTH,
+                        self.as_of,
+                        other_conditions=selects,
+                    )
+            except NotCounted:
+                continue
+            differ = {each.step for each in changed if each.loop == name and set(each.parts) != {"the mail"}}
+            found |= {(name, each.step): each.mails for each in steps if each.step in differ and not each.not_replayed}
+        return found
 
     def _mails(self, side: Side | None) -> int | None:
         if side is None or side.step.email is None:

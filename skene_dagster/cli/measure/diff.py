@@ -83,6 +83,7 @@ def _step(one: Effect) -> dict[str, object]:
         "come_in": to_json(list(one.come_in)),
         "go_out": to_json(list(one.go_out)),
         "mails_in_28_days": one.mails,
+        "mails_in_28_days_replayed": one.mails_then,
         "first_tick": to_json(one.first_tick),
     }
 
