@@ -69,7 +69,10 @@ def _side(settings: Settings, plan: LoopPlan, step: StepPlan) -> Side:
 
 def replayed_loop(printed: Print) -> str:
     plan = replace(
-        _loop(load(ROOT, {}), "win_back"), holdout=0.1, priority=10, goal=GoalPlan("returns", "", timedelta(days=14))
+        _loop(load(ROOT, {}), "win_back"),
+        holdout=0.1,
+        priority=10,
+        goals=(GoalPlan("returns", "", timedelta(days=14), "returns"),),
     )
     since = datetime(2026, 9, 1)
     nudge, last_call = StepReplay("nudge"), StepReplay("last_call")
