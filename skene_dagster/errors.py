@@ -26,6 +26,7 @@ SkeneError
 │   ├── RollupBusy               another run is rolling up; worth a retry
 │   ├── RollupOvertaken          a newer one has begun to write, and has not finished
 │   └── NotCounted               a condition needs what no rollup has counted yet
+├── VersionNotFound          another version of the project's files cannot be found
 ├── ImportRefused            a file of people who may not be mailed cannot be read, or not as it was asked for
 ├── MailUnreadable           a file is no email that arrived
 ├── SpoolError               what recipients answered waits on this machine, and cannot be written down; worth a retry
@@ -202,6 +203,10 @@ class RollupOvertaken(RollupError):
 
 class NotCounted(RollupError):
     """What users do was not counted, or not as skene.yaml now defines it: a condition on it has no answer."""
+
+
+class VersionNotFound(SkeneError):
+    """Another version of the project's files cannot be found: no git, no such ref, no such folder."""
 
 
 class ImportRefused(SkeneError):

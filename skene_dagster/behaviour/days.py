@@ -161,20 +161,30 @@ def count_all(
 
 
 def known(
-    connection: Connection, plan: UsagePlan, keys: Sequence[object] | Select[Any], *, since: date, before: datetime
+    connection: Connection,
+    plan: UsagePlan,
+    keys: Sequence[object] | Select[Any] | None,
+    *,
+    since: date,
+    before: datetime,
+    from_: date = FIRST_DAY,
 ) -> Subquery:
     """Select what some users did on each day, in the columns of skene_user_days, and write nothing.
 
     Args:
-        keys: of the users.
+        keys: of the users; None: of everybody.
         since: the first day that is counted from the events themselves; earlier days are as the last rollup found
             them.
         before: events of this moment and later are left out.
+        from_: earlier days are left out.
     """
     events = source(connection, plan)
     rows = events.rows
-    as_rolled_up = select(*user_days.c).where(user_days.c.user_id.in_(keys), user_days.c.day < since)
-    within = select().select_from(rows).where(rows.c.user_id.in_(keys), *_before(events, before, since))
+    as_rolled_up = select(*user_days.c).where(user_days.c.day >= from_, user_days.c.day < since)
+    within = select().select_from(rows).where(*_before(events, before, since))
+    if keys is not None:
+        as_rolled_up = as_rolled_up.where(user_days.c.user_id.in_(keys))
+        within = within.where(rows.c.user_id.in_(keys))
     return union_all(as_rolled_up, *_counts(events, within, rows.c.user_id, rows.c.day)).subquery("known_days")
 
 

@@ -47,6 +47,8 @@ SUMMARIES: Mapping[str, str] = MappingProxyType(
         "users": "Export what we hold of one user, or erase it.",
         "keys": "List the keys that sign unsubscribe links; draw a new one.",
         "report": "Write a page: what the loops did, and whether it worked.",
+        "diff": "Show what changed loops do: who comes in, who goes out, what is sent.",
+        "backtest": "Replay a loop over past days: whom it would have mailed.",
         "holdout": "List who is held out of loops; draw them anew.",
         "send-test": "Send one user's email to yourself, without recording it.",
         "adopt": "Assign the database to this SKENE_ENV.",
@@ -66,7 +68,7 @@ FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "inspect": ["preview", "status", "send-test"],
         "consent": ["keys", "suppressions"],
         "users": ["users"],
-        "measure": ["holdout", "report"],
+        "measure": ["backtest", "diff", "holdout", "report"],
         "control": ["accept", "adopt", "approve", "cancel", "doubts", "pause", "reconsider", "recover", "resume"],
     }
 )

@@ -75,9 +75,10 @@ def more_people(lift: Lift, did: str) -> str:
         lift: Of shares.
         did: What they did, in the past tense: `came back`.
     """
-    if lift.difference is None or lift.more is None:
+    more = lift.more
+    if more is None:
         return ""
-    number, more = _about(abs(lift.more.estimate)), lift.more
+    number = _about(abs(more.estimate))
     if number == 0:
         return f"about as many people {did} as would have anyway ({_limits(more, _people, 'fewer')})"
     word = "more" if more.estimate > 0 else "fewer"

@@ -16,8 +16,9 @@ def bound(statement: TextClause, as_of: datetime, zone: tzinfo = timezone.utc) -
         zone: whose date is `CURDATE()`.
     """
     known = statement.compile().params
+    # Unique: one statement may hold the same condition of two versions, each with the date of its own zone.
     moments: dict[str, BindParameter[Any]] = {
-        "as_of": bindparam("as_of", as_of, Moment),
-        "as_of_date": bindparam("as_of_date", date_in(zone, as_of), Date),
+        "as_of": bindparam("as_of", as_of, Moment, unique=True),
+        "as_of_date": bindparam("as_of_date", date_in(zone, as_of), Date, unique=True),
     }
     return statement.bindparams(*(bind for name, bind in moments.items() if name in known))

@@ -1,6 +1,7 @@
 """The charts of the report: drawn once, as SVG that needs no script, in the colours of the page around it."""
 
 import io
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+# 2026-11: it warns on its first run on a machine, about a cache that it then makes.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 INK, QUIET = "#010101", "#020202"
 """Stand for the page's colours of text and of lines, which follow the reader's light or dark."""

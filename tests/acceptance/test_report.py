@@ -45,9 +45,8 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = write_project(
-        tmp_path, {"retention.yaml": MEASURED}, SETTINGS.replace("name: name", "name: name\n  mailable: id <> 7")
-    )
+    settings = SETTINGS.replace("name: name", "name: name\n  mailable: id <> 7")
+    root = write_project(tmp_path, {"retention.yaml": MEASURED}, settings)
     write_users(root, USERS)
     assert run(root)
     return root

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from docs_measures import changed_loops, replayed_loop
 from docs_pages import ROOT
 from docs_project import copy_example
 from explained_world import everything_happens, make_scene, one_is_in_doubt
@@ -168,6 +169,8 @@ SCENES: dict[str, Scene] = {
     "no email at all": history_of_an_address,
     "holds for the whole team": cost_of_a_push,
     "MAY WE MAIL THEM": one_user_explained,
+    "everybody's mails in 7 days": lambda _root, _database: changed_loops(printed),
+    "would be mailed  ": lambda _root, _database: replayed_loop(printed),
 }
 """By a part of the shown text."""
 

@@ -1,6 +1,7 @@
 """The deployment says what is so: commands that exist, variables that somebody reads, files that are there."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,37 @@ def test_the_image_copies_only_what_is_there_and_not_left_out() -> None:
 
     assert all((ROOT / name).exists() for name in copied)
     assert {f"!{name}" for name in copied} <= let_in
+
+
+WORKFLOW: dict[Any, Any] = yaml.safe_load((DEPLOY / "github" / "loops.yml").read_text(encoding="utf-8"))
+STEPS: list[dict[str, Any]] = WORKFLOW["jobs"]["diff"]["steps"]
+
+
+def test_the_workflow_of_a_pull_request_says_who_comes_in_and_goes_out() -> None:
+    # YAML 1.1 takes the word `on` for true.
+    (paths,) = (WORKFLOW[True]["pull_request"][name] for name in ("paths",))
+    ran = "\n".join(step.get("run", "") for step in STEPS)
+
+    assert paths == ["loops/**", "templates/**", "skene.yaml"]
+    assert WORKFLOW["permissions"] == {"contents": "read", "pull-requests": "write"}
+    assert re.search(r"skene-dagster diff .*> diff\.txt", ran)
+    assert 'gh pr comment "$NUMBER" --edit-last --create-if-none --body-file comment.md' in ran
+    # The base has to be there to be compared with.
+    assert STEPS[0]["with"] == {"fetch-depth": 0}
+
+
+def test_what_the_workflow_runs_is_a_shell_script_of_commands_that_exist(tmp_path: Path) -> None:
+    scripts = [step["run"] for step in STEPS if "run" in step]
+    for script in scripts:
+        (tmp_path / "script.sh").write_text(script, encoding="utf-8")
+        subprocess.run(["bash", "-n", str(tmp_path / "script.sh")], check=True)
+    ours = [line for script in scripts for line in re.findall(r"skene-dagster (\w[\w-]*)", script)]
+
+    assert [name for name in ours if main.get_command(click.Context(main), name) is None] == []
+    assert sorted(ours) == ["diff", "validate"]
+
+
+def test_nothing_of_a_pull_request_is_written_into_the_workflows_scripts() -> None:
+    # A branch's name may be a command: what GitHub fills in stands in variables.
+    assert [step["run"] for step in STEPS if "${{" in step.get("run", "")] == []
+    assert set(re.findall(r"secrets\.(\w+)", str(WORKFLOW))) == {"SKENE_DATABASE_URL"}

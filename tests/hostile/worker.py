@@ -23,10 +23,12 @@ from corpus import CASES
 from hostile import Hostile
 from rendered import render_all
 
+from skene_dagster.checks import scans, unreadable
 from skene_dagster.cli import main
-from skene_dagster.cli.validate import validate
+from skene_dagster.cli.doctor import doctor
+from skene_dagster.cli.validate import database_checks, validate
 
-IMPORTED = (dagster._utils.schedules, sqlglot.dialects.mysql, validate)
+IMPORTED = (dagster._utils.schedules, sqlglot.dialects.mysql, validate, database_checks, scans, unreadable, doctor)
 """What is imported only when it is used: else each case would do so, which takes twenty times as long as the case."""
 HANGS_AFTER = 20.0
 """Seconds of waiting, on a machine that may have other work; the processor time that a case may take is far less."""

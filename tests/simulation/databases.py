@@ -124,7 +124,7 @@ class Server:
             for name in [name for name in names if name.startswith("skene_staging_")]:
                 connection.execute(text(f"DROP TABLE {name}"))
             ours = [table.name for table in metadata.tables.values() if table.name not in self.kept]
-            for name in ["users", "accounts", *ours]:
+            for name in ["users", "accounts", "loads", *ours]:
                 connection.execute(text(f"DELETE FROM {name}"))
 
     def _connected(self, driver: Any, _record: object) -> None:

@@ -42,6 +42,10 @@ class Eyes:
         row: Row[Any] = self._rows(select(batches).where(batches.c.batch_id == key.rpartition("/")[2]))[0]
         return row
 
+    def batches(self) -> Sequence[Row[Any]]:
+        """List the batches."""
+        return self._rows(select(*WITHOUT_BYTES))
+
     def waiting(self) -> Sequence[Row[Any]]:
         """List the batches with work left."""
         return self._rows(select(batches).where(batches.c.state.in_(("reserved", "frozen", "accepted"))))

@@ -15,7 +15,7 @@ from scheduler import Violation
 from sharing import LAST_TICK, NOBODY_IS_LEFT_ANY
 from sqlalchemy import Row
 from tables import judge_tables
-from world import EDITS, OF_ACCOUNTS, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
+from world import EDITS, OF_ACCOUNTS, OF_GATES, ORDERS, PutOff, World, numbered_ids, shared_locks, small_slices
 
 from skene_dagster.delivery.email.message import Frozen
 from skene_dagster.delivery.providers.json_emails import messages_of
@@ -141,7 +141,9 @@ def _happens(world: World, event: str, number: int) -> None:
             what = edits[choices.pick(f"edit{number}", len(edits), 0.85)]
             scheduler.spawn("edit", partial(world.edit, what, user))
         case "order":
-            scheduler.spawn("order", world.an_order(ORDERS[choices.pick(f"order{number}", len(ORDERS), 0.7)]))
+            orders = ORDERS + OF_GATES * 2 if world.sharing.limits.has_gates else ORDERS
+            what = orders[choices.pick(f"order{number}", len(orders), 0.7)]
+            scheduler.spawn("order", partial(world.passes, what) if what in OF_GATES else world.an_order(what))
         case _:
             world.version = choices.pick(f"template{number}", len(world.product.templates), 0.9)
 
@@ -177,6 +179,7 @@ def _progress(world: World) -> None:
     scheduler.say("", "-- all is well")
     for tick in range(LAST_TICKS):
         world.sharing.begins_a_day(scheduler.now)
+        _open_the_gates(world)
         for plan in world.plans:
             scheduler.spawn("run", partial(world.run, plan))
             if world.sharing.limits.has_budget:
@@ -204,6 +207,12 @@ def _progress(world: World) -> None:
         scheduler.run()
         for user in world.oracle.erased:
             judge_traces(world, user)
+
+
+def _open_the_gates(world: World) -> None:
+    for what in ("load", "approve") if world.sharing.limits.has_gates else ():
+        world.scheduler.spawn("order", partial(world.passes, what))
+        world.scheduler.run()
 
 
 def _erase_the_rest(world: World) -> None:

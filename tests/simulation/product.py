@@ -97,6 +97,8 @@ class Limits:
     """The emails of the first day, which is that of a history's beginning."""
     priorities: tuple[int, int] = (0, 0)
     """Of the loop, and of the one beside it."""
+    has_gates: bool = False
+    """A table must have changed lately, and first emails are approved."""
     has_receipts: bool = False
     """There is a loop whose emails were asked for."""
 
@@ -127,9 +129,12 @@ class Limits:
             parts.append("caps: [" + ", ".join(f"{{count: {n}, within: {hours}h}}" for n, hours in self.caps) + "]")
         if self.quiet:
             parts.append('quiet_hours: {{from: "{:%H:%M}", to: "{:%H:%M}"}}'.format(*self.quiet))
+        if self.has_gates:
+            parts.append("first_wave: 2")
         if self.daily:
             parts.append(f"daily: {self.daily}")
-        return f"limits: {{{', '.join(parts)}}}\n" if parts else ""
+        fresh = "fresh: [{table: loads, column: loaded_at, within: 26h}]\n" if self.has_gates else ""
+        return fresh + (f"limits: {{{', '.join(parts)}}}\n" if parts else "")
 
     def sender(self) -> str:
         """Write what is the sender's."""
@@ -176,6 +181,7 @@ LIMITS = (
     Limits(warm_up=1),
     Limits(caps=((1, 48),), priorities=(0, 1)),
     Limits(caps=((1, 20),), priorities=(1, 0), daily=4, has_receipts=True),
+    Limits(has_gates=True),
 )
 
 _metadata = MetaData()
@@ -194,6 +200,9 @@ users = Table(
     Column("account_id", BigInteger),
     mysql_collate="utf8mb4_bin",
 )
+
+loads = Table("loads", _metadata, Column("id", BigInteger, primary_key=True), Column("loaded_at", DateTime))
+"""When the product's tables were loaded last."""
 
 accounts = Table(
     "accounts",

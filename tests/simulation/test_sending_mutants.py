@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import account_mutants
 import erasing_mutants
+import gate_mutants
 import limit_mutants
 import pytest
 import sharing_mutants
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 
 from skene_dagster.delivery import ledger
 
-OTHERS = (limit_mutants, sharing_mutants, account_mutants, erasing_mutants)
+OTHERS = (limit_mutants, sharing_mutants, account_mutants, erasing_mutants, gate_mutants)
 EVERY = (*MUTANTS, *(one for others in OTHERS for one in others.MUTANTS))
 
 

@@ -13,9 +13,10 @@ from unittest.mock import patch
 import choices as drawn
 from databases import Sqlite, running
 from eyes import Backup, Eyes
+from gates import Gates
 from manners import SMALL_FIRST, SMALL_LARGE, Manners
 from oracle import ACCOUNTS, Account, Complaint, Loop, OnDoubt, Oracle, Person, Repeat
-from product import ABOUT_ACCOUNTS, BESIDE, LIMITS, VARIANTS, Limits, Product, accounts, users
+from product import ABOUT_ACCOUNTS, BESIDE, LIMITS, VARIANTS, Limits, Product, accounts, loads, users
 from provider import Model
 from refreshing import beating, refreshed
 from scheduler import START, Scheduler, Trouble
@@ -61,6 +62,8 @@ OF_ACCOUNTS = ("account", "owner", "joins", "account's no")
 
 EDITS = ("membership", "no", "address", "name", "sours", "suppressed", "suppressed", "consent", "zone", "spooled")
 ORDERS = ("pause", "resume", "cancel", "resume all")
+OF_GATES = ("accept", "approve", "load")
+"""Orders, where there are gates: a person lets a loop pass them, or what the product loads is loaded."""
 
 ZONES = (None, "Pacific/Auckland", "America/New_York", "Pacific/Chatham", "Asia/Kolkata", "Somewhere/Else")
 """Where users live. A history begins on Monday at 9:00 UTC: in Auckland it is 22:00."""
@@ -125,6 +128,7 @@ class World:
         resends = {name for name, loop in loops.items() if loop.on_doubt == "resend"}
         self.sharing = Sharing(self.eyes, limits, scopes, resends, not self.is_refreshed_for_real)
         self.oracle = Oracle(self.scheduler, self.eyes, loops, Manners(self.scheduler, limits), self.sharing)
+        self.gates = Gates(self.eyes)
         self.provider = Model(self.scheduler, self.oracle)
         self.ticks = dict.fromkeys(loops, self.scheduler.now)
         self._reserving: list[str] = []
@@ -304,6 +308,27 @@ class World:
         paused = breaker.act(engine, clock)
         self.scheduler.say(me.name, f"{drained}; paused: {[one.loop for one in paused]}")
 
+    def passes(self, what: str) -> None:
+        """A person lets all loops pass a gate; or the product's tables are loaded."""
+        gates, names, now = self.gates, list(self.oracle.loops), self.scheduler.now
+
+        def change(connection: Connection) -> None:
+            for name, loop in self.oracle.loops.items():
+                if what == "accept":
+                    ledger.accept(connection, loop.scope, ["fresh"])
+                elif what == "approve":
+                    controls.approve(connection, name, loop.scope.step, now)
+            if what == "load":
+                connection.execute(update(loads).values(loaded_at=now))
+
+        def happened() -> None:
+            if what == "load":
+                gates.loaded_at = max(gates.loaded_at, now)
+            else:
+                (gates.accepted if what == "accept" else gates.approved).update(names)
+
+        self.commit(change, what, happened)
+
     def _spool(self, user: int) -> None:
         """A user says no while the database is away from the process that hears it."""
         person, now = self.oracle.people[user], self.scheduler.now
@@ -453,6 +478,8 @@ class World:
         if is_judged:
             sharing.judge_waiting(scheduler.now, oracle.violated)
             before, begun = sharing.before(plan.name, as_of, scheduler.now), self._begun
+        has_gates, at = sharing.limits.has_gates and not oracle.is_restored, scheduler.now
+        found = self.gates.before(plan.name, as_of) if has_gates else None
         reserved = reserve(
             self.database.engine,
             plan=plan,
@@ -466,6 +493,8 @@ class World:
             batch=self.batch,
         )
         scheduler.say(scheduler.me.name, f"{reserved}")
+        if found is not None:
+            self.gates.judge_decided(plan.name, as_of, at, found, oracle.violated)
         if is_judged:
             sharing.judge_waiting(scheduler.now, oracle.violated)
             is_alone = self._begun == begun and self._reserving == [plan.name]
@@ -544,6 +573,7 @@ class World:
         ]
         with self.database.eyes.begin() as connection:
             connection.execute(insert(users), rows)
+            connection.execute(insert(loads), [{"id": 1, "loaded_at": self.gates.loaded_at}])
             if len(self.plans) > 1 and self.plans[-1].steps[0].per_account:
                 self._add_accounts(connection)
 

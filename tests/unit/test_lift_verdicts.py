@@ -97,6 +97,12 @@ def test_without_a_holdout_no_difference_is_ever_noticed() -> None:
     assert smallest_effect_of([Pair(People(10, 1), People(0, 0))]) == smallest_effect_of([]) == inf
 
 
+def test_two_times_of_the_same_share_show_as_much_as_twice_the_people() -> None:
+    once, twice = Pair(People(9_000, 900), People(1_000, 90)), Pair(People(18_000, 1_800), People(2_000, 180))
+
+    assert smallest_effect_of([once, once]) == pytest.approx(smallest_effect_of([twice]), rel=0.01)
+
+
 def test_a_time_without_a_holdout_changes_no_smallest_effect() -> None:
     pair = Pair(People(9_000, 900), People(1_000, 90))
     no_holdout = Pair(People(9_000, 900), People(0, 0))

@@ -321,7 +321,7 @@ def test_a_tick_is_late_after_a_quarter_of_an_hour_unless_its_time_is_simulated(
 ) -> None:
     plan, step = plan_of(email())
 
-    assert LateTicks(plan, step, session.settings, Mode(mode, "a test"))._is_late(NOON - age, NOON) is is_late
+    assert LateTicks(plan, step, session.settings, Mode(mode, "a test")).is_late(NOON - age, NOON) is is_late
 
 
 @pytest.mark.parametrize(

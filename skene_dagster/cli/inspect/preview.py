@@ -4,16 +4,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine
 
 from skene_dagster.behaviour.rollup.counted import COUNT, Counted, shown_moment
-from skene_dagster.checks import preflight, unreadable
-from skene_dagster.checks.accounts import check_accounts
+from skene_dagster.checks import unreadable
 from skene_dagster.cli.choosing import plan_of, sends, steps_of
-from skene_dagster.cli.database import settings_file, shown_database
+from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.group import LOOK
 from skene_dagster.cli.inspect import email
 from skene_dagster.cli.inspect.budgets import budgets_in_words
+from skene_dagster.cli.inspect.runnable import refuse_what_cannot_run
 from skene_dagster.cli.screen import Screen, open_screen
 from skene_dagster.cli.words import decision_in_words
 from skene_dagster.delivery import modes
@@ -30,14 +29,13 @@ from skene_dagster.delivery.rehearsal import (
     rehearse,
     rehearse_user,
 )
-from skene_dagster.documents import together
-from skene_dagster.errors import DocumentError, NotCounted
+from skene_dagster.errors import NotCounted
 from skene_dagster.explain.reasons import reason_in_words, would_be_mailed
-from skene_dagster.loops.plan import LoopPlan, Query
+from skene_dagster.loops.plan import Query
 from skene_dagster.outcomes.foreseen import of_people
 from skene_dagster.project import load_project
 from skene_dagster.segments.conditions import subject
-from skene_dagster.settings import Settings, load
+from skene_dagster.settings import load
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.store.failures import translated
 from skene_dagster.store.keys import as_text
@@ -89,7 +87,7 @@ def preview(
     try:
         mode = modes.choose(settings)
         moment = as_of or database_clock(engine)()
-        _refuse_what_cannot_run(engine, settings, plan, moment)
+        refuse_what_cannot_run(engine, settings, plan, moment)
         stages = [Stage(engine, plan, one, settings, mode, moment, project.loops) for one in steps]
         if user is not None:
             told = [_tell_user(screen, stage, user, browser=browser) for stage in stages]
@@ -99,21 +97,6 @@ def preview(
         engine.dispose()
     if not all(told):
         raise click.exceptions.Exit(LOOK)
-
-
-def _refuse_what_cannot_run(engine: Engine, settings: Settings, plan: LoopPlan, as_of: datetime) -> None:
-    """Raise what the database refuses, with the author's line, before anything is shown."""
-    file = settings_file(settings)
-    with translated(), engine.connect() as connection:
-        if wrong := preflight.check_users(connection, settings.users, file):
-            raise together(wrong)
-        if wrong := list(check_accounts(connection, settings, [plan], file, as_of)):
-            raise together(wrong)
-        errors = preflight.check_loop(connection, plan, settings, file, as_of)
-    if wrong_files := [error for error in errors if isinstance(error, DocumentError)]:
-        raise together(wrong_files)
-    for denied in errors:
-        raise denied
 
 
 def _tell_stage(screen: Screen, stage: Stage) -> bool:

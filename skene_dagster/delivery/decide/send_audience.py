@@ -193,8 +193,7 @@ class SendAudience:
         addressees = self.addressees(connection, people, now, alone=alone, arbiter=arbiter)
         addressees.slices, addressees.comparing, addressees.reached = slices, comparing, reached
         if self.step.by_row:
-            expires_after = self.settings.limits.expires_after
-            return decide_rows(connection, page, rules, people, addressees, expires_after)
+            return decide_rows(connection, page, rules, people, addressees, self.settings.limits.expires_after)
         mailed_now: set[object] = set()
         decided = []
         for one in page:

@@ -31,11 +31,17 @@ from skene_dagster.store.keys import users_key
 from skene_dagster.store.tables import sends
 
 
-def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _: None) -> Rehearsal:
+def rehearse(
+    stage: Stage,
+    size: int,
+    progress: Callable[[int], None] = lambda _: None,
+    mailed: Callable[[object], None] = lambda _: None,
+) -> Rehearsal:
     """Decide about everybody whom the condition returns, and keep `size` of those who would be mailed.
 
     Args:
         progress: is told how many rows of each page were decided.
+        mailed: is told the key of each user who would be mailed.
 
     Raises:
         NotCounted: what users do is not counted, which the condition asks for.
@@ -44,8 +50,8 @@ def rehearse(stage: Stage, size: int, progress: Callable[[int], None] = lambda _
     """
     known(stage)
     if stage.step.by_row:
-        return _rehearse_rows(stage, size, progress)
-    unknown, tally = 0, _Tally(size)
+        return _rehearse_rows(stage, size, progress, mailed)
+    unknown, tally = 0, _Tally(size, mailed)
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         decisions = Decisions(stage, asking, gathers=True)
         last: object = None
@@ -69,6 +75,7 @@ class _Tally:
     """What becomes of how many, and some of those who would be mailed."""
 
     size: int
+    mailed: Callable[[object], None]
     counts: Counter[str] = field(default_factory=Counter)
     entering: int = 0
     staying: int = 0
@@ -92,6 +99,7 @@ class _Tally:
     def keep(self, case: Case) -> None:
         """Keep one who would be mailed, or one before, or neither."""
         self._mailed += 1
+        self.mailed(case.user_id)
         _keep_some(self.sample, case, self.size, self._mailed, self._draw)
 
 
@@ -165,9 +173,11 @@ def rehearse_recipient(stage: Stage, key: str) -> tuple[Person | None, Mapping[s
         return person, attributes.read(row[1], names) if row and names else {}, columns.get(account, {})
 
 
-def _rehearse_rows(stage: Stage, size: int, progress: Callable[[int], None]) -> Rehearsal:
+def _rehearse_rows(
+    stage: Stage, size: int, progress: Callable[[int], None], mailed: Callable[[object], None]
+) -> Rehearsal:
     """Decide about every row that a refresh would find; before the first one, it would find none."""
-    audience, tally, seen = stage.audience, _Tally(size), 0
+    audience, tally, seen = stage.audience, _Tally(size, mailed), 0
     with translated(), stage.engine.connect() as reading, stage.engine.connect() as asking:
         if not all(inspect(asking).has_table(table.name) for table in (sends, subject(stage.step).triggered)):
             return Rehearsal(0, 0, 0, {}, ())

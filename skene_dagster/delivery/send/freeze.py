@@ -23,11 +23,9 @@ from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.send.links import Links
 from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.delivery.send.source import Source
-from skene_dagster.goals.arms import arms_of
 from skene_dagster.goals.reaching import last_reached
-from skene_dagster.loops.plan import Email, LoopPlan, StepPlan, segment_name
+from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.times.hours import ANY_HOUR, Hours, leaves_at
-from skene_dagster.loops.variants import in_variant
 from skene_dagster.product import attributes
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
@@ -105,16 +103,6 @@ def in_parts(send_ids: Sequence[str], size: int) -> list[Sequence[str]]:
 def halves(send_ids: Sequence[str]) -> list[Sequence[str]]:
     """Cut a batch in two."""
     return in_parts(send_ids, (len(send_ids) + 1) // 2)
-
-
-def _emails(connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source) -> dict[str, Email]:
-    """Say which variant of the email each send is, by send_id."""
-    email = source.email
-    if not email.variants:
-        return dict.fromkeys((row.send_id for row in waiting), email)
-    keys = list(dict.fromkeys(row.user_id for row in waiting))
-    known = arms_of(connection, batch.mode, batch.loop, 0.0, keys, variants=email.variants)
-    return {row.send_id: in_variant(email, known.variant_of(row.user_id)) for row in waiting}
 
 
 def _people(
@@ -224,7 +212,7 @@ def _render(
     letterhead = Letterhead.of(settings, email.topic)
     is_live = mode.name == "live"
     links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
-    emails = _emails(connection, batch, waiting, source)
+    emails = source.emails(connection, batch, waiting)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:

@@ -1,12 +1,18 @@
 """What the emails of a step are made from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.send.late import LateTicks
 from skene_dagster.delivery.send.records import Policy
 from skene_dagster.delivery.send.session import DeliverySession
+from skene_dagster.goals.arms import arms_of
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
+from skene_dagster.loops.variants import in_variant
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,15 @@ class Source:
         """The step's own."""
         assert self.step.email is not None
         return self.step.email
+
+    def emails(self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend]) -> dict[str, Email]:
+        """Say which variant of the email each send of a batch is, by send_id."""
+        variants = self.email.variants
+        if not variants:
+            return dict.fromkeys((row.send_id for row in waiting), self.email)
+        keys = list(dict.fromkeys(row.user_id for row in waiting))
+        known = arms_of(connection, batch.mode, batch.loop, 0.0, keys, variants=variants)
+        return {row.send_id: in_variant(self.email, known.variant_of(row.user_id)) for row in waiting}
 
     def policy(self, session: DeliverySession) -> Policy:
         """Read what the loop says of a batch's outcome."""

@@ -117,11 +117,28 @@ def to_come(
     before = leases.state(connection, segment_name(plan.name, step.ledger_name))
     last, first, at = (before.as_of, before.first_as_of, before.refreshed_at) if before else (None, None, None)
     within = trigger_windows.window(step, as_of, last=last, first=first, at=at)
-    answer = conditions.answer(connection, plan, step, settings, as_of)
-    rows = trigger_windows.rows(connection, plan, step, mode, within)
-    found = _found(connection, step, settings, rows, answer.rows)
+    found = found_within(connection, plan, step, settings, mode, within, as_of)
     is_known = _is_known(found, step, mode, segment_name(plan.name, step.ledger_name))
     return select(found).where(~is_known).subquery("to_come")
+
+
+def found_within(
+    connection: Connection,
+    plan: LoopPlan,
+    step: StepPlan,
+    settings: Settings,
+    mode: str,
+    within: trigger_windows.Window,
+    as_of: datetime,
+) -> Subquery:
+    """Select the rows of a window for which the condition holds with a tick's clock, found before or not.
+
+    Raises:
+        QueryRejected, NotCounted: as `conditions.answer` does.
+    """
+    answer = conditions.answer(connection, plan, step, settings, as_of)
+    rows = trigger_windows.rows(connection, plan, step, mode, within)
+    return _found(connection, step, settings, rows, answer.rows)
 
 
 def found_again(

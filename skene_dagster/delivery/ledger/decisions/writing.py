@@ -16,6 +16,7 @@ from skene_dagster.delivery.ledger.scope import (
     send_id,
     sends_of,
 )
+from skene_dagster.delivery.model import SendState
 from skene_dagster.delivery.new_decisions import NewDecisions, NewSend
 from skene_dagster.goals import arms
 from skene_dagster.store.many.inserting import insert_rows
@@ -105,11 +106,11 @@ def _write_sends(
     cut: list[_NewBatch] = []
     filling: dict[datetime | None, _NewBatch] = {}
     mailed: list[tuple[object, ...]] = []
-    skipped: list[tuple[object, ...]] = []
+    not_mailed: dict[SendState, list[tuple[object, ...]]] = {}
     for one in made:
         named = one.user_id, one.occurrence, send_id(scope, one.user_id, one.occurrence)
-        if one.state == "skipped":
-            skipped.append((*named, one.reason))
+        if one.state != "reserved":
+            not_mailed.setdefault(one.state, []).append((*named, one.reason))
             continue
         batch = filling.get(one.not_before)
         if batch is None or batch.size == size:
@@ -119,7 +120,8 @@ def _write_sends(
         batch.size += 1
     names, of_all = ("user_id", "occurrence", "send_id"), {**scope.key, "as_of": as_of, "decided_at": now}
     insert_rows(connection, sends, (*names, "batch_id", "position"), mailed, shared={**of_all, "state": "reserved"})
-    insert_rows(connection, sends, (*names, "reason"), skipped, shared={**of_all, "state": "skipped"})
+    for state, rows in not_mailed.items():
+        insert_rows(connection, sends, (*names, "reason"), rows, shared={**of_all, "state": state})
     if cut:
         connection.execute(
             insert(batches),

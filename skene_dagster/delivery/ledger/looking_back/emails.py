@@ -1,0 +1,54 @@
+"""How many emails people have had."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+
+from skene_dagster.delivery.ledger.scope import StepScope, sends_of
+from skene_dagster.delivery.model import MAILED
+from skene_dagster.store.tables import contacts, sends
+
+SOME = 1000
+"""Keys of a statement."""
+
+_SAME = and_(*(contacts.c[name] == sends.c[name] for name in ("mode", "loop", "step", "user_id", "occurrence")))
+
+
+def mails_of_step(connection: Connection, scope: StepScope, *, since: datetime) -> int:
+    """Count the emails of a step that were accepted, or may have been, of ticks after a moment."""
+    query = select(func.count()).where(sends_of(scope), sends.c.state.in_(MAILED), sends.c.as_of > since)
+    return connection.execute(query).scalar_one()
+
+
+def people_by_mails(connection: Connection, mode: str, users: ColumnElement[Any], *, since: datetime) -> dict[int, int]:
+    """Count the users who had marketing emails of ticks after a moment, by their number; not those with none.
+
+    Args:
+        users: the key of the users table, to which only those belong who are still there.
+    """
+    there = sends.c.user_id.in_(select(users))
+    each = _marketing(mode, since).where(there).group_by(sends.c.user_id).subquery("each")
+    query = select(each.c.mails, func.count()).group_by(each.c.mails)
+    return {int(mails): people for mails, people in connection.execute(query)}
+
+
+def mails_since(connection: Connection, mode: str, keys: Sequence[object], *, since: datetime) -> dict[object, int]:
+    """Count the marketing emails that some users have had of ticks after a moment; who had none is left out."""
+    found: dict[object, int] = {}
+    query = _marketing(mode, since).add_columns(sends.c.user_id).group_by(sends.c.user_id)
+    for start in range(0, len(keys), SOME):
+        some = query.where(sends.c.user_id.in_(keys[start : start + SOME]))
+        found.update({user_id: int(mails) for mails, user_id in connection.execute(some)})
+    return found
+
+
+def _marketing(mode: str, since: datetime) -> Select[Any]:
+    # A tick's contacts are decided at it or later: they are found by an index, and the sends by theirs.
+    return (
+        select(func.count().label("mails"))
+        .select_from(contacts.join(sends, _SAME))
+        .prefix_with("/*+ INL_JOIN(skene_sends) */", dialect="mysql")
+        .where(contacts.c.mode == mode, contacts.c.decided_at > since, sends.c.state.in_(MAILED), sends.c.as_of > since)
+    )
