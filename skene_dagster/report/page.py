@@ -96,8 +96,8 @@ def _weeks(numbers: Numbers) -> list[date]:
 
 
 def _by_week(numbers: Numbers, loop: str, weeks: Sequence[date]) -> list[int]:
-    accepted = {day: counts.accepted for (name, day), counts in numbers.by_day.items() if name == loop}
-    return [sum(n for day, n in accepted.items() if week <= day < week + WEEK) for week in weeks]
+    emails = {day: n for (name, day), n in numbers.emails.items() if name == loop}
+    return [sum(n for day, n in emails.items() if week <= day < week + WEEK) for week in weeks]
 
 
 def _effect(found: LoopOutcome) -> Effect:
