@@ -19,6 +19,8 @@ from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
 from skene_dagster.store.keys import as_text
 from skene_dagster.wording import in_words, percent
 
+TITLE = "Growth loops"
+
 WEEK = timedelta(days=7)
 
 
