@@ -3,7 +3,7 @@
 VENV ?= .venv
 PYTHON ?=
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-# Of the tests' time two fifths are waiting, for daemons and for servers that flush.
+# Of the tests' time two fifths are waiting, for daemons and for servers that flush; quick's wait for nobody.
 WORKERS ?= $(shell echo $$(( $(CORES) * 2 )))
 KILLS ?= 1000
 SEED ?= 1
@@ -18,8 +18,8 @@ STATEMENTS := $(CURDIR)/.skene/emitted-sql
 # The tests' databases are in memory if there is room, which halves the time: none has to survive a power cut.
 MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print $$6}')
 IN_MEMORY := $(if $(MEMORY),$(shell grep -q ' $(MEMORY) .*noexec' /proc/mounts || echo PYTEST_DEBUG_TEMPROOT=$(MEMORY)))
-# Where one is told to write no bytecode, as containers are, each process of a test compiles the package, and each worker
-# the tests.
+# Where one is told to write no bytecode, as containers are, each process of a test compiles the package, and each
+# worker the tests.
 COMPILED_ONCE := PYTHONDONTWRITEBYTECODE=
 # Somebody else's emulator of Resend, which tells the tests what arrived; it needs Node 22.15, which few machines have.
 # Pinned, with its dependencies: npm's newest "emulate" is another project (2026-11).
@@ -54,7 +54,7 @@ quick: $(VENV)/.installed-dev ## Lint, then run the unit tests, and the store te
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(WORKERS) --maxprocesses 4
+	$(IN_MEMORY) $(COMPILED_ONCE) $(BIN)/python -m pytest tests/unit tests/store -m "not server and not long" -n $(CORES) --maxprocesses 4
 
 mutants: $(VENV)/.installed-dev ## Put COUNT faults, drawn by SEED, into a copy of the package, and list those that the tests miss
 	$(BIN)/python tests/mutants/mutants.py --seed $(SEED) --count $(COUNT) $(MUTANTS)

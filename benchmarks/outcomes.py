@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
 )
 
 from benchmarks import databases, options, product
@@ -41,7 +42,7 @@ from skene_dagster.loops.planning.loop import plan_loop
 from skene_dagster.outcomes.comparisons import outcomes_of
 from skene_dagster.outcomes.windows import measure
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import reading, transaction
+from skene_dagster.store.engine import is_sqlite, reading, transaction
 from skene_dagster.store.moments import later
 from skene_dagster.store.tables import Moment, arms
 from skene_dagster.yaml_document import parse_yaml
@@ -143,6 +144,8 @@ def _fill(engine: Engine) -> None:
         at = _so_much_later(((key * 7919) % DAYS + (key * number) % 60 - 20) * A_DAY + 3600)
         with engine.begin() as connection:
             connection.execute(insert(visits).from_select(["user_id", "at"], select(key, at)))
+    with engine.begin() as connection:
+        connection.execute(text("ANALYZE" if is_sqlite(engine) else "ANALYZE TABLE skene_arms, visits"))
 
 
 def _so_much_later(seconds_: ColumnElement[Any]) -> ColumnElement[Any]:

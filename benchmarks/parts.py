@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skene_dagster.delivery.email import message
 from skene_dagster.delivery.email.templates import Templates
+from skene_dagster.delivery.providers import json_emails
 from skene_dagster.delivery.providers.resend.provider import ResendProvider
 from skene_dagster.store import engine
 
 WHERE: dict[str, list[tuple[Any, str]]] = {
     "render": [(Templates, "render")],
-    "JSON": [(message, "_encoded")],
+    "JSON": [(json_emails, "freeze")],
     "zlib": [(zlib, "compress")],
     "SDK": [(ResendProvider, "send_batch")],
     "database": [(engine, "_once")],

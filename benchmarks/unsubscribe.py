@@ -36,8 +36,10 @@ BODY = b"List-Unsubscribe=One-Click"
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="one round of each")
-    is_quick = options.parse_args().quick
-    rounds, users = (1, 20_000) if is_quick else (10, 1_000_000)
+    options.add_argument("--users", type=int, metavar="N", help="decided about, a multiple of 1,000; three rounds")
+    asked = options.parse_args()
+    is_quick = asked.quick
+    rounds, users = (1, 20_000) if is_quick else (3, asked.users) if asked.users else (10, 1_000_000)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         with databases.mortal_mariadb(root / "server") as server:

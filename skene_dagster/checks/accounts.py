@@ -20,7 +20,7 @@ from skene_dagster.store.keys import key_of, same_as_users_key
 def check_accounts(
     connection: Connection, settings: Settings, plans: Sequence[LoopPlan], settings_file: Document, as_of: datetime
 ) -> Iterator[SettingsError]:
-    """List what in `accounts:` of skene.yaml does not match the database, as far as these loops need it.
+    """List what in `accounts:` of skene.yaml does not match the database: what is written there, or loops need.
 
     Raises:
         StoreError: the database cannot be asked.
@@ -40,7 +40,8 @@ def check_accounts(
         yield from _of_the_change(connection, accounts, accounts.updated_at, settings_file)
     if accounts.owner.strip():
         yield from _of_the_owner(connection, accounts, settings_file, as_of)
-    if any(_asks_for_members(step) for plan in plans for step in plan.steps):
+    needed = any(_asks_for_members(step) for plan in plans for step in plan.steps)
+    if needed or "user_column" in accounts.model_fields_set:
         try:
             same_as_users_key(connection, accounts, settings.users.table, accounts.user_column)
         except SettingsError as error:

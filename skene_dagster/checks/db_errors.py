@@ -102,11 +102,12 @@ def has(columns: Iterable[str], name: str) -> bool:
 
 
 def names(wanted: str, known: Iterable[str]) -> str:
-    """Suggest the existing names, or the one that was probably meant."""
+    """Suggest the existing names, or the one that was probably meant; our own tables only if that is one of them."""
     names = list(dict.fromkeys(known))
     near = nearest(wanted, names)
     if near:
         return f"Did you mean {near[0]!r}?"
+    names = [name for name in names if not name.startswith("skene_")] or names
     more = ", …" if len(names) > MOST_NAMES else ""
     return f"There is: {', '.join(names[:MOST_NAMES])}{more}." if names else ""
 

@@ -62,7 +62,7 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
         numbers[f"sample_ratio_p_{100 * share:g}_percent"] = ratio.p
     if first.worth is not None:
         numbers |= {"value_mailed": first.worth.mailed, "value_held_out": first.worth.held_out}
-    told |= {name: dg.MetadataValue.float(value) for name, value in numbers.items() if isfinite(value)}
+    told |= {name: dg.MetadataValue.float(round(value, 4)) for name, value in numbers.items() if isfinite(value)}
     told["goals"] = table(
         ["goal", "difference", "verdict"], ["mailed", "held_out", "open"], [_row(one) for one in found]
     )

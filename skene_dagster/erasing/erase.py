@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Engine, Table, delete, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, select, tuple_
 
 from skene_dagster.consent import erasures, preferences
 from skene_dagster.consent.erasures import Erasure
@@ -110,8 +110,11 @@ class _Work:
         self._forget_about(accounts, ())
         for _ in range(LOOKS):
             found = self._leave_staging(user_id)
-            found += sum(self._delete(table, user_id) for table in BY_USER if table not in _UNNAMED)
+            later = (*_UNNAMED, tables.contacts)
+            found += sum(self._delete(table, user_id) for table in BY_USER if table not in later)
             found += self._unname_sends(user_id)
+            # What others of the address have got with it stays, without their key.
+            found += self._delete(tables.contacts, user_id, ledger.has_no_send())
             if not found:
                 return
         raise StoreUnavailable(
@@ -124,6 +127,10 @@ class _Work:
         self._forget_about((), words)
         self.rows[tables.suppressions.name] += write(self.engine, lambda c: erasures.unname(c, names, words))
         self.rows[tables.preferences.name] += write(self.engine, lambda c: preferences.unname(c, names, []))
+        # What was kept for others of an address is theirs no more either.
+        left = names - self.person.shared
+        keys = [one.user_id for one in write(self.engine, erasures.read) if one.user_id is not None]
+        self.rows[tables.contacts.name] += write(self.engine, lambda c: ledger.forget_contacts_of(c, left, keys))
         of_them = {word.lower() for word in words}
         self.rows[tables.webhooks.name] += write(self.engine, lambda c: inbox.unname(c, [], of_them))
 
@@ -145,10 +152,11 @@ class _Work:
             found += deleted
         return found
 
-    def _delete(self, table: Table, user_id: object) -> int:
+    def _delete(self, table: Table, user_id: object, *where: ColumnElement[bool]) -> int:
         deleted, last = 0, self.chunk
+        rows = (table.c.user_id == user_id, *where)
         while last == self.chunk:
-            last = write(self.engine, partial(_delete_some, table=table, user_id=user_id, limit=self.chunk))
+            last = write(self.engine, partial(_delete_some, table=table, rows=rows, limit=self.chunk))
             deleted += last
         self.rows[table.name] += deleted
         return deleted
@@ -163,8 +171,8 @@ class _Work:
                 if mine is None:
                     # Each look has a key of its own: who entered anew meanwhile has occurrences that are there already.
                     mine = write(self.engine, self._begin)
-                unname = partial(_unname_sends, some=some, erasure=mine, words=self.person.addresses, now=self.clock())
-                write(self.engine, unname)
+                now, unname = self.clock(), partial(_unname_sends, some=some, erasure=mine, person=self.person)
+                write(self.engine, partial(unname, now=now))
                 found += len(some)
         self.rows[tables.sends.name] += found
         return found
@@ -187,16 +195,17 @@ def forget_by_send(engine: Engine, some: Sequence[SendOf]) -> dict[str, int]:
 
 
 def _unname_sends(
-    connection: Connection, some: Sequence[SendOf], erasure: Erasure, words: Collection[str], now: datetime
+    connection: Connection, some: Sequence[SendOf], erasure: Erasure, person: Person, now: datetime
 ) -> None:
     # Done again after a COMMIT without an answer, it finds nothing: what was written down stays.
-    waits = ledger.unname(connection, some, erasure.user_id, words, now)
+    ledger.keep_contacts(connection, [one.key for one in some], person.shared, user_id=erasure.user_id)
+    waits = ledger.unname(connection, some, erasure.user_id, person.addresses, now)
     erasures.wait(connection, erasure.erasure_id, waits)
 
 
-def _delete_some(connection: Connection, table: Table, user_id: object, limit: int) -> int:
+def _delete_some(connection: Connection, table: Table, rows: Sequence[ColumnElement[bool]], limit: int) -> int:
     key = list(table.primary_key)
-    rows = connection.execute(select(*key).where(table.c.user_id == user_id).order_by(*key).limit(limit)).all()
-    if rows:
-        connection.execute(delete(table).where(tuple_(*key).in_([tuple(row) for row in rows])))
-    return len(rows)
+    found = connection.execute(select(*key).where(*rows).order_by(*key).limit(limit)).all()
+    if found:
+        connection.execute(delete(table).where(tuple_(*key).in_([tuple(row) for row in found])))
+    return len(found)

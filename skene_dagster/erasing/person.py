@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, Table, literal, select
 
@@ -39,6 +39,8 @@ class Person:
     """Users who once were mailed at the address and have another one now: they are not erased."""
     shared_with: tuple[object, ...] = ()
     """Other users of their address: they are not erased, either."""
+    shared: frozenset[str] = frozenset()
+    """By what consent knows that address: what it got counts for those others."""
 
 
 def find(connection: Connection, users: Users, text: str) -> Person | None:
@@ -66,7 +68,9 @@ def _by_key(connection: Connection, users: Users, key: object) -> Person | None:
     sharing = named(connection, users, [address]) if address else []
     others = tuple(one.user_id for one in sharing if one.address is None and one.user_id != user_id)
     in_product = () if found is None else (user_id,)
-    return _whole(connection, [user_id], [address] if address else [], in_product, shared_with=others)
+    person = _whole(connection, [user_id], [address] if address else [], in_product, shared_with=others)
+    shared = frozenset([Recipients.of(connection).address(address)] if address and others else [])
+    return replace(person, shared=shared)
 
 
 def _by_address(connection: Connection, users: Users, address: str) -> Person | None:

@@ -13,7 +13,7 @@ from skene_dagster.settings.addresses import domain_of
 from skene_dagster.settings.alerts import Alert, Variable
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.fresh import Fresh, repeated
-from skene_dagster.settings.product import Accounts, Limits, Sender, Users
+from skene_dagster.settings.product import Accounts, Limits, Sender, Users, WarmUp
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.shares import Share
 from skene_dagster.settings.topics import Topic, TopicSender
@@ -83,6 +83,8 @@ def faults(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
     yield from _faults_of_retention(project, document)
     yield from _faults_of_topics(project, document)
     yield from _faults_of_warm_ups(project, document)
+    yield from _faults_of_growth(project, document)
+    yield from _faults_of_caps(project, document)
     for position in repeated(project.fresh):
         yield SettingsError(
             f"{project.fresh[position].name} is listed twice.",
@@ -136,6 +138,39 @@ def _faults_of_warm_ups(project: ProjectFile, document: Document) -> Iterator[Se
                 place=document.place(("senders", name, "warm_up")),
             )
         known.setdefault(domain, here)
+
+
+def _faults_of_caps(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    """A cap that another one makes pointless was meant otherwise."""
+    caps = project.limits.caps
+    for n, cap in enumerate(caps):
+        # Of two that are the same, the second one is too much.
+        others = [one for m, one in enumerate(caps) if m != n and (one != cap or m < n)]
+        tighter = next((one for one in others if one.count <= cap.count and one.within >= cap.within), None)
+        if tighter is not None:
+            yield SettingsError(
+                f"This cap never matters: nobody gets more than {tighter.count} in {duration_text(tighter.within)}, so "
+                f"nobody gets more than {cap.count} in {duration_text(cap.within)}.",
+                advice="Remove it, or write a smaller `count`.",
+                place=document.place(("limits", "caps", n)),
+            )
+
+
+def _faults_of_growth(project: ProjectFile, document: Document) -> Iterator[SettingsError]:
+    """Each day of a warm-up has more emails than all before it: a gate that allows so many more would hold each day."""
+    volume = project.limits.volume
+    warm_ups: list[tuple[tuple[str, ...], WarmUp | None]] = [(("sender",), project.sender.warm_up)]
+    warm_ups += [(("senders", name), sender.warm_up) for name, sender in project.senders.items()]
+    for where, warm_up in warm_ups:
+        # Budgets are rounded down, so a step may need a little more than the factor.
+        if volume is not None and warm_up is not None and warm_up.factor >= volume:
+            yield SettingsError(
+                f"Each day of this warm-up has {warm_up.factor:g} times as many emails as the day before, and "
+                f"'limits.volume' holds a step at {volume:g} times as many as at its largest tick: it would hold it "
+                "each day.",
+                advice="Write a smaller `factor`, or a larger `limits.volume`.",
+                place=document.place((*where, "warm_up", "factor")),
+            )
 
 
 def _faults_of_retention(project: ProjectFile, document: Document) -> Iterator[SettingsError]:

@@ -42,7 +42,7 @@ RELEASES = (
     "0019",
     "0020",
     "0021",
-    "0023",
+    "0022",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

@@ -187,6 +187,17 @@ def test_what_skene_yaml_says_of_accounts_is_checked_against_the_database(
     assert re.search(rf"skene\.yaml:\d+ {re.escape(part)} {re.escape(said)}", output), output
 
 
+def test_a_column_of_the_users_that_is_written_and_not_there_is_refused_though_no_loop_needs_it(root: Path) -> None:
+    settings, loop = root / "skene.yaml", root / "loops" / f"{LOOP}.yaml"
+    written = settings.read_text("utf-8").replace("user_column: workspace_id", "user_column: workspace_idd")
+    settings.write_text(written, encoding="utf-8")
+    loop.write_text(loop.read_text("utf-8").replace("most_recently_active", "owner"), encoding="utf-8")
+
+    checked = " ".join(skene(root, "validate", "--database").output.split())
+
+    assert "accounts.user_column Table 'users' has no column 'workspace_idd'." in checked
+
+
 def test_a_column_of_the_account_that_there_is_not_is_refused_at_its_line(root: Path) -> None:
     loop = root / "loops" / f"{LOOP}.yaml"
     loop.write_text(loop.read_text("utf-8").replace("account.title", "account.titel"), encoding="utf-8")

@@ -1,7 +1,7 @@
 """What the code says of the fields of files that people write: their defaults, and the words that they take."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -27,6 +27,8 @@ def default_of(field: FieldInfo) -> str | None:
     if field.is_required():
         return "needed"
     default = field.get_default(call_default_factory=True)
+    if isinstance(default, time):
+        return f"`{default:%H:%M}`"
     if isinstance(default, timedelta):
         return f"`{duration_text(default)}`"
     if isinstance(default, MomentColumn):

@@ -7,6 +7,7 @@ each test that has them (see `conftest.py`), the second is what the test itself 
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, insert, or_, select
@@ -71,6 +72,8 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     account_triggered: or_(account_triggered.c.segment == f"{LOOP}.main", account_triggered.c.mode == MODE),
 }
 
+_READ = {table: select(table).where(theirs).order_by(*table.primary_key) for table, theirs in _THEIRS.items()}
+
 _SCOPE = ("mode", "loop", "step")
 _DECIDED = {"reserved_as_of": LONG_AGO, "digest": "theirs", "hold": "paused", "fence": 7}
 _WAITS = {
@@ -113,10 +116,7 @@ def forget() -> None:
 
 
 def _read(connection: Connection) -> dict[Table, list[Row[Any]]]:
-    return {
-        table: list(connection.execute(select(table).where(theirs).order_by(*table.primary_key)).all())
-        for table, theirs in _THEIRS.items()
-    }
+    return {table: list(connection.execute(read).all()) for table, read in _READ.items()}
 
 
 def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
@@ -269,5 +269,6 @@ def _batches(size: int, mode: str, loop: str, step: str) -> list[dict[str, objec
     ]
 
 
+@cache
 def _identity(*parts: object) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, "/".join(map(str, parts))).hex

@@ -1,10 +1,11 @@
 """Who is erased is in no table any more; what was decided still counts, and what they said no to holds."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from delivery_world import LIVE, World, make_world
+from delivery_world import LIVE, LOOP, World, make_world, planned
 from erased_world import (
     ABOUT_NOBODY,
     ADDRESS,
@@ -32,8 +33,9 @@ from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.consent.suppressions import Scope, Suppression
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import StepScope
+from skene_dagster.settings import Cap
 from skene_dagster.store.engine import transaction
-from skene_dagster.store.tables import erasures, metadata, preferences, receipts, sends
+from skene_dagster.store.tables import contacts, deferred, erasures, metadata, preferences, receipts, sends
 from skene_dagster.store.tables import suppressions as suppressions_table
 
 
@@ -247,6 +249,49 @@ def test_another_user_of_the_address_is_named_and_not_erased(world: World) -> No
 
     assert person is not None
     assert (person.users, person.shared_with) == ((ERIKA,), (OTHER,))
+
+
+def shared_and_mailed(world: World) -> None:
+    """An address has two users and got one email, to the first; a cap allows no second one for a week."""
+    limits = world.settings.limits.model_copy(update={"caps": (Cap(count=1, within="7d"),)})  # type: ignore[arg-type]
+    world.settings = replace(world.settings, limits=limits)
+    world.add(ERIKA)
+    world.add(OTHER, email=ADDRESS)
+    world.tick(LIVE)
+    assert world.provider.mailed == [ADDRESS]
+
+
+def decided_by_another_loop(world: World) -> list[str]:
+    world.plan = planned(world.root, world.settings, f"name: another\n{LOOP}")
+    world.days_pass(1)
+    world.tick(LIVE)
+    with world.engine.connect() as connection:
+        query = select(deferred.c.reason).where(own(deferred), deferred.c.user_id == OTHER)
+        return list(connection.execute(query).scalars())
+
+
+def test_what_an_address_got_still_counts_for_another_user_of_it(world: World) -> None:
+    shared_and_mailed(world)
+
+    world.remove(ERIKA)
+    erased(world, chunk=1)
+
+    assert decided_by_another_loop(world) == ["cap"]
+    assert traces(world.engine) == []
+
+
+def test_what_was_kept_of_an_address_for_its_last_user_goes_with_them(world: World) -> None:
+    shared_and_mailed(world)
+    world.remove(ERIKA)
+    erased(world)
+    world.remove(OTHER)
+
+    erased(world, str(OTHER))
+
+    name = transaction(world.engine, lambda c: Recipients.of(c).address(ADDRESS))
+    with world.engine.connect() as connection:
+        left = connection.execute(select(contacts).where(contacts.c.recipient == name)).all()
+    assert left == []
 
 
 @pytest.mark.parametrize("who", ["5", "nobody@example.com", "x", "99999999999999999999999", "-1"])

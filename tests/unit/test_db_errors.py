@@ -114,6 +114,9 @@ LETTERS = [f"{letter}{letter}{letter}" for letter in "abcdefghijklmn"]
         pytest.param("xyz", ["id", "name", "id"], "There is: id, name.", id="all, once each"),
         pytest.param("xyz", LETTERS[:12], f"There is: {', '.join(LETTERS[:12])}.", id="twelve"),
         pytest.param("xyz", LETTERS[:13], f"There is: {', '.join(LETTERS[:12])}, ….", id="more"),
+        pytest.param("xyz", ["users", "skene_sends"], "There is: users.", id="without our own tables"),
+        pytest.param("skene_event", ["users", "skene_events"], "Did you mean 'skene_events'?", id="one of our own"),
+        pytest.param("xyz", ["skene_sends"], "There is: skene_sends.", id="nothing but our own"),
         pytest.param("xyz", [], "", id="none"),
     ],
 )

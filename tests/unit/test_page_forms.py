@@ -105,3 +105,12 @@ def test_a_form_of_too_many_fields_is_refused(content_type: str) -> None:
 
     with pytest.raises(Refusal, match="too many fields"):
         read_form(body, content_type)
+
+
+def test_an_open_question_is_answered_or_left_open() -> None:
+    body = b"act=save&open=beta&open=labs&open=tips&said.beta=yes&said.labs=no&said.tips=perhaps"
+
+    form = read_form(body, FORM)
+
+    assert isinstance(form, Chosen)
+    assert [form.on, form.shown, form.left] == [{"beta"}, {"beta", "labs"}, {"tips"}]

@@ -149,3 +149,57 @@ def test_what_is_left_out_has_its_default(root: Path) -> None:
     assert (levels.slipping.days, levels.dormant.days, levels.resurrected.days) == (14, 30, 14)
     assert settings.milestones["first"].count == 1
     assert settings.events.late.days == 3
+
+
+WARM_UP = "{from: 2026-12-01, first_day: 150%s}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        pytest.param(f"sender:\n  warm_up: {WARM_UP % ', factor: 2'}\n", 2, id="the sender's"),
+        pytest.param(f"sender:\n  warm_up: {WARM_UP % ''}\n", 2, id="by default"),
+        pytest.param(f"senders:\n  tips:\n    from: t@tips.example\n    warm_up: {WARM_UP % ''}\n", 4, id="another's"),
+    ],
+)
+def test_a_warm_up_that_a_gate_would_hold_each_day_is_refused(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "skene.yaml").write_text(f"{text}limits: {{volume: 1.6x}}\n", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="it would hold it each day") as raised:
+        load(tmp_path, {})
+
+    assert raised.value.place is not None
+    assert raised.value.place.line == line
+
+
+def test_a_warm_up_that_grows_less_than_a_gate_allows_is_well(tmp_path: Path) -> None:
+    text = f"sender:\n  warm_up: {WARM_UP % ''}\nlimits: {{volume: 2x}}\n"
+    (tmp_path / "skene.yaml").write_text(text, encoding="utf-8")
+
+    assert load(tmp_path, {}).limits.volume == 2
+
+
+@pytest.mark.parametrize(
+    ("caps", "line", "said"),
+    [
+        ("{count: 3, within: 7d}\n  - {count: 2, within: 1w}", 3, "nobody gets more than 2 in 7d"),
+        ("{count: 2, within: 7d}\n  - {count: 2, within: 7d}", 4, "nobody gets more than 2 in 7d"),
+        ("{count: 2, within: 30d}\n  - {count: 5, within: 1d}", 4, "so nobody gets more than 5 in 1d"),
+    ],
+)
+def test_a_cap_that_never_matters_is_refused(tmp_path: Path, caps: str, line: int, said: str) -> None:
+    (tmp_path / "skene.yaml").write_text(f"limits:\n  caps:\n  - {caps}\n", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="This cap never matters") as raised:
+        load(tmp_path, {})
+
+    assert said in str(raised.value)
+    assert raised.value.place is not None
+    assert raised.value.place.line == line
+
+
+def test_caps_of_different_times_are_well(tmp_path: Path) -> None:
+    text = "limits: {caps: [{count: 1, within: 1d}, {count: 3, within: 7d}]}\n"
+    (tmp_path / "skene.yaml").write_text(text, encoding="utf-8")
+
+    assert len(load(tmp_path, {}).limits.caps) == 2

@@ -55,6 +55,27 @@ def test_who_turns_a_topic_on_wants_marketing_email_but_not_what_stays_off() -> 
     )
 
 
+def test_what_is_left_open_is_not_answered_whatever_else_is_saved() -> None:
+    def saved(*on: str) -> Answers:
+        form = Chosen("save", frozenset(on), frozenset({"news", "tips"}), None, left=frozenset({"beta", "gone"}))
+        return answers_of(form, token(), TOPICS)
+
+    assert saved("tips") == (("yes", "marketing"), ("yes", "topic:tips"), ("no", "topic:news"))
+    # Not all of marketing: the topic that is left open may still be wanted.
+    assert saved() == (("no", "topic:news"), ("no", "topic:tips"))
+
+
+def test_of_a_topic_that_the_product_asks_for_nothing_is_known_until_they_answer() -> None:
+    topics = TOPICS | {"beta": Topic(title="Beta", default="off", asked="agreed_at")}
+    before = unknown(token("news"), topics)
+
+    assert before.on == {"news", "tips"}
+    assert before.open == {"beta"}
+    assert unknown(token("beta"), topics).open == set()
+    assert before.after((("no", "topic:beta"),)).open == set()
+    assert before.after((("no", "topic:news"),)).open == {"beta"}
+
+
 def test_who_turns_all_off_wants_no_marketing_email_either_of_topics_to_come() -> None:
     assert pressed("save") == (
         ("no", "marketing"),

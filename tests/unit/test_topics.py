@@ -228,7 +228,7 @@ def test_a_title_can_write_no_second_header(tmp_path: Path, title: str) -> None:
         ("newsletter = 1", "newsletter = 1 is no moment."),
         ("CASE WHEN newsletter = 1 THEN 1 END", "1 is no moment."),
         ("NOT newsletter", "NOT newsletter is no moment."),
-        ("agreed_at IS NOT NULL", "is no moment."),
+        ("agreed_at IS NOT NULL", "agreed_at IS NOT NULL is no moment."),
         ("EXISTS (SELECT 1 FROM consents)", "is no moment."),
         ("agreed_at) OR (1", "A parenthesis is closed that was never opened."),
         ("agreed_at; DELETE FROM users", "semicolon"),

@@ -172,3 +172,24 @@ def test_a_new_key_signs_links_that_a_running_process_believes(engine: Engine, b
 
     assert new.rpartition(".")[2] != old.rpartition(".")[2]
     assert [browser.get(one).status for one in (new, old)] == [200, 200]
+
+
+def test_what_only_the_product_knows_is_asked_and_left_open_it_stays_as_it_is(engine: Engine, tmp_path: Path) -> None:
+    make_users(engine)
+    asked = SETTINGS.replace("default: off", "default: off, asked: created_at")
+    (tmp_path / "skene.yaml").write_text(asked, encoding="utf-8")
+    (link,) = links(engine, 1)
+    with serving(engine.url.render_as_string(hide_password=False), tmp_path) as served:
+        browser = Browser(served.port)
+        before = browser.get(link)
+        left = browser.post(link, b"act=save&shown=news&on=news&shown=tips&open=beta")
+        kept = {(one["scope"], one["answer"]) for one in said(engine)}
+        answered = browser.post(link, b"act=save&shown=news&on=news&shown=tips&open=beta&said.beta=yes")
+        after = browser.get(link)
+
+    assert before.state == "Now you get: News, Tips. You get Beta programme only if you agreed to it with Orbit."
+    assert before.text.count('name="said.beta"') == 2
+    assert "checked" not in before.text[before.text.index('name="said.beta"') :].partition("</div>")[0]
+    assert "You get Beta programme only if you agreed to it" in left.state
+    assert kept == {("marketing", "yes"), ("topic:news", "yes"), ("topic:tips", "no")}
+    assert answered.state == after.state == "Now you get: Beta programme, News."

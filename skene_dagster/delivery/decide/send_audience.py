@@ -198,11 +198,8 @@ class SendAudience:
         decided = []
         for one in page:
             person, past = people.get(one.user_id), pasts.get(one.user_id)
-            decision = decide(
-                Facts(one.entered_at, addressees.of(person, one.waiting, one.entered_at), past, one.waiting),
-                rules,
-                self.as_of,
-            )
+            addressee = addressees.of(person, one.waiting, one.entered_at)
+            decision = decide(Facts(one.entered_at, addressee, past, one.waiting), rules, self.as_of)
             if isinstance(decision, Mail | HoldOut):
                 # Somebody may wait twice: for an email that could not be made, and for one after they entered again.
                 if one.user_id in mailed_now:

@@ -20,8 +20,10 @@ from skene_dagster.delivery.ledger.decisions.budget import (
     warm_up_is_over,
     warm_up_waits,
 )
-from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients
+from skene_dagster.delivery.ledger.decisions.contacts import contacts_of, decided_recipients, has_no_send
 from skene_dagster.delivery.ledger.decisions.contacts import forget as forget_contacts
+from skene_dagster.delivery.ledger.decisions.contacts import forget_of as forget_contacts_of
+from skene_dagster.delivery.ledger.decisions.contacts import rename as keep_contacts
 from skene_dagster.delivery.ledger.decisions.deferring import due as due_again
 from skene_dagster.delivery.ledger.decisions.deferring import forget_old as forget_deferred
 from skene_dagster.delivery.ledger.decisions.deferring import steps_that_defer, waits
@@ -208,6 +210,7 @@ __all__ = [
     "due_again",
     "emails_in_doubt",
     "forget_contacts",
+    "forget_contacts_of",
     "forget_deferred",
     "forget_opens",
     "forget_receipts",
@@ -216,6 +219,7 @@ __all__ = [
     "frozen",
     "give_up",
     "has_decided",
+    "has_no_send",
     "held",
     "history",
     "hold",
@@ -226,6 +230,7 @@ __all__ = [
     "is_free",
     "judged_within",
     "keep_bytes",
+    "keep_contacts",
     "known",
     "known_emails",
     "largest_tick",

@@ -207,7 +207,7 @@ def _render(
         # The clocks of those are not looked at who are mailed in simulated time.
         now=None if mode.simulates(batch.as_of, now, settings.limits.expires_after) else now,
         decided_as_of=batch.as_of,
-        **_reached(connection, batch, waiting, source, settings, now),
+        **_reached(connection, batch, waiting, source, session),
     )
     letterhead = Letterhead.of(settings, email.topic)
     is_live = mode.name == "live"
@@ -244,22 +244,17 @@ def _render(
 
 
 def _reached(
-    connection: Connection,
-    batch: Batch,
-    waiting: Sequence[ReservedSend],
-    source: Source,
-    settings: Settings,
-    now: datetime,
+    connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
 ) -> dict[str, Mapping[object, datetime]]:
     """Read who reached the goal since they entered, where that may have been after it was decided."""
-    plan, step = source.plan, source.step
+    plan, step, now = source.plan, source.step, session.clock()
     if step.per_account or not plan.goals or not source.late.is_late(batch.as_of, now):
         return {"reached": {}, "entered": {}}
     keys = [row.user_id for row in waiting]
     # Of rows that triggered, what came before the decision was asked then.
     segment = segment_name(plan.name, step.ledger_name)
     entered = {} if step.by_row else members.entered(connection, segment, keys)
-    return {"reached": last_reached(connection, plan, settings, keys, as_of=now), "entered": entered}
+    return {"reached": last_reached(connection, plan, session.settings, keys, as_of=now), "entered": entered}
 
 
 def _addressed(

@@ -71,9 +71,8 @@ def judge_moment(words: list[Word]) -> None:
         raise Refusal("This is not one expression.", _A_ROW_ALONE)
     for value, _ in ends(read[0]):
         if isinstance(value, exp.Predicate | exp.Connector | exp.Not) or kind_of(value, rewritten) == "number":
-            shown = in_the_authors_words(value.sql("mysql", normalize_functions=False), rewritten)
             raise Refusal(
-                f"{shown} is no moment.",
+                f"{_shown(value, rewritten)} is no moment.",
                 "Write what is the moment when they agreed, or NULL: CASE WHEN newsletter = 1 THEN created_at END",
             )
 
@@ -90,8 +89,23 @@ def judge_key(words: list[Word]) -> None:
         raise Refusal("This is not one expression.", _A_ROW_ALONE)
     for value, _ in ends(tree):
         if isinstance(value, exp.Predicate | exp.Connector | exp.Not):
-            shown = in_the_authors_words(value.sql("mysql", normalize_functions=False), rewritten)
-            raise Refusal(f"{shown} is true or false, and no key.", "Write a column with a key, such as: owner_id")
+            raise Refusal(
+                f"{_shown(value, rewritten)} is true or false, and no key.",
+                "Write a column with a key, such as: owner_id",
+            )
+
+
+def _shown(value: exp.Expr, rewritten: Rewritten) -> str:
+    if isinstance(value, exp.Not) and isinstance(value.this, exp.Is):
+        # SQLGlot 30, 2026-11: it writes NOT x IS NULL.
+        text = f"{_sql(value.this.this)} IS NOT {_sql(value.this.expression)}"
+    else:
+        text = _sql(value)
+    return in_the_authors_words(text, rewritten)
+
+
+def _sql(value: exp.Expr) -> str:
+    return value.sql("mysql", normalize_functions=False)
 
 
 def _refuse(node: exp.Expr, *, alone: bool) -> None:

@@ -16,6 +16,8 @@ Act = Literal["no_marketing", "no_topic", "yes_marketing", "yes_topic", "save"]
 MOST_FIELDS = 500
 
 _ONE_CLICK = ("list-unsubscribe", "one-click")
+_SAID = "said."
+"""What begins the name of the field with the answer to an open question."""
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -35,6 +37,8 @@ class Chosen:
     """The topics that the page listed."""
     text_digest: str | None
     """Of what the page said, as it says itself."""
+    left: frozenset[str] = frozenset()
+    """The topics that the page asked about, and that they left open."""
 
 
 def read_form(body: bytes, content_type: str) -> OneClick | Chosen | None:
@@ -61,11 +65,14 @@ def _chosen(fields: Mapping[str, list[str]]) -> Chosen | None:
     if len(acts) != 1 or not acts <= set(get_args(Act)):
         return None
     digest = fields.get("text", [""])[0]
+    said = {name.removeprefix(_SAID): values[-1] for name, values in fields.items() if name.startswith(_SAID)}
+    answered = {name for name, answer in said.items() if answer in ("yes", "no")}
     return Chosen(
         cast("Act", acts.pop()),
-        frozenset(fields.get("on", ())),
-        frozenset(fields.get("shown", ())),
+        frozenset({*fields.get("on", ()), *(name for name in answered if said[name] == "yes")}),
+        frozenset({*fields.get("shown", ()), *answered}),
         digest if _DIGEST.fullmatch(digest) else None,
+        frozenset({*fields.get("open", ())} - answered),
     )
 
 

@@ -106,7 +106,9 @@ class _Pages:
             return self._views.preferences(request, token, await self._standing(token), status=400)
         answers = answers_of(form, token, self._settings.topics)
         try:
-            await self._hearing.hear(self._choices(request, token, form, answers))
+            # Whoever leaves all open has said nothing.
+            if answers:
+                await self._hearing.hear(self._choices(request, token, form, answers))
         except NotKept:
             return self._views.later(request, token)
         if isinstance(form, OneClick):

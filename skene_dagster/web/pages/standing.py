@@ -30,6 +30,8 @@ class Standing:
     """Whether they get any marketing email at all."""
     on: frozenset[str]
     """The topics that they get, if they get any."""
+    open: frozenset[str] = frozenset()
+    """The topics that they get if they agreed to them in the product, for they never answered here."""
 
     def after(self, answers: Answers) -> "Standing":
         """Say what holds once they have answered."""
@@ -43,13 +45,20 @@ class Standing:
                 on.discard(scope.removeprefix("topic:"))
         # Whoever wants nothing, or has saved all choices, has said all that there is to know.
         says_all = ("no", MARKETING) in answers or len(answers) > 1
-        return Standing(self.is_known or says_all, marketing, frozenset(on))
+        left = self.open - {scope.removeprefix("topic:") for _, scope in answers}
+        return Standing(self.is_known or says_all, marketing, frozenset(on), left)
+
+
+def agreed_elsewhere(topics: Mapping[str, Topic]) -> frozenset[str]:
+    """Name the topics to which somebody may have agreed in the product, which is not read here."""
+    return frozenset(name for name, topic in topics.items() if topic.default == "off" and topic.asked.strip())
 
 
 def unknown(token: Token, topics: Mapping[str, Topic]) -> Standing:
     """Assume what holds of somebody who said nothing, but was mailed about this topic."""
     on = {name for name, topic in topics.items() if topic.default == "on"}
-    return Standing(is_known=False, marketing=True, on=frozenset(on | {token.topic}))
+    left = agreed_elsewhere(topics) - {token.topic}
+    return Standing(is_known=False, marketing=True, on=frozenset(on | {token.topic}), open=left)
 
 
 def read(connection: Connection, token: Token, topics: Mapping[str, Topic], now: datetime) -> Standing:
@@ -62,14 +71,14 @@ def read(connection: Connection, token: Token, topics: Mapping[str, Topic], now:
     def is_on(name: str) -> bool:
         if scopes[name] in stopped:
             return False
-        # What is off until somebody wants it: whoever was mailed about it did, by a column of the users table perhaps,
-        # which is not read here.
+        # What is off until somebody wants it: whoever was mailed about it did.
         asks_first = name in topics and topics[name].default == "off"
         usual = "no" if asks_first and name != token.topic else "yes"
         return not asks_first or said.get(scopes[name], usual) == "yes"
 
     on = frozenset(name for name in scopes if is_on(name))
-    return Standing(is_known=True, marketing=MARKETING not in stopped, on=on)
+    left = frozenset(name for name in agreed_elsewhere(topics) - on if not {scopes[name]} & {*said, *stopped})
+    return Standing(is_known=True, marketing=MARKETING not in stopped, on=on, open=left)
 
 
 def answers_of(form: OneClick | Chosen, token: Token, topics: Mapping[str, Topic]) -> Answers:
@@ -92,10 +101,14 @@ def answers_of(form: OneClick | Chosen, token: Token, topics: Mapping[str, Topic
 
 
 def _saved(form: Chosen, topics: Sequence[str]) -> Answers:
-    """Answer for each topic that was shown. Whoever turns one on wants marketing email, but not what stays off."""
+    """Answer for each topic that was shown. Whoever turns one on wants marketing email, but not what stays off.
+
+    What they left open stays as it is: whoever turns all others off may still want it.
+    """
+    left = form.left & {*topics}
     on = [name for name in topics if name in form.on and name in form.shown]
-    off = [name for name in topics if name not in form.on and (name in form.shown or on)]
-    marketing: tuple[Answer, Scope] = ("yes" if on else "no", MARKETING)
+    off = [name for name in topics if name not in form.on and name not in left and (name in form.shown or on)]
+    marketing: list[tuple[Answer, Scope]] = [("yes" if on else "no", MARKETING)] if on or not left else []
     yes: list[tuple[Answer, Scope]] = [("yes", topic_scope(name)) for name in on]
     no: list[tuple[Answer, Scope]] = [("no", topic_scope(name)) for name in off]
-    return (marketing, *yes, *no)
+    return (*marketing, *yes, *no)

@@ -13,7 +13,7 @@ from skene_dagster.settings import Settings, Topic
 from skene_dagster.web.pages import locales
 from skene_dagster.web.pages.forms import Act
 from skene_dagster.web.pages.library import Library, Name, Page, Values, new_nonce, open_library, words_of
-from skene_dagster.web.pages.standing import Standing, unknown
+from skene_dagster.web.pages.standing import Standing, agreed_elsewhere, unknown
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -32,8 +32,6 @@ _POLICY = (
 
 RETRY_AFTER = "60"
 """Seconds."""
-
-_NOTHING_KNOWN = Standing(is_known=False, marketing=True, on=frozenset())
 
 
 class Views:
@@ -89,8 +87,12 @@ class Views:
         return self._library.choose(name, [of_the_email, *asked] if of_the_email else asked)
 
     def _digest_of(self, page: Page, topic: str) -> str:
-        values = _values(topic, self._topics, self._brand_of(topic), _NOTHING_KNOWN, "", "")
+        values = _values(topic, self._topics, self._brand_of(topic), _nothing_known(self._topics), "", "")
         return hashlib.sha256(words_of(page.render(values, "")).encode()).hexdigest()
+
+
+def _nothing_known(topics: Mapping[str, Topic]) -> Standing:
+    return Standing(is_known=False, marketing=True, on=frozenset(), open=agreed_elsewhere(topics))
 
 
 def brand_of(sender: str) -> str:
@@ -106,8 +108,9 @@ def samples(topics: Mapping[str, Topic], brand: str) -> Mapping[Name, Sequence[V
     for topic in (next(iter(topics)), "gone"):
         on = unknown(Token("", "", topic, "marketing", "", "", ""), topics).on
         for standing in (
-            _NOTHING_KNOWN,
+            _nothing_known(topics),
             Standing(is_known=True, marketing=True, on=on),
+            Standing(is_known=True, marketing=True, on=frozenset(), open=agreed_elsewhere(topics)),
             Standing(is_known=True, marketing=False, on=on),
         ):
             every += [_values(topic, topics, brand, standing, act or "", "0" * 64) for act in acts]
@@ -123,6 +126,7 @@ def _values(topic: str, topics: Mapping[str, Topic], brand: str, standing: Stand
             "title": one.title,
             "text": one.text,
             "on": standing.marketing and name in standing.on,
+            "open": standing.marketing and name in standing.open,
         }
         for name, one in topics.items()
     ]
@@ -133,6 +137,7 @@ def _values(topic: str, topics: Mapping[str, Topic], brand: str, standing: Stand
         "known": standing.is_known,
         "marketing": standing.marketing,
         "gets": [one["title"] for one in listed if one["on"]],
+        "may_get": [one["title"] for one in listed if one["open"]],
         "topic_on": topic in standing.on or not standing.is_known,
         "done": done,
         "digest": digest,

@@ -7,7 +7,7 @@ for nothing.
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select, tuple_, update
 
 from skene_dagster.delivery.ledger.scope import StepScope, sends_of
 from skene_dagster.delivery.model import IN_FLIGHT, Contact
@@ -76,6 +76,30 @@ def decided_recipients(connection: Connection, batch_id: str) -> dict[str, str]:
     """Say to which recipients the emails of a batch were to go when they were decided, by send_id."""
     query = select(sends.c.send_id, contacts.c.recipient).select_from(sends.join(contacts, _SAME))
     return {row.send_id: row.recipient for row in connection.execute(query.where(sends.c.batch_id == batch_id))}
+
+
+def rename(
+    connection: Connection, keys: Collection[tuple[object, ...]], recipients: Collection[str], *, user_id: object
+) -> None:
+    """Keep what some recipients got, but under another users key.
+
+    Args:
+        keys: of the sends, as their primary key has it.
+    """
+    mine = tuple_(*contacts.primary_key).in_(keys), contacts.c.recipient.in_(recipients)
+    if keys and recipients:
+        connection.execute(update(contacts).where(*mine).values(user_id=user_id))
+
+
+def forget_of(connection: Connection, recipients: Collection[str], user_ids: Collection[object]) -> int:
+    """Delete what some recipients got under some users keys; return how many rows it was."""
+    mine = contacts.c.recipient.in_(recipients), contacts.c.user_id.in_(user_ids)
+    return connection.execute(delete(contacts).where(*mine)).rowcount if recipients and user_ids else 0
+
+
+def has_no_send() -> ColumnElement[bool]:
+    """Say that a contact has no send, as a condition: it counts for nothing."""
+    return ~exists().where(_SAME).correlate(contacts)
 
 
 def forget(connection: Connection, *, before: datetime, since: datetime | None, size: int) -> Swept:

@@ -6,7 +6,7 @@ from skene_dagster.store.keys import type_of
 from skene_dagster.store.migrations import account_tables
 from skene_dagster.store.tables import account_members, account_triggered
 
-revision = "0023"
+revision = "0022"
 down_revision = "0021"
 
 
