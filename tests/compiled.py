@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Dialect, Engine
 
-MOST = 5000
-"""How many are kept: some twenty megabytes."""
+MOST = 1000
+"""How many are kept: some of them have a hundred kilobytes."""
+LONGEST = 10_000
+"""Characters of one that is kept: lists of thousands are asked once."""
 
 
 class Compiled(MutableMapping[Any, Any]):
@@ -29,7 +31,8 @@ class Compiled(MutableMapping[Any, Any]):
     def __setitem__(self, key: Any, compiled: Any) -> None:
         if len(self._kept) >= MOST:
             self._kept.clear()
-        self._kept[_alike(key)] = compiled
+        if len(compiled.string) < LONGEST:
+            self._kept[_alike(key)] = compiled
 
     def __delitem__(self, key: Any) -> None:
         del self._kept[_alike(key)]

@@ -145,6 +145,8 @@ def _notes(plan: LoopPlan, loops: Sequence[LoopPlan], settings: Settings) -> tup
         notes.append("the budget of a day: not replayed, so some would have waited")
     if settings.limits.caps and topics and any(one.priority > plan.priority for one in loops):
         notes.append("last places left to loops of higher priority: not replayed")
+    if plan.goals:
+        notes.append("who had reached the goal before their mail: by days")
     notes.append("pauses, gates and approvals: not replayed")
     if any(step.sets_what_it_reads for step in plan.steps):
         notes.append("what `set` would have written: not replayed")

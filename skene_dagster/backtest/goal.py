@@ -5,46 +5,41 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from skene_dagster.loops.plan import GoalPlan
-from skene_dagster.loops.planning.usage import plan_usage
+from skene_dagster.goals.happened import happened
+from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.tables import user_days
 
 SOME = 1000
 """Keys of a statement."""
 
 
 def reach_it(
-    connection: Connection, settings: Settings, goal: GoalPlan | None, people: Mapping[object, datetime], now: datetime
+    connection: Connection, settings: Settings, plan: LoopPlan, people: Mapping[object, datetime], now: datetime
 ) -> tuple[int, int] | None:
-    """Count who reached the goal in its time after a moment, and of how many that is over; by days (UTC).
+    """Count who reached the first goal in its time after a moment, and of how many that time is over.
 
     Args:
         people: since when each is looked at.
 
     Returns:
-        None: the goal is none that is counted by days, or nobody's time is over.
+        None: there is no goal, or it is SQL of the author's, or nobody's time is over.
+
+    Raises:
+        NotCounted, QueryRejected: as `happened` does.
     """
-    if goal is None or goal.kind in {"level", "query"}:
+    goal = plan.goals[0] if plan.goals else None
+    if goal is None or goal.kind == "query":
         return None
-    features = {one.name: one.counted_as for one in plan_usage(settings).features}
-    names = {"returns": None, "event": (goal.value,), "feature": features.get(goal.value, ())}[goal.kind]
     over = {key: at for key, at in people.items() if at + goal.within <= now}
     if not over:
         return None
-    day, keys = user_days.c, list(over)
-    reached: set[object] = set()
+    keys, reached = list(over), set[object]()
     for start in range(0, len(keys), SOME):
         some = keys[start : start + SOME]
-        first, last = min(over[key] for key in some), max(over[key] for key in some)
-        query = select(day.user_id, day.last_at).where(
-            day.user_id.in_(some), day.day >= first.date(), day.day <= (last + goal.within).date()
-        )
-        if names is not None:
-            query = query.where(day.event.in_(names))
-        for user_id, last_at in connection.execute(query):
+        found = happened(connection, plan, goal, settings, some, as_of=now)
+        query = select(found.user_id, found.first_at, found.last_at).where(found.user_id.in_(some))
+        for user_id, first_at, last_at in connection.execute(query):
             at = over.get(user_id)
-            # Of a day its last event is known.
-            if at is not None and at < last_at <= at + goal.within:
+            if at is not None and last_at > at and first_at <= at + goal.within:
                 reached.add(user_id)
     return len(reached), len(over)

@@ -12,8 +12,8 @@ from skene_dagster.backtest.rows import Followed, Found, rows_of
 from skene_dagster.backtest.selections import Selection, inside_before
 from skene_dagster.backtest.state import MEMBER, Known, Place
 from skene_dagster.backtest.ticks import ticks_of
-from skene_dagster.delivery.decide.addressees import Addressees, comparing_of
-from skene_dagster.delivery.decide.candidates import count
+from skene_dagster.delivery.decide.addressees import Addressees, comparing_of, reached_of
+from skene_dagster.delivery.decide.candidates import Candidate, count
 from skene_dagster.delivery.decide.eligibility import (
     Decision,
     Defer,
@@ -199,7 +199,7 @@ class _Step:
         people = audience.people(replay.connection, keys, replay.now)
         mailable = {key: one.mailable and bool((one.address or "").strip()) for key, one in people.items()}
         due = set(known.due(tick, mailable))
-        addressees = self._addressees(audience, people, tick)
+        addressees = self._addressees(audience, page, people, tick)
         rules = Rules(audience.email.repeat, replay.plan.start, self.first_as_of, replay.plan.zone_of(self.step))
         decided: list[Decision] = []
         for place in page:
@@ -207,13 +207,13 @@ class _Step:
             waiting = known.waiting.get(place)
             if waiting is not None and place not in due:
                 continue
-            person, past = people.get(key), known.pasts.get(key)
+            person, past, entered_at = people.get(key), known.pasts.get(key), known.entered.get(place)
             if row == MEMBER:
-                facts = Facts(known.entered.get(place), addressees.of(person, waiting), past, waiting)
+                facts = Facts(entered_at, addressees.of(person, waiting, entered_at), past, waiting)
                 decision = decide(facts, rules, tick)
             else:
                 mailed_as_of = past.mailed_as_of if past else None
-                asked = RowFacts(row, known.entered.get(place), addressees.of(person, waiting), None, mailed_as_of)
+                asked = RowFacts(row, entered_at, addressees.of(person, waiting, entered_at), None, mailed_as_of)
                 decision = decide_row(asked, rules, tick, replay.settings.limits.expires_after)
             recipient = addressees.count(person, decision)
             known.decide(place, decision, tick)
@@ -226,7 +226,9 @@ class _Step:
                 replay.send(recipient, this)
         return decided
 
-    def _addressees(self, audience: SendAudience, people: dict[object, Person], tick: datetime) -> Addressees:
+    def _addressees(
+        self, audience: SendAudience, page: Sequence[Place], people: dict[object, Person], tick: datetime
+    ) -> Addressees:
         is_simulated = self.replay.mode.simulates(tick, self.replay.now, self.replay.settings.limits.expires_after)
         addressees = Addressees(
             audience.scope,
@@ -240,6 +242,8 @@ class _Step:
             by_row=self.step.by_row,
         )
         addressees.comparing = comparing_of(audience, self.replay.connection, people)
+        candidates = [Candidate(key, self.known.entered.get((key, row))) for key, row in page]
+        addressees.reached = reached_of(audience, self.replay.connection, candidates, people)
         if addressees.is_counted:
             addressees.contacts = self.replay.contacts(people, tick)
         return addressees

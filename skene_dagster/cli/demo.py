@@ -21,8 +21,11 @@ from skene_dagster.errors import DocumentErrors, LoopError, StoreError
 from skene_dagster.explain.reasons import reason_in_words
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import Project, load_project
+from skene_dagster.report.numbers import read as read_report
+from skene_dagster.report.page import TITLE
+from skene_dagster.report.page import render as render_report
 from skene_dagster.settings import Settings, load
-from skene_dagster.store.engine import open_engine, reading
+from skene_dagster.store.engine import database_clock, open_engine, reading
 from skene_dagster.wording import how_many
 
 LOOPS = ("activation", "feature_discovery", "freemium", "milestones", "retention", "win_back")
@@ -73,11 +76,15 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
     )
     screen.line()
     engine = open_engine(settings.database_url)
+    product.fix_the_coin(engine, settings)
     with open_instance(home, settings) as instance, days.quiet(log):
         world = World(file, engine, settings, project, plans, instance)
         lived = _tell_days(screen, days.run_days(world, people, moments), how_long)
     _tell_story(screen, reading(engine, lambda connection: story.read(connection, settings, plans, lived, moments)))
-    _tell_where(screen, settings, home, log, moments[-1] + DAY)
+    report = settings.root / ".skene" / "report.html"
+    numbers = read_report(engine, settings, project, "outbox", database_clock(engine))
+    report.write_text(render_report(numbers, title=TITLE), encoding="utf-8")
+    _tell_where(screen, settings, home, log, report, moments[-1] + DAY)
     engine.dispose()
 
 
@@ -126,7 +133,7 @@ def _tell_days(screen: Screen, run: Iterator[Day], how_long: int) -> Sequence[Pe
     reasons: dict[str, int] = {}
     for outcomes in (found for day in lived for found in day.sends.values()):
         for outcome, n in outcomes.items():
-            if outcome.startswith(("deferred", "skipped")):
+            if outcome.startswith(("deferred", "skipped", "held_out")):
                 reasons[outcome] = reasons.get(outcome, 0) + n
     if reasons:
         said = "; ".join(f"{reason_in_words(outcome)}: {n:,}" for outcome, n in sorted(reasons.items()))
@@ -174,12 +181,15 @@ def _tell_story(screen: Screen, told: Story) -> None:
         )
 
 
-def _tell_where(screen: Screen, settings: Settings, home: Path, log: Path | None, tomorrow: datetime) -> None:
+def _tell_where(
+    screen: Screen, settings: Settings, home: Path, log: Path | None, report: Path, tomorrow: datetime
+) -> None:
     root = settings.root
     screen.line()
     screen.facts(
         {
             "Emails": f"{_short(settings.outbox / 'index.html', root)}  (open it in a browser)",
+            "Report": f"{_short(report, root)}  (did it work, and who got nothing)",
             "Dagster": _how_to_open(root, home),
             "Preview": f"{_program(root)} preview retention --as-of {tomorrow:%Y-%m-%dT%H:%M}",
             **({"Log": _short(log, root)} if log is not None else {}),

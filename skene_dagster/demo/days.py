@@ -15,6 +15,7 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler import compile_project
+from skene_dagster.compiler.jobs.outcomes import NAME as OUTCOMES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.delivery import ledger
 from skene_dagster.delivery.ledger import scope_of
@@ -89,7 +90,7 @@ def in_order(plans: Sequence[LoopPlan]) -> list[LoopPlan]:
 
 
 def run_days(world: World, people: list[Person], moments: Sequence[datetime]) -> Iterator[Day]:
-    """Live and run day by day.
+    """Live and run day by day; when the days are over, measure what came of them.
 
     Raises:
         SkeneError: a run failed.
@@ -103,14 +104,20 @@ def run_days(world: World, people: list[Person], moments: Sequence[datetime]) ->
         sends: dict[str, dict[str, int]] = {}
         for plan in world.plans:
             moment = datetime.combine(tick, _time_of(plan))
-            tags = {AS_OF: tag_of(moment.replace(tzinfo=timezone.utc)), TAG: "true", **REPOSITORY}
-            result = jobs[plan.name].execute_in_process(instance=world.instance, tags=tags, raise_on_error=False)
-            if not result.success:
-                raise SkeneError(f"Run {result.run_id} failed. {_why(result)}")
+            _run(world, jobs[plan.name], moment.replace(tzinfo=timezone.utc))
             for step in plan.steps:
                 counts = partial(ledger.counts, scope=scope_of("outbox", plan, step), as_of=moment)
                 sends[f"{plan.name}.{step.name}"] = reading(world.engine, counts)
         yield Day(tick, product.active(world.file, tick), sends, people)
+    moment = datetime.combine(moments[-1], OTHERS).replace(tzinfo=timezone.utc)
+    _run(world, definitions.resolve_job_def(OUTCOMES), moment)
+
+
+def _run(world: World, job: dg.JobDefinition, moment: datetime) -> None:
+    tags = {AS_OF: tag_of(moment), TAG: "true", **REPOSITORY}
+    result = job.execute_in_process(instance=world.instance, tags=tags, raise_on_error=False)
+    if not result.success:
+        raise SkeneError(f"Run {result.run_id} failed. {_why(result)}")
 
 
 def _time_of(plan: LoopPlan) -> time:

@@ -1,5 +1,6 @@
 """The small product's database: a SQLite file that the demo makes, and that it alone may remove."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -7,9 +8,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from sqlalchemy import Engine, update
+
 from skene_dagster.delivery.providers import registry
 from skene_dagster.demo.life import Mailed, deeds, starts_at_once
 from skene_dagster.demo.people import DAY, HISTORY, SEED, Person, last_visit, person
+from skene_dagster.goals.coin import SALT
+from skene_dagster.settings import Settings
+from skene_dagster.store import schema
+from skene_dagster.store.engine import transaction
+from skene_dagster.store.tables import meta
 
 APPLICATION_ID = 0x736B6E64
 """Stands in the header of the file, where SQLite keeps a number for whoever made it: this file is the demo's."""
@@ -70,6 +78,15 @@ def create(file: Path, count: int, first_tick: datetime) -> list[Person]:
         for n in range(HISTORY):
             _insert_events(connection, people, first_tick - n * DAY, {})
     return people
+
+
+def fix_the_coin(engine: Engine, settings: Settings) -> None:
+    """Make our tables, with a salt of the coin that is the same in each demo: so the same users are held out."""
+    schema.upgrade(engine, settings.users, settings.accounts)
+    salt = hashlib.sha256(b"the demo").hexdigest()
+    transaction(
+        engine, lambda connection: connection.execute(update(meta).where(meta.c.name == SALT).values(value=salt))
+    )
 
 
 def live(file: Path, people: list[Person], tick: datetime, mailed: Mailed) -> list[Person]:

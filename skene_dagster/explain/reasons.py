@@ -51,7 +51,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
 
 def reason_in_words(outcome: str) -> str:
     """Say an outcome of the ledger, such as `deferred:no_address`, in words."""
-    _, _, reason = outcome.partition(":")
+    state, _, reason = outcome.partition(":")
+    if state == "held_out" and not reason:
+        return "held out, to be compared with"
     return REASONS.get(reason, reason.replace("_", " "))
 
 

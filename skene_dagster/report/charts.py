@@ -52,14 +52,15 @@ class Interval:
 
 
 def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]]) -> Markup:
-    """Draw how many emails were accepted in each week, the loops on top of each other.
+    """Draw how many emails there were in each week, the loops on top of each other.
 
     Args:
         weeks: the first day of each.
         emails: by loop, a number for each week.
     """
     largest = sorted(emails, key=lambda loop: -sum(emails[loop]))
-    shown, others = largest[: len(SERIES) - 1], largest[len(SERIES) - 1 :]
+    room = len(SERIES) if len(largest) <= len(SERIES) else len(SERIES) - 1
+    shown, others = largest[:room], largest[room:]
     rows = {loop: list(emails[loop]) for loop in shown}
     if others:
         rows[f"{len(others)} other loops"] = [

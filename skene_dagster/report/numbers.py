@@ -35,6 +35,7 @@ class StepNumbers:
     step: StepPlan
     inside: int
     came: int
+    """Who entered; of a step that rows trigger, the rows that were decided."""
     left: int
     decided: Mapping[str, int]
     """By outcome: `mailed`, `held_out`, or the reason why somebody got nothing."""
@@ -87,8 +88,8 @@ class Numbers:
     mode: str
     problems: Sequence[Problem]
     loops: Sequence[LoopNumbers]
-    by_day: Mapping[tuple[str, date], ReceiptCounts]
-    """What became of emails, by loop and the day on which they were accepted."""
+    emails: Mapping[tuple[str, date], int]
+    """By loop, and the day of their tick."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
 
@@ -132,7 +133,11 @@ def _count(
         )
         for plan in plans
     ]
-    return Numbers(now, mode, problems, loops, by_day, _examples(connection, mode, decided, since))
+    emails: Counter[tuple[str, date]] = Counter()
+    for one in decided:
+        if _outcome(one) == "mailed":
+            emails[one.loop, one.day] += one.number
+    return Numbers(now, mode, problems, loops, emails, _examples(connection, mode, decided, since))
 
 
 def _step(
@@ -149,7 +154,7 @@ def _step(
         if (one.loop, one.step) == mine:
             outcomes[_outcome(one)] += one.number
     waits = {reason: n for (loop, name, reason), n in waiting.items() if (loop, name) == mine}
-    came, left, inside = 0, 0, 0
+    came, left, inside = outcomes.total(), 0, 0
     if not step.by_row:
         segment = segment_name(*mine)
         came, left, inside = members.moved_since(connection, segment, since, subject(step))

@@ -19,6 +19,8 @@ from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
 from skene_dagster.store.keys import as_text
 from skene_dagster.wording import in_words, percent
 
+TITLE = "Growth loops"
+
 WEEK = timedelta(days=7)
 
 
@@ -96,8 +98,8 @@ def _weeks(numbers: Numbers) -> list[date]:
 
 
 def _by_week(numbers: Numbers, loop: str, weeks: Sequence[date]) -> list[int]:
-    accepted = {day: counts.accepted for (name, day), counts in numbers.by_day.items() if name == loop}
-    return [sum(n for day, n in accepted.items() if week <= day < week + WEEK) for week in weeks]
+    emails = {day: n for (name, day), n in numbers.emails.items() if name == loop}
+    return [sum(n for day, n in emails.items() if week <= day < week + WEEK) for week in weeks]
 
 
 def _effect(found: LoopOutcome) -> Effect:

@@ -214,6 +214,6 @@ def _loop(before: Side, after: Side) -> Iterator[str]:
         yield words.turned(f"holdout {percent(old.holdout)}", f"holdout {percent(new.holdout)}")
     if old.priority != new.priority:
         yield words.turned(f"priority {old.priority}", f"priority {new.priority}")
-    for name in ("goal", "fresh", "recovery", "on_doubt"):
+    for name in ("goals", "fresh", "recovery", "on_doubt"):
         if getattr(old, name) != getattr(new, name):
             yield f"{name}"

@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from skene_dagster.cli import main
 from skene_dagster.cli.demo import LOOPS
+from skene_dagster.compiler.jobs.outcomes import NAME as OUTCOMES
 from skene_dagster.compiler.window import AS_OF
 from skene_dagster.demo import product
 from skene_dagster.demo.days import ticks
@@ -193,7 +194,7 @@ def test_a_run_of_each_loop_for_each_day_is_in_dagster(demo: tuple[Path, str]) -
         runs = instance.get_runs()
 
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
-    assert Counter(run.job_name for run in runs) == dict.fromkeys(LOOPS, DAYS)
+    assert Counter(run.job_name for run in runs) == {**dict.fromkeys(LOOPS, DAYS), OUTCOMES: 1}
     moments = sorted(datetime.fromisoformat(run.tags[AS_OF]) for run in runs if run.job_name == "retention")
     assert [moment.hour for moment in moments] == [9] * DAYS
     assert moments == [moments[0] + timedelta(days=n) for n in range(DAYS)]
@@ -212,7 +213,7 @@ def test_dagsters_ui_finds_what_each_run_did_and_printed(demo: tuple[Path, str])
         materialized = instance.fetch_materializations(segment, limit=2 * DAYS).records
 
     kinds = [Counter(event.event_type for event in found) for found in events.values()]
-    assert len(kinds) == DAYS * len(LOOPS)
+    assert len(kinds) == DAYS * len(LOOPS) + 1
     assert all(found[Happened.RUN_START] == found[Happened.RUN_SUCCESS] == 1 for found in kinds)
     assert all(found[Happened.STEP_START] == found[Happened.STEP_SUCCESS] > 2 for found in kinds)
     assert all(found[Happened.ASSET_MATERIALIZATION] >= 2 for found in kinds)
@@ -234,7 +235,13 @@ def test_the_output_is_plain_fits_80_columns_and_says_where_things_are(demo: tup
 
     assert "\x1b" not in output
     assert [line for line in output.splitlines() if len(line) > 80] == []
-    for where in (".skene/skene.db", ".skene/outbox/index.html", "dagster dev", ".skene/demo.log"):
+    for where in (
+        ".skene/skene.db",
+        ".skene/outbox/index.html",
+        ".skene/report.html",
+        "dagster dev",
+        ".skene/demo.log",
+    ):
         assert where in output
 
 
@@ -269,7 +276,7 @@ def test_a_second_demo_says_that_it_starts_afresh_and_does_the_same(tmp_path: Pa
     assert table(second) == table(first)
     assert len(emails(root)) == sum(sum(row[1:]) for row in table(second))
     with dg.DagsterInstance.from_config(str(root / ".skene" / "dagster")) as instance:
-        assert instance.get_runs_count() == 2 * len(LOOPS)
+        assert instance.get_runs_count() == 2 * len(LOOPS) + 1
 
 
 def test_dagsters_own_log_is_shown_when_asked_for(tmp_path: Path) -> None:

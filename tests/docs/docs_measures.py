@@ -41,6 +41,7 @@ def changed_loops(printed: Print) -> str:
             Inside(8104, 9871, 1767, 0),
             come_in=(812, 4410, 5127, 9003, 9964),
             mails=3120,
+            mails_then=4480,
             first_tick=FirstTick({"mail": 1590, "held_out": 177}, {}),
         ),
         Effect(
@@ -51,6 +52,7 @@ def changed_loops(printed: Print) -> str:
         Effect(
             Change("new_year", "main", "new", None, _side(settings, plan, new), selects_otherwise=True),
             Inside(None, 41200, 41200, 0),
+            mails_then=0,
             first_tick=FirstTick(
                 {"mail": 37080, "held_out": 4120},
                 {},

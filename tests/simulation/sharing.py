@@ -133,7 +133,8 @@ class Sharing:
         """
         if self.limits.has_budget:
             self._judge_waiting(loop, before, now, is_alone=is_alone, was_paused=was_paused, violated=violated)
-        if not was_paused and self.refreshes_at_once:
+        # A place is left for a day, from the tick on: to a run that slept for longer nobody's is left any more.
+        if not was_paused and self.refreshes_at_once and now - as_of < A_DAY:
             self._judge_last_places(loop, as_of, before, violated)
 
     def judge_waiting(self, now: datetime, violated: Violated) -> None:

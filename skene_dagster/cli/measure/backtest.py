@@ -18,6 +18,7 @@ from skene_dagster.cli.measure.ledger_mode import mode_of
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.cli.why.to_programs import to_json
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.outcomes.foreseen import ASSUMED
 from skene_dagster.outcomes.lift.smallest import expected_share, smallest_effect
 from skene_dagster.project import load_project
 from skene_dagster.settings import Settings, load
@@ -79,9 +80,8 @@ def _measurable(
 ) -> Measurable:
     held_out = len(found.held_out) if found.has_arms else round(plan.holdout * len(found.mailed))
     mailed = len(found.mailed - found.held_out) if found.has_arms else len(found.mailed) - held_out
-    first = plan.goals[0] if plan.goals else None
-    by_themselves = reach_it(connection, settings, first, found.unmailed, now)
-    rate = 0.5 if by_themselves is None else expected_share(by_themselves[0] / by_themselves[1], by_themselves[1])
+    by_themselves = reach_it(connection, settings, plan, found.unmailed, now)
+    rate = ASSUMED if by_themselves is None else expected_share(by_themselves[0] / by_themselves[1], by_themselves[1])
     return Measurable(mailed, held_out, by_themselves, smallest_effect(rate, mailed, held_out))
 
 

@@ -14,6 +14,7 @@ from skene_dagster.durations import duration_text
 from skene_dagster.explain.reasons import reason_in_words
 from skene_dagster.loops.plan import GoalPlan, LoopPlan
 from skene_dagster.outcomes import words
+from skene_dagster.outcomes.foreseen import ASSUMED
 from skene_dagster.wording import how_many, percent
 
 _NAME, _PEOPLE, _MAILS, _TYPICAL, _MOST = 25, 8, 9, 19, 12
@@ -144,10 +145,9 @@ def _measurable(plan: LoopPlan, found: Measurable) -> str:
     if found.smallest_effect >= 1:
         return f"no: {words.smallest(found.smallest_effect)}."
     said = f"yes: {found.held_out:,} held out show a difference of {words.points(found.smallest_effect)} or more"
-    goal = plan.goals[0] if plan.goals else None
-    if found.by_themselves is None or goal is None:
-        return f"{said}, however many reach its goal by themselves."
-    did, of = found.by_themselves
+    if found.by_themselves is None or not plan.goals:
+        return f"{said}, if {100 * ASSUMED:g} of 100 reach the goal anyway."
+    goal, (did, of) = plan.goals[0], found.by_themselves
     if of < _FEW:
         return f"{said}."
     by_themselves = f"{words.of_a_hundred(did / of)} % {_did(goal)} by themselves"
@@ -158,8 +158,8 @@ def _did(goal: GoalPlan) -> str:
     return {
         "returns": "come back",
         "event": f"do “{goal.value}”",
-        "feature": f"use {goal.value}",
-        "level": f"reach the level {goal.value}",
+        "feature": f"adopt {goal.value}",
+        "level": f"are {goal.value}",
         "query": "reach the goal",
     }[goal.kind]
 

@@ -12,10 +12,8 @@ from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.project import Project, load_project
 from skene_dagster.report.numbers import read
-from skene_dagster.report.page import render
+from skene_dagster.report.page import TITLE, render
 from skene_dagster.settings import load
-
-TITLE = "Growth loops"
 
 
 @click.command()

@@ -1,9 +1,9 @@
 """Counts for people: what is open of a step, what nobody sends, what is asked about again, and what was decided."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Date, and_, func, or_, select
 
 from skene_dagster.delivery.ledger.decisions.progress import held
 from skene_dagster.delivery.ledger.reading import TO_DO, is_due, is_free
@@ -23,6 +23,8 @@ class Decisions:
     step: str
     state: SendState
     reason: Reason | None
+    day: date
+    """Of their tick (UTC)."""
     number: int
 
 
@@ -88,7 +90,7 @@ def _emails(connection: Connection, which: ColumnElement[bool]) -> int:
 
 def decided_since(connection: Connection, mode: str, as_of: datetime) -> list[Decisions]:
     """Count the final decisions of a tick and later ones; it looks at all of the mode's sends, once."""
-    key = sends.c.loop, sends.c.step, sends.c.state, sends.c.reason
+    key = sends.c.loop, sends.c.step, sends.c.state, sends.c.reason, func.date(sends.c.as_of, type_=Date)
     query = select(*key, func.count()).where(sends.c.mode == mode, sends.c.as_of >= as_of).group_by(*key)
     return [Decisions(*row) for row in connection.execute(query.order_by(*key))]
 
