@@ -24,6 +24,8 @@ class StepReplay:
     capped: set[tuple[object, str]] = field(default_factory=set)
     """Whom a cap had wait at least once, and for which entry."""
     how_exact: str = ""
+    is_of_then: bool = True
+    """Whom it selected is known of that time, and not taken from tables as they are today."""
     not_replayed: str = ""
     """Why nothing is known of it; empty: it was replayed."""
 

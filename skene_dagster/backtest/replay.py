@@ -136,9 +136,10 @@ class _Step:
         selection = None
         if not step.by_row or (isinstance(rows, Followed) and not rows.not_replayed):
             selection = Selection.of(connection, plan, step, settings, first, **known_as)
-            found.how_exact = selection.how_exact(first)
+            found.how_exact, found.is_of_then = selection.how_exact(first), selection.is_of_then
         if rows is not None and selection is None:
             found.how_exact, found.not_replayed = rows.how_exact, rows.not_replayed
+            found.is_of_then = isinstance(rows, Found) and rows.has_own_history
         inside = {} if step.by_row or not has_tables else inside_before(connection, plan, step, first)
         known.entered = {(key, MEMBER): at for key, at in inside.items()}
         has = there.has_table(preferences.name), is_whole(connection, arms)

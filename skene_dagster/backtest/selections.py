@@ -67,6 +67,11 @@ class Selection:
         since = None if rollup is None else rollup.first_as_of
         return Selection(plan, step, settings, isinstance(step.condition, Query) and has_own, since)
 
+    @property
+    def is_of_then(self) -> bool:
+        """Whether it is known of that time; else the tables are asked as they are today."""
+        return self.has_own_history or not isinstance(self.step.condition, Query)
+
     def at(self, connection: Connection, tick: datetime) -> set[object]:
         """Return the keys of the users whom it selected at a tick, as the users table spells them.
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from skene_dagster.delivery.email.mjml.compiled import compile_mjml
 from skene_dagster.delivery.email.templates import checks
 from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import AtLevel, Block, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
@@ -180,8 +179,13 @@ def _mail(before: Side, after: Side) -> Iterator[str]:
         return
     if old.template != new.template:
         yield words.turned(f"template {old.template}", f"template {new.template}")
-    yield from _template(before, after, old.template, new.template)
+    was, now = (
+        checks.parts(side.settings.templates, side.settings.root, email)
+        for side, email in ((before, old), (after, new))
+    )
+    yield from (name for name, text in now.items() if text != was[name])
     for name, is_other in {
+        "variants": old.variants != new.variants,
         "personalization": old.personalization != new.personalization,
         "what it shows of skene.yaml": old.about != new.about,
         "what `set` writes": old.set != new.set,
@@ -190,20 +194,6 @@ def _mail(before: Side, after: Side) -> Iterator[str]:
     }.items():
         if is_other:
             yield name
-
-
-def _template(before: Side, after: Side, old: str, new: str) -> Iterator[str]:
-    was, _ = checks.read(before.settings.templates, before.settings.root, old)
-    now, _ = checks.read(after.settings.templates, after.settings.root, new)
-    assert was is not None, "a template is checked when its loop is read"
-    assert now is not None, "likewise"
-    mjml = [compile_mjml(source.mjml) for source in (was, now)]
-    if mjml[0].subject != mjml[1].subject:
-        yield "subject"
-    if mjml[0].html.replace(mjml[0].subject, "") != mjml[1].html.replace(mjml[1].subject, ""):
-        yield "HTML"
-    if was.text != now.text:
-        yield "text"
 
 
 def _loop(before: Side, after: Side) -> Iterator[str]:

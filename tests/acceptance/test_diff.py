@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ def test_of_a_loop_that_ran_only_those_are_mailed_who_come_in(root: Path) -> Non
     found = diff(root)
 
     (step,) = found["steps"]
-    assert step["mails_in_28_days"] == 4
+    assert (step["mails_in_28_days"], step["mails_in_28_days_replayed"]) == (4, None)
     assert step["first_tick"]["counts"]["mail"] == 2
     # Four have had one; two of those who had none would get one at the first tick.
     assert found["mails_in_7_days"] == {"before": {"1": 4, "0": 6}, "after": {"1": 6, "0": 4}}
@@ -189,6 +190,17 @@ def test_another_mail_is_told_by_its_parts_and_who_and_when_are_the_same(root: P
     assert step["changed"] == {"the mail": "subject, text"}
     assert (step["inside"], step["first_tick"]) == (None, None)
     assert "the mail: subject, text. Who and when: the same" in skene(root, "diff").output
+
+
+def test_it_needs_nothing_that_another_command_has_imported(root: Path) -> None:
+    program = "from skene_dagster.cli import main; main()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--project", str(root), "diff"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "No step differs from HEAD.\n"
 
 
 def test_nothing_is_written(root: Path, database_url: str) -> None:

@@ -52,7 +52,6 @@ def changed_loops(printed: Print) -> str:
         Effect(
             Change("new_year", "main", "new", None, _side(settings, plan, new), selects_otherwise=True),
             Inside(None, 41200, 41200, 0),
-            mails_then=0,
             first_tick=FirstTick(
                 {"mail": 37080, "held_out": 4120},
                 {},

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from delivery_world import LIVE, START, World, make_world, planned
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 
 from skene_dagster.backtest.backtest import backtest
+from skene_dagster.backtest.backtest import replayed as replayed_version
 from skene_dagster.backtest.model import Backtest
 from skene_dagster.backtest.selections import Selection
 from skene_dagster.behaviour.rollup.roll_up import roll_up
@@ -21,7 +22,7 @@ from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.segments import conditions
 from skene_dagster.segments.triggers import finding
 from skene_dagster.settings import Cap, Feature, Levels, Milestone
-from skene_dagster.store.tables import events, sends
+from skene_dagster.store.tables import events, meta, sends
 
 DAY = timedelta(days=1)
 DAYS = 12
@@ -72,8 +73,10 @@ def world(engine: Engine, tmp_path: Path) -> World:
         milestones={"third": Milestone.model_validate({"title": "Three", "event": "share", "count": 3})},
         limits=made.settings.limits.model_copy(update=limits),
     )
+    with engine.begin() as connection:
+        connection.execute(update(meta).where(meta.c.name == "coin").values(value=bytes(32).hex()))
     made.add(*PEOPLE)
-    made.change(3, email=None)
+    made.change(3, 7, email=None)
     made.change(4, verified=False)
     made.change(5, email="not an address")
     made.now = START + 5 * DAY
@@ -269,3 +272,46 @@ def test_nothing_is_written(world: World) -> None:
     replayed(world, START, START + 9 * DAY)
 
     assert {state: on_record(world, world.plan.steps[0], state) for state in before} == before
+
+
+def test_another_version_of_a_loop_is_replayed_as_if_it_had_been_there(world: World) -> None:
+    chance = Random(5)
+    old = planned(world.root, world.settings, _on(CONDITIONS["dormant"]))
+    new = planned(world.root, world.settings, _on(CONDITIONS["slipping"]))
+    world.plan = old
+    slipping: set[Any] = set()
+    first = world.now
+    live(world, chance, world.now - DAY)
+    for _ in range(6):
+        count_usage(world)
+        tick(world)
+        with world.engine.connect() as connection:
+            answer = conditions.answer(connection, new, new.steps[0], world.settings, world.now).rows
+            slipping |= set(connection.execute(select(answer.c[0])).scalars())
+        last = world.now
+        live(world, chance, world.now)
+        world.days_pass(1)
+
+    with world.engine.connect() as connection:
+        about = (connection, new, [new], world.settings, LIVE, first, last)
+        (found,) = replayed_version(*about, other_conditions=frozenset({"main"}))
+
+    unmailable = {3, 4, 5, 7}
+    assert {*found.mailed} == slipping - unmailable
+    assert found.is_of_then
+
+
+def test_a_query_that_was_another_when_the_loop_ran_is_not_told_from_its_history(world: World) -> None:
+    world.plan = planned(world.root, world.settings, QUERY)
+    first = world.now
+    tick(world)
+    world.change(*PEOPLE, dormant=False)
+    world.change(8, dormant=True)
+
+    with world.engine.connect() as connection:
+        about = (connection, world.plan, [world.plan], world.settings, LIVE, first, first)
+        (same,) = replayed_version(*about, other_conditions=frozenset())
+        (other,) = replayed_version(*about, other_conditions=frozenset({"main"}))
+
+    assert (len(same.came_in), same.is_of_then) == (len(PEOPLE), True)
+    assert (other.came_in, other.is_of_then) == ({8}, False)

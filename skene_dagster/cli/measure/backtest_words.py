@@ -71,8 +71,11 @@ def _table(screen: Screen, found: Backtest, measurable: Measurable) -> None:
                     found,
                 )
     if found.holdout:
-        about = "" if found.has_arms else "about "
-        _row(screen, f"  {about}held out ({percent(found.holdout).replace('%', ' %')})", measurable.held_out)
+        if found.has_arms:
+            _row(screen, f"  held out ({percent(found.holdout).replace('%', ' %')})", measurable.held_out)
+        else:
+            # Who it is only the coin of the first run says: they are among those above.
+            _row(screen, "  of them held out", f"about {measurable.held_out:,}")
     if found.no_mail:
         _row(screen, "  no mail", sum(found.no_mail.values()), after=_reasons(found.no_mail))
     if found.mailed:

@@ -66,7 +66,7 @@ def _tell_step(screen: Screen, one: Effect) -> None:
         _row(screen, "inside", f"{counts:<18}{moves}" if change.kind == "changed" else counts)
     elif change.after is not None and change.after.step.by_row and change.selects_otherwise:
         _row(screen, "inside", "nobody: it is about single rows, or emails, as they come")
-    if one.mails is not None or one.mails_then is not None:
+    if one.mails_then is not None or (one.mails is not None and change.kind != "new"):
         _row(screen, "mails a month", _a_month(one))
     if one.first_tick is not None:
         _row(screen, "at the first tick", _first_tick(one.first_tick))
@@ -81,7 +81,8 @@ def _a_month(one: Effect) -> str:
     if one.change.kind == "gone":
         return f"{one.mails or 0:,}, and no more"
     if one.mails_then is None:
-        return f"{one.mails or 0:,} until now"
+        is_same = set(one.change.parts) == {"the mail"}
+        return f"{one.mails or 0:,} until now{'' if is_same else ', of the new version not known'}"
     if one.change.kind == "new":
         return f"{one.mails_then:,}, replayed"
     more = f"     {100 * (one.mails_then - one.mails) / one.mails:+.0f} %" if one.mails else ""

@@ -77,6 +77,23 @@ def read(
     return (None, errors) if errors else (Sources(*texts), [])
 
 
+def parts(folder: Path, root: Path, email: Email) -> dict[str, list[str]]:
+    """Return the subject, the HTML and the text of an email's template, in each of its variants, by these names.
+
+    A step whose check finds faults need not be asked.
+    """
+    found: dict[str, list[str]] = {"subject": [], "HTML": [], "text": []}
+    for one in in_each(email):
+        sources, _ = read(folder, root, one.template)
+        if sources is not None:
+            made = compile_mjml(sources.mjml)
+            found["subject"].append(made.subject)
+            # The title is the subject.
+            found["HTML"].append(made.html.replace(made.subject, ""))
+            found["text"].append(sources.text)
+    return found
+
+
 def _known(folder: Path) -> list[str]:
     try:
         return [name.removesuffix(".mjml") for name in names_in(folder) if name.endswith(".mjml")]
