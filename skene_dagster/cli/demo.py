@@ -21,11 +21,9 @@ from skene_dagster.errors import DocumentErrors, LoopError, StoreError
 from skene_dagster.explain.reasons import reason_in_words
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.project import Project, load_project
-from skene_dagster.report.numbers import read as read_report
-from skene_dagster.report.page import TITLE
-from skene_dagster.report.page import render as render_report
+from skene_dagster.report.page import FILE
 from skene_dagster.settings import Settings, load
-from skene_dagster.store.engine import database_clock, open_engine, reading
+from skene_dagster.store.engine import open_engine, reading
 from skene_dagster.wording import how_many
 
 LOOPS = ("activation", "feature_discovery", "freemium", "milestones", "retention", "win_back")
@@ -81,10 +79,7 @@ def demo(root: Path, *, users: int, how_long: int, verbose: bool) -> None:
         world = World(file, engine, settings, project, plans, instance)
         lived = _tell_days(screen, days.run_days(world, people, moments), how_long)
     _tell_story(screen, reading(engine, lambda connection: story.read(connection, settings, plans, lived, moments)))
-    report = settings.root / ".skene" / "report.html"
-    numbers = read_report(engine, settings, project, "outbox", database_clock(engine))
-    report.write_text(render_report(numbers, title=TITLE), encoding="utf-8")
-    _tell_where(screen, settings, home, log, report, moments[-1] + DAY)
+    _tell_where(screen, settings, home, log, moments[-1] + DAY)
     engine.dispose()
 
 
@@ -181,15 +176,13 @@ def _tell_story(screen: Screen, told: Story) -> None:
         )
 
 
-def _tell_where(
-    screen: Screen, settings: Settings, home: Path, log: Path | None, report: Path, tomorrow: datetime
-) -> None:
+def _tell_where(screen: Screen, settings: Settings, home: Path, log: Path | None, tomorrow: datetime) -> None:
     root = settings.root
     screen.line()
     screen.facts(
         {
             "Emails": f"{_short(settings.outbox / 'index.html', root)}  (open it in a browser)",
-            "Report": f"{_short(report, root)}  (did it work, and who got nothing)",
+            "Report": f"{_short(settings.root / FILE, root)}  (did it work, and who got nothing)",
             "Dagster": _how_to_open(root, home),
             "Preview": f"{_program(root)} preview retention --as-of {tomorrow:%Y-%m-%dT%H:%M}",
             **({"Log": _short(log, root)} if log is not None else {}),

@@ -41,6 +41,10 @@ TIDB_USAGE = dg.AssetKey(["skene", "tidb_usage"])
 """The asset that writes events about the use of TiDB features."""
 
 
+REPORT = dg.AssetKey(["skene", "report"])
+"""The asset of the report. No loop's is named so: they all have a further part."""
+
+
 def table_key(table: str) -> dg.AssetKey:
     """Name the asset of a source table (`table` or `schema.table`); lineage starts there."""
     return dg.AssetKey(["tidb", *table.split(".")])

@@ -90,7 +90,7 @@ def measure(
         who = asking.who(span)
         return _ask(connection, asking, span, happened(connection, plan, goal, settings, who, as_of=as_of))
 
-    asked = Parts(engine, write, [asking.who(Span())], chunk).by_ranges()
+    asked = Parts(engine, write, [asking.enrolled()], chunk).by_ranges()
     reach = {"measured_as_of": as_of, "final_before": asking.final_before(known_until)}
     transaction(engine, lambda connection: _remember(connection, asking.key, reach))
     return Measured(goal, asked, known_until)
@@ -138,7 +138,11 @@ class _Asking:
     def who(self, span: Span) -> Select[Any]:
         """Select the keys of those who are asked about, in a range."""
         final = exists().where(_is(outcomes, self.key), _outcome.user_id == _arm.user_id, _outcome.state == "final")
-        found = select(_arm.user_id).where(_is(arms, self.comparison.key), span.of(_arm.user_id), not_(final))
+        return self.enrolled().where(span.of(_arm.user_id), not_(final))
+
+    def enrolled(self) -> Select[Any]:
+        """Select the keys of those who may have to be asked about: of these a range is quickly found."""
+        found = select(_arm.user_id).where(_is(arms, self.comparison.key))
         return found if self.since is None else found.where(_arm.enrolled_at > self.since)
 
 

@@ -1,10 +1,12 @@
 """The report as a page: one file, without scripts, that a browser opens from a disk."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
@@ -20,6 +22,9 @@ from skene_dagster.store.keys import as_text
 from skene_dagster.wording import in_words, percent
 
 TITLE = "Growth loops"
+
+FILE = Path(".skene") / "report.html"
+"""Where it is, in the project."""
 
 WEEK = timedelta(days=7)
 
@@ -90,6 +95,26 @@ def render(numbers: Numbers, *, title: str) -> str:
         became=("accepted", "delivered", "bounced", "complained", "said_no", "clicked", "opened"),
         style=Markup(_file("report.css")),  # noqa: S704 - it is ours
     )
+
+
+def save(numbers: Numbers, file: Path, *, title: str) -> int:
+    """Write the page into a file that only its owner may read, and that is there when all of it is written.
+
+    Returns:
+        Its bytes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    html = render(numbers, title=title).encode()
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            opened.write(html)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return len(html)
 
 
 def _weeks(numbers: Numbers) -> list[date]:

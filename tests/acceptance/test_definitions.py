@@ -67,7 +67,7 @@ def test_the_kind_of_a_segment_is_its_database(
 def test_the_same_step_has_the_same_code_version_and_another_condition_another(tmp_path: Path) -> None:
     def versions(text: str, folder: str) -> set[str | None]:
         defs = compile_folder(write_project(tmp_path / folder, {"retention.yaml": text}))
-        return {spec.code_version for spec in defs.resolve_all_asset_specs() if spec.key.path[0] == "skene"}
+        return {spec.code_version for spec in defs.resolve_all_asset_specs() if "retention" in spec.key.path[:-2]}
 
     first = versions(RETENTION, "first")
     moved = versions(f"# a comment that moves every line\n{RETENTION}", "moved")
@@ -263,8 +263,8 @@ def test_a_step_that_only_blocks_sends_nothing_and_leaves_nothing_in_doubt(tmp_p
     graph = compile_folder(write_project(tmp_path, {"one.yaml": block})).resolve_asset_graph()
 
     kinds = {key.path[-1] for key in graph.get_all_asset_keys() if key.path[:2] == ["skene", "retention"]}
-    assert kinds == {"segment", "entitlements"}
-    assert not graph.asset_check_keys
+    assert kinds == {"segment", "entitlements", "outcomes"}
+    assert {key.name for key in graph.asset_check_keys} == {"measured", "no_harm"}
 
 
 @pytest.mark.parametrize("said", ["retention: {events: 90d}", "milestones: {hello: {title: Hello, streak: 3}}"])

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import click
 
-from skene_dagster.cli import output_file
 from skene_dagster.cli.choosing import plan_of
 from skene_dagster.cli.database import open_ledger
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.project import Project, load_project
 from skene_dagster.report.numbers import read
-from skene_dagster.report.page import TITLE, render
+from skene_dagster.report.page import FILE, TITLE, save
 from skene_dagster.settings import load
 
 
@@ -36,9 +35,11 @@ def report(root: Path, *, loop: str | None, out: Path | None, browser: bool) -> 
     shown = project if loop is None else Project((plan_of(project, loop),), ())
     with open_ledger(settings) as (engine, clock):
         numbers = read(engine, settings, shown, modes.choose(settings).name, clock)
-    file = out or settings.root / ".skene" / "report.html"
-    with output_file.opened(file, to_stdout=False) as opened:
-        opened.write(render(numbers, title=TITLE if loop is None else f"{TITLE}: {loop}"))
+    file = out or settings.root / FILE
+    try:
+        save(numbers, file, title=TITLE if loop is None else f"{TITLE}: {loop}")
+    except OSError as bad:
+        raise click.BadParameter(f"{file} cannot be written: {bad.strerror}.", param_hint="--out") from None
     open_screen().labelled("ok", f"{file.resolve()} is the report.")
     if browser:
         webbrowser.open(file.resolve().as_uri())

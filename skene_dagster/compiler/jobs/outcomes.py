@@ -9,8 +9,9 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler import outcome_reports
+from skene_dagster.compiler.jobs.report import report_asset
 from skene_dagster.compiler.jobs.rollup import KEYS, keys_of_goal
-from skene_dagster.compiler.names import outcomes_key, sends_key, table_key
+from skene_dagster.compiler.names import REPORT, outcomes_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.compiler.work import Work, begun
@@ -39,8 +40,8 @@ def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_we
     counted = KEYS if any(keys_of_goal(goal) for plan in plans for goal in plan.goals) else ()
     job = dg.define_asset_job(
         NAME,
-        selection=dg.AssetSelection.assets(*(outcomes_key(plan) for plan in plans), *counted),
-        description="Measures what came of all loops.",
+        selection=dg.AssetSelection.assets(*(outcomes_key(plan) for plan in plans), *counted, REPORT),
+        description="Measures what came of all loops, and writes the report.",
     )
 
     @dg.schedule(
@@ -54,7 +55,7 @@ def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_we
         moment = tag_of(context.scheduled_execution_time)
         return dg.RunRequest(run_key=moment, tags={AS_OF: moment})
 
-    return dg.Definitions(assets=[asset], jobs=[job], schedules=[daily])
+    return dg.Definitions(assets=[asset, report_asset(plans, settings)], jobs=[job], schedules=[daily])
 
 
 def _assets(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) -> dg.AssetsDefinition:
