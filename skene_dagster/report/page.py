@@ -189,7 +189,7 @@ def _drawn(numbers: StepNumbers) -> Drawn:
     blocks = f"blocks them: {step.action.message}" if isinstance(step.action, Block) else ""
     email = "" if step.email is None else f"email {step.email.template}, {how_often(step)}"
     what = "; ".join(part for part in (blocks, email) if part)
-    return Drawn(step.name, when(step).rstrip("."), who(step.condition), what, to_whom(step), numbers)
+    return Drawn(step.name, when(step).rstrip(".").replace("`", ""), who(step.condition), what, to_whom(step), numbers)
 
 
 @cache
