@@ -97,15 +97,14 @@ def test_a_good_project_is_told_by_its_loops_and_when_they_run_next(root: Path) 
     )
 
 
-def test_what_cannot_run_yet_is_said_by_name(root: Path) -> None:
+def test_a_holdout_without_a_goal_is_spoken_of(root: Path) -> None:
     (root / "loops" / "later.yaml").write_text(LATER)
 
     result = run(root, "validate", "loops/later.yaml")
 
     assert result.exit_code == 0
-    assert result.output.startswith("ok      later  loops/later.yaml\nnotice  loops/later.yaml\n")
-    assert "holdout" in result.output
-    assert "not yet run" in result.output
+    assert result.output.startswith("ok      later  loops/later.yaml\nnotice  loops/later.yaml:7  holdout\n")
+    assert "The loop has no goal" in result.output
 
 
 def test_a_join_that_may_return_a_user_twice_is_spoken_of_until_a_key_says_otherwise(root: Path) -> None:
