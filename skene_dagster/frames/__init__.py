@@ -21,6 +21,7 @@ SchemaOutdated where the tables are not there or are of another release, and a S
 """
 
 from skene_dagster.frames.behaviour import adoption, levels
+from skene_dagster.frames.measuring import outcomes
 from skene_dagster.frames.sending import members, receipts, sends
 
-__all__ = ["adoption", "levels", "members", "receipts", "sends"]
+__all__ = ["adoption", "levels", "members", "outcomes", "receipts", "sends"]

@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Connection, Float, and_, case, func, selec
 from skene_dagster.goals.arms import Arm, Comparison, comparison_of
 from skene_dagster.loops.plan import GoalPlan, LoopPlan
 from skene_dagster.loops.planning.goals import VALUE
+from skene_dagster.loops.variants import variants_of
 from skene_dagster.outcomes.lift.arms import Pair, People
-from skene_dagster.outcomes.lift.families import lifts_by_level
+from skene_dagster.outcomes.lift.families import Arms, VariantLift, lifts_by_level, lifts_of_variants
 from skene_dagster.outcomes.lift.sample_ratio import SampleRatio, comparable, sample_ratio
 from skene_dagster.outcomes.lift.values import Values, rank_of_cap
 from skene_dagster.outcomes.lift.verdicts import Harm, Lift, judge_harm, lift_of_shares, lift_of_values
@@ -72,6 +73,8 @@ class LoopOutcome:
     """By engagement level when they were enrolled; a hint. Without those whose level is unknown."""
     worth: Worth | None
     """None: the goal says no value, or nobody has one."""
+    variants: tuple[VariantLift, ...]
+    """Each variant of the emails against those who are held out, and against the first one."""
     a_week: float
     """How many enter the comparison in a week now."""
 
@@ -89,7 +92,8 @@ def outcomes_of(connection: Connection, plan: LoopPlan, mode: str, *, as_of: dat
     """
     comparison = comparison_of(connection, mode, plan.name)
     a_week = _a_week(connection, comparison, as_of)
-    return tuple(_outcome_of(connection, comparison, goal, a_week) for goal in plan.goals)
+    variants = [name for name, _ in variants_of(plan)]
+    return tuple(_outcome_of(connection, comparison, goal, variants, a_week) for goal in plan.goals)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,9 @@ class _Counted:
     reached: int
 
 
-def _outcome_of(connection: Connection, comparison: Comparison, goal: GoalPlan, a_week: float) -> LoopOutcome:
+def _outcome_of(
+    connection: Connection, comparison: Comparison, goal: GoalPlan, variants: Sequence[str], a_week: float
+) -> LoopOutcome:
     counted = _count(connection, comparison, goal)
     ratios = _ratios(counted)
     is_comparable = comparable(ratios.values())
@@ -122,6 +128,7 @@ def _outcome_of(connection: Connection, comparison: Comparison, goal: GoalPlan, 
         judge_harm(pairs, comparable=is_comparable),
         lifts_by_level(by_level, comparable=is_comparable),
         _worth(connection, comparison, goal, is_comparable=is_comparable),
+        _variants(connection, comparison, goal, variants, is_comparable=is_comparable),
         a_week,
     )
 
@@ -214,6 +221,34 @@ def _worth(connection: Connection, comparison: Comparison, goal: GoalPlan, *, is
               for arm in ("mailed", "held_out")}  # fmt: skip
     lift = lift_of_values(pairs, comparable=is_comparable)
     return Worth(lift, cap, totals["mailed"], totals["held_out"])
+
+
+def _variants(
+    connection: Connection, comparison: Comparison, goal: GoalPlan, names: Sequence[str], *, is_comparable: bool
+) -> tuple[VariantLift, ...]:
+    if not names:
+        return ()
+    ours = [_arm[name] == value for name, value in comparison.key.items()]
+    key = _arm.share, _arm.arm, _arm.variant
+    query = select(*key, func.count(), func.count(_outcome.reached_at)).select_from(
+        arms.join(outcomes, _theirs(comparison, goal))
+    )
+    found: dict[tuple[float, Arm, str | None], People] = {
+        (share, arm, variant): People(people, reached)
+        for share, arm, variant, people, reached in connection.execute(
+            query.where(*ours, _outcome.state == "final").group_by(*key)
+        )
+    }
+    nobody = People(0, 0)
+    strata = [
+        Arms(
+            # Where nobody was held out, variants are compared with each other all the same.
+            found.get((share, "held_out", None)),
+            {name: found.get((share, "mailed", name), nobody) for name in names},
+        )
+        for share in sorted({share for share, _, _ in found})
+    ]
+    return lifts_of_variants(strata, comparable=is_comparable)
 
 
 def _a_week(connection: Connection, comparison: Comparison, as_of: datetime) -> float:

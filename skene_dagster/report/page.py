@@ -53,6 +53,8 @@ class Effect:
     verdict: str
     smallest: str
     worth: str
+    variants: Sequence[str]
+    """How each variant of the emails does."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,12 @@ def _effect(found: LoopOutcome) -> Effect:
         words.verdict(lift, a_week=found.a_week),
         words.smallest(lift.smallest),
         worth,
+        [
+            f"{one.variant}: {words.verdict_on_variant(one, a_week=found.a_week)}"
+            + (f", {words.interval_in_points(one.lift.difference)}" if one.lift.difference is not None else "")
+            + (" against those held out" if one.against is None else f" against {one.against}")
+            for one in found.variants
+        ],
     )
 
 

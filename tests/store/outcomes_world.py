@@ -69,9 +69,11 @@ class World:
         share: float = 0.5,
         draw: int = 1,
         level: str | None = None,
+        variant: str | None = None,
     ) -> None:
         """Put users into the comparison."""
         row = {"mode": MODE, "loop": "retention", "draw": draw, "arm": arm, "share": share, "level": level}
+        row["variant"] = variant
         with self.engine.begin() as connection:
             connection.execute(insert(arms), [row | {"user_id": user, "enrolled_at": when} for user in users])
 

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from outcomes_world import BACK, MODE, PAID, World
@@ -9,9 +10,10 @@ from sqlalchemy import Engine
 from usage_world import at
 
 from skene_dagster.goals.arms import draw_anew
+from skene_dagster.loops.plan import Email, LoopPlan
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.outcomes.lift.arms import Pair, People
-from skene_dagster.outcomes.lift.families import lifts_by_level
+from skene_dagster.outcomes.lift.families import Arms, lifts_by_level, lifts_of_variants
 from skene_dagster.outcomes.lift.sample_ratio import sample_ratio
 from skene_dagster.outcomes.lift.values import Values
 from skene_dagster.outcomes.lift.verdicts import judge_harm, lift_of_shares, lift_of_values
@@ -60,6 +62,51 @@ def pairs_of(people: list[tuple[float, str, str | None, float | None]]) -> list[
         Pair(*(People(all_[share, arm], reached[share, arm]) for arm in ("mailed", "held_out")))
         for share in (0.25, 0.5)
     ]
+
+
+def in_variants(plan: LoopPlan, *names: str) -> LoopPlan:
+    step = plan.steps[0]
+    assert isinstance(step.action, Email)
+    action = replace(step.action, variants=tuple((name, 1 / len(names)) for name in names))
+    return replace(plan, steps=(replace(step, action=action),))
+
+
+def test_variants_are_compared_with_those_who_are_held_out_and_with_the_first(world: World) -> None:
+    groups = {("mailed", "plain"): 30, ("mailed", "warm"): 60, ("held_out", None): 20}
+    user = 0
+    for (arm, variant), pay in groups.items():
+        users = range(user + 1, user + 101)
+        world.enrol(*users, arm=arm, variant=variant, share=1 / 3)
+        for one in users[:pay]:
+            world.pay(one, at(12))
+        user = users[-1]
+    world.measure(LATER, roll=False, chunk=1000)
+
+    with world.engine.connect() as connection:
+        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER)
+
+    nobody = People(100, 20)
+    plain, warm = People(100, 30), People(100, 60)
+    assert found.variants == lifts_of_variants([Arms(nobody, {"plain": plain, "warm": warm})], comparable=True)
+    assert [(one.variant, one.against, one.lift.verdict) for one in found.variants] == [
+        ("plain", None, "cannot tell"),
+        ("warm", None, "works"),
+        ("warm", "plain", "works"),
+    ]
+    assert compared(world).variants == ()
+
+
+def test_without_a_holdout_variants_are_compared_with_each_other(world: World) -> None:
+    world.enrol(*range(1, 51), share=0, variant="plain")
+    world.enrol(*range(51, 101), share=0, variant="warm")
+    for one in range(51, 91):
+        world.pay(one, at(12))
+    world.measure(LATER, roll=False, chunk=1000)
+
+    with world.engine.connect() as connection:
+        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER)
+
+    assert [(one.variant, one.against, one.lift.verdict) for one in found.variants] == [("warm", "plain", "works")]
 
 
 def test_the_arms_are_counted_as_a_reader_of_the_history_would(world: World) -> None:

@@ -10,7 +10,7 @@ from delivery_world import START, World, make_world
 from sqlalchemy import Engine, insert
 
 from skene_dagster import frames
-from skene_dagster.store.tables import OPEN, engagement_levels, feature_adoption
+from skene_dagster.store.tables import OPEN, arms, engagement_levels, feature_adoption, outcomes
 
 MOMENT = "datetime64[us, UTC]"
 
@@ -129,6 +129,30 @@ def test_receipts_levels_and_adoption_are_there_too(world: World) -> None:
     assert ours(frames.levels("dormant")).empty
     assert adoption.loc[0, ["uses", "days"]].tolist() == [3, 2]
     assert adoption["state"].cat.categories.tolist() == ["untried", "tried", "adopted", "lapsed"]
+
+
+def test_outcomes_are_the_arms_with_what_their_users_reached(world: World) -> None:
+    key = {"mode": "live", "loop": "retention", "draw": 1}
+    drawn = {**key, "share": 0.1, "enrolled_at": START}
+    asked = {**key, "goal": "returns:1", "window_ends_at": START + timedelta(days=14), "state": "final"}
+    with world.engine.begin() as connection:
+        connection.execute(
+            insert(arms),
+            [
+                {"user_id": 1, "arm": "mailed", "variant": "warm", "level": "dormant", **drawn},
+                {"user_id": 2, "arm": "held_out", "variant": None, "level": None, **drawn},
+            ],
+        )
+        connection.execute(insert(outcomes).values(user_id=1, reached_at=START, value=2.5, **asked))
+
+    found = ours(frames.outcomes("retention")).sort_values("user_id", ignore_index=True)
+
+    assert found["arm"].tolist() == ["mailed", "held_out"]
+    assert found["arm"].cat.categories.tolist() == ["mailed", "held_out"]
+    assert found["goal"].isna().tolist() == [False, True]
+    assert (found["share"].tolist(), found["value"].tolist()[0]) == ([0.1, 0.1], 2.5)
+    assert [str(found[name].dtype) for name in ("draw", "share", "reached_at")] == ["Int64", "Float64", MOMENT]
+    assert ours(frames.outcomes("retention", since=START + timedelta(days=1))).empty
 
 
 @pytest.mark.parametrize(
