@@ -6,7 +6,7 @@ from skene_dagster.delivery.decide.gates.judging import told
 from skene_dagster.delivery.decide.tick import Hold
 from skene_dagster.delivery.entitlements import Entitled
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan
-from skene_dagster.loops.plan_words import how_often, to_whom, when
+from skene_dagster.loops.plan_words import how_often, to_whom, when, who
 from skene_dagster.segments.refresh import Refreshed
 
 
@@ -43,6 +43,22 @@ def sends(plan: LoopPlan, step: StepPlan) -> str:
         f"{how_often(step)}. The first op reserves, the second delivers; each decision is "
         "recorded with its reason, and running them again sends nothing twice."
     )
+
+
+def drawn(plan: LoopPlan) -> str:
+    """Draw a loop as a table: when, who, what, a row for each step. (2026-11: the UI shows tables, and no diagrams.)"""
+    rows = [f"| {step.name} | {when(step)} | {_cell(who(step.condition))} | {_what(step)} |" for step in plan.steps]
+    return "\n".join(["| step | when | who | what |", "|---|---|---|---|", *rows])
+
+
+def _what(step: StepPlan) -> str:
+    sent = [] if step.email is None else [f"the email `{step.email.template}` to {to_whom(step)}, {how_often(step)}"]
+    return "; ".join([*(["a block"] if isinstance(step.action, Block) else []), *sent])
+
+
+def _cell(text: str) -> str:
+    """Write a text into a cell of a table."""
+    return f"`{' '.join(text.split()).replace('`', '')}`".replace("|", "\\|")
 
 
 def schedule(plan: LoopPlan, steps: Sequence[StepPlan]) -> str:

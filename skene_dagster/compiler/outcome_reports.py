@@ -5,6 +5,7 @@ from math import isfinite
 
 import dagster as dg
 
+from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.metadata import Metadata, table
 from skene_dagster.compiler.names import outcomes_key
 from skene_dagster.loops.plan import LoopPlan
@@ -114,13 +115,14 @@ def no_harm(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult
 
 def description(plan: LoopPlan) -> str:
     """Describe the asset."""
+    drawn = descriptions.drawn(plan)
     if not plan.goals:
-        return "What comes of the loop. It has no `goal`, so nothing is measured."
+        return f"What comes of the loop. It has no `goal`, so nothing is measured.\n\n{drawn}"
     goals = "\n".join(f"- who {did(goal)}" for goal in plan.goals)
     held_out = f"{100 * plan.holdout:g} % are held out." if plan.holdout else "Nobody is held out."
     return (
         f"**Did it work:** how many of those who are mailed reach a goal, and how many of those who are held out.\n\n"
-        f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`."
+        f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{drawn}"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from template_world import email, plan_of
 
 from skene_dagster.behaviour.rollup.roll_up import RolledUp
-from skene_dagster.compiler import checks, metadata, window
+from skene_dagster.compiler import checks, descriptions, metadata, window
 from skene_dagster.compiler.broken import broken_definitions
 from skene_dagster.compiler.jobs import rollup, sensors
 from skene_dagster.compiler.jobs.reconcile import _told as told_of_a_reconciliation
@@ -380,3 +380,13 @@ def test_each_broken_file_has_an_asset_and_its_loop_a_job_unless_another_is_well
     jobs = {job.name: sorted(key.path[-1] for key in job.asset_layer.selected_asset_keys)
             for job in found.resolve_all_job_defs() if not job.name.startswith("__")}  # fmt: skip
     assert jobs == {"a_b": ["a_b"], "freemium": ["a_b_2", "a_b_3"]}
+
+
+def test_a_loop_is_drawn_as_a_table_that_no_condition_breaks() -> None:
+    step = replace(STEP, condition=InState("a|b`c", "untried", None))
+
+    head, rule, row = descriptions.drawn(replace(PLAN, steps=(step,))).splitlines()
+
+    assert (head, rule) == ("| step | when | who | what |", "|---|---|---|---|")
+    assert "| `feature a\\|bc untried` |" in row
+    assert row.count("|") - row.count("\\|") == 5
