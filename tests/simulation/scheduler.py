@@ -66,11 +66,11 @@ class Actor(greenlet):
         self.looked_at = scheduler.now
         """When its last transaction began that was no second one about the outcome of the first."""
         choices, trouble = scheduler.choices, scheduler.trouble
-        self.kill_at = choices.pick(f"kill:{name}", 160, trouble.kill)
-        self.suspend_at = choices.pick(f"suspend:{name}", 140, trouble.suspend)
-        self.lost_commit = choices.pick(f"commit:{name}", 60, trouble.database)
+        self.kill_at = choices.pick(f"kill:{name}", 360, trouble.kill)
+        self.suspend_at = choices.pick(f"suspend:{name}", 360, trouble.suspend)
+        self.lost_commit = choices.pick(f"commit:{name}", 100, trouble.database)
         """Odd: the COMMIT happens, and its answer is lost; even: it does not happen."""
-        self.busy_at = choices.pick(f"busy:{name}", 30, trouble.database / 2)
+        self.busy_at = choices.pick(f"busy:{name}", 50, trouble.database / 2)
 
     def committed(self) -> None:
         """Its COMMIT has happened, whether it hears of it or not."""

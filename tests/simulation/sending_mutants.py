@@ -382,14 +382,14 @@ MUTANTS = (
     Mutant(
         who_slept_sends_all_the_same,
         {"a request outside of the lease"},
-        140,
+        180,
         CALM | {"rounds": 0, "users": 0, "events0": 0, "sleeps:run1": 2},
         each="suspend:run1",
     ),
     Mutant(
         who_is_in_flight_may_be_mailed,
         {TWICE},
-        20,
+        60,
         LEAVES_AND_RETURNS | {"variant": 0},
     ),
     Mutant(
@@ -430,13 +430,13 @@ MUTANTS = (
     Mutant(
         consent_is_asked_when_deciding_only,
         {"mailed long after consent was taken back"},
-        20,
+        60,
         NO_MEANWHILE | {"gap0": A_DAY, "variant": TIPS, "edit0": 7},
     ),
     Mutant(
         receipts_come_after_settling,
         {"the receipts are of other emails than the accepted ones"},
-        160,
+        180,
         CALM | {"rounds": 0, "users": 0, "events0": 0, "mode0": 0},
         each="kill:run1",
     ),

@@ -197,7 +197,7 @@ MUTANTS = (
     Mutant(nothing_is_left_to_who_comes_later, {STARVED}, 10, TWO_LOOPS),
     Mutant(a_low_priority_has_the_larger_share, {STARVED}, 10, TWO_LOOPS),
     Mutant(a_loop_needs_what_it_mailed_before, {STARVED}, 10, TWO_LOOPS),
-    Mutant(a_warm_up_does_not_grow, {IN_VAIN}, 10, TWO_LOOPS | {"limits": WARMING}),
+    Mutant(a_warm_up_does_not_grow, {IN_VAIN}, 40, TWO_LOOPS | {"limits": WARMING}),
     Mutant(a_warm_up_grows_too_fast, {TOO_MANY}, 10, TWO_LOOPS | {"limits": WARMING}),
     Mutant(a_warm_up_is_over_before_its_time, {TOO_MANY}, 10, TWO_LOOPS | {"limits": WARMING}),
     Mutant(
