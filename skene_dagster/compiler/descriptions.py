@@ -45,8 +45,8 @@ def sends(plan: LoopPlan, step: StepPlan) -> str:
     )
 
 
-def drawn(plan: LoopPlan) -> str:
-    """Draw a loop as a table: when, who, what, a row for each step. (2026-11: the UI shows tables, and no diagrams.)"""
+def as_table(plan: LoopPlan) -> str:
+    """Show a loop as a table: when, who, what, a row for each step. (2026-11: the UI shows tables, and no diagrams.)"""
     rows = [f"| {step.name} | {when(step)} | {_cell(who(step.condition))} | {_what(step)} |" for step in plan.steps]
     return "\n".join(["| step | when | who | what |", "|---|---|---|---|", *rows])
 

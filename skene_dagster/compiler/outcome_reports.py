@@ -115,14 +115,14 @@ def no_harm(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult
 
 def description(plan: LoopPlan) -> str:
     """Describe the asset."""
-    drawn = descriptions.drawn(plan)
+    table = descriptions.as_table(plan)
     if not plan.goals:
-        return f"What comes of the loop. It has no `goal`, so nothing is measured.\n\n{drawn}"
+        return f"What comes of the loop. It has no `goal`, so nothing is measured.\n\n{table}"
     goals = "\n".join(f"- who {did(goal)}" for goal in plan.goals)
     held_out = f"{100 * plan.holdout:g} % are held out." if plan.holdout else "Nobody is held out."
     return (
         f"**Did it work:** how many of those who are mailed reach a goal, and how many of those who are held out.\n\n"
-        f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{drawn}"
+        f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{table}"
     )
 
 

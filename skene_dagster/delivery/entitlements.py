@@ -156,7 +156,12 @@ def _draw(
     connection: Connection, plan: LoopPlan, mode: Mode, members: Select[Any], share_of_all: float, as_of: datetime
 ) -> int:
     """Draw the arms of those members who are in none; return how many."""
-    keys = connection.execute(members).scalars().all()
+    user_id = members.selected_columns[0]
+    new = members.where(~arms.is_in(arms.comparison_of(connection, mode.name, plan.name), user_id))
+    if share_of_all:
+        # Who is held out of all loops is in no loop's arm, and never will be.
+        new = new.where(~arms.is_in(arms.comparison_of(connection, mode.name, arms.ALL_LOOPS), user_id, "held_out"))
+    keys = connection.execute(new).scalars().all()
     comparing = Comparing.read(
         connection,
         mode.name,

@@ -54,6 +54,24 @@ def when(step: StepPlan) -> str:
             assert_never(step.trigger)
 
 
+def trigger(step: StepPlan) -> str:
+    """Say in a few words what starts a step."""
+    match step.trigger:
+        case Schedule(cron=cron, timezone=timezone):
+            return f"{cron} {timezone}"
+        case Calls(pattern=pattern):
+            return f"calls of {pattern}"
+        case Manual():
+            return "by hand"
+        case Rows(table=table, name=name, changes=changes):
+            of_what = f"event {name[1]} in" if name else f"{'changed' if changes else 'new'} rows of"
+            return f"{of_what} {table}"
+        case After(step=parent, wait=wait):
+            return f"{duration_text(wait)} after {parent}"
+        case _:
+            assert_never(step.trigger)
+
+
 def how_often(step: StepPlan) -> str:
     """Say how often somebody is mailed."""
     assert step.email is not None
@@ -79,11 +97,18 @@ def who(condition: Condition) -> str:
         case InState(feature=feature, state=state, for_=lasted):
             return f"feature {feature} {state}{_for(lasted)}"
         case Reached(milestone=milestone):
-            return f"reached {milestone}"
-        case UsedUp(period=period):
-            return f"has used as much in {duration_text(period)} as their plan allows"
+            return f"milestone {milestone}"
+        case UsedUp(limit=limit, period=period, pattern=pattern):
+            limits = ", ".join(f"{plan} {most:g}" for plan, most in limit)
+            of = "" if pattern is None else f" of {pattern}"
+            return f"usage{of} in {duration_text(period)}: {limits}"
         case _:
             assert_never(condition)
+
+
+def briefly(condition: Condition) -> str:
+    """Say as `who` does whom a condition selects; of SQL only that it is."""
+    return "a query" if isinstance(condition, Query) else who(condition)
 
 
 def _for(lasted: timedelta | None) -> str:

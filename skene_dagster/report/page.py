@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from skene_dagster.explain.reasons import REASONS
 from skene_dagster.loops.plan import Block
-from skene_dagster.loops.plan_words import how_often, to_whom, when, who
+from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
 from skene_dagster.outcomes.comparisons import LoopOutcome
 from skene_dagster.report import charts
@@ -58,8 +58,8 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A step as it is drawn: trigger, who, what, with the numbers of the last days on the way."""
+class Picture:
+    """A step, as it is pictured: trigger, who, what, with the numbers of the last days on the way."""
 
     name: str
     when: str
@@ -87,7 +87,7 @@ def render(numbers: Numbers, *, title: str) -> str:
         effects=effects,
         verdicts={one.plan.name: _verdict(one) for one in numbers.loops},
         reasons={one.plan.name: _reasons(numbers, one) for one in numbers.loops},
-        drawn={one.plan.name: [_drawn(step) for step in one.steps] for one in numbers.loops},
+        pictures={one.plan.name: [_picture(step) for step in one.steps] for one in numbers.loops},
         goals={one.plan.name: [goal_words.did(goal) for goal in one.plan.goals] for one in numbers.loops},
         chart_of_emails=charts.emails_by_week(weeks, mailed) if mailed else None,
         chart_of_effects=charts.effects(intervals) if intervals else None,
@@ -192,12 +192,12 @@ def _reasons(numbers: Numbers, one: LoopNumbers) -> list[Reason]:
     ]
 
 
-def _drawn(numbers: StepNumbers) -> Drawn:
+def _picture(numbers: StepNumbers) -> Picture:
     step = numbers.step
     blocks = f"blocks them: {step.action.message}" if isinstance(step.action, Block) else ""
     email = "" if step.email is None else f"email {step.email.template}, {how_often(step)}"
     what = "; ".join(part for part in (blocks, email) if part)
-    return Drawn(step.name, when(step).rstrip(".").replace("`", ""), who(step.condition), what, to_whom(step), numbers)
+    return Picture(step.name, trigger(step), who(step.condition), what, to_whom(step), numbers)
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Literal
 from skene_dagster.delivery.email.templates import checks
 from skene_dagster.durations import duration_text
 from skene_dagster.loops.plan import AtLevel, Block, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
+from skene_dagster.loops.plan_words import briefly, trigger
 from skene_dagster.settings import Settings
 from skene_dagster.versions import words
 from skene_dagster.versions.reading import Version
@@ -95,7 +96,7 @@ def _gone(before: Version, plan: LoopPlan, step: StepPlan) -> Change:
 def _compared(before: Side, after: Side) -> Change | None:
     old, new = before.step, after.step
     parts: dict[Part, str] = {}
-    who = words.turned(words.condition(old.condition), words.condition(new.condition))
+    who = words.turned(briefly(old.condition), briefly(new.condition))
     lines: tuple[str, ...] = ()
     if isinstance(old.condition, Query) and isinstance(new.condition, Query):
         lines = _lines(old.condition.author, new.condition.author)
@@ -143,7 +144,7 @@ def _lines(before: str, after: str) -> tuple[str, ...]:
 
 
 def _when(before: Side, after: Side) -> Iterator[str]:
-    yield from filter(None, [words.turned(words.trigger(before.step.trigger), words.trigger(after.step.trigger))])
+    yield from filter(None, [words.turned(trigger(before.step), trigger(after.step))])
     old, new = before.step.email, after.step.email
     if old is not None and new is not None and old.hours != new.hours:
         yield "the hours of its recipients in which it may leave"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from delivery_world import LOOP, OUTBOX, World, make_world, planned
 from neighbours import own
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 
 from skene_dagster.delivery import controls
 from skene_dagster.delivery.entitlements import Entitled, blocked_now, entitle
@@ -52,6 +52,39 @@ def test_who_is_held_out_is_not_blocked_and_neither_prompted(world: World) -> No
     by_state = world.states()
     assert {user for user, state in by_state.items() if state == "reserved"} == blocked
     assert {user for user, state in by_state.items() if state == "held_out"} == {*range(1, 41)} - blocked
+
+
+def test_only_members_who_are_in_no_arm_are_looked_up(world: World) -> None:
+    looked_up: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if "SELECT skene_arms.user_id, skene_arms.arm" in statement:
+            looked_up.append(str(parameters))
+
+    world.plan = planned(world.root, world.settings, f"{BLOCK}holdout: 50%\n")
+    world.add(*range(1001, 1011))
+    tick(world)
+    world.add(1011)
+    world.days_pass(1)
+    event.listen(world.engine, "before_cursor_execute", note)
+
+    tick(world)
+
+    assert ["1011" in one and "1001" not in one for one in looked_up] == [True]
+
+
+def test_who_is_held_out_of_all_loops_stays_so_at_each_tick(world: World) -> None:
+    world.add(*range(1, 41))
+    world.refresh()
+    plan, step, now = world.plan, world.step, world.now
+
+    def block() -> Entitled:
+        return entitle(world.engine, plan=plan, step=step, mode=OUTBOX, as_of=now, clock=world.clock, share_of_all=0.5)
+
+    first = block()
+
+    assert 5 < first.blocked < 35
+    assert block() == Entitled(0, 0, paused=False)
 
 
 def test_who_is_drawn_into_the_other_arm_is_let_go(world: World) -> None:

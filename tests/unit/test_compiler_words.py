@@ -382,10 +382,10 @@ def test_each_broken_file_has_an_asset_and_its_loop_a_job_unless_another_is_well
     assert jobs == {"a_b": ["a_b"], "freemium": ["a_b_2", "a_b_3"]}
 
 
-def test_a_loop_is_drawn_as_a_table_that_no_condition_breaks() -> None:
+def test_a_loop_is_shown_as_a_table_that_no_condition_breaks() -> None:
     step = replace(STEP, condition=InState("a|b`c", "untried", None))
 
-    head, rule, row = descriptions.drawn(replace(PLAN, steps=(step,))).splitlines()
+    head, rule, row = descriptions.as_table(replace(PLAN, steps=(step,))).splitlines()
 
     assert (head, rule) == ("| step | when | who | what |", "|---|---|---|---|")
     assert "| `feature a\\|bc untried` |" in row

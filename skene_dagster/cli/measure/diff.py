@@ -11,11 +11,11 @@ from skene_dagster.cli.measure.ledger_mode import mode_of
 from skene_dagster.cli.screen import open_screen
 from skene_dagster.cli.why.to_programs import to_json
 from skene_dagster.errors import VersionNotFound
+from skene_dagster.loops.plan_words import briefly, trigger
 from skene_dagster.store.engine import database_clock, open_engine
 from skene_dagster.versions.changes import Side, changed_settings, changes
 from skene_dagster.versions.effects import EXAMPLES, Effect, Effects, Looking
 from skene_dagster.versions.reading import read, read_before
-from skene_dagster.versions.words import condition, trigger
 
 
 @click.command()
@@ -91,4 +91,4 @@ def _step(one: Effect) -> dict[str, object]:
 def _side(side: Side | None) -> dict[str, object] | None:
     if side is None:
         return None
-    return {"who": condition(side.step.condition), "when": trigger(side.step.trigger)}
+    return {"who": briefly(side.step.condition), "when": trigger(side.step)}

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from skene_dagster.cli.screen import Screen, mask
 from skene_dagster.explain.reasons import reason_in_words
+from skene_dagster.loops.plan_words import briefly, trigger
 from skene_dagster.store.keys import as_text
 from skene_dagster.versions.changes import Change
 from skene_dagster.versions.effects import EXAMPLES, Effect, Effects, FirstTick
 from skene_dagster.versions.pressure import Pressure
-from skene_dagster.versions.words import condition, trigger
 from skene_dagster.wording import how_many
 
 _NAME = 25
@@ -93,7 +93,7 @@ def _said(change: Change) -> list[str]:
     side = change.after or change.before
     assert side is not None, "it is of one version at least"
     if change.kind == "new":
-        return [f"NEW, {trigger(side.step.trigger)}", f"who: {condition(side.step.condition)}"]
+        return [f"NEW, {trigger(side.step)}", f"who: {briefly(side.step.condition)}"]
     if change.kind == "gone":
         return ["GONE"]
     same = [name for name in ("who", "when") if name not in change.parts]
