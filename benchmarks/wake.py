@@ -46,7 +46,7 @@ def _measured(roots: list[Path], engine: Engine, instance: dg.DagsterInstance, r
             for which, repository in enumerate(repositories):
                 with _waiting(roots[which], engine) if prepare else _nothing():
                     context = dg.build_sensor_context(
-                        instance, repository_def=repository, resources={"database": engine}, sensor_name=wake.NAME
+                        instance, repository_def=repository, resources={"skene_database": engine}, sensor_name=wake.NAME
                     )
                     started = time.perf_counter()
                     repository.get_sensor_def(wake.NAME).evaluate_tick(context)

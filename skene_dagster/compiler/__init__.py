@@ -1,7 +1,8 @@
 """Compile a project into Dagster definitions: per loop its segments, its emails, its job and its schedules."""
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +11,8 @@ from skene_dagster import boundary
 from skene_dagster.compiler.assets import entitlements_asset, segment_asset, source_tables
 from skene_dagster.compiler.automation import automation
 from skene_dagster.compiler.broken import broken_asset, broken_definitions
+from skene_dagster.compiler.catalog.catalog import ALONE, Catalog, Mount
+from skene_dagster.compiler.catalog.described import catalog_of
 from skene_dagster.compiler.checks import doubt_check
 from skene_dagster.compiler.jobs.outcomes import outcome_definitions
 from skene_dagster.compiler.jobs.provider_lists import provider_lists
@@ -18,7 +21,7 @@ from skene_dagster.compiler.jobs.rollup import is_used, usage_definitions
 from skene_dagster.compiler.jobs.tidb_usage import tidb_usage_definitions
 from skene_dagster.compiler.jobs.wake import waking
 from skene_dagster.compiler.ops import sends_asset
-from skene_dagster.compiler.resources import database
+from skene_dagster.compiler.resources import DATABASE, database
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.plan import Block, LoopPlan
 from skene_dagster.project import Broken, Project, load_project
@@ -27,55 +30,58 @@ from skene_dagster.settings import Settings, load
 _log = logging.getLogger(__name__)
 
 
-def compile_folder(root: Path) -> dg.Definitions:
+def compile_folder(root: Path, mount: Mount = ALONE, environ: Mapping[str, str] = os.environ) -> dg.Definitions:
     """Load and compile the project in a folder; errors in its files appear in the definitions and the log."""
     try:
-        settings = load(root)
-        return compile_project(load_project(settings), settings)
+        settings = load(root, environ)
+        return compile_project(load_project(settings), settings, mount)
     except DocumentError as error:
         _log.error("Nothing is loaded.\n%s", error)
-        return dg.Definitions(assets=[broken_asset("settings", error)])
+        return dg.Definitions(assets=[broken_asset("settings", error, Catalog(mount))])
 
 
-def compile_project(project: Project, settings: Settings) -> dg.Definitions:
+def compile_project(project: Project, settings: Settings, mount: Mount = ALONE) -> dg.Definitions:
     """Compile every loop of a project; a broken file becomes an asset that says why. Opens no connection.
 
     Raises:
         SettingsError: the database's URL is not valid.
     """
+    catalog = catalog_of(project.loops, settings, mount)
     loops: dict[str, dg.Definitions] = {}
     broken = list(project.broken)
     for plan in project.loops:
         try:
             with boundary.around(plan.document.file):
-                loops[plan.name] = _loop(plan, settings, project.loops)
+                loops[plan.name] = _loop(plan, settings, project.loops, catalog)
         except DocumentError as error:
             broken.append(Broken.of(plan.document.file, plan.name, error))
     for file in broken:
         _log.error("%s is not loaded.\n%s", file.file, file.error)
     well = [plan for plan in project.loops if plan.name in loops]
-    shared = {"database": database(settings)}
+    shared = {DATABASE: database(settings)}
     return dg.Definitions.merge(
         *loops.values(),
-        usage_definitions(settings) if is_used(well, settings) else dg.Definitions(),
-        outcome_definitions(well, settings, all_well=not broken),
-        tidb_usage_definitions(settings, settings.tidb_usage) if settings.tidb_usage else dg.Definitions(),
-        broken_definitions(broken, loops),
-        waking(well, [file.file for file in broken], settings, shared),
+        usage_definitions(settings, catalog) if is_used(well, settings) else dg.Definitions(),
+        outcome_definitions(well, settings, catalog, all_well=not broken),
+        tidb_usage_definitions(settings, settings.tidb_usage, catalog) if settings.tidb_usage else dg.Definitions(),
+        broken_definitions(broken, loops, catalog),
+        waking(well, [file.file for file in broken], settings, shared, catalog),
         provider_lists(settings),
         retaining(well, settings, are_all=not broken),
         dg.Definitions(
-            assets=source_tables(well, settings),
+            assets=[
+                catalog.spec(table.key) for table in source_tables(well, settings) if not catalog.is_theirs(table.key)
+            ],
             resources=shared,
-            # The work is done in the database: a process per op costs 1.7 s and gains nothing (measured 2026-11).
-            executor=dg.in_process_executor,
         ),
     )
 
 
-def _loop(plan: LoopPlan, settings: Settings, loops: Sequence[LoopPlan]) -> dg.Definitions:
-    assets = [segment_asset(plan, step, settings) for step in plan.steps]
-    assets += [entitlements_asset(plan, step, settings) for step in plan.steps if isinstance(step.action, Block)]
-    assets += [sends_asset(plan, step, settings, loops) for step in plan.steps if step.email is not None]
-    checks = [doubt_check(plan, step, settings) for step in plan.steps if step.email is not None]
-    return dg.Definitions.merge(dg.Definitions(assets=assets, asset_checks=checks), automation(plan, settings))
+def _loop(plan: LoopPlan, settings: Settings, loops: Sequence[LoopPlan], catalog: Catalog) -> dg.Definitions:
+    assets = [segment_asset(plan, step, settings, catalog) for step in plan.steps]
+    assets += [
+        entitlements_asset(plan, step, settings, catalog) for step in plan.steps if isinstance(step.action, Block)
+    ]
+    assets += [sends_asset(plan, step, settings, loops, catalog) for step in plan.steps if step.email is not None]
+    checks = [doubt_check(plan, step, settings, catalog) for step in plan.steps if step.email is not None]
+    return dg.Definitions.merge(dg.Definitions(assets=assets, asset_checks=checks), automation(plan, settings, catalog))

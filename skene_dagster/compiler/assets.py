@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 
 from skene_dagster.checks import unreadable
 from skene_dagster.compiler import descriptions, metadata
+from skene_dagster.compiler.catalog.catalog import Catalog
+from skene_dagster.compiler.catalog.freshness import freshness
 from skene_dagster.compiler.jobs.rollup import is_used, keys_read
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import retry_policy
@@ -26,28 +28,36 @@ TABLES = "product_tables"
 """The group of the source tables."""
 
 
-def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset of a step's segment; its run updates members, entries and exits in the database."""
-
-    @dg.asset(
-        key=segment_key(plan, step),
+def segment_spec(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetSpec:
+    """Describe a step's segment."""
+    return dg.AssetSpec(
+        segment_key(plan, step),
         group_name=plan.name,
-        kinds=_kinds(settings),
+        kinds=kinds(settings),
         description=descriptions.segment(plan, step),
         metadata=metadata.of_segment(plan, step),
         deps=_upstream(plan, step),
         code_version=code_version(step),
-        retry_policy=retry_policy(plan.recovery),
+        freshness_policy=freshness(plan, step),
     )
-    def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
-        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+
+
+def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings, catalog: Catalog) -> dg.AssetsDefinition:
+    """Define the asset of a step's segment; its run updates members, entries and exits in the database."""
+    spec = catalog.spec(segment_key(plan, step))
+
+    @dg.multi_asset(specs=[spec], name=spec.key.to_python_identifier(), retry_policy=retry_policy(plan.recovery))
+    def segment(
+        context: dg.AssetExecutionContext, skene_database: dg.ResourceParam[Engine]
+    ) -> dg.MaterializeResult[None]:
+        with begun(context, skene_database, settings, loop=plan.name, step=step.name) as work:
             work.refuse_the_future()
             bring, newest = refresh, partial(members.sample)
             if step.by_row:
                 mode = work.mode.name
                 bring, newest = partial(finding.refresh, mode=mode), partial(trigger_rows.sample, mode=mode)
             refreshed = bring(
-                database,
+                skene_database,
                 plan=plan,
                 step=step,
                 settings=settings,
@@ -56,9 +66,9 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
                 run_id=work.run_id,
             )
             name = segment_name(plan.name, step.ledger_name)
-            sample = reading(database, partial(newest, segment=name, subject=subject(step)))
-            server = capabilities(database)
-            bad = reading(database, lambda connection: unreadable.of_step(connection, step, settings))
+            sample = reading(skene_database, partial(newest, segment=name, subject=subject(step)))
+            server = capabilities(skene_database)
+            bad = reading(skene_database, lambda connection: unreadable.of_step(connection, step, settings))
         context.log.info(descriptions.refreshed(step, refreshed))
         for found in bad:
             context.log.warning("%s", found)
@@ -67,26 +77,31 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
     return segment
 
 
-def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset of the users whom a step blocks: the rows that the product reads."""
-
-    @dg.asset(
-        key=entitlements_key(plan, step),
+def entitlements_spec(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetSpec:
+    """Describe the users whom a step blocks."""
+    return dg.AssetSpec(
+        entitlements_key(plan, step),
         group_name=plan.name,
-        kinds=_kinds(settings),
+        kinds=kinds(settings),
         description=descriptions.entitlements(plan, step),
         metadata=metadata.of_segment(plan, step),
         deps=[segment_key(plan, step)],
         code_version=code_version(step),
-        retry_policy=retry_policy(plan.recovery),
     )
+
+
+def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings, catalog: Catalog) -> dg.AssetsDefinition:
+    """Define the asset of the users whom a step blocks: the rows that the product reads."""
+    spec = catalog.spec(entitlements_key(plan, step))
+
+    @dg.multi_asset(specs=[spec], name=spec.key.to_python_identifier(), retry_policy=retry_policy(plan.recovery))
     def entitlements(
-        context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext, skene_database: dg.ResourceParam[Engine]
     ) -> dg.MaterializeResult[None]:
-        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+        with begun(context, skene_database, settings, loop=plan.name, step=step.name) as work:
             mode = work.mode
             changed = entitle(
-                database,
+                skene_database,
                 plan=plan,
                 step=step,
                 mode=mode,
@@ -94,7 +109,7 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
                 clock=work.clock,
                 share_of_all=work.settings.holdout,
             )
-            blocked = reading(database, lambda connection: blocked_now(connection, plan, step, mode))
+            blocked = reading(skene_database, lambda connection: blocked_now(connection, plan, step, mode))
         context.log.info(descriptions.entitled(changed, blocked))
         return dg.MaterializeResult(metadata=metadata.entitled(changed, blocked, mode))
 
@@ -111,7 +126,7 @@ def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.Asse
         dg.AssetSpec(
             table_key(table),
             group_name=TABLES,
-            kinds=_kinds(settings),
+            kinds=kinds(settings),
             description=f"The product's own table `{table}`. It is read where it is; nothing is copied.",
             deps=[TIDB_USAGE] if settings.tidb_usage is not None and table == OWN_EVENTS.table else [],
         )
@@ -133,5 +148,6 @@ def _tables(step: StepPlan) -> tuple[str, ...]:
     return tuple(sorted(read | ({step.trigger.table} if isinstance(step.trigger, Rows) else set())))
 
 
-def _kinds(settings: Settings) -> set[str]:
+def kinds(settings: Settings) -> set[str]:
+    """Say what the tables are that an asset keeps."""
     return {"sqlite" if settings.database_url.startswith("sqlite") else "tidb", "sql"}

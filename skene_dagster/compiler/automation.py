@@ -3,7 +3,9 @@
 import dagster as dg
 
 from skene_dagster.compiler import descriptions
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs.sensors import is_woken, selected, sensor
+from skene_dagster.compiler.retry_policy import EXECUTOR
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.loops.plan import LoopPlan, Schedule, StepPlan
 from skene_dagster.settings import Settings
@@ -12,13 +14,14 @@ LOOP = "skene/loop"
 """The run tag that names the loop."""
 
 
-def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
+def automation(plan: LoopPlan, settings: Settings, catalog: Catalog) -> dg.Definitions:
     """Define the loop's job, named after it, and its schedules and sensors, which are on from the start."""
     job = dg.define_asset_job(
-        plan.name,
-        selection=dg.AssetSelection.assets(*selected(plan, plan.steps)),
+        catalog.job(plan.name),
+        selection=dg.AssetSelection.assets(*selected(plan, plan.steps, catalog)),
         description=descriptions.loop(plan),
         tags={LOOP: plan.name},
+        executor_def=EXECUTOR,
     )
     times: dict[Schedule, list[StepPlan]] = {}
     for step in plan.steps:
@@ -29,10 +32,10 @@ def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
 
     def schedule(time: Schedule, steps: list[StepPlan]) -> dg.ScheduleDefinition:
         all_of_them = len(steps) == len(plan.steps)
-        keys = None if all_of_them else selected(plan, steps)
+        keys = None if all_of_them else selected(plan, steps, catalog)
 
         @dg.schedule(
-            name=plan.name if all_of_them else f"{plan.name}__{steps[0].name}",
+            name=job.name if all_of_them else f"{job.name}__{steps[0].name}",
             job=job,
             cron_schedule=time.cron,
             execution_timezone=time.timezone,
@@ -45,7 +48,7 @@ def automation(plan: LoopPlan, settings: Settings) -> dg.Definitions:
 
         return tick
 
-    sensors = [sensor(plan, step, settings) for step in plan.steps if is_woken(plan, step)]
+    sensors = [sensor(plan, step, settings, catalog) for step in plan.steps if is_woken(plan, step)]
     return dg.Definitions(
         jobs=[job], schedules=[schedule(time, steps) for time, steps in times.items()], sensors=sensors
     )

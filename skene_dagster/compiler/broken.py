@@ -5,7 +5,9 @@ from collections.abc import Container, Sequence
 
 import dagster as dg
 
+from skene_dagster.compiler.catalog.catalog import About, Catalog
 from skene_dagster.compiler.metadata import wrapped
+from skene_dagster.compiler.retry_policy import EXECUTOR
 from skene_dagster.errors import DocumentError
 from skene_dagster.loops.names import fault_of_name
 from skene_dagster.project import Broken
@@ -13,7 +15,7 @@ from skene_dagster.project import Broken
 GROUP = "broken"
 
 
-def broken_definitions(broken: Sequence[Broken], loops: Container[str]) -> dg.Definitions:
+def broken_definitions(broken: Sequence[Broken], loops: Container[str], catalog: Catalog) -> dg.Definitions:
     """Define the assets `skene/broken/<stem>`, and a job of the name that the file's loop would have had.
 
     Args:
@@ -27,7 +29,7 @@ def broken_definitions(broken: Sequence[Broken], loops: Container[str]) -> dg.De
         while name in assets:
             number += 1
             name = f"{stem}_{number}"
-        assets[name] = broken_asset(name, file.error)
+        assets[name] = broken_asset(name, file.error, catalog)
         job = file.loop or name
         if job not in loops and not fault_of_name(job):
             jobs.setdefault(job, []).append(assets[name].key)
@@ -35,7 +37,8 @@ def broken_definitions(broken: Sequence[Broken], loops: Container[str]) -> dg.De
         assets=list(assets.values()),
         jobs=[
             dg.define_asset_job(
-                job,
+                catalog.job(job),
+                executor_def=EXECUTOR,
                 selection=dg.AssetSelection.assets(*keys),
                 description="A file of this loop has an error; the run says where.",
             )
@@ -44,15 +47,18 @@ def broken_definitions(broken: Sequence[Broken], loops: Container[str]) -> dg.De
     )
 
 
-def broken_asset(name: str, error: DocumentError) -> dg.AssetsDefinition:
+def broken_asset(name: str, error: DocumentError, catalog: Catalog) -> dg.AssetsDefinition:
     """Define the asset `skene/broken/<name>`, whose run fails with the error."""
-
-    @dg.asset(
-        key=["skene", "broken", name],
+    plain = dg.AssetSpec(
+        ["skene", "broken", name],
         group_name=GROUP,
         kinds={"broken"},
         description=f"This file has an error; nothing in it runs until it is fixed.\n\n```\n{wrapped(str(error))}\n```",
     )
+    catalog.add(plain, About("broken"))
+    spec = catalog.spec(plain.key)
+
+    @dg.multi_asset(specs=[spec], name=spec.key.to_python_identifier())
     def wrong() -> None:
         raise dg.Failure(description=str(error), allow_retries=False)
 

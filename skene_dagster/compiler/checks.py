@@ -10,6 +10,7 @@ import dagster as dg
 from sqlalchemy import Connection, Engine
 
 from skene_dagster.compiler import descriptions
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.metadata import Metadata, came_back
 from skene_dagster.compiler.names import sends_key
 from skene_dagster.delivery import ledger, modes
@@ -30,12 +31,12 @@ WAITS_FOR_A_PERSON = frozenset({"paused", "first_wave"})
 _WHAT = "No email of this step is in doubt (it may or may not have been sent)."
 
 
-def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetChecksDefinition:
+def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings, catalog: Catalog) -> dg.AssetChecksDefinition:
     """Define the check that no email of a step is in doubt. A failure is a warning: the step itself goes on."""
 
-    @dg.asset_check(asset=sends_key(plan, step), name=IN_DOUBT, description=_WHAT)
-    def nothing_in_doubt(database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
-        found = _look(database, scope_of(modes.choose(settings).name, plan, step))
+    @dg.asset_check(asset=catalog.key(sends_key(plan, step)), name=IN_DOUBT, description=_WHAT)
+    def nothing_in_doubt(skene_database: dg.ResourceParam[Engine]) -> dg.AssetCheckResult:
+        found = _look(skene_database, scope_of(modes.choose(settings).name, plan, step))
         return dg.AssetCheckResult(
             passed=found.in_doubt == 0,
             severity=dg.AssetCheckSeverity.WARN,
@@ -46,17 +47,17 @@ def doubt_check(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.AssetC
     return nothing_in_doubt
 
 
-def gates_spec(plan: LoopPlan, step: StepPlan) -> dg.AssetCheckSpec:
+def gates_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
     """Declare the check that nothing holds a step. It stops no run: what is open is sent all the same."""
     return dg.AssetCheckSpec(
         MAY_SEND,
-        asset=sends_key(plan, step),
+        asset=key,
         description="Nothing holds this step: its sources are fresh, and its emails are no more than is usual. "
         "`fresh` and `limits` set what is measured.",
     )
 
 
-def gates(plan: LoopPlan, step: StepPlan, found: Reserved) -> dg.AssetCheckEvaluation:
+def gates(plan: LoopPlan, step: StepPlan, found: Reserved, key: dg.AssetKey) -> dg.AssetCheckEvaluation:
     """Report what each gate measured, in numbers that Dagster plots, and what holds the step."""
     told: Metadata = {}
     for gate in found.gates:
@@ -73,7 +74,7 @@ def gates(plan: LoopPlan, step: StepPlan, found: Reserved) -> dg.AssetCheckEvalu
         said = descriptions.held(plan, step, hold)
     is_wrong = hold is not None and hold.reason not in WAITS_FOR_A_PERSON
     return dg.AssetCheckEvaluation(
-        asset_key=sends_key(plan, step),
+        asset_key=key,
         check_name=MAY_SEND,
         passed=hold is None,
         severity=dg.AssetCheckSeverity.ERROR if is_wrong else dg.AssetCheckSeverity.WARN,
@@ -82,7 +83,9 @@ def gates(plan: LoopPlan, step: StepPlan, found: Reserved) -> dg.AssetCheckEvalu
     )
 
 
-def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequence[LoopPlan], mode: str) -> None:
+def report_doubts(
+    instance: dg.DagsterInstance, database: Engine, plans: Sequence[LoopPlan], mode: str, catalog: Catalog
+) -> None:
     """Report the check again for every step, so that it turns green without a run of the loop."""
     for plan in plans:
         for step in plan.steps:
@@ -91,7 +94,7 @@ def report_doubts(instance: dg.DagsterInstance, database: Engine, plans: Sequenc
             found = _look(database, scope_of(mode, plan, step))
             instance.report_runless_asset_event(
                 dg.AssetCheckEvaluation(
-                    asset_key=sends_key(plan, step),
+                    asset_key=catalog.key(sends_key(plan, step)),
                     check_name=IN_DOUBT,
                     passed=found.in_doubt == 0,
                     severity=dg.AssetCheckSeverity.WARN,

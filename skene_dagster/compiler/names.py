@@ -6,6 +6,9 @@ import dagster as dg
 
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan
 
+_TABLES = "tidb"
+"""The first part of the keys of the product's tables."""
+
 
 def segment_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
     """Name the asset of a step's segment."""
@@ -47,7 +50,13 @@ REPORT = dg.AssetKey(["skene", "report"])
 
 def table_key(table: str) -> dg.AssetKey:
     """Name the asset of a source table (`table` or `schema.table`); lineage starts there."""
-    return dg.AssetKey(["tidb", *table.split(".")])
+    return dg.AssetKey([_TABLES, *table.split(".")])
+
+
+def table_of(key: dg.AssetKey) -> str | None:
+    """Name the table that `table_key` named; None for another asset's key."""
+    first, *table = key.path
+    return ".".join(table) if first == _TABLES and table else None
 
 
 def op_name(plan: LoopPlan, step: StepPlan, verb: str) -> str:

@@ -7,6 +7,7 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler import checks, descriptions, metadata
+from skene_dagster.compiler.catalog.catalog import Catalog, as_arguments
 from skene_dagster.compiler.names import code_version, op_name, segment_key, sends_key
 from skene_dagster.compiler.retry_policy import retry_policy
 from skene_dagster.compiler.work import begun
@@ -25,25 +26,36 @@ LOG_EVERY = 5_000
 """How many members or emails a line of the run's log stands for; each line costs 2.5 ms (measured 2026-11)."""
 
 
-def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings, loops: Sequence[LoopPlan]) -> dg.AssetsDefinition:
+def sends_spec(plan: LoopPlan, step: StepPlan) -> dg.AssetSpec:
+    """Describe a step's emails."""
+    return dg.AssetSpec(
+        sends_key(plan, step),
+        group_name=plan.name,
+        kinds={"email"},
+        description=descriptions.sends(plan, step),
+        metadata=metadata.of_sends(plan, step),
+        deps=[segment_key(plan, step)],
+        code_version=code_version(step),
+    )
+
+
+def sends_asset(
+    plan: LoopPlan, step: StepPlan, settings: Settings, loops: Sequence[LoopPlan], catalog: Catalog
+) -> dg.AssetsDefinition:
     """Define the graph-asset of a step's emails, downstream of its segment.
 
     Args:
         loops: those of the project, its own among them.
     """
-    reserving = _reserve_op(plan, step, settings, loops)
+    key = catalog.key(sends_key(plan, step))
+    reserving = _reserve_op(plan, step, settings, loops, key)
     delivering = _deliver_op(plan, step, settings)
-    may_send = checks.gates_spec(plan, step)
+    may_send = checks.gates_spec(key)
 
     @dg.graph_asset(
-        key=sends_key(plan, step),
-        group_name=plan.name,
-        kinds={"email"},
-        description=descriptions.sends(plan, step),
-        metadata=metadata.of_sends(plan, step),
-        code_version=code_version(step),
-        ins={"segment": dg.AssetIn(key=segment_key(plan, step), dagster_type=dg.Nothing)},
+        ins={"segment": dg.AssetIn(key=catalog.key(segment_key(plan, step)), dagster_type=dg.Nothing)},
         check_specs=[may_send],
+        **as_arguments(catalog.spec(sends_key(plan, step))),
     )
     def sends(segment: Any) -> Any:
         reserved = reserving(segment)
@@ -53,7 +65,9 @@ def sends_asset(plan: LoopPlan, step: StepPlan, settings: Settings, loops: Seque
     return sends
 
 
-def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings, loops: Sequence[LoopPlan]) -> dg.OpDefinition:
+def _reserve_op(
+    plan: LoopPlan, step: StepPlan, settings: Settings, loops: Sequence[LoopPlan], key: dg.AssetKey
+) -> dg.OpDefinition:
     @dg.op(
         name=op_name(plan, step, "reserve"),
         description="Reserve: decides about users who are new or due, records each decision with its reason, and makes "
@@ -62,12 +76,12 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings, loops: Seque
         out=dg.Out(dg.Nothing),
         retry_policy=retry_policy(plan.recovery),
     )
-    def reserve_members(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+    def reserve_members(context: dg.OpExecutionContext, skene_database: dg.ResourceParam[Engine]) -> None:
+        with begun(context, skene_database, settings, loop=plan.name, step=step.name) as work:
             mode = work.mode
             context.log.info("Emails go to: %s (%s).", mode.name, mode.why)
             reserved = reserve(
-                database,
+                skene_database,
                 plan=plan,
                 step=step,
                 settings=settings,
@@ -81,7 +95,7 @@ def _reserve_op(plan: LoopPlan, step: StepPlan, settings: Settings, loops: Seque
         if reserved.hold is not None:
             context.log.warning("Nobody is mailed. %s", descriptions.held(plan, step, reserved.hold))
         # Dagster, 2026-11: its types do not say so, but it takes the evaluation of a check.
-        context.log_event(checks.gates(plan, step, reserved))  # type: ignore[arg-type]
+        context.log_event(checks.gates(plan, step, reserved, key))  # type: ignore[arg-type]
         context.add_output_metadata(metadata.reserved(reserved, mode))
 
     return reserve_members
@@ -96,8 +110,8 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
         out=dg.Out(dg.Nothing),
         retry_policy=retry_policy(plan.recovery),
     )
-    def send(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with begun(context, database, settings, loop=plan.name, step=step.name) as work:
+    def send(context: dg.OpExecutionContext, skene_database: dg.ResourceParam[Engine]) -> None:
+        with begun(context, skene_database, settings, loop=plan.name, step=step.name) as work:
             mode = work.mode
             with work.session() as session:
                 delivered = deliver.deliver(
@@ -108,9 +122,9 @@ def _deliver_op(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.OpDefi
                     progress=_telling(context, "emails worked on"),
                 )
             scope = scope_of(mode.name, plan, step)
-            counts = reading(database, lambda connection: ledger.counts(connection, scope, work.as_of))
+            counts = reading(skene_database, lambda connection: ledger.counts(connection, scope, work.as_of))
             since = (work.clock() - RECENT).date()
-            receipts = reading(database, lambda connection: ledger.counted_since(connection, scope, since))
+            receipts = reading(skene_database, lambda connection: ledger.counted_since(connection, scope, since))
         context.log.info(descriptions.delivered(delivered.accepted, counts))
         if delivered.open and not delivered.stopped_because:
             left = how_many(delivered.open, "batch", "batches")

@@ -7,7 +7,6 @@ import dagster as dg
 
 from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.metadata import Metadata, table
-from skene_dagster.compiler.names import outcomes_key
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.outcomes import words
 from skene_dagster.outcomes.comparisons import LoopOutcome
@@ -18,9 +17,8 @@ MEASURED = "measured"
 NO_HARM = "no_harm"
 
 
-def check_specs(plan: LoopPlan) -> list[dg.AssetCheckSpec]:
+def check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """Declare the checks of a loop's outcomes. They stop no run."""
-    key = outcomes_key(plan)
     return [
         dg.AssetCheckSpec(
             MEASURED,
@@ -74,7 +72,7 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
     return told
 
 
-def measured(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
+def measured(key: dg.AssetKey, plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
     """Say whether the loop is measured."""
     alarms = {share: ratio for one in found for share, ratio in one.ratios.items() if ratio.alarm}
     severity, said = dg.AssetCheckSeverity.WARN, ""
@@ -89,9 +87,7 @@ def measured(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResul
     elif not plan.holdout:
         said = "Nobody is held out, so nobody knows whether it works: write `holdout: 10%`."
     told = said or f"{found[0].mailed.people:,} are mailed and {found[0].held_out.people:,} held out."
-    return dg.AssetCheckResult(
-        passed=not said, asset_key=outcomes_key(plan), check_name=MEASURED, severity=severity, description=told
-    )
+    return dg.AssetCheckResult(passed=not said, asset_key=key, check_name=MEASURED, severity=severity, description=told)
 
 
 def _unequal(share: float, ratio: SampleRatio) -> str:
@@ -100,13 +96,13 @@ def _unequal(share: float, ratio: SampleRatio) -> str:
     return f"Of {people:,} people, {held_out:,} are held out, not {100 * share:g} %: chance alone does that {rare}."
 
 
-def no_harm(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
+def no_harm(key: dg.AssetKey, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
     """Say whether the loop's emails do harm, as far as the first goal tells."""
     is_harm = bool(found) and found[0].harm == "harm"
     said = words.harm(found[0].harm) if found else "The loop has no goal."
     return dg.AssetCheckResult(
         passed=not is_harm,
-        asset_key=outcomes_key(plan),
+        asset_key=key,
         check_name=NO_HARM,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{said[:1].upper()}{said[1:].rstrip('.')}.",

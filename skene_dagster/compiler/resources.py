@@ -10,6 +10,9 @@ from skene_dagster.compiler.jobs import dead_runs
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import open_engine
 
+DATABASE = "skene_database"
+"""Its key: another code location's `database` must not be ours."""
+
 PATIENCE = 25.0
 """Seconds after which a sensor gives up on a database that does not answer.
 
@@ -19,7 +22,7 @@ after 60 s the tick has failed. A sensor that hangs then occupies a thread of th
 
 
 def database(settings: Settings) -> dg.ResourceDefinition:
-    """Define the resource `database`: the product's database, connected when a run first uses it.
+    """Define the resource `skene_database`: the product's database, connected when a run first uses it.
 
     Every op uses it for as long as its process lives, so it is also what shows that a run is alive.
 

@@ -63,7 +63,7 @@ def tick(root: Path, instance: dg.DagsterInstance, cursor: str | None = None) ->
     engine = open_engine(load(root).database_url)
     try:
         context = dg.build_sensor_context(
-            instance=instance, repository_def=repository, resources={"database": engine}, cursor=cursor
+            instance=instance, repository_def=repository, resources={"skene_database": engine}, cursor=cursor
         )
         return repository.get_sensor_def(wake.NAME).evaluate_tick(context)
     finally:

@@ -78,7 +78,7 @@ def test_the_sensor_says_that_there_is_no_database_and_makes_none(tmp_path: Path
     defs = compile_folder(root)
     with (
         dg.instance_for_test() as instance,
-        dg.build_sensor_context(instance, resources={"database": database(load(root))}) as context,
+        dg.build_sensor_context(instance, resources={"skene_database": database(load(root))}) as context,
     ):
         tick = defs.resolve_sensor_def("skene__wake").evaluate_tick(context)
 

@@ -58,7 +58,9 @@ def tick(root: Path, instance: dg.DagsterInstance) -> Any:
     repository = compile_folder(root).get_repository_def()
     engine = open_engine(load(root).database_url)
     try:
-        context = dg.build_sensor_context(instance=instance, repository_def=repository, resources={"database": engine})
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=repository, resources={"skene_database": engine}
+        )
         return repository.get_sensor_def(wake.NAME).evaluate_tick(context)
     finally:
         engine.dispose()

@@ -92,7 +92,7 @@ class Daemon:
                 instance=self._instance,
                 repository_def=repository,
                 cursor=self._cursor,
-                resources={"database": engine},
+                resources={"skene_database": engine},
             )
             data = repository.get_sensor_def(self._name).evaluate_tick(context)
         finally:

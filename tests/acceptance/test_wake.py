@@ -46,7 +46,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 def look(root: Path, instance: dg.DagsterInstance, cursor: str | None = None) -> Any:
     """Look once, as the daemon would have the code server do."""
     repository = compile_folder(root).get_repository_def()
-    resources = {"database": database(load(root))}
+    resources = {"skene_database": database(load(root))}
     with dg.build_sensor_context(
         instance, repository_def=repository, resources=resources, cursor=cursor, sensor_name=wake.NAME
     ) as context:

@@ -15,6 +15,7 @@ from template_world import email, plan_of
 
 from skene_dagster.compiler import assets, descriptions, metadata, window
 from skene_dagster.compiler.broken import broken_asset
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs import rollup, tidb_usage
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, sends_key, table_key
 from skene_dagster.compiler.ops import LOG_EVERY, _telling
@@ -196,8 +197,8 @@ def test_our_own_events_follow_from_the_usage_of_tidb(tmp_path: Path) -> None:
 def test_tables_are_shown_as_of_their_database(tmp_path: Path) -> None:
     url = "mysql://root@127.0.0.1:4000/app"
 
-    assert assets._kinds(settings_of(tmp_path)) == {"sqlite", "sql"}
-    assert assets._kinds(settings_of(tmp_path, SKENE_DATABASE_URL=url)) == {"tidb", "sql"}
+    assert assets.kinds(settings_of(tmp_path)) == {"sqlite", "sql"}
+    assert assets.kinds(settings_of(tmp_path, SKENE_DATABASE_URL=url)) == {"tidb", "sql"}
 
 
 def test_a_steps_version_changes_with_what_it_says() -> None:
@@ -262,7 +263,7 @@ def test_a_broken_file_fails_its_asset_with_its_error_and_once() -> None:
     error = DocumentErrors([LoopError("loops/a.yaml is wrong.")])
 
     with pytest.raises(dg.Failure, match=r"loops/a\.yaml is wrong") as failed:
-        broken_asset("a", error)()
+        broken_asset("a", error, Catalog())()
 
     assert not failed.value.allow_retries
 

@@ -12,6 +12,7 @@ from template_world import email, plan_of
 from skene_dagster.behaviour.rollup.roll_up import RolledUp
 from skene_dagster.compiler import checks, descriptions, metadata, window
 from skene_dagster.compiler.broken import broken_definitions
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs import rollup, sensors
 from skene_dagster.compiler.jobs.reconcile import _told as told_of_a_reconciliation
 from skene_dagster.compiler.jobs.retention import _events as events_kept
@@ -374,7 +375,7 @@ def test_each_broken_file_has_an_asset_and_its_loop_a_job_unless_another_is_well
         a_broken("loops/d.yaml", "no loop's name"),
     ]
 
-    found = broken_definitions(broken, {"retention"})
+    found = broken_definitions(broken, {"retention"}, Catalog())
 
     assert sorted(spec.key.path[-1] for spec in found.resolve_all_asset_specs()) == ["a_b", "a_b_2", "a_b_3", "c", "d"]
     jobs = {job.name: sorted(key.path[-1] for key in job.asset_layer.selected_asset_keys)

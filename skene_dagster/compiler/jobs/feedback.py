@@ -6,7 +6,9 @@ from dataclasses import asdict
 import dagster as dg
 from sqlalchemy import Engine
 
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.checks import report_doubts
+from skene_dagster.compiler.retry_policy import EXECUTOR
 from skene_dagster.compiler.work import Resources, begun
 from skene_dagster.delivery.controls import EVERY
 from skene_dagster.delivery.providers import registry
@@ -24,7 +26,9 @@ ASK_SECONDS = 300.0
 """For which the job reads what it was told, and what else is there."""
 
 
-def listening(plans: Sequence[LoopPlan], settings: Settings, resources: Resources) -> dg.JobDefinition:
+def listening(
+    plans: Sequence[LoopPlan], settings: Settings, resources: Resources, catalog: Catalog
+) -> dg.JobDefinition:
     """Define the job; `wake` starts it.
 
     Args:
@@ -38,18 +42,18 @@ def listening(plans: Sequence[LoopPlan], settings: Settings, resources: Resource
         out=dg.Out(dg.Nothing),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30.0, backoff=dg.Backoff.EXPONENTIAL),
     )
-    def ask(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
+    def ask(context: dg.OpExecutionContext, skene_database: dg.ResourceParam[Engine]) -> None:
         new, denied = 0, []
-        with begun(context, database, settings) as work:
+        with begun(context, skene_database, settings) as work:
             if work.mode.leaves:
                 with work.session() as session:
                     for name in registry.asked(settings):
                         asked = poll(session, name)
                         new += asked.reports
                         denied += [f"{name}: {asked.denied}"] if asked.denied else []
-            drained = drain(database, work.clock, seconds=ASK_SECONDS)
-            paused = breaker.act(database, work.clock)
-            report_doubts(context.instance, database, plans, work.mode.name)
+            drained = drain(skene_database, work.clock, seconds=ASK_SECONDS)
+            paused = breaker.act(skene_database, work.clock)
+            report_doubts(context.instance, skene_database, plans, work.mode.name, catalog)
         context.log.info(told(drained, paused))
         said = {"denied": "; ".join(denied) or "nothing", "paused": _in_words(paused) or "nothing"}
         context.add_output_metadata({"new": new, **asdict(drained), **said})
@@ -57,6 +61,7 @@ def listening(plans: Sequence[LoopPlan], settings: Settings, resources: Resource
     @dg.job(
         name=NAME,
         resource_defs=resources,
+        executor_def=EXECUTOR,
         description="Asks providers without a webhook what became of emails, and reads what they say.",
     )
     def job() -> None:

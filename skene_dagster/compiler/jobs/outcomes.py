@@ -9,10 +9,12 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler import outcome_reports
+from skene_dagster.compiler.assets import kinds
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs.report import report_asset
 from skene_dagster.compiler.jobs.rollup import KEYS, keys_of_goal
 from skene_dagster.compiler.names import REPORT, outcomes_key, sends_key, table_key
-from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.retry_policy import EXECUTOR, RETRIES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.compiler.work import Work, begun
 from skene_dagster.errors import SkeneError
@@ -27,7 +29,21 @@ NAME = "skene__outcomes"
 """The job and its schedule. Two underscores: no loop can have this name."""
 
 
-def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) -> dg.Definitions:
+def outcomes_spec(plan: LoopPlan, settings: Settings) -> dg.AssetSpec:
+    """Describe what came of a loop."""
+    return dg.AssetSpec(
+        outcomes_key(plan),
+        group_name=plan.name,
+        kinds=kinds(settings),
+        description=outcome_reports.description(plan),
+        deps=_upstream(plan),
+        skippable=True,
+    )
+
+
+def outcome_definitions(
+    plans: Sequence[LoopPlan], settings: Settings, catalog: Catalog, *, all_well: bool
+) -> dg.Definitions:
     """Define the assets, the job that makes them, and its schedule, which is on from the start.
 
     Args:
@@ -36,11 +52,13 @@ def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_we
     """
     if not plans:
         return dg.Definitions()
-    asset = _assets(plans, settings, all_well=all_well)
+    asset = _assets(plans, settings, catalog, all_well=all_well)
     counted = KEYS if any(keys_of_goal(goal) for plan in plans for goal in plan.goals) else ()
+    made = catalog.keys([*(outcomes_key(plan) for plan in plans), *counted, REPORT])
     job = dg.define_asset_job(
         NAME,
-        selection=dg.AssetSelection.assets(*(outcomes_key(plan) for plan in plans), *counted, REPORT),
+        selection=dg.AssetSelection.assets(*made),
+        executor_def=EXECUTOR,
         description="Measures what came of all loops, and writes the report.",
     )
 
@@ -55,39 +73,28 @@ def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_we
         moment = tag_of(context.scheduled_execution_time)
         return dg.RunRequest(run_key=moment, tags={AS_OF: moment})
 
-    return dg.Definitions(assets=[asset, report_asset(plans, settings)], jobs=[job], schedules=[daily])
+    return dg.Definitions(assets=[asset, report_asset(settings, catalog)], jobs=[job], schedules=[daily])
 
 
-def _assets(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) -> dg.AssetsDefinition:
-    kinds = {"sqlite" if settings.database_url.startswith("sqlite") else "tidb", "sql"}
-    by_key = {outcomes_key(plan): plan for plan in plans}
+def _assets(plans: Sequence[LoopPlan], settings: Settings, catalog: Catalog, *, all_well: bool) -> dg.AssetsDefinition:
+    by_key = {catalog.key(outcomes_key(plan)): plan for plan in plans}
 
     # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
     @dg.multi_asset(
         name="skene__measure",
-        specs=[
-            dg.AssetSpec(
-                key,
-                group_name=plan.name,
-                kinds=kinds,
-                description=outcome_reports.description(plan),
-                deps=_upstream(plan),
-                skippable=True,
-            )
-            for key, plan in by_key.items()
-        ],
-        check_specs=[spec for plan in plans for spec in outcome_reports.check_specs(plan)],
+        specs=[catalog.spec(outcomes_key(plan)) for plan in plans],
+        check_specs=[spec for key in by_key for spec in outcome_reports.check_specs(key)],
         can_subset=True,
         retry_policy=RETRIES,
     )
     def outcomes(
-        context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext, skene_database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with begun(context, database, settings) as work:
+        with begun(context, skene_database, settings) as work:
             work.refuse_the_future()
-            chosen = [plan for key, plan in by_key.items() if key in context.selected_asset_keys]
+            chosen = {key: plan for key, plan in by_key.items() if key in context.selected_asset_keys}
             failed: list[SkeneError] = []
-            for plan in chosen:
+            for key, plan in chosen.items():
                 try:
                     found = _measure(work, plan)
                 except SkeneError as error:
@@ -95,9 +102,9 @@ def _assets(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) ->
                     context.log.warning("%s is not measured. %s", plan.name, without_addresses(str(error)))
                     failed.append(error)
                 else:
-                    yield _result(plan, found)
+                    yield _result(key, plan, found)
             if all_well and len(chosen) == len(plans):
-                ended = give_up(database, work.mode.name, plans)
+                ended = give_up(skene_database, work.mode.name, plans)
                 if ended:
                     context.log.info("%s windows end unasked: no loop has their goal any more.", f"{ended:,}")
             if failed:
@@ -121,9 +128,9 @@ def _measure(work: Work, plan: LoopPlan) -> tuple[LoopOutcome, ...]:
     return reading(work.database, lambda connection: outcomes_of(connection, plan, mode, as_of=work.as_of))
 
 
-def _result(plan: LoopPlan, found: tuple[LoopOutcome, ...]) -> dg.MaterializeResult[None]:
+def _result(key: dg.AssetKey, plan: LoopPlan, found: tuple[LoopOutcome, ...]) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
-        asset_key=outcomes_key(plan),
+        asset_key=key,
         metadata=outcome_reports.metadata(found),
-        check_results=[outcome_reports.measured(plan, found), outcome_reports.no_harm(plan, found)],
+        check_results=[outcome_reports.measured(key, plan, found), outcome_reports.no_harm(key, found)],
     )

@@ -3,7 +3,7 @@
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.retry_policy import EXECUTOR, RETRIES
 from skene_dagster.compiler.work import begun
 from skene_dagster.errors import SettingsError
 from skene_dagster.feedback.provider_list.lists import reachable
@@ -35,8 +35,8 @@ def provider_lists(settings: Settings) -> dg.Definitions:
         out=dg.Out(dg.Nothing),
         retry_policy=RETRIES,
     )
-    def read(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with begun(context, database, settings) as work, work.session() as session:
+    def read(context: dg.OpExecutionContext, skene_database: dg.ResourceParam[Engine]) -> None:
+        with begun(context, skene_database, settings) as work, work.session() as session:
             swept = [sweep(session, name) for name in names]
         for one in swept:
             (context.log.warning if one.ended_because and one.is_news else context.log.info)(_told(one))
@@ -48,7 +48,7 @@ def provider_lists(settings: Settings) -> dg.Definitions:
             }
         )
 
-    @dg.job(name=NAME, description="Reads the providers' own lists of suppressions.")
+    @dg.job(name=NAME, executor_def=EXECUTOR, description="Reads the providers' own lists of suppressions.")
     def job() -> None:
         read()
 

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import dagster as dg
 from sqlalchemy import Engine
 
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.checks import report_doubts
+from skene_dagster.compiler.retry_policy import EXECUTOR
 from skene_dagster.compiler.work import Resources, begun
 from skene_dagster.delivery.reconcile import Reconciled, reconcile
 from skene_dagster.loops.plan import LoopPlan
@@ -15,7 +17,9 @@ NAME = "skene__reconcile"
 """The job. Two underscores: no loop can have this name."""
 
 
-def reconciling(plans: Sequence[LoopPlan], settings: Settings, resources: Resources) -> dg.JobDefinition:
+def reconciling(
+    plans: Sequence[LoopPlan], settings: Settings, resources: Resources, catalog: Catalog
+) -> dg.JobDefinition:
     """Define the job; `wake` starts it.
 
     Args:
@@ -29,13 +33,13 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings, resources: Resour
         out=dg.Out(dg.Nothing),
         retry_policy=dg.RetryPolicy(max_retries=2, delay=30.0, backoff=dg.Backoff.EXPONENTIAL),
     )
-    def look(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with begun(context, database, settings) as work:
+    def look(context: dg.OpExecutionContext, skene_database: dg.ResourceParam[Engine]) -> None:
+        with begun(context, skene_database, settings) as work:
             try:
                 with work.session() as session:
                     found = reconcile(session, plans)
             finally:
-                report_doubts(context.instance, database, plans, work.mode.name)
+                report_doubts(context.instance, skene_database, plans, work.mode.name, catalog)
         context.log.info(_told(found))
         context.add_output_metadata(
             {
@@ -50,6 +54,7 @@ def reconciling(plans: Sequence[LoopPlan], settings: Settings, resources: Resour
     @dg.job(
         name=NAME,
         resource_defs=resources,
+        executor_def=EXECUTOR,
         description="Settles what runs have left without an answer, and checks what is in doubt.",
     )
     def job() -> None:

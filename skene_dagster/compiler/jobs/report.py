@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 from sqlalchemy import Engine
 
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.names import REPORT, outcomes_key
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.work import begun
@@ -15,25 +16,32 @@ GROUP = "measuring"
 """No loop's: what is about all of them."""
 
 
-def report_asset(plans: Sequence[LoopPlan], settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset of the page that `skene-dagster report` writes, too."""
-
-    @dg.asset(
-        key=REPORT,
+def report_spec(plans: Sequence[LoopPlan]) -> dg.AssetSpec:
+    """Describe the page that `skene-dagster report` writes, too."""
+    return dg.AssetSpec(
+        REPORT,
         group_name=GROUP,
         kinds={"html"},
         description="What needs a person, what the loops did, and whether it worked: one page, `.skene/report.html`.",
         deps=[outcomes_key(plan) for plan in plans],
-        retry_policy=RETRIES,
     )
-    def report(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
+
+
+def report_asset(settings: Settings, catalog: Catalog) -> dg.AssetsDefinition:
+    """Define the asset of the page."""
+    spec = catalog.spec(REPORT)
+
+    @dg.multi_asset(specs=[spec], name=spec.key.to_python_identifier(), retry_policy=RETRIES)
+    def report(
+        context: dg.AssetExecutionContext, skene_database: dg.ResourceParam[Engine]
+    ) -> dg.MaterializeResult[None]:
         # A code location that only loads needs neither the project's files again, nor what draws charts.
         from skene_dagster.project import load_project  # noqa: PLC0415
         from skene_dagster.report.numbers import read  # noqa: PLC0415
         from skene_dagster.report.page import FILE, TITLE, save  # noqa: PLC0415
 
-        with begun(context, database, settings) as work:
-            numbers = read(database, settings, load_project(settings), work.mode.name, work.clock)
+        with begun(context, skene_database, settings) as work:
+            numbers = read(skene_database, settings, load_project(settings), work.mode.name, work.clock)
         file = settings.root / FILE
         size = save(numbers, file, title=TITLE)
         return dg.MaterializeResult(

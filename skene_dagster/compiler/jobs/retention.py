@@ -6,7 +6,7 @@ from dataclasses import replace
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.retry_policy import EXECUTOR, RETRIES
 from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.retention import Retained, forget_contacts, retain
 from skene_dagster.erasing.waiting import go_on
@@ -45,20 +45,24 @@ def retaining(plans: Sequence[LoopPlan], settings: Settings, *, are_all: bool) -
         out=dg.Out(dg.Nothing),
         retry_policy=RETRIES,
     )
-    def delete(context: dg.OpExecutionContext, database: dg.ResourceParam[Engine]) -> None:
-        with begun(context, database, settings) as work:
+    def delete(context: dg.OpExecutionContext, skene_database: dg.ResourceParam[Engine]) -> None:
+        with begun(context, skene_database, settings) as work:
             kept = settings.retention
-            done = retain(database, retention=kept, usage=usage, plans=plans, are_all=are_all, clock=work.clock)
-            forgotten = forget_contacts(database, settings.limits.caps, work.clock)
-            pruned = prune(database, work.clock)
-            go_on(database, settings, work.clock)
-            over = forget_incidents(database, work.clock)
+            done = retain(skene_database, retention=kept, usage=usage, plans=plans, are_all=are_all, clock=work.clock)
+            forgotten = forget_contacts(skene_database, settings.limits.caps, work.clock)
+            pruned = prune(skene_database, work.clock)
+            go_on(skene_database, settings, work.clock)
+            over = forget_incidents(skene_database, work.clock)
         more = {contacts.name: forgotten, webhooks.name: pruned.events, incidents.name: over}
         done = replace(done, rows={**done.rows, **more})
         context.log.info(_told(done))
         context.add_output_metadata({**done.rows, "opens_forgotten": pruned.opens, **_events(done)})
 
-    @dg.job(name=NAME, description="Deletes what is old: as skene.yaml says, and what providers told.")
+    @dg.job(
+        name=NAME,
+        executor_def=EXECUTOR,
+        description="Deletes what is old: as skene.yaml says, and what providers told.",
+    )
     def job() -> None:
         delete()
 

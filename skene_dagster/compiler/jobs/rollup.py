@@ -9,9 +9,10 @@ from skene_dagster.behaviour import activity, adoption, engagement, milestones
 from skene_dagster.behaviour.rollup import roll_up
 from skene_dagster.checks import unreadable
 from skene_dagster.compiler import metadata
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.metadata import Metadata, table
 from skene_dagster.compiler.names import table_key
-from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.retry_policy import EXECUTOR, RETRIES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.compiler.work import begun
 from skene_dagster.loops.plan import AtLevel, GoalPlan, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
@@ -82,16 +83,38 @@ def keys_needed(steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
     return list(KEYS) if any(keys_read(step) for step in steps) else []
 
 
-def usage_definitions(settings: Settings) -> dg.Definitions:
+def usage_specs(settings: Settings, kinds: set[str]) -> list[dg.AssetSpec]:
+    """Describe what is rolled up."""
+
+    def spec(key: dg.AssetKey, description: str, dep: dg.AssetKey) -> dg.AssetSpec:
+        return dg.AssetSpec(key, group_name=GROUP, kinds=kinds, description=description, deps=[dep])
+
+    return [
+        spec(
+            ACTIVITY,
+            "What each user did on each day, and when they were first and last active. Days with new or "
+            "late events are counted again. Kept in `skene_user_days` and `skene_user_activity`.",
+            table_key(settings.events.table),
+        ),
+        spec(ADOPTION, "Who has tried, adopted or lapsed from each feature, and since when.", ACTIVITY),
+        spec(LEVELS, "Each user's level of engagement, since when, and their earlier levels.", ACTIVITY),
+        spec(MILESTONES, "Who has reached which milestone, and on which day: once, for ever.", ACTIVITY),
+    ]
+
+
+def usage_definitions(settings: Settings, catalog: Catalog) -> dg.Definitions:
     """Define the assets, the job that makes them alone, and its schedule.
 
     Raises:
         SettingsError: what skene.yaml says of it is impossible.
     """
     plan = plan_usage(settings)
-    assets = _assets(plan, settings)
+    assets = _assets(plan, settings, catalog)
     job = dg.define_asset_job(
-        NAME, selection=dg.AssetSelection.assets(*KEYS), description="Rolls up what users do, if no loop's run does."
+        NAME,
+        selection=dg.AssetSelection.assets(*catalog.keys(KEYS)),
+        executor_def=EXECUTOR,
+        description="Rolls up what users do, if no loop's run does.",
     )
 
     @dg.schedule(
@@ -108,44 +131,29 @@ def usage_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(assets=[assets], jobs=[job], schedules=[daily])
 
 
-def _assets(plan: UsagePlan, settings: Settings) -> dg.AssetsDefinition:
-    kinds = {"sqlite" if settings.database_url.startswith("sqlite") else "tidb", "sql"}
-
-    def spec(key: dg.AssetKey, description: str, deps: Sequence[dg.AssetKey]) -> dg.AssetSpec:
-        return dg.AssetSpec(key, group_name=GROUP, kinds=kinds, description=description, deps=list(deps))
-
+def _assets(plan: UsagePlan, settings: Settings, catalog: Catalog) -> dg.AssetsDefinition:
     # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
     @dg.multi_asset(
         name="skene__rollup",
-        specs=[
-            spec(
-                ACTIVITY,
-                "What each user did on each day, and when they were first and last active. Days with new or "
-                "late events are counted again. Kept in `skene_user_days` and `skene_user_activity`.",
-                [table_key(plan.events.table)],
-            ),
-            spec(ADOPTION, "Who has tried, adopted or lapsed from each feature, and since when.", [ACTIVITY]),
-            spec(LEVELS, "Each user's level of engagement, since when, and their earlier levels.", [ACTIVITY]),
-            spec(MILESTONES, "Who has reached which milestone, and on which day: once, for ever.", [ACTIVITY]),
-        ],
+        specs=[catalog.spec(key) for key in KEYS],
         retry_policy=RETRIES,
     )
     def usage(
-        context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext, skene_database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with begun(context, database, settings) as work:
+        with begun(context, skene_database, settings) as work:
             work.refuse_the_future()
             done = roll_up.roll_up(
-                database, plan=plan, users=settings.users, as_of=work.as_of, clock=work.clock, run_id=work.run_id
+                skene_database, plan=plan, users=settings.users, as_of=work.as_of, clock=work.clock, run_id=work.run_id
             )
-            reports = reading(database, lambda connection: _reports(connection, plan, settings, done))
-            bad = reading(database, lambda connection: unreadable.of_usage(connection, settings))
+            reports = reading(skene_database, lambda connection: _reports(connection, plan, settings, done))
+            bad = reading(skene_database, lambda connection: unreadable.of_usage(connection, settings))
         reports[ACTIVITY] |= metadata.unreadable(bad)
         context.log.info(_told(done))
         for found in bad:
             context.log.warning("%s", found)
         for key, report in reports.items():
-            yield dg.MaterializeResult(asset_key=key, metadata=report)
+            yield dg.MaterializeResult(asset_key=catalog.key(key), metadata=report)
 
     return usage
 

@@ -13,6 +13,7 @@ import dagster as dg
 from sqlalchemy import Connection, Engine
 
 from skene_dagster.compiler import descriptions
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs.rollup import keys_needed
 from skene_dagster.compiler.names import keys_of
 from skene_dagster.compiler.window import AS_OF
@@ -51,35 +52,35 @@ def is_on_its_way(instance: dg.DagsterInstance, job: str) -> bool:
     return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=_ACTIVE, created_after=since), limit=1))
 
 
-def selected(plan: LoopPlan, steps: Sequence[StepPlan]) -> list[dg.AssetKey]:
+def selected(plan: LoopPlan, steps: Sequence[StepPlan], catalog: Catalog) -> list[dg.AssetKey]:
     """Name the assets that a run of these steps makes: those of ours that they are read from, and their own."""
-    return [*keys_needed(steps), *(key for step in steps for key in keys_of(plan, step))]
+    return catalog.keys([*keys_needed(steps), *(key for step in steps for key in keys_of(plan, step))])
 
 
-def sensor(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.SensorDefinition:
+def sensor(plan: LoopPlan, step: StepPlan, settings: Settings, catalog: Catalog) -> dg.SensorDefinition:
     """Define the sensor that starts a step; it is on from the beginning."""
-    keys = selected(plan, [step])
+    keys, job = selected(plan, [step], catalog), catalog.job(plan.name)
 
     @dg.sensor(
-        name=f"{plan.name}__{step.name}",
-        job_name=plan.name,
+        name=f"{job}__{step.name}",
+        job_name=job,
         minimum_interval_seconds=LOOK_EVERY,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=descriptions.sensor(plan, step),
     )
     def wake(
-        context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]
+        context: dg.SensorEvaluationContext, skene_database: dg.ResourceParam[Engine]
     ) -> Iterator[dg.SkipReason | dg.RunRequest]:
-        if is_on_its_way(context.instance, plan.name):
+        if is_on_its_way(context.instance, job):
             yield dg.SkipReason("A run of this loop is already in progress.")
             return
         before = Cursor.read(context.cursor)
         try:
-            if not schema.is_ready(database):
+            if not schema.is_ready(skene_database):
                 yield dg.SkipReason("The skene_* tables are not there yet, or of another release.")
                 return
-            now = database_clock(database)()
-            after = reading(database, lambda connection: look(connection, plan, step, settings, before, now))
+            now = database_clock(skene_database)()
+            after = reading(skene_database, lambda connection: look(connection, plan, step, settings, before, now))
         except SkeneError as error:
             yield dg.SkipReason(str(error))
             return

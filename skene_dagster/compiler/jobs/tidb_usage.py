@@ -4,10 +4,11 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler.assets import TABLES
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs.rollup import GROUP
 from skene_dagster.compiler.metadata import table
 from skene_dagster.compiler.names import TIDB_USAGE, table_key
-from skene_dagster.compiler.retry_policy import RETRIES
+from skene_dagster.compiler.retry_policy import EXECUTOR, RETRIES
 from skene_dagster.compiler.work import begun
 from skene_dagster.loops.tidb_features import FEATURES, PREFIX
 from skene_dagster.settings import Settings, TidbUsage
@@ -22,27 +23,32 @@ HOURLY = "20 * * * *"
 SOURCE = "information_schema.statements_summary"
 
 
-def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitions:
+def tidb_usage_specs() -> tuple[dg.AssetSpec, dg.AssetSpec]:
+    """Describe what is collected, and the server's table that it comes from."""
+    collected = dg.AssetSpec(
+        TIDB_USAGE,
+        group_name=GROUP,
+        kinds={"tidb", "sql"},
+        deps=[table_key(SOURCE)],
+        description="Which users use which of TiDB's own features, from the server's statement summary. Kept "
+        "in `skene_events`, as events `tidb:<feature>` of the users that skene.yaml names.",
+    )
+    source = dg.AssetSpec(
+        table_key(SOURCE), group_name=TABLES, kinds={"tidb"}, description="The server's summary of its statements."
+    )
+    return collected, source
+
+
+def tidb_usage_definitions(settings: Settings, usage: TidbUsage, catalog: Catalog) -> dg.Definitions:
     """Define the asset, its job and its schedule."""
 
     # Not an asset of its own, whose op would have the job's name.
-    @dg.multi_asset(
-        name="skene__collect",
-        specs=[
-            dg.AssetSpec(
-                TIDB_USAGE,
-                group_name=GROUP,
-                kinds={"tidb", "sql"},
-                deps=[table_key(SOURCE)],
-                description="Which users use which of TiDB's own features, from the server's statement summary. Kept "
-                "in `skene_events`, as events `tidb:<feature>` of the users that skene.yaml names.",
-            )
-        ],
-        retry_policy=RETRIES,
-    )
-    def tidb_usage(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
-        with begun(context, database, settings):
-            found = collect(database, usage, settings.users)
+    @dg.multi_asset(name="skene__collect", specs=[catalog.spec(TIDB_USAGE)], retry_policy=RETRIES)
+    def tidb_usage(
+        context: dg.AssetExecutionContext, skene_database: dg.ResourceParam[Engine]
+    ) -> dg.MaterializeResult[None]:
+        with begun(context, skene_database, settings):
+            found = collect(skene_database, usage, settings.users)
         if isinstance(found, str):
             context.log.warning("Nothing was collected: %s.", found)
             return dg.MaterializeResult(metadata={"not_offered": found})
@@ -52,7 +58,8 @@ def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitio
 
     job = dg.define_asset_job(
         NAME,
-        selection=dg.AssetSelection.assets(TIDB_USAGE),
+        selection=dg.AssetSelection.assets(catalog.key(TIDB_USAGE)),
+        executor_def=EXECUTOR,
         description="Asks the server who used which TiDB feature.",
     )
     schedule = dg.ScheduleDefinition(
@@ -62,10 +69,7 @@ def tidb_usage_definitions(settings: Settings, usage: TidbUsage) -> dg.Definitio
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    source = dg.AssetSpec(
-        table_key(SOURCE), group_name=TABLES, kinds={"tidb"}, description="The server's summary of its statements."
-    )
-    return dg.Definitions(assets=[source, tidb_usage], jobs=[job], schedules=[schedule])
+    return dg.Definitions(assets=[catalog.spec(table_key(SOURCE)), tidb_usage], jobs=[job], schedules=[schedule])
 
 
 def _metadata(found: Collected) -> dict[str, dg.MetadataValue]:

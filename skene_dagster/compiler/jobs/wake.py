@@ -13,6 +13,7 @@ from functools import cached_property
 import dagster as dg
 from sqlalchemy import Engine
 
+from skene_dagster.compiler.catalog.catalog import Catalog
 from skene_dagster.compiler.jobs import dead_runs, feedback, reconcile
 from skene_dagster.compiler.jobs.sensors import is_on_its_way
 from skene_dagster.compiler.work import Resources
@@ -83,7 +84,7 @@ class Cursor:
 
 
 def waking(
-    plans: Sequence[LoopPlan], broken: Sequence[str], settings: Settings, resources: Resources
+    plans: Sequence[LoopPlan], broken: Sequence[str], settings: Settings, resources: Resources, catalog: Catalog
 ) -> dg.Definitions:
     """Define the sensor, which is on from the start, and the jobs that it starts.
 
@@ -93,7 +94,10 @@ def waking(
     """
     # Dagster, 2026-11: jobs without resources of their own get those of all definitions, and with them the sensor that
     # starts several jobs is copied, with a warning about a beta feature that nobody uses.
-    jobs = [feedback.listening(plans, settings, resources), reconcile.reconciling(plans, settings, resources)]
+    jobs = [
+        feedback.listening(plans, settings, resources, catalog),
+        reconcile.reconciling(plans, settings, resources, catalog),
+    ]
 
     @dg.sensor(
         name=NAME,
@@ -102,8 +106,8 @@ def waking(
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=DESCRIPTION,
     )
-    def sensor(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Engine]) -> dg.SensorResult:
-        look = Look(context, database, plans, broken, settings)
+    def sensor(context: dg.SensorEvaluationContext, skene_database: dg.ResourceParam[Engine]) -> dg.SensorResult:
+        look = Look(context, skene_database, plans, broken, settings)
         said = " ".join(filter(None, _parts(look)))
         if look.starts and said:
             context.log.info(said)
