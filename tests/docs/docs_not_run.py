@@ -8,6 +8,7 @@ NOT_RUN = {
     r"\. \.venv/bin/activate": "is of the clone; these tests run with what it activates",
     r"mysql .*": "needs MySQL's client and a server; tests/acceptance/test_migrate.py executes what `--sql` prints",
     r"docker .*": "needs a container engine; tests/docs/test_deploy.py reads compose.yaml",
+    r"dg .*": "needs a project of its own; tests/acceptance/test_mounted.py makes one, and runs them there",
     r"curl .*": "needs what serves HTTPS in front; tests/web sends the same request",
     r"SKENE_WRITE_KEY='.*' skene-dagster serve .*": "does not end; tests/web/test_serve.py starts it",
     r"docs/loop-format.md: yaml loops/quiet_workspaces.yaml": "tests/acceptance/test_quiet_workspaces.py runs it",

@@ -1,6 +1,7 @@
 """What the pages say of sending, the database, the house and HTTP: rules for their tables."""
 
 import configparser
+import inspect
 import re
 from dataclasses import fields
 from datetime import timedelta
@@ -12,7 +13,8 @@ import yaml
 from docs_compare import PACKAGE, first, first_code_of_each, same
 from docs_pages import ROOT, Table, in_code
 
-from skene_dagster import frames
+from skene_dagster import build_definitions, frames
+from skene_dagster.components import SkeneLoops
 from skene_dagster.consent.suppressions import SCOPES, topic_scope
 from skene_dagster.delivery.ledger import Bounce, ReceiptCounts
 from skene_dagster.delivery.ledger.receipt_counts import MACHINE
@@ -242,6 +244,12 @@ def answers(table: Table) -> None:
 
 def functions_of_frames(table: Table) -> None:
     same(table, first_code_of_each(table), frames.__all__)
+
+
+def arguments_of_mounting(table: Table) -> None:
+    """Of the function and of the component, whose names differ for two."""
+    taken = {*inspect.signature(build_definitions).parameters, *(field.name for field in fields(SkeneLoops))}
+    same(table, {code for _, row in table.rows for code in in_code(row[0])}, taken)
 
 
 def stored_columns(table: Table) -> None:

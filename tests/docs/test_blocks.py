@@ -88,6 +88,9 @@ def is_drawing(block: Block, _folder: Path, _database: Path) -> None:
 def validate_file(block: Block, folder: Path, database: Path) -> None:
     """Put a file where its title says: a loop alone and beside the shipped ones, settings in place of the example's."""
     assert block.title, f'{block.place}: say which file this is: title="loops/x.yaml", title="skene.yaml"'
+    if block.title == "defs.yaml":
+        load_component(block, folder, database)
+        return
     if why_not_run(f"{block.place.page}: yaml {block.title}"):
         return
     if block.title == "skene.yaml":
@@ -102,6 +105,46 @@ def validate_file(block: Block, folder: Path, database: Path) -> None:
         checked = said(root, "validate", "--database")
         assert re.search(r"^\d+ loops? ok\. Checked", checked, re.MULTILINE), f"{block.place}: {name}: {checked}"
         assert f" {block.title}" in checked, f"{block.place}: {name}: {checked}"
+
+
+COMPONENT = """
+import sys
+from pathlib import Path
+from dagster.components.testing import create_defs_folder_sandbox
+
+with create_defs_folder_sandbox() as sandbox:
+    component = sandbox.defs_folder_path / "loops"
+    component.mkdir(parents=True)
+    (component / "defs.yaml").write_text(sys.stdin.read())
+    with sandbox.build_all_defs() as defs:
+        assert "loops__retention" in {job.name for job in defs.resolve_all_job_defs()}
+"""
+
+
+def load_component(block: Block, folder: Path, database: Path) -> None:
+    """Put it into the folder of a component, beside a project of loops."""
+    root = copy_example(folder / "growth", database)
+    run_in(folder, COMPONENT, block, text=block.text.replace("{{ context.project_root }}/growth", str(root)))
+
+
+def load_definitions(block: Block, folder: Path, database: Path) -> None:
+    """Put it beside a project of loops, and have Dagster validate what it defines."""
+    copy_example(folder / "growth", database)
+    (folder / "definitions.py").write_text(block.text, encoding="utf-8")
+    run_in(folder, "import dagster, definitions; dagster.Definitions.validate_loadable(definitions.defs)", block)
+
+
+def run_in(folder: Path, code: str, block: Block, text: str = "") -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        input=text,
+        env=os.environ | {"PRODUCT_DATABASE_URL": f"sqlite:///{folder}/growth/.skene/skene.db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block.place}: {done.stderr}"
 
 
 def run_python(block: Block, folder: Path, database: Path) -> None:
@@ -163,6 +206,7 @@ RULES: dict[str, Rule] = {
     "yaml": validate_file,
     "ts": validate_file,
     "python": run_python,
+    "python definitions": load_definitions,
     "python frames": run_frames,
     "jinja": read_jinja,
     "sql": asks_who_is_blocked,

@@ -28,6 +28,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("docs/cli.md", "option"): authoring.options_of_a_command,
     ("docs/consent.md", "scope"): running.scopes_of_a_suppression,
     ("docs/consent.md", "value"): running.values_of_a_page,
+    ("docs/dagster-project.md", "argument"): running.arguments_of_mounting,
     ("docs/deploy.md", "process"): running.processes,
     ("docs/engagement.md", "level"): authoring.levels,
     ("docs/engagement.md", "state"): authoring.states_of_a_feature,
