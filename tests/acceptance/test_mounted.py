@@ -157,7 +157,7 @@ def test_the_component_works_in_a_project_that_dagsters_scaffolder_made(growth: 
 
 
 def test_what_each_dg_command_imports_of_ours_is_light() -> None:
-    code = "import sys, dagster, skene_dagster.components; print([n for n in sys.modules if n.startswith('skene_dagster.')])"
+    code = "import sys, skene_dagster.components; print([n for n in sys.modules if n.startswith('skene_dagster.')])"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
