@@ -33,8 +33,6 @@ def check_steps(loop: model.Loop, faults: Faults) -> None:
     """Refuse what a step about accounts cannot do yet."""
     if loop.per == "user":
         return
-    if loop.holdout:
-        faults.refuse(("holdout",), "'holdout' is not built for loops that are per account.", "Leave it out.")
     for number, step in enumerate(loop.steps):
         path = ("steps", number)
         if step.action.type == "block":
