@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
@@ -16,6 +16,7 @@ from skene_dagster.incidents.problems import Problem
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
+from skene_dagster.report.mails.looks import Looks, looks_of
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings
@@ -92,6 +93,7 @@ class Numbers:
     """By loop, and the day of their tick."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
+    looks: Looks = field(default_factory=dict)
 
     @property
     def since(self) -> datetime:
@@ -112,7 +114,8 @@ def read(engine: Engine, settings: Settings, project: Project, mode: str, clock:
         raise found.failed[0]
 
     def count(connection: Connection) -> Numbers:
-        return _count(connection, project.loops, mode, now, found.problems)
+        counted = _count(connection, project.loops, mode, now, found.problems)
+        return replace(counted, looks=looks_of(connection, project.loops, settings, mode, now))
 
     return reading(engine, count)
 
