@@ -15,12 +15,12 @@ from skene_dagster.explain.reasons import REASONS
 from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
-from skene_dagster.outcomes.comparisons import LoopOutcome
+from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
 from skene_dagster.report import arrived, changed, charts
 from skene_dagster.report.mails.looks import DESKTOP, PHONE
 from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
 from skene_dagster.store.keys import as_text
-from skene_dagster.wording import in_words, percent
+from skene_dagster.wording import how_many, in_words, percent
 
 TITLE = "Growth loops"
 
@@ -146,8 +146,8 @@ def _effect(found: LoopOutcome) -> Effect:
     worth = "" if found.worth is None else words.more_value(found.worth.lift, unit="", cap=found.worth.cap)
     return Effect(
         did,
-        _of_arm(found.mailed.reached, found.mailed.closed),
-        _of_arm(found.held_out.reached, found.held_out.closed),
+        _of_arm(found.mailed),
+        _of_arm(found.held_out),
         "" if difference is None else words.interval_in_points(difference),
         words.more_people(lift, did),
         words.verdict(lift, a_week=found.a_week),
@@ -162,10 +162,11 @@ def _effect(found: LoopOutcome) -> Effect:
     )
 
 
-def _of_arm(reached: int, closed: int) -> str:
-    if not closed:
+def _of_arm(arm: ArmSize) -> str:
+    if not arm.closed:
         return "nobody has had their full time yet"
-    return f"{words.of_a_hundred(reached / closed)} of 100 ({reached:,} of {closed:,})"
+    accounts = "" if arm.accounts is None else f", in {how_many(arm.accounts, 'account')}"
+    return f"{words.of_a_hundred(arm.reached / arm.closed)} of 100 ({arm.reached:,} of {arm.closed:,}{accounts})"
 
 
 def _interval(one: LoopNumbers) -> list[charts.Interval]:

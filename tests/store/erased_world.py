@@ -102,6 +102,7 @@ ABOUT_NOBODY = {
     "skene_definitions": "what skene.yaml said",
     "skene_versions": "what changed in the files, without texts of their authors",
     "skene_receipt_counts": "numbers",
+    "skene_account_arms": "an account",
     "skene_account_decisions": "an account",
     "skene_incidents": "what is wrong, without addresses: test_incidents.py",
     "skene_failures": "ops that failed, in words that name nobody",

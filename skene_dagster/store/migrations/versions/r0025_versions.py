@@ -7,7 +7,7 @@ from skene_dagster.store.migrations import columns
 from skene_dagster.store.migrations.columns import MOMENT
 
 revision = "0025"
-down_revision = "0022"
+down_revision = "0023"
 
 
 def upgrade() -> None:
