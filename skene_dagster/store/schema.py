@@ -45,6 +45,7 @@ RELEASES = (
     "0022",
     "0023",
     "0025",
+    "0026",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 
