@@ -54,7 +54,7 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings, catalog: C
         with begun(context, skene_database, settings, loop=plan.name, step=step.name) as work:
             work.refuse_the_future()
             if step is plan.steps[0]:
-                history.note(database, plan, settings, work.as_of)
+                history.note(skene_database, plan, settings, work.as_of)
             bring, newest = refresh, partial(members.sample)
             if step.by_row:
                 mode = work.mode.name

@@ -8,6 +8,7 @@ import click
 from skene_dagster.cli.database import shown_database
 from skene_dagster.cli.doctor.alert_checks import examine_alerts
 from skene_dagster.cli.doctor.environment_checks import examine_database, examine_sender
+from skene_dagster.cli.doctor.instance_checks import examine_instance
 from skene_dagster.cli.doctor.mail import examine_mail
 from skene_dagster.cli.group import LOOK, REFUSED, USAGE
 from skene_dagster.cli.screen import Screen, open_screen
@@ -56,7 +57,9 @@ def _environment(screen: Screen, settings: Settings) -> set[str]:
     screen.line()
     seen |= _tell(screen, "Sender", examine_sender(settings, project))
     screen.line()
-    return seen | _tell(screen, "Alerts", examine_alerts(settings))
+    seen |= _tell(screen, "Alerts", examine_alerts(settings))
+    screen.line()
+    return seen | _tell(screen, "Dagster", examine_instance())
 
 
 def _tell(screen: Screen, title: str, looked: Iterator[Checked]) -> set[str]:
