@@ -21,4 +21,5 @@ def copy_example(root: Path, database: Path, *, loops: bool = True) -> Path:
     for folder in (".skene", "deploy"):
         (root / folder).mkdir()
     shutil.copy(database, root / ".skene" / "skene.db")
+    shutil.copy(ROOT / "dagster.yaml", root / ".skene")  # where DAGSTER_HOME is
     return root
