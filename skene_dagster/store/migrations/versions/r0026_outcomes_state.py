@@ -3,7 +3,7 @@
 from skene_dagster.store.migrations import columns
 
 revision = "0026"
-down_revision = "0022"
+down_revision = "0025"
 
 
 def upgrade() -> None:
