@@ -16,6 +16,10 @@ from skene_dagster.incidents.problems import Problem
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
+from skene_dagster.report import coming, people, pressure
+from skene_dagster.report.coming import Coming
+from skene_dagster.report.people import People
+from skene_dagster.report.pressure import Pressure
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings
@@ -90,6 +94,10 @@ class Numbers:
     loops: Sequence[LoopNumbers]
     emails: Mapping[tuple[str, date], int]
     """By loop, and the day of their tick."""
+    pressure: Pressure
+    coming: Coming
+    people: People | None
+    """None: it is about one loop only."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
 
@@ -99,32 +107,55 @@ class Numbers:
         return self.as_of - timedelta(days=DAYS)
 
 
-def read(engine: Engine, settings: Settings, project: Project, mode: str, clock: Clock) -> Numbers:
+def read(
+    engine: Engine, settings: Settings, project: Project, mode: str, clock: Clock, *, loop: str | None = None
+) -> Numbers:
     """Count all of it; it measures nothing and writes nothing.
 
+    Args:
+        loop: only what is about this one.
+
     Raises:
+        SettingsError: `users.mailable` cannot be used on this database.
         StoreError: the database refused.
     """
     found, now = Found(), clock()
-    wrong.on_this_machine(found, settings, [broken.file for broken in project.broken])
-    wrong.in_the_database(found, engine, settings, project.loops, mode, clock)
+    shown = [plan for plan in project.loops if loop in (None, plan.name)]
+    wrong.on_this_machine(found, settings, [broken.file for broken in project.broken if loop is None])
+    wrong.in_the_database(found, engine, settings, shown, mode, clock)
     if found.failed:
         raise found.failed[0]
 
     def count(connection: Connection) -> Numbers:
-        return _count(connection, project.loops, mode, now, found.problems)
+        since = now - timedelta(days=DAYS)
+        decided = decided_since(connection, mode, since)
+        waiting = waiting_by_step(connection, mode)
+        return Numbers(
+            now,
+            mode,
+            found.problems,
+            _loops(connection, shown, mode, now, decided, waiting),
+            _emails(decided),
+            pressure.read(connection, settings, project.loops, mode, now, waiting, loop),
+            coming.read(connection, settings, shown, mode, now, decided),
+            people.read(connection, settings, now, since) if loop is None else None,
+            _examples(connection, mode, decided, since),
+        )
 
     return reading(engine, count)
 
 
-def _count(
-    connection: Connection, plans: Sequence[LoopPlan], mode: str, now: datetime, problems: Sequence[Problem]
-) -> Numbers:
+def _loops(
+    connection: Connection,
+    plans: Sequence[LoopPlan],
+    mode: str,
+    now: datetime,
+    decided: Sequence[Decisions],
+    waiting: Mapping[tuple[str, str, str], int],
+) -> list[LoopNumbers]:
     since = now - timedelta(days=DAYS)
-    decided = decided_since(connection, mode, since)
-    waiting = waiting_by_step(connection, mode)
     by_day = counted_by_day(connection, mode, since.date())
-    loops = [
+    return [
         LoopNumbers(
             plan,
             [_step(connection, plan, step, decided, waiting, since) for step in plan.steps],
@@ -133,11 +164,14 @@ def _count(
         )
         for plan in plans
     ]
+
+
+def _emails(decided: Sequence[Decisions]) -> Mapping[tuple[str, date], int]:
     emails: Counter[tuple[str, date]] = Counter()
     for one in decided:
         if _outcome(one) == "mailed":
             emails[one.loop, one.day] += one.number
-    return Numbers(now, mode, problems, loops, emails, _examples(connection, mode, decided, since))
+    return emails
 
 
 def _step(
