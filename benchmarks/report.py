@@ -67,7 +67,10 @@ goal: {{returns_within: 14d}}
 steps:
   - trigger: {{type: schedule, cron: "0 {hour} * * *"}}
     condition: {{type: query, query: SELECT id FROM users WHERE re_engagement_sent}}
-    action: {{type: email, template: re_engagement, personalization: {{name: "{{{{user.name}}}}"}}}}
+    action:
+      type: email
+      template: re_engagement
+      personalization: {{name: "{{{{user.name}}}}", lastActivity: "{{{{user.last_activity_at}}}}"}}
 """
 
 
