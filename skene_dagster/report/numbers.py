@@ -21,9 +21,10 @@ from skene_dagster.report.coming import Coming
 from skene_dagster.report.people import People
 from skene_dagster.report.pressure import Pressure
 from skene_dagster.segments import members
-from skene_dagster.segments.conditions import subject
+from skene_dagster.segments.conditions import subject as subject_of_step
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
+from skene_dagster.store.subjects import ACCOUNTS, USERS
 
 DAYS = 28
 """Whole weeks, so that weekdays weigh alike."""
@@ -155,10 +156,19 @@ def _loops(
 ) -> list[LoopNumbers]:
     since = now - timedelta(days=DAYS)
     by_day = counted_by_day(connection, mode, since.date())
+    moved: dict[str, tuple[int, int, int]] = {}
+    for subject in (USERS, ACCOUNTS):
+        names = [
+            segment_name(plan.name, step.ledger_name)
+            for plan in plans
+            for step in plan.steps
+            if not step.by_row and subject_of_step(step) is subject
+        ]
+        moved |= members.moved_since(connection, names, since, subject) if names else {}
     return [
         LoopNumbers(
             plan,
-            [_step(connection, plan, step, decided, waiting, since) for step in plan.steps],
+            [_step(plan, step, decided, waiting, moved) for step in plan.steps],
             _sum([counts for (loop, _), counts in by_day.items() if loop == plan.name]),
             outcomes_of(connection, plan, mode, as_of=now),
         )
@@ -175,12 +185,11 @@ def _emails(decided: Sequence[Decisions]) -> Mapping[tuple[str, date], int]:
 
 
 def _step(
-    connection: Connection,
     plan: LoopPlan,
     step: StepPlan,
     decided: Sequence[Decisions],
     waiting: Mapping[tuple[str, str, str], int],
-    since: datetime,
+    moved: Mapping[str, tuple[int, int, int]],
 ) -> StepNumbers:
     mine = plan.name, step.ledger_name
     outcomes: Counter[str] = Counter()
@@ -188,10 +197,8 @@ def _step(
         if (one.loop, one.step) == mine:
             outcomes[_outcome(one)] += one.number
     waits = {reason: n for (loop, name, reason), n in waiting.items() if (loop, name) == mine}
-    came, left, inside = outcomes.total(), 0, 0
-    if not step.by_row:
-        segment = segment_name(*mine)
-        came, left, inside = members.moved_since(connection, segment, since, subject(step))
+    by_row = outcomes.total(), 0, 0
+    came, left, inside = by_row if step.by_row else moved.get(segment_name(*mine), (0, 0, 0))
     return StepNumbers(step, inside, came, left, outcomes, waits)
 
 
