@@ -29,6 +29,7 @@ Row = Mapping[str, object]
 
 NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
     {
+        "skene_account_arms": "accounts of the product: who is compared with which, skene_account_people says",
         "skene_account_decisions": "accounts of the product: whom of one was mailed, skene_account_sends says",
         "skene_account_deferred": "accounts of the product",
         "skene_account_members": "accounts of the product",

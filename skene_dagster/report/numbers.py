@@ -18,6 +18,7 @@ from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
 from skene_dagster.report import coming, people, pressure
 from skene_dagster.report.coming import Coming
+from skene_dagster.report.mails.looks import Looks, looks_of
 from skene_dagster.report.people import People
 from skene_dagster.report.pressure import Pressure
 from skene_dagster.segments import members
@@ -101,6 +102,7 @@ class Numbers:
     """None: it is about one loop only."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
+    looks: Looks = field(default_factory=dict)
 
     @property
     def since(self) -> datetime:
@@ -141,6 +143,7 @@ def read(
             coming.read(connection, settings, shown, mode, now, decided),
             people.read(connection, settings, now, since) if loop is None else None,
             _examples(connection, mode, decided, since),
+            looks_of(connection, shown, settings, mode, now),
         )
 
     return reading(engine, count)

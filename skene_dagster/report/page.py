@@ -17,13 +17,14 @@ from skene_dagster.explain.reasons import REASONS
 from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
-from skene_dagster.outcomes.comparisons import LoopOutcome
+from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
 from skene_dagster.report import charts, pressure
 from skene_dagster.report.coming import Kind
+from skene_dagster.report.mails.looks import DESKTOP, PHONE
 from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
 from skene_dagster.report.people import STATES, FeatureUse
 from skene_dagster.store.keys import as_text
-from skene_dagster.wording import in_words, of_all, percent
+from skene_dagster.wording import how_many, in_words, of_all, percent
 
 TITLE = "Growth loops"
 
@@ -122,6 +123,8 @@ def render(numbers: Numbers, *, title: str) -> str:
         emails=mailed,
         delivered={one.plan.name: _delivered(one) for one in numbers.loops},
         became=("accepted", "delivered", "bounced", "complained", "said_no", "clicked", "opened"),
+        looks=numbers.looks,
+        widths={"desktop": DESKTOP, "phone": PHONE},
         style=Markup(_file("report.css")),  # noqa: S704 - it is ours
     )
 
@@ -162,8 +165,8 @@ def _effect(found: LoopOutcome) -> Effect:
     worth = "" if found.worth is None else words.more_value(found.worth.lift, unit="", cap=found.worth.cap)
     return Effect(
         did,
-        _of_arm(found.mailed.reached, found.mailed.closed),
-        _of_arm(found.held_out.reached, found.held_out.closed),
+        _of_arm(found.mailed),
+        _of_arm(found.held_out),
         "" if difference is None else words.interval_in_points(difference),
         words.more_people(lift, did),
         words.verdict(lift, a_week=found.a_week),
@@ -178,10 +181,11 @@ def _effect(found: LoopOutcome) -> Effect:
     )
 
 
-def _of_arm(reached: int, closed: int) -> str:
-    if not closed:
+def _of_arm(arm: ArmSize) -> str:
+    if not arm.closed:
         return "nobody has had their full time yet"
-    return f"{words.of_a_hundred(reached / closed)} of 100 ({reached:,} of {closed:,})"
+    accounts = "" if arm.accounts is None else f", in {how_many(arm.accounts, 'account')}"
+    return f"{words.of_a_hundred(arm.reached / arm.closed)} of 100 ({arm.reached:,} of {arm.closed:,}{accounts})"
 
 
 def _interval(one: LoopNumbers) -> list[charts.Interval]:
@@ -242,12 +246,18 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["number"] = lambda number: f"{number:,}"
+    environment.filters["srcdoc"] = _srcdoc
     environment.filters["of_all"] = of_all
     environment.filters["duration"] = duration_in_words
     environment.filters["user"] = as_text
     environment.filters["moment"] = in_words
     environment.filters["trigger"] = trigger
     return environment.get_template("report.html")
+
+
+def _srcdoc(html: str) -> Markup:
+    """Write a document into an attribute between single quotes: with double ones it would be a third larger."""
+    return Markup(html.replace("&", "&amp;").replace("'", "&#39;"))  # noqa: S704 - nothing else ends the attribute
 
 
 def _file(name: str) -> str:

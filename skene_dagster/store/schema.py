@@ -43,6 +43,7 @@ RELEASES = (
     "0020",
     "0021",
     "0022",
+    "0023",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

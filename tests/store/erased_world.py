@@ -101,6 +101,7 @@ ABOUT_NOBODY = {
     "skene_rollups": "how far events are rolled up",
     "skene_definitions": "what skene.yaml said",
     "skene_receipt_counts": "numbers",
+    "skene_account_arms": "an account",
     "skene_account_decisions": "an account",
     "skene_incidents": "what is wrong, without addresses: test_incidents.py",
     "skene_failures": "ops that failed, in words that name nobody",

@@ -6,9 +6,11 @@ matches the wrong people (seen 2026-11), so no statement may ever compare the ke
 """
 
 from skene_dagster.store.tables.accounts import (
+    account_arms,
     account_decisions,
     account_deferred,
     account_members,
+    account_people,
     account_sends,
     account_triggered,
     accounts_of_type,
@@ -45,9 +47,11 @@ from skene_dagster.store.tables.usage import (
 __all__ = [
     "OPEN",
     "Moment",
+    "account_arms",
     "account_decisions",
     "account_deferred",
     "account_members",
+    "account_people",
     "account_sends",
     "account_triggered",
     "accounts_of_type",
