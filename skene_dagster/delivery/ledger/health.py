@@ -28,6 +28,8 @@ class Decisions:
     day: date
     """Of their tick (UTC)."""
     number: int
+    some: tuple[object, object]
+    """The first and the last of their users, in the order of the keys."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,13 @@ def _emails(connection: Connection, which: ColumnElement[bool]) -> int:
 def decided_since(connection: Connection, mode: str, as_of: datetime) -> list[Decisions]:
     """Count the final decisions of a tick and later ones; it looks at all of the mode's sends, once."""
     key = sends.c.loop, sends.c.step, sends.c.state, sends.c.reason, func.date(sends.c.as_of, type_=Date)
-    query = select(*key, func.count()).where(sends.c.mode == mode, sends.c.as_of >= as_of).group_by(*key)
-    return [Decisions(*row) for row in connection.execute(query.order_by(*key))]
+    user = sends.c.user_id
+    counted = func.count(), func.min(user, type_=user.type), func.max(user, type_=user.type)
+    query = select(*key, *counted).where(sends.c.mode == mode, sends.c.as_of >= as_of).group_by(*key)
+    return [
+        Decisions(loop, step, state, reason, day, number, (first, last))
+        for loop, step, state, reason, day, number, first, last in connection.execute(query.order_by(*key))
+    ]
 
 
 def examples_of(connection: Connection, mode: str, one: Decisions, as_of: datetime, most: int) -> list[object]:

@@ -36,11 +36,14 @@ def people_by_mails(
         func.sum(case((sends.c.as_of > moment, 1), else_=0)).label(f"mails_{number}")
         for number, moment in enumerate(since)
     ]
-    of_them = _marketing(mode, min(since)).with_only_columns(*mails).where(sends.c.user_id.in_(users))
-    each = of_them.group_by(sends.c.user_id).subquery("each")
+    each = _marketing(mode, min(since)).with_only_columns(sends.c.user_id, *mails).group_by(sends.c.user_id)
+    had, them = each.subquery("had"), users.subquery("them")
+    numbers = [column for column in had.c if column.name != "user_id"]
+    # As a join: SQLite would look in the sends for each of an `IN`, of all users (2026-11-30).
+    query = select(*numbers, func.count()).select_from(had.join(them, next(iter(them.c)) == had.c.user_id))
     found: list[Counter[int]] = [Counter() for _ in since]
-    for *numbers, people in connection.execute(select(*each.c, func.count()).group_by(*each.c)):
-        for counted, number in zip(found, numbers, strict=True):
+    for *of_them, people in connection.execute(query.group_by(*numbers)):
+        for counted, number in zip(found, of_them, strict=True):
             counted[int(number)] += people
     return [{number: people for number, people in counted.items() if number} for counted in found]
 
