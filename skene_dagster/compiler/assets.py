@@ -12,7 +12,7 @@ from skene_dagster.compiler.jobs.rollup import is_used, keys_read
 from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_key, segment_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import retry_policy
 from skene_dagster.compiler.work import begun
-from skene_dagster.delivery.entitlements import blocked_now, entitle
+from skene_dagster.delivery.blocking.entitlements import blocked_now, entitle
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
@@ -21,6 +21,7 @@ from skene_dagster.segments.triggers import finding, trigger_rows
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
 from skene_dagster.store.server.capabilities import capabilities
+from skene_dagster.versions import history
 
 TABLES = "product_tables"
 """The group of the source tables."""
@@ -42,6 +43,8 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
         with begun(context, database, settings, loop=plan.name, step=step.name) as work:
             work.refuse_the_future()
+            if step is plan.steps[0]:
+                history.note(database, plan, settings, work.as_of)
             bring, newest = refresh, partial(members.sample)
             if step.by_row:
                 mode = work.mode.name
@@ -92,7 +95,7 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
                 mode=mode,
                 as_of=work.as_of,
                 clock=work.clock,
-                share_of_all=work.settings.holdout,
+                settings=work.settings,
             )
             blocked = reading(database, lambda connection: blocked_now(connection, plan, step, mode))
         context.log.info(descriptions.entitled(changed, blocked))

@@ -46,6 +46,7 @@ NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
         "skene_rollups": "how far events are counted",
         "skene_segments": "how far segments are refreshed",
         "skene_steps": "how far steps have decided",
+        "skene_versions": "versions of loops and of skene.yaml",
         "skene_warm_ups": "domains of senders",
     }
 )

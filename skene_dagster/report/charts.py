@@ -54,12 +54,21 @@ class Interval:
     high: float
 
 
-def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]]) -> Markup:
+@dataclass(frozen=True)
+class Mark:
+    """A day on which something changed, and its number in the list of what did."""
+
+    day: date
+    number: int
+
+
+def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]], marks: Sequence[Mark] = ()) -> Markup:
     """Draw how many emails there were in each week, the loops on top of each other.
 
     Args:
         weeks: the first day of each.
         emails: by loop, a number for each week.
+        marks: when something changed.
     """
     largest = sorted(emails, key=lambda loop: -sum(emails[loop]))
     room = len(SERIES) if len(largest) <= len(SERIES) else len(SERIES) - 1
@@ -75,9 +84,26 @@ def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]]) -
         _stack(axes, rows, SERIES)
         axes.set_xticks(range(len(weeks)), [f"{week.day} {week:%b}" for week in weeks])
         axes.set_ylabel("emails a week")
+        mark(axes, {(one.day - weeks[0]).days / 7 - 0.5: one.number for one in marks})
 
     total = sum(sum(numbers) for numbers in rows.values())
     return _svg(draw, (7.2, 3.2), f"Emails a week by loop, {total:,} in all; the table below has the numbers.")
+
+
+def mark(axes: Axes, numbers: Mapping[float, int]) -> None:
+    """Draw a thin line, with its number on top, at each place of a chart over time at which something changed."""
+    for place, number in numbers.items():
+        axes.axvline(place, color=QUIET, linewidth=1, linestyle=(0, (2, 3)))
+        axes.annotate(
+            str(number),
+            (place, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, -2),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+            color=QUIET,
+        )
 
 
 def effects(found: Sequence[Interval]) -> Markup:
@@ -140,7 +166,7 @@ def emails_a_person(week: Mapping[int, int], month: Mapping[int, int], people: i
     return _svg(draw, (7.2, 2.8), f"Emails a person: {none:.0f} % had none in 7 days; the table below has the numbers.")
 
 
-def levels(days: Sequence[date], sizes: Mapping[Level, Sequence[int]]) -> Markup | None:
+def levels(days: Sequence[date], sizes: Mapping[Level, Sequence[int]], marks: Sequence[Mark] = ()) -> Markup | None:
     """Draw how many users were at each level at the end of each day; None where it is known of fewer than two days."""
     if len(days) < 2:
         return None
@@ -154,6 +180,7 @@ def levels(days: Sequence[date], sizes: Mapping[Level, Sequence[int]]) -> Markup
         axes.set_xlim(0, len(days) - 1)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.set_ylabel("users")
+        mark(axes, {float((one.day - days[0]).days): one.number for one in marks if days[0] <= one.day <= days[-1]})
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1.25), ncols=3)
 
     said = "; ".join(f"{level} {some[0]:,} to {some[-1]:,}" for level, some in sizes.items())

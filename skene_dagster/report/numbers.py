@@ -16,7 +16,7 @@ from skene_dagster.incidents.problems import Problem
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
-from skene_dagster.report import coming, people, pressure
+from skene_dagster.report import arrived, coming, people, pressure
 from skene_dagster.report.coming import Coming
 from skene_dagster.report.mails.looks import Looks, looks_of
 from skene_dagster.report.people import People
@@ -26,6 +26,8 @@ from skene_dagster.segments.conditions import subject as subject_of_step
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
 from skene_dagster.store.subjects import ACCOUNTS, USERS
+from skene_dagster.versions import history
+from skene_dagster.versions.history import Version
 
 DAYS = 28
 """Whole weeks, so that weekdays weigh alike."""
@@ -103,6 +105,10 @@ class Numbers:
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
     looks: Looks = field(default_factory=dict)
+    days: Mapping[tuple[str, date], ReceiptCounts] = field(default_factory=dict)
+    """What became of the emails, by loop and the day on which they were accepted."""
+    domains: Sequence[arrived.Row] = ()
+    versions: Sequence[Version] = ()
 
     @property
     def since(self) -> datetime:
@@ -133,17 +139,22 @@ def read(
         since = now - timedelta(days=DAYS)
         decided = decided_since(connection, mode, since)
         waiting = waiting_by_step(connection, mode)
+        by_day = counted_by_day(connection, mode, since.date())
+        names = {plan.name for plan in shown}
         return Numbers(
             now,
             mode,
             found.problems,
-            _loops(connection, shown, mode, now, decided, waiting),
+            _loops(connection, shown, mode, now, decided, waiting, by_day),
             _emails(decided),
             pressure.read(connection, settings, project.loops, mode, now, waiting, loop),
             coming.read(connection, settings, shown, mode, now, decided),
             people.read(connection, settings, now, since) if loop is None else None,
             _examples(connection, mode, decided, since),
             looks_of(connection, shown, settings, mode, now),
+            {key: counts for key, counts in by_day.items() if key[0] in names},
+            arrived.by_domain(connection, shown, mode, since),
+            history.read(connection, since, names),
         )
 
     return reading(engine, count)
@@ -156,9 +167,9 @@ def _loops(
     now: datetime,
     decided: Sequence[Decisions],
     waiting: Mapping[tuple[str, str, str], int],
+    by_day: Mapping[tuple[str, date], ReceiptCounts],
 ) -> list[LoopNumbers]:
     since = now - timedelta(days=DAYS)
-    by_day = counted_by_day(connection, mode, since.date())
     moved: dict[str, tuple[int, int, int]] = {}
     for subject in (USERS, ACCOUNTS):
         names = [

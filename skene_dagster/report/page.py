@@ -18,7 +18,7 @@ from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
 from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
-from skene_dagster.report import charts, pressure
+from skene_dagster.report import arrived, changed, charts, pressure
 from skene_dagster.report.coming import Kind
 from skene_dagster.report.mails.looks import DESKTOP, PHONE
 from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
@@ -86,6 +86,8 @@ class Picture:
 def render(numbers: Numbers, *, title: str) -> str:
     """Write the page."""
     weeks = _weeks(numbers)
+    changes = changed.by_day(numbers.versions)
+    marks = [charts.Mark(one.day, one.number) for one in changes]
     emails = {one.plan.name: _by_week(numbers, one.plan.name, weeks) for one in numbers.loops}
     mailed = {loop: some for loop, some in emails.items() if sum(some)}
     effects = {one.plan.name: [_effect(outcome) for outcome in one.outcomes] for one in numbers.loops}
@@ -103,7 +105,7 @@ def render(numbers: Numbers, *, title: str) -> str:
         reasons={one.plan.name: _reasons(numbers, one) for one in numbers.loops},
         pictures={one.plan.name: [_picture(step) for step in one.steps] for one in numbers.loops},
         goals={one.plan.name: [goal_words.did(goal) for goal in one.plan.goals] for one in numbers.loops},
-        chart_of_emails=charts.emails_by_week(weeks, mailed) if mailed else None,
+        chart_of_emails=charts.emails_by_week(weeks, mailed, marks) if mailed else None,
         chart_of_effects=charts.effects(intervals) if intervals else None,
         pressure=numbers.pressure,
         most_emails=pressure.MOST,
@@ -117,12 +119,18 @@ def render(numbers: Numbers, *, title: str) -> str:
             numbers.coming.days, {said: numbers.coming.of_kind(kind) for kind, said in KINDS.items()}
         ),
         people=numbers.people,
-        chart_of_levels=charts.levels(numbers.people.days, numbers.people.sizes) if numbers.people else None,
+        chart_of_levels=charts.levels(numbers.people.days, numbers.people.sizes, marks) if numbers.people else None,
         chart_of_features=charts.adoption(_shares(numbers.people.features)) if numbers.people else None,
         weeks=weeks,
         emails=mailed,
         delivered={one.plan.name: _delivered(one) for one in numbers.loops},
-        became=("accepted", "delivered", "bounced", "complained", "said_no", "clicked", "opened"),
+        became=("bounced", "complained", "said_no", "clicked", "opened"),
+        arrived={
+            "loop": [arrived.Row(one.plan.name, one.came_back) for one in numbers.loops if one.came_back.accepted],
+            "week from": arrived.by_week(numbers.days, weeks),
+            "domain of the address": numbers.domains,
+        },
+        changes=changes,
         looks=numbers.looks,
         widths={"desktop": DESKTOP, "phone": PHONE},
         style=Markup(_file("report.css")),  # noqa: S704 - it is ours

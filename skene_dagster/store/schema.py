@@ -44,6 +44,8 @@ RELEASES = (
     "0021",
     "0022",
     "0023",
+    "0025",
+    "0026",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

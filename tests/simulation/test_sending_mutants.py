@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import account_mutants
+import convictions
 import erasing_mutants
 import gate_mutants
 import limit_mutants
@@ -30,7 +31,7 @@ def made() -> Iterator[Product]:
 def test_it_is_noticed(made: Product, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.apply(monkeypatch)
 
-    for seed in range(mutant.within):
+    for seed in (convictions.FIRST.get(mutant.apply.__name__, 0), *range(mutant.within)):
         violation = play(
             made,
             seed=seed,
@@ -43,6 +44,12 @@ def test_it_is_noticed(made: Product, mutant: Mutant, monkeypatch: pytest.Monkey
     pytest.fail(f"{mutant.apply.__doc__} Nobody notices within {mutant.within} histories.")
 
 
+def test_the_history_that_is_played_first_is_one_of_those_within_which_a_mutant_must_be_noticed() -> None:
+    within = {one.apply.__name__: one.within for one in EVERY}
+
+    assert [name for name, seed in convictions.FIRST.items() if not 0 < seed < within.get(name, 0)] == []
+
+
 def test_it_is_noticed_that_the_ledger_has_no_unique_key(monkeypatch: pytest.MonkeyPatch) -> None:
     # Where one run at a time decides about a step, the key is only needed by who gets around that.
     monkeypatch.setattr(ledger, "lock", lambda _connection, _scope: None)
@@ -52,9 +59,8 @@ def test_it_is_noticed_that_the_ledger_has_no_unique_key(monkeypatch: pytest.Mon
             _without_its_key(connection, "skene_sends")
         made.database.keep()
 
-        kinds = [one.kind for seed in range(20) if (one := play(made, seed=seed, given=two_at_once).violation)]
-
-    assert "mailed twice" in kinds
+        violations = (play(made, seed=seed, given=two_at_once).violation for seed in range(20))
+        assert any(one is not None and one.kind == "mailed twice" for one in violations)
 
 
 def _without_its_key(connection: Connection, name: str) -> None:

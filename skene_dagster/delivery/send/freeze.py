@@ -75,12 +75,14 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         for send_id in (frozen.send_ids if frozen else ())
         for name in (*people[mailed[send_id]].names, *accounts.names(send_id))
     ]
+    domains = {message.send_id: message.to.rpartition("@")[2].lower() for message in messages}
     ours = ledger.freeze(
         connection,
         batch.batch_id,
         batch.owner,
         frozen=frozen,
         recipients=recipients,
+        domains=[domains[send_id] for send_id in (frozen.send_ids if frozen else ())],
         provider=name,
         left_out=left_out,
         now=now,

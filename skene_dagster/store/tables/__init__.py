@@ -43,6 +43,7 @@ from skene_dagster.store.tables.usage import (
     user_activity,
     user_days,
 )
+from skene_dagster.store.tables.versions import versions
 
 __all__ = [
     "OPEN",
@@ -89,6 +90,7 @@ __all__ = [
     "triggered",
     "user_activity",
     "user_days",
+    "versions",
     "warm_ups",
     "webhooks",
 ]
