@@ -59,8 +59,8 @@ class People:
 
     @property
     def shown_days(self) -> Sequence[int]:
-        """The places of the days that a table shows: the last, and each a week before another."""
-        return list(range(len(self.days) - 1, -1, -7))[::-1]
+        """The places of the days that a table shows: the first, the last, and each a week before another."""
+        return sorted({0, *range(len(self.days) - 1, -1, -7)})
 
     def stayed(self, level: Level) -> int:
         """Count who is at the level at which they were."""

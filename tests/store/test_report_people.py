@@ -49,7 +49,7 @@ def test_levels_are_known_from_the_first_rollup_on_and_who_moved_since(world: Wo
     assert of_a_day[on(30)] == {"new": 1, "slipping": 1}
     assert found.moves == {("new", "slipping"): 1}
     assert (found.stayed("new"), found.began("new"), found.began("slipping")) == (0, 1, 0)
-    assert [found.days[place] for place in found.shown_days] == [on(9), on(16), on(23), on(30)]
+    assert [found.days[place] for place in found.shown_days] == [on(5), on(9), on(16), on(23), on(30)]
 
 
 def test_features_and_milestones_say_what_is_new_in_four_weeks(world: World) -> None:
