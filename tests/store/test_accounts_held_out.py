@@ -12,6 +12,7 @@ from loops_at_once import decide_at_once
 from neighbours import own
 from sqlalchemy import Engine, insert, select, update
 
+from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.goals.arms import draw_anew, sizes
 from skene_dagster.settings import Cap
 from skene_dagster.store.engine import transaction
@@ -82,6 +83,18 @@ def test_nobody_of_an_account_that_the_coin_holds_out_is_mailed(world: AccountsW
     assert sorted(world.provider.mailed) == addresses(MAILED)
     assert world.decided() == {key: ["mailed" if key in MAILED else "held_out"] for key in ACCOUNTS}
     assert world.drawn() == {key: "mailed" if key in MAILED else "held_out" for key in ACCOUNTS}
+
+
+def test_a_preview_foresees_which_accounts_are_held_out_and_draws_none(world: AccountsWorld) -> None:
+    world.rewrite(HALF, EVERYBODY)
+    fill(world)
+    stage = Stage(world.engine, world.plan, world.step, world.settings, LIVE, world.now)
+
+    foreseen = rehearse(stage, 3)
+
+    assert foreseen.counts == {"mail": len(MAILED), "held_out": len(HELD_OUT)}
+    assert {case.account_id for case in foreseen.sample} <= MAILED
+    assert world.drawn() == {}
 
 
 def test_all_of_an_account_are_in_its_arm(world: AccountsWorld) -> None:
