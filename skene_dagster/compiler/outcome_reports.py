@@ -8,29 +8,30 @@ import dagster as dg
 from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.metadata import Metadata, table
 from skene_dagster.compiler.names import outcomes_key
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.all_loops import AllLoops, Compared
 from skene_dagster.outcomes import words
 from skene_dagster.outcomes.comparisons import LoopOutcome
 from skene_dagster.outcomes.goal_words import did
 from skene_dagster.outcomes.lift.sample_ratio import SampleRatio
+from skene_dagster.settings import FILE
 
 MEASURED = "measured"
 NO_HARM = "no_harm"
 
 
-def check_specs(plan: LoopPlan) -> list[dg.AssetCheckSpec]:
-    """Declare the checks of a loop's outcomes. They stop no run."""
-    key = outcomes_key(plan)
+def check_specs(plan: Compared) -> list[dg.AssetCheckSpec]:
+    """Declare the checks of outcomes. They stop no run."""
+    key, whose = outcomes_key(plan), FILE if isinstance(plan, AllLoops) else "The loop"
     return [
         dg.AssetCheckSpec(
             MEASURED,
             asset=key,
-            description="The loop has a goal and a holdout, and both groups are as large as they should be.",
+            description=f"{whose} has a goal and a holdout, and both groups are as large as they should be.",
         ),
         dg.AssetCheckSpec(
             NO_HARM,
             asset=key,
-            description="Its emails keep nobody from the first goal: the interval of 99.8 % does not lie below 0.",
+            description="Emails keep nobody from the first goal: the interval of 99.8 % does not lie below 0.",
         ),
     ]
 
@@ -74,24 +75,30 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
     return told
 
 
-def measured(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
-    """Say whether the loop is measured."""
+def measured(plan: Compared, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
+    """Say whether it is measured."""
     alarms = {share: ratio for one in found for share, ratio in one.ratios.items() if ratio.alarm}
     severity, said = dg.AssetCheckSeverity.WARN, ""
     if alarms:
         severity = dg.AssetCheckSeverity.ERROR
         said = " ".join(_unequal(share, ratio) for share, ratio in alarms.items())
         said += " Something puts people into the wrong group: do not read the numbers."
-    elif not plan.goals:
-        said = (
-            "The loop has no goal, so nobody knows whether it works: write one, such as `goal: {returns_within: 14d}`."
-        )
-    elif not plan.holdout:
-        said = "Nobody is held out, so nobody knows whether it works: write `holdout: 10%`."
+    elif not plan.goals or not plan.holdout:
+        said = _not_measured(plan)
     told = said or f"{found[0].mailed.people:,} are mailed and {found[0].held_out.people:,} held out."
     return dg.AssetCheckResult(
         passed=not said, asset_key=outcomes_key(plan), check_name=MEASURED, severity=severity, description=told
     )
+
+
+def _not_measured(plan: Compared) -> str:
+    of_all = isinstance(plan, AllLoops)
+    nobody_knows = f"so nobody knows whether {'the loops work together' if of_all else 'it works'}"
+    if not plan.goals:
+        goal = "`goal: {returns_within: 28d}`" if of_all else "`goal: {returns_within: 14d}`"
+        return f"{f'{FILE} names' if of_all else 'The loop has'} no goal, {nobody_knows}: write one, such as {goal}."
+    out_of, share = (" of all loops", "2%") if of_all else ("", "10%")
+    return f"Nobody is held out{out_of}, {nobody_knows}: write `holdout: {share}`."
 
 
 def _unequal(share: float, ratio: SampleRatio) -> str:
@@ -100,10 +107,10 @@ def _unequal(share: float, ratio: SampleRatio) -> str:
     return f"Of {people:,} people, {held_out:,} are held out, not {100 * share:g} %: chance alone does that {rare}."
 
 
-def no_harm(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
-    """Say whether the loop's emails do harm, as far as the first goal tells."""
+def no_harm(plan: Compared, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
+    """Say whether emails do harm, as far as the first goal tells."""
     is_harm = bool(found) and found[0].harm == "harm"
-    said = words.harm(found[0].harm) if found else "The loop has no goal."
+    said = words.harm(found[0].harm) if found else "There is no goal."
     return dg.AssetCheckResult(
         passed=not is_harm,
         asset_key=outcomes_key(plan),
@@ -113,17 +120,33 @@ def no_harm(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult
     )
 
 
-def description(plan: LoopPlan) -> str:
+def description(plan: Compared) -> str:
     """Describe the asset."""
+    if isinstance(plan, AllLoops):
+        return _of_all(plan)
     table = descriptions.as_table(plan)
     if not plan.goals:
         return f"What comes of the loop. It has no `goal`, so nothing is measured.\n\n{table}"
-    goals = "\n".join(f"- who {did(goal)}" for goal in plan.goals)
     held_out = f"{100 * plan.holdout:g} % are held out." if plan.holdout else "Nobody is held out."
     return (
         f"**Did it work:** how many of those who are mailed reach a goal, and how many of those who are held out.\n\n"
-        f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{table}"
+        f"{_goals(plan)}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{table}"
     )
+
+
+def _of_all(plan: AllLoops) -> str:
+    if not plan.goals:
+        return f"What comes of all loops together. {FILE} has no `goal`, so nothing is measured."
+    held_out = f"{100 * plan.holdout:g} % of all users get nothing of any." if plan.holdout else "Nobody is held out."
+    return (
+        f"**Did they work, all loops together:** how many of those who are mailed by any loop reach a goal, and how "
+        f"many of those who get nothing of any.\n\n{_goals(plan)}\n\nThe first decides. {held_out} Kept in "
+        "`skene_arms` and `skene_outcomes`, as the loop `*`."
+    )
+
+
+def _goals(plan: Compared) -> str:
+    return "\n".join(f"- who {did(goal)}" for goal in plan.goals)
 
 
 def _row(one: LoopOutcome) -> dict[str, str | int]:

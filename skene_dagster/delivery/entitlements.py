@@ -28,6 +28,7 @@ from skene_dagster.delivery import controls
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.goals import arms
 from skene_dagster.goals.comparing import Comparing
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.variants import variants_of
 from skene_dagster.segments import clearance
@@ -160,7 +161,7 @@ def _draw(
     new = members.where(~arms.is_in(arms.comparison_of(connection, mode.name, plan.name), user_id))
     if share_of_all:
         # Who is held out of all loops is in no loop's arm, and never will be.
-        new = new.where(~arms.is_in(arms.comparison_of(connection, mode.name, arms.ALL_LOOPS), user_id, "held_out"))
+        new = new.where(~arms.is_in(arms.comparison_of(connection, mode.name, ALL_LOOPS), user_id, "held_out"))
     keys = connection.execute(new).scalars().all()
     comparing = Comparing.read(
         connection,
@@ -180,7 +181,7 @@ def _draw(
 def _not_held_out(
     connection: Connection, plan: LoopPlan, mode: Mode, user_id: ColumnElement[Any], share_of_all: float
 ) -> list[ColumnElement[bool]]:
-    compared = [(plan.name, plan.holdout), (arms.ALL_LOOPS, share_of_all)]
+    compared = [(plan.name, plan.holdout), (ALL_LOOPS, share_of_all)]
     held_out_of = [arms.comparison_of(connection, mode.name, loop) for loop, share in compared if share]
     return [~arms.is_in(comparison, user_id, "held_out") for comparison in held_out_of]
 

@@ -31,7 +31,8 @@ from skene_dagster.behaviour import activity, adoption, engagement
 from skene_dagster.behaviour.rollup.chunks import Chunk
 from skene_dagster.behaviour.rollup.counted import counted_for
 from skene_dagster.errors import QueryRejected
-from skene_dagster.loops.plan import GoalPlan, LoopPlan, Query
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import GoalPlan, Query
 from skene_dagster.loops.planning.goals import AT, VALUE
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.product import sql_moments
@@ -89,7 +90,7 @@ class Happened:
 
 
 def happened(
-    connection: Connection, plan: LoopPlan, goal: GoalPlan, settings: Settings, who: Who, *, as_of: datetime
+    connection: Connection, plan: Compared, goal: GoalPlan, settings: Settings, who: Who, *, as_of: datetime
 ) -> Happened:
     """Make what counts for a goal part of a statement.
 
@@ -144,7 +145,7 @@ def _moments(
 
 
 def _query(
-    connection: Connection, plan: LoopPlan, goal: GoalPlan, query: Query, users: Users, as_of: datetime
+    connection: Connection, plan: Compared, goal: GoalPlan, query: Query, users: Users, as_of: datetime
 ) -> Happened:
     path = ("goal", plan.goals.index(goal), "query")
     place, lines = plan.document.text_place(path), plan.document.text_lines(path)

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Float, and_, case, func, select
 
 from skene_dagster.goals.arms import Arm, Comparison, comparison_of
-from skene_dagster.loops.plan import GoalPlan, LoopPlan
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.loops.planning.goals import VALUE
 from skene_dagster.loops.variants import variants_of
 from skene_dagster.outcomes.lift.arms import Pair, People
@@ -84,7 +85,7 @@ class LoopOutcome:
         return not comparable(self.ratios.values())
 
 
-def outcomes_of(connection: Connection, plan: LoopPlan, mode: str, *, as_of: datetime) -> tuple[LoopOutcome, ...]:
+def outcomes_of(connection: Connection, plan: Compared, mode: str, *, as_of: datetime) -> tuple[LoopOutcome, ...]:
     """Compare the arms of a loop by each of its goals, as far as they are measured; it measures nothing.
 
     Args:

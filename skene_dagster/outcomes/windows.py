@@ -32,7 +32,8 @@ from sqlalchemy import (
 
 from skene_dagster.goals.arms import Comparison, comparison_of
 from skene_dagster.goals.happened import Happened, happened
-from skene_dagster.loops.plan import GoalPlan, LoopPlan
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import reading, transaction
 from skene_dagster.store.key_ranges import Parts, Span
@@ -61,7 +62,7 @@ class Measured:
 def measure(
     engine: Engine,
     *,
-    plan: LoopPlan,
+    plan: Compared,
     goal: GoalPlan,
     settings: Settings,
     mode: str,
@@ -71,7 +72,7 @@ def measure(
     """Ask about everybody in a loop's present comparison whether they reached a goal. Again changes nothing.
 
     Args:
-        plan: a loop.
+        plan: a loop, or all of them together.
         goal: one of its goals.
         as_of: what happens later does not count.
         chunk: about how many people a transaction is about.
@@ -96,13 +97,13 @@ def measure(
     return Measured(goal, asked, known_until)
 
 
-def give_up(engine: Engine, mode: str, plans: Sequence[LoopPlan], chunk: int = CHUNK) -> int:
-    """End the open windows of goals that no loop has any more; what is final stays.
+def give_up(engine: Engine, mode: str, plans: Sequence[Compared], chunk: int = CHUNK) -> int:
+    """End the open windows of goals that are gone; what is final stays.
 
     A goal that comes back is measured for those people, too.
 
     Args:
-        plans: all loops of a project; none of its files is broken.
+        plans: all loops of a project, and all of them together; none of its files is broken.
 
     Returns:
         How many there were.
@@ -147,7 +148,7 @@ class _Asking:
 
 
 def _begin(
-    connection: Connection, *, plan: LoopPlan, goal: GoalPlan, settings: Settings, mode: str, as_of: datetime
+    connection: Connection, *, plan: Compared, goal: GoalPlan, settings: Settings, mode: str, as_of: datetime
 ) -> tuple[Comparison, datetime | None, datetime]:
     comparison = comparison_of(connection, mode, plan.name)
     before = select(_goal.final_before).where(_is(goals, {**comparison.key, "goal": goal.key}))

@@ -13,6 +13,7 @@ from skene_dagster.delivery.ledger.receipt_counts import counted_by_day
 from skene_dagster.incidents import now as wrong
 from skene_dagster.incidents.now import Found
 from skene_dagster.incidents.problems import Problem
+from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
@@ -90,6 +91,9 @@ class Numbers:
     loops: Sequence[LoopNumbers]
     emails: Mapping[tuple[str, date], int]
     """By loop, and the day of their tick."""
+    all_loops: AllLoops = field(default_factory=AllLoops)
+    together: Sequence[LoopOutcome] = ()
+    """What all loops do together, by the goals of skene.yaml."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
 
@@ -112,14 +116,12 @@ def read(engine: Engine, settings: Settings, project: Project, mode: str, clock:
         raise found.failed[0]
 
     def count(connection: Connection) -> Numbers:
-        return _count(connection, project.loops, mode, now, found.problems)
+        return _count(connection, project, mode, now, found.problems)
 
     return reading(engine, count)
 
 
-def _count(
-    connection: Connection, plans: Sequence[LoopPlan], mode: str, now: datetime, problems: Sequence[Problem]
-) -> Numbers:
+def _count(connection: Connection, project: Project, mode: str, now: datetime, problems: Sequence[Problem]) -> Numbers:
     since = now - timedelta(days=DAYS)
     decided = decided_since(connection, mode, since)
     waiting = waiting_by_step(connection, mode)
@@ -131,13 +133,15 @@ def _count(
             _sum([counts for (loop, _), counts in by_day.items() if loop == plan.name]),
             outcomes_of(connection, plan, mode, as_of=now),
         )
-        for plan in plans
+        for plan in project.loops
     ]
     emails: Counter[tuple[str, date]] = Counter()
     for one in decided:
         if _outcome(one) == "mailed":
             emails[one.loop, one.day] += one.number
-    return Numbers(now, mode, problems, loops, emails, _examples(connection, mode, decided, since))
+    together = outcomes_of(connection, project.all_loops, mode, as_of=now)
+    examples = _examples(connection, mode, decided, since)
+    return Numbers(now, mode, problems, loops, emails, project.all_loops, together, examples)
 
 
 def _step(

@@ -75,7 +75,8 @@ def render(numbers: Numbers, *, title: str) -> str:
     emails = {one.plan.name: _by_week(numbers, one.plan.name, weeks) for one in numbers.loops}
     mailed = {loop: some for loop, some in emails.items() if sum(some)}
     effects = {one.plan.name: [_effect(outcome) for outcome in one.outcomes] for one in numbers.loops}
-    intervals = [interval for one in numbers.loops for interval in _interval(one)]
+    compared = [("all loops", numbers.together), *((one.plan.name, one.outcomes) for one in numbers.loops)]
+    intervals = [interval for name, found in compared for interval in _interval(name, found)]
     return _template().render(
         title=title,
         as_of=in_words(numbers.as_of),
@@ -85,6 +86,8 @@ def render(numbers: Numbers, *, title: str) -> str:
         problems=numbers.problems,
         loops=numbers.loops,
         effects=effects,
+        all_loops=numbers.all_loops,
+        together=[_effect(outcome) for outcome in numbers.together],
         verdicts={one.plan.name: _verdict(one) for one in numbers.loops},
         reasons={one.plan.name: _reasons(numbers, one) for one in numbers.loops},
         pictures={one.plan.name: [_picture(step) for step in one.steps] for one in numbers.loops},
@@ -157,11 +160,11 @@ def _of_arm(reached: int, closed: int) -> str:
     return f"{words.of_a_hundred(reached / closed)} of 100 ({reached:,} of {closed:,})"
 
 
-def _interval(one: LoopNumbers) -> list[charts.Interval]:
-    found = one.outcomes[0].lift.difference if one.outcomes and not one.outcomes[0].alarm else None
+def _interval(name: str, outcomes: Sequence[LoopOutcome]) -> list[charts.Interval]:
+    found = outcomes[0].lift.difference if outcomes and not outcomes[0].alarm else None
     if found is None:
         return []
-    return [charts.Interval(one.plan.name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
+    return [charts.Interval(name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
 
 
 def _delivered(one: LoopNumbers) -> str:

@@ -161,6 +161,24 @@ def test_a_goal_without_values_is_worth_nothing(world: World) -> None:
     assert compared(world).worth is None
 
 
+def test_all_loops_together_are_compared_with_none(world: World) -> None:
+    world.enrol(*range(1, 101), loop="*")
+    world.enrol(*range(101, 201), loop="*", arm="held_out")
+    # In a loop's own arms they are others.
+    world.enrol(*range(1, 101), arm="held_out")
+    for user in range(1, 41):
+        world.pay(user, at(12))
+    world.measure(LATER, roll=False, chunk=1000, of=world.all_loops)
+
+    with world.engine.connect() as connection:
+        (found,) = outcomes_of(connection, world.all_loops, MODE, as_of=LATER)
+
+    assert found.loop == "*"
+    assert (found.mailed.reached, found.held_out.reached) == (40, 0)
+    assert found.lift == lift_of_shares([Pair(People(100, 40), People(100, 0))], comparable=True)
+    assert (found.lift.verdict, found.harm) == ("works", "none seen")
+
+
 def test_only_those_whose_time_is_over_are_compared(world: World) -> None:
     world.enrol(*range(1, 21))
     world.enrol(*range(21, 41), arm="held_out")
