@@ -37,13 +37,18 @@ def check_specs(plan: Compared) -> list[dg.AssetCheckSpec]:
 
 
 def metadata(found: Sequence[LoopOutcome]) -> Metadata:
-    """Report the first goal's numbers, so that Dagster plots them from day to day, and all goals as a table."""
+    """Report the first goal's numbers, so that Dagster plots them from day to day, and all goals as a table.
+
+    What is plotted is of everybody whose time is over by now; the verdict, and what stands in the tables, is that of
+    the last month's end.
+    """
     if not found:
         return {}
     first = found[0]
     told: Metadata = {
         "goal": dg.MetadataValue.text(did(first.goal)),
         "verdict": dg.MetadataValue.text(words.verdict(first.lift, a_week=first.a_week)),
+        "verdict_as_of": dg.MetadataValue.text(f"{first.settled_at:%Y-%m-%d}"),
         "mailed": dg.MetadataValue.int(first.mailed.people),
         "held_out": dg.MetadataValue.int(first.held_out.people),
         "mailed_closed": dg.MetadataValue.int(first.mailed.closed),
@@ -51,8 +56,8 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
         "mailed_reached": dg.MetadataValue.int(first.mailed.reached),
         "held_out_reached": dg.MetadataValue.int(first.held_out.reached),
     }
-    numbers = {"a_week": first.a_week, "smallest_points": 100 * first.lift.smallest}
-    if (found_ := first.lift.difference) is not None:
+    numbers = {"a_week": first.a_week, "smallest_points": 100 * first.today.smallest}
+    if (found_ := first.today.difference) is not None:
         numbers |= {
             "lift_points": 100 * found_.estimate,
             "lift_points_low": 100 * found_.low,
@@ -66,7 +71,7 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
         numbers |= {"value_mailed": first.worth.mailed, "value_held_out": first.worth.held_out}
     told |= {name: dg.MetadataValue.float(round(value, 4)) for name, value in numbers.items() if isfinite(value)}
     told["goals"] = table(
-        ["goal", "difference", "verdict"], ["mailed", "held_out", "open"], [_row(one) for one in found]
+        ["goal", "difference", "verdict", "provisional"], ["mailed", "held_out", "open"], [_row(one) for one in found]
     )
     if first.by_level:
         told["by_level_a_hint"] = table(
@@ -155,8 +160,9 @@ def _row(one: LoopOutcome) -> dict[str, str | int]:
         "goal": did(one.goal),
         "difference": "" if difference is None else words.interval_in_points(difference),
         "verdict": words.verdict(one.lift, a_week=one.a_week),
-        "mailed": one.mailed.closed,
-        "held_out": one.held_out.closed,
+        "provisional": words.provisional(one.today),
+        "mailed": one.mailed.settled,
+        "held_out": one.held_out.settled,
         "open": one.mailed.open + one.held_out.open,
     }
 

@@ -116,12 +116,14 @@ def read(engine: Engine, settings: Settings, project: Project, mode: str, clock:
         raise found.failed[0]
 
     def count(connection: Connection) -> Numbers:
-        return _count(connection, project, mode, now, found.problems)
+        return _count(connection, project, mode, now, found.problems, settings.events.late)
 
     return reading(engine, count)
 
 
-def _count(connection: Connection, project: Project, mode: str, now: datetime, problems: Sequence[Problem]) -> Numbers:
+def _count(
+    connection: Connection, project: Project, mode: str, now: datetime, problems: Sequence[Problem], late: timedelta
+) -> Numbers:
     since = now - timedelta(days=DAYS)
     decided = decided_since(connection, mode, since)
     waiting = waiting_by_step(connection, mode)
@@ -131,7 +133,7 @@ def _count(connection: Connection, project: Project, mode: str, now: datetime, p
             plan,
             [_step(connection, plan, step, decided, waiting, since) for step in plan.steps],
             _sum([counts for (loop, _), counts in by_day.items() if loop == plan.name]),
-            outcomes_of(connection, plan, mode, as_of=now),
+            outcomes_of(connection, plan, mode, as_of=now, late=late),
         )
         for plan in project.loops
     ]
@@ -139,7 +141,7 @@ def _count(connection: Connection, project: Project, mode: str, now: datetime, p
     for one in decided:
         if _outcome(one) == "mailed":
             emails[one.loop, one.day] += one.number
-    together = outcomes_of(connection, project.all_loops, mode, as_of=now)
+    together = outcomes_of(connection, project.all_loops, mode, as_of=now, late=late)
     examples = _examples(connection, mode, decided, since)
     return Numbers(now, mode, problems, loops, emails, project.all_loops, together, examples)
 

@@ -51,6 +51,9 @@ class Effect:
     difference: str
     more: str
     verdict: str
+    month: str
+    """Of which the verdict and all numbers are but those that are provisional."""
+    provisional: str
     smallest: str
     worth: str
     variants: Sequence[str]
@@ -138,11 +141,13 @@ def _effect(found: LoopOutcome) -> Effect:
     worth = "" if found.worth is None else words.more_value(found.worth.lift, unit="", cap=found.worth.cap)
     return Effect(
         did,
-        _of_arm(found.mailed.reached, found.mailed.closed),
-        _of_arm(found.held_out.reached, found.held_out.closed),
+        _of_arm(found.mailed.settled_reached, found.mailed.settled),
+        _of_arm(found.held_out.settled_reached, found.held_out.settled),
         "" if difference is None else words.interval_in_points(difference),
         words.more_people(lift, did),
         words.verdict(lift, a_week=found.a_week),
+        words.month_of(found.settled_at),
+        words.provisional(found.today) if found.has_news else "",
         words.smallest(lift.smallest),
         worth,
         [
@@ -154,10 +159,10 @@ def _effect(found: LoopOutcome) -> Effect:
     )
 
 
-def _of_arm(reached: int, closed: int) -> str:
-    if not closed:
-        return "nobody has had their full time yet"
-    return f"{words.of_a_hundred(reached / closed)} of 100 ({reached:,} of {closed:,})"
+def _of_arm(reached: int, people: int) -> str:
+    if not people:
+        return "nobody had had their full time"
+    return f"{words.of_a_hundred(reached / people)} of 100 ({reached:,} of {people:,})"
 
 
 def _interval(name: str, outcomes: Sequence[LoopOutcome]) -> list[charts.Interval]:

@@ -130,7 +130,8 @@ def _measure(work: Work, plan: Compared) -> tuple[LoopOutcome, ...]:
     for goal in plan.goals:
         done = measure(work.database, plan=plan, goal=goal, settings=work.settings, mode=mode, as_of=work.as_of)
         work.context.log.info("%s: %s people asked.", _shown(plan), f"{done.asked:,}")
-    return reading(work.database, lambda connection: outcomes_of(connection, plan, mode, as_of=work.as_of))
+    late = work.settings.events.late
+    return reading(work.database, lambda connection: outcomes_of(connection, plan, mode, as_of=work.as_of, late=late))
 
 
 def _result(plan: Compared, found: tuple[LoopOutcome, ...]) -> dg.MaterializeResult[None]:
