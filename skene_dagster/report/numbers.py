@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
@@ -17,10 +17,14 @@ from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
+from skene_dagster.report import arrived
+from skene_dagster.report.mails.looks import Looks, looks_of
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
+from skene_dagster.versions import history
+from skene_dagster.versions.history import Version
 
 DAYS = 28
 """Whole weeks, so that weekdays weigh alike."""
@@ -96,6 +100,11 @@ class Numbers:
     """What all loops do together, by the goals of skene.yaml."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
+    looks: Looks = field(default_factory=dict)
+    days: Mapping[tuple[str, date], ReceiptCounts] = field(default_factory=dict)
+    """What became of the emails, by loop and the day on which they were accepted."""
+    domains: Sequence[arrived.Row] = ()
+    versions: Sequence[Version] = ()
 
     @property
     def since(self) -> datetime:
@@ -116,7 +125,13 @@ def read(engine: Engine, settings: Settings, project: Project, mode: str, clock:
         raise found.failed[0]
 
     def count(connection: Connection) -> Numbers:
-        return _count(connection, project, mode, now, found.problems, settings.events.late)
+        counted = _count(connection, project, mode, now, found.problems, settings.events.late)
+        return replace(
+            counted,
+            looks=looks_of(connection, project.loops, settings, mode, now),
+            domains=arrived.by_domain(connection, project.loops, mode, counted.since),
+            versions=history.read(connection, counted.since, {plan.name for plan in project.loops}),
+        )
 
     return reading(engine, count)
 
@@ -141,9 +156,18 @@ def _count(
     for one in decided:
         if _outcome(one) == "mailed":
             emails[one.loop, one.day] += one.number
-    together = outcomes_of(connection, project.all_loops, mode, as_of=now, late=late)
-    examples = _examples(connection, mode, decided, since)
-    return Numbers(now, mode, problems, loops, emails, project.all_loops, together, examples)
+    days = {key: counts for key, counts in by_day.items() if key[0] in {plan.name for plan in project.loops}}
+    return Numbers(
+        now,
+        mode,
+        problems,
+        loops,
+        emails,
+        all_loops=project.all_loops,
+        together=outcomes_of(connection, project.all_loops, mode, as_of=now, late=late),
+        examples=_examples(connection, mode, decided, since),
+        days=days,
+    )
 
 
 def _step(

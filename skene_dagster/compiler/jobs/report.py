@@ -10,6 +10,7 @@ from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.work import begun
 from skene_dagster.loops.all_loops import Compared
 from skene_dagster.settings import Settings
+from skene_dagster.versions import history
 
 
 def report_asset(compared: Sequence[Compared], settings: Settings) -> dg.AssetsDefinition:
@@ -30,7 +31,11 @@ def report_asset(compared: Sequence[Compared], settings: Settings) -> dg.AssetsD
         from skene_dagster.report.page import FILE, TITLE, save  # noqa: PLC0415
 
         with begun(context, database, settings) as work:
-            numbers = read(database, settings, load_project(settings), work.mode.name, work.clock)
+            project = load_project(settings)
+            if not project.broken:
+                # Of a broken file nobody knows which loop is in it.
+                history.note_gone(database, [plan.name for plan in project.loops], work.as_of)
+            numbers = read(database, settings, project, work.mode.name, work.clock)
         file = settings.root / FILE
         size = save(numbers, file, title=TITLE)
         return dg.MaterializeResult(
