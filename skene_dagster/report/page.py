@@ -1,6 +1,5 @@
 """The report as a page: one file, without scripts, that a browser opens from a disk."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from skene_dagster.explain.reasons import REASONS
+from skene_dagster.files import replacing
 from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
@@ -126,13 +126,8 @@ def save(numbers: Numbers, file: Path, *, title: str) -> int:
         OSError: it cannot be written.
     """
     html = render(numbers, title=title).encode()
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            opened.write(html)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(file, private=True) as opened:
+        opened.write(html)
     return len(html)
 
 
