@@ -57,15 +57,15 @@ def compile_project(project: Project, settings: Settings) -> dg.Definitions:
     shared = {"database": database(settings)}
     return dg.Definitions.merge(
         *loops.values(),
-        usage_definitions(settings) if is_used(well, settings) else dg.Definitions(),
-        outcome_definitions(well, settings, all_well=not broken),
+        usage_definitions(settings) if is_used([*well, project.all_loops], settings) else dg.Definitions(),
+        outcome_definitions(well, project.all_loops, settings, all_well=not broken),
         tidb_usage_definitions(settings, settings.tidb_usage) if settings.tidb_usage else dg.Definitions(),
         broken_definitions(broken, loops),
         waking(well, [file.file for file in broken], settings, shared),
         provider_lists(settings),
         retaining(well, settings, are_all=not broken),
         dg.Definitions(
-            assets=source_tables(well, settings),
+            assets=source_tables([*well, project.all_loops], settings),
             resources=shared,
             # The work is done in the database: a process per op costs 1.7 s and gains nothing (measured 2026-11).
             executor=dg.in_process_executor,

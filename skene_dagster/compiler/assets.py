@@ -13,6 +13,7 @@ from skene_dagster.compiler.names import TIDB_USAGE, code_version, entitlements_
 from skene_dagster.compiler.retry_policy import retry_policy
 from skene_dagster.compiler.work import begun
 from skene_dagster.delivery.blocking.entitlements import blocked_now, entitle
+from skene_dagster.loops.all_loops import Compared
 from skene_dagster.loops.plan import After, LoopPlan, Query, Rows, StepPlan, segment_name
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
@@ -104,7 +105,7 @@ def entitlements_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg
     return entitlements
 
 
-def source_tables(plans: Iterable[LoopPlan], settings: Settings) -> list[dg.AssetSpec]:
+def source_tables(plans: Iterable[Compared], settings: Settings) -> list[dg.AssetSpec]:
     """Declare the product's tables that conditions read. They are not ours: Dagster shows them and runs nothing."""
     plans = list(plans)
     read = {table for plan in plans for step in plan.steps for table in _tables(step)}

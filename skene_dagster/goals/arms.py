@@ -27,14 +27,12 @@ from sqlalchemy import (
 )
 
 from skene_dagster.goals.coin import Coin, Purpose, salt
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.variants import Shares, drawn
 from skene_dagster.store.keys import folded
 from skene_dagster.store.tables import OPEN, Moment, account_arms, account_people, arms, engagement_levels, meta
 
 Arm = Literal["mailed", "held_out"]
-
-ALL_LOOPS = "*"
-"""In the place of a loop's name: who gets nothing of any loop is compared with everybody else."""
 
 SOME = 1000
 """Keys of a statement."""

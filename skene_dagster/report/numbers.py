@@ -13,6 +13,7 @@ from skene_dagster.delivery.ledger.receipt_counts import counted_by_day
 from skene_dagster.incidents import now as wrong
 from skene_dagster.incidents.now import Found
 from skene_dagster.incidents.problems import Problem
+from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
@@ -102,6 +103,9 @@ class Numbers:
     coming: Coming
     people: People | None
     """None: it is about one loop only."""
+    all_loops: AllLoops
+    together: Sequence[LoopOutcome]
+    """What all loops do together, by the goals of skene.yaml."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
     looks: Looks = field(default_factory=dict)
@@ -141,15 +145,18 @@ def read(
         waiting = waiting_by_step(connection, mode)
         by_day = counted_by_day(connection, mode, since.date())
         names = {plan.name for plan in shown}
+        together = project.all_loops if loop is None else AllLoops()
         return Numbers(
             now,
             mode,
             found.problems,
-            _loops(connection, shown, mode, now, decided, waiting, by_day),
+            _loops(connection, shown, mode, now, settings.events.late, decided, waiting, by_day),
             _emails(decided),
             pressure.read(connection, settings, project.loops, mode, now, waiting, loop),
             coming.read(connection, settings, shown, mode, now, decided),
             people.read(connection, settings, now, since) if loop is None else None,
+            together,
+            outcomes_of(connection, together, mode, as_of=now, late=settings.events.late),
             _examples(connection, mode, decided, since),
             looks_of(connection, shown, settings, mode, now),
             {key: counts for key, counts in by_day.items() if key[0] in names},
@@ -165,6 +172,7 @@ def _loops(
     plans: Sequence[LoopPlan],
     mode: str,
     now: datetime,
+    late: timedelta,
     decided: Sequence[Decisions],
     waiting: Mapping[tuple[str, str, str], int],
     by_day: Mapping[tuple[str, date], ReceiptCounts],
@@ -184,7 +192,7 @@ def _loops(
             plan,
             [_step(plan, step, decided, waiting, moved) for step in plan.steps],
             _sum([counts for (loop, _), counts in by_day.items() if loop == plan.name]),
-            outcomes_of(connection, plan, mode, as_of=now),
+            outcomes_of(connection, plan, mode, as_of=now, late=late),
         )
         for plan in plans
     ]

@@ -1,6 +1,5 @@
 """The report as a page: one file, without scripts, that a browser opens from a disk."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,6 +13,7 @@ from markupsafe import Markup
 
 from skene_dagster.durations import duration_in_words
 from skene_dagster.explain.reasons import REASONS
+from skene_dagster.files import replacing
 from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
@@ -65,6 +65,9 @@ class Effect:
     difference: str
     more: str
     verdict: str
+    month: str
+    """Of which the verdict and all numbers are but those that are provisional."""
+    provisional: str
     smallest: str
     worth: str
     variants: Sequence[str]
@@ -91,7 +94,8 @@ def render(numbers: Numbers, *, title: str) -> str:
     emails = {one.plan.name: _by_week(numbers, one.plan.name, weeks) for one in numbers.loops}
     mailed = {loop: some for loop, some in emails.items() if sum(some)}
     effects = {one.plan.name: [_effect(outcome) for outcome in one.outcomes] for one in numbers.loops}
-    intervals = [interval for one in numbers.loops for interval in _interval(one)]
+    compared = [("all loops", numbers.together), *((one.plan.name, one.outcomes) for one in numbers.loops)]
+    intervals = [interval for name, found in compared for interval in _interval(name, found)]
     return _template().render(
         title=title,
         as_of=in_words(numbers.as_of),
@@ -101,6 +105,8 @@ def render(numbers: Numbers, *, title: str) -> str:
         problems=numbers.problems,
         loops=numbers.loops,
         effects=effects,
+        all_loops=numbers.all_loops,
+        together=[_effect(outcome) for outcome in numbers.together],
         verdicts={one.plan.name: _verdict(one) for one in numbers.loops},
         reasons={one.plan.name: _reasons(numbers, one) for one in numbers.loops},
         pictures={one.plan.name: [_picture(step) for step in one.steps] for one in numbers.loops},
@@ -147,13 +153,8 @@ def save(numbers: Numbers, file: Path, *, title: str) -> int:
         OSError: it cannot be written.
     """
     html = render(numbers, title=title).encode()
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            opened.write(html)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(file, private=True) as opened:
+        opened.write(html)
     return len(html)
 
 
@@ -178,6 +179,8 @@ def _effect(found: LoopOutcome) -> Effect:
         "" if difference is None else words.interval_in_points(difference),
         words.more_people(lift, did),
         words.verdict(lift, a_week=found.a_week),
+        words.month_of(found.settled_at),
+        words.provisional(found.today) if found.has_news else "",
         words.smallest(lift.smallest),
         worth,
         [
@@ -190,17 +193,18 @@ def _effect(found: LoopOutcome) -> Effect:
 
 
 def _of_arm(arm: ArmSize) -> str:
-    if not arm.closed:
-        return "nobody has had their full time yet"
+    if not arm.settled:
+        return "nobody had had their full time"
     accounts = "" if arm.accounts is None else f", in {how_many(arm.accounts, 'account')}"
-    return f"{words.of_a_hundred(arm.reached / arm.closed)} of 100 ({arm.reached:,} of {arm.closed:,}{accounts})"
+    share = words.of_a_hundred(arm.settled_reached / arm.settled)
+    return f"{share} of 100 ({arm.settled_reached:,} of {arm.settled:,}{accounts})"
 
 
-def _interval(one: LoopNumbers) -> list[charts.Interval]:
-    found = one.outcomes[0].lift.difference if one.outcomes and not one.outcomes[0].alarm else None
+def _interval(name: str, outcomes: Sequence[LoopOutcome]) -> list[charts.Interval]:
+    found = outcomes[0].lift.difference if outcomes and not outcomes[0].alarm else None
     if found is None:
         return []
-    return [charts.Interval(one.plan.name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
+    return [charts.Interval(name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
 
 
 def _shares(features: Sequence[FeatureUse]) -> Mapping[str, Mapping[str, int]]:

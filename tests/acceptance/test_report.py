@@ -81,6 +81,19 @@ def test_its_numbers_are_those_of_the_ledger(root: Path) -> None:
     assert "Who came back within 7d: cannot tell yet" in page.text
 
 
+def test_what_all_loops_do_together_stands_before_what_each_does(root: Path) -> None:
+    settings = (root / "skene.yaml").read_text("utf-8")
+    (root / "skene.yaml").write_text(f"{settings}holdout: 2%\ngoal: {{returns_within: 28d}}\n", "utf-8")
+
+    page, _ = report(root)
+    alone, _ = report(root, "--loop", "retention")
+
+    together = "Did it work All loops together 2 % of all users get no email of any loop. Who came back within 28d:"
+    assert together in page.text
+    assert page.text.index(together) < page.text.index("Who came back within 7d: cannot tell yet")
+    assert "All loops together" not in alone.text
+
+
 def test_it_is_one_file_that_loads_nothing_and_runs_nothing(root: Path) -> None:
     page, html = report(root)
 

@@ -11,11 +11,12 @@ from sqlalchemy import Engine
 from skene_dagster.compiler import outcome_reports
 from skene_dagster.compiler.jobs.report import report_asset
 from skene_dagster.compiler.jobs.rollup import KEYS, keys_of_goal
-from skene_dagster.compiler.names import REPORT, outcomes_key, sends_key, table_key
+from skene_dagster.compiler.names import MEASURING, REPORT, outcomes_key, sends_key, table_key
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.compiler.work import Work, begun
 from skene_dagster.errors import SkeneError
+from skene_dagster.loops.all_loops import AllLoops, Compared
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.outcomes.windows import give_up, measure
@@ -27,20 +28,24 @@ NAME = "skene__outcomes"
 """The job and its schedule. Two underscores: no loop can have this name."""
 
 
-def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) -> dg.Definitions:
+def outcome_definitions(
+    plans: Sequence[LoopPlan], all_loops: AllLoops, settings: Settings, *, all_well: bool
+) -> dg.Definitions:
     """Define the assets, the job that makes them, and its schedule, which is on from the start.
 
     Args:
         plans: the loops without errors.
+        all_loops: what is measured of them together.
         all_well: there are no others. Only then is it known that a goal is gone.
     """
     if not plans:
         return dg.Definitions()
-    asset = _assets(plans, settings, all_well=all_well)
-    counted = KEYS if any(keys_of_goal(goal) for plan in plans for goal in plan.goals) else ()
+    compared: list[Compared] = [*plans, *([all_loops] if all_loops.is_asked_for else [])]
+    asset = _assets(plans, compared, settings, all_well=all_well)
+    counted = KEYS if any(keys_of_goal(goal) for plan in compared for goal in plan.goals) else ()
     job = dg.define_asset_job(
         NAME,
-        selection=dg.AssetSelection.assets(*(outcomes_key(plan) for plan in plans), *counted, REPORT),
+        selection=dg.AssetSelection.assets(*(outcomes_key(plan) for plan in compared), *counted, REPORT),
         description="Measures what came of all loops, and writes the report.",
     )
 
@@ -55,12 +60,14 @@ def outcome_definitions(plans: Sequence[LoopPlan], settings: Settings, *, all_we
         moment = tag_of(context.scheduled_execution_time)
         return dg.RunRequest(run_key=moment, tags={AS_OF: moment})
 
-    return dg.Definitions(assets=[asset, report_asset(plans, settings)], jobs=[job], schedules=[daily])
+    return dg.Definitions(assets=[asset, report_asset(compared, settings)], jobs=[job], schedules=[daily])
 
 
-def _assets(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) -> dg.AssetsDefinition:
+def _assets(
+    plans: Sequence[LoopPlan], compared: Sequence[Compared], settings: Settings, *, all_well: bool
+) -> dg.AssetsDefinition:
     kinds = {"sqlite" if settings.database_url.startswith("sqlite") else "tidb", "sql"}
-    by_key = {outcomes_key(plan): plan for plan in plans}
+    by_key = {outcomes_key(plan): plan for plan in compared}
 
     # Dagster, 2026-11: an op may not have the name of a job; this fails only when the code location is loaded.
     @dg.multi_asset(
@@ -68,15 +75,15 @@ def _assets(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) ->
         specs=[
             dg.AssetSpec(
                 key,
-                group_name=plan.name,
+                group_name=MEASURING if isinstance(plan, AllLoops) else plan.name,
                 kinds=kinds,
                 description=outcome_reports.description(plan),
-                deps=_upstream(plan),
+                deps=_upstream(plan, plans),
                 skippable=True,
             )
             for key, plan in by_key.items()
         ],
-        check_specs=[spec for plan in plans for spec in outcome_reports.check_specs(plan)],
+        check_specs=[spec for plan in compared for spec in outcome_reports.check_specs(plan)],
         can_subset=True,
         retry_policy=RETRIES,
     )
@@ -92,36 +99,42 @@ def _assets(plans: Sequence[LoopPlan], settings: Settings, *, all_well: bool) ->
                     found = _measure(work, plan)
                 except SkeneError as error:
                     # What is wrong with one loop keeps nobody from measuring the others.
-                    context.log.warning("%s is not measured. %s", plan.name, without_addresses(str(error)))
+                    context.log.warning("%s is not measured. %s", _shown(plan), without_addresses(str(error)))
                     failed.append(error)
                 else:
                     yield _result(plan, found)
-            if all_well and len(chosen) == len(plans):
-                ended = give_up(database, work.mode.name, plans)
+            if all_well and len(chosen) == len(compared):
+                ended = give_up(database, work.mode.name, compared)
                 if ended:
-                    context.log.info("%s windows end unasked: no loop has their goal any more.", f"{ended:,}")
+                    context.log.info("%s windows end unasked: their goal is gone.", f"{ended:,}")
             if failed:
                 raise failed[0]
 
     return outcomes
 
 
-def _upstream(plan: LoopPlan) -> list[dg.AssetKey]:
-    sends = [sends_key(plan, step) for step in plan.steps if step.email is not None]
+def _shown(plan: Compared) -> str:
+    return "What all loops do together" if isinstance(plan, AllLoops) else plan.name
+
+
+def _upstream(plan: Compared, plans: Sequence[LoopPlan]) -> list[dg.AssetKey]:
+    loops = plans if isinstance(plan, AllLoops) else [plan]
+    sends = [sends_key(loop, step) for loop in loops for step in loop.steps if step.email is not None]
     tables = {table for goal in plan.goals if goal.query is not None for table in goal.query.tables}
     counted = {key for goal in plan.goals for key in keys_of_goal(goal)}
     return [*sends, *(table_key(table) for table in sorted(tables)), *sorted(counted)]
 
 
-def _measure(work: Work, plan: LoopPlan) -> tuple[LoopOutcome, ...]:
+def _measure(work: Work, plan: Compared) -> tuple[LoopOutcome, ...]:
     mode = work.mode.name
     for goal in plan.goals:
         done = measure(work.database, plan=plan, goal=goal, settings=work.settings, mode=mode, as_of=work.as_of)
-        work.context.log.info("%s: %s people asked.", plan.name, f"{done.asked:,}")
-    return reading(work.database, lambda connection: outcomes_of(connection, plan, mode, as_of=work.as_of))
+        work.context.log.info("%s: %s people asked.", _shown(plan), f"{done.asked:,}")
+    late = work.settings.events.late
+    return reading(work.database, lambda connection: outcomes_of(connection, plan, mode, as_of=work.as_of, late=late))
 
 
-def _result(plan: LoopPlan, found: tuple[LoopOutcome, ...]) -> dg.MaterializeResult[None]:
+def _result(plan: Compared, found: tuple[LoopOutcome, ...]) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         asset_key=outcomes_key(plan),
         metadata=outcome_reports.metadata(found),

@@ -5,26 +5,23 @@ from collections.abc import Sequence
 import dagster as dg
 from sqlalchemy import Engine
 
-from skene_dagster.compiler.names import REPORT, outcomes_key
+from skene_dagster.compiler.names import MEASURING, REPORT, outcomes_key
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.work import begun
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.all_loops import Compared
 from skene_dagster.settings import Settings
 from skene_dagster.versions import history
 
-GROUP = "measuring"
-"""No loop's: what is about all of them."""
 
-
-def report_asset(plans: Sequence[LoopPlan], settings: Settings) -> dg.AssetsDefinition:
+def report_asset(compared: Sequence[Compared], settings: Settings) -> dg.AssetsDefinition:
     """Define the asset of the page that `skene-dagster report` writes, too."""
 
     @dg.asset(
         key=REPORT,
-        group_name=GROUP,
+        group_name=MEASURING,
         kinds={"html"},
         description="What needs a person, what the loops did, and whether it worked: one page, `.skene/report.html`.",
-        deps=[outcomes_key(plan) for plan in plans],
+        deps=[outcomes_key(plan) for plan in compared],
         retry_policy=RETRIES,
     )
     def report(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:

@@ -14,6 +14,7 @@ from skene_dagster.goals.account_arms import EnrolledAccount
 from skene_dagster.goals.arms import Enrolled
 from skene_dagster.goals.comparing import Comparing, HeldOutOf
 from skene_dagster.goals.comparing_accounts import ComparingAccounts
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.loops.variants import variants_of
@@ -41,7 +42,7 @@ def draw(engine: Engine, plan: LoopPlan, step: StepPlan, settings: Settings, mod
     def write(connection: Connection, span: Span) -> int:
         clearance.require(connection, segment_name(plan.name, step.ledger_name), as_of, "nobody is blocked")
         comparison = arms.comparison_of(connection, mode.name, plan.name)
-        of_all = arms.comparison_of(connection, mode.name, arms.ALL_LOOPS) if settings.holdout else None
+        of_all = arms.comparison_of(connection, mode.name, ALL_LOOPS) if settings.holdout else None
         some = members.select(members.user, members.unit)
         new = some.where(span.of(members.unit), members.is_new(comparison, of_all))
         who = members.select(members.user).where(span.of(members.unit))

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, FromClause, Select, select
 
-from skene_dagster.goals.arms import ALL_LOOPS, Comparison, comparison_of, is_in
+from skene_dagster.goals.arms import Comparison, comparison_of, is_in
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.segments.conditions import subject

@@ -1,8 +1,9 @@
 """A loop that is about accounts: who of one is mailed, what its steps may be, and from what they select."""
 
 from skene_dagster.loops import model
+from skene_dagster.loops.all_loops import Compared
 from skene_dagster.loops.field_types import Recipient
-from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.plan import StepPlan
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.settings import FILE, Accounts, Keyed, Settings
 
@@ -29,8 +30,8 @@ def recipient_of(loop: model.Loop, settings: Settings, faults: Faults) -> Recipi
     return loop.recipient or "owner"
 
 
-def is_per_account(plan: LoopPlan) -> bool:
-    """Whether a loop is about accounts, not about users."""
+def is_per_account(plan: Compared) -> bool:
+    """Whether it is about accounts, not about users."""
     return any(step.per_account for step in plan.steps)
 
 
