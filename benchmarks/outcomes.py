@@ -52,6 +52,7 @@ QUICK = (20_000,)
 DAYS = 360
 A_DAY = 86_400
 LAST = FIRST + timedelta(days=DAYS + 1)
+LATE = timedelta(days=3)
 LOOP = """\
 type: retention
 holdout: 10%
@@ -129,7 +130,7 @@ def _asking(engine: Engine, plan: LoopPlan, settings: Settings, day: int) -> Cal
 
 
 def _compare(engine: Engine, plan: LoopPlan) -> object:
-    return reading(engine, lambda connection: outcomes_of(connection, plan, "live", as_of=LAST))
+    return reading(engine, lambda connection: outcomes_of(connection, plan, "live", as_of=LAST, late=LATE))
 
 
 def _fill(engine: Engine) -> None:

@@ -47,7 +47,7 @@ class Document:
         here, written = self.data, list[str | int]()
         for part in path:
             if part == 0 and isinstance(here, Mapping) and here:
-                # One thing in the place of a list: see `field_types.OneOrSeveral`.
+                # One thing in the place of a list: see `settings.goals.OneOrSeveral`.
                 continue
             if isinstance(part, str) and isinstance(here, Mapping) and part not in here and to_camel(part) in here:
                 written.append(to_camel(part))

@@ -1,9 +1,16 @@
-"""The one place where a project's files are read: regular files inside of it, in UTF-8, up to a limit."""
+"""The one place where a project's files are read: regular files inside of it, in UTF-8, up to a limit.
+
+And where a file is written in one step, so that a reader sees the old one or the new one, never a part.
+"""
 
 import os
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from skene_dagster.errors import DocumentError, Place
 
@@ -51,6 +58,30 @@ def read_text(file: Path, shown: str, error: type[DocumentError], *, root: Path)
         line = bad.object[: bad.start].count(b"\n") + 1
         message = f"The file is not UTF-8 (byte {bad.start})."
         raise error(message, advice="Save it as UTF-8.", place=Place(shown, line)) from None
+
+
+@contextmanager
+def replacing(file: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """Write a file under another name, and put it into its place when all of it is written.
+
+    Args:
+        private: only its owner may read it.
+
+    Raises:
+        OSError: it cannot be written; what was in its place is still there.
+    """
+    draft = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        # Of a process that died: in containers, the next one often has its number.
+        draft.unlink(missing_ok=True)
+        # Nobody else's file or link is written to, wherever it stands.
+        made = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+        with os.fdopen(made, "wb") as opened:
+            yield opened
+        draft.replace(file)
+    finally:
+        with suppress(OSError):
+            draft.unlink()
 
 
 def boundary(folder: Path, root: Path) -> Path:

@@ -1,7 +1,7 @@
 """A project on disk: every loop planned, and every broken file with its error."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from skene_dagster import boundary
@@ -9,8 +9,10 @@ from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.providers import registry
 from skene_dagster.documents import together
 from skene_dagster.errors import DocumentError, LoopInvalid, SettingsError
+from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.files.loaders import Loaded, load_folder
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.planning.goals import plan_all_loops
 from skene_dagster.loops.planning.loop import plan_loop
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.loops.planning.user_tests import plan_user_tests
@@ -41,6 +43,8 @@ class Project:
 
     loops: tuple[LoopPlan, ...]
     broken: tuple[Broken, ...]
+    all_loops: AllLoops = field(default_factory=AllLoops)
+    """What is measured of all of them together."""
 
 
 def load_project(settings: Settings) -> Project:
@@ -61,6 +65,7 @@ def load_project(settings: Settings) -> Project:
         document = read_settings(settings.root)
         plan_user_tests(settings, document)
         plan_usage(settings, document)
+        all_loops = plan_all_loops(settings, document)
     templates = Templates(settings.templates, settings.root)
     names = Counter(_name(loaded) for loaded in files)
     loops: list[LoopPlan] = []
@@ -78,7 +83,7 @@ def load_project(settings: Settings) -> Project:
             broken.append(Broken.of(loaded.file, name, error))
         else:
             loops.append(plan)
-    return Project(tuple(loops), tuple(broken))
+    return Project(tuple(loops), tuple(broken), all_loops)
 
 
 def _name(loaded: Loaded) -> str | None:

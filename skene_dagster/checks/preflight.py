@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, inspect, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Select, String, inspect, literal_column, select
+from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from skene_dagster.checks import fresh_sources
 from skene_dagster.checks.accounts import check_columns
@@ -72,7 +73,23 @@ def check_users(connection: Connection, users: Users, settings_file: Document) -
         if one is not None and has(present, one.column):
             errors += check_moments(connection, users.table, one, settings_file, f"users.{field}")
     mailable = partial(is_mailable, connection, users, _SOME_DAY, settings_file)
-    return [*errors, *_of_test(connection, users, mailable, present, at(settings_file, "users.mailable"))]
+    here = at(settings_file, "users.mailable")
+    return [*errors, *_of_test(connection, users, mailable, present, here), *_of_a_text(connection, users, here)]
+
+
+def _of_a_text(connection: Connection, users: Users, place: Place) -> Iterator[SettingsError]:
+    """Refuse a column of texts in the place of a test: every text but a number is false, and nobody would be mailed."""
+    _, bare = parts(users.table)
+    name = users.mailable.strip().replace("`", "").rpartition(".")[2]
+    if users.mailable.strip().replace("`", "") not in {name, f"{bare}.{name}", f"{users.table}.{name}"}:
+        return
+    for column in _columns(connection, users):
+        if column["name"].lower() == name.lower() and isinstance(column["type"], String):
+            yield SettingsError(
+                f"{name} is a text, which is neither true nor false: nobody would be mailed.",
+                advice=f"Compare it: {name} = '…'",
+                place=place,
+            )
 
 
 def check_topics(connection: Connection, settings: Settings, settings_file: Document) -> list[SettingsError]:
@@ -152,9 +169,12 @@ def _check_step(
 
 def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
     """List the columns of the users table that may be NULL, in lower case."""
+    return frozenset(column["name"].lower() for column in _columns(connection, users) if column["nullable"])
+
+
+def _columns(connection: Connection, users: Users) -> list[ReflectedColumn]:
     schema, bare = parts(users.table)
-    columns = inspect(connection).get_columns(bare, schema=schema)
-    return frozenset(column["name"].lower() for column in columns if column["nullable"])
+    return inspect(connection).get_columns(bare, schema=schema)
 
 
 def all_rows(

@@ -46,7 +46,7 @@ def compile_project(project: Project, settings: Settings, mount: Mount = ALONE) 
     Raises:
         SettingsError: the database's URL is not valid.
     """
-    catalog = catalog_of(project.loops, settings, mount)
+    catalog = catalog_of(project.loops, project.all_loops, settings, mount)
     loops: dict[str, dg.Definitions] = {}
     broken = list(project.broken)
     for plan in project.loops:
@@ -61,8 +61,8 @@ def compile_project(project: Project, settings: Settings, mount: Mount = ALONE) 
     shared = {DATABASE: database(settings)}
     return dg.Definitions.merge(
         *loops.values(),
-        usage_definitions(settings, catalog) if is_used(well, settings) else dg.Definitions(),
-        outcome_definitions(well, settings, catalog, all_well=not broken),
+        usage_definitions(settings, catalog) if is_used([*well, project.all_loops], settings) else dg.Definitions(),
+        outcome_definitions(well, project.all_loops, settings, catalog, all_well=not broken),
         tidb_usage_definitions(settings, settings.tidb_usage, catalog) if settings.tidb_usage else dg.Definitions(),
         broken_definitions(broken, loops, catalog),
         waking(well, [file.file for file in broken], settings, shared, catalog),
@@ -70,7 +70,9 @@ def compile_project(project: Project, settings: Settings, mount: Mount = ALONE) 
         retaining(well, settings, are_all=not broken),
         dg.Definitions(
             assets=[
-                catalog.spec(table.key) for table in source_tables(well, settings) if not catalog.is_theirs(table.key)
+                catalog.spec(table.key)
+                for table in source_tables([*well, project.all_loops], settings)
+                if not catalog.is_theirs(table.key)
             ],
             resources=shared,
         ),

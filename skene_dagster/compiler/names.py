@@ -4,6 +4,7 @@ import hashlib
 
 import dagster as dg
 
+from skene_dagster.loops.all_loops import AllLoops, Compared
 from skene_dagster.loops.plan import Block, LoopPlan, StepPlan
 
 _TABLES = "tidb"
@@ -25,8 +26,10 @@ def entitlements_key(plan: LoopPlan, step: StepPlan) -> dg.AssetKey:
     return dg.AssetKey(["skene", plan.name, step.name, "entitlements"])
 
 
-def outcomes_key(plan: LoopPlan) -> dg.AssetKey:
-    """Name the asset of what came of a loop."""
+def outcomes_key(plan: Compared) -> dg.AssetKey:
+    """Name the asset of what came of a loop, or of all loops together; no loop has a key as short."""
+    if isinstance(plan, AllLoops):
+        return dg.AssetKey(["skene", "outcomes"])
     return dg.AssetKey(["skene", plan.name, "outcomes"])
 
 
@@ -39,6 +42,9 @@ def keys_of(plan: LoopPlan, step: StepPlan) -> list[dg.AssetKey]:
         keys.append(sends_key(plan, step))
     return keys
 
+
+MEASURING = "measuring"
+"""The group of what is about all loops; no loop's."""
 
 TIDB_USAGE = dg.AssetKey(["skene", "tidb_usage"])
 """The asset that writes events about the use of TiDB features."""

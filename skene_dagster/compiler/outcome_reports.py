@@ -7,42 +7,49 @@ import dagster as dg
 
 from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.metadata import Metadata, table
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.all_loops import AllLoops, Compared
 from skene_dagster.loops.planning.accounts import is_per_account
 from skene_dagster.outcomes import words
 from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
 from skene_dagster.outcomes.goal_words import did
 from skene_dagster.outcomes.lift.sample_ratio import SampleRatio
+from skene_dagster.settings import FILE
 from skene_dagster.wording import how_many
 
 MEASURED = "measured"
 NO_HARM = "no_harm"
 
 
-def check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
-    """Declare the checks of a loop's outcomes. They stop no run."""
+def check_specs(key: dg.AssetKey, plan: Compared) -> list[dg.AssetCheckSpec]:
+    """Declare the checks of outcomes. They stop no run."""
+    whose = FILE if isinstance(plan, AllLoops) else "The loop"
     return [
         dg.AssetCheckSpec(
             MEASURED,
             asset=key,
-            description="The loop has a goal and a holdout, and both groups are as large as they should be.",
+            description=f"{whose} has a goal and a holdout, and both groups are as large as they should be.",
         ),
         dg.AssetCheckSpec(
             NO_HARM,
             asset=key,
-            description="Its emails keep nobody from the first goal: the interval of 99.8 % does not lie below 0.",
+            description="Emails keep nobody from the first goal: the interval of 99.8 % does not lie below 0.",
         ),
     ]
 
 
 def metadata(found: Sequence[LoopOutcome]) -> Metadata:
-    """Report the first goal's numbers, so that Dagster plots them from day to day, and all goals as a table."""
+    """Report the first goal's numbers, so that Dagster plots them from day to day, and all goals as a table.
+
+    What is plotted is of everybody whose time is over by now; the verdict, and what stands in the tables, is that of
+    the last month's end.
+    """
     if not found:
         return {}
     first = found[0]
     told: Metadata = {
         "goal": dg.MetadataValue.text(did(first.goal)),
         "verdict": dg.MetadataValue.text(words.verdict(first.lift, a_week=first.a_week)),
+        "verdict_as_of": dg.MetadataValue.text(f"{first.settled_at:%Y-%m-%d}"),
         "mailed": dg.MetadataValue.int(first.mailed.people),
         "held_out": dg.MetadataValue.int(first.held_out.people),
         "mailed_closed": dg.MetadataValue.int(first.mailed.closed),
@@ -55,8 +62,8 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
         for name, arm in (("mailed_accounts", first.mailed), ("held_out_accounts", first.held_out))
         if arm.accounts is not None
     }
-    numbers = {"a_week": first.a_week, "smallest_points": 100 * first.lift.smallest}
-    if (found_ := first.lift.difference) is not None:
+    numbers = {"a_week": first.a_week, "smallest_points": 100 * first.today.smallest}
+    if (found_ := first.today.difference) is not None:
         numbers |= {
             "lift_points": 100 * found_.estimate,
             "lift_points_low": 100 * found_.low,
@@ -70,7 +77,7 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
         numbers |= {"value_mailed": first.worth.mailed, "value_held_out": first.worth.held_out}
     told |= {name: dg.MetadataValue.float(round(value, 4)) for name, value in numbers.items() if isfinite(value)}
     told["goals"] = table(
-        ["goal", "difference", "verdict"], ["mailed", "held_out", "open"], [_row(one) for one in found]
+        ["goal", "difference", "verdict", "provisional"], ["mailed", "held_out", "open"], [_row(one) for one in found]
     )
     if first.by_level:
         told["by_level_a_hint"] = table(
@@ -79,8 +86,8 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
     return told
 
 
-def measured(key: dg.AssetKey, plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
-    """Say whether the loop is measured."""
+def measured(key: dg.AssetKey, plan: Compared, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
+    """Say whether it is measured."""
     alarms = {share: ratio for one in found for share, ratio in one.ratios.items() if ratio.alarm}
     severity, said = dg.AssetCheckSeverity.WARN, ""
     if alarms:
@@ -88,14 +95,20 @@ def measured(key: dg.AssetKey, plan: LoopPlan, found: Sequence[LoopOutcome]) -> 
         who = "accounts" if is_per_account(plan) else "people"
         said = " ".join(_unequal(share, ratio, who) for share, ratio in alarms.items())
         said += f" Something puts {who} into the wrong group: do not read the numbers."
-    elif not plan.goals:
-        said = (
-            "The loop has no goal, so nobody knows whether it works: write one, such as `goal: {returns_within: 14d}`."
-        )
-    elif not plan.holdout:
-        said = "Nobody is held out, so nobody knows whether it works: write `holdout: 10%`."
+    elif not plan.goals or not plan.holdout:
+        said = _not_measured(plan)
     told = said or f"{_of_arm(found[0].mailed)} are mailed and {_of_arm(found[0].held_out)} held out."
     return dg.AssetCheckResult(passed=not said, asset_key=key, check_name=MEASURED, severity=severity, description=told)
+
+
+def _not_measured(plan: Compared) -> str:
+    of_all = isinstance(plan, AllLoops)
+    nobody_knows = f"so nobody knows whether {'the loops work together' if of_all else 'it works'}"
+    if not plan.goals:
+        goal = "`goal: {returns_within: 28d}`" if of_all else "`goal: {returns_within: 14d}`"
+        return f"{f'{FILE} names' if of_all else 'The loop has'} no goal, {nobody_knows}: write one, such as {goal}."
+    out_of, share = (" of all loops", "2%") if of_all else ("", "10%")
+    return f"Nobody is held out{out_of}, {nobody_knows}: write `holdout: {share}`."
 
 
 def _of_arm(arm: ArmSize) -> str:
@@ -109,9 +122,9 @@ def _unequal(share: float, ratio: SampleRatio, who: str) -> str:
 
 
 def no_harm(key: dg.AssetKey, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
-    """Say whether the loop's emails do harm, as far as the first goal tells."""
+    """Say whether emails do harm, as far as the first goal tells."""
     is_harm = bool(found) and found[0].harm == "harm"
-    said = words.harm(found[0].harm) if found else "The loop has no goal."
+    said = words.harm(found[0].harm) if found else "There is no goal."
     return dg.AssetCheckResult(
         passed=not is_harm,
         asset_key=key,
@@ -121,18 +134,34 @@ def no_harm(key: dg.AssetKey, found: Sequence[LoopOutcome]) -> dg.AssetCheckResu
     )
 
 
-def description(plan: LoopPlan) -> str:
+def description(plan: Compared) -> str:
     """Describe the asset."""
+    if isinstance(plan, AllLoops):
+        return _of_all(plan)
     table = descriptions.as_table(plan)
     if not plan.goals:
         return f"What comes of the loop. It has no `goal`, so nothing is measured.\n\n{table}"
-    goals = "\n".join(f"- who {did(goal)}" for goal in plan.goals)
     who = "of the accounts " if is_per_account(plan) else ""
     held_out = f"{100 * plan.holdout:g} % {who}are held out." if plan.holdout else "Nobody is held out."
     return (
         f"**Did it work:** how many of those who are mailed reach a goal, and how many of those who are held out.\n\n"
-        f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{table}"
+        f"{_goals(plan)}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{table}"
     )
+
+
+def _of_all(plan: AllLoops) -> str:
+    if not plan.goals:
+        return f"What comes of all loops together. {FILE} has no `goal`, so nothing is measured."
+    held_out = f"{100 * plan.holdout:g} % of all users get nothing of any." if plan.holdout else "Nobody is held out."
+    return (
+        f"**Did they work, all loops together:** how many of those who are mailed by any loop reach a goal, and how "
+        f"many of those who get nothing of any.\n\n{_goals(plan)}\n\nThe first decides. {held_out} Kept in "
+        "`skene_arms` and `skene_outcomes`, as the loop `*`."
+    )
+
+
+def _goals(plan: Compared) -> str:
+    return "\n".join(f"- who {did(goal)}" for goal in plan.goals)
 
 
 def _row(one: LoopOutcome) -> dict[str, str | int]:
@@ -141,8 +170,9 @@ def _row(one: LoopOutcome) -> dict[str, str | int]:
         "goal": did(one.goal),
         "difference": "" if difference is None else words.interval_in_points(difference),
         "verdict": words.verdict(one.lift, a_week=one.a_week),
-        "mailed": one.mailed.closed,
-        "held_out": one.held_out.closed,
+        "provisional": words.provisional(one.today),
+        "mailed": one.mailed.settled,
+        "held_out": one.held_out.settled,
         "open": one.mailed.open + one.held_out.open,
     }
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from skene_dagster.goals.arms import ALL_LOOPS, Arms, Enrolled, arms_of
+from skene_dagster.goals.arms import Arms, Enrolled, arms_of
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.variants import Shares
 
 HeldOutOf = Literal["loop", "global"]

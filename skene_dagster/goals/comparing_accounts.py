@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from skene_dagster.goals.account_arms import EnrolledAccount
-from skene_dagster.goals.arms import ALL_LOOPS, Arms, Enrolled, arms_of, known_in
+from skene_dagster.goals.arms import Arms, Enrolled, arms_of, known_in
 from skene_dagster.goals.comparing import HeldOutOf
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.variants import Shares
 from skene_dagster.store.tables import account_arms
 

@@ -31,7 +31,8 @@ from skene_dagster.behaviour import activity, adoption, engagement
 from skene_dagster.behaviour.rollup.chunks import Chunk
 from skene_dagster.behaviour.rollup.counted import counted_for
 from skene_dagster.errors import QueryRejected
-from skene_dagster.loops.plan import GoalPlan, LoopPlan
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.loops.planning.goals import AT, VALUE
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.product import sql_moments
@@ -89,7 +90,7 @@ class Happened:
 
 
 def happened(
-    connection: Connection, plan: LoopPlan, goal: GoalPlan, settings: Settings, who: Who, *, as_of: datetime
+    connection: Connection, plan: Compared, goal: GoalPlan, settings: Settings, who: Who, *, as_of: datetime
 ) -> Happened:
     """Make what counts for a goal part of a statement; see `refuse_unfit`, which comes before.
 
@@ -129,7 +130,7 @@ def happened(
             assert_never(goal.kind)
 
 
-def refuse_unfit(connection: Connection, plan: LoopPlan, goal: GoalPlan, settings: Settings, who: Who) -> None:
+def refuse_unfit(connection: Connection, plan: Compared, goal: GoalPlan, settings: Settings, who: Who) -> None:
     """Refuse a goal's query whose columns would be compared as something else than they are.
 
     On SQLite, where a column may hold anything, that reads all that it returns about those who are asked about.
@@ -162,7 +163,7 @@ def _moments(
     return Happened(rows, user_id, at, at, value, until)
 
 
-def _rows(connection: Connection, plan: LoopPlan, goal: GoalPlan) -> Subquery:
+def _rows(connection: Connection, plan: Compared, goal: GoalPlan) -> Subquery:
     """Make a goal's query part of a statement: who, when, and perhaps what it is worth."""
     query = goal.query
     assert query is not None
@@ -177,7 +178,7 @@ def _rows(connection: Connection, plan: LoopPlan, goal: GoalPlan) -> Subquery:
     return text(sql).columns(*(column(name) for name in names)).subquery("happened")
 
 
-def _path(plan: LoopPlan, goal: GoalPlan) -> tuple[str | int, ...]:
+def _path(plan: Compared, goal: GoalPlan) -> tuple[str | int, ...]:
     return "goal", plan.goals.index(goal), "query"
 
 

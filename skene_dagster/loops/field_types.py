@@ -1,38 +1,13 @@
 """Types of fields of the loop format that are more than a word or a number."""
 
 import math
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
-)
-from pydantic_core import core_schema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from skene_dagster.documents import shown
 from skene_dagster.durations import duration, duration_text
-
-
-class OneOrSeveral:
-    """Says of a field that is a list: where there is one thing, it may stand there by itself."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(
-            lambda value: [value] if isinstance(value, Mapping | BaseModel) else value, handler(source)
-        )
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        several = handler(schema)
-        return {"anyOf": [several["items"], several]}
 
 
 def _column_value(value: object) -> object:

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from skene_dagster.documents import Spec
 from skene_dagster.durations import Duration
-from skene_dagster.loops.field_types import ColumnValue, OneOrSeveral, Recipient, Repeat, Text
-from skene_dagster.settings import ClockTime, Fresh, Identifier, Moments, ProviderName, Share, TableName
+from skene_dagster.loops.field_types import ColumnValue, Recipient, Repeat, Text
+from skene_dagster.settings import ClockTime, Fresh, Goals, Identifier, Moments, ProviderName, Share, TableName
 
 
 class ScheduleTrigger(Spec):
@@ -203,23 +203,6 @@ class Step(Spec):
     """What happens to those who enter it."""
 
 
-class Goal(Spec):
-    """What should come of it; exactly one of `returns_within`, `event`, `feature`, `level` and `query`."""
-
-    returns_within: Duration | None = None
-    """The user is active again within this time."""
-    event: Text | None = None
-    """The user does this: the event's name, as the product tracks it."""
-    feature: Text | None = None
-    """The user adopts this feature, or adopts it again after lapsing: its name, as skene.yaml has it."""
-    level: Literal["active", "power", "resurrected"] | None = None
-    """The user enters this engagement level."""
-    query: Text | None = None
-    """One SELECT of what counts: the users key, when it happened as `at`, and perhaps what it is worth as `value`."""
-    within: Duration | None = None
-    """The time for `event`, `feature`, `level` or `query`."""
-
-
 class Recovery(Spec):
     """What to do when a run fails for a reason that may pass."""
 
@@ -248,7 +231,7 @@ class Loop(Spec):
     """What its marketing emails are about, by its name in `topics` of skene.yaml. Default: `product`."""
     steps: Annotated[list[Step], Field(min_length=1)]
     """Who, when, what: at least one."""
-    goal: Annotated[list[Goal], OneOrSeveral(), Field(min_length=1)] | None = None
+    goal: Goals | None = None
     """What should come of it: one goal or a list, of which the first decides whether the loop works."""
     holdout: Share = 0.0
     """The share of members who get no email, to measure against: `10%` or `0.1`."""

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from skene_dagster.loops.plan import Email, LoopPlan
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import Email
 
 Shares = Sequence[tuple[str, float]]
 """The name of each variant, and its share of those who are mailed, in the author's order; together they are 1."""
 
 
-def variants_of(plan: LoopPlan) -> Shares:
+def variants_of(plan: Compared) -> Shares:
     """List the variants of a loop's emails: of each that has any they are the same."""
     emails = (step.email for step in plan.steps)
     return next((email.variants for email in emails if email is not None and email.variants), ())

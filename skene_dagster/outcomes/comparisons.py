@@ -5,18 +5,23 @@ their people say is counted by account (`clusters.py`).
 
 Only who was drawn from a share is compared: of nothing nobody is held out. Where the share was changed, those who were
 drawn from each are two arms of their own, and their differences are put together (`lift/arms.py`).
+
+A verdict is final once a month: it is read from the people whose time was over when the last month ended (UTC). Who
+looks at a 95 % interval every day for a year sees it leave 0 in every fifth loop that does nothing. Only harm is looked
+for every day, by an interval that is made for it (`judge_harm`).
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Float, func, select
 
 from skene_dagster.goals.arms import Arm, comparison_of
-from skene_dagster.loops.plan import GoalPlan, LoopPlan
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.loops.planning.goals import VALUE
 from skene_dagster.loops.variants import variants_of
 from skene_dagster.outcomes.counted import ByArm, Counted, Counting
@@ -38,8 +43,12 @@ class ArmSize:
     people: int
     """Everybody who is in it."""
     closed: int
-    """Those of them whose time is over, who are compared."""
+    """Those of them whose time is over."""
     reached: int
+    """Those of them who reached the goal in it."""
+    settled: int
+    """Those of them whose time was over when the last month ended: of them the verdict is."""
+    settled_reached: int
     """Those of them who reached the goal in it."""
     accounts: int | None = None
     """Of how many accounts they are; None: the loop is about users."""
@@ -72,8 +81,13 @@ class LoopOutcome:
     held_out: ArmSize
     ratios: Mapping[float, SampleRatio]
     """By the share that is held out, whether so many are."""
+    settled_at: datetime
+    """The end of the last month (UTC): its people are in the verdict, and in all but `today` and `harm`."""
     lift: Lift
+    today: Lift
+    """Of everybody whose time is over by now: provisional, and no verdict."""
     harm: Harm
+    """Of everybody whose time is over by now."""
     by_level: Mapping[str, Lift]
     """By engagement level when they were enrolled; a hint. Without those whose level is unknown."""
     worth: Worth | None
@@ -84,55 +98,79 @@ class LoopOutcome:
     """How many enter the comparison in a week now: people, or accounts, whichever the coin is tossed for."""
 
     @property
+    def has_news(self) -> bool:
+        """Somebody's time is over since the end of the last month."""
+        return (self.today.treated, self.today.control) != (self.lift.treated, self.lift.control)
+
+    @property
     def alarm(self) -> bool:
         """An arm is not as large as it should be: the numbers are not to be read."""
         return not comparable(self.ratios.values())
 
 
-def outcomes_of(connection: Connection, plan: LoopPlan, mode: str, *, as_of: datetime) -> tuple[LoopOutcome, ...]:
+def outcomes_of(
+    connection: Connection, plan: Compared, mode: str, *, as_of: datetime, late: timedelta
+) -> tuple[LoopOutcome, ...]:
     """Compare the arms of a loop by each of its goals, as far as they are measured; it measures nothing.
 
     Args:
-        as_of: up to when it is counted how many enter in a week.
+        as_of: up to when it is counted how many enter in a week; the month before it is the last one.
+        late: how long after the end of somebody's time it may still be told what they did in it.
     """
     about = Counting(comparison_of(connection, mode, plan.name), any(step.per_account for step in plan.steps))
     a_week = about.a_week(connection, as_of)
     variants = [name for name, _ in variants_of(plan)]
-    return tuple(_outcome_of(connection, about, goal, variants, a_week) for goal in plan.goals)
+    month = as_of.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return tuple(_outcome_of(connection, about, goal, variants, a_week, month, late) for goal in plan.goals)
 
 
 def _outcome_of(
-    connection: Connection, about: Counting, goal: GoalPlan, variants: Sequence[str], a_week: float
+    connection: Connection,
+    about: Counting,
+    goal: GoalPlan,
+    variants: Sequence[str],
+    a_week: float,
+    month: datetime,
+    late: timedelta,
 ) -> LoopOutcome:
     counted = about.count(connection, goal)
     sizes = about.sizes(connection, counted)
     ratios = _ratios(sizes)
     is_comparable = comparable(ratios.values())
-    pairs, by_level = _pairs(connection, about, goal, [one for one in counted if one.is_closed])
+    closed = _pairs(connection, about, goal, counted)
+    # Whoever is among them stays, and nobody comes in later: late events of their time could have come by then.
+    settled = replace(about, closed_by=month - late)
+    then = settled.count(connection, goal)
     accounts = sizes if about.per_account else None
     return LoopOutcome(
         about.comparison.loop,
         goal,
-        _size(counted, "mailed", accounts),
-        _size(counted, "held_out", accounts),
+        _size(counted, then, "mailed", accounts),
+        _size(counted, then, "held_out", accounts),
         ratios,
-        lift_of_shares(pairs, comparable=is_comparable),
-        judge_harm(pairs, comparable=is_comparable),
-        lifts_by_level(by_level, comparable=is_comparable),
-        _worth(connection, about, goal, is_comparable=is_comparable),
-        _variants(connection, about, goal, variants, is_comparable=is_comparable),
+        month,
+        lift_of_shares(_pairs(connection, settled, goal, then), comparable=is_comparable),
+        lift_of_shares(closed, comparable=is_comparable),
+        judge_harm(closed, comparable=is_comparable),
+        lifts_by_level(_by_level(connection, settled, goal, then), comparable=is_comparable),
+        _worth(connection, settled, goal, is_comparable=is_comparable),
+        _variants(connection, settled, goal, variants, is_comparable=is_comparable),
         a_week,
     )
 
 
-def _size(counted: Sequence[Counted], arm: Arm, accounts: Mapping[ByArm, int] | None) -> ArmSize:
-    ours = [one for one in counted if one.arm == arm]
-    closed = [one for one in ours if one.is_closed]
+def _size(
+    counted: Sequence[Counted], then: Sequence[Counted], arm: Arm, accounts: Mapping[ByArm, int] | None
+) -> ArmSize:
+    closed = [one for one in counted if one.arm == arm and one.is_closed]
+    settled = [one for one in then if one.arm == arm and one.is_closed]
     return ArmSize(
-        sum(one.people for one in ours),
-        sum(one.people for one in closed),
-        sum(one.reached for one in closed),
-        None if accounts is None else sum(number for (_, of_arm), number in accounts.items() if of_arm == arm),
+        people=sum(one.people for one in counted if one.arm == arm),
+        closed=sum(one.people for one in closed),
+        reached=sum(one.reached for one in closed),
+        settled=sum(one.people for one in settled),
+        settled_reached=sum(one.reached for one in settled),
+        accounts=None if accounts is None else sum(number for (_, of_arm), number in accounts.items() if of_arm == arm),
     )
 
 
@@ -144,22 +182,27 @@ def _ratios(sizes: Mapping[ByArm, int]) -> dict[float, SampleRatio]:
     }
 
 
-def _pairs(
-    connection: Connection, about: Counting, goal: GoalPlan, closed: Sequence[Counted]
-) -> tuple[list[Pair[LiftArm]], dict[str, list[Pair[LiftArm]]]]:
-    """Pair the arms of those whose time is over: of all, and by level."""
+def _pairs(connection: Connection, about: Counting, goal: GoalPlan, counted: Sequence[Counted]) -> list[Pair[LiftArm]]:
+    """Pair the arms of those whose time is over."""
+    if about.per_account:
+        return _paired(about, about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm))
+    return _paired(about, _people(one for one in counted if one.is_closed))
+
+
+def _by_level(
+    connection: Connection, about: Counting, goal: GoalPlan, counted: Sequence[Counted]
+) -> dict[str, list[Pair[LiftArm]]]:
+    """Pair the arms of those whose time is over, by level."""
+    closed = [one for one in counted if one.is_closed]
     levels = sorted({one.level for one in closed if one.level is not None})
     if not about.per_account:
-        by_level = {level: _paired(about, _people(one for one in closed if one.level == level)) for level in levels}
-        return _paired(about, _people(closed)), by_level
+        return {level: _paired(about, _people(one for one in closed if one.level == level)) for level in levels}
     # Of an account that has people of several levels, the sums of those are not the sums of all.
-    of_all = about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm)
-    of_levels = about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm, _arm.level)
-    by_level = {
-        level: _paired(about, {(share, arm): some for (share, arm, of), some in of_levels.items() if of == level})
+    found = about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm, _arm.level)
+    return {
+        level: _paired(about, {(share, arm): some for (share, arm, of), some in found.items() if of == level})
         for level in levels
     }
-    return _paired(about, of_all), by_level
 
 
 def _people(counted: Iterable[Counted]) -> dict[tuple[float, Arm], People]:

@@ -43,6 +43,8 @@ class Counting:
 
     comparison: Comparison
     per_account: bool
+    closed_by: datetime | None = None
+    """Only whose time was over at this moment counts as closed; None: whose time is over now."""
 
     @property
     def drawn(self) -> ColumnElement[bool]:
@@ -55,14 +57,22 @@ class Counting:
 
     def closed(self, goal: GoalPlan) -> tuple[FromClause, ColumnElement[bool]]:
         """Select from the users whose time is over, with what they reached: from what, and which."""
-        return self._people.join(outcomes, self._outcomes(goal)), _outcome.state == "final"
+        return self._people.join(outcomes, self._outcomes(goal)), self._is_closed
 
     def count(self, connection: Connection, goal: GoalPlan) -> list[Counted]:
         """Count people, and who of them reached a goal."""
-        closed = case((_outcome.state == "final", 1), else_=0)
-        by = _arm.share, _arm.arm, _arm.level, closed
-        query = select(*by, func.count(), func.count(_outcome.reached_at)).group_by(*by)
-        rows = query.select_from(self._people.outerjoin(outcomes, self._outcomes(goal))).where(self.drawn)
+        closed = case((self._is_closed, 1), else_=0).label("closed")
+        of = (
+            select(_arm.share, _arm.arm, _arm.level, closed, _outcome.reached_at)
+            .select_from(self._people.outerjoin(outcomes, self._outcomes(goal)))
+            .where(self.drawn)
+            # MariaDB, 2026-11: it does not recognize such a CASE again in GROUP BY (1055); a column it does.
+            .subquery("people")
+            .c
+        )
+        rows = select(of.share, of.arm, of.level, of.closed, func.count(), func.count(of.reached_at)).group_by(
+            of.share, of.arm, of.level, of.closed
+        )
         return [
             Counted(share, arm, level, bool(is_closed), people, reached)
             for share, arm, level, is_closed, people, reached in connection.execute(rows)
@@ -123,6 +133,11 @@ class Counting:
         lately = share > 0, share < 1, enrolled_at > as_of - LATELY, enrolled_at <= as_of
         found = select(func.count()).select_from(table).where(*self.ours(table), *lately)
         return connection.execute(found).scalar_one() / (LATELY / timedelta(weeks=1))
+
+    @property
+    def _is_closed(self) -> ColumnElement[bool]:
+        final = _outcome.state == "final"
+        return final if self.closed_by is None else and_(final, _outcome.window_ends_at <= self.closed_by)
 
     @property
     def _people(self) -> FromClause:

@@ -33,11 +33,12 @@ from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 from skene_dagster.goals.arms import Comparison, comparison_of
 from skene_dagster.goals.happened import Happened, happened, refuse_unfit
-from skene_dagster.loops.plan import GoalPlan, LoopPlan
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import GoalPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import is_sqlite, reading, transaction
 from skene_dagster.store.key_ranges import Parts, Span
-from skene_dagster.store.moments import earliest, later
+from skene_dagster.store.moments import later
 from skene_dagster.store.tables import Moment, arms, goals, outcomes
 
 CHUNK = 50_000
@@ -64,7 +65,7 @@ class Measured:
 def measure(
     engine: Engine,
     *,
-    plan: LoopPlan,
+    plan: Compared,
     goal: GoalPlan,
     settings: Settings,
     mode: str,
@@ -74,7 +75,7 @@ def measure(
     """Ask about everybody in a loop's present comparison whether they reached a goal. Again changes nothing.
 
     Args:
-        plan: a loop.
+        plan: a loop, or all of them together.
         goal: one of its goals.
         as_of: what happens later does not count.
         chunk: about how many people a transaction is about.
@@ -98,13 +99,13 @@ def measure(
     return Measured(goal, asked, known_until)
 
 
-def give_up(engine: Engine, mode: str, plans: Sequence[LoopPlan], chunk: int = CHUNK) -> int:
-    """End the open windows of goals that no loop has any more; what is final stays.
+def give_up(engine: Engine, mode: str, plans: Sequence[Compared], chunk: int = CHUNK) -> int:
+    """End the open windows of goals that are gone; what is final stays.
 
     A goal that comes back is measured for those people, too.
 
     Args:
-        plans: all loops of a project; none of its files is broken.
+        plans: all loops of a project, and all of them together; none of its files is broken.
 
     Returns:
         How many there were.
@@ -149,7 +150,7 @@ class _Asking:
 
 
 def _begin(
-    connection: Connection, *, plan: LoopPlan, goal: GoalPlan, settings: Settings, mode: str, as_of: datetime
+    connection: Connection, *, plan: Compared, goal: GoalPlan, settings: Settings, mode: str, as_of: datetime
 ) -> tuple[_Asking, int, datetime]:
     comparison = comparison_of(connection, mode, plan.name)
     before = select(_goal.final_before).where(_is(goals, {**comparison.key, "goal": goal.key}))
@@ -167,8 +168,9 @@ def _begin(
 def _ask(connection: Connection, asking: _Asking, who: Select[Any], what: Happened) -> int:
     """Write the outcomes of a range of people, but for those that are final; return how many the database counts."""
     ends = later(_arm.enrolled_at, asking.goal.within)
-    until = earliest(ends, literal(what.known_until, Moment))
-    counts = and_(what.user_id == _arm.user_id, what.inside(_arm.enrolled_at, until))
+    # Two conditions: TiDB 8.5, 2026-11, computes LEAST() of two moments as texts.
+    is_known = what.first_at <= literal(what.known_until, Moment)
+    counts = and_(what.user_id == _arm.user_id, what.inside(_arm.enrolled_at, ends), is_known)
     is_final = _arm.enrolled_at <= literal(asking.final_before(what.known_until), Moment)
     found = who.add_columns(
         func.max(ends, type_=Moment),

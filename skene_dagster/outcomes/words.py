@@ -1,6 +1,7 @@
 """What a comparison came to, in words that a marketer reads: report, `status`, `preview` and checks all ask here."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from math import floor, inf, log10
 from typing import Final
 
@@ -30,6 +31,23 @@ def verdict(lift: Lift, *, a_week: float) -> str:
             return lift.verdict
         case "cannot tell":
             return _cannot_tell(lift, a_week)
+
+
+def month_of(settled_at: datetime) -> str:
+    """Say of which month a verdict is: `as of the end of October 2026`.
+
+    Args:
+        settled_at: The end of that month.
+    """
+    return f"as of the end of {settled_at - timedelta(days=1):%B %Y}"
+
+
+def provisional(today: Lift) -> str:
+    """Say what the numbers are by now, which are no verdict; empty while there is too little to compare."""
+    if not today.comparable or today.difference is None:
+        return ""
+    of = f"of {today.treated:,} mailed and {today.control:,} held out"
+    return f"by now, provisional: {interval_in_points(today.difference)}, {of}"
 
 
 def verdict_on_variant(found: VariantLift, *, a_week: float) -> str:

@@ -1,26 +1,30 @@
 """The report as a page: one file, without scripts, that a browser opens from a disk."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from skene_dagster.durations import duration_in_words
 from skene_dagster.explain.reasons import REASONS
+from skene_dagster.files import replacing
 from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
 from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
-from skene_dagster.report import arrived, changed, charts
+from skene_dagster.report import arrived, changed, charts, pressure
+from skene_dagster.report.coming import Kind
 from skene_dagster.report.mails.looks import DESKTOP, PHONE
 from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
+from skene_dagster.report.people import STATES, FeatureUse
 from skene_dagster.store.keys import as_text
-from skene_dagster.wording import how_many, in_words, percent
+from skene_dagster.wording import how_many, in_words, of_all, percent
 
 TITLE = "Growth loops"
 
@@ -28,6 +32,15 @@ FILE = Path(".skene") / "report.html"
 """Where it is, in the project."""
 
 WEEK = timedelta(days=7)
+
+KINDS: Mapping[Kind, str] = MappingProxyType(
+    {
+        "decided": "decided",
+        "asked again": "asked again, at most",
+        "follows": "after another email, at most",
+    }
+)
+"""What is known of emails to come, in words."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,9 @@ class Effect:
     difference: str
     more: str
     verdict: str
+    month: str
+    """Of which the verdict and all numbers are but those that are provisional."""
+    provisional: str
     smallest: str
     worth: str
     variants: Sequence[str]
@@ -78,7 +94,8 @@ def render(numbers: Numbers, *, title: str) -> str:
     emails = {one.plan.name: _by_week(numbers, one.plan.name, weeks) for one in numbers.loops}
     mailed = {loop: some for loop, some in emails.items() if sum(some)}
     effects = {one.plan.name: [_effect(outcome) for outcome in one.outcomes] for one in numbers.loops}
-    intervals = [interval for one in numbers.loops for interval in _interval(one)]
+    compared = [("all loops", numbers.together), *((one.plan.name, one.outcomes) for one in numbers.loops)]
+    intervals = [interval for name, found in compared for interval in _interval(name, found)]
     return _template().render(
         title=title,
         as_of=in_words(numbers.as_of),
@@ -88,12 +105,28 @@ def render(numbers: Numbers, *, title: str) -> str:
         problems=numbers.problems,
         loops=numbers.loops,
         effects=effects,
+        all_loops=numbers.all_loops,
+        together=[_effect(outcome) for outcome in numbers.together],
         verdicts={one.plan.name: _verdict(one) for one in numbers.loops},
         reasons={one.plan.name: _reasons(numbers, one) for one in numbers.loops},
         pictures={one.plan.name: [_picture(step) for step in one.steps] for one in numbers.loops},
         goals={one.plan.name: [goal_words.did(goal) for goal in one.plan.goals] for one in numbers.loops},
         chart_of_emails=charts.emails_by_week(weeks, mailed, marks) if mailed else None,
         chart_of_effects=charts.effects(intervals) if intervals else None,
+        pressure=numbers.pressure,
+        most_emails=pressure.MOST,
+        filled_by=partial(pressure.filled_by, numbers.pressure),
+        chart_of_pressure=charts.emails_a_person(
+            numbers.pressure.week, numbers.pressure.month, numbers.pressure.people
+        ),
+        coming=numbers.coming,
+        kinds_of_coming=KINDS,
+        chart_of_coming=charts.emails_ahead(
+            numbers.coming.days, {said: numbers.coming.of_kind(kind) for kind, said in KINDS.items()}
+        ),
+        people=numbers.people,
+        chart_of_levels=charts.levels(numbers.people.days, numbers.people.sizes, marks) if numbers.people else None,
+        chart_of_features=charts.adoption(_shares(numbers.people.features)) if numbers.people else None,
         weeks=weeks,
         emails=mailed,
         delivered={one.plan.name: _delivered(one) for one in numbers.loops},
@@ -101,7 +134,7 @@ def render(numbers: Numbers, *, title: str) -> str:
         arrived={
             "loop": [arrived.Row(one.plan.name, one.came_back) for one in numbers.loops if one.came_back.accepted],
             "week from": arrived.by_week(numbers.days, weeks),
-            "their recipients' domain": numbers.domains,
+            "domain of the address": numbers.domains,
         },
         changes=changes,
         looks=numbers.looks,
@@ -120,13 +153,8 @@ def save(numbers: Numbers, file: Path, *, title: str) -> int:
         OSError: it cannot be written.
     """
     html = render(numbers, title=title).encode()
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            opened.write(html)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(file, private=True) as opened:
+        opened.write(html)
     return len(html)
 
 
@@ -151,6 +179,8 @@ def _effect(found: LoopOutcome) -> Effect:
         "" if difference is None else words.interval_in_points(difference),
         words.more_people(lift, did),
         words.verdict(lift, a_week=found.a_week),
+        words.month_of(found.settled_at),
+        words.provisional(found.today) if found.has_news else "",
         words.smallest(lift.smallest),
         worth,
         [
@@ -163,17 +193,22 @@ def _effect(found: LoopOutcome) -> Effect:
 
 
 def _of_arm(arm: ArmSize) -> str:
-    if not arm.closed:
-        return "nobody has had their full time yet"
+    if not arm.settled:
+        return "nobody had had their full time"
     accounts = "" if arm.accounts is None else f", in {how_many(arm.accounts, 'account')}"
-    return f"{words.of_a_hundred(arm.reached / arm.closed)} of 100 ({arm.reached:,} of {arm.closed:,}{accounts})"
+    share = words.of_a_hundred(arm.settled_reached / arm.settled)
+    return f"{share} of 100 ({arm.settled_reached:,} of {arm.settled:,}{accounts})"
 
 
-def _interval(one: LoopNumbers) -> list[charts.Interval]:
-    found = one.outcomes[0].lift.difference if one.outcomes and not one.outcomes[0].alarm else None
+def _interval(name: str, outcomes: Sequence[LoopOutcome]) -> list[charts.Interval]:
+    found = outcomes[0].lift.difference if outcomes and not outcomes[0].alarm else None
     if found is None:
         return []
-    return [charts.Interval(one.plan.name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
+    return [charts.Interval(name, 100 * found.low, 100 * found.estimate, 100 * found.high)]
+
+
+def _shares(features: Sequence[FeatureUse]) -> Mapping[str, Mapping[str, int]]:
+    return {one.title: {state: getattr(one.users, state) for state in STATES} for one in features}
 
 
 def _delivered(one: LoopNumbers) -> str:
@@ -216,14 +251,19 @@ def _picture(numbers: StepNumbers) -> Picture:
 def _template() -> Template:
     # Undefined names are our own mistakes.
     environment = Environment(
+        loader=FunctionLoader(_file),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(_file),
     )
     environment.filters["number"] = lambda number: f"{number:,}"
     environment.filters["srcdoc"] = _srcdoc
+    environment.filters["of_all"] = of_all
+    environment.filters["duration"] = duration_in_words
+    environment.filters["user"] = as_text
+    environment.filters["moment"] = in_words
+    environment.filters["trigger"] = trigger
     return environment.get_template("report.html")
 
 

@@ -16,6 +16,7 @@ from skene_dagster.settings.alerts import AlertTarget, heartbeat, targets
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.environment import Environment, read_variables
 from skene_dagster.settings.fresh import Fresh, repeated
+from skene_dagster.settings.goals import Goal, Goals
 from skene_dagster.settings.moments import MomentColumn, Moments, Unit
 from skene_dagster.settings.names import SYSTEM_SCHEMAS, Identifier, TableName
 from skene_dagster.settings.product import Accounts, Cap, Keyed, Limits, QuietHours, Sender, Users, WarmUp
@@ -42,6 +43,8 @@ __all__ = [
     "Example",
     "Feature",
     "Fresh",
+    "Goal",
+    "Goals",
     "Identifier",
     "Keyed",
     "Level",
@@ -111,6 +114,8 @@ class Settings:
     """What is called at each look."""
     holdout: float = 0.0
     """The share of users who get no marketing email of any loop."""
+    goals: tuple[Goal, ...] = ()
+    """What should come of all loops together."""
     report: Report = field(default_factory=Report)
     fresh: tuple[Fresh, ...] = ()
     """The tables that must have changed lately, for loops that have no list of their own."""
@@ -194,6 +199,7 @@ def load(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         alerts=alerts,
         heartbeat=calls,
         holdout=project.holdout,
+        goals=tuple(project.goal or ()),
         report=project.report,
         fresh=tuple(project.fresh),
         loops=root / project.loops,

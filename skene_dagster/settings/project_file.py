@@ -13,6 +13,7 @@ from skene_dagster.settings.addresses import domain_of
 from skene_dagster.settings.alerts import Alert, Variable
 from skene_dagster.settings.clock_time import ClockTime
 from skene_dagster.settings.fresh import Fresh, repeated
+from skene_dagster.settings.goals import Goals
 from skene_dagster.settings.product import Accounts, Limits, Sender, Users, WarmUp
 from skene_dagster.settings.retention import Retention
 from skene_dagster.settings.shares import Share
@@ -63,6 +64,8 @@ class ProjectFile(Spec):
     """Who the emails of some topics come from, by a short name."""
     holdout: Share = 0.0
     """The share of users who get no marketing email of any loop, to measure all of them together: `5%` or `0.05`."""
+    goal: Goals | None = None
+    """What should come of all loops together: one goal or a list, of which the first decides whether they work."""
     report: Report = Report()
     alerts: list[Alert] = Field(default_factory=list, max_length=10)
     """Who is told what a person should look at."""

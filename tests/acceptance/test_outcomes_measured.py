@@ -14,6 +14,7 @@ from skene_dagster.compiler import compile_folder
 
 JOB = "skene__outcomes"
 KEY = dg.AssetKey(["skene", "retention", "outcomes"])
+OF_ALL = dg.AssetKey(["skene", "outcomes"])
 TICK = "2026-03-14T08:00:00+00:00"
 LATER = "2026-04-20T03:00:00+00:00"
 BACK = (
@@ -55,12 +56,12 @@ def run(root: Path, instance: dg.DagsterInstance, job: str, as_of: str) -> dg.Ex
     return definition.execute_in_process(instance=instance, tags={"skene/as_of": as_of}, raise_on_error=False)
 
 
-def checks(result: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str, str]]:
+def checks(result: dg.ExecuteInProcessResult, key: dg.AssetKey = KEY) -> dict[str, tuple[bool, str, str]]:
     """By name: whether it passed, how grave it is, and what it says."""
     return {
         found.check_name: (found.passed, found.severity.value, found.description or "")
         for found in result.get_asset_check_evaluations()
-        if found.asset_key == KEY
+        if found.asset_key == key
     }
 
 
@@ -116,6 +117,35 @@ def test_harm_is_red_and_the_run_is_green(tmp_path: Path, instance: dg.DagsterIn
     passed, severity, said = checks(result)["no_harm"]
     assert (passed, severity) == (False, "ERROR")
     assert said == "Does harm: fewer of the mailed than of those held out reach the goal."
+
+
+def test_all_loops_together_are_measured_by_the_goal_of_skene_yaml(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    root = project(tmp_path / "project", retention=RETENTION)
+    (root / "skene.yaml").write_text(f"{SETTINGS}holdout: 50%\ngoal: {{returns_within: 14d}}\n")
+    assert run(root, instance, "retention", TICK).success
+    come_back(root, "held_out", 60)
+    result = run(root, instance, JOB, LATER)
+
+    assert result.success
+    told = reported(result, OF_ALL)
+    assert (told["goal"], told["verdict"]) == ("came back within 14d", "does harm")
+    assert int(str(told["mailed"])) + int(str(told["held_out"])) == PEOPLE
+    assert {name: passed for name, (passed, _, _) in checks(result, OF_ALL).items()} == {
+        "measured": True,
+        "no_harm": False,
+    }
+    node = compile_folder(root).resolve_asset_graph().get(OF_ALL)
+    assert node.parent_keys == {
+        dg.AssetKey(["skene", "retention", "main", "sends"]),
+        dg.AssetKey(["skene", "user_activity"]),
+    }
+
+    (root / "skene.yaml").write_text(f"{SETTINGS}holdout: 50%\n")
+    result = run(root, instance, JOB, LATER)
+    said = "skene.yaml names no goal, so nobody knows whether the loops work together"
+    assert checks(result, OF_ALL)["measured"][2].startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,19 @@ def test_its_numbers_are_those_of_the_ledger(root: Path) -> None:
     assert "Who came back within 7d: cannot tell yet" in page.text
 
 
+def test_what_all_loops_do_together_stands_before_what_each_does(root: Path) -> None:
+    settings = (root / "skene.yaml").read_text("utf-8")
+    (root / "skene.yaml").write_text(f"{settings}holdout: 2%\ngoal: {{returns_within: 28d}}\n", "utf-8")
+
+    page, _ = report(root)
+    alone, _ = report(root, "--loop", "retention")
+
+    together = "Did it work All loops together 2 % of all users get no email of any loop. Who came back within 28d:"
+    assert together in page.text
+    assert page.text.index(together) < page.text.index("Who came back within 7d: cannot tell yet")
+    assert "All loops together" not in alone.text
+
+
 def test_it_is_one_file_that_loads_nothing_and_runs_nothing(root: Path) -> None:
     page, html = report(root)
 
@@ -90,6 +103,29 @@ def test_it_is_one_file_that_loads_nothing_and_runs_nothing(root: Path) -> None:
     assert {link.removeprefix("#") for link in page.links} <= page.ids
     assert "default-src 'none'" in html
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", html)
+
+
+def test_its_sections_are_in_the_order_of_its_contents(root: Path) -> None:
+    page, html = report(root)
+
+    links = re.findall(r'<a href="#([a-z]+)">', html.partition("</nav>")[0])
+    assert links == re.findall(r'<section id="([a-z]+)">', html)
+    assert links[4:6] == ["pressure", "coming"]
+    assert links[-3:] == ["people", "changed", "counted"]
+    # A section with nothing to tell says so.
+    assert "No cap limits how many emails a person gets" in page.text
+    assert "No loop keeps another from mailing" in page.text
+    assert "1 person: not mailable (users.mailable in skene.yaml)." in page.text
+    assert "Nothing is known of what people do" in page.text
+
+
+def test_emails_a_person_are_those_of_the_ledger(root: Path) -> None:
+    page, _ = report(root)
+
+    mailed = counted(root, "accepted")
+    # 62 users, one of whom is not mailable.
+    assert f"of {USERS + 1} who may be mailed" in page.text
+    assert f"1 {mailed} ({mailed / (USERS + 1):.0%}".replace("%", " %)") in page.text
 
 
 def test_nobody_is_named_on_it(root: Path) -> None:
@@ -119,6 +155,7 @@ def test_of_one_loop_it_shows_that_loop(tmp_path: Path) -> None:
 
     assert "drawn-retention" in page.ids
     assert "drawn-other" not in page.ids
+    assert "people" not in page.ids
     assert skene(root, "report", "--loop", "retentoin").exit_code == 2
 
 

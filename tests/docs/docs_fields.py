@@ -11,7 +11,7 @@ from skene_dagster.documents import Spec, models_in
 from skene_dagster.durations import duration_text
 from skene_dagster.json_schema import explanations
 from skene_dagster.loops import model
-from skene_dagster.settings import Example, MomentColumn
+from skene_dagster.settings import Example, Goal, MomentColumn
 
 NONE_IN_WORDS = frozenset({"\u2013", "ours", "see there", "see below", "none", "see their rows"})
 """What a table may say of a field without a default that can be written."""
@@ -68,7 +68,7 @@ def parts_of_a_loop() -> dict[str, type[Spec]]:
         if isinstance(part, type) and issubclass(part, Spec) and part not in {Spec, model.Loop}
         if "type" in part.model_fields
     }
-    return {**kinds, "The loop": model.Loop, "A step": model.Step, "The goal": model.Goal, "Recovery": model.Recovery}
+    return {**kinds, "The loop": model.Loop, "A step": model.Step, "The goal": Goal, "Recovery": model.Recovery}
 
 
 def settings_fields(of: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo, str]]:
@@ -77,7 +77,7 @@ def settings_fields(of: type[BaseModel], before: str = "") -> Iterator[tuple[str
     for name, field in of.model_fields.items():
         path = before + name_of(name)
         # The same wherever they stand: each is described once.
-        inside = [part for part in models_in(field.annotation) if part not in (Example, MomentColumn)]
+        inside = [part for part in models_in(field.annotation) if part not in (Example, Goal, MomentColumn)]
         is_a_part = isinstance(field.annotation, type) and bool(inside)
         if not is_a_part:
             yield path, field, said[name]

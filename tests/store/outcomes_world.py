@@ -8,13 +8,15 @@ from usage_world import World as Usage
 from usage_world import at
 
 from skene_dagster.documents import parse
-from skene_dagster.errors import LoopInvalid, LoopSyntaxError
+from skene_dagster.errors import LoopInvalid, LoopSyntaxError, SettingsError
+from skene_dagster.loops.all_loops import AllLoops, Compared
 from skene_dagster.loops.model import Loop
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.planning.goals import plan_all_loops
 from skene_dagster.loops.planning.loop import plan_loop
 from skene_dagster.outcomes import windows
 from skene_dagster.outcomes.windows import Measured
-from skene_dagster.settings import Sender, Settings
+from skene_dagster.settings import FILE, ProjectFile, Sender, Settings
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import arms, outcomes
 from skene_dagster.yaml_document import parse_yaml
@@ -57,6 +59,14 @@ class World:
         return replace(self.usage.settings, sender=sender)
 
     @property
+    def all_loops(self) -> AllLoops:
+        """What skene.yaml says of all loops together, with the goal of this world."""
+        document = parse_yaml(f"holdout: 50%\ngoal: {self.goal}\n", FILE, SettingsError)
+        project = parse(ProjectFile, document, SettingsError)
+        settings = replace(self.settings, holdout=project.holdout, goals=tuple(project.goal or ()))
+        return plan_all_loops(settings, document)
+
+    @property
     def plan(self) -> LoopPlan:
         document = parse_yaml(f"{LOOP}goal: {self.goal}\n" if self.goal else LOOP, "loops/x.yaml", LoopSyntaxError)
         return plan_loop(parse(Loop, document, LoopInvalid), document, self.settings)
@@ -65,6 +75,7 @@ class World:
         self,
         *users: object,
         when: datetime = ENROLLED,
+        loop: str = "retention",
         arm: str = "mailed",
         share: float = 0.5,
         draw: int = 1,
@@ -72,7 +83,7 @@ class World:
         variant: str | None = None,
     ) -> None:
         """Put users into the comparison."""
-        row = {"mode": MODE, "loop": "retention", "draw": draw, "arm": arm, "share": share, "level": level}
+        row = {"mode": MODE, "loop": loop, "draw": draw, "arm": arm, "share": share, "level": level}
         row["variant"] = variant
         with self.engine.begin() as connection:
             connection.execute(insert(arms), [row | {"user_id": user, "enrolled_at": when} for user in users])
@@ -84,25 +95,34 @@ class World:
                 text("INSERT INTO invoices (user_id, paid_at, amount) VALUES (:user, :at, :amount)"), rows
             )
 
-    def measure(self, as_of: datetime, number: int = 0, *, roll: bool = True, chunk: int = 3) -> Measured:
-        """Measure a goal, after a rollup."""
+    def measure(
+        self,
+        as_of: datetime,
+        number: int = 0,
+        *,
+        roll: bool = True,
+        chunk: int = 3,
+        of: Compared | None = None,
+    ) -> Measured:
+        """Measure a goal of the loop, or of what else is compared, after a rollup."""
         if roll:
             self.usage.roll(as_of)
-        plan = self.plan
+        plan = of or self.plan
         return windows.measure(
             self.engine, plan=plan, goal=plan.goals[number], settings=self.settings, mode=MODE, as_of=as_of, chunk=chunk
         )
 
-    def give_up(self, *plans: LoopPlan) -> int:
+    def give_up(self, *plans: Compared) -> int:
         return windows.give_up(self.engine, MODE, plans, chunk=2)
 
-    def outcomes(self, number: int = 0, plan: LoopPlan | None = None) -> Reached:
+    def outcomes(self, number: int = 0, plan: Compared | None = None) -> Reached:
         """By user: when they reached it, what it is worth, and the state of their window."""
         of = outcomes.c
         query = select(of.user_id, of.reached_at, of.value, of.state)
-        key = (plan or self.plan).goals[number].key
+        asked = plan or self.plan
+        key = asked.goals[number].key
         with self.engine.connect() as connection:
-            rows = connection.execute(query.where(of.mode == MODE, of.goal == key))
+            rows = connection.execute(query.where(of.mode == MODE, of.loop == asked.name, of.goal == key))
             return {row[0]: (row[1], row[2], row[3]) for row in rows}
 
     def reached(self, number: int = 0) -> dict[object, datetime | None]:

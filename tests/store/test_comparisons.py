@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from outcomes_world import BACK, MODE, PAID, World
@@ -19,6 +20,8 @@ from skene_dagster.outcomes.lift.values import Values
 from skene_dagster.outcomes.lift.verdicts import judge_harm, lift_of_shares, lift_of_values
 
 LATER = at(60)
+LATE = timedelta(days=3)
+"""As in the settings of this world."""
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def world(engine: Engine) -> World:
 
 def compared(world: World, number: int = 0) -> LoopOutcome:
     with world.engine.connect() as connection:
-        return outcomes_of(connection, world.plan, MODE, as_of=LATER)[number]
+        return outcomes_of(connection, world.plan, MODE, as_of=LATER, late=LATE)[number]
 
 
 def measured(world: World) -> LoopOutcome:
@@ -83,7 +86,7 @@ def test_variants_are_compared_with_those_who_are_held_out_and_with_the_first(wo
     world.measure(LATER, roll=False, chunk=1000)
 
     with world.engine.connect() as connection:
-        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER)
+        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER, late=LATE)
 
     nobody = People(100, 20)
     plain, warm = People(100, 30), People(100, 60)
@@ -104,7 +107,7 @@ def test_without_a_holdout_variants_are_compared_with_each_other(world: World) -
     world.measure(LATER, roll=False, chunk=1000)
 
     with world.engine.connect() as connection:
-        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER)
+        (found,) = outcomes_of(connection, in_variants(world.plan, "plain", "warm"), MODE, as_of=LATER, late=LATE)
 
     assert [(one.variant, one.against, one.lift.verdict) for one in found.variants] == [("warm", "plain", "works")]
 
@@ -161,6 +164,24 @@ def test_a_goal_without_values_is_worth_nothing(world: World) -> None:
     assert compared(world).worth is None
 
 
+def test_all_loops_together_are_compared_with_none(world: World) -> None:
+    world.enrol(*range(1, 101), loop="*")
+    world.enrol(*range(101, 201), loop="*", arm="held_out")
+    # In a loop's own arms they are others.
+    world.enrol(*range(1, 101), arm="held_out")
+    for user in range(1, 41):
+        world.pay(user, at(12))
+    world.measure(LATER, roll=False, chunk=1000, of=world.all_loops)
+
+    with world.engine.connect() as connection:
+        (found,) = outcomes_of(connection, world.all_loops, MODE, as_of=LATER, late=LATE)
+
+    assert found.loop == "*"
+    assert (found.mailed.reached, found.held_out.reached) == (40, 0)
+    assert found.lift == lift_of_shares([Pair(People(100, 40), People(100, 0))], comparable=True)
+    assert (found.lift.verdict, found.harm) == ("works", "none seen")
+
+
 def test_only_those_whose_time_is_over_are_compared(world: World) -> None:
     world.enrol(*range(1, 21))
     world.enrol(*range(21, 41), arm="held_out")
@@ -171,6 +192,38 @@ def test_only_those_whose_time_is_over_are_compared(world: World) -> None:
 
     assert (found.mailed.people, found.mailed.closed, found.mailed.reached, found.mailed.open) == (22, 20, 1, 2)
     assert (found.lift.treated, found.lift.control) == (20, 20)
+
+
+def test_a_verdict_is_of_those_whose_time_was_over_when_the_last_month_ended(world: World) -> None:
+    april, may = datetime(2026, 4, 1), datetime(2026, 5, 1)
+    last = april - timedelta(days=7) - LATE
+    world.enrol(*range(1, 61), when=last)
+    world.enrol(*range(61, 121), when=last, arm="held_out")
+    world.enrol(*range(201, 301), when=last + timedelta(microseconds=1))
+    world.enrol(*range(301, 401), when=last + timedelta(microseconds=1), arm="held_out")
+    for user in (*range(1, 31), *range(301, 371)):
+        world.pay(user, last + timedelta(days=1))
+    march = lift_of_shares([Pair(People(60, 30), People(60, 0))], comparable=True)
+    by_now = lift_of_shares([Pair(People(160, 30), People(160, 70))], comparable=True)
+
+    found = {}
+    for as_of in (april, april + timedelta(days=1), may - timedelta(seconds=1), may):
+        world.measure(as_of, roll=False, chunk=1000)
+        with world.engine.connect() as connection:
+            (found[as_of],) = outcomes_of(connection, world.plan, MODE, as_of=as_of, late=LATE)
+
+    first, second, third, fourth = found.values()
+    assert [one.lift for one in found.values()] == [march, march, march, by_now]
+    assert [one.today for one in found.values()] == [march, by_now, by_now, by_now]
+    assert [one.settled_at for one in found.values()] == [april, april, april, may]
+    assert (first.lift.verdict, fourth.lift.verdict) == ("works", "does harm")
+    # Harm is looked for every day.
+    assert [one.harm for one in found.values()] == ["none seen", "harm", "harm", "harm"]
+    assert (second.mailed.settled, second.mailed.settled_reached) == (60, 30)
+    assert (second.mailed.closed, second.mailed.reached) == (160, 30)
+    assert [one.has_news for one in found.values()] == [False, True, True, False]
+    assert third.worth is not None
+    assert (third.worth.mailed, third.worth.held_out) == (30, 0)
 
 
 def test_who_was_drawn_when_nobody_was_held_out_is_not_compared(world: World) -> None:
@@ -231,6 +284,6 @@ def test_each_goal_has_its_own_outcome_in_the_order_of_the_file(world: World) ->
     world.measure(LATER, 0)
     world.measure(LATER, 1, roll=False)
     with world.engine.connect() as connection:
-        found = outcomes_of(connection, world.plan, MODE, as_of=LATER)
+        found = outcomes_of(connection, world.plan, MODE, as_of=LATER, late=LATE)
 
     assert [(one.goal.kind, one.mailed.reached) for one in found] == [("returns", 1), ("query", 1)]

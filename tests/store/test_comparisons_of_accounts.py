@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 from outcomes_world import ENROLLED, MODE, PAID, World
@@ -57,7 +58,7 @@ def world(engine: Engine) -> Accounting:
 def measured(world: World, plan: LoopPlan | None = None) -> LoopOutcome:
     world.measure(LATER, roll=False, chunk=1000)
     with world.engine.connect() as connection:
-        return outcomes_of(connection, plan or world.plan, MODE, as_of=LATER)[0]
+        return outcomes_of(connection, plan or world.plan, MODE, as_of=LATER, late=timedelta(days=3))[0]
 
 
 def a_history(world: Accounting, accounts: int = 420) -> list[One]:

@@ -297,7 +297,25 @@ def test_who_is_held_out_of_all_loops_is_in_no_loop_s_arm(world: World) -> None:
     tick(world)
 
     assert drawn(world) == {key: "held_out" if key in HELD_OUT else "mailed" for key in of_none}
-    assert set(drawn(world, "*")) == {*EVERYBODY}
+    # Among all loops, whom a loop holds out counts as mailed: their own coin did not fall.
+    assert drawn(world, "*") == {key: "mailed" if key in of_none else "held_out" for key in EVERYBODY}
+
+
+def test_into_the_comparison_of_all_loops_a_user_comes_with_their_first_decision_of_any(world: World) -> None:
+    of_all(world, HALF)
+    world.add(*range(1, 21))
+    first = world.now
+    tick(world)
+    of_all(world, f"name: other\n{LOOP}")
+    world.add(*range(21, 41))
+    world.change(*range(1, 21), reminded=False)
+    world.days_pass(1)
+    tick(world)
+
+    query = select(arms.c.user_id, arms.c.enrolled_at).where(own(arms), arms.c.loop == "*")
+    with world.engine.connect() as connection:
+        enrolled = {row.user_id: row.enrolled_at for row in connection.execute(query)}
+    assert enrolled == dict.fromkeys(range(1, 21), first) | dict.fromkeys(range(21, 41), world.now)
 
 
 def test_a_run_that_is_repeated_draws_nobody_again(world: World) -> None:

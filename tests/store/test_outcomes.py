@@ -10,6 +10,7 @@ from usage_world import DAY, at
 
 from skene_dagster.errors import NotCounted, QueryRejected
 from skene_dagster.goals.arms import draw_anew
+from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.tables import outcomes
 
@@ -251,6 +252,34 @@ def test_a_goal_that_comes_back_is_measured_for_those_who_were_not_asked(world: 
     world.measure(at(200), roll=False)
 
     assert world.outcomes() == {2: (at(21), 1.0, "final"), 3: (None, None, "final")}
+
+
+def test_all_loops_together_have_people_and_a_goal_of_their_own(world: World) -> None:
+    world.goal = PAID
+    world.enrol(1, 2)
+    world.enrol(2, 3, loop="*", when=at(11))
+    world.pay(2, at(12))
+    world.pay(3, at(10) + SECOND, at(18) + SECOND)
+    asked = world.all_loops
+    world.measure(at(30), roll=False)
+    world.measure(at(30), roll=False, of=asked)
+
+    assert world.outcomes(plan=asked) == {2: (at(12), 1.0, "final"), 3: (None, None, "final")}
+    assert world.outcomes() == {1: (None, None, "final"), 2: (at(12), 1.0, "final")}
+
+
+def test_without_a_goal_in_skene_yaml_the_windows_of_all_loops_end_and_no_loop_s(world: World) -> None:
+    world.goal = PAID
+    world.enrol(1, when=at(19))
+    world.enrol(1, 2, loop="*", when=at(19))
+    asked = world.all_loops
+    world.measure(at(20), roll=False)
+    world.measure(at(20), roll=False, of=asked)
+
+    assert world.give_up(world.plan, asked) == 0
+    assert world.give_up(world.plan, AllLoops()) == 2
+    assert {state for _, _, state in world.outcomes(plan=asked).values()} == {"not_asked"}
+    assert world.outcomes() == {1: (None, None, "open")}
 
 
 def test_another_draw_is_another_comparison(world: World) -> None:

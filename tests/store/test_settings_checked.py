@@ -87,6 +87,10 @@ NO_COLUMN = "Table 'users' has no column {!r}."
             id="SQL fails",
         ),
         pytest.param("users: {mailable: seen < NOW()}", [("users.mailable", "")], id="SQL over numbers"),
+        pytest.param("users: {mailable: verified}", [], id="a yes or no"),
+        pytest.param("users: {mailable: name}", [("users.mailable", "name is a text, which is")], id="a text"),
+        pytest.param("users: {mailable: users.`Name`}", [("users.mailable", "Name is a text")], id="a quoted text"),
+        pytest.param("users: {mailable: name = 'U'}", [], id="a text that is compared"),
         pytest.param(
             "users: {name: nam, mailable: seen < NOW()}",
             [("users.name", NO_COLUMN.format("nam")), ("users.mailable", "")],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from skene_dagster.errors import LoopSyntaxError, SettingsError
-from skene_dagster.files import LARGEST, MOST_NAMES, names_in, read_text, shown_path
+from skene_dagster.files import LARGEST, MOST_NAMES, names_in, read_text, replacing, shown_path
 
 
 def refused(file: Path, root: Path) -> str:
@@ -133,3 +133,46 @@ def test_a_folder_is_not_listed_without_end(root: Path) -> None:
 
 def test_a_name_is_shown_on_one_line_and_steers_no_terminal(root: Path) -> None:
     assert shown_path(root / "loops" / "a\n\x1b[2J\udcff.yaml", root) == "loops/a\ufffd\ufffd[2J\ufffd.yaml"
+
+
+def test_a_file_is_replaced_when_all_of_it_is_written_and_by_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_bytes(b"old")
+
+    with replacing(file) as opened:
+        opened.write(b"new")
+        assert file.read_bytes() == b"old"
+    assert file.read_bytes() == b"new"
+    with pytest.raises(KeyboardInterrupt):
+        _die_halfway(file)
+    assert file.read_bytes() == b"new"
+    assert [*tmp_path.iterdir()] == [file]
+
+
+def _die_halfway(file: Path) -> None:
+    with replacing(file) as opened:
+        opened.write(b"half")
+        raise KeyboardInterrupt
+
+
+def test_a_private_file_is_its_owner_s_alone(tmp_path: Path) -> None:
+    for private in (True, False):
+        with replacing(tmp_path / str(private), private=private) as opened:
+            opened.write(b"x")
+
+    assert (tmp_path / "True").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "False").stat().st_mode & 0o600 == 0o600
+
+
+def test_what_a_process_left_behind_that_died_is_no_obstacle_and_is_not_written_to(tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "page.html", tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"somebody's")
+    with replacing(file):
+        (draft,) = (one for one in tmp_path.iterdir() if one != elsewhere)
+    draft.symlink_to(elsewhere)
+
+    with replacing(file) as opened:
+        opened.write(b"ours")
+
+    assert (file.read_bytes(), elsewhere.read_bytes()) == (b"ours", b"somebody's")
+    assert not file.is_symlink()

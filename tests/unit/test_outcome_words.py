@@ -1,5 +1,6 @@
 """The words of a comparison."""
 
+from datetime import datetime
 from math import inf
 
 import pytest
@@ -165,3 +166,13 @@ def test_harm_in_words() -> None:
     assert words.harm("harm") == "does harm: fewer of the mailed than of those held out reach the goal"
     assert words.harm("too few") == "too few to tell: each group needs 50 people who have had their full time"
     assert words.harm("not comparable") == words.NOT_COMPARABLE
+
+
+def test_a_verdict_has_its_month_and_what_is_known_since_is_provisional() -> None:
+    assert words.month_of(datetime(2026, 11, 1)) == "as of the end of October 2026"
+    assert (
+        words.provisional(WORKS)
+        == "by now, provisional: +3.0 points (+1.0 to +4.8), of 9,000 mailed and 1,000 held out"
+    )
+    assert words.provisional(lift(People(9_000, 1_080), People(1_000, 90), comparable=False)) == ""
+    assert words.provisional(lift(People(9, 1), People(1, 0))) == ""

@@ -1,13 +1,17 @@
 """Goals: of which kinds they are, what is refused with its line, and when a goal is another goal."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from test_planning import EXPORT, LOOP
 from test_planning import faults as faults_of
 from test_planning import plan as plan_of
 
+from skene_dagster.errors import SettingsError
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.planning.goals import plan_all_loops
+from skene_dagster.settings import load, read_settings
 
 FEATURE = "{feature: export, within: 7d}"
 PAID = "SELECT user_id, paid_at AS at, amount AS value FROM invoices"
@@ -124,6 +128,27 @@ def test_a_goal_that_cannot_be_read_is_refused_with_its_line(goal: str, words: s
 
     first, _, rest = fault.partition("\n")
     assert first.startswith("loops/x.yaml:12  goal")
+    assert words in " ".join(rest.split())
+
+
+@pytest.mark.parametrize(
+    ("goal", "place", "words"),
+    [
+        ("{returns_within: 1h}", ":3  goal.returns_within", "1h is too short a time"),
+        ("{feature: exprot, within: 7d}", ":3  goal.feature", "is not a feature of skene.yaml"),
+        ('{query: "SELECT id FROM users", within: 7d}', ":3  goal.query", "does not return when it happened"),
+        ("{event: a, feature: b}", ":3  goal", "exactly one of"),
+    ],
+)
+def test_an_impossible_goal_of_all_loops_is_refused_with_its_line_in_skene_yaml(
+    goal: str, place: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "skene.yaml").write_text(f"# Ours\nholdout: 2%\ngoal: {goal}\n", "utf-8")
+    with pytest.raises(SettingsError) as refused:
+        plan_all_loops(load(tmp_path, {}), read_settings(tmp_path))
+
+    first, _, rest = str(refused.value).partition("\n")
+    assert first == f"skene.yaml{place}"
     assert words in " ".join(rest.split())
 
 

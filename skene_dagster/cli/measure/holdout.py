@@ -10,6 +10,7 @@ from skene_dagster.cli.database import open_ledger, shown_database
 from skene_dagster.cli.screen import confirmed, open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.goals import arms
+from skene_dagster.loops.all_loops import ALL_LOOPS
 from skene_dagster.loops.planning.accounts import is_per_account
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
@@ -29,7 +30,7 @@ def list_arms(root: Path) -> None:
     screen.facts({"Database": shown_database(settings), "Mode": mode})
     screen.line()
     for one in found:
-        loop = "all loops" if one.comparison.loop == arms.ALL_LOOPS else one.comparison.loop
+        loop = "all loops" if one.comparison.loop == ALL_LOOPS else one.comparison.loop
         mailed, held_out = how_many(one.mailed, one.of) + " mailed", f"{one.held_out:,} held out"
         screen.line(f"  {loop}  {percent(one.share)}: {mailed}, {held_out}, since {one.since:%d %b %Y}")
     if not found:

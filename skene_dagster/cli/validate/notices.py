@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from skene_dagster.checks.schedule_gaps import Gap, Lost, lost
 from skene_dagster.errors import Place
+from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated, repeated
 from skene_dagster.loops.dialect.time.clocks import AS_OF_DATE
@@ -39,6 +40,20 @@ def notices(plan: LoopPlan, settings: Settings, answer: "Answer | None", now: da
             yield from _of_a_query(plan, number, step, step.condition, settings, answer)
             yield from _of_its_windows(plan, number, step, step.condition, now)
     yield from _of_the_goal(plan)
+
+
+def of_all_loops(plan: AllLoops) -> Iterator[tuple[Place, str]]:
+    """List what may surprise of what skene.yaml says of all loops together."""
+    if plan.goals and not plan.holdout:
+        said = "Nobody is held out of all loops, so nobody will know whether they work together. Write `holdout: 2%`."
+        yield plan.document.place(("goal",)), said
+    elif plan.holdout and not plan.goals:
+        said = (
+            "Nobody will know whether the loops work together: there is no goal. Write `goal: {returns_within: 28d}`."
+        )
+        yield plan.document.place(("holdout",)), said
+    elif plan.goals:
+        yield plan.document.place(("holdout",)), of_share(plan.holdout)
 
 
 def _of_the_goal(plan: LoopPlan) -> Iterator[tuple[Place, str]]:

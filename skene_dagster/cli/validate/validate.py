@@ -12,7 +12,7 @@ import click
 from skene_dagster import boundary
 from skene_dagster.cli.group import REFUSED, WRONG_FILES, exit_code
 from skene_dagster.cli.screen import LABEL, Screen, open_screen
-from skene_dagster.cli.validate.notices import next_ticks, notices
+from skene_dagster.cli.validate.notices import next_ticks, notices, of_all_loops
 from skene_dagster.errors import DocumentError, Place, SkeneError
 from skene_dagster.files import shown_path
 from skene_dagster.loops.plan import LoopPlan, Schedule
@@ -153,6 +153,8 @@ def _print_loops(
             screen.labelled("notice", plan.document.file, str(bad))
         for lack in answer.lacking.get(plan.document.file, ()) if answer else ():
             screen.labelled("notice", str(lack.place), lack.says)
+    for place, text in of_all_loops(project.all_loops):
+        screen.labelled("notice", str(place), text)
     for suspect in answer.suspects if answer else ():
         screen.labelled("notice", str(suspect.place), suspect.says)
     for bad in answer.unreadable.get(FILE, ()) if answer else ():

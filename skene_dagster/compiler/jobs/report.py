@@ -6,22 +6,19 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from skene_dagster.compiler.catalog.catalog import Catalog
-from skene_dagster.compiler.names import REPORT, outcomes_key
+from skene_dagster.compiler.names import MEASURING, REPORT, outcomes_key
 from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.work import begun
-from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.all_loops import Compared
 from skene_dagster.settings import Settings
 from skene_dagster.versions import history
 
-GROUP = "measuring"
-"""No loop's: what is about all of them."""
 
-
-def report_spec(plans: Sequence[LoopPlan]) -> dg.AssetSpec:
+def report_spec(plans: Sequence[Compared]) -> dg.AssetSpec:
     """Describe the page that `skene-dagster report` writes, too."""
     return dg.AssetSpec(
         REPORT,
-        group_name=GROUP,
+        group_name=MEASURING,
         kinds={"html"},
         description="What needs a person, what the loops did, and whether it worked: one page, `.skene/report.html`.",
         deps=[outcomes_key(plan) for plan in plans],

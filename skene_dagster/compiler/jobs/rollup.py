@@ -15,7 +15,8 @@ from skene_dagster.compiler.names import table_key
 from skene_dagster.compiler.retry_policy import EXECUTOR, RETRIES
 from skene_dagster.compiler.window import AS_OF, tag_of
 from skene_dagster.compiler.work import begun
-from skene_dagster.loops.plan import AtLevel, GoalPlan, InState, LoopPlan, Query, Reached, StepPlan, UsedUp
+from skene_dagster.loops.all_loops import Compared
+from skene_dagster.loops.plan import AtLevel, GoalPlan, InState, Query, Reached, StepPlan, UsedUp
 from skene_dagster.loops.planning.usage import UsagePlan, plan_usage
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
@@ -34,8 +35,8 @@ MILESTONES = dg.AssetKey(["skene", "milestones"])
 KEYS = (ACTIVITY, ADOPTION, LEVELS, MILESTONES)
 
 
-def is_used(plans: Sequence[LoopPlan], settings: Settings) -> bool:
-    """Whether a loop's condition or goal uses it, or skene.yaml configures it.
+def is_used(plans: Sequence[Compared], settings: Settings) -> bool:
+    """Whether a condition or a goal uses it, or skene.yaml configures it.
 
     Events are rolled up before they are deleted.
     """

@@ -1,8 +1,9 @@
 """A loop that is about accounts: who of one is mailed, what its steps may be, and from what they select."""
 
 from skene_dagster.loops import model
+from skene_dagster.loops.all_loops import Compared
 from skene_dagster.loops.field_types import Recipient
-from skene_dagster.loops.plan import LoopPlan, StepPlan
+from skene_dagster.loops.plan import StepPlan
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.settings import FILE, Accounts, Keyed, Settings
 
@@ -29,20 +30,8 @@ def recipient_of(loop: model.Loop, settings: Settings, faults: Faults) -> Recipi
     return loop.recipient or "owner"
 
 
-def check_steps(loop: model.Loop, faults: Faults) -> None:
-    """Refuse what a step about accounts cannot do yet."""
-    if loop.per == "user":
-        return
-    for number, step in enumerate(loop.steps):
-        path = ("steps", number)
-        if step.action.type == "block":
-            said = "'block' blocks users, and this loop is per account."
-            advice = "Use an action of type email, or block in a loop about users: their entitlements are read by user."
-            faults.refuse((*path, "action", "type"), said, advice)
-
-
-def is_per_account(plan: LoopPlan) -> bool:
-    """Whether a loop is about accounts, not about users."""
+def is_per_account(plan: Compared) -> bool:
+    """Whether it is about accounts, not about users."""
     return any(step.per_account for step in plan.steps)
 
 

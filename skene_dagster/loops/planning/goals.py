@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Literal
 
-from skene_dagster.documents import Path_, one_of, shown
+from skene_dagster.documents import Document, Path_, one_of, shown, together
 from skene_dagster.durations import duration_text
-from skene_dagster.loops import model
+from skene_dagster.errors import SettingsError
+from skene_dagster.loops.all_loops import AllLoops
 from skene_dagster.loops.plan import GoalPlan, Query
 from skene_dagster.loops.planning.conditions import read_condition
 from skene_dagster.loops.planning.faults import Faults
-from skene_dagster.settings import FILE, Settings
+from skene_dagster.settings import FILE, Goal, Settings
 
 AT = "at"
 """The column of a goal's query that says when it happened."""
@@ -24,8 +25,8 @@ _A_DAY = timedelta(days=1)
 _KINDS = "returns_within, event, feature, level and query"
 
 
-def plan_goals(goals: Sequence[model.Goal], settings: Settings, faults: Faults) -> tuple[GoalPlan, ...]:
-    """Resolve the goals of a loop; what is impossible is noted."""
+def plan_goals(goals: Sequence[Goal], settings: Settings, faults: Faults) -> tuple[GoalPlan, ...]:
+    """Resolve goals, of a loop or of all loops; what is impossible is noted."""
     listed = isinstance(faults.document.data.get("goal"), list)
     planned: dict[str, int] = {}
     found = []
@@ -41,7 +42,23 @@ def plan_goals(goals: Sequence[model.Goal], settings: Settings, faults: Faults) 
     return tuple(found)
 
 
-def _goal(goal: model.Goal, path: Path_, settings: Settings, faults: Faults) -> GoalPlan | None:
+def plan_all_loops(settings: Settings, document: Document | None = None) -> AllLoops:
+    """Resolve what skene.yaml says of all loops together.
+
+    Args:
+        document: the file, for the lines of what is wrong.
+
+    Raises:
+        DocumentErrors, or a single SettingsError: everything that is impossible.
+    """
+    faults = Faults(document or Document(FILE, {}))
+    goals = plan_goals(settings.goals, settings, faults)
+    if faults.found:
+        raise together([SettingsError(one.message, advice=one.advice, place=one.place) for one in faults.found])
+    return AllLoops(goals, settings.holdout, faults.document)
+
+
+def _goal(goal: Goal, path: Path_, settings: Settings, faults: Faults) -> GoalPlan | None:
     query = None if goal.query is None else _query(goal.query, (*path, "query"), settings, faults)
     given = list(_given(goal))
     if len(given) != 1:
@@ -64,7 +81,7 @@ def _goal(goal: model.Goal, path: Path_, settings: Settings, faults: Faults) -> 
     return GoalPlan(kind, value, within, _key(kind, value if query is None else query.mysql, within), query)
 
 
-def _given(goal: model.Goal) -> Iterator[tuple[Literal["returns", "event", "feature", "level", "query"], str]]:
+def _given(goal: Goal) -> Iterator[tuple[Literal["returns", "event", "feature", "level", "query"], str]]:
     if goal.returns_within is not None:
         yield "returns", ""
     if goal.event is not None:

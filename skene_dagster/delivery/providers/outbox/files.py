@@ -1,10 +1,10 @@
 """Files of the outbox, replaced in one step: a reader sees the old one or the new one, never a part."""
 
 import hashlib
-import os
 import shutil
-import threading
 from pathlib import Path
+
+from skene_dagster.files import replacing
 
 BATCHES = "batches"
 VIEW = "view"
@@ -28,14 +28,9 @@ def hashed(*parts: str) -> str:
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Write the file under another name, then put it into its place."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        draft.write_bytes(content)
-        draft.replace(file)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    """Write a file in one step."""
+    with replacing(file) as opened:
+        opened.write(content)
 
 
 def clear(folder: Path) -> None:
