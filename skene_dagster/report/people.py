@@ -85,7 +85,8 @@ def read(connection: Connection, settings: Settings, now: datetime, since: datet
     weeks = tuple(since.date() + A_DAY + n * A_WEEK for n in range((now - since) // A_WEEK))
     if as_of is None or first is None:
         return People(None, (), {}, {}, (), (), weeks)
-    begin = max(since, first)
+    # A rollup may be older than the time that the report is about: what it knows ends with it.
+    begin = min(max(min(since, as_of - (now - since)), first), as_of)
     days = [begin.date() + n * A_DAY for n in range((as_of.date() - begin.date()).days + 1)]
     plan = plan_usage(settings)
     changed = adoption.changed(connection, since) if plan.features else {}

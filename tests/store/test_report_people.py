@@ -66,3 +66,15 @@ def test_features_and_milestones_say_what_is_new_in_four_weeks(world: World) -> 
     assert export.changed == {"tried": 1}
     month = next(one for one in found.milestones if one.title == "month")
     assert (month.ever, month.weeks) == (3, [0, 0, 0, 3])
+
+
+def test_of_an_old_rollup_the_weeks_before_it_are_shown(world: World) -> None:
+    world.add(ADA)
+    world.did(ADA, at(1), name="export")
+    world.roll(at(5))
+    world.roll(at(10))
+
+    found = people(world, 60)
+
+    assert (found.days[0], found.days[-1]) == (on(5), on(10))
+    assert [n[-1] for level, n in found.sizes.items() if level == "new"] == [1]
