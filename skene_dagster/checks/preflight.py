@@ -31,6 +31,7 @@ from skene_dagster.errors import DocumentError, LoopInvalid, Place, QueryRejecte
 from skene_dagster.loops.dialect import ROWS
 from skene_dagster.loops.plan import Email, LoopPlan, Query, StepPlan
 from skene_dagster.loops.planning.expressions import columns_of
+from skene_dagster.product import shapes
 from skene_dagster.product.user_tests import has_agreed, is_mailable
 from skene_dagster.segments import conditions
 from skene_dagster.segments.conditions import subject
@@ -38,7 +39,6 @@ from skene_dagster.segments.triggers import trigger_windows
 from skene_dagster.settings import Settings, Users
 from skene_dagster.store.engine import is_sqlite, users_table
 from skene_dagster.store.keys import users_key
-from skene_dagster.store.names import parts
 from skene_dagster.store.tables import metadata
 
 _SOME_DAY = datetime(2026, 1, 1)  # any day: nothing is evaluated
@@ -152,8 +152,7 @@ def _check_step(
 
 def nullable_columns(connection: Connection, users: Users) -> frozenset[str]:
     """List the columns of the users table that may be NULL, in lower case."""
-    schema, bare = parts(users.table)
-    columns = inspect(connection).get_columns(bare, schema=schema)
+    columns = shapes.columns_of(connection, users.table)
     return frozenset(column["name"].lower() for column in columns if column["nullable"])
 
 
