@@ -22,8 +22,20 @@ class Ended:
     seconds: float
     cpu: float
     """Seconds of processor time, of the process and its children."""
-    peak: float
-    """MiB of resident memory, of the process or the largest of its children."""
+    largest: int
+    """Of the process and its children, in the units of `ru_maxrss`."""
+
+    @property
+    def peak(self) -> float:
+        """MiB of resident memory, of the process or the largest of its children.
+
+        Raises:
+            RuntimeError: we are larger than that.
+        """
+        # Linux, 2026-11: until it executes its program a child counts as large as its parent.
+        if self.largest <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+            raise RuntimeError("The process that measures is larger than the one that is measured.")
+        return self.largest / _UNIT
 
 
 def run(command: Sequence[str], *, environ: Mapping[str, str], log: Path) -> Ended:
@@ -39,10 +51,13 @@ def run(command: Sequence[str], *, environ: Mapping[str, str], log: Path) -> End
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text(encoding='utf-8')[-3000:]}")
-    # Linux, 2026-11: until it executes its program a child counts as large as its parent.
-    if usage.ru_maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
-        raise RuntimeError("The process that measures is larger than the one that is measured.")
-    return Ended(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / _UNIT)
+    return Ended(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+
+def processor_seconds(pid: int) -> float:
+    """Return what a running process has used so far, all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 def environment(home: Path, root: Path, url: str) -> dict[str, str]:

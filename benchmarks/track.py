@@ -13,11 +13,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, text
 
 from benchmarks import databases
+from benchmarks.processes import processor_seconds
 from benchmarks.shown import show
 from skene_dagster.settings import Users
 from skene_dagster.store import schema
@@ -27,6 +30,16 @@ OVER_HTTP = [(1, 1), (64, 1), (256, 1), (16, 100)]
 """Clients at a time, and events in each request."""
 
 CALLS = ["nothing", "burst", "steady", "fastest"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """`skene-dagster serve`, running."""
+
+    address: str
+    key: str
+    """Its write key."""
+    process: "subprocess.Popen[str]"
 
 
 def main() -> None:
@@ -41,7 +54,7 @@ def main() -> None:
             if chosen.only not in (None, database):
                 continue
             engine = open_engine(url)
-            _product(engine)
+            make_product(engine)
             for clients, events in OVER_HTTP:
                 over_http.append([database, *through_web(engine, url, clients, events, seconds)])
             calls += [[database, *through_track(engine, url, way, seconds)] for way in CALLS]
@@ -60,21 +73,31 @@ def main() -> None:
 
 def through_web(engine: Engine, url: str, clients: int, events: int, seconds: float) -> list[str]:
     before = _count(engine)
-    with serving(url) as (address, key, process):
-        started = _processor_seconds(process)
-        command = [sys.executable, "-m", "benchmarks.track_clients", address, key, str(clients), str(events)]
-        done = json.loads(
-            subprocess.run([*command, str(seconds)], check=True, stdout=subprocess.PIPE, text=True, timeout=300).stdout
-        )
-        used = _processor_seconds(process) - started
-    assert done["answers"] == {"200": done["requests"]}, done
+    with serving(url) as server:
+        done = asked(server, "benchmarks.track_clients", server.key, clients, events, seconds)
     assert _count(engine) - before == done["requests"] * events
     rate = done["requests"] / done["seconds"]
     return [
         str(clients), str(events), f"{rate:,.0f}", f"{rate * events:,.0f}",
         *(f"{1000 * done[part]:.1f} ms" for part in ("p50", "p99", "max")),
-        f"{1e6 * used / done['requests'] / events:.0f} µs",
+        f"{1e6 * done['cpu'] / done['requests'] / events:.0f} µs",
     ]  # fmt: skip
+
+
+def asked(server: Server, clients: str, *arguments: object, answer: str = "200") -> dict[str, Any]:
+    """Run clients, a module that is told the address and these arguments, against a server; return what they saw.
+
+    Args:
+        answer: the status that each request has to get.
+    """
+    started = processor_seconds(server.process.pid)
+    command = [sys.executable, "-m", clients, server.address, *map(str, arguments)]
+    done: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=300).stdout
+    )
+    done["cpu"] = processor_seconds(server.process.pid) - started
+    assert done["answers"] == {answer: done["requests"]}, done
+    return done
 
 
 def through_track(engine: Engine, url: str, way: str, seconds: float) -> list[str]:
@@ -99,30 +122,23 @@ def through_track(engine: Engine, url: str, way: str, seconds: float) -> list[st
 
 
 @contextmanager
-def serving(url: str) -> Iterator[tuple[str, str, "subprocess.Popen[str]"]]:
-    """Run `skene-dagster serve` on a free port; yield its address, its write key and its process."""
+def serving(url: str, **environ: str) -> Iterator[Server]:
+    """Run `skene-dagster serve` on a free port."""
     key = secrets.token_hex(16)
     program = "from skene_dagster.cli import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "serve", "--port", "0"],
-        env=_environment(url) | {"SKENE_WRITE_KEY": key},
+        env=_environment(url) | {"SKENE_WRITE_KEY": key} | environ,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().split("http://")[1].split()[0], key, process
+        yield Server(process.stdout.readline().split("http://")[1].split()[0], key, process)
     finally:
         process.terminate()
         process.wait()
         process.stdout.close()
-
-
-def _processor_seconds(process: "subprocess.Popen[str]") -> float:
-    """What a running process has used so far, all its threads."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    seconds: float = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return seconds
 
 
 def _environment(url: str) -> dict[str, str]:
@@ -130,7 +146,7 @@ def _environment(url: str) -> dict[str, str]:
     return kept | {"SKENE_DATABASE_URL": url, "SKENE_PROJECT": tempfile.gettempdir()}
 
 
-def _product(engine: Engine) -> None:
+def make_product(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE users (id BIGINT PRIMARY KEY)"))
     schema.upgrade(engine, Users())

@@ -10,6 +10,7 @@ from skene_dagster.checks.event_sources import check_moments
 from skene_dagster.documents import Document
 from skene_dagster.errors import LoopInvalid, Place, SettingsError
 from skene_dagster.loops.plan import LoopPlan, Query, Rows, StepPlan
+from skene_dagster.loops.planning.accounts import is_per_account
 from skene_dagster.loops.planning.expressions import columns_of
 from skene_dagster.product.user_tests import owner_of
 from skene_dagster.settings import Accounts, MomentColumn, Settings
@@ -55,7 +56,7 @@ def check_columns(connection: Connection, plan: LoopPlan, settings: Settings) ->
         StoreError: the database cannot be asked.
     """
     accounts = settings.accounts
-    if accounts is None or not any(step.per_account for step in plan.steps):
+    if accounts is None or not is_per_account(plan):
         return
     present = columns_in(connection, accounts.table)
     for number, step in enumerate(plan.steps):

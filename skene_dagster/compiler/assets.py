@@ -21,6 +21,7 @@ from skene_dagster.segments.triggers import finding, trigger_rows
 from skene_dagster.settings import OWN_EVENTS, Settings
 from skene_dagster.store.engine import reading
 from skene_dagster.store.server.capabilities import capabilities
+from skene_dagster.versions import history
 
 TABLES = "product_tables"
 """The group of the source tables."""
@@ -42,6 +43,8 @@ def segment_asset(plan: LoopPlan, step: StepPlan, settings: Settings) -> dg.Asse
     def segment(context: dg.AssetExecutionContext, database: dg.ResourceParam[Engine]) -> dg.MaterializeResult[None]:
         with begun(context, database, settings, loop=plan.name, step=step.name) as work:
             work.refuse_the_future()
+            if step is plan.steps[0]:
+                history.note(database, plan, settings, work.as_of)
             bring, newest = refresh, partial(members.sample)
             if step.by_row:
                 mode = work.mode.name

@@ -9,10 +9,12 @@ from skene_dagster.compiler import descriptions
 from skene_dagster.compiler.metadata import Metadata, table
 from skene_dagster.compiler.names import outcomes_key
 from skene_dagster.loops.plan import LoopPlan
+from skene_dagster.loops.planning.accounts import is_per_account
 from skene_dagster.outcomes import words
-from skene_dagster.outcomes.comparisons import LoopOutcome
+from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
 from skene_dagster.outcomes.goal_words import did
 from skene_dagster.outcomes.lift.sample_ratio import SampleRatio
+from skene_dagster.wording import how_many
 
 MEASURED = "measured"
 NO_HARM = "no_harm"
@@ -50,6 +52,11 @@ def metadata(found: Sequence[LoopOutcome]) -> Metadata:
         "mailed_reached": dg.MetadataValue.int(first.mailed.reached),
         "held_out_reached": dg.MetadataValue.int(first.held_out.reached),
     }
+    told |= {
+        name: dg.MetadataValue.int(arm.accounts)
+        for name, arm in (("mailed_accounts", first.mailed), ("held_out_accounts", first.held_out))
+        if arm.accounts is not None
+    }
     numbers = {"a_week": first.a_week, "smallest_points": 100 * first.lift.smallest}
     if (found_ := first.lift.difference) is not None:
         numbers |= {
@@ -80,24 +87,29 @@ def measured(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResul
     severity, said = dg.AssetCheckSeverity.WARN, ""
     if alarms:
         severity = dg.AssetCheckSeverity.ERROR
-        said = " ".join(_unequal(share, ratio) for share, ratio in alarms.items())
-        said += " Something puts people into the wrong group: do not read the numbers."
+        who = "accounts" if is_per_account(plan) else "people"
+        said = " ".join(_unequal(share, ratio, who) for share, ratio in alarms.items())
+        said += f" Something puts {who} into the wrong group: do not read the numbers."
     elif not plan.goals:
         said = (
             "The loop has no goal, so nobody knows whether it works: write one, such as `goal: {returns_within: 14d}`."
         )
     elif not plan.holdout:
         said = "Nobody is held out, so nobody knows whether it works: write `holdout: 10%`."
-    told = said or f"{found[0].mailed.people:,} are mailed and {found[0].held_out.people:,} held out."
+    told = said or f"{_of_arm(found[0].mailed)} are mailed and {_of_arm(found[0].held_out)} held out."
     return dg.AssetCheckResult(
         passed=not said, asset_key=outcomes_key(plan), check_name=MEASURED, severity=severity, description=told
     )
 
 
-def _unequal(share: float, ratio: SampleRatio) -> str:
-    held_out, people = ratio.counts[1], sum(ratio.counts)
+def _of_arm(arm: ArmSize) -> str:
+    return f"{arm.people:,}" if arm.accounts is None else f"{arm.people:,} of {how_many(arm.accounts, 'account')}"
+
+
+def _unequal(share: float, ratio: SampleRatio, who: str) -> str:
+    held_out, drawn = ratio.counts[1], sum(ratio.counts)
     rare = f"one of {1 / ratio.p:,.0f} times" if ratio.p else "hardly ever"
-    return f"Of {people:,} people, {held_out:,} are held out, not {100 * share:g} %: chance alone does that {rare}."
+    return f"Of {drawn:,} {who}, {held_out:,} are held out, not {100 * share:g} %: chance alone does that {rare}."
 
 
 def no_harm(plan: LoopPlan, found: Sequence[LoopOutcome]) -> dg.AssetCheckResult:
@@ -119,7 +131,8 @@ def description(plan: LoopPlan) -> str:
     if not plan.goals:
         return f"What comes of the loop. It has no `goal`, so nothing is measured.\n\n{table}"
     goals = "\n".join(f"- who {did(goal)}" for goal in plan.goals)
-    held_out = f"{100 * plan.holdout:g} % are held out." if plan.holdout else "Nobody is held out."
+    who = "of the accounts " if is_per_account(plan) else ""
+    held_out = f"{100 * plan.holdout:g} % {who}are held out." if plan.holdout else "Nobody is held out."
     return (
         f"**Did it work:** how many of those who are mailed reach a goal, and how many of those who are held out.\n\n"
         f"{goals}\n\nThe first decides. {held_out} Kept in `skene_arms` and `skene_outcomes`.\n\n{table}"

@@ -29,6 +29,7 @@ Row = Mapping[str, object]
 
 NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
     {
+        "skene_account_arms": "accounts of the product: who is compared with which, skene_account_people says",
         "skene_account_decisions": "accounts of the product: whom of one was mailed, skene_account_sends says",
         "skene_account_deferred": "accounts of the product",
         "skene_account_members": "accounts of the product",
@@ -45,6 +46,7 @@ NOT_ABOUT_ANYBODY: Mapping[str, str] = MappingProxyType(
         "skene_rollups": "how far events are counted",
         "skene_segments": "how far segments are refreshed",
         "skene_steps": "how far steps have decided",
+        "skene_versions": "versions of loops and of skene.yaml",
         "skene_warm_ups": "domains of senders",
     }
 )

@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Select,
     String,
+    Table,
     and_,
     case,
     exists,
@@ -20,13 +22,14 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
     update,
 )
 
 from skene_dagster.goals.coin import Coin, Purpose, salt
 from skene_dagster.loops.variants import Shares, drawn
 from skene_dagster.store.keys import folded
-from skene_dagster.store.tables import OPEN, Moment, arms, engagement_levels, meta
+from skene_dagster.store.tables import OPEN, Moment, account_arms, account_people, arms, engagement_levels, meta
 
 Arm = Literal["mailed", "held_out"]
 
@@ -73,18 +76,19 @@ class Enrolled:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many were drawn from one share."""
+    """How many users, or accounts, were drawn from one share."""
 
     comparison: Comparison
     share: float
     mailed: int
     held_out: int
     since: datetime
+    of: Literal["user", "account"] = "user"
 
 
 @dataclass
 class Arms:
-    """One comparison, for the users of a page."""
+    """One comparison, for the users of a page; or for its accounts, where the coin is tossed for those."""
 
     comparison: Comparison
     share: float
@@ -132,11 +136,13 @@ def arms_of(
     keys: Sequence[object],
     *,
     variants: Shares = (),
+    of: Column[Any] = arms.c.user_id,
     in_order: bool = False,
 ) -> Arms:
-    """Read a loop's comparison, or that of all loops, for some users.
+    """Read a loop's comparison, or that of all loops, for some users, or for some accounts.
 
     Args:
+        of: as `known_in` has it.
         in_order: the keys are in the database's ascending order; of a first wave that is quickly read.
 
     Raises:
@@ -145,23 +151,33 @@ def arms_of(
     comparison = comparison_of(connection, mode, loop)
     purpose: Purpose = "global" if loop == ALL_LOOPS else "holdout"
     coin = Coin(salt(connection), purpose, comparison.name)
-    return Arms(comparison, share, coin, _known(connection, comparison, keys, in_order=in_order), variants)
+    return Arms(comparison, share, coin, known_in(connection, comparison, keys, of=of, in_order=in_order), variants)
 
 
-def _known(
-    connection: Connection, comparison: Comparison, keys: Sequence[object], *, in_order: bool
+def known_in(
+    connection: Connection,
+    comparison: Comparison,
+    keys: Sequence[object],
+    *,
+    of: Column[Any] = arms.c.user_id,
+    in_order: bool = False,
 ) -> dict[object, tuple[Arm, str | None]]:
-    columns = arms.c
+    """Say who of some users, or of some accounts, is in a comparison already: in which arm, and in which variant.
+
+    Args:
+        of: the column with such keys, of the table that has their arms.
+    """
+    columns = of.table.c
     ours = [columns[name] == value for name, value in comparison.key.items()]
-    if not keys or (in_order and not _is_any(connection, [*ours, columns.user_id.between(keys[0], keys[-1])])):
+    if not keys or (in_order and not _is_any(connection, [*ours, of.between(keys[0], keys[-1])])):
         return {}
     asked, known = set(keys), dict[object, tuple[Arm, str | None]]()
     for start in range(0, len(keys), SOME):
-        some = columns.user_id.in_(keys[start : start + SOME])
-        query = select(columns.user_id, columns.arm, columns.variant).where(*ours, some)
-        for user_id, arm, variant in connection.execute(query):
+        some = of.in_(keys[start : start + SOME])
+        query = select(of, columns.arm, columns.variant).where(*ours, some)
+        for found, arm, variant in connection.execute(query):
             # The database may take two spellings for one key.
-            named = [user_id] if user_id in asked else [key for key in keys if folded(key) == folded(user_id)]
+            named = [found] if found in asked else [key for key in keys if folded(key) == folded(found)]
             known.update(dict.fromkeys(named, (arm, variant)))
     return known
 
@@ -209,8 +225,20 @@ def is_in(comparison: Comparison, user_id: ColumnElement[Any], arm: Arm | None =
 
 
 def sizes(connection: Connection, mode: str) -> list[Sizes]:
-    """Count who is compared now, by loop and share, the oldest first."""
-    columns = arms.c
+    """Count who is compared now, by loop and share, the oldest first; of loops about accounts, which accounts."""
+    person = [account_people.c[name] == arms.c[name] for name in ("mode", "loop", "draw", "user_id")]
+    by_themselves = ~exists().where(*person)
+    found = [
+        *_sizes(connection, mode, arms, "user", by_themselves),
+        *_sizes(connection, mode, account_arms, "account", true()),
+    ]
+    return sorted(found, key=lambda one: (one.comparison.loop, one.since))
+
+
+def _sizes(
+    connection: Connection, mode: str, table: Table, of: Literal["user", "account"], which: ColumnElement[bool]
+) -> list[Sizes]:
+    columns = table.c
     query = (
         select(
             columns.loop,
@@ -220,15 +248,14 @@ def sizes(connection: Connection, mode: str) -> list[Sizes]:
             func.sum(case((columns.arm == "held_out", 1), else_=0)),
             func.min(columns.enrolled_at),
         )
-        .where(columns.mode == mode)
+        .where(columns.mode == mode, which)
         .group_by(columns.loop, columns.draw, columns.share)
-        .order_by(columns.loop, func.min(columns.enrolled_at))
     )
     found = []
     for loop, draw, share, mailed, held_out, since in connection.execute(query):
         comparison = comparison_of(connection, mode, loop)
         if comparison.draw == draw:
-            found.append(Sizes(comparison, share, int(mailed), int(held_out), since))
+            found.append(Sizes(comparison, share, int(mailed), int(held_out), since, of))
     return found
 
 

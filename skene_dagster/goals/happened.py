@@ -31,7 +31,7 @@ from skene_dagster.behaviour import activity, adoption, engagement
 from skene_dagster.behaviour.rollup.chunks import Chunk
 from skene_dagster.behaviour.rollup.counted import counted_for
 from skene_dagster.errors import QueryRejected
-from skene_dagster.loops.plan import GoalPlan, LoopPlan, Query
+from skene_dagster.loops.plan import GoalPlan, LoopPlan
 from skene_dagster.loops.planning.goals import AT, VALUE
 from skene_dagster.loops.planning.usage import plan_usage
 from skene_dagster.product import sql_moments
@@ -91,15 +91,14 @@ class Happened:
 def happened(
     connection: Connection, plan: LoopPlan, goal: GoalPlan, settings: Settings, who: Who, *, as_of: datetime
 ) -> Happened:
-    """Make what counts for a goal part of a statement.
+    """Make what counts for a goal part of a statement; see `refuse_unfit`, which comes before.
 
     Args:
         as_of: what happens later does not count.
 
     Raises:
         NotCounted: the goal depends on what users do, which is not counted.
-        QueryRejected: the goal's query needs TiDB, and this is the embedded database; or what it returns is not what a
-            goal needs.
+        QueryRejected: the goal's query needs TiDB, and this is the embedded database.
     """
     match goal.kind:
         case "returns" | "event":
@@ -121,10 +120,30 @@ def happened(
             entered = engagement.entries(goal.value).subquery("happened")
             return _moments(entered, entered.c.user_id, entered.c.entered_at, None, until)
         case "query":
-            assert goal.query is not None
-            return _query(connection, plan, goal, goal.query, settings.users, as_of)
+            answer = _rows(connection, plan, goal)
+            key, when, *value = answer.c
+            moment = ProductMoment(when, "text", is_sqlite=True).moment if is_sqlite(connection) else when
+            worth = func.coalesce(value[0], literal(0), type_=Float()) if value else None
+            return _moments(answer, key, moment, worth, as_of)
         case _:
             assert_never(goal.kind)
+
+
+def refuse_unfit(connection: Connection, plan: LoopPlan, goal: GoalPlan, settings: Settings, who: Who) -> None:
+    """Refuse a goal's query whose columns would be compared as something else than they are.
+
+    On SQLite, where a column may hold anything, that reads all that it returns about those who are asked about.
+
+    Raises:
+        QueryRejected: what it returns is not what a goal needs; or it needs TiDB.
+    """
+    if goal.query is None:
+        return
+    path = _path(plan, goal)
+    place, lines = plan.document.text_place(path), plan.document.text_lines(path)
+    sql_moments.refuse_numbers(connection, goal.query, place=place, lines=lines)
+    rows = _rows(connection, plan, goal)
+    _check_types(connection, rows, settings.users, who, partial(QueryRejected, place=place))
 
 
 def _counted(connection: Connection, goal: GoalPlan, settings: Settings, as_of: datetime) -> datetime:
@@ -143,31 +162,29 @@ def _moments(
     return Happened(rows, user_id, at, at, value, until)
 
 
-def _query(
-    connection: Connection, plan: LoopPlan, goal: GoalPlan, query: Query, users: Users, as_of: datetime
-) -> Happened:
-    path = ("goal", plan.goals.index(goal), "query")
-    place, lines = plan.document.text_place(path), plan.document.text_lines(path)
-    refuse = partial(QueryRejected, place=place)
-    sql_moments.refuse_numbers(connection, query, place=place, lines=lines)
+def _rows(connection: Connection, plan: LoopPlan, goal: GoalPlan) -> Subquery:
+    """Make a goal's query part of a statement: who, when, and perhaps what it is worth."""
+    query = goal.query
+    assert query is not None
     sql = sql_moments.readable_text(connection, query)
     if sql is None:
-        raise refuse(
+        raise QueryRejected(
             f"The goal's query needs TiDB: {query.needs_tidb}.",
             advice="Set SKENE_DATABASE_URL to a TiDB database, or write it with functions that both have.",
+            place=plan.document.text_place(_path(plan, goal)),
         )
     names = [query.key, AT, *([VALUE] if VALUE in (query.columns or ()) else [])]
-    rows = text(sql).columns(*(column(name) for name in names)).subquery("happened")
-    key, at, *value = (rows.c[name] for name in names)
-    _check_types(connection, rows, users, refuse)
-    moment = ProductMoment(at, "text", is_sqlite=True).moment if is_sqlite(connection) else at
-    worth = func.coalesce(value[0], literal(0), type_=Float()) if value else None
-    return _moments(rows, key, moment, worth, as_of)
+    return text(sql).columns(*(column(name) for name in names)).subquery("happened")
 
 
-def _check_types(connection: Connection, rows: Subquery, users: Users, refuse: Callable[..., QueryRejected]) -> None:
-    """Refuse a query whose columns would be compared as something else than they are."""
-    is_key, is_at, is_value = _fitting(connection, rows, users)
+def _path(plan: LoopPlan, goal: GoalPlan) -> tuple[str | int, ...]:
+    return "goal", plan.goals.index(goal), "query"
+
+
+def _check_types(
+    connection: Connection, rows: Subquery, users: Users, who: Who, refuse: Callable[..., QueryRejected]
+) -> None:
+    is_key, is_at, is_value = _fitting(connection, rows, users, who)
     if not is_key:
         raise refuse(
             f"What the goal's query returns as the user is not of the type of {users.table}.{users.key}.",
@@ -186,7 +203,7 @@ def _check_types(connection: Connection, rows: Subquery, users: Users, refuse: C
         )
 
 
-def _fitting(connection: Connection, rows: Subquery, users: Users) -> tuple[bool, bool, bool]:
+def _fitting(connection: Connection, rows: Subquery, users: Users, who: Who) -> tuple[bool, bool, bool]:
     """Say whether the columns are a users key, a moment and a number."""
     is_integer = users_key(connection, users).is_integer
     if not is_sqlite(connection):
@@ -194,7 +211,8 @@ def _fitting(connection: Connection, rows: Subquery, users: Users) -> tuple[bool
         kinds = [kind for _, kind, *_ in connection.execute(select(rows).limit(0)).cursor.description]
         return (kinds[0] in _INTEGERS) == is_integer, kinds[1] in _MOMENTS, all(kind in _NUMBERS for kind in kinds[2:])
     key, at, *value = rows.c
-    types = [func.max(func.typeof(key) == "text"), func.max(func.typeof(at).in_(("integer", "real")))]
+    a_key = connection.execute(select(func.typeof(key)).where(key.is_not(None)).limit(1)).scalar()
+    types = [func.max(func.typeof(at).in_(("integer", "real")))]
     types += [func.max(func.typeof(one).in_(("text", "blob"))) for one in value]
-    texts, numbers, *others = connection.execute(select(*types)).one()
-    return not (is_integer and texts), not numbers, not any(others)
+    numbers, *others = connection.execute(select(*types).where(key.in_(who))).one()
+    return not (is_integer and a_key == "text"), not numbers, not any(others)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from skene_dagster.errors import NotCounted
-from skene_dagster.goals.happened import happened
+from skene_dagster.goals.happened import happened, refuse_unfit
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
 from skene_dagster.store.keys import folded
@@ -28,6 +28,7 @@ def last_reached(
     """
     if not plan.goals or not keys:
         return {}
+    refuse_unfit(connection, plan, plan.goals[0], settings, keys)
     try:
         what = happened(connection, plan, plan.goals[0], settings, keys, as_of=as_of)
     except NotCounted:

@@ -1,5 +1,8 @@
 """What came of a loop: its two arms, as the database counts them, compared.
 
+People are counted, whatever the loop is about. Where it is about accounts the coin was tossed for those, and how much
+their people say is counted by account (`clusters.py`).
+
 Only who was drawn from a share is compared: of nothing nobody is held out. Where the share was changed, those who were
 drawn from each are two arms of their own, and their differences are put together (`lift/arms.py`).
 """
@@ -7,23 +10,23 @@ drawn from each are two arms of their own, and their differences are put togethe
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, and_, case, func, select
+from sqlalchemy import Connection, Float, func, select
 
-from skene_dagster.goals.arms import Arm, Comparison, comparison_of
+from skene_dagster.goals.arms import Arm, comparison_of
 from skene_dagster.loops.plan import GoalPlan, LoopPlan
 from skene_dagster.loops.planning.goals import VALUE
 from skene_dagster.loops.variants import variants_of
+from skene_dagster.outcomes.counted import ByArm, Counted, Counting
+from skene_dagster.outcomes.lift.arms import Arm as LiftArm
 from skene_dagster.outcomes.lift.arms import Pair, People
 from skene_dagster.outcomes.lift.families import Arms, VariantLift, lifts_by_level, lifts_of_variants
 from skene_dagster.outcomes.lift.sample_ratio import SampleRatio, comparable, sample_ratio
-from skene_dagster.outcomes.lift.values import Values, rank_of_cap
+from skene_dagster.outcomes.lift.values import rank_of_cap
 from skene_dagster.outcomes.lift.verdicts import Harm, Lift, judge_harm, lift_of_shares, lift_of_values
 from skene_dagster.store.tables import arms, outcomes
-
-LATELY = timedelta(weeks=4)
-"""How far back it is counted how many enter a comparison."""
 
 _arm, _outcome = arms.c, outcomes.c
 
@@ -38,6 +41,8 @@ class ArmSize:
     """Those of them whose time is over, who are compared."""
     reached: int
     """Those of them who reached the goal in it."""
+    accounts: int | None = None
+    """Of how many accounts they are; None: the loop is about users."""
 
     @property
     def open(self) -> int:
@@ -76,7 +81,7 @@ class LoopOutcome:
     variants: tuple[VariantLift, ...]
     """Each variant of the emails against those who are held out, and against the first one."""
     a_week: float
-    """How many enter the comparison in a week now."""
+    """How many enter the comparison in a week now: people, or accounts, whichever the coin is tossed for."""
 
     @property
     def alarm(self) -> bool:
@@ -90,131 +95,103 @@ def outcomes_of(connection: Connection, plan: LoopPlan, mode: str, *, as_of: dat
     Args:
         as_of: up to when it is counted how many enter in a week.
     """
-    comparison = comparison_of(connection, mode, plan.name)
-    a_week = _a_week(connection, comparison, as_of)
+    about = Counting(comparison_of(connection, mode, plan.name), any(step.per_account for step in plan.steps))
+    a_week = about.a_week(connection, as_of)
     variants = [name for name, _ in variants_of(plan)]
-    return tuple(_outcome_of(connection, comparison, goal, variants, a_week) for goal in plan.goals)
-
-
-@dataclass(frozen=True)
-class _Counted:
-    """People of one arm that was drawn from one share, at one level, whose windows are over or not."""
-
-    share: float
-    arm: Arm
-    level: str | None
-    is_closed: bool
-    people: int
-    reached: int
+    return tuple(_outcome_of(connection, about, goal, variants, a_week) for goal in plan.goals)
 
 
 def _outcome_of(
-    connection: Connection, comparison: Comparison, goal: GoalPlan, variants: Sequence[str], a_week: float
+    connection: Connection, about: Counting, goal: GoalPlan, variants: Sequence[str], a_week: float
 ) -> LoopOutcome:
-    counted = _count(connection, comparison, goal)
-    ratios = _ratios(counted)
+    counted = about.count(connection, goal)
+    sizes = about.sizes(connection, counted)
+    ratios = _ratios(sizes)
     is_comparable = comparable(ratios.values())
-    closed = [one for one in counted if one.is_closed]
-    pairs = _pairs(closed)
-    levels = sorted({one.level for one in closed if one.level is not None})
-    by_level = {level: _pairs(one for one in closed if one.level == level) for level in levels}
+    pairs, by_level = _pairs(connection, about, goal, [one for one in counted if one.is_closed])
+    accounts = sizes if about.per_account else None
     return LoopOutcome(
-        comparison.loop,
+        about.comparison.loop,
         goal,
-        _size(counted, "mailed"),
-        _size(counted, "held_out"),
+        _size(counted, "mailed", accounts),
+        _size(counted, "held_out", accounts),
         ratios,
         lift_of_shares(pairs, comparable=is_comparable),
         judge_harm(pairs, comparable=is_comparable),
         lifts_by_level(by_level, comparable=is_comparable),
-        _worth(connection, comparison, goal, is_comparable=is_comparable),
-        _variants(connection, comparison, goal, variants, is_comparable=is_comparable),
+        _worth(connection, about, goal, is_comparable=is_comparable),
+        _variants(connection, about, goal, variants, is_comparable=is_comparable),
         a_week,
     )
 
 
-def _is_compared(comparison: Comparison) -> ColumnElement[bool]:
-    ours = [_arm[name] == value for name, value in comparison.key.items()]
-    return and_(*ours, _arm.share > 0, _arm.share < 1)
-
-
-def _theirs(comparison: Comparison, goal: GoalPlan) -> ColumnElement[bool]:
-    """Join the outcomes of a goal to the arms."""
-    key = {**comparison.key, "goal": goal.key}
-    return and_(*(_outcome[name] == value for name, value in key.items()), _outcome.user_id == _arm.user_id)
-
-
-def _count(connection: Connection, comparison: Comparison, goal: GoalPlan) -> list[_Counted]:
-    closed = case((_outcome.state == "final", 1), else_=0)
-    query = (
-        select(_arm.share, _arm.arm, _arm.level, closed, func.count(), func.count(_outcome.reached_at))
-        .select_from(arms.outerjoin(outcomes, _theirs(comparison, goal)))
-        .where(_is_compared(comparison))
-        .group_by(_arm.share, _arm.arm, _arm.level, closed)
-    )
-    return [
-        _Counted(share, arm, level, bool(is_closed), people, reached)
-        for share, arm, level, is_closed, people, reached in connection.execute(query)
-    ]
-
-
-def _size(counted: Sequence[_Counted], arm: Arm) -> ArmSize:
+def _size(counted: Sequence[Counted], arm: Arm, accounts: Mapping[ByArm, int] | None) -> ArmSize:
     ours = [one for one in counted if one.arm == arm]
     closed = [one for one in ours if one.is_closed]
     return ArmSize(
-        sum(one.people for one in ours), sum(one.people for one in closed), sum(one.reached for one in closed)
+        sum(one.people for one in ours),
+        sum(one.people for one in closed),
+        sum(one.reached for one in closed),
+        None if accounts is None else sum(number for (_, of_arm), number in accounts.items() if of_arm == arm),
     )
 
 
-def _ratios(counted: Iterable[_Counted]) -> dict[float, SampleRatio]:
-    people = Counter[tuple[float, Arm]]()
-    for one in counted:
-        people[one.share, one.arm] += one.people
-    shares = sorted({share for share, _ in people})
+def _ratios(sizes: Mapping[ByArm, int]) -> dict[float, SampleRatio]:
+    shares = sorted({share for share, _ in sizes})
     return {
-        share: sample_ratio((people[share, "mailed"], people[share, "held_out"]), (1 - share, share))
+        share: sample_ratio((sizes.get((share, "mailed"), 0), sizes.get((share, "held_out"), 0)), (1 - share, share))
         for share in shares
     }
 
 
-def _pairs(counted: Iterable[_Counted]) -> list[Pair[People]]:
-    people, reached = Counter[tuple[float, Arm]](), Counter[tuple[float, Arm]]()
+def _pairs(
+    connection: Connection, about: Counting, goal: GoalPlan, closed: Sequence[Counted]
+) -> tuple[list[Pair[LiftArm]], dict[str, list[Pair[LiftArm]]]]:
+    """Pair the arms of those whose time is over: of all, and by level."""
+    levels = sorted({one.level for one in closed if one.level is not None})
+    if not about.per_account:
+        by_level = {level: _paired(about, _people(one for one in closed if one.level == level)) for level in levels}
+        return _paired(about, _people(closed)), by_level
+    # Of an account that has people of several levels, the sums of those are not the sums of all.
+    of_all = about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm)
+    of_levels = about.arms_by(connection, goal, [about.drawn], _arm.share, _arm.arm, _arm.level)
+    by_level = {
+        level: _paired(about, {(share, arm): some for (share, arm, of), some in of_levels.items() if of == level})
+        for level in levels
+    }
+    return _paired(about, of_all), by_level
+
+
+def _people(counted: Iterable[Counted]) -> dict[tuple[float, Arm], People]:
+    people, reached = Counter[ByArm](), Counter[ByArm]()
     for one in counted:
         people[one.share, one.arm] += one.people
         reached[one.share, one.arm] += one.reached
-
-    def arm(share: float, name: Arm) -> People:
-        return People(people[share, name], reached[share, name])
-
-    return [Pair(arm(share, "mailed"), arm(share, "held_out")) for share in sorted({share for share, _ in people})]
+    return {key: People(number, reached[key]) for key, number in people.items()}
 
 
-def _worth(connection: Connection, comparison: Comparison, goal: GoalPlan, *, is_comparable: bool) -> Worth | None:
+def _paired(about: Counting, found: Mapping[tuple[Any, ...], LiftArm]) -> list[Pair[LiftArm]]:
+    return [
+        Pair(found.get((share, "mailed"), about.nobody), found.get((share, "held_out"), about.nobody))
+        for share in sorted({share for share, _ in found})
+    ]
+
+
+def _worth(connection: Connection, about: Counting, goal: GoalPlan, *, is_comparable: bool) -> Worth | None:
     if goal.query is None or VALUE not in (goal.query.columns or ()):
         return None
     value = func.coalesce(_outcome.value, 0, type_=Float())
-    closed = (
-        select(_arm.share, _arm.arm, value.label("value"))
-        .select_from(arms.join(outcomes, _theirs(comparison, goal)))
-        .where(_is_compared(comparison), _outcome.state == "final")
-    )
-    non_zero = closed.where(_outcome.value != 0).subquery("non_zero")
-    count = connection.execute(select(func.count()).select_from(non_zero)).scalar_one()
+    people, is_closed = about.closed(goal)
+    non_zero = select(value.label("value")).select_from(people).where(about.drawn, is_closed, _outcome.value != 0)
+    some = non_zero.subquery("non_zero")
+    count = connection.execute(select(func.count()).select_from(some)).scalar_one()
     if not count:
         return None
-    ranked = select(non_zero.c.value).order_by(non_zero.c.value).offset(rank_of_cap(count)).limit(1)
+    ranked = select(some.c.value).order_by(some.c.value).offset(rank_of_cap(count)).limit(1)
     cap = float(connection.execute(ranked).scalar_one())
-    of = closed.subquery("closed").c
-    capped = case((of.value > cap, cap), else_=of.value)
-    sums = [func.sum(of.value), func.sum(capped), func.sum(capped * capped)]
-    query = select(of.share, of.arm, func.count(), func.sum(case((of.value != 0, 1), else_=0)), *sums)
-    found = {
-        (share, arm): Values(people, int(some), float(total), float(low), float(squared))
-        for share, arm, people, some, total, low, squared in connection.execute(query.group_by(of.share, of.arm))
-    }
-    nobody = Values(0, 0, 0.0, 0.0, 0.0)
+    found = about.values(connection, goal, value, cap)
     pairs = [
-        Pair(found.get((share, "mailed"), nobody), found.get((share, "held_out"), nobody))
+        Pair(found.get((share, "mailed"), about.nothing), found.get((share, "held_out"), about.nothing))
         for share in sorted({share for share, _ in found})
     ]
     totals = {arm: sum(float(values.total) for (_, of_arm), values in found.items() if of_arm == arm)
@@ -224,34 +201,17 @@ def _worth(connection: Connection, comparison: Comparison, goal: GoalPlan, *, is
 
 
 def _variants(
-    connection: Connection, comparison: Comparison, goal: GoalPlan, names: Sequence[str], *, is_comparable: bool
+    connection: Connection, about: Counting, goal: GoalPlan, names: Sequence[str], *, is_comparable: bool
 ) -> tuple[VariantLift, ...]:
     if not names:
         return ()
-    ours = [_arm[name] == value for name, value in comparison.key.items()]
-    key = _arm.share, _arm.arm, _arm.variant
-    query = select(*key, func.count(), func.count(_outcome.reached_at)).select_from(
-        arms.join(outcomes, _theirs(comparison, goal))
-    )
-    found: dict[tuple[float, Arm, str | None], People] = {
-        (share, arm, variant): People(people, reached)
-        for share, arm, variant, people, reached in connection.execute(
-            query.where(*ours, _outcome.state == "final").group_by(*key)
-        )
-    }
-    nobody = People(0, 0)
+    found = about.arms_by(connection, goal, about.ours(arms), _arm.share, _arm.arm, _arm.variant)
     strata = [
         Arms(
             # Where nobody was held out, variants are compared with each other all the same.
             found.get((share, "held_out", None)),
-            {name: found.get((share, "mailed", name), nobody) for name in names},
+            {name: found.get((share, "mailed", name), about.nobody) for name in names},
         )
         for share in sorted({share for share, _, _ in found})
     ]
     return lifts_of_variants(strata, comparable=is_comparable)
-
-
-def _a_week(connection: Connection, comparison: Comparison, as_of: datetime) -> float:
-    lately = _arm.enrolled_at > as_of - LATELY, _arm.enrolled_at <= as_of
-    people = select(func.count()).select_from(arms).where(_is_compared(comparison), *lately)
-    return connection.execute(people).scalar_one() / (LATELY / timedelta(weeks=1))

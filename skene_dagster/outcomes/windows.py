@@ -6,7 +6,7 @@ everybody who is compared. This module owns skene_outcomes and skene_goals.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,25 +16,26 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    SelectBase,
     Table,
     and_,
     case,
     delete,
-    exists,
     func,
     insert,
     literal,
-    not_,
     null,
     select,
     update,
 )
+from sqlalchemy.dialects.mysql import insert as insert_on_server
+from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 
 from skene_dagster.goals.arms import Comparison, comparison_of
-from skene_dagster.goals.happened import Happened, happened
+from skene_dagster.goals.happened import Happened, happened, refuse_unfit
 from skene_dagster.loops.plan import GoalPlan, LoopPlan
 from skene_dagster.settings import Settings
-from skene_dagster.store.engine import reading, transaction
+from skene_dagster.store.engine import is_sqlite, reading, transaction
 from skene_dagster.store.key_ranges import Parts, Span
 from skene_dagster.store.moments import earliest, later
 from skene_dagster.store.tables import Moment, arms, goals, outcomes
@@ -43,6 +44,8 @@ CHUNK = 50_000
 """People per transaction."""
 
 _KEY = "mode", "loop", "draw", "goal"
+_ANSWER = "reached_at", "value", "state"
+"""What another time may change. A server assigns in this order: the state, which decides, comes last."""
 _A_DAY = timedelta(days=1)
 _arm, _outcome, _goal = arms.c, outcomes.c, goals.c
 
@@ -81,16 +84,15 @@ def measure(
         QueryRejected: the goal's query cannot be asked here.
         StoreError: the database refused; what was half-written is repaired by the next time.
     """
-    comparison, since, known_until = reading(
+    asking, asked, known_until = reading(
         engine, partial(_begin, plan=plan, goal=goal, settings=settings, mode=mode, as_of=as_of)
     )
-    asking = _Asking(comparison, goal, since, settings.events.late)
 
     def write(connection: Connection, span: Span) -> int:
         who = asking.who(span)
-        return _ask(connection, asking, span, happened(connection, plan, goal, settings, who, as_of=as_of))
+        return _ask(connection, asking, who, happened(connection, plan, goal, settings, who, as_of=as_of))
 
-    asked = Parts(engine, write, [asking.enrolled()], chunk).by_ranges()
+    Parts(engine, write, [asking.enrolled()], chunk).by_ranges()
     reach = {"measured_as_of": as_of, "final_before": asking.final_before(known_until)}
     transaction(engine, lambda connection: _remember(connection, asking.key, reach))
     return Measured(goal, asked, known_until)
@@ -111,7 +113,8 @@ def give_up(engine: Engine, mode: str, plans: Sequence[LoopPlan], chunk: int = C
     def gone(connection: Connection) -> list[dict[str, object]]:
         draws = {plan.name: comparison_of(connection, mode, plan.name).draw for plan in plans}
         asked = {(plan.name, draws[plan.name], goal.key) for plan in plans for goal in plan.goals}
-        known = connection.execute(select(_goal.loop, _goal.draw, _goal.goal).where(_goal.mode == mode))
+        not_ended = _goal.mode == mode, _goal.final_before.is_not(None)
+        known = connection.execute(select(_goal.loop, _goal.draw, _goal.goal).where(*not_ended))
         return [dict(zip(_KEY, (mode, *row), strict=True)) for row in known if tuple(row) not in asked]
 
     return sum(_end(engine, key, chunk) for key in reading(engine, gone))
@@ -137,8 +140,7 @@ class _Asking:
 
     def who(self, span: Span) -> Select[Any]:
         """Select the keys of those who are asked about, in a range."""
-        final = exists().where(_is(outcomes, self.key), _outcome.user_id == _arm.user_id, _outcome.state == "final")
-        return self.enrolled().where(span.of(_arm.user_id), not_(final))
+        return self.enrolled().where(span.of(_arm.user_id))
 
     def enrolled(self) -> Select[Any]:
         """Select the keys of those who may have to be asked about: of these a range is quickly found."""
@@ -148,26 +150,27 @@ class _Asking:
 
 def _begin(
     connection: Connection, *, plan: LoopPlan, goal: GoalPlan, settings: Settings, mode: str, as_of: datetime
-) -> tuple[Comparison, datetime | None, datetime]:
+) -> tuple[_Asking, int, datetime]:
     comparison = comparison_of(connection, mode, plan.name)
     before = select(_goal.final_before).where(_is(goals, {**comparison.key, "goal": goal.key}))
     final_before = connection.execute(before).scalar_one_or_none()
     # A tick that comes late enrols people as of then.
     since = None if final_before is None else final_before - settings.limits.expires_after - _A_DAY
-    known = happened(connection, plan, goal, settings, select(_arm.user_id), as_of=as_of).known_until
-    return comparison, since, known
+    asking = _Asking(comparison, goal, since, settings.events.late)
+    refuse_unfit(connection, plan, goal, settings, asking.enrolled())
+    known_until = happened(connection, plan, goal, settings, asking.enrolled(), as_of=as_of).known_until
+    not_final = replace(asking, since=final_before).enrolled()
+    people = connection.execute(not_final.with_only_columns(func.count())).scalar_one()
+    return asking, people, known_until
 
 
-def _ask(connection: Connection, asking: _Asking, span: Span, what: Happened) -> int:
-    """Write the outcomes of a range of people anew, but for those that are final; return how many."""
-    key = asking.key
-    again = _outcome.state.in_(("open", "not_asked"))
-    connection.execute(delete(outcomes).where(_is(outcomes, key), again, span.of(_outcome.user_id)))
+def _ask(connection: Connection, asking: _Asking, who: Select[Any], what: Happened) -> int:
+    """Write the outcomes of a range of people, but for those that are final; return how many the database counts."""
     ends = later(_arm.enrolled_at, asking.goal.within)
     until = earliest(ends, literal(what.known_until, Moment))
     counts = and_(what.user_id == _arm.user_id, what.inside(_arm.enrolled_at, until))
     is_final = _arm.enrolled_at <= literal(asking.final_before(what.known_until), Moment)
-    found = asking.who(span).add_columns(
+    found = who.add_columns(
         func.max(ends, type_=Moment),
         func.min(what.at(_arm.enrolled_at), type_=Moment),
         null() if what.value is None else func.sum(case((what.user_id.is_not(None), what.value))),
@@ -175,10 +178,22 @@ def _ask(connection: Connection, asking: _Asking, span: Span, what: Happened) ->
         func.max(case((is_final, "final"), else_="open")),
     )
     found = found.select_from(arms.outerjoin(what.rows, counts)).group_by(_arm.user_id)
-    named = [literal(value).label(name) for name, value in key.items()]
-    rows = found.with_only_columns(*named, *found.selected_columns, maintain_column_froms=True)
-    into = [*key, "user_id", "window_ends_at", "reached_at", "value", "state"]
-    return connection.execute(insert(outcomes).from_select(into, rows)).rowcount
+    named = [literal(value).label(name) for name, value in asking.key.items()]
+    return _write(connection, found.with_only_columns(*named, *found.selected_columns, maintain_column_froms=True))
+
+
+def _write(connection: Connection, rows: SelectBase) -> int:
+    """Insert outcomes, or put them in the place of those that are not final."""
+    into = [*_KEY, "user_id", "window_ends_at", *_ANSWER]
+    is_final = _outcome.state == "final"
+    if is_sqlite(connection):
+        lite = insert_in_sqlite(outcomes).from_select(into, rows)
+        anew = {name: lite.excluded[name] for name in _ANSWER}
+        lite = lite.on_conflict_do_update(index_elements=list(outcomes.primary_key), set_=anew, where=~is_final)
+        return connection.execute(lite).rowcount
+    served = insert_on_server(outcomes).from_select(into, rows)
+    kept = [(name, case((is_final, _outcome[name]), else_=served.inserted[name])) for name in _ANSWER]
+    return connection.execute(served.on_duplicate_key_update(kept)).rowcount
 
 
 def _remember(connection: Connection, key: dict[str, object], reach: dict[str, datetime]) -> None:
@@ -187,15 +202,17 @@ def _remember(connection: Connection, key: dict[str, object], reach: dict[str, d
 
 
 def _end(engine: Engine, key: dict[str, object], chunk: int) -> int:
-    anew = update(goals).where(_is(goals, key)).values(final_before=None)
-    transaction(engine, lambda connection: connection.execute(anew).rowcount)
     is_open = and_(_is(outcomes, key), _outcome.state == "open")
 
     def write(connection: Connection, span: Span) -> int:
         ended = update(outcomes).where(is_open, span.of(_outcome.user_id)).values(state="not_asked")
         return connection.execute(ended).rowcount
 
-    return Parts(engine, write, [select(_outcome.user_id).where(is_open)], chunk).by_ranges()
+    ended = Parts(engine, write, [select(_outcome.user_id).where(is_open)], chunk).by_ranges()
+    # Last: a run that dies is repeated.
+    anew = update(goals).where(_is(goals, key)).values(final_before=None)
+    transaction(engine, lambda connection: connection.execute(anew).rowcount)
+    return ended
 
 
 def _is(table: Table, key: dict[str, object]) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -51,12 +52,21 @@ class Interval:
     high: float
 
 
-def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]]) -> Markup:
+@dataclass(frozen=True)
+class Mark:
+    """A day on which something changed, and its number in the list of what did."""
+
+    day: date
+    number: int
+
+
+def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]], marks: Sequence[Mark] = ()) -> Markup:
     """Draw how many emails there were in each week, the loops on top of each other.
 
     Args:
         weeks: the first day of each.
         emails: by loop, a number for each week.
+        marks: when something changed.
     """
     largest = sorted(emails, key=lambda loop: -sum(emails[loop]))
     room = len(SERIES) if len(largest) <= len(SERIES) else len(SERIES) - 1
@@ -76,10 +86,27 @@ def emails_by_week(weeks: Sequence[date], emails: Mapping[str, Sequence[int]]) -
         axes.set_xticks(range(len(weeks)), [f"{week.day} {week:%b}" for week in weeks])
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.set_ylabel("emails a week")
+        mark(axes, {(one.day - weeks[0]).days / 7 - 0.5: one.number for one in marks})
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 1.25), ncols=3)
 
     total = sum(sum(numbers) for numbers in rows.values())
     return _svg(draw, (7.2, 3.2), f"Emails a week by loop, {total:,} in all; the table below has the numbers.")
+
+
+def mark(axes: Axes, numbers: Mapping[float, int]) -> None:
+    """Draw a thin line, with its number on top, at each place of a chart over time at which something changed."""
+    for place, number in numbers.items():
+        axes.axvline(place, color=QUIET, linewidth=1, linestyle=(0, (2, 3)))
+        axes.annotate(
+            str(number),
+            (place, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, -2),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+            color=QUIET,
+        )
 
 
 def effects(found: Sequence[Interval]) -> Markup:

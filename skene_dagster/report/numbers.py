@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, Engine
@@ -16,10 +16,14 @@ from skene_dagster.incidents.problems import Problem
 from skene_dagster.loops.plan import LoopPlan, StepPlan, segment_name
 from skene_dagster.outcomes.comparisons import LoopOutcome, outcomes_of
 from skene_dagster.project import Project
+from skene_dagster.report import arrived
+from skene_dagster.report.mails.looks import Looks, looks_of
 from skene_dagster.segments import members
 from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import Settings
 from skene_dagster.store.engine import Clock, reading
+from skene_dagster.versions import history
+from skene_dagster.versions.history import Version
 
 DAYS = 28
 """Whole weeks, so that weekdays weigh alike."""
@@ -92,6 +96,11 @@ class Numbers:
     """By loop, and the day of their tick."""
     examples: Mapping[tuple[str, str], Sequence[object]] = field(default_factory=dict)
     """Some users by loop and reason."""
+    looks: Looks = field(default_factory=dict)
+    days: Mapping[tuple[str, date], ReceiptCounts] = field(default_factory=dict)
+    """What became of the emails, by loop and the day on which they were accepted."""
+    domains: Sequence[arrived.Row] = ()
+    versions: Sequence[Version] = ()
 
     @property
     def since(self) -> datetime:
@@ -112,7 +121,13 @@ def read(engine: Engine, settings: Settings, project: Project, mode: str, clock:
         raise found.failed[0]
 
     def count(connection: Connection) -> Numbers:
-        return _count(connection, project.loops, mode, now, found.problems)
+        counted = _count(connection, project.loops, mode, now, found.problems)
+        return replace(
+            counted,
+            looks=looks_of(connection, project.loops, settings, mode, now),
+            domains=arrived.by_domain(connection, project.loops, mode, counted.since),
+            versions=history.read(connection, counted.since, {plan.name for plan in project.loops}),
+        )
 
     return reading(engine, count)
 
@@ -137,7 +152,8 @@ def _count(
     for one in decided:
         if _outcome(one) == "mailed":
             emails[one.loop, one.day] += one.number
-    return Numbers(now, mode, problems, loops, emails, _examples(connection, mode, decided, since))
+    days = {key: counts for key, counts in by_day.items() if key[0] in {plan.name for plan in plans}}
+    return Numbers(now, mode, problems, loops, emails, _examples(connection, mode, decided, since), days=days)
 
 
 def _step(

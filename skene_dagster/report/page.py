@@ -8,18 +8,19 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from skene_dagster.explain.reasons import REASONS
 from skene_dagster.loops.plan import Block
 from skene_dagster.loops.plan_words import how_often, to_whom, trigger, who
 from skene_dagster.outcomes import goal_words, words
-from skene_dagster.outcomes.comparisons import LoopOutcome
-from skene_dagster.report import charts
+from skene_dagster.outcomes.comparisons import ArmSize, LoopOutcome
+from skene_dagster.report import arrived, changed, charts
+from skene_dagster.report.mails.looks import DESKTOP, PHONE
 from skene_dagster.report.numbers import DAYS, LoopNumbers, Numbers, StepNumbers
 from skene_dagster.store.keys import as_text
-from skene_dagster.wording import in_words, percent
+from skene_dagster.wording import how_many, in_words, percent
 
 TITLE = "Growth loops"
 
@@ -72,6 +73,8 @@ class Picture:
 def render(numbers: Numbers, *, title: str) -> str:
     """Write the page."""
     weeks = _weeks(numbers)
+    changes = changed.by_day(numbers.versions)
+    marks = [charts.Mark(one.day, one.number) for one in changes]
     emails = {one.plan.name: _by_week(numbers, one.plan.name, weeks) for one in numbers.loops}
     mailed = {loop: some for loop, some in emails.items() if sum(some)}
     effects = {one.plan.name: [_effect(outcome) for outcome in one.outcomes] for one in numbers.loops}
@@ -89,12 +92,20 @@ def render(numbers: Numbers, *, title: str) -> str:
         reasons={one.plan.name: _reasons(numbers, one) for one in numbers.loops},
         pictures={one.plan.name: [_picture(step) for step in one.steps] for one in numbers.loops},
         goals={one.plan.name: [goal_words.did(goal) for goal in one.plan.goals] for one in numbers.loops},
-        chart_of_emails=charts.emails_by_week(weeks, mailed) if mailed else None,
+        chart_of_emails=charts.emails_by_week(weeks, mailed, marks) if mailed else None,
         chart_of_effects=charts.effects(intervals) if intervals else None,
         weeks=weeks,
         emails=mailed,
         delivered={one.plan.name: _delivered(one) for one in numbers.loops},
-        became=("accepted", "delivered", "bounced", "complained", "said_no", "clicked", "opened"),
+        became=("bounced", "complained", "said_no", "clicked", "opened"),
+        arrived={
+            "loop": [arrived.Row(one.plan.name, one.came_back) for one in numbers.loops if one.came_back.accepted],
+            "week from": arrived.by_week(numbers.days, weeks),
+            "their recipients' domain": numbers.domains,
+        },
+        changes=changes,
+        looks=numbers.looks,
+        widths={"desktop": DESKTOP, "phone": PHONE},
         style=Markup(_file("report.css")),  # noqa: S704 - it is ours
     )
 
@@ -135,8 +146,8 @@ def _effect(found: LoopOutcome) -> Effect:
     worth = "" if found.worth is None else words.more_value(found.worth.lift, unit="", cap=found.worth.cap)
     return Effect(
         did,
-        _of_arm(found.mailed.reached, found.mailed.closed),
-        _of_arm(found.held_out.reached, found.held_out.closed),
+        _of_arm(found.mailed),
+        _of_arm(found.held_out),
         "" if difference is None else words.interval_in_points(difference),
         words.more_people(lift, did),
         words.verdict(lift, a_week=found.a_week),
@@ -151,10 +162,11 @@ def _effect(found: LoopOutcome) -> Effect:
     )
 
 
-def _of_arm(reached: int, closed: int) -> str:
-    if not closed:
+def _of_arm(arm: ArmSize) -> str:
+    if not arm.closed:
         return "nobody has had their full time yet"
-    return f"{words.of_a_hundred(reached / closed)} of 100 ({reached:,} of {closed:,})"
+    accounts = "" if arm.accounts is None else f", in {how_many(arm.accounts, 'account')}"
+    return f"{words.of_a_hundred(arm.reached / arm.closed)} of 100 ({arm.reached:,} of {arm.closed:,}{accounts})"
 
 
 def _interval(one: LoopNumbers) -> list[charts.Interval]:
@@ -203,9 +215,21 @@ def _picture(numbers: StepNumbers) -> Picture:
 @cache
 def _template() -> Template:
     # Undefined names are our own mistakes.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_file),
+    )
     environment.filters["number"] = lambda number: f"{number:,}"
-    return environment.from_string(_file("report.html"))
+    environment.filters["srcdoc"] = _srcdoc
+    return environment.get_template("report.html")
+
+
+def _srcdoc(html: str) -> Markup:
+    """Write a document into an attribute between single quotes: with double ones it would be a third larger."""
+    return Markup(html.replace("&", "&amp;").replace("'", "&#39;"))  # noqa: S704 - nothing else ends the attribute
 
 
 def _file(name: str) -> str:

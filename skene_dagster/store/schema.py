@@ -43,6 +43,9 @@ RELEASES = (
     "0020",
     "0021",
     "0022",
+    "0023",
+    "0025",
+    "0026",
 )
 """The revisions of the tables, the oldest first, as the files in `migrations` name them.
 

@@ -30,7 +30,7 @@ class Subject:
 
 
 # Tables of their own, which nobody finds who looks for all tables with users.
-_members, _deferred, _decisions, ACCOUNT_SENDS, _triggered = accounts_of_type(
+_members, _deferred, _decisions, ACCOUNT_SENDS, _triggered, *_ = accounts_of_type(
     MetaData(), NullType, NullType, key="user_id"
 )
 

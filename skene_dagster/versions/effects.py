@@ -18,6 +18,7 @@ from skene_dagster.delivery.model import GateName
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.delivery.rehearsal import Stage, rehearse
 from skene_dagster.errors import NotCounted, SkeneError
+from skene_dagster.loops.planning.accounts import is_per_account
 from skene_dagster.store.failures import translated
 from skene_dagster.store.tables import contacts
 from skene_dagster.versions import inside
@@ -138,7 +139,7 @@ class Looking:
         others = dict.fromkeys(one.loop for one in changed if one.after is not None and set(one.parts) != {"the mail"})
         for name in others:
             plan = self.after.plan(name)
-            if plan is None or any(step.per_account for step in plan.steps):
+            if plan is None or is_per_account(plan):
                 continue
             self.progress(f"{name}: the last 28 days")
             selects = frozenset(each.step for each in changed if each.loop == name and each.selects_otherwise)

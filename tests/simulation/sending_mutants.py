@@ -311,7 +311,7 @@ def receipts_come_after_settling(patch: pytest.MonkeyPatch) -> None:
             next_ = real(session, batch, frozen, ids, policy)
 
         def write(connection: Connection) -> None:
-            if written := receipts.write(connection, batch.batch_id, frozen.send_ids, []):
+            if written := receipts.write(connection, batch.batch_id, frozen.send_ids, [], []):
                 count_accepted(connection, StepScope(batch.mode, batch.loop, batch.step), [session.clock()] * written)
 
         session.do(write)

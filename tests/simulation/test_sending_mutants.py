@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 import account_mutants
+import convictions
 import erasing_mutants
 import gate_mutants
 import limit_mutants
@@ -30,7 +31,7 @@ def made() -> Iterator[Product]:
 def test_it_is_noticed(made: Product, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant.apply(monkeypatch)
 
-    for seed in range(mutant.within):
+    for seed in (convictions.FIRST.get(mutant.apply.__name__, 0), *range(mutant.within)):
         violation = play(
             made,
             seed=seed,
@@ -41,6 +42,12 @@ def test_it_is_noticed(made: Product, mutant: Mutant, monkeypatch: pytest.Monkey
             return
 
     pytest.fail(f"{mutant.apply.__doc__} Nobody notices within {mutant.within} histories.")
+
+
+def test_the_history_that_is_played_first_is_one_of_those_within_which_a_mutant_must_be_noticed() -> None:
+    within = {one.apply.__name__: one.within for one in EVERY}
+
+    assert [name for name, seed in convictions.FIRST.items() if not 0 < seed < within.get(name, 0)] == []
 
 
 def test_it_is_noticed_that_the_ledger_has_no_unique_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,9 @@ ABOUT_NOBODY = {
     "skene_warm_ups": "a domain of the sender's",
     "skene_rollups": "how far events are rolled up",
     "skene_definitions": "what skene.yaml said",
+    "skene_versions": "what changed in the files, without texts of their authors",
     "skene_receipt_counts": "numbers",
+    "skene_account_arms": "an account",
     "skene_account_decisions": "an account",
     "skene_incidents": "what is wrong, without addresses: test_incidents.py",
     "skene_failures": "ops that failed, in words that name nobody",
@@ -140,6 +142,7 @@ WORDS: dict[str, object] = {
     "owner": None,
     "payload": None,  # see test_erasing_in_flight.py
     "recipients": None,
+    "domains": None,
     "occurrence": "1",
     "send_occurrence": "1",
     "account_id": 77,

@@ -14,9 +14,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, insert, or
 
 from skene_dagster.store.tables import (
     OPEN,
+    account_arms,
     account_decisions,
     account_deferred,
     account_members,
+    account_people,
     account_sends,
     account_triggered,
     arms,
@@ -65,6 +67,8 @@ _THEIRS: dict[Table, ColumnElement[bool]] = {
     entitlements: or_(entitlements.c.loop == LOOP, entitlements.c.mode == MODE, entitlements.c.step == STEP),
     pacing: pacing.c.account == LOOP,
     arms: or_(arms.c.loop == LOOP, arms.c.mode == MODE),
+    account_arms: or_(account_arms.c.loop == LOOP, account_arms.c.mode == MODE),
+    account_people: or_(account_people.c.loop == LOOP, account_people.c.mode == MODE),
     account_members: account_members.c.segment.in_(_SEGMENTS),
     account_deferred: or_(account_deferred.c.loop == LOOP, account_deferred.c.mode == MODE),
     account_decisions: or_(account_decisions.c.loop == LOOP, account_decisions.c.mode == MODE),
@@ -76,6 +80,10 @@ _READ = {table: select(table).where(theirs).order_by(*table.primary_key) for tab
 
 _SCOPE = ("mode", "loop", "step")
 _DECIDED = {"reserved_as_of": LONG_AGO, "digest": "theirs", "hold": "paused", "fence": 7}
+_COMPARED = [
+    dict(zip(("mode", "loop"), scope[:2], strict=True)) | {"draw": 1} for scope in _SCOPES if scope[2] == "main"
+]
+_HELD_OUT = {"arm": "held_out", "share": 0.5, "enrolled_at": LONG_AGO}
 _WAITS = {
     "occurrence": "3",
     "reason": "repeat",
@@ -176,19 +184,7 @@ def _rows(users: Sequence[object]) -> dict[Table, list[dict[str, object]]]:
             for user in users
             for lifted_at in (OPEN, FAR_AHEAD)
         ],
-        arms: [
-            {
-                **dict(zip(("mode", "loop"), scope[:2], strict=True)),
-                "draw": 1,
-                "user_id": user,
-                "arm": "held_out",
-                "share": 0.5,
-                "enrolled_at": LONG_AGO,
-            }
-            for scope in _SCOPES
-            for user in users
-            if scope[2] == "main"
-        ],
+        arms: [compared | _HELD_OUT | {"user_id": user} for compared in _COMPARED for user in users],
         pacing: [{"account": LOOP, "per_second": 2.0, "next_at": FAR_AHEAD, "closed_until": None, "reason": None}],
     }
 
@@ -213,6 +209,12 @@ def _of_accounts(users: Sequence[object], accounts: Sequence[object]) -> dict[Ta
         ],
         account_deferred: [scope | _WAITS | {"account_id": account} for scope in scopes for account in accounts],
         account_decisions: [scope | decided | {"account_id": account} for scope in scopes for account in accounts],
+        account_arms: [one | _HELD_OUT | {"account_id": account} for one in _COMPARED for account in accounts],
+        account_people: [
+            one | {"user_id": user, "account_id": account}
+            for one in _COMPARED
+            for user, account in zip(users, accounts, strict=True)
+        ],
         account_triggered: [row | {"account_id": account} for row in _triggered() for account in accounts],
         account_sends: [
             scope | {"user_id": user, "send_occurrence": "1@theirs", "account_id": account, "occurrence": "1"}

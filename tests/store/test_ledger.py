@@ -126,7 +126,15 @@ def test_a_batch_is_frozen_once_and_by_its_owner(world: World) -> None:
         return do(
             world,
             lambda c: ledger.freeze(
-                c, batch_id, owner, frozen=nothing, recipients=[], provider="resend", left_out=gone, now=world.now
+                c,
+                batch_id,
+                owner,
+                frozen=nothing,
+                recipients=[],
+                domains=[],
+                provider="resend",
+                left_out=gone,
+                now=world.now,
             ),
         )
 

@@ -89,7 +89,15 @@ DEEDS: dict[str, tuple[Callable[[Connection], object], set[str]]] = {
     "release": (lambda c: ledger.release(c, BATCH, "one", "why"), set(STATES)),
     "freeze": (
         lambda c: ledger.freeze(
-            c, BATCH, "one", frozen=Frozen((), b""), recipients=[], provider="resend", left_out=LEFT_OUT, now=NOW
+            c,
+            BATCH,
+            "one",
+            frozen=Frozen((), b""),
+            recipients=[],
+            domains=[],
+            provider="resend",
+            left_out=LEFT_OUT,
+            now=NOW,
         ),
         {"reserved"},
     ),

@@ -220,6 +220,28 @@ def test_what_is_open_ends_unasked_when_its_goal_is_gone_and_what_is_final_stays
     assert world.give_up() == 0
 
 
+def test_a_goals_end_that_dies_is_made_up_for(world: World) -> None:
+    world.goal = PAID
+    world.enrol(1, 2, 3, 4, when=at(19))
+    world.measure(at(20), roll=False)
+    left = 2
+
+    def die(_connection: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+
+    event.listen(world.engine, "commit", die)
+    with pytest.raises(KeyboardInterrupt):
+        world.give_up()
+    event.remove(world.engine, "commit", die)
+    world.engine.dispose()
+
+    assert world.give_up() > 0
+    assert {state for _, _, state in world.outcomes().values()} == {"not_asked"}
+
+
 def test_a_goal_that_comes_back_is_measured_for_those_who_were_not_asked(world: World) -> None:
     world.goal = PAID
     world.enrol(2, 3, when=at(19))

@@ -32,7 +32,7 @@ from skene_dagster.delivery.rehearsal import (
 from skene_dagster.errors import NotCounted
 from skene_dagster.explain.reasons import reason_in_words, would_be_mailed
 from skene_dagster.loops.plan import Query
-from skene_dagster.outcomes.foreseen import of_people
+from skene_dagster.outcomes.foreseen import of_accounts, of_people
 from skene_dagster.project import load_project
 from skene_dagster.segments.conditions import subject
 from skene_dagster.settings import load
@@ -206,7 +206,8 @@ def _tell_what_is_seen(screen: Screen, stage: Stage, found: Rehearsal) -> None:
     if not stage.audience.has_arms:
         held_out = round(mailed * stage.plan.holdout)
         mailed -= held_out
-    screen.labelled("notice", f"If nobody came later: {of_people(mailed, held_out)}.")
+    seen = of_accounts if stage.step.per_account else of_people
+    screen.labelled("notice", f"If nobody came later: {seen(mailed, held_out)}.")
     screen.line()
 
 

@@ -10,6 +10,7 @@ from skene_dagster.cli.database import open_ledger, shown_database
 from skene_dagster.cli.screen import confirmed, open_screen
 from skene_dagster.delivery import modes
 from skene_dagster.goals import arms
+from skene_dagster.loops.planning.accounts import is_per_account
 from skene_dagster.project import load_project
 from skene_dagster.settings import load
 from skene_dagster.store.engine import reading, transaction
@@ -19,7 +20,7 @@ from skene_dagster.wording import how_many, percent
 @click.command("list")
 @click.pass_obj
 def list_arms(root: Path) -> None:
-    """Say of each loop how many are mailed and how many are held out, and of which share they were drawn."""
+    """Say of each loop how many users, or accounts, are mailed and held out, and of which share they were drawn."""
     settings = load(root)
     mode = modes.choose(settings).name
     screen = open_screen()
@@ -29,7 +30,7 @@ def list_arms(root: Path) -> None:
     screen.line()
     for one in found:
         loop = "all loops" if one.comparison.loop == arms.ALL_LOOPS else one.comparison.loop
-        mailed, held_out = how_many(one.mailed, "user") + " mailed", f"{one.held_out:,} held out"
+        mailed, held_out = how_many(one.mailed, one.of) + " mailed", f"{one.held_out:,} held out"
         screen.line(f"  {loop}  {percent(one.share)}: {mailed}, {held_out}, since {one.since:%d %b %Y}")
     if not found:
         screen.line("  Nobody was decided about yet.")
@@ -51,7 +52,8 @@ def renew(root: Path, *, loop: str, yes: bool) -> None:
         if not yes:
             confirmed(f"End the comparison of {plan.name}, and draw anew who is held out?")
         draw = transaction(engine, partial(arms.draw_anew, loop=plan.name))
-    screen.labelled("ok", f"{plan.name}: everybody is drawn anew when they are decided about next (draw {draw}).")
+    who = "its accounts are" if is_per_account(plan) else "everybody is"
+    screen.labelled("ok", f"{plan.name}: {who} drawn anew when they are decided about next (draw {draw}).")
 
 
 @click.group(commands=[list_arms, renew])

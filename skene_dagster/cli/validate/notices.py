@@ -12,7 +12,7 @@ from skene_dagster.loops.dialect.answers.nulls import Forgotten, forgotten
 from skene_dagster.loops.dialect.answers.repeats import Repeated, repeated
 from skene_dagster.loops.dialect.time.clocks import AS_OF_DATE
 from skene_dagster.loops.plan import LoopPlan, Query, Schedule, StepPlan
-from skene_dagster.loops.planning.accounts import selected_from
+from skene_dagster.loops.planning.accounts import is_per_account, selected_from
 from skene_dagster.loops.sql_reads import Window
 from skene_dagster.loops.times.cron import either_day
 from skene_dagster.loops.times.zones import trap_of_timezone
@@ -49,7 +49,7 @@ def _of_the_goal(plan: LoopPlan) -> Iterator[tuple[Place, str]]:
         said = "The loop has no goal, so nobody will know whether it works. Write `goal: {returns_within: 14d}`."
         yield plan.document.place(("holdout",)), said
     elif plan.goals:
-        yield plan.document.place(("holdout",)), of_share(plan.holdout)
+        yield plan.document.place(("holdout",)), of_share(plan.holdout, per_account=is_per_account(plan))
 
 
 def _of_a_schedule(plan: LoopPlan, number: int, schedule: Schedule, now: datetime) -> Iterator[tuple[Place, str]]:

@@ -10,6 +10,7 @@ from skene_dagster.compiler.retry_policy import RETRIES
 from skene_dagster.compiler.work import begun
 from skene_dagster.loops.plan import LoopPlan
 from skene_dagster.settings import Settings
+from skene_dagster.versions import history
 
 GROUP = "measuring"
 """No loop's: what is about all of them."""
@@ -33,7 +34,11 @@ def report_asset(plans: Sequence[LoopPlan], settings: Settings) -> dg.AssetsDefi
         from skene_dagster.report.page import FILE, TITLE, save  # noqa: PLC0415
 
         with begun(context, database, settings) as work:
-            numbers = read(database, settings, load_project(settings), work.mode.name, work.clock)
+            project = load_project(settings)
+            if not project.broken:
+                # Of a broken file nobody knows which loop is in it.
+                history.note_gone(database, [plan.name for plan in project.loops], work.as_of)
+            numbers = read(database, settings, project, work.mode.name, work.clock)
         file = settings.root / FILE
         size = save(numbers, file, title=TITLE)
         return dg.MaterializeResult(

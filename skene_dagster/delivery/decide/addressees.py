@@ -99,16 +99,16 @@ class Addressees:
             full=full(self.caps, known, not_before or self.now) if known else None,
             waits_for_room=self._waits_for_room(not_before or self.now),
             left_until=self._left_until(person, waiting, not_before or self.now),
-            held_out=None if self.comparing is None else self.comparing.holds_out(self._key(person)),
+            held_out=None if self.comparing is None else self.comparing.holds_out(self.key(person)),
             not_before=not_before,
         )
 
     def _reached_after(self, person: Person, entered_at: datetime) -> bool:
-        at = self.reached.get(self._key(person)) if self.reached else None
+        at = self.reached.get(self.key(person)) if self.reached else None
         return at is not None and at > entered_at
 
     def _left_until(self, person: Person, waiting: Waiting | None, planned: datetime) -> datetime | None:
-        left = self.left.get(self._key(person)) if self.left else None
+        left = self.left.get(self.key(person)) if self.left else None
         # A place is left to others once, and what had its own is not asked to leave it.
         was_left = waiting is not None and waiting.outranked_at is not None
         return left if left is not None and not was_left and self._is_last_place(person, planned) else None
@@ -168,7 +168,7 @@ class Addressees:
         return name
 
     def _know(self, recipient: str, person: Person, *, is_held_out: bool = False) -> None:
-        this = Contact(self.scope.loop, self.scope.step, self._key(person), self.as_of, None, is_held_out=is_held_out)
+        this = Contact(self.scope.loop, self.scope.step, self.key(person), self.as_of, None, is_held_out=is_held_out)
         self.contacts.setdefault(recipient, []).append(this)
 
     def enrol(self, person: Person | None, decision: Decision) -> Sequence[Enrolled]:
@@ -177,20 +177,21 @@ class Addressees:
             return ()
         match decision:
             case Mail():
-                return self.comparing.enrol(self._key(person), None)
+                return self.comparing.enrol(self.key(person), None)
             case HoldOut(of=of):
-                return self.comparing.enrol(self._key(person), of)
+                return self.comparing.enrol(self.key(person), of)
             case _:
                 return ()
 
-    def _key(self, person: Person) -> object:
+    def key(self, person: Person) -> object:
+        """Return the key of a user, as the users table spells it."""
         return person.columns[self.settings.users.key]
 
     def _is_another_s(self, one: Contact, person: Person) -> bool:
         """Whether it is this very email of this tick, to another user."""
         is_this = (one.loop, one.step, one.as_of) == (self.scope.loop, self.scope.step, self.as_of)
         # To a collation two spellings may be one key.
-        return is_this and folded(one.user_id) != folded(self._key(person))
+        return is_this and folded(one.user_id) != folded(self.key(person))
 
     @staticmethod
     def read(  # noqa: PLR0913 - what a page is about, each by its name
@@ -239,15 +240,20 @@ class Addressees:
         return found
 
 
+def is_compared(audience: "SendAudience") -> bool:
+    """Whether anybody is held out of an email.
+
+    Nobody is of one that they asked for; and of one that follows another, its first one has decided.
+    """
+    is_after = isinstance(audience.step.trigger, After)
+    return audience.email.topic is not None and not is_after and audience.has_arms
+
+
 def comparing_of(
     audience: "SendAudience", connection: Connection, people: Mapping[object, Person], *, in_order: bool = False
 ) -> Comparing | None:
-    """Read in which arms the users of a page are; None: nothing is compared.
-
-    Nobody is held out of an email that they asked for; and of one that follows another, its first one has decided.
-    """
-    is_after = isinstance(audience.step.trigger, After)
-    if audience.email.topic is None or is_after or not audience.has_arms:
+    """Read in which arms the users of a page are; None: nothing is compared."""
+    if not is_compared(audience):
         return None
     return Comparing.read(
         connection,
@@ -263,9 +269,18 @@ def comparing_of(
 
 
 def reached_of(
-    audience: "SendAudience", connection: Connection, page: Sequence["Candidate"], people: Mapping[object, Person]
+    audience: "SendAudience",
+    connection: Connection,
+    page: Sequence["Candidate"],
+    people: Mapping[object, Person],
+    users: Mapping[object, Sequence[object]] | None = None,
 ) -> dict[object, datetime]:
-    """Say when those of a page last reached the loop's goal who have not entered at this very tick."""
-    earlier = {one.user_id for one in page if one.entered_at is not None and one.entered_at < audience.as_of}
-    keys = [one.columns[audience.settings.users.key] for user_id, one in people.items() if user_id in earlier]
+    """Say when those of a page last reached the loop's goal who have not entered at this very tick.
+
+    Args:
+        users: those of each account, where the page is of accounts.
+    """
+    earlier = [one.user_id for one in page if one.entered_at is not None and one.entered_at < audience.as_of]
+    asked = earlier if users is None else [user for account in earlier for user in users.get(account, ())]
+    keys = [people[key].columns[audience.settings.users.key] for key in dict.fromkeys(asked) if key in people]
     return last_reached(connection, audience.plan, audience.settings, keys, as_of=audience.as_of)

@@ -18,7 +18,7 @@ from skene_dagster.consent.spool.draining import drain
 from skene_dagster.consent.spool.spool import Spool
 from skene_dagster.delivery import ledger, modes
 from skene_dagster.delivery.decide import first_wave
-from skene_dagster.delivery.decide.accounts.deciding import refuse_another_subject
+from skene_dagster.delivery.decide.accounts.standing import refuse_another_subject
 from skene_dagster.delivery.decide.arbiter.arbiter import days_of, is_arbitrated
 from skene_dagster.delivery.decide.candidates import Candidate, count
 from skene_dagster.delivery.decide.gates import judging, looking

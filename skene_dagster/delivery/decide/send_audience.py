@@ -179,12 +179,12 @@ class SendAudience:
             slices: in which the wave leaves; what is decided here is added to them.
             arbiter: between it and other loops; what is decided here is taken from the budget of its days.
         """
-        keys = list(dict.fromkeys(one.user_id for one in page))
         if self.step.per_account:
             about = AccountDecisions.read(
-                self, connection, keys, rules, now, alone=alone, slices=slices, arbiter=arbiter
+                self, connection, page, rules, now, alone=alone, slices=slices, arbiter=arbiter
             )
             return [about.decide(one) for one in page]
+        keys = list(dict.fromkeys(one.user_id for one in page))
         people = self.people(connection, keys, now)
         pasts = {} if self.step.by_row else ledger.history(connection, self.scope, keys, in_order=in_order)
         comparing = comparing_of(self, connection, people, in_order=in_order)

@@ -59,35 +59,41 @@ _FORGOTTEN = "opens_forgotten_until"
 _RECEIPT = tuple(receipts.c[field.name] for field in fields(Receipt))
 
 
-def write(connection: Connection, batch_id: str, send_ids: Sequence[str], named: Sequence[str]) -> int:
+def write(
+    connection: Connection, batch_id: str, send_ids: Sequence[str], named: Sequence[str], domains: Sequence[str]
+) -> int:
     """Write those of the sends of a batch that are accepted and have no receipt yet; count them.
 
     Args:
         send_ids: at least one; whose emails the batch's bytes hold, in their order.
         named: what the list of suppressions knows them by, in the same order; nothing where that is not known.
+        domains: of their addresses, likewise.
     """
     addresses = [name for name in named if is_of_an_address(name)]
     known = addresses if len(addresses) == len(send_ids) else [None] * len(send_ids)
+    places = domains if len(domains) == len(send_ids) else [None] * len(send_ids)
     values: dict[str, object] = {"batch": batch_id}
-    for n, pair in enumerate(zip(send_ids, known, strict=True)):
-        values[f"send_{n}"], values[f"recipient_{n}"] = pair
+    for n, one in enumerate(zip(send_ids, known, places, strict=True)):
+        values[f"send_{n}"], values[f"recipient_{n}"], values[f"domain_{n}"] = one
     return connection.execute(_write(len(send_ids)), values).rowcount
 
 
 @lru_cache(maxsize=128)
 def _write(count: int) -> Insert:
     """Say once for each size how receipts are written: to build it takes longer than to execute it."""
-    pairs = [(bindparam(f"send_{n}", type_=String), bindparam(f"recipient_{n}", type_=String)) for n in range(count)]
+    names = ("send", "recipient", "domain")
+    binds = [[bindparam(f"{name}_{n}", type_=String) for name in names] for n in range(count)]
     kept = ("send_id", "provider_id", "mode", "loop", "step", "user_id", "accepted_at")
-    rows = select(*(sends.c[name] for name in kept), case(*((sends.c.send_id == send, name) for send, name in pairs)))
+    told = (case(*((sends.c.send_id == one[0], one[n]) for one in binds)) for n in (1, 2))
+    rows = select(*(sends.c[name] for name in kept), *told)
     accepted = rows.where(
         sends.c.batch_id == bindparam("batch"),
-        sends.c.send_id.in_([send for send, _ in pairs]),
+        sends.c.send_id.in_([one[0] for one in binds]),
         sends.c.state == "accepted",
         # What is settled a second time, after a COMMIT without an answer, has one.
         ~exists().where(receipts.c.send_id == sends.c.send_id),
     )
-    return insert(receipts).from_select([*kept, "recipient"], accepted)
+    return insert(receipts).from_select([*kept, "recipient", "domain"], accepted)
 
 
 def read(connection: Connection, send_ids: Collection[str], provider_ids: Collection[str]) -> list[Receipt]:

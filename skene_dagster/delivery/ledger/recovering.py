@@ -127,5 +127,5 @@ def set_apart(connection: Connection, batch: Batch, *, write_back: bool, now: da
             .where(sends.c.send_id == send_id)
             .values(batch_id=apart, reason=None, provider_id=provider_id, accepted_at=accepted_at)
         )
-    receipts.write(connection, apart, [row.send_id for row in before], [])
+    receipts.write(connection, apart, [row.send_id for row in before], [], [])
     count_accepted(connection, StepScope(batch.mode, batch.loop, batch.step), [row.accepted_at for row in before])

@@ -121,13 +121,14 @@ def put_off(connection: Connection, batch_id: str, attempts: int, due_at: dateti
     )
 
 
-def freeze(
+def freeze(  # noqa: PLR0913 - what is frozen, and of whom, each by its name
     connection: Connection,
     batch_id: str,
     owner: str,
     *,
     frozen: Frozen | None,
     recipients: Sequence[str],
+    domains: Sequence[str],
     provider: str,
     left_out: Mapping[str, LeftOut],
     now: datetime,
@@ -138,7 +139,7 @@ def freeze(
     in which nobody is left (frozen None) is settled, or split if some of it are sent later.
 
     Args:
-        recipients: the hashes under which those in the bytes may be on the list of suppressions.
+        recipients: the hashes under which those in the bytes may be suppressed; domains: of their addresses, in order.
     """
     moments = {identity: why.until for identity, why in left_out.items() if isinstance(why, NotYet)}
     state: BatchState = "frozen" if frozen is not None else "split" if moments else "settled"
@@ -149,6 +150,7 @@ def freeze(
             "payload": frozen.packed,
             "send_ids": " ".join(frozen.send_ids),
             "recipients": " ".join(recipients),
+            "domains": " ".join(domains),
             "provider": provider,
             "size": len(frozen.send_ids),
             "frozen_at": now,

@@ -33,7 +33,7 @@ from skene_dagster.store.tables import Moment, batches, sends
 DOUBTS_ASKED_EVERY = LONGEST_WAIT
 """How often the provider's records are asked about what is in doubt: each time costs its limit some calls."""
 
-_SETTLED = select(batches.c.mode, batches.c.loop, batches.c.step, batches.c.recipients)
+_SETTLED = select(batches.c.mode, batches.c.loop, batches.c.step, batches.c.recipients, batches.c.domains)
 
 
 def settle(
@@ -50,7 +50,8 @@ def settle(
         values |= {f"send_{n}": identity, f"id_{n}": provider_id}
     written = 0
     if connection.execute(_accept(len(provider_ids)), values).rowcount:
-        written = receipts.write(connection, batch_id, [*provider_ids], (batch.recipients or "").split())
+        named, domains = (batch.recipients or "").split(), (batch.domains or "").split()
+        written = receipts.write(connection, batch_id, [*provider_ids], named, domains)
     state: BatchState = "accepted" if write_back else "settled"
     connection.execute(
         batch_becomes(batch_id, state, from_=("frozen", "in_doubt")).values(
@@ -58,6 +59,7 @@ def settle(
             due_at=now,
             payload=None,
             recipients=None,
+            domains=None,
             unresolved_since=None,
             error=None,
             owner=None,
@@ -162,7 +164,9 @@ def drop(connection: Connection, batch_id: str, reason: SkipReason, now: datetim
     dropped = connection.execute(
         batch_becomes(batch_id, "settled", from_=UNSENT)
         .where(batches.c.unresolved_since.is_(None))
-        .values(settled_at=now, payload=None, recipients=None, owner=None, lease_until=None, planned_on=None)
+        .values(
+            settled_at=now, payload=None, recipients=None, domains=None, owner=None, lease_until=None, planned_on=None
+        )
     ).rowcount
     if dropped:
         connection.execute(sends_become(batch_id, "skipped").values(reason=reason, decided_at=now))
@@ -237,7 +241,15 @@ def _close(
         connection.execute(
             batch_becomes(batch_id, state, from_=from_)
             .where(as_it_was)
-            .values(payload=None, recipients=None, unresolved_since=None, owner=None, lease_until=None, settled_at=now)
+            .values(
+                payload=None,
+                recipients=None,
+                domains=None,
+                unresolved_since=None,
+                owner=None,
+                lease_until=None,
+                settled_at=now,
+            )
             .values(counts)
         ).rowcount
     )

@@ -21,10 +21,11 @@ from skene_dagster.delivery.model import GateName, Past
 from skene_dagster.delivery.modes import Mode
 from skene_dagster.goals.arms import arms_of
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
+from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.loops.variants import in_variant
 from skene_dagster.settings import Settings
 from skene_dagster.store.failures import translated
-from skene_dagster.store.tables import account_decisions, arms, preferences, warm_ups
+from skene_dagster.store.tables import account_arms, account_decisions, arms, preferences, warm_ups
 
 _NONE: Mapping[str, object] = MappingProxyType({})
 
@@ -81,7 +82,7 @@ class Stage:
         """Whom a run would decide about."""
         has_consent = inspect(self.engine).has_table(preferences.name)
         has_accounts = inspect(self.engine).has_table(account_decisions.name)
-        has_arms = inspect(self.engine).has_table(arms.name)
+        has_arms = inspect(self.engine).has_table((account_arms if self.step.per_account else arms).name)
         made = SendAudience(self.plan, self.step, self.settings, self.mode, self.as_of)
         return replace(made, has_consent=has_consent, has_accounts=has_accounts, has_arms=has_arms)
 
@@ -132,7 +133,7 @@ def render(
         Unrenderable: their values give no email that can be sent.
     """
     return templates.render(
-        in_variant(stage.email, _variant(stage, user_id)),
+        in_variant(stage.email, _variant(stage, user_id, account)),
         user=person.columns,
         row=row,
         account=account,
@@ -144,11 +145,13 @@ def render(
     )
 
 
-def _variant(stage: Stage, user_id: object) -> str | None:
-    """Say which variant a user gets; the first, while the coin is not there yet."""
-    variants = stage.email.variants
-    if not variants or not stage.audience.has_arms:
+def _variant(stage: Stage, user_id: object, account: Mapping[str, object]) -> str | None:
+    """Say which variant a user gets, or their account; the first, while the coin, or the account, is not there yet."""
+    variants, key, of = stage.email.variants, user_id, arms.c.user_id
+    if stage.step.per_account:
+        key, of = account.get(accounts_of(stage.settings).key), account_arms.c.account_id
+    if not variants or not stage.audience.has_arms or key is None:
         return variants[0][0] if variants else None
     with translated(), stage.engine.connect() as connection:
-        known = arms_of(connection, stage.mode.name, stage.plan.name, 0.0, [user_id], variants=variants)
-    return known.variant_of(user_id)
+        known = arms_of(connection, stage.mode.name, stage.plan.name, 0.0, [key], variants=variants, of=of)
+    return known.variant_of(key)

@@ -75,12 +75,14 @@ def freeze_batch(connection: Connection, batch: Batch, source: Source, session: 
         for send_id in (frozen.send_ids if frozen else ())
         for name in (*people[mailed[send_id]].names, *accounts.names(send_id))
     ]
+    domains = {message.send_id: message.to.rpartition("@")[2].lower() for message in messages}
     ours = ledger.freeze(
         connection,
         batch.batch_id,
         batch.owner,
         frozen=frozen,
         recipients=recipients,
+        domains=[domains[send_id] for send_id in (frozen.send_ids if frozen else ())],
         provider=name,
         left_out=left_out,
         now=now,
@@ -141,7 +143,7 @@ class _Checks:
     reached: Mapping[object, datetime]
     """When users last reached the loop's goal; of those of a tick that is late."""
     entered: Mapping[object, datetime]
-    """When they entered."""
+    """When they, or the accounts that their emails are about, entered."""
 
     def subject(self, row: ReservedSend) -> object:
         """Return what `inside` knows a send by."""
@@ -169,7 +171,8 @@ class _Checks:
             return Deferred(fault)
         if person.refusal is not None:
             return Skipped(person.refusal)
-        if (at := self.reached.get(row.user_id)) is not None and at > self.entered.get(row.user_id, self.decided_as_of):
+        entered_at = self.entered.get(self.subject(row), self.decided_as_of)
+        if (at := self.reached.get(row.user_id)) is not None and at > entered_at:
             return Skipped("goal_reached")
         if self.recipients.get(row.send_id, person.recipient) != person.recipient:
             # The caps have counted another address.
@@ -207,12 +210,12 @@ def _render(
         # The clocks of those are not looked at who are mailed in simulated time.
         now=None if mode.simulates(batch.as_of, now, settings.limits.expires_after) else now,
         decided_as_of=batch.as_of,
-        **_reached(connection, batch, waiting, source, session),
+        **_reached(connection, batch, waiting, accounts, source, session),
     )
     letterhead = Letterhead.of(settings, email.topic)
     is_live = mode.name == "live"
     links = Links.of(connection, settings, email.topic, is_live=is_live, ledger_id=source.ledger_id)
-    emails = source.emails(connection, batch, waiting)
+    emails = source.emails(connection, batch, waiting, accounts)
     messages: list[Message] = []
     left_out: Reasons = {}
     for row in waiting:
@@ -244,16 +247,22 @@ def _render(
 
 
 def _reached(
-    connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], source: Source, session: DeliverySession
+    connection: Connection,
+    batch: Batch,
+    waiting: Sequence[ReservedSend],
+    accounts: AccountsOfBatch,
+    source: Source,
+    session: DeliverySession,
 ) -> dict[str, Mapping[object, datetime]]:
     """Read who reached the goal since they entered, where that may have been after it was decided."""
     plan, step, now = source.plan, source.step, session.clock()
-    if step.per_account or not plan.goals or not source.late.is_late(batch.as_of, now):
+    if not plan.goals or not source.late.is_late(batch.as_of, now):
         return {"reached": {}, "entered": {}}
     keys = [row.user_id for row in waiting]
     # Of rows that triggered, what came before the decision was asked then.
     segment = segment_name(plan.name, step.ledger_name)
-    entered = {} if step.by_row else members.entered(connection, segment, keys)
+    inside = list(dict.fromkeys(accounts.of_send.values())) if step.per_account else keys
+    entered = {} if step.by_row else members.entered(connection, segment, inside, subject(step))
     return {"reached": last_reached(connection, plan, session.settings, keys, as_of=now), "entered": entered}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from skene_dagster.delivery.decide.accounts.checking import AccountsOfBatch
 from skene_dagster.delivery.email.templates import Templates
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.delivery.send.late import LateTicks
@@ -13,6 +14,7 @@ from skene_dagster.delivery.send.session import DeliverySession
 from skene_dagster.goals.arms import arms_of
 from skene_dagster.loops.plan import Email, LoopPlan, StepPlan
 from skene_dagster.loops.variants import in_variant
+from skene_dagster.store.tables import account_arms, arms
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,18 @@ class Source:
         assert self.step.email is not None
         return self.step.email
 
-    def emails(self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend]) -> dict[str, Email]:
-        """Say which variant of the email each send of a batch is, by send_id."""
+    def emails(
+        self, connection: Connection, batch: Batch, waiting: Sequence[ReservedSend], accounts: AccountsOfBatch
+    ) -> dict[str, Email]:
+        """Say which variant of the email each send of a batch is, by send_id: by its user, or by their account."""
         variants = self.email.variants
         if not variants:
             return dict.fromkeys((row.send_id for row in waiting), self.email)
-        keys = list(dict.fromkeys(row.user_id for row in waiting))
-        known = arms_of(connection, batch.mode, batch.loop, 0.0, keys, variants=variants)
-        return {row.send_id: in_variant(self.email, known.variant_of(row.user_id)) for row in waiting}
+        keys = {row.send_id: accounts.key(row) if self.step.per_account else row.user_id for row in waiting}
+        of = account_arms.c.account_id if self.step.per_account else arms.c.user_id
+        asked = list(dict.fromkeys(keys.values()))
+        known = arms_of(connection, batch.mode, batch.loop, 0.0, asked, variants=variants, of=of)
+        return {send_id: in_variant(self.email, known.variant_of(key)) for send_id, key in keys.items()}
 
     def policy(self, session: DeliverySession) -> Policy:
         """Read what the loop says of a batch's outcome."""

@@ -2,7 +2,7 @@
 
 from skene_dagster.loops import model
 from skene_dagster.loops.field_types import Recipient
-from skene_dagster.loops.plan import StepPlan
+from skene_dagster.loops.plan import LoopPlan, StepPlan
 from skene_dagster.loops.planning.faults import Faults
 from skene_dagster.settings import FILE, Accounts, Keyed, Settings
 
@@ -33,14 +33,17 @@ def check_steps(loop: model.Loop, faults: Faults) -> None:
     """Refuse what a step about accounts cannot do yet."""
     if loop.per == "user":
         return
-    if loop.holdout:
-        faults.refuse(("holdout",), "'holdout' is not built for loops that are per account.", "Leave it out.")
     for number, step in enumerate(loop.steps):
         path = ("steps", number)
         if step.action.type == "block":
             said = "'block' blocks users, and this loop is per account."
             advice = "Use an action of type email, or block in a loop about users: their entitlements are read by user."
             faults.refuse((*path, "action", "type"), said, advice)
+
+
+def is_per_account(plan: LoopPlan) -> bool:
+    """Whether a loop is about accounts, not about users."""
+    return any(step.per_account for step in plan.steps)
 
 
 def selected_from(step: StepPlan, settings: Settings) -> Keyed:

@@ -11,9 +11,11 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 from skene_dagster.settings import Accounts, Users
 from skene_dagster.store.keys import KeyType, common_key, key_of, type_of, users_key
 from skene_dagster.store.tables import (
+    account_arms,
     account_decisions,
     account_deferred,
     account_members,
+    account_people,
     account_sends,
     account_triggered,
     accounts_of_type,
@@ -22,8 +24,16 @@ from skene_dagster.store.tables import (
 FIRST = (account_members, account_decisions, account_deferred, account_sends)
 """Those of the release that first had accounts."""
 
-_TABLES = (*FIRST, account_triggered)
+_TABLES = (*FIRST, account_triggered, account_arms, account_people)
 """The first is made last, and dropped first: once it is there, all are, with their indexes."""
+
+
+def add(connection: Connection, account_id: KeyType, user_id: KeyType, tables: Sequence[Table]) -> None:
+    """Make tables of a later release than the first ones, with the key that those have, as `make` does."""
+    # What skene.yaml says of accounts may have changed since those were made; of statements that are only printed
+    # they are not there yet.
+    known = type_of(connection, account_members.name, "account_id")
+    make(connection, account_id if known is None else known.type, user_id, tables)
 
 
 def make(connection: Connection, account_id: KeyType, user_id: KeyType, tables: Sequence[Table]) -> None:

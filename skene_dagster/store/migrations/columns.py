@@ -29,6 +29,13 @@ def index(name: str, *columns: "sa.ColumnClause[Any]") -> None:
     op.create_index(name, table.name, [column.name for column in columns])
 
 
+def drop_index(table: str, name: str) -> None:
+    """Drop an index of an older table, unless it was dropped before: see `add`."""
+    found = sa.inspect(op.get_bind())
+    if not found.has_table(table) or name in {known["name"] for known in found.get_indexes(table)}:
+        op.drop_index(name, table)
+
+
 def rename(table: str, old: str, new: str) -> None:
     """Rename a column, unless it was renamed before: see `add`."""
     found = sa.inspect(op.get_bind())

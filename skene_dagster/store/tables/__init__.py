@@ -6,9 +6,11 @@ matches the wrong people (seen 2026-11), so no statement may ever compare the ke
 """
 
 from skene_dagster.store.tables.accounts import (
+    account_arms,
     account_decisions,
     account_deferred,
     account_members,
+    account_people,
     account_sends,
     account_triggered,
     accounts_of_type,
@@ -41,13 +43,16 @@ from skene_dagster.store.tables.usage import (
     user_activity,
     user_days,
 )
+from skene_dagster.store.tables.versions import versions
 
 __all__ = [
     "OPEN",
     "Moment",
+    "account_arms",
     "account_decisions",
     "account_deferred",
     "account_members",
+    "account_people",
     "account_sends",
     "account_triggered",
     "accounts_of_type",
@@ -85,6 +90,7 @@ __all__ = [
     "triggered",
     "user_activity",
     "user_days",
+    "versions",
     "warm_ups",
     "webhooks",
 ]

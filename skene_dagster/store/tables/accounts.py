@@ -1,5 +1,5 @@
 """Accounts where other tables have users: who is in a segment, which rows triggered a step, what was decided about
-each, and which sends it is.
+each, and which sends it is; and who is compared with whom.
 
 `account_id` has the very type of the accounts key; of a project that has no accounts these tables are empty, and it has
 the type of the users key.
@@ -8,7 +8,7 @@ the type of the users key.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Index, MetaData, String, Table, Text
+from sqlalchemy import Column, Double, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import NullType, TypeEngine
 
 from skene_dagster.store.tables.database import Moment, metadata
@@ -24,9 +24,17 @@ def _step() -> "Sequence[Column[Any]]":
     ]
 
 
+def _comparison() -> "Sequence[Column[Any]]":
+    return [
+        Column("mode", String(16), primary_key=True),
+        Column("loop", String(48), primary_key=True),
+        Column("draw", Integer, primary_key=True, autoincrement=False),
+    ]
+
+
 def accounts_of_type(
     into: MetaData, account_id: _Kind, user_id: _Kind, *, key: str = "account_id"
-) -> tuple[Table, Table, Table, Table, Table]:
+) -> tuple[Table, Table, Table, Table, Table, Table, Table]:
     """Describe the tables, with keys of these types.
 
     Args:
@@ -72,7 +80,8 @@ def accounts_of_type(
         *_step(),
         Column("account_id", account_id, key=key, primary_key=True),
         Column("occurrence", String(64), primary_key=True),
-        Column("state", String(16), nullable=False),  # skipped | mailed: what became of it, its sends say
+        # skipped | mailed: what became of it, its sends say | held_out
+        Column("state", String(16), nullable=False),
         Column("reason", String(64)),
         Column("as_of", Moment, nullable=False),
         Column("decided_at", Moment, nullable=False),
@@ -111,9 +120,33 @@ def accounts_of_type(
         sqlite_with_rowid=False,
         **options,
     )
-    return members, deferred, decisions, sends, triggered
+    arms = Table(
+        "skene_account_arms",
+        into,
+        # An account in a loop's comparison, in the arm of its first decision, for ever.
+        *_comparison(),
+        Column("account_id", account_id, key=key, primary_key=True),
+        # As in skene_arms.
+        Column("arm", String(16), nullable=False),
+        Column("variant", String(48)),
+        Column("share", Double, nullable=False),
+        Column("enrolled_at", Moment, nullable=False),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    people = Table(
+        "skene_account_people",
+        into,
+        # With which account somebody is in a loop's comparison: it is in skene_arms in which arm.
+        *_comparison(),
+        Column("user_id", user_id, key=recipient, primary_key=True),
+        Column("account_id", account_id, key=key, nullable=False),
+        sqlite_with_rowid=False,
+        **options,
+    )
+    return members, deferred, decisions, sends, triggered, arms, people
 
 
-account_members, account_deferred, account_decisions, account_sends, account_triggered = accounts_of_type(
-    metadata, NullType, NullType
+account_members, account_deferred, account_decisions, account_sends, account_triggered, account_arms, account_people = (
+    accounts_of_type(metadata, NullType, NullType)
 )

@@ -17,6 +17,7 @@ receipts = Table(
     Column("step", String(48), nullable=False),
     Column("user_id", NullType, nullable=False),
     Column("recipient", String(66)),  # as in skene_suppressions; NULL where an older release made the email
+    Column("domain", String(253)),  # of the address; NULL where an older release made the email
     Column("accepted_at", Moment, nullable=False),
     Column("delivered_at", Moment),
     Column("delayed_at", Moment),

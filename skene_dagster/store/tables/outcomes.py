@@ -47,5 +47,4 @@ outcomes = Table(
     Column("reached_at", Moment),  # the first time inside the window
     Column("value", Double),  # the sum of what counted
     Column("state", String(16), nullable=False),  # open: asked again | final | not_asked: the goal is gone
-    Index("skene_outcomes_state", "mode", "state", "loop", "draw", "goal", "user_id"),
 )

@@ -15,6 +15,7 @@ from skene_dagster.delivery.decide.facts import Person
 from skene_dagster.delivery.ledger import Deferred, LeftOut, Skipped
 from skene_dagster.delivery.model import Batch, ReservedSend
 from skene_dagster.loops.plan import StepPlan
+from skene_dagster.loops.planning.accounts import accounts_of
 from skene_dagster.settings import Settings
 
 _NOTHING: Mapping[str, object] = {}
@@ -28,6 +29,8 @@ class AccountsOfBatch:
     """Which account each send is about, by send_id."""
     occurrences: Mapping[str, tuple[object, str]] = field(default_factory=dict)
     """Likewise, with its occurrence."""
+    _key: str = ""
+    """The column with the accounts key."""
     _columns: Mapping[object, Mapping[str, object]] = field(default_factory=dict)
     _belong: frozenset[str] = frozenset()
     """The sends whose recipient is one of their account still."""
@@ -65,6 +68,7 @@ class AccountsOfBatch:
         return AccountsOfBatch(
             of_send,
             occurrences,
+            accounts_of(settings).key,
             recipients.columns(connection, settings, keys, email.account_columns),
             frozenset(send_id for send_id, pair in pairs.items() if pair in still),
             names,
@@ -90,6 +94,11 @@ class AccountsOfBatch:
     def without_recipient(self, row: ReservedSend) -> LeftOut:
         """Say what becomes of an email whose recipient is gone: another one may be mailed about their account."""
         return Deferred("new_recipient") if self.of_send.get(row.send_id) in self._columns else Skipped("gone")
+
+    def key(self, row: ReservedSend) -> object:
+        """Return the key of the account of a send, as its table spells it; as the ledger does, where it is gone."""
+        account = self.of_send.get(row.send_id)
+        return self._columns.get(account, {}).get(self._key, account)
 
     def columns(self, row: ReservedSend) -> Mapping[str, object]:
         """Return what the email can show of the account."""

@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from skene_dagster.delivery.model import COUNTED_FOR_REPEAT, IN_FLIGHT, Past, Reason, SendState, SkipReason, Waiting
 from skene_dagster.delivery.new_decisions import NewContact, NewSend
+from skene_dagster.goals.account_arms import EnrolledAccount
 from skene_dagster.store.keys import as_text
 
 _HALF = 32
@@ -21,13 +23,17 @@ class NewAccount:
     occurrence: str
     is_final: bool
     """It is the account's decision for this occurrence; else it stands already, or is taken again."""
-    reason: SkipReason | None = None
-    """Why nobody of it is mailed; None where somebody is."""
+    state: Literal["mailed", "held_out", "skipped"] = "skipped"
+    """What that decision is; where somebody of it is mailed, `mailed`."""
+    reason: SkipReason | Literal["global"] | None = None
+    """Why nobody of it is mailed; None where somebody is, or where this loop holds it out."""
     sends: Sequence[NewSend] = ()
     """Who of it is mailed, and who is not."""
     contacts: Sequence[NewContact] = ()
     waiting: Waiting | None = None
     """It is decided again: all of it, or those who are left."""
+    enrolled: EnrolledAccount | None = None
+    """It is compared from now on; None: it is not, or has been."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_in_sqlite
 from skene_dagster.delivery.ledger.decisions.account_model import Decided, NewAccount
 from skene_dagster.delivery.ledger.scope import StepScope, decisions_of
 from skene_dagster.delivery.model import IN_FLIGHT, Contact
+from skene_dagster.goals import account_arms
 from skene_dagster.loops.plan import segment_name
 from skene_dagster.store.engine import is_sqlite
 from skene_dagster.store.subjects import ACCOUNT_SENDS, ACCOUNTS, OF_ITS_SEND
@@ -56,7 +57,7 @@ def write(
         {
             "user_id": one.account_id,
             "occurrence": one.occurrence,
-            "state": "mailed" if one.reason is None else "skipped",
+            "state": one.state,
             "reason": one.reason,
             **of_all,
         }
@@ -78,6 +79,7 @@ def write(
         connection.execute(insert(account_decisions), finals)
     if links:
         connection.execute(insert(ACCOUNT_SENDS), links)
+    account_arms.enrol(connection, [one.enrolled for one in made if one.enrolled is not None], as_of=as_of)
 
 
 def account_history(connection: Connection, scope: StepScope, keys: Sequence[object]) -> dict[object, list[Decided]]:

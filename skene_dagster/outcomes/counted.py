@@ -1,0 +1,133 @@
+"""Who is compared, as the database counts them: users by themselves, or with the accounts the coin was tossed for."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, case, func, select
+
+from skene_dagster.goals.arms import Arm, Comparison
+from skene_dagster.loops.plan import GoalPlan
+from skene_dagster.outcomes import clusters
+from skene_dagster.outcomes.lift.arms import Accounts, People
+from skene_dagster.outcomes.lift.arms import Arm as LiftArm
+from skene_dagster.outcomes.lift.values import AccountValues, ValueArm, Values
+from skene_dagster.store.tables import account_arms, arms, outcomes
+
+LATELY = timedelta(weeks=4)
+"""How far back it is counted how many enter a comparison."""
+
+ByArm = tuple[float, Arm]
+"""From which share they were drawn, and their arm."""
+
+_arm, _outcome = arms.c, outcomes.c
+
+
+@dataclass(frozen=True)
+class Counted:
+    """People of one arm that was drawn from one share, at one level, whose windows are over or not."""
+
+    share: float
+    arm: Arm
+    level: str | None
+    is_closed: bool
+    people: int
+    reached: int
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Who is compared by a loop."""
+
+    comparison: Comparison
+    per_account: bool
+
+    @property
+    def drawn(self) -> ColumnElement[bool]:
+        """Who was drawn from a share: of nothing nobody is held out."""
+        return and_(*self.ours(arms), _arm.share > 0, _arm.share < 1)
+
+    def ours(self, table: Table) -> list[ColumnElement[bool]]:
+        """Say that a row of a table is of this comparison."""
+        return [table.c[name] == value for name, value in self.comparison.key.items()]
+
+    def closed(self, goal: GoalPlan) -> tuple[FromClause, ColumnElement[bool]]:
+        """Select from the users whose time is over, with what they reached: from what, and which."""
+        return self._people.join(outcomes, self._outcomes(goal)), _outcome.state == "final"
+
+    def count(self, connection: Connection, goal: GoalPlan) -> list[Counted]:
+        """Count people, and who of them reached a goal."""
+        closed = case((_outcome.state == "final", 1), else_=0)
+        by = _arm.share, _arm.arm, _arm.level, closed
+        query = select(*by, func.count(), func.count(_outcome.reached_at)).group_by(*by)
+        rows = query.select_from(self._people.outerjoin(outcomes, self._outcomes(goal))).where(self.drawn)
+        return [
+            Counted(share, arm, level, bool(is_closed), people, reached)
+            for share, arm, level, is_closed, people, reached in connection.execute(rows)
+        ]
+
+    def sizes(self, connection: Connection, counted: Iterable[Counted]) -> Mapping[ByArm, int]:
+        """Count for how many the coin was tossed: people, or accounts."""
+        if self.per_account:
+            share = account_arms.c.share
+            return clusters.sizes(connection, self.comparison, share > 0, share < 1)
+        people = Counter[ByArm]()
+        for one in counted:
+            people[one.share, one.arm] += one.people
+        return people
+
+    def arms_by(
+        self, connection: Connection, goal: GoalPlan, which: Sequence[ColumnElement[bool]], *by: ColumnElement[Any]
+    ) -> dict[tuple[Any, ...], LiftArm]:
+        """Count those whose time is over, and who of them reached a goal, by some columns of theirs."""
+        people, is_closed = self.closed(goal)
+        if self.per_account:
+            return {**clusters.arms_by(connection, people, [*which, is_closed], _outcome.reached_at, by)}
+        query = select(*by, func.count(), func.count(_outcome.reached_at)).select_from(people)
+        rows = connection.execute(query.where(*which, is_closed).group_by(*by))
+        return {tuple(key): People(number, reached) for *key, number, reached in rows}
+
+    def values(
+        self, connection: Connection, goal: GoalPlan, value: ColumnElement[Any], cap: float
+    ) -> Mapping[ByArm, ValueArm]:
+        """Add up what those are worth whose time is over, capped."""
+        people, is_closed = self.closed(goal)
+        if self.per_account:
+            return clusters.values_by_arm(connection, people, [self.drawn, is_closed], value, cap)
+        each = select(_arm.share, _arm.arm, value.label("value")).select_from(people).where(self.drawn, is_closed)
+        of = each.subquery("closed").c
+        capped = case((of.value > cap, cap), else_=of.value)
+        sums = [func.sum(of.value), func.sum(capped), func.sum(capped * capped)]
+        query = select(of.share, of.arm, func.count(), func.sum(case((of.value != 0, 1), else_=0)), *sums)
+        return {
+            (share, arm): Values(number, int(some), float(total), float(low), float(squared))
+            for share, arm, number, some, total, low, squared in connection.execute(query.group_by(of.share, of.arm))
+        }
+
+    @property
+    def nobody(self) -> LiftArm:
+        """An arm with nobody in it."""
+        return Accounts(0, 0, 0, 0, 0, 0) if self.per_account else People(0, 0)
+
+    @property
+    def nothing(self) -> ValueArm:
+        """The values of an arm with nobody in it."""
+        return AccountValues(0, 0, 0, 0.0, 0.0, 0.0, 0, 0.0) if self.per_account else Values(0, 0, 0.0, 0.0, 0.0)
+
+    def a_week(self, connection: Connection, as_of: datetime) -> float:
+        """Count how many were drawn in a week lately: people, or accounts."""
+        table = account_arms if self.per_account else arms
+        share, enrolled_at = table.c.share, table.c.enrolled_at
+        lately = share > 0, share < 1, enrolled_at > as_of - LATELY, enrolled_at <= as_of
+        found = select(func.count()).select_from(table).where(*self.ours(table), *lately)
+        return connection.execute(found).scalar_one() / (LATELY / timedelta(weeks=1))
+
+    @property
+    def _people(self) -> FromClause:
+        return clusters.PEOPLE if self.per_account else arms
+
+    def _outcomes(self, goal: GoalPlan) -> ColumnElement[bool]:
+        key = {**self.comparison.key, "goal": goal.key}
+        return and_(*(_outcome[name] == value for name, value in key.items()), _outcome.user_id == _arm.user_id)
