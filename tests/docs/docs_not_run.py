@@ -6,6 +6,8 @@ NOT_RUN = {
     r"make (demo|dev)": "takes minutes, or does not end; tests/acceptance/test_demo.py runs the demo",
     r"make (setup|format|quick|test|lint|check)": "installs, changes the files, or is what runs this test",
     r"\. \.venv/bin/activate": "is of the clone; these tests run with what it activates",
+    r"pip install skene-dagster": "installs; these tests run with what is installed",
+    r"skene-dagster init": "asks on a terminal; tests/acceptance/test_init.py runs it, and what follows",
     r"mysql .*": "needs MySQL's client and a server; tests/acceptance/test_migrate.py executes what `--sql` prints",
     r"docker .*": "needs a container engine; tests/docs/test_deploy.py reads compose.yaml",
     r"curl .*": "needs what serves HTTPS in front; tests/web sends the same request",
