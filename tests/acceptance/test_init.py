@@ -8,7 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
+from product_code import DRIZZLE
 from product_schemas import read
 from sqlalchemy import Engine, text
 
@@ -34,6 +36,7 @@ PEOPLE = [
     ("eve", "eve@example.com", "2020-03-01 10:00:00", 1, 1),
     ("fay", "fay@example.com", "2020-03-01 10:00:00", 0, 0),
 ]
+REPOSITORY = Path(__file__).parents[2]
 TICK = ("--as-of", "2026-11-30T09:00")
 
 
@@ -272,6 +275,43 @@ def test_odd_times_and_keys_select_who_was_away(
     assert [int(n) for n in re.findall(r"^  user (\d+)", previewed.output, re.MULTILINE)] == mailed, (
         previewed.output + (root / "loops" / "retention.yaml").read_text()
     )
+
+
+def test_without_a_database_the_code_is_read(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SKENE_DATABASE_URL", raising=False)
+    for path, content in DRIZZLE.items():
+        (tmp_path / "shop" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shop" / path).write_text(content)
+
+    proposed = run(root, "init", "--yes", "--code", str(tmp_path / "shop"))
+    validated = run(root, "validate")
+
+    assert proposed.exit_code == 0, proposed.output
+    assert "Read 2 tables in src/db/schema.ts (Drizzle)." in in_words(proposed)
+    assert "Set SKENE_DATABASE_URL" in proposed.output
+    assert validated.exit_code == 0, validated.output
+    assert "NOT EXISTS" in (root / "loops" / "retention.yaml").read_text()
+
+
+@pytest.mark.parametrize("file", [".cursor/rules/skene.mdc", ".claude/skills/skene-loops/SKILL.md"])
+@pytest.mark.usefixtures("django")
+def test_rules_for_agents_have_front_matter_that_is_yaml(root: Path, file: str) -> None:
+    run(root, "init", "--yes")
+
+    _, head, body = (root / file).read_text().split("---\n", 2)
+    said = yaml.safe_load(head)
+    assert said.get("name", "skene-loops") == "skene-loops"
+    assert 0 < len(said["description"]) <= 1024
+    assert body.strip() + "\n" in (root / "AGENTS.md").read_text()
+
+
+@pytest.mark.usefixtures("django")
+def test_what_dagster_gets_says_what_this_project_s_own_files_say(root: Path) -> None:
+    run(root, "init", "--yes")
+
+    for name in ("dagster.yaml", "workspace.yaml"):
+        assert yaml.safe_load((root / name).read_text()) == yaml.safe_load((REPOSITORY / name).read_text())
+    assert (root / ".env.example").read_text() == (REPOSITORY / ".env.example").read_text()
 
 
 @pytest.mark.usefixtures("django")

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from skene_dagster.errors import SettingsError
 from skene_dagster.files import read_text
-from skene_dagster.init.reading import ddl
+from skene_dagster.init.reading import ddl, django, drizzle, laravel, prisma, rails, sqlalchemy_models
+from skene_dagster.init.reading.source import Source
 from skene_dagster.init.schema import Schema, Table
 
 MOST_FILES = 5_000
@@ -16,22 +16,14 @@ MOST_FILES = 5_000
 _SKIPPED = frozenset({"node_modules", "vendor", "venv", "dist", "build", "target", "site-packages", "test", "tests"})
 
 
-@dataclass(frozen=True)
-class Source:
-    """A file of the product's code."""
-
-    path: str
-    """Relative to the folder."""
-    text: str
-
-
 Reader = Callable[[list[Source]], Schema | None]
+Wanted = Callable[[str], bool]
 
 
 def read(folder: Path) -> Schema | None:
     """Read the code in a folder; None if nothing in it describes tables. No code is executed."""
     paths = sorted(_paths(folder))
-    for wanted, reader in _readers():
+    for wanted, reader in _readers(paths):
         sources = [source for path in paths if wanted(path) and (source := _read(folder, path)) is not None]
         schema = reader(sources) if sources else None
         if schema is not None and schema.tables:
@@ -39,9 +31,24 @@ def read(folder: Path) -> Schema | None:
     return None
 
 
-def _readers() -> Iterator[tuple[Callable[[str], bool], Reader]]:
-    """List the readers, the surest first; each with the files that it reads."""
+def _readers(paths: list[str]) -> Iterator[tuple[Wanted, Reader]]:
+    """List the readers, the surest first, each with the files that it reads."""
+    names = {path.rpartition("/")[2] for path in paths}
+    yield (lambda path: path.endswith("db/schema.rb")), rails.read
+    if "artisan" in names:
+        yield (lambda path: path.endswith(".php") and "/migrations/" in f"/{path}"), laravel.read
+    if "manage.py" in names:
+        yield _is_django, django.read
+    yield (lambda path: path.endswith(".prisma")), prisma.read
+    yield (lambda path: path.endswith((".ts", ".mts"))), drizzle.read
+    yield (lambda path: path.endswith(".py")), sqlalchemy_models.read
     yield (lambda path: path.endswith(".sql")), _of_ddl
+
+
+def _is_django(path: str) -> bool:
+    """Whether a file has models or settings; migrations have neither."""
+    has_either = path.endswith(("models.py", "settings.py")) or "/models/" in path or "/settings/" in path
+    return has_either and path.endswith(".py") and "/migrations/" not in path
 
 
 def _of_ddl(sources: list[Source]) -> Schema | None:
