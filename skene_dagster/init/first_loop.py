@@ -34,7 +34,8 @@ steps:
     action:
       type: email
       template: re_engagement
-{personalization}      repeat: {repeat}
+      personalization: {personalization}
+      repeat: {repeat}
 recovery: {{retries: 3, backoff: exponential, delay: 30s}}
 """
 
@@ -56,7 +57,7 @@ def _made(proposal: Proposal, name: str, kind: str, where: str | None, repeat: s
     else:
         select = f"SELECT u.{quoted(proposal.key)} FROM {quoted(proposal.table.name)} u\nWHERE {where}"
         condition = f"      type: query\n      query: |\n{indent(select, ' ' * 8)}"
-    named = f'      personalization: {{name: "{{{{user.{proposal.name}}}}}"}}\n' if proposal.name else ""
+    named = f'{{name: "{{{{user.{proposal.name}}}}}"}}' if proposal.name else '{name: ""}  # no column has a name'
     text = _LOOP.format(
         about=about, name=name, type=kind, opinion=opinion, condition=condition, personalization=named, repeat=repeat
     )

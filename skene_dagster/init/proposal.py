@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skene_dagster.errors import SettingsError
 from skene_dagster.init.choosing import columns, people, vocabulary
@@ -67,6 +67,7 @@ def propose(schema: Schema, rows: Rows, asked: Asked) -> Proposal:
         NothingFound: no table has users with an address, or the one that has them cannot be described.
         SettingsError: a table or a column that a person named is not there.
     """
+    schema = _nameable(schema)
     prefix = prefix_of(table.name for table in schema.tables)
     scored = people.score(schema, rows)
     table, address, why, doubts = _users(schema, rows, asked, scored, prefix)
@@ -255,6 +256,16 @@ def _no_single_key(table: Table) -> NothingFound:
         f"The primary key of {table.name} {whole}, and skene.yaml needs one of one column.",
         advice="Name another table: --users TABLE.",
     )
+
+
+def _nameable(schema: Schema) -> Schema:
+    """Leave out the tables and columns that skene.yaml cannot name."""
+    tables = (
+        replace(table, columns=tuple(column for column in table.columns if _NAME.fullmatch(column.name)))
+        for table in schema.tables
+        if _NAME.fullmatch(table.name)
+    )
+    return replace(schema, tables=tuple(tables))
 
 
 def _refuse_odd_names(*names: str) -> None:

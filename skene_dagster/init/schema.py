@@ -85,7 +85,7 @@ class Rows(Protocol):
         """Return some values of a column that are not NULL."""
 
     def count_where_set(self, table: str, column: str) -> int:
-        """Return how many of the rows have something other than NULL, 0 and an empty text, up to a limit."""
+        """Return how many of the first rows have something other than NULL, 0 and an empty text."""
 
 
 class NoRows:

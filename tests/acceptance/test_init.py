@@ -243,13 +243,30 @@ INSERT INTO wp_usermeta VALUES
   (1, 1, 'wc_last_active', '1600000000'), (3, 3, 'wc_last_active', '1795996800'), (4, 3, 'nickname', 'cleo')
 """
 
+ZERO_DATES = """\
+CREATE TABLE customers (
+  id int NOT NULL PRIMARY KEY, email varchar(99) NOT NULL, `full name` varchar(99),
+  deleted_at datetime NOT NULL DEFAULT '0000-00-00 00:00:00', banned_at int NOT NULL DEFAULT 0,
+  last_visit datetime NOT NULL DEFAULT '0000-00-00 00:00:00', created_at datetime NOT NULL);
+"""
+# Ada was here long ago, Ben never since he signed up; Cleo is deleted, Dan banned, Eve was here yesterday.
+ZEROS = """\
+INSERT INTO customers VALUES
+  (1, 'ada@example.com', NULL, '0000-00-00 00:00:00', 0, '2021-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (2, 'ben@example.com', NULL, '0000-00-00 00:00:00', 0, '0000-00-00 00:00:00', '2020-01-01 00:00:00'),
+  (3, 'cleo@example.com', NULL, '2022-01-01 00:00:00', 0, '2021-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4, 'dan@example.com', NULL, '0000-00-00 00:00:00', 1600000000, '2021-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (5, 'eve@example.com', NULL, '0000-00-00 00:00:00', 0, '2026-11-29 00:00:00', '2020-01-01 00:00:00')
+"""
+
 
 @pytest.mark.parametrize(
     ("schema", "rows", "mailed", "said"),
     [
         pytest.param("unix_times", UNIX, [1, 3], "unit: seconds", id="seconds and milliseconds, 0 for never"),
         pytest.param("foreign", FOREIGN, [1], "created_at: date_joined", id="events that name users by a text"),
-        pytest.param("wordpress", WORDPRESS, [1], "key: ID", id="zero dates, seconds as texts"),
+        pytest.param("wordpress", WORDPRESS, [1], "key: ID", id="zero sign-ups, seconds as texts"),
+        pytest.param("", ZEROS, [1, 2], "table: customers", id="zero dates, 0 for never, names with a space"),
     ],
 )
 def test_odd_times_and_keys_select_who_was_away(
@@ -262,7 +279,7 @@ def test_odd_times_and_keys_select_who_was_away(
     mailed: list[int],
     said: str,
 ) -> None:
-    _fill(engine, read(schema), rows)
+    _fill(engine, read(schema) if schema else ZERO_DATES, rows)
     monkeypatch.setenv("SKENE_DATABASE_URL", database_url)
 
     proposed = run(root, "init", "--yes")

@@ -6,6 +6,8 @@ import pytest
 from product_code import EXPECTED, PRISMA, RAILS, Code
 from product_schemas import as_expected
 
+from skene_dagster.cli.init.checking import faults_of
+from skene_dagster.init.files import project_files
 from skene_dagster.init.proposal import Asked, propose
 from skene_dagster.init.reading import code
 from skene_dagster.init.schema import NoRows, Schema
@@ -29,6 +31,7 @@ def test_of_a_framework_s_code_each_column_is_found(tmp_path: Path, name: str) -
 
     assert schema.framework == framework
     assert as_expected(found, expected.aloud) == expected
+    assert faults_of(project_files(found, tmp_path), None) == []
 
 
 def test_types_of_keys_are_those_that_the_framework_makes(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """The schemas of frameworks, and some of products: the right table, key, address, name, times and events of each."""
 
 import re
+from pathlib import Path
 
 import pytest
 from product_schemas import EXPECTED, Expected, as_expected, read
 from sqlalchemy import Engine, inspect, text
 
+from skene_dagster.cli.init.checking import faults_of
+from skene_dagster.init.files import project_files
 from skene_dagster.init.proposal import Asked, propose
 from skene_dagster.init.reading import database
 from skene_dagster.init.reading.ddl import tables_of
@@ -23,7 +26,9 @@ def test_of_a_framework_s_ddl_each_column_is_found(name: str) -> None:
     assert found.doubts == ()
 
 
-def test_of_a_framework_s_tables_on_a_server_each_column_is_found(engine: Engine) -> None:
+def test_of_a_framework_s_tables_on_a_server_each_column_is_found_and_validates(
+    engine: Engine, database_url: str
+) -> None:
     if is_sqlite(engine):
         return  # The DDL is MySQL's; tests/acceptance/test_init.py has Django's in SQLite.
     found: dict[str, Expected] = {}
@@ -31,6 +36,7 @@ def test_of_a_framework_s_tables_on_a_server_each_column_is_found(engine: Engine
         _make(engine, name)
         proposal = propose(database.read(engine, name), database.DatabaseRows(engine), Asked())
         found[name] = as_expected(proposal, expected.aloud)
+        assert faults_of(project_files(proposal, Path("shop")), database_url) == [], name
         _drop(engine)
 
     assert {name: (one.users, one.key, one.email, one.name) for name, one in found.items()} == {

@@ -20,6 +20,9 @@ from skene_dagster.store.names import named
 SAMPLE = 1000
 """Values of a column that are looked at."""
 
+LOOKED_AT = 10_000
+"""Rows among which they are looked for: a column may have none in a hundred million."""
+
 MOST_COUNTED = 100_000
 """Rows that are counted, where the server's statistics say nothing."""
 
@@ -118,7 +121,8 @@ class DatabaseRows:
         if asked not in self._sampled:
             self._sampled[asked] = ()
             rows, value = source(table, column)
-            some: Select[Any] = select(value).select_from(rows).where(value.is_not(None)).limit(SAMPLE)
+            first = select(value.label("value")).select_from(rows).limit(LOOKED_AT).subquery()
+            some: Select[Any] = select(first.c.value).where(first.c.value.is_not(None)).limit(SAMPLE)
             with suppress(StoreError):
                 self._sampled[asked] = reading(
                     self._engine, lambda connection: connection.execute(some).scalars().all()
@@ -127,9 +131,10 @@ class DatabaseRows:
 
     def count_where_set(self, table: str, column: str) -> int:
         rows, value = source(table, column)
-        said = and_(value.is_not(None), cast(value, String).not_in(("", "0", "0000-00-00 00:00:00", "0000-00-00")))
-        some: Select[Any] = select(literal_column("1").label("one")).select_from(rows).where(said).limit(MOST_COUNTED)
-        counted = select(func.count()).select_from(some.subquery())
+        first = select(value.label("value")).select_from(rows).limit(MOST_COUNTED).subquery()
+        zeros = ("", "0", "0000-00-00 00:00:00", "0000-00-00")
+        said = and_(first.c.value.is_not(None), cast(first.c.value, String).not_in(zeros))
+        counted = select(func.count()).select_from(first).where(said)
         with suppress(StoreError):
             return reading(self._engine, lambda connection: int(connection.execute(counted).scalar_one()))
         return 0
